@@ -1,0 +1,173 @@
+//! Identifiers that are not strings: each is checked once, where it enters.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Longest store id: with `store-` before it and `--<tenant>` after it, a namespace still is a DNS label (63).
+pub const STORE_ID_MAX: usize = 40;
+/// Longest tenant name; see [`STORE_ID_MAX`].
+pub const TENANT_MAX: usize = 15;
+
+/// Why a text is not an identifier. The text is the rule, for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct IdError(pub String);
+
+fn check_label(text: &str, max: usize) -> Result<(), IdError> {
+    if text.is_empty() {
+        return Err(IdError("must not be empty".into()));
+    }
+    if text.len() > max {
+        return Err(IdError(format!("must be at most {max} characters, has {}", text.chars().count())));
+    }
+    let bytes = text.as_bytes();
+    let alphabet = bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
+    let starts = bytes.first().is_some_and(u8::is_ascii_lowercase);
+    let ends = bytes.last().is_some_and(|b| *b != b'-');
+    if !(alphabet && starts && ends) {
+        return Err(IdError(
+            "must match [a-z]([-a-z0-9]*[a-z0-9])?: lower-case letters, digits and hyphens, beginning with a letter and not ending with a hyphen".into(),
+        ));
+    }
+    if text.contains("--") {
+        return Err(IdError("must not contain two hyphens in a row".into()));
+    }
+    Ok(())
+}
+
+macro_rules! label {
+    ($(#[$doc:meta])* $name:ident, $max:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                check_label(text, $max)?;
+                Ok(Self(text.to_owned()))
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+            fn try_from(text: String) -> Result<Self, IdError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+label!(
+    /// A store's id, unique among a tenant's stores that are not deleted: a DNS label of at most 40 characters without `--`.
+    StoreId,
+    STORE_ID_MAX
+);
+label!(
+    /// A tenant: whose stores they are. Comes from the caller's credentials, never from a request. At most 15 characters.
+    Tenant,
+    TENANT_MAX
+);
+
+impl Default for Tenant {
+    fn default() -> Self {
+        Self("default".into())
+    }
+}
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                Uuid::parse_str(text).map(Self).map_err(|_| IdError("must be a UUID".into()))
+            }
+        }
+    };
+}
+
+uuid_id!(
+    /// One store for ever, also when its id is used again later. UUID v7.
+    StoreUid
+);
+uuid_id!(
+    /// One operation on a store. UUID v7.
+    OperationId
+);
+uuid_id!(
+    /// The caller's key that makes a mutation safe to repeat (AIP-155).
+    RequestId
+);
+uuid_id!(
+    /// An API token. UUID v7; not the secret.
+    TokenId
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_id_is_a_dns_label_of_at_most_forty() {
+        for good in ["a", "demo", "my-shop-2", &"a".repeat(40)] {
+            assert!(good.parse::<StoreId>().is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "A",
+            "1shop",
+            "-a",
+            "a-",
+            "a--b",
+            "sh op",
+            "a;rm -rf",
+            "--help",
+            "ö",
+            "a\n",
+            "$(id)",
+            "a.b",
+            &"a".repeat(41),
+        ] {
+            assert!(bad.parse::<StoreId>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_tenant_has_at_most_fifteen_characters() {
+        assert!("a23456789012345".parse::<Tenant>().is_ok());
+        assert!("a234567890123456".parse::<Tenant>().is_err());
+    }
+}

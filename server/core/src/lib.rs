@@ -1,0 +1,12 @@
+//! What storeplane decides, without doing any of it.
+//!
+//! A store, its states and the moves between them; the operations that change it, their steps and how each is
+//! undone; what a request must look like; who may ask for what. Everything here is pure: no clock, no randomness,
+//! no database, no process. `storeplane-server` supplies those through [`ports`].
+//!
+//! To add a kind of operation: a variant in [`operation::OperationKind`], its steps in [`operation::Step`], and the
+//! compiler names the rest. To add an engine: an entry in the server's configuration, nothing here.
+
+pub mod failure;
+pub mod ids;
+pub mod names;

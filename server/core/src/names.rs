@@ -1,0 +1,47 @@
+//! What a store is called in the cluster and in the world. One place, so that nothing else glues strings.
+
+use crate::ids::{StoreId, Tenant};
+
+/// Where a store lives: fixed when it is created and never derived again from configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placement {
+    /// Kubernetes namespace: `store-<id>`, in other tenants than `default` `store-<id>--<tenant>`.
+    pub namespace: String,
+    /// Helm release: `store-<id>`. Without the tenant: helm allows 53 characters, and the namespace sets it apart.
+    pub release: String,
+    /// Host name of the shop: the namespace's name under the configured domain.
+    pub host: String,
+}
+
+impl Placement {
+    /// The placement of a store under `domain` (without a leading dot).
+    pub fn new(id: &StoreId, tenant: &Tenant, domain: &str) -> Self {
+        let release = format!("store-{id}");
+        let namespace = if *tenant == Tenant::default() { release.clone() } else { format!("{release}--{tenant}") };
+        let host = format!("{namespace}.{domain}");
+        Self { namespace, release, host }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_names_are_still_legal() {
+        let id: StoreId = "a".repeat(40).parse().unwrap_or_else(|e| unreachable!("{e}"));
+        let tenant: Tenant = "t".repeat(15).parse().unwrap_or_else(|e| unreachable!("{e}"));
+        let placement = Placement::new(&id, &tenant, "localhost");
+        assert_eq!(placement.namespace.len(), 63);
+        assert!(placement.release.len() <= 53, "helm refuses longer release names");
+        assert_eq!(placement.host, format!("{}.localhost", placement.namespace));
+    }
+
+    #[test]
+    fn tenants_with_the_same_id_do_not_meet() {
+        let id: StoreId = "demo".parse().unwrap_or_else(|e| unreachable!("{e}"));
+        let other: Tenant = "acme".parse().unwrap_or_else(|e| unreachable!("{e}"));
+        assert_eq!(Placement::new(&id, &Tenant::default(), "x").namespace, "store-demo");
+        assert_eq!(Placement::new(&id, &other, "x").namespace, "store-demo--acme");
+    }
+}
