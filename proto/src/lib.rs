@@ -1,1 +1,18 @@
-//! .
+//! The contract: messages, clients and servers of `storeplane.v1`, generated from the files in `storeplane/v1`.
+
+/// `storeplane.v1`, generated. The documentation is that of the proto files.
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    clippy::clone_on_ref_ptr,
+    clippy::allow_attributes_without_reason,
+    unused_qualifications,
+    reason = "generated code"
+)]
+pub mod v1 {
+    tonic::include_proto!("storeplane.v1");
+}
+
+/// The files as a `FileDescriptorSet`, with comments, for server reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/storeplane.bin"));

@@ -7,6 +7,20 @@
 //! To add a kind of operation: a variant in [`operation::OperationKind`], its steps in [`operation::Step`], and the
 //! compiler names the rest. To add an engine: an entry in the server's configuration, nothing here.
 
+pub mod audit;
+pub mod command;
+pub mod decide;
+pub mod engine;
+pub mod error;
+pub mod event;
 pub mod failure;
+pub mod filter;
+pub mod identity;
 pub mod ids;
 pub mod names;
+pub mod operation;
+pub mod ports;
+pub mod query;
+pub mod service;
+pub mod store;
+pub mod validate;

@@ -1,0 +1,22 @@
+//! Compiles the protos with protox: no protoc needed. The descriptor set is kept as protox encodes it, for reflection.
+
+use std::path::PathBuf;
+
+const PROTOS: [&str; 4] = [
+    "storeplane/v1/event.proto",
+    "storeplane/v1/operation.proto",
+    "storeplane/v1/store.proto",
+    "storeplane/v1/store_service.proto",
+];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    for proto in PROTOS {
+        println!("cargo:rerun-if-changed={proto}");
+    }
+    let mut compiler = protox::Compiler::new(["."])?;
+    compiler.include_source_info(true).include_imports(true).open_files(PROTOS)?;
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    std::fs::write(out.join("storeplane.bin"), compiler.encode_file_descriptor_set())?;
+    tonic_prost_build::configure().build_transport(false).compile_fds(compiler.file_descriptor_set())?;
+    Ok(())
+}

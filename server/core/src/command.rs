@@ -1,0 +1,229 @@
+//! Commands: what callers ask for, as texts, and the same after every rule was checked.
+
+use crate::engine::Catalog;
+use crate::error::Refusal;
+use crate::ids::{OperationId, RequestId, StoreId, StoreUid};
+use crate::store::{CleanupPolicy, Spec};
+use crate::validate::Check;
+
+/// Makes a mutation safe to repeat: the caller's key and what it was used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The caller's key.
+    pub request: RequestId,
+    /// Hash of the method and all of its fields.
+    pub fingerprint: [u8; 32],
+}
+
+impl Idempotency {
+    /// The key of a request, if it has one.
+    pub fn of(request: Option<RequestId>, method: &str, fields: &[&str]) -> Option<Self> {
+        let mut hash = blake3::Hasher::new();
+        for part in std::iter::once(&method).chain(fields) {
+            hash.update(&(part.len() as u64).to_le_bytes());
+            hash.update(part.as_bytes());
+        }
+        request.map(|request| Self { request, fingerprint: *hash.finalize().as_bytes() })
+    }
+}
+
+/// CreateStore as it came in.
+#[derive(Debug, Clone, Default)]
+pub struct CreateStoreInput {
+    /// Wanted id; empty to have one made.
+    pub store_id: String,
+    /// The shop's name.
+    pub display_name: String,
+    /// Engine; empty for the default one.
+    pub engine: String,
+    /// Plan; empty for the engine's default one.
+    pub plan: String,
+    /// Administrator's e-mail address.
+    pub admin_email: String,
+    /// What happens when creation fails.
+    pub cleanup_policy: CleanupPolicy,
+    /// The caller's key; empty without one.
+    pub request_id: String,
+}
+
+/// CreateStore after the check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateStore {
+    /// Wanted id, or `None` to have one made.
+    pub id: Option<StoreId>,
+    /// What is asked for.
+    pub spec: Spec,
+    /// The caller's key.
+    pub idempotency: Option<Idempotency>,
+}
+
+impl CreateStoreInput {
+    /// Checks everything and names everything that is wrong.
+    pub fn check(self, catalog: &Catalog) -> Result<CreateStore, Refusal> {
+        let mut check = Check::default();
+        let id = check.optional("store_id", &self.store_id);
+        let request = check.optional("request_id", &self.request_id);
+        check.display_name("store.display_name", &self.display_name);
+        check.email("store.admin_email", &self.admin_email);
+        let fields = [
+            &*self.store_id,
+            &*self.display_name,
+            &*self.engine,
+            &*self.plan,
+            &*self.admin_email,
+            if self.cleanup_policy == CleanupPolicy::Keep { "keep" } else { "delete" },
+        ];
+        let idempotency = Idempotency::of(request, "CreateStore", &fields);
+        let spec = choose(&mut check, catalog, &self.engine, &self.plan).map(|(engine, plan)| Spec {
+            display_name: self.display_name,
+            engine,
+            plan,
+            admin_email: self.admin_email,
+            cleanup_policy: self.cleanup_policy,
+        });
+        check.finish(spec.map(|spec| CreateStore { id, spec, idempotency }))
+    }
+}
+
+fn choose(check: &mut Check, catalog: &Catalog, engine: &str, plan: &str) -> Option<(String, String)> {
+    let found = if engine.is_empty() { catalog.engines().first() } else { catalog.engine(engine) };
+    let Some(found) = found else {
+        let names: Vec<_> = catalog.engines().iter().map(|engine| engine.name.as_str()).collect();
+        check.fail("store.engine", format!("must be one of: {}", names.join(", ")));
+        return None;
+    };
+    let chosen = if plan.is_empty() { found.plans.first() } else { found.plan(plan) };
+    let Some(chosen) = chosen else {
+        let names: Vec<_> = found.plans.iter().map(|plan| plan.name.as_str()).collect();
+        check.fail("store.plan", format!("must be one of: {}", names.join(", ")));
+        return None;
+    };
+    Some((found.name.clone(), chosen.name.clone()))
+}
+
+/// Which store a command or a query means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreRef {
+    /// The one of that id that is not deleted, else the one deleted last.
+    pub id: StoreId,
+    /// And only if it is this very one.
+    pub uid: Option<StoreUid>,
+}
+
+impl StoreRef {
+    /// Checks an id and an optional uid.
+    pub fn check(store_id: &str, uid: &str) -> Result<Self, Refusal> {
+        let mut check = Check::default();
+        let id = check.required("store_id", store_id);
+        let uid = check.optional("uid", uid);
+        check.finish(id.map(|id| Self { id, uid }))
+    }
+}
+
+/// A mutation of one store that is there: delete or retry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreCommand {
+    /// Which store.
+    pub target: StoreRef,
+    /// The etag that it must still have.
+    pub etag: Option<String>,
+    /// The caller's key.
+    pub idempotency: Option<Idempotency>,
+}
+
+impl StoreCommand {
+    /// Checks the fields of DeleteStore or RetryStore; `method` sets their request ids apart.
+    pub fn check(method: &str, store_id: &str, uid: &str, etag: &str, request_id: &str) -> Result<Self, Refusal> {
+        let mut check = Check::default();
+        let id = check.required("store_id", store_id);
+        let uid = check.optional("uid", uid);
+        let request = check.optional("request_id", request_id);
+        if etag.len() > 64 {
+            check.fail("etag", "must be an etag that a Store had");
+        }
+        let idempotency = Idempotency::of(
+            request,
+            method,
+            &[store_id, &uid.map_or(String::new(), |u: StoreUid| u.to_string()), etag],
+        );
+        let etag = (!etag.is_empty()).then(|| etag.to_owned());
+        check.finish(id.map(|id| Self { target: StoreRef { id, uid }, etag, idempotency }))
+    }
+}
+
+/// CancelOperation after the check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CancelOperation {
+    /// Which one.
+    pub operation: OperationId,
+    /// The caller's key.
+    pub idempotency: Option<Idempotency>,
+}
+
+impl CancelOperation {
+    /// Checks the fields of CancelOperation.
+    pub fn check(operation_id: &str, request_id: &str) -> Result<Self, Refusal> {
+        let mut check = Check::default();
+        let operation = check.required("operation_id", operation_id);
+        let request = check.optional("request_id", request_id);
+        let idempotency = Idempotency::of(request, "CancelOperation", &[operation_id]);
+        check.finish(operation.map(|operation| Self { operation, idempotency }))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::engine::{Engine, Plan};
+    use crate::store::Versions;
+
+    /// One engine with two plans.
+    pub(crate) fn catalog() -> Catalog {
+        let plan = |name: &str| Plan { name: name.into(), values: format!("plans/{name}.yaml").into() };
+        Catalog::new(vec![Engine {
+            name: "woocommerce".into(),
+            chart: "charts/woocommerce".into(),
+            values: vec![],
+            plans: vec![plan("small"), plan("large")],
+            versions: Versions::default(),
+            secure: false,
+        }])
+        .expect("has an engine")
+    }
+
+    fn good() -> CreateStoreInput {
+        CreateStoreInput { display_name: "Demo".into(), admin_email: "a@b.co".into(), ..Default::default() }
+    }
+
+    #[test]
+    fn everything_wrong_is_named_at_once() {
+        let input = CreateStoreInput {
+            store_id: "--help".into(),
+            display_name: "a\nb".into(),
+            engine: "magento; rm -rf /".into(),
+            admin_email: "a,secrets.x=y@b.co".into(),
+            request_id: "7".into(),
+            ..good()
+        };
+        let Err(Refusal::Invalid(violations)) = input.check(&catalog()) else { panic!("accepted") };
+        let fields: Vec<_> = violations.iter().map(|v| v.field.as_str()).collect();
+        assert_eq!(fields, ["store_id", "request_id", "store.display_name", "store.admin_email", "store.engine"]);
+    }
+
+    #[test]
+    fn engine_and_plan_have_defaults() {
+        let create = good().check(&catalog()).expect("good");
+        assert_eq!((create.spec.engine.as_str(), create.spec.plan.as_str()), ("woocommerce", "small"));
+        let create = CreateStoreInput { plan: "huge".into(), ..good() };
+        assert!(create.check(&catalog()).is_err());
+    }
+
+    #[test]
+    fn a_request_id_is_bound_to_what_it_asked_for() {
+        let id = "0192f0c1-0000-7000-8000-000000000001";
+        let with = |name: &str| CreateStoreInput { request_id: id.into(), display_name: name.into(), ..good() };
+        let key = |name| with(name).check(&catalog()).expect("good").idempotency.expect("has a key");
+        assert_eq!(key("Demo"), key("Demo"));
+        assert_ne!(key("Demo").fingerprint, key("Other").fingerprint);
+    }
+}

@@ -1,0 +1,59 @@
+//! Decisions: what a command or a worker's finding changes. Pure functions from what is known to a [`Change`].
+//!
+//! The database adapter takes the store's row lock, hands in the [`Snapshot`], and stores the whole change in one
+//! transaction: store, operations, events, audit record. Nothing else ever changes a store.
+
+pub mod request;
+pub mod work;
+
+use time::OffsetDateTime;
+
+use crate::audit::AuditRecord;
+use crate::error::Refusal;
+use crate::event::NewEvent;
+use crate::operation::Operation;
+use crate::store::{State, Store};
+
+/// What is known of a store, under its row lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The store.
+    pub store: Store,
+    /// Its operation: the active one, else the last.
+    pub operation: Operation,
+}
+
+/// What to store, all or nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The store afterwards.
+    pub store: Store,
+    /// The store's operation afterwards.
+    pub operation: Operation,
+    /// An operation that had to end for this one.
+    pub superseded: Option<Operation>,
+    /// What happened, in order.
+    pub events: Vec<NewEvent>,
+    /// The audit record, if somebody asked for this.
+    pub audit: Option<AuditRecord>,
+}
+
+impl Change {
+    /// A change of nothing yet.
+    pub fn of(Snapshot { store, operation }: Snapshot) -> Self {
+        Self { store, operation, superseded: None, events: Vec::new(), audit: None }
+    }
+
+    fn enter(&mut self, state: State, now: OffsetDateTime, message: impl Into<String>) -> Result<(), Refusal> {
+        self.store.move_to(state, now)?;
+        let mut event = NewEvent::state(state, message);
+        if let Some(failure) = &self.store.failure {
+            event = event.because(failure);
+        }
+        self.events.push(event);
+        Ok(())
+    }
+}
+
+/// A decision, made under the store's row lock.
+pub type Decision<'a> = dyn Fn(Snapshot) -> Result<Change, Refusal> + Send + Sync + 'a;

@@ -1,0 +1,194 @@
+//! What callers' commands change.
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Change, Snapshot};
+use crate::audit::{Action, AuditRecord, Outcome};
+use crate::engine::Engine;
+use crate::error::Refusal;
+use crate::event::{EventType, NewEvent};
+use crate::failure::{Failure, Reason};
+use crate::identity::Caller;
+use crate::ids::{OperationId, StoreId, StoreUid};
+use crate::names::Placement;
+use crate::operation::{Operation, OperationKind, OperationState};
+use crate::store::{Spec, State, Store};
+
+/// Who asks, when, and the ids for what is made. Clock and randomness come from outside.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// When.
+    pub now: OffsetDateTime,
+    /// Id of the operation, if one is made.
+    pub operation: OperationId,
+    /// Id of the audit record.
+    pub audit: Uuid,
+    /// The request's `traceparent`.
+    pub trace: Option<String>,
+}
+
+impl Request<'_> {
+    /// The audit record of this request.
+    pub fn record(&self, action: Action, target: &str) -> AuditRecord {
+        AuditRecord {
+            id: self.audit,
+            at: self.now,
+            tenant: self.caller.tenant.clone(),
+            actor: self.caller.name.clone(),
+            token: Some(self.caller.token.0),
+            action,
+            target: target.to_owned(),
+            store: None,
+            operation: None,
+            outcome: Outcome::Accepted,
+            reason: String::new(),
+        }
+    }
+
+    fn operation(&self, kind: OperationKind, store: StoreUid, store_id: &StoreId) -> Operation {
+        Operation {
+            id: self.operation,
+            store,
+            store_id: store_id.clone(),
+            tenant: self.caller.tenant.clone(),
+            kind,
+            state: OperationState::Pending,
+            step: None,
+            reached: None,
+            undoing: false,
+            cancel_requested: false,
+            failure: None,
+            claims: 0,
+            requested_by: self.caller.name.clone(),
+            trace: self.trace.clone(),
+            created_at: self.now,
+            started_at: None,
+            ended_at: None,
+        }
+    }
+
+    fn begin(&self, change: &mut Change, kind: OperationKind, action: Action) {
+        change.operation = self.operation(kind, change.store.uid, &change.store.id);
+        change.store.operation = self.operation;
+        self.account(change, action);
+    }
+
+    fn account(&self, change: &mut Change, action: Action) {
+        let mut record = self.record(action, change.store.id.as_str());
+        record.store = Some(change.store.uid);
+        record.operation = Some(change.operation.id);
+        change.audit = Some(record);
+    }
+}
+
+/// What it takes to make a store.
+#[derive(Debug)]
+pub struct NewStore<'a> {
+    /// For ever this one store.
+    pub uid: StoreUid,
+    /// What its callers call it.
+    pub id: StoreId,
+    /// What was asked for.
+    pub spec: Spec,
+    /// The engine that the spec names.
+    pub engine: &'a Engine,
+    /// The domain below which shops get their host names.
+    pub domain: &'a str,
+}
+
+/// A new store, and its creation.
+pub fn create(new: NewStore<'_>, request: &Request<'_>) -> Change {
+    let tenant = request.caller.tenant.clone();
+    let store = Store {
+        uid: new.uid,
+        placement: Placement::new(&new.id, &tenant, new.domain),
+        id: new.id,
+        tenant,
+        spec: new.spec,
+        state: State::Provisioning,
+        step: None,
+        failure: None,
+        versions: new.engine.versions.clone(),
+        simulated: false,
+        secure: new.engine.secure,
+        operation: request.operation,
+        last_sequence: 0,
+        created_at: request.now,
+        ready_at: None,
+        updated_at: request.now,
+        deleted_at: None,
+    };
+    let operation = request.operation(OperationKind::Create, store.uid, &store.id);
+    let message = format!("{} asked for store {}", request.caller.name, store.id);
+    let mut change = Change::of(Snapshot { store, operation });
+    change.events.push(NewEvent::state(State::Provisioning, message));
+    request.account(&mut change, Action::CreateStore);
+    change
+}
+
+/// Removes a store in any state. A creation that is going on ends; what is being deleted, or is gone, stays as it is.
+pub fn delete(snapshot: Snapshot, etag: Option<&str>, request: &Request<'_>) -> Result<Change, Refusal> {
+    let mut change = Change::of(snapshot);
+    check_etag(&change.store, etag)?;
+    if matches!(change.store.state, State::Deleting | State::Deleted) {
+        request.account(&mut change, Action::DeleteStore);
+        return Ok(change);
+    }
+    if change.operation.state.is_active() {
+        let mut superseded = change.operation.clone();
+        superseded.state = OperationState::Cancelled;
+        superseded.ended_at = Some(request.now);
+        superseded.failure = Some(Failure::new(Reason::Cancelled, "The store was deleted meanwhile."));
+        change.superseded = Some(superseded);
+    }
+    request.begin(&mut change, OperationKind::Delete, Action::DeleteStore);
+    let message = format!("{} asked for store {} to be deleted", request.caller.name, change.store.id);
+    change.enter(State::Deleting, request.now, message)?;
+    Ok(change)
+}
+
+/// Goes on with a store that is failed or degraded: with its deletion if that is what failed, else from what is there.
+pub fn retry(snapshot: Snapshot, request: &Request<'_>) -> Result<Change, Refusal> {
+    let mut change = Change::of(snapshot);
+    let state = change.store.state;
+    if !matches!(state, State::Failed | State::Degraded) {
+        return Err(Refusal::NotRetryable { state });
+    }
+    let deleting = state == State::Failed && change.operation.kind == OperationKind::Delete;
+    let (kind, next) =
+        if deleting { (OperationKind::Delete, State::Deleting) } else { (OperationKind::Retry, State::Provisioning) };
+    request.begin(&mut change, kind, Action::RetryStore);
+    let message = format!("{} asked for store {} to be retried", request.caller.name, change.store.id);
+    change.enter(next, request.now, message)?;
+    Ok(change)
+}
+
+/// Stops an operation. One that nobody took up ends at once; a running one is stopped and undone by its worker.
+pub fn cancel(snapshot: Snapshot, request: &Request<'_>) -> Result<Change, Refusal> {
+    let mut change = Change::of(snapshot);
+    if change.operation.state.is_active() && change.operation.kind == OperationKind::Delete {
+        return Err(Refusal::NotCancellable { operation: change.operation.id });
+    }
+    request.account(&mut change, Action::CancelOperation);
+    if !change.operation.state.is_active() || change.operation.cancel_requested {
+        return Ok(change);
+    }
+    change.operation.cancel_requested = true;
+    let message = format!("{} asked for the operation to be cancelled", request.caller.name);
+    change.events.push(NewEvent::new(EventType::CancelRequested, message));
+    if change.operation.state == OperationState::Pending {
+        super::work::end_cancelled(&mut change, request.now)?;
+    }
+    Ok(change)
+}
+
+fn check_etag(store: &Store, etag: Option<&str>) -> Result<(), Refusal> {
+    let actual = store.etag();
+    match etag {
+        Some(etag) if etag != actual => Err(Refusal::StaleEtag { actual }),
+        _ => Ok(()),
+    }
+}

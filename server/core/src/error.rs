@@ -1,0 +1,128 @@
+//! Why a command is not carried out. Each has a stable reason for programs and a text for people.
+
+use crate::ids::OperationId;
+use crate::store::State;
+
+/// One thing wrong with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The field's path in the request, for example `store.display_name`.
+    pub field: String,
+    /// The rule that it breaks, as a sentence.
+    pub description: String,
+}
+
+/// Why a command was refused. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Something about the request is wrong; all of it is listed.
+    #[error("{}", summary(.0))]
+    Invalid(Vec<Violation>),
+    /// There is no such thing among what the caller may see.
+    #[error("{kind} \"{name}\" was not found")]
+    NotFound {
+        /// `store` or `operation`.
+        kind: &'static str,
+        /// As it was asked for.
+        name: String,
+    },
+    /// The id is taken.
+    #[error("store \"{name}\" already exists")]
+    AlreadyExists {
+        /// The id.
+        name: String,
+    },
+    /// The host name is taken by another store.
+    #[error("host name \"{host}\" is taken")]
+    HostTaken {
+        /// The host name.
+        host: String,
+    },
+    /// The request id was used for another request.
+    #[error("request_id was used for another request in the last 24 hours")]
+    RequestIdReused,
+    /// The store changed since the caller read it.
+    #[error("the store changed since it was read: etag is {actual}")]
+    StaleEtag {
+        /// The etag that it has now.
+        actual: String,
+    },
+    /// The store is in no state for that.
+    #[error("a store that is {} cannot become {}", .from.as_str(), .to.as_str())]
+    IllegalMove {
+        /// What it is.
+        from: State,
+        /// What it should become.
+        to: State,
+    },
+    /// Only a store that is FAILED or DEGRADED is retried.
+    #[error("a store that is {} cannot be retried; only FAILED and DEGRADED stores can", .state.as_str())]
+    NotRetryable {
+        /// What it is.
+        state: State,
+    },
+    /// A deletion is not cancelled: half a deletion is no store.
+    #[error("operation {operation} is a deletion, which cannot be cancelled")]
+    NotCancellable {
+        /// Which one.
+        operation: OperationId,
+    },
+    /// The caller's role does not include it.
+    #[error("role {role} may not do this; it needs {needed}")]
+    PermissionDenied {
+        /// What the caller has.
+        role: &'static str,
+        /// What it takes.
+        needed: &'static str,
+    },
+    /// The events after the cursor are no longer kept.
+    #[error("events after the cursor are no longer kept; the oldest one kept is {oldest}")]
+    CursorExpired {
+        /// The oldest cursor or sequence from which a watch can begin.
+        oldest: String,
+    },
+}
+
+fn summary(violations: &[Violation]) -> String {
+    let parts: Vec<_> = violations.iter().map(|v| format!("{} {}", v.field, v.description)).collect();
+    parts.join("; ")
+}
+
+impl Refusal {
+    /// The stable reason.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "INVALID_REQUEST",
+            Self::NotFound { kind: "operation", .. } => "OPERATION_NOT_FOUND",
+            Self::NotFound { .. } => "STORE_NOT_FOUND",
+            Self::AlreadyExists { .. } => "STORE_ALREADY_EXISTS",
+            Self::HostTaken { .. } => "HOST_TAKEN",
+            Self::RequestIdReused => "REQUEST_ID_REUSED",
+            Self::StaleEtag { .. } => "STALE_ETAG",
+            Self::IllegalMove { .. } => "ILLEGAL_STATE",
+            Self::NotRetryable { .. } => "NOT_RETRYABLE",
+            Self::NotCancellable { .. } => "NOT_CANCELLABLE",
+            Self::PermissionDenied { .. } => "PERMISSION_DENIED",
+            Self::CursorExpired { .. } => "CURSOR_EXPIRED",
+        }
+    }
+
+    /// A refusal because of one field.
+    pub fn field(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self::Invalid(vec![Violation { field: field.into(), description: description.into() }])
+    }
+}
+
+/// Why a port did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// The command was refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The database is away; nothing was stored. Worth another try.
+    #[error("the database is not available")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A bug or a broken row.
+    #[error("internal error")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}

@@ -1,0 +1,154 @@
+//! Events: what happened to a store, as it is told to watchers.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+
+use crate::failure::Failure;
+use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
+use crate::operation::Step;
+use crate::store::State;
+
+/// What kind of thing happened. On the wire `UPPER_SNAKE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventType {
+    /// The store's state changed; `state` and `reason` in the details.
+    StateChanged,
+    /// A worker took the operation up again after another one was lost or stopped.
+    OperationResumed,
+    /// A step began.
+    StepStarted,
+    /// A step is done; `seconds` in the details.
+    StepSucceeded,
+    /// A step is tried again; `reason`, `attempt` in the details.
+    StepRetried,
+    /// A step failed for good; `reason` in the details.
+    StepFailed,
+    /// A Kubernetes resource changed; `kind`, `name` and what changed in the details.
+    ResourceChanged,
+    /// Why nothing moves just now; `reason` in the details.
+    Waiting,
+    /// What a failed or cancelled operation had made is being removed.
+    UndoStarted,
+    /// It is removed.
+    UndoSucceeded,
+    /// Somebody asked for the operation to be cancelled.
+    CancelRequested,
+    /// A release that a killed helm left pending was repaired.
+    ReleaseRepaired,
+}
+
+impl EventType {
+    /// The wire form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::StateChanged => "STATE_CHANGED",
+            Self::OperationResumed => "OPERATION_RESUMED",
+            Self::StepStarted => "STEP_STARTED",
+            Self::StepSucceeded => "STEP_SUCCEEDED",
+            Self::StepRetried => "STEP_RETRIED",
+            Self::StepFailed => "STEP_FAILED",
+            Self::ResourceChanged => "RESOURCE_CHANGED",
+            Self::Waiting => "WAITING",
+            Self::UndoStarted => "UNDO_STARTED",
+            Self::UndoSucceeded => "UNDO_SUCCEEDED",
+            Self::CancelRequested => "CANCEL_REQUESTED",
+            Self::ReleaseRepaired => "RELEASE_REPAIRED",
+        }
+    }
+}
+
+/// An event that is about to happen: it gets its sequence under the store's row lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    /// What kind.
+    pub kind: EventType,
+    /// The operation's step, if it is part of one.
+    pub step: Option<Step>,
+    /// One sentence for people. Holds no secret.
+    pub message: String,
+    /// Facts for programs.
+    pub details: BTreeMap<String, String>,
+}
+
+impl NewEvent {
+    /// An event without details.
+    pub fn new(kind: EventType, message: impl Into<String>) -> Self {
+        Self { kind, step: None, message: message.into(), details: BTreeMap::new() }
+    }
+
+    /// The store's move to a state.
+    pub fn state(state: State, message: impl Into<String>) -> Self {
+        Self::new(EventType::StateChanged, message).with("state", state.as_str())
+    }
+
+    /// The same event as a part of a step.
+    #[must_use]
+    pub fn in_step(mut self, step: Step) -> Self {
+        self.step = Some(step);
+        self
+    }
+
+    /// The same event with one more fact.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.details.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// The same event with the cause.
+    #[must_use]
+    pub fn because(mut self, failure: &Failure) -> Self {
+        self.details.insert("reason".into(), failure.reason.as_str().into());
+        self.details.insert("remedy".into(), failure.remedy().into());
+        if !failure.details.is_empty() {
+            self.details.insert("observed".into(), failure.details.join("\n"));
+        }
+        self
+    }
+}
+
+/// An event that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Which store.
+    pub store: StoreUid,
+    /// What its callers call it.
+    pub store_id: StoreId,
+    /// Whose it is.
+    pub tenant: Tenant,
+    /// 1, 2, 3, … for each store.
+    pub sequence: i64,
+    /// Its place among all events.
+    pub cursor: Cursor,
+    /// When.
+    pub at: OffsetDateTime,
+    /// What kind, on the wire: rows outlive the code that wrote them.
+    pub kind: String,
+    /// The operation that it is part of.
+    pub operation: Option<OperationId>,
+    /// The operation's step that it is part of; empty without one.
+    pub step: String,
+    /// One sentence for people.
+    pub message: String,
+    /// Facts for programs.
+    pub details: BTreeMap<String, String>,
+}
+
+impl Event {
+    /// The state that the store moved to, if that is what happened.
+    pub fn new_state(&self) -> Option<State> {
+        (self.kind == EventType::StateChanged.as_str())
+            .then(|| self.details.get("state").and_then(|state| State::parse(state)))
+            .flatten()
+    }
+}
+
+/// A place in the order of all events: by the transaction that committed them, then by their own number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Cursor {
+    /// Postgres' 64-bit transaction id.
+    pub transaction: u64,
+    /// The row's number.
+    pub row: i64,
+}

@@ -1,0 +1,89 @@
+//! Who calls, and what they may do. One table; every RPC names its permission there.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Tenant, TokenId};
+
+/// What a token allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Reads.
+    Viewer,
+    /// Changes stores as well.
+    Operator,
+    /// Manages tokens as well.
+    Admin,
+}
+
+impl Role {
+    /// Every role, the weakest first.
+    pub const ALL: [Self; 3] = [Self::Viewer, Self::Operator, Self::Admin];
+
+    /// The wire form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role of that wire form.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+
+    /// True if this role includes `needed`.
+    pub fn allows(self, needed: Self) -> bool {
+        self >= needed
+    }
+}
+
+/// The caller of a command, known from the first line to the audit record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The token that was shown.
+    pub token: TokenId,
+    /// The token's name: who it is, for people.
+    pub name: String,
+    /// Whose stores it can see.
+    pub tenant: Tenant,
+    /// What it may do.
+    pub role: Role,
+}
+
+/// What each RPC needs: the one table. An RPC that is not here is refused.
+pub const PERMISSIONS: &[(&str, Role)] = &[
+    ("/storeplane.v1.OperationService/CancelOperation", Role::Operator),
+    ("/storeplane.v1.OperationService/GetOperation", Role::Viewer),
+    ("/storeplane.v1.OperationService/ListOperations", Role::Viewer),
+    ("/storeplane.v1.StoreService/CreateStore", Role::Operator),
+    ("/storeplane.v1.StoreService/DeleteStore", Role::Operator),
+    ("/storeplane.v1.StoreService/GetStore", Role::Viewer),
+    ("/storeplane.v1.StoreService/ListStores", Role::Viewer),
+    ("/storeplane.v1.StoreService/RetryStore", Role::Operator),
+    ("/storeplane.v1.StoreService/WatchStore", Role::Viewer),
+    ("/storeplane.v1.StoreService/WatchStores", Role::Viewer),
+];
+
+/// The role that an RPC's path (`/package.Service/Method`) needs.
+pub fn needed(path: &str) -> Option<Role> {
+    PERMISSIONS.iter().find(|(rpc, _)| *rpc == path).map(|(_, role)| *role)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_role_includes_the_weaker_ones() {
+        assert!(Role::Admin.allows(Role::Viewer) && Role::Operator.allows(Role::Operator));
+        assert!(!Role::Viewer.allows(Role::Operator) && !Role::Operator.allows(Role::Admin));
+    }
+
+    #[test]
+    fn an_unknown_rpc_has_no_permission() {
+        assert_eq!(needed("/storeplane.v1.StoreService/Nonsense"), None);
+    }
+}

@@ -1,0 +1,78 @@
+//! What the domain needs from the outside. The server implements these over Postgres, the clock and the random source.
+
+use async_trait::async_trait;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::audit::AuditRecord;
+use crate::command::{Idempotency, StoreRef};
+use crate::decide::{Change, Decision};
+use crate::error::PortError;
+use crate::ids::{OperationId, Tenant};
+use crate::operation::Operation;
+use crate::query::{OperationQuery, Page, StoreQuery};
+use crate::store::Store;
+
+/// The time, so that tests own it.
+pub trait Clock: Send + Sync {
+    /// Now, in UTC.
+    fn now(&self) -> OffsetDateTime;
+}
+
+/// Fresh ids, so that tests own them.
+pub trait Ids: Send + Sync {
+    /// A UUID v7.
+    fn uuid(&self) -> Uuid;
+    /// Lower-case letters and digits that nobody can guess, `length` of them.
+    fn word(&self, length: usize) -> String;
+}
+
+/// What a mutation left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// The store as it is now.
+    pub store: Store,
+    /// Its operation.
+    pub operation: Operation,
+}
+
+/// Which store a mutation means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// By id and perhaps uid.
+    Store(StoreRef),
+    /// The one of that operation.
+    Operation(OperationId),
+}
+
+/// Stores and their operations, kept where they outlive the process.
+#[async_trait]
+pub trait Stores: Send + Sync {
+    /// Stores a new store with its operation, first event and audit record, in one transaction. The same
+    /// `idempotency` again gives the store that it made the first time, and changes nothing.
+    async fn create(&self, change: Change, idempotency: Option<Idempotency>) -> Result<Applied, PortError>;
+
+    /// Decides under the store's row lock, and stores the whole change in one transaction. `idempotency` as above.
+    async fn change(
+        &self,
+        tenant: &Tenant,
+        target: &Target,
+        idempotency: Option<Idempotency>,
+        decide: &Decision<'_>,
+    ) -> Result<Applied, PortError>;
+
+    /// Stores the record of a mutation that was refused or denied.
+    async fn record(&self, audit: AuditRecord) -> Result<(), PortError>;
+
+    /// The store that is meant, or `None`.
+    async fn find(&self, tenant: &Tenant, store: &StoreRef) -> Result<Option<Store>, PortError>;
+
+    /// A page of stores.
+    async fn list(&self, query: &StoreQuery) -> Result<Page<Store>, PortError>;
+
+    /// One operation, or `None`.
+    async fn operation(&self, tenant: &Tenant, id: OperationId) -> Result<Option<Operation>, PortError>;
+
+    /// A page of operations.
+    async fn operations(&self, query: &OperationQuery) -> Result<Page<Operation>, PortError>;
+}

@@ -1,0 +1,210 @@
+//! What callers can do with stores: checks, decisions and the audit trail, over the ports.
+
+use std::sync::Arc;
+
+use crate::audit::{Action, Outcome};
+use crate::command::{CancelOperation, CreateStoreInput, StoreCommand, StoreRef};
+use crate::decide::{Decision, request};
+use crate::engine::Catalog;
+use crate::error::{PortError, Refusal};
+use crate::identity::Caller;
+use crate::ids::{OperationId, StoreId, StoreUid};
+use crate::operation::Operation;
+use crate::ports::{Applied, Clock, Ids, Stores, Target};
+use crate::store::Store;
+
+/// How often a generated id is tried before the caller hears that it is taken.
+const GENERATED_ID_TRIES: u32 = 3;
+/// Random characters at the end of a generated id: 36^5, sixty million.
+const GENERATED_ID_SUFFIX: usize = 5;
+
+/// The commands of one control plane.
+#[derive(Clone)]
+pub struct Service {
+    stores: Arc<dyn Stores>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    catalog: Arc<Catalog>,
+    domain: Arc<str>,
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service").field("domain", &self.domain).finish_non_exhaustive()
+    }
+}
+
+impl Service {
+    /// A service over these ports.
+    pub fn new(
+        stores: Arc<dyn Stores>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        catalog: Arc<Catalog>,
+        domain: &str,
+    ) -> Self {
+        Self { stores, clock, ids, catalog, domain: domain.into() }
+    }
+
+    /// The rows, for queries.
+    pub fn stores(&self) -> &dyn Stores {
+        &*self.stores
+    }
+
+    /// Asks for a store.
+    pub async fn create(
+        &self,
+        caller: &Caller,
+        trace: Option<String>,
+        input: CreateStoreInput,
+        validate_only: bool,
+    ) -> Result<Store, PortError> {
+        let asked = input.store_id.clone();
+        let result = self.try_create(caller, trace, input, validate_only).await;
+        if validate_only { result } else { self.audited(caller, Action::CreateStore, &asked, result).await }
+    }
+
+    async fn try_create(
+        &self,
+        caller: &Caller,
+        trace: Option<String>,
+        input: CreateStoreInput,
+        validate_only: bool,
+    ) -> Result<Store, PortError> {
+        let command = input.check(&self.catalog)?;
+        let engine = self
+            .catalog
+            .engine(&command.spec.engine)
+            .ok_or_else(|| Refusal::field("store.engine", "is not on offer"))?;
+        let mut tries = if command.id.is_some() { 1 } else { GENERATED_ID_TRIES };
+        loop {
+            tries -= 1;
+            let id = match &command.id {
+                Some(id) => id.clone(),
+                None => self.generate(&command.spec.display_name)?,
+            };
+            let new = request::NewStore {
+                uid: StoreUid(self.ids.uuid()),
+                id,
+                spec: command.spec.clone(),
+                engine,
+                domain: &self.domain,
+            };
+            let change = request::create(new, &self.request(caller, trace.clone()));
+            if validate_only {
+                return self.would_create(caller, change.store).await;
+            }
+            match self.stores.create(change, command.idempotency).await {
+                Err(PortError::Refused(Refusal::AlreadyExists { .. })) if tries > 0 => {}
+                result => return result.map(|applied| applied.store),
+            }
+        }
+    }
+
+    async fn would_create(&self, caller: &Caller, store: Store) -> Result<Store, PortError> {
+        let wanted = StoreRef { id: store.id.clone(), uid: None };
+        match self.stores.find(&caller.tenant, &wanted).await? {
+            Some(there) if there.deleted_at.is_none() => {
+                Err(Refusal::AlreadyExists { name: store.id.to_string() }.into())
+            }
+            _ => Ok(store),
+        }
+    }
+
+    /// An id from a name: its letters and digits, and a random end.
+    fn generate(&self, display_name: &str) -> Result<StoreId, PortError> {
+        let words = display_name.to_lowercase();
+        let mut slug = String::new();
+        for word in words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
+            if !slug.is_empty() {
+                slug.push('-');
+            }
+            slug.push_str(word);
+        }
+        slug.truncate(28);
+        let slug = slug.trim_matches('-');
+        let prefix = if slug.starts_with(|c: char| c.is_ascii_lowercase()) { slug } else { "shop" };
+        let id = format!("{prefix}-{}", self.ids.word(GENERATED_ID_SUFFIX));
+        id.parse().map_err(|error| PortError::Internal(Box::new(error)))
+    }
+
+    /// Removes a store.
+    pub async fn delete(
+        &self,
+        caller: &Caller,
+        trace: Option<String>,
+        command: StoreCommand,
+    ) -> Result<Store, PortError> {
+        let etag = command.etag.clone();
+        let request = self.request(caller, trace);
+        let decide = move |snapshot| request::delete(snapshot, etag.as_deref(), &request);
+        self.mutate(caller, Action::DeleteStore, command, &decide).await
+    }
+
+    /// Goes on with a store that failed.
+    pub async fn retry(
+        &self,
+        caller: &Caller,
+        trace: Option<String>,
+        command: StoreCommand,
+    ) -> Result<Store, PortError> {
+        let request = self.request(caller, trace);
+        let decide = move |snapshot| request::retry(snapshot, &request);
+        self.mutate(caller, Action::RetryStore, command, &decide).await
+    }
+
+    async fn mutate(
+        &self,
+        caller: &Caller,
+        action: Action,
+        command: StoreCommand,
+        decide: &Decision<'_>,
+    ) -> Result<Store, PortError> {
+        let asked = command.target.id.to_string();
+        let target = Target::Store(command.target);
+        let result = self.stores.change(&caller.tenant, &target, command.idempotency, decide).await;
+        self.audited(caller, action, &asked, result.map(|applied| applied.store)).await
+    }
+
+    /// Stops an operation.
+    pub async fn cancel(
+        &self,
+        caller: &Caller,
+        trace: Option<String>,
+        command: CancelOperation,
+    ) -> Result<Operation, PortError> {
+        let request = self.request(caller, trace);
+        let target = Target::Operation(command.operation);
+        let decide = move |snapshot| request::cancel(snapshot, &request);
+        let result = self.stores.change(&caller.tenant, &target, command.idempotency, &decide).await;
+        let operation = result.map(|Applied { operation, .. }| operation);
+        self.audited(caller, Action::CancelOperation, &command.operation.to_string(), operation).await
+    }
+
+    /// Notes a mutation whose request broke a rule, or whose caller may not do it, before the answer goes out.
+    pub async fn audited<T>(
+        &self,
+        caller: &Caller,
+        action: Action,
+        asked: &str,
+        result: Result<T, PortError>,
+    ) -> Result<T, PortError> {
+        let Err(PortError::Refused(refusal)) = &result else { return result };
+        let mut record = self.request(caller, None).record(action, &crate::failure::truncate(asked.to_owned(), 100));
+        let denied = matches!(refusal, Refusal::PermissionDenied { .. });
+        record.outcome = if denied { Outcome::Denied } else { Outcome::Rejected };
+        record.reason = refusal.reason().to_owned();
+        self.stores.record(record).await?;
+        result
+    }
+
+    fn request<'a>(&self, caller: &'a Caller, trace: Option<String>) -> request::Request<'a> {
+        request::Request {
+            caller,
+            now: self.clock.now(),
+            operation: OperationId(self.ids.uuid()),
+            audit: self.ids.uuid(),
+            trace,
+        }
+    }
+}

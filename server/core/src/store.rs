@@ -1,0 +1,225 @@
+//! A store: what was asked for, where it lives, how it is doing, and the moves between its states.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::error::Refusal;
+use crate::failure::Failure;
+use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
+use crate::names::Placement;
+use crate::operation::Step;
+
+/// What a caller asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spec {
+    /// The shop's name as its customers read it.
+    pub display_name: String,
+    /// What kind of shop it is: a name in the [`crate::engine::Catalog`].
+    pub engine: String,
+    /// How large it is: a plan of the engine.
+    pub plan: String,
+    /// Administrator's e-mail address.
+    pub admin_email: String,
+    /// What happens to the resources when creation fails.
+    pub cleanup_policy: CleanupPolicy,
+}
+
+/// What happens to a store's resources when its creation fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CleanupPolicy {
+    /// They stay, so that a person can look and a retry can go on.
+    #[default]
+    Keep,
+    /// Release and namespace are removed.
+    DeleteResources,
+}
+
+/// What a store is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum State {
+    /// Being created.
+    Provisioning,
+    /// Everything that was asked for is there.
+    Ready,
+    /// Being changed.
+    Updating,
+    /// Was ready, and something no longer is.
+    Degraded,
+    /// An operation failed.
+    Failed,
+    /// Being removed.
+    Deleting,
+    /// Gone.
+    Deleted,
+}
+
+impl State {
+    /// Every state, in the order of the proto file.
+    pub const ALL: [Self; 7] =
+        [Self::Provisioning, Self::Ready, Self::Updating, Self::Degraded, Self::Failed, Self::Deleting, Self::Deleted];
+
+    /// The wire form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Provisioning => "PROVISIONING",
+            Self::Ready => "READY",
+            Self::Updating => "UPDATING",
+            Self::Degraded => "DEGRADED",
+            Self::Failed => "FAILED",
+            Self::Deleting => "DELETING",
+            Self::Deleted => "DELETED",
+        }
+    }
+
+    /// The state of that wire form.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// True while no operation is at work.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Ready | Self::Degraded | Self::Failed | Self::Deleted)
+    }
+
+    /// All legal moves. Anything else is a bug or a request that came too late.
+    pub fn may_become(self, next: Self) -> bool {
+        use State::{Degraded, Deleted, Deleting, Failed, Provisioning, Ready, Updating};
+        matches!(
+            (self, next),
+            (Provisioning | Degraded | Updating, Ready)
+                | (Failed | Degraded, Provisioning)
+                | (Provisioning | Updating | Deleting, Failed)
+                | (Ready | Degraded | Failed, Updating)
+                | (Ready, Degraded)
+                | (Provisioning | Ready | Updating | Degraded | Failed | Deleting, Deleting)
+                | (Deleting, Deleted)
+        )
+    }
+}
+
+/// Versions of what is installed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Versions {
+    /// The Helm chart's.
+    pub chart: String,
+    /// The shop software's, as the chart names it.
+    pub app: String,
+}
+
+/// A store as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    /// For ever this one store.
+    pub uid: StoreUid,
+    /// What callers call it.
+    pub id: StoreId,
+    /// Whose it is.
+    pub tenant: Tenant,
+    /// What was asked for.
+    pub spec: Spec,
+    /// Where it lives.
+    pub placement: Placement,
+    /// How it is doing.
+    pub state: State,
+    /// The step of the operation that is going on.
+    pub step: Option<Step>,
+    /// Why it is failed or degraded, or what it waits for.
+    pub failure: Option<Failure>,
+    /// What is installed.
+    pub versions: Versions,
+    /// True once its cluster was seen to be simulated.
+    pub simulated: bool,
+    /// `https` where the chart terminates TLS, else `http`.
+    pub secure: bool,
+    /// The operation that is going on, else the last one.
+    pub operation: OperationId,
+    /// Sequence of the last event.
+    pub last_sequence: i64,
+    /// When it was asked for.
+    pub created_at: OffsetDateTime,
+    /// When it was first ready.
+    pub ready_at: Option<OffsetDateTime>,
+    /// When the row changed last.
+    pub updated_at: OffsetDateTime,
+    /// When it was gone.
+    pub deleted_at: Option<OffsetDateTime>,
+}
+
+impl Store {
+    /// Moves to another state, if that is legal.
+    pub fn move_to(&mut self, next: State, now: OffsetDateTime) -> Result<(), Refusal> {
+        if !self.state.may_become(next) {
+            return Err(Refusal::IllegalMove { from: self.state, to: next });
+        }
+        self.state = next;
+        if next.is_settled() {
+            self.step = None;
+        }
+        match next {
+            State::Ready => {
+                self.failure = None;
+                self.ready_at.get_or_insert(now);
+            }
+            State::Deleted => {
+                self.failure = None;
+                self.deleted_at = Some(now);
+            }
+            State::Provisioning | State::Deleting | State::Updating => self.failure = None,
+            State::Degraded | State::Failed => {}
+        }
+        Ok(())
+    }
+
+    /// The etag: changes with what a caller can set and with the state, not with progress.
+    pub fn etag(&self) -> String {
+        let mut hash = blake3::Hasher::new();
+        for part in [
+            self.uid.to_string().as_str(),
+            &self.spec.display_name,
+            &self.spec.engine,
+            &self.spec.plan,
+            &self.spec.admin_email,
+            self.state.as_str(),
+        ] {
+            hash.update(&(part.len() as u64).to_le_bytes());
+            hash.update(part.as_bytes());
+        }
+        hash.finalize().to_hex().chars().take(16).collect()
+    }
+
+    /// Where customers shop.
+    pub fn shop_url(&self) -> String {
+        let scheme = if self.secure { "https" } else { "http" };
+        format!("{scheme}://{}/", self.placement.host)
+    }
+
+    /// Where the administrator signs in.
+    pub fn admin_url(&self) -> String {
+        format!("{}wp-admin/", self.shop_url())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deleted_store_stays_deleted() {
+        assert!(State::ALL.into_iter().all(|next| !State::Deleted.may_become(next)));
+    }
+
+    #[test]
+    fn every_state_but_deleted_can_be_deleted() {
+        for state in State::ALL {
+            assert_eq!(state.may_become(State::Deleting), state != State::Deleted, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_becomes_ready_out_of_the_blue() {
+        let sources: Vec<_> = State::ALL.into_iter().filter(|state| state.may_become(State::Ready)).collect();
+        assert_eq!(sources, [State::Provisioning, State::Updating, State::Degraded]);
+    }
+}

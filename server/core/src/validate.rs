@@ -1,0 +1,145 @@
+//! The rules for what callers send. Every violation is collected; nothing is corrected silently.
+
+use std::str::FromStr;
+
+use crate::error::{Refusal, Violation};
+use crate::ids::IdError;
+
+/// Longest display name, in characters.
+pub const DISPLAY_NAME_MAX: usize = 80;
+/// Longest e-mail address, in bytes (RFC 5321).
+pub const EMAIL_MAX: usize = 254;
+/// Longest part before the `@`, in bytes (RFC 5321).
+const EMAIL_LOCAL_MAX: usize = 64;
+
+/// Collects what is wrong with a request.
+#[derive(Debug, Default)]
+pub struct Check {
+    violations: Vec<Violation>,
+}
+
+impl Check {
+    /// Notes that a field breaks a rule.
+    pub fn fail(&mut self, field: &str, description: impl Into<String>) {
+        self.violations.push(Violation { field: field.to_owned(), description: description.into() });
+    }
+
+    /// Parses an identifier that must be there.
+    pub fn required<T: FromStr<Err = IdError>>(&mut self, field: &str, text: &str) -> Option<T> {
+        text.parse().map_err(|error: IdError| self.fail(field, error.0)).ok()
+    }
+
+    /// Parses an identifier; empty means that there is none.
+    pub fn optional<T: FromStr<Err = IdError>>(&mut self, field: &str, text: &str) -> Option<T> {
+        if text.is_empty() { None } else { self.required(field, text) }
+    }
+
+    /// The shop's name: 1 to 80 characters of any script, no control characters.
+    pub fn display_name(&mut self, field: &str, text: &str) {
+        if text.trim().is_empty() {
+            return self.fail(field, "must not be empty");
+        }
+        let length = text.chars().count();
+        if length > DISPLAY_NAME_MAX {
+            self.fail(field, format!("must be at most {DISPLAY_NAME_MAX} characters, has {length}"));
+        }
+        if text.chars().any(is_control) {
+            self.fail(field, "must not contain control characters, line breaks or direction overrides");
+        }
+        if text.trim() != text {
+            self.fail(field, "must not begin or end with white space");
+        }
+    }
+
+    /// An e-mail address as browsers check it (WHATWG HTML, 4.10.5.1.5), with RFC 5321's lengths.
+    pub fn email(&mut self, field: &str, text: &str) {
+        if text.is_empty() {
+            return self.fail(field, "must not be empty");
+        }
+        if text.len() > EMAIL_MAX {
+            self.fail(field, format!("must be at most {EMAIL_MAX} bytes, has {}", text.len()));
+        } else if !is_email(text) {
+            self.fail(field, "must be an e-mail address such as owner@example.com");
+        }
+    }
+
+    /// Everything that was wrong, or the value.
+    pub fn finish<T>(self, value: Option<T>) -> Result<T, Refusal> {
+        match value {
+            Some(value) if self.violations.is_empty() => Ok(value),
+            _ => Err(Refusal::Invalid(self.violations)),
+        }
+    }
+}
+
+fn is_control(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.split_once('@') else { return false };
+    let atom = |c: char| c.is_ascii_alphanumeric() || ".!#$%&'*+/=?^_`{|}~-".contains(c);
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    (1..=EMAIL_LOCAL_MAX).contains(&local.len())
+        && local.chars().all(atom)
+        && domain.contains('.')
+        && domain.split('.').all(label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn violations(check: impl FnOnce(&mut Check)) -> Vec<String> {
+        let mut collected = Check::default();
+        check(&mut collected);
+        collected.violations.into_iter().map(|v| v.description).collect()
+    }
+
+    #[test]
+    fn names_of_any_script_pass_and_invisible_tricks_do_not() {
+        for good in [
+            "Demo",
+            "Kaffee & Kuchen",
+            "コーヒー店",
+            "قهوة",
+            "👩‍🍳 Cook's",
+            "{{ .Values }} $(id) ; '\"`",
+            &"ä".repeat(80),
+        ] {
+            assert!(violations(|c| c.display_name("f", good)).is_empty(), "{good}");
+        }
+        for bad in ["", "   ", "a\nb", "a\0b", "a\u{202e}b", " a", &"ä".repeat(81)] {
+            assert_eq!(violations(|c| c.display_name("f", bad)).len(), 1, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn emails_with_room_for_tricks_are_refused() {
+        for good in ["a@b.co", "o'neil+{x}`$HOME`@shop.example.com"] {
+            assert!(violations(|c| c.email("f", good)).is_empty(), "{good}");
+        }
+        for bad in [
+            "",
+            "a",
+            "@b.co",
+            "a@",
+            "a@b",
+            "a@b..co",
+            "a,b=c@d.co",
+            "a b@c.de",
+            "a@-b.co",
+            "a@b.co\n",
+            "ä@b.co",
+            "a@b@c.de",
+        ] {
+            assert_eq!(violations(|c| c.email("f", bad)).len(), 1, "{bad:?}");
+        }
+    }
+}
