@@ -1,0 +1,23 @@
+{{/* What the image is told, besides Secrets. Text of people goes through toJson, so that it arrives as it was typed. */}}
+{{- define "store.config" -}}
+STORE_ID: {{ .Values.store.id | toJson }}
+STORE_UID: {{ .Values.store.uid | toJson }}
+STORE_NAME: {{ .Values.store.displayName | default .Values.store.id | toJson }}
+STORE_ADMIN_EMAIL: {{ .Values.store.adminEmail | toJson }}
+STORE_URL: {{ include "store.url" . | toJson }}
+STORE_DB_HOST: {{ include "store.databaseHost" . | toJson }}
+STORE_DB_PORT: {{ include "store.databasePort" . | quote }}
+STORE_PHP_WORKERS: {{ int .Values.web.php.workers | quote }}
+STORE_PHP_MEMORY: {{ int .Values.web.php.memoryLimit | quote }}
+STORE_BODY_SIZE: {{ int .Values.ingress.bodySize | quote }}
+STORE_INTERNET: {{ .Values.networkPolicy.internet | quote }}
+STORE_PLUGINS: {{ join " " .Values.plugins.activate | toJson }}
+{{- with .Values.smtp }}
+{{- if .enabled }}
+STORE_SMTP_HOST: {{ .host | toJson }}
+STORE_SMTP_PORT: {{ int .port | quote }}
+STORE_SMTP_ENCRYPTION: {{ .encryption | toJson }}
+STORE_SMTP_FROM: {{ .from | default $.Values.store.adminEmail | toJson }}
+{{- end }}
+{{- end }}
+{{- end }}

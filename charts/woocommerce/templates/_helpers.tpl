@@ -1,0 +1,91 @@
+{{/* Labels that never change: selectors use them. Argument: a dict of root and component. */}}
+{{- define "store.selector" -}}
+app.kubernetes.io/name: woocommerce
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{/* Labels of a pod: nothing in them may change with the chart's version, or every pod would restart. */}}
+{{- define "store.podLabels" -}}
+{{ include "store.selector" . }}
+storeplane.io/store-id: {{ .root.Values.store.id | quote }}
+storeplane.io/tenant: {{ .root.Values.store.tenant | quote }}
+{{- end }}
+
+{{- define "store.labels" -}}
+{{ include "store.podLabels" . }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+{{- with .root.Values.store.uid }}
+storeplane.io/store-uid: {{ . | quote }}
+{{- end }}
+{{- end }}
+
+{{/* An image and when to pull it. Argument: a dict of root and image (`store` or `database`). */}}
+{{- define "store.image" -}}
+{{- $image := index .root.Values.images .image -}}
+{{- $tag := ternary (printf "@%s" $image.digest) (printf ":%s" $image.tag) (ne $image.digest "") -}}
+image: {{ printf "%s/%s%s" .root.Values.images.registry $image.repository $tag | quote }}
+imagePullPolicy: {{ .root.Values.images.pullPolicy }}
+{{- end }}
+
+{{- define "store.host" -}}
+{{- .Values.ingress.host | default (printf "%s.%s" .Release.Namespace .Values.ingress.domain) }}
+{{- end }}
+
+{{- define "store.url" -}}
+{{- $port := int .Values.ingress.externalPort -}}
+{{- printf "%s://%s%s" (ternary "https" "http" .Values.ingress.tls.enabled) (include "store.host" .) (ternary (printf ":%d" $port) "" (gt $port 0)) }}
+{{- end }}
+
+{{- define "store.databaseHost" -}}
+{{- ternary .Values.database.external.host "store-db" .Values.database.external.enabled }}
+{{- end }}
+
+{{- define "store.databasePort" -}}
+{{- ternary (int .Values.database.external.port) 3306 .Values.database.external.enabled }}
+{{- end }}
+
+{{/* What every pod has in common: no token, Pod Security `restricted`, where it may run. */}}
+{{- define "store.pod" -}}
+serviceAccountName: store
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 10001
+  runAsGroup: 10001
+  fsGroup: 10001
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile: {type: RuntimeDefault}
+{{- with .Values.images.pullSecrets }}
+imagePullSecrets:
+{{- range . }}
+  - name: {{ . }}
+{{- end }}
+{{- end }}
+{{- with .Values.scheduling }}
+{{- with .nodeSelector }}
+nodeSelector: {{ toJson . }}
+{{- end }}
+{{- with .tolerations }}
+tolerations: {{ toJson . }}
+{{- end }}
+{{- with .priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "store.container" -}}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 10001
+  runAsGroup: 10001
+  allowPrivilegeEscalation: false
+  privileged: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+  seccompProfile: {type: RuntimeDefault}
+{{- end }}

@@ -1,0 +1,45 @@
+{{/* What the bootstrap and the shop have in common. Display values come from a ConfigMap: in a container's `env`
+     Kubernetes would expand `$(NAME)` in them. */}}
+{{- define "store.webContainer" -}}
+{{ include "store.image" (dict "root" . "image" "store") }}
+{{ include "store.container" . }}
+resources: {{ toJson .Values.web.resources }}
+envFrom:
+  - configMapRef: {name: store}
+  - secretRef: {name: {{ .Values.secrets.salts.existingSecret }}}
+volumeMounts:
+  - {name: tmp, mountPath: /tmp}
+  - {name: uploads, mountPath: /var/www/html/wp-content/uploads}
+{{- range .Values.plugins.fromImages }}
+  - {name: plugins, mountPath: /var/www/html/wp-content/plugins/{{ .name }}, subPath: {{ .name }}, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "store.databaseEnv" -}}
+{{- range $name, $key := dict "STORE_DB_NAME" "database" "STORE_DB_USER" "username" "STORE_DB_PASSWORD" "password" }}
+- name: {{ $name }}
+  valueFrom: {secretKeyRef: {name: {{ $.Values.secrets.database.existingSecret }}, key: {{ $key }}}}
+{{- end }}
+{{- if and .Values.smtp.enabled .Values.smtp.existingSecret }}
+{{- range $name, $key := dict "STORE_SMTP_USER" "username" "STORE_SMTP_PASSWORD" "password" }}
+- name: {{ $name }}
+  valueFrom: {secretKeyRef: {name: {{ $.Values.smtp.existingSecret }}, key: {{ $key }}}}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "store.adminEnv" -}}
+{{- range $name, $key := dict "STORE_ADMIN_USER" "username" "STORE_ADMIN_PASSWORD" "password" }}
+- name: {{ $name }}
+  valueFrom: {secretKeyRef: {name: {{ $.Values.secrets.admin.existingSecret }}, key: {{ $key }}}}
+{{- end }}
+{{- end }}
+
+{{/* A request that goes through PHP, the database and WooCommerce, whatever permalinks the merchant has chosen. */}}
+{{- define "store.canSell" -}}
+httpGet:
+  path: /index.php?rest_route=/wc/store/v1/products&per_page=1
+  port: http
+  httpHeaders:
+    - {name: Host, value: {{ include "store.host" . | quote }}}
+{{- end }}
