@@ -2,7 +2,7 @@
 
 use std::str::Chars;
 
-use crate::store::State;
+use crate::store::{State, Store};
 
 /// Longest filter, in bytes.
 const LENGTH_MAX: usize = 1000;
@@ -77,6 +77,32 @@ impl Filter {
     /// True if it says something about any state.
     pub fn names_states(&self) -> bool {
         State::ALL.into_iter().any(|state| self.names(state))
+    }
+}
+
+impl Filter {
+    /// True if a store matches. The same as the database's answer.
+    pub fn matches(&self, store: &Store) -> bool {
+        match self {
+            Self::All => true,
+            Self::State(state) => store.state == *state,
+            Self::Equals(field, value) => {
+                let actual = match field {
+                    Field::Engine => &store.spec.engine,
+                    Field::Plan => &store.spec.plan,
+                    Field::StoreId => store.id.as_str(),
+                    Field::DisplayName => &store.spec.display_name,
+                };
+                actual == value
+            }
+            Self::Text(text) => {
+                let wanted = text.to_lowercase();
+                store.id.as_str().contains(&wanted) || store.spec.display_name.to_lowercase().contains(&wanted)
+            }
+            Self::Not(inner) => !inner.matches(store),
+            Self::And(parts) => parts.iter().all(|part| part.matches(store)),
+            Self::Or(parts) => parts.iter().any(|part| part.matches(store)),
+        }
     }
 }
 

@@ -120,6 +120,13 @@ impl StoreQuery {
     pub fn next(&self, after: After) -> PageToken {
         PageToken { after, query: self.fingerprint.clone() }
     }
+
+    /// The same query, going on after the page that this token ended.
+    #[must_use]
+    pub fn page(mut self, token: PageToken) -> Self {
+        self.after = Some(token.after);
+        self
+    }
 }
 
 /// A page of operations, the newest first.

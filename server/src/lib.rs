@@ -1,0 +1,4 @@
+//! The storeplane control plane.
+
+pub mod postgres;
+pub mod watch;

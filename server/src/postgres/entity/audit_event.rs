@@ -1,0 +1,27 @@
+//! Table `audit_events`.
+
+use sea_orm::entity::prelude::*;
+
+/// One row.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "audit_events")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub at: TimeDateTimeWithTimeZone,
+    pub tenant: String,
+    pub actor: String,
+    pub token: Option<Uuid>,
+    pub action: String,
+    pub target: String,
+    pub store: Option<Uuid>,
+    pub operation: Option<Uuid>,
+    pub outcome: String,
+    pub reason: String,
+}
+
+/// None: joins are written where they are needed.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

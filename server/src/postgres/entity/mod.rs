@@ -1,0 +1,14 @@
+//! The tables as sea-orm sees them. Plain rows; the domain's types are made in the parent's `rows`.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "columns are described in the migration; the derive makes its types pub"
+)]
+
+pub(super) mod audit_event;
+pub(super) mod event;
+pub(super) mod operation;
+pub(super) mod request;
+pub(super) mod store;
+pub(super) mod token;

@@ -1,0 +1,42 @@
+//! Table `stores`.
+
+use sea_orm::entity::prelude::*;
+
+/// One row.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "stores")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub uid: Uuid,
+    pub store_id: String,
+    pub tenant: String,
+    pub display_name: String,
+    pub engine: String,
+    pub plan: String,
+    pub admin_email: String,
+    pub cleanup_policy: String,
+    pub namespace: String,
+    pub release: String,
+    pub host: String,
+    pub state: String,
+    pub step: Option<String>,
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub failure: Option<Json>,
+    pub chart_version: String,
+    pub app_version: String,
+    pub simulated: bool,
+    pub secure: bool,
+    pub operation: Uuid,
+    pub last_sequence: i64,
+    pub fence: i64,
+    pub created_at: TimeDateTimeWithTimeZone,
+    pub ready_at: Option<TimeDateTimeWithTimeZone>,
+    pub updated_at: TimeDateTimeWithTimeZone,
+    pub deleted_at: Option<TimeDateTimeWithTimeZone>,
+}
+
+/// None: joins are written where they are needed.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,29 @@
+//! Postgres, through sea-orm: everything that must outlive a process.
+//!
+//! - [`PgStores`] implements the domain's port: mutations, lookups, lists.
+//! - [`Queue`] hands operations to workers: claim, lease, fence.
+//! - [`EventLog`] reads events by store and in their one order.
+//! - [`Tokens`] keeps API tokens, hashed.
+//! - [`Hints`] tells the rest of the process that there is something new to read. A hint is never data.
+//!
+//! Every change of a store goes through `apply`, in one transaction. To add a table: a migration, an entity in `entity/`.
+
+mod apply;
+mod connect;
+mod entity;
+mod error;
+mod events;
+mod hints;
+mod list;
+mod queue;
+mod requests;
+mod rows;
+mod stores;
+mod tokens;
+
+pub use connect::{ConnectError, Schema, connect, migrate, schema};
+pub use events::EventLog;
+pub use hints::{Hints, listen};
+pub use queue::{Claim, FenceError, Lease, Queue, Renewed};
+pub use stores::PgStores;
+pub use tokens::{TokenInfo, Tokens};

@@ -1,0 +1,81 @@
+//! Request ids: a mutation that was asked for twice is done once.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
+use storeplane_core::command::Idempotency;
+use storeplane_core::error::{PortError, Refusal};
+use storeplane_core::ids::{OperationId, StoreUid, Tenant};
+use storeplane_core::ports::Applied;
+use time::{Duration, OffsetDateTime};
+
+use super::entity::{operation, request, store};
+use super::error::{broken, port_error};
+use super::rows;
+
+/// How long a request id is remembered.
+pub(super) const KEPT: Duration = Duration::hours(24);
+
+/// What a request id says about a mutation.
+pub(super) enum Seen {
+    /// It is new; the row is reserved until the transaction ends.
+    New,
+    /// It was done; this is what it left, as it is now.
+    Before(Box<Applied>),
+}
+
+/// Reserves a request id. A second request with the same one waits here until the first one's transaction ends.
+pub(super) async fn reserve(
+    transaction: &DatabaseTransaction,
+    tenant: &Tenant,
+    idempotency: Option<Idempotency>,
+    now: OffsetDateTime,
+) -> Result<Seen, PortError> {
+    let Some(Idempotency { request, fingerprint }) = idempotency else { return Ok(Seen::New) };
+    let expired = request::Entity::delete_many()
+        .filter(request::Column::Tenant.eq(tenant.as_str()))
+        .filter(request::Column::Request.eq(request.0))
+        .filter(request::Column::At.lt(now - KEPT));
+    expired.exec(transaction).await.map_err(port_error)?;
+    let row = request::ActiveModel {
+        tenant: Set(tenant.to_string()),
+        request: Set(request.0),
+        fingerprint: Set(fingerprint.to_vec()),
+        store: Set(uuid::Uuid::nil()),
+        operation: Set(uuid::Uuid::nil()),
+        at: Set(now),
+    };
+    let unless_there = OnConflict::columns([request::Column::Tenant, request::Column::Request]).do_nothing().to_owned();
+    let inserted = request::Entity::insert(row).on_conflict(unless_there).exec_without_returning(transaction).await;
+    if inserted.map_err(port_error)? == 1 {
+        return Ok(Seen::New);
+    }
+    let row =
+        request::Entity::find_by_id((tenant.to_string(), request.0)).one(transaction).await.map_err(port_error)?;
+    let row = row.ok_or_else(|| broken("a reserved request id is missing"))?;
+    if row.fingerprint != fingerprint {
+        return Err(Refusal::RequestIdReused.into());
+    }
+    let store = store::Entity::find_by_id(row.store).one(transaction).await.map_err(port_error)?;
+    let operation = operation::Entity::find_by_id(row.operation).one(transaction).await.map_err(port_error)?;
+    let (Some(store), Some(operation)) = (store, operation) else { return Err(broken("a request's store is missing")) };
+    Ok(Seen::Before(Box::new(Applied { store: rows::store(store)?, operation: rows::operation(operation)? })))
+}
+
+/// Notes what the request made.
+pub(super) async fn remember(
+    transaction: &DatabaseTransaction,
+    tenant: &Tenant,
+    idempotency: Option<Idempotency>,
+    (store, operation): (StoreUid, OperationId),
+) -> Result<(), PortError> {
+    let Some(Idempotency { request, .. }) = idempotency else { return Ok(()) };
+    let row = request::ActiveModel {
+        tenant: Set(tenant.to_string()),
+        request: Set(request.0),
+        store: Set(store.0),
+        operation: Set(operation.0),
+        ..Default::default()
+    };
+    request::Entity::update(row).exec(transaction).await.map(drop).map_err(port_error)
+}

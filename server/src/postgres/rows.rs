@@ -1,0 +1,167 @@
+//! Rows to domain values and back.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::prelude::Json;
+use serde::de::DeserializeOwned;
+use storeplane_core::audit::AuditRecord;
+use storeplane_core::error::PortError;
+use storeplane_core::failure::Failure;
+use storeplane_core::ids::{OperationId, StoreUid};
+use storeplane_core::names::Placement;
+use storeplane_core::operation::{Operation, OperationKind, OperationState, Step};
+use storeplane_core::store::{CleanupPolicy, Spec, State, Store, Versions};
+
+use super::entity::{audit_event, operation, store};
+use super::error::broken;
+
+fn parse<T>(what: &str, text: &str, parsed: Option<T>) -> Result<T, PortError> {
+    parsed.ok_or_else(|| broken(format!("{what} {text:?} in the database is unknown")))
+}
+
+fn steps(text: Option<&str>) -> Result<Option<Step>, PortError> {
+    text.map(|text| parse("step", text, Step::parse(text))).transpose()
+}
+
+fn json<T: DeserializeOwned>(value: Json) -> Result<T, PortError> {
+    serde_json::from_value(value).map_err(|error| PortError::Internal(Box::new(error)))
+}
+
+fn failure_json(failure: Option<&Failure>) -> Option<Json> {
+    failure.and_then(|failure| serde_json::to_value(failure).ok())
+}
+
+pub(super) fn policy(policy: CleanupPolicy) -> &'static str {
+    match policy {
+        CleanupPolicy::Keep => "KEEP",
+        CleanupPolicy::DeleteResources => "DELETE_RESOURCES",
+    }
+}
+
+/// A store from its row.
+pub(super) fn store(row: store::Model) -> Result<Store, PortError> {
+    Ok(Store {
+        uid: StoreUid(row.uid),
+        id: row.store_id.parse().map_err(|_| broken("store_id is not an id"))?,
+        tenant: row.tenant.parse().map_err(|_| broken("tenant is not a tenant"))?,
+        spec: Spec {
+            display_name: row.display_name,
+            engine: row.engine,
+            plan: row.plan,
+            admin_email: row.admin_email,
+            cleanup_policy: if row.cleanup_policy == "KEEP" {
+                CleanupPolicy::Keep
+            } else {
+                CleanupPolicy::DeleteResources
+            },
+        },
+        placement: Placement { namespace: row.namespace, release: row.release, host: row.host },
+        state: parse("state", &row.state, State::parse(&row.state))?,
+        step: steps(row.step.as_deref())?,
+        failure: row.failure.map(json).transpose()?,
+        versions: Versions { chart: row.chart_version, app: row.app_version },
+        simulated: row.simulated,
+        secure: row.secure,
+        operation: OperationId(row.operation),
+        last_sequence: row.last_sequence,
+        created_at: row.created_at,
+        ready_at: row.ready_at,
+        updated_at: row.updated_at,
+        deleted_at: row.deleted_at,
+    })
+}
+
+/// All columns of a store but the fence, which only a claim raises.
+pub(super) fn store_row(store: &Store) -> store::ActiveModel {
+    store::ActiveModel {
+        uid: Set(store.uid.0),
+        store_id: Set(store.id.to_string()),
+        tenant: Set(store.tenant.to_string()),
+        display_name: Set(store.spec.display_name.clone()),
+        engine: Set(store.spec.engine.clone()),
+        plan: Set(store.spec.plan.clone()),
+        admin_email: Set(store.spec.admin_email.clone()),
+        cleanup_policy: Set(policy(store.spec.cleanup_policy).to_owned()),
+        namespace: Set(store.placement.namespace.clone()),
+        release: Set(store.placement.release.clone()),
+        host: Set(store.placement.host.clone()),
+        state: Set(store.state.as_str().to_owned()),
+        step: Set(store.step.map(|step| step.as_str().to_owned())),
+        failure: Set(failure_json(store.failure.as_ref())),
+        chart_version: Set(store.versions.chart.clone()),
+        app_version: Set(store.versions.app.clone()),
+        simulated: Set(store.simulated),
+        secure: Set(store.secure),
+        operation: Set(store.operation.0),
+        last_sequence: Set(store.last_sequence),
+        created_at: Set(store.created_at),
+        ready_at: Set(store.ready_at),
+        updated_at: Set(store.updated_at),
+        deleted_at: Set(store.deleted_at),
+        ..Default::default()
+    }
+}
+
+/// An operation from its row.
+pub(super) fn operation(row: operation::Model) -> Result<Operation, PortError> {
+    Ok(Operation {
+        id: OperationId(row.id),
+        store: StoreUid(row.store),
+        store_id: row.store_id.parse().map_err(|_| broken("store_id is not an id"))?,
+        tenant: row.tenant.parse().map_err(|_| broken("tenant is not a tenant"))?,
+        kind: parse("kind", &row.kind, OperationKind::parse(&row.kind))?,
+        state: parse("state", &row.state, OperationState::parse(&row.state))?,
+        step: steps(row.step.as_deref())?,
+        reached: steps(row.reached.as_deref())?,
+        undoing: row.undoing,
+        cancel_requested: row.cancel_requested,
+        failure: row.failure.map(json).transpose()?,
+        claims: row.claims,
+        requested_by: row.requested_by,
+        trace: row.trace,
+        created_at: row.created_at,
+        started_at: row.started_at,
+        ended_at: row.ended_at,
+    })
+}
+
+/// All columns of an operation but fence and lease, which only the queue changes.
+pub(super) fn operation_row(operation: &Operation) -> operation::ActiveModel {
+    operation::ActiveModel {
+        id: Set(operation.id.0),
+        store: Set(operation.store.0),
+        store_id: Set(operation.store_id.to_string()),
+        tenant: Set(operation.tenant.to_string()),
+        kind: Set(operation.kind.as_str().to_owned()),
+        state: Set(operation.state.as_str().to_owned()),
+        step: Set(operation.step.map(|step| step.as_str().to_owned())),
+        reached: Set(operation.reached.map(|step| step.as_str().to_owned())),
+        undoing: Set(operation.undoing),
+        cancel_requested: Set(operation.cancel_requested),
+        failure: Set(failure_json(operation.failure.as_ref())),
+        claims: Set(operation.claims),
+        priority: Set(operation.kind.priority()),
+        requested_by: Set(operation.requested_by.clone()),
+        trace: Set(operation.trace.clone()),
+        created_at: Set(operation.created_at),
+        started_at: Set(operation.started_at),
+        ended_at: Set(operation.ended_at),
+        ..Default::default()
+    }
+}
+
+/// An audit record's row.
+pub(super) fn audit_row(record: AuditRecord) -> audit_event::ActiveModel {
+    audit_event::ActiveModel {
+        id: Set(record.id),
+        at: Set(record.at),
+        tenant: Set(record.tenant.into()),
+        actor: Set(record.actor),
+        token: Set(record.token),
+        action: Set(record.action.as_str().to_owned()),
+        target: Set(record.target),
+        store: Set(record.store.map(|store| store.0)),
+        operation: Set(record.operation.map(|operation| operation.0)),
+        outcome: Set(record.outcome.as_str().to_owned()),
+        reason: Set(record.reason),
+    }
+}

@@ -1,0 +1,163 @@
+//! The domain's port [`Stores`], over Postgres.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sea_orm::{
+    ColumnTrait, Condition, DatabaseConnection, DatabaseTransaction, EntityTrait, Order, QueryFilter, QueryOrder,
+    TransactionTrait,
+};
+use storeplane_core::audit::AuditRecord;
+use storeplane_core::command::{Idempotency, StoreRef};
+use storeplane_core::decide::{Change, Decision};
+use storeplane_core::error::{PortError, Refusal};
+use storeplane_core::ids::{OperationId, StoreUid, Tenant};
+use storeplane_core::operation::Operation;
+use storeplane_core::ports::{Applied, Clock, Stores, Target};
+use storeplane_core::query::{OperationQuery, Page, StoreQuery};
+use storeplane_core::store::{State, Store};
+
+use super::entity::{audit_event, operation, store};
+use super::error::port_error;
+use super::hints::Hints;
+use super::requests::{self, Seen};
+use super::{apply, list, rows};
+
+/// Stores and operations in Postgres.
+#[derive(Clone)]
+pub struct PgStores {
+    database: DatabaseConnection,
+    clock: Arc<dyn Clock>,
+    hints: Hints,
+}
+
+impl std::fmt::Debug for PgStores {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PgStores").finish_non_exhaustive()
+    }
+}
+
+impl PgStores {
+    /// Over this pool.
+    pub fn new(database: DatabaseConnection, clock: Arc<dyn Clock>, hints: Hints) -> Self {
+        Self { database, clock, hints }
+    }
+
+    async fn begin(&self) -> Result<DatabaseTransaction, PortError> {
+        self.database.begin().await.map_err(port_error)
+    }
+
+    async fn commit(&self, transaction: DatabaseTransaction) -> Result<(), PortError> {
+        transaction.commit().await.map_err(port_error)?;
+        self.hints.changed();
+        Ok(())
+    }
+
+    async fn uid_of(
+        &self,
+        transaction: &DatabaseTransaction,
+        tenant: &Tenant,
+        target: &Target,
+    ) -> Result<StoreUid, PortError> {
+        match target {
+            Target::Store(wanted) => {
+                let row = latest(tenant, wanted).one(transaction).await.map_err(port_error)?;
+                let missing = || Refusal::NotFound { kind: "store", name: wanted.id.to_string() };
+                row.map(|row| StoreUid(row.uid)).ok_or_else(|| missing().into())
+            }
+            Target::Operation(id) => {
+                let row = owned(tenant, *id).one(transaction).await.map_err(port_error)?;
+                let missing = || Refusal::NotFound { kind: "operation", name: id.to_string() };
+                row.map(|row| StoreUid(row.store)).ok_or_else(|| missing().into())
+            }
+        }
+    }
+}
+
+/// The store that is not deleted, else the one deleted last; with a uid that very one, if it is the tenant's.
+fn latest(tenant: &Tenant, wanted: &StoreRef) -> sea_orm::Select<store::Entity> {
+    let mut condition = Condition::all()
+        .add(store::Column::Tenant.eq(tenant.as_str()))
+        .add(store::Column::StoreId.eq(wanted.id.as_str()));
+    if let Some(uid) = wanted.uid {
+        condition = condition.add(store::Column::Uid.eq(uid.0));
+    }
+    store::Entity::find()
+        .filter(condition)
+        .order_by(store::Column::State.eq(State::Deleted.as_str()), Order::Asc)
+        .order_by_desc(store::Column::CreatedAt)
+        .order_by_desc(store::Column::Uid)
+}
+
+fn owned(tenant: &Tenant, id: OperationId) -> sea_orm::Select<operation::Entity> {
+    operation::Entity::find_by_id(id.0).filter(operation::Column::Tenant.eq(tenant.as_str()))
+}
+
+#[async_trait]
+impl Stores for PgStores {
+    async fn create(&self, change: Change, idempotency: Option<Idempotency>) -> Result<Applied, PortError> {
+        let transaction = self.begin().await?;
+        let tenant = change.store.tenant.clone();
+        if let Seen::Before(applied) = requests::reserve(&transaction, &tenant, idempotency, self.clock.now()).await? {
+            return Ok(*applied);
+        }
+        let made = (change.store.uid, change.operation.id);
+        let applied = apply::insert(&transaction, change).await?;
+        requests::remember(&transaction, &tenant, idempotency, made).await?;
+        self.commit(transaction).await?;
+        Ok(applied)
+    }
+
+    async fn change(
+        &self,
+        tenant: &Tenant,
+        target: &Target,
+        idempotency: Option<Idempotency>,
+        decide: &Decision<'_>,
+    ) -> Result<Applied, PortError> {
+        let transaction = self.begin().await?;
+        let now = self.clock.now();
+        if let Seen::Before(applied) = requests::reserve(&transaction, tenant, idempotency, now).await? {
+            return Ok(*applied);
+        }
+        let uid = self.uid_of(&transaction, tenant, target).await?;
+        let before = apply::lock(&transaction, uid).await?;
+        let mut before = before.ok_or_else(|| super::error::broken("a store vanished"))?;
+        if let Target::Operation(id) = target
+            && before.operation.id != *id
+        {
+            // An older operation of the store: it has ended, and the decision sees that.
+            let row = owned(tenant, *id).one(&transaction).await.map_err(port_error)?;
+            before.operation = rows::operation(row.ok_or_else(|| super::error::broken("an operation vanished"))?)?;
+        }
+        let change = decide(before.clone())?;
+        let made = (change.store.uid, change.operation.id);
+        let applied = apply::update(&transaction, &before, change, now).await?;
+        requests::remember(&transaction, tenant, idempotency, made).await?;
+        self.commit(transaction).await?;
+        Ok(applied)
+    }
+
+    async fn record(&self, audit: AuditRecord) -> Result<(), PortError> {
+        let row = rows::audit_row(audit);
+        audit_event::Entity::insert(row).exec_without_returning(&self.database).await.map(drop).map_err(port_error)
+    }
+
+    async fn find(&self, tenant: &Tenant, wanted: &StoreRef) -> Result<Option<Store>, PortError> {
+        let row = latest(tenant, wanted).one(&self.database).await.map_err(port_error)?;
+        row.map(rows::store).transpose()
+    }
+
+    async fn list(&self, query: &StoreQuery) -> Result<Page<Store>, PortError> {
+        list::stores(&self.database, query).await
+    }
+
+    async fn operation(&self, tenant: &Tenant, id: OperationId) -> Result<Option<Operation>, PortError> {
+        let row = owned(tenant, id).one(&self.database).await.map_err(port_error)?;
+        row.map(rows::operation).transpose()
+    }
+
+    async fn operations(&self, query: &OperationQuery) -> Result<Page<Operation>, PortError> {
+        list::operations(&self.database, query).await
+    }
+}

@@ -1,0 +1,188 @@
+//! API tokens: random, stored as a hash, carrying tenant and role.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, TransactionTrait};
+use storeplane_core::audit::{Action, AuditRecord, Outcome};
+use storeplane_core::error::PortError;
+use storeplane_core::identity::{Caller, Role};
+use storeplane_core::ids::{Tenant, TokenId};
+use storeplane_core::ports::{Clock, Ids};
+use time::OffsetDateTime;
+
+use super::entity::{audit_event, token};
+use super::error::{broken, port_error};
+use super::rows;
+
+/// What every token begins with, so that scanners for leaked secrets know it.
+const PREFIX: &str = "spt_";
+/// Letters and digits after the prefix: 50 of 36 make 258 bits.
+const LENGTH: usize = 50;
+/// How long a verified token is trusted without another look: a revoked one works at most this long.
+const TRUSTED: Duration = Duration::from_secs(5);
+/// Tokens trusted at a time.
+const TRUSTED_MAX: usize = 1000;
+
+/// A token, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenInfo {
+    /// Its id.
+    pub id: TokenId,
+    /// Whose it is, for people.
+    pub name: String,
+    /// Whose stores it can see.
+    pub tenant: Tenant,
+    /// What it allows.
+    pub role: Role,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// When it was revoked.
+    pub revoked_at: Option<OffsetDateTime>,
+}
+
+type Hash = [u8; 32];
+
+/// The tokens in Postgres.
+#[derive(Clone)]
+pub struct Tokens {
+    database: DatabaseConnection,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    trusted: Arc<Mutex<HashMap<Hash, (Instant, Caller)>>>,
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokens").finish_non_exhaustive()
+    }
+}
+
+impl Tokens {
+    /// Over this pool.
+    pub fn new(database: DatabaseConnection, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+        Self { database, clock, ids, trusted: Arc::default() }
+    }
+
+    /// Makes a token for `actor`. The second value is the secret, which is shown this once.
+    pub async fn create(
+        &self,
+        tenant: Tenant,
+        role: Role,
+        name: &str,
+        actor: &str,
+    ) -> Result<(TokenId, String), PortError> {
+        let secret = format!("{PREFIX}{}", self.ids.word(LENGTH));
+        let id = TokenId(self.ids.uuid());
+        let row = token::ActiveModel {
+            id: Set(id.0),
+            hash: Set(hash(&secret).to_vec()),
+            name: Set(name.to_owned()),
+            tenant: Set(tenant.to_string()),
+            role: Set(role.as_str().to_owned()),
+            created_at: Set(self.clock.now()),
+            created_by: Set(actor.to_owned()),
+            revoked_at: Set(None),
+            revoked_by: Set(None),
+        };
+        let transaction = self.database.begin().await.map_err(port_error)?;
+        token::Entity::insert(row).exec_without_returning(&transaction).await.map_err(port_error)?;
+        let record = rows::audit_row(self.record(tenant, actor, Action::CreateToken, id));
+        audit_event::Entity::insert(record).exec_without_returning(&transaction).await.map_err(port_error)?;
+        transaction.commit().await.map_err(port_error)?;
+        Ok((id, secret))
+    }
+
+    /// Every token, the oldest first.
+    pub async fn list(&self) -> Result<Vec<TokenInfo>, PortError> {
+        let rows =
+            token::Entity::find().order_by_asc(token::Column::Id).all(&self.database).await.map_err(port_error)?;
+        rows.into_iter().map(info).collect()
+    }
+
+    /// Revokes a token for `actor`. False if there is none, or it was revoked before.
+    pub async fn revoke(&self, id: TokenId, actor: &str) -> Result<bool, PortError> {
+        let transaction = self.database.begin().await.map_err(port_error)?;
+        let there = token::Entity::find_by_id(id.0).filter(token::Column::RevokedAt.is_null());
+        let Some(row) = there.one(&transaction).await.map_err(port_error)? else { return Ok(false) };
+        let revoked = token::ActiveModel {
+            id: Set(id.0),
+            revoked_at: Set(Some(self.clock.now())),
+            revoked_by: Set(Some(actor.to_owned())),
+            ..Default::default()
+        };
+        token::Entity::update(revoked).exec(&transaction).await.map_err(port_error)?;
+        let record = rows::audit_row(self.record(info(row)?.tenant, actor, Action::RevokeToken, id));
+        audit_event::Entity::insert(record).exec_without_returning(&transaction).await.map_err(port_error)?;
+        transaction.commit().await.map_err(port_error)?;
+        self.lock().clear();
+        Ok(true)
+    }
+
+    /// Who shows this secret; `None` if it is none of ours or revoked.
+    pub async fn verify(&self, secret: &str) -> Result<Option<Caller>, PortError> {
+        let hash = hash(secret);
+        if let Some((since, caller)) = self.lock().get(&hash)
+            && since.elapsed() < TRUSTED
+        {
+            return Ok(Some(caller.clone()));
+        }
+        let wanted = token::Entity::find()
+            .filter(token::Column::Hash.eq(hash.to_vec()))
+            .filter(token::Column::RevokedAt.is_null());
+        let Some(row) = wanted.one(&self.database).await.map_err(port_error)? else { return Ok(None) };
+        let TokenInfo { id, name, tenant, role, .. } = info(row)?;
+        let caller = Caller { token: id, name, tenant, role };
+        let mut trusted = self.lock();
+        if trusted.len() >= TRUSTED_MAX {
+            trusted.retain(|_, (since, _)| since.elapsed() < TRUSTED);
+        }
+        if trusted.len() < TRUSTED_MAX {
+            trusted.insert(hash, (Instant::now(), caller.clone()));
+        }
+        Ok(Some(caller))
+    }
+
+    /// True while the token of this caller is not revoked.
+    pub async fn is_valid(&self, caller: &Caller) -> Result<bool, PortError> {
+        let row = token::Entity::find_by_id(caller.token.0).one(&self.database).await.map_err(port_error)?;
+        Ok(row.is_some_and(|row| row.revoked_at.is_none()))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Hash, (Instant, Caller)>> {
+        self.trusted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn record(&self, tenant: Tenant, actor: &str, action: Action, id: TokenId) -> AuditRecord {
+        AuditRecord {
+            id: self.ids.uuid(),
+            at: self.clock.now(),
+            tenant,
+            actor: actor.to_owned(),
+            token: None,
+            action,
+            target: id.to_string(),
+            store: None,
+            operation: None,
+            outcome: Outcome::Accepted,
+            reason: String::new(),
+        }
+    }
+}
+
+fn hash(secret: &str) -> Hash {
+    *blake3::hash(secret.as_bytes()).as_bytes()
+}
+
+fn info(row: token::Model) -> Result<TokenInfo, PortError> {
+    Ok(TokenInfo {
+        id: TokenId(row.id),
+        name: row.name,
+        tenant: row.tenant.parse().map_err(|_| broken("tenant is not a tenant"))?,
+        role: Role::parse(&row.role).ok_or_else(|| broken("role is not a role"))?,
+        created_at: row.created_at,
+        revoked_at: row.revoked_at,
+    })
+}
