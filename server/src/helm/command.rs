@@ -1,0 +1,143 @@
+//! The argument lists. Every value is attached to its flag or stands behind `--`, so that none can become a flag,
+//! and nothing that a caller chose is on them but the release's and the namespace's checked names.
+
+use std::path::PathBuf;
+
+use super::version::HelmVersion;
+
+/// A release, by its place and name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Release {
+    /// The namespace in which helm keeps it.
+    pub namespace: String,
+    /// Its name, at most 53 characters.
+    pub name: String,
+}
+
+/// A chart on disk and the values for one release.
+#[derive(Debug, Clone)]
+pub struct Chart {
+    /// The chart's directory.
+    pub dir: PathBuf,
+    /// Values files, later ones win.
+    pub values_files: Vec<PathBuf>,
+    /// Generated values, which win over all files. They reach helm through a pipe and are never on disk.
+    pub values: serde_json::Value,
+}
+
+/// What helm is asked to do.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Verb<'a> {
+    Version,
+    Install(&'a Chart),
+    Upgrade(&'a Chart),
+    Rollback(u32),
+    Uninstall,
+}
+
+/// Revisions of a release that helm keeps.
+const HISTORY: &str = "--history-max=10";
+
+impl Verb<'_> {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Version => "version",
+            Self::Install(_) => "install",
+            Self::Upgrade(_) => "upgrade",
+            Self::Rollback(_) => "rollback",
+            Self::Uninstall => "uninstall",
+        }
+    }
+
+    /// What helm reads on its standard input.
+    pub(super) fn input(self) -> String {
+        match self {
+            // YAML is a superset of JSON.
+            Self::Install(chart) | Self::Upgrade(chart) => chart.values.to_string(),
+            Self::Version | Self::Rollback(_) | Self::Uninstall => String::new(),
+        }
+    }
+
+    pub(super) fn args(self, version: HelmVersion, release: &Release) -> Vec<String> {
+        let mut args = vec![self.as_str().to_owned()];
+        if let Self::Version = self {
+            args.push("--template={{.Version}}".to_owned());
+            return args;
+        }
+        args.push(format!("--namespace={}", release.namespace));
+        // Helm 4 would apply on the server's side, which conflicts with what autoscalers and people change, and cannot
+        // take over what helm 3 made. The three-way merge works for releases of both, from both.
+        if version.major >= 4 && !matches!(self, Self::Uninstall) {
+            args.push("--server-side=false".to_owned());
+        }
+        let positionals = match self {
+            Self::Version => Vec::new(),
+            Self::Install(chart) => {
+                args.extend(values(chart));
+                vec![release.name.clone(), path(&chart.dir)]
+            }
+            Self::Upgrade(chart) => {
+                args.extend(["--reset-values".to_owned(), HISTORY.to_owned()]);
+                args.extend(values(chart));
+                vec![release.name.clone(), path(&chart.dir)]
+            }
+            Self::Rollback(revision) => {
+                args.push(HISTORY.to_owned());
+                vec![release.name.clone(), revision.to_string()]
+            }
+            Self::Uninstall => vec![release.name.clone()],
+        };
+        args.push("--".to_owned());
+        args.extend(positionals);
+        args
+    }
+}
+
+fn values(chart: &Chart) -> impl Iterator<Item = String> {
+    // Helm splits a values flag at commas, as CSV does with quotes around them.
+    let files = chart.values_files.iter().map(|file| format!("--values=\"{}\"", path(file).replace('"', "\"\"")));
+    files.chain(["--values=-".to_owned()])
+}
+
+/// An absolute path: to helm, a relative one without a file behind it is the name of a chart in a repository.
+fn path(path: &std::path::Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(verb: Verb<'_>, major: u32) -> String {
+        let version = HelmVersion { major, minor: 20, patch: 0 };
+        let release = Release { namespace: "--all".into(), name: "--help".into() };
+        verb.args(version, &release).join("\n")
+    }
+
+    fn chart() -> Chart {
+        Chart {
+            dir: "/charts/woocommerce".into(),
+            values_files: vec!["/charts/a,b \"c\".yaml".into(), "/charts/plan.yaml".into()],
+            values: serde_json::json!({"store": {"displayName": "`$(id)`, a=b {{ .Values }}\n\"'"}}),
+        }
+    }
+
+    #[test]
+    fn names_cannot_become_flags_and_values_are_not_arguments() {
+        insta::assert_snapshot!(lines(Verb::Install(&chart()), 3), @"");
+    }
+
+    #[test]
+    fn both_majors_merge_on_our_side() {
+        insta::assert_snapshot!(lines(Verb::Upgrade(&chart()), 4), @"");
+        insta::assert_snapshot!(lines(Verb::Rollback(7), 4), @"");
+        insta::assert_snapshot!(lines(Verb::Uninstall, 4), @"");
+    }
+
+    #[test]
+    fn generated_values_survive_the_way_to_helm() {
+        let chart = chart();
+        let read: serde_json::Value = serde_json::from_str(&Verb::Install(&chart).input()).unwrap();
+        assert_eq!(read, chart.values);
+    }
+}

@@ -1,0 +1,135 @@
+//! How helm is run, and the environment that it gets.
+
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, time::Duration};
+
+/// How helm is run.
+#[derive(Debug, Clone)]
+pub struct HelmConfig {
+    /// A path, or a name that is looked up on `PATH` at each run.
+    pub binary: PathBuf,
+    /// The binary whose hidden subcommand supervises helm: this program. `/proc/self/exe` stays right
+    /// while an upgrade replaces the file.
+    pub supervisor: PathBuf,
+    /// How many helm processes run at once; each takes 60 to 250 MB.
+    pub max_processes: usize,
+    /// None: `~/.kube/config` if there is one, else the service account of the pod.
+    pub kubeconfig: Option<PathBuf>,
+    /// None: the kubeconfig's current context.
+    pub kube_context: Option<String>,
+    /// Where each run gets a directory of its own, which is gone after it. Several servers may share it.
+    pub home: PathBuf,
+    /// From SIGTERM to SIGKILL. Together with a run's `silence` it must be shorter than a lease.
+    pub grace: Duration,
+    /// How long `helm version` may take.
+    pub version_timeout: Duration,
+    /// How long the answer of `helm version` is believed while the file stays the same.
+    pub version_ttl: Duration,
+    /// Bytes kept of the beginning and of the end of each output.
+    pub keep: (usize, usize),
+    /// Names of further variables that helm gets from the server's environment, for credential plugins.
+    pub pass_env: Vec<String>,
+}
+
+impl Default for HelmConfig {
+    fn default() -> Self {
+        Self {
+            binary: "helm".into(),
+            supervisor: "/proc/self/exe".into(),
+            max_processes: 4,
+            kubeconfig: None,
+            kube_context: None,
+            home: std::env::temp_dir().join("storeplane-helm"),
+            grace: Duration::from_secs(5),
+            version_timeout: Duration::from_secs(10),
+            version_ttl: Duration::from_mins(1),
+            keep: (16 * 1024, 48 * 1024),
+            pass_env: Vec::new(),
+        }
+    }
+}
+
+/// What helm inherits if the server has it: its way to the API server and through proxies.
+const INHERITED: [&str; 14] = [
+    "PATH",
+    "HOME",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "all_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "KUBERNETES_SERVICE_HOST",
+    "KUBERNETES_SERVICE_PORT",
+];
+
+/// Requests a second, and at once, that one helm may send: a store has some twenty objects.
+const QPS: (&str, &str) = ("HELM_QPS", "50");
+const BURST: (&str, &str) = ("HELM_BURST_LIMIT", "100");
+
+impl HelmConfig {
+    /// Helm's whole environment, given the run's own directory and what the server's environment holds.
+    pub(super) fn environment(
+        &self,
+        scratch: &str,
+        inherited: impl Fn(&str) -> Option<OsString>,
+    ) -> BTreeMap<String, String> {
+        let text = |name: &str| inherited(name).and_then(|value| value.into_string().ok());
+        let names = INHERITED.into_iter().chain(self.pass_env.iter().map(String::as_str));
+        let mut env: BTreeMap<String, String> = names.filter_map(|name| Some((name.to_owned(), text(name)?))).collect();
+        let own = [("HELM_DRIVER", "secret"), QPS, BURST];
+        env.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let homes = [
+            ("HELM_CACHE_HOME", "cache"),
+            ("HELM_CONFIG_HOME", "config"),
+            ("HELM_DATA_HOME", "data"),
+            ("KUBECACHEDIR", "kube"),
+            ("TMPDIR", "tmp"),
+        ];
+        env.extend(homes.map(|(name, folder)| (name.to_owned(), format!("{scratch}/{folder}"))));
+        let users = || text("HOME").map(|home| PathBuf::from(home).join(".kube/config")).filter(|path| path.exists());
+        if let Some(path) = self.kubeconfig.clone().or_else(users) {
+            env.insert("KUBECONFIG".to_owned(), path.to_string_lossy().into_owned());
+        }
+        if let Some(context) = &self.kube_context {
+            env.insert("HELM_KUBECONTEXT".to_owned(), context.clone());
+        }
+        env
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(config: &HelmConfig) -> BTreeMap<String, String> {
+        config.environment("/scratch", |name| match name {
+            "PATH" | "HTTPS_PROXY" | "KUBERNETES_SERVICE_HOST" | "AWS_PROFILE" | "DATABASE_URL" => Some(name.into()),
+            "HOME" => Some("/nowhere".into()),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn helm_gets_what_it_needs_and_nothing_else() {
+        let env = environment(&HelmConfig::default());
+        insta::assert_snapshot!(env.iter().map(|(name, value)| format!("{name}={value}\n")).collect::<String>(), @"");
+    }
+
+    #[test]
+    fn a_cluster_is_named_and_more_variables_pass_only_if_configured() {
+        let env = environment(&HelmConfig {
+            kubeconfig: Some("/etc/kube".into()),
+            kube_context: Some("prod".into()),
+            pass_env: vec!["AWS_PROFILE".into()],
+            ..HelmConfig::default()
+        });
+        assert_eq!(env["KUBECONFIG"], "/etc/kube");
+        assert_eq!(env["HELM_KUBECONTEXT"], "prod");
+        assert_eq!(env["AWS_PROFILE"], "AWS_PROFILE");
+        assert!(!env.contains_key("DATABASE_URL"));
+    }
+}

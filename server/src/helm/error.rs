@@ -1,0 +1,172 @@
+//! How helm failed.
+
+use storeplane_core::failure::{Failure, Reason};
+
+/// How a helm run failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct HelmError {
+    kind: HelmErrorKind,
+    message: String,
+    details: Vec<String>,
+}
+
+/// What kind of failure it was. See the known texts for what leads to which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HelmErrorKind {
+    /// There is no helm, or it cannot be executed.
+    Missing,
+    /// Helm has a version that is not supported.
+    Unsupported,
+    /// An object of the chart exists and belongs to somebody else.
+    NotOurs,
+    /// The release is not there.
+    ReleaseNotFound,
+    /// A release of that name is there already.
+    NameInUse,
+    /// The release is pending: another helm works on it, or was killed while it did.
+    InProgress,
+    /// No revision of the release ever was deployed, so that there is nothing to upgrade or roll back to.
+    NeverDeployed,
+    /// The namespace is not there.
+    NamespaceMissing,
+    /// The namespace is being deleted.
+    NamespaceTerminating,
+    /// The chart, its templates or its schema refuse these values.
+    ChartRejected,
+    /// The API server refuses an object: unknown kind, invalid or immutable field, admission.
+    ObjectRejected,
+    /// Pod Security refuses an object.
+    PodSecurity,
+    /// A quota or limit range refuses an object.
+    Quota,
+    /// The API server refuses our credentials or our right.
+    Forbidden,
+    /// The API server cannot be reached.
+    Unreachable,
+    /// The API server answers that it cannot work: too many requests, internal error, timeout.
+    Overloaded,
+    /// An object changed while helm worked on it.
+    Conflict,
+    /// There is no room on the server's disk.
+    DiskFull,
+    /// Helm ran longer than it may, and was ended.
+    TimedOut,
+    /// The lease was not renewed in time, so helm was ended.
+    LeaseLost,
+    /// The caller cancelled.
+    Stopped,
+    /// Somebody else killed helm or its supervisor: the kernel for its memory, a person.
+    Killed,
+    /// The server could not start or watch helm.
+    Internal,
+    /// None of the known texts.
+    Unknown,
+}
+
+impl HelmErrorKind {
+    /// Whether the same run may succeed a moment later, if nobody changes anything.
+    pub fn is_retryable(self) -> bool {
+        match self {
+            Self::InProgress
+            | Self::NamespaceTerminating
+            | Self::Unreachable
+            | Self::Overloaded
+            | Self::Conflict
+            | Self::DiskFull
+            | Self::TimedOut
+            | Self::Killed
+            | Self::Internal
+            | Self::Unknown => true,
+            Self::Missing
+            | Self::Unsupported
+            | Self::NotOurs
+            | Self::ReleaseNotFound
+            | Self::NameInUse
+            | Self::NeverDeployed
+            | Self::NamespaceMissing
+            | Self::ChartRejected
+            | Self::ObjectRejected
+            | Self::PodSecurity
+            | Self::Quota
+            | Self::Forbidden
+            | Self::LeaseLost
+            | Self::Stopped => false,
+        }
+    }
+
+    fn reason(self) -> Reason {
+        match self {
+            Self::Missing => Reason::HelmMissing,
+            Self::Unsupported => Reason::HelmUnsupported,
+            Self::NotOurs => Reason::NotOurs,
+            Self::ReleaseNotFound | Self::NameInUse | Self::InProgress | Self::NeverDeployed | Self::Conflict => {
+                Reason::ReleaseConflict
+            }
+            Self::NamespaceMissing | Self::NamespaceTerminating => Reason::CreationRefused,
+            Self::ChartRejected | Self::ObjectRejected => Reason::ChartRejected,
+            Self::PodSecurity => Reason::PodSecurityViolation,
+            Self::Quota => Reason::QuotaExceeded,
+            Self::Forbidden => Reason::ClusterForbidden,
+            Self::Unreachable | Self::Overloaded => Reason::ClusterUnreachable,
+            Self::TimedOut => Reason::HelmTimeout,
+            Self::Stopped => Reason::Cancelled,
+            Self::DiskFull | Self::LeaseLost | Self::Killed | Self::Unknown => Reason::HelmFailed,
+            Self::Internal => Reason::Internal,
+        }
+    }
+
+    /// The end of a sentence that begins with what helm was to do.
+    fn phrase(self) -> &'static str {
+        match self {
+            Self::Missing => "helm is not there or cannot be run",
+            Self::Unsupported => "this version of helm is not supported",
+            Self::NotOurs => "an object of that name belongs to somebody else",
+            Self::ReleaseNotFound => "the release is not there",
+            Self::NameInUse => "a release of that name is there already",
+            Self::InProgress => "another operation on the release is in progress or was killed",
+            Self::NeverDeployed => "the release never was deployed",
+            Self::NamespaceMissing => "the namespace is not there",
+            Self::NamespaceTerminating => "the namespace is being deleted",
+            Self::ChartRejected => "the chart refuses these values",
+            Self::ObjectRejected => "the API server refuses an object of the chart",
+            Self::PodSecurity => "Pod Security refuses an object of the chart",
+            Self::Quota => "the namespace's quota is used up",
+            Self::Forbidden => "the API server does not allow it",
+            Self::Unreachable => "the API server cannot be reached",
+            Self::Overloaded => "the API server cannot work at the moment",
+            Self::Conflict => "an object changed at the same time",
+            Self::DiskFull => "the server's disk is full",
+            Self::TimedOut => "helm ran longer than it may",
+            Self::LeaseLost => "the lease was not renewed in time",
+            Self::Stopped => "it was cancelled",
+            Self::Killed => "helm was killed from outside",
+            Self::Internal => "the server could not run helm",
+            Self::Unknown => "helm failed",
+        }
+    }
+}
+
+impl HelmError {
+    /// `what` is what helm was to do, `cause` its own line about it; both and the details are clean of secrets.
+    pub(super) fn new(kind: HelmErrorKind, what: &str, cause: Option<&str>, details: Vec<String>) -> Self {
+        let phrase = kind.phrase();
+        let message = cause.map_or_else(|| format!("{what}: {phrase}"), |cause| format!("{what}: {phrase} ({cause})"));
+        Self { kind, message, details }
+    }
+
+    /// What kind of failure it was.
+    pub fn kind(&self) -> HelmErrorKind {
+        self.kind
+    }
+
+    /// Whether the same run may succeed a moment later, if nobody changes anything.
+    pub fn retryable(&self) -> bool {
+        self.kind.is_retryable()
+    }
+
+    /// The form in which people see it.
+    pub fn failure(&self) -> Failure {
+        Failure::new(self.kind.reason(), self.message.clone()).with_details(self.details.iter().cloned())
+    }
+}

@@ -1,0 +1,104 @@
+//! Who may start helm now: so many at once, and never two for one release.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+
+use super::command::Release;
+
+/// Lets runs in.
+#[derive(Debug)]
+pub(super) struct Gate {
+    permits: Arc<Semaphore>,
+    releases: Mutex<HashMap<Release, Weak<AsyncMutex<()>>>>,
+    running: AtomicUsize,
+    peak: AtomicUsize,
+}
+
+/// A run that was let in; as long as this lives.
+#[derive(Debug)]
+pub(super) struct Pass {
+    gate: Arc<Gate>,
+    _release: OwnedMutexGuard<()>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Gate {
+    pub(super) fn new(max_processes: usize) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(max_processes.max(1))),
+            releases: Mutex::default(),
+            running: AtomicUsize::new(0),
+            peak: AtomicUsize::new(0),
+        }
+    }
+
+    /// Waits for its turn. None: the gate is closed, which it never is.
+    pub(super) async fn enter(self: &Arc<Self>, release: &Release) -> Option<Pass> {
+        let release = self.lock_of(release).lock_owned().await;
+        let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
+        let running = self.running.fetch_add(1, Ordering::Relaxed) + 1;
+        self.peak.fetch_max(running, Ordering::Relaxed);
+        Some(Pass { gate: Arc::clone(self), _release: release, _permit: permit })
+    }
+
+    fn lock_of(&self, release: &Release) -> Arc<AsyncMutex<()>> {
+        let mut releases = self.releases.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lock) = releases.get(release).and_then(Weak::upgrade) {
+            return lock;
+        }
+        releases.retain(|_, lock| lock.strong_count() > 0);
+        let lock = Arc::new(AsyncMutex::new(()));
+        releases.insert(release.clone(), Arc::downgrade(&lock));
+        lock
+    }
+
+    pub(super) fn running(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn peak(&self) -> usize {
+        self.peak.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.gate.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    fn release(name: &str) -> Release {
+        Release { namespace: "n".into(), name: name.into() }
+    }
+
+    #[tokio::test]
+    async fn one_release_has_one_run_and_all_together_have_so_many() {
+        let gate = Arc::new(Gate::new(2));
+        let first = gate.enter(&release("a")).await.unwrap();
+        assert!(gate.enter(&release("a")).now_or_never().is_none(), "the release is taken");
+        let second = gate.enter(&release("b")).await.unwrap();
+        assert!(gate.enter(&release("c")).now_or_never().is_none(), "all permits are taken");
+        assert_eq!((gate.running(), gate.peak()), (2, 2));
+
+        drop((first, second));
+
+        let again = gate.enter(&release("a")).now_or_never().flatten().unwrap();
+        assert_eq!((gate.running(), gate.peak()), (1, 2));
+        drop(again);
+        gate.enter(&release("z")).await.unwrap();
+        assert_eq!(gate.releases.lock().unwrap().len(), 1, "locks that nobody holds are forgotten");
+    }
+}

@@ -1,0 +1,126 @@
+//! A directory for each run, below one for each server. A server's directory is locked while it lives, so that the
+//! next one can tell which were left behind by `kill -9`, on volumes shared between machines' processes as well.
+
+use std::{
+    fs::{self, DirBuilder, File},
+    io,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use tempfile::TempDir;
+
+const PREFIX: &str = "server-";
+
+/// Where runs get their directories.
+#[derive(Debug)]
+pub(super) struct Homes {
+    root: PathBuf,
+    own: Mutex<Option<Own>>,
+}
+
+#[derive(Debug)]
+struct Own {
+    dir: TempDir,
+    /// Held as long as the directory is in use; the kernel lets go of it when the process dies.
+    _lock: File,
+}
+
+impl Homes {
+    pub(super) fn new(root: PathBuf) -> Self {
+        Self { root, own: Mutex::new(None) }
+    }
+
+    /// A new directory for one run, mode 0700, which is removed when it is dropped.
+    pub(super) fn scratch(&self) -> io::Result<TempDir> {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        // Machines clean their temporary directories; then ours begins anew.
+        if own.as_ref().is_none_or(|own| !own.dir.path().exists()) {
+            *own = Some(self.claim()?);
+        }
+        let parent = own.as_ref().map_or(self.root.as_path(), |own| own.dir.path());
+        let scratch = tempfile::Builder::new().prefix("run-").tempdir_in(parent)?;
+        fs::create_dir(scratch.path().join("tmp"))?;
+        Ok(scratch)
+    }
+
+    fn claim(&self) -> io::Result<Own> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.root)?;
+        self.sweep();
+        loop {
+            let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&self.root)?;
+            let lock = File::open(dir.path())?;
+            // Between the two lines above, another server's sweep may have taken it for a dead one's.
+            if lock.try_lock().is_ok() && is_still(&lock, dir.path()) {
+                return Ok(Own { dir, _lock: lock });
+            }
+        }
+    }
+
+    /// Removes what dead servers left.
+    fn sweep(&self) {
+        for entry in fs::read_dir(&self.root).into_iter().flatten().flatten() {
+            if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+                continue;
+            }
+            if let Ok(dir) = File::open(entry.path())
+                && dir.try_lock().is_ok()
+                && let Err(error) = fs::remove_dir_all(entry.path())
+            {
+                tracing::warn!(path = %entry.path().display(), %error, "a dead server's helm directory stays");
+            }
+        }
+    }
+}
+
+fn is_still(open: &File, path: &Path) -> bool {
+    match (open.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_run_has_a_private_directory_that_goes_with_it() {
+        let root = tempfile::tempdir().unwrap();
+        let homes = Homes::new(root.path().join("new"));
+        let scratch = homes.scratch().unwrap();
+        let path = scratch.path().to_owned();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        drop(scratch);
+        assert!(!path.exists());
+        drop(homes);
+        assert_eq!(fs::read_dir(root.path().join("new")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn only_dead_servers_directories_are_swept() {
+        let root = tempfile::tempdir().unwrap();
+        let living = Homes::new(root.path().to_owned());
+        let theirs = living.scratch().unwrap();
+        let dead = root.path().join("server-dead");
+        let foreign = root.path().join("somebody-elses");
+        fs::create_dir_all(dead.join("run-1")).unwrap();
+        fs::create_dir(&foreign).unwrap();
+
+        Homes::new(root.path().to_owned()).scratch().unwrap();
+
+        assert!(theirs.path().exists() && foreign.exists() && !dead.exists());
+    }
+
+    #[test]
+    fn a_cleaned_up_directory_comes_back() {
+        let root = tempfile::tempdir().unwrap();
+        let homes = Homes::new(root.path().join("homes"));
+        homes.scratch().unwrap();
+        fs::remove_dir_all(root.path().join("homes")).unwrap();
+        assert!(homes.scratch().unwrap().path().exists());
+    }
+}

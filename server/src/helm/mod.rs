@@ -1,0 +1,56 @@
+//! Runs the helm binary. This is the only place in the product that starts processes.
+//!
+//! ```text
+//! runner ─► process ──pipe──► supervisor ─► exec ─► helm
+//!  gate       │ lease, stop      │ group, time, lease, outputs
+//!  command    ◄──────────────────┘ report
+//!  classify ◄ report             (same binary, hidden subcommands)
+//! ```
+//! - [`runner`]: what the worker calls. [`gate`]: how many at once. [`command`]: the arguments. [`config`]: the
+//!   environment. [`homes`]: a directory for each run. [`binary`], [`version`]: which helm.
+//! - [`process`]: the server's side of a run; [`protocol`]: what both sides say.
+//! - [`supervisor`] with [`inbox`], [`stream`], [`capture`] and [`leftovers`]: the process that ends helm when the
+//!   server dies, asks for it, or says no more that the lease is renewed; [`exec`]: helm dies with its supervisor.
+//! - [`classify`], [`known`], [`error`], [`redact`]: what a failure means and what is shown of it.
+//!
+//! To add a known error text: put what helm wrote to its standard error into `samples/`, named after the case and
+//! helm's major version, add the telling part to the table in [`known`], and the sample to the test beside it.
+
+mod binary;
+mod capture;
+mod classify;
+mod command;
+mod config;
+mod error;
+mod exec;
+mod gate;
+mod homes;
+mod inbox;
+mod known;
+mod leftovers;
+mod process;
+mod protocol;
+mod redact;
+mod runner;
+mod stream;
+mod supervisor;
+mod version;
+
+use std::process::ExitCode;
+
+pub use command::{Chart, Release};
+pub use config::HelmConfig;
+pub use error::{HelmError, HelmErrorKind};
+pub use runner::{Helm, Run};
+pub use version::HelmVersion;
+
+/// To be called first in `main`, before anything starts a thread: if this process is one of the runner's helpers,
+/// does its work and says how it ended.
+pub fn helper_main() -> Option<ExitCode> {
+    let mut args = std::env::args_os().skip(1);
+    match args.next()?.to_str()? {
+        protocol::SUPERVISOR => Some(supervisor::main()),
+        protocol::EXEC => Some(exec::main(args)),
+        _ => None,
+    }
+}

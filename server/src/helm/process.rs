@@ -1,0 +1,168 @@
+//! The server's side of a supervised run: starts the supervisor, tells it about the lease, and hears how helm ended.
+
+use std::{io, path::Path, process::Stdio, time::Duration};
+
+use nix::{
+    errno::Errno,
+    sys::{
+        signal::{Signal, killpg},
+        wait::{WaitPidFlag, waitpid},
+    },
+    unistd::Pid,
+};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    sync::watch,
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::protocol::{Report, SUPERVISOR, Spec, Word, millis, now};
+
+/// The longest answer of a supervisor, in bytes: two outputs with every byte escaped, and then some.
+const ANSWER_MAX: u64 = 4 * 1024 * 1024;
+/// How much later than it should a supervisor may answer before it is killed, and helm with it.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// The lease under which a run happens.
+#[derive(Debug, Clone)]
+pub(super) struct Lease {
+    pub(super) renewed: watch::Receiver<Instant>,
+    pub(super) silence: Duration,
+}
+
+impl Lease {
+    /// Until when helm may run on the news so far, on the clock of both sides.
+    pub(super) fn until_ms(&mut self) -> io::Result<u64> {
+        let age = self.renewed.borrow_and_update().elapsed();
+        Ok(millis((now()? + self.silence).saturating_sub(age)))
+    }
+}
+
+/// Why there is no report.
+#[derive(Debug)]
+pub(super) enum Lost {
+    /// The supervisor could not be started, or could not start helm.
+    Failed(String),
+    /// The supervisor was killed, and helm with it.
+    Killed,
+}
+
+impl From<io::Error> for Lost {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// Runs helm until it is gone. Dropping the future ends helm as well, without waiting for that.
+pub(super) async fn supervise(
+    supervisor: &Path,
+    spec: &Spec,
+    lease: Option<Lease>,
+    stop: &CancellationToken,
+) -> Result<Report, Lost> {
+    #[expect(clippy::disallowed_methods, reason = "this is where processes are started")]
+    let mut child = Command::new(supervisor)
+        .arg0("storeplane-server")
+        .arg(SUPERVISOR)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        // A terminal's Ctrl-C is for the server; it then ends its helms in order.
+        .process_group(0)
+        .spawn()?;
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    let mut talk = Talk {
+        grace: Duration::from_millis(spec.grace_ms) + MARGIN,
+        deadline: Instant::now() + Duration::from_millis(spec.timeout_ms + spec.grace_ms) + MARGIN,
+        stdin,
+        lease,
+        helm: None,
+    };
+    let answer = match stdout {
+        Some(stdout) => talk.run(spec, stdout, stop).await,
+        None => Err(Lost::Failed("the supervisor has no output".to_owned())),
+    };
+    drop(talk.stdin.take());
+    if answer.is_err() {
+        // It may be stuck; helm dies with it.
+        let _ = child.start_kill();
+    }
+    reap(&mut child).await;
+    if let (Err(Lost::Killed), Some(helm)) = (&answer, talk.helm) {
+        bury(helm).await;
+    }
+    answer
+}
+
+/// The conversation with one supervisor.
+struct Talk {
+    stdin: Option<ChildStdin>,
+    lease: Option<Lease>,
+    grace: Duration,
+    deadline: Instant,
+    helm: Option<Pid>,
+}
+
+impl Talk {
+    async fn run(&mut self, spec: &Spec, stdout: ChildStdout, stop: &CancellationToken) -> Result<Report, Lost> {
+        let mut line = serde_json::to_vec(spec).map_err(io::Error::from)?;
+        line.push(b'\n');
+        self.say(&line).await;
+        let mut words = BufReader::new(stdout.take(ANSWER_MAX)).lines();
+        loop {
+            tokio::select! {
+                word = words.next_line() => match word.ok().flatten().as_deref().map(serde_json::from_str) {
+                    Some(Ok(Word::Started(pid))) => self.helm = Some(Pid::from_raw(pid)),
+                    Some(Ok(Word::Ended(report))) => return Ok(report),
+                    Some(Ok(Word::Failed(cause))) => return Err(Lost::Failed(cause)),
+                    Some(Err(_)) | None => return Err(Lost::Killed),
+                },
+                until = renewed(&mut self.lease), if self.stdin.is_some() => {
+                    self.say(format!("{until}\n").as_bytes()).await;
+                }
+                () = stop.cancelled(), if self.stdin.is_some() => {
+                    self.stdin = None;
+                    self.deadline = self.deadline.min(Instant::now() + self.grace);
+                }
+                () = sleep_until(self.deadline) => return Err(Lost::Killed),
+            }
+        }
+    }
+
+    /// A supervisor that cannot be told anything is gone or stuck; its silence or the deadline ends the run.
+    async fn say(&mut self, line: &[u8]) {
+        if let Some(stdin) = &mut self.stdin {
+            let _ = timeout(MARGIN, stdin.write_all(line)).await;
+        }
+    }
+}
+
+/// Until when helm may run, as soon as there is news about the lease.
+async fn renewed(lease: &mut Option<Lease>) -> u64 {
+    if let Some(lease) = lease
+        && lease.renewed.changed().await.is_ok()
+        && let Ok(until) = lease.until_ms()
+    {
+        return until;
+    }
+    // Nobody renews it any more.
+    std::future::pending().await
+}
+
+async fn reap(supervisor: &mut Child) {
+    if !matches!(timeout(MARGIN, supervisor.wait()).await, Ok(Ok(_))) {
+        let _ = supervisor.start_kill();
+        let _ = timeout(MARGIN, supervisor.wait()).await;
+    }
+}
+
+/// Waits until the kernel has ended a helm whose supervisor was killed, with what helm started itself.
+async fn bury(helm: Pid) {
+    let end = Instant::now() + MARGIN;
+    while !matches!(killpg(helm, Signal::SIGKILL), Err(Errno::ESRCH)) && Instant::now() < end {
+        // Where this server is the machine's first process, orphans are its own.
+        let _ = waitpid(helm, Some(WaitPidFlag::WNOHANG));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,253 @@
+//! The runner that the worker calls.
+
+use std::{env, io, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{Mutex, watch},
+    time::Instant,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument as _, Span, field};
+
+use super::{
+    binary::{Binary, find},
+    classify::{Context, lost, outcome},
+    command::{Chart, Release, Verb},
+    config::HelmConfig,
+    error::{HelmError, HelmErrorKind},
+    gate::Gate,
+    homes::Homes,
+    process::{Lease, Lost, supervise},
+    protocol::{KillReason, Report, Spec, millis},
+    version::HelmVersion,
+};
+
+/// Runs helm. Clones are the same runner.
+#[derive(Debug, Clone)]
+pub struct Helm(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: HelmConfig,
+    gate: Arc<Gate>,
+    homes: Homes,
+    tasks: TaskTracker,
+    /// What the binary said when it was last asked, and when that was.
+    known: Mutex<Option<(Binary, HelmVersion, Instant)>>,
+}
+
+/// On whose behalf, and under which conditions, helm runs.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// When the lease was last renewed: the moment before that was asked for. Helm ends when this is `silence` old.
+    pub renewed: watch::Receiver<Instant>,
+    /// Half a lease.
+    pub silence: Duration,
+    /// Ends helm in order, or the wait for its turn.
+    pub cancel: CancellationToken,
+    /// How long helm may run, not counting the wait for its turn.
+    pub timeout: Duration,
+    /// For traces.
+    pub operation_id: String,
+    /// For traces.
+    pub store_uid: String,
+}
+
+impl Helm {
+    /// Never fails: helm may be missing now and there later.
+    pub fn new(config: HelmConfig) -> Self {
+        Self(Arc::new(Inner {
+            gate: Arc::new(Gate::new(config.max_processes)),
+            homes: Homes::new(config.home.clone()),
+            tasks: TaskTracker::new(),
+            known: Mutex::new(None),
+            config,
+        }))
+    }
+
+    /// The version of helm, asked again when the file changed, after a while, and after an error.
+    /// Errors are `Missing`, `Unsupported` and what keeps any process from running.
+    pub async fn version(&self) -> Result<HelmVersion, HelmError> {
+        Ok(self.binary().await?.1)
+    }
+
+    /// Installs a release that is not there. Does not wait for its pods.
+    pub async fn install(&self, run: &Run, release: &Release, chart: &Chart) -> Result<(), HelmError> {
+        self.run(run, release, Verb::Install(chart)).await
+    }
+
+    /// Applies chart and values to a release that is there, whichever helm made it. Does not wait for its pods.
+    pub async fn upgrade(&self, run: &Run, release: &Release, chart: &Chart) -> Result<(), HelmError> {
+        self.run(run, release, Verb::Upgrade(chart)).await
+    }
+
+    /// Goes back to a revision that is there. Does not wait for its pods.
+    pub async fn rollback(&self, run: &Run, release: &Release, revision: u32) -> Result<(), HelmError> {
+        self.run(run, release, Verb::Rollback(revision)).await
+    }
+
+    /// Removes a release. One that is not there is `ReleaseNotFound`; success is no proof that its objects are gone.
+    pub async fn uninstall(&self, run: &Run, release: &Release) -> Result<(), HelmError> {
+        self.run(run, release, Verb::Uninstall).await
+    }
+
+    /// How many helm processes run now.
+    pub fn running(&self) -> usize {
+        self.0.gate.running()
+    }
+
+    /// The most helm processes that ever ran at once.
+    pub fn peak(&self) -> usize {
+        self.0.gate.peak()
+    }
+
+    /// Waits until no helm process is left, those of dropped futures included. Call it once, when nobody starts
+    /// runs any more.
+    pub async fn drained(&self) {
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+
+    async fn run(&self, run: &Run, release: &Release, verb: Verb<'_>) -> Result<(), HelmError> {
+        let span = tracing::info_span!(
+            "helm",
+            operation_id = run.operation_id,
+            store_uid = run.store_uid,
+            verb = verb.as_str(),
+            namespace = release.namespace,
+            release = release.name,
+            exit = field::Empty,
+            signal = field::Empty,
+            killed = field::Empty,
+            seconds = field::Empty,
+            peak_rss_kib = field::Empty,
+        );
+        self.run_in_span(run, release, verb).instrument(span).await
+    }
+
+    async fn run_in_span(&self, run: &Run, release: &Release, verb: Verb<'_>) -> Result<(), HelmError> {
+        let stop = run.cancel.child_token();
+        let context = Context::new(verb, release, &run.store_uid);
+        let stopped = || HelmError::new(HelmErrorKind::Stopped, context.what(), None, Vec::new());
+        let pass = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Err(stopped()),
+            pass = self.0.gate.enter(release) => pass.ok_or_else(stopped)?,
+        };
+        let (binary, version) = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Err(stopped()),
+            binary = self.binary() => binary?,
+        };
+        let mut lease = Lease { renewed: run.renewed.clone(), silence: run.silence };
+        let job = Job {
+            program: binary,
+            args: verb.args(version, release),
+            input: verb.input(),
+            timeout: run.timeout,
+            lease_until_ms: Some(lease.until_ms().map_err(|error| lost(&context, error.into()))?),
+        };
+        let report = self.process(job, Some(lease), stop, pass).await.map_err(|error| lost(&context, error))?;
+        record(&report);
+        outcome(&context, &report)
+    }
+
+    /// The binary as it is now, and its version.
+    async fn binary(&self) -> Result<(Binary, HelmVersion), HelmError> {
+        let what = "helm version";
+        let mut known = self.0.known.lock().await;
+        let search = env::var_os("PATH").unwrap_or_default();
+        let binary = find(&self.0.config.binary, &search)
+            .map_err(|cause| HelmError::new(HelmErrorKind::Missing, what, Some(&cause), Vec::new()))?;
+        if let Some((same, version, asked)) = &*known
+            && *same == binary
+            && asked.elapsed() < self.0.config.version_ttl
+        {
+            return Ok((binary, *version));
+        }
+        *known = None;
+        let version = self.ask_version(&binary).await?;
+        if !version.is_supported() {
+            let cause = format!("helm {version} at {}; needed is 3.17 or newer, or 4", binary.path().display());
+            return Err(HelmError::new(HelmErrorKind::Unsupported, what, Some(&cause), Vec::new()));
+        }
+        *known = Some((binary.clone(), version, Instant::now()));
+        Ok((binary, version))
+    }
+}
+
+/// One process, with the time that it may take.
+struct Job {
+    program: Binary,
+    args: Vec<String>,
+    input: String,
+    timeout: Duration,
+    lease_until_ms: Option<u64>,
+}
+
+/// No run takes longer, whatever is configured.
+const TIMEOUT_MAX: Duration = Duration::from_hours(24);
+
+impl Helm {
+    async fn ask_version(&self, binary: &Binary) -> Result<HelmVersion, HelmError> {
+        let nowhere = Release { namespace: String::new(), name: String::new() };
+        let context = Context::new(Verb::Version, &nowhere, "");
+        let job = Job {
+            program: binary.clone(),
+            args: Verb::Version.args(HelmVersion::OLDEST, &nowhere),
+            input: String::new(),
+            timeout: self.0.config.version_timeout,
+            lease_until_ms: None,
+        };
+        let report =
+            self.process(job, None, CancellationToken::new(), ()).await.map_err(|error| lost(&context, error))?;
+        outcome(&context, &report)?;
+        HelmVersion::read(&report.stdout).ok_or_else(|| {
+            let cause = format!("{} does not answer with a version", binary.path().display());
+            HelmError::new(HelmErrorKind::Unsupported, context.what(), Some(&cause), context.excerpt(&report.stdout))
+        })
+    }
+
+    /// Runs helm in a task of its own, so that a dropped future neither leaves a process behind nor lets another
+    /// one in (`held` is what keeps it out) before that process is gone.
+    async fn process(
+        &self,
+        job: Job,
+        lease: Option<Lease>,
+        stop: CancellationToken,
+        held: impl Send + 'static,
+    ) -> Result<Report, Lost> {
+        let config = &self.0.config;
+        let scratch = self.0.homes.scratch()?;
+        let spec = Spec {
+            program: job.program.path().to_owned(),
+            args: job.args,
+            env: config.environment(&scratch.path().to_string_lossy(), |name| env::var_os(name)),
+            input: job.input,
+            scratch: scratch.path().to_owned(),
+            timeout_ms: millis(job.timeout.min(TIMEOUT_MAX)),
+            lease_until_ms: job.lease_until_ms,
+            grace_ms: millis(config.grace),
+            keep_first: config.keep.0,
+            keep_last: config.keep.1,
+        };
+        let supervisor = config.supervisor.clone();
+        let _dropped = stop.clone().drop_guard();
+        let task = async move {
+            let report = supervise(&supervisor, &spec, lease, &stop).await;
+            drop(scratch);
+            drop(held);
+            report
+        };
+        self.0.tasks.spawn(task.in_current_span()).await.map_err(io::Error::from)?
+    }
+}
+
+fn record(report: &Report) {
+    let span = Span::current();
+    span.record("exit", report.exit);
+    span.record("signal", report.signal);
+    span.record("killed", report.killed.map(KillReason::as_str));
+    span.record("seconds", Duration::from_millis(report.millis).as_secs_f64());
+    span.record("peak_rss_kib", report.peak_rss_kib);
+}
