@@ -1,0 +1,4 @@
+//! The storeplane control plane.
+
+pub mod kube;
+pub mod secret;
