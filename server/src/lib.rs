@@ -1,4 +1,7 @@
 //! The storeplane control plane.
 
+pub mod helm;
+pub mod kube;
 pub mod postgres;
+pub mod secret;
 pub mod watch;

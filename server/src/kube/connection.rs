@@ -1,0 +1,196 @@
+//! The way to the API server: made when it is first needed, and made anew when it no longer works.
+//!
+//! Requests and watches use HTTP/2. An API server allows about 100 streams on one connection, and a client that wants
+//! more waits without a word; so watches share out connections of their own, [`Lane`]s, and requests never wait for them.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ::kube::client::{Body, ConfigExt as _};
+use ::kube::config::{KubeConfigOptions, Kubeconfig};
+use ::kube::{Client, Config};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tower::{BoxError, ServiceBuilder};
+
+use super::ClusterConfig;
+use super::error::{ClusterError, ClusterErrorKind, root_cause};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection that is silent for this long is asked for a sign of life ...
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+/// ... and given up when none comes in this time.
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
+/// Streams for watches on one connection; the API server's limit is 100.
+const LANE_STREAMS: usize = 90;
+/// A client that failed is made anew (the kubeconfig is read again), but not more often than this.
+const REMAKE_AFTER: Duration = Duration::from_secs(2);
+
+/// Makes and keeps the client.
+#[derive(Debug)]
+pub(super) struct Connection {
+    config: ClusterConfig,
+    current: tokio::sync::Mutex<Option<Arc<Connected>>>,
+}
+
+impl Connection {
+    pub(super) fn new(config: ClusterConfig) -> Self {
+        Self { config, current: tokio::sync::Mutex::default() }
+    }
+
+    pub(super) fn config(&self) -> &ClusterConfig {
+        &self.config
+    }
+
+    /// The client in use. Does not talk to the API server; fails only where the kubeconfig cannot be used.
+    pub(super) async fn get(&self) -> Result<Arc<Connected>, ClusterError> {
+        let mut current = self.current.lock().await;
+        if let Some(connected) = &*current {
+            return Ok(Arc::clone(connected));
+        }
+        let config = self.config.clone();
+        let runtime = tokio::runtime::Handle::current();
+        // Reading the kubeconfig reads files and may run a credential plugin.
+        let made = tokio::task::spawn_blocking(move || runtime.block_on(connect(&config)));
+        let connected = made.await.unwrap_or_else(|_| Err("the kubeconfig could not be read".into()));
+        let connected = connected.map_err(|cause| {
+            let message = format!("the kubeconfig cannot be used: {cause}");
+            ClusterError::new(ClusterErrorKind::Unreachable, message)
+        })?;
+        Ok(Arc::clone(current.insert(Arc::new(connected))))
+    }
+
+    /// Called with every failed request: certificates, tokens and addresses change, and are read again then.
+    pub(super) async fn note_failure(&self, connected: &Arc<Connected>, error: &ClusterError) {
+        let broken = matches!(error.kind(), ClusterErrorKind::Unreachable | ClusterErrorKind::Unauthorized);
+        if !broken || connected.since.elapsed() < REMAKE_AFTER {
+            return;
+        }
+        let mut current = self.current.lock().await;
+        if current.as_ref().is_some_and(|it| Arc::ptr_eq(it, connected)) {
+            *current = None;
+        }
+    }
+}
+
+/// One set of credentials, and the connections made with it.
+pub(super) struct Connected {
+    config: Config,
+    connector: HttpsConnector<HttpConnector>,
+    client: Client,
+    lanes: Mutex<Vec<Lane>>,
+    since: Instant,
+}
+
+impl std::fmt::Debug for Connected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connected").field("url", &self.config.cluster_url).finish_non_exhaustive()
+    }
+}
+
+/// One connection for watches.
+#[derive(Clone)]
+struct Lane {
+    client: Client,
+    room: Arc<Semaphore>,
+    warm: Arc<OnceCell<()>>,
+}
+
+/// A client for a number of watches; its room on the connection is free again when it is dropped.
+pub(super) struct WatchClient {
+    pub(super) client: Client,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Connected {
+    /// The client for single requests.
+    pub(super) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// A client with room for `streams` watches at once.
+    pub(super) async fn watch_client(&self, streams: u32) -> Result<WatchClient, ::kube::Error> {
+        let (lane, room) = self.lane(streams)?;
+        // Without a connection each of the first requests would make one.
+        lane.warm.get_or_try_init(|| async { lane.client.apiserver_version().await.map(drop) }).await?;
+        Ok(WatchClient { client: lane.client, _room: room })
+    }
+
+    fn lane(&self, streams: u32) -> Result<(Lane, OwnedSemaphorePermit), ::kube::Error> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        for lane in &*lanes {
+            if let Ok(room) = Arc::clone(&lane.room).try_acquire_many_owned(streams) {
+                return Ok((lane.clone(), room));
+            }
+        }
+        let room = Arc::new(Semaphore::new(LANE_STREAMS.max(streams as usize)));
+        let permit = Arc::clone(&room).try_acquire_many_owned(streams);
+        let permit = permit.map_err(|error| ::kube::Error::Service(error.into()))?;
+        let lane =
+            Lane { client: client(&self.config, self.connector.clone())?, room, warm: Arc::new(OnceCell::new()) };
+        lanes.push(lane.clone());
+        Ok((lane, permit))
+    }
+}
+
+async fn connect(wanted: &ClusterConfig) -> Result<Connected, String> {
+    // Fails when another part of the process was first, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let config = load(wanted).await.map_err(|error| root_cause(&*error))?;
+    if config.proxy_url.is_some() {
+        tracing::warn!("a proxy is configured; connections to the Kubernetes API do not use it");
+    }
+    let connector = connector(&config).map_err(|error| root_cause(&*error))?;
+    let client = client(&config, connector.clone()).map_err(|error| root_cause(&error))?;
+    tracing::debug!(url = %config.cluster_url, "kubeconfig read");
+    Ok(Connected { config, connector, client, lanes: Mutex::default(), since: Instant::now() })
+}
+
+async fn load(wanted: &ClusterConfig) -> Result<Config, BoxError> {
+    let options = KubeConfigOptions { context: wanted.context.clone(), ..KubeConfigOptions::default() };
+    match &wanted.kubeconfig {
+        Some(paths) => Ok(Config::from_custom_kubeconfig(read(paths)?, &options).await?),
+        None if options.context.is_some() => Ok(Config::from_kubeconfig(&options).await?),
+        None => Ok(Config::infer().await?),
+    }
+}
+
+/// Like `KUBECONFIG`, it may name several files.
+fn read(paths: &Path) -> Result<Kubeconfig, BoxError> {
+    let mut merged = Kubeconfig::default();
+    for path in std::env::split_paths(paths).filter(|path| !path.as_os_str().is_empty()) {
+        merged = merged.merge(Kubeconfig::read_from(path)?)?;
+    }
+    Ok(merged)
+}
+
+fn connector(config: &Config) -> Result<HttpsConnector<HttpConnector>, BoxError> {
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    http.set_nodelay(true);
+    http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    let mut builder = HttpsConnectorBuilder::new().with_tls_config(config.rustls_client_config()?).https_or_http();
+    if let Some(name) = &config.tls_server_name {
+        builder = builder.with_server_name_resolver(FixedServerNameResolver::new(name.clone().try_into()?));
+    }
+    Ok(builder.enable_all_versions().wrap_connector(http))
+}
+
+fn client(config: &Config, connector: HttpsConnector<HttpConnector>) -> Result<Client, ::kube::Error> {
+    let http = hyper_util::client::legacy::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .http2_keep_alive_timeout(PING_TIMEOUT)
+        .build::<_, Body>(connector);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .map_err(BoxError::from)
+        .service(http);
+    Ok(Client::new(service, config.default_namespace.clone()))
+}

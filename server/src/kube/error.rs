@@ -1,0 +1,198 @@
+//! Why the cluster did not do what was asked, and whether asking again may help.
+
+use std::time::Duration;
+
+use ::kube::Error as ClientError;
+use ::kube::core::Status;
+use ::kube::runtime::watcher;
+use storeplane_core::failure::{DETAIL_LINE_MAX, Failure, Reason, truncate};
+
+/// What went wrong, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClusterErrorKind {
+    /// No answer: no connection, a broken one, or none within the time; or the kubeconfig cannot be used yet.
+    Unreachable,
+    /// The API server answered that it cannot now (429, 5xx).
+    Overloaded,
+    /// The API server does not know us (401). The credentials are read again before the next request.
+    Unauthorized,
+    /// The API server knows us and refuses (403).
+    Forbidden,
+    /// Somebody else changed the object at the same time.
+    Conflict,
+    /// The namespace carries a higher fence than ours: the caller has lost its operation and must stop.
+    Fenced,
+    /// The object exists and is not ours.
+    NotOurs,
+    /// The namespace is being deleted; the same request works once it is gone.
+    Terminating,
+    /// A namespace did not go away in the time allowed.
+    Stuck,
+    /// The API server refused the object itself (400, 422 and the like).
+    Rejected,
+    /// The object does not exist.
+    NotFound,
+    /// The history that a watch or a page needs is gone (410): list again.
+    Gone,
+    /// The answer is not what Kubernetes answers.
+    Unintelligible,
+}
+
+/// A failed request to the cluster. The text holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ClusterError {
+    kind: ClusterErrorKind,
+    message: String,
+    retry_after: Option<Duration>,
+    details: Vec<String>,
+}
+
+impl ClusterError {
+    pub(super) fn new(kind: ClusterErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: truncate(message.into(), DETAIL_LINE_MAX), retry_after: None, details: Vec::new() }
+    }
+
+    pub(super) fn with_details(mut self, details: Vec<String>) -> Self {
+        self.details = details;
+        self
+    }
+
+    /// What went wrong, for programs.
+    pub fn kind(&self) -> ClusterErrorKind {
+        self.kind
+    }
+
+    /// Whether the same request may work later without anybody changing anything else.
+    pub fn retryable(&self) -> bool {
+        use ClusterErrorKind as Kind;
+        matches!(self.kind, Kind::Unreachable | Kind::Overloaded | Kind::Conflict | Kind::Terminating | Kind::Gone)
+    }
+
+    /// How long the API server asked us to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// The cause, in the form that everybody sees.
+    pub fn failure(&self) -> Failure {
+        use ClusterErrorKind as Kind;
+        let reason = match self.kind {
+            Kind::Unreachable | Kind::Overloaded | Kind::Gone => Reason::ClusterUnreachable,
+            Kind::Unauthorized | Kind::Forbidden => Reason::ClusterForbidden,
+            Kind::NotOurs => Reason::NotOurs,
+            Kind::Terminating | Kind::Stuck => Reason::NamespaceStuck,
+            Kind::Rejected | Kind::NotFound => Reason::CreationRefused,
+            Kind::Conflict => Reason::ReleaseConflict,
+            Kind::Fenced | Kind::Unintelligible => Reason::Internal,
+        };
+        Failure::new(reason, self.message.clone()).with_details(self.details.iter().cloned())
+    }
+
+    /// `what` was asked for, in the words of the message: "read the namespace store-demo".
+    pub(super) fn from_client(what: &str, error: &ClientError) -> Self {
+        match error {
+            ClientError::Api(status) => Self::from_status(what, status),
+            ClientError::SerdeError(_) | ClientError::FromUtf8(_) | ClientError::LinesCodecMaxLineLengthExceeded => {
+                Self::new(ClusterErrorKind::Unintelligible, format!("could not {what}: the answer makes no sense"))
+            }
+            ClientError::BuildRequest(cause) => {
+                Self::new(ClusterErrorKind::Rejected, format!("could not {what}: {cause}"))
+            }
+            other => {
+                let cause = root_cause(other);
+                Self::new(ClusterErrorKind::Unreachable, format!("could not {what}: the API server: {cause}"))
+            }
+        }
+    }
+
+    pub(super) fn from_watch(what: &str, error: &watcher::Error) -> Self {
+        match error {
+            watcher::Error::InitialListFailed(cause)
+            | watcher::Error::WatchStartFailed(cause)
+            | watcher::Error::WatchFailed(cause) => Self::from_client(what, cause),
+            watcher::Error::WatchError(status) => Self::from_status(what, status),
+            watcher::Error::NoResourceVersion => {
+                Self::new(ClusterErrorKind::Unintelligible, format!("could not {what}: an object without version"))
+            }
+        }
+    }
+
+    fn from_status(what: &str, status: &Status) -> Self {
+        use ClusterErrorKind as Kind;
+        let causes = status.details.iter().flat_map(|details| &details.causes);
+        let terminating = causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+            || status.message.contains("because it is being terminated");
+        let kind = match (status.code, status.reason.as_str()) {
+            _ if terminating => Kind::Terminating,
+            (401, _) => Kind::Unauthorized,
+            (403, _) => Kind::Forbidden,
+            (404, _) => Kind::NotFound,
+            (409, _) => Kind::Conflict,
+            (410, _) | (_, "Expired" | "Gone") => Kind::Gone,
+            (408 | 429 | 500..=599, _) => Kind::Overloaded,
+            (400..=499, _) => Kind::Rejected,
+            _ => Kind::Overloaded,
+        };
+        let seconds = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+        let mut error = Self::new(kind, format!("could not {what}: {}", status.message));
+        error.retry_after = (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)));
+        error
+    }
+}
+
+/// The innermost text: "Connection refused", not the six wrappings around it.
+pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(code: u16, message: &str) -> ClusterError {
+        let status = Status::failure(message, "").with_code(code);
+        ClusterError::from_client("create the namespace store-demo", &ClientError::Api(status.boxed()))
+    }
+
+    #[test]
+    fn answers_are_told_apart() {
+        use ClusterErrorKind as Kind;
+        for (code, kind, retryable) in [
+            (400, Kind::Rejected, false),
+            (401, Kind::Unauthorized, false),
+            (403, Kind::Forbidden, false),
+            (404, Kind::NotFound, false),
+            (409, Kind::Conflict, true),
+            (410, Kind::Gone, true),
+            (422, Kind::Rejected, false),
+            (429, Kind::Overloaded, true),
+            (500, Kind::Overloaded, true),
+            (503, Kind::Overloaded, true),
+        ] {
+            let error = answer(code, "no");
+            assert_eq!((error.kind(), error.retryable()), (kind, retryable), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_namespace_that_is_going_is_not_a_lack_of_rights() {
+        let error = answer(
+            403,
+            "secrets \"x\" is forbidden: unable to create new content in namespace a because it is being terminated",
+        );
+        assert_eq!(error.kind(), ClusterErrorKind::Terminating);
+        assert_eq!(error.failure().reason, Reason::NamespaceStuck);
+    }
+
+    #[test]
+    fn the_text_says_what_was_asked_for() {
+        let error = answer(403, "no rights");
+        assert_eq!(error.to_string(), "could not create the namespace store-demo: no rights");
+        assert_eq!(error.failure().reason, Reason::ClusterForbidden);
+    }
+}

@@ -1,0 +1,21 @@
+//! The labels by which we know what is ours. People and other programs select by them: they do not change.
+
+/// Who manages the object.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// The value of [`MANAGED_BY`] on what the control plane itself makes.
+pub const STOREPLANE: &str = "storeplane";
+/// Which control plane.
+pub const INSTANCE: &str = "storeplane.io/instance";
+/// The store's id.
+pub const STORE_ID: &str = "storeplane.io/store-id";
+/// The store's uid: that very store, not a later one of the same id.
+pub const STORE_UID: &str = "storeplane.io/store-uid";
+/// The store's tenant.
+pub const TENANT: &str = "storeplane.io/tenant";
+/// The claim that acted last; a worker with a lower one has lost its operation.
+pub const FENCE: &str = "storeplane.io/fence";
+/// Pod Security: what is refused, recorded and warned about.
+pub const POD_SECURITY: [&str; 3] =
+    ["pod-security.kubernetes.io/enforce", "pod-security.kubernetes.io/audit", "pod-security.kubernetes.io/warn"];
+/// The value of [`POD_SECURITY`].
+pub const RESTRICTED: &str = "restricted";

@@ -1,0 +1,31 @@
+//! The cluster, as the worker sees it: namespaces and Secrets made, helm's records read, a rollout watched and explained.
+//!
+//! - [`Cluster`] is the handle (`cluster`); `connection` makes the client anew when it no longer works, `error` says
+//!   why something failed and whether asking again helps, `labels` are the names by which we know what is ours.
+//! - `namespace`, `secrets` and `release` are one step's requests each.
+//! - `rollout` watches one release until all of it is ready. `rollout::snapshot` is what was seen, `rollout::readiness`
+//!   says how far it is, `rollout::explain` why it does not go on, `rollout::verdict` how long that may last, and
+//!   `rollout::observer` does the watching. Only the observer does I/O.
+//!
+//! To add a terminal condition: in the file of `rollout::explain` that looks at that kind of object, push a `Finding`
+//! with its reason (the order of `Reason` is the rank) and the `Grace` after which it is a failure; add the objects of
+//! a real case as a fixture in that file's tests. Nothing else changes. To watch another kind of workload: a table in
+//! `rollout::snapshot`, a watch in `rollout::watches`, and what ready means in `rollout::readiness`.
+
+mod backoff;
+mod cluster;
+mod connection;
+mod error;
+pub mod labels;
+mod namespace;
+mod redact;
+mod release;
+mod rollout;
+mod secrets;
+
+pub use cluster::{Cluster, ClusterConfig, ClusterInfo};
+pub use error::{ClusterError, ClusterErrorKind};
+pub use namespace::{Ensured, NamespaceSpec, NamespaceState, OwnedNamespace};
+pub use release::{ListedRelease, ReleaseObservation, ReleaseStatus};
+pub use rollout::{Patience, ResourceKind, ResourceStatus, RolloutUpdate};
+pub use secrets::SecretSpec;

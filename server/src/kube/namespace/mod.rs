@@ -1,0 +1,238 @@
+//! A store's namespace: made, adopted, fenced, removed, and why it does not go away.
+
+mod gone;
+mod state;
+
+pub use state::NamespaceState;
+
+use std::collections::BTreeMap;
+
+use ::kube::Api;
+use ::kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
+use ::kube::core::PartialObjectMeta;
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::json;
+use storeplane_core::ids::{StoreId, StoreUid, Tenant};
+
+use super::cluster::Cluster;
+use super::error::{ClusterError, ClusterErrorKind};
+use super::labels;
+
+/// How often a change is tried again when somebody else changed the namespace at the same time.
+const ATTEMPTS: usize = 8;
+/// Namespaces asked for in one page.
+const PAGE: u32 = 500;
+
+/// The namespace of one store, as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamespaceSpec {
+    /// Its name, from the store's placement.
+    pub name: String,
+    /// The store's id.
+    pub store_id: StoreId,
+    /// The store's uid.
+    pub store_uid: StoreUid,
+    /// The store's tenant.
+    pub tenant: Tenant,
+    /// The fence of the caller's claim on the operation.
+    pub fence: i64,
+}
+
+/// How [`Cluster::ensure_namespace`] got what it wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ensured {
+    /// It was not there.
+    Created,
+    /// It was there and is ours; it carries our fence now.
+    Adopted,
+}
+
+/// One namespace that carries our instance's labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedNamespace {
+    /// Its name.
+    pub name: String,
+    /// Label of the store's id, if it has one.
+    pub store_id: Option<String>,
+    /// Label of the store's uid, if it has one that is a uid.
+    pub store_uid: Option<StoreUid>,
+    /// Label of the tenant, if it has one.
+    pub tenant: Option<String>,
+    /// Label of the fence; 0 where it has none.
+    pub fence: i64,
+    /// It is being deleted.
+    pub terminating: bool,
+}
+
+impl Cluster {
+    /// Makes the namespace, or adopts ours and raises its fence to the caller's.
+    ///
+    /// Errors besides the usual: [`ClusterErrorKind::NotOurs`] for one that exists without our labels,
+    /// [`ClusterErrorKind::Fenced`] when a later claim was here, [`ClusterErrorKind::Terminating`] while it is going.
+    pub async fn ensure_namespace(&self, spec: &NamespaceSpec) -> Result<Ensured, ClusterError> {
+        for _ in 0..ATTEMPTS {
+            match self.create_namespace(spec).await {
+                Ok(()) => return Ok(Ensured::Created),
+                // A namespace that is going answers a create with a conflict as well.
+                Err(error) if matches!(error.kind(), ClusterErrorKind::Conflict | ClusterErrorKind::Terminating) => {}
+                Err(error) => return Err(error),
+            }
+            let Some(found) = self.get_namespace(&spec.name).await? else { continue };
+            self.check_owner(spec, &found)?;
+            match self.raise_fence(spec, &found).await {
+                Ok(()) => return Ok(Ensured::Adopted),
+                Err(error) if matches!(error.kind(), ClusterErrorKind::Conflict | ClusterErrorKind::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let message = format!("could not adopt the namespace {}: it changes all the time", spec.name);
+        Err(ClusterError::new(ClusterErrorKind::Conflict, message))
+    }
+
+    async fn create_namespace(&self, spec: &NamespaceSpec) -> Result<(), ClusterError> {
+        let namespace = Namespace {
+            metadata: ObjectMeta {
+                name: Some(spec.name.clone()),
+                labels: Some(self.namespace_labels(spec)),
+                ..ObjectMeta::default()
+            },
+            ..Namespace::default()
+        };
+        let what = format!("create the namespace {}", spec.name);
+        self.call(&what, |client| async move {
+            Api::<Namespace>::all(client).create(&PostParams::default(), &namespace).await.map(drop)
+        })
+        .await
+    }
+
+    pub(super) async fn get_namespace(&self, name: &str) -> Result<Option<Namespace>, ClusterError> {
+        let what = format!("read the namespace {name}");
+        self.call(&what, |client| async move { Api::<Namespace>::all(client).get_opt(name).await }).await
+    }
+
+    fn namespace_labels(&self, spec: &NamespaceSpec) -> BTreeMap<String, String> {
+        let mut wanted = BTreeMap::from([
+            (labels::MANAGED_BY.to_owned(), labels::STOREPLANE.to_owned()),
+            (labels::INSTANCE.to_owned(), self.config().instance.clone()),
+            (labels::STORE_ID.to_owned(), spec.store_id.to_string()),
+            (labels::STORE_UID.to_owned(), spec.store_uid.to_string()),
+            (labels::TENANT.to_owned(), spec.tenant.to_string()),
+            (labels::FENCE.to_owned(), spec.fence.to_string()),
+        ]);
+        wanted.extend(labels::POD_SECURITY.map(|label| (label.to_owned(), labels::RESTRICTED.to_owned())));
+        wanted
+    }
+
+    fn check_owner(&self, spec: &NamespaceSpec, found: &Namespace) -> Result<(), ClusterError> {
+        let owned = OwnedNamespace::read(&found.metadata);
+        let name = &spec.name;
+        if !self.is_of_this_instance(&found.metadata) {
+            let message = format!("the namespace {name} exists and was not made by this control plane");
+            return Err(ClusterError::new(ClusterErrorKind::NotOurs, message));
+        }
+        if owned.terminating {
+            let message = format!("the namespace {name} is still being deleted");
+            return Err(ClusterError::new(ClusterErrorKind::Terminating, message));
+        }
+        if owned.store_uid != Some(spec.store_uid) {
+            let message = format!("the namespace {name} belongs to another store");
+            return Err(ClusterError::new(ClusterErrorKind::NotOurs, message));
+        }
+        if owned.fence > spec.fence {
+            let message = format!("a later claim ({} after {}) works on the namespace {name}", owned.fence, spec.fence);
+            return Err(ClusterError::new(ClusterErrorKind::Fenced, message));
+        }
+        Ok(())
+    }
+
+    /// The resource version in the patch makes it fail with a conflict when anybody was faster.
+    async fn raise_fence(&self, spec: &NamespaceSpec, found: &Namespace) -> Result<(), ClusterError> {
+        let wanted = self.namespace_labels(spec);
+        let has = found.metadata.labels.as_ref();
+        if wanted.iter().all(|(label, value)| has.and_then(|all| all.get(label)) == Some(value)) {
+            return Ok(());
+        }
+        let patch = json!({"metadata": {"resourceVersion": found.metadata.resource_version, "labels": wanted}});
+        let what = format!("raise the fence of the namespace {}", spec.name);
+        self.call(&what, |client| async move {
+            let namespaces = Api::<PartialObjectMeta<Namespace>>::all(client);
+            namespaces.patch(&spec.name, &PatchParams::default(), &Patch::Merge(patch)).await.map(drop)
+        })
+        .await?;
+        tracing::debug!(namespace = spec.name, fence = spec.fence, "fence raised");
+        Ok(())
+    }
+
+    fn is_of_this_instance(&self, found: &ObjectMeta) -> bool {
+        let has =
+            |label: &str, value: &str| found.labels.as_ref().and_then(|all| all.get(label)).is_some_and(|v| v == value);
+        has(labels::MANAGED_BY, labels::STOREPLANE) && has(labels::INSTANCE, &self.config().instance)
+    }
+
+    /// Asks for the namespace's deletion, if it is that store's. One that is absent or going already is fine.
+    pub async fn delete_namespace(&self, name: &str, store_uid: StoreUid) -> Result<(), ClusterError> {
+        let Some(found) = self.get_namespace(name).await? else { return Ok(()) };
+        let owned = OwnedNamespace::read(&found.metadata);
+        if !self.is_of_this_instance(&found.metadata) || owned.store_uid != Some(store_uid) {
+            let message = format!("the namespace {name} is not this store's, so it is not deleted");
+            return Err(ClusterError::new(ClusterErrorKind::NotOurs, message));
+        }
+        if owned.terminating {
+            return Ok(());
+        }
+        let only_this = Preconditions { uid: found.metadata.uid, resource_version: None };
+        let what = format!("delete the namespace {name}");
+        let deleted = self
+            .call(&what, |client| async move {
+                let parameters = DeleteParams::background().preconditions(only_this);
+                Api::<PartialObjectMeta<Namespace>>::all(client).delete(name, &parameters).await.map(drop)
+            })
+            .await;
+        match deleted {
+            Err(error) if error.kind() == ClusterErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    /// All namespaces of this instance, read in pages.
+    pub async fn all_namespaces(&self) -> Result<Vec<OwnedNamespace>, ClusterError> {
+        let instance = &self.config().instance;
+        let ours = format!("{}={},{}={instance}", labels::MANAGED_BY, labels::STOREPLANE, labels::INSTANCE);
+        let found = self.list_all::<PartialObjectMeta<Namespace>>("list the namespaces", &ours, PAGE).await?;
+        Ok(found.iter().map(|namespace| OwnedNamespace::read(&namespace.metadata)).collect())
+    }
+
+    /// Reads a listing over the whole cluster page by page.
+    pub(super) async fn list_all<K>(&self, what: &str, selector: &str, page: u32) -> Result<Vec<K>, ClusterError>
+    where
+        K: ::kube::Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+    {
+        let mut items = Vec::new();
+        let mut next = None;
+        loop {
+            let mut parameters = ListParams::default().labels(selector).limit(page);
+            parameters.continue_token = next;
+            let list = self.call(what, |client| async move { Api::<K>::all(client).list(&parameters).await }).await?;
+            items.extend(list.items);
+            next = list.metadata.continue_.filter(|token| !token.is_empty());
+            if next.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+}
+
+impl OwnedNamespace {
+    fn read(found: &ObjectMeta) -> Self {
+        let label = |name: &str| found.labels.as_ref().and_then(|all| all.get(name)).cloned();
+        Self {
+            name: found.name.clone().unwrap_or_default(),
+            store_id: label(labels::STORE_ID),
+            store_uid: label(labels::STORE_UID).and_then(|text| text.parse().ok()),
+            tenant: label(labels::TENANT),
+            fence: label(labels::FENCE).and_then(|text| text.parse().ok()).unwrap_or(0),
+            terminating: found.deletion_timestamp.is_some(),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What helm says about a release, read from the Secrets in which helm keeps it.
+//!
+//! Only labels are read: who has a release's content has its values, and nobody here needs them.
+
+use std::collections::BTreeMap;
+
+use ::kube::Api;
+use ::kube::api::ListParams;
+use ::kube::core::PartialObjectMeta;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use time::OffsetDateTime;
+
+use super::cluster::Cluster;
+use super::error::ClusterError;
+
+const PAGE: u32 = 500;
+
+/// Helm's own status of a release's revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReleaseStatus {
+    /// All manifests were applied. Whether anything runs is another question.
+    Deployed,
+    /// Helm gave up.
+    Failed,
+    /// A first install is under way, or was when helm died.
+    PendingInstall,
+    /// An upgrade is under way, or was when helm died.
+    PendingUpgrade,
+    /// A rollback is under way, or was when helm died.
+    PendingRollback,
+    /// An uninstall is under way, or was when helm died.
+    Uninstalling,
+    /// Uninstalled, with its history kept.
+    Uninstalled,
+    /// A later revision was deployed.
+    Superseded,
+    /// Helm says `unknown`, or something that we do not know.
+    Unknown,
+}
+
+impl ReleaseStatus {
+    fn parse(text: &str) -> Self {
+        match text {
+            "deployed" => Self::Deployed,
+            "failed" => Self::Failed,
+            "pending-install" => Self::PendingInstall,
+            "pending-upgrade" => Self::PendingUpgrade,
+            "pending-rollback" => Self::PendingRollback,
+            "uninstalling" => Self::Uninstalling,
+            "uninstalled" => Self::Uninstalled,
+            "superseded" => Self::Superseded,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// A helm works on it, or one died while it did; no other helm goes on before that is repaired.
+    pub fn is_pending(self) -> bool {
+        matches!(self, Self::PendingInstall | Self::PendingUpgrade | Self::PendingRollback | Self::Uninstalling)
+    }
+
+    /// Helm's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deployed => "deployed",
+            Self::Failed => "failed",
+            Self::PendingInstall => "pending-install",
+            Self::PendingUpgrade => "pending-upgrade",
+            Self::PendingRollback => "pending-rollback",
+            Self::Uninstalling => "uninstalling",
+            Self::Uninstalled => "uninstalled",
+            Self::Superseded => "superseded",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A release as its newest revision has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseObservation {
+    /// Status of the newest revision.
+    pub status: ReleaseStatus,
+    /// The newest revision.
+    pub revision: u32,
+    /// Some revision that is still recorded was deployed once.
+    pub ever_deployed: bool,
+    /// When helm last wrote the newest revision, by helm's clock.
+    pub updated: Option<OffsetDateTime>,
+}
+
+/// A release in the listing over all namespaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedRelease {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// What is known about it.
+    pub observation: ReleaseObservation,
+}
+
+impl Cluster {
+    /// What helm recorded about one release; `None` if it never heard of it or forgot it.
+    pub async fn release(&self, namespace: &str, name: &str) -> Result<Option<ReleaseObservation>, ClusterError> {
+        let what = format!("read the release {name} in {namespace}");
+        let selector = format!("owner=helm,name={name}");
+        let records = self
+            .call(&what, |client| async move {
+                let secrets = Api::<PartialObjectMeta<Secret>>::namespaced(client, namespace);
+                secrets.list(&ListParams::default().labels(&selector)).await
+            })
+            .await?;
+        Ok(fold(records.items.iter().map(|record| &record.metadata)).pop().map(|release| release.observation))
+    }
+
+    /// Every helm release in the cluster, read in pages, ordered by namespace and name.
+    pub async fn all_releases(&self) -> Result<Vec<ListedRelease>, ClusterError> {
+        let records = self.list_all::<PartialObjectMeta<Secret>>("list the releases", "owner=helm", PAGE).await?;
+        Ok(fold(records.iter().map(|record| &record.metadata)))
+    }
+}
+
+/// One release for each namespace and name, from the records of its revisions.
+fn fold<'a>(records: impl Iterator<Item = &'a ObjectMeta>) -> Vec<ListedRelease> {
+    let mut releases = BTreeMap::<(String, String), ReleaseObservation>::new();
+    for record in records {
+        let Some((name, revision)) = read(record) else { continue };
+        let key = (record.namespace.clone().unwrap_or_default(), name);
+        match releases.get_mut(&key) {
+            None => drop(releases.insert(key, revision)),
+            Some(known) => {
+                let ever_deployed = known.ever_deployed || revision.ever_deployed;
+                if revision.revision > known.revision {
+                    *known = revision;
+                }
+                known.ever_deployed = ever_deployed;
+            }
+        }
+    }
+    let listed = |((namespace, name), observation)| ListedRelease { namespace, name, observation };
+    releases.into_iter().map(listed).collect()
+}
+
+/// Name and revision, from helm's labels on the record.
+fn read(record: &ObjectMeta) -> Option<(String, ReleaseObservation)> {
+    let labels = record.labels.as_ref()?;
+    let status = ReleaseStatus::parse(labels.get("status")?);
+    let seconds = labels.get("modifiedAt").or_else(|| labels.get("createdAt")).and_then(|text| text.parse().ok());
+    let observation = ReleaseObservation {
+        status,
+        revision: labels.get("version")?.parse().ok()?,
+        ever_deployed: matches!(status, ReleaseStatus::Deployed | ReleaseStatus::Superseded),
+        updated: seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok()),
+    };
+    Some((labels.get("name")?.clone(), observation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(namespace: &str, name: &str, version: &str, status: &str) -> ObjectMeta {
+        let labels =
+            [("owner", "helm"), ("name", name), ("version", version), ("status", status), ("modifiedAt", "1790000000")];
+        ObjectMeta {
+            namespace: Some(namespace.into()),
+            labels: Some(labels.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect()),
+            ..ObjectMeta::default()
+        }
+    }
+
+    #[test]
+    fn the_newest_revision_counts_by_number_and_the_past_is_not_forgotten() {
+        let records = [
+            record("a", "shop", "9", "superseded"),
+            record("a", "shop", "10", "pending-upgrade"),
+            record("b", "shop", "1", "pending-install"),
+        ];
+        let releases = fold(records.iter());
+        assert_eq!(releases.len(), 2);
+        let first = &releases[0].observation;
+        assert_eq!((first.status, first.revision, first.ever_deployed), (ReleaseStatus::PendingUpgrade, 10, true));
+        assert_eq!(first.updated.map(OffsetDateTime::unix_timestamp), Some(1_790_000_000));
+        let second = &releases[1].observation;
+        assert_eq!((second.status, second.ever_deployed), (ReleaseStatus::PendingInstall, false));
+    }
+
+    #[test]
+    fn records_that_make_no_sense_are_passed_over() {
+        assert_eq!(fold([ObjectMeta::default(), record("a", "shop", "first", "deployed")].iter()), []);
+        assert_eq!(
+            fold([record("a", "shop", "1", "new-in-helm-5")].iter())[0].observation.status,
+            ReleaseStatus::Unknown
+        );
+    }
+}

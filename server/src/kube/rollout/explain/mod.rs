@@ -1,0 +1,106 @@
+//! Why a release does not go on: a pure function from what was seen to what it means.
+//!
+//! Each file looks at one kind of object and pushes what it [`Finding`]s; `verdict` decides when a finding is a failure.
+
+mod claims;
+mod containers;
+mod creation;
+mod pods;
+
+use std::cmp::Ordering;
+
+use storeplane_core::failure::{Failure, Reason};
+
+use super::snapshot::Snapshot;
+
+/// A symptom that stands in the way of a rollout now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    /// What it is. The text is not masked yet.
+    pub(super) failure: Failure,
+    /// How long it may last.
+    pub(super) grace: Grace,
+    /// Databases before what uses them, objects before their pods.
+    pub(super) rank: u8,
+    /// Kind and name of what has the symptom.
+    pub(super) subject: String,
+    /// Whose last log lines tell more.
+    pub(super) log: Option<LogSource>,
+}
+
+/// How long a symptom may last before it is a failure. The lengths are in `Patience`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grace {
+    /// It has been seen often enough.
+    Over,
+    /// The API server or a controller refuses.
+    Refused,
+    /// It often heals by itself.
+    Transient,
+    /// No node fits.
+    Unschedulable,
+    /// Nothing is wrong yet; something takes its time.
+    Provisioning,
+    /// It is worth saying, and never a failure by itself.
+    Unlimited,
+}
+
+impl Grace {
+    /// Something is wrong, as opposed to slow: such a finding may be the cause of another one that is a failure already.
+    pub(super) fn is_error(self) -> bool {
+        !matches!(self, Self::Provisioning | Self::Unlimited)
+    }
+}
+
+/// A container's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LogSource {
+    pub(super) pod: String,
+    pub(super) container: String,
+}
+
+impl Finding {
+    fn new(reason: Reason, subject: String, message: String, grace: Grace) -> Self {
+        Self { failure: Failure::new(reason, message), grace, rank: 0, subject, log: None }
+    }
+
+    fn rank(mut self, rank: u8) -> Self {
+        self.rank = rank;
+        self
+    }
+
+    fn detail(mut self, line: impl Into<String>) -> Self {
+        self.failure = self.failure.with_details([line.into()]);
+        self
+    }
+
+    fn log(mut self, pod: &str, container: &str) -> Self {
+        self.log = Some(LogSource { pod: pod.into(), container: container.into() });
+        self
+    }
+
+    /// Causes before consequences.
+    pub(super) fn order(&self, other: &Self) -> Ordering {
+        let key = |it: &Self| (it.failure.reason, it.rank);
+        key(self).cmp(&key(other)).then_with(|| self.subject.cmp(&other.subject))
+    }
+}
+
+/// All that stands in the way, the likeliest cause first.
+pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
+    let mut found = Vec::new();
+    creation::look(snapshot, &mut found);
+    claims::look(snapshot, &mut found);
+    pods::look(snapshot, &mut found);
+    containers::look(snapshot, &mut found);
+    found.sort_by(Finding::order);
+    found
+}
+
+/// Kubernetes ends some sentences and not others; ours end without a dot, since details follow.
+fn sentence(text: &str) -> &str {
+    text.trim().trim_end_matches('.')
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,100 @@
+//! Pods that no node takes, that cannot start, or that run and are not ready.
+
+use k8s_openapi::api::core::v1::Pod;
+use storeplane_core::failure::Reason;
+
+use super::{Finding, Grace, sentence};
+use crate::kube::rollout::snapshot::{Owner, Snapshot};
+
+const VOLUMES: [&str; 2] = ["FailedMount", "FailedAttachVolume"];
+const SANDBOX: [&str; 1] = ["FailedCreatePodSandBox"];
+const PROBES: [&str; 1] = ["Unhealthy"];
+
+/// Comes after the workloads and claims of the same reason.
+const AFTER_OWNERS: u8 = 10;
+
+pub(super) fn look(snapshot: &Snapshot, found: &mut Vec<Finding>) {
+    for (pod, owner) in snapshot.release_pods() {
+        let rank = AFTER_OWNERS + owner.rank();
+        let mut findings = Vec::new();
+        findings.extend(unscheduled(pod));
+        findings.extend(volumes(snapshot, pod));
+        findings.extend(unready(snapshot, pod));
+        found.extend(findings.into_iter().map(|finding| tame(finding, owner).rank(rank)));
+    }
+}
+
+/// A pod of an older revision shows what was wrong before; it is worth saying, since its set may wait for it.
+pub(super) fn tame(mut finding: Finding, owner: Owner<'_>) -> Finding {
+    if let Owner::OldStatefulSet(name) = owner {
+        finding.grace = Grace::Unlimited;
+        return finding.detail(format!("The pod is of an older revision of the StatefulSet {name}."));
+    }
+    finding
+}
+
+fn unscheduled(pod: &Pod) -> Option<Finding> {
+    let conditions = pod.status.as_ref()?.conditions.as_deref()?;
+    let condition = conditions.iter().find(|it| it.type_ == "PodScheduled" && it.status == "False")?;
+    if condition.reason.as_deref() != Some("Unschedulable") {
+        return None;
+    }
+    let why = condition.message.as_deref().unwrap_or("no node fits");
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    // The scheduler's words for a claim that is in the way.
+    let claim = ["unbound immediate PersistentVolumeClaims", "didn't find available persistent volumes to bind"];
+    let reason = if claim.iter().any(|text| why.contains(text))
+        || (why.contains("persistentvolumeclaim") && why.contains("not found"))
+    {
+        Reason::VolumeNotBound
+    } else {
+        Reason::Unschedulable
+    };
+    let message =
+        format!("No node takes the pod {name}: {}", sentence(why.split(" preemption:").next().unwrap_or(why)));
+    Some(Finding::new(reason, format!("Pod {name}"), message, Grace::Unschedulable).detail(why))
+}
+
+fn volumes(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
+    if has_started(pod) {
+        return None;
+    }
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let uid = pod.metadata.uid.as_deref();
+    let subject = format!("Pod {name}");
+    if let Some(said) = snapshot.said_about(uid, &VOLUMES).last() {
+        let missing = said.message.contains("not found")
+            && ["secret \"", "configmap \"", "references non-existent"].iter().any(|text| said.message.contains(text));
+        let (reason, grace) = match (missing, said.news) {
+            (true, true) => (Reason::ContainerConfigError, Grace::Transient),
+            (true, false) => (Reason::ContainerConfigError, Grace::Unlimited),
+            (false, _) => (Reason::VolumeNotBound, Grace::Unlimited),
+        };
+        let message = format!("A volume of the pod {name} cannot be mounted: {}", sentence(said.message));
+        return Some(Finding::new(reason, subject, message, grace).detail(said.message));
+    }
+    let said = snapshot.said_about(uid, &SANDBOX);
+    let said = said.last()?;
+    let message = format!("The node cannot start the pod {name}");
+    Some(Finding::new(Reason::NotReady, subject, message, Grace::Unlimited).detail(said.message))
+}
+
+/// Said only when a probe has failed: until then the pod is just starting.
+fn unready(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
+    let status = pod.status.as_ref()?;
+    let ready = status.conditions.iter().flatten().any(|it| it.type_ == "Ready" && it.status == "True");
+    if ready || status.phase.as_deref() != Some("Running") {
+        return None;
+    }
+    let said = snapshot.said_about(pod.metadata.uid.as_deref(), &PROBES);
+    let said = said.last()?;
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let message = format!("The pod {name} runs and is not ready");
+    Some(Finding::new(Reason::NotReady, format!("Pod {name}"), message, Grace::Unlimited).detail(said.message))
+}
+
+fn has_started(pod: &Pod) -> bool {
+    let statuses = pod.status.iter();
+    let all = statuses.flat_map(|it| it.init_container_statuses.iter().chain(&it.container_statuses).flatten());
+    all.filter_map(|container| container.state.as_ref()).any(|state| state.waiting.is_none())
+}

@@ -1,0 +1,195 @@
+//! The watching: opens the watches, takes in what they say, and says what changed.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use storeplane_core::failure::Failure;
+use tokio::time::Instant;
+
+use super::snapshot::Snapshot;
+use super::verdict::{Judge, Verdict};
+use super::watches::{self, Batch, STREAMS};
+use super::{ResourceKind, RolloutUpdate, explain, readiness};
+use crate::kube::backoff::Backoff;
+use crate::kube::cluster::Cluster;
+use crate::kube::connection::WatchClient;
+use crate::kube::error::{ClusterError, ClusterErrorKind};
+use crate::kube::redact::Masks;
+
+/// A shorter interruption is not worth saying.
+const SAID_AFTER: Duration = Duration::from_secs(1);
+
+type Update = Result<RolloutUpdate, ClusterError>;
+
+/// One rollout being watched.
+pub(super) struct Observer {
+    cluster: Cluster,
+    namespace: String,
+    snapshot: Snapshot,
+    watches: Option<Watches>,
+    backoff: Backoff,
+    outage: Option<Outage>,
+    judge: Judge,
+    judge_again: Option<Instant>,
+    shown: BTreeMap<(ResourceKind, String), String>,
+    masks: Masks,
+    updates: VecDeque<Update>,
+    done: bool,
+}
+
+struct Watches {
+    batches: BoxStream<'static, Batch>,
+    connected: std::sync::Arc<crate::kube::connection::Connected>,
+    _client: WatchClient,
+}
+
+#[derive(Clone, Copy)]
+struct Outage {
+    since: Instant,
+    refused_since: Option<Instant>,
+}
+
+impl Observer {
+    pub(super) fn new(cluster: Cluster, namespace: String, release: String) -> Self {
+        let judge = Judge::new(cluster.config().patience);
+        Self {
+            cluster,
+            namespace,
+            snapshot: Snapshot::new(release),
+            watches: None,
+            backoff: Backoff::default(),
+            outage: None,
+            judge,
+            judge_again: None,
+            shown: BTreeMap::new(),
+            masks: Masks::default(),
+            updates: VecDeque::new(),
+            done: false,
+        }
+    }
+
+    /// The next update; `None` after the last one.
+    pub(super) async fn next(&mut self) -> Option<Update> {
+        loop {
+            if let Some(update) = self.updates.pop_front() {
+                return Some(update);
+            }
+            if self.done {
+                return None;
+            }
+            self.step().await;
+        }
+    }
+
+    async fn step(&mut self) {
+        let Some(watches) = &mut self.watches else {
+            if let Err(error) = self.open().await {
+                self.interrupted(error).await;
+            }
+            return;
+        };
+        let batch = match self.judge_again {
+            Some(when) => tokio::time::timeout_at(when, watches.batches.next()).await.unwrap_or(Some(Vec::new())),
+            None => watches.batches.next().await,
+        };
+        for seen in batch.unwrap_or_default() {
+            match seen {
+                Ok(seen) => self.snapshot.apply(seen),
+                Err(error) => return self.interrupted(error).await,
+            }
+        }
+        if self.snapshot.is_complete() {
+            if self.outage.take().is_some() {
+                tracing::debug!(namespace = self.namespace, "the cluster is back");
+            }
+            self.backoff.reset();
+            self.assess().await;
+        }
+    }
+
+    async fn open(&mut self) -> Result<(), ClusterError> {
+        if self.outage.is_some() {
+            // Shared by all rollouts, so that a server that comes back is not met by all of them at once.
+            self.cluster.check().await?;
+        }
+        let connected = self.cluster.connected().await?;
+        let client = connected.watch_client(STREAMS).await;
+        let client = client.map_err(|error| ClusterError::from_client("watch the cluster", &error))?;
+        let batches = watches::open(&client.client, &self.namespace);
+        self.watches = Some(Watches { batches, connected, _client: client });
+        Ok(())
+    }
+
+    async fn interrupted(&mut self, error: ClusterError) {
+        tracing::debug!(namespace = self.namespace, %error, "rollout watch interrupted");
+        if let Some(watches) = self.watches.take() {
+            self.cluster.note_failure(&watches.connected, &error).await;
+        }
+        self.snapshot.expire();
+        self.judge.forget();
+        self.judge_again = None;
+        let now = Instant::now();
+        let refused = matches!(error.kind(), ClusterErrorKind::Forbidden | ClusterErrorKind::Unauthorized);
+        let outage = self.outage.get_or_insert(Outage { since: now, refused_since: None });
+        outage.refused_since = refused.then(|| outage.refused_since.unwrap_or(now));
+        if outage.refused_since.is_some_and(|since| now - since >= self.cluster.config().patience.forbidden) {
+            self.done = true;
+            self.updates.push_back(Err(error));
+            return;
+        }
+        let failure = error.failure();
+        if now - outage.since >= SAID_AFTER && self.judge.say(&Failure::new(failure.reason, "")) {
+            self.updates.push_back(Ok(RolloutUpdate::Waiting(failure)));
+        }
+        let pause = self.backoff.next_pause();
+        tokio::time::sleep(error.retry_after().map_or(pause, |wanted| wanted.max(pause).min(pause * 10))).await;
+    }
+
+    async fn assess(&mut self) {
+        self.show();
+        if readiness::is_ready(&self.snapshot) {
+            return self.finish(RolloutUpdate::Ready);
+        }
+        let (verdict, again) = self.judge.judge(explain::findings(&self.snapshot), Instant::now());
+        self.judge_again = again;
+        match verdict {
+            Verdict::Silent => {}
+            Verdict::Resumed => self.updates.push_back(Ok(RolloutUpdate::Resumed)),
+            Verdict::Waiting(finding) => {
+                let masked = self.masks.failure(&self.cluster, &self.namespace, finding.failure).await;
+                self.updates.push_back(Ok(RolloutUpdate::Waiting(masked)));
+            }
+            Verdict::Failed(cause, others) => {
+                let mut failure = cause.failure.with_details(others);
+                if let Some(source) = &cause.log {
+                    failure = failure.with_details(self.cluster.last_log_lines(&self.namespace, source).await);
+                }
+                let masked = self.masks.failure(&self.cluster, &self.namespace, failure).await;
+                self.finish(RolloutUpdate::Failed(masked));
+            }
+        }
+    }
+
+    fn show(&mut self) {
+        let statuses = readiness::statuses(&self.snapshot);
+        let mut shown = BTreeMap::new();
+        for status in statuses {
+            let key = (status.kind, status.name.clone());
+            let known = self.shown.get(&key) == Some(&status.phase);
+            shown.insert(key, status.phase.clone());
+            if !known {
+                self.updates.push_back(Ok(RolloutUpdate::Resource(status)));
+            }
+        }
+        self.shown = shown;
+    }
+
+    fn finish(&mut self, last: RolloutUpdate) {
+        tracing::debug!(namespace = self.namespace, ready = matches!(last, RolloutUpdate::Ready), "rollout settled");
+        self.updates.push_back(Ok(last));
+        self.watches = None;
+        self.done = true;
+    }
+}

@@ -1,0 +1,198 @@
+//! What was seen of a release: its objects as they are now, and what Kubernetes said about them.
+
+use std::collections::BTreeMap;
+
+use ::kube::ResourceExt;
+use ::kube::core::PartialObjectMeta;
+use ::kube::runtime::watcher;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+/// Helm writes the release's name here on everything that it makes.
+const RELEASE: &str = "meta.helm.sh/release-name";
+/// The Deployment controller's number of a revision, on the Deployment and on each of its `ReplicaSet`s.
+const REVISION: &str = "deployment.kubernetes.io/revision";
+/// The `StatefulSet` controller's name of a revision, on its pods.
+const REVISION_HASH: &str = "controller-revision-hash";
+
+/// Everything seen in one namespace.
+#[derive(Debug, Default)]
+pub(super) struct Snapshot {
+    pub(super) release: String,
+    pub(super) deployments: Table<Deployment>,
+    pub(super) stateful_sets: Table<StatefulSet>,
+    pub(super) replica_sets: Table<PartialObjectMeta<ReplicaSet>>,
+    pub(super) pods: Table<Pod>,
+    pub(super) claims: Table<PersistentVolumeClaim>,
+    pub(super) events: Table<Event>,
+    pub(super) ingresses: Vec<Ingress>,
+    /// Versions of events that were there before the watch began: they may tell of what is long mended.
+    pub(super) old_events: BTreeMap<String, String>,
+}
+
+/// The objects of one kind, by name.
+#[derive(Debug)]
+pub(super) struct Table<K> {
+    live: BTreeMap<String, K>,
+    listing: Option<BTreeMap<String, K>>,
+    pub(super) synced: bool,
+}
+
+impl<K> Default for Table<K> {
+    fn default() -> Self {
+        Self { live: BTreeMap::new(), listing: None, synced: false }
+    }
+}
+
+impl<K: ResourceExt> Table<K> {
+    pub(super) fn apply(&mut self, event: watcher::Event<K>) {
+        match event {
+            watcher::Event::Init => self.listing = Some(BTreeMap::new()),
+            watcher::Event::InitApply(object) => {
+                self.listing.get_or_insert_default().insert(object.name_any(), object);
+            }
+            watcher::Event::InitDone => {
+                self.live = self.listing.take().unwrap_or_default();
+                self.synced = true;
+            }
+            watcher::Event::Apply(object) => drop(self.live.insert(object.name_any(), object)),
+            watcher::Event::Delete(object) => drop(self.live.remove(&object.name_any())),
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &K> {
+        self.live.values()
+    }
+
+    #[cfg(test)]
+    pub(super) fn put(&mut self, object: K) {
+        self.live.insert(object.name_any(), object);
+    }
+}
+
+/// What a pod belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner<'a> {
+    /// A `StatefulSet` of the release, at its newest revision.
+    StatefulSet(&'a str),
+    /// A Deployment of the release, at its newest revision.
+    Deployment(&'a str),
+    /// A `StatefulSet` of the release, at an older revision. The controller waits for such a pod before it replaces it.
+    OldStatefulSet(&'a str),
+}
+
+impl Owner<'_> {
+    /// Databases before what uses them.
+    pub(super) fn rank(self) -> u8 {
+        match self {
+            Self::StatefulSet(_) | Self::OldStatefulSet(_) => 0,
+            Self::Deployment(_) => 1,
+        }
+    }
+}
+
+impl Snapshot {
+    pub(super) fn new(release: String) -> Self {
+        Self { release, ..Self::default() }
+    }
+
+    /// The release's own Deployments.
+    pub(super) fn release_deployments(&self) -> impl Iterator<Item = &Deployment> {
+        self.deployments.iter().filter(|object| self.is_ours(&object.metadata))
+    }
+
+    /// The release's own `StatefulSet`s.
+    pub(super) fn release_stateful_sets(&self) -> impl Iterator<Item = &StatefulSet> {
+        self.stateful_sets.iter().filter(|object| self.is_ours(&object.metadata))
+    }
+
+    /// Pods of the release's workloads that are not on their way out. Pods of jobs do not count.
+    pub(super) fn release_pods(&self) -> impl Iterator<Item = (&Pod, Owner<'_>)> {
+        let staying = self.pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+        staying.filter_map(|pod| Some((pod, self.owner(pod)?)))
+    }
+
+    fn owner(&self, pod: &Pod) -> Option<Owner<'_>> {
+        let controller = controller(&pod.metadata)?;
+        match controller.0 {
+            "StatefulSet" => {
+                let mut all = self.release_stateful_sets();
+                let set = all.find(|set| set.metadata.uid.as_deref() == Some(controller.1))?;
+                let name = set.metadata.name.as_deref()?;
+                let newest = set.status.as_ref().and_then(|status| status.update_revision.as_deref());
+                let is_newest = newest.is_none() || pod.labels().get(REVISION_HASH).map(String::as_str) == newest;
+                Some(if is_newest { Owner::StatefulSet(name) } else { Owner::OldStatefulSet(name) })
+            }
+            "ReplicaSet" => self.deployment_of(controller.1)?.metadata.name.as_deref().map(Owner::Deployment),
+            _ => None,
+        }
+    }
+
+    /// The Deployment whose newest revision this `ReplicaSet` is.
+    pub(super) fn deployment_of(&self, replica_set_uid: &str) -> Option<&Deployment> {
+        let set = self.replica_sets.iter().find(|set| set.metadata.uid.as_deref() == Some(replica_set_uid))?;
+        let (_, deployment_uid) = controller(&set.metadata)?;
+        let mut all = self.release_deployments();
+        let deployment = all.find(|it| it.metadata.uid.as_deref() == Some(deployment_uid))?;
+        let revision = |metadata: &ObjectMeta| metadata.annotations.as_ref().and_then(|all| all.get(REVISION)).cloned();
+        let newest = revision(&deployment.metadata);
+        (newest.is_none() || revision(&set.metadata) == newest).then_some(deployment)
+    }
+
+    pub(super) fn is_ours(&self, metadata: &ObjectMeta) -> bool {
+        metadata.annotations.as_ref().and_then(|all| all.get(RELEASE)) == Some(&self.release)
+    }
+
+    /// What was said about an object, the newest last.
+    pub(super) fn said_about<'a>(&'a self, uid: Option<&'a str>, reasons: &'a [&str]) -> Vec<Said<'a>> {
+        let about = |event: &&Event| {
+            uid.is_some()
+                && event.involved_object.uid.as_deref() == uid
+                && event.reason.as_deref().is_some_and(|reason| reasons.contains(&reason))
+        };
+        let mut said: Vec<&Event> = self.events.iter().filter(about).collect();
+        said.sort_by_key(|event| version(event));
+        said.into_iter().map(|event| Said::new(event, self.is_news(event))).collect()
+    }
+
+    fn is_news(&self, event: &Event) -> bool {
+        let old = event.metadata.name.as_ref().and_then(|name| self.old_events.get(name));
+        old.is_none() || old != event.metadata.resource_version.as_ref()
+    }
+
+    /// Everything said so far is old news: called when the first listing is complete.
+    pub(super) fn age_events(&mut self) {
+        let versions = self.events.iter().map(|event| (event.name_any(), event.resource_version().unwrap_or_default()));
+        self.old_events = versions.collect();
+    }
+}
+
+/// Something that Kubernetes said about an object.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Said<'a> {
+    pub(super) reason: &'a str,
+    pub(super) message: &'a str,
+    /// It was said, or said again, since the watch began.
+    pub(super) news: bool,
+}
+
+impl<'a> Said<'a> {
+    fn new(event: &'a Event, news: bool) -> Self {
+        let message = event.message.as_deref().unwrap_or_default();
+        let message = message.strip_prefix("(combined from similar events): ").unwrap_or(message);
+        Self { reason: event.reason.as_deref().unwrap_or_default(), message, news }
+    }
+}
+
+fn version(event: &Event) -> u64 {
+    event.metadata.resource_version.as_ref().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// Kind and uid of what controls an object.
+fn controller(metadata: &ObjectMeta) -> Option<(&str, &str)> {
+    let owners = metadata.owner_references.as_deref().unwrap_or_default();
+    let controller = owners.iter().find(|owner| owner.controller == Some(true))?;
+    Some((&controller.kind, &controller.uid))
+}

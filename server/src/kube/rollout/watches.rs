@@ -1,0 +1,127 @@
+//! The watches of one namespace, as one stream of changes.
+
+use std::fmt::Debug;
+
+use ::kube::api::ListParams;
+use ::kube::core::{NamespaceResourceScope, PartialObjectMeta};
+use ::kube::runtime::watcher::{self, Event as Change, watcher};
+use ::kube::{Api, Client, Resource, ResourceExt};
+use futures::stream::{BoxStream, SelectAll};
+use futures::{StreamExt as _, stream};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::networking::v1::Ingress;
+use serde::de::DeserializeOwned;
+
+use super::snapshot::Snapshot;
+use crate::kube::error::{ClusterError, ClusterErrorKind};
+
+/// Watches open at once, one stream each.
+pub(super) const STREAMS: u32 = 6;
+/// Changes taken together, so that what is over already is not reported.
+const TOGETHER: usize = 512;
+
+/// One step of what was seen.
+pub(super) enum Seen {
+    Deployment(Change<Deployment>),
+    StatefulSet(Change<StatefulSet>),
+    ReplicaSet(Change<PartialObjectMeta<ReplicaSet>>),
+    Pod(Change<Pod>),
+    Claim(Change<PersistentVolumeClaim>),
+    Event(Change<Event>),
+    Ingresses(Vec<Ingress>),
+}
+
+/// Everything that is ready at once, or the end of it.
+pub(super) type Batch = Vec<Result<Seen, ClusterError>>;
+
+/// All watches of a namespace. Of `ReplicaSet`s only the metadata is read, and an Ingress is read once: helm made it
+/// before the watch began, and nothing about it changes while pods start.
+pub(super) fn open(client: &Client, namespace: &str) -> BoxStream<'static, Batch> {
+    let all = SelectAll::from_iter([
+        watch(client, namespace, Seen::Deployment),
+        watch(client, namespace, Seen::StatefulSet),
+        watch(client, namespace, Seen::ReplicaSet),
+        watch(client, namespace, Seen::Pod),
+        watch(client, namespace, Seen::Claim),
+        watch(client, namespace, Seen::Event),
+        ingresses(client, namespace),
+    ]);
+    all.ready_chunks(TOGETHER).boxed()
+}
+
+fn watch<K>(
+    client: &Client,
+    namespace: &str,
+    seen: fn(Change<K>) -> Seen,
+) -> BoxStream<'static, Result<Seen, ClusterError>>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let what = format!("watch the {} in {namespace}", K::plural(&()));
+    let api = Api::<K>::namespaced(client.clone(), namespace);
+    let changes = watcher(api, watcher::Config::default());
+    let seen = move |change: Result<Change<K>, watcher::Error>| match change {
+        Ok(change) => Some(Ok(seen(change.modify(|object| object.managed_fields_mut().clear())))),
+        // The watcher lists again by itself.
+        Err(watcher::Error::WatchError(status)) if status.code == 410 => None,
+        Err(error) => Some(Err(ClusterError::from_watch(&what, &error))),
+    };
+    changes.filter_map(move |change| std::future::ready(seen(change))).boxed()
+}
+
+fn ingresses(client: &Client, namespace: &str) -> BoxStream<'static, Result<Seen, ClusterError>> {
+    let what = format!("list the ingresses in {namespace}");
+    let api = Api::<Ingress>::namespaced(client.clone(), namespace);
+    stream::once(async move {
+        match api.list(&ListParams::default()).await {
+            Ok(list) => Ok(Seen::Ingresses(list.items)),
+            Err(error) => match ClusterError::from_client(&what, &error) {
+                error if error.kind() == ClusterErrorKind::Forbidden => Ok(Seen::Ingresses(Vec::new())),
+                error => Err(error),
+            },
+        }
+    })
+    .boxed()
+}
+
+impl Snapshot {
+    /// Takes in what was seen.
+    pub(super) fn apply(&mut self, seen: Seen) {
+        match seen {
+            Seen::Deployment(change) => self.deployments.apply(change),
+            Seen::StatefulSet(change) => self.stateful_sets.apply(change),
+            Seen::ReplicaSet(change) => self.replica_sets.apply(change),
+            Seen::Pod(change) => self.pods.apply(change),
+            Seen::Claim(change) => self.claims.apply(change),
+            Seen::Event(change) => {
+                let first = !self.events.synced;
+                self.events.apply(change);
+                if first && self.events.synced {
+                    self.age_events();
+                }
+            }
+            Seen::Ingresses(all) => self.ingresses = all,
+        }
+    }
+
+    /// Every listing is complete.
+    pub(super) fn is_complete(&self) -> bool {
+        self.deployments.synced
+            && self.stateful_sets.synced
+            && self.replica_sets.synced
+            && self.pods.synced
+            && self.claims.synced
+            && self.events.synced
+    }
+
+    /// The listings are old: the connection was lost. What was seen stays until it is replaced.
+    pub(super) fn expire(&mut self) {
+        self.deployments.synced = false;
+        self.stateful_sets.synced = false;
+        self.replica_sets.synced = false;
+        self.pods.synced = false;
+        self.claims.synced = false;
+        // Not the events: what is news stays news.
+    }
+}

@@ -1,0 +1,123 @@
+//! A store's Secrets: made once, never overwritten, never in a log.
+//!
+//! The requests are built by hand, since the client's typed calls write an answer that they cannot read into the log.
+
+use std::collections::BTreeMap;
+
+use ::kube::Resource;
+use ::kube::api::{GetParams, ListParams, PostParams};
+use ::kube::core::Request;
+use futures::future::try_join_all;
+use k8s_openapi::ByteString;
+use k8s_openapi::List;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::de::DeserializeOwned;
+
+use super::cluster::Cluster;
+use super::error::{ClusterError, ClusterErrorKind};
+use super::labels;
+use crate::secret::SecretText;
+
+/// A Secret to be there.
+#[derive(Debug, Clone)]
+pub struct SecretSpec {
+    /// Name in the namespace.
+    pub name: String,
+    /// Its keys and their texts.
+    pub entries: BTreeMap<String, SecretText>,
+}
+
+impl Cluster {
+    /// Creates those that are missing. What exists stays as it is, so a repeated step keeps its passwords.
+    pub async fn ensure_secrets(&self, namespace: &str, secrets: Vec<SecretSpec>) -> Result<(), ClusterError> {
+        try_join_all(secrets.iter().map(|secret| self.ensure_secret(namespace, secret))).await.map(drop)
+    }
+
+    async fn ensure_secret(&self, namespace: &str, spec: &SecretSpec) -> Result<(), ClusterError> {
+        let what = format!("create the secret {} in {namespace}", spec.name);
+        let entries = spec.entries.iter();
+        let secret = Secret {
+            metadata: ObjectMeta {
+                name: Some(spec.name.clone()),
+                labels: Some(BTreeMap::from([(labels::MANAGED_BY.into(), labels::STOREPLANE.into())])),
+                ..ObjectMeta::default()
+            },
+            type_: Some("Opaque".into()),
+            data: Some(entries.map(|(key, text)| (key.clone(), ByteString(text.expose().into()))).collect()),
+            ..Secret::default()
+        };
+        let unwritable = |_| ClusterError::new(ClusterErrorKind::Rejected, format!("could not {what}: not JSON"));
+        let body = serde_json::to_vec(&secret).map_err(unwritable)?;
+        let created = self
+            .call(&what, |client| async move {
+                let request = requests(namespace).create(&PostParams::default(), body);
+                client.request_text(request.map_err(::kube::Error::BuildRequest)?).await.map(drop)
+            })
+            .await;
+        match created {
+            Err(error) if error.kind() == ClusterErrorKind::Conflict => {
+                tracing::debug!(namespace, secret = spec.name, "secret kept");
+                Ok(())
+            }
+            Ok(()) => {
+                tracing::debug!(namespace, secret = spec.name, "secret created");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// One entry of a Secret, if both are there.
+    pub async fn read_secret(
+        &self,
+        namespace: &str,
+        name: &str,
+        key: &str,
+    ) -> Result<Option<SecretText>, ClusterError> {
+        let what = format!("read the secret {name} in {namespace}");
+        let answer = self.secret_request::<Secret>(&what, requests(namespace).get(name, &GetParams::default())).await;
+        match answer {
+            Ok(secret) => {
+                let entry = secret.data.and_then(|mut data| data.remove(key));
+                let text = entry.map(|ByteString(bytes)| String::from_utf8(bytes)).transpose();
+                text.map(|text| text.map(SecretText::new)).map_err(|_| {
+                    let message = format!("could not {what}: the entry {key} is not text");
+                    ClusterError::new(ClusterErrorKind::Unintelligible, message)
+                })
+            }
+            Err(error) if error.kind() == ClusterErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All texts in the namespace's Secrets that we made: what must be masked in everything that comes from there.
+    pub(super) async fn secret_texts(&self, namespace: &str) -> Result<Vec<SecretText>, ClusterError> {
+        let what = format!("read the secrets in {namespace}");
+        let ours = ListParams::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::STOREPLANE));
+        let list = self.secret_request::<List<Secret>>(&what, requests(namespace).list(&ours)).await?;
+        let values = list.items.into_iter().filter_map(|secret| secret.data).flat_map(BTreeMap::into_values);
+        Ok(values.filter_map(|ByteString(bytes)| String::from_utf8(bytes).ok()).map(SecretText::new).collect())
+    }
+
+    async fn secret_request<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        request: Result<http::Request<Vec<u8>>, ::kube::core::request::Error>,
+    ) -> Result<T, ClusterError> {
+        let text = self
+            .call(what, |client| async move {
+                client.request_text(request.map_err(::kube::Error::BuildRequest)?).await.map(SecretText::new)
+            })
+            .await?;
+        // The parser's own words could quote the answer.
+        serde_json::from_str(text.expose()).map_err(|_| {
+            let message = format!("could not {what}: the answer makes no sense");
+            ClusterError::new(ClusterErrorKind::Unintelligible, message)
+        })
+    }
+}
+
+fn requests(namespace: &str) -> Request {
+    Request::new(Secret::url_path(&(), Some(namespace)))
+}
