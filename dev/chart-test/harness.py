@@ -1,0 +1,95 @@
+"""What every check uses: the chart's place, helm, rendered objects, and the tally."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+HERE = Path(__file__).resolve().parent
+CHART = HERE.parent.parent / "charts" / "woocommerce"
+STORE = HERE / "store.yaml"
+TOOLS = Path(os.environ["STOREPLANE_TOOLS"])
+ENVIRONMENTS = ["local", "prod"]
+PLANS = ["small", "standard", "large"]
+COMBINATIONS = [(e, p) for e in ENVIRONMENTS for p in PLANS]
+RELEASE = NAMESPACE = "store-demo"
+
+
+def helms():
+    """The helm binaries by major version; missing ones end the run, naming the variable."""
+    found = {}
+    for major in ("3", "4"):
+        variable = f"STOREPLANE_TEST_HELM{major}"
+        path = os.environ.get(variable, "")
+        if not os.access(path, os.X_OK):
+            sys.exit(f"chart-test: {variable} must name a helm {major} binary; `make test` sets it")
+        found[major] = path
+    return found
+
+
+HELMS = helms()
+
+
+def call(*argv, text=None):
+    """Exit code and output (both streams) of a command."""
+    done = subprocess.run([str(a) for a in argv], input=text, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def files(environment, plan):
+    """The values files of a store, in the control plane's order."""
+    names = [CHART / f"values-{environment}.yaml", CHART / "plans" / f"{plan}.yaml", STORE]
+    return [part for name in names for part in ("-f", name)]
+
+
+def render(*args, helm="3"):
+    """The chart's objects, rendered; raises with helm's words."""
+    code, out = call(HELMS[helm], "template", RELEASE, CHART, "--namespace", NAMESPACE, *args)
+    if code:
+        raise AssertionError(out)
+    return out
+
+
+def objects(*args, helm="3"):
+    return [o for o in yaml.safe_load_all(render(*args, helm=helm)) if o]
+
+
+def pod_specs(manifests):
+    """Every pod template: `Kind/name` and its spec."""
+    for o in manifests:
+        spec = o.get("spec", {})
+        where = {"Pod": spec, "CronJob": spec.get("jobTemplate", {}).get("spec", {}).get("template", {}).get("spec")}
+        pod = where.get(o["kind"], spec.get("template", {}).get("spec") if isinstance(spec.get("template"), dict) else None)
+        if pod and "containers" in pod:
+            yield f"{o['kind']}/{o['metadata']['name']}", pod
+
+
+def containers(pod):
+    return pod.get("initContainers", []) + pod["containers"]
+
+
+class Tally:
+    """Runs checks by name, and counts."""
+
+    def __init__(self, only):
+        self.only, self.passed, self.failed = only, 0, []
+
+    def check(self, name, test, *args):
+        if self.only and not any(word in name for word in self.only):
+            return
+        try:
+            test(*args)
+        except AssertionError as e:
+            self.failed.append(name)
+            print(f"FAILED {name}\n    " + str(e).strip().replace("\n", "\n    "), flush=True)
+        else:
+            self.passed += 1
+            print(f"ok     {name}", flush=True)
+
+    def finish(self):
+        if self.failed:
+            print("\nFailed:\n  " + "\n  ".join(self.failed))
+        print(f"{self.passed} passed, {len(self.failed)} failed")
+        return 1 if self.failed or not self.passed else 0

@@ -1,0 +1,127 @@
+"""Rules that hold for every object the chart makes, whichever values files it is given."""
+
+import json
+import re
+import tempfile
+
+import yaml
+
+from harness import CHART, STORE, containers, files, objects, pod_specs
+
+UNITS = {"": 1, "m": 0.001, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+HOSTILE = "Zoë \"q\" '{{ .Values.store }}' $(STORE_DB_PASSWORD) `id`; rm -rf / & <b>\nnext: [x] # %s \\n 店"
+
+
+def number(quantity):
+    digits, unit = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", str(quantity)).groups()
+    return float(digits) * UNITS[unit]
+
+
+def restricted(args):
+    """Pod Security `restricted`, and beyond: fixed high ids, read-only root, no token, limits on everything."""
+    wrong, seen = [], 0
+    for where, pod in pod_specs(objects(*args)):
+        own = pod.get("securityContext", {})
+        rules = {
+            "no token": pod.get("automountServiceAccountToken") is False,
+            "runs as user above 10000": own.get("runAsNonRoot") is True and own.get("runAsUser", 0) > 10000 and own.get("runAsGroup", 0) > 10000,
+            "seccomp": own.get("seccompProfile") == {"type": "RuntimeDefault"},
+            "no host namespaces": not any(pod.get(k) for k in ("hostNetwork", "hostPID", "hostIPC")),
+            "allowed volumes": all(set(v) - {"name"} <= {"configMap", "emptyDir", "persistentVolumeClaim", "secret", "projected"} for v in pod.get("volumes", [])),
+            "bounded emptyDirs": all(v["emptyDir"].get("sizeLimit") for v in pod.get("volumes", []) if "emptyDir" in v),
+        }
+        for c in containers(pod):
+            seen += 1
+            s = c.get("securityContext", {})
+            rules |= {
+                f"{c['name']}: no escalation": s.get("allowPrivilegeEscalation") is False and not s.get("privileged"),
+                f"{c['name']}: no capabilities": s.get("capabilities") == {"drop": ["ALL"]},
+                f"{c['name']}: read-only root": s.get("readOnlyRootFilesystem") is True,
+                f"{c['name']}: non-root": s.get("runAsNonRoot") is True,
+                f"{c['name']}: no host port": not any("hostPort" in p for p in c.get("ports", [])),
+                f"{c['name']}: requests and limits": all(
+                    c["resources"].get(k, {}).get(r) for k in ("requests", "limits") for r in ("cpu", "memory")
+                ),
+                f"{c['name']}: pinned image": bool(re.search(r":(?!latest$)[\w][\w.-]*$|@sha256:[0-9a-f]{64}$", c["image"])),
+            }
+        wrong += [f"{where}: {name}" for name, kept in rules.items() if not kept]
+    assert seen >= 4, "hardly any container was found"
+    assert not wrong, "\n".join(wrong)
+
+
+def hold(args):
+    """A rollout of everything at once, with a cron run and a test, fits into the quota."""
+    made = objects(*args)
+    hard = next(o for o in made if o["kind"] == "ResourceQuota")["spec"]["hard"]
+    need = dict.fromkeys(("requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "requests.storage", "pods", "persistentvolumeclaims"), 0.0)
+    for o in made:
+        if o["kind"] == "PersistentVolumeClaim":
+            need["persistentvolumeclaims"] += 1
+            need["requests.storage"] += number(o["spec"]["resources"]["requests"]["storage"])
+        for _, pod in pod_specs([o]):
+            count = o["spec"].get("replicas", 1) + (o["kind"] == "Deployment")
+            need["pods"] += count
+            for kind in ("requests", "limits"):
+                for r in ("cpu", "memory"):
+                    at_work = sum(number(c["resources"][kind][r]) for c in pod["containers"])
+                    first = max((number(c["resources"][kind][r]) for c in pod.get("initContainers", [])), default=0)
+                    need[f"{kind}.{r}"] += count * max(at_work, first)
+    short = [f"{k}: needs {need[k]:g}, has {hard[k]}" for k in need if need[k] > number(hard[k])]
+    assert not short, "\n".join(short)
+
+
+def no_hooks(args):
+    """No hook but `helm test`."""
+    hooks = [o["metadata"].get("annotations", {}).get("helm.sh/hook") for o in objects(*args)]
+    assert set(hooks) == {None, "test"}, hooks
+
+
+def no_delays(args):
+    """No probe waits before its first try, and the liveness probe can't reach the database."""
+    for where, pod in pod_specs(objects(*args)):
+        for c in pod["containers"]:
+            probes = {k: v for k, v in c.items() if k.endswith("Probe")}
+            assert not any("initialDelaySeconds" in p for p in probes.values()), where
+            assert "wp-json" not in json.dumps(probes.get("livenessProbe", {})) and "rest_route" not in json.dumps(probes.get("livenessProbe", {})), where
+            if probes:
+                assert probes["startupProbe"]["periodSeconds"] == 1, where
+
+
+def one_shop(args):
+    """Several pods only on shared uploads."""
+    made = {(o["kind"], o["metadata"]["name"]): o for o in objects(*args)}
+    mode = made["PersistentVolumeClaim", "store-uploads"]["spec"]["accessModes"]
+    shop = made["Deployment", "store"]["spec"]
+    assert mode == ["ReadWriteMany"] or (shop["replicas"] == 1 and shop["strategy"] == {"type": "Recreate"}), mode
+
+
+def verbatim():
+    """Text of people arrives as it was typed, with both helms."""
+    values = yaml.safe_load(STORE.read_text())
+    for name in (HOSTILE[:80], "店" * 80, "--help", "true", "1e3", "{}", "~", " lead and trail ", "%!s", "\t"):
+        values["store"]["displayName"] = name
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
+            json.dump(values, f)
+            f.flush()
+            for helm in ("3", "4"):
+                made = objects(*files("local", "small"), "-f", f.name, "-s", "templates/config.yaml", helm=helm)
+                got = next(o for o in made if o["kind"] == "ConfigMap")["data"]["STORE_NAME"]
+                assert got == name, f"helm {helm}: {name!r} became {got!r}"
+
+
+def no_secrets():
+    """The chart brings no password and makes no Secret."""
+    for o in objects(*files("prod", "small")):
+        assert o["kind"] != "Secret", o["metadata"]["name"]
+    text = (CHART / "values.yaml").read_text()
+    assert not re.search(r"(?i)^\s*\w*password\w*:", text, re.M), "a password has a value"
+
+
+CHECKS = {
+    "Pod Security": restricted,
+    "quota holds a rollout": hold,
+    "no hooks but helm test": no_hooks,
+    "probes": no_delays,
+    "one pod unless uploads are shared": one_shop,
+}
+ONCE = {"display name arrives as typed": verbatim, "no passwords": no_secrets}
