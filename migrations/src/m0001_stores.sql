@@ -52,6 +52,7 @@ CREATE TABLE operations (
     requested_by     text NOT NULL,
     trace            text,
     fence            bigint NOT NULL,       -- of the claim that may write; 0 before the first
+    writes           bigint NOT NULL,       -- under a fence, so far: tells a repeated write from a new one
     lease_owner      uuid,                  -- the worker that holds it
     lease_expires_at timestamptz,           -- by Postgres' clock; kept after the end until the worker let go
     created_at       timestamptz NOT NULL,

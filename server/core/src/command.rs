@@ -185,6 +185,7 @@ pub(crate) mod tests {
             chart: "charts/woocommerce".into(),
             values: vec![],
             plans: vec![plan("small"), plan("large")],
+            secrets: vec![],
             versions: Versions::default(),
             secure: false,
         }])

@@ -15,10 +15,30 @@ pub struct Engine {
     pub values: Vec<PathBuf>,
     /// Plans, the default one first.
     pub plans: Vec<Plan>,
+    /// Secrets that the chart refers to; made before helm runs, kept only in the cluster.
+    pub secrets: Vec<SecretTemplate>,
     /// Versions as `Chart.yaml` has them.
     pub versions: Versions,
     /// True where the values turn on TLS at the ingress.
     pub secure: bool,
+}
+
+/// A Secret that every store of an engine has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretTemplate {
+    /// Its name in the store's namespace.
+    pub name: String,
+    /// Its keys and how their texts come about.
+    pub entries: Vec<(String, SecretEntry)>,
+}
+
+/// How one text in a Secret comes about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretEntry {
+    /// Always this; no secret, but belongs with one: a user's name.
+    Fixed(String),
+    /// That many random letters and digits, new for each store.
+    Random(usize),
 }
 
 /// A size of a shop: one more values file.

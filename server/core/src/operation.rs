@@ -224,9 +224,10 @@ impl Operation {
         self.reached.and_then(position) > position(step)
     }
 
-    /// When its time is up: the budget from the first claim on.
+    /// When its time is up: the budget from the first claim on, and as much again as a deletion has for an undo.
     pub fn deadline(&self) -> Option<OffsetDateTime> {
-        self.started_at.map(|started| started + self.kind.budget())
+        let undo = if self.undoing { OperationKind::Delete.budget() } else { Duration::ZERO };
+        self.started_at.map(|started| started + self.kind.budget() + undo)
     }
 }
 

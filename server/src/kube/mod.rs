@@ -25,7 +25,7 @@ mod secrets;
 
 pub use cluster::{Cluster, ClusterConfig, ClusterInfo};
 pub use error::{ClusterError, ClusterErrorKind};
-pub use namespace::{Ensured, NamespaceSpec, NamespaceState, OwnedNamespace};
+pub use namespace::{Ensured, Holding, NamespaceSpec, NamespaceState, OwnedNamespace};
 pub use release::{ListedRelease, ReleaseObservation, ReleaseStatus};
 pub use rollout::{Patience, ResourceKind, ResourceStatus, RolloutUpdate};
 pub use secrets::SecretSpec;

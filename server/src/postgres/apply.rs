@@ -88,6 +88,7 @@ async fn finish(
 async fn insert_operation(transaction: &DatabaseTransaction, change: &Change) -> Result<(), PortError> {
     let mut row = rows::operation_row(&change.operation).into_active_model();
     row.fence = Set(0);
+    row.writes = Set(0);
     row.lease_owner = Set(None);
     row.lease_expires_at = Set(None);
     operation::Entity::insert(row).exec_without_returning(transaction).await.map(drop).map_err(port_error)

@@ -7,16 +7,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, EntityTrait, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, Statement, TransactionTrait};
 use storeplane_core::decide::{Decision, Snapshot, work};
 use storeplane_core::error::PortError;
 use storeplane_core::ids::{OperationId, StoreUid};
-use storeplane_core::operation::OperationState;
 use storeplane_core::ports::{Applied, Clock};
 use uuid::Uuid;
 
 use super::apply;
-use super::entity::{operation, store};
 use super::error::{broken, port_error};
 use super::hints::Hints;
 
@@ -32,6 +30,8 @@ pub struct Lease {
     pub store: StoreUid,
     /// Rises with each claim; every write names it.
     pub fence: i64,
+    /// Writes under any fence that this operation has seen. The one who writes counts on.
+    pub writes: i64,
 }
 
 /// A claimed operation.
@@ -98,12 +98,21 @@ UPDATE operations SET fence = $2, lease_owner = $3, lease_expires_at = clock_tim
 WHERE id = $1 AND state IN ('PENDING', 'RUNNING')
   AND NOT EXISTS (
     SELECT FROM operations held
-    WHERE held.store = operations.store AND held.lease_expires_at + make_interval(secs => $5) > clock_timestamp())";
+    WHERE held.store = operations.store AND held.lease_expires_at + make_interval(secs => $5) > clock_timestamp())
+RETURNING writes";
 
 const RENEW: &str = "
 UPDATE operations SET lease_expires_at = clock_timestamp() + make_interval(secs => $2)
-WHERE lease_owner = $1 AND lease_expires_at > clock_timestamp() AND state = 'RUNNING'
+WHERE lease_owner = $1 AND lease_expires_at > clock_timestamp() AND state = 'RUNNING' AND id = ANY($3)
 RETURNING id, cancel_requested";
+
+/// Finds nothing if the lease is lost; leaves the count alone if the write was stored before.
+const COUNT_WRITE: &str = "
+UPDATE operations o SET writes = greatest(o.writes, $4 + 1)
+FROM stores s, operations old
+WHERE o.id = $1 AND o.fence = $2 AND o.lease_owner = $3 AND o.state = 'RUNNING'
+  AND s.uid = o.store AND s.fence = $2 AND s.operation = o.id AND old.id = o.id
+RETURNING old.writes";
 
 const RELEASE: &str = "
 UPDATE operations SET lease_owner = NULL, lease_expires_at = NULL
@@ -130,8 +139,8 @@ impl Queue {
         if !before.operation.state.is_active() {
             return Ok(None);
         }
-        let Some(fence) = self.take(&transaction, &before).await? else { return Ok(None) };
-        let lease = Lease { operation: before.operation.id, store: before.store.uid, fence };
+        let Some((fence, writes)) = self.take(&transaction, &before).await? else { return Ok(None) };
+        let lease = Lease { operation: before.operation.id, store: before.store.uid, fence, writes };
         let now = self.clock.now();
         let applied = apply::update(&transaction, &before, work::claim(before.clone(), now), now).await?;
         transaction.commit().await.map_err(port_error)?;
@@ -140,7 +149,11 @@ impl Queue {
         Ok(Some(Claim { lease, snapshot: Snapshot { store, operation } }))
     }
 
-    async fn take(&self, transaction: &DatabaseTransaction, before: &Snapshot) -> Result<Option<i64>, PortError> {
+    async fn take(
+        &self,
+        transaction: &DatabaseTransaction,
+        before: &Snapshot,
+    ) -> Result<Option<(i64, i64)>, PortError> {
         let raise = statement(
             "UPDATE stores SET fence = fence + 1 WHERE uid = $1 RETURNING fence",
             [before.store.uid.0.into()],
@@ -158,13 +171,14 @@ impl Queue {
                 MARGIN.as_secs_f64().into(),
             ],
         );
-        let taken = transaction.execute_raw(take).await.map_err(port_error)?;
-        Ok((taken.rows_affected() == 1).then_some(fence))
+        let Some(taken) = transaction.query_one_raw(take).await.map_err(port_error)? else { return Ok(None) };
+        Ok(Some((fence, taken.try_get_by_index(0).map_err(port_error)?)))
     }
 
-    /// Makes all of this worker's leases last again. One that is not in the answer is lost.
-    pub async fn renew(&self) -> Result<Vec<Renewed>, PortError> {
-        let renew = statement(RENEW, [self.worker.into(), self.lease.as_secs_f64().into()]);
+    /// Makes these leases of this worker last again. One that is not in the answer is lost.
+    pub async fn renew(&self, operations: &[OperationId]) -> Result<Vec<Renewed>, PortError> {
+        let ids: Vec<Uuid> = operations.iter().map(|operation| operation.0).collect();
+        let renew = statement(RENEW, [self.worker.into(), self.lease.as_secs_f64().into(), ids.into()]);
         let rows = self.database.query_all_raw(renew).await.map_err(port_error)?;
         rows.into_iter()
             .map(|row| {
@@ -174,19 +188,25 @@ impl Queue {
             .collect()
     }
 
-    /// Stores a change under the lease's fence, or nothing.
-    pub async fn write(&self, lease: Lease, decide: &Decision<'_>) -> Result<Applied, FenceError> {
+    /// Stores a change under the lease's fence, or nothing. After an error that leaves open whether it was stored, the
+    /// same call again stores it if it was not, and nothing if it was.
+    pub async fn write(&self, lease: &mut Lease, decide: &Decision<'_>) -> Result<Applied, FenceError> {
         let transaction = self.database.begin().await.map_err(port_error)?;
         let before = apply::lock(&transaction, lease.store).await?.ok_or(FenceError::Lost)?;
-        self.check(&transaction, lease).await?;
+        if self.written(&transaction, lease).await? > lease.writes {
+            lease.writes += 1;
+            let Snapshot { store, operation } = before;
+            return Ok(Applied { store, operation });
+        }
         let now = self.clock.now();
         let change = decide(before.clone()).map_err(PortError::from)?;
         let ends = !change.operation.state.is_active();
         let applied = apply::update(&transaction, &before, change, now).await?;
         if ends {
-            self.let_go(&transaction, lease).await?;
+            self.let_go(&transaction, *lease).await?;
         }
         transaction.commit().await.map_err(port_error)?;
+        lease.writes += 1;
         if ends {
             self.hints.changed();
         } else {
@@ -195,16 +215,14 @@ impl Queue {
         Ok(applied)
     }
 
-    async fn check(&self, transaction: &DatabaseTransaction, lease: Lease) -> Result<(), FenceError> {
-        let row = operation::Entity::find_by_id(lease.operation.0).one(transaction).await.map_err(port_error)?;
-        let store = store::Entity::find_by_id(lease.store.0).one(transaction).await.map_err(port_error)?;
-        let ours = row.is_some_and(|row| {
-            row.fence == lease.fence
-                && row.lease_owner == Some(self.worker)
-                && row.state == OperationState::Running.as_str()
-        });
-        let newest = store.is_some_and(|store| store.fence == lease.fence && store.operation == lease.operation.0);
-        if ours && newest { Ok(()) } else { Err(FenceError::Lost) }
+    /// Counts this write, and says how many there were before it under any fence.
+    async fn written(&self, transaction: &DatabaseTransaction, lease: &Lease) -> Result<i64, FenceError> {
+        let count = statement(
+            COUNT_WRITE,
+            [lease.operation.0.into(), lease.fence.into(), self.worker.into(), lease.writes.into()],
+        );
+        let row = transaction.query_one_raw(count).await.map_err(port_error)?.ok_or(FenceError::Lost)?;
+        Ok(row.try_get_by_index(0).map_err(port_error)?)
     }
 
     /// Lets go of an operation, done or not: another worker can take it up at once. Says nothing if it was lost already.

@@ -44,6 +44,17 @@ impl Change {
         Self { store, operation, superseded: None, events: Vec::new(), audit: None }
     }
 
+    /// Goes on deciding from where this change leads; both are stored together.
+    pub fn then(self, next: impl FnOnce(Snapshot) -> Result<Self, Refusal>) -> Result<Self, Refusal> {
+        let Self { store, operation, superseded, mut events, audit } = self;
+        let mut change = next(Snapshot { store, operation })?;
+        events.append(&mut change.events);
+        change.events = events;
+        change.superseded = change.superseded.or(superseded);
+        change.audit = change.audit.or(audit);
+        Ok(change)
+    }
+
     fn enter(&mut self, state: State, now: OffsetDateTime, message: impl Into<String>) -> Result<(), Refusal> {
         self.store.move_to(state, now)?;
         let mut event = NewEvent::state(state, message);

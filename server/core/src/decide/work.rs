@@ -3,6 +3,7 @@
 use time::{Duration, OffsetDateTime};
 
 use super::{Change, Snapshot};
+use crate::audit::AuditRecord;
 use crate::error::Refusal;
 use crate::event::{EventType, NewEvent};
 use crate::failure::{Failure, Reason};
@@ -54,6 +55,22 @@ pub fn progress(snapshot: Snapshot, events: Vec<NewEvent>, waiting: Option<Failu
         change.store.failure = waiting;
     }
     change.events = events;
+    change
+}
+
+/// What a step waited for is over.
+pub fn resumed(snapshot: Snapshot) -> Change {
+    let mut change = Change::of(snapshot);
+    change.store.failure = change.operation.failure.clone();
+    change
+}
+
+/// A pending release that a killed helm left was repaired, which the audit log shall know.
+pub fn repaired(snapshot: Snapshot, step: Step, what: &str, audit: AuditRecord) -> Change {
+    let mut change = Change::of(snapshot);
+    change.events.push(NewEvent::new(EventType::ReleaseRepaired, what).in_step(step));
+    let (store, operation) = (Some(change.store.uid), Some(change.operation.id));
+    change.audit = Some(AuditRecord { store, operation, ..audit });
     change
 }
 

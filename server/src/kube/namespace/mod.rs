@@ -1,8 +1,10 @@
 //! A store's namespace: made, adopted, fenced, removed, and why it does not go away.
 
 mod gone;
+mod hold;
 mod state;
 
+pub use hold::Holding;
 pub use state::NamespaceState;
 
 use std::collections::BTreeMap;

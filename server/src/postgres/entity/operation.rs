@@ -24,6 +24,7 @@ pub struct Model {
     pub requested_by: String,
     pub trace: Option<String>,
     pub fence: i64,
+    pub writes: i64,
     pub lease_owner: Option<Uuid>,
     pub lease_expires_at: Option<TimeDateTimeWithTimeZone>,
     pub created_at: TimeDateTimeWithTimeZone,

@@ -1,0 +1,46 @@
+//! Taking hold of a namespace that may or may not be there, without making one.
+
+use super::{NamespaceSpec, OwnedNamespace};
+use crate::kube::cluster::Cluster;
+use crate::kube::error::{ClusterError, ClusterErrorKind};
+
+/// How often a change is tried again when somebody else changed the namespace at the same time.
+const ATTEMPTS: usize = 8;
+
+/// Whose a namespace is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holding {
+    /// It is not there.
+    Absent,
+    /// It is the store's, and carries the caller's fence now.
+    Ours,
+    /// It is the store's, and is being deleted.
+    Terminating,
+    /// It is somebody else's. Nothing in it may be touched.
+    Foreign,
+}
+
+impl Cluster {
+    /// Raises the fence of the store's namespace to the caller's, if it is there.
+    ///
+    /// [`ClusterErrorKind::Fenced`] when a later claim was here.
+    pub async fn hold_namespace(&self, spec: &NamespaceSpec) -> Result<Holding, ClusterError> {
+        for _ in 0..ATTEMPTS {
+            let Some(found) = self.get_namespace(&spec.name).await? else { return Ok(Holding::Absent) };
+            let owned = OwnedNamespace::read(&found.metadata);
+            if !self.is_of_this_instance(&found.metadata) || owned.store_uid != Some(spec.store_uid) {
+                return Ok(Holding::Foreign);
+            }
+            if owned.terminating {
+                return Ok(Holding::Terminating);
+            }
+            match self.raise_fence(spec, &found).await {
+                Ok(()) => return Ok(Holding::Ours),
+                Err(error) if matches!(error.kind(), ClusterErrorKind::Conflict | ClusterErrorKind::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let message = format!("could not take hold of the namespace {}: it changes all the time", spec.name);
+        Err(ClusterError::new(ClusterErrorKind::Conflict, message))
+    }
+}
