@@ -12,6 +12,7 @@ use storeplane_core::decide::{Decision, Snapshot, work};
 use storeplane_core::error::PortError;
 use storeplane_core::ids::{OperationId, StoreUid};
 use storeplane_core::ports::{Applied, Clock};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::apply;
@@ -37,6 +38,8 @@ pub struct Lease {
 /// A claimed operation.
 #[derive(Debug, Clone)]
 pub struct Claim {
+    /// The moment before it was asked for: the lease began later.
+    pub asked_at: Instant,
     /// The right to work on it.
     pub lease: Lease,
     /// The store and the operation as they are now.
@@ -131,6 +134,7 @@ impl Queue {
 
     /// Takes up one operation, if there is one to take.
     pub async fn claim(&self) -> Result<Option<Claim>, PortError> {
+        let asked_at = Instant::now();
         let transaction = self.database.begin().await.map_err(port_error)?;
         let candidate = statement(CANDIDATE, [MARGIN.as_secs_f64().into()]);
         let Some(row) = transaction.query_one_raw(candidate).await.map_err(port_error)? else { return Ok(None) };
@@ -146,7 +150,7 @@ impl Queue {
         transaction.commit().await.map_err(port_error)?;
         self.hints.happened();
         let Applied { store, operation } = applied;
-        Ok(Some(Claim { lease, snapshot: Snapshot { store, operation } }))
+        Ok(Some(Claim { asked_at, lease, snapshot: Snapshot { store, operation } }))
     }
 
     async fn take(

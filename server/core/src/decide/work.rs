@@ -1,6 +1,8 @@
 //! What a worker's findings change. Each is stored under the operation's fence, or not at all.
 
-use time::{Duration, OffsetDateTime};
+use std::time::Duration;
+
+use time::OffsetDateTime;
 
 use super::{Change, Snapshot};
 use crate::audit::AuditRecord;
@@ -42,7 +44,7 @@ pub fn step_succeeded(snapshot: Snapshot, step: Step, took: Duration, simulated:
     let mut change = Change::of(snapshot);
     change.store.failure = change.operation.failure.clone();
     change.store.simulated = simulated;
-    let seconds = format!("{:.3}", took.as_seconds_f64());
+    let seconds = format!("{:.3}", took.as_secs_f64());
     let message = format!("{}: done", step.describe());
     change.events.push(NewEvent::new(EventType::StepSucceeded, message).in_step(step).with("seconds", seconds));
     change

@@ -1,0 +1,136 @@
+//! Which operations this worker holds. One statement renews all of them; who is not in its answer is lost.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use storeplane_core::ids::OperationId;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::postgres::{Claim, Queue};
+
+/// Leases are renewed this often in the time that one lasts.
+const RENEWALS: u32 = 5;
+/// Hints come in bursts; one look answers all of a burst.
+const GATHER: Duration = Duration::from_millis(15);
+
+/// The leases that are held. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Leases {
+    held: Arc<Mutex<HashMap<OperationId, Strings>>>,
+    lease: Duration,
+}
+
+#[derive(Debug)]
+struct Strings {
+    lost: CancellationToken,
+    cancel: CancellationToken,
+    renewed: watch::Sender<Instant>,
+}
+
+/// One held lease, as the operation's walk sees it. Dropping it gives it up.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// Cancelled when the walk must stop at once: the lease is lost or the server stops.
+    pub(super) halt: CancellationToken,
+    /// Cancelled when the lease is lost.
+    pub(super) lost: CancellationToken,
+    /// Cancelled when somebody asked for the operation to be cancelled.
+    pub(super) cancel: CancellationToken,
+    /// When the lease was last renewed: the moment before that was asked for.
+    pub(super) renewed: watch::Receiver<Instant>,
+    leases: Leases,
+    operation: OperationId,
+}
+
+impl Leases {
+    pub(super) fn new(lease: Duration) -> Self {
+        Self { held: Arc::default(), lease }
+    }
+
+    /// Takes in a lease that was just claimed.
+    pub(super) fn hold(&self, claim: &Claim, shutdown: &CancellationToken) -> Held {
+        let halt = shutdown.child_token();
+        let (lost, cancel) = (CancellationToken::new(), CancellationToken::new());
+        let (sender, renewed) = watch::channel(claim.asked_at);
+        if claim.snapshot.operation.cancel_requested {
+            cancel.cancel();
+        }
+        let operation = claim.lease.operation;
+        let strings = Strings { lost: lost.clone(), cancel: cancel.clone(), renewed: sender };
+        self.lock().insert(operation, strings);
+        Held { halt, lost, cancel, renewed, leases: self.clone(), operation }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<OperationId, Strings>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn operations(&self) -> Vec<OperationId> {
+        self.lock().keys().copied().collect()
+    }
+
+    /// Gives up the leases that nobody could renew for too long.
+    fn expire(&self) {
+        for strings in self.lock().values() {
+            if strings.renewed.borrow().elapsed() >= self.lease {
+                strings.lost.cancel();
+            }
+        }
+    }
+}
+
+impl Held {
+    /// True once the lease is gone.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.is_cancelled()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.leases.lock().remove(&self.operation);
+    }
+}
+
+/// Renews what is held until `stop`: from time to time, and when a hint says that somebody may have asked for an end.
+pub(super) async fn renew(leases: Leases, queue: Queue, mut hints: watch::Receiver<()>, stop: CancellationToken) {
+    let every = leases.lease / RENEWALS;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(every) => {}
+            _ = hints.changed() => tokio::time::sleep(GATHER).await,
+        }
+        hints.mark_unchanged();
+        let operations = leases.operations();
+        if operations.is_empty() {
+            continue;
+        }
+        let asked_at = Instant::now();
+        match tokio::time::timeout(every, queue.renew(&operations)).await {
+            Ok(Ok(renewed)) => settle(&leases, &operations, &renewed, asked_at),
+            Ok(Err(error)) => tracing::debug!(%error, "leases not renewed"),
+            Err(_) => tracing::debug!("leases not renewed in time"),
+        }
+        leases.expire();
+    }
+}
+
+fn settle(leases: &Leases, asked: &[OperationId], renewed: &[crate::postgres::Renewed], asked_at: Instant) {
+    let held = leases.lock();
+    for operation in asked {
+        let Some(strings) = held.get(operation) else { continue };
+        match renewed.iter().find(|renewed| renewed.operation == *operation) {
+            Some(renewed) => {
+                strings.renewed.send_replace(asked_at);
+                if renewed.cancel_requested {
+                    strings.cancel.cancel();
+                }
+            }
+            None => strings.lost.cancel(),
+        }
+    }
+}

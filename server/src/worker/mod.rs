@@ -1,0 +1,130 @@
+//! The worker: takes up operations, walks their steps, and is the only caller of helm and of the cluster.
+//!
+//! - [`Worker`] (here): claims what waits, holds the leases, hands on what is left when it stops.
+//! - `leases`: which operations are held; renewed together, lost together with the database.
+//! - `walk`: one operation from its claim to its end, forwards or back.
+//! - `work`: what a step gets to see and to say. `steps`: what each step does. `outcome`: how a step ends.
+//!
+//! Who retries: steps do, with backoff and until the operation's deadline, where the error says that it is worth it.
+//! Every step looks at the cluster before it acts, so each can be run again after any crash. To add one: see
+//! [`storeplane_core::operation`], then a file in `steps/`.
+
+mod backoff;
+mod leases;
+mod outcome;
+mod steps;
+mod walk;
+mod work;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use storeplane_core::engine::Catalog;
+use storeplane_core::ports::{Clock, Ids};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::helm::Helm;
+use crate::kube::Cluster;
+use crate::postgres::{Hints, Queue};
+use leases::Leases;
+
+/// How long a stopping worker waits for its operations to be handed on.
+const HAND_ON: Duration = Duration::from_secs(8);
+/// Between attempts to claim while Postgres is away.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What operations are worked on with.
+#[derive(Clone)]
+pub struct Tools {
+    /// Who works on what.
+    pub queue: Queue,
+    /// When there is something to look at.
+    pub hints: Hints,
+    /// Runs helm.
+    pub helm: Helm,
+    /// Asks Kubernetes.
+    pub cluster: Cluster,
+    /// The engines on offer.
+    pub catalog: Arc<Catalog>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Fresh ids and passwords.
+    pub ids: Arc<dyn Ids>,
+}
+
+impl std::fmt::Debug for Tools {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tools").finish_non_exhaustive()
+    }
+}
+
+/// Works on operations.
+#[derive(Debug)]
+pub struct Worker {
+    tools: Tools,
+    /// Operations held at a time. Watching a rollout costs little; helm processes are bounded by [`Helm`] itself.
+    slots: Arc<Semaphore>,
+}
+
+impl Worker {
+    /// A worker that holds at most `max_operations` at a time.
+    pub fn new(tools: Tools, max_operations: usize) -> Self {
+        Self { tools, slots: Arc::new(Semaphore::new(max_operations)) }
+    }
+
+    /// Works until `shutdown`, then stops its helm processes in order and lets go of what is left: another worker takes
+    /// it up at once.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let leases = Leases::new(self.tools.queue.lease());
+        let tasks = TaskTracker::new();
+        // Leases are renewed until the last operation is handed on.
+        let renewing = CancellationToken::new();
+        tasks.spawn(leases::renew(
+            leases.clone(),
+            self.tools.queue.clone(),
+            self.tools.hints.operations(),
+            renewing.clone(),
+        ));
+        let walks = TaskTracker::new();
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = self.claim(&leases, &walks, &shutdown) => {}
+        }
+        walks.close();
+        if tokio::time::timeout(HAND_ON, walks.wait()).await.is_err() {
+            tracing::warn!(left = walks.len(), "stopping while operations are still held; their leases run out");
+        }
+        renewing.cancel();
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    async fn claim(&self, leases: &Leases, walks: &TaskTracker, shutdown: &CancellationToken) {
+        let mut hints = self.tools.hints.operations();
+        loop {
+            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
+            hints.mark_unchanged();
+            match self.tools.queue.claim().await {
+                Ok(Some(claim)) => {
+                    let held = leases.hold(&claim, shutdown);
+                    let walk = walk::walk(self.tools.clone(), claim, held);
+                    walks.spawn(async move {
+                        walk.await;
+                        drop(slot);
+                    });
+                }
+                Ok(None) => {
+                    if hints.changed().await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "cannot claim; trying again");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! How a step ends when it does not succeed, and what each layer's errors mean for it.
+
+use std::time::Duration;
+
+use storeplane_core::error::PortError;
+use storeplane_core::failure::{Failure, Reason};
+
+use crate::helm::{HelmError, HelmErrorKind};
+use crate::kube::{ClusterError, ClusterErrorKind};
+use crate::postgres::FenceError;
+
+/// Why a step did not succeed.
+#[derive(Debug)]
+pub(super) enum Setback {
+    /// It was told to stop: cancelled, shut down, or the lease is lost.
+    Stopped,
+    /// The operation's time is up.
+    OutOfTime,
+    /// The operation is somebody else's now.
+    Lost,
+    /// It may succeed later by itself; `after` is what the API server asked for.
+    Again {
+        /// Why it did not succeed now.
+        failure: Failure,
+        /// How often that may happen in a row.
+        tries: Tries,
+        /// Not sooner than this.
+        after: Option<Duration>,
+    },
+    /// It will not succeed unless somebody does something.
+    Failed(Failure),
+}
+
+/// How often a step may be tried again for the same kind of reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tries {
+    /// Until the operation's time is up: the world is away and comes back.
+    UntilDeadline,
+    /// A few times: nobody knows whether it helps.
+    Few,
+}
+
+/// Tries of a step that fails for an unknown reason.
+pub(super) const FEW: u32 = 3;
+
+impl From<ClusterError> for Setback {
+    fn from(error: ClusterError) -> Self {
+        match error.kind() {
+            ClusterErrorKind::Fenced => Self::Lost,
+            _ if error.retryable() => {
+                Self::Again { failure: error.failure(), tries: Tries::UntilDeadline, after: error.retry_after() }
+            }
+            _ => Self::Failed(error.failure()),
+        }
+    }
+}
+
+impl From<HelmError> for Setback {
+    fn from(error: HelmError) -> Self {
+        use HelmErrorKind as Kind;
+        let again = |tries| Self::Again { failure: error.failure(), tries, after: None };
+        match error.kind() {
+            Kind::Stopped => Self::Stopped,
+            Kind::LeaseLost => Self::Lost,
+            Kind::Unreachable | Kind::Overloaded | Kind::NamespaceTerminating | Kind::Conflict | Kind::DiskFull => {
+                again(Tries::UntilDeadline)
+            }
+            kind if kind.is_retryable() => again(Tries::Few),
+            _ => Self::Failed(error.failure()),
+        }
+    }
+}
+
+impl From<FenceError> for Setback {
+    fn from(error: FenceError) -> Self {
+        match error {
+            // Writes that were away for too long have cost the lease.
+            FenceError::Lost | FenceError::Port(PortError::Unavailable(_)) => Self::Lost,
+            FenceError::Port(error) => {
+                tracing::error!(error = ?error, "an operation's progress cannot be stored");
+                Self::Failed(Failure::new(
+                    Reason::Internal,
+                    "The control plane could not store the operation's progress.",
+                ))
+            }
+        }
+    }
+}

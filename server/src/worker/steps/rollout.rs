@@ -1,0 +1,86 @@
+//! ROLLOUT: everything in the release is ready. Tells each resource as it changes, and why something waits.
+
+use std::collections::HashMap;
+
+use futures::StreamExt as _;
+use storeplane_core::decide::work as decide;
+use storeplane_core::event::{EventType, NewEvent};
+use storeplane_core::failure::{Failure, Reason};
+use storeplane_core::operation::Step;
+
+use crate::kube::{ClusterError, ResourceStatus, RolloutUpdate};
+use crate::worker::outcome::Setback;
+use crate::worker::work::Work;
+
+/// Changes told with one write when they come at once.
+const TOGETHER: usize = 32;
+
+pub(super) async fn run(work: &mut Work) -> Result<(), Setback> {
+    let release = work.release_name();
+    let updates = work.tools.cluster.rollout(&release.namespace, &release.name);
+    let mut updates = updates.ready_chunks(TOGETHER);
+    let mut told = Told::default();
+    loop {
+        let Some(batch) = work.unless_stopped(updates.next()).await? else {
+            let failure = Failure::new(Reason::Internal, "The cluster's watch ended without a verdict.");
+            return Err(Setback::Failed(failure));
+        };
+        if let Some(end) = tell(work, &mut told, batch).await? {
+            return end;
+        }
+    }
+}
+
+/// What was last said of each resource.
+#[derive(Default)]
+struct Told(HashMap<String, String>);
+
+async fn tell(
+    work: &mut Work,
+    told: &mut Told,
+    batch: Vec<Result<RolloutUpdate, ClusterError>>,
+) -> Result<Option<Result<(), Setback>>, Setback> {
+    let (mut events, mut waiting, mut resumed, mut end) = (Vec::new(), None, false, None);
+    for update in batch {
+        match update {
+            Ok(RolloutUpdate::Resource(status)) => events.push(told.changed(&status)),
+            Ok(RolloutUpdate::Waiting(failure)) => {
+                let event = NewEvent::new(EventType::Waiting, failure.message.clone());
+                events.push(event.in_step(Step::Rollout).because(&failure));
+                (waiting, resumed) = (Some(failure), false);
+            }
+            Ok(RolloutUpdate::Resumed) => (waiting, resumed) = (None, true),
+            Ok(RolloutUpdate::Ready) => end = Some(Ok(())),
+            Ok(RolloutUpdate::Failed(failure)) => end = Some(Err(Setback::Failed(failure))),
+            Err(error) => end = Some(Err(error.into())),
+        }
+    }
+    if resumed {
+        work.waiting = None;
+        work.write(&|snapshot| {
+            decide::resumed(snapshot).then(|snapshot| Ok(decide::progress(snapshot, events.clone(), None)))
+        })
+        .await?;
+    } else if !events.is_empty() {
+        work.tell(events, waiting).await?;
+    }
+    Ok(end)
+}
+
+impl Told {
+    fn changed(&mut self, status: &ResourceStatus) -> NewEvent {
+        let key = format!("{} {}", status.kind, status.name);
+        let before = self.0.insert(key.clone(), status.phase.clone());
+        let message = match &before {
+            Some(before) => format!("{key} {before} → {}", status.phase),
+            None => format!("{key} {}", status.phase),
+        };
+        NewEvent::new(EventType::ResourceChanged, message)
+            .in_step(Step::Rollout)
+            .with("kind", status.kind.to_string())
+            .with("name", status.name.clone())
+            .with("phase", status.phase.clone())
+            .with("ready", status.ready.to_string())
+            .with("desired", status.desired.to_string())
+    }
+}

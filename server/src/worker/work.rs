@@ -1,0 +1,200 @@
+//! What a step gets to see of its operation, and how it speaks: every word is an event, stored under the fence.
+
+use std::time::Duration;
+
+use storeplane_core::decide::{Decision, work as decide};
+use storeplane_core::engine::Engine;
+use storeplane_core::error::PortError;
+use storeplane_core::event::NewEvent;
+use storeplane_core::failure::{Failure, Reason};
+use storeplane_core::operation::Operation;
+use storeplane_core::store::Store;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::Tools;
+use super::leases::Held;
+use super::outcome::Setback;
+use crate::helm::{Release, Run};
+use crate::kube::NamespaceSpec;
+use crate::postgres::{Claim, FenceError, Lease};
+
+/// How long one helm run may take; the slowest good ones take seconds.
+const HELM_TIMEOUT: Duration = Duration::from_mins(3);
+/// Between attempts to write while Postgres is away.
+const WRITE_RETRY: Duration = Duration::from_millis(300);
+
+/// An operation in the making.
+pub(super) struct Work {
+    pub(super) tools: Tools,
+    /// The store as the last write left it.
+    pub(super) store: Store,
+    /// The operation as the last write left it.
+    pub(super) operation: Operation,
+    pub(super) lease: Lease,
+    /// What the cluster says about itself.
+    pub(super) simulated: bool,
+    /// What the running step waits for, as it was last told.
+    pub(super) waiting: Option<Failure>,
+    /// When the operation's time is up.
+    until: Instant,
+    held: Held,
+}
+
+impl Work {
+    pub(super) fn new(tools: Tools, claim: Claim, held: Held) -> Self {
+        let simulated = claim.snapshot.store.simulated;
+        let Claim { lease, snapshot, .. } = claim;
+        Self {
+            tools,
+            store: snapshot.store,
+            operation: snapshot.operation,
+            lease,
+            simulated,
+            waiting: None,
+            until: Instant::now(),
+            held,
+        }
+    }
+
+    /// Stores a change. While Postgres is away it waits, as long as the lease may still be ours.
+    pub(super) async fn write(&mut self, decide: &Decision<'_>) -> Result<(), Setback> {
+        loop {
+            match self.tools.queue.write(&mut self.lease, decide).await {
+                Ok(applied) => {
+                    (self.store, self.operation) = (applied.store, applied.operation);
+                    return Ok(());
+                }
+                Err(FenceError::Port(PortError::Unavailable(_))) if !self.held.is_lost() => {
+                    tokio::time::sleep(WRITE_RETRY).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Tells what happened in a step; `waiting` becomes the store's current reason.
+    pub(super) async fn tell(&mut self, events: Vec<NewEvent>, waiting: Option<Failure>) -> Result<(), Setback> {
+        self.waiting.clone_from(&waiting);
+        self.write(&|snapshot| Ok(decide::progress(snapshot, events.clone(), waiting.clone()))).await
+    }
+
+    /// Looks at how much time the operation has left; from now on, steps stop when it is up.
+    pub(super) fn keep_time(&mut self) -> Result<(), Setback> {
+        let left = self.operation.deadline().map(|deadline| deadline - self.tools.clock.now());
+        let left: Duration = left.and_then(|left| left.try_into().ok()).unwrap_or_default();
+        self.until = Instant::now() + left;
+        if left.is_zero() { Err(Setback::OutOfTime) } else { Ok(()) }
+    }
+
+    /// True if somebody asked for the operation to be cancelled and nothing more urgent is the matter.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.held.cancel.is_cancelled() && !self.held.halt.is_cancelled() && !self.held.is_lost()
+    }
+
+    /// Resolves when the step must stop. An undo is not stopped by what began it.
+    pub(super) fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (halt, lost, cancel) = (self.held.halt.clone(), self.held.lost.clone(), self.held.cancel.clone());
+        let (undoing, until) = (self.operation.undoing, self.until);
+        async move {
+            tokio::select! {
+                () = halt.cancelled() => {}
+                () = lost.cancelled() => {}
+                () = cancel.cancelled(), if !undoing => {}
+                () = tokio::time::sleep_until(until) => {}
+            }
+        }
+    }
+
+    /// Waits, unless the step must stop.
+    pub(super) async fn pause(&self, wait: Duration) -> Result<(), Setback> {
+        tokio::select! {
+            () = self.stopped() => Err(self.setback()),
+            () = tokio::time::sleep(wait) => Ok(()),
+        }
+    }
+
+    /// What it means that the step was stopped.
+    pub(super) fn setback(&self) -> Setback {
+        let told_to = self.held.halt.is_cancelled() || (self.held.cancel.is_cancelled() && !self.operation.undoing);
+        match self.held.is_lost() {
+            true => Setback::Lost,
+            false if !told_to && Instant::now() >= self.until => Setback::OutOfTime,
+            false => Setback::Stopped,
+        }
+    }
+
+    /// Does something that is worth nothing half done, unless the step must stop: then what it waits for is dropped.
+    pub(super) async fn unless_stopped<T>(&self, doing: impl Future<Output = T>) -> Result<T, Setback> {
+        tokio::select! {
+            () = self.stopped() => Err(self.setback()),
+            done = doing => Ok(done),
+        }
+    }
+
+    /// Runs helm: `call` gets what the run must obey. Helm is stopped in order when the step must stop.
+    pub(super) async fn helm<F: Future<Output = Result<(), crate::helm::HelmError>>>(
+        &self,
+        call: impl FnOnce(Run) -> F,
+    ) -> Result<(), Setback> {
+        let cancel = CancellationToken::new();
+        let run = Run {
+            renewed: self.renewed(),
+            silence: self.tools.queue.lease() / 2,
+            cancel: cancel.clone(),
+            timeout: HELM_TIMEOUT,
+            operation_id: self.operation.id.to_string(),
+            store_uid: self.store.uid.to_string(),
+        };
+        let running = call(run);
+        tokio::pin!(running);
+        let ended = tokio::select! {
+            ended = &mut running => ended,
+            () = self.stopped() => {
+                cancel.cancel();
+                running.await
+            }
+        };
+        ended.map_err(|error| match Setback::from(error) {
+            Setback::Stopped => self.setback(),
+            other => other,
+        })
+    }
+
+    fn renewed(&self) -> watch::Receiver<Instant> {
+        self.held.renewed.clone()
+    }
+
+    /// The store's release.
+    pub(super) fn release_name(&self) -> Release {
+        let placement = &self.store.placement;
+        Release { namespace: placement.namespace.clone(), name: placement.release.clone() }
+    }
+
+    /// The store's namespace under this claim's fence.
+    pub(super) fn namespace(&self) -> NamespaceSpec {
+        NamespaceSpec {
+            name: self.store.placement.namespace.clone(),
+            store_id: self.store.id.clone(),
+            store_uid: self.store.uid,
+            tenant: self.store.tenant.clone(),
+            fence: self.lease.fence,
+        }
+    }
+
+    /// The store's engine; it may have been taken from the configuration since.
+    pub(super) fn engine(&self) -> Result<Engine, Setback> {
+        let found = self.tools.catalog.engine(&self.store.spec.engine).cloned();
+        found.ok_or_else(|| {
+            let message = format!("Engine {} is no longer on offer.", self.store.spec.engine);
+            Setback::Failed(Failure::new(Reason::ChartRejected, message))
+        })
+    }
+
+    /// 0 to 1.
+    pub(super) fn jitter(&self) -> f64 {
+        let byte = self.tools.ids.uuid().as_bytes().last().copied().unwrap_or_default();
+        f64::from(byte) / 255.0
+    }
+}
