@@ -1,0 +1,72 @@
+#!/bin/bash
+# Starts MariaDB; at the first start with a data directory, a database and a user. Takes the official image's
+# variables: MARIADB_{DATABASE,USER,PASSWORD,ROOT_PASSWORD,AUTO_UPGRADE}, the first four also as ..._FILE.
+# Users and passwords are set at every start, before the first connection: a changed Secret needs only a restart.
+set -euo pipefail
+
+say() { echo "store-db: $*" >&2; }
+from_file() { # NAME: $NAME, or what is in the file $NAME_FILE
+  local file=$1_FILE
+  if [ -n "${!file:-}" ]; then printf -v "$1" %s "$(<"${!file}")"; fi
+  if [[ ${!1:-} == *$'\n'* ]]; then say "$1 must be one line"; exit 1; fi
+}
+quoted() { # an SQL string
+  local s=${1//\\/\\\\}
+  printf "'%s'" "${s//\'/\\\'}"
+}
+name() { printf '`%s`' "${1//\`/\`\`}"; } # an SQL name
+
+[ $# -gt 0 ] && [ "${1:0:1}" != - ] || set -- mariadbd "$@"
+[ "$1" = mariadbd ] || exec "$@"
+
+data=/var/lib/mysql
+for arg in "$@"; do case $arg in --datadir=*) data=${arg#*=} ;; esac; done
+
+# The system database comes last: without it the next start begins anew.
+if [ ! -d "$data/mysql" ]; then
+  say "making the data directory $data"
+  mkdir -p "$data"
+  rm -rf "$data/.first-start"
+  mkdir "$data/.first-start"
+  tar -C "$data/.first-start" --no-same-owner -xzf /usr/share/storeplane/data.tar.gz
+  for entry in "$data"/.first-start/*; do
+    [ "${entry##*/}" = mysql ] && continue
+    rm -rf "${data:?}/${entry##*/}"
+    mv "$entry" "$data/"
+  done
+  cp /usr/share/storeplane/version "$data/.storeplane-version"
+  sync -f "$data"
+  mv "$data/.first-start/mysql" "$data/mysql"
+  rm -rf "$data/.first-start"
+fi
+
+for v in MARIADB_DATABASE MARIADB_USER MARIADB_PASSWORD MARIADB_ROOT_PASSWORD; do from_file "$v"; done
+init=/run/mysqld/init.sql
+(
+  umask 077
+  root=${MARIADB_ROOT_PASSWORD:-$(od -An -tx1 -N24 /dev/urandom | tr -d ' \n')}
+  echo "ALTER USER IF EXISTS 'root'@'localhost' IDENTIFIED BY $(quoted "$root");"
+  if [ -n "${MARIADB_DATABASE:-}" ]; then
+    echo "CREATE DATABASE IF NOT EXISTS $(name "$MARIADB_DATABASE") CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci;"
+  fi
+  if [ -n "${MARIADB_USER:-}" ] && [ -n "${MARIADB_PASSWORD:-}" ]; then
+    user="$(quoted "$MARIADB_USER")@'%'"
+    echo "CREATE USER IF NOT EXISTS $user IDENTIFIED BY $(quoted "$MARIADB_PASSWORD");"
+    echo "ALTER USER $user IDENTIFIED BY $(quoted "$MARIADB_PASSWORD");"
+    if [ -n "${MARIADB_DATABASE:-}" ]; then
+      pattern=${MARIADB_DATABASE//_/\\_} # in a grant, _ is a wildcard
+      echo "GRANT ALL ON $(name "${pattern//%/\\%}").* TO $user;"
+    fi
+  fi
+) >"$init"
+
+# System tables of another version are brought up to date once, beside the running server.
+if [ -n "${MARIADB_AUTO_UPGRADE:-}" ] && ! cmp -s /usr/share/storeplane/version "$data/.storeplane-version"; then
+  (
+    export MYSQL_PWD=${MARIADB_ROOT_PASSWORD:-}
+    until mariadb-admin --user=root --silent ping 2>/dev/null; do sleep 0.2; done
+    if mariadb-upgrade --user=root --silent; then cp /usr/share/storeplane/version "$data/.storeplane-version"; fi
+  ) &
+fi
+unset MARIADB_PASSWORD MARIADB_ROOT_PASSWORD
+exec "$@" --init-file="$init"
