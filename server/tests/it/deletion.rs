@@ -1,0 +1,84 @@
+//! Deleting, in any state.
+
+use storeplane_proto::v1::{StoreState, WatchUntil};
+use tonic::Code;
+
+use crate::harness::{Api, Lab, fresh};
+
+#[tokio::test]
+async fn a_deleted_store_leaves_nothing_but_its_history() {
+    let lab = Lab::start().await;
+    let id = fresh("gone");
+    lab.api.ready(&id).await;
+
+    let answer = lab.api.delete(&id).await.unwrap();
+    assert_eq!(answer.state(), StoreState::Deleting);
+    let seen = lab.api.watch(&id, 0, WatchUntil::Deleted).await.unwrap();
+
+    assert!(seen.end.is_none(), "{:?}", seen.end);
+    lab.kubernetes.assert_gone(&id).await;
+    let row = lab.api.get(&id).await.unwrap();
+    assert_eq!((row.state(), row.delete_time.is_some()), (StoreState::Deleted, true));
+    let again = lab.api.delete(&id).await.unwrap();
+    assert_eq!((again.state(), again.operation), (StoreState::Deleted, row.operation));
+    lab.database.assert_sound().await;
+}
+
+#[tokio::test]
+async fn what_never_was_is_not_found() {
+    let lab = Lab::start().await;
+    assert_eq!(lab.api.delete("never-was").await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(lab.api.get("never-was").await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(lab.api.retry("never-was").await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(lab.api.watch("never-was", 0, WatchUntil::Never).await.unwrap_err().code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_delete_in_the_middle_of_a_creation_wins_at_every_step() {
+    let lab = Lab::start().await;
+    for moment in ["STATE_CHANGED", "STEP_STARTED NAMESPACE", "STEP_STARTED INSTALL", "STEP_STARTED ROLLOUT"] {
+        let id = fresh("mid");
+        lab.api.create(Api::wanted(&id)).await.unwrap();
+        lab.api.until_told(&id, moment).await;
+
+        lab.api.delete(&id).await.unwrap();
+
+        let seen = lab.api.watch(&id, 0, WatchUntil::Deleted).await.unwrap();
+        assert_eq!(lab.api.get(&id).await.unwrap().state(), StoreState::Deleted, "{}", seen.text());
+        lab.kubernetes.assert_gone(&id).await;
+        lab.database.assert_sound().await;
+    }
+}
+
+#[tokio::test]
+async fn an_id_is_free_again_once_its_store_is_gone() {
+    let lab = Lab::start().await;
+    let id = fresh("reuse");
+    let first = lab.api.ready(&id).await;
+    lab.api.delete(&id).await.unwrap();
+    assert_eq!(lab.api.create(Api::wanted(&id)).await.unwrap_err().code(), Code::AlreadyExists, "while it is going");
+    lab.api.settle(&id).await;
+
+    let second = lab.api.ready(&id).await;
+
+    assert_ne!(first.uid, second.uid);
+    lab.api.delete(&id).await.unwrap();
+    lab.api.settle(&id).await;
+}
+
+#[tokio::test]
+async fn a_namespace_of_somebody_else_is_neither_taken_nor_touched() {
+    let lab = Lab::start().await;
+    let id = fresh("theirs");
+    let namespace = format!("store-{id}");
+    lab.kubernetes.foreign_namespace(&namespace).await;
+    lab.api.create(Api::wanted(&id)).await.unwrap();
+    let (store, seen) = lab.api.settle(&id).await;
+    assert_eq!((store.state(), store.reason.as_str()), (StoreState::Failed, "NOT_OURS"), "{}", seen.text());
+
+    lab.api.delete(&id).await.unwrap();
+
+    assert_eq!(lab.api.settle(&id).await.0.state(), StoreState::Deleted);
+    assert!(lab.kubernetes.has_namespace(&namespace).await, "it was deleted, and it was not ours");
+    lab.kubernetes.drop_namespace(&namespace).await;
+}

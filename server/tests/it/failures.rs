@@ -1,0 +1,161 @@
+//! What fails, fails with its true cause; and can be retried, cancelled or cleaned up.
+
+use std::path::Path;
+
+use storeplane_proto::v1::{CancelOperationRequest, CleanupPolicy, CreateStoreRequest, OperationState, StoreState};
+use tonic::Code;
+
+use crate::harness::{Api, Lab, Setup, charts, fresh, reason};
+
+/// The charts with one more plan, made of these values.
+fn charts_with_plan(name: &str, values: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    copy(&charts(), dir.path());
+    std::fs::write(dir.path().join("woocommerce/plans").join(format!("{name}.yaml")), values).unwrap();
+    dir
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn with_plan(id: &str, plan: &str) -> CreateStoreRequest {
+    let mut request = Api::wanted(id);
+    request.store.as_mut().unwrap().plan = plan.to_owned();
+    request
+}
+
+/// A plan whose database asks for more than the store's own quota allows.
+const OVER_QUOTA: &str = "quota: {hard: {requests.cpu: 1m, requests.memory: 1Mi, limits.cpu: 1m, limits.memory: 1Mi}}\n";
+
+#[tokio::test]
+async fn a_store_over_its_quota_fails_in_seconds_with_that_cause() {
+    let charts = charts_with_plan("broken", OVER_QUOTA);
+    let lab = Setup { charts: charts.path().to_owned(), ..Setup::default() }.start().await;
+    let id = fresh("quota");
+    lab.api.create(with_plan(&id, "broken")).await.unwrap();
+
+    let (store, seen) = lab.api.settle(&id).await;
+
+    assert_eq!((store.state(), store.reason.as_str()), (StoreState::Failed, "QUOTA_EXCEEDED"), "{}", seen.text());
+    assert!(!store.message.is_empty() && !store.remedy.is_empty() && !store.details.is_empty(), "{store:?}");
+    assert!(lab.kubernetes.has_namespace(&store.namespace).await, "KEEP keeps what is there");
+
+    // The cause is removed: a retry goes on from what is there.
+    let small = std::fs::read(charts.path().join("woocommerce/plans/small.yaml")).unwrap();
+    std::fs::write(charts.path().join("woocommerce/plans/broken.yaml"), small).unwrap();
+    assert_eq!(lab.api.retry(&id).await.unwrap().state(), StoreState::Provisioning);
+    let (store, seen) = lab.api.settle(&id).await;
+    assert_eq!((store.state(), store.reason.as_str()), (StoreState::Ready, ""), "{}", seen.text());
+    assert_eq!(reason(&lab.api.retry(&id).await.unwrap_err()), "NOT_RETRYABLE");
+    lab.database.assert_sound().await;
+    lab.api.delete(&id).await.unwrap();
+    lab.api.settle(&id).await;
+}
+
+#[tokio::test]
+async fn delete_resources_leaves_nothing_of_a_failed_creation() {
+    let charts = charts_with_plan("broken", OVER_QUOTA);
+    let lab = Setup { charts: charts.path().to_owned(), ..Setup::default() }.start().await;
+    let id = fresh("clean");
+    let request = CreateStoreRequest { cleanup_policy: CleanupPolicy::DeleteResources.into(), ..with_plan(&id, "broken") };
+    lab.api.create(request).await.unwrap();
+
+    let (store, seen) = lab.api.settle(&id).await;
+
+    assert_eq!((store.state(), store.reason.as_str()), (StoreState::Failed, "QUOTA_EXCEEDED"), "{}", seen.text());
+    assert!(seen.types().contains(&"UNDO_SUCCEEDED"), "{}", seen.text());
+    lab.kubernetes.assert_gone(&id).await;
+    lab.database.assert_sound().await;
+    lab.api.delete(&id).await.unwrap();
+    assert_eq!(lab.api.settle(&id).await.0.state(), StoreState::Deleted);
+}
+
+#[tokio::test]
+async fn a_chart_that_refuses_its_values_fails_at_once_and_says_which() {
+    let charts = charts_with_plan("broken", "noSuchValue: 1\n");
+    let lab = Setup { charts: charts.path().to_owned(), ..Setup::default() }.start().await;
+    let id = fresh("schema");
+    lab.api.create(with_plan(&id, "broken")).await.unwrap();
+    let (store, seen) = lab.api.settle(&id).await;
+    assert_eq!((store.state(), store.reason.as_str()), (StoreState::Failed, "CHART_REJECTED"), "{}", seen.text());
+    assert!(store.details.join("\n").contains("noSuchValue"), "{store:?}");
+    lab.api.delete(&id).await.unwrap();
+    lab.api.settle(&id).await;
+}
+
+#[tokio::test]
+async fn a_cancelled_creation_is_undone_and_says_so() {
+    // Nothing can be scheduled, so that it is still going on when it is cancelled.
+    let charts = charts_with_plan("nowhere", "scheduling: {nodeSelector: {no-such: node}}\n");
+    let lab = Setup { charts: charts.path().to_owned(), ..Setup::default() }.start().await;
+    let id = fresh("cancel");
+    let store = lab.api.create(with_plan(&id, "nowhere")).await.unwrap();
+    lab.api.until_told(&id, "WAITING").await;
+    let waiting = lab.api.get(&id).await.unwrap();
+    assert_eq!(waiting.reason, "UNSCHEDULABLE", "why it waits is seen while it waits");
+    let request = CancelOperationRequest { operation_id: store.operation.clone(), ..CancelOperationRequest::default() };
+
+    let asked = lab.api.operations.clone().cancel_operation(request.clone()).await.unwrap().into_inner();
+
+    assert!(asked.cancel_requested);
+    let (store, seen) = lab.api.settle(&id).await;
+    assert_eq!((store.state(), store.reason.as_str()), (StoreState::Failed, "CANCELLED"), "{}", seen.text());
+    let again = lab.api.operations.clone().cancel_operation(request).await.unwrap().into_inner();
+    assert_eq!(again.state(), OperationState::Cancelled);
+    lab.kubernetes.assert_gone(&id).await;
+    lab.api.delete(&id).await.unwrap();
+    let deleting = lab.api.get(&id).await.unwrap();
+    let request = CancelOperationRequest { operation_id: deleting.operation, ..CancelOperationRequest::default() };
+    match lab.api.operations.clone().cancel_operation(request).await {
+        Err(status) => assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, "NOT_CANCELLABLE")),
+        Ok(ended) => assert_eq!(ended.into_inner().state(), OperationState::Succeeded),
+    }
+    lab.api.settle(&id).await;
+    lab.database.assert_sound().await;
+}
+
+#[tokio::test]
+async fn without_helm_the_server_serves_and_says_what_is_missing() {
+    let lab = Setup { helm: "/no/such/helm".into(), ..Setup::default() }.start().await;
+    let id = fresh("nohelm");
+    lab.api.create(Api::wanted(&id)).await.unwrap();
+    let (store, _) = lab.api.settle(&id).await;
+    assert_eq!((store.state(), store.reason.as_str()), (StoreState::Failed, "HELM_MISSING"));
+
+    // Its namespace is there without a release, so that helm is not even needed to delete it.
+    lab.api.delete(&id).await.unwrap();
+    assert_eq!(lab.api.settle(&id).await.0.state(), StoreState::Deleted);
+    lab.kubernetes.assert_gone(&id).await;
+}
+
+#[tokio::test]
+async fn a_delete_that_needs_helm_does_not_pretend_without_it() {
+    let mut lab = Lab::start().await;
+    let id = fresh("needs");
+    lab.api.ready(&id).await;
+    lab.server.terminate().await;
+    lab.server.set("STOREPLANE_HELM_BIN", "/no/such/helm");
+    lab.server.restart().await;
+    lab.api.delete(&id).await.unwrap();
+    let (store, seen) = lab.api.settle(&id).await;
+    assert_eq!((store.state(), store.reason.as_str()), (StoreState::Failed, "HELM_MISSING"), "{}", seen.text());
+    lab.kubernetes.assert_installed(&id).await;
+
+    lab.server.terminate().await;
+    lab.server.set("STOREPLANE_HELM_BIN", &crate::harness::env("STOREPLANE_TEST_HELM3"));
+    lab.server.restart().await;
+    // What failed was the deletion, so that is what a retry goes on with.
+    assert_eq!(lab.api.retry(&id).await.unwrap().state(), StoreState::Deleting);
+    assert_eq!(lab.api.settle(&id).await.0.state(), StoreState::Deleted);
+    lab.kubernetes.assert_gone(&id).await;
+    lab.database.assert_sound().await;
+}

@@ -1,0 +1,72 @@
+//! What is really in the cluster.
+
+use std::path::Path;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, DeleteParams, PostParams};
+use storeplane_server::kube::{Cluster, ClusterConfig, NamespaceState};
+
+pub(crate) struct Kubernetes {
+    pub(crate) cluster: Cluster,
+    kubeconfig: std::path::PathBuf,
+}
+
+impl Kubernetes {
+    pub(crate) fn new(kubeconfig: &Path) -> Self {
+        let config = ClusterConfig { kubeconfig: Some(kubeconfig.to_owned()), ..ClusterConfig::new("storeplane") };
+        Self { cluster: Cluster::new(config), kubeconfig: kubeconfig.to_owned() }
+    }
+
+    /// Releases in a namespace, as `name status`.
+    pub(crate) async fn releases(&self, namespace: &str) -> Vec<String> {
+        let all = self.cluster.all_releases().await.expect("the releases");
+        let here = all.into_iter().filter(|release| release.namespace == namespace);
+        here.map(|release| format!("{} {}", release.name, release.observation.status.as_str())).collect()
+    }
+
+    /// True if the namespace is there.
+    pub(crate) async fn has_namespace(&self, name: &str) -> bool {
+        self.cluster.namespace_state(name).await.expect("the namespace") != NamespaceState::Absent
+    }
+
+    /// Asserts that a store has exactly one deployed release in its namespace.
+    pub(crate) async fn assert_installed(&self, store_id: &str) {
+        let name = format!("store-{store_id}");
+        assert_eq!(self.releases(&name).await, [format!("{name} deployed")]);
+    }
+
+    /// Asserts that nothing of a store is left.
+    pub(crate) async fn assert_gone(&self, store_id: &str) {
+        let name = format!("store-{store_id}");
+        assert!(!self.has_namespace(&name).await, "namespace {name} is left");
+        assert_eq!(self.releases(&name).await, Vec::<String>::new());
+    }
+
+    async fn client(&self) -> kube::Client {
+        let config = kube::config::Kubeconfig::read_from(&self.kubeconfig).expect("a kubeconfig");
+        let options = kube::config::KubeConfigOptions::default();
+        let config = kube::Config::from_custom_kubeconfig(config, &options).await.expect("a kubeconfig");
+        kube::Client::try_from(config).expect("a client")
+    }
+
+    /// All values in the environment of the shop's containers.
+    pub(crate) async fn pod_environment(&self, namespace: &str) -> Vec<String> {
+        let deployments = Api::<Deployment>::namespaced(self.client().await, namespace);
+        let pod = deployments.get("store").await.expect("the shop").spec.and_then(|spec| spec.template.spec).expect("a pod");
+        let containers = pod.containers.into_iter().chain(pod.init_containers.unwrap_or_default());
+        containers.flat_map(|container| container.env.unwrap_or_default()).filter_map(|variable| variable.value).collect()
+    }
+
+    /// A namespace that somebody else made.
+    pub(crate) async fn foreign_namespace(&self, name: &str) {
+        let mut namespace = Namespace::default();
+        namespace.metadata.name = Some(name.to_owned());
+        Api::<Namespace>::all(self.client().await).create(&PostParams::default(), &namespace).await.expect("a namespace");
+    }
+
+    /// Takes it away again.
+    pub(crate) async fn drop_namespace(&self, name: &str) {
+        Api::<Namespace>::all(self.client().await).delete(name, &DeleteParams::default()).await.expect("it was there");
+    }
+}

@@ -1,0 +1,86 @@
+//! A database for each test, dropped after it.
+
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement};
+use storeplane_core::identity::Role;
+use storeplane_server::postgres::{self, Tokens};
+use storeplane_server::system::{RandomIds, SystemClock};
+
+use super::env;
+
+pub(crate) struct Database {
+    pub(crate) url: String,
+    pub(crate) pool: DatabaseConnection,
+    name: String,
+}
+
+async fn server() -> DatabaseConnection {
+    postgres::connect(&env("STOREPLANE_TEST_DATABASE_URL"), 1).await.expect("a Postgres URL")
+}
+
+impl Database {
+    pub(crate) async fn create() -> Self {
+        let database = Self::empty().await;
+        postgres::migrate(&database.pool).await.expect("migrations apply");
+        database
+    }
+
+    /// Without a schema.
+    pub(crate) async fn empty() -> Self {
+        let name = format!("storeplane_test_{}", uuid::Uuid::new_v4().simple());
+        let server = server().await;
+        server.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("a new database");
+        let base = env("STOREPLANE_TEST_DATABASE_URL");
+        let (before, query) = base.split_once('?').map_or((base.as_str(), None), |(url, query)| (url, Some(query)));
+        let root = before.rsplit_once('/').expect("a database in the URL").0;
+        let url = query.map_or_else(|| format!("{root}/{name}"), |query| format!("{root}/{name}?{query}"));
+        let pool = postgres::connect(&url, 4).await.expect("a Postgres URL");
+        Self { url, pool, name }
+    }
+
+    /// A token's secret.
+    pub(crate) async fn token(&self, tenant: &str, role: &str) -> String {
+        self.tokens().create(tenant.parse().expect("tenant"), Role::parse(role).expect("role"), "test", "test").await.expect("a token").1
+    }
+
+    pub(crate) fn tokens(&self) -> Tokens {
+        Tokens::new(self.pool.clone(), std::sync::Arc::new(SystemClock), std::sync::Arc::new(RandomIds))
+    }
+
+    /// The first column of the first row, as text.
+    pub(crate) async fn value(&self, sql: &str) -> String {
+        let sql = format!("SELECT ({sql})::text");
+        let row = self.pool.query_one_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await.expect("a query");
+        row.and_then(|row| row.try_get_by_index::<Option<String>>(0).expect("text")).unwrap_or_default()
+    }
+
+    /// Asserts the invariants that hold whatever happened: events of each store are 1..n, one audit record for each
+    /// operation that somebody asked for, no operation at work on a settled store.
+    pub(crate) async fn assert_sound(&self) {
+        let holes = "SELECT count(*) FROM stores s WHERE s.last_sequence <> (SELECT count(*) FROM events e WHERE e.store = s.uid)
+            OR s.last_sequence <> (SELECT coalesce(max(sequence), 0) FROM events e WHERE e.store = s.uid)";
+        assert_eq!(self.value(holes).await, "0", "stores whose events have holes");
+        let unaccounted = "SELECT count(*) FROM operations o WHERE 1 <> (SELECT count(*) FROM audit_events a
+            WHERE a.operation = o.id AND a.action IN ('CREATE_STORE', 'RETRY_STORE', 'DELETE_STORE') AND a.outcome = 'ACCEPTED')";
+        assert_eq!(self.value(unaccounted).await, "0", "operations without exactly one audit record");
+        let contradictions = "SELECT count(*) FROM stores s JOIN operations o ON o.id = s.operation
+            WHERE (o.state IN ('PENDING', 'RUNNING')) <> (s.state IN ('PROVISIONING', 'UPDATING', 'DELETING'))";
+        assert_eq!(self.value(contradictions).await, "0", "stores whose state and operation disagree");
+        let leases = "SELECT count(*) FROM operations WHERE state NOT IN ('PENDING', 'RUNNING') AND lease_owner IS NOT NULL";
+        assert_eq!(self.value(leases).await, "0", "ended operations that somebody holds");
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let name = self.name.clone();
+        // A runtime of its own: the test's may be gone.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+                let _ = server().await.execute_unprepared(&drop).await;
+            });
+        });
+        let _ = dropping.join();
+    }
+}

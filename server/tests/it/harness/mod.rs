@@ -1,0 +1,94 @@
+//! What the tests run against: the real server as a process of its own, a real Postgres with a database for each test,
+//! the real helm, and a real Kubernetes API server with simulated nodes. `make test` provides them; a test that finds
+//! one missing fails and says so.
+
+mod api;
+mod cluster;
+mod database;
+mod proxy;
+mod server;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+pub(crate) use api::{Api, reason};
+pub(crate) use cluster::Kubernetes;
+pub(crate) use database::Database;
+pub(crate) use proxy::Proxy;
+pub(crate) use server::{Server, peak_helms, signal};
+
+/// A variable that `make test` sets.
+pub(crate) fn env(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `make test`, or eval \"$(dev/test-env up)\" first"))
+}
+
+/// A store id that no other test has.
+pub(crate) fn fresh(name: &str) -> String {
+    let unique = uuid::Uuid::new_v4().simple().to_string();
+    format!("{name}-{}", &unique[..10])
+}
+
+/// The charts of this repository.
+pub(crate) fn charts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts")
+}
+
+/// One server with everything that it needs.
+pub(crate) struct Lab {
+    pub(crate) database: Database,
+    pub(crate) server: Server,
+    pub(crate) api: Api,
+    pub(crate) kubernetes: Kubernetes,
+}
+
+/// How the server is started.
+pub(crate) struct Setup {
+    pub(crate) helm: String,
+    pub(crate) kubeconfig: PathBuf,
+    pub(crate) charts: PathBuf,
+    /// Sits between the server and Postgres.
+    pub(crate) database_proxy: Option<SocketAddr>,
+    pub(crate) env: Vec<(String, String)>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            helm: env("STOREPLANE_TEST_HELM3"),
+            kubeconfig: env("STOREPLANE_TEST_KUBECONFIG").into(),
+            charts: charts(),
+            database_proxy: None,
+            env: Vec::new(),
+        }
+    }
+}
+
+impl Setup {
+    /// The same with one more environment variable.
+    pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Makes the database, a token and the server.
+    pub(crate) async fn start(self) -> Lab {
+        let database = Database::create().await;
+        self.start_on(database).await
+    }
+
+    /// The same on a database that is there.
+    pub(crate) async fn start_on(self, database: Database) -> Lab {
+        let kubernetes = Kubernetes::new(&self.kubeconfig);
+        let token = database.token("default", "admin").await;
+        let server = Server::start(&self, &database).await;
+        let api = Api::connect(server.address(), &token).await;
+        Lab { database, server, api, kubernetes }
+    }
+}
+
+impl Lab {
+    /// A lab with nothing special about it.
+    pub(crate) async fn start() -> Self {
+        Setup::default().start().await
+    }
+}

@@ -1,0 +1,55 @@
+//! A wire that can be cut: a TCP proxy between the server and Postgres or the API server.
+
+use std::net::SocketAddr;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
+    up: watch::Sender<bool>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Proxy {
+    /// A whole wire to `target` (`host:port`).
+    pub(crate) async fn to(target: impl Into<String>) -> Self {
+        let target = target.into();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let up = watch::Sender::new(true);
+        let watching = up.subscribe();
+        let task = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                if *watching.borrow() {
+                    tokio::spawn(carry(client, target.clone(), watching.clone()));
+                }
+            }
+        });
+        Self { address, up, task }
+    }
+
+    /// Cuts every connection and refuses new ones.
+    pub(crate) fn cut(&self) {
+        self.up.send_replace(false);
+    }
+
+    /// New connections go through again.
+    pub(crate) fn mend(&self) {
+        self.up.send_replace(true);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn carry(mut client: TcpStream, target: String, mut up: watch::Receiver<bool>) {
+    let Ok(mut server) = TcpStream::connect(&target).await else { return };
+    tokio::select! {
+        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+        _ = up.wait_for(|up| !*up) => {}
+    }
+}

@@ -1,0 +1,197 @@
+//! The server as a process of its own.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::{Database, Setup};
+
+/// How long a start may take on a busy machine.
+const START: Duration = Duration::from_secs(30);
+
+pub(crate) struct Server {
+    child: Child,
+    port: u16,
+    env: Vec<(String, String)>,
+    dir: tempfile::TempDir,
+}
+
+impl Server {
+    pub(crate) async fn start(setup: &Setup, database: &Database) -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = free.local_addr().expect("an address").port();
+        drop(free);
+        let url = setup.database_proxy.map_or_else(
+            || database.url.clone(),
+            |proxy| {
+                let (start, rest) = database.url.split_once('@').expect("a user in the URL");
+                format!("{start}@{proxy}/{}", rest.split_once('/').expect("a database in the URL").1)
+            },
+        );
+        let text = |path: &std::path::Path| path.to_str().expect("a path in UTF-8").to_owned();
+        let mut env = vec![
+            ("DATABASE_URL".to_owned(), url),
+            ("KUBECONFIG".to_owned(), text(&setup.kubeconfig)),
+            ("STOREPLANE_HELM_BIN".to_owned(), setup.helm.clone()),
+            ("STOREPLANE_CHARTS_DIR".to_owned(), text(&setup.charts)),
+            ("STOREPLANE_LISTEN".to_owned(), format!("127.0.0.1:{port}")),
+            ("STOREPLANE_DOMAIN".to_owned(), "shops.test".to_owned()),
+            ("STOREPLANE_LOG".to_owned(), "info,storeplane_server=debug".to_owned()),
+            ("PATH".to_owned(), std::env::var("PATH").unwrap_or_default()),
+        ];
+        env.extend(setup.env.iter().cloned());
+        let dir = tempfile::tempdir().expect("a directory");
+        env.push(("HOME".to_owned(), text(dir.path())));
+        env.push(("TMPDIR".to_owned(), text(dir.path())));
+        let child = spawn(&env, &dir.path().join("server.log"));
+        let mut server = Self { child, port, env, dir };
+        server.wait_until_up().await;
+        server
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything that it has logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.dir.path().join("server.log")
+    }
+
+    /// Ends it as the kernel would: no goodbye.
+    pub(crate) fn kill9(&mut self) {
+        self.child.kill().expect("a running server");
+        self.child.wait().expect("a dead server");
+    }
+
+    /// Ends it as Kubernetes would, and gives the time that it took.
+    pub(crate) async fn terminate(&mut self) -> Duration {
+        let began = Instant::now();
+        signal(self.pid(), "TERM");
+        while self.child.try_wait().expect("a child").is_none() {
+            assert!(began.elapsed() < START, "the server does not stop:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        began.elapsed()
+    }
+
+    /// Starts it again, on the same port.
+    pub(crate) async fn restart(&mut self) {
+        self.child = spawn(&self.env, &self.log_path());
+        self.wait_until_up().await;
+    }
+
+    /// Changes an environment variable for the next start.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.env.retain(|(known, _)| known != name);
+        self.env.push((name.to_owned(), value.to_owned()));
+    }
+
+    async fn wait_until_up(&mut self) {
+        let began = Instant::now();
+        while tokio::net::TcpStream::connect(self.address()).await.is_err() {
+            let ended = self.child.try_wait().expect("a child");
+            assert!(ended.is_none() && began.elapsed() < START, "the server does not start:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Ids of the processes below the server: supervisors and helms.
+    pub(crate) fn helpers(&self) -> Vec<u32> {
+        descendants(self.pid())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log();
+            let tail: Vec<_> = log.lines().rev().take(60).collect();
+            eprintln!("--- the server's last lines ---\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
+        }
+    }
+}
+
+fn spawn(env: &[(String, String)], log: &std::path::Path) -> Child {
+    let log = File::options().create(true).append(true).open(log).expect("a log");
+    Command::new(env!("CARGO_BIN_EXE_storeplane-server"))
+        .arg("serve")
+        .env_clear()
+        .envs(env.iter().cloned())
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("a log"))
+        .stderr(log)
+        .spawn()
+        .expect("the server's binary")
+}
+
+/// Sends a signal to a process that a test started.
+pub(crate) fn signal(pid: u32, name: &str) {
+    Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().expect("kill");
+}
+
+/// All processes below one.
+fn descendants(root: u32) -> Vec<u32> {
+    let mut parents = Vec::new();
+    for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
+        let after = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+        if let Some(parent) = after.split(' ').nth(1).and_then(|parent| parent.parse::<u32>().ok()) {
+            parents.push((pid, parent));
+        }
+    }
+    let mut found = vec![root];
+    let mut at = 0;
+    while let Some(parent) = found.get(at).copied() {
+        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
+        at += 1;
+    }
+    found.remove(0);
+    found
+}
+
+/// Counts the helm processes below a server until it is told to stop.
+pub(crate) struct PeakHelms {
+    stop: std::sync::mpsc::Sender<()>,
+    counting: std::thread::JoinHandle<usize>,
+}
+
+/// Begins to count.
+pub(crate) fn peak_helms(server: u32) -> PeakHelms {
+    let (stop, stopped) = std::sync::mpsc::channel();
+    let counting = std::thread::spawn(move || {
+        let mut peak = 0;
+        while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+            peak = peak.max(descendants(server).into_iter().filter(|pid| is_helm(*pid)).count());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        peak
+    });
+    PeakHelms { stop, counting }
+}
+
+impl PeakHelms {
+    /// The most that were there at once.
+    pub(crate) fn stop(self) -> usize {
+        drop(self.stop);
+        self.counting.join().expect("the count")
+    }
+}
+
+fn is_helm(pid: u32) -> bool {
+    let exe = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+    exe.file_name().is_some_and(|name| name.to_string_lossy().starts_with("helm"))
+}

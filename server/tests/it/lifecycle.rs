@@ -1,0 +1,112 @@
+//! From "I want a shop" to a deployed release, and back.
+
+use storeplane_proto::v1::StoreState;
+
+use crate::harness::{Api, Lab, Setup, env, fresh};
+
+#[tokio::test]
+async fn a_store_becomes_ready_and_every_step_of_it_is_told() {
+    let lab = Lab::start().await;
+    let id = fresh("life");
+    let answer = lab.api.create(Api::wanted(&id)).await.unwrap();
+    assert_eq!(answer.state(), StoreState::Provisioning);
+
+    let (store, seen) = lab.api.settle(&id).await;
+
+    assert_eq!(store.state(), StoreState::Ready, "{}", seen.text());
+    assert!(store.simulated, "the test cluster is simulated, and says so");
+    assert_eq!(store.shop_url, format!("http://store-{id}.shops.test/"));
+    assert_eq!(seen.sequences(), (1..=store.last_sequence).collect::<Vec<_>>());
+    let text = seen.text();
+    for step in ["NAMESPACE", "SECRETS", "INSTALL", "ROLLOUT"] {
+        assert!(text.contains(&format!("STEP_STARTED {step}")), "{text}");
+        assert!(text.contains(&format!("STEP_SUCCEEDED {step}")), "{text}");
+    }
+    for resource in ["StatefulSet store-db", "Deployment store", "PersistentVolumeClaim data-store-db-0"] {
+        assert!(text.contains(resource), "{resource} is not told of:\n{text}");
+    }
+    lab.kubernetes.assert_installed(&id).await;
+    lab.database.assert_sound().await;
+    lab.api.delete(&id).await.unwrap();
+    lab.api.settle(&id).await;
+}
+
+#[tokio::test]
+async fn helm_4_does_the_same() {
+    let lab = Setup { helm: env("STOREPLANE_TEST_HELM4"), ..Setup::default() }.start().await;
+    let id = fresh("helm4");
+    lab.api.ready(&id).await;
+    lab.kubernetes.assert_installed(&id).await;
+    lab.api.delete(&id).await.unwrap();
+    assert_eq!(lab.api.settle(&id).await.0.state(), StoreState::Deleted);
+    lab.kubernetes.assert_gone(&id).await;
+}
+
+#[tokio::test]
+async fn what_a_caller_writes_arrives_in_the_cluster_as_text() {
+    let lab = Lab::start().await;
+    let id = fresh("text");
+    let name = r#"{{ .Release.Name }} $(id) `id` ; "x" 'y' \ #, a=b: {c} ключ 店"#;
+    let mut request = Api::wanted(&id);
+    request.store.as_mut().unwrap().display_name = name.to_owned();
+    request.store.as_mut().unwrap().admin_email = "o'neil+{x}`$HOME`|#@example.com".to_owned();
+    lab.api.create(request).await.unwrap();
+    let (store, seen) = lab.api.settle(&id).await;
+    assert_eq!(store.state(), StoreState::Ready, "{}", seen.text());
+    assert_eq!(store.display_name, name);
+
+    let manifests = lab.kubernetes.pod_environment(&format!("store-{id}")).await;
+
+    assert!(manifests.contains(&name.to_owned()), "{manifests:?}");
+    assert!(manifests.contains(&"o'neil+{x}`$HOME`|#@example.com".to_owned()), "{manifests:?}");
+    lab.api.delete(&id).await.unwrap();
+    lab.api.settle(&id).await;
+}
+
+#[tokio::test]
+async fn twenty_at_once_all_become_ready_within_the_bound_on_helm_processes() {
+    let lab = Setup::default().with("STOREPLANE_MAX_HELM_PROCESSES", "3").start().await;
+    let ids: Vec<_> = (0..20).map(|n| fresh(&format!("many{n}"))).collect();
+    let creations = ids.iter().map(|id| lab.api.create(Api::wanted(id)));
+    for created in futures::future::join_all(creations).await {
+        created.unwrap();
+    }
+
+    let watching = crate::harness::peak_helms(lab.server.pid());
+    let settled = futures::future::join_all(ids.iter().map(|id| lab.api.settle(id))).await;
+    let peak = watching.stop();
+
+    for (store, seen) in settled {
+        assert_eq!(store.state(), StoreState::Ready, "{}", seen.text());
+        assert_eq!(seen.sequences(), (1..=store.last_sequence).collect::<Vec<_>>());
+    }
+    assert!((1..=3).contains(&peak), "{peak} helm processes at once");
+    for id in &ids {
+        lab.kubernetes.assert_installed(id).await;
+    }
+    lab.database.assert_sound().await;
+    futures::future::join_all(ids.iter().map(|id| lab.api.delete(id))).await;
+    for (store, seen) in futures::future::join_all(ids.iter().map(|id| lab.api.settle(id))).await {
+        assert_eq!(store.state(), StoreState::Deleted, "{}", seen.text());
+    }
+}
+
+#[tokio::test]
+async fn tenants_neither_see_nor_meet_each_other() {
+    let lab = Lab::start().await;
+    let other = Api::connect(lab.server.address(), &lab.database.token("acme", "operator").await).await;
+    let id = fresh("tenant");
+    lab.api.ready(&id).await;
+
+    assert_eq!(other.get(&id).await.unwrap_err().code(), tonic::Code::NotFound);
+    assert_eq!(other.delete(&id).await.unwrap_err().code(), tonic::Code::NotFound);
+    let theirs = other.ready(&id).await;
+
+    assert_eq!(theirs.tenant, "acme");
+    assert_eq!(theirs.namespace, format!("store-{id}--acme"));
+    other.delete(&id).await.unwrap();
+    other.settle(&id).await;
+    assert_eq!(lab.api.get(&id).await.unwrap().state(), StoreState::Ready);
+    lab.api.delete(&id).await.unwrap();
+    lab.api.settle(&id).await;
+}

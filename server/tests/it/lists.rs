@@ -1,0 +1,87 @@
+//! Lists: pages that stay right while stores come and go, and filters.
+
+use storeplane_proto::v1::{ListOperationsRequest, ListStoresRequest};
+use tonic::Code;
+
+use crate::harness::{Api, Lab, Setup, fresh};
+
+async fn list(lab: &Lab, request: ListStoresRequest) -> (Vec<String>, String, i64) {
+    let page = lab.api.stores.clone().list_stores(request).await.unwrap().into_inner();
+    (page.stores.into_iter().map(|store| store.store_id).collect(), page.next_page_token, page.total_size)
+}
+
+#[tokio::test]
+async fn pages_neither_repeat_nor_hide_stores_that_stay() {
+    // Without a cluster: the stores stay as they are.
+    let lab = Setup { kubeconfig: "/no/such/kubeconfig".into(), ..Setup::default() }.start().await;
+    let mut ids = Vec::new();
+    for n in 0..7 {
+        let id = fresh(&format!("page{n}"));
+        lab.api.create(Api::wanted(&id)).await.unwrap();
+        ids.push(id);
+    }
+    let request = |token: &str| ListStoresRequest { page_size: 3, page_token: token.into(), ..ListStoresRequest::default() };
+
+    let (first, token, total) = list(&lab, request("")).await;
+    assert_eq!((first.len(), total), (3, 7));
+    lab.api.create(Api::wanted(&fresh("late"))).await.unwrap();
+    let (second, token, _) = list(&lab, request(&token)).await;
+    let (third, end, _) = list(&lab, request(&token)).await;
+
+    let seen: Vec<_> = first.into_iter().chain(second).chain(third).collect();
+    let newest_first: Vec<_> = ids.iter().rev().cloned().collect();
+    assert_eq!(seen, newest_first);
+    assert_eq!(end, "");
+
+    let by_id = ListStoresRequest { order_by: "store_id".into(), filter: "page".into(), ..ListStoresRequest::default() };
+    assert_eq!(list(&lab, by_id).await.0, ids);
+    let one = ListStoresRequest { filter: format!("store_id = {} OR store_id = nobody", ids[0]), ..ListStoresRequest::default() };
+    assert_eq!(list(&lab, one).await.0, [ids[0].as_str()]);
+    for (filter, expected) in [
+        ("state = PROVISIONING", 8),
+        ("state = READY", 0),
+        ("state != PROVISIONING", 0),
+        ("engine = woocommerce AND plan = small", 8),
+        ("SÖHNE", 8),
+        ("\"%\"", 0),
+        ("NOT page", 1),
+        ("state = DELETED", 0),
+    ] {
+        let (found, ..) = list(&lab, ListStoresRequest { filter: filter.into(), ..ListStoresRequest::default() }).await;
+        assert_eq!(found.len(), expected, "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn nonsense_in_a_list_is_refused() {
+    let lab = Lab::start().await;
+    for request in [
+        ListStoresRequest { page_size: -1, ..ListStoresRequest::default() },
+        ListStoresRequest { page_token: "nonsense".into(), ..ListStoresRequest::default() },
+        ListStoresRequest { filter: "state = SLEEPY".into(), ..ListStoresRequest::default() },
+        ListStoresRequest { filter: "'; DROP TABLE stores; --".into(), ..ListStoresRequest::default() },
+        ListStoresRequest { order_by: "price".into(), ..ListStoresRequest::default() },
+    ] {
+        let status = lab.api.stores.clone().list_stores(request.clone()).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{request:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_operations_of_a_store_are_its_history() {
+    let lab = Lab::start().await;
+    let id = fresh("history");
+    lab.api.ready(&id).await;
+    lab.api.delete(&id).await.unwrap();
+    lab.api.settle(&id).await;
+    let request = ListOperationsRequest { store_id: id, ..ListOperationsRequest::default() };
+    let operations = lab.api.operations.clone().list_operations(request).await.unwrap().into_inner().operations;
+    let told: Vec<_> = operations.iter().map(|op| (op.kind().as_str_name(), op.state().as_str_name())).collect();
+    assert_eq!(
+        told,
+        [
+            ("OPERATION_KIND_DELETE", "OPERATION_STATE_SUCCEEDED"),
+            ("OPERATION_KIND_CREATE", "OPERATION_STATE_SUCCEEDED"),
+        ]
+    );
+}

@@ -1,0 +1,18 @@
+//! The server against real Postgres, real helm and a real API server. `make test` runs it; `harness` says what it needs.
+//!
+//! A test names the behaviour and reads as given, when, then. What is not about one module gets a file by topic.
+
+#![allow(clippy::disallowed_methods, reason = "tests start, stop and kill the real server, and read the clock")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod harness;
+
+mod crashes;
+mod deletion;
+mod failures;
+mod lifecycle;
+mod lists;
+mod outages;
+mod requests;
+mod secrecy;
+mod watching;

@@ -1,0 +1,147 @@
+//! Watching: each event once and in order, from any cursor.
+
+use storeplane_proto::v1::watch_stores_response::Update;
+use storeplane_proto::v1::{StoreState, WatchStoreRequest, WatchStoresRequest, WatchUntil};
+use tonic::Code;
+
+use crate::harness::{Api, Lab, fresh, reason};
+
+#[tokio::test]
+async fn a_watch_from_a_cursor_tells_exactly_what_followed() {
+    let lab = Lab::start().await;
+    let id = fresh("cursor");
+    let store = lab.api.ready(&id).await;
+    let whole = lab.api.watch(&id, 0, WatchUntil::Settled).await.unwrap();
+    assert_eq!((whole.snapshots.len(), whole.caught_up), (1, 1));
+    for after in 0..=store.last_sequence {
+        let part = lab.api.watch(&id, after, WatchUntil::Settled).await.unwrap();
+        let expected = &whole.events[usize::try_from(after).unwrap()..];
+        assert_eq!(part.events, expected, "after {after}");
+    }
+    let beyond = lab.api.watch(&id, store.last_sequence + 1, WatchUntil::Settled).await.unwrap_err();
+    assert_eq!(beyond.code(), Code::InvalidArgument);
+    assert_eq!(lab.api.watch(&id, -1, WatchUntil::Settled).await.unwrap_err().code(), Code::InvalidArgument);
+    lab.api.delete(&id).await.unwrap();
+    lab.api.settle(&id).await;
+}
+
+#[tokio::test]
+async fn two_watchers_see_the_same() {
+    let lab = Lab::start().await;
+    let id = fresh("pair");
+    lab.api.create(Api::wanted(&id)).await.unwrap();
+    let (one, two) = tokio::join!(lab.api.settle(&id), lab.api.settle(&id));
+    assert_eq!(one.1.events, two.1.events);
+    lab.api.delete(&id).await.unwrap();
+    lab.api.settle(&id).await;
+}
+
+#[tokio::test]
+async fn a_cursor_older_than_what_is_kept_says_where_to_begin() {
+    let lab = Lab::start().await;
+    let id = fresh("old");
+    let store = lab.api.ready(&id).await;
+    lab.database.value("WITH gone AS (DELETE FROM events WHERE sequence <= 5 RETURNING 1) SELECT count(*) FROM gone").await;
+
+    let status = lab.api.watch(&id, 3, WatchUntil::Settled).await.unwrap_err();
+
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::OutOfRange, "CURSOR_EXPIRED"));
+    let kept = lab.api.watch(&id, 5, WatchUntil::Settled).await.unwrap();
+    assert_eq!(kept.sequences(), (6..=store.last_sequence).collect::<Vec<_>>());
+    let all_kept = lab.api.watch(&id, 0, WatchUntil::Settled).await.unwrap();
+    assert_eq!(all_kept.sequences(), kept.sequences());
+    lab.api.delete(&id).await.unwrap();
+    lab.api.settle(&id).await;
+}
+
+#[tokio::test]
+async fn a_stopping_server_ends_its_watches_with_unavailable() {
+    let mut lab = Lab::start().await;
+    let id = fresh("bye");
+    lab.api.ready(&id).await;
+    let request = WatchStoreRequest { store_id: id.clone(), ..WatchStoreRequest::default() };
+    let mut stream = lab.api.stores.clone().watch_store(request).await.unwrap().into_inner();
+    while stream.message().await.unwrap().unwrap().sequence == 0 {}
+
+    let (took, end) = tokio::join!(lab.server.terminate(), async {
+        loop {
+            if let Err(status) = stream.message().await {
+                return status;
+            }
+        }
+    });
+
+    assert_eq!(end.code(), Code::Unavailable, "{end:?}");
+    assert!(took.as_secs() < 10, "{took:?}");
+    lab.server.restart().await;
+    lab.api.delete(&id).await.unwrap();
+    lab.api.settle(&id).await;
+}
+
+#[tokio::test]
+async fn all_stores_are_told_in_one_order_to_all_who_watch() {
+    let lab = Lab::start().await;
+    let before = fresh("before");
+    lab.api.ready(&before).await;
+    let watch = |cursor: String| {
+        let request = WatchStoresRequest { cursor, ..WatchStoresRequest::default() };
+        let mut stores = lab.api.stores.clone();
+        async move { stores.watch_stores(request).await.unwrap().into_inner() }
+    };
+    let ids: Vec<_> = (0..4).map(|n| fresh(&format!("all{n}"))).collect();
+    let read = |mut stream: tonic::Streaming<storeplane_proto::v1::WatchStoresResponse>, wanted: usize| async move {
+        let (mut snapshots, mut events, mut ready) = (Vec::new(), Vec::new(), 0);
+        while ready < wanted {
+            let message = stream.message().await.unwrap().unwrap();
+            match message.update.unwrap() {
+                Update::Snapshot(store) => snapshots.push(store.store_id),
+                Update::Event(event) => {
+                    ready += usize::from(event.details.get("state").is_some_and(|state| state == "READY"));
+                    events.push((event.store_id, event.sequence, message.cursor));
+                }
+                _ => {}
+            }
+        }
+        (snapshots, events)
+    };
+    let (first, second) = (watch(String::new()).await, watch(String::new()).await);
+
+    let (created, one, two) = tokio::join!(
+        futures::future::join_all(ids.iter().map(|id| lab.api.create(Api::wanted(id)))),
+        read(first, 4),
+        read(second, 4),
+    );
+
+    assert!(created.iter().all(Result::is_ok));
+    assert_eq!(one.0, [before.as_str()]);
+    assert_eq!(one.1, two.1);
+    for id in &ids {
+        let sequences: Vec<_> = one.1.iter().filter(|(store, ..)| store == id).map(|(_, sequence, _)| *sequence).collect();
+        assert_eq!(sequences, (1..=i64::try_from(sequences.len()).unwrap()).collect::<Vec<_>>());
+    }
+    let middle = one.1.len() / 2;
+    let ready_later = 4 - one.1[..=middle].iter().filter(|(id, sequence, _)| is_last(&one.1, id, *sequence)).count();
+    let (snapshots, rest) = read(watch(one.1[middle].2.clone()).await, ready_later).await;
+    assert_eq!(snapshots, Vec::<String>::new());
+    assert_eq!(rest, one.1[middle + 1..]);
+    for id in ids.iter().chain([&before]) {
+        lab.api.delete(id).await.unwrap();
+    }
+    for id in ids.iter().chain([&before]) {
+        assert_eq!(lab.api.settle(id).await.0.state(), StoreState::Deleted);
+    }
+}
+
+fn is_last(events: &[(String, i64, String)], id: &str, sequence: i64) -> bool {
+    events.iter().filter(|(store, ..)| store == id).all(|(_, other, _)| *other <= sequence)
+}
+
+#[tokio::test]
+async fn a_filter_by_state_or_a_foreign_cursor_is_refused() {
+    let lab = Lab::start().await;
+    for (filter, cursor) in [("state = READY", ""), ("", "nonsense"), ("price = 3", "")] {
+        let request = WatchStoresRequest { filter: filter.into(), cursor: cursor.into() };
+        let status = lab.api.stores.clone().watch_stores(request).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{filter:?} {cursor:?}");
+    }
+}
