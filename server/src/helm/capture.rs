@@ -21,10 +21,12 @@ impl Capture {
         let room = self.keep_first.saturating_sub(self.first.len()).min(bytes.len());
         let (first, rest) = bytes.split_at(room);
         self.first.extend_from_slice(first);
-        self.last.extend(rest);
+        // Of a flood, most is not even copied.
+        let (skipped, tail) = rest.split_at(rest.len().saturating_sub(self.keep_last));
+        self.last.extend(tail);
         let excess = self.last.len().saturating_sub(self.keep_last);
         self.last.drain(..excess);
-        self.left_out += excess as u64;
+        self.left_out += (skipped.len() + excess) as u64;
     }
 
     /// The text, with a line in the middle that says how much is missing.

@@ -8,7 +8,8 @@ use super::{
     known,
     process::Lost,
     protocol::{KillReason, Report},
-    redact::{MASK, redact},
+    redact::redact,
+    version::HelmVersion,
 };
 use storeplane_core::failure::truncate;
 
@@ -16,6 +17,17 @@ use storeplane_core::failure::truncate;
 const LINES: usize = 20;
 /// Longest part of one of helm's lines in a message, in bytes.
 const CAUSE_MAX: usize = 240;
+/// Beginnings of helm's lines that say nothing new.
+const IDLE: [&str; 8] = [
+    "Error:",
+    "INSTALLATION FAILED:",
+    "UPGRADE FAILED:",
+    "ROLLBACK FAILED:",
+    "1 error occurred:",
+    "* ",
+    "create: failed to create:",
+    "cluster reachability check failed:",
+];
 
 /// What is needed to speak about a run.
 #[derive(Debug)]
@@ -61,7 +73,7 @@ impl Context {
     }
 
     /// The last lines of a text, fit to be shown.
-    pub(super) fn excerpt(&self, text: &str) -> Vec<String> {
+    fn excerpt(&self, text: &str) -> Vec<String> {
         let mut clean = redact(text, self.hidden.iter().map(String::as_str));
         for (folder, shown) in &self.folders {
             clean = clean.replace(folder, shown);
@@ -72,10 +84,7 @@ impl Context {
 
     fn error(&self, kind: Kind, text: &str) -> HelmError {
         let details = self.excerpt(error_part(text));
-        let cause = details
-            .iter()
-            .find(|line| line.as_str() != MASK)
-            .map(|line| truncate(line.strip_prefix("Error: ").unwrap_or(line).to_owned(), CAUSE_MAX));
+        let cause = cause(&details);
         HelmError::new(kind, &self.what, cause.as_deref(), details)
     }
 }
@@ -94,9 +103,19 @@ pub(super) fn outcome(context: &Context, report: &Report) -> Result<(), HelmErro
     Err(context.error(kind, &report.stderr))
 }
 
+/// The answer to `helm version`. Whatever fails in an unknown way at that is not helm, or a broken one.
+pub(super) fn version(context: &Context, report: &Report) -> Result<HelmVersion, HelmError> {
+    match outcome(context, report) {
+        Err(error) if error.kind() == Kind::Unknown => Err(context.error(Kind::Missing, &report.stderr)),
+        Err(error) => Err(error),
+        Ok(()) => HelmVersion::read(&report.stdout).ok_or_else(|| context.error(Kind::Unsupported, &report.stdout)),
+    }
+}
+
 /// What it means that there is no report.
 pub(super) fn lost(context: &Context, lost: Lost) -> HelmError {
     match lost {
+        Lost::DiskFull => HelmError::new(Kind::DiskFull, &context.what, None, Vec::new()),
         Lost::Failed(cause) => HelmError::new(Kind::Internal, &context.what, Some(&cause), Vec::new()),
         Lost::Killed => HelmError::new(Kind::Killed, &context.what, Some("its supervisor is gone"), Vec::new()),
     }
@@ -106,6 +125,20 @@ fn classify(stderr: &str) -> Kind {
     let text = error_part(stderr);
     let fits = |needles: &[&str]| needles.iter().all(|needle| text.contains(needle));
     known::TEXTS.iter().find(|(needles, _)| fits(needles)).map_or(Kind::Unknown, |(_, kind)| *kind)
+}
+
+/// What helm said, on one line and without the words that say nothing.
+fn cause(lines: &[String]) -> Option<String> {
+    let words: Vec<&str> = lines.iter().map(|line| strip(line)).filter(|line| !line.is_empty()).collect();
+    (!words.is_empty()).then(|| truncate(words.join(" "), CAUSE_MAX))
+}
+
+fn strip(line: &str) -> &str {
+    let mut rest = line.trim();
+    while let Some(shorter) = IDLE.iter().find_map(|idle| rest.strip_prefix(idle)) {
+        rest = shorter.trim_start();
+    }
+    rest
 }
 
 /// From helm's last word on; warnings and logs come before.
@@ -120,5 +153,79 @@ fn leaves(value: &serde_json::Value, visit: &mut impl FnMut(&str)) {
         serde_json::Value::Array(list) => list.iter().for_each(|value| leaves(value, visit)),
         serde_json::Value::Object(map) => map.values().for_each(|value| leaves(value, visit)),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::helm::command::Chart;
+
+    fn report(exit: Option<i32>, killed: Option<KillReason>, stderr: &str) -> Report {
+        let signal = exit.is_none().then_some(9);
+        Report { exit, signal, killed, stderr: stderr.to_owned(), ..Report::never_started(KillReason::Asked) }
+    }
+
+    fn chart() -> Chart {
+        Chart {
+            dir: "/srv/product/charts/woocommerce".into(),
+            values_files: Vec::new(),
+            values: json!({
+                "store": {"id": "demo", "uid": "0191", "displayName": "Ann's Shop", "adminEmail": "ann@example.com"},
+                "ingress": {"host": "store-demo.localhost"}
+            }),
+        }
+    }
+
+    fn fails(exit: Option<i32>, killed: Option<KillReason>, stderr: &str) -> HelmError {
+        let release = Release { namespace: "store-demo".into(), name: "store-demo".into() };
+        let chart = chart();
+        outcome(&Context::new(Verb::Install(&chart), &release, "0191"), &report(exit, killed, stderr)).unwrap_err()
+    }
+
+    #[test]
+    fn the_way_it_ended_comes_before_what_it_said() {
+        for (exit, killed, kind, retryable) in [
+            (Some(1), None, Kind::Unreachable, true),
+            (Some(1), Some(KillReason::Asked), Kind::Stopped, false),
+            (None, Some(KillReason::LeaseExpired), Kind::LeaseLost, false),
+            (None, Some(KillReason::Timeout), Kind::TimedOut, true),
+            (None, None, Kind::Killed, true),
+        ] {
+            let error = fails(exit, killed, "Error: dial tcp 10.0.0.1:6443: connect: connection refused\n");
+            assert_eq!((error.kind(), error.retryable()), (kind, retryable));
+        }
+    }
+
+    #[test]
+    fn success_is_success_even_if_it_was_to_end_by_then() {
+        let release = Release { namespace: "n".into(), name: "n".into() };
+        let context = Context::new(Verb::Uninstall, &release, "");
+        assert_eq!(outcome(&context, &report(Some(0), Some(KillReason::Asked), "warning")), Ok(()));
+    }
+
+    #[test]
+    fn nonsense_is_unknown_and_still_fit_to_be_shown() {
+        let error = fails(Some(1), None, "\u{7}\u{fffd}panic: token=abc\n\n");
+        assert_eq!(error.kind(), Kind::Unknown);
+        assert_eq!(error.to_string(), "helm install store-demo: helm failed (\u{fffd}panic: token=***)");
+        assert_eq!(fails(Some(1), None, "").to_string(), "helm install store-demo: helm failed");
+    }
+
+    #[test]
+    fn values_and_our_folders_are_not_shown() {
+        let error = fails(
+            Some(1),
+            None,
+            "level=WARN msg=x\nError: INSTALLATION FAILED: values don't meet the specifications of the schema(s) in the \
+             following chart(s):\n- at '/store/adminEmail': 'ann@example.com' is not Ann's Shop of demo at \
+             store-demo.localhost, 0191, see /srv/product/charts/woocommerce/values.yaml\n",
+        );
+        insta::assert_snapshot!(error.failure().details.join("\n"), @r"
+        Error: INSTALLATION FAILED: values don't meet the specifications of the schema(s) in the following chart(s):
+        - at '/store/adminEmail': '***' is not *** of demo at store-demo.localhost, 0191, see woocommerce/values.yaml
+        ");
     }
 }

@@ -124,14 +124,48 @@ mod tests {
 
     #[test]
     fn names_cannot_become_flags_and_values_are_not_arguments() {
-        insta::assert_snapshot!(lines(Verb::Install(&chart()), 3), @"");
+        insta::assert_snapshot!(lines(Verb::Install(&chart()), 3), @r#"
+        install
+        --namespace=--all
+        --values="/charts/a,b ""c"".yaml"
+        --values="/charts/plan.yaml"
+        --values=-
+        --
+        --help
+        /charts/woocommerce
+        "#);
     }
 
     #[test]
     fn both_majors_merge_on_our_side() {
-        insta::assert_snapshot!(lines(Verb::Upgrade(&chart()), 4), @"");
-        insta::assert_snapshot!(lines(Verb::Rollback(7), 4), @"");
-        insta::assert_snapshot!(lines(Verb::Uninstall, 4), @"");
+        insta::assert_snapshot!(lines(Verb::Upgrade(&chart()), 4), @r#"
+        upgrade
+        --namespace=--all
+        --server-side=false
+        --reset-values
+        --history-max=10
+        --values="/charts/a,b ""c"".yaml"
+        --values="/charts/plan.yaml"
+        --values=-
+        --
+        --help
+        /charts/woocommerce
+        "#);
+        insta::assert_snapshot!(lines(Verb::Rollback(7), 4), @r"
+        rollback
+        --namespace=--all
+        --server-side=false
+        --history-max=10
+        --
+        --help
+        7
+        ");
+        insta::assert_snapshot!(lines(Verb::Uninstall, 4), @r"
+        uninstall
+        --namespace=--all
+        --
+        --help
+        ");
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub struct HelmConfig {
     /// The binary whose hidden subcommand supervises helm: this program. `/proc/self/exe` stays right
     /// while an upgrade replaces the file.
     pub supervisor: PathBuf,
-    /// How many helm processes run at once; each takes 60 to 250 MB.
+    /// How many helm processes run at once; each takes 60 to 250 MB. `helm version` comes on top, one at a time.
     pub max_processes: usize,
     /// None: `~/.kube/config` if there is one, else the service account of the pod.
     pub kubeconfig: Option<PathBuf>,
@@ -116,7 +116,21 @@ mod tests {
     #[test]
     fn helm_gets_what_it_needs_and_nothing_else() {
         let env = environment(&HelmConfig::default());
-        insta::assert_snapshot!(env.iter().map(|(name, value)| format!("{name}={value}\n")).collect::<String>(), @"");
+        let lines: Vec<_> = env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        HELM_BURST_LIMIT=100
+        HELM_CACHE_HOME=/scratch/cache
+        HELM_CONFIG_HOME=/scratch/config
+        HELM_DATA_HOME=/scratch/data
+        HELM_DRIVER=secret
+        HELM_QPS=50
+        HOME=/nowhere
+        HTTPS_PROXY=HTTPS_PROXY
+        KUBECACHEDIR=/scratch/kube
+        KUBERNETES_SERVICE_HOST=KUBERNETES_SERVICE_HOST
+        PATH=PATH
+        TMPDIR=/scratch/tmp
+        ");
     }
 
     #[test]

@@ -20,14 +20,14 @@ pub enum HelmErrorKind {
     Unsupported,
     /// An object of the chart exists and belongs to somebody else.
     NotOurs,
-    /// The release is not there.
+    /// The release or the revision is not there, or nothing was ever deployed that could be upgraded.
     ReleaseNotFound,
     /// A release of that name is there already.
     NameInUse,
     /// The release is pending: another helm works on it, or was killed while it did.
     InProgress,
-    /// No revision of the release ever was deployed, so that there is nothing to upgrade or roll back to.
-    NeverDeployed,
+    /// Some objects of the release could not be deleted; helm does not say why.
+    Incomplete,
     /// The namespace is not there.
     NamespaceMissing,
     /// The namespace is being deleted.
@@ -69,6 +69,7 @@ impl HelmErrorKind {
     pub fn is_retryable(self) -> bool {
         match self {
             Self::InProgress
+            | Self::Incomplete
             | Self::NamespaceTerminating
             | Self::Unreachable
             | Self::Overloaded
@@ -83,7 +84,6 @@ impl HelmErrorKind {
             | Self::NotOurs
             | Self::ReleaseNotFound
             | Self::NameInUse
-            | Self::NeverDeployed
             | Self::NamespaceMissing
             | Self::ChartRejected
             | Self::ObjectRejected
@@ -100,9 +100,7 @@ impl HelmErrorKind {
             Self::Missing => Reason::HelmMissing,
             Self::Unsupported => Reason::HelmUnsupported,
             Self::NotOurs => Reason::NotOurs,
-            Self::ReleaseNotFound | Self::NameInUse | Self::InProgress | Self::NeverDeployed | Self::Conflict => {
-                Reason::ReleaseConflict
-            }
+            Self::ReleaseNotFound | Self::NameInUse | Self::InProgress | Self::Conflict => Reason::ReleaseConflict,
             Self::NamespaceMissing | Self::NamespaceTerminating => Reason::CreationRefused,
             Self::ChartRejected | Self::ObjectRejected => Reason::ChartRejected,
             Self::PodSecurity => Reason::PodSecurityViolation,
@@ -111,7 +109,7 @@ impl HelmErrorKind {
             Self::Unreachable | Self::Overloaded => Reason::ClusterUnreachable,
             Self::TimedOut => Reason::HelmTimeout,
             Self::Stopped => Reason::Cancelled,
-            Self::DiskFull | Self::LeaseLost | Self::Killed | Self::Unknown => Reason::HelmFailed,
+            Self::Incomplete | Self::DiskFull | Self::LeaseLost | Self::Killed | Self::Unknown => Reason::HelmFailed,
             Self::Internal => Reason::Internal,
         }
     }
@@ -122,10 +120,10 @@ impl HelmErrorKind {
             Self::Missing => "helm is not there or cannot be run",
             Self::Unsupported => "this version of helm is not supported",
             Self::NotOurs => "an object of that name belongs to somebody else",
-            Self::ReleaseNotFound => "the release is not there",
+            Self::ReleaseNotFound => "the release or revision is not there",
             Self::NameInUse => "a release of that name is there already",
             Self::InProgress => "another operation on the release is in progress or was killed",
-            Self::NeverDeployed => "the release never was deployed",
+            Self::Incomplete => "not all objects could be deleted",
             Self::NamespaceMissing => "the namespace is not there",
             Self::NamespaceTerminating => "the namespace is being deleted",
             Self::ChartRejected => "the chart refuses these values",

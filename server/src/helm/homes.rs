@@ -4,7 +4,7 @@
 use std::{
     fs::{self, DirBuilder, File},
     io,
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -40,7 +40,7 @@ impl Homes {
             *own = Some(self.claim()?);
         }
         let parent = own.as_ref().map_or(self.root.as_path(), |own| own.dir.path());
-        let scratch = tempfile::Builder::new().prefix("run-").tempdir_in(parent)?;
+        let scratch = tempfile::Builder::new().prefix("run-").permissions(private()).tempdir_in(parent)?;
         fs::create_dir(scratch.path().join("tmp"))?;
         Ok(scratch)
     }
@@ -49,7 +49,7 @@ impl Homes {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.root)?;
         self.sweep();
         loop {
-            let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&self.root)?;
+            let dir = tempfile::Builder::new().prefix(PREFIX).permissions(private()).tempdir_in(&self.root)?;
             let lock = File::open(dir.path())?;
             // Between the two lines above, another server's sweep may have taken it for a dead one's.
             if lock.try_lock().is_ok() && is_still(&lock, dir.path()) {
@@ -74,6 +74,10 @@ impl Homes {
     }
 }
 
+fn private() -> fs::Permissions {
+    fs::Permissions::from_mode(0o700)
+}
+
 fn is_still(open: &File, path: &Path) -> bool {
     match (open.metadata(), fs::metadata(path)) {
         (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
@@ -83,8 +87,6 @@ fn is_still(open: &File, path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]

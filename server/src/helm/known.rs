@@ -1,23 +1,109 @@
 //! Error texts of helm 3.17 and helm 4, and what they mean.
 
-use super::error::HelmErrorKind as Kind;
+use super::{error::HelmErrorKind as Kind, protocol::EXEC_ERROR};
 
 /// Each line: all of these texts in helm's error mean this. The first line that fits decides, so the more telling
-/// ones stand first.
+/// ones stand first: a webhook that does not answer speaks of a refused connection as well.
 pub(super) const TEXTS: &[(&[&str], Kind)] = &[
-    (&[super::protocol::EXEC_ERROR], Kind::Missing),
-    (&["no space left on device"], Kind::DiskFull),
-    (&["disk quota exceeded"], Kind::DiskFull),
-    (&["invalid ownership metadata"], Kind::NotOurs),
+    (&[EXEC_ERROR], Kind::Missing),
+    // The release.
     (&["cannot re-use a name that is still in use"], Kind::NameInUse),
+    (&["cannot reuse a name that is still in use"], Kind::NameInUse),
+    (&["release: already exists"], Kind::NameInUse),
     (&["another operation", "is in progress"], Kind::InProgress),
-    (&["has no deployed releases"], Kind::NeverDeployed),
+    (&["has no deployed releases"], Kind::ReleaseNotFound),
     (&["release has no", "version"], Kind::ReleaseNotFound),
     (&["release: not found"], Kind::ReleaseNotFound),
+    (&["failed to delete release"], Kind::Incomplete),
+    (&["invalid ownership metadata"], Kind::NotOurs),
+    // The namespace and its rules.
     (&["because it is being terminated"], Kind::NamespaceTerminating),
     (&["violates PodSecurity"], Kind::PodSecurity),
     (&["exceeded quota"], Kind::Quota),
     (&["failed quota"], Kind::Quota),
+    (&["is forbidden: ", "usage per "], Kind::Quota),
     (&["namespaces \"", "\" not found"], Kind::NamespaceMissing),
+    // The API server.
+    (&["is forbidden: User"], Kind::Forbidden),
+    (&["asked for the client to provide credentials"], Kind::Forbidden),
+    (&["getting credentials"], Kind::Forbidden),
+    (&["failed calling webhook"], Kind::Overloaded),
+    (&["too many requests"], Kind::Overloaded),
+    (&["unable to handle the request"], Kind::Overloaded),
+    (&["Internal error occurred"], Kind::Overloaded),
+    (&["request did not complete within"], Kind::Overloaded),
+    (&["etcdserver:"], Kind::Overloaded),
+    (&["the object has been modified"], Kind::Conflict),
+    (&["conflict occurred while applying"], Kind::Conflict),
+    (&["ubernetes cluster unreachable"], Kind::Unreachable),
     (&["connection refused"], Kind::Unreachable),
+    (&["connection reset by peer"], Kind::Unreachable),
+    (&["TLS handshake timeout"], Kind::Unreachable),
+    (&["\": EOF"], Kind::Unreachable),
+    // The chart and its values.
+    (&["denied request"], Kind::ObjectRejected),
+    (&["denied the request"], Kind::ObjectRejected),
+    (&["resource mapping not found"], Kind::ObjectRejected),
+    (&["\" is invalid: "], Kind::ObjectRejected),
+    (&["cannot be handled as a"], Kind::ObjectRejected),
+    (&["don't meet the specifications of the schema"], Kind::ChartRejected),
+    (&["execution error at ("], Kind::ChartRejected),
+    (&["executing \"", "\" at <"], Kind::ChartRejected),
+    (&["YAML parse error on"], Kind::ChartRejected),
+    (&["cannot load Chart.yaml"], Kind::ChartRejected),
+    (&["path \"", "\" not found"], Kind::ChartRejected),
+    (&["failed to parse ", "yaml: "], Kind::ChartRejected),
+    (&["no such file or directory"], Kind::ChartRejected),
+    (&["invalid release name"], Kind::ChartRejected),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
+
+    use super::*;
+    use crate::helm::{
+        classify::{Context, outcome},
+        command::{Release, Verb},
+        protocol::{KillReason, Report},
+    };
+
+    /// What helm really wrote, by the case's name and helm's major version.
+    fn samples() -> BTreeMap<(String, String), String> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/helm/samples");
+        let mut samples = BTreeMap::new();
+        for helm in ["helm3", "helm4"] {
+            for file in fs::read_dir(folder.join(helm)).unwrap() {
+                let path = file.unwrap().path();
+                let case = path.file_stem().unwrap().to_string_lossy().into_owned();
+                samples.insert((case, helm.to_owned()), fs::read_to_string(path).unwrap());
+            }
+        }
+        samples
+    }
+
+    #[test]
+    fn every_sample_is_known_and_reads_well() {
+        let release = Release { namespace: "store-demo".into(), name: "store-demo".into() };
+        let context = Context::new(Verb::Uninstall, &release, "");
+        let mut table = String::new();
+        for ((case, helm), stderr) in samples() {
+            let report = Report { exit: Some(1), killed: None, stderr, ..Report::never_started(KillReason::Asked) };
+            let error = outcome(&context, &report).unwrap_err();
+            let reason = error.failure().reason.as_str();
+            assert_ne!(error.kind(), Kind::Unknown, "{case} of {helm}");
+            writeln!(table, "{case} of {helm}: {:?}, {reason}\n  {error}", error.kind()).unwrap();
+        }
+        insta::assert_snapshot!(table);
+    }
+
+    #[test]
+    fn every_known_text_has_a_sample() {
+        let samples = samples();
+        let ours = |needles: &[&str]| needles == [EXEC_ERROR];
+        for (needles, _) in TEXTS.iter().filter(|(needles, _)| !ours(needles)) {
+            let shown = samples.values().any(|text| needles.iter().all(|needle| text.contains(needle)));
+            assert!(shown, "no sample contains {needles:?}");
+        }
+    }
+}

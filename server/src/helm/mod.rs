@@ -6,15 +6,15 @@
 //!  command    ◄──────────────────┘ report
 //!  classify ◄ report             (same binary, hidden subcommands)
 //! ```
-//! - [`runner`]: what the worker calls. [`gate`]: how many at once. [`command`]: the arguments. [`config`]: the
-//!   environment. [`homes`]: a directory for each run. [`binary`], [`version`]: which helm.
-//! - [`process`]: the server's side of a run; [`protocol`]: what both sides say.
-//! - [`supervisor`] with [`inbox`], [`stream`], [`capture`] and [`leftovers`]: the process that ends helm when the
-//!   server dies, asks for it, or says no more that the lease is renewed; [`exec`]: helm dies with its supervisor.
-//! - [`classify`], [`known`], [`error`], [`redact`]: what a failure means and what is shown of it.
+//! - `runner`: what the worker calls. `gate`: how many at once. `command`: the arguments. `config`: the
+//!   environment. `homes`: a directory for each run. `binary`, `version`: which helm.
+//! - `process`: the server's side of a run; `protocol`: what both sides say.
+//! - `supervisor` with `inbox`, `stream`, `capture` and `leftovers`: the process that ends helm when the
+//!   server dies, asks for it, or says no more that the lease is renewed; `exec`: helm dies with its supervisor.
+//! - `classify`, `known`, `error`, `redact`: what a failure means and what is shown of it.
 //!
-//! To add a known error text: put what helm wrote to its standard error into `samples/`, named after the case and
-//! helm's major version, add the telling part to the table in [`known`], and the sample to the test beside it.
+//! To add a known error text: put what helm wrote to its standard error into `samples/helm3/` or `samples/helm4/`,
+//! named after the case, add the telling part to the table in `known`, and accept the new lines of its snapshot.
 
 mod binary;
 mod capture;

@@ -45,13 +45,18 @@ impl Lease {
 pub(super) enum Lost {
     /// The supervisor could not be started, or could not start helm.
     Failed(String),
+    /// There was no room for the run's directory.
+    DiskFull,
     /// The supervisor was killed, and helm with it.
     Killed,
 }
 
 impl From<io::Error> for Lost {
     fn from(error: io::Error) -> Self {
-        Self::Failed(error.to_string())
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
+            _ => Self::Failed(error.to_string()),
+        }
     }
 }
 
@@ -66,6 +71,8 @@ pub(super) async fn supervise(
     let mut child = Command::new(supervisor)
         .arg0("storeplane-server")
         .arg(SUPERVISOR)
+        // What helm gets is in the spec; the server's own secrets are not for them.
+        .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         // A terminal's Ctrl-C is for the server; it then ends its helms in order.

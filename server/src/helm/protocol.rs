@@ -69,6 +69,20 @@ pub(super) struct Report {
     pub(super) stderr: String,
 }
 
+impl Report {
+    pub(super) fn never_started(reason: KillReason) -> Self {
+        Self {
+            exit: None,
+            signal: None,
+            killed: Some(reason),
+            millis: 0,
+            peak_rss_kib: 0,
+            stdout: String::new(),
+            stderr: String::new(),
+        }
+    }
+}
+
 /// Why the supervisor ended helm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -7,6 +7,13 @@ use regex::Regex;
 /// What stands for something that is not shown.
 pub(super) const MASK: &str = "***";
 
+/// Names that speak of secrets.
+macro_rules! names {
+    () => {
+        r"[\w.-]*(?:passw|pwd|passphrase|secret|token|api[_-]?key|private[_-]?key|access[_-]?key|auth|salt)[\w.-]*"
+    };
+}
+
 /// Patterns of what could be a secret, and what is left of it. They rather hide too much.
 static PATTERNS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
     [
@@ -15,13 +22,9 @@ static PATTERNS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         (r"(?i)\b(bearer|basic)\s+[^\s,;]+", "$1 ***"),
         // Addresses with a user in front.
         (r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@]+@", "$1***@"),
-        // name=value and name: value, quoted or not, for names that speak of secrets.
-        (
-            r#"(?ix) ( \b[\w.-]* (?: passw | pwd | passphrase | secret | token | api[_-]?key | private[_-]?key
-                | access[_-]?key | auth[_-]?key | credential | salt | auth(?:orization)? ) [\w.-]* ["']? \s* (?: = | :\s | :["'] ) \s* )
-              (?: "(?:[^"\\]|\\.)*" | '[^']*' | [^\s,;"']+ )"#,
-            "$1***",
-        ),
+        // name=value and name: value for names that speak of secrets, in quotes first.
+        (concat!(r"(?i)\b(", names!(), r#"["']?\s*[:=]\s*)("(?:[^"\\]|\\.)*"|'[^']*')"#), "$1***"),
+        (concat!(r"(?i)\b(", names!(), r#"(?:=|:\s)\s*)[^\s,;"']+"#), "$1***"),
         // JSON web tokens, and anything long without a pause: hashes, keys, base64.
         (r"\beyJ[\w-]+\.[\w-]+(\.[\w-]*)?", MASK),
         (r"[A-Za-z0-9+/_]{41,}={0,2}", MASK),
@@ -54,7 +57,7 @@ mod tests {
 
     #[test]
     fn all_patterns_are_valid() {
-        assert_eq!(PATTERNS.len(), 6);
+        assert_eq!(PATTERNS.len(), 7);
         assert_eq!(strip_colors("\x1b[1;31mred\x1b[0m"), "red");
     }
 

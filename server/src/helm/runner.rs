@@ -11,7 +11,7 @@ use tracing::{Instrument as _, Span, field};
 
 use super::{
     binary::{Binary, find},
-    classify::{Context, lost, outcome},
+    classify::{self, Context, lost, outcome},
     command::{Chart, Release, Verb},
     config::HelmConfig,
     error::{HelmError, HelmErrorKind},
@@ -71,7 +71,8 @@ impl Helm {
         Ok(self.binary().await?.1)
     }
 
-    /// Installs a release that is not there. Does not wait for its pods.
+    /// Installs a release that is not there. Does not wait for its pods. Helm also ends well when its last note about
+    /// the release could not be written: what it wrote down says whether the release is deployed or still pending.
     pub async fn install(&self, run: &Run, release: &Release, chart: &Chart) -> Result<(), HelmError> {
         self.run(run, release, Verb::Install(chart)).await
     }
@@ -201,11 +202,7 @@ impl Helm {
         };
         let report =
             self.process(job, None, CancellationToken::new(), ()).await.map_err(|error| lost(&context, error))?;
-        outcome(&context, &report)?;
-        HelmVersion::read(&report.stdout).ok_or_else(|| {
-            let cause = format!("{} does not answer with a version", binary.path().display());
-            HelmError::new(HelmErrorKind::Unsupported, context.what(), Some(&cause), context.excerpt(&report.stdout))
-        })
+        classify::version(&context, &report)
     }
 
     /// Runs helm in a task of its own, so that a dropped future neither leaves a process behind nor lets another

@@ -42,7 +42,7 @@ pub(super) fn main() -> ExitCode {
     let Some(spec) = inbox.spec() else {
         return ExitCode::FAILURE;
     };
-    let last = match Supervisor::start(&spec, inbox).and_then(|mut supervisor| supervisor.run()) {
+    let last = match supervise(&spec, inbox) {
         Ok(report) => Word::Ended(report),
         Err(error) => Word::Failed(error.to_string()),
     };
@@ -50,6 +50,14 @@ pub(super) fn main() -> ExitCode {
     let _ = std::fs::remove_dir_all(&spec.scratch);
     say(&last);
     ExitCode::SUCCESS
+}
+
+fn supervise(spec: &Spec, inbox: Inbox) -> io::Result<Report> {
+    let lease = spec.lease_until_ms.map(Duration::from_millis);
+    if lease.is_some_and(|until| now().is_ok_and(|now| now >= until)) {
+        return Ok(Report::never_started(KillReason::LeaseExpired));
+    }
+    Supervisor::start(spec, inbox)?.run()
 }
 
 fn say(word: &Word) {
