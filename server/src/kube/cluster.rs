@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::kube::api::ListParams;
-use ::kube::core::PartialObjectMeta;
 use ::kube::{Api, Client};
 use k8s_openapi::api::core::v1::Node;
 
@@ -14,12 +13,16 @@ use super::connection::{Connected, Connection};
 use super::error::{ClusterError, ClusterErrorKind};
 use super::rollout::Patience;
 
-/// Nodes with this annotation and the value `fake` run nothing.
+/// Nodes with this annotation and the value `fake` run nothing, ...
 const SIMULATED: &str = "kwok.x-k8s.io/node";
+/// ... nor does a kubelet of a version that begins so.
+const SIMULATOR: &str = "kwok";
 /// Nodes looked at to tell whether the cluster is simulated.
-const NODES_LOOKED_AT: u32 = 50;
-/// How long the answer of [`Cluster::check`] is used again.
-const CHECK_FRESH: Duration = Duration::from_secs(3);
+const NODES_LOOKED_AT: u32 = 20;
+/// How long a good answer of [`Cluster::check`] is used again ...
+const GOOD_FOR: Duration = Duration::from_secs(3);
+/// ... and a bad one: many rollouts that wait for the same server ask it at this rate together, not each.
+const BAD_FOR: Duration = Duration::from_millis(500);
 
 /// Where the cluster is, and how to treat it.
 #[derive(Debug, Clone)]
@@ -67,7 +70,7 @@ pub struct Cluster {
 #[derive(Debug)]
 struct Inner {
     connection: Connection,
-    checked: tokio::sync::Mutex<Option<(Instant, ClusterInfo)>>,
+    checked: tokio::sync::Mutex<Option<(Instant, Result<ClusterInfo, ClusterError>)>>,
 }
 
 impl Cluster {
@@ -76,32 +79,31 @@ impl Cluster {
         Self { inner: Arc::new(Inner { connection: Connection::new(config), checked: tokio::sync::Mutex::default() }) }
     }
 
-    /// Whether the cluster answers, and what it is. A good answer is used again for 3 s, a bad one never.
+    /// Whether the cluster answers, and what it is. Callers at the same time share one answer; a good one is used again
+    /// for 3 s, a bad one for 0.5 s.
     pub async fn check(&self) -> Result<ClusterInfo, ClusterError> {
         let mut checked = self.inner.checked.lock().await;
-        if let Some((when, info)) = &*checked
-            && when.elapsed() < CHECK_FRESH
+        if let Some((when, answer)) = &*checked
+            && when.elapsed() < if answer.is_ok() { GOOD_FOR } else { BAD_FOR }
         {
-            return Ok(info.clone());
+            return answer.clone();
         }
-        *checked = None;
+        let answer = self.ask().await;
+        *checked = Some((Instant::now(), answer.clone()));
+        answer
+    }
+
+    async fn ask(&self) -> Result<ClusterInfo, ClusterError> {
         let version = self.call("read the version", |client| async move { client.apiserver_version().await }).await?;
-        let info = ClusterInfo { version: version.git_version, simulated: self.simulated().await? };
-        *checked = Some((Instant::now(), info.clone()));
-        Ok(info)
+        Ok(ClusterInfo { version: version.git_version, simulated: self.simulated().await? })
     }
 
     async fn simulated(&self) -> Result<bool, ClusterError> {
         let list = self.call("list the nodes", |client| async move {
-            Api::<PartialObjectMeta<Node>>::all(client).list(&ListParams::default().limit(NODES_LOOKED_AT)).await
+            Api::<Node>::all(client).list(&ListParams::default().limit(NODES_LOOKED_AT)).await
         });
         match list.await {
-            Ok(nodes) => {
-                let fake = |node: &PartialObjectMeta<Node>| {
-                    node.metadata.annotations.as_ref().and_then(|all| all.get(SIMULATED)).is_some_and(|v| v == "fake")
-                };
-                Ok(!nodes.items.is_empty() && nodes.items.iter().all(fake))
-            }
+            Ok(nodes) => Ok(!nodes.items.is_empty() && nodes.items.iter().all(is_simulated)),
             // An account without the right to see nodes works, and is not in a simulation of ours.
             Err(error) if error.kind() == ClusterErrorKind::Forbidden => Ok(false),
             Err(error) => Err(error),
@@ -129,6 +131,11 @@ impl Cluster {
         Err(error)
     }
 
+    /// The plain client, for what has no method here: tests and tools. Its requests have no time limit.
+    pub async fn client(&self) -> Result<Client, ClusterError> {
+        Ok(self.connected().await?.client())
+    }
+
     pub(super) async fn connected(&self) -> Result<Arc<Connected>, ClusterError> {
         self.inner.connection.get().await
     }
@@ -140,4 +147,11 @@ impl Cluster {
     pub(super) fn config(&self) -> &ClusterConfig {
         self.inner.connection.config()
     }
+}
+
+fn is_simulated(node: &Node) -> bool {
+    let annotated =
+        node.metadata.annotations.as_ref().and_then(|all| all.get(SIMULATED)).is_some_and(|it| it == "fake");
+    let kubelet = node.status.as_ref().and_then(|status| status.node_info.as_ref()).map(|info| &info.kubelet_version);
+    annotated || kubelet.is_some_and(|version| version.starts_with(SIMULATOR))
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ::kube::client::{Body, ConfigExt as _};
 use ::kube::config::{KubeConfigOptions, Kubeconfig};
 use ::kube::{Client, Config};
-use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
@@ -18,8 +18,9 @@ use tower::{BoxError, ServiceBuilder};
 
 use super::ClusterConfig;
 use super::error::{ClusterError, ClusterErrorKind, root_cause};
+use super::tls::connector;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that is silent for this long is asked for a sign of life ...
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// ... and given up when none comes in this time.
@@ -165,18 +166,6 @@ fn read(paths: &Path) -> Result<Kubeconfig, BoxError> {
         merged = merged.merge(Kubeconfig::read_from(path)?)?;
     }
     Ok(merged)
-}
-
-fn connector(config: &Config) -> Result<HttpsConnector<HttpConnector>, BoxError> {
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_nodelay(true);
-    http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    let mut builder = HttpsConnectorBuilder::new().with_tls_config(config.rustls_client_config()?).https_or_http();
-    if let Some(name) = &config.tls_server_name {
-        builder = builder.with_server_name_resolver(FixedServerNameResolver::new(name.clone().try_into()?));
-    }
-    Ok(builder.enable_all_versions().wrap_connector(http))
 }
 
 fn client(config: &Config, connector: HttpsConnector<HttpConnector>) -> Result<Client, ::kube::Error> {

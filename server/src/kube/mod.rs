@@ -1,6 +1,6 @@
 //! The cluster, as the worker sees it: namespaces and Secrets made, helm's records read, a rollout watched and explained.
 //!
-//! - [`Cluster`] is the handle (`cluster`); `connection` makes the client anew when it no longer works, `error` says
+//! - [`Cluster`] is the handle (`cluster`); `connection` and `tls` make the client, anew when it no longer works; `error` says
 //!   why something failed and whether asking again helps, `labels` are the names by which we know what is ours.
 //! - `namespace`, `secrets` and `release` are one step's requests each.
 //! - `rollout` watches one release until all of it is ready. `rollout::snapshot` is what was seen, `rollout::readiness`
@@ -22,6 +22,7 @@ mod redact;
 mod release;
 mod rollout;
 mod secrets;
+mod tls;
 
 pub use cluster::{Cluster, ClusterConfig, ClusterInfo};
 pub use error::{ClusterError, ClusterErrorKind};

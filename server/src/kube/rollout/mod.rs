@@ -110,7 +110,7 @@ impl Default for Patience {
             refused: Duration::from_secs(2),
             transient: Duration::from_secs(10),
             unschedulable: Duration::from_secs(30),
-            provisioning: Duration::from_secs(60),
+            provisioning: Duration::from_mins(1),
             forbidden: Duration::from_secs(30),
         }
     }

@@ -6,7 +6,7 @@ use ::kube::ResourceExt;
 use ::kube::core::PartialObjectMeta;
 use ::kube::runtime::watcher;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
-use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{ContainerStatus, Event, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -30,6 +30,8 @@ pub(super) struct Snapshot {
     pub(super) ingresses: Vec<Ingress>,
     /// Versions of events that were there before the watch began: they may tell of what is long mended.
     pub(super) old_events: BTreeMap<String, String>,
+    /// Containers in trouble when the watch began, by pod's uid and name, with their restarts.
+    pub(super) old_trouble: Option<BTreeMap<(String, String), i32>>,
 }
 
 /// The objects of one kind, by name.
@@ -162,6 +164,28 @@ impl Snapshot {
         old.is_none() || old != event.metadata.resource_version.as_ref()
     }
 
+    /// The container was in trouble before the watch began, and nothing has happened to it since: what was wrong may be
+    /// mended, and the kubelet lets up to five minutes pass before it tries again.
+    pub(super) fn is_old_trouble(&self, pod: &Pod, container: &ContainerStatus) -> bool {
+        let key = (pod.uid().unwrap_or_default(), container.name.clone());
+        let restarts = self.old_trouble.as_ref().and_then(|all| all.get(&key));
+        let tried = || self.said_about(pod.metadata.uid.as_deref(), &["Failed"]).iter().any(|said| said.news);
+        restarts == Some(&container.restart_count) && !tried()
+    }
+
+    /// Every container that is in trouble so far was so before: called when the first listing is complete.
+    pub(super) fn age_trouble(&mut self) {
+        let mut old = BTreeMap::new();
+        for pod in self.pods.iter() {
+            for container in containers(pod) {
+                if container.restart_count > 0 || is_in_trouble(container) {
+                    old.insert((pod.uid().unwrap_or_default(), container.name.clone()), container.restart_count);
+                }
+            }
+        }
+        self.old_trouble = Some(old);
+    }
+
     /// Everything said so far is old news: called when the first listing is complete.
     pub(super) fn age_events(&mut self) {
         let versions = self.events.iter().map(|event| (event.name_any(), event.resource_version().unwrap_or_default()));
@@ -188,6 +212,18 @@ impl<'a> Said<'a> {
 
 fn version(event: &Event) -> u64 {
     event.metadata.resource_version.as_ref().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// Init containers first.
+pub(super) fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    let status = pod.status.iter();
+    status.flat_map(|it| it.init_container_statuses.iter().chain(&it.container_statuses).flatten())
+}
+
+fn is_in_trouble(container: &ContainerStatus) -> bool {
+    let Some(state) = &container.state else { return false };
+    let waits_for = state.waiting.as_ref().map(|waiting| waiting.reason.as_deref().unwrap_or_default());
+    state.terminated.is_some() || waits_for.is_some_and(|it| !matches!(it, "ContainerCreating" | "PodInitializing"))
 }
 
 /// Kind and uid of what controls an object.

@@ -97,3 +97,72 @@ impl Judge {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(reason: Reason, grace: Grace) -> Finding {
+        let failure = Failure::new(reason, format!("{grace:?}"));
+        Finding { failure, grace, rank: 0, subject: "Pod a".into(), log: None }
+    }
+
+    fn judge() -> (Judge, Instant) {
+        (Judge::new(Patience::default()), Instant::now())
+    }
+
+    #[test]
+    fn a_symptom_is_said_when_it_lasts_and_a_failure_when_patience_ends() {
+        let (mut judge, start) = judge();
+        let seen = || vec![finding(Reason::Unschedulable, Grace::Unschedulable)];
+        assert_eq!(judge.judge(seen(), start), (Verdict::Silent, Some(start + SAID_AFTER)));
+        let (verdict, next) = judge.judge(seen(), start + Duration::from_secs(1));
+        assert!(matches!(verdict, Verdict::Waiting(_)));
+        assert_eq!(next, Some(start + Duration::from_secs(30)));
+        assert_eq!(judge.judge(seen(), start + Duration::from_secs(29)).0, Verdict::Silent);
+        assert!(matches!(judge.judge(seen(), start + Duration::from_secs(30)).0, Verdict::Failed(..)));
+    }
+
+    #[test]
+    fn a_symptom_that_goes_is_over_and_begins_anew() {
+        let (mut judge, start) = judge();
+        let seen = || vec![finding(Reason::ImagePullFailed, Grace::Transient)];
+        let at = |seconds| start + Duration::from_secs(seconds);
+        judge.judge(seen(), start);
+        assert!(matches!(judge.judge(seen(), at(9)).0, Verdict::Waiting(_)));
+        assert_eq!(judge.judge(Vec::new(), at(10)).0, Verdict::Resumed);
+        assert_eq!(judge.judge(seen(), at(11)).0, Verdict::Silent);
+        judge.forget();
+        assert_eq!(judge.judge(seen(), at(100)).0, Verdict::Silent);
+    }
+
+    #[test]
+    fn the_cause_is_the_first_error_not_the_first_failure() {
+        let (mut judge, start) = judge();
+        let seen = vec![
+            finding(Reason::Unschedulable, Grace::Unschedulable),
+            finding(Reason::VolumeNotBound, Grace::Provisioning),
+            finding(Reason::CrashLoop, Grace::Over),
+        ];
+        let (Verdict::Failed(cause, others), None) = judge.judge(seen, start) else { panic!("a failure") };
+        assert_eq!(cause.failure.reason, Reason::Unschedulable);
+        assert_eq!(others, ["also: Over", "also: Provisioning"]);
+    }
+
+    #[test]
+    fn what_is_only_slow_is_no_cause() {
+        let (mut judge, start) = judge();
+        let seen = vec![finding(Reason::VolumeNotBound, Grace::Provisioning), finding(Reason::CrashLoop, Grace::Over)];
+        let (Verdict::Failed(cause, _), None) = judge.judge(seen, start) else { panic!("a failure") };
+        assert_eq!(cause.failure.reason, Reason::CrashLoop);
+    }
+
+    #[test]
+    fn what_has_no_limit_never_fails() {
+        let (mut judge, start) = judge();
+        let seen = || vec![finding(Reason::NotReady, Grace::Unlimited)];
+        judge.judge(seen(), start);
+        assert!(matches!(judge.judge(seen(), start + Duration::from_hours(1)).0, Verdict::Waiting(_)));
+        assert_eq!(judge.judge(seen(), start + Duration::from_hours(9)), (Verdict::Silent, None));
+    }
+}

@@ -92,7 +92,12 @@ impl Snapshot {
             Seen::Deployment(change) => self.deployments.apply(change),
             Seen::StatefulSet(change) => self.stateful_sets.apply(change),
             Seen::ReplicaSet(change) => self.replica_sets.apply(change),
-            Seen::Pod(change) => self.pods.apply(change),
+            Seen::Pod(change) => {
+                self.pods.apply(change);
+                if self.pods.synced && self.old_trouble.is_none() {
+                    self.age_trouble();
+                }
+            }
             Seen::Claim(change) => self.claims.apply(change),
             Seen::Event(change) => {
                 let first = !self.events.synced;

@@ -16,9 +16,10 @@ pub(super) fn look(snapshot: &Snapshot, found: &mut Vec<Finding>) {
         let message = |why: &str| format!("{subject} is not bound: {}", sentence(why));
         match claim.status.as_ref().and_then(|status| status.phase.as_deref()) {
             Some("Bound") => {}
+            // A claim is called lost for a moment when the controller has not yet seen the volume that was just made.
             Some("Lost") => {
                 let why = message("its volume is lost");
-                found.push(Finding::new(Reason::VolumeNotBound, subject.clone(), why, Grace::Over));
+                found.push(Finding::new(Reason::VolumeNotBound, subject.clone(), why, Grace::Transient));
             }
             _ => {
                 let said = snapshot.said_about(claim.metadata.uid.as_deref(), &TELLING);

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, Conta
 use storeplane_core::failure::Reason;
 
 use super::{Finding, Grace, pods, sentence};
-use crate::kube::rollout::snapshot::Snapshot;
+use crate::kube::rollout::snapshot::{Snapshot, containers};
 
 /// Ends of a container that show that the next one will end too.
 const ENOUGH_RESTARTS: i32 = 2;
@@ -13,10 +13,12 @@ const AFTER_PODS: u8 = 20;
 
 pub(super) fn look(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     for (pod, owner) in snapshot.release_pods() {
-        let Some(status) = &pod.status else { continue };
-        for container in status.init_container_statuses.iter().chain(&status.container_statuses).flatten() {
-            let finding = symptom(pod, container);
-            found.extend(finding.map(|it| pods::tame(it, owner).rank(AFTER_PODS + owner.rank())));
+        for container in containers(pod) {
+            let Some(mut finding) = symptom(pod, container) else { continue };
+            if snapshot.is_old_trouble(pod, container) {
+                finding.grace = Grace::Unlimited;
+            }
+            found.push(pods::tame(finding, owner).rank(AFTER_PODS + owner.rank()));
         }
     }
 }
@@ -64,7 +66,7 @@ fn image(pod: &Pod, container: &ContainerStatus, reason: &str, why: &str, grace:
 
 fn config(pod: &Pod, container: &ContainerStatus, why: &str) -> Finding {
     let message = format!("{} cannot be made: {}", capital(&place(pod, container)), sentence(why));
-    Finding::new(Reason::ContainerConfigError, subject(pod, container), message, Grace::Transient).detail(why)
+    Finding::new(Reason::ContainerConfigError, subject(pod, container), message, Grace::Transient)
 }
 
 /// A container that has ended: out of memory, or a crash with its last log lines.

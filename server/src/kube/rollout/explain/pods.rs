@@ -4,11 +4,13 @@ use k8s_openapi::api::core::v1::Pod;
 use storeplane_core::failure::Reason;
 
 use super::{Finding, Grace, sentence};
-use crate::kube::rollout::snapshot::{Owner, Snapshot};
+use crate::kube::rollout::snapshot::{Owner, Snapshot, containers};
 
 const VOLUMES: [&str; 2] = ["FailedMount", "FailedAttachVolume"];
 const SANDBOX: [&str; 1] = ["FailedCreatePodSandBox"];
 const PROBES: [&str; 1] = ["Unhealthy"];
+/// What the scheduler adds after the reason: what it tried to make room.
+const ASIDES: [&str; 2] = [" no new claims to deallocate", " preemption:"];
 
 /// Comes after the workloads and claims of the same reason.
 const AFTER_OWNERS: u8 = 10;
@@ -17,7 +19,8 @@ pub(super) fn look(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     for (pod, owner) in snapshot.release_pods() {
         let rank = AFTER_OWNERS + owner.rank();
         let mut findings = Vec::new();
-        findings.extend(unscheduled(pod));
+        let claims_told = found.iter().any(|finding| finding.failure.reason == Reason::VolumeNotBound);
+        findings.extend(unscheduled(pod).filter(|it| !claims_told || it.failure.reason != Reason::VolumeNotBound));
         findings.extend(volumes(snapshot, pod));
         findings.extend(unready(snapshot, pod));
         found.extend(findings.into_iter().map(|finding| tame(finding, owner).rank(rank)));
@@ -43,16 +46,16 @@ fn unscheduled(pod: &Pod) -> Option<Finding> {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     // The scheduler's words for a claim that is in the way.
     let claim = ["unbound immediate PersistentVolumeClaims", "didn't find available persistent volumes to bind"];
-    let reason = if claim.iter().any(|text| why.contains(text))
+    let (reason, grace) = if claim.iter().any(|text| why.contains(text))
         || (why.contains("persistentvolumeclaim") && why.contains("not found"))
     {
-        Reason::VolumeNotBound
+        (Reason::VolumeNotBound, Grace::Provisioning)
     } else {
-        Reason::Unschedulable
+        (Reason::Unschedulable, Grace::Unschedulable)
     };
-    let message =
-        format!("No node takes the pod {name}: {}", sentence(why.split(" preemption:").next().unwrap_or(why)));
-    Some(Finding::new(reason, format!("Pod {name}"), message, Grace::Unschedulable).detail(why))
+    let telling = ASIDES.iter().fold(why, |text, aside| text.split(aside).next().unwrap_or(text));
+    let message = format!("No node takes the pod {name}: {}", sentence(telling));
+    Some(Finding::new(reason, format!("Pod {name}"), message, grace).detail(why))
 }
 
 fn volumes(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
@@ -71,7 +74,7 @@ fn volumes(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
             (false, _) => (Reason::VolumeNotBound, Grace::Unlimited),
         };
         let message = format!("A volume of the pod {name} cannot be mounted: {}", sentence(said.message));
-        return Some(Finding::new(reason, subject, message, grace).detail(said.message));
+        return Some(Finding::new(reason, subject, message, grace));
     }
     let said = snapshot.said_about(uid, &SANDBOX);
     let said = said.last()?;
@@ -94,7 +97,5 @@ fn unready(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
 }
 
 fn has_started(pod: &Pod) -> bool {
-    let statuses = pod.status.iter();
-    let all = statuses.flat_map(|it| it.init_container_statuses.iter().chain(&it.container_statuses).flatten());
-    all.filter_map(|container| container.state.as_ref()).any(|state| state.waiting.is_none())
+    containers(pod).filter_map(|container| container.state.as_ref()).any(|state| state.waiting.is_none())
 }

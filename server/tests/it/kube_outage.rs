@@ -1,0 +1,142 @@
+//! The API server goes away and comes back; the rollout goes on.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use kube::config::Kubeconfig;
+use storeplane_core::failure::Reason;
+use storeplane_server::kube::{Cluster, ClusterConfig, ClusterErrorKind, RolloutUpdate};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+use crate::kube_support::{SETTLES_WITHIN, chart, config, env, impatient, install, kubeconfig, namespace, remove};
+
+/// A way to the API server that can be cut.
+struct Cable {
+    on: watch::Sender<bool>,
+    kubeconfig: PathBuf,
+    _directory: tempfile::TempDir,
+    _tasks: TaskTracker,
+}
+
+impl Cable {
+    async fn plugged() -> Self {
+        let mut file = Kubeconfig::read_from(kubeconfig()).expect("the kubeconfig");
+        let cluster = file.clusters[0].cluster.as_mut().expect("a cluster");
+        let url: http::Uri = cluster.server.clone().expect("an address").parse().expect("a URL");
+        let target = url.authority().expect("host and port").to_string();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let here = listener.local_addr().expect("an address");
+        cluster.server = Some(format!("https://{here}"));
+        let directory = tempfile::tempdir().expect("a directory");
+        let kubeconfig = directory.path().join("config");
+        std::fs::write(&kubeconfig, serde_json::to_vec(&file).expect("JSON is YAML")).expect("a file");
+        let (on, is_on) = watch::channel(true);
+        let tasks = TaskTracker::new();
+        tasks.spawn(serve(listener, here, target.into(), is_on, tasks.clone()));
+        Self { on, kubeconfig, _directory: directory, _tasks: tasks }
+    }
+
+    fn cluster(&self) -> Cluster {
+        Cluster::new(ClusterConfig { kubeconfig: Some(self.kubeconfig.clone()), ..config() })
+    }
+}
+
+/// While the cable is cut nobody is served: open connections end, new ones end at once.
+async fn serve(
+    listener: TcpListener,
+    _here: SocketAddr,
+    target: Arc<str>,
+    on: watch::Receiver<bool>,
+    tasks: TaskTracker,
+) {
+    while let Ok((mut inside, _)) = listener.accept().await {
+        let (target, mut on) = (Arc::clone(&target), on.clone());
+        tasks.spawn(async move {
+            if !*on.borrow() {
+                return;
+            }
+            let Ok(mut outside) = TcpStream::connect(&*target).await else { return };
+            tokio::select! {
+                _ = tokio::io::copy_bidirectional(&mut inside, &mut outside) => {}
+                _ = on.wait_for(|on| !on) => {}
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_rollout_survives_an_outage_of_the_api_server() {
+    let (direct, chart, cable) = (impatient(), chart(), Cable::plugged().await);
+    let spec = namespace(&direct).await;
+    let cluster = cable.cluster();
+    let mut updates = cluster.rollout(&spec.name, &spec.name);
+    let first = tokio::time::timeout(SETTLES_WITHIN, updates.next()).await.expect("in time").expect("an update");
+    assert!(matches!(first, Ok(RolloutUpdate::Waiting(failure)) if failure.reason == Reason::NotReady));
+    cable.on.send_replace(false);
+    let second = tokio::time::timeout(SETTLES_WITHIN, updates.next()).await.expect("in time").expect("an update");
+    assert!(matches!(second, Ok(RolloutUpdate::Waiting(failure)) if failure.reason == Reason::ClusterUnreachable));
+    install(&env("STOREPLANE_TEST_HELM3"), &spec, chart.path(), &[]).await;
+    let silent = tokio::time::timeout(Duration::from_secs(3), updates.next()).await;
+    assert!(silent.is_err(), "an outage is said once: {silent:?}");
+    cable.on.send_replace(true);
+    let all = tokio::time::timeout(SETTLES_WITHIN, updates.collect::<Vec<_>>()).await.expect("in time");
+    assert_eq!(all.last(), Some(&Ok(RolloutUpdate::Ready)), "{all:?}");
+    remove(&direct, &spec).await;
+}
+
+#[tokio::test]
+async fn a_short_cut_is_not_worth_a_word() {
+    let (direct, chart, cable) = (impatient(), chart(), Cable::plugged().await);
+    let spec = namespace(&direct).await;
+    let cluster = cable.cluster();
+    let updates = cluster.rollout(&spec.name, &spec.name);
+    let cuts = async {
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            cable.on.send_replace(false);
+            cable.on.send_replace(true);
+        }
+        install(&env("STOREPLANE_TEST_HELM3"), &spec, chart.path(), &[]).await;
+    };
+    let (all, ()) = tokio::join!(tokio::time::timeout(SETTLES_WITHIN, updates.collect::<Vec<_>>()), cuts);
+    let all = all.expect("in time");
+    assert_eq!(all.last(), Some(&Ok(RolloutUpdate::Ready)), "{all:?}");
+    let outages = all.iter().flatten().filter(
+        |update| matches!(update, RolloutUpdate::Waiting(failure) if failure.reason == Reason::ClusterUnreachable),
+    );
+    assert_eq!(outages.count(), 0);
+    remove(&direct, &spec).await;
+}
+
+#[tokio::test]
+async fn without_an_api_server_every_call_says_so_and_works_again_afterwards() {
+    let cable = Cable::plugged().await;
+    let cluster = cable.cluster();
+    cable.on.send_replace(false);
+    let error = cluster.check().await.expect_err("no server");
+    assert_eq!((error.kind(), error.retryable()), (ClusterErrorKind::Unreachable, true));
+    assert_eq!(error.failure().reason, Reason::ClusterUnreachable);
+    let error = cluster.all_releases().await.expect_err("no server");
+    assert_eq!(error.kind(), ClusterErrorKind::Unreachable);
+    cable.on.send_replace(true);
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    cluster.check().await.expect("it is back");
+}
+
+#[tokio::test]
+async fn a_kubeconfig_that_is_not_there_yet_is_read_when_it_is() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("later");
+    let cluster = Cluster::new(ClusterConfig { kubeconfig: Some(path.clone()), ..config() });
+    let error = cluster.check().await.expect_err("no file");
+    assert_eq!((error.kind(), error.retryable()), (ClusterErrorKind::Unreachable, true));
+    assert!(error.to_string().contains("kubeconfig"), "{error}");
+    std::fs::copy(kubeconfig(), &path).expect("a copy");
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    cluster.check().await.expect("it works now");
+}

@@ -1,0 +1,130 @@
+//! Rollouts on simulated nodes: ready, or the real reason why not.
+
+use std::time::{Duration, Instant};
+
+use storeplane_core::failure::{Failure, Reason};
+use storeplane_server::kube::RolloutUpdate;
+
+use crate::kube_support::{chart, env, impatient, install, namespace, remove, settle};
+
+async fn rolled_out(values: &[&str]) -> (RolloutUpdate, Vec<String>) {
+    let (cluster, chart) = (impatient(), chart());
+    let spec = namespace(&cluster).await;
+    install(&env("STOREPLANE_TEST_HELM3"), &spec, chart.path(), values).await;
+    let settled = settle(&cluster, &spec.name, &spec.name).await;
+    remove(&cluster, &spec).await;
+    settled
+}
+
+async fn failed(values: &[&str]) -> (Failure, Duration) {
+    let start = Instant::now();
+    let (RolloutUpdate::Failed(failure), _) = rolled_out(values).await else { panic!("it must fail") };
+    (failure, start.elapsed())
+}
+
+#[tokio::test]
+async fn a_release_becomes_ready_and_every_resource_is_shown() {
+    let (last, lines) = rolled_out(&[]).await;
+    assert_eq!(last, RolloutUpdate::Ready);
+    for line in ["StatefulSet store-db 1/1", "Deployment store 1/1", "PersistentVolumeClaim data-store-db-0 Bound"] {
+        assert!(lines.iter().any(|it| it == line), "{line} is not in {lines:?}");
+    }
+    assert!(lines.iter().any(|line| line.starts_with("Ingress store store-it-")), "{lines:?}");
+    assert!(lines.iter().any(|line| line == "Pod store-db-0 Ready"), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.starts_with("waiting")), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_release_that_is_ready_already_says_so_at_once() {
+    let (cluster, chart) = (impatient(), chart());
+    let spec = namespace(&cluster).await;
+    install(&env("STOREPLANE_TEST_HELM4"), &spec, chart.path(), &[]).await;
+    assert_eq!(settle(&cluster, &spec.name, &spec.name).await.0, RolloutUpdate::Ready);
+    let start = Instant::now();
+    assert_eq!(settle(&cluster, &spec.name, &spec.name).await.0, RolloutUpdate::Ready);
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    remove(&cluster, &spec).await;
+}
+
+#[tokio::test]
+async fn an_upgrade_is_ready_when_its_own_pods_are() {
+    let (cluster, chart) = (impatient(), chart());
+    let spec = namespace(&cluster).await;
+    let helm = env("STOREPLANE_TEST_HELM3");
+    install(&helm, &spec, chart.path(), &[]).await;
+    assert_eq!(settle(&cluster, &spec.name, &spec.name).await.0, RolloutUpdate::Ready);
+    install(&helm, &spec, chart.path(), &["image=example.com/shop:2"]).await;
+    let (last, lines) = settle(&cluster, &spec.name, &spec.name).await;
+    assert_eq!(last, RolloutUpdate::Ready, "{lines:?}");
+    let pods =
+        kube::Api::<k8s_openapi::api::core::v1::Pod>::namespaced(crate::kube_support::plain_client().await, &spec.name);
+    let staying = pods.list(&kube::api::ListParams::default()).await.expect("pods").items;
+    let staying = staying.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+    let images: Vec<_> = staying.filter_map(|pod| pod.spec.as_ref()?.containers.first()?.image.clone()).collect();
+    assert_eq!(images, ["example.com/shop:2", "example.com/shop:2"]);
+    remove(&cluster, &spec).await;
+}
+
+#[tokio::test]
+async fn a_quota_that_is_too_small_is_the_cause() {
+    let (failure, took) = failed(&["quota=32Mi"]).await;
+    assert_eq!(failure.reason, Reason::QuotaExceeded, "{failure:?}");
+    assert!(failure.message.contains("exceeded quota: store"), "{failure:?}");
+    assert!(took < Duration::from_secs(20), "{took:?}");
+}
+
+#[tokio::test]
+async fn pod_security_is_the_cause() {
+    let (failure, took) = failed(&["privileged=true"]).await;
+    assert_eq!(failure.reason, Reason::PodSecurityViolation, "{failure:?}");
+    assert!(failure.message.contains("allowPrivilegeEscalation"), "{failure:?}");
+    assert!(took < Duration::from_secs(20), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_storage_class_that_does_not_exist_is_the_cause() {
+    let (failure, took) = failed(&["storageClass=missing"]).await;
+    assert_eq!(failure.reason, Reason::VolumeNotBound, "{failure:?}");
+    assert!(failure.message.contains("data-store-db-0"), "{failure:?}");
+    assert!(failure.message.contains("\"missing\" not found"), "{failure:?}");
+    assert!(took < Duration::from_secs(40), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_exist_is_the_cause() {
+    let (failure, took) = failed(&["node=nowhere"]).await;
+    assert_eq!(failure.reason, Reason::Unschedulable, "{failure:?}");
+    assert!(failure.message.contains("store-db-0"), "the database comes first: {failure:?}");
+    assert!(took < Duration::from_secs(20), "{took:?}");
+}
+
+#[tokio::test]
+async fn many_rollouts_at_once_share_connections_and_all_become_ready() {
+    let (cluster, chart) = (impatient(), chart());
+    let helm = env("STOREPLANE_TEST_HELM3");
+    let mut specs = Vec::new();
+    for _ in 0..20 {
+        specs.push(namespace(&cluster).await);
+    }
+    let rollouts = specs.iter().map(|spec| settle_with_install(&helm, chart.path(), &cluster, spec));
+    let outcomes = futures::StreamExt::collect::<Vec<_>>(futures::StreamExt::buffer_unordered(
+        futures::stream::iter(rollouts),
+        20,
+    ))
+    .await;
+    assert!(outcomes.iter().all(|last| *last == RolloutUpdate::Ready), "{outcomes:?}");
+    for spec in &specs {
+        remove(&cluster, spec).await;
+    }
+}
+
+async fn settle_with_install(
+    helm: &str,
+    chart: &std::path::Path,
+    cluster: &storeplane_server::kube::Cluster,
+    spec: &storeplane_server::kube::NamespaceSpec,
+) -> RolloutUpdate {
+    // The watch begins before anything is there: it must not call that ready.
+    let (settled, ()) = tokio::join!(settle(cluster, &spec.name, &spec.name), install(helm, spec, chart, &[]));
+    settled.0
+}
