@@ -34,7 +34,8 @@ fn with_plan(id: &str, plan: &str) -> CreateStoreRequest {
 }
 
 /// A plan whose database asks for more than the store's own quota allows.
-const OVER_QUOTA: &str = "quota: {hard: {requests.cpu: 1m, requests.memory: 1Mi, limits.cpu: 1m, limits.memory: 1Mi}}\n";
+const OVER_QUOTA: &str =
+    "quota: {hard: {requests.cpu: 1m, requests.memory: 1Mi, limits.cpu: 1m, limits.memory: 1Mi}}\n";
 
 #[tokio::test]
 async fn a_store_over_its_quota_fails_in_seconds_with_that_cause() {
@@ -66,7 +67,8 @@ async fn delete_resources_leaves_nothing_of_a_failed_creation() {
     let charts = charts_with_plan("broken", OVER_QUOTA);
     let lab = Setup { charts: charts.path().to_owned(), ..Setup::default() }.start().await;
     let id = fresh("clean");
-    let request = CreateStoreRequest { cleanup_policy: CleanupPolicy::DeleteResources.into(), ..with_plan(&id, "broken") };
+    let request =
+        CreateStoreRequest { cleanup_policy: CleanupPolicy::DeleteResources.into(), ..with_plan(&id, "broken") };
     lab.api.create(request).await.unwrap();
 
     let (store, seen) = lab.api.settle(&id).await;
@@ -116,7 +118,9 @@ async fn a_cancelled_creation_is_undone_and_says_so() {
     let deleting = lab.api.get(&id).await.unwrap();
     let request = CancelOperationRequest { operation_id: deleting.operation, ..CancelOperationRequest::default() };
     match lab.api.operations.clone().cancel_operation(request).await {
-        Err(status) => assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, "NOT_CANCELLABLE")),
+        Err(status) => {
+            assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, "NOT_CANCELLABLE"))
+        }
         Ok(ended) => assert_eq!(ended.into_inner().state(), OperationState::Succeeded),
     }
     lab.api.settle(&id).await;

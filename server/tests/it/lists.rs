@@ -20,7 +20,8 @@ async fn pages_neither_repeat_nor_hide_stores_that_stay() {
         lab.api.create(Api::wanted(&id)).await.unwrap();
         ids.push(id);
     }
-    let request = |token: &str| ListStoresRequest { page_size: 3, page_token: token.into(), ..ListStoresRequest::default() };
+    let request =
+        |token: &str| ListStoresRequest { page_size: 3, page_token: token.into(), ..ListStoresRequest::default() };
 
     let (first, token, total) = list(&lab, request("")).await;
     assert_eq!((first.len(), total), (3, 7));
@@ -33,9 +34,13 @@ async fn pages_neither_repeat_nor_hide_stores_that_stay() {
     assert_eq!(seen, newest_first);
     assert_eq!(end, "");
 
-    let by_id = ListStoresRequest { order_by: "store_id".into(), filter: "page".into(), ..ListStoresRequest::default() };
+    let by_id =
+        ListStoresRequest { order_by: "store_id".into(), filter: "page".into(), ..ListStoresRequest::default() };
     assert_eq!(list(&lab, by_id).await.0, ids);
-    let one = ListStoresRequest { filter: format!("store_id = {} OR store_id = nobody", ids[0]), ..ListStoresRequest::default() };
+    let one = ListStoresRequest {
+        filter: format!("store_id = {} OR store_id = nobody", ids[0]),
+        ..ListStoresRequest::default()
+    };
     assert_eq!(list(&lab, one).await.0, [ids[0].as_str()]);
     for (filter, expected) in [
         ("state = PROVISIONING", 8),

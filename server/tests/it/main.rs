@@ -3,7 +3,13 @@
 //! A test names the behaviour and reads as given, when, then. What is not about one module gets a file by topic.
 
 #![allow(clippy::disallowed_methods, reason = "tests start, stop and kill the real server, and read the clock")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod harness;
 

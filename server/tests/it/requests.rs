@@ -45,7 +45,11 @@ async fn bad_ids_and_names_are_refused_with_the_field_named() {
         let mut request = Api::wanted("fine");
         request.store.as_mut().unwrap().display_name = name.into();
         let status = lab.api.create(request).await.unwrap_err();
-        assert_eq!(status.get_details_bad_request().unwrap().field_violations[0].field, "store.display_name", "{name:?}");
+        assert_eq!(
+            status.get_details_bad_request().unwrap().field_violations[0].field,
+            "store.display_name",
+            "{name:?}"
+        );
     }
     let empty = lab.api.create(CreateStoreRequest::default()).await.unwrap_err();
     assert_eq!(empty.get_details_bad_request().unwrap().field_violations.len(), 2, "{empty:?}");

@@ -10,7 +10,12 @@ async fn no_secret_is_in_the_log_or_the_database() {
     let id = fresh("secret");
     let store = lab.api.ready(&id).await;
     let mut secrets = Vec::new();
-    for (name, key) in [("store-db", "password"), ("store-db", "root-password"), ("store-admin", "password"), ("store-salts", "AUTH_KEY")] {
+    for (name, key) in [
+        ("store-db", "password"),
+        ("store-db", "root-password"),
+        ("store-admin", "password"),
+        ("store-salts", "AUTH_KEY"),
+    ] {
         let secret = lab.kubernetes.cluster.read_secret(&store.namespace, name, key).await.unwrap();
         secrets.push(secret.map(|secret: SecretText| secret.expose().to_owned()).expect("it was made"));
     }

@@ -41,7 +41,9 @@ async fn a_cursor_older_than_what_is_kept_says_where_to_begin() {
     let lab = Lab::start().await;
     let id = fresh("old");
     let store = lab.api.ready(&id).await;
-    lab.database.value("WITH gone AS (DELETE FROM events WHERE sequence <= 5 RETURNING 1) SELECT count(*) FROM gone").await;
+    lab.database
+        .value("WITH gone AS (DELETE FROM events WHERE sequence <= 5 RETURNING 1) SELECT count(*) FROM gone")
+        .await;
 
     let status = lab.api.watch(&id, 3, WatchUntil::Settled).await.unwrap_err();
 
@@ -116,7 +118,8 @@ async fn all_stores_are_told_in_one_order_to_all_who_watch() {
     assert_eq!(one.0, [before.as_str()]);
     assert_eq!(one.1, two.1);
     for id in &ids {
-        let sequences: Vec<_> = one.1.iter().filter(|(store, ..)| store == id).map(|(_, sequence, _)| *sequence).collect();
+        let sequences: Vec<_> =
+            one.1.iter().filter(|(store, ..)| store == id).map(|(_, sequence, _)| *sequence).collect();
         assert_eq!(sequences, (1..=i64::try_from(sequences.len()).unwrap()).collect::<Vec<_>>());
     }
     let middle = one.1.len() / 2;

@@ -7,8 +7,8 @@ use storeplane_proto::v1::operation_service_client::OperationServiceClient;
 use storeplane_proto::v1::store_service_client::StoreServiceClient;
 use storeplane_proto::v1::watch_store_response::Update;
 use storeplane_proto::v1::{
-    CreateStoreRequest, DeleteStoreRequest, GetStoreRequest, RetryStoreRequest, Store, StoreEvent, StoreState, WatchStoreRequest,
-    WatchUntil,
+    CreateStoreRequest, DeleteStoreRequest, GetStoreRequest, RetryStoreRequest, Store, StoreEvent, StoreState,
+    WatchStoreRequest, WatchUntil,
 };
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;

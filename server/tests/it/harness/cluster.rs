@@ -53,16 +53,23 @@ impl Kubernetes {
     /// All values in the environment of the shop's containers.
     pub(crate) async fn pod_environment(&self, namespace: &str) -> Vec<String> {
         let deployments = Api::<Deployment>::namespaced(self.client().await, namespace);
-        let pod = deployments.get("store").await.expect("the shop").spec.and_then(|spec| spec.template.spec).expect("a pod");
+        let pod =
+            deployments.get("store").await.expect("the shop").spec.and_then(|spec| spec.template.spec).expect("a pod");
         let containers = pod.containers.into_iter().chain(pod.init_containers.unwrap_or_default());
-        containers.flat_map(|container| container.env.unwrap_or_default()).filter_map(|variable| variable.value).collect()
+        containers
+            .flat_map(|container| container.env.unwrap_or_default())
+            .filter_map(|variable| variable.value)
+            .collect()
     }
 
     /// A namespace that somebody else made.
     pub(crate) async fn foreign_namespace(&self, name: &str) {
         let mut namespace = Namespace::default();
         namespace.metadata.name = Some(name.to_owned());
-        Api::<Namespace>::all(self.client().await).create(&PostParams::default(), &namespace).await.expect("a namespace");
+        Api::<Namespace>::all(self.client().await)
+            .create(&PostParams::default(), &namespace)
+            .await
+            .expect("a namespace");
     }
 
     /// Takes it away again.

@@ -39,7 +39,11 @@ impl Database {
 
     /// A token's secret.
     pub(crate) async fn token(&self, tenant: &str, role: &str) -> String {
-        self.tokens().create(tenant.parse().expect("tenant"), Role::parse(role).expect("role"), "test", "test").await.expect("a token").1
+        self.tokens()
+            .create(tenant.parse().expect("tenant"), Role::parse(role).expect("role"), "test", "test")
+            .await
+            .expect("a token")
+            .1
     }
 
     pub(crate) fn tokens(&self) -> Tokens {
@@ -49,7 +53,8 @@ impl Database {
     /// The first column of the first row, as text.
     pub(crate) async fn value(&self, sql: &str) -> String {
         let sql = format!("SELECT ({sql})::text");
-        let row = self.pool.query_one_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await.expect("a query");
+        let row =
+            self.pool.query_one_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await.expect("a query");
         row.and_then(|row| row.try_get_by_index::<Option<String>>(0).expect("text")).unwrap_or_default()
     }
 
@@ -65,7 +70,8 @@ impl Database {
         let contradictions = "SELECT count(*) FROM stores s JOIN operations o ON o.id = s.operation
             WHERE (o.state IN ('PENDING', 'RUNNING')) <> (s.state IN ('PROVISIONING', 'UPDATING', 'DELETING'))";
         assert_eq!(self.value(contradictions).await, "0", "stores whose state and operation disagree");
-        let leases = "SELECT count(*) FROM operations WHERE state NOT IN ('PENDING', 'RUNNING') AND lease_owner IS NOT NULL";
+        let leases =
+            "SELECT count(*) FROM operations WHERE state NOT IN ('PENDING', 'RUNNING') AND lease_owner IS NOT NULL";
         assert_eq!(self.value(leases).await, "0", "ended operations that somebody holds");
     }
 }

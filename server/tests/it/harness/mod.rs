@@ -19,7 +19,8 @@ pub(crate) use server::{Server, peak_helms, signal};
 
 /// A variable that `make test` sets.
 pub(crate) fn env(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `make test`, or eval \"$(dev/test-env up)\" first"))
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run `make test`, or eval \"$(dev/test-env up)\" first"))
 }
 
 /// A store id that no other test has.
