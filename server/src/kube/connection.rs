@@ -56,8 +56,9 @@ impl Connection {
         let runtime = tokio::runtime::Handle::current();
         // Reading the kubeconfig reads files and may run a credential plugin.
         let made = tokio::task::spawn_blocking(move || runtime.block_on(connect(&config)));
-        let connected = made.await.unwrap_or_else(|_| Err("the kubeconfig could not be read".into()));
-        let connected = connected.map_err(|cause| {
+        let made = tokio::time::timeout(self.config.request_timeout, made).await;
+        let made = made.unwrap_or_else(|_| Ok(Err("its credential plugin does not answer".into())));
+        let connected = made.unwrap_or_else(|_| Err("reading it failed".into())).map_err(|cause| {
             let message = format!("the kubeconfig cannot be used: {cause}");
             ClusterError::new(ClusterErrorKind::Unreachable, message)
         })?;

@@ -66,7 +66,10 @@ impl ClusterError {
     /// Whether the same request may work later without anybody changing anything else.
     pub fn retryable(&self) -> bool {
         use ClusterErrorKind as Kind;
-        matches!(self.kind, Kind::Unreachable | Kind::Overloaded | Kind::Conflict | Kind::Terminating | Kind::Gone)
+        matches!(
+            self.kind,
+            Kind::Unreachable | Kind::Overloaded | Kind::Unauthorized | Kind::Conflict | Kind::Terminating | Kind::Gone
+        )
     }
 
     /// How long the API server asked us to wait.
@@ -164,7 +167,7 @@ mod tests {
         use ClusterErrorKind as Kind;
         for (code, kind, retryable) in [
             (400, Kind::Rejected, false),
-            (401, Kind::Unauthorized, false),
+            (401, Kind::Unauthorized, true),
             (403, Kind::Forbidden, false),
             (404, Kind::NotFound, false),
             (409, Kind::Conflict, true),

@@ -23,13 +23,16 @@ pub(super) struct Masks {
 }
 
 impl Masks {
-    /// The failure with secrets masked. Without an answer from the cluster, the second net has to do.
+    /// The failure with secrets masked; without its details when the secrets cannot be read.
     pub(super) async fn failure(&mut self, cluster: &Cluster, namespace: &str, mut failure: Failure) -> Failure {
         if self.values.is_none() {
             self.values = cluster.secret_texts(namespace).await.ok();
         }
         let values = self.values.as_deref().unwrap_or_default();
         failure.message = mask(&failure.message, values);
+        if self.values.is_none() {
+            failure.details = vec!["Details are left out: the secrets to mask in them could not be read.".into()];
+        }
         failure.details.iter_mut().for_each(|line| *line = mask(line, values));
         failure
     }

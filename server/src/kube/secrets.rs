@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 
 use ::kube::Resource;
 use ::kube::api::{GetParams, ListParams, PostParams};
-use ::kube::core::Request;
+use ::kube::core::{ObjectList, Request};
 use futures::future::try_join_all;
 use k8s_openapi::ByteString;
-use k8s_openapi::List;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
@@ -18,6 +17,9 @@ use super::cluster::Cluster;
 use super::error::{ClusterError, ClusterErrorKind};
 use super::labels;
 use crate::secret::SecretText;
+
+/// Entries that are words ("wordpress"), and no secrets.
+const PUBLIC: [&str; 2] = ["username", "database"];
 
 /// A Secret to be there.
 #[derive(Debug, Clone)]
@@ -91,13 +93,14 @@ impl Cluster {
         }
     }
 
-    /// All texts in the namespace's Secrets that we made: what must be masked in everything that comes from there.
+    /// The secret texts in the namespace's Secrets that we made: to be masked in everything that comes from there.
     pub(super) async fn secret_texts(&self, namespace: &str) -> Result<Vec<SecretText>, ClusterError> {
         let what = format!("read the secrets in {namespace}");
         let ours = ListParams::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::STOREPLANE));
-        let list = self.secret_request::<List<Secret>>(&what, requests(namespace).list(&ours)).await?;
-        let values = list.items.into_iter().filter_map(|secret| secret.data).flat_map(BTreeMap::into_values);
-        Ok(values.filter_map(|ByteString(bytes)| String::from_utf8(bytes).ok()).map(SecretText::new).collect())
+        let list = self.secret_request::<ObjectList<Secret>>(&what, requests(namespace).list(&ours)).await?;
+        let entries = list.items.into_iter().filter_map(|secret| secret.data).flatten();
+        let hidden = entries.filter(|(key, _)| !PUBLIC.contains(&key.as_str()));
+        Ok(hidden.filter_map(|(_, ByteString(bytes))| String::from_utf8(bytes).ok()).map(SecretText::new).collect())
     }
 
     async fn secret_request<T: DeserializeOwned>(

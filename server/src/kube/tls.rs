@@ -14,7 +14,7 @@ use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 use tower::BoxError;
 
 use super::connection::CONNECT_TIMEOUT;
@@ -54,7 +54,7 @@ fn client_config(config: &Config) -> Result<ClientConfig, BoxError> {
 
 fn identity(auth: &AuthInfo) -> Result<Option<CertifiedKey>, BoxError> {
     let certificate = pem(auth.client_certificate_data.as_deref(), auth.client_certificate.as_deref())?;
-    let key = auth.client_key_data.as_ref().map(|data| data.expose_secret());
+    let key = auth.client_key_data.as_ref().map(ExposeSecret::expose_secret);
     let (Some(certificate), Some(key)) = (certificate, pem(key, auth.client_key.as_deref())?) else { return Ok(None) };
     let chain = CertificateDer::pem_slice_iter(&certificate).collect::<Result<Vec<_>, _>>()?;
     let key = any_supported_type(&PrivateKeyDer::from_pem_slice(&key)?)?;

@@ -123,7 +123,7 @@ async fn an_empty_namespace_goes_and_what_is_gone_stays_gone() {
     let spec = namespace(&cluster).await;
     remove(&cluster, &spec).await;
     remove(&cluster, &spec).await;
-    cluster.wait_namespace_gone(&spec.name, Duration::from_secs(60), |_| {}).await.expect("gone");
+    cluster.wait_namespace_gone(&spec.name, Duration::from_mins(2), |_| {}).await.expect("gone");
     assert_eq!(cluster.namespace_state(&spec.name).await, Ok(NamespaceState::Absent));
     remove(&cluster, &spec).await;
     cluster.wait_namespace_gone(&spec.name, Duration::from_secs(5), |_| {}).await.expect("still gone");
@@ -138,8 +138,17 @@ async fn a_namespace_held_by_a_finalizer_says_which() {
     let held: ConfigMap = serde_json::from_value(held).expect("a map");
     maps.create(&PostParams::default(), &held).await.expect("made");
     remove(&cluster, &spec).await;
+    let blocked = async {
+        loop {
+            match cluster.namespace_state(&spec.name).await.expect("a state") {
+                NamespaceState::Terminating { blocked_by } if !blocked_by.is_empty() => return,
+                _ => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), blocked).await.expect("it says what blocks it");
     let mut heard = Vec::new();
-    let waited = cluster.wait_namespace_gone(&spec.name, Duration::from_secs(10), |why| heard.push(why.to_vec())).await;
+    let waited = cluster.wait_namespace_gone(&spec.name, Duration::from_secs(3), |why| heard.push(why.to_vec())).await;
     let error = waited.expect_err("it does not go");
     assert_eq!((error.kind(), error.failure().reason), (ClusterErrorKind::Stuck, Reason::NamespaceStuck));
     assert!(error.failure().details.iter().any(|line| line.contains("example.com/keep")), "{:?}", error.failure());
@@ -151,7 +160,7 @@ async fn a_namespace_held_by_a_finalizer_says_which() {
     assert_eq!(made.expect_err("it is going").kind(), ClusterErrorKind::Terminating);
     let free = Patch::Merge(json!({"metadata": {"finalizers": null}}));
     maps.patch("held", &PatchParams::default(), &free).await.expect("freed");
-    cluster.wait_namespace_gone(&spec.name, Duration::from_secs(60), |_| {}).await.expect("gone");
+    cluster.wait_namespace_gone(&spec.name, Duration::from_mins(2), |_| {}).await.expect("gone");
 }
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! The API server goes away and comes back; the rollout goes on.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +36,7 @@ impl Cable {
         std::fs::write(&kubeconfig, serde_json::to_vec(&file).expect("JSON is YAML")).expect("a file");
         let (on, is_on) = watch::channel(true);
         let tasks = TaskTracker::new();
-        tasks.spawn(serve(listener, here, target.into(), is_on, tasks.clone()));
+        tasks.spawn(serve(listener, target.into(), is_on, tasks.clone()));
         Self { on, kubeconfig, _directory: directory, _tasks: tasks }
     }
 
@@ -47,13 +46,7 @@ impl Cable {
 }
 
 /// While the cable is cut nobody is served: open connections end, new ones end at once.
-async fn serve(
-    listener: TcpListener,
-    _here: SocketAddr,
-    target: Arc<str>,
-    on: watch::Receiver<bool>,
-    tasks: TaskTracker,
-) {
+async fn serve(listener: TcpListener, target: Arc<str>, on: watch::Receiver<bool>, tasks: TaskTracker) {
     while let Ok((mut inside, _)) = listener.accept().await {
         let (target, mut on) = (Arc::clone(&target), on.clone());
         tasks.spawn(async move {

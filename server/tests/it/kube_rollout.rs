@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_server::kube::RolloutUpdate;
 
-use crate::kube_support::{chart, env, impatient, install, namespace, remove, settle};
+use crate::kube_support::{chart, cluster, env, impatient, install, namespace, remove, settle};
 
 async fn rolled_out(values: &[&str]) -> (RolloutUpdate, Vec<String>) {
     let (cluster, chart) = (impatient(), chart());
@@ -100,7 +100,7 @@ async fn a_node_that_does_not_exist_is_the_cause() {
 
 #[tokio::test]
 async fn many_rollouts_at_once_share_connections_and_all_become_ready() {
-    let (cluster, chart) = (impatient(), chart());
+    let (cluster, chart) = (cluster(), chart());
     let helm = env("STOREPLANE_TEST_HELM3");
     let mut specs = Vec::new();
     for _ in 0..20 {

@@ -9,7 +9,7 @@ use storeplane_server::kube::{Cluster, ClusterConfig, Ensured, NamespaceSpec, Pa
 use uuid::Uuid;
 
 /// A rollout on simulated nodes takes well under a second; this is for a busy machine.
-pub(crate) const SETTLES_WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const SETTLES_WITHIN: Duration = Duration::from_mins(1);
 
 pub(crate) fn env(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with `make test`"))
@@ -29,8 +29,11 @@ pub(crate) fn cluster() -> Cluster {
 
 /// A cluster that does not wait long for what will not come.
 pub(crate) fn impatient() -> Cluster {
-    let patience =
-        Patience { unschedulable: Duration::from_secs(1), provisioning: Duration::from_secs(5), ..Patience::default() };
+    let patience = Patience {
+        unschedulable: Duration::from_secs(1),
+        provisioning: Duration::from_secs(20),
+        ..Patience::default()
+    };
     Cluster::new(ClusterConfig { patience, ..config() })
 }
 

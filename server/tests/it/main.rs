@@ -22,6 +22,7 @@ mod kube_namespaces;
 mod kube_outage;
 mod kube_releases;
 mod kube_rollout;
+mod kube_scripted;
 mod kube_support;
 mod lifecycle;
 mod lists;

@@ -17,12 +17,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::json;
 use storeplane_core::ids::{StoreId, StoreUid, Tenant};
 
+use super::backoff::Backoff;
 use super::cluster::Cluster;
 use super::error::{ClusterError, ClusterErrorKind};
 use super::labels;
 
 /// How often a change is tried again when somebody else changed the namespace at the same time.
-const ATTEMPTS: usize = 8;
+const ATTEMPTS: usize = 20;
 /// Namespaces asked for in one page.
 const PAGE: u32 = 500;
 
@@ -73,20 +74,26 @@ impl Cluster {
     /// Errors besides the usual: [`ClusterErrorKind::NotOurs`] for one that exists without our labels,
     /// [`ClusterErrorKind::Fenced`] when a later claim was here, [`ClusterErrorKind::Terminating`] while it is going.
     pub async fn ensure_namespace(&self, spec: &NamespaceSpec) -> Result<Ensured, ClusterError> {
+        let mut backoff = Backoff::default();
+        let mut found = None;
         for _ in 0..ATTEMPTS {
-            match self.create_namespace(spec).await {
-                Ok(()) => return Ok(Ensured::Created),
-                // A namespace that is going answers a create with a conflict as well.
-                Err(error) if matches!(error.kind(), ClusterErrorKind::Conflict | ClusterErrorKind::Terminating) => {}
-                Err(error) => return Err(error),
+            let done = match &found {
+                None => self.create_namespace(spec).await.map(|()| Ensured::Created),
+                Some(found) => {
+                    self.check_owner(spec, found)?;
+                    self.raise_fence(spec, found).await.map(|()| Ensured::Adopted)
+                }
+            };
+            match done.map_err(|error| (error.kind(), error)) {
+                Ok(ensured) => return Ok(ensured),
+                // It was there already, was changed by another, or went away in between.
+                Err((ClusterErrorKind::Conflict | ClusterErrorKind::NotFound, _)) => {}
+                Err((_, error)) => return Err(error),
             }
-            let Some(found) = self.get_namespace(&spec.name).await? else { continue };
-            self.check_owner(spec, &found)?;
-            match self.raise_fence(spec, &found).await {
-                Ok(()) => return Ok(Ensured::Adopted),
-                Err(error) if matches!(error.kind(), ClusterErrorKind::Conflict | ClusterErrorKind::NotFound) => {}
-                Err(error) => return Err(error),
+            if found.is_some() {
+                backoff.pause().await;
             }
+            found = self.get_namespace(&spec.name).await?;
         }
         let message = format!("could not adopt the namespace {}: it changes all the time", spec.name);
         Err(ClusterError::new(ClusterErrorKind::Conflict, message))

@@ -1,6 +1,7 @@
 //! The watching: opens the watches, takes in what they say, and says what changed.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -14,7 +15,7 @@ use super::watches::{self, Batch, STREAMS};
 use super::{ResourceKind, RolloutUpdate, explain, readiness};
 use crate::kube::backoff::Backoff;
 use crate::kube::cluster::Cluster;
-use crate::kube::connection::WatchClient;
+use crate::kube::connection::{Connected, WatchClient};
 use crate::kube::error::{ClusterError, ClusterErrorKind};
 use crate::kube::redact::Masks;
 
@@ -41,7 +42,8 @@ pub(super) struct Observer {
 
 struct Watches {
     batches: BoxStream<'static, Batch>,
-    connected: std::sync::Arc<crate::kube::connection::Connected>,
+    connected: Arc<Connected>,
+    since: Instant,
     _client: WatchClient,
 }
 
@@ -84,17 +86,24 @@ impl Observer {
     }
 
     async fn step(&mut self) {
+        let within = self.cluster.config().request_timeout;
         let Some(watches) = &mut self.watches else {
-            if let Err(error) = self.open().await {
+            let opened = tokio::time::timeout(within, self.open()).await;
+            if let Err(error) = opened.unwrap_or_else(|_| Err(no_answer())) {
                 self.interrupted(error).await;
             }
             return;
         };
-        let batch = match self.judge_again {
-            Some(when) => tokio::time::timeout_at(when, watches.batches.next()).await.unwrap_or(Some(Vec::new())),
-            None => watches.batches.next().await,
+        let complete = self.snapshot.is_complete();
+        let wake = if complete { self.judge_again } else { Some(watches.since + within) };
+        let batch = match wake {
+            Some(when) => tokio::time::timeout_at(when, watches.batches.next()).await,
+            None => Ok(watches.batches.next().await),
         };
-        for seen in batch.unwrap_or_default() {
+        if batch.is_err() && !complete {
+            return self.interrupted(no_answer()).await;
+        }
+        for seen in batch.ok().flatten().unwrap_or_default() {
             match seen {
                 Ok(seen) => self.snapshot.apply(seen),
                 Err(error) => return self.interrupted(error).await,
@@ -118,7 +127,7 @@ impl Observer {
         let client = connected.watch_client(STREAMS).await;
         let client = client.map_err(|error| ClusterError::from_client("watch the cluster", &error))?;
         let batches = watches::open(&client.client, &self.namespace);
-        self.watches = Some(Watches { batches, connected, _client: client });
+        self.watches = Some(Watches { batches, connected, since: Instant::now(), _client: client });
         Ok(())
     }
 
@@ -192,4 +201,8 @@ impl Observer {
         self.watches = None;
         self.done = true;
     }
+}
+
+fn no_answer() -> ClusterError {
+    ClusterError::new(ClusterErrorKind::Unreachable, "could not watch the release: no answer from the API server")
 }

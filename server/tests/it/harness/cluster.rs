@@ -9,13 +9,12 @@ use storeplane_server::kube::{Cluster, ClusterConfig, NamespaceState};
 
 pub(crate) struct Kubernetes {
     pub(crate) cluster: Cluster,
-    kubeconfig: std::path::PathBuf,
 }
 
 impl Kubernetes {
     pub(crate) fn new(kubeconfig: &Path) -> Self {
         let config = ClusterConfig { kubeconfig: Some(kubeconfig.to_owned()), ..ClusterConfig::new("storeplane") };
-        Self { cluster: Cluster::new(config), kubeconfig: kubeconfig.to_owned() }
+        Self { cluster: Cluster::new(config) }
     }
 
     /// Releases in a namespace, as `name status`.
@@ -44,10 +43,7 @@ impl Kubernetes {
     }
 
     async fn client(&self) -> kube::Client {
-        let config = kube::config::Kubeconfig::read_from(&self.kubeconfig).expect("a kubeconfig");
-        let options = kube::config::KubeConfigOptions::default();
-        let config = kube::Config::from_custom_kubeconfig(config, &options).await.expect("a kubeconfig");
-        kube::Client::try_from(config).expect("a client")
+        self.cluster.client().await.expect("a client")
     }
 
     /// All values in the environment of the shop's containers.

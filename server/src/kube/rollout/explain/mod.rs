@@ -9,7 +9,7 @@ mod pods;
 
 use std::cmp::Ordering;
 
-use storeplane_core::failure::{Failure, Reason};
+use storeplane_core::failure::{DETAIL_LINE_MAX, Failure, Reason, truncate};
 
 use super::snapshot::Snapshot;
 
@@ -61,6 +61,7 @@ pub(super) struct LogSource {
 
 impl Finding {
     fn new(reason: Reason, subject: String, message: String, grace: Grace) -> Self {
+        let message = truncate(message, DETAIL_LINE_MAX);
         Self { failure: Failure::new(reason, message), grace, rank: 0, subject, log: None }
     }
 
@@ -103,4 +104,5 @@ fn sentence(text: &str) -> &str {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+#[allow(clippy::needless_pass_by_value, reason = "a fixture reads better where it is passed as it is written")]
+mod tests;

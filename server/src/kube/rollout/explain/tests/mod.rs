@@ -1,4 +1,4 @@
-//! Small cases as Kubernetes shows them, and what they mean. Texts of conditions and events are recorded ones.
+//! Small cases as Kubernetes shows them, and what they mean. Their texts are the ones of Kubernetes 1.36.
 
 mod blocked;
 mod containers;
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::findings;
 use crate::kube::rollout::snapshot::Snapshot;
 
-/// A release `shop` with StatefulSet `store-db` and Deployment `store`, whose controllers have seen them, and `more`.
-pub(in crate::kube::rollout) fn snapshot(more: impl IntoIterator<Item = Value>) -> Snapshot {
+/// A release `shop` with the database's set `store-db` and Deployment `store`, whose controllers have seen them, and `more`.
+fn snapshot(more: impl IntoIterator<Item = Value>) -> Snapshot {
     let release = json!({"meta.helm.sh/release-name": "shop", "deployment.kubernetes.io/revision": "2"});
     let base = [
         json!({"kind": "StatefulSet", "metadata": {"name": "store-db", "uid": "set", "generation": 1, "annotations": release},
@@ -49,7 +49,7 @@ fn replica_set(name: &str, revision: &str) -> Value {
 }
 
 /// The database's pod, with a status.
-pub(in crate::kube::rollout) fn db_pod(status: Value) -> Value {
+fn db_pod(status: Value) -> Value {
     pod("store-db-0", "StatefulSet", "set", "new", status)
 }
 
