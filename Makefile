@@ -1,0 +1,26 @@
+# Each target is a script in dev/; say `make help`.
+.DEFAULT_GOAL := help
+.PHONY: help up down reset logs test check bench deny fmt
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+up: ## start everything here and create the store `demo` (CLUSTER=auto|docker|embedded|current)
+	@dev/up
+down: ## stop what `make up` started; stores and data stay
+	@dev/down
+reset: ## stop it and delete its data
+	@dev/reset
+logs: ## follow the logs
+	@dev/logs
+test: ## every test there is
+	@dev/test
+check: ## the fast part of `make test`
+	@dev/check
+bench: ## measure, next to bare helm
+	@dev/bench
+deny: ## licences, sources and banned crates (needs cargo-deny)
+	@command -v cargo-deny >/dev/null || { echo "make deny: install it first: cargo install --locked cargo-deny" >&2; exit 1; }
+	cargo deny check bans licenses sources
+fmt: ## format the Rust code
+	cargo fmt --all

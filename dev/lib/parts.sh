@@ -1,0 +1,156 @@
+# Which cluster and database `make up` uses, how each is started and stopped. Needs local.sh.
+# shellcheck shell=bash disable=SC2034,SC2154
+
+# What the caller's shell has from an earlier `. .storeplane/env` is ours, not a wish.
+forget_own_settings() {
+  [ "${DATABASE_URL:-}" != "$(stored DATABASE_URL)" ] || [ "$(kept postgres)" = given ] || unset DATABASE_URL
+  [ "${KUBECONFIG:-}" != "$(stored KUBECONFIG)" ] || unset KUBECONFIG
+}
+
+choose_parts() {
+  forget_own_settings
+  cluster=${CLUSTER:-auto}
+  case $cluster in
+  auto)
+    cluster=$(kept cluster)
+    [ -n "$cluster" ] || if engine_answers; then cluster=docker; else cluster=embedded; fi
+    ;;
+  docker) engine_answers || fail "CLUSTER=docker, but no Docker engine with \`docker compose\` answers" ;;
+  embedded | current) ;;
+  *) fail "CLUSTER is auto, docker, embedded or current, not $cluster" ;;
+  esac
+  if [ "$(kept cluster)" != "$cluster" ] && [ -n "$(kept cluster)" ]; then
+    fail "the stores here live in the cluster '$(kept cluster)'; \`make reset\` first, then CLUSTER=$cluster make up"
+  fi
+  if [ -n "${DATABASE_URL:-}" ]; then postgres=given; else
+    postgres=$(kept postgres)
+    case $postgres in
+    '' | given) if engine_answers; then postgres=docker; else postgres=embedded; fi ;;
+    esac
+  fi
+  keep cluster "$cluster"
+  keep postgres "$postgres"
+  case $cluster in
+  docker) cluster_text='k3s in Docker' ;;
+  embedded) cluster_text='embedded (real Kubernetes API, SIMULATED nodes)' ;;
+  current) cluster_text="your current context" ;;
+  esac
+  case $postgres in
+  docker) database_text='Postgres in Docker' ;;
+  embedded) database_text='Postgres, embedded' ;;
+  given) database_text='from DATABASE_URL' ;;
+  esac
+}
+
+# What we can't install ourselves, all of it at once.
+need_tools() {
+  local missing=()
+  command -v cargo >/dev/null || missing+=('cargo (Rust 1.95 or newer: https://rustup.rs)')
+  command -v cc >/dev/null || missing+=('cc (Debian: gcc)')
+  command -v python3 >/dev/null || missing+=('python3 with its venv module')
+  command -v go >/dev/null || missing+=('go (1.26 or newer: https://go.dev/dl)')
+  [ "$cluster" != current ] || command -v kubectl >/dev/null || missing+=('kubectl, for CLUSTER=current')
+  [ ${#missing[@]} = 0 ] && return
+  printf '%s: this is missing here:\n' "$command_name" >&2
+  printf '  %s\n' "${missing[@]}" >&2
+  exit 1
+}
+
+# helm (the one on PATH, if the server takes it) and grpcurl.
+tools_up() {
+  local helm='' grpcurl
+  if command -v helm >/dev/null && helm version --template '{{.Version}}' 2>/dev/null | grep -Eq '^v(3\.(1[7-9]|[2-9][0-9])|4)\.'; then
+    helm=$(command -v helm)
+  else
+    helm=$(dev/tools helm3)
+  fi
+  grpcurl=$(command -v grpcurl) || grpcurl=$(dev/tools grpcurl)
+  printf '%s\n' "$helm" "$grpcurl" >"$state/tools"
+}
+
+postgres_up() {
+  local url port
+  case $postgres in
+  given) url=$DATABASE_URL ;;
+  embedded) url=$(dev/postgres up --dir "$state/postgres") ;;
+  docker)
+    port=$(kept_port postgres_port 15432)
+    STOREPLANE_POSTGRES_PORT=$port compose up --detach --wait postgres
+    url=postgres://storeplane:storeplane@127.0.0.1:$port/storeplane
+    ;;
+  esac
+  printf '%s\n' "$url" >"$state/database-url"
+}
+
+cluster_up() {
+  local file=$state/cluster/admin.kubeconfig port
+  case $cluster in
+  embedded) "$(dev/tools cluster)" up --dir "$state/cluster" --detach ;;
+  docker)
+    port=$(kept_port kubernetes_port 16443)
+    STOREPLANE_KUBERNETES_PORT=$port STOREPLANE_SHOP_PORT=$(kept_port shop_port 8081) compose up --detach --wait k3s
+    mkdir -p "$state/cluster"
+    compose exec -T k3s cat /kubeconfig/host.yaml >"$file"
+    sed -i "s#https://k3s:6443#https://127.0.0.1:$port#" "$file"
+    images_into_k3s
+    ;;
+  current)
+    # A copy, so that a context chosen later changes nothing here; made anew only when asked for by name.
+    [ "${CLUSTER:-auto}" = current ] || [ ! -f "$file" ] || return 0
+    mkdir -p "$state/cluster"
+    echo "context: $(kubectl config current-context)"
+    kubectl config view --minify --flatten --raw >"$file"
+    ;;
+  esac
+  printf '%s\n' "$file" >"$state/kubeconfig-path"
+}
+
+# The shop's images are not in a registry: they are built here and handed to k3s.
+images_into_k3s() {
+  local name image
+  for name in store store-db; do
+    [ -f "images/$name/Dockerfile" ] || continue
+    image=docker.io/storeplane/$name:$(image_tag "$name")
+    docker image inspect "$image" >/dev/null 2>&1 || docker build --tag "$image" "images/$name"
+    compose exec -T k3s ctr -n k8s.io images ls -q | grep -qxF "$image" && continue
+    docker save "$image" | compose exec -T k3s ctr -n k8s.io images import -
+  done
+}
+image_tag() { # NAME: as the chart asks for it
+  awk -v want="storeplane/$1" '$1 == "repository:" { found = $2 == want } found && $1 == "tag:" { gsub(/"/, "", $2); print $2; exit }' charts/woocommerce/values.yaml
+}
+
+cluster_down() {
+  case $(kept cluster) in
+  embedded) [ ! -d "$state/cluster" ] || "$(dev/tools cluster)" down --dir "$state/cluster" ;;
+  docker) ! engine_answers || compose stop k3s ;;
+  esac
+}
+postgres_down() {
+  case $(kept postgres) in
+  embedded) [ ! -d "$state/postgres" ] || dev/postgres down --dir "$state/postgres" ;;
+  docker) ! engine_answers || compose stop postgres ;;
+  esac
+}
+
+write_env() { # ADDR TOKEN
+  local name
+  {
+    for name in STOREPLANE_ADDR STOREPLANE_TOKEN DATABASE_URL KUBECONFIG; do
+      case $name in
+      STOREPLANE_ADDR) printf '%s=%s\n' $name "$1" ;;
+      STOREPLANE_TOKEN) printf '%s=%s\n' $name "$2" ;;
+      *) printf '%s=%s\n' $name "$(plain_or_quoted "${!name}")" ;;
+      esac
+    done
+    echo 'export STOREPLANE_ADDR STOREPLANE_TOKEN DATABASE_URL KUBECONFIG'
+  } >"$state/env.new"
+  chmod 600 "$state/env.new"
+  mv "$state/env.new" "$state/env"
+}
+plain_or_quoted() { # quotes only where a shell needs them
+  case $1 in
+  *[!A-Za-z0-9_./:@%=,+-]*) printf "'%s'" "${1//\'/\'\\\'\'}" ;;
+  *) printf '%s' "$1" ;;
+  esac
+}

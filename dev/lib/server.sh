@@ -1,0 +1,70 @@
+# Starts and stops storeplane-server in the background. Needs local.sh.
+# shellcheck shell=bash disable=SC2154
+
+# Stops it as an orchestrator would: operations are handed on, helm ends in order.
+server_stop() {
+  local pid
+  pid=$(running storeplane-server) || { rm -f "$state/storeplane-server.pid"; return 0; }
+  kill -TERM "$pid" 2>/dev/null || true
+  for _ in $(seq 200); do
+    running storeplane-server >/dev/null || break
+    sleep 0.1
+  done
+  if running storeplane-server >/dev/null; then
+    say "  the server (process $pid) did not stop in 20 s; killing it"
+    kill -KILL "$pid" 2>/dev/null || true
+  fi
+  rm -f "$state/storeplane-server.pid"
+}
+
+# Starts it unless the same binary with the same settings runs. Settings are arguments NAME=VALUE.
+server_start() { # BINARY NAME=VALUE...
+  local binary=$1 pid wanted
+  shift
+  wanted=$(printf '%s\n' "$binary $(stat -c '%Y %s' "$binary")" "$@" | sha256sum)
+  if pid=$(running storeplane-server) && [ "$wanted" = "$(cat "$state/storeplane-server.started" 2>/dev/null)" ]; then
+    say "  server     runs already (process $pid)"
+    return
+  fi
+  if [ -n "$pid" ]; then
+    say "  server     restarting: it or its settings changed"
+    server_stop
+  fi
+  mkdir -p "$logs"
+  # setsid may fork: the process writes its own id.
+  rm -f "$state/storeplane-server.pid"
+  # shellcheck disable=SC2016
+  env "$@" setsid nohup bash -c 'echo $$ >"$1.new" && mv "$1.new" "$1" && exec "$2" serve' \
+    start "$state/storeplane-server.pid" "$binary" >>"$logs/server.log" 2>&1 </dev/null 9>&- &
+  for _ in $(seq 100); do
+    [ -s "$state/storeplane-server.pid" ] && break
+    sleep 0.02
+  done
+  printf '%s\n' "$wanted" >"$state/storeplane-server.started"
+}
+
+# Waits until every part is usable; says which is not when that takes long.
+server_ready() { # PORT SECONDS
+  local began answer='' said=0 waited
+  began=$(date +%s)
+  while waited=$(seconds_since "$began"); do
+    running storeplane-server >/dev/null || { show_log "$logs/server.log"; fail "the server ended at its start"; }
+    answer=$(http_get "$1" /readyz || true)
+    [ "${answer%%$'\n'*}" = 200 ] && return 0
+    if [ "$waited" -ge "$2" ]; then
+      show_log "$logs/server.log"
+      fail "the server is not ready after $2 s: ${answer#*$'\n'}"
+    fi
+    if [ "$waited" -ge $((said + 5)) ]; then
+      said=$waited
+      say "  server     not ready yet, ${waited} s: $(not_ready "$answer")"
+    fi
+    sleep 0.2
+  done
+}
+
+not_ready() { # ANSWER OF /readyz: the parts that are away, with why
+  local parts
+  parts=$(grep -o '"[a-z]*":{"ok":false,"why":"[^"]*"' <<<"$1" | sed 's/"\([a-z]*\)":{"ok":false,"why":"\(.*\)"/\1: \2/' | paste -sd ';' -)
+  echo "${parts:-it does not answer yet}"
+}

@@ -1,0 +1,80 @@
+# Parts of a test run: a line each, logs apart, a summary with the runners' own closing lines. Needs local.sh.
+# shellcheck shell=bash disable=SC2034,SC2154
+
+results=$state/test
+lane_pids=()
+
+suite_begin() {
+  suite_began=$(date +%s)
+  rm -rf "$results"
+  mkdir -p "$results"
+}
+
+wanted() { # NAME: whether it was asked for
+  local word
+  [ ${#only[@]} != 0 ] || return 0
+  for word in "${only[@]}"; do case $1 in *"$word"*) return 0 ;; esac done
+  # What the others stand on always runs.
+  case $1 in tools | environment) return 0 ;; esac
+  return 1
+}
+
+part() { # NAME COMMAND...
+  local name=$1 began=${EPOCHREALTIME/[.,]/} seconds
+  shift
+  wanted "$name" || return 0
+  if ("$@") >"$results/$name.log" 2>&1 </dev/null; then
+    seconds=$(tenths "$began")
+    echo "$name" >>"$results/passed"
+    printf 'ok    %-14s %7s s\n' "$name" "$seconds"
+  else
+    seconds=$(tenths "$began")
+    echo "$name" >>"$results/failed"
+    {
+      printf 'FAIL  %-14s %7s s   %s\n' "$name" "$seconds" "${results#"$root"/}/$name.log"
+      tail -n 40 "$results/$name.log" | sed 's/^/      | /'
+    }
+  fi
+}
+tenths() { # MICROSECONDS AT THE BEGINNING
+  local spent=$(((${EPOCHREALTIME/[.,]/} - $1) / 100000))
+  echo "$((spent / 10)).$((spent % 10))"
+}
+skip() { # NAME WHY
+  wanted "$1" || return 0
+  printf 'skip  %-14s           %s\n' "$1" "$2"
+}
+
+# A lane runs its parts one after another, beside the other lanes, in a process group of its own.
+lane() { # FUNCTION
+  set -m
+  "$1" &
+  set +m
+  lane_pids+=($!)
+}
+lanes_wait() {
+  local pid
+  for pid in "${lane_pids[@]}"; do wait "$pid"; done
+  lane_pids=()
+}
+lanes_end() {
+  local pid
+  for pid in "${lane_pids[@]}"; do kill -TERM -- "-$pid" 2>/dev/null; done
+  for pid in "${lane_pids[@]}"; do wait "$pid" 2>/dev/null; done
+  lane_pids=()
+}
+
+suite_end() { # closing lines, then ours; the exit code says whether all passed
+  local name passed failed
+  echo
+  for name in unit doc-tests integration chart cluster-test; do
+    [ -f "$results/$name.log" ] || continue
+    grep -hE '^test result: |^[0-9]+ passed, [0-9]+ failed|^(ok|FAIL|---) .*[0-9.]+m?s$' "$results/$name.log" \
+      | grep -v ' 0 passed; 0 failed; 0 ignored; 0 measured' | sed "s/^/$name: /"
+  done
+  passed=$(wc -l 2>/dev/null <"$results/passed") || passed=0
+  failed=$(wc -l 2>/dev/null <"$results/failed") || failed=0
+  printf '\n%s: %s parts passed, %s failed, in %s s\n' "$command_name" "$passed" "$failed" "$(seconds_since "$suite_began")"
+  [ "$failed" = 0 ] || { printf 'failed: %s\n' "$(paste -sd ' ' "$results/failed")"; return 1; }
+  [ "$passed" != 0 ]
+}
