@@ -90,8 +90,8 @@ cluster_up() {
     port=$(kept_port kubernetes_port 16443)
     STOREPLANE_KUBERNETES_PORT=$port STOREPLANE_SHOP_PORT=$(kept_port shop_port 8081) compose up --detach --wait k3s
     mkdir -p "$state/cluster"
-    compose exec -T k3s cat /kubeconfig/host.yaml >"$file"
-    sed -i "s#https://k3s:6443#https://127.0.0.1:$port#" "$file"
+    compose exec -T k3s cat /kubeconfig/k3s.yaml >"$file"
+    sed -i "s|https://127.0.0.1:6443|https://127.0.0.1:$port|" "$file"
     images_into_k3s
     ;;
   current)
