@@ -14,9 +14,8 @@ wanted() { # NAME: whether it was asked for
   local word
   [ ${#only[@]} != 0 ] || return 0
   for word in "${only[@]}"; do case $1 in *"$word"*) return 0 ;; esac done
-  # What the others stand on always runs.
-  case $1 in tools | environment) return 0 ;; esac
-  return 1
+  # What those stand on.
+  case $1 in tools | environment) wanted integration || wanted chart ;; *) return 1 ;; esac
 }
 
 part() { # NAME COMMAND...
