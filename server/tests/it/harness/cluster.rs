@@ -49,8 +49,7 @@ impl Kubernetes {
     /// All values in the environment of the shop's containers.
     pub(crate) async fn pod_environment(&self, namespace: &str) -> Vec<String> {
         let deployments = Api::<Deployment>::namespaced(self.client().await, namespace);
-        let pod =
-            deployments.get("store").await.expect("the shop").spec.and_then(|spec| spec.template.spec).expect("a pod");
+        let pod = deployments.get("store").await.expect("the shop").spec.template.spec.expect("a pod");
         let containers = pod.containers.into_iter().chain(pod.init_containers.unwrap_or_default());
         containers
             .flat_map(|container| container.env.unwrap_or_default())

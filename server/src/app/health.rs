@@ -1,0 +1,132 @@
+//! Whether the parts that this server needs can be used: asked every few seconds, kept, and told to everybody.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Between two looks at a part.
+const INTERVAL: Duration = Duration::from_secs(3);
+/// How long a look may take.
+const TIME: Duration = Duration::from_secs(5);
+
+/// Whether a part can be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It can.
+    Usable,
+    /// It cannot; why, in one sentence without secrets.
+    Away(String),
+}
+
+/// A part, and how it is.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// `postgres`, `kubernetes` or `helm`.
+    pub name: &'static str,
+    /// The last that is known.
+    pub state: watch::Receiver<Health>,
+}
+
+impl Part {
+    /// Looks at a part now and then, until `shutdown`. Before the first look it is away.
+    pub fn probe<F, T>(
+        name: &'static str,
+        tasks: &TaskTracker,
+        shutdown: CancellationToken,
+        look: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<T, String>> + Send,
+    {
+        let (sender, state) = watch::channel(Health::Away("was not looked at yet".into()));
+        tasks.spawn(async move {
+            let looking = async {
+                loop {
+                    let health = match tokio::time::timeout(TIME, look()).await {
+                        Ok(Ok(_)) => Health::Usable,
+                        Ok(Err(why)) => Health::Away(why),
+                        Err(_) => Health::Away(format!("gave no answer in {} s", TIME.as_secs())),
+                    };
+                    tell(name, &sender, health);
+                    tokio::time::sleep(INTERVAL).await;
+                }
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = looking => {}
+            }
+        });
+        Self { name, state }
+    }
+
+    /// True if it can be used.
+    pub fn is_usable(&self) -> bool {
+        *self.state.borrow() == Health::Usable
+    }
+
+    /// Waits for a change.
+    pub async fn changed(&mut self) {
+        if self.state.changed().await.is_err() {
+            // Nobody looks any more: it stays as it is.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn tell(name: &str, sender: &watch::Sender<Health>, health: Health) {
+    sender.send_if_modified(|before| {
+        let changed = *before != health;
+        if changed {
+            match &health {
+                Health::Usable => tracing::info!(part = name, "part is usable"),
+                Health::Away(why) => tracing::warn!(part = name, why, "part is not usable"),
+            }
+            *before = health;
+        }
+        changed
+    });
+}
+
+/// True if the server can do all of its work.
+pub fn all_usable(parts: &[Part]) -> bool {
+    parts.iter().all(Part::is_usable)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_comes_and_goes() {
+        let (tasks, shutdown, there) = (TaskTracker::new(), CancellationToken::new(), Arc::new(AtomicBool::new(true)));
+        let asked = Arc::clone(&there);
+        let mut part = Part::probe("helm", &tasks, shutdown.clone(), move || {
+            let there = asked.load(Ordering::Relaxed);
+            async move { if there { Ok(()) } else { Err("is missing".to_owned()) } }
+        });
+        assert!(!part.is_usable());
+        part.changed().await;
+        assert!(part.is_usable());
+        there.store(false, Ordering::Relaxed);
+        part.changed().await;
+        assert_eq!(*part.state.borrow(), Health::Away("is missing".into()));
+        shutdown.cancel();
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_that_hangs_is_away() {
+        let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+        let mut part = Part::probe("kubernetes", &tasks, shutdown.clone(), std::future::pending::<Result<(), String>>);
+        part.changed().await;
+        assert_eq!(*part.state.borrow(), Health::Away("gave no answer in 5 s".into()));
+        shutdown.cancel();
+    }
+}

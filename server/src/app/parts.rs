@@ -1,0 +1,164 @@
+//! What the server is made of, and which part gets which.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::DatabaseConnection;
+use storeplane_core::ports::{Clock, Ids, Stores};
+use storeplane_core::service::Service;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::health::Part;
+use crate::config::{self, CatalogError, Config, ConfigError};
+use crate::helm::{Helm, HelmConfig};
+use crate::kube::{Cluster, ClusterConfig};
+use crate::postgres::{self, ConnectError, EventLog, Hints, PgStores, Queue, Schema, Tokens};
+use crate::system::{RandomIds, SystemClock};
+use crate::watch::{Hub, Watches};
+use crate::worker::Tools;
+
+/// Longest that helm has from SIGTERM to SIGKILL. With half a lease of silence it stays within the lease.
+const HELM_GRACE: Duration = Duration::from_secs(5);
+
+/// Why the server does not start. Nothing of this changes by waiting.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Something is missing in the configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A chart is missing or broken.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The database's URL cannot be used.
+    #[error(transparent)]
+    Database(#[from] ConnectError),
+    /// The port cannot be had.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The descriptors that reflection serves are broken.
+    #[error("reflection cannot serve the descriptors: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// The parts, not yet at work.
+pub(super) struct Parts {
+    database: DatabaseConnection,
+    hints: Hints,
+    hub: Hub,
+    log: EventLog,
+    cluster: Cluster,
+    pub(super) service: Service,
+    pub(super) watches: Watches,
+    pub(super) tokens: Tokens,
+    pub(super) helm: Helm,
+    pub(super) tools: Tools,
+}
+
+impl Parts {
+    pub(super) async fn new(config: &Config, shutdown: &CancellationToken) -> Result<Self, StartError> {
+        let catalog = Arc::new(config::catalog(config)?);
+        let database = postgres::connect(config.database_url()?.expose(), config.database.pool_size).await?;
+        let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
+        let (hints, hub, log) = (Hints::default(), Hub::default(), EventLog::new(database.clone()));
+        let stores: Arc<dyn Stores> = Arc::new(PgStores::new(database.clone(), Arc::clone(&clock), hints.clone()));
+        let tokens = Tokens::new(database.clone(), Arc::clone(&clock), Arc::clone(&ids));
+        let watches = Watches::new(
+            Arc::clone(&stores),
+            log.clone(),
+            tokens.clone(),
+            hub.clone(),
+            Arc::clone(&clock),
+            shutdown.clone(),
+        );
+        let service = Service::new(stores, Arc::clone(&clock), Arc::clone(&ids), Arc::clone(&catalog), &config.domain);
+        let lease = Duration::from_secs(config.worker.lease_seconds);
+        let (helm, cluster) = (Helm::new(helm_config(config)), Cluster::new(cluster_config(config)));
+        let tools = Tools {
+            queue: Queue::new(database.clone(), Arc::clone(&clock), hints.clone(), lease),
+            hints: hints.clone(),
+            helm: helm.clone(),
+            cluster: cluster.clone(),
+            catalog,
+            clock,
+            ids,
+        };
+        Ok(Self { database, hints, hub, log, cluster, service, watches, tokens, helm, tools })
+    }
+
+    /// Starts what carries news: from Postgres to this process, and from the log to its watchers.
+    pub(super) fn start(
+        &self,
+        config: &Config,
+        tasks: &TaskTracker,
+        shutdown: &CancellationToken,
+    ) -> Result<(), ConfigError> {
+        let url = match &config.database.listen_url {
+            Some(url) => url,
+            None => config.database_url()?,
+        };
+        tasks.spawn(postgres::listen(url.expose().to_owned(), self.hints.clone(), shutdown.clone()));
+        tasks.spawn(postgres::keep_tidy(self.database.clone(), Arc::clone(&self.tools.clock), shutdown.clone()));
+        tasks.spawn(self.hub.clone().run(self.log.clone(), self.hints.events(), shutdown.clone()));
+        Ok(())
+    }
+
+    /// Looks at the parts that may be away.
+    pub(super) fn probes(&self, tasks: &TaskTracker, shutdown: &CancellationToken) -> Vec<Part> {
+        let (database, cluster, helm) = (self.database.clone(), self.cluster.clone(), self.helm.clone());
+        let postgres = Part::probe("postgres", tasks, shutdown.clone(), move || {
+            let database = database.clone();
+            async move { postgres_usable(&database).await }
+        });
+        let kubernetes = Part::probe("kubernetes", tasks, shutdown.clone(), move || {
+            let cluster = cluster.clone();
+            async move { cluster.check().await.map_err(|error| error.to_string()) }
+        });
+        let helm = Part::probe("helm", tasks, shutdown.clone(), move || {
+            let helm = helm.clone();
+            async move { helm.version().await.map_err(|error| error.to_string()) }
+        });
+        vec![postgres, kubernetes, helm]
+    }
+}
+
+async fn postgres_usable(database: &DatabaseConnection) -> Result<(), String> {
+    match postgres::schema(database).await {
+        Ok(Schema::Current) => Ok(()),
+        Ok(Schema::Behind(missing)) => {
+            Err(format!("{missing} migrations are missing: run `storeplane-server migrate`"))
+        }
+        Err(error) => {
+            tracing::debug!(%error, "the database is not available");
+            Err("the database is not available".into())
+        }
+    }
+}
+
+/// How this configuration runs helm.
+pub fn helm_config(config: &Config) -> HelmConfig {
+    HelmConfig {
+        binary: config.helm.binary.clone(),
+        max_processes: config.helm.max_processes,
+        kubeconfig: config.kubernetes.kubeconfig.clone(),
+        kube_context: config.kubernetes.context.clone(),
+        grace: HELM_GRACE.min(Duration::from_secs(config.worker.lease_seconds) / 3),
+        ..HelmConfig::default()
+    }
+}
+
+/// How this configuration reaches the cluster.
+pub fn cluster_config(config: &Config) -> ClusterConfig {
+    ClusterConfig {
+        kubeconfig: config.kubernetes.kubeconfig.clone(),
+        context: config.kubernetes.context.clone(),
+        ..ClusterConfig::new(config.instance.as_str())
+    }
+}

@@ -1,0 +1,134 @@
+//! The command line: `serve`, `migrate`, `config`, `token`.
+
+mod token;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{self, Server};
+use crate::config::{Config, Overrides};
+use crate::postgres;
+use crate::telemetry::Telemetry;
+
+/// The storeplane control plane: WooCommerce stores as an API.
+#[derive(Debug, Parser)]
+#[command(name = "storeplane-server", version)]
+struct Cli {
+    #[command(flatten)]
+    overrides: Overrides,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves gRPC, grpc-web and HTTP, and works on operations.
+    Serve,
+    /// Brings the database's schema up to date.
+    Migrate,
+    /// Prints the effective configuration, without secrets.
+    Config,
+    /// Makes, lists and revokes API tokens.
+    #[command(subcommand)]
+    Token(token::Command),
+}
+
+/// Anything that ends a command; the text is all that is left to say.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Does what the command line asks for.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nobody is left to tell if standard error is gone.
+            let _ = writeln!(std::io::stderr(), "storeplane-server: {}", text(&*failure));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let config = Config::load(&cli.overrides)?;
+    if matches!(cli.command, Command::Config) {
+        return print(&config.print()?);
+    }
+    // sqlx, kube and tonic share one crypto provider. It fails only if there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        match cli.command {
+            Command::Config => Ok(()),
+            Command::Serve => serve(&config).await,
+            Command::Migrate => migrate(&config).await,
+            Command::Token(command) => token::run(command, &config).await,
+        }
+    })
+}
+
+async fn serve(config: &Config) -> Result<(), Failure> {
+    let telemetry = Telemetry::init(config)?;
+    let shutdown = CancellationToken::new();
+    let server = Server::bind(config, shutdown.clone()).await?;
+    tracing::info!(address = %server.address(), version = env!("CARGO_PKG_VERSION"), "listening");
+    let mut running = Box::pin(server.run());
+    let ended = tokio::select! {
+        ended = &mut running => ended,
+        signals = app::stop_on_signals(shutdown) => {
+            signals?;
+            running.await
+        }
+    };
+    tracing::info!("stopped");
+    telemetry.shutdown().await;
+    Ok(ended?)
+}
+
+async fn migrate(config: &Config) -> Result<(), Failure> {
+    let database = postgres::connect(config.database_url()?.expose(), 2).await?;
+    postgres::migrate(&database).await?;
+    print("the schema is up to date\n")
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+/// An error with its causes, each said once.
+fn text(failure: &dyn std::error::Error) -> String {
+    let mut text = failure.to_string();
+    let mut cause = failure.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_may_come_before_and_after_the_command() {
+        for line in [["s", "--domain", "x.test", "serve"], ["s", "serve", "--domain", "x.test"]] {
+            let cli = Cli::try_parse_from(line).expect("good");
+            assert_eq!(cli.overrides.domain.as_deref(), Some("x.test"));
+        }
+    }
+}

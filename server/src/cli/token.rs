@@ -1,0 +1,100 @@
+//! `token create`, `token list`, `token revoke`.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use clap::{Subcommand, ValueEnum};
+use storeplane_core::identity::Role;
+use storeplane_core::ids::{Tenant, TokenId};
+use time::format_description::well_known::Rfc3339;
+
+use super::{Failure, print};
+use crate::config::Config;
+use crate::postgres::{self, Tokens};
+use crate::system::{RandomIds, SystemClock};
+
+/// Who makes and revokes tokens here, in the audit log.
+const ACTOR: &str = "command line";
+/// Longest name of a token, in characters.
+const NAME_MAX: usize = 80;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Makes a token and prints it, and nothing else. It is shown this once.
+    Create {
+        /// Whose stores it sees.
+        #[arg(long, default_value = "default")]
+        tenant: Tenant,
+        /// What it allows.
+        #[arg(long, value_enum)]
+        role: RoleName,
+        /// Who will use it: the name in the audit log.
+        #[arg(long, value_parser = name)]
+        name: String,
+    },
+    /// Lists all tokens, without their secrets.
+    List,
+    /// Makes a token worthless.
+    Revoke {
+        /// Its id, as `token list` shows it.
+        id: TokenId,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum RoleName {
+    /// Reads.
+    Viewer,
+    /// Changes stores as well.
+    Operator,
+    /// Manages tokens as well.
+    Admin,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Viewer => Self::Viewer,
+            RoleName::Operator => Self::Operator,
+            RoleName::Admin => Self::Admin,
+        }
+    }
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let good = !text.trim().is_empty() && text.chars().count() <= NAME_MAX && !text.chars().any(char::is_control);
+    if good {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("must be 1 to {NAME_MAX} characters without control characters"))
+    }
+}
+
+pub(super) async fn run(command: Command, config: &Config) -> Result<(), Failure> {
+    let database = postgres::connect(config.database_url()?.expose(), 2).await?;
+    let tokens = Tokens::new(database, Arc::new(SystemClock), Arc::new(RandomIds));
+    match command {
+        Command::Create { tenant, role, name, .. } => {
+            let (_, secret) = tokens.create(tenant, role.into(), &name, ACTOR).await?;
+            print(&format!("{secret}\n"))
+        }
+        Command::List => {
+            let mut table =
+                format!("{:36}  {:15}  {:8}  {:20}  {:8}  NAME\n", "ID", "TENANT", "ROLE", "CREATED", "STATE");
+            for token in tokens.list().await? {
+                let state = if token.revoked_at.is_some() { "revoked" } else { "valid" };
+                let created = token.created_at.replace_nanosecond(0)?.format(&Rfc3339)?;
+                let (tenant, role) = (token.tenant.as_str(), token.role.as_str());
+                writeln!(table, "{}  {tenant:15}  {role:8}  {created:20}  {state:8}  {}", token.id, token.name)?;
+            }
+            print(&table)
+        }
+        Command::Revoke { id } => {
+            if tokens.revoke(id, ACTOR).await? {
+                print("revoked\n")
+            } else {
+                Err(format!("there is no token {id} that is not revoked").into())
+            }
+        }
+    }
+}

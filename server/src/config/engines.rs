@@ -1,0 +1,173 @@
+//! From the configured engines to the domain's [`Catalog`]: what the charts themselves say.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use storeplane_core::engine::{Catalog, Engine, Plan, SecretEntry, SecretTemplate};
+use storeplane_core::store::Versions;
+
+use super::Config;
+
+/// Why an engine cannot be offered. Names the key and the file.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// A file is missing or cannot be read.
+    #[error("engines.{engine}: cannot read {}: {source}", path.display())]
+    Read {
+        /// Which engine.
+        engine: String,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("engines.{engine}: {} {problem}", path.display())]
+    Broken {
+        /// Which engine.
+        engine: String,
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// There is no engine.
+    #[error("engines: there is none")]
+    Empty,
+}
+
+#[derive(Deserialize)]
+struct ChartFile {
+    name: String,
+    version: String,
+    #[serde(default, rename = "appVersion")]
+    app_version: String,
+}
+
+#[derive(Default, Deserialize)]
+struct ValuesFile {
+    #[serde(default)]
+    ingress: Option<Ingress>,
+}
+
+#[derive(Default, Deserialize)]
+struct Ingress {
+    #[serde(default)]
+    tls: Option<Tls>,
+}
+
+#[derive(Default, Deserialize)]
+struct Tls {
+    enabled: Option<bool>,
+}
+
+/// A chart's `secrets.yaml`: Secrets by name, and in each its entries by key.
+type SecretsFile = BTreeMap<String, BTreeMap<String, EntryFile>>;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum EntryFile {
+    Fixed(String),
+    Random(usize),
+}
+
+/// Fewest random characters that are a secret: 16 of 36 make 82 bits.
+const RANDOM_MIN: usize = 16;
+
+/// Reads the charts of all engines. The default engine and its default plan come first.
+pub fn catalog(config: &Config) -> Result<Catalog, CatalogError> {
+    let default = &config.charts.default_engine;
+    let mut names: Vec<&String> = config.engines.keys().collect();
+    names.sort_by_key(|name| *name != default);
+    let engines = names.into_iter().filter_map(|name| Some((name, config.engines.get(name)?)));
+    let engines: Vec<Engine> =
+        engines.map(|(name, engine)| Chart { config, name }.engine(engine)).collect::<Result<_, _>>()?;
+    Catalog::new(engines).ok_or(CatalogError::Empty)
+}
+
+/// The chart of one engine while it is read.
+struct Chart<'a> {
+    config: &'a Config,
+    name: &'a str,
+}
+
+impl Chart<'_> {
+    fn engine(&self, engine: &super::Engine) -> Result<Engine, CatalogError> {
+        let dir = self.config.charts.dir.join(&engine.chart);
+        let dir = std::path::absolute(&dir).map_err(|source| self.unreadable(&dir, source))?;
+        let chart: ChartFile = self.read(&dir.join("Chart.yaml"))?;
+        if chart.name.is_empty() || chart.version.is_empty() {
+            return Err(self.broken(&dir.join("Chart.yaml"), "has no name or no version"));
+        }
+        let values: Vec<PathBuf> = engine.values.iter().map(|file| dir.join(file)).collect();
+        let mut secure = false;
+        for file in std::iter::once(&dir.join("values.yaml")).filter(|file| file.exists()).chain(&values) {
+            let read: Option<ValuesFile> = self.read(file)?;
+            let tls = read.and_then(|values| values.ingress?.tls?.enabled);
+            secure = tls.unwrap_or(secure);
+        }
+        Ok(Engine {
+            name: self.name.to_owned(),
+            plans: self.plans(&dir.join("plans"))?,
+            secrets: self.secrets(&dir.join("secrets.yaml"))?,
+            chart: dir,
+            values,
+            versions: Versions { chart: chart.version, app: chart.app_version },
+            secure,
+        })
+    }
+
+    /// The default plan first, the others by name.
+    fn plans(&self, dir: &Path) -> Result<Vec<Plan>, CatalogError> {
+        let entries = std::fs::read_dir(dir).map_err(|source| self.unreadable(dir, source))?;
+        let mut plans = Vec::new();
+        for entry in entries {
+            let values = entry.map_err(|source| self.unreadable(dir, source))?.path();
+            let name = values.file_stem().and_then(|stem| stem.to_str());
+            if let (Some(name), Some("yaml")) = (name, values.extension().and_then(|end| end.to_str())) {
+                plans.push(Plan { name: name.to_owned(), values });
+            }
+        }
+        if plans.is_empty() {
+            return Err(self.broken(dir, "has no plan: a file such as small.yaml"));
+        }
+        let default = &self.config.charts.default_plan;
+        plans.sort_by(|a, b| (a.name != *default, &a.name).cmp(&(b.name != *default, &b.name)));
+        Ok(plans)
+    }
+
+    /// None where the chart has no such file.
+    fn secrets(&self, path: &Path) -> Result<Vec<SecretTemplate>, CatalogError> {
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let file: SecretsFile = self.read(path)?;
+        let mut entries = file.values().flat_map(BTreeMap::values);
+        if entries.any(|entry| matches!(entry, EntryFile::Random(length) if *length < RANDOM_MIN)) {
+            return Err(self.broken(path, &format!("has a random entry of fewer than {RANDOM_MIN} characters")));
+        }
+        let entry = |entry| match entry {
+            EntryFile::Fixed(text) => SecretEntry::Fixed(text),
+            EntryFile::Random(length) => SecretEntry::Random(length),
+        };
+        let template = |(name, entries): (String, BTreeMap<_, _>)| SecretTemplate {
+            name,
+            entries: entries.into_iter().map(|(key, made)| (key, entry(made))).collect(),
+        };
+        Ok(file.into_iter().map(template).collect())
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(&self, path: &Path) -> Result<T, CatalogError> {
+        let text = std::fs::read_to_string(path).map_err(|source| self.unreadable(path, source))?;
+        serde_saphyr::from_str(&text).map_err(|error| self.broken(path, &format!("is not what it should be: {error}")))
+    }
+
+    fn unreadable(&self, path: &Path, source: std::io::Error) -> CatalogError {
+        CatalogError::Read { engine: self.name.to_owned(), path: path.to_owned(), source }
+    }
+
+    fn broken(&self, path: &Path, problem: &str) -> CatalogError {
+        CatalogError::Broken { engine: self.name.to_owned(), path: path.to_owned(), problem: problem.to_owned() }
+    }
+}

@@ -1,0 +1,192 @@
+//! Configuration: flags and environment over one TOML file over defaults.
+//!
+//! [`Config`] is what the rest of the server sees: complete, checked, printable. [`Overrides`] are the flags and the
+//! environment. Everything that is wrong is reported at once, each with its key.
+//!
+//! To add a key: a field here with its default, a line in `read`, and, if it needs one, a flag in `overrides`.
+
+mod engines;
+mod overrides;
+mod read;
+mod section;
+mod url;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use engines::{CatalogError, catalog};
+pub use overrides::Overrides;
+pub use url::SecretUrl;
+
+/// The effective configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Config {
+    /// Address and port for gRPC, grpc-web and HTTP.
+    pub listen: SocketAddr,
+    /// Domain below which shops get their host names.
+    pub domain: String,
+    /// Sets this control plane's namespaces apart from another's in the same cluster.
+    pub instance: String,
+    /// Further origins whose pages may call over grpc-web; `*` for all. Loopback origins may, when `listen` is loopback.
+    pub allowed_origins: Vec<String>,
+    /// How long a shutdown waits for what is going on.
+    pub shutdown_seconds: u64,
+    /// Postgres.
+    pub database: Database,
+    /// The cluster.
+    pub kubernetes: Kubernetes,
+    /// The helm binary.
+    pub helm: Helm,
+    /// How operations are worked on.
+    pub worker: Worker,
+    /// Where charts are, and what engines have in common.
+    pub charts: Charts,
+    /// Engines by name.
+    pub engines: BTreeMap<String, Engine>,
+    /// The log.
+    pub log: Log,
+    /// OpenTelemetry.
+    pub telemetry: Telemetry,
+}
+
+/// `[database]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Database {
+    /// The database's URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<SecretUrl>,
+    /// URL for LISTEN, where `url` leads through a pooler in transaction mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen_url: Option<SecretUrl>,
+    /// Most connections.
+    pub pool_size: u32,
+}
+
+/// `[kubernetes]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Kubernetes {
+    /// Kubeconfig; without one `~/.kube/config`, then the pod's account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context in it; without one its current context.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+}
+
+/// `[helm]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Helm {
+    /// A path, or a name that is looked up on `PATH`.
+    pub binary: PathBuf,
+    /// Most helm processes at once.
+    pub max_processes: usize,
+}
+
+/// `[worker]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Worker {
+    /// Most operations that this process works on at once.
+    pub max_operations: usize,
+    /// How long an operation stays claimed without a renewal.
+    pub lease_seconds: u64,
+}
+
+/// `[charts]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Charts {
+    /// Directory of the charts.
+    pub dir: PathBuf,
+    /// Values files of engines that name none; relative to the chart.
+    pub values: Vec<PathBuf>,
+    /// Plan of stores that name none, where the engine has it.
+    pub default_plan: String,
+    /// Engine of stores that name none.
+    pub default_engine: String,
+}
+
+/// `[engines.NAME]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Engine {
+    /// The chart's directory; relative to `charts.dir`.
+    pub chart: PathBuf,
+    /// Values files under every store of this engine; relative to the chart.
+    pub values: Vec<PathBuf>,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Log {
+    /// For people or for programs.
+    pub format: LogFormat,
+    /// What is logged: `info`, or `info,storeplane_server::worker=debug`.
+    pub filter: String,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One readable line an event.
+    Pretty,
+    /// One JSON object an event.
+    Json,
+}
+
+/// `[telemetry]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Telemetry {
+    /// Where spans are sent by OTLP over gRPC; without one they are not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otlp_endpoint: Option<SecretUrl>,
+}
+
+/// Everything that is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError(pub Vec<String>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration cannot be used:")?;
+        self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads the file that `overrides` name, if they do, and puts them over it.
+    pub fn load(overrides: &Overrides) -> Result<Self, ConfigError> {
+        let file = match &overrides.config {
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|error| ConfigError(vec![format!("STOREPLANE_CONFIG {}: {error}", path.display())]))?,
+            None => String::new(),
+        };
+        Self::parse(&file, overrides)
+    }
+
+    /// The same with the file's text.
+    pub fn parse(file: &str, overrides: &Overrides) -> Result<Self, ConfigError> {
+        let mut table: toml::Table = file.parse().map_err(|error: toml::de::Error| {
+            ConfigError(vec![format!("the file is not TOML: {}", error.to_string().trim_end())])
+        })?;
+        section::overlay(&mut table, overrides.table());
+        read::config(table)
+    }
+
+    /// The database's URL.
+    pub fn database_url(&self) -> Result<&SecretUrl, ConfigError> {
+        self.database.url.as_ref().ok_or_else(|| ConfigError(vec!["database.url (DATABASE_URL): is missing".into()]))
+    }
+
+    /// All of it as TOML, with secrets masked.
+    pub fn print(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+}
+
+#[cfg(test)]
+mod tests;

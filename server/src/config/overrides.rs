@@ -1,0 +1,131 @@
+//! Flags and environment: whatever is given here wins over the file.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use toml::{Table, Value};
+
+/// Flags, each with its variable. Values are texts: what is wrong with them is reported together with the file's.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Configuration")]
+pub struct Overrides {
+    /// TOML file with the rest of the configuration.
+    #[arg(long, global = true, env = "STOREPLANE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address and port for gRPC, grpc-web and HTTP [default: 127.0.0.1:8080].
+    #[arg(long, global = true, env = "STOREPLANE_LISTEN", value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// URL of the Postgres database.
+    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// The same past a pooler, for LISTEN [default: the database's URL].
+    #[arg(long, global = true, env = "STOREPLANE_LISTEN_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub listen_database_url: Option<String>,
+    /// Most database connections [default: 10].
+    #[arg(long, global = true, env = "STOREPLANE_DATABASE_POOL_SIZE", value_name = "COUNT")]
+    pub database_pool_size: Option<String>,
+    /// Kubeconfig of the cluster for stores.
+    #[arg(long, global = true, env = "KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<String>,
+    /// Context in the kubeconfig.
+    #[arg(long, global = true, env = "STOREPLANE_KUBE_CONTEXT", value_name = "NAME")]
+    pub kube_context: Option<String>,
+    /// Name of this control plane in the cluster's labels [default: storeplane].
+    #[arg(long, global = true, env = "STOREPLANE_INSTANCE", value_name = "NAME")]
+    pub instance: Option<String>,
+    /// Helm's path or name [default: helm].
+    #[arg(long, global = true, env = "STOREPLANE_HELM_BIN", value_name = "PATH")]
+    pub helm_bin: Option<String>,
+    /// Most helm processes at once [default: by cores and memory].
+    #[arg(long, global = true, env = "STOREPLANE_MAX_HELM_PROCESSES", value_name = "COUNT")]
+    pub max_helm_processes: Option<String>,
+    /// Most operations worked on at once [default: 256].
+    #[arg(long, global = true, env = "STOREPLANE_MAX_OPERATIONS", value_name = "COUNT")]
+    pub max_operations: Option<String>,
+    /// How long an operation stays claimed without a renewal [default: 15].
+    #[arg(long, global = true, env = "STOREPLANE_LEASE_SECONDS", value_name = "SECONDS")]
+    pub lease_seconds: Option<String>,
+    /// How long a shutdown waits for what is going on [default: 10].
+    #[arg(long, global = true, env = "STOREPLANE_SHUTDOWN_SECONDS", value_name = "SECONDS")]
+    pub shutdown_seconds: Option<String>,
+    /// Domain below which shops get their host names [default: localhost].
+    #[arg(long, global = true, env = "STOREPLANE_DOMAIN", value_name = "DOMAIN")]
+    pub domain: Option<String>,
+    /// Directory of the charts [default: charts].
+    #[arg(long, global = true, env = "STOREPLANE_CHARTS_DIR", value_name = "DIR")]
+    pub charts_dir: Option<String>,
+    /// Values files under every store, relative to the chart, with commas between [default: values-local.yaml].
+    #[arg(long, global = true, env = "STOREPLANE_CHART_VALUES", value_name = "FILES")]
+    pub chart_values: Option<String>,
+    /// Origins whose pages may call over grpc-web, with commas between.
+    #[arg(long, global = true, env = "STOREPLANE_ALLOWED_ORIGINS", value_name = "ORIGINS")]
+    pub allowed_origins: Option<String>,
+    /// pretty or json [default: pretty].
+    #[arg(long, global = true, env = "STOREPLANE_LOG_FORMAT", value_name = "FORMAT")]
+    pub log_format: Option<String>,
+    /// What is logged [default: info].
+    #[arg(long, global = true, env = "STOREPLANE_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+    /// Where spans are sent by OTLP over gRPC.
+    #[arg(long, global = true, env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true, value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+}
+
+impl Overrides {
+    /// The same as the file would say it. An empty text is as good as none.
+    pub(super) fn table(&self) -> Table {
+        let mut table = Table::new();
+        let texts = [
+            ("listen", &self.listen),
+            ("database.url", &self.database_url),
+            ("database.listen_url", &self.listen_database_url),
+            ("kubernetes.kubeconfig", &self.kubeconfig),
+            ("kubernetes.context", &self.kube_context),
+            ("instance", &self.instance),
+            ("helm.binary", &self.helm_bin),
+            ("domain", &self.domain),
+            ("charts.dir", &self.charts_dir),
+            ("log.format", &self.log_format),
+            ("log.filter", &self.log),
+            ("telemetry.otlp_endpoint", &self.otlp_endpoint),
+        ];
+        let numbers = [
+            ("database.pool_size", &self.database_pool_size),
+            ("helm.max_processes", &self.max_helm_processes),
+            ("worker.max_operations", &self.max_operations),
+            ("worker.lease_seconds", &self.lease_seconds),
+            ("shutdown_seconds", &self.shutdown_seconds),
+        ];
+        let lists = [("charts.values", &self.chart_values), ("allowed_origins", &self.allowed_origins)];
+        let text = |text: &str| Value::String(text.to_owned());
+        for (key, value) in texts {
+            set(&mut table, key, value.as_deref(), text);
+        }
+        for (key, value) in numbers {
+            set(&mut table, key, value.as_deref(), |number| {
+                number.parse().map_or_else(|_| text(number), Value::Integer)
+            });
+        }
+        for (key, value) in lists {
+            set(&mut table, key, value.as_deref(), |list| {
+                Value::Array(list.split(',').map(|part| text(part.trim())).collect())
+            });
+        }
+        table
+    }
+}
+
+fn set(table: &mut Table, key: &str, value: Option<&str>, convert: impl Fn(&str) -> Value) {
+    let Some(value) = value.filter(|value| !value.is_empty()) else { return };
+    match key.split_once('.') {
+        None => {
+            table.insert(key.to_owned(), convert(value));
+        }
+        Some((section, key)) => {
+            let below = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+            if let Value::Table(below) = below {
+                below.insert(key.to_owned(), convert(value));
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! From a TOML table to a [`Config`]: defaults, types and what is possible.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use toml::Table;
+use tracing_subscriber::EnvFilter;
+
+use super::section::Section;
+use super::{
+    Charts, Config, ConfigError, Database, Engine, Helm, Kubernetes, Log, LogFormat, SecretUrl, Telemetry, Worker,
+};
+
+/// A helm process takes 60 to 250 MB; one for each of these bytes of memory at most.
+const MEMORY_PER_HELM: u64 = 512 * 1024 * 1024;
+/// Installs do not get faster with more helm processes than this on a core: measured with 2, 4 and 8 on two cores.
+const HELM_PER_CORE: usize = 2;
+/// Longest domain: a host name has 253 characters, of which the store's label may take 63 and a dot.
+const DOMAIN_MAX: usize = 253 - 64;
+
+pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
+    let mut root = Section::root(table);
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
+    let charts = root.section("charts", charts);
+    let config = Config {
+        listen: root.take("listen", listen),
+        domain: root.checked("domain", "localhost".into(), "must be a domain in lower case", is_domain),
+        instance: root.checked(
+            "instance",
+            "storeplane".into(),
+            "must be a DNS label of at most 63 characters",
+            |name| is_label(name),
+        ),
+        allowed_origins: origins(&mut root),
+        shutdown_seconds: root.checked("shutdown_seconds", 10, "must be 1 to 300", |n| (1..=300).contains(n)),
+        database: root.section("database", database),
+        kubernetes: root.section("kubernetes", |section| Kubernetes {
+            kubeconfig: section.optional("kubeconfig"),
+            context: section.optional("context"),
+        }),
+        helm: root.section("helm", |section| Helm {
+            binary: section.take("binary", PathBuf::from("helm")),
+            max_processes: section
+                .checked("max_processes", max_helm_processes(), "must be 1 to 64", |n| (1..=64).contains(n)),
+        }),
+        worker: root.section("worker", |section| Worker {
+            max_operations: section.checked("max_operations", 256, "must be 1 to 10000", |n| (1..=10_000).contains(n)),
+            lease_seconds: section.checked("lease_seconds", 15, "must be 3 to 300", |n| (3..=300).contains(n)),
+        }),
+        engines: root.section("engines", |section| engines(section, &charts)),
+        charts,
+        log: root.section("log", log),
+        telemetry: root.section("telemetry", telemetry),
+    };
+    if !config.engines.contains_key(&config.charts.default_engine) {
+        root.fail("charts.default_engine", format!("there is no [engines.{}]", config.charts.default_engine));
+    }
+    let problems = root.finish();
+    if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
+}
+
+fn database(section: &mut Section) -> Database {
+    let mut url = |key: &str| {
+        let url: SecretUrl = section.optional(key)?;
+        if !matches!(url.scheme(), "postgres" | "postgresql") {
+            section.fail(key, format!("must begin with postgres:// (is {}://…)", url.scheme()));
+        }
+        Some(url)
+    };
+    Database {
+        url: url("url"),
+        listen_url: url("listen_url"),
+        pool_size: section.checked("pool_size", 10, "must be 2 to 500", |n| (2..=500).contains(n)),
+    }
+}
+
+fn charts(section: &mut Section) -> Charts {
+    Charts {
+        dir: section.take("dir", PathBuf::from("charts")),
+        values: section.take("values", vec![PathBuf::from("values-local.yaml")]),
+        default_plan: section.take("default_plan", "small".into()),
+        default_engine: section.take("default_engine", "woocommerce".into()),
+    }
+}
+
+fn engines(section: &mut Section, charts: &Charts) -> BTreeMap<String, Engine> {
+    let names = section.keys();
+    if names.is_empty() {
+        let name = "woocommerce".to_owned();
+        let engine = Engine { chart: PathBuf::from(&name), values: charts.values.clone() };
+        return BTreeMap::from([(name, engine)]);
+    }
+    let mut engines = BTreeMap::new();
+    for name in names {
+        if !is_label(&name) {
+            section.fail(&name, "an engine's name must be a DNS label of at most 63 characters");
+        }
+        let engine = section.section(&name, |section| Engine {
+            chart: section.take("chart", PathBuf::from(&name)),
+            values: section.take("values", charts.values.clone()),
+        });
+        engines.insert(name, engine);
+    }
+    engines
+}
+
+fn origins(root: &mut Section) -> Vec<String> {
+    let origins: Vec<String> = root.take("allowed_origins", Vec::new());
+    for origin in origins.iter().filter(|origin| *origin != "*") {
+        let good = url::Url::parse(origin)
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == *origin);
+        if !good {
+            root.fail("allowed_origins", format!("must be origins such as https://shops.example.com (has {origin})"));
+        }
+    }
+    origins
+}
+
+fn log(section: &mut Section) -> Log {
+    let filter: String = section.take("filter", "info".into());
+    if let Err(error) = EnvFilter::builder().parse(&filter) {
+        section.fail("filter", format!("{error} (is {filter})"));
+    }
+    Log { format: section.take("format", LogFormat::Pretty), filter }
+}
+
+fn telemetry(section: &mut Section) -> Telemetry {
+    let endpoint: Option<SecretUrl> = section.optional("otlp_endpoint");
+    if let Some(url) = &endpoint
+        && !matches!(url.scheme(), "http" | "https")
+    {
+        section.fail("otlp_endpoint", format!("must begin with http:// or https:// (is {}://…)", url.scheme()));
+    }
+    Telemetry { otlp_endpoint: endpoint }
+}
+
+fn is_label(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+#[expect(clippy::ptr_arg, reason = "the type that is read is String")]
+fn is_domain(text: &String) -> bool {
+    text.len() <= DOMAIN_MAX && text.split('.').all(is_label)
+}
+
+fn max_helm_processes() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let by_memory = memory().and_then(|bytes| usize::try_from(bytes / MEMORY_PER_HELM).ok()).unwrap_or(usize::MAX);
+    (cores * HELM_PER_CORE).min(by_memory).clamp(1, 64)
+}
+
+/// Memory of the machine, or of the container if that is less.
+fn memory() -> Option<u64> {
+    let machine = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kilobytes: u64 =
+        machine.lines().find_map(|line| line.strip_prefix("MemTotal:"))?.split_whitespace().next()?.parse().ok()?;
+    let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
+    Some((kilobytes * 1024).min(limit.unwrap_or(u64::MAX)))
+}

@@ -1,0 +1,106 @@
+use super::*;
+
+fn parse(file: &str) -> Result<Config, ConfigError> {
+    Config::parse(file, &Overrides::default())
+}
+
+#[test]
+fn nothing_at_all_is_a_configuration() {
+    let config = parse("").expect("defaults are possible");
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.engines["woocommerce"].values, [PathBuf::from("values-local.yaml")]);
+    assert!(config.helm.max_processes >= 1);
+    assert!(config.database_url().is_err_and(|error| error.to_string().contains("DATABASE_URL")));
+}
+
+#[test]
+fn everything_wrong_is_named_at_once() {
+    let error = parse(
+        r#"
+        lisen = "127.0.0.1:1"
+        listen = "here"
+        domain = "Not A Domain"
+        allowed_origins = ["https://ok.example.com", "shops/"]
+        [database]
+        url = "mysql://u:hunter2@h/db"
+        pool_size = 0
+        [worker]
+        lease_seconds = "long"
+        lease = 3
+        [engines.woocommerce]
+        chat = "x"
+        [log]
+        format = "xml"
+        filter = "a=b=c"
+        "#,
+    )
+    .expect_err("all of it is wrong");
+    assert!(!error.to_string().contains("hunter2"));
+    insta::assert_snapshot!(error, @"");
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_an_error() {
+    assert!(parse("listen 127").is_err_and(|error| error.to_string().contains("not TOML")));
+    let missing = Overrides { config: Some("/nowhere/storeplane.toml".into()), ..Overrides::default() };
+    assert!(Config::load(&missing).is_err_and(|error| error.to_string().contains("/nowhere/storeplane.toml")));
+}
+
+#[test]
+fn flags_and_environment_win_over_the_file() {
+    let over = Overrides {
+        listen: Some("127.0.0.1:2".into()),
+        chart_values: Some("a.yaml, b.yaml".into()),
+        lease_seconds: Some("20".into()),
+        domain: Some(String::new()),
+        ..Overrides::default()
+    };
+    let file = "listen = '127.0.0.1:1'\ndomain = 'shops.test'\n[worker]\nmax_operations = 5\nlease_seconds = 5";
+    let config = Config::parse(file, &over).expect("good");
+    assert_eq!(config.listen.port(), 2);
+    assert_eq!(config.domain, "shops.test", "an empty variable is none");
+    assert_eq!((config.worker.max_operations, config.worker.lease_seconds), (5, 20));
+    assert_eq!(config.engines["woocommerce"].values, [PathBuf::from("a.yaml"), PathBuf::from("b.yaml")]);
+    let wrong = Overrides { lease_seconds: Some("soon".into()), ..Overrides::default() };
+    assert!(Config::parse("", &wrong).is_err_and(|error| error.to_string().contains("worker.lease_seconds")));
+}
+
+#[test]
+fn what_is_printed_shows_no_secret_and_reads_back() {
+    let file = "[database]\nurl = 'postgres://me:hunter2@db:5432/shops?sslmode=require&sslpassword=hunter3'\n\
+                [telemetry]\notlp_endpoint = 'http://u:hunter4@otel:4317'";
+    let config = parse(file).expect("good");
+    let printed = config.print().expect("is TOML");
+    assert!(!format!("{printed}{config:?}").contains("hunter"), "{printed}");
+    assert!(printed.contains("postgres://me:***@db:5432/shops?sslmode=require"), "{printed}");
+    let again = parse(&printed).expect("what is printed is a configuration");
+    assert_eq!(again.print().expect("is TOML"), printed);
+}
+
+#[test]
+fn engines_come_from_their_charts() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let chart = dir.path().join("tea");
+    std::fs::create_dir_all(chart.join("plans")).expect("a directory");
+    let write = |name: &str, text: &str| std::fs::write(chart.join(name), text).expect("a file");
+    let file = format!(
+        "[charts]\ndir = {:?}\ndefault_engine = 'tea'\ndefault_plan = 'tiny'\nvalues = ['prod.yaml']\n[engines.tea]",
+        dir.path()
+    );
+    let config = parse(&file).expect("good");
+    let missing = catalog(&config).expect_err("there is no chart").to_string();
+    assert!(missing.contains("engines.tea") && missing.contains("tea/Chart.yaml"), "{missing}");
+
+    write("Chart.yaml", "apiVersion: v2\nname: tea\nversion: 1.2.3\nappVersion: \"9\"\n");
+    write("values.yaml", "ingress: {tls: {enabled: false}}\n");
+    write("prod.yaml", "# nothing but this\ningress: {tls: {enabled: true}}\n");
+    assert!(catalog(&config).is_err_and(|error| error.to_string().contains("plans")));
+    for plan in ["large", "tiny", "medium"] {
+        write(&format!("plans/{plan}.yaml"), "{}");
+    }
+    let catalog = catalog(&config).expect("complete");
+    let tea = &catalog.engines()[0];
+    assert_eq!((tea.versions.chart.as_str(), tea.versions.app.as_str()), ("1.2.3", "9"));
+    assert!(tea.secure && tea.chart.is_absolute());
+    assert_eq!(tea.plans.iter().map(|plan| plan.name.as_str()).collect::<Vec<_>>(), ["tiny", "large", "medium"]);
+}

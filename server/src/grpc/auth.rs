@@ -1,0 +1,161 @@
+//! Who calls, and whether they may: before any handler runs, for every RPC of ours.
+
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt, Limited};
+use prost::Message;
+use storeplane_core::audit::Action;
+use storeplane_core::error::Refusal;
+use storeplane_core::identity::{self, Caller, Role};
+use storeplane_core::service;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tower::{Layer, Service};
+use tracing::Span;
+
+use super::status;
+use crate::postgres::Tokens;
+
+/// Most of a denied request's body that is read to learn what it was about.
+const DENIED_BODY_MAX: usize = 64 * 1024;
+/// How long that may take.
+const DENIED_BODY_TIME: Duration = Duration::from_secs(2);
+/// Bytes before the message in a gRPC frame: whether it is compressed, and its length.
+const FRAME_HEADER: usize = 5;
+/// Longest authorization header that is looked at.
+const HEADER_MAX: usize = 1000;
+
+/// Lets only known callers through to a service, and only to what their role includes.
+#[derive(Debug, Clone)]
+pub struct AuthLayer {
+    /// Knows the callers.
+    pub tokens: Tokens,
+    /// Notes what was denied.
+    pub service: service::Service,
+}
+
+impl<S> Layer<S> for AuthLayer {
+    type Service = Authenticated<S>;
+
+    fn layer(&self, inner: S) -> Authenticated<S> {
+        Authenticated { inner, auth: self.clone() }
+    }
+}
+
+/// A service with a door.
+#[derive(Debug, Clone)]
+pub struct Authenticated<S> {
+    inner: S,
+    auth: AuthLayer,
+}
+
+impl<S: NamedService> NamedService for Authenticated<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S> Service<Request<Body>> for Authenticated<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let next = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, next);
+        let auth = self.auth.clone();
+        Box::pin(async move {
+            match auth.admit(request).await {
+                Ok(request) => inner.call(request).await,
+                Err(status) => Ok(status.into_http()),
+            }
+        })
+    }
+}
+
+impl AuthLayer {
+    async fn admit(&self, mut request: Request<Body>) -> Result<Request<Body>, Box<Status>> {
+        let caller = self.caller(request.headers()).await.map_err(Box::new)?;
+        let span = Span::current();
+        span.record("tenant", caller.tenant.as_str());
+        span.record("caller", caller.name.as_str());
+        let needed = identity::needed(request.uri().path()).ok_or_else(|| Box::new(status::unknown_method()))?;
+        if !caller.role.allows(needed) {
+            return Err(Box::new(self.deny(&caller, needed, request).await));
+        }
+        request.extensions_mut().insert(caller);
+        Ok(request)
+    }
+
+    async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Status> {
+        let secret = bearer(headers)?;
+        match self.tokens.verify(secret).await {
+            Ok(Some(caller)) => Ok(caller),
+            Ok(None) => Err(status::unauthenticated("TOKEN_INVALID", "the token is unknown or was revoked")),
+            Err(error) => Err(status::port(&error)),
+        }
+    }
+
+    async fn deny(&self, caller: &Caller, needed: Role, request: Request<Body>) -> Status {
+        let refusal = Refusal::PermissionDenied { role: caller.role.as_str(), needed: needed.as_str() };
+        let Some(action) = action(request.uri().path()) else { return status::refusal(&refusal) };
+        let asked = target(request.into_body()).await;
+        match self.service.audited::<Infallible>(caller, action, &asked, Err(refusal.into())).await {
+            Err(error) => status::port(&error),
+            Ok(never) => match never {},
+        }
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str, Status> {
+    let Some(value) = headers.get(AUTHORIZATION) else {
+        return Err(status::unauthenticated("TOKEN_MISSING", "send the metadata `authorization: Bearer <token>`"));
+    };
+    let text = value.to_str().ok().filter(|text| text.len() <= HEADER_MAX);
+    let secret = text.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    secret
+        .map(|(_, secret)| secret.trim())
+        .ok_or_else(|| status::unauthenticated("TOKEN_MALFORMED", "authorization must be `Bearer <token>`"))
+}
+
+/// What an RPC does, if it changes anything.
+fn action(path: &str) -> Option<Action> {
+    match path {
+        "/storeplane.v1.StoreService/CreateStore" => Some(Action::CreateStore),
+        "/storeplane.v1.StoreService/DeleteStore" => Some(Action::DeleteStore),
+        "/storeplane.v1.StoreService/RetryStore" => Some(Action::RetryStore),
+        "/storeplane.v1.OperationService/CancelOperation" => Some(Action::CancelOperation),
+        _ => None,
+    }
+}
+
+/// The first field of every mutation's request names what it is about.
+#[derive(Clone, PartialEq, Message)]
+struct Named {
+    #[prost(string, tag = "1")]
+    target: String,
+}
+
+/// What a denied request was about, as far as it says so soon; for the audit log only.
+async fn target(body: Body) -> String {
+    let read = Limited::new(body, DENIED_BODY_MAX).collect();
+    let Ok(Ok(read)) = tokio::time::timeout(DENIED_BODY_TIME, read).await else { return String::new() };
+    let bytes = read.to_bytes();
+    let message = bytes.get(FRAME_HEADER..).filter(|_| bytes.first() == Some(&0));
+    message.and_then(|message| Named::decode(message).ok()).map(|named| named.target).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

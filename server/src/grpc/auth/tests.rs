@@ -1,0 +1,67 @@
+use std::collections::BTreeSet;
+
+use prost_types::FileDescriptorSet;
+use storeplane_core::identity::PERMISSIONS;
+use storeplane_proto::{FILE_DESCRIPTOR_SET, v1};
+
+use super::*;
+
+/// Every RPC of storeplane.v1, as `(path, request type)`.
+fn rpcs() -> Vec<(String, String)> {
+    let files = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("the descriptors of this build");
+    let mut rpcs = Vec::new();
+    for file in files.file.iter().filter(|file| file.package() == "storeplane.v1") {
+        for service in &file.service {
+            for method in &service.method {
+                let path = format!("/storeplane.v1.{}/{}", service.name(), method.name());
+                rpcs.push((path, method.input_type().to_owned()));
+            }
+        }
+    }
+    rpcs
+}
+
+#[test]
+fn every_rpc_is_in_the_table_of_permissions_and_nothing_else_is() {
+    let there: BTreeSet<String> = rpcs().into_iter().map(|(path, _)| path).collect();
+    let named: BTreeSet<String> = PERMISSIONS.iter().map(|(path, _)| (*path).to_owned()).collect();
+    assert_eq!(there, named);
+}
+
+#[test]
+fn whatever_a_viewer_may_not_do_is_audited() {
+    for (path, needed) in PERMISSIONS {
+        assert_eq!(action(path).is_some(), !Role::Viewer.allows(*needed), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_target_of_a_denied_request_is_its_first_field() {
+    let files = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("the descriptors of this build");
+    for (_, input) in rpcs().into_iter().filter(|(path, _)| action(path).is_some()) {
+        let wanted = input.trim_start_matches(".storeplane.v1.");
+        let message = files.file.iter().flat_map(|file| &file.message_type).find(|message| message.name() == wanted);
+        let first =
+            message.and_then(|message| message.field.iter().find(|field| field.number() == 1)).expect("a field");
+        assert!(matches!(first.name(), "store_id" | "operation_id"), "{wanted}");
+    }
+    let message = v1::DeleteStoreRequest { store_id: "demo".into(), etag: "x".into(), ..Default::default() };
+    let mut frame = vec![0];
+    frame.extend(u32::try_from(message.encoded_len()).expect("short").to_be_bytes());
+    frame.extend(message.encode_to_vec());
+    assert_eq!(target(Body::new(http_body_util::Full::from(frame))).await, "demo");
+    for garbage in [&b""[..], b"\x01\0\0\0\x01x", b"\0\0\0\0\x05\xff\xff\xff\xff\xff"] {
+        assert_eq!(target(Body::new(http_body_util::Full::from(garbage))).await, "");
+    }
+}
+
+#[test]
+fn only_bearer_tokens_are_credentials() {
+    let with = |value: &str| HeaderMap::from_iter([(AUTHORIZATION, value.parse().expect("a header"))]);
+    assert_eq!(bearer(&with("Bearer abc")).expect("good"), "abc");
+    assert_eq!(bearer(&with("bearer  abc ")).expect("good"), "abc");
+    for bad in ["abc", "Basic abc", "", &format!("Bearer {}", "x".repeat(2000))] {
+        assert!(bearer(&with(bad)).is_err(), "{bad}");
+    }
+    assert!(bearer(&HeaderMap::new()).is_err());
+}

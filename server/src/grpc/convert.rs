@@ -1,0 +1,153 @@
+//! Between the domain and the messages of `storeplane.v1`. Nothing is decided here.
+
+use prost_types::Timestamp;
+use storeplane_core::event::Event;
+use storeplane_core::failure::Failure;
+use storeplane_core::operation::{Operation, OperationKind, OperationState};
+use storeplane_core::store::{CleanupPolicy, State, Store};
+use storeplane_proto::v1;
+use time::OffsetDateTime;
+
+/// A time on the wire.
+pub(super) fn timestamp(time: OffsetDateTime) -> Timestamp {
+    // Below 10^9, so that it fits.
+    Timestamp { seconds: time.unix_timestamp(), nanos: time.nanosecond().cast_signed() }
+}
+
+fn state(state: State) -> v1::StoreState {
+    match state {
+        State::Provisioning => v1::StoreState::Provisioning,
+        State::Ready => v1::StoreState::Ready,
+        State::Updating => v1::StoreState::Updating,
+        State::Degraded => v1::StoreState::Degraded,
+        State::Failed => v1::StoreState::Failed,
+        State::Deleting => v1::StoreState::Deleting,
+        State::Deleted => v1::StoreState::Deleted,
+    }
+}
+
+/// A policy from the wire; `None` if it is none of ours.
+pub(super) fn cleanup_policy(policy: i32) -> Option<CleanupPolicy> {
+    match v1::CleanupPolicy::try_from(policy).ok()? {
+        v1::CleanupPolicy::Unspecified | v1::CleanupPolicy::Keep => Some(CleanupPolicy::Keep),
+        v1::CleanupPolicy::DeleteResources => Some(CleanupPolicy::DeleteResources),
+    }
+}
+
+fn reason(failure: Option<&Failure>) -> String {
+    failure.map(|failure| failure.reason.as_str().to_owned()).unwrap_or_default()
+}
+
+fn message(failure: Option<&Failure>) -> String {
+    failure.map(|failure| failure.message.clone()).unwrap_or_default()
+}
+
+/// A store on the wire.
+pub(super) fn store(store: Store) -> v1::Store {
+    let failure = store.failure.as_ref();
+    v1::Store {
+        uid: store.uid.to_string(),
+        tenant: store.tenant.to_string(),
+        state: state(store.state).into(),
+        step: store.step.map(|step| step.as_str().to_owned()).unwrap_or_default(),
+        reason: reason(failure),
+        message: message(failure),
+        remedy: failure.map(|failure| failure.remedy().to_owned()).unwrap_or_default(),
+        details: failure.map(|failure| failure.details.clone()).unwrap_or_default(),
+        shop_url: store.shop_url(),
+        admin_url: store.admin_url(),
+        operation: store.operation.to_string(),
+        etag: store.etag(),
+        create_time: Some(timestamp(store.created_at)),
+        ready_time: store.ready_at.map(timestamp),
+        update_time: Some(timestamp(store.updated_at)),
+        delete_time: store.deleted_at.map(timestamp),
+        simulated: store.simulated,
+        last_sequence: store.last_sequence,
+        cleanup_policy: match store.spec.cleanup_policy {
+            CleanupPolicy::Keep => v1::CleanupPolicy::Keep,
+            CleanupPolicy::DeleteResources => v1::CleanupPolicy::DeleteResources,
+        }
+        .into(),
+        store_id: store.id.into(),
+        namespace: store.placement.namespace,
+        display_name: store.spec.display_name,
+        engine: store.spec.engine,
+        plan: store.spec.plan,
+        admin_email: store.spec.admin_email,
+        versions: Some(v1::StoreVersions { chart: store.versions.chart, app: store.versions.app }),
+    }
+}
+
+/// An event on the wire.
+pub(super) fn event(event: &Event) -> v1::StoreEvent {
+    v1::StoreEvent {
+        store_id: event.store_id.to_string(),
+        uid: event.store.to_string(),
+        sequence: event.sequence,
+        time: Some(timestamp(event.at)),
+        r#type: event.kind.clone(),
+        operation_id: event.operation.map(|id| id.to_string()).unwrap_or_default(),
+        step: event.step.clone(),
+        message: event.message.clone(),
+        details: event.details.clone().into_iter().collect(),
+    }
+}
+
+/// An operation on the wire.
+pub(super) fn operation(operation: Operation) -> v1::Operation {
+    let failure = operation.failure.as_ref();
+    v1::Operation {
+        operation_id: operation.id.to_string(),
+        store_uid: operation.store.to_string(),
+        kind: match operation.kind {
+            OperationKind::Create => v1::OperationKind::Create,
+            OperationKind::Retry => v1::OperationKind::Retry,
+            OperationKind::Delete => v1::OperationKind::Delete,
+        }
+        .into(),
+        state: match operation.state {
+            OperationState::Pending => v1::OperationState::Pending,
+            OperationState::Running => v1::OperationState::Running,
+            OperationState::Succeeded => v1::OperationState::Succeeded,
+            OperationState::Failed => v1::OperationState::Failed,
+            OperationState::Cancelled => v1::OperationState::Cancelled,
+        }
+        .into(),
+        step: operation.step.map(|step| step.as_str().to_owned()).unwrap_or_default(),
+        claims: operation.claims,
+        reason: reason(failure),
+        message: message(failure),
+        cancel_requested: operation.cancel_requested,
+        create_time: Some(timestamp(operation.created_at)),
+        start_time: operation.started_at.map(timestamp),
+        end_time: operation.ended_at.map(timestamp),
+        store_id: operation.store_id.into(),
+        requested_by: operation.requested_by,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_states_are_the_same_on_both_sides() {
+        for each in State::ALL {
+            assert_eq!(state(each).as_str_name(), format!("STORE_STATE_{}", each.as_str()));
+        }
+    }
+
+    #[test]
+    fn an_unknown_policy_is_none() {
+        assert_eq!(cleanup_policy(0), Some(CleanupPolicy::Keep));
+        assert_eq!(cleanup_policy(2), Some(CleanupPolicy::DeleteResources));
+        assert_eq!(cleanup_policy(7), None);
+    }
+
+    #[test]
+    fn times_before_the_epoch_have_positive_nanoseconds() {
+        let time = OffsetDateTime::UNIX_EPOCH - time::Duration::milliseconds(1500);
+        assert_eq!(timestamp(time), Timestamp { seconds: -2, nanos: 500_000_000 });
+    }
+}

@@ -1,0 +1,57 @@
+//! What all handlers share.
+
+use std::future::Future;
+
+use storeplane_core::error::PortError;
+use storeplane_core::identity::Caller;
+use storeplane_core::ids::StoreId;
+use storeplane_core::service::Service;
+use tokio_util::task::TaskTracker;
+use tonic::{Request, Status};
+use tracing::{Instrument, Span};
+
+use super::status;
+use crate::watch::Watches;
+
+/// Handles the RPCs of `storeplane.v1`.
+#[derive(Debug, Clone)]
+pub struct Edge {
+    /// What callers can do.
+    pub service: Service,
+    /// What callers can watch.
+    pub watches: Watches,
+    /// Mutations that are going on: shutdown waits for them.
+    pub tasks: TaskTracker,
+}
+
+impl Edge {
+    /// Runs a mutation to its end, also when its caller goes away meanwhile: a transaction that is dropped half-way
+    /// stays open on its connection.
+    pub(super) async fn finish<T: Send + 'static>(
+        &self,
+        mutation: impl Future<Output = Result<T, PortError>> + Send + 'static,
+    ) -> Result<T, Status> {
+        match self.tasks.spawn(mutation.in_current_span()).await {
+            Ok(result) => result.map_err(|error| status::port(&error)),
+            Err(error) => {
+                tracing::error!(%error, "a mutation did not end");
+                Err(status::internal())
+            }
+        }
+    }
+}
+
+/// The caller that the door let in.
+pub(super) fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
+    request.extensions().get::<Caller>().cloned().ok_or_else(|| {
+        tracing::error!("a handler was called without a caller");
+        status::internal()
+    })
+}
+
+/// Puts the store's id into the request's line, if it is one.
+pub(super) fn note_store(store_id: &str) {
+    if store_id.parse::<StoreId>().is_ok() {
+        Span::current().record("store_id", store_id);
+    }
+}

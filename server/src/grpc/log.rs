@@ -1,0 +1,193 @@
+//! One line and one span for each request, whatever becomes of it: answered, failed, dropped, panicked.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::{HeaderMap, Request, Response};
+use http_body::{Frame, SizeHint};
+use storeplane_core::failure::truncate;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::{Code, Status};
+use tower::{Layer, Service};
+use tracing::{Instrument, Span, field};
+
+use super::status;
+use crate::telemetry::trace;
+
+/// Longest method in a line: unknown ones are whatever the caller sent.
+const METHOD_MAX: usize = 100;
+
+/// Logs the requests of a service.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LogLayer;
+
+impl<S> Layer<S> for LogLayer {
+    type Service = Logged<S>;
+
+    fn layer(&self, inner: S) -> Logged<S> {
+        Logged { inner }
+    }
+}
+
+/// A service whose requests are logged.
+#[derive(Debug, Clone)]
+pub struct Logged<S> {
+    inner: S,
+}
+
+impl<S: NamedService> NamedService for Logged<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S> Service<Request<Body>> for Logged<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let span = span(&request);
+        let mut line = Line { span: span.clone(), started: Instant::now(), code: None };
+        let answer = span.in_scope(|| self.inner.call(request));
+        let answer = AssertUnwindSafe(answer).catch_unwind().instrument(span);
+        Box::pin(async move {
+            let response = match answer.await {
+                Ok(Ok(response)) => response,
+                Ok(Err(never)) => match never {},
+                Err(panic) => {
+                    line.span.in_scope(|| tracing::error!(panic = panic_text(&*panic), "a handler panicked"));
+                    status::internal().into_http()
+                }
+            };
+            line.code = code(response.headers());
+            Ok(response.map(|body| Body::new(LoggedBody { body, line })))
+        })
+    }
+}
+
+fn span(request: &Request<Body>) -> Span {
+    let method = truncate(request.uri().path().trim_start_matches('/').to_owned(), METHOD_MAX);
+    let span = tracing::info_span!(
+        "request",
+        otel.name = method,
+        otel.kind = "server",
+        otel.status_code = field::Empty,
+        rpc.system = "grpc",
+        rpc.grpc.status_code = field::Empty,
+        method,
+        tenant = field::Empty,
+        caller = field::Empty,
+        store_id = field::Empty,
+        trace_id = field::Empty,
+    );
+    if let Some(id) = trace::continue_from(&span, request.headers()) {
+        span.record("trace_id", id);
+    }
+    span
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("?")
+}
+
+fn code(headers: &HeaderMap) -> Option<Code> {
+    Status::from_header_map(headers).map(|status| status.code())
+}
+
+/// Writes the line when it goes away, so that no way out is without one.
+struct Line {
+    span: Span,
+    started: Instant,
+    code: Option<Code>,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        // Dropped before its end: the caller went away, or its deadline passed.
+        let code = self.code.unwrap_or(Code::Cancelled);
+        let status = name(code);
+        let ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.span.record("rpc.grpc.status_code", code as i32);
+        let _inside = self.span.enter();
+        match code {
+            Code::Internal | Code::Unknown | Code::DataLoss => {
+                self.span.record("otel.status_code", "ERROR");
+                tracing::error!(status, ms, "request");
+            }
+            Code::Unavailable => tracing::warn!(status, ms, "request"),
+            _ => tracing::info!(status, ms, "request"),
+        }
+    }
+}
+
+/// A body that notes the status in its trailers.
+struct LoggedBody {
+    body: Body,
+    line: Line,
+}
+
+impl http_body::Body for LoggedBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let span = self.line.span.clone();
+        let frame = span.in_scope(|| Pin::new(&mut self.body).poll_frame(cx));
+        match &frame {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(trailers) = frame.trailers_ref() {
+                    self.line.code = code(trailers);
+                }
+            }
+            Poll::Ready(Some(Err(error))) => self.line.code = Some(error.code()),
+            Poll::Ready(None) | Poll::Pending => {}
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The code as gRPC writes it.
+pub(super) fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}

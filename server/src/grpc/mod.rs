@@ -1,0 +1,55 @@
+//! The gRPC edge: requests to commands, rows to messages. It never runs helm and never asks the cluster.
+//!
+//! A request passes, from the outside in: CORS and grpc-web ([`crate::http`]), [`log`], [`auth`], then a handler in
+//! [`stores`] or [`operations`]. Errors leave through [`status`], messages are built in [`convert`].
+//!
+//! To add an RPC: the proto, its line in `storeplane_core::identity::PERMISSIONS`, its handler, and, if it changes
+//! anything, its action in [`auth`]. Tests say what was forgotten.
+
+pub mod auth;
+mod convert;
+mod edge;
+pub mod health;
+pub mod log;
+mod opaque;
+mod operations;
+pub mod status;
+mod stores;
+mod watch;
+
+use axum::Router;
+pub use edge::Edge;
+use storeplane_proto::v1::operation_service_server::OperationServiceServer;
+use storeplane_proto::v1::store_service_server::StoreServiceServer;
+use tonic::service::Routes;
+use tonic_health::server::{HealthReporter, HealthService};
+use tonic_web::GrpcWebLayer;
+use tower::Layer;
+
+use self::auth::AuthLayer;
+use self::log::LogLayer;
+use crate::postgres::Tokens;
+
+/// Largest request, in bytes. Ours have a few hundred.
+const REQUEST_MAX: usize = 1024 * 1024;
+
+/// All gRPC services, each with grpc-web around it. Health and reflection are open to everybody.
+pub fn services(edge: Edge, tokens: Tokens, health: HealthReporter) -> Result<Router, tonic_reflection::server::Error> {
+    let door = AuthLayer { tokens, service: edge.service.clone() };
+    let stores = StoreServiceServer::new(edge.clone()).max_decoding_message_size(REQUEST_MAX);
+    let operations = OperationServiceServer::new(edge).max_decoding_message_size(REQUEST_MAX);
+    let health = tonic_health::pb::health_server::HealthServer::new(HealthService::from_health_reporter(health))
+        .max_decoding_message_size(REQUEST_MAX);
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(storeplane_proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()?
+        .max_decoding_message_size(REQUEST_MAX);
+    // The log is inside of grpc-web, where a status still is a trailer.
+    let routes = Routes::default()
+        .add_service(GrpcWebLayer::new().layer(LogLayer.layer(door.layer(stores))))
+        .add_service(GrpcWebLayer::new().layer(LogLayer.layer(door.layer(operations))))
+        .add_service(GrpcWebLayer::new().layer(health))
+        .add_service(GrpcWebLayer::new().layer(reflection));
+    Ok(routes.into_axum_router().reset_fallback())
+}

@@ -1,0 +1,81 @@
+use std::fmt::Write;
+
+use storeplane_core::ids::OperationId;
+use storeplane_core::store::State;
+use uuid::Uuid;
+
+use super::*;
+
+fn violation(field: &str, description: &str) -> Violation {
+    Violation { field: field.into(), description: description.into() }
+}
+
+/// One of each: a new variant does not compile in `refusal`, and belongs here as well.
+fn every_refusal() -> Vec<Refusal> {
+    vec![
+        Refusal::Invalid(vec![
+            violation("store_id", "must not be empty"),
+            violation("store.display_name", "must not begin or end with white space"),
+        ]),
+        Refusal::NotFound { kind: "store", name: "demo".into() },
+        Refusal::NotFound { kind: "operation", name: Uuid::nil().to_string() },
+        Refusal::AlreadyExists { name: "demo".into() },
+        Refusal::HostTaken { host: "store-demo.localhost".into() },
+        Refusal::RequestIdReused,
+        Refusal::StaleEtag { actual: "0123456789abcdef".into() },
+        Refusal::IllegalMove { from: State::Deleted, to: State::Ready },
+        Refusal::NotRetryable { state: State::Ready },
+        Refusal::NotCancellable { operation: OperationId(Uuid::nil()) },
+        Refusal::PermissionDenied { role: "viewer", needed: "operator" },
+        Refusal::CursorExpired { oldest: "42".into() },
+    ]
+}
+
+fn describe(status: &Status) -> String {
+    let details = status.get_error_details();
+    let mut text = format!("{:?}: {}\n", status.code(), status.message());
+    if let Some(info) = details.error_info() {
+        let mut metadata: Vec<_> = info.metadata.iter().collect();
+        metadata.sort();
+        let _ = writeln!(text, "  {}/{} {metadata:?}", info.domain, info.reason);
+    }
+    for violation in details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default() {
+        let _ = writeln!(text, "  field {}: {}", violation.field, violation.description);
+    }
+    for failure in details.precondition_failure().map(|failure| failure.violations.as_slice()).unwrap_or_default() {
+        let _ = writeln!(text, "  precondition {} of {}", failure.r#type, failure.subject);
+    }
+    if let Some(resource) = details.resource_info() {
+        let _ = writeln!(text, "  resource {} {}", resource.resource_type, resource.resource_name);
+    }
+    if let Some(retry) = details.retry_info() {
+        let _ = writeln!(text, "  retry after {:?}", retry.retry_delay);
+    }
+    text
+}
+
+#[test]
+fn every_error_says_what_programs_need() {
+    let mut table: String = every_refusal().iter().map(|refusal| describe(&self::refusal(refusal))).collect();
+    table += &describe(&port(&PortError::Unavailable("connection refused (10.0.0.1:5432)".into())));
+    table += &describe(&port(&PortError::Internal("row 7 of secrets is broken".into())));
+    table += &describe(&unauthenticated("TOKEN_INVALID", "the token is not valid"));
+    table += &describe(&unknown_method());
+    table += &describe(&deadline_exceeded());
+    insta::assert_snapshot!(table, @"");
+}
+
+#[test]
+fn nothing_internal_leaks() {
+    for error in [PortError::Internal("password=hunter2".into()), PortError::Unavailable("10.0.0.1".into())] {
+        let status = port(&error);
+        let shown = format!("{status:?} {}", String::from_utf8_lossy(status.details()));
+        assert!(!shown.contains("hunter2") && !shown.contains("10.0.0.1"), "{shown}");
+    }
+}
+
+#[test]
+fn the_text_fits_into_a_header() {
+    let status = refusal(&Refusal::Invalid(vec![violation("filter", &"x".repeat(5000))]));
+    assert!(status.message().len() <= MESSAGE_MAX);
+}

@@ -1,0 +1,117 @@
+//! StoreService: texts to commands, stores to messages. Mutations run in tasks of their own.
+
+use storeplane_core::audit::Action;
+use storeplane_core::command::{CreateStoreInput, StoreCommand, StoreRef};
+use storeplane_core::error::Refusal;
+use storeplane_core::query::StoreQuery;
+use storeplane_proto::v1::store_service_server::StoreService;
+use storeplane_proto::v1::{
+    CreateStoreRequest, DeleteStoreRequest, GetStoreRequest, ListStoresRequest, ListStoresResponse, RetryStoreRequest,
+    Store, WatchStoreRequest, WatchStoreResponse, WatchStoresRequest, WatchStoresResponse,
+};
+use tonic::{Request, Response, Status};
+
+use super::convert;
+use super::edge::{Edge, caller, note_store};
+use super::opaque;
+use super::status;
+use super::watch::{self, Updates};
+use crate::telemetry::trace;
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl StoreService for Edge {
+    async fn create_store(&self, request: Request<CreateStoreRequest>) -> Answer<Store> {
+        let (caller, service) = (caller(&request)?, self.service.clone());
+        let request = request.into_inner();
+        note_store(&request.store_id);
+        let trace = trace::current();
+        let store = self.finish(async move {
+            let Some(cleanup_policy) = convert::cleanup_policy(request.cleanup_policy) else {
+                let refusal = Refusal::field("cleanup_policy", "must be KEEP or DELETE_RESOURCES");
+                return service.audited(&caller, Action::CreateStore, &request.store_id, Err(refusal.into())).await;
+            };
+            let store = request.store.unwrap_or_default();
+            let input = CreateStoreInput {
+                store_id: request.store_id,
+                display_name: store.display_name,
+                engine: store.engine,
+                plan: store.plan,
+                admin_email: store.admin_email,
+                cleanup_policy,
+                request_id: request.request_id,
+            };
+            service.create(&caller, trace, input, request.validate_only).await
+        });
+        let store = store.await?;
+        note_store(store.id.as_str());
+        Ok(Response::new(convert::store(store)))
+    }
+
+    async fn get_store(&self, request: Request<GetStoreRequest>) -> Answer<Store> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        note_store(&request.store_id);
+        let wanted = StoreRef::check(&request.store_id, &request.uid).map_err(|refusal| status::refusal(&refusal))?;
+        let found = self.service.stores().find(&caller.tenant, &wanted).await.map_err(|error| status::port(&error))?;
+        let missing = || status::refusal(&Refusal::NotFound { kind: "store", name: wanted.id.to_string() });
+        Ok(Response::new(convert::store(found.ok_or_else(missing)?)))
+    }
+
+    async fn list_stores(&self, request: Request<ListStoresRequest>) -> Answer<ListStoresResponse> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let start = opaque::page_start(&request.page_token);
+        let query = StoreQuery::check(&caller.tenant, &request.filter, &request.order_by, request.page_size, start)
+            .map_err(|refusal| status::refusal(&refusal))?;
+        let page = self.service.stores().list(&query).await.map_err(|error| status::port(&error))?;
+        Ok(Response::new(ListStoresResponse {
+            next_page_token: opaque::page_token(page.next.as_ref()),
+            total_size: page.total,
+            stores: page.items.into_iter().map(convert::store).collect(),
+        }))
+    }
+
+    async fn delete_store(&self, request: Request<DeleteStoreRequest>) -> Answer<Store> {
+        let (caller, service) = (caller(&request)?, self.service.clone());
+        let request = request.into_inner();
+        note_store(&request.store_id);
+        let trace = trace::current();
+        let store = self.finish(async move {
+            let DeleteStoreRequest { store_id, etag, request_id, uid } = request;
+            match StoreCommand::check("DeleteStore", &store_id, &uid, &etag, &request_id) {
+                Ok(command) => service.delete(&caller, trace, command).await,
+                Err(refusal) => service.audited(&caller, Action::DeleteStore, &store_id, Err(refusal.into())).await,
+            }
+        });
+        Ok(Response::new(convert::store(store.await?)))
+    }
+
+    async fn retry_store(&self, request: Request<RetryStoreRequest>) -> Answer<Store> {
+        let (caller, service) = (caller(&request)?, self.service.clone());
+        let request = request.into_inner();
+        note_store(&request.store_id);
+        let trace = trace::current();
+        let store = self.finish(async move {
+            let RetryStoreRequest { store_id, request_id } = request;
+            match StoreCommand::check("RetryStore", &store_id, "", "", &request_id) {
+                Ok(command) => service.retry(&caller, trace, command).await,
+                Err(refusal) => service.audited(&caller, Action::RetryStore, &store_id, Err(refusal.into())).await,
+            }
+        });
+        Ok(Response::new(convert::store(store.await?)))
+    }
+
+    type WatchStoreStream = Updates<WatchStoreResponse>;
+
+    async fn watch_store(&self, request: Request<WatchStoreRequest>) -> Answer<Self::WatchStoreStream> {
+        watch::store(self, request).await.map(Response::new)
+    }
+
+    type WatchStoresStream = Updates<WatchStoresResponse>;
+
+    async fn watch_stores(&self, request: Request<WatchStoresRequest>) -> Answer<Self::WatchStoresStream> {
+        watch::stores(self, request).await.map(Response::new)
+    }
+}

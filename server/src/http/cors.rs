@@ -1,0 +1,76 @@
+//! Which pages may call over grpc-web: those of the server itself, those of configured origins, and, where the server
+//! listens on loopback only, those that are served from loopback too (a front end in development).
+
+use std::time::Duration;
+
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderName, HeaderValue, Method};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::config::Config;
+
+/// How long a browser may keep the answer to a preflight.
+const MAX_AGE: Duration = Duration::from_hours(1);
+
+const REQUEST_HEADERS: [HeaderName; 7] = [
+    AUTHORIZATION,
+    CONTENT_TYPE,
+    HeaderName::from_static("grpc-timeout"),
+    HeaderName::from_static("x-grpc-web"),
+    HeaderName::from_static("x-user-agent"),
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("connect-protocol-version"),
+];
+
+const RESPONSE_HEADERS: [HeaderName; 3] = [
+    HeaderName::from_static("grpc-status"),
+    HeaderName::from_static("grpc-message"),
+    HeaderName::from_static("grpc-status-details-bin"),
+];
+
+/// Same-origin requests need no permission and get none here.
+pub(super) fn layer(config: &Config) -> CorsLayer {
+    let development = config.listen.ip().is_loopback();
+    let origins = config.allowed_origins.clone();
+    let allowed = AllowOrigin::predicate(move |origin, _| is_allowed(origin, &origins, development));
+    CorsLayer::new()
+        .allow_origin(allowed)
+        .allow_methods([Method::POST])
+        .allow_headers(REQUEST_HEADERS)
+        .expose_headers(RESPONSE_HEADERS)
+        .max_age(MAX_AGE)
+}
+
+fn is_allowed(origin: &HeaderValue, origins: &[String], development: bool) -> bool {
+    let Ok(origin) = origin.to_str() else { return false };
+    origins.iter().any(|allowed| allowed == "*" || allowed == origin) || (development && is_loopback(origin))
+}
+
+fn is_loopback(origin: &str) -> bool {
+    url::Url::parse(origin).is_ok_and(|url| match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_configured_origins_and_in_development_loopback_may_call() {
+        let allowed = |origin: &'static str, development| {
+            is_allowed(&HeaderValue::from_static(origin), &["https://shops.example.com".into()], development)
+        };
+        assert!(allowed("https://shops.example.com", false));
+        assert!(allowed("http://localhost:5173", true) && allowed("http://[::1]:1", true));
+        assert!(!allowed("http://localhost:5173", false));
+        for stranger in
+            ["https://evil.example.com", "http://localhost.evil.com", "null", "https://shops.example.com.evil"]
+        {
+            assert!(!allowed(stranger, true), "{stranger}");
+        }
+    }
+}

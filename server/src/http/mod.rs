@@ -1,0 +1,67 @@
+//! Plain HTTP on the same port, and what is around the gRPC services there: CORS, and what answers to unknown paths.
+
+mod cors;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::health::{Health, Part, all_usable};
+use crate::config::Config;
+use crate::grpc::status;
+
+/// What `/readyz` looks at.
+#[derive(Debug, Clone)]
+pub struct Readiness {
+    /// The parts.
+    pub parts: Vec<Part>,
+    /// Once cancelled, the server is not ready any more.
+    pub shutdown: CancellationToken,
+}
+
+/// Everything that is served: the gRPC services and the plain paths.
+pub fn router(services: Router, readiness: Readiness, config: &Config) -> Router {
+    let plain =
+        Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready)).with_state(readiness);
+    services.merge(plain).fallback(unknown).layer(cors::layer(config))
+}
+
+async fn ready(State(readiness): State<Readiness>) -> Response {
+    let parts: Map<String, Value> = readiness
+        .parts
+        .iter()
+        .map(|part| {
+            let health = match &*part.state.borrow() {
+                Health::Usable => json!({"ok": true}),
+                Health::Away(why) => json!({"ok": false, "why": why}),
+            };
+            (part.name.to_owned(), health)
+        })
+        .collect();
+    let stopping = readiness.shutdown.is_cancelled();
+    let ok = all_usable(&readiness.parts) && !stopping;
+    let why = stopping.then_some("the server stops");
+    let answer = json!({"ready": ok, "why": why, "parts": parts});
+    let code = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, axum::Json(answer)).into_response()
+}
+
+/// To gRPC and grpc-web an unknown path is an unknown method, to everybody else it is not there.
+async fn unknown(request: Request) -> Response {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.starts_with("application/grpc") {
+        return (StatusCode::NOT_FOUND, "not found\n").into_response();
+    }
+    let web = kind.starts_with("application/grpc-web");
+    let mut response = status::unknown_method().into_http::<tonic::body::Body>().map(Body::new);
+    if web {
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc-web+proto"));
+    }
+    response
+}

@@ -1,0 +1,44 @@
+//! The real clock and the real random source. The only place that reads either.
+
+use rand::Rng;
+use storeplane_core::ports::{Clock, Ids};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// The system's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else gets")]
+    fn now(&self) -> OffsetDateTime {
+        OffsetDateTime::now_utc()
+    }
+}
+
+/// Ids and words from the operating system's random source.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RandomIds;
+
+impl Ids for RandomIds {
+    fn uuid(&self) -> Uuid {
+        Uuid::now_v7()
+    }
+
+    fn word(&self, length: usize) -> String {
+        let mut random = rand::rng();
+        (0..length).filter_map(|_| char::from_digit(random.random_range(0..36), 36)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_long_enough_and_never_the_same() {
+        let (a, b) = (RandomIds.word(40), RandomIds.word(40));
+        assert!(a != b && a.len() == 40 && a.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
+        assert_eq!(RandomIds.uuid().get_version_num(), 7);
+    }
+}

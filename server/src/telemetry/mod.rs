@@ -1,0 +1,111 @@
+//! The log and the traces.
+//!
+//! - This file: one log to standard error, for people or as JSON, and OpenTelemetry spans, exported by OTLP where an
+//!   endpoint is configured. Without one spans still have ids, so that a log line and a caller's trace can be joined.
+//! - [`trace`]: W3C `traceparent` in and out, and links from an operation's spans to the request that began it.
+//!
+//! Neither bodies nor tokens are ever put into a span or a line.
+
+pub mod trace;
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig, WithTonicConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+pub use trace::link;
+use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
+
+use crate::config::{Config, LogFormat, SecretUrl};
+
+/// How long one export may take.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the last export may take at shutdown.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Why there is no log or no trace.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter cannot be read.
+    #[error("log.filter: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// The exporter cannot be made.
+    #[error("telemetry.otlp_endpoint: {0}")]
+    Exporter(#[from] ExporterBuildError),
+    /// Something else in this process writes the log.
+    #[error("the log is set up already: {0}")]
+    Twice(#[from] tracing_subscriber::util::TryInitError),
+}
+
+/// The log and the traces of this process.
+#[derive(Debug)]
+pub struct Telemetry {
+    provider: SdkTracerProvider,
+}
+
+impl Telemetry {
+    /// Sets up log and traces for the whole process. To be called inside the runtime: the exporter lives there.
+    pub fn init(config: &Config) -> Result<Self, TelemetryError> {
+        let provider = provider(config)?;
+        let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).parse(&config.log.filter)?;
+        let log = match config.log.format {
+            LogFormat::Pretty => fmt::layer()
+                .with_writer(std::io::stderr)
+                .with_ansi(std::io::stderr().is_terminal())
+                .with_target(false)
+                .boxed(),
+            LogFormat::Json => {
+                fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(std::io::stderr).boxed()
+            }
+        };
+        // Our own spans only, and no events: what is worth an event is a row in Postgres.
+        let ours = filter_fn(|meta| meta.is_span() && meta.target().starts_with("storeplane"));
+        let spans = tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer("storeplane"))
+            .with_location(false)
+            .with_threads(false)
+            .with_tracked_inactivity(false)
+            .with_context_activation(false)
+            .with_filter(ours.and(LevelFilter::INFO));
+        tracing_subscriber::registry().with(log.with_filter(filter)).with(spans).try_init()?;
+        Ok(Self { provider })
+    }
+
+    /// Sends what is left, for at most two seconds.
+    pub async fn shutdown(self) {
+        let flush = tokio::task::spawn_blocking(move || self.provider.shutdown_with_timeout(SHUTDOWN_TIMEOUT));
+        match tokio::time::timeout(SHUTDOWN_TIMEOUT * 2, flush).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => tracing::debug!(%error, "not all spans were exported"),
+            Ok(Err(_)) | Err(_) => tracing::debug!("not all spans were exported in time"),
+        }
+    }
+}
+
+fn provider(config: &Config) -> Result<SdkTracerProvider, ExporterBuildError> {
+    let resource = Resource::builder()
+        .with_service_name("storeplane-server")
+        .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .with_attribute(opentelemetry::KeyValue::new("storeplane.instance", config.instance.clone()))
+        .build();
+    let builder = SdkTracerProvider::builder().with_resource(resource);
+    Ok(match &config.telemetry.otlp_endpoint {
+        Some(endpoint) => builder.with_batch_exporter(exporter(endpoint)?).build(),
+        None => builder.build(),
+    })
+}
+
+fn exporter(endpoint: &SecretUrl) -> Result<SpanExporter, ExporterBuildError> {
+    let builder = SpanExporter::builder().with_tonic().with_endpoint(endpoint.expose()).with_timeout(EXPORT_TIMEOUT);
+    if endpoint.scheme() == "https" {
+        let tls = tonic::transport::ClientTlsConfig::new().with_native_roots();
+        builder.with_tls_config(tls).build()
+    } else {
+        builder.build()
+    }
+}
