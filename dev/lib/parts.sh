@@ -79,10 +79,11 @@ postgres_up() {
     url=postgres://storeplane:storeplane@127.0.0.1:$port/storeplane
     ;;
   esac
-  printf '%s\n' "$url" >"$state/database-url"
+  (umask 077 && printf '%s\n' "$url" >"$state/database-url")
 }
 
 cluster_up() {
+  umask 077 # kubeconfigs
   local file=$state/cluster/admin.kubeconfig port
   case $cluster in
   embedded) "$(dev/tools cluster)" up --dir "$state/cluster" --detach ;;
@@ -135,6 +136,7 @@ postgres_down() {
 
 write_env() { # ADDR TOKEN
   local name
+  (umask 077 && : >"$state/env.new")
   {
     for name in STOREPLANE_ADDR STOREPLANE_TOKEN DATABASE_URL KUBECONFIG; do
       case $name in
@@ -145,7 +147,6 @@ write_env() { # ADDR TOKEN
     done
     echo 'export STOREPLANE_ADDR STOREPLANE_TOKEN DATABASE_URL KUBECONFIG'
   } >"$state/env.new"
-  chmod 600 "$state/env.new"
   mv "$state/env.new" "$state/env"
 }
 plain_or_quoted() { # quotes only where a shell needs them
