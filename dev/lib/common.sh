@@ -1,0 +1,29 @@
+# What dev/tools, dev/postgres and dev/test-env share: telling, failing, waiting. Sourced by scripts in dev/.
+# shellcheck shell=bash
+
+tell() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+die() { tell "$*"; exit 1; }
+
+# Runs a command until it succeeds; how often and how long is the caller's choice.
+await() { # SECONDS COMMAND...
+  local limit=$(($(date +%s) + $1))
+  shift
+  until "$@"; do
+    [ "$(date +%s)" -lt "$limit" ] || return 1
+    sleep 0.05
+  done
+}
+
+# A value of --NAME VALUE or --NAME=VALUE among the arguments, else the default.
+option() { # NAME DEFAULT ARGUMENT...
+  local name=$1 value=$2
+  shift 2
+  while [ $# -gt 0 ]; do
+    case $1 in
+    "--$name") value=${2?"--$name needs a value"}; shift ;;
+    "--$name="*) value=${1#*=} ;;
+    esac
+    shift
+  done
+  printf '%s\n' "$value"
+}

