@@ -48,7 +48,6 @@ need_tools() {
   command -v cargo >/dev/null || missing+=('cargo (Rust 1.95 or newer: https://rustup.rs)')
   command -v cc >/dev/null || missing+=('cc (Debian: gcc)')
   command -v python3 >/dev/null || missing+=('python3 with its venv module')
-  command -v go >/dev/null || missing+=('go (1.26 or newer: https://go.dev/dl)')
   [ "$cluster" != current ] || command -v kubectl >/dev/null || missing+=('kubectl, for CLUSTER=current')
   [ ${#missing[@]} = 0 ] && return
   printf '%s: this is missing here:\n' "$command_name" >&2
@@ -131,6 +130,12 @@ postgres_down() {
   case $(kept postgres) in
   embedded) [ ! -d "$state/postgres" ] || dev/postgres down --dir "$state/postgres" ;;
   docker) ! engine_answers || compose stop postgres ;;
+  esac
+}
+
+postgres_delete() {
+  case $(kept postgres) in
+  embedded) [ ! -d "$state/postgres" ] || dev/postgres delete --dir "$state/postgres" ;;
   esac
 }
 

@@ -1,7 +1,7 @@
 # Parts of a test run: a line each, logs apart, a summary with the runners' own closing lines. Needs local.sh.
 # shellcheck shell=bash disable=SC2034,SC2154
 
-results=$state/test
+results=$state/results
 lane_pids=()
 
 suite_begin() {
