@@ -45,7 +45,7 @@ def install(options, name):
     """A bare `helm install` with the chart and values of a store."""
     chart = Path(options.charts) / "woocommerce"
     values = {
-        "store": {"id": name.removeprefix("store-"), "uid": str(uuid.uuid4()), "tenant": "default", "displayName": name, "adminEmail": ""},
+        "store": {"id": name.removeprefix("store-"), "uid": str(uuid.uuid4()), "tenant": "default", "displayName": name, "adminEmail": "owner@example.com"},
         "ingress": {"host": f"{name}.localhost"},
     }
     argv = [options.helm, "install", name, str(chart), "--namespace", name, "-f", str(chart / "values-local.yaml"), "-f", str(chart / "plans/small.yaml"), "-f", "-"]

@@ -85,7 +85,7 @@ class Client:
         return messages
 
     def create(self, store_id):
-        self.call("CreateStore", text(1, store_id) + text(2, text(4, f"Shop {store_id}")))
+        self.call("CreateStore", text(1, store_id) + text(2, text(4, f"Shop {store_id}") + text(7, "owner@example.com")))
 
     def settle(self, store_id):
         """Waits until no operation is going on."""
