@@ -18,6 +18,9 @@ const GENERATED_ID_TRIES: u32 = 3;
 /// Random characters at the end of a generated id: 36^5, sixty million.
 const GENERATED_ID_SUFFIX: usize = 5;
 
+/// Longest text kept of what a refused request named, in bytes.
+const TARGET_MAX: usize = 100;
+
 /// The commands of one control plane.
 #[derive(Clone)]
 pub struct Service {
@@ -190,7 +193,8 @@ impl Service {
         result: Result<T, PortError>,
     ) -> Result<T, PortError> {
         let Err(PortError::Refused(refusal)) = &result else { return result };
-        let mut record = self.request(caller, None).record(action, &crate::failure::truncate(asked.to_owned(), 100));
+        let asked = asked.replace(char::is_control, "\u{fffd}");
+        let mut record = self.request(caller, None).record(action, &crate::failure::truncate(asked, TARGET_MAX));
         let denied = matches!(refusal, Refusal::PermissionDenied { .. });
         record.outcome = if denied { Outcome::Denied } else { Outcome::Rejected };
         record.reason = refusal.reason().to_owned();

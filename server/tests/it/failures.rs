@@ -29,7 +29,7 @@ fn copy(from: &Path, to: &Path) {
 
 fn with_plan(id: &str, plan: &str) -> CreateStoreRequest {
     let mut request = Api::wanted(id);
-    request.store.as_mut().unwrap().plan = plan.to_owned();
+    request.store.as_mut().unwrap().plan = plan.into();
     request
 }
 
@@ -119,7 +119,7 @@ async fn a_cancelled_creation_is_undone_and_says_so() {
     let request = CancelOperationRequest { operation_id: deleting.operation, ..CancelOperationRequest::default() };
     match lab.api.operations.clone().cancel_operation(request).await {
         Err(status) => {
-            assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, "NOT_CANCELLABLE"))
+            assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, "NOT_CANCELLABLE"));
         }
         Ok(ended) => assert_eq!(ended.into_inner().state(), OperationState::Succeeded),
     }

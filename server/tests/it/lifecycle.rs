@@ -55,10 +55,10 @@ async fn what_a_caller_writes_arrives_in_the_cluster_as_text() {
     assert_eq!(store.state(), StoreState::Ready, "{}", seen.text());
     assert_eq!(store.display_name, name);
 
-    let manifests = lab.kubernetes.pod_environment(&format!("store-{id}")).await;
+    let told = lab.kubernetes.configuration(&format!("store-{id}")).await;
 
-    assert!(manifests.contains(&name.to_owned()), "{manifests:?}");
-    assert!(manifests.contains(&"o'neil+{x}`$HOME`|#@example.com".to_owned()), "{manifests:?}");
+    assert!(told.contains(&name.to_owned()), "{told:?}");
+    assert!(told.contains(&"o'neil+{x}`$HOME`|#@example.com".to_owned()), "{told:?}");
     lab.api.delete(&id).await.unwrap();
     lab.api.settle(&id).await;
 }
@@ -94,7 +94,7 @@ async fn twenty_at_once_all_become_ready_within_the_bound_on_helm_processes() {
 #[tokio::test]
 async fn tenants_neither_see_nor_meet_each_other() {
     let lab = Lab::start().await;
-    let other = Api::connect(lab.server.address(), &lab.database.token("acme", "operator").await).await;
+    let other = Api::connect(lab.server.address(), &lab.database.token("acme", "operator").await);
     let id = fresh("tenant");
     lab.api.ready(&id).await;
 

@@ -135,6 +135,8 @@ pub fn delete(snapshot: Snapshot, etag: Option<&str>, request: &Request<'_>) -> 
     check_etag(&change.store, etag)?;
     if matches!(change.store.state, State::Deleting | State::Deleted) {
         request.account(&mut change, Action::DeleteStore);
+        // It began none: the deletion that is going on has its own record.
+        change.audit = change.audit.map(|record| AuditRecord { operation: None, ..record });
         return Ok(change);
     }
     if change.operation.state.is_active() {

@@ -18,7 +18,7 @@ use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
 /// Longer than any test's operation takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 #[derive(Clone)]
 pub(crate) struct Bearer(MetadataValue<Ascii>);
@@ -59,8 +59,15 @@ impl Seen {
 
     /// The messages, one a line.
     pub(crate) fn text(&self) -> String {
-        self.events.iter().map(|event| format!("{} {} {}\n", event.r#type, event.step, event.message)).collect()
+        self.events.iter().map(line).collect::<Vec<_>>().join(
+            "
+",
+        )
     }
+}
+
+fn line(event: &StoreEvent) -> String {
+    format!("{} {} {}", event.r#type, event.step, event.message)
 }
 
 /// The stable reason in a status.
@@ -69,7 +76,7 @@ pub(crate) fn reason(status: &Status) -> String {
 }
 
 impl Api {
-    pub(crate) async fn connect(address: SocketAddr, token: &str) -> Self {
+    pub(crate) fn connect(address: SocketAddr, token: &str) -> Self {
         let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
         let channel = endpoint.connect_lazy();
         let bearer = Bearer(format!("Bearer {token}").parse().expect("a token in ASCII"));
@@ -180,7 +187,7 @@ impl Api {
         let reading = async {
             while let Ok(Some(message)) = stream.message().await {
                 if let Some(Update::Event(event)) = message.update
-                    && format!("{} {} {}", event.r#type, event.step, event.message).contains(text)
+                    && line(&event).contains(text)
                 {
                     return event;
                 }

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Api, DeleteParams, PostParams};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use storeplane_server::kube::{Cluster, ClusterConfig, NamespaceState};
 
 pub(crate) struct Kubernetes {
@@ -46,15 +45,11 @@ impl Kubernetes {
         self.cluster.client().await.expect("a client")
     }
 
-    /// All values in the environment of the shop's containers.
-    pub(crate) async fn pod_environment(&self, namespace: &str) -> Vec<String> {
-        let deployments = Api::<Deployment>::namespaced(self.client().await, namespace);
-        let pod = deployments.get("store").await.expect("the shop").spec.template.spec.expect("a pod");
-        let containers = pod.containers.into_iter().chain(pod.init_containers.unwrap_or_default());
-        containers
-            .flat_map(|container| container.env.unwrap_or_default())
-            .filter_map(|variable| variable.value)
-            .collect()
+    /// All texts in a namespace's config maps: what the shop is told about itself.
+    pub(crate) async fn configuration(&self, namespace: &str) -> Vec<String> {
+        let maps = Api::<ConfigMap>::namespaced(self.client().await, namespace);
+        let found = maps.list(&ListParams::default()).await.expect("the configuration");
+        found.items.into_iter().flat_map(|map| map.data.unwrap_or_default().into_values()).collect()
     }
 
     /// A namespace that somebody else made.

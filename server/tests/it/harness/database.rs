@@ -58,6 +58,11 @@ impl Database {
         row.and_then(|row| row.try_get_by_index::<Option<String>>(0).expect("text")).unwrap_or_default()
     }
 
+    /// Runs a statement.
+    pub(crate) async fn execute(&self, sql: &str) {
+        self.pool.execute_unprepared(sql).await.expect("a statement");
+    }
+
     /// Asserts the invariants that hold whatever happened: events of each store are 1..n, one audit record for each
     /// operation that somebody asked for, no operation at work on a settled store.
     pub(crate) async fn assert_sound(&self) {

@@ -82,7 +82,7 @@ impl Setup {
         let kubernetes = Kubernetes::new(&self.kubeconfig);
         let token = database.token("default", "admin").await;
         let server = Server::start(&self, &database).await;
-        let api = Api::connect(server.address(), &token).await;
+        let api = Api::connect(server.address(), &token);
         Lab { database, server, api, kubernetes }
     }
 }
