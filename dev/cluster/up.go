@@ -77,6 +77,9 @@ func begin(ctx context.Context, s *supervisor, announce func(string)) error {
 			return err
 		}
 	}
+	if err := deleteNamespaces(ctx, l.adminKubeconfig()); err != nil {
+		return err
+	}
 	if err := s.until(ctx, "cluster's objects", time.Minute, api.furnish); err != nil {
 		return err
 	}
