@@ -29,4 +29,5 @@ mod lists;
 mod outages;
 mod requests;
 mod secrecy;
+mod traces;
 mod watching;
