@@ -14,5 +14,8 @@ pub mod v1 {
     tonic::include_proto!("storeplane.v1");
 }
 
+/// A point in time, as the messages have it.
+pub use prost_types::Timestamp;
+
 /// The files as a `FileDescriptorSet`, with comments, for server reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/storeplane.bin"));
