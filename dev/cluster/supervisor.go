@@ -15,7 +15,7 @@ import (
 // A component that ends too often is not restarted any more.
 const (
 	restartPause = 500 * time.Millisecond
-	restartLimit = 5
+	restartLimit = 10
 	restartSpan  = time.Minute
 	stopLimit    = 8 * time.Second
 )

