@@ -13,9 +13,14 @@
 
 mod harness;
 
+mod command_line;
 mod crashes;
 mod deletion;
 mod failures;
+mod grpc_access;
+mod grpc_edge;
+mod grpc_raw;
+mod grpc_web;
 mod helm_process;
 mod helm_real;
 mod kube_namespaces;
