@@ -17,8 +17,6 @@ mod client;
 mod command_line;
 mod crashes;
 mod deletion;
-mod edge_auth;
-mod edge_http;
 mod failures;
 mod grpc_access;
 mod grpc_edge;
