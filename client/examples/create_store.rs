@@ -39,7 +39,7 @@ async fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            println!("{error}");
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
     }
@@ -76,7 +76,7 @@ fn conclude(store: &v1::Store) -> bool {
     println!("  {} is {}", store.store_id, store.state().as_str_name().trim_start_matches("STORE_STATE_"));
     if ready {
         println!("  {}", store.shop_url);
-    } else {
+    } else if !store.reason.is_empty() {
         println!("  {}: {}\n  {}", store.reason, store.message, store.remedy);
         for detail in &store.details {
             println!("    {detail}");

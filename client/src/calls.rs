@@ -8,7 +8,7 @@ use tonic::Response;
 
 use crate::client::{Client, patiently};
 use crate::error::Error;
-use crate::watch::Watch;
+use crate::watch::{Change, Watch};
 
 fn fresh_request_id() -> String {
     uuid::Uuid::new_v4().to_string()
@@ -48,7 +48,10 @@ impl Client {
     /// # Errors
     /// `STORE_NOT_FOUND`.
     pub async fn get_store(&self, store_id: &str) -> Result<v1::Store, Error> {
-        let request = v1::GetStoreRequest { store_id: store_id.to_owned(), ..v1::GetStoreRequest::default() };
+        self.get(v1::GetStoreRequest { store_id: store_id.to_owned(), ..v1::GetStoreRequest::default() }).await
+    }
+
+    async fn get(&self, request: v1::GetStoreRequest) -> Result<v1::Store, Error> {
         let call = || {
             let (mut stores, request) = (self.stores.clone(), request.clone());
             async move { stores.get_store(request).await.map(Response::into_inner) }
@@ -122,17 +125,20 @@ impl Client {
         Watch::new(self.clone(), store_id, after, v1::WatchUntil::Settled)
     }
 
-    /// Waits until no operation is at work on a store, and gives the store then.
+    /// Waits until no operation is at work on a store, and gives that very store, also when its id was used again.
     ///
     /// # Errors
     /// [`Error::Deadline`] after `within`; `STORE_NOT_FOUND`.
     pub async fn wait_settled(&self, store_id: &str, within: Duration) -> Result<v1::Store, Error> {
         let waiting = async {
             let mut watch = self.watch_until_settled(store_id, 0);
+            let mut uid = String::new();
             while let Some(change) = watch.next().await {
-                change?;
+                if let Change::Snapshot(store) = change? {
+                    uid = store.uid;
+                }
             }
-            self.get_store(store_id).await
+            self.get(v1::GetStoreRequest { store_id: store_id.to_owned(), uid }).await
         };
         tokio::time::timeout(within, waiting).await.map_err(|_| Error::Deadline)?
     }

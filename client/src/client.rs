@@ -12,8 +12,8 @@ use tonic::{Request, Status};
 
 use crate::error::{Error, is_passing};
 
-/// Tries of a call while the server is away: with the waits between them some ten seconds.
-const TRIES: u32 = 6;
+/// Tries of a call while the server is away: with the waits between them five to eleven seconds.
+const TRIES: u32 = 7;
 /// First wait between two tries; it doubles up to [`WAIT_MAX`].
 const WAIT: Duration = Duration::from_millis(200);
 /// Longest wait between two tries.
@@ -84,7 +84,7 @@ pub(crate) async fn patiently<T, F: Future<Output = Result<T, Status>>>(
     let mut wait = WAIT;
     for _ in 1..TRIES {
         match call().await {
-            Err(status) if is_passing(status.code()) => tokio::time::sleep(jittered(wait)).await,
+            Err(status) if is_passing(&status) => tokio::time::sleep(jittered(wait)).await,
             other => return Ok(other?),
         }
         wait = (wait * 2).min(WAIT_MAX);
@@ -95,4 +95,40 @@ pub(crate) async fn patiently<T, F: Future<Output = Result<T, Status>>>(
 /// Between half and all of a wait, so that clients do not come back in step.
 pub(crate) fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(rand::random_range(0.5..1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    async fn tries(answer: impl Fn(u32) -> Result<(), Status>) -> (u32, Result<(), Error>) {
+        let mut tried = 0;
+        let result = patiently(|| {
+            tried += 1;
+            std::future::ready(answer(tried))
+        })
+        .await;
+        (tried, result)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_stays_away_is_given_up_after_seconds() {
+        let began = Instant::now();
+        let (tried, result) = tries(|_| Err(Status::unavailable("away"))).await;
+        assert_eq!(tried, TRIES);
+        assert!(result.expect_err("it is away").is_unavailable());
+        let took = began.elapsed().as_secs_f64();
+        assert!((5.0..12.0).contains(&took), "{took} s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_is_heard_at_once_and_an_answer_ends_the_trying() {
+        let (tried, result) = tries(|_| Err(Status::not_found("none"))).await;
+        assert_eq!((tried, result.expect_err("refused").is_unavailable()), (1, false));
+        let answer = |tried| if tried < 3 { Err(Status::unavailable("away")) } else { Ok(()) };
+        let (tried, result) = tries(answer).await;
+        assert!(tried == 3 && result.is_ok());
+    }
 }

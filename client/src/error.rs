@@ -1,5 +1,7 @@
 //! Why a call did not do what it was asked.
 
+use std::error::Error as _;
+
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
@@ -37,9 +39,9 @@ impl Error {
         self.status()?.get_details_error_info().map(|info| info.reason)
     }
 
-    /// True if the server is away, or was when the client gave up.
+    /// True if the server is away, or the connection broke, and the client gave up. A mutation may have been done all the same.
     pub fn is_unavailable(&self) -> bool {
-        self.status().is_some_and(|status| is_passing(status.code()))
+        self.status().is_some_and(is_passing)
     }
 }
 
@@ -49,9 +51,12 @@ impl From<Status> for Error {
     }
 }
 
-/// Whether the same call may work a moment later.
-pub(crate) fn is_passing(code: Code) -> bool {
-    matches!(code, Code::Unavailable)
+/// Whether the same call may work a moment later: the server says so, or it was not the server that spoke. A broken
+/// connection comes under several codes, and is told by its source; one that a proxy ended, by its lack of any status.
+/// The server's own UNKNOWN would have details.
+pub(crate) fn is_passing(status: &Status) -> bool {
+    let cut_short = status.code() == Code::Unknown && status.details().is_empty();
+    status.code() == Code::Unavailable || status.source().is_some() || cut_short
 }
 
 /// The message, and every field that is wrong.

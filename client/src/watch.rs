@@ -10,10 +10,10 @@ use futures::Stream;
 use futures::stream::{BoxStream, StreamExt as _, unfold};
 use storeplane_proto::v1;
 use storeplane_proto::v1::watch_store_response::Update;
-use tonic::Streaming;
+use tonic::{Status, Streaming};
 
 use crate::client::{Client, jittered};
-use crate::error::{Error, is_passing};
+use crate::error::Error;
 
 /// First wait before a watch begins again; it doubles up to [`WAIT_MAX`].
 const WAIT: Duration = Duration::from_millis(100);
@@ -95,15 +95,15 @@ impl State {
 
     async fn step(&mut self) -> Result<Option<Change>, Error> {
         let Some(stream) = &mut self.stream else {
-            let answer = self.client.stores.clone().watch_store(self.request.clone()).await?;
+            let mut stores = self.client.stores.clone();
+            let answer = spoken(stores.watch_store(self.request.clone())).await?;
             self.stream = Some(answer.into_inner());
             return Ok(None);
         };
-        let message = match tokio::time::timeout(SILENCE, stream.message()).await {
-            Ok(message) => message.map_err(lost)?,
-            Err(_) => return Err(tonic::Status::unavailable("the stream is silent").into()),
-        };
-        let Some(message) = message else {
+        let Some(message) = spoken(stream.message()).await? else {
+            if self.request.until() == v1::WatchUntil::Never {
+                return Err(Status::unavailable("the stream ended").into());
+            }
             self.ended = true;
             return Ok(None);
         };
@@ -127,9 +127,10 @@ impl State {
     }
 }
 
-/// A connection that broke in the middle is reported in several ways; all mean that the watch can begin again.
-fn lost(status: tonic::Status) -> Error {
-    use std::error::Error as _;
-    let broken = status.source().is_some() || is_passing(status.code());
-    if broken { tonic::Status::unavailable(status.message()).into() } else { status.into() }
+/// What the server says, unless it is silent for too long.
+async fn spoken<T>(answer: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+    match tokio::time::timeout(SILENCE, answer).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Status::unavailable("the server is silent")),
+    }
 }

@@ -1,0 +1,92 @@
+//! Connections that break at the worst moments, between the client and a server that plays its part.
+
+#![allow(clippy::disallowed_methods, reason = "the played server runs beside its test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod played;
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use storeplane_client::{Change, v1};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use played::{Act, Played};
+
+/// More than any of the waits here take together.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn refused(code: Code) -> Status {
+    let details = ErrorDetails::with_error_info("REASON", "storeplane", [("a".to_owned(), "b".to_owned())]);
+    Status::with_error_details(code, "refused", details)
+}
+
+#[tokio::test]
+async fn a_creation_whose_answer_is_lost_is_asked_for_again_under_the_same_request_id() {
+    let (client, played) = Played::start([Act::Cut, Act::Cut, Act::Answer]).await;
+
+    let store = client.create_store("tea", v1::Store::default()).await.unwrap();
+
+    assert_eq!(store.store_id, "tea");
+    let ids: Vec<_> = played.creations().into_iter().map(|request| request.request_id).collect();
+    assert_eq!(ids.len(), 3);
+    assert!(ids.iter().all(|id| *id == ids[0] && id.len() == 36), "{ids:?}");
+    client.create_store("tea", v1::Store::default()).await.unwrap();
+    assert_ne!(played.creations()[3].request_id, ids[0], "another call is another request");
+}
+
+#[tokio::test]
+async fn what_the_server_refuses_is_not_asked_for_again() {
+    for code in [Code::Internal, Code::Unknown, Code::FailedPrecondition] {
+        let (client, played) = Played::start([Act::End(refused(code))]).await;
+        let error = client.create_store("tea", v1::Store::default()).await.unwrap_err();
+        assert_eq!((error.reason().as_deref(), error.is_unavailable()), (Some("REASON"), false), "{code:?}");
+        assert_eq!(played.creations().len(), 1, "{code:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_watch_goes_on_after_every_kind_of_break_without_gap_or_repetition() {
+    let (client, played) = Played::start([
+        Act::Tell(vec![1, 2, 3], Box::new(Act::Cut)),
+        // Cut before it is open.
+        Act::Cut,
+        // Tells again what was told, and is ended in order though nobody asked for an end.
+        Act::Tell(vec![2, 3, 4], Box::new(Act::Answer)),
+        Act::Tell(vec![5], Box::new(Act::End(Status::unavailable("this server stops")))),
+        // As tonic reports a stream that a proxy ended without a status.
+        Act::Tell(vec![6], Box::new(Act::End(Status::unknown("missing grpc-status")))),
+        Act::Tell(vec![7], Box::new(Act::End(refused(Code::OutOfRange)))),
+    ])
+    .await;
+
+    let told = client.watch("tea", 0).collect::<Vec<_>>();
+    let told = tokio::time::timeout(PATIENCE, told).await.expect("it ends where going on does not help");
+
+    let mut sequences = Vec::new();
+    let mut end = None;
+    for change in told {
+        match change {
+            Ok(Change::Event(event)) => sequences.push(event.sequence),
+            Ok(_) => {}
+            Err(error) => end = error.reason(),
+        }
+    }
+    assert_eq!(sequences, [1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(end.as_deref(), Some("REASON"));
+    let asked: Vec<_> = played.watches().iter().map(|request| (request.after_sequence, request.uid.clone())).collect();
+    let expected = [(0, ""), (3, "uid"), (3, "uid"), (4, "uid"), (5, "uid"), (6, "uid")];
+    assert_eq!(asked, expected.map(|(after, uid)| (after, uid.to_owned())));
+}
+
+#[tokio::test]
+async fn waiting_ends_with_the_very_store_or_at_its_deadline() {
+    let (client, played) = Played::start([Act::Tell(vec![1], Box::new(Act::Answer))]).await;
+    client.wait_settled("tea", PATIENCE).await.unwrap();
+    assert_eq!(played.gets()[0].uid, "uid");
+
+    let (client, _played) = Played::start([Act::Tell(vec![1], Box::new(Act::Hang))]).await;
+    let error = client.wait_settled("tea", Duration::from_millis(300)).await.unwrap_err();
+    assert!(matches!(error, storeplane_client::Error::Deadline), "{error}");
+}
