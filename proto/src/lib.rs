@@ -14,5 +14,12 @@ pub mod v1 {
     tonic::include_proto!("storeplane.v1");
 }
 
+impl std::fmt::Debug for v1::StoreCredentials {
+    /// Without the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StoreCredentials").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
 /// The files as a `FileDescriptorSet`, with comments, for server reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/storeplane.bin"));

@@ -24,6 +24,10 @@ pub fn port(error: &PortError) -> Status {
             tracing::warn!(error = %chain(&**source), "the database is not available");
             unavailable("DATABASE_UNAVAILABLE", "the database is not available; nothing was changed")
         }
+        PortError::ClusterAway(source) => {
+            tracing::warn!(error = %chain(&**source), "the cluster is not available");
+            unavailable("CLUSTER_UNAVAILABLE", "the cluster is not available; nothing was changed")
+        }
         PortError::Internal(source) => {
             tracing::error!(error = %chain(&**source), "internal error");
             internal()
@@ -63,12 +67,9 @@ pub fn refusal(refusal: &Refusal) -> Status {
             details.add_precondition_failure_violation("ETAG", "store", &message);
             Code::Aborted
         }
-        Refusal::IllegalMove { from, .. } => {
-            tell("state", from.as_str().to_owned());
-            details.add_precondition_failure_violation("STATE", "store", &message);
-            Code::FailedPrecondition
-        }
-        Refusal::NotRetryable { state } => {
+        Refusal::IllegalMove { from: state, .. }
+        | Refusal::NotRetryable { state }
+        | Refusal::CredentialsNotThere { state } => {
             tell("state", state.as_str().to_owned());
             details.add_precondition_failure_violation("STATE", "store", &message);
             Code::FailedPrecondition

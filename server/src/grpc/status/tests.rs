@@ -26,6 +26,7 @@ fn every_refusal() -> Vec<Refusal> {
         Refusal::IllegalMove { from: State::Deleted, to: State::Ready },
         Refusal::NotRetryable { state: State::Ready },
         Refusal::NotCancellable { operation: OperationId(Uuid::nil()) },
+        Refusal::CredentialsNotThere { state: State::Provisioning },
         Refusal::PermissionDenied { role: "viewer", needed: "operator" },
         Refusal::CursorExpired { oldest: "42".into() },
     ]
@@ -58,6 +59,7 @@ fn describe(status: &Status) -> String {
 fn every_error_says_what_programs_need() {
     let mut table: String = every_refusal().iter().map(|refusal| describe(&self::refusal(refusal))).collect();
     table += &describe(&port(&PortError::Unavailable("connection refused (10.0.0.1:5432)".into())));
+    table += &describe(&port(&PortError::ClusterAway("connection refused (10.0.0.2:6443)".into())));
     table += &describe(&port(&PortError::Internal("row 7 of secrets is broken".into())));
     table += &describe(&unauthenticated("TOKEN_INVALID", "the token is not valid"));
     table += &describe(&unknown_method());
@@ -67,7 +69,8 @@ fn every_error_says_what_programs_need() {
 
 #[test]
 fn nothing_internal_leaks() {
-    for error in [PortError::Internal("password=hunter2".into()), PortError::Unavailable("10.0.0.1".into())] {
+    for error in [PortError::Internal("password=hunter2".into()), PortError::Unavailable("10.0.0.1".into()), PortError::ClusterAway("10.0.0.1".into())]
+    {
         let status = port(&error);
         let shown = format!("{status:?} {}", String::from_utf8_lossy(status.details()));
         assert!(!shown.contains("hunter2") && !shown.contains("10.0.0.1"), "{shown}");
