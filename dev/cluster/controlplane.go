@@ -49,7 +49,8 @@ func single(kubeconfig string) []string {
 func (l layout) controllersFlags() []string {
 	return append(single(l.kubeconfig("controllers")),
 		"--use-service-account-credentials", "--service-account-private-key-file", l.pki("service-accounts.key"),
-		"--root-ca-file", l.pki("ca.crt"), "--concurrent-namespace-syncs", "20", "--node-monitor-grace-period", "24h")
+		"--root-ca-file", l.pki("ca.crt"), "--controllers", "*,-namespace-controller", // see deleteNamespaces
+		"--node-monitor-grace-period", "24h")
 }
 
 func (l layout) schedulerFlags() []string { return single(l.kubeconfig("scheduler")) }
@@ -57,6 +58,6 @@ func (l layout) schedulerFlags() []string { return single(l.kubeconfig("schedule
 func (l layout) nodesFlags() []string {
 	return []string{
 		"--kubeconfig", l.kubeconfig("nodes"), "--manage-nodes-with-annotation-selector", simulatedAnnotation + "=" + simulatedValue,
-		"--config", l.file("kwok", "stages.yaml"),
+		"--config", l.file("kwok", "stages.yaml"), "--v", "WARN",
 	}
 }

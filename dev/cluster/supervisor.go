@@ -15,7 +15,7 @@ import (
 // A component that ends too often is not restarted any more.
 const (
 	restartPause = 500 * time.Millisecond
-	restartLimit = 5
+	restartLimit = 10
 	restartSpan  = time.Minute
 	stopLimit    = 8 * time.Second
 )
@@ -50,6 +50,8 @@ func newSupervisor(l layout) *supervisor {
 // start runs a component until stop.
 func (s *supervisor) start(name string, flags []string) error {
 	c := &child{name: name, flags: flags, stopping: make(chan struct{}), ended: make(chan struct{})}
+	log := s.layout.log(name)
+	_ = os.Rename(log, log+".old") // one earlier run is kept
 	command, err := s.run(c)
 	if err != nil {
 		return err

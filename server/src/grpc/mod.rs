@@ -44,6 +44,8 @@ pub fn services(edge: Edge, tokens: Tokens, health: HealthReporter) -> Result<Ro
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(storeplane_proto::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        // So that grpcurl can read the details of an error.
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
         .build_v1()?
         .max_decoding_message_size(REQUEST_MAX);
     // The log is inside of grpc-web, where a status still is a trailer.

@@ -91,10 +91,7 @@ impl Worker {
             renewing.clone(),
         ));
         let walks = TaskTracker::new();
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = self.claim(&leases, &walks, &shutdown) => {}
-        }
+        self.claim(&leases, &walks, &shutdown).await;
         walks.close();
         if tokio::time::timeout(HAND_ON, walks.wait()).await.is_err() {
             tracing::warn!(left = walks.len(), "stopping while operations are still held; their leases run out");
@@ -104,10 +101,12 @@ impl Worker {
         tasks.wait().await;
     }
 
+    /// Claims until `shutdown`. A claim itself is never cut short: half of one would hold an operation for a whole lease.
     async fn claim(&self, leases: &Leases, walks: &TaskTracker, shutdown: &CancellationToken) {
         let mut hints = self.tools.hints.operations();
         loop {
-            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
+            let slot = shutdown.run_until_cancelled(Arc::clone(&self.slots).acquire_owned()).await;
+            let Some(Ok(slot)) = slot else { return };
             hints.mark_unchanged();
             match self.tools.queue.claim().await {
                 Ok(Some(claim)) => {
@@ -119,13 +118,11 @@ impl Worker {
                     });
                 }
                 Ok(None) => {
-                    if hints.changed().await.is_err() {
-                        return;
-                    }
+                    let Some(Ok(())) = shutdown.run_until_cancelled(hints.changed()).await else { return };
                 }
                 Err(error) => {
                     tracing::debug!(%error, "cannot claim; trying again");
-                    tokio::time::sleep(RETRY).await;
+                    shutdown.run_until_cancelled(tokio::time::sleep(RETRY)).await;
                 }
             }
         }

@@ -13,8 +13,11 @@
 
 mod harness;
 
+mod client;
 mod crashes;
 mod deletion;
+mod edge_auth;
+mod edge_http;
 mod failures;
 mod helm_process;
 mod helm_real;
@@ -29,4 +32,5 @@ mod lists;
 mod outages;
 mod requests;
 mod secrecy;
+mod traces;
 mod watching;

@@ -1,0 +1,155 @@
+//! The calls. Mutations carry a request id of their own, so that one whose answer was lost can be repeated.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use storeplane_proto::v1;
+use tonic::Response;
+
+use crate::client::{Client, patiently};
+use crate::error::Error;
+use crate::watch::Watch;
+
+fn fresh_request_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+impl Client {
+    /// Asks for a store; `store` says name, engine, plan and the administrator's e-mail address. An empty id is made from the name.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` with everything that is wrong, `STORE_ALREADY_EXISTS`, and what every call can say.
+    pub async fn create_store(&self, store_id: &str, store: v1::Store) -> Result<v1::Store, Error> {
+        let request = v1::CreateStoreRequest {
+            store_id: store_id.to_owned(),
+            store: Some(store),
+            ..v1::CreateStoreRequest::default()
+        };
+        self.create_store_with(request).await
+    }
+
+    /// The same with every field of the request. Without a request id it gets one.
+    ///
+    /// # Errors
+    /// As [`Client::create_store`].
+    pub async fn create_store_with(&self, mut request: v1::CreateStoreRequest) -> Result<v1::Store, Error> {
+        if request.request_id.is_empty() {
+            request.request_id = fresh_request_id();
+        }
+        let call = || {
+            let (mut stores, request) = (self.stores.clone(), request.clone());
+            async move { stores.create_store(request).await.map(Response::into_inner) }
+        };
+        patiently(call).await
+    }
+
+    /// One store: the one that is not deleted, else the one deleted last.
+    ///
+    /// # Errors
+    /// `STORE_NOT_FOUND`.
+    pub async fn get_store(&self, store_id: &str) -> Result<v1::Store, Error> {
+        let request = v1::GetStoreRequest { store_id: store_id.to_owned(), ..v1::GetStoreRequest::default() };
+        let call = || {
+            let (mut stores, request) = (self.stores.clone(), request.clone());
+            async move { stores.get_store(request).await.map(Response::into_inner) }
+        };
+        patiently(call).await
+    }
+
+    /// What the shop's administrator signs in with. Each answer is noted in the audit log; keep it nowhere.
+    ///
+    /// # Errors
+    /// `STORE_NOT_FOUND`, `CREDENTIALS_NOT_THERE` while the store is being made or removed, and when it is gone.
+    pub async fn get_store_credentials(&self, store_id: &str) -> Result<v1::StoreCredentials, Error> {
+        let request = v1::GetStoreCredentialsRequest {
+            store_id: store_id.to_owned(),
+            ..v1::GetStoreCredentialsRequest::default()
+        };
+        let call = || {
+            let (mut stores, request) = (self.stores.clone(), request.clone());
+            async move { stores.get_store_credentials(request).await.map(Response::into_inner) }
+        };
+        patiently(call).await
+    }
+
+    /// A page of stores.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for a filter, an order or a token that makes no sense.
+    pub async fn list_stores(&self, request: v1::ListStoresRequest) -> Result<v1::ListStoresResponse, Error> {
+        let call = || {
+            let (mut stores, request) = (self.stores.clone(), request.clone());
+            async move { stores.list_stores(request).await.map(Response::into_inner) }
+        };
+        patiently(call).await
+    }
+
+    /// Removes a store with all its data, in any state.
+    ///
+    /// # Errors
+    /// `STORE_NOT_FOUND` for one that never was. What is deleted already is returned as it is.
+    pub async fn delete_store(&self, store_id: &str) -> Result<v1::Store, Error> {
+        let request = v1::DeleteStoreRequest {
+            store_id: store_id.to_owned(),
+            request_id: fresh_request_id(),
+            ..v1::DeleteStoreRequest::default()
+        };
+        let call = || {
+            let (mut stores, request) = (self.stores.clone(), request.clone());
+            async move { stores.delete_store(request).await.map(Response::into_inner) }
+        };
+        patiently(call).await
+    }
+
+    /// Goes on with a store that is FAILED or DEGRADED, from what is there.
+    ///
+    /// # Errors
+    /// `STORE_NOT_FOUND`, `NOT_RETRYABLE`.
+    pub async fn retry_store(&self, store_id: &str) -> Result<v1::Store, Error> {
+        let request = v1::RetryStoreRequest { store_id: store_id.to_owned(), request_id: fresh_request_id() };
+        let call = || {
+            let (mut stores, request) = (self.stores.clone(), request.clone());
+            async move { stores.retry_store(request).await.map(Response::into_inner) }
+        };
+        patiently(call).await
+    }
+
+    /// Asks for a creation to be stopped and undone.
+    ///
+    /// # Errors
+    /// `OPERATION_NOT_FOUND`, `NOT_CANCELLABLE`.
+    pub async fn cancel_operation(&self, operation_id: &str) -> Result<v1::Operation, Error> {
+        let request =
+            v1::CancelOperationRequest { operation_id: operation_id.to_owned(), request_id: fresh_request_id() };
+        let call = || {
+            let (mut operations, request) = (self.operations.clone(), request.clone());
+            async move { operations.cancel_operation(request).await.map(Response::into_inner) }
+        };
+        patiently(call).await
+    }
+
+    /// What happened to a store after event `after` (0: everything that is kept), and what happens from now on.
+    pub fn watch(&self, store_id: &str, after: i64) -> Watch {
+        Watch::new(self.clone(), store_id, after, v1::WatchUntil::Never)
+    }
+
+    /// The same, until no operation is at work on the store: READY, DEGRADED, FAILED or DELETED.
+    pub fn watch_until_settled(&self, store_id: &str, after: i64) -> Watch {
+        Watch::new(self.clone(), store_id, after, v1::WatchUntil::Settled)
+    }
+
+    /// Waits until no operation is at work on a store, and gives the store then.
+    ///
+    /// # Errors
+    /// [`Error::Deadline`] after `within`; `STORE_NOT_FOUND`.
+    pub async fn wait_settled(&self, store_id: &str, within: Duration) -> Result<v1::Store, Error> {
+        let waiting = async {
+            let mut watch = self.watch_until_settled(store_id, 0);
+            while let Some(change) = watch.next().await {
+                change?;
+            }
+            self.get_store(store_id).await
+        };
+        tokio::time::timeout(within, waiting).await.map_err(|_| Error::Deadline)?
+    }
+}

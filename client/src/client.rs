@@ -1,0 +1,98 @@
+//! The connection, and how often a call is tried.
+
+use std::time::Duration;
+
+use storeplane_proto::v1::operation_service_client::OperationServiceClient;
+use storeplane_proto::v1::store_service_client::StoreServiceClient;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use tonic::{Request, Status};
+
+use crate::error::{Error, is_passing};
+
+/// Tries of a call while the server is away: with the waits between them some ten seconds.
+const TRIES: u32 = 6;
+/// First wait between two tries; it doubles up to [`WAIT_MAX`].
+const WAIT: Duration = Duration::from_millis(200);
+/// Longest wait between two tries.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+/// Silence after which the connection is asked whether it still lives.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(5);
+
+pub(crate) type Stores = StoreServiceClient<InterceptedService<Channel, Bearer>>;
+pub(crate) type Operations = OperationServiceClient<InterceptedService<Channel, Bearer>>;
+
+/// Puts the token onto each call.
+#[derive(Clone)]
+pub(crate) struct Bearer(MetadataValue<Ascii>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("authorization", self.0.clone());
+        Ok(request)
+    }
+}
+
+/// A connection to a control plane. Clones share it.
+#[derive(Clone)]
+pub struct Client {
+    pub(crate) stores: Stores,
+    pub(crate) operations: Operations,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client of the server at `address`, for example `http://127.0.0.1:8080` or `https://shops.example.com`; without a
+    /// scheme it is `http`. Connects with the first call, and again whenever the connection is lost.
+    ///
+    /// # Errors
+    /// [`Error::Address`] and [`Error::Token`], if they cannot be what they should be.
+    pub fn connect(address: &str, token: &str) -> Result<Self, Error> {
+        let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+        let wrong = |_| Error::Address { address: address.to_owned() };
+        let mut endpoint = Endpoint::from_shared(url.clone())
+            .map_err(wrong)?
+            .connect_timeout(CONNECT)
+            .http2_keep_alive_interval(KEEPALIVE)
+            .keep_alive_while_idle(true);
+        if url.starts_with("https://") {
+            endpoint = endpoint.tls_config(ClientTlsConfig::new().with_native_roots()).map_err(wrong)?;
+        }
+        let mut bearer: MetadataValue<Ascii> = format!("Bearer {token}").parse().map_err(|_| Error::Token)?;
+        bearer.set_sensitive(true);
+        let (channel, bearer) = (endpoint.connect_lazy(), Bearer(bearer));
+        Ok(Self {
+            stores: StoreServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            operations: OperationServiceClient::with_interceptor(channel, bearer),
+        })
+    }
+}
+
+/// Tries a call until it is answered, as long as the server is only away.
+pub(crate) async fn patiently<T, F: Future<Output = Result<T, Status>>>(
+    mut call: impl FnMut() -> F,
+) -> Result<T, Error> {
+    let mut wait = WAIT;
+    for _ in 1..TRIES {
+        match call().await {
+            Err(status) if is_passing(status.code()) => tokio::time::sleep(jittered(wait)).await,
+            other => return Ok(other?),
+        }
+        wait = (wait * 2).min(WAIT_MAX);
+    }
+    Ok(call().await?)
+}
+
+/// Between half and all of a wait, so that clients do not come back in step.
+pub(crate) fn jittered(wait: Duration) -> Duration {
+    wait.mul_f64(rand::random_range(0.5..1.0))
+}
