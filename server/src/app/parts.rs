@@ -83,8 +83,7 @@ impl Parts {
         let (helm, cluster) = (Helm::new(helm_config(config)), Cluster::new(cluster_config(config)));
         let credentials: Arc<dyn Credentials> = Arc::new(cluster.clone());
         let (shared_clock, shared_ids) = (Arc::clone(&clock), Arc::clone(&ids));
-        let service =
-            Service::new(stores, credentials, shared_clock, shared_ids, Arc::clone(&catalog), &config.domain);
+        let service = Service::new(stores, credentials, shared_clock, shared_ids, Arc::clone(&catalog), &config.domain);
         let tools = Tools {
             queue: Queue::new(database.clone(), Arc::clone(&clock), hints.clone(), lease),
             hints: hints.clone(),

@@ -7,7 +7,8 @@ use storeplane_core::query::StoreQuery;
 use storeplane_proto::v1::store_service_server::StoreService;
 use storeplane_proto::v1::{
     CreateStoreRequest, DeleteStoreRequest, GetStoreCredentialsRequest, GetStoreRequest, ListStoresRequest,
-    ListStoresResponse, RetryStoreRequest, Store, StoreCredentials, WatchStoreRequest, WatchStoreResponse, WatchStoresRequest, WatchStoresResponse,
+    ListStoresResponse, RetryStoreRequest, Store, StoreCredentials, WatchStoreRequest, WatchStoreResponse,
+    WatchStoresRequest, WatchStoresResponse,
 };
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};

@@ -28,8 +28,7 @@ impl Cluster {
             return Ok(None);
         }
         let Some(mut entries) = self.secret_entries(namespace, &secret.secret).await? else { return Ok(None) };
-        let mut text =
-            |key: &str| entries.remove(key).and_then(|ByteString(bytes)| String::from_utf8(bytes).ok());
+        let mut text = |key: &str| entries.remove(key).and_then(|ByteString(bytes)| String::from_utf8(bytes).ok());
         let (username, password) = (text(&secret.username), text(&secret.password));
         Ok(username.zip(password).map(|(username, password)| AdminLogin { username, password }))
     }

@@ -76,7 +76,10 @@ mod tests {
         assert_eq!(said(429, "too many requests"), Some(ClusterErrorKind::Overloaded));
         assert_eq!(said(404, "services \"store\" not found"), Some(ClusterErrorKind::NotFound));
         assert_eq!(said(503, "no endpoints available for service \"store\""), None);
-        assert_eq!(said(503, "error trying to reach service: dial tcp 10.0.0.9:8080: connect: connection refused"), None);
+        assert_eq!(
+            said(503, "error trying to reach service: dial tcp 10.0.0.9:8080: connect: connection refused"),
+            None
+        );
         let shop = br#"{"code":"woocommerce_rest_cart_empty","message":"no","data":{"status":400}}"#;
         assert_eq!(own_word(StatusCode::BAD_REQUEST, shop), None);
         assert_eq!(own_word(StatusCode::BAD_GATEWAY, b"<html>"), None);

@@ -97,7 +97,9 @@ pub(super) async fn walk(way: &Way, demand: Demand, first: Answer) -> Result<Rep
     let Some(product) = products.first() else {
         return match demand {
             Demand::AsInstalled => Err(first.wrong(&PRODUCTS, "The shop has no product.")),
-            Demand::AsMerchantLeft => Ok(customer.report.finish(way, "The shop answers; it has no product in stock to buy")),
+            Demand::AsMerchantLeft => {
+                Ok(customer.report.finish(way, "The shop answers; it has no product in stock to buy"))
+            }
         };
     };
     let id = product.get("id").and_then(Value::as_u64);

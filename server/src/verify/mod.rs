@@ -21,8 +21,8 @@ use url::Url;
 
 use crate::config::Via;
 use crate::kube::{Cluster, ClusterError};
-pub use journey::{Demand, Report};
 use journey::PRODUCTS;
+pub use journey::{Demand, Report};
 pub use trouble::{Patience, Trouble};
 use way::{Answer, Way};
 

@@ -179,7 +179,9 @@ fn request<B>(
         builder = builder.header(CONTENT_TYPE, "application/json");
     }
     let built = builder.body(wrap(bytes.unwrap_or_default().into()));
-    built.map_err(|error| Unverified::Shop(Trouble::wrong(&question.line(), format!("The shop cannot be asked: {error}."))))
+    built.map_err(|error| {
+        Unverified::Shop(Trouble::wrong(&question.line(), format!("The shop cannot be asked: {error}.")))
+    })
 }
 
 fn lost(question: &Question, error: &dyn std::error::Error) -> Unverified {

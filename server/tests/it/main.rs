@@ -15,6 +15,7 @@ mod harness;
 
 mod client;
 mod crashes;
+mod credentials;
 mod deletion;
 mod edge_auth;
 mod edge_http;

@@ -69,8 +69,11 @@ fn every_error_says_what_programs_need() {
 
 #[test]
 fn nothing_internal_leaks() {
-    for error in [PortError::Internal("password=hunter2".into()), PortError::Unavailable("10.0.0.1".into()), PortError::ClusterAway("10.0.0.1".into())]
-    {
+    for error in [
+        PortError::Internal("password=hunter2".into()),
+        PortError::Unavailable("10.0.0.1".into()),
+        PortError::ClusterAway("10.0.0.1".into()),
+    ] {
         let status = port(&error);
         let shown = format!("{status:?} {}", String::from_utf8_lossy(status.details()));
         assert!(!shown.contains("hunter2") && !shown.contains("10.0.0.1"), "{shown}");
