@@ -45,6 +45,8 @@ init=/run/mysqld/init.sql
 (
   umask 077
   root=${MARIADB_ROOT_PASSWORD:-$(od -An -tx1 -N24 /dev/urandom | tr -d ' \n')}
+  echo "DELETE FROM mysql.global_priv WHERE User IN ('', 'root') AND Host <> 'localhost';"
+  echo "FLUSH PRIVILEGES;"
   echo "ALTER USER IF EXISTS 'root'@'localhost' IDENTIFIED BY $(quoted "$root");"
   if [ -n "${MARIADB_DATABASE:-}" ]; then
     echo "CREATE DATABASE IF NOT EXISTS $(name "$MARIADB_DATABASE") CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci;"

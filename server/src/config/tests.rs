@@ -38,7 +38,20 @@ fn everything_wrong_is_named_at_once() {
     )
     .expect_err("all of it is wrong");
     assert!(!error.to_string().contains("hunter2"));
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @r#"
+    the configuration cannot be used:
+      listen: invalid socket address syntax (is "here")
+      domain: must be a domain in lower case (is Not A Domain)
+      allowed_origins: must be origins such as https://shops.example.com (has shops/)
+      database.url: must begin with postgres:// (is mysql://…)
+      database.pool_size: must be 2 to 500 (is 0)
+      worker.lease_seconds: invalid type: string "long", expected u64 (is "long")
+      worker.lease: is not a key of the configuration
+      engines.woocommerce.chat: is not a key of the configuration
+      log.filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5 (is a=b=c)
+      log.format: unknown variant `xml`, expected `pretty` or `json` (is "xml")
+      lisen: is not a key of the configuration
+    "#);
 }
 
 #[test]

@@ -8,14 +8,14 @@ use crate::app::health::{Part, all_usable};
 
 /// Reports every change of a part until shutdown begins, then that nothing is served any more. The empty name stands
 /// for the whole server, and says the same as `/readyz`.
-pub async fn report(reporter: HealthReporter, parts: Vec<Part>, shutdown: CancellationToken) {
+pub async fn report(reporter: HealthReporter, mut parts: Vec<Part>, shutdown: CancellationToken) {
     loop {
         for part in &parts {
             reporter.set_service_status(part.name, serving(part.is_usable())).await;
         }
         reporter.set_service_status("", serving(all_usable(&parts))).await;
-        let mut watched = parts.clone();
-        let changes = watched.iter_mut().map(|part| Box::pin(part.changed()));
+        // The same receivers each time: a clone would not know what was seen, and wake at once for ever.
+        let changes = parts.iter_mut().map(|part| Box::pin(part.changed()));
         tokio::select! {
             () = shutdown.cancelled() => break,
             _ = futures::future::select_all(changes) => {}

@@ -22,7 +22,10 @@ pub fn port(error: &PortError) -> Status {
         PortError::Refused(refusal) => self::refusal(refusal),
         PortError::Unavailable(source) => {
             tracing::warn!(error = %chain(&**source), "the database is not available");
-            unavailable("DATABASE_UNAVAILABLE", "the database is not available; nothing was changed")
+            unavailable(
+                "DATABASE_UNAVAILABLE",
+                "the database is not available; with a request_id it is safe to ask again",
+            )
         }
         PortError::ClusterAway(source) => {
             tracing::warn!(error = %chain(&**source), "the cluster is not available");

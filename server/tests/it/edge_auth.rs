@@ -15,7 +15,7 @@ async fn without_a_token_that_is_ours_nothing_is_answered() {
     let channel = Endpoint::from_shared(format!("http://{}", lab.server.address())).unwrap().connect_lazy();
     for (header, expected) in [
         (None, "TOKEN_MISSING"),
-        (Some("Basic dXNlcjpwYXNz".to_owned()), "TOKEN_MISSING"),
+        (Some("Basic dXNlcjpwYXNz".to_owned()), "TOKEN_MALFORMED"),
         (Some("Bearer garbage".to_owned()), "TOKEN_INVALID"),
         (Some(format!("Bearer {}", "x".repeat(5000))), "TOKEN_INVALID"),
     ] {

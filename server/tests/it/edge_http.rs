@@ -142,3 +142,19 @@ async fn readyz_names_each_part_that_is_away() {
     let without_schema = Server::start(&Setup::default(), &database).await;
     readiness(&without_schema, "storeplane-server migrate").await;
 }
+
+#[tokio::test]
+async fn an_idle_server_is_idle() {
+    let lab = Lab::start().await;
+    readiness(&lab.server, "http/1.1 200").await;
+    let ticks = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", lab.server.pid())).unwrap();
+        let after = stat.rsplit_once(") ").unwrap().1;
+        after.split(' ').skip(11).take(2).map(|part| part.parse::<u64>().unwrap()).sum::<u64>()
+    };
+    let before = ticks();
+    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    // 100 ticks are a second of one core. Idle it takes 2 to 4 in this time; a loop that never sleeps takes hundreds.
+    let used = ticks() - before;
+    assert!(used < 100, "{used} ticks in four idle seconds");
+}

@@ -14,12 +14,17 @@
 mod harness;
 
 mod client;
+mod command_line;
 mod crashes;
 mod credentials;
 mod deletion;
 mod edge_auth;
 mod edge_http;
 mod failures;
+mod grpc_access;
+mod grpc_edge;
+mod grpc_raw;
+mod grpc_web;
 mod helm_process;
 mod helm_real;
 mod kube_namespaces;

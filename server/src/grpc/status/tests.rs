@@ -64,7 +64,54 @@ fn every_error_says_what_programs_need() {
     table += &describe(&unauthenticated("TOKEN_INVALID", "the token is not valid"));
     table += &describe(&unknown_method());
     table += &describe(&deadline_exceeded());
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @r#"
+    InvalidArgument: store_id must not be empty; store.display_name must not begin or end with white space
+      storeplane/INVALID_REQUEST []
+      field store_id: must not be empty
+      field store.display_name: must not begin or end with white space
+    NotFound: store "demo" was not found
+      storeplane/STORE_NOT_FOUND []
+      resource store demo
+    NotFound: operation "00000000-0000-0000-0000-000000000000" was not found
+      storeplane/OPERATION_NOT_FOUND []
+      resource operation 00000000-0000-0000-0000-000000000000
+    AlreadyExists: store "demo" already exists
+      storeplane/STORE_ALREADY_EXISTS []
+      resource store demo
+    AlreadyExists: host name "store-demo.localhost" is taken
+      storeplane/HOST_TAKEN []
+      resource host store-demo.localhost
+    InvalidArgument: request_id was used for another request in the last 24 hours
+      storeplane/REQUEST_ID_REUSED []
+      field request_id: must not have been used for another request
+    Aborted: the store changed since it was read: etag is 0123456789abcdef
+      storeplane/STALE_ETAG [("etag", "0123456789abcdef")]
+      precondition ETAG of store
+    FailedPrecondition: a store that is DELETED cannot become READY
+      storeplane/ILLEGAL_STATE [("state", "DELETED")]
+      precondition STATE of store
+    FailedPrecondition: a store that is READY cannot be retried; only FAILED and DEGRADED stores can
+      storeplane/NOT_RETRYABLE [("state", "READY")]
+      precondition STATE of store
+    FailedPrecondition: operation 00000000-0000-0000-0000-000000000000 is a deletion, which cannot be cancelled
+      storeplane/NOT_CANCELLABLE []
+      precondition KIND of operation/00000000-0000-0000-0000-000000000000
+    PermissionDenied: role viewer may not do this; it needs operator
+      storeplane/PERMISSION_DENIED [("needed", "operator"), ("role", "viewer")]
+    OutOfRange: events after the cursor are no longer kept; the oldest one kept is 42
+      storeplane/CURSOR_EXPIRED [("oldest", "42")]
+    Unavailable: the database is not available; with a request_id it is safe to ask again
+      storeplane/DATABASE_UNAVAILABLE []
+      retry after Some(1s)
+    Internal: internal error; the server's log has the cause under this request's trace id
+      storeplane/INTERNAL []
+    Unauthenticated: the token is not valid
+      storeplane/TOKEN_INVALID []
+    Unimplemented: there is no such method; the server's reflection lists those there are
+      storeplane/METHOD_NOT_FOUND []
+    DeadlineExceeded: the deadline of the call has passed
+      storeplane/DEADLINE_EXCEEDED []
+    "#);
 }
 
 #[test]

@@ -1,0 +1,110 @@
+//! The binary as an operator calls it.
+
+use std::process::{Command, Output};
+
+use crate::grpc_raw::edge;
+use crate::harness::{Api, Database, charts, fresh};
+
+/// Runs the server's binary with nothing in its environment but this.
+fn run(arguments: &[&str], env: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_storeplane-server"));
+    command.args(arguments).env_clear().envs(env.iter().copied()).output().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn the_effective_configuration_is_the_environment_over_the_file_without_secrets() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("storeplane.toml");
+    std::fs::write(&file, "domain = 'file.test'\ninstance = 'file'\n[worker]\nlease_seconds = 30\n").unwrap();
+    let env = [
+        ("STOREPLANE_CONFIG", file.to_str().unwrap()),
+        ("STOREPLANE_DOMAIN", "env.test"),
+        ("DATABASE_URL", "postgres://me:hunter2@db/shops"),
+        ("STOREPLANE_MAX_OPERATIONS", "9"),
+    ];
+
+    let output = run(&["config", "--domain", "flag.test"], &env);
+
+    assert!(output.status.success(), "{}", err(&output));
+    let table: toml::Table = out(&output).parse().unwrap();
+    assert_eq!(table["domain"].as_str(), Some("flag.test"));
+    assert_eq!(table["instance"].as_str(), Some("file"));
+    assert_eq!(table["worker"]["lease_seconds"].as_integer(), Some(30));
+    assert_eq!(table["worker"]["max_operations"].as_integer(), Some(9));
+    assert_eq!(table["database"]["url"].as_str(), Some("postgres://me:***@db/shops"));
+    assert!(!out(&run(&["--help"], &env)).contains("hunter2"), "help shows no secret either");
+}
+
+#[test]
+fn a_server_that_cannot_be_right_does_not_start_and_names_every_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("storeplane.toml");
+    std::fs::write(&file, "lisen = 'x'\n[helm]\nmax_processes = 0\n").unwrap();
+    let database = ("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none");
+
+    let output = run(&["serve"], &[database, ("STOREPLANE_CONFIG", file.to_str().unwrap())]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("lisen") && err(&output).contains("helm.max_processes"), "{}", err(&output));
+
+    let output = run(&["serve"], &[database, ("STOREPLANE_CHARTS_DIR", "/no/such/charts")]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = err(&output);
+    assert!(said.contains("engines.woocommerce") && said.contains("/no/such/charts/woocommerce/Chart.yaml"), "{said}");
+
+    let charts = charts();
+    let output = run(&["serve"], &[("STOREPLANE_CHARTS_DIR", charts.to_str().unwrap())]);
+    assert!(err(&output).contains("DATABASE_URL"), "{}", err(&output));
+}
+
+#[tokio::test]
+async fn the_schema_is_brought_up_to_date_once() {
+    let database = Database::empty().await;
+    for _ in 0..2 {
+        let output = run(&["migrate"], &[("DATABASE_URL", &database.url)]);
+        assert!(output.status.success(), "{}", err(&output));
+    }
+    assert_eq!(database.value("SELECT count(*) FROM stores").await, "0");
+    let output = run(&["migrate"], &[("DATABASE_URL", "postgres://nobody:hunter2@127.0.0.1:1/none")]);
+    assert!(!output.status.success() && !err(&output).contains("hunter2"), "{}", err(&output));
+}
+
+#[tokio::test]
+async fn tokens_are_made_listed_and_revoked() {
+    let lab = edge().await;
+    let env = [("DATABASE_URL", lab.database.url.as_str())];
+
+    let made = run(&["token", "create", "--tenant", "acme", "--role", "operator", "--name", "ci of acme"], &env);
+    assert!(made.status.success(), "{}", err(&made));
+    let secret = out(&made).trim().to_owned();
+    assert_eq!(out(&made), format!("{secret}\n"), "nothing but the token");
+    let api = Api::connect(lab.server.address(), &secret);
+    assert_eq!(api.create(Api::wanted(&fresh("cli"))).await.unwrap().tenant, "acme");
+
+    let listed = out(&run(&["token", "list"], &env));
+    let line = listed.lines().find(|line| line.contains("ci of acme")).unwrap();
+    assert!(line.contains("acme") && line.contains("operator") && line.contains("valid"), "{listed}");
+    assert!(!listed.contains(&secret));
+    let id = line.split_whitespace().next().unwrap();
+
+    assert!(run(&["token", "revoke", id], &env).status.success());
+    assert!(!run(&["token", "revoke", id], &env).status.success(), "once is enough");
+    assert!(out(&run(&["token", "list"], &env)).contains("revoked"));
+    for bad in [
+        ["token", "create", "--tenant", "Not A Tenant", "--role", "viewer", "--name", "x"],
+        ["token", "create", "--tenant", "acme", "--role", "god", "--name", "x"],
+        ["token", "create", "--tenant", "acme", "--role", "viewer", "--name", " "],
+    ] {
+        assert!(!run(&bad, &env).status.success(), "{bad:?}");
+    }
+    let actions = "SELECT string_agg(action || ' ' || actor, ', ' ORDER BY at, id) FROM audit_events
+        WHERE tenant = 'acme' AND action LIKE '%TOKEN'";
+    assert_eq!(lab.database.value(actions).await, "CREATE_TOKEN command line, REVOKE_TOKEN command line");
+}

@@ -1,0 +1,211 @@
+//! The one port: reflection, health, unknown paths, limits, the line in the log.
+
+use std::time::Duration;
+
+use storeplane_proto::v1::{GetStoreRequest, ListStoresRequest, Store};
+use tonic::Code;
+use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+
+use crate::grpc_raw::{edge, edge_setup, frame, grpc_web, http, send};
+use crate::harness::{Api, Database, Lab, Proxy, Setup, env, fresh};
+
+fn channel(lab: &Lab) -> Channel {
+    Endpoint::from_shared(format!("http://{}", lab.server.address())).unwrap().connect_lazy()
+}
+
+async fn reflect(lab: &Lab, wanted: MessageRequest) -> MessageResponse {
+    let request = ServerReflectionRequest { host: String::new(), message_request: Some(wanted) };
+    let mut client = ServerReflectionClient::new(channel(lab));
+    let mut answers = client.server_reflection_info(tokio_stream::once(request)).await.unwrap().into_inner();
+    answers.message().await.unwrap().unwrap().message_response.unwrap()
+}
+
+#[tokio::test]
+async fn reflection_shows_every_service_with_its_comments() {
+    let lab = edge().await;
+
+    let listed = reflect(&lab, MessageRequest::ListServices(String::new())).await;
+
+    let MessageResponse::ListServicesResponse(services) = listed else { panic!("{listed:?}") };
+    let mut names: Vec<_> = services.service.into_iter().map(|service| service.name).collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "grpc.health.v1.Health",
+            "grpc.reflection.v1.ServerReflection",
+            "storeplane.v1.OperationService",
+            "storeplane.v1.StoreService"
+        ]
+    );
+    let symbol = MessageRequest::FileContainingSymbol("storeplane.v1.StoreService".into());
+    let MessageResponse::FileDescriptorResponse(files) = reflect(&lab, symbol).await else { panic!("no file") };
+    let text = files.file_descriptor_proto.concat();
+    let comment = b"Asks for a shop.";
+    assert!(text.windows(comment.len()).any(|bytes| bytes == comment), "comments are served too");
+}
+
+async fn health(lab: &Lab, service: &str) -> ServingStatus {
+    let request = HealthCheckRequest { service: service.into() };
+    HealthClient::new(channel(lab)).check(request).await.unwrap().into_inner().status()
+}
+
+/// Waits until a part is usable or not.
+async fn until(lab: &Lab, part: &str, usable: bool) -> serde_json::Value {
+    let began = std::time::Instant::now();
+    loop {
+        let ready = http(lab.server.address(), "GET /readyz", &[], b"").await;
+        let json = ready.json();
+        if json["parts"][part]["ok"] == usable && json["parts"][part]["why"] != "was not looked at yet" {
+            assert_eq!(ready.status, if json["ready"] == true { 200 } else { 503 });
+            let serving = if usable { ServingStatus::Serving } else { ServingStatus::NotServing };
+            assert_eq!(health(lab, part).await, serving, "{part}");
+            return json;
+        }
+        assert!(began.elapsed().as_secs() < 30, "{part} does not become {usable}: {json}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_away_is_named_and_what_lives_lives() {
+    let lab = edge().await;
+
+    let json = until(&lab, "helm", false).await;
+    assert!(json["parts"]["helm"]["why"].as_str().unwrap().contains("/no/such/helm"), "{json}");
+    until(&lab, "kubernetes", false).await;
+    let json = until(&lab, "postgres", true).await;
+
+    assert_eq!(json["ready"], false);
+    assert_eq!(health(&lab, "").await, ServingStatus::NotServing);
+    let alive = http(lab.server.address(), "GET /healthz", &[], b"").await;
+    assert_eq!((alive.status, alive.body.as_slice()), (200, b"ok\n".as_slice()));
+    let unknown = HealthCheckRequest { service: "nonsense".into() };
+    assert_eq!(HealthClient::new(channel(&lab)).check(unknown).await.unwrap_err().code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn all_parts_together_make_it_ready_and_the_database_may_go_and_come() {
+    let url = env("STOREPLANE_TEST_DATABASE_URL");
+    let authority = url.split_once('@').unwrap().1.split(['/', '?']).next().unwrap().to_owned();
+    let proxy = Proxy::to(authority).await;
+    let lab = Setup { database_proxy: Some(proxy.address), ..Setup::default() }.start().await;
+    for part in ["postgres", "kubernetes", "helm"] {
+        until(&lab, part, true).await;
+    }
+    assert_eq!(health(&lab, "").await, ServingStatus::Serving);
+
+    proxy.cut();
+    let json = until(&lab, "postgres", false).await;
+    assert_eq!(json["parts"]["postgres"]["why"], "the database is not available", "and no address, no password");
+    assert_eq!(lab.api.get("demo").await.unwrap_err().code(), Code::Unavailable);
+
+    proxy.mend();
+    assert_eq!(until(&lab, "postgres", true).await["ready"], true);
+}
+
+#[tokio::test]
+async fn a_database_without_the_schema_is_no_reason_to_stop_and_is_reported() {
+    let database = Database::empty().await;
+    let server = crate::harness::Server::start(&edge_setup(), &database).await;
+    let began = std::time::Instant::now();
+    loop {
+        let json = http(server.address(), "GET /readyz", &[], b"").await.json();
+        if json["parts"]["postgres"]["why"].as_str().is_some_and(|why| why.contains("storeplane-server migrate")) {
+            return;
+        }
+        assert!(began.elapsed().as_secs() < 20, "{json}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn unknown_methods_are_unimplemented_and_unknown_pages_are_not_there() {
+    let lab = edge().await;
+    let to = lab.server.address();
+    let token = format!("Bearer {}", lab.database.token("default", "admin").await);
+
+    for path in ["/storeplane.v1.StoreService/Nonsense", "/nonsense.v1.Service/Method"] {
+        let mut client = tonic::client::Grpc::new(channel(&lab));
+        client.ready().await.unwrap();
+        let mut request = tonic::Request::new(GetStoreRequest::default());
+        request.metadata_mut().insert("authorization", token.parse().unwrap());
+        let codec = tonic_prost::ProstCodec::<GetStoreRequest, Store>::default();
+        let status = client.unary(request, path.parse().unwrap(), codec).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unimplemented, "{path}");
+        assert_eq!(crate::harness::reason(&status), "METHOD_NOT_FOUND", "{path}");
+    }
+    let web = [("content-type", "application/grpc-web+proto")];
+    let answer = http(to, "POST /nonsense.v1.Service/Method", &web, &frame(&GetStoreRequest::default())).await;
+    assert_eq!((answer.status, answer.header("grpc-status")), (200, "12"), "{answer:?}");
+    for line in ["GET /", "GET /nonsense", "POST /storeplane.v1.Nonsense/Method"] {
+        assert_eq!(http(to, line, &[], b"").await.status, 404, "{line}");
+    }
+    assert_eq!(http(to, "GET /storeplane.v1.StoreService/GetStore", &[], b"").await.status, 400);
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_large_is_refused_unread() {
+    let lab = edge().await;
+    let mut stores = lab.api.stores.clone();
+    let huge = ListStoresRequest { filter: "x".repeat(2 * 1024 * 1024), ..ListStoresRequest::default() };
+    assert_eq!(stores.list_stores(huge).await.unwrap_err().code(), Code::OutOfRange);
+    let large = ListStoresRequest { filter: "x".repeat(500_000), ..ListStoresRequest::default() };
+    assert_eq!(stores.list_stores(large).await.unwrap_err().code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn each_request_leaves_one_line_with_who_asked_what_and_no_secret() {
+    let lab = edge_setup().with("STOREPLANE_LOG_FORMAT", "json").start().await;
+    let token = lab.database.token("default", "operator").await;
+    let authorization = format!("Bearer {token}");
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let parent = format!("00-{trace}-b7ad6b7169203331-01");
+    let headers = [("authorization", authorization.as_str()), ("traceparent", parent.as_str())];
+    let id = fresh("logged");
+
+    grpc_web(lab.server.address(), "StoreService/CreateStore", &headers, &Api::wanted(&id)).await;
+    grpc_web(lab.server.address(), "StoreService/GetStore", &[], &GetStoreRequest::default()).await;
+
+    let log = lab.server.log();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let lines: Vec<_> = lines.filter(|line| line["message"] == "request").collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    let (created, refused) = (&lines[0], &lines[1]);
+    assert_eq!(created["status"], "OK");
+    assert!(created["ms"].is_u64(), "{created}");
+    let span = &created["span"];
+    assert_eq!(span["method"], "storeplane.v1.StoreService/CreateStore");
+    assert_eq!((&span["tenant"], &span["caller"]), (&"default".into(), &"test".into()));
+    assert_eq!((&span["store_id"], &span["trace_id"]), (&id.into(), &trace.into()));
+    assert_eq!(refused["status"], "UNAUTHENTICATED");
+    assert!(!log.contains(&token) && !log.contains("owner@example.com") && !log.contains("Söhne"), "{log}");
+    assert_eq!(lab.database.value("SELECT substr(trace, 4, 32) FROM operations").await, trace);
+}
+
+#[tokio::test]
+async fn callers_who_go_away_leave_no_transaction_open_and_nothing_half_done() {
+    let lab = edge().await;
+    let token = format!("Bearer {}", lab.database.token("default", "operator").await);
+    let headers = [("content-type", "application/grpc-web+proto"), ("authorization", token.as_str())];
+    for round in 0..30_u64 {
+        let body = frame(&Api::wanted(&fresh("gone")));
+        let stream = send(lab.server.address(), "POST /storeplane.v1.StoreService/CreateStore", &headers, &body).await;
+        tokio::time::sleep(Duration::from_millis(round % 10)).await;
+        drop(stream);
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+
+    let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+        AND state LIKE 'idle in transaction%' AND pid <> pg_backend_pid()";
+    assert_eq!(lab.database.value(open).await, "0");
+    lab.database.assert_sound().await;
+    assert_ne!(lab.database.value("SELECT count(*) FROM stores").await, "0", "some were asked for in full");
+}
