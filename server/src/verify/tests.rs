@@ -54,7 +54,30 @@ async fn what_a_shop_does_wrong_is_said_with_the_request_and_the_answer() {
             said += &format!("  {line}\n");
         }
     }
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @r#"
+    NoProducts: The shop has no product.
+      request: GET /index.php?rest_route=/wc/store/v1/products&type=simple&stock_status=instock&per_page=1
+      status: 200 OK
+      body: []
+    NoCashOnDelivery: The shop does not offer cash on delivery (it offers: bacs).
+      request: POST /index.php?rest_route=/wc/store/v1/cart/add-item
+      status: 200 OK
+      body: {"items":[{"id":17,"key":"k-1","quantity":1}],"items_count":1,"payment_methods":["bacs"]}
+    Redirects: The shop sends whoever asks for the product list to https://login.example.com/.
+      request: GET /index.php?rest_route=/wc/store/v1/products&type=simple&stock_status=instock&per_page=1
+      status: 307 Temporary Redirect
+    HtmlInsteadOfJson: The shop's answer to the product list is not JSON but "text/html; charset=utf-8".
+      request: GET /index.php?rest_route=/wc/store/v1/products&type=simple&stock_status=instock&per_page=1
+      status: 200 OK
+      body: <h1>Coming soon</h1>
+    NoCartToken: The shop's cart has no Cart-Token.
+      request: GET /index.php?rest_route=/wc/store/v1/cart
+      status: 200 OK
+      body: {"items":[],"items_count":0,"payment_methods":["cod"]}
+    HugeBody: The shop's answer to the product list has more than 256 KiB.
+      request: GET /index.php?rest_route=/wc/store/v1/products&type=simple&stock_status=instock&per_page=1
+      status: 200 OK
+    "#);
 }
 
 #[tokio::test]

@@ -96,12 +96,18 @@ fn every_error_says_what_programs_need() {
     FailedPrecondition: operation 00000000-0000-0000-0000-000000000000 is a deletion, which cannot be cancelled
       storeplane/NOT_CANCELLABLE []
       precondition KIND of operation/00000000-0000-0000-0000-000000000000
+    FailedPrecondition: the credentials of a store that is PROVISIONING are not there
+      storeplane/CREDENTIALS_NOT_THERE [("state", "PROVISIONING")]
+      precondition STATE of store
     PermissionDenied: role viewer may not do this; it needs operator
       storeplane/PERMISSION_DENIED [("needed", "operator"), ("role", "viewer")]
     OutOfRange: events after the cursor are no longer kept; the oldest one kept is 42
       storeplane/CURSOR_EXPIRED [("oldest", "42")]
     Unavailable: the database is not available; with a request_id it is safe to ask again
       storeplane/DATABASE_UNAVAILABLE []
+      retry after Some(1s)
+    Unavailable: the cluster is not available; nothing was changed
+      storeplane/CLUSTER_UNAVAILABLE []
       retry after Some(1s)
     Internal: internal error; the server's log has the cause under this request's trace id
       storeplane/INTERNAL []
