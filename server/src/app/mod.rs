@@ -18,7 +18,7 @@ use tonic::transport::server::TcpIncoming;
 
 use self::parts::Parts;
 pub use self::parts::{StartError, cluster_config, helm_config};
-pub use self::signals::stop_on_signals;
+pub use self::signals::Signals;
 use crate::config::Config;
 use crate::grpc::{self, Edge};
 use crate::helm::Helm;
@@ -107,17 +107,10 @@ impl Server {
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
             .add_routes(Routes::from(router))
             .serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
-        let mut serving = Box::pin(serving);
-        tokio::select! {
-            served = &mut serving => {
-                // It ended without being asked to.
-                shutdown.cancel();
-                served?;
-            }
-            () = shutdown.cancelled() => {}
-        }
         let ending = async {
             let served = serving.await;
+            // Also when it ended without being asked to.
+            shutdown.cancel();
             mutations.close();
             mutations.wait().await;
             served
@@ -128,18 +121,27 @@ impl Server {
             background.close();
             background.wait().await;
         };
-        let both =
-            async { tokio::join!(tokio::time::timeout(patience, ending), tokio::time::timeout(patience, handing_on)) };
-        match both.await {
-            (Ok(served), Ok(())) => served,
-            (Ok(served), Err(_)) => {
-                tracing::warn!("stopping while operations are still held; their leases run out");
-                served
-            }
-            (Err(_), _) => {
-                tracing::warn!("stopping while connections are still open");
-                Ok(())
-            }
+        let (ended, handed_on) =
+            tokio::join!(within(patience, &shutdown, ending), within(patience, &shutdown, handing_on));
+        if handed_on.is_none() {
+            tracing::warn!("stopping while operations are still held; their leases run out");
         }
+        ended.unwrap_or_else(|| {
+            tracing::warn!("stopping while connections are still open");
+            Ok(())
+        })
+    }
+}
+
+/// What comes of `work`, if it ends before `shutdown` or in the time after it.
+async fn within<T>(patience: Duration, shutdown: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+    let up = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(patience).await;
+    };
+    tokio::select! {
+        biased;
+        done = work => Some(done),
+        () = up => None,
     }
 }

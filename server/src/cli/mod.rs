@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{self, Server};
+use crate::app::{Server, Signals};
 use crate::config::{Config, Overrides};
 use crate::postgres;
 use crate::telemetry::Telemetry;
@@ -70,17 +70,14 @@ fn run(cli: Cli) -> Result<(), Failure> {
 }
 
 async fn serve(config: &Config) -> Result<(), Failure> {
+    let signals = Signals::catch()?;
     let telemetry = Telemetry::init(config)?;
     let shutdown = CancellationToken::new();
     let server = Server::bind(config, shutdown.clone()).await?;
     tracing::info!(address = %server.address(), version = env!("CARGO_PKG_VERSION"), "listening");
-    let mut running = Box::pin(server.run());
     let ended = tokio::select! {
-        ended = &mut running => ended,
-        signals = app::stop_on_signals(shutdown) => {
-            signals?;
-            running.await
-        }
+        ended = server.run() => ended,
+        never = signals.stop(shutdown) => match never {},
     };
     tracing::info!("stopped");
     telemetry.shutdown().await;

@@ -1,9 +1,11 @@
 //! The binary as an operator calls it.
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::grpc_raw::edge;
-use crate::harness::{Api, Database, charts, fresh};
+use crate::harness::{Api, Database, charts, fresh, signal};
 
 /// Runs the server's binary with nothing in its environment but this.
 fn run(arguments: &[&str], env: &[(&str, &str)]) -> Output {
@@ -107,4 +109,67 @@ async fn tokens_are_made_listed_and_revoked() {
     let actions = "SELECT string_agg(action || ' ' || actor, ', ' ORDER BY at, id) FROM audit_events
         WHERE tenant = 'acme' AND action LIKE '%TOKEN'";
     assert_eq!(lab.database.value(actions).await, "CREATE_TOKEN command line, REVOKE_TOKEN command line");
+}
+
+/// A server without a database, a cluster or helm, and where it listens.
+fn serve(env: &[(&str, &str)]) -> (Child, String) {
+    let charts = charts();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_storeplane-server"))
+        .arg("serve")
+        .env_clear()
+        .env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none")
+        .env("KUBECONFIG", "/no/such/kubeconfig")
+        .env("STOREPLANE_HELM_BIN", "/no/such/helm")
+        .env("STOREPLANE_CHARTS_DIR", charts)
+        .env("STOREPLANE_LISTEN", "127.0.0.1:0")
+        .envs(env.iter().copied())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let line = lines.by_ref().map(Result::unwrap).find(|line| line.contains("listening")).unwrap();
+    // Whatever it says after this is read too: a full pipe would stop it.
+    std::thread::spawn(move || lines.for_each(drop));
+    let address = line.split("address=").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    (child, address)
+}
+
+/// A connection that waits for the rest of a request.
+fn half_a_request(address: &str) -> std::net::TcpStream {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let mut some = [0; 16];
+    stream.read_exact(&mut some).unwrap();
+    stream
+        .write_all(b"POST /storeplane.v1.StoreService/GetStore HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n")
+        .unwrap();
+    stream
+}
+
+#[test]
+fn a_server_that_is_asked_to_stop_exits_with_success() {
+    for _ in 0..5 {
+        let (mut child, _) = serve(&[]);
+        signal(child.id(), "TERM");
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+    let (mut child, address) = serve(&[("STOREPLANE_SHUTDOWN_SECONDS", "1")]);
+    let _open = half_a_request(&address);
+    let asked = Instant::now();
+    signal(child.id(), "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
+}
+
+#[test]
+fn a_second_signal_stops_it_at_once() {
+    let (mut child, address) = serve(&[("STOREPLANE_SHUTDOWN_SECONDS", "120")]);
+    let _open = half_a_request(&address);
+    signal(child.id(), "TERM");
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(child.try_wait().unwrap(), None, "it waits for the request");
+    signal(child.id(), "TERM");
+    let asked = Instant::now();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
 }

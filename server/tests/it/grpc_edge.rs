@@ -201,11 +201,31 @@ async fn callers_who_go_away_leave_no_transaction_open_and_nothing_half_done() {
         tokio::time::sleep(Duration::from_millis(round % 10)).await;
         drop(stream);
     }
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    // Longer than any transaction of ours, shorter than the time after which Postgres ends a forgotten one.
+    tokio::time::sleep(Duration::from_secs(5)).await;
 
     let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-        AND state LIKE 'idle in transaction%' AND pid <> pg_backend_pid()";
+        AND state LIKE 'idle in transaction%' AND xact_start < now() - interval '3 seconds'";
     assert_eq!(lab.database.value(open).await, "0");
     lab.database.assert_sound().await;
     assert_ne!(lab.database.value("SELECT count(*) FROM stores").await, "0", "some were asked for in full");
+}
+
+/// Clock ticks (10 ms each) that a process has used.
+fn ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let after = stat.rsplit_once(") ").unwrap().1;
+    after.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+}
+
+#[tokio::test]
+async fn a_server_with_nothing_to_do_does_nothing() {
+    let lab = edge().await;
+    for part in ["helm", "kubernetes"] {
+        until(&lab, part, false).await;
+    }
+    let before = ticks(lab.server.pid());
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let used = ticks(lab.server.pid()) - before;
+    assert!(used <= 40, "{used} of 400 ticks used while idle");
 }

@@ -18,8 +18,6 @@ mod command_line;
 mod crashes;
 mod credentials;
 mod deletion;
-mod edge_auth;
-mod edge_http;
 mod failures;
 mod grpc_access;
 mod grpc_edge;
