@@ -13,9 +13,12 @@ use super::error::ClusterError;
 #[async_trait]
 impl Credentials for Cluster {
     async fn admin(&self, store: &Store, secret: &AdminSecret) -> Result<Option<AdminLogin>, PortError> {
-        self.login(store, secret).await.map_err(|error| match error.retryable() {
-            true => PortError::ClusterAway(Box::new(error)),
-            false => PortError::Internal(Box::new(error)),
+        self.login(store, secret).await.map_err(|error| {
+            if error.retryable() {
+                PortError::ClusterAway(Box::new(error))
+            } else {
+                PortError::Internal(Box::new(error))
+            }
         })
     }
 }

@@ -61,7 +61,7 @@ impl Report {
         self.took.iter().map(|(_, took)| *took).sum()
     }
 
-    fn finish(mut self, way: &Way, what: &str) -> Self {
+    fn finish(mut self, way: &Way<'_>, what: &str) -> Self {
         let (names, seconds) = (self.names.join(", "), self.total().as_secs_f64());
         self.message = format!("{what} (asked through {} for {names} in {seconds:.2} s)", way.name());
         self.via = way.key();
@@ -71,7 +71,7 @@ impl Report {
 
 /// One customer.
 struct Customer<'a> {
-    way: &'a Way,
+    way: &'a Way<'a>,
     token: Option<HeaderValue>,
     report: Report,
 }
@@ -88,7 +88,7 @@ impl Customer<'_> {
 }
 
 /// Goes on from the product list.
-pub(super) async fn walk(way: &Way, demand: Demand, first: Answer) -> Result<Report, Unverified> {
+pub(super) async fn walk(way: &Way<'_>, demand: Demand, first: Answer) -> Result<Report, Unverified> {
     let mut customer = Customer { way, token: None, report: Report::default() };
     customer.report.note(&PRODUCTS, &first);
     let Some(products) = first.json.as_array() else {

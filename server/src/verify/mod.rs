@@ -6,7 +6,7 @@
 //! - `way` sends one request and takes in the answer, within bounds. `journey` is the customer's way through the shop.
 //! - `trouble` says what went wrong, and how often it may.
 //!
-//! To add a question: a [`Question`](journey) in `journey`, what its answer must be there, and what a shop may do wrong
+//! To add a question: a `Question` in `journey`, what its answer must be there, and what a shop may do wrong
 //! about it in `tests/scripted`.
 
 mod journey;
@@ -75,8 +75,8 @@ impl Verifier {
 
     /// Asks once, and says what was asked and how long it took. Worth nothing half done: it may be dropped at any time.
     pub async fn ask(&self, shop: &Shop) -> Result<Report, Unverified> {
-        let proxy = || Way::Proxy { cluster: self.cluster.clone(), namespace: shop.namespace.clone() };
-        let url = || Way::Url { web: self.web.clone(), base: shop.url.trim_end_matches('/').to_owned() };
+        let proxy = || Way::Proxy { cluster: &self.cluster, namespace: &shop.namespace };
+        let url = || Way::Url { web: &self.web, base: shop.url.trim_end_matches('/') };
         let (way, first) = match self.via {
             Via::Proxy => (proxy(), None),
             Via::Url => (url(), None),
@@ -94,7 +94,7 @@ impl Verifier {
 }
 
 /// The products by the shop's URL, if that leads there soon, and to this shop: something else may answer to its name.
-async fn first_answer(way: &Way, shop: &Shop) -> Option<Answer> {
+async fn first_answer(way: &Way<'_>, shop: &Shop) -> Option<Answer> {
     let url = Url::parse(&shop.url).ok()?;
     let (host, port) = (url.host_str()?, url.port_or_known_default()?);
     tokio::time::timeout(NEAR, TcpStream::connect((host, port))).await.ok()?.ok()?;

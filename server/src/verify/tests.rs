@@ -2,6 +2,7 @@
 
 mod scripted;
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use scripted::{Scenario, Scripted};
@@ -49,9 +50,9 @@ async fn what_a_shop_does_wrong_is_said_with_the_request_and_the_answer() {
         assert!(!trouble.is_passing(), "{scenario:?}");
         let failure = trouble.failure();
         assert_eq!(failure.reason.as_str(), "VERIFICATION_FAILED");
-        said += &format!("{scenario:?}: {}\n", failure.message);
+        let _ = writeln!(said, "{scenario:?}: {}", failure.message);
         for line in failure.details {
-            said += &format!("  {line}\n");
+            let _ = writeln!(said, "  {line}");
         }
     }
     insta::assert_snapshot!(said, @r#"

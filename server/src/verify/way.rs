@@ -91,24 +91,24 @@ pub(super) fn web() -> Web {
 
 /// How a shop is reached.
 #[derive(Debug)]
-pub(super) enum Way {
+pub(super) enum Way<'a> {
     /// As its customers do.
     Url {
         /// The client.
-        web: Web,
+        web: &'a Web,
         /// The shop's URL without the slash at its end.
-        base: String,
+        base: &'a str,
     },
     /// By the API server's service proxy.
     Proxy {
         /// The cluster.
-        cluster: Cluster,
+        cluster: &'a Cluster,
         /// Where the Service is.
-        namespace: String,
+        namespace: &'a str,
     },
 }
 
-impl Way {
+impl Way<'_> {
     /// For people.
     pub(super) fn name(&self) -> &'static str {
         match self {

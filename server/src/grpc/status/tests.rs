@@ -55,15 +55,22 @@ fn describe(status: &Status) -> String {
     text
 }
 
+/// Errors that are no refusals.
+fn other_errors() -> Vec<Status> {
+    vec![
+        port(&PortError::Unavailable("connection refused (10.0.0.1:5432)".into())),
+        port(&PortError::ClusterAway("connection refused (10.0.0.2:6443)".into())),
+        port(&PortError::Internal("row 7 of secrets is broken".into())),
+        unauthenticated("TOKEN_INVALID", "the token is not valid"),
+        unknown_method(),
+        deadline_exceeded(),
+    ]
+}
+
 #[test]
 fn every_error_says_what_programs_need() {
     let mut table: String = every_refusal().iter().map(|refusal| describe(&self::refusal(refusal))).collect();
-    table += &describe(&port(&PortError::Unavailable("connection refused (10.0.0.1:5432)".into())));
-    table += &describe(&port(&PortError::ClusterAway("connection refused (10.0.0.2:6443)".into())));
-    table += &describe(&port(&PortError::Internal("row 7 of secrets is broken".into())));
-    table += &describe(&unauthenticated("TOKEN_INVALID", "the token is not valid"));
-    table += &describe(&unknown_method());
-    table += &describe(&deadline_exceeded());
+    table.extend(other_errors().iter().map(describe));
     insta::assert_snapshot!(table, @r#"
     InvalidArgument: store_id must not be empty; store.display_name must not begin or end with white space
       storeplane/INVALID_REQUEST []
