@@ -20,7 +20,8 @@ func (l layout) etcdFlags() []string {
 	}
 }
 
-// apiserverFlags: no endpoint reconciler, since nothing in the cluster calls the API server by its service.
+// apiserverFlags: no endpoint reconciler, since nothing in the cluster calls the API server by its service. Privileged
+// pods are Pod Security's to refuse, as in other clusters: without the flag a Deployment of them would not even be stored.
 func (l layout) apiserverFlags() []string {
 	return []string{
 		"--etcd-servers", l.etcd(),
@@ -30,7 +31,7 @@ func (l layout) apiserverFlags() []string {
 		"--tls-cert-file", l.pki("api.crt"), "--tls-private-key-file", l.pki("api.key"), "--client-ca-file", l.pki("ca.crt"),
 		"--service-account-key-file", l.pki("service-accounts.key"), "--service-account-signing-key-file", l.pki("service-accounts.key"),
 		"--service-account-issuer", "https://kubernetes.default.svc",
-		"--authorization-mode", "Node,RBAC", "--enable-admission-plugins", "NodeRestriction",
+		"--allow-privileged", "--authorization-mode", "Node,RBAC", "--enable-admission-plugins", "NodeRestriction",
 		"--service-cluster-ip-range", serviceRange,
 		"--max-requests-inflight", "800", "--max-mutating-requests-inflight", "400",
 		"--profiling=false",
