@@ -59,6 +59,22 @@ impl Client {
         patiently(call).await
     }
 
+    /// What the shop's administrator signs in with. Each answer is noted in the audit log; keep it nowhere.
+    ///
+    /// # Errors
+    /// `STORE_NOT_FOUND`, `CREDENTIALS_NOT_THERE` while the store is being made or removed, and when it is gone.
+    pub async fn get_store_credentials(&self, store_id: &str) -> Result<v1::StoreCredentials, Error> {
+        let request = v1::GetStoreCredentialsRequest {
+            store_id: store_id.to_owned(),
+            ..v1::GetStoreCredentialsRequest::default()
+        };
+        let call = || {
+            let (mut stores, request) = (self.stores.clone(), request.clone());
+            async move { stores.get_store_credentials(request).await.map(Response::into_inner) }
+        };
+        patiently(call).await
+    }
+
     /// A page of stores.
     ///
     /// # Errors

@@ -14,6 +14,13 @@ pub mod v1 {
     tonic::include_proto!("storeplane.v1");
 }
 
+impl std::fmt::Debug for v1::StoreCredentials {
+    /// Without the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StoreCredentials").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
 /// A point in time, as the messages have it.
 pub use prost_types::Timestamp;
 

@@ -3,7 +3,7 @@
 //! - [`cli`] and [`config`]: how it is started. [`app`]: the wiring, and its beginning and end.
 //! - [`grpc`] and [`http`]: the edge. Requests to commands, rows to messages.
 //! - [`postgres`]: everything that outlives the process. [`watch`]: events to watchers.
-//! - [`worker`]: walks operations; the only caller of [`helm`] and [`kube`].
+//! - [`worker`]: walks operations; the only caller of [`helm`], [`kube`] and [`verify`].
 //! - [`telemetry`]: log and traces. [`system`]: clock and random source. [`secret`]: texts that do not print.
 //!
 //! What is decided is decided in `storeplane_core`; here is what it takes to do it.
@@ -19,5 +19,6 @@ pub mod postgres;
 pub mod secret;
 pub mod system;
 pub mod telemetry;
+pub mod verify;
 pub mod watch;
 pub mod worker;

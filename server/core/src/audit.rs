@@ -1,4 +1,5 @@
-//! The audit log: one record for each mutation that was asked for, whether it was done, refused or denied.
+//! The audit log: one record for each mutation that was asked for, and each look at a login, whether it was done, refused
+//! or denied.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -18,6 +19,8 @@ pub enum Action {
     RetryStore,
     /// CancelOperation.
     CancelOperation,
+    /// GetStoreCredentials.
+    ReadCredentials,
     /// A token was made.
     CreateToken,
     /// A token was revoked.
@@ -34,6 +37,7 @@ impl Action {
             Self::DeleteStore => "DELETE_STORE",
             Self::RetryStore => "RETRY_STORE",
             Self::CancelOperation => "CANCEL_OPERATION",
+            Self::ReadCredentials => "READ_CREDENTIALS",
             Self::CreateToken => "CREATE_TOKEN",
             Self::RevokeToken => "REVOKE_TOKEN",
             Self::RepairRelease => "REPAIR_RELEASE",

@@ -186,6 +186,8 @@ pub(crate) mod tests {
             values: vec![],
             plans: vec![plan("small"), plan("large")],
             secrets: vec![],
+            credentials: None,
+            verify: crate::engine::Verification::None,
             versions: Versions::default(),
             secure: false,
         }])

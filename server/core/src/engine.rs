@@ -17,10 +17,35 @@ pub struct Engine {
     pub plans: Vec<Plan>,
     /// Secrets that the chart refers to; made before helm runs, kept only in the cluster.
     pub secrets: Vec<SecretTemplate>,
+    /// Where its administrator's login is, if its shops have one.
+    pub credentials: Option<AdminSecret>,
+    /// How a shop of this engine is asked whether it sells.
+    pub verify: Verification,
     /// Versions as `Chart.yaml` has them.
     pub versions: Versions,
     /// True where the values turn on TLS at the ingress.
     pub secure: bool,
+}
+
+/// How a shop proves that it can sell, once its pods are ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verification {
+    /// It is not asked: ready pods are enough.
+    #[default]
+    None,
+    /// By WooCommerce's Store API: products, a cart, and a checkout that nobody pays.
+    StoreApi,
+}
+
+/// Where the administrator's login is: a Secret in the store's namespace, and its keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminSecret {
+    /// The Secret's name.
+    pub secret: String,
+    /// The key of the user's name.
+    pub username: String,
+    /// The key of the password.
+    pub password: String,
 }
 
 /// A Secret that every store of an engine has.

@@ -67,6 +67,12 @@ pub enum Refusal {
         /// Which one.
         operation: OperationId,
     },
+    /// There is no login to show: the store is in no state for that, or its Secret is not there.
+    #[error("the credentials of a store that is {} are not there", .state.as_str())]
+    CredentialsNotThere {
+        /// What the store is.
+        state: State,
+    },
     /// The caller's role does not include it.
     #[error("role {role} may not do this; it needs {needed}")]
     PermissionDenied {
@@ -102,6 +108,7 @@ impl Refusal {
             Self::IllegalMove { .. } => "ILLEGAL_STATE",
             Self::NotRetryable { .. } => "NOT_RETRYABLE",
             Self::NotCancellable { .. } => "NOT_CANCELLABLE",
+            Self::CredentialsNotThere { .. } => "CREDENTIALS_NOT_THERE",
             Self::PermissionDenied { .. } => "PERMISSION_DENIED",
             Self::CursorExpired { .. } => "CURSOR_EXPIRED",
         }
@@ -122,6 +129,9 @@ pub enum PortError {
     /// The database is away; nothing was stored. Worth another try.
     #[error("the database is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The cluster is away. Worth another try.
+    #[error("the cluster is not available")]
+    ClusterAway(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A bug or a broken row.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -36,6 +36,10 @@ pub enum EventType {
     CancelRequested,
     /// A release that a killed helm left pending was repaired.
     ReleaseRepaired,
+    /// The shop was asked as a customer would ask; what was asked and how many seconds each took in the details.
+    Verified,
+    /// A step has nothing to do here; the message says why.
+    StepSkipped,
 }
 
 impl EventType {
@@ -54,6 +58,8 @@ impl EventType {
             Self::UndoSucceeded => "UNDO_SUCCEEDED",
             Self::CancelRequested => "CANCEL_REQUESTED",
             Self::ReleaseRepaired => "RELEASE_REPAIRED",
+            Self::Verified => "VERIFIED",
+            Self::StepSkipped => "STEP_SKIPPED",
         }
     }
 }

@@ -61,6 +61,7 @@ pub const PERMISSIONS: &[(&str, Role)] = &[
     ("/storeplane.v1.StoreService/CreateStore", Role::Operator),
     ("/storeplane.v1.StoreService/DeleteStore", Role::Operator),
     ("/storeplane.v1.StoreService/GetStore", Role::Viewer),
+    ("/storeplane.v1.StoreService/GetStoreCredentials", Role::Operator),
     ("/storeplane.v1.StoreService/ListStores", Role::Viewer),
     ("/storeplane.v1.StoreService/RetryStore", Role::Operator),
     ("/storeplane.v1.StoreService/WatchStore", Role::Viewer),

@@ -42,7 +42,7 @@ impl OperationKind {
     /// The steps, in order. Each can be run again, and looks at the cluster before it acts.
     pub fn steps(self) -> &'static [Step] {
         match self {
-            Self::Create | Self::Retry => &[Step::Namespace, Step::Secrets, Step::Install, Step::Rollout],
+            Self::Create | Self::Retry => &[Step::Namespace, Step::Secrets, Step::Install, Step::Rollout, Step::Verify],
             Self::Delete => &[Step::Uninstall, Step::NamespaceGone],
         }
     }
@@ -77,6 +77,8 @@ pub enum Step {
     Install,
     /// Everything in it is ready.
     Rollout,
+    /// The shop answers its customers, and sells.
+    Verify,
     /// The release is gone.
     Uninstall,
     /// The namespace is gone, with everything in it.
@@ -85,8 +87,15 @@ pub enum Step {
 
 impl Step {
     /// Every step.
-    pub const ALL: [Self; 6] =
-        [Self::Namespace, Self::Secrets, Self::Install, Self::Rollout, Self::Uninstall, Self::NamespaceGone];
+    pub const ALL: [Self; 7] = [
+        Self::Namespace,
+        Self::Secrets,
+        Self::Install,
+        Self::Rollout,
+        Self::Verify,
+        Self::Uninstall,
+        Self::NamespaceGone,
+    ];
 
     /// The wire form.
     pub fn as_str(self) -> &'static str {
@@ -95,6 +104,7 @@ impl Step {
             Self::Secrets => "SECRETS",
             Self::Install => "INSTALL",
             Self::Rollout => "ROLLOUT",
+            Self::Verify => "VERIFY",
             Self::Uninstall => "UNINSTALL",
             Self::NamespaceGone => "NAMESPACE_GONE",
         }
@@ -112,6 +122,7 @@ impl Step {
             Self::Secrets => "Making the passwords",
             Self::Install => "Installing the chart",
             Self::Rollout => "Waiting for everything to become ready",
+            Self::Verify => "Asking the shop as a customer would",
             Self::Uninstall => "Uninstalling the release",
             Self::NamespaceGone => "Removing the namespace and all that is in it",
         }
@@ -123,7 +134,7 @@ impl Step {
         match self {
             Self::Namespace => Some(Self::NamespaceGone),
             Self::Install => Some(Self::Uninstall),
-            Self::Secrets | Self::Rollout | Self::Uninstall | Self::NamespaceGone => None,
+            Self::Secrets | Self::Rollout | Self::Verify | Self::Uninstall | Self::NamespaceGone => None,
         }
     }
 }
@@ -266,7 +277,7 @@ pub(crate) mod tests {
         assert_eq!(create.undo_steps(), []);
         create.reached = Some(Step::Secrets);
         assert_eq!(create.undo_steps(), [Step::NamespaceGone]);
-        create.reached = Some(Step::Rollout);
+        create.reached = Some(Step::Verify);
         assert_eq!(create.undo_steps(), [Step::Uninstall, Step::NamespaceGone]);
     }
 

@@ -1,4 +1,7 @@
-//! What the domain needs from the outside. The server implements these over Postgres, the clock and the random source.
+//! What the domain needs from the outside. The server implements these over Postgres, the cluster, the clock and the random
+//! source.
+
+use std::fmt;
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
@@ -7,6 +10,7 @@ use uuid::Uuid;
 use crate::audit::AuditRecord;
 use crate::command::{Idempotency, StoreRef};
 use crate::decide::{Change, Decision};
+use crate::engine::AdminSecret;
 use crate::error::PortError;
 use crate::ids::{OperationId, Tenant};
 use crate::operation::Operation;
@@ -75,4 +79,26 @@ pub trait Stores: Send + Sync {
 
     /// A page of operations.
     async fn operations(&self, query: &OperationQuery) -> Result<Page<Operation>, PortError>;
+}
+
+/// What a store's administrator signs in with. Prints without its password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AdminLogin {
+    /// The user's name.
+    pub username: String,
+    /// The password. Never log it, and never put it into an error or an event.
+    pub password: String,
+}
+
+impl fmt::Debug for AdminLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdminLogin").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// The secrets of stores, read from the only place where they are kept.
+#[async_trait]
+pub trait Credentials: Send + Sync {
+    /// The administrator's login as it is now; `None` where the store has no such Secret of its own.
+    async fn admin(&self, store: &Store, secret: &AdminSecret) -> Result<Option<AdminLogin>, PortError>;
 }

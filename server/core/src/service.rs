@@ -10,8 +10,8 @@ use crate::error::{PortError, Refusal};
 use crate::identity::Caller;
 use crate::ids::{OperationId, StoreId, StoreUid};
 use crate::operation::Operation;
-use crate::ports::{Applied, Clock, Ids, Stores, Target};
-use crate::store::Store;
+use crate::ports::{AdminLogin, Applied, Clock, Credentials, Ids, Stores, Target};
+use crate::store::{State, Store};
 
 /// How often a generated id is tried before the caller hears that it is taken.
 const GENERATED_ID_TRIES: u32 = 3;
@@ -25,6 +25,7 @@ const TARGET_MAX: usize = 100;
 #[derive(Clone)]
 pub struct Service {
     stores: Arc<dyn Stores>,
+    credentials: Arc<dyn Credentials>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     catalog: Arc<Catalog>,
@@ -41,12 +42,13 @@ impl Service {
     /// A service over these ports.
     pub fn new(
         stores: Arc<dyn Stores>,
+        credentials: Arc<dyn Credentials>,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
         catalog: Arc<Catalog>,
         domain: &str,
     ) -> Self {
-        Self { stores, clock, ids, catalog, domain: domain.into() }
+        Self { stores, credentials, clock, ids, catalog, domain: domain.into() }
     }
 
     /// The rows, for queries.
@@ -182,6 +184,32 @@ impl Service {
         let result = self.stores.change(&caller.tenant, &target, command.idempotency, &decide).await;
         let operation = result.map(|Applied { operation, .. }| operation);
         self.audited(caller, Action::CancelOperation, &command.operation.to_string(), operation).await
+    }
+
+    /// Shows the administrator's login of a store, read from the cluster at this moment. The audit log knows of it before
+    /// the caller does.
+    pub async fn credentials(&self, caller: &Caller, wanted: StoreRef) -> Result<(Store, AdminLogin), PortError> {
+        let asked = wanted.id.to_string();
+        let result = self.read_credentials(caller, wanted).await;
+        let (store, login) = self.audited(caller, Action::ReadCredentials, &asked, result).await?;
+        let mut record = self.request(caller, None).record(Action::ReadCredentials, &asked);
+        record.store = Some(store.uid);
+        self.stores.record(record).await?;
+        Ok((store, login))
+    }
+
+    async fn read_credentials(&self, caller: &Caller, wanted: StoreRef) -> Result<(Store, AdminLogin), PortError> {
+        let found = self.stores.find(&caller.tenant, &wanted).await?;
+        let store = found.ok_or_else(|| Refusal::NotFound { kind: "store", name: wanted.id.to_string() })?;
+        let state = store.state;
+        let missing = || PortError::from(Refusal::CredentialsNotThere { state });
+        if !matches!(state, State::Ready | State::Degraded | State::Failed) {
+            return Err(missing());
+        }
+        let engine = self.catalog.engine(&store.spec.engine);
+        let secret = engine.and_then(|engine| engine.credentials.as_ref()).ok_or_else(missing)?;
+        let login = self.credentials.admin(&store, secret).await?.ok_or_else(missing)?;
+        Ok((store, login))
     }
 
     /// Notes a mutation whose request broke a rule, or whose caller may not do it, before the answer goes out.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::DatabaseConnection;
-use storeplane_core::ports::{Clock, Ids, Stores};
+use storeplane_core::ports::{Clock, Credentials, Ids, Stores};
 use storeplane_core::service::Service;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,6 +17,7 @@ use crate::helm::{Helm, HelmConfig};
 use crate::kube::{Cluster, ClusterConfig};
 use crate::postgres::{self, ConnectError, EventLog, Hints, PgStores, Queue, Schema, Tokens};
 use crate::system::{RandomIds, SystemClock};
+use crate::verify::Verifier;
 use crate::watch::{Hub, Watches};
 use crate::worker::Tools;
 
@@ -78,14 +79,17 @@ impl Parts {
             Arc::clone(&clock),
             shutdown.clone(),
         );
-        let service = Service::new(stores, Arc::clone(&clock), Arc::clone(&ids), Arc::clone(&catalog), &config.domain);
         let lease = Duration::from_secs(config.worker.lease_seconds);
         let (helm, cluster) = (Helm::new(helm_config(config)), Cluster::new(cluster_config(config)));
+        let credentials: Arc<dyn Credentials> = Arc::new(cluster.clone());
+        let (shared_clock, shared_ids) = (Arc::clone(&clock), Arc::clone(&ids));
+        let service = Service::new(stores, credentials, shared_clock, shared_ids, Arc::clone(&catalog), &config.domain);
         let tools = Tools {
             queue: Queue::new(database.clone(), Arc::clone(&clock), hints.clone(), lease),
             hints: hints.clone(),
             helm: helm.clone(),
             cluster: cluster.clone(),
+            verifier: Verifier::new(cluster.clone(), config.verify.via),
             catalog,
             clock,
             ids,

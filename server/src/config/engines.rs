@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use storeplane_core::engine::{Catalog, Engine, Plan, SecretEntry, SecretTemplate};
+use storeplane_core::engine::{AdminSecret, Catalog, Engine, Plan, SecretEntry, SecretTemplate, Verification};
 use storeplane_core::store::Versions;
 
 use super::Config;
@@ -62,8 +62,33 @@ struct Tls {
     enabled: Option<bool>,
 }
 
-/// A chart's `secrets.yaml`: Secrets by name, and in each its entries by key.
-type SecretsFile = BTreeMap<String, BTreeMap<String, EntryFile>>;
+/// A chart's `storeplane.yaml`: what the control plane needs to know of it.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DescriptorFile {
+    #[serde(default)]
+    verify: VerifyFile,
+    credentials: Option<CredentialsFile>,
+    /// Secrets by name, and in each its entries by key.
+    #[serde(default)]
+    secrets: BTreeMap<String, BTreeMap<String, EntryFile>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum VerifyFile {
+    #[default]
+    None,
+    StoreApi,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CredentialsFile {
+    secret: String,
+    username: String,
+    password: String,
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -107,10 +132,20 @@ impl Chart<'_> {
             let tls = read.and_then(|values| values.ingress?.tls?.enabled);
             secure = tls.unwrap_or(secure);
         }
+        let descriptor = self.descriptor(&dir.join("storeplane.yaml"))?;
         Ok(Engine {
             name: self.name.to_owned(),
             plans: self.plans(&dir.join("plans"))?,
-            secrets: self.secrets(&dir.join("secrets.yaml"))?,
+            secrets: descriptor.secrets.into_iter().map(template).collect(),
+            credentials: descriptor.credentials.map(|CredentialsFile { secret, username, password }| AdminSecret {
+                secret,
+                username,
+                password,
+            }),
+            verify: match descriptor.verify {
+                VerifyFile::None => Verification::None,
+                VerifyFile::StoreApi => Verification::StoreApi,
+            },
             chart: dir,
             values,
             versions: Versions { chart: chart.version, app: chart.app_version },
@@ -137,25 +172,23 @@ impl Chart<'_> {
         Ok(plans)
     }
 
-    /// None where the chart has no such file.
-    fn secrets(&self, path: &Path) -> Result<Vec<SecretTemplate>, CatalogError> {
+    /// Nothing where the chart has no such file.
+    fn descriptor(&self, path: &Path) -> Result<DescriptorFile, CatalogError> {
         if !path.exists() {
-            return Ok(Vec::new());
+            return Ok(DescriptorFile::default());
         }
-        let file: SecretsFile = self.read(path)?;
-        let mut entries = file.values().flat_map(BTreeMap::values);
+        let file: DescriptorFile = self.read(path)?;
+        let mut entries = file.secrets.values().flat_map(BTreeMap::values);
         if entries.any(|entry| matches!(entry, EntryFile::Random(length) if *length < RANDOM_MIN)) {
             return Err(self.broken(path, &format!("has a random entry of fewer than {RANDOM_MIN} characters")));
         }
-        let entry = |entry| match entry {
-            EntryFile::Fixed(text) => SecretEntry::Fixed(text),
-            EntryFile::Random(length) => SecretEntry::Random(length),
-        };
-        let template = |(name, entries): (String, BTreeMap<_, _>)| SecretTemplate {
-            name,
-            entries: entries.into_iter().map(|(key, made)| (key, entry(made))).collect(),
-        };
-        Ok(file.into_iter().map(template).collect())
+        if let Some(login) = &file.credentials {
+            let secret = file.secrets.get(&login.secret);
+            if !secret.is_some_and(|keys| keys.contains_key(&login.username) && keys.contains_key(&login.password)) {
+                return Err(self.broken(path, "has credentials that are not among its secrets"));
+            }
+        }
+        Ok(file)
     }
 
     fn read<T: serde::de::DeserializeOwned>(&self, path: &Path) -> Result<T, CatalogError> {
@@ -170,4 +203,12 @@ impl Chart<'_> {
     fn broken(&self, path: &Path, problem: &str) -> CatalogError {
         CatalogError::Broken { engine: self.name.to_owned(), path: path.to_owned(), problem: problem.to_owned() }
     }
+}
+
+fn template((name, entries): (String, BTreeMap<String, EntryFile>)) -> SecretTemplate {
+    let entry = |entry| match entry {
+        EntryFile::Fixed(text) => SecretEntry::Fixed(text),
+        EntryFile::Random(length) => SecretEntry::Random(length),
+    };
+    SecretTemplate { name, entries: entries.into_iter().map(|(key, made)| (key, entry(made))).collect() }
 }

@@ -43,6 +43,8 @@ pub struct Config {
     pub helm: Helm,
     /// How operations are worked on.
     pub worker: Worker,
+    /// How shops are asked whether they sell.
+    pub verify: Verify,
     /// Where charts are, and what engines have in common.
     pub charts: Charts,
     /// Engines by name.
@@ -93,6 +95,25 @@ pub struct Worker {
     pub max_operations: usize,
     /// How long an operation stays claimed without a renewal.
     pub lease_seconds: u64,
+}
+
+/// `[verify]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Verify {
+    /// The way to a shop.
+    pub via: Via,
+}
+
+/// The way to a shop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// Its URL where the server gets to the shop by it, else the API server's service proxy.
+    Auto,
+    /// Its URL only: ingress and DNS are a part of what is proved.
+    Url,
+    /// The API server's service proxy only.
+    Proxy,
 }
 
 /// `[charts]`

@@ -57,6 +57,9 @@ pub struct Overrides {
     /// Values files under every store, relative to the chart, with commas between [default: values-local.yaml].
     #[arg(long, global = true, env = "STOREPLANE_CHART_VALUES", value_name = "FILES")]
     pub chart_values: Option<String>,
+    /// How shops are asked whether they sell: auto, url or proxy [default: auto].
+    #[arg(long, global = true, env = "STOREPLANE_VERIFY_VIA", value_name = "WAY")]
+    pub verify_via: Option<String>,
     /// Origins whose pages may call over grpc-web, with commas between.
     #[arg(long, global = true, env = "STOREPLANE_ALLOWED_ORIGINS", value_name = "ORIGINS")]
     pub allowed_origins: Option<String>,
@@ -85,6 +88,7 @@ impl Overrides {
             ("helm.binary", &self.helm_bin),
             ("domain", &self.domain),
             ("charts.dir", &self.charts_dir),
+            ("verify.via", &self.verify_via),
             ("log.format", &self.log_format),
             ("log.filter", &self.log),
             ("telemetry.otlp_endpoint", &self.otlp_endpoint),

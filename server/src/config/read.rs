@@ -9,7 +9,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::section::Section;
 use super::{
-    Charts, Config, ConfigError, Database, Engine, Helm, Kubernetes, Log, LogFormat, SecretUrl, Telemetry, Worker,
+    Charts, Config, ConfigError, Database, Engine, Helm, Kubernetes, Log, LogFormat, SecretUrl, Telemetry, Verify, Via,
+    Worker,
 };
 
 /// A helm process takes 60 to 250 MB; one for each of these bytes of memory at most.
@@ -48,6 +49,7 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
             max_operations: section.checked("max_operations", 256, "must be 1 to 10000", |n| (1..=10_000).contains(n)),
             lease_seconds: section.checked("lease_seconds", 15, "must be 3 to 300", |n| (3..=300).contains(n)),
         }),
+        verify: root.section("verify", |section| Verify { via: section.take("via", Via::Auto) }),
         engines: root.section("engines", |section| engines(section, &charts)),
         charts,
         log: root.section("log", log),

@@ -1,3 +1,5 @@
+use storeplane_core::engine::Verification;
+
 use super::*;
 
 fn parse(file: &str) -> Result<Config, ConfigError> {
@@ -111,9 +113,20 @@ fn engines_come_from_their_charts() {
     for plan in ["large", "tiny", "medium"] {
         write(&format!("plans/{plan}.yaml"), "{}");
     }
+    write("storeplane.yaml", "verify: by-looking\n");
+    assert!(catalog(&config).is_err_and(|error| error.to_string().contains("tea/storeplane.yaml")));
+    write("storeplane.yaml", "credentials: {secret: a, username: u, password: p}\nsecrets: {a: {u: {fixed: me}}}\n");
+    assert!(catalog(&config).is_err_and(|error| error.to_string().contains("not among its secrets")));
+    write(
+        "storeplane.yaml",
+        "verify: store-api\ncredentials: {secret: a, username: u, password: p}\n\
+         secrets: {a: {u: {fixed: me}, p: {random: 20}}}\n",
+    );
     let catalog = catalog(&config).expect("complete");
     let tea = &catalog.engines()[0];
     assert_eq!((tea.versions.chart.as_str(), tea.versions.app.as_str()), ("1.2.3", "9"));
     assert!(tea.secure && tea.chart.is_absolute());
+    assert_eq!((tea.verify, tea.secrets.len()), (Verification::StoreApi, 1));
+    assert_eq!(tea.credentials.as_ref().map(|login| login.secret.as_str()), Some("a"));
     assert_eq!(tea.plans.iter().map(|plan| plan.name.as_str()).collect::<Vec<_>>(), ["tiny", "large", "medium"]);
 }

@@ -130,18 +130,19 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Status> {
         .ok_or_else(|| status::unauthenticated("TOKEN_MALFORMED", "authorization must be `Bearer <token>`"))
 }
 
-/// What an RPC does, if it changes anything.
+/// What an RPC does, if the audit log shall know of it.
 fn action(path: &str) -> Option<Action> {
     match path {
         "/storeplane.v1.StoreService/CreateStore" => Some(Action::CreateStore),
         "/storeplane.v1.StoreService/DeleteStore" => Some(Action::DeleteStore),
+        "/storeplane.v1.StoreService/GetStoreCredentials" => Some(Action::ReadCredentials),
         "/storeplane.v1.StoreService/RetryStore" => Some(Action::RetryStore),
         "/storeplane.v1.OperationService/CancelOperation" => Some(Action::CancelOperation),
         _ => None,
     }
 }
 
-/// The first field of every mutation's request names what it is about.
+/// The first field of every such request names what it is about.
 #[derive(Clone, PartialEq, Message)]
 struct Named {
     #[prost(string, tag = "1")]

@@ -1,10 +1,11 @@
-//! The gRPC edge: requests to commands, rows to messages. It never runs helm and never asks the cluster.
+//! The gRPC edge: requests to commands, rows to messages. It never runs helm; of the cluster it sees
+//! what a port of the domain reads there.
 //!
 //! A request passes, from the outside in: CORS and grpc-web ([`crate::http`]), [`log`], [`auth`], then a handler in
 //! [`stores`] or [`operations`]. Errors leave through [`status`], messages are built in [`convert`].
 //!
 //! To add an RPC: the proto, its line in `storeplane_core::identity::PERMISSIONS`, its handler, and, if it changes
-//! anything, its action in [`auth`]. Tests say what was forgotten.
+//! anything or shows a secret, its action in [`auth`]. Tests say what was forgotten.
 
 pub mod auth;
 mod convert;

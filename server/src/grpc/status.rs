@@ -27,6 +27,10 @@ pub fn port(error: &PortError) -> Status {
                 "the database is not available; with a request_id it is safe to ask again",
             )
         }
+        PortError::ClusterAway(source) => {
+            tracing::warn!(error = %chain(&**source), "the cluster is not available");
+            unavailable("CLUSTER_UNAVAILABLE", "the cluster is not available; nothing was changed")
+        }
         PortError::Internal(source) => {
             tracing::error!(error = %chain(&**source), "internal error");
             internal()
@@ -66,12 +70,9 @@ pub fn refusal(refusal: &Refusal) -> Status {
             details.add_precondition_failure_violation("ETAG", "store", &message);
             Code::Aborted
         }
-        Refusal::IllegalMove { from, .. } => {
-            tell("state", from.as_str().to_owned());
-            details.add_precondition_failure_violation("STATE", "store", &message);
-            Code::FailedPrecondition
-        }
-        Refusal::NotRetryable { state } => {
+        Refusal::IllegalMove { from: state, .. }
+        | Refusal::NotRetryable { state }
+        | Refusal::CredentialsNotThere { state } => {
             tell("state", state.as_str().to_owned());
             details.add_precondition_failure_violation("STATE", "store", &message);
             Code::FailedPrecondition

@@ -6,9 +6,11 @@ use storeplane_core::error::Refusal;
 use storeplane_core::query::StoreQuery;
 use storeplane_proto::v1::store_service_server::StoreService;
 use storeplane_proto::v1::{
-    CreateStoreRequest, DeleteStoreRequest, GetStoreRequest, ListStoresRequest, ListStoresResponse, RetryStoreRequest,
-    Store, WatchStoreRequest, WatchStoreResponse, WatchStoresRequest, WatchStoresResponse,
+    CreateStoreRequest, DeleteStoreRequest, GetStoreCredentialsRequest, GetStoreRequest, ListStoresRequest,
+    ListStoresResponse, RetryStoreRequest, Store, StoreCredentials, WatchStoreRequest, WatchStoreResponse,
+    WatchStoresRequest, WatchStoresResponse,
 };
+use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
 
 use super::convert;
@@ -57,6 +59,29 @@ impl StoreService for Edge {
         let found = self.service.stores().find(&caller.tenant, &wanted).await.map_err(|error| status::port(&error))?;
         let missing = || status::refusal(&Refusal::NotFound { kind: "store", name: wanted.id.to_string() });
         Ok(Response::new(convert::store(found.ok_or_else(missing)?)))
+    }
+
+    async fn get_store_credentials(&self, request: Request<GetStoreCredentialsRequest>) -> Answer<StoreCredentials> {
+        let (caller, service) = (caller(&request)?, self.service.clone());
+        let request = request.into_inner();
+        note_store(&request.store_id);
+        let read = self.finish(async move {
+            match StoreRef::check(&request.store_id, &request.uid) {
+                Ok(wanted) => service.credentials(&caller, wanted).await,
+                Err(refusal) => {
+                    service.audited(&caller, Action::ReadCredentials, &request.store_id, Err(refusal.into())).await
+                }
+            }
+        });
+        let (store, login) = read.await?;
+        let mut answer = Response::new(StoreCredentials {
+            admin_url: store.admin_url(),
+            username: login.username,
+            password: login.password,
+        });
+        // Browsers and what is between them and us must not keep it.
+        answer.metadata_mut().insert("cache-control", MetadataValue::from_static("no-store"));
+        Ok(answer)
     }
 
     async fn list_stores(&self, request: Request<ListStoresRequest>) -> Answer<ListStoresResponse> {

@@ -2,7 +2,8 @@
 //!
 //! - [`Cluster`] is the handle (`cluster`); `connection` and `tls` make the client, anew when it no longer works; `error` says
 //!   why something failed and whether asking again helps, `labels` are the names by which we know what is ours.
-//! - `namespace`, `secrets` and `release` are one step's requests each.
+//! - `namespace`, `secrets` and `release` are one step's requests each; `proxy` reaches a shop through the API server, `credentials`
+//!   is the domain's port to a login.
 //! - `rollout` watches one release until all of it is ready. `rollout::snapshot` is what was seen, `rollout::readiness`
 //!   says how far it is, `rollout::explain` why it does not go on, `rollout::verdict` how long that may last, and
 //!   `rollout::observer` does the watching. Only the observer does I/O.
@@ -15,9 +16,11 @@
 mod backoff;
 mod cluster;
 mod connection;
+mod credentials;
 mod error;
 pub mod labels;
 mod namespace;
+mod proxy;
 mod redact;
 mod release;
 mod rollout;
@@ -27,6 +30,7 @@ mod tls;
 pub use cluster::{Cluster, ClusterConfig, ClusterInfo};
 pub use error::{ClusterError, ClusterErrorKind};
 pub use namespace::{Ensured, Holding, NamespaceSpec, NamespaceState, OwnedNamespace};
+pub(crate) use proxy::own_word;
 pub use release::{ListedRelease, ReleaseObservation, ReleaseStatus};
 pub use rollout::{Patience, ResourceKind, ResourceStatus, RolloutUpdate};
 pub use secrets::SecretSpec;

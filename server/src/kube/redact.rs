@@ -16,6 +16,13 @@ const TELLING: [&str; 10] =
 /// What databases say about a password instead of saying it: `(using password: YES)`.
 const NOT_SECRET: [&str; 2] = ["YES)", "NO)"];
 
+impl Cluster {
+    /// The failure with the secrets of a namespace masked; without its details when those cannot be read.
+    pub(crate) async fn masked(&self, namespace: &str, failure: Failure) -> Failure {
+        Masks::default().failure(self, namespace, failure).await
+    }
+}
+
 /// What to mask in one namespace. The values are read once, when there is something to mask.
 #[derive(Debug, Default)]
 pub(super) struct Masks {

@@ -77,17 +77,23 @@ impl Cluster {
         name: &str,
         key: &str,
     ) -> Result<Option<SecretText>, ClusterError> {
+        let entry = self.secret_entries(namespace, name).await?.and_then(|mut entries| entries.remove(key));
+        let text = entry.map(|ByteString(bytes)| String::from_utf8(bytes)).transpose();
+        text.map(|text| text.map(SecretText::new)).map_err(|_| {
+            let message = format!("could not read the secret {name} in {namespace}: the entry {key} is not text");
+            ClusterError::new(ClusterErrorKind::Unintelligible, message)
+        })
+    }
+
+    /// All entries of a Secret, if it is there.
+    pub(super) async fn secret_entries(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<BTreeMap<String, ByteString>>, ClusterError> {
         let what = format!("read the secret {name} in {namespace}");
-        let answer = self.secret_request::<Secret>(&what, requests(namespace).get(name, &GetParams::default())).await;
-        match answer {
-            Ok(secret) => {
-                let entry = secret.data.and_then(|mut data| data.remove(key));
-                let text = entry.map(|ByteString(bytes)| String::from_utf8(bytes)).transpose();
-                text.map(|text| text.map(SecretText::new)).map_err(|_| {
-                    let message = format!("could not {what}: the entry {key} is not text");
-                    ClusterError::new(ClusterErrorKind::Unintelligible, message)
-                })
-            }
+        match self.secret_request::<Secret>(&what, requests(namespace).get(name, &GetParams::default())).await {
+            Ok(secret) => Ok(Some(secret.data.unwrap_or_default())),
             Err(error) if error.kind() == ClusterErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }

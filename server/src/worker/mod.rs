@@ -28,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use crate::helm::Helm;
 use crate::kube::Cluster;
 use crate::postgres::{Hints, Queue};
+use crate::verify::Verifier;
 use leases::Leases;
 
 /// How long a stopping worker waits for its operations to be handed on.
@@ -46,6 +47,8 @@ pub struct Tools {
     pub helm: Helm,
     /// Asks Kubernetes.
     pub cluster: Cluster,
+    /// Asks shops whether they sell.
+    pub verifier: Verifier,
     /// The engines on offer.
     pub catalog: Arc<Catalog>,
     /// The time.

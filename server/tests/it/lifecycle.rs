@@ -18,10 +18,12 @@ async fn a_store_becomes_ready_and_every_step_of_it_is_told() {
     assert_eq!(store.shop_url, format!("http://store-{id}.shops.test/"));
     assert_eq!(seen.sequences(), (1..=store.last_sequence).collect::<Vec<_>>());
     let text = seen.text();
-    for step in ["NAMESPACE", "SECRETS", "INSTALL", "ROLLOUT"] {
+    for step in ["NAMESPACE", "SECRETS", "INSTALL", "ROLLOUT", "VERIFY"] {
         assert!(text.contains(&format!("STEP_STARTED {step}")), "{text}");
         assert!(text.contains(&format!("STEP_SUCCEEDED {step}")), "{text}");
     }
+    let skipped = "STEP_SKIPPED VERIFY Skipped: the cluster is simulated, nothing runs in it";
+    assert!(text.contains(skipped), "{text}");
     for resource in ["StatefulSet store-db", "Deployment store", "PersistentVolumeClaim data-store-db-0"] {
         assert!(text.contains(resource), "{resource} is not told of:\n{text}");
     }

@@ -16,6 +16,7 @@ mod harness;
 mod client;
 mod command_line;
 mod crashes;
+mod credentials;
 mod deletion;
 mod failures;
 mod grpc_access;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use storeplane_proto::v1::StoreState;
+use storeplane_proto::v1::{GetStoreCredentialsRequest, StoreState};
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use crate::harness::{Api, Lab, Proxy, Setup, env, fresh};
+use crate::harness::{Api, Lab, Proxy, Setup, env, fresh, reason};
 
 /// `host:port` in a URL.
 fn authority(url: &str) -> String {
@@ -60,6 +60,10 @@ async fn while_the_api_server_is_away_operations_wait_and_no_store_fails() {
     let waiting = lab.api.get(&during).await.unwrap();
     assert_eq!((waiting.state(), waiting.reason.as_str()), (StoreState::Provisioning, "CLUSTER_UNREACHABLE"));
     assert_eq!(lab.api.get(&before).await.unwrap().state(), StoreState::Ready);
+    let wanted = GetStoreCredentialsRequest { store_id: before.clone(), ..GetStoreCredentialsRequest::default() };
+    let status = lab.api.stores.clone().get_store_credentials(wanted).await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "CLUSTER_UNAVAILABLE"));
+    assert!(status.get_details_retry_info().is_some(), "{status:?}");
     proxy.mend();
 
     assert_eq!(lab.api.settle(&during).await.0.state(), StoreState::Ready);

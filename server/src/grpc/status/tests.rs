@@ -26,6 +26,7 @@ fn every_refusal() -> Vec<Refusal> {
         Refusal::IllegalMove { from: State::Deleted, to: State::Ready },
         Refusal::NotRetryable { state: State::Ready },
         Refusal::NotCancellable { operation: OperationId(Uuid::nil()) },
+        Refusal::CredentialsNotThere { state: State::Provisioning },
         Refusal::PermissionDenied { role: "viewer", needed: "operator" },
         Refusal::CursorExpired { oldest: "42".into() },
     ]
@@ -54,14 +55,22 @@ fn describe(status: &Status) -> String {
     text
 }
 
+/// Errors that are no refusals.
+fn other_errors() -> Vec<Status> {
+    vec![
+        port(&PortError::Unavailable("connection refused (10.0.0.1:5432)".into())),
+        port(&PortError::ClusterAway("connection refused (10.0.0.2:6443)".into())),
+        port(&PortError::Internal("row 7 of secrets is broken".into())),
+        unauthenticated("TOKEN_INVALID", "the token is not valid"),
+        unknown_method(),
+        deadline_exceeded(),
+    ]
+}
+
 #[test]
 fn every_error_says_what_programs_need() {
     let mut table: String = every_refusal().iter().map(|refusal| describe(&self::refusal(refusal))).collect();
-    table += &describe(&port(&PortError::Unavailable("connection refused (10.0.0.1:5432)".into())));
-    table += &describe(&port(&PortError::Internal("row 7 of secrets is broken".into())));
-    table += &describe(&unauthenticated("TOKEN_INVALID", "the token is not valid"));
-    table += &describe(&unknown_method());
-    table += &describe(&deadline_exceeded());
+    table.extend(other_errors().iter().map(describe));
     insta::assert_snapshot!(table, @r#"
     InvalidArgument: store_id must not be empty; store.display_name must not begin or end with white space
       storeplane/INVALID_REQUEST []
@@ -94,12 +103,18 @@ fn every_error_says_what_programs_need() {
     FailedPrecondition: operation 00000000-0000-0000-0000-000000000000 is a deletion, which cannot be cancelled
       storeplane/NOT_CANCELLABLE []
       precondition KIND of operation/00000000-0000-0000-0000-000000000000
+    FailedPrecondition: the credentials of a store that is PROVISIONING are not there
+      storeplane/CREDENTIALS_NOT_THERE [("state", "PROVISIONING")]
+      precondition STATE of store
     PermissionDenied: role viewer may not do this; it needs operator
       storeplane/PERMISSION_DENIED [("needed", "operator"), ("role", "viewer")]
     OutOfRange: events after the cursor are no longer kept; the oldest one kept is 42
       storeplane/CURSOR_EXPIRED [("oldest", "42")]
     Unavailable: the database is not available; with a request_id it is safe to ask again
       storeplane/DATABASE_UNAVAILABLE []
+      retry after Some(1s)
+    Unavailable: the cluster is not available; nothing was changed
+      storeplane/CLUSTER_UNAVAILABLE []
       retry after Some(1s)
     Internal: internal error; the server's log has the cause under this request's trace id
       storeplane/INTERNAL []
@@ -114,7 +129,11 @@ fn every_error_says_what_programs_need() {
 
 #[test]
 fn nothing_internal_leaks() {
-    for error in [PortError::Internal("password=hunter2".into()), PortError::Unavailable("10.0.0.1".into())] {
+    for error in [
+        PortError::Internal("password=hunter2".into()),
+        PortError::Unavailable("10.0.0.1".into()),
+        PortError::ClusterAway("10.0.0.1".into()),
+    ] {
         let status = port(&error);
         let shown = format!("{status:?} {}", String::from_utf8_lossy(status.details()));
         assert!(!shown.contains("hunter2") && !shown.contains("10.0.0.1"), "{shown}");

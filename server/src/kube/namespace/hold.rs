@@ -1,5 +1,7 @@
 //! Taking hold of a namespace that may or may not be there, without making one.
 
+use storeplane_core::ids::StoreUid;
+
 use super::{NamespaceSpec, OwnedNamespace};
 use crate::kube::cluster::Cluster;
 use crate::kube::error::{ClusterError, ClusterErrorKind};
@@ -21,6 +23,13 @@ pub enum Holding {
 }
 
 impl Cluster {
+    /// True if the namespace is there, is that store's, and stays.
+    pub(in crate::kube) async fn owns_namespace(&self, name: &str, store: StoreUid) -> Result<bool, ClusterError> {
+        let Some(found) = self.get_namespace(name).await? else { return Ok(false) };
+        let owned = OwnedNamespace::read(&found.metadata);
+        Ok(self.is_of_this_instance(&found.metadata) && owned.store_uid == Some(store) && !owned.terminating)
+    }
+
     /// Raises the fence of the store's namespace to the caller's, if it is there.
     ///
     /// [`ClusterErrorKind::Fenced`] when a later claim was here.

@@ -6,6 +6,7 @@ mod namespace_gone;
 mod rollout;
 mod secrets;
 mod uninstall;
+mod verify;
 
 use storeplane_core::operation::Step;
 
@@ -19,6 +20,7 @@ pub(super) async fn run(step: Step, work: &mut Work) -> Result<(), Setback> {
         Step::Secrets => Box::pin(secrets::run(work)).await,
         Step::Install => Box::pin(install::run(work)).await,
         Step::Rollout => Box::pin(rollout::run(work)).await,
+        Step::Verify => Box::pin(verify::run(work)).await,
         Step::Uninstall => Box::pin(uninstall::run(work)).await,
         Step::NamespaceGone => Box::pin(namespace_gone::run(work)).await,
     }

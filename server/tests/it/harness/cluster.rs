@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use storeplane_server::kube::{Cluster, ClusterConfig, NamespaceState};
 
@@ -50,6 +50,15 @@ impl Kubernetes {
         let maps = Api::<ConfigMap>::namespaced(self.client().await, namespace);
         let found = maps.list(&ListParams::default()).await.expect("the configuration");
         found.items.into_iter().flat_map(|map| map.data.unwrap_or_default().into_values()).collect()
+    }
+
+    /// A Secret that somebody else made.
+    pub(crate) async fn secret(&self, namespace: &str, name: &str, entries: &[(&str, &str)]) {
+        let entries = entries.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned()));
+        let mut secret = Secret { string_data: Some(entries.collect()), ..Secret::default() };
+        secret.metadata.name = Some(name.to_owned());
+        let secrets = Api::<Secret>::namespaced(self.client().await, namespace);
+        secrets.create(&PostParams::default(), &secret).await.expect("a secret");
     }
 
     /// A namespace that somebody else made.

@@ -1,0 +1,38 @@
+//! The administrator's login, for the domain's port [`Credentials`]: read when it is asked for, and kept nowhere.
+
+use async_trait::async_trait;
+use k8s_openapi::ByteString;
+use storeplane_core::engine::AdminSecret;
+use storeplane_core::error::PortError;
+use storeplane_core::ports::{AdminLogin, Credentials};
+use storeplane_core::store::Store;
+
+use super::cluster::Cluster;
+use super::error::ClusterError;
+
+#[async_trait]
+impl Credentials for Cluster {
+    async fn admin(&self, store: &Store, secret: &AdminSecret) -> Result<Option<AdminLogin>, PortError> {
+        self.login(store, secret).await.map_err(|error| {
+            if error.retryable() {
+                PortError::ClusterAway(Box::new(error))
+            } else {
+                PortError::Internal(Box::new(error))
+            }
+        })
+    }
+}
+
+impl Cluster {
+    /// A namespace of that name may be another store's, or somebody else's: nothing is read there.
+    async fn login(&self, store: &Store, secret: &AdminSecret) -> Result<Option<AdminLogin>, ClusterError> {
+        let namespace = &store.placement.namespace;
+        if !self.owns_namespace(namespace, store.uid).await? {
+            return Ok(None);
+        }
+        let Some(mut entries) = self.secret_entries(namespace, &secret.secret).await? else { return Ok(None) };
+        let mut text = |key: &str| entries.remove(key).and_then(|ByteString(bytes)| String::from_utf8(bytes).ok());
+        let (username, password) = (text(&secret.username), text(&secret.password));
+        Ok(username.zip(password).map(|(username, password)| AdminLogin { username, password }))
+    }
+}

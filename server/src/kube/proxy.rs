@@ -1,0 +1,87 @@
+//! A store's Service, asked through the API server's service proxy: for a control plane that has no other way to a shop.
+
+use ::kube::client::Body;
+use ::kube::core::Status;
+use http::{Request, Response, StatusCode};
+
+use super::cluster::Cluster;
+use super::error::ClusterError;
+
+/// What the API server says for a Service whose pods do not answer; everything else that it says is about itself.
+const ABOUT_THE_PODS: [&str; 2] = ["no endpoints available for service", "error trying to reach service"];
+
+impl Cluster {
+    /// Sends a request to the port `http` of a Service; the request's URI is the path there. Redirects are not followed.
+    ///
+    /// There is no time limit: the caller has one, since it is the Service that is slow. What comes back may be the API
+    /// server's own word: see [`own_word`].
+    pub(crate) async fn ask_service(
+        &self,
+        namespace: &str,
+        service: &str,
+        mut request: Request<Body>,
+    ) -> Result<Response<Body>, ClusterError> {
+        let what = format!("ask the service {service} in {namespace}");
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let uri = format!("/api/v1/namespaces/{namespace}/services/http:{service}:http/proxy{path}");
+        *request.uri_mut() =
+            uri.parse().map_err(|error: http::uri::InvalidUri| build_error(&what, http::Error::from(error)))?;
+        let connected = self.connected().await?;
+        let sent = connected.client().send(request).await;
+        let failed = match sent {
+            Ok(response) => return Ok(response),
+            Err(error) => ClusterError::from_client(&what, &error),
+        };
+        self.note_failure(&connected, &failed).await;
+        Err(failed)
+    }
+}
+
+fn build_error(what: &str, error: http::Error) -> ClusterError {
+    ClusterError::from_client(what, &::kube::Error::HttpError(error))
+}
+
+/// The error that the API server answered in the Service's place, if that is what this answer is. That no pod answers is
+/// news of the Service, and none of the API server's errors.
+pub(crate) fn own_word(code: StatusCode, body: &[u8]) -> Option<ClusterError> {
+    let said: serde_json::Value = serde_json::from_slice(body).ok()?;
+    if said.get("kind")? != "Status" || said.get("apiVersion")? != "v1" {
+        return None;
+    }
+    let mut status: Status = serde_json::from_value(said).ok()?;
+    if ABOUT_THE_PODS.iter().any(|words| status.message.contains(words)) {
+        return None;
+    }
+    status.code = code.as_u16();
+    Some(ClusterError::from_client("ask the shop through the API server", &::kube::Error::Api(status.boxed())))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kube::ClusterErrorKind;
+
+    fn said(code: u16, message: &str) -> Option<ClusterErrorKind> {
+        let body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": message, "reason": "x", "code": code});
+        let code = StatusCode::from_u16(code).expect("a status");
+        own_word(code, body.to_string().as_bytes()).map(|error| error.kind())
+    }
+
+    #[test]
+    fn the_api_servers_errors_are_told_from_the_shops() {
+        assert_eq!(said(403, "services \"store\" is forbidden"), Some(ClusterErrorKind::Forbidden));
+        assert_eq!(said(429, "too many requests"), Some(ClusterErrorKind::Overloaded));
+        assert_eq!(said(404, "services \"store\" not found"), Some(ClusterErrorKind::NotFound));
+        assert_eq!(said(503, "no endpoints available for service \"store\""), None);
+        assert_eq!(
+            said(503, "error trying to reach service: dial tcp 10.0.0.9:8080: connect: connection refused"),
+            None
+        );
+        let shop = br#"{"code":"woocommerce_rest_cart_empty","message":"no","data":{"status":400}}"#;
+        assert_eq!(own_word(StatusCode::BAD_REQUEST, shop), None);
+        assert_eq!(own_word(StatusCode::BAD_GATEWAY, b"<html>"), None);
+    }
+}

@@ -1,0 +1,140 @@
+//! A customer's way through a shop, up to where it would cost money.
+
+use std::time::Duration;
+
+use http::{HeaderValue, Method};
+use serde_json::{Value, json};
+
+use super::Unverified;
+use super::way::{Answer, Question, Way};
+
+pub(super) const PRODUCTS: Question = Question {
+    name: "product list",
+    key: "products_seconds",
+    method: Method::GET,
+    route: "products&type=simple&stock_status=instock&per_page=1",
+};
+const CART: Question = Question { name: "cart", key: "cart_seconds", method: Method::GET, route: "cart" };
+const ADD: Question =
+    Question { name: "cart with a product", key: "add_item_seconds", method: Method::POST, route: "cart/add-item" };
+const CHECKOUT: Question =
+    Question { name: "checkout", key: "checkout_seconds", method: Method::GET, route: "checkout" };
+const EMPTY: Question =
+    Question { name: "emptied cart", key: "remove_item_seconds", method: Method::POST, route: "cart/remove-item" };
+
+/// Cash on delivery, as WooCommerce names it.
+const CASH_ON_DELIVERY: &str = "cod";
+/// The status of a checkout that nobody has paid. Since WooCommerce 10.8 there is not even a row behind it.
+const DRAFT: &str = "checkout-draft";
+
+/// What a shop must be able to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Demand {
+    /// It was just installed: it has products, and takes cash on delivery.
+    AsInstalled,
+    /// It was ready once, and its merchant decides what it sells and how that is paid for.
+    AsMerchantLeft,
+}
+
+/// What was asked, and how long each took.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// By the questions' keys, in order.
+    pub took: Vec<(&'static str, Duration)>,
+    /// The way: `url` or `proxy`.
+    pub via: &'static str,
+    /// One sentence about all of it.
+    pub message: String,
+    /// What it can be paid with.
+    pub payment_methods: Vec<String>,
+    names: Vec<&'static str>,
+}
+
+impl Report {
+    fn note(&mut self, question: &Question, answer: &Answer) {
+        self.took.push((question.key, answer.took));
+        self.names.push(question.name);
+    }
+
+    /// How long all of it took.
+    pub fn total(&self) -> Duration {
+        self.took.iter().map(|(_, took)| *took).sum()
+    }
+
+    fn finish(mut self, way: &Way<'_>, what: &str) -> Self {
+        let (names, seconds) = (self.names.join(", "), self.total().as_secs_f64());
+        self.message = format!("{what} (asked through {} for {names} in {seconds:.2} s)", way.name());
+        self.via = way.key();
+        self
+    }
+}
+
+/// One customer.
+struct Customer<'a> {
+    way: &'a Way<'a>,
+    token: Option<HeaderValue>,
+    report: Report,
+}
+
+impl Customer<'_> {
+    async fn ask(&mut self, question: &Question, body: Option<Value>) -> Result<Answer, Unverified> {
+        let answer = self.way.ask(question, self.token.as_ref(), body).await?;
+        self.report.note(question, &answer);
+        if answer.token.is_some() {
+            self.token.clone_from(&answer.token);
+        }
+        Ok(answer)
+    }
+}
+
+/// Goes on from the product list.
+pub(super) async fn walk(way: &Way<'_>, demand: Demand, first: Answer) -> Result<Report, Unverified> {
+    let mut customer = Customer { way, token: None, report: Report::default() };
+    customer.report.note(&PRODUCTS, &first);
+    let Some(products) = first.json.as_array() else {
+        return Err(first.wrong(&PRODUCTS, "The shop's product list is no list."));
+    };
+    let Some(product) = products.first() else {
+        return match demand {
+            Demand::AsInstalled => Err(first.wrong(&PRODUCTS, "The shop has no product.")),
+            Demand::AsMerchantLeft => {
+                Ok(customer.report.finish(way, "The shop answers; it has no product in stock to buy"))
+            }
+        };
+    };
+    let id = product.get("id").and_then(Value::as_u64);
+    let id = id.ok_or_else(|| first.wrong(&PRODUCTS, "The shop's product has no id."))?;
+
+    let cart = customer.ask(&CART, None).await?;
+    if customer.token.is_none() {
+        return Err(cart.wrong(&CART, "The shop's cart has no Cart-Token."));
+    }
+    let cart = customer.ask(&ADD, Some(json!({"id": id, "quantity": 1}))).await?;
+    let key = cart.json.pointer("/items/0/key").and_then(Value::as_str);
+    let key = key.ok_or_else(|| cart.wrong(&ADD, "The product did not stay in the cart."))?.to_owned();
+    customer.report.payment_methods = payment_methods(&cart, demand)?;
+    let checkout = customer.ask(&CHECKOUT, None).await?;
+    if checkout.json.get("status").and_then(Value::as_str) != Some(DRAFT) {
+        return Err(checkout.wrong(&CHECKOUT, "The shop's checkout makes no draft of an order."));
+    }
+    let cart = customer.ask(&EMPTY, Some(json!({"key": key}))).await?;
+    if cart.json.get("items_count").and_then(Value::as_u64) != Some(0) {
+        return Err(cart.wrong(&EMPTY, "The cart could not be emptied."));
+    }
+    let sells = match demand {
+        Demand::AsInstalled => "The shop sells, and takes cash on delivery",
+        Demand::AsMerchantLeft => "The shop sells",
+    };
+    Ok(customer.report.finish(way, sells))
+}
+
+fn payment_methods(cart: &Answer, demand: Demand) -> Result<Vec<String>, Unverified> {
+    let methods = cart.json.get("payment_methods").and_then(Value::as_array).into_iter().flatten();
+    let methods: Vec<String> = methods.filter_map(Value::as_str).map(str::to_owned).collect();
+    if demand == Demand::AsInstalled && !methods.iter().any(|method| method == CASH_ON_DELIVERY) {
+        let offered = if methods.is_empty() { "nothing".to_owned() } else { methods.join(", ") };
+        let what = format!("The shop does not offer cash on delivery (it offers: {offered}).");
+        return Err(cart.wrong(&ADD, what));
+    }
+    Ok(methods)
+}

@@ -1,0 +1,107 @@
+//! Asks a shop as a customer would: are there products, can one be put into a cart, and would the checkout take cash on
+//! delivery? All of it by WooCommerce's Store API with a `Cart-Token`, so without a session and without a page. The checkout
+//! is a draft, which WooCommerce throws away by itself: no order is left, and the cart is emptied again.
+//!
+//! - [`Verifier`] (here) finds the way to a shop: its URL where that leads there, else the API server's service proxy.
+//! - `way` sends one request and takes in the answer, within bounds. `journey` is the customer's way through the shop.
+//! - `trouble` says what went wrong, and how often it may.
+//!
+//! To add a question: a `Question` in `journey`, what its answer must be there, and what a shop may do wrong
+//! about it in `tests/scripted`.
+
+mod journey;
+mod trouble;
+mod way;
+
+use std::time::Duration;
+
+use storeplane_core::store::Store;
+use tokio::net::TcpStream;
+use url::Url;
+
+use crate::config::Via;
+use crate::kube::{Cluster, ClusterError};
+use journey::PRODUCTS;
+pub use journey::{Demand, Report};
+pub use trouble::{Patience, Trouble};
+use way::{Answer, Way};
+
+/// How long the shop's URL may take to be resolved and connected to before the API server is asked instead.
+const NEAR: Duration = Duration::from_millis(300);
+/// And how long for the first answer.
+const FIRST_ANSWER: Duration = Duration::from_secs(3);
+
+/// Which shop is asked, and what it must be able to do.
+#[derive(Debug, Clone)]
+pub struct Shop {
+    /// Where customers shop.
+    pub url: String,
+    /// Where the Service `store` is.
+    pub namespace: String,
+    /// What is expected of it.
+    pub demand: Demand,
+}
+
+impl Shop {
+    /// The shop of a store.
+    pub fn of(store: &Store) -> Self {
+        let demand = if store.ready_at.is_none() { Demand::AsInstalled } else { Demand::AsMerchantLeft };
+        Self { url: store.shop_url(), namespace: store.placement.namespace.clone(), demand }
+    }
+}
+
+/// Why it is not known that a shop sells.
+#[derive(Debug)]
+pub enum Unverified {
+    /// The shop could not be asked: the API server did not let us, or is away.
+    Cluster(ClusterError),
+    /// It was asked, and answered wrongly or not at all.
+    Shop(Trouble),
+}
+
+/// Asks shops. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Verifier {
+    cluster: Cluster,
+    via: Via,
+    web: way::Web,
+}
+
+impl Verifier {
+    /// Asks shops in this cluster, by that way.
+    pub fn new(cluster: Cluster, via: Via) -> Self {
+        Self { cluster, via, web: way::web() }
+    }
+
+    /// Asks once, and says what was asked and how long it took. Worth nothing half done: it may be dropped at any time.
+    pub async fn ask(&self, shop: &Shop) -> Result<Report, Unverified> {
+        let proxy = || Way::Proxy { cluster: &self.cluster, namespace: &shop.namespace };
+        let url = || Way::Url { web: &self.web, base: shop.url.trim_end_matches('/') };
+        let (way, first) = match self.via {
+            Via::Proxy => (proxy(), None),
+            Via::Url => (url(), None),
+            Via::Auto => match first_answer(&url(), shop).await {
+                Some(first) => (url(), Some(first)),
+                None => (proxy(), None),
+            },
+        };
+        let first = match first {
+            Some(first) => first,
+            None => way.ask(&PRODUCTS, None, None).await?,
+        };
+        journey::walk(&way, shop.demand, first).await
+    }
+}
+
+/// The products by the shop's URL, if that leads there soon, and to this shop: something else may answer to its name.
+async fn first_answer(way: &Way<'_>, shop: &Shop) -> Option<Answer> {
+    let url = Url::parse(&shop.url).ok()?;
+    let (host, port) = (url.host_str()?, url.port_or_known_default()?);
+    tokio::time::timeout(NEAR, TcpStream::connect((host, port))).await.ok()?.ok()?;
+    let answer = tokio::time::timeout(FIRST_ANSWER, way.ask(&PRODUCTS, None, None)).await.ok()?.ok()?;
+    let link = answer.json.get(0)?.get("permalink")?.as_str()?.parse::<Url>().ok()?;
+    (link.host_str() == Some(host)).then_some(answer)
+}
+
+#[cfg(test)]
+mod tests;

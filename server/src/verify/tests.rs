@@ -1,0 +1,144 @@
+//! Against a shop that follows a script, asked by its URL and through an API server's proxy.
+
+mod scripted;
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use scripted::{Scenario, Scripted};
+
+use super::*;
+
+async fn ask(scenario: Scenario, via: Via, demand: Demand) -> Result<Report, Unverified> {
+    let shop = Scripted::open(scenario).await;
+    shop.verifier(via).ask(&shop.shop(demand)).await
+}
+
+async fn trouble(scenario: Scenario) -> Trouble {
+    match ask(scenario, Via::Url, Demand::AsInstalled).await {
+        Err(Unverified::Shop(trouble)) => trouble,
+        other => panic!("{scenario:?}: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_shop_that_sells_is_asked_everything_and_left_as_it_was() {
+    for via in [Via::Url, Via::Proxy] {
+        let shop = Scripted::open(Scenario::Sells).await;
+        let report = shop.verifier(via).ask(&shop.shop(Demand::AsInstalled)).await.expect("it sells");
+        let keys: Vec<_> = report.took.iter().map(|(key, _)| *key).collect();
+        let all = ["products_seconds", "cart_seconds", "add_item_seconds", "checkout_seconds", "remove_item_seconds"];
+        assert_eq!(keys, all);
+        assert_eq!(report.payment_methods, ["cod"]);
+        assert!(report.message.starts_with("The shop sells, and takes cash on delivery"), "{}", report.message);
+        assert_eq!((shop.items(), shop.orders()), (0, 0), "the cart is empty again, and nothing was ordered");
+    }
+}
+
+#[tokio::test]
+async fn what_a_shop_does_wrong_is_said_with_the_request_and_the_answer() {
+    let mut said = String::new();
+    for scenario in [
+        Scenario::NoProducts,
+        Scenario::NoCashOnDelivery,
+        Scenario::Redirects,
+        Scenario::HtmlInsteadOfJson,
+        Scenario::NoCartToken,
+        Scenario::HugeBody,
+    ] {
+        let trouble = trouble(scenario).await;
+        assert!(!trouble.is_passing(), "{scenario:?}");
+        let failure = trouble.failure();
+        assert_eq!(failure.reason.as_str(), "VERIFICATION_FAILED");
+        let _ = writeln!(said, "{scenario:?}: {}", failure.message);
+        for line in failure.details {
+            let _ = writeln!(said, "  {line}");
+        }
+    }
+    insta::assert_snapshot!(said, @r#"
+    NoProducts: The shop has no product.
+      request: GET /index.php?rest_route=/wc/store/v1/products&type=simple&stock_status=instock&per_page=1
+      status: 200 OK
+      body: []
+    NoCashOnDelivery: The shop does not offer cash on delivery (it offers: bacs).
+      request: POST /index.php?rest_route=/wc/store/v1/cart/add-item
+      status: 200 OK
+      body: {"items":[{"id":17,"key":"k-1","quantity":1}],"items_count":1,"payment_methods":["bacs"]}
+    Redirects: The shop sends whoever asks for the product list to https://login.example.com/.
+      request: GET /index.php?rest_route=/wc/store/v1/products&type=simple&stock_status=instock&per_page=1
+      status: 307 Temporary Redirect
+    HtmlInsteadOfJson: The shop's answer to the product list is not JSON but "text/html; charset=utf-8".
+      request: GET /index.php?rest_route=/wc/store/v1/products&type=simple&stock_status=instock&per_page=1
+      status: 200 OK
+      body: <h1>Coming soon</h1>
+    NoCartToken: The shop's cart has no Cart-Token.
+      request: GET /index.php?rest_route=/wc/store/v1/cart
+      status: 200 OK
+      body: {"items":[],"items_count":0,"payment_methods":["cod"]}
+    HugeBody: The shop's answer to the product list has more than 256 KiB.
+      request: GET /index.php?rest_route=/wc/store/v1/products&type=simple&stock_status=instock&per_page=1
+      status: 200 OK
+    "#);
+}
+
+#[tokio::test]
+async fn a_shop_that_stumbles_is_worth_another_question() {
+    let shop = Scripted::open(Scenario::Http500ThenFine).await;
+    let (verifier, wanted) = (shop.verifier(Via::Url), shop.shop(Demand::AsInstalled));
+    let Err(Unverified::Shop(trouble)) = verifier.ask(&wanted).await else { panic!("the first answer is a 500") };
+    assert!(trouble.is_passing());
+    assert_eq!(trouble.failure().details[1], "status: 500 Internal Server Error");
+    assert!(verifier.ask(&wanted).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_service_without_pods_is_the_shops_trouble_and_passes() {
+    let shop = Scripted::open(Scenario::NoEndpointsThenFine).await;
+    let (verifier, wanted) = (shop.verifier(Via::Proxy), shop.shop(Demand::AsInstalled));
+    let Err(Unverified::Shop(trouble)) = verifier.ask(&wanted).await else { panic!("no pod answers yet") };
+    assert!(trouble.is_passing() && trouble.failure().details[2].contains("no endpoints available"), "{trouble:?}");
+    assert!(verifier.ask(&wanted).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_api_server_that_refuses_is_not_the_shops_trouble() {
+    match ask(Scenario::ProxyForbidden, Via::Proxy, Demand::AsInstalled).await {
+        Err(Unverified::Cluster(error)) => assert_eq!(error.failure().reason.as_str(), "CLUSTER_FORBIDDEN"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Time stands still here until nothing else can happen: 10 seconds are over at once.
+#[tokio::test(start_paused = true)]
+async fn a_shop_that_hangs_is_not_waited_for() {
+    let began = tokio::time::Instant::now();
+    let trouble = trouble(Scenario::Hangs).await;
+    assert!(trouble.is_passing() && began.elapsed() <= Duration::from_secs(11), "{:?}", began.elapsed());
+    assert!(trouble.failure().message.contains("did not answer the product list within 10 s"), "{trouble:?}");
+}
+
+#[tokio::test]
+async fn a_shop_that_nobody_listens_for_passes_too() {
+    let shop = Scripted::open(Scenario::Sells).await;
+    let nowhere = Shop { url: "http://127.0.0.1:1/".into(), ..shop.shop(Demand::AsInstalled) };
+    let Err(Unverified::Shop(trouble)) = shop.verifier(Via::Url).ask(&nowhere).await else { panic!("nobody is there") };
+    assert!(trouble.is_passing() && trouble.failure().message.contains("refused"), "{trouble:?}");
+}
+
+#[tokio::test]
+async fn what_a_merchant_took_away_is_no_failure() {
+    let report = ask(Scenario::NoProducts, Via::Url, Demand::AsMerchantLeft).await.expect("it answers");
+    assert!(report.message.contains("no product in stock"), "{}", report.message);
+    let report = ask(Scenario::NoCashOnDelivery, Via::Url, Demand::AsMerchantLeft).await.expect("it sells");
+    assert_eq!(report.payment_methods, ["bacs"]);
+}
+
+#[tokio::test]
+async fn the_url_is_used_where_it_leads_to_this_shop_and_the_proxy_elsewhere() {
+    let via = async |scenario| ask(scenario, Via::Auto, Demand::AsInstalled).await.expect("it sells").via;
+    assert_eq!(via(Scenario::Sells).await, "url");
+    assert_eq!(via(Scenario::AnotherShopByUrl).await, "proxy");
+    let shop = Scripted::open(Scenario::Sells).await;
+    let nowhere = Shop { url: "http://store-demo.invalid/".into(), ..shop.shop(Demand::AsInstalled) };
+    assert_eq!(shop.verifier(Via::Auto).ask(&nowhere).await.expect("it sells").via, "proxy");
+}

@@ -1,0 +1,232 @@
+//! One request to a shop and its answer: JSON, within 10 seconds and 256 KiB, redirects not followed.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, USER_AGENT};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tower::BoxError;
+
+use super::{Trouble, Unverified};
+use crate::kube::{Cluster, own_word};
+
+/// Longest time for one request; a cold shop takes about one second.
+const WITHIN: Duration = Duration::from_secs(10);
+/// Longest answer; a cart has about 4 KiB.
+const BODY_MAX: usize = 256 * 1024;
+/// The Service that leads to a shop's pods.
+const SERVICE: &str = "store";
+/// What a cart is known by.
+const CART_TOKEN: HeaderName = HeaderName::from_static("cart-token");
+
+/// Something to ask of the Store API.
+#[derive(Debug)]
+pub(super) struct Question {
+    /// What people call it, for example `product list`.
+    pub(super) name: &'static str,
+    /// Its key in an event's details.
+    pub(super) key: &'static str,
+    pub(super) method: Method,
+    /// After `/wc/store/v1/`, with further parameters.
+    pub(super) route: &'static str,
+}
+
+impl Question {
+    /// Works whatever permalinks the merchant has chosen; `/wp-json/` does not.
+    fn path(&self) -> String {
+        format!("/index.php?rest_route=/wc/store/v1/{}", self.route)
+    }
+
+    /// The request as people write it.
+    pub(super) fn line(&self) -> String {
+        format!("{} {}", self.method, self.path())
+    }
+}
+
+/// What a shop answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) json: Value,
+    /// What the cart is known by from now on, if that was said.
+    pub(super) token: Option<HeaderValue>,
+    pub(super) took: Duration,
+    status: StatusCode,
+    body: Bytes,
+}
+
+impl Answer {
+    /// What is wrong about it, though it is an answer.
+    pub(super) fn wrong(&self, question: &Question, what: impl Into<String>) -> Unverified {
+        Unverified::Shop(Trouble::wrong(&question.line(), what).answered(self.status, &self.body))
+    }
+}
+
+/// Asks shops by their URLs.
+pub(super) type Web = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// Knows the certificates that the system knows.
+pub(super) fn web() -> Web {
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let roots = versions.map(|versions| match versions.clone().with_native_roots() {
+        Ok(roots) => roots.with_no_client_auth(),
+        Err(error) => {
+            tracing::warn!(%error, "no certificates to trust: shops are not asked by https");
+            versions.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
+        }
+    });
+    let connector = match roots {
+        Ok(tls) => HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build(),
+        // Ring has them all.
+        Err(error) => unreachable!("{error}"),
+    };
+    Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector)
+}
+
+/// How a shop is reached.
+#[derive(Debug)]
+pub(super) enum Way<'a> {
+    /// As its customers do.
+    Url {
+        /// The client.
+        web: &'a Web,
+        /// The shop's URL without the slash at its end.
+        base: &'a str,
+    },
+    /// By the API server's service proxy.
+    Proxy {
+        /// The cluster.
+        cluster: &'a Cluster,
+        /// Where the Service is.
+        namespace: &'a str,
+    },
+}
+
+impl Way<'_> {
+    /// For people.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Url { .. } => "its URL",
+            Self::Proxy { .. } => "the API server's service proxy",
+        }
+    }
+
+    /// For programs.
+    pub(super) fn key(&self) -> &'static str {
+        match self {
+            Self::Url { .. } => "url",
+            Self::Proxy { .. } => "proxy",
+        }
+    }
+
+    /// Asks a question of a cart's owner.
+    pub(super) async fn ask(
+        &self,
+        question: &Question,
+        token: Option<&HeaderValue>,
+        body: Option<Value>,
+    ) -> Result<Answer, Unverified> {
+        let began = Instant::now();
+        let exchange = async {
+            match self {
+                Self::Url { web, base } => {
+                    let request = request(base, question, token, body, Full::new)?;
+                    let sent = web.request(request).await;
+                    read(question, sent.map_err(|error| lost(question, &error))?).await
+                }
+                Self::Proxy { cluster, namespace } => {
+                    let request = request("", question, token, body, ::kube::client::Body::from)?;
+                    let sent = cluster.ask_service(namespace, SERVICE, request).await.map_err(Unverified::Cluster)?;
+                    let (parts, body) = read(question, sent).await?;
+                    own_word(parts.status, &body).map_or(Ok((parts, body)), |error| Err(Unverified::Cluster(error)))
+                }
+            }
+        };
+        let exchanged = tokio::time::timeout(WITHIN, exchange).await.unwrap_or_else(|_| {
+            let what = format!("The shop did not answer the {} within {} s.", question.name, WITHIN.as_secs());
+            Err(Unverified::Shop(Trouble::passing(&question.line(), what)))
+        });
+        let (parts, body) = exchanged?;
+        let json = judge(question, &parts, &body).map_err(Unverified::Shop)?;
+        let token = parts.headers.get(CART_TOKEN).cloned();
+        Ok(Answer { json, token, took: began.elapsed(), status: parts.status, body })
+    }
+}
+
+fn request<B>(
+    base: &str,
+    question: &Question,
+    token: Option<&HeaderValue>,
+    body: Option<Value>,
+    wrap: impl FnOnce(Bytes) -> B,
+) -> Result<Request<B>, Unverified> {
+    let mut builder = Request::builder()
+        .method(question.method.clone())
+        .uri(format!("{base}{}", question.path()))
+        .header(ACCEPT, "application/json")
+        .header(USER_AGENT, concat!("storeplane/", env!("CARGO_PKG_VERSION")));
+    if let Some(token) = token {
+        builder = builder.header(CART_TOKEN, token);
+    }
+    let bytes = body.map(|body| body.to_string());
+    if bytes.is_some() {
+        builder = builder.header(CONTENT_TYPE, "application/json");
+    }
+    let built = builder.body(wrap(bytes.unwrap_or_default().into()));
+    built.map_err(|error| {
+        Unverified::Shop(Trouble::wrong(&question.line(), format!("The shop cannot be asked: {error}.")))
+    })
+}
+
+fn lost(question: &Question, error: &dyn std::error::Error) -> Unverified {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let cause = causes.last().map(ToString::to_string).unwrap_or_default();
+    let what = format!("The shop gave no answer to the {}: {cause}.", question.name);
+    Unverified::Shop(Trouble::passing(&question.line(), what))
+}
+
+async fn read<B>(question: &Question, response: Response<B>) -> Result<(http::response::Parts, Bytes), Unverified>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let (parts, body) = response.into_parts();
+    match Limited::new(body, BODY_MAX).collect().await {
+        Ok(body) => Ok((parts, body.to_bytes())),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let what = format!("The shop's answer to the {} has more than {} KiB.", question.name, BODY_MAX / 1024);
+            Err(Unverified::Shop(Trouble::wrong(&question.line(), what).answered(parts.status, b"")))
+        }
+        Err(error) => Err(lost(question, &*error)),
+    }
+}
+
+/// The answer's JSON, if it is one that the Store API gives.
+fn judge(question: &Question, parts: &http::response::Parts, body: &Bytes) -> Result<Value, Trouble> {
+    let status = parts.status;
+    let header = |name| parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let wrong = |what: String| Trouble::wrong(&question.line(), what).answered(status, body);
+    let name = question.name;
+    if status.is_redirection() {
+        let location = header(LOCATION).unwrap_or_default();
+        return Err(wrong(format!("The shop sends whoever asks for the {name} to {location}.")));
+    }
+    if status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS) {
+        let what = format!("The shop answered the {name} with status {}.", status.as_u16());
+        return Err(Trouble::passing(&question.line(), what).answered(status, body));
+    }
+    if !status.is_success() {
+        return Err(wrong(format!("The shop answered the {name} with status {}.", status.as_u16())));
+    }
+    let kind = header(CONTENT_TYPE).unwrap_or_default();
+    if !kind.starts_with("application/json") {
+        return Err(wrong(format!("The shop's answer to the {name} is not JSON but {kind:?}.")));
+    }
+    serde_json::from_slice(body).map_err(|_| wrong(format!("The shop's answer to the {name} is broken JSON.")))
+}

@@ -1,0 +1,92 @@
+//! The administrator's login: shown to who may see it, written down, and kept nowhere.
+
+use storeplane_proto::v1::{GetStoreCredentialsRequest, StoreCredentials};
+use tonic::{Code, Response, Status};
+use uuid::Uuid;
+
+use crate::harness::{Api, Lab, fresh, reason};
+
+async fn ask(api: &Api, store_id: &str, uid: &str) -> Result<Response<StoreCredentials>, Status> {
+    let request = GetStoreCredentialsRequest { store_id: store_id.to_owned(), uid: uid.to_owned() };
+    api.stores.clone().get_store_credentials(request).await
+}
+
+/// The audit log's records of such looks, the first first: outcome, reason, and whether it names the store.
+async fn looks(lab: &Lab) -> String {
+    let sql = "SELECT string_agg(concat_ws(' ', outcome, nullif(reason, ''), CASE WHEN store IS NULL THEN NULL ELSE 'store' END),
+               ', ' ORDER BY at, id) FROM audit_events WHERE action = 'READ_CREDENTIALS'";
+    lab.database.value(sql).await
+}
+
+#[tokio::test]
+async fn the_login_is_the_clusters_and_every_look_at_it_is_written_down() {
+    let lab = Lab::start().await;
+    let id = fresh("login");
+    let store = lab.api.ready(&id).await;
+    let viewer = Api::connect(lab.server.address(), &lab.database.token("default", "viewer").await);
+    let operator = Api::connect(lab.server.address(), &lab.database.token("default", "operator").await);
+    let stranger = Api::connect(lab.server.address(), &lab.database.token("acme", "admin").await);
+
+    let answer = ask(&operator, &id, &store.uid).await.unwrap();
+    assert_eq!(answer.metadata().get("cache-control").unwrap(), "no-store");
+    let login = answer.into_inner();
+    let secret = lab.kubernetes.cluster.read_secret(&store.namespace, "store-admin", "password").await.unwrap();
+    assert_eq!((login.username.as_str(), &login.admin_url), ("admin", &store.admin_url));
+    assert_eq!(login.password, secret.expect("it was made").expose());
+    assert!(!format!("{login:?}").contains(&login.password), "messages with a password do not print it");
+
+    assert_eq!(ask(&viewer, &id, "").await.unwrap_err().code(), Code::PermissionDenied);
+    let unknown = ask(&stranger, &id, "").await.unwrap_err();
+    assert_eq!((unknown.code(), reason(&unknown).as_str()), (Code::NotFound, "STORE_NOT_FOUND"));
+    let other = ask(&operator, &id, &Uuid::now_v7().to_string()).await.unwrap_err();
+    assert_eq!(other.code(), Code::NotFound);
+    assert_eq!(ask(&operator, "Not An Id", "").await.unwrap_err().code(), Code::InvalidArgument);
+    let expected = "ACCEPTED store, DENIED PERMISSION_DENIED, REJECTED STORE_NOT_FOUND, REJECTED STORE_NOT_FOUND, REJECTED INVALID_REQUEST";
+    assert_eq!(looks(&lab).await, expected);
+
+    let rows = lab.database.value(
+        "SELECT string_agg(t, ' ') FROM (SELECT s::text t FROM stores s UNION ALL SELECT o::text FROM operations o
+         UNION ALL SELECT e::text FROM events e UNION ALL SELECT a::text FROM audit_events a) x",
+    );
+    let (rows, log) = (rows.await, lab.server.log());
+    assert!(rows.contains(&id) && log.contains("GetStoreCredentials"), "the test looks in the right places");
+    assert!(!rows.contains(&login.password) && !log.contains(&login.password), "the password was kept");
+    lab.api.delete(&id).await.unwrap();
+    lab.api.settle(&id).await;
+}
+
+#[tokio::test]
+async fn without_a_shop_there_is_no_login() {
+    let lab = Lab::start().await;
+    let id = fresh("nologin");
+    lab.api.create(Api::wanted(&id)).await.unwrap();
+    let early = ask(&lab.api, &id, "").await.unwrap_err();
+    lab.api.settle(&id).await;
+    lab.api.delete(&id).await.unwrap();
+    let going = ask(&lab.api, &id, "").await.unwrap_err();
+    lab.api.settle(&id).await;
+    let gone = ask(&lab.api, &id, "").await.unwrap_err();
+
+    for status in [early, going, gone] {
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, "CREDENTIALS_NOT_THERE"));
+    }
+    let refused = "REJECTED CREDENTIALS_NOT_THERE";
+    assert_eq!(looks(&lab).await, format!("{refused}, {refused}, {refused}"));
+}
+
+#[tokio::test]
+async fn the_login_in_somebody_elses_namespace_is_not_shown() {
+    let lab = Lab::start().await;
+    let id = fresh("foreign");
+    let namespace = format!("store-{id}");
+    lab.kubernetes.foreign_namespace(&namespace).await;
+    lab.kubernetes.secret(&namespace, "store-admin", &[("username", "them"), ("password", "theirs")]).await;
+    lab.api.create(Api::wanted(&id)).await.unwrap();
+    let (store, _) = lab.api.settle(&id).await;
+    assert_eq!(store.reason, "NOT_OURS");
+
+    let status = ask(&lab.api, &id, "").await.unwrap_err();
+
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, "CREDENTIALS_NOT_THERE"));
+    lab.kubernetes.drop_namespace(&namespace).await;
+}
