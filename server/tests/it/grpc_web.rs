@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use storeplane_proto::v1::watch_store_response::Update;
-use storeplane_proto::v1::{GetStoreRequest, ListStoresRequest, Store, WatchStoreRequest, WatchStoreResponse, WatchUntil};
+use storeplane_proto::v1::{
+    GetStoreRequest, ListStoresRequest, Store, WatchStoreRequest, WatchStoreResponse, WatchUntil,
+};
 
 use crate::grpc_raw::{edge, edge_setup, grpc_web, http};
 use crate::harness::{Api, Lab, fresh};
