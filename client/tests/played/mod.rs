@@ -147,6 +147,10 @@ impl StoreService for Played {
         Err(Status::unimplemented(""))
     }
 
+    async fn get_store_credentials(&self, _: Request<v1::GetStoreCredentialsRequest>) -> Answer<v1::StoreCredentials> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn delete_store(&self, _: Request<v1::DeleteStoreRequest>) -> Answer<v1::Store> {
         Err(Status::unimplemented(""))
     }

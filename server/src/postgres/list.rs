@@ -21,8 +21,7 @@ pub(super) async fn stores(database: &DatabaseConnection, query: &StoreQuery) ->
     if !query.filter.names(State::Deleted) {
         wanted = wanted.add(store::Column::State.ne(State::Deleted.as_str()));
     }
-    let total = store::Entity::find().filter(wanted.clone()).count(database).await.map_err(port_error)?;
-    let mut select = store::Entity::find().filter(wanted);
+    let mut select = store::Entity::find().filter(wanted.clone());
     if let Some(after) = &query.after {
         select = select.filter(beyond(query.order, after));
     }
@@ -34,6 +33,10 @@ pub(super) async fn stores(database: &DatabaseConnection, query: &StoreQuery) ->
     };
     let found = select.limit(u64::from(query.limit) + 1).all(database).await.map_err(port_error)?;
     let items: Vec<Store> = found.into_iter().map(rows::store).collect::<Result<_, _>>()?;
+    let total = match whole(&items, query.limit, query.after.as_ref()) {
+        Some(total) => total,
+        None => store::Entity::find().filter(wanted).count(database).await.map_err(port_error)?,
+    };
     let mark = |last: &Store| query.next(After { at: last.created_at, id: last.id.to_string(), uid: last.uid.0 });
     Ok(page(items, query.limit, mark, total))
 }
@@ -47,8 +50,7 @@ pub(super) async fn operations(
     if let Some(store) = &query.store {
         wanted = wanted.add(operation::Column::StoreId.eq(store.as_str()));
     }
-    let total = operation::Entity::find().filter(wanted.clone()).count(database).await.map_err(port_error)?;
-    let mut select = operation::Entity::find().filter(wanted);
+    let mut select = operation::Entity::find().filter(wanted.clone());
     if let Some(after) = &query.after {
         let same = operation::Column::CreatedAt.eq(after.at).and(operation::Column::Id.lt(after.uid));
         select = select.filter(operation::Column::CreatedAt.lt(after.at).or(same));
@@ -56,8 +58,17 @@ pub(super) async fn operations(
     let select = select.order_by_desc(operation::Column::CreatedAt).order_by_desc(operation::Column::Id);
     let found = select.limit(u64::from(query.limit) + 1).all(database).await.map_err(port_error)?;
     let items: Vec<Operation> = found.into_iter().map(rows::operation).collect::<Result<_, _>>()?;
+    let total = match whole(&items, query.limit, query.after.as_ref()) {
+        Some(total) => total,
+        None => operation::Entity::find().filter(wanted).count(database).await.map_err(port_error)?,
+    };
     let mark = |last: &Operation| query.next(After { at: last.created_at, id: String::new(), uid: last.id.0 });
     Ok(page(items, query.limit, mark, total))
+}
+
+/// How many there are in all, where the first page holds them: most lists need no counting.
+fn whole<T>(items: &[T], limit: u32, after: Option<&After>) -> Option<u64> {
+    (after.is_none() && items.len() <= limit as usize).then_some(items.len() as u64)
 }
 
 fn page<T>(

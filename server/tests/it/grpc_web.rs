@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use storeplane_proto::v1::watch_store_response::Update;
-use storeplane_proto::v1::{GetStoreRequest, ListStoresRequest, Store, WatchStoreRequest, WatchStoreResponse};
+use storeplane_proto::v1::{
+    GetStoreRequest, ListStoresRequest, Store, WatchStoreRequest, WatchStoreResponse, WatchUntil,
+};
 
 use crate::grpc_raw::{edge, edge_setup, grpc_web, http};
 use crate::harness::{Api, Lab, fresh};
@@ -61,6 +63,26 @@ async fn a_page_watches_a_store_until_its_deadline() {
     assert!(matches!(&updates[0], Update::Snapshot(store) if store.store_id == id), "{updates:?}");
     assert!(matches!(&updates[1], Update::Event(event) if event.sequence == 1), "{updates:?}");
     assert!(updates.contains(&Update::CaughtUp(storeplane_proto::v1::WatchCaughtUp {})), "{updates:?}");
+}
+
+#[tokio::test]
+async fn a_watch_of_a_ready_store_tells_all_and_ends_in_order() {
+    let lab = Lab::start().await;
+    let (id, token) = (fresh("web"), authorization(&lab).await);
+    let store = lab.api.ready(&id).await;
+    let headers = [("authorization", token.as_str())];
+    let until = WatchUntil::Settled.into();
+    let watch = WatchStoreRequest { store_id: id.clone(), until, ..WatchStoreRequest::default() };
+
+    let answer = grpc_web(lab.server.address(), "StoreService/WatchStore", &headers, &watch).await;
+
+    let (messages, trailers) = answer.frames::<WatchStoreResponse>();
+    assert_eq!(trailers["grpc-status"], "0");
+    let events = messages.iter().filter(|message| matches!(message.update, Some(Update::Event(_))));
+    let sequences: Vec<_> = events.map(|message| message.sequence).collect();
+    assert_eq!(sequences, (1..=store.last_sequence).collect::<Vec<_>>());
+    lab.api.delete(&id).await.unwrap();
+    lab.api.settle(&id).await;
 }
 
 #[tokio::test]

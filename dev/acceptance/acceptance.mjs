@@ -1,0 +1,78 @@
+// A shop from CreateStore to DeleteStore: it sells, survives its pods, is upgraded, and is gone without a trace.
+
+import assert from 'node:assert/strict';
+import { call, eventually, helm, kubectl, watch } from './calls.mjs';
+import { browser, fillCart, order, seeOrder, signIn, visitor } from './shop.mjs';
+
+const { UPGRADE_TO, CHART, PICTURES } = process.env;
+const store_id = `acceptance-${Date.now().toString(36)}`;
+const began = Date.now();
+const say = (text) => console.log(`${((Date.now() - began) / 1000).toFixed(1).padStart(6)} s  ${text}`);
+
+const created = await call('CreateStore', { store_id, store: { display_name: 'Ada’s Tea & Co', admin_email: 'owner@example.com' } });
+const { uid, namespace } = created;
+await watch(store_id, uid, 'SETTLED', 300, (event) => say(`  ${event.message}`));
+const store = await call('GetStore', { store_id });
+assert.equal(store.state, 'STORE_STATE_READY', `${store.reason} ${store.message}`);
+assert.ok(!store.simulated, 'this cluster is simulated: nothing can be bought there');
+say(`READY: ${store.shopUrl} (chart ${store.versions.chart}, ${store.versions.app})`);
+
+const chromium = await browser();
+try {
+  const customer = await visitor(chromium, 'customer');
+  await fillCart(customer, store.shopUrl);
+  const number = await order(customer, store.shopUrl);
+  say(`order ${number} placed, cash on delivery`);
+  assert.deepEqual(customer.errors, [], 'no script of the shop failed');
+
+  const login = await call('GetStoreCredentials', { store_id });
+  const owner = await visitor(chromium, 'owner');
+  await signIn(owner, login);
+  await seeOrder(owner, login, number, 'orders');
+  say('the administrator sees the order');
+  await fillCart(customer, store.shopUrl);
+
+  await kubectl('-n', namespace, 'delete', 'pod', '--selector', 'app.kubernetes.io/component in (web, database)', '--wait=true');
+  await rolledOut();
+  await sameAsBefore(owner, customer, login, number, 'after-restart');
+  say('both pods restarted: order, sign-in and cart are still there');
+
+  if (UPGRADE_TO) {
+    await helm('upgrade', `store-${store_id}`, CHART, '--namespace', namespace, '--reuse-values', '--set', `images.store.tag=${UPGRADE_TO}`);
+    await rolledOut();
+    const image = await kubectl('-n', namespace, 'get', 'pod', '--selector', 'app.kubernetes.io/component=web', '--output', 'jsonpath={.items[*].spec.containers[*].image}');
+    assert.match(image, new RegExp(`:${UPGRADE_TO}$`));
+    await sameAsBefore(owner, customer, login, number, 'after-upgrade');
+    say(`upgraded to ${UPGRADE_TO}: order, sign-in and cart are still there`);
+  } else {
+    say('upgrade: left out (--upgrade-to names a second tag of the image)');
+  }
+} finally {
+  await chromium.close();
+}
+
+const volumes = (await kubectl('get', 'pv', '--output', `jsonpath={.items[?(@.spec.claimRef.namespace=="${namespace}")].metadata.name}`)).split(' ').filter(Boolean);
+assert.ok(volumes.length > 0, 'the store has volumes');
+await call('DeleteStore', { store_id });
+await watch(store_id, uid, 'DELETED', 180);
+assert.equal((await call('GetStore', { store_id, uid })).state, 'STORE_STATE_DELETED');
+assert.equal(await kubectl('get', 'namespace', namespace, '--ignore-not-found', '--output', 'name'), '');
+await eventually(60, async () => {
+  const left = await kubectl('get', 'pv', ...volumes, '--ignore-not-found', '--output', 'name');
+  assert.equal(left, '', 'its volumes are gone');
+});
+say(`DELETED: namespace and ${volumes.length} volumes are gone`);
+console.log(`pictures: ${PICTURES}`);
+
+async function rolledOut() {
+  for (const workload of ['statefulset/store-db', 'deployment/store']) {
+    await kubectl('-n', namespace, 'rollout', 'status', workload, '--timeout=180s');
+  }
+}
+
+async function sameAsBefore(owner, customer, login, number, what) {
+  await eventually(30, () => seeOrder(owner, login, number, what));
+  await customer.page.goto(new URL('cart/', store.shopUrl).href);
+  await customer.page.locator('.wc-block-cart-items__row').first().waitFor();
+  await customer.picture(what);
+}

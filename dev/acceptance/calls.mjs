@@ -1,0 +1,57 @@
+// What the runs do to the control plane and to the cluster: by grpcurl, helm and kubectl, as people do.
+
+import { execFile, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+
+const execute = promisify(execFile);
+const { GRPCURL, KUBECTL, HELM, STOREPLANE_ADDR } = process.env;
+// grpcurl reads the token from its environment, so that it is on no command line.
+const common = ['-plaintext', '-expand-headers', '-H', 'authorization: Bearer ${STOREPLANE_TOKEN}'];
+const path = (method) => `storeplane.v1.StoreService/${method}`;
+
+/** One unary call of StoreService. */
+export async function call(method, request) {
+  const { stdout } = await execute(GRPCURL, [...common, '-max-time', '20', '-d', JSON.stringify(request), STOREPLANE_ADDR, path(method)]);
+  return JSON.parse(stdout);
+}
+
+/** Watches a store until it is settled or deleted; gives its events. Ends after `seconds` at the latest. */
+export async function watch(store_id, uid, until, seconds, tell = () => {}) {
+  const request = JSON.stringify({ store_id, uid, until: `WATCH_UNTIL_${until}` });
+  const child = spawn(GRPCURL, [...common, '-max-time', String(seconds), '-d', request, STOREPLANE_ADDR, path('WatchStore')]);
+  const events = [];
+  let message = '';
+  let trouble = '';
+  child.stderr.on('data', (data) => (trouble += data));
+  const ended = new Promise((resolve) => child.on('close', resolve));
+  for await (const line of createInterface({ input: child.stdout })) {
+    message += line;
+    if (line !== '}') continue;
+    const { event } = JSON.parse(message);
+    message = '';
+    if (!event) continue;
+    events.push(event);
+    tell(event);
+  }
+  if ((await ended) !== 0) throw new Error(`WatchStore of ${store_id}: ${trouble.trim()}`);
+  return events;
+}
+
+/** kubectl's standard output. */
+export const kubectl = async (...args) => (await execute(KUBECTL, args, { maxBuffer: 16 << 20 })).stdout;
+
+/** helm's standard output. */
+export const helm = async (...args) => (await execute(HELM, args)).stdout;
+
+/** Tries until it does not throw; the last error after `seconds`. */
+export async function eventually(seconds, attempt) {
+  for (const end = Date.now() + seconds * 1000; ; ) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+}
