@@ -7,14 +7,15 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::audit::AuditRecord;
+use crate::audit::{AuditEvent, AuditRecord};
 use crate::command::{Idempotency, StoreRef};
 use crate::decide::{Change, Decision};
 use crate::engine::AdminSecret;
 use crate::error::PortError;
 use crate::ids::{OperationId, Tenant};
 use crate::operation::Operation;
-use crate::query::{OperationQuery, Page, StoreQuery};
+use crate::overview::{Overview, OverviewQuery};
+use crate::query::{AuditQuery, OperationQuery, Page, StoreQuery};
 use crate::store::Store;
 
 /// The time, so that tests own it.
@@ -49,7 +50,7 @@ pub enum Target {
     Operation(OperationId),
 }
 
-/// Stores and their operations, kept where they outlive the process.
+/// Stores, their operations and the audit log, kept where they outlive the process.
 #[async_trait]
 pub trait Stores: Send + Sync {
     /// Stores a new store with its operation, first event and audit record, in one transaction. The same
@@ -74,11 +75,20 @@ pub trait Stores: Send + Sync {
     /// A page of stores.
     async fn list(&self, query: &StoreQuery) -> Result<Page<Store>, PortError>;
 
+    /// How many stores there are on all of its pages.
+    async fn count(&self, query: &StoreQuery) -> Result<i64, PortError>;
+
     /// One operation, or `None`.
     async fn operation(&self, tenant: &Tenant, id: OperationId) -> Result<Option<Operation>, PortError>;
 
     /// A page of operations.
     async fn operations(&self, query: &OperationQuery) -> Result<Page<Operation>, PortError>;
+
+    /// A page of the audit log.
+    async fn audit_events(&self, query: &AuditQuery) -> Result<Page<AuditEvent>, PortError>;
+
+    /// How a tenant's stores are doing as a whole. Its cost does not grow with what is older than the window.
+    async fn overview(&self, query: &OverviewQuery) -> Result<Overview, PortError>;
 }
 
 /// What a store's administrator signs in with. Prints without its password.

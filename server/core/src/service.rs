@@ -10,6 +10,7 @@ use crate::error::{PortError, Refusal};
 use crate::identity::Caller;
 use crate::ids::{OperationId, StoreId, StoreUid};
 use crate::operation::Operation;
+use crate::overview::{Overview, OverviewQuery};
 use crate::ports::{AdminLogin, Applied, Clock, Credentials, Ids, Stores, Target};
 use crate::store::{State, Store};
 
@@ -54,6 +55,17 @@ impl Service {
     /// The rows, for queries.
     pub fn stores(&self) -> &dyn Stores {
         &*self.stores
+    }
+
+    /// What can be asked for.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// How the caller's stores are doing as a whole, over a window that ends now.
+    pub async fn overview(&self, caller: &Caller, window: time::Duration) -> Result<Overview, PortError> {
+        let query = OverviewQuery::check(&caller.tenant, window, self.clock.now())?;
+        self.stores.overview(&query).await
     }
 
     /// Asks for a store.
