@@ -55,7 +55,7 @@ pub(super) struct Parts {
     hints: Hints,
     hub: Hub,
     log: EventLog,
-    cluster: Cluster,
+    pub(super) cluster: Cluster,
     pub(super) service: Service,
     pub(super) watches: Watches,
     pub(super) tokens: Tokens,

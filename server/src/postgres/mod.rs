@@ -15,6 +15,7 @@ mod error;
 mod events;
 mod hints;
 mod list;
+mod overview;
 mod queue;
 mod requests;
 mod retention;

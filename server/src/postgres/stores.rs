@@ -7,21 +7,22 @@ use sea_orm::{
     ColumnTrait, Condition, DatabaseConnection, DatabaseTransaction, EntityTrait, Order, QueryFilter, QueryOrder,
     TransactionTrait,
 };
-use storeplane_core::audit::AuditRecord;
+use storeplane_core::audit::{AuditEvent, AuditRecord};
 use storeplane_core::command::{Idempotency, StoreRef};
 use storeplane_core::decide::{Change, Decision};
 use storeplane_core::error::{PortError, Refusal};
 use storeplane_core::ids::{OperationId, StoreUid, Tenant};
 use storeplane_core::operation::Operation;
+use storeplane_core::overview::{Overview, OverviewQuery};
 use storeplane_core::ports::{Applied, Clock, Stores, Target};
-use storeplane_core::query::{OperationQuery, Page, StoreQuery};
+use storeplane_core::query::{AuditQuery, OperationQuery, Page, StoreQuery};
 use storeplane_core::store::{State, Store};
 
 use super::entity::{audit_event, operation, store};
 use super::error::port_error;
 use super::hints::Hints;
 use super::requests::{self, Seen};
-use super::{apply, list, rows};
+use super::{apply, list, overview, rows};
 
 /// Stores and operations in Postgres.
 #[derive(Clone)]
@@ -152,6 +153,10 @@ impl Stores for PgStores {
         list::stores(&self.database, query).await
     }
 
+    async fn count(&self, query: &StoreQuery) -> Result<i64, PortError> {
+        list::count(&self.database, query).await
+    }
+
     async fn operation(&self, tenant: &Tenant, id: OperationId) -> Result<Option<Operation>, PortError> {
         let row = owned(tenant, id).one(&self.database).await.map_err(port_error)?;
         row.map(rows::operation).transpose()
@@ -159,5 +164,13 @@ impl Stores for PgStores {
 
     async fn operations(&self, query: &OperationQuery) -> Result<Page<Operation>, PortError> {
         list::operations(&self.database, query).await
+    }
+
+    async fn audit_events(&self, query: &AuditQuery) -> Result<Page<AuditEvent>, PortError> {
+        list::audit_events(&self.database, query).await
+    }
+
+    async fn overview(&self, query: &OverviewQuery) -> Result<Overview, PortError> {
+        overview::read(&self.database, query).await
     }
 }
