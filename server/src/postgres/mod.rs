@@ -17,6 +17,7 @@ mod hints;
 mod list;
 mod overview;
 mod queue;
+mod quota;
 mod requests;
 mod retention;
 mod rows;

@@ -37,6 +37,7 @@ mod lifecycle;
 mod lists;
 mod outages;
 mod overview;
+mod quotas;
 mod requests;
 mod secrecy;
 mod traces;
