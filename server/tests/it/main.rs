@@ -13,10 +13,12 @@
 
 mod harness;
 
+mod audit;
 mod client;
 mod command_line;
 mod crashes;
 mod credentials;
+mod dashboard;
 mod deletion;
 mod failures;
 mod grpc_access;
@@ -34,6 +36,8 @@ mod kube_support;
 mod lifecycle;
 mod lists;
 mod outages;
+mod overview;
+mod quotas;
 mod requests;
 mod secrecy;
 mod traces;
