@@ -158,7 +158,7 @@ def table(options):
         (f"the same, {got['parallel']} at once, p50 / slowest", f"{percentile(got['create_busy'], 0.5) * 1e3:.0f} / {got['create_busy'][-1] * 1e3:.0f} ms", "while helm runs"),
     ]
     everything = got["samples"] + 1 + got["parallel"]
-    for name, key in ((f"ListStores, all {everything} stores", "list_all"), ("ListStores, 50 of them and 320 more", "list"), ("ListStores, 10 of these", "list_small"), ("GetStore", "get")):
+    for name, key in ((f"ListStores, all {everything} stores", "list_all"), (f"ListStores, pages of 50 of {everything + 320}", "list"), (f"ListStores, pages of 10 of {everything + 320}", "list_small"), ("GetStore", "get")):
         rows.append((name, f"{got[key]['rate']:.0f}/s", f"p50 {got[key]['p50']:.1f} ms, p99 {got[key]['p99']:.1f} ms"))
     rows.append(("server memory idle / after the stores / peak / after the calls", " / ".join(f"{got[k]:.0f}" for k in ("rss_idle", "rss_after", "rss_peak", "rss_loaded")) + " MB", "resident"))
     print(f"# storeplane bench\n\n{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, simulated nodes, {got['samples']} single samples, load {os.getloadavg()[2]:.1f}\n")
