@@ -100,7 +100,9 @@ impl Reason {
     /// What a person can do about it, in one sentence.
     pub fn remedy(self) -> &'static str {
         match self {
-            Self::NotOurs => "Choose another store id, or remove the foreign namespace or release by hand.",
+            Self::NotOurs => {
+                "Find out whose namespace or release it is: its owner can move it out of the way, or you can choose another store id."
+            }
             Self::NamespaceMissing => {
                 "Its data is lost unless you have a backup: retry the store for a new, empty shop of the same name, or delete it."
             }

@@ -14,6 +14,7 @@ use storeplane_core::ids::StoreUid;
 
 use super::cluster::Cluster;
 use super::error::ClusterError;
+use super::labels;
 use super::namespace::OwnedNamespace;
 use super::release::{ReleaseObservation, ReleaseStatus};
 use super::rollout::{Diagnosis, Snapshot, diagnose};
@@ -79,7 +80,16 @@ impl Cluster {
         let owned = OwnedNamespace::read(&found.metadata);
         if !self.is_of_this_instance(&found.metadata) || owned.store_uid != Some(expected.store_uid) {
             let message = format!("The namespace {namespace} is not labelled as this store's any more");
-            return Ok(Some(Failure::new(Reason::NotOurs, message)));
+            let (instance, uid) = (&self.config().instance, expected.store_uid);
+            let wanted = format!(
+                "{}={}, {}={instance}, {}={uid}",
+                labels::MANAGED_BY,
+                labels::STOREPLANE,
+                labels::INSTANCE,
+                labels::STORE_UID
+            );
+            let told = format!("If it is this store's, put its labels back: {wanted}");
+            return Ok(Some(Failure::new(Reason::NotOurs, message).with_details([told])));
         }
         if owned.terminating {
             return missing(format!("The namespace {namespace} is being deleted, and everything in it"));
