@@ -30,9 +30,14 @@ pub struct Turn {
 impl Turn {
     /// Waits until it is ours. `url` must lead to a session of its own, as for LISTEN.
     pub async fn wait(url: &str) -> Self {
+        let mut told = false;
         loop {
             match Self::ask(url).await {
                 Ok(turn) => return turn,
+                // Postgres is there and refuses: it may be older than 14, and not know the time-out.
+                Err(error @ sqlx::Error::Database(_)) if !std::mem::replace(&mut told, true) => {
+                    tracing::warn!(%error, "cannot ask whose turn it is to reconcile; trying again");
+                }
                 Err(error) => tracing::debug!(%error, "cannot ask whose turn it is; trying again"),
             }
             tokio::time::sleep(ASK).await;

@@ -56,12 +56,17 @@ impl<'a> Rounds<'a> {
             return;
         };
         self.reports.tell(orphans, now);
-        let mut looks =
-            futures::stream::iter(patients).map(|patient| self.reconciler.look(patient)).buffer_unordered(TOGETHER);
-        while let Some(seen) = looks.next().await {
+        let reconciler = self.reconciler;
+        let looks =
+            patients.into_iter().map(|patient| async move { (patient.store.uid, reconciler.look(patient).await) });
+        let mut looks = futures::stream::iter(looks).buffer_unordered(TOGETHER);
+        while let Some((uid, seen)) = looks.next().await {
             if !seen {
                 // The next round tries again; by then the view may be gone as well.
                 return;
+            }
+            if let Some(pulse) = self.pulses.get_mut(&uid) {
+                pulse.looked(Instant::now());
             }
         }
     }
@@ -87,7 +92,6 @@ impl<'a> Rounds<'a> {
                 None => Pulse::new(store.operation, store.state, signs, now),
             };
             if pulse.is_due(now) && patients.len() < MOST {
-                pulse.looked(now);
                 patients.push(Patient { ailing: pulse.ailing(now), expected, store: store.clone() });
             }
             self.pulses.insert(store.uid, pulse);

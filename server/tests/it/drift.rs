@@ -147,6 +147,23 @@ async fn a_pod_that_is_replaced_at_once_is_no_news() {
     finish(&lab, &id).await;
 }
 
+#[tokio::test]
+async fn a_store_that_comes_and_goes_is_told_of_ever_more_rarely() {
+    let lab = Lab::start().await;
+    let id = fresh("flap");
+    let store = lab.api.ready(&id).await;
+    for _ in 0..5 {
+        patch(&lab, &store, json!({"replicas": 0})).await;
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        patch(&lab, &store, json!({"replicas": 1})).await;
+        tokio::time::sleep(Duration::from_secs(7)).await;
+    }
+    becomes(&lab, &id, StoreState::Ready, FOLLOWED * 2).await;
+    let events = events(&lab, &id).await;
+    assert_eq!((times(&events, "DEGRADED"), times(&events, "READY")), (2, 3), "{events:?}");
+    finish(&lab, &id).await;
+}
+
 async fn a_release_that_was_deleted_is_installed_again(helm: &str) {
     let lab = Setup { helm: env(helm), ..Setup::default() }.start().await;
     let id = fresh("norelease");

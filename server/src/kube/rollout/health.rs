@@ -51,3 +51,66 @@ fn serving(snapshot: &Snapshot) -> Vec<(Serving, String)> {
     let sets = snapshot.release_stateful_sets().map(Serving::of_stateful_set);
     sets.chain(snapshot.release_deployments().map(Serving::of_deployment)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A Deployment of the release with so many pods, of which some are ready, and what its controller says.
+    fn shop(wanted: i32, ready: i32, conditions: &Value) -> Snapshot {
+        let mut snapshot = Snapshot::new("shop".into());
+        let deployment = json!({"metadata": {"name": "store", "uid": "d", "annotations": {"meta.helm.sh/release-name": "shop"}},
+            "spec": {"replicas": wanted, "selector": {}, "template": {}},
+            "status": {"replicas": ready, "updatedReplicas": ready, "availableReplicas": ready, "conditions": conditions}});
+        snapshot.deployments.put(serde_json::from_value(deployment).expect("a Deployment"));
+        snapshot
+    }
+
+    fn over_quota() -> Value {
+        json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
+            "message": "pods \"store-x\" is forbidden: exceeded quota: store, requested: pods=1, used: pods=2, limited: pods=2"}])
+    }
+
+    fn reason(diagnosis: Diagnosis) -> (bool, Reason) {
+        match diagnosis {
+            Diagnosis::Unwell(failure, _) => (true, failure.reason),
+            Diagnosis::Settling(failure) => (false, failure.reason),
+            Diagnosis::Well => panic!("it is well"),
+        }
+    }
+
+    #[test]
+    fn a_shop_is_well_when_all_of_it_serves() {
+        assert_eq!(diagnose(&shop(2, 2, &json!([])), Vec::new()), Diagnosis::Well);
+    }
+
+    #[test]
+    fn a_shop_without_a_pod_or_scaled_to_none_is_unwell() {
+        assert_eq!(reason(diagnose(&shop(1, 0, &json!([])), Vec::new())), (true, Reason::NotReady));
+        assert_eq!(reason(diagnose(&shop(0, 0, &json!([])), Vec::new())), (true, Reason::NotReady));
+        assert_eq!(reason(diagnose(&Snapshot::new("shop".into()), Vec::new())), (true, Reason::NotReady));
+    }
+
+    #[test]
+    fn a_shop_that_has_some_of_its_pods_may_be_starting_unless_something_stands_in_their_way() {
+        assert_eq!(reason(diagnose(&shop(3, 2, &json!([])), Vec::new())), (false, Reason::NotReady));
+        let mut refused = shop(3, 2, &over_quota());
+        let set = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "store-x", "uid": "r",
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "store", "uid": "d", "controller": true}]}});
+        let said = json!({"metadata": {"name": "e", "resourceVersion": "1"}, "involvedObject": {"uid": "r"},
+            "reason": "FailedCreate", "message": "exceeded quota: store"});
+        refused.replica_sets.put(serde_json::from_value(set).expect("a ReplicaSet"));
+        refused.events.put(serde_json::from_value(said).expect("an event"));
+        assert_eq!(reason(diagnose(&refused, Vec::new())), (true, Reason::QuotaExceeded));
+    }
+
+    #[test]
+    fn a_fact_is_the_cause_and_what_follows_from_it_is_told() {
+        let fact = Failure::new(Reason::ReleaseMissing, "gone");
+        let Diagnosis::Unwell(failure, None) = diagnose(&shop(1, 0, &json!([])), vec![fact]) else { panic!("unwell") };
+        assert_eq!(failure.reason, Reason::ReleaseMissing);
+        assert_eq!(failure.details, ["also: Deployment store 0/1: not all of its pods are ready"]);
+    }
+}
