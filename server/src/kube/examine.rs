@@ -17,7 +17,7 @@ use super::error::ClusterError;
 use super::labels;
 use super::namespace::OwnedNamespace;
 use super::release::{ReleaseObservation, ReleaseStatus};
-use super::rollout::{Diagnosis, Snapshot, diagnose};
+use super::rollout::{Diagnosis, Snapshot, Table, diagnose};
 
 /// Most objects of a kind that are looked at in one namespace; its quota allows far fewer pods.
 const MOST: u32 = 1000;
@@ -98,7 +98,6 @@ impl Cluster {
     }
 
     async fn survey(&self, namespace: &str, release: &str) -> Result<Snapshot, ClusterError> {
-        let mut snapshot = Snapshot::new(release.to_owned());
         let (deployments, sets, replica_sets, pods, claims, events) = futures::try_join!(
             self.list_in(namespace),
             self.list_in(namespace),
@@ -107,12 +106,13 @@ impl Cluster {
             self.list_in(namespace),
             self.list_in(namespace),
         )?;
-        deployments.into_iter().for_each(|it| snapshot.deployments.put(it));
-        sets.into_iter().for_each(|it| snapshot.stateful_sets.put(it));
-        replica_sets.into_iter().for_each(|it| snapshot.replica_sets.put(it));
-        pods.into_iter().for_each(|it| snapshot.pods.put(it));
-        claims.into_iter().for_each(|it| snapshot.claims.put(it));
-        events.into_iter().for_each(|it| snapshot.events.put(it));
+        let mut snapshot = Snapshot::new(release.to_owned());
+        snapshot.deployments = Table::listed(deployments);
+        snapshot.stateful_sets = Table::listed(sets);
+        snapshot.replica_sets = Table::listed(replica_sets);
+        snapshot.pods = Table::listed(pods);
+        snapshot.claims = Table::listed(claims);
+        snapshot.events = Table::listed(events);
         Ok(snapshot)
     }
 

@@ -20,6 +20,8 @@ const CALM: Duration = Duration::from_secs(2);
 const CALM_MAX: Duration = Duration::from_mins(5);
 /// A relapse after this long is not counted as one.
 const FORGIVEN: Duration = Duration::from_mins(10);
+/// How long after it became DEGRADED, or its signs changed, its cause is looked for again.
+const AGAIN: Duration = Duration::from_secs(4);
 /// Between looks at a store whose signs do not change, at most.
 const LOOK_MAX: Duration = Duration::from_mins(1);
 
@@ -72,9 +74,13 @@ impl Pulse {
     }
 
     fn begin(&mut self, now: Instant) {
-        let calm = self.state == State::Degraded && self.signs.is_empty();
-        self.pause = HOLD;
-        self.next_look = if calm { self.since + self.calm() } else { now.max(self.since + HOLD) };
+        let degraded = self.state == State::Degraded;
+        (self.pause, self.next_look) = match (degraded, self.signs.is_empty()) {
+            (true, true) => (HOLD, self.since + self.calm()),
+            // Not put off by signs that change all the time.
+            (true, false) => (AGAIN, self.next_look.min(now + AGAIN)),
+            (false, _) => (HOLD, now.max(self.since + HOLD)),
+        };
     }
 
     fn calm(&self) -> Duration {

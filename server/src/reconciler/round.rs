@@ -16,10 +16,10 @@ use super::pulse::Pulse;
 use crate::kube::{Examined, Expected, Fleet};
 use crate::postgres::{Census, LiveStore};
 
-/// Stores looked at together: some eight requests each.
-const TOGETHER: usize = 8;
+/// Stores looked at together: some ten requests each.
+const TOGETHER: usize = 16;
 /// Stores looked at in one round. The others' turn is the next one.
-const MOST: usize = 64;
+const MOST: usize = 128;
 /// A workload that has only some of its pods, and nothing in their way, is starting for this long.
 const STARTS_WITHIN: Duration = Duration::from_mins(1);
 
@@ -84,18 +84,21 @@ impl<'a> Rounds<'a> {
         let mut before = std::mem::take(&mut self.pulses);
         let mut patients = Vec::new();
         for ((store, expected), signs) in expected.into_iter().zip(signs) {
-            let mut pulse = match before.remove(&store.uid) {
+            let pulse = match before.remove(&store.uid) {
                 Some(mut pulse) => {
                     pulse.feel(store.operation, store.state, signs, now);
                     pulse
                 }
                 None => Pulse::new(store.operation, store.state, signs, now),
             };
-            if pulse.is_due(now) && patients.len() < MOST {
+            if pulse.is_due(now) {
                 patients.push(Patient { ailing: pulse.ailing(now), expected, store: store.clone() });
             }
             self.pulses.insert(store.uid, pulse);
         }
+        // Who is not what it seems to be comes first, then whose cause may be another now.
+        patients.sort_by_key(|patient| (patient.store.state == State::Ready) != (patient.ailing > Duration::ZERO));
+        patients.truncate(MOST);
         Some((patients, orphans))
     }
 }

@@ -18,7 +18,7 @@ use storeplane_core::failure::Failure;
 
 pub(in crate::kube) use health::{Diagnosis, diagnose};
 pub(in crate::kube) use readiness::{Serving, claim_is_lost};
-pub(in crate::kube) use snapshot::{Snapshot, release_of};
+pub(in crate::kube) use snapshot::{Snapshot, Table, release_of};
 
 use super::cluster::Cluster;
 use super::error::ClusterError;

@@ -68,6 +68,13 @@ impl<K: ResourceExt> Table<K> {
         self.live.values()
     }
 
+    /// What one listing gave.
+    pub(in crate::kube) fn listed(objects: Vec<K>) -> Self {
+        let live = objects.into_iter().map(|object| (object.name_any(), object)).collect();
+        Self { live, listing: None, synced: true }
+    }
+
+    #[cfg(test)]
     pub(in crate::kube) fn put(&mut self, object: K) {
         self.live.insert(object.name_any(), object);
     }
