@@ -50,7 +50,7 @@ impl<'a> Rounds<'a> {
             Err(error) => return log(&error),
         };
         let now = Instant::now();
-        let Some((patients, orphans)) = self.compare(live, now) else {
+        let Some((patients, orphans)) = self.compare(&live, now) else {
             // Since when something has been wrong is not known any more.
             self.pulses.clear();
             return;
@@ -72,12 +72,12 @@ impl<'a> Rounds<'a> {
     }
 
     /// Whom to look at, and what belongs to nobody. `None` while the cluster cannot be seen.
-    fn compare(&mut self, live: Vec<LiveStore>, now: Instant) -> Option<(Vec<Patient>, Vec<Orphan>)> {
+    fn compare(&mut self, live: &[LiveStore], now: Instant) -> Option<(Vec<Patient>, Vec<Orphan>)> {
         let settled = live.iter().filter(|store| matches!(store.state, State::Ready | State::Degraded));
         let expected: Vec<_> = settled.map(|store| (store.clone(), self.reconciler.expected(store))).collect();
         let seen = self.fleet.look(|view| {
             let signs: Vec<_> = expected.iter().map(|(_, expected)| view.troubles(expected)).collect();
-            let orphans = find(view.namespaces(), |namespace| view.releases(namespace), &live);
+            let orphans = find(view.namespaces(), |namespace| view.releases(namespace), live);
             (signs, orphans)
         });
         let (signs, orphans) = seen?;
@@ -120,7 +120,7 @@ impl Reconciler {
     /// Looks at a store and follows what is seen. False if it could not be seen.
     async fn look(&self, patient: Patient) -> bool {
         let Patient { store, expected, ailing } = patient;
-        let health = match self.cluster.examine(&expected).await {
+        let health = match Box::pin(self.cluster.examine(&expected)).await {
             Ok(Examined::Well) => Health::Well,
             Ok(Examined::Settling(_)) if store.state == State::Ready && ailing < STARTS_WITHIN => return true,
             Ok(Examined::Settling(failure) | Examined::Unwell(failure)) => Health::Unwell(failure),
