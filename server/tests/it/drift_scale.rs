@@ -1,4 +1,4 @@
-//! Many stores: what watching them costs, and how long it takes until a change is told. STOREPLANE_TEST_STORES says how
+//! Many stores: what watching them costs, and how long it takes until a change is told. `STOREPLANE_TEST_STORES` says how
 //! many; figures are printed.
 
 use std::time::{Duration, Instant};
@@ -111,7 +111,7 @@ async fn delays(lab: &Lab, changes: &[(StoreUid, OffsetDateTime)], state: &str) 
 
 fn figures(what: &str, delays: &[f64]) -> f64 {
     let (p50, max) = (delays[delays.len() / 2], delays[delays.len() - 1]);
-    println!("{what}: p50 {p50:.2} s, max {max:.2} s, of {}", delays.len());
+    eprintln!("{what}: p50 {p50:.2} s, max {max:.2} s, of {}", delays.len());
     max
 }
 
@@ -134,7 +134,7 @@ async fn many_stores_cost_no_more_requests_than_one_and_are_followed_in_time() {
     let asked = gateway.asked();
     let probes = |line: &&String| line.contains("/version") || line.contains("/api/v1/nodes");
     let looks: Vec<_> = asked.iter().filter(|line| !probes(line) && !line.contains("watch=true")).collect();
-    println!(
+    eprintln!(
         "{stores} stores, 20 s in which nothing happens: {} requests, of them health {}",
         asked.len(),
         asked.iter().filter(probes).count()
@@ -159,7 +159,7 @@ async fn many_stores_cost_no_more_requests_than_one_and_are_followed_in_time() {
     let breaking = futures::stream::iter(&specs).map(|spec| set_image(&cluster, spec, "missing.invalid/shop:2"));
     let _: Vec<_> = breaking.buffered(AT_ONCE).collect().await;
     let took = until(&lab, "DEGRADED", stores).await;
-    println!(
+    eprintln!(
         "all {stores} at once: DEGRADED {:.1} s after the last change, {} requests",
         took.as_secs_f64(),
         gateway.asked().len()
