@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use storeplane_proto::v1::audit_service_client::AuditServiceClient;
 use storeplane_proto::v1::operation_service_client::OperationServiceClient;
+use storeplane_proto::v1::platform_service_client::PlatformServiceClient;
 use storeplane_proto::v1::store_service_client::StoreServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -25,6 +27,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 
 pub(crate) type Stores = StoreServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Operations = OperationServiceClient<InterceptedService<Channel, Bearer>>;
+pub(crate) type Platform = PlatformServiceClient<InterceptedService<Channel, Bearer>>;
+pub(crate) type Audit = AuditServiceClient<InterceptedService<Channel, Bearer>>;
 
 /// Puts the token onto each call.
 #[derive(Clone)]
@@ -42,6 +46,8 @@ impl Interceptor for Bearer {
 pub struct Client {
     pub(crate) stores: Stores,
     pub(crate) operations: Operations,
+    pub(crate) platform: Platform,
+    pub(crate) audit: Audit,
 }
 
 impl std::fmt::Debug for Client {
@@ -72,7 +78,9 @@ impl Client {
         let (channel, bearer) = (endpoint.connect_lazy(), Bearer(bearer));
         Ok(Self {
             stores: StoreServiceClient::with_interceptor(channel.clone(), bearer.clone()),
-            operations: OperationServiceClient::with_interceptor(channel, bearer),
+            operations: OperationServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            platform: PlatformServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            audit: AuditServiceClient::with_interceptor(channel, bearer),
         })
     }
 }

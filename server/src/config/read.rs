@@ -9,8 +9,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::section::Section;
 use super::{
-    Charts, Config, ConfigError, Database, Engine, Helm, Kubernetes, Log, LogFormat, SecretUrl, Telemetry, Verify, Via,
-    Worker,
+    Charts, Config, ConfigError, Database, Engine, Helm, Kubernetes, Limits, Log, LogFormat, SecretUrl, Telemetry,
+    Verify, Via, Worker,
 };
 
 /// A helm process takes 60 to 250 MB; one for each of these bytes of memory at most.
@@ -50,6 +50,7 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
             lease_seconds: section.checked("lease_seconds", 15, "must be 3 to 300", |n| (3..=300).contains(n)),
         }),
         verify: root.section("verify", |section| Verify { via: section.take("via", Via::Auto) }),
+        limits: root.section("limits", |section| Limits { stores_per_tenant: section.optional("stores_per_tenant") }),
         engines: root.section("engines", |section| engines(section, &charts)),
         charts,
         log: root.section("log", log),

@@ -29,6 +29,8 @@ fn everything_wrong_is_named_at_once() {
         [worker]
         lease_seconds = "long"
         lease = 3
+        [limits]
+        stores_per_tenant = 0
         [engines.woocommerce]
         chat = "x"
         [log]
@@ -47,6 +49,7 @@ fn everything_wrong_is_named_at_once() {
       database.pool_size: must be 2 to 500 (is 0)
       worker.lease_seconds: invalid type: string "long", expected u64 (is "long")
       worker.lease: is not a key of the configuration
+      limits.stores_per_tenant: invalid value: integer `0`, expected a nonzero u32 (is 0)
       engines.woocommerce.chat: is not a key of the configuration
       log.filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5 (is a=b=c)
       log.format: unknown variant `xml`, expected `pretty` or `json` (is "xml")

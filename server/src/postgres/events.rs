@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, Statement};
 use storeplane_core::error::PortError;
 use storeplane_core::event::{Cursor, Event};
-use storeplane_core::ids::{OperationId, StoreUid};
+use storeplane_core::ids::{OperationId, StoreUid, Tenant};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -66,9 +66,16 @@ impl EventLog {
     pub async fn after_cursor(&self, cursor: Cursor) -> Result<Vec<Event>, PortError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM events WHERE (transaction, number) > ($1::text::xid8, $2) AND {SETTLED}
-             ORDER BY transaction, number LIMIT {BATCH}"
+             ORDER BY events.transaction, number LIMIT {BATCH}"
         );
         self.read(&sql, [cursor.transaction.to_string().into(), cursor.row.into()]).await
+    }
+
+    /// What happened last to a tenant's stores, the newest first. By number: nobody goes on from here, and only the
+    /// tenant's own index has that order, however much others do.
+    pub async fn last(&self, tenant: &Tenant, limit: u64) -> Result<Vec<Event>, PortError> {
+        let sql = format!("SELECT {COLUMNS} FROM events WHERE tenant = $1 ORDER BY number DESC LIMIT {limit}");
+        self.read(&sql, [tenant.as_str().into()]).await
     }
 
     /// The cursor behind which everything is settled now: a watch that begins here misses nothing that comes.

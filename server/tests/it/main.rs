@@ -13,10 +13,12 @@
 
 mod harness;
 
+mod audit;
 mod client;
 mod command_line;
 mod crashes;
 mod credentials;
+mod dashboard;
 mod deletion;
 mod drift;
 mod drift_scale;
@@ -37,6 +39,8 @@ mod lifecycle;
 mod lists;
 mod orphans;
 mod outages;
+mod overview;
+mod quotas;
 mod requests;
 mod secrecy;
 mod traces;
