@@ -40,6 +40,10 @@ pub enum EventType {
     Verified,
     /// A step has nothing to do here; the message says why.
     StepSkipped,
+    /// Secrets that were lost are made anew; their names in the details.
+    SecretsRenewed,
+    /// The store is degraded still, for another reason; `reason` in the details.
+    CauseChanged,
 }
 
 impl EventType {
@@ -60,6 +64,8 @@ impl EventType {
             Self::ReleaseRepaired => "RELEASE_REPAIRED",
             Self::Verified => "VERIFIED",
             Self::StepSkipped => "STEP_SKIPPED",
+            Self::SecretsRenewed => "SECRETS_RENEWED",
+            Self::CauseChanged => "CAUSE_CHANGED",
         }
     }
 }

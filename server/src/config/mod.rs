@@ -64,7 +64,7 @@ pub struct Database {
     /// The database's URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<SecretUrl>,
-    /// URL for LISTEN, where `url` leads through a pooler in transaction mode.
+    /// URL for LISTEN and advisory locks, where `url` leads through a pooler in transaction mode.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen_url: Option<SecretUrl>,
     /// Most connections.
@@ -212,6 +212,11 @@ impl Config {
     /// The database's URL.
     pub fn database_url(&self) -> Result<&SecretUrl, ConfigError> {
         self.database.url.as_ref().ok_or_else(|| ConfigError(vec!["database.url (DATABASE_URL): is missing".into()]))
+    }
+
+    /// The URL of a session of its own, past any pooler.
+    pub fn session_url(&self) -> Result<&SecretUrl, ConfigError> {
+        self.database.listen_url.as_ref().map_or_else(|| self.database_url(), Ok)
     }
 
     /// All of it as TOML, with secrets masked.

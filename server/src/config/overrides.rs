@@ -18,7 +18,7 @@ pub struct Overrides {
     /// URL of the Postgres database.
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
-    /// The same past a pooler, for LISTEN [default: the database's URL].
+    /// The same past a pooler, for LISTEN and advisory locks [default: the database's URL].
     #[arg(long, global = true, env = "STOREPLANE_LISTEN_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub listen_database_url: Option<String>,
     /// Most database connections [default: 10].

@@ -6,7 +6,7 @@ use sea_orm::{
 };
 use storeplane_core::decide::{Change, Snapshot};
 use storeplane_core::error::{PortError, Refusal};
-use storeplane_core::ids::StoreUid;
+use storeplane_core::ids::{OperationId, StoreUid};
 use storeplane_core::ports::Applied;
 use time::OffsetDateTime;
 
@@ -28,7 +28,8 @@ pub(super) async fn lock(transaction: &DatabaseTransaction, uid: StoreUid) -> Re
 pub(super) async fn insert(transaction: &DatabaseTransaction, change: Change) -> Result<Applied, PortError> {
     let mut change = change;
     let now = change.store.created_at;
-    let events = number(&mut change, now);
+    let part_of = Some(change.operation.id);
+    let events = number(&mut change, part_of, now);
     let mut row = rows::store_row(&change.store);
     row.fence = Set(0);
     store::Entity::insert(row)
@@ -47,7 +48,10 @@ pub(super) async fn update(
     now: OffsetDateTime,
 ) -> Result<Applied, PortError> {
     let mut change = change;
-    let events = number(&mut change, now);
+    // What happens to a store after its last operation ended, and leaves that as it was, is not a part of it.
+    let concerns = change.operation.state.is_active() || change.operation != before.operation;
+    let part_of = concerns.then_some(change.operation.id);
+    let events = number(&mut change, part_of, now);
     let begins = change.operation.id != before.operation.id;
     if let Some(superseded) = &change.superseded {
         rows::operation_row(superseded).update(transaction).await.map_err(port_error)?;
@@ -95,7 +99,7 @@ async fn insert_operation(transaction: &DatabaseTransaction, change: &Change) ->
 }
 
 /// Gives each event its sequence: the store's row is locked, so there is no hole and no double.
-fn number(change: &mut Change, at: OffsetDateTime) -> Vec<event::ActiveModel> {
+fn number(change: &mut Change, part_of: Option<OperationId>, at: OffsetDateTime) -> Vec<event::ActiveModel> {
     let events = std::mem::take(&mut change.events);
     events
         .into_iter()
@@ -108,7 +112,7 @@ fn number(change: &mut Change, at: OffsetDateTime) -> Vec<event::ActiveModel> {
                 tenant: Set(change.store.tenant.to_string()),
                 at: Set(at),
                 kind: Set(new.kind.as_str().to_owned()),
-                operation: Set(Some(change.operation.id.0)),
+                operation: Set(part_of.map(|operation| operation.0)),
                 step: Set(new.step.map_or_else(String::new, |step| step.as_str().to_owned())),
                 message: Set(new.message),
                 details: Set(serde_json::json!(new.details)),

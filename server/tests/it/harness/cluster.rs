@@ -41,7 +41,7 @@ impl Kubernetes {
         assert_eq!(self.releases(&name).await, Vec::<String>::new());
     }
 
-    async fn client(&self) -> kube::Client {
+    pub(crate) async fn client(&self) -> kube::Client {
         self.cluster.client().await.expect("a client")
     }
 

@@ -5,6 +5,7 @@
 mod api;
 mod cluster;
 mod database;
+mod gateway;
 mod proxy;
 mod server;
 
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use api::{Api, fields, reason};
 pub(crate) use cluster::Kubernetes;
 pub(crate) use database::Database;
+pub(crate) use gateway::Gateway;
 pub(crate) use proxy::Proxy;
 pub(crate) use server::{Server, peak_helms, signal};
 
