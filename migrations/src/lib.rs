@@ -13,7 +13,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Sql { name: "m0001_stores", up: include_str!("m0001_stores.sql") })]
+        vec![
+            Box::new(Sql { name: "m0001_stores", up: include_str!("m0001_stores.sql") }),
+            Box::new(Sql { name: "m0002_retention", up: include_str!("m0002_retention.sql") }),
+        ]
     }
 }
 

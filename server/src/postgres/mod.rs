@@ -4,6 +4,7 @@
 //! - [`Queue`] hands operations to workers: claim, lease, fence.
 //! - [`EventLog`] reads events by store and in their one order.
 //! - [`Tokens`] keeps API tokens, hashed.
+//! - [`Retention`] removes what was kept for long enough.
 //! - [`Hints`] tells the rest of the process that there is something new to read. A hint is never data.
 //!
 //! Every change of a store goes through `apply`, in one transaction. To add a table: a migration, an entity in `entity/`.
@@ -23,9 +24,9 @@ mod stores;
 mod tokens;
 
 pub use connect::{ConnectError, Schema, connect, migrate, schema};
-pub use events::EventLog;
+pub use events::{EventLog, StoreEvents};
 pub use hints::{Hints, listen};
 pub use queue::{Claim, FenceError, Lease, Queue, Renewed};
-pub use retention::keep_tidy;
+pub use retention::{Keep, Removed, Retention};
 pub use stores::PgStores;
 pub use tokens::{TokenInfo, Tokens};

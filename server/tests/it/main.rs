@@ -14,6 +14,7 @@
 mod harness;
 
 mod client;
+mod client_examples;
 mod command_line;
 mod crashes;
 mod credentials;
@@ -35,6 +36,10 @@ mod lifecycle;
 mod lists;
 mod outages;
 mod requests;
+mod retention;
 mod secrecy;
 mod traces;
+mod watch_ends;
+mod watch_property;
+mod watch_slow;
 mod watching;

@@ -7,6 +7,7 @@ mod cluster;
 mod database;
 mod proxy;
 mod server;
+mod writer;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,8 +15,9 @@ use std::path::{Path, PathBuf};
 pub(crate) use api::{Api, reason};
 pub(crate) use cluster::Kubernetes;
 pub(crate) use database::Database;
-pub(crate) use proxy::Proxy;
+pub(crate) use proxy::{Proxy, authority};
 pub(crate) use server::{Server, peak_helms, signal};
+pub(crate) use writer::{SLOW_WRITES, Write, Writer};
 
 /// A variable that `make test` sets.
 pub(crate) fn env(name: &str) -> String {
