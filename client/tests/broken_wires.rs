@@ -8,8 +8,8 @@ mod played;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use storeplane_client::v1::{self, StoreState};
 use storeplane_client::Change;
+use storeplane_client::v1::{self, StoreState};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 

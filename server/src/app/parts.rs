@@ -15,9 +15,7 @@ use super::health::Part;
 use crate::config::{self, CatalogError, Config, ConfigError};
 use crate::helm::{Helm, HelmConfig};
 use crate::kube::{Cluster, ClusterConfig};
-use crate::postgres::{
-    self, ConnectError, EventLog, Hints, Keep, PgStores, Queue, Retention, Schema, Tokens,
-};
+use crate::postgres::{self, ConnectError, EventLog, Hints, Keep, PgStores, Queue, Retention, Schema, Tokens};
 use crate::system::{RandomIds, SystemClock};
 use crate::verify::Verifier;
 use crate::watch::{Hub, Watches};
@@ -111,8 +109,7 @@ impl Parts {
             None => config.database_url()?,
         };
         tasks.spawn(postgres::listen(url.expose().to_owned(), self.hints.clone(), shutdown.clone()));
-        let keep =
-            Keep { events: config.retention.events.into(), operations: config.retention.operations.into() };
+        let keep = Keep { events: config.retention.events.into(), operations: config.retention.operations.into() };
         let retention = Retention::new(self.database.clone(), Arc::clone(&self.tools.clock), keep);
         tasks.spawn(retention.run(shutdown.clone()));
         tasks.spawn(self.hub.clone().run(self.log.clone(), self.hints.events(), shutdown.clone()));

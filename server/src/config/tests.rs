@@ -82,7 +82,10 @@ fn flags_and_environment_win_over_the_file() {
     assert_eq!(config.listen.port(), 2);
     assert_eq!(config.domain, "shops.test", "an empty variable is none");
     assert_eq!((config.worker.max_operations, config.worker.lease_seconds), (5, 20));
-    assert_eq!((config.retention.events.to_string(), config.retention.operations.to_string()), ("36h".into(), "90d".into()));
+    assert_eq!(
+        (config.retention.events.to_string(), config.retention.operations.to_string()),
+        ("36h".into(), "90d".into())
+    );
     assert_eq!(config.engines["woocommerce"].values, [PathBuf::from("a.yaml"), PathBuf::from("b.yaml")]);
     let wrong = Overrides { lease_seconds: Some("soon".into()), ..Overrides::default() };
     assert!(Config::parse("", &wrong).is_err_and(|error| error.to_string().contains("worker.lease_seconds")));

@@ -43,15 +43,19 @@ WITH gone AS (
 SELECT count(*) FROM gone";
 
 /// Each store's oldest, and never one that follows a kept one, whatever the clocks of those who wrote them said: what is
-/// kept has no holes. Raises the floor with it, so that no reader takes what is left for all there was.
+/// kept has no holes. Raises the floor with it, so that no reader takes what is left for all there was. Every batch makes
+/// progress: stores whose oldest event is young have no part in it, and of the others at least the oldest goes.
 const EVENTS: &str = "
-WITH old AS (
+WITH old AS MATERIALIZED (
   SELECT store, sequence FROM events candidate
-  WHERE at < $1 AND NOT EXISTS (
-    SELECT FROM events kept
-    WHERE kept.store = candidate.store AND kept.sequence < candidate.sequence AND kept.at >= $1)
-  ORDER BY at LIMIT $2),
-upto AS (SELECT store, max(sequence) AS sequence FROM old GROUP BY store),
+  WHERE at < $1 AND (
+    SELECT oldest.at FROM events oldest WHERE oldest.store = candidate.store ORDER BY oldest.sequence LIMIT 1) < $1
+  ORDER BY at, store, sequence LIMIT $2),
+upto AS (
+  SELECT store, least(max(sequence), (
+    SELECT kept.sequence - 1 FROM events kept WHERE kept.store = old.store AND kept.at >= $1
+    ORDER BY kept.sequence LIMIT 1)) AS sequence
+  FROM old GROUP BY store),
 gone AS (
   DELETE FROM events USING upto WHERE events.store = upto.store AND events.sequence <= upto.sequence
   RETURNING events.transaction, events.number),

@@ -73,6 +73,11 @@ async fn a_store_is_created_watched_waited_for_and_listed_while_its_server_dies(
     let caller = Caller::of(&lab).await;
     let id = fresh("example");
     let creating = caller.start("create_store", &["--id", &id, "--name", "Tea & Co"]);
+    let began = Instant::now();
+    while lab.api.get(&id).await.is_err() {
+        assert!(began.elapsed() < Duration::from_secs(30), "the program creates nothing");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     lab.api.until_told(&id, "STEP_STARTED INSTALL").await;
     let watching = caller.start("watch_stores", &["--id", &id]);
     let waiting = caller.start("wait_ready", &["--id", &id]);
@@ -92,10 +97,8 @@ async fn a_store_is_created_watched_waited_for_and_listed_while_its_server_dies(
     let (store, _) = lab.api.settle(&id).await;
     assert_eq!(store.state(), StoreState::Deleted);
     let text = String::from_utf8_lossy(&watched.stdout);
-    let told: Vec<i64> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix(&format!("{id} "))?.split(' ').next()?.parse().ok())
-        .collect();
+    let told: Vec<i64> =
+        text.lines().filter_map(|line| line.strip_prefix(&format!("{id} "))?.split(' ').next()?.parse().ok()).collect();
     assert!(watched.status.success(), "{text}");
     assert_eq!(told, (1..=store.last_sequence).collect::<Vec<_>>(), "{text}");
 }

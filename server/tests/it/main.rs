@@ -24,6 +24,7 @@ mod grpc_access;
 mod grpc_edge;
 mod grpc_raw;
 mod grpc_web;
+mod guarantees;
 mod helm_process;
 mod helm_real;
 mod kube_namespaces;

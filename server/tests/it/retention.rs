@@ -51,7 +51,8 @@ impl Scene {
     }
 
     async fn sequences(&self, store: &str) -> String {
-        let sql = format!("SELECT string_agg(sequence::text, ' ' ORDER BY sequence) FROM events WHERE store_id = '{store}'");
+        let sql =
+            format!("SELECT string_agg(sequence::text, ' ' ORDER BY sequence) FROM events WHERE store_id = '{store}'");
         self.database.value(&sql).await
     }
 
@@ -80,7 +81,11 @@ async fn events_and_ended_operations_go_when_their_time_is_up_and_what_is_needed
     scene.pass(DAY * 50);
     let young = scene.writer.operate("default", "busy").await.operation;
     scene.pass(DAY * 39);
-    assert_eq!(scene.retention.round().await.unwrap(), Removed { requests: 2, ..Removed::default() }, "89 days are kept");
+    assert_eq!(
+        scene.retention.round().await.unwrap(),
+        Removed { requests: 2, ..Removed::default() },
+        "89 days are kept"
+    );
     let last = scene.writer.operate("default", "busy").await.operation;
     let audited = scene.database.value(audit).await;
     scene.pass(DAY * 2);
@@ -92,7 +97,10 @@ async fn events_and_ended_operations_go_when_their_time_is_up_and_what_is_needed
     let operations = scene.database.value("SELECT string_agg(id::text, ' ' ORDER BY created_at) FROM operations").await;
     assert!(!operations.contains(&old.id.to_string()), "{operations}");
     assert!(operations.contains(&young.id.to_string()) && operations.contains(&last.id.to_string()), "{operations}");
-    assert_eq!(scene.database.value("SELECT count(*) FROM stores JOIN operations ON operations.id = operation").await, "2");
+    assert_eq!(
+        scene.database.value("SELECT count(*) FROM stores JOIN operations ON operations.id = operation").await,
+        "2"
+    );
     assert_eq!(scene.database.value(audit).await, audited, "the audit log is for ever");
     // A store of which nothing is kept can still be worked on, and goes on counting.
     let next = scene.writer.write("default", "quiet", &Write::of(1)).await.unwrap();
@@ -163,35 +171,40 @@ async fn a_reader_is_never_told_half_of_what_was() {
     let scene = Scene::set().await;
     let uid = scene.writer.ready("pile", "default").await;
     scene.pile_up("pile", 20_000).await;
-    let reading = async {
-        let (mut told, mut cursor, mut expired) = (1, Cursor::default(), 0);
-        // The first one's place.
-        if let Some(first) = scene.log.after_cursor(cursor, 1).await.unwrap().first() {
-            cursor = first.cursor;
-        }
-        let mut next = 2;
-        while expired < 2 {
-            match scene.log.after(uid, told, 50).await {
-                Ok(kept) if expired == 0 => {
-                    assert_eq!(kept.events[0].sequence, told + 1);
-                    told = kept.events.last().unwrap().sequence;
+    let first = scene.log.after_cursor(Cursor::default(), 1).await.unwrap()[0].cursor;
+    // Both begin slowly at the first event, while all of them are removed.
+    let by_sequence = async {
+        let mut told = 1;
+        loop {
+            match scene.log.after(uid, told, 10).await {
+                Ok(kept) => {
+                    let sequences: Vec<_> = kept.events.iter().map(|event| event.sequence).collect();
+                    assert_eq!(sequences, (told + 1..=told + 10).collect::<Vec<_>>());
+                    told += 10;
+                    tokio::time::sleep(Duration::from_millis(1)).await;
                 }
-                Ok(_) => {}
-                Err(PortError::Refused(Refusal::CursorExpired { .. })) => expired += 1,
-                Err(error) => panic!("{error}"),
-            }
-            match scene.log.after_cursor(cursor, 50).await {
-                Ok(events) => {
-                    for event in events {
-                        assert_eq!(event.sequence, next);
-                        (next, cursor) = (next + 1, event.cursor);
-                    }
-                }
-                Err(PortError::Refused(Refusal::CursorExpired { .. })) => break,
-                Err(error) => panic!("{error}"),
+                Err(error) => return error,
             }
         }
     };
-    let (_, removed) = tokio::join!(reading, scene.retention.round());
-    assert!(removed.unwrap().events > 0);
+    let by_cursor = async {
+        let (mut told, mut cursor) = (1, first);
+        loop {
+            match scene.log.after_cursor(cursor, 10).await {
+                Ok(events) => {
+                    let sequences: Vec<_> = events.iter().map(|event| event.sequence).collect();
+                    assert_eq!(sequences, (told + 1..=told + 10).collect::<Vec<_>>());
+                    (told, cursor) = (told + 10, events[9].cursor);
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                Err(error) => return error,
+            }
+        }
+    };
+
+    let (one, all, removed) = tokio::join!(by_sequence, by_cursor, scene.retention.round());
+
+    assert_eq!(removed.unwrap().events, 20_000);
+    let expired = |error| matches!(error, PortError::Refused(Refusal::CursorExpired { .. }));
+    assert!(expired(one) && expired(all));
 }

@@ -95,7 +95,8 @@ async fn a_revoked_token_ends_its_watches_within_15_s_idle_busy_or_asleep() {
     }
     let (id, revoked) = token(&lab, "default").await;
     let (_, other) = token(&lab, "default").await;
-    let (mut idle, mut busy, mut whole) = (one(&revoked, "idle").await, one(&revoked, "busy").await, all(&revoked, "").await.unwrap());
+    let (mut idle, mut busy, mut whole) =
+        (one(&revoked, "idle").await, one(&revoked, "busy").await, all(&revoked, "").await.unwrap());
     let (mut asleep, mut others) = (all(&revoked, "").await.unwrap(), one(&other, "idle").await);
     let writing = async {
         loop {
@@ -134,11 +135,8 @@ async fn a_watch_until_deleted_ends_when_the_store_is_gone_and_not_before() {
     let writer = Writer::new(&lab.database.url, 2).await;
     let id = fresh("goes");
     let uid = writer.ready(&id, "default").await;
-    let request = WatchStoreRequest {
-        store_id: id.clone(),
-        until: WatchUntil::Deleted.into(),
-        ..WatchStoreRequest::default()
-    };
+    let request =
+        WatchStoreRequest { store_id: id.clone(), until: WatchUntil::Deleted.into(), ..WatchStoreRequest::default() };
     let mut stream = lab.api.stores.clone().watch_store(request.clone()).await.unwrap().into_inner();
     writer.write("default", &id, &Write::of(2)).await.unwrap();
     let early = tokio::time::timeout(Duration::from_secs(3), end(&mut stream)).await;

@@ -80,8 +80,13 @@ fn seldom(most: u64) -> impl Strategy<Value = Duration> {
 
 fn write() -> impl Strategy<Value = Write> {
     let shape = (1..4_usize, seldom(60), seldom(250), any::<bool>(), prop::bool::weighted(0.1));
-    shape.prop_map(|(events, insert, commit, as_request, fails)| {
-        Write { events, insert, commit, as_request, fails, text: 0 }
+    shape.prop_map(|(events, insert, commit, as_request, fails)| Write {
+        events,
+        insert,
+        commit,
+        as_request,
+        fails,
+        text: 0,
     })
 }
 
@@ -101,8 +106,12 @@ fn client() -> impl Strategy<Value = Client> {
         2 => Just(Wants::All),
         1 => (0..STORES).prop_map(Wants::Filtered),
     ];
-    (millis(SPAN), wants, 0..2_usize, vec(cut(), 0..5))
-        .prop_map(|(begins, wants, server, cuts)| Client { begins, wants, server, cuts })
+    (millis(SPAN), wants, 0..2_usize, vec(cut(), 0..5)).prop_map(|(begins, wants, server, cuts)| Client {
+        begins,
+        wants,
+        server,
+        cuts,
+    })
 }
 
 fn fault() -> impl Strategy<Value = Fault> {

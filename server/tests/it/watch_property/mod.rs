@@ -16,14 +16,13 @@ fn count() -> u32 {
 
 #[test]
 fn every_client_sees_each_event_once_and_in_the_one_order() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let stage = runtime.block_on(Stage::set());
     // Time is a part of each case: a smaller one that fails again says more than the smallest that may.
     let config = Config { cases: count(), max_shrink_iters: 12, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new(config);
-    let played = runner.run(&case::cases(), |case| {
-        runtime.block_on(stage.play(&case)).map_err(TestCaseError::fail)
-    });
+    let played = runner.run(&case::cases(), |case| runtime.block_on(stage.play(&case)).map_err(TestCaseError::fail));
     if let Err(failure) = played {
         panic!("{failure}\n{}", runtime.block_on(stage.told()));
     }

@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// After that nothing more may come.
 const AFTERWARDS: Duration = Duration::from_millis(60);
 
-const KILL_LISTENERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'";
+const KILL_LISTENERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND query LIKE 'LISTEN%'";
 const KILL_CONNECTIONS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
@@ -103,8 +104,10 @@ impl Stage {
 
     /// The tenant's events, in the order that all must see.
     async fn truth(&self, tenant: &str) -> Vec<(String, i64)> {
-        let sql = format!("SELECT store_id, sequence FROM events WHERE tenant = '{tenant}' ORDER BY transaction, number");
-        let query = || self.database.pool.query_all_raw(Statement::from_string(DatabaseBackend::Postgres, sql.as_str()));
+        let sql =
+            format!("SELECT store_id, sequence FROM events WHERE tenant = '{tenant}' ORDER BY transaction, number");
+        let query =
+            || self.database.pool.query_all_raw(Statement::from_string(DatabaseBackend::Postgres, sql.as_str()));
         let mut rows = query().await;
         while rows.is_err() {
             // Its connection was one of those that were killed.
@@ -142,7 +145,8 @@ fn has_all(wants: Wants, seen: &Seen, truth: &[(String, i64)], stores: &[String]
         return seen.events.len() >= wanted.len();
     }
     let last = |store: &String| wanted.iter().rev().find(|(other, _)| other == store).map(|(_, sequence)| *sequence);
-    let told = |store: &String| seen.events.iter().filter(|(other, _)| other == store).map(|(_, sequence)| *sequence).max();
+    let told =
+        |store: &String| seen.events.iter().filter(|(other, _)| other == store).map(|(_, sequence)| *sequence).max();
     stores.iter().all(|store| last(store) <= told(store).max(seen.began_with.get(store).copied()))
 }
 
