@@ -127,6 +127,7 @@ def ghz(options, method, data, *argv):
 def calls(options):
     got = json.loads((Path(options.state) / "numbers.json").read_text())
     client = Client(options.port)
+    got["list_all"] = ghz(options, "ListStores", "{}", "-c", "8", "-z", "10s")
     for n in range(20):
         client.create(f"warm-{n}")
     got["create"] = sorted(seconds(client.create, f"call-{n}") for n in range(300))
@@ -155,7 +156,8 @@ def store_rows(got):
         ("CreateStore answers, p50 / p99", f"{percentile(got['create'], 0.5) * 1e3:.1f} / {percentile(got['create'], 0.99) * 1e3:.1f} ms", f"{len(got['create'])} calls"),
         (f"the same, {got['parallel']} at once, p50 / slowest", f"{percentile(got['create_busy'], 0.5) * 1e3:.0f} / {got['create_busy'][-1] * 1e3:.0f} ms", "while helm runs"),
     ]
-    for name, key in (("ListStores, pages of 50", "list"), ("ListStores, pages of 10", "list_small"), ("GetStore", "get")):
+    everything = got["samples"] + 1 + got["parallel"]
+    for name, key in ((f"ListStores, all {everything} stores", "list_all"), (f"ListStores, pages of 50 of {everything + 320}", "list"), (f"ListStores, pages of 10 of {everything + 320}", "list_small"), ("GetStore", "get")):
         rows.append((name, f"{got[key]['rate']:.0f}/s", f"p50 {got[key]['p50']:.1f} ms, p99 {got[key]['p99']:.1f} ms"))
     rows.append(("server memory idle / after the stores / peak / after the calls", " / ".join(f"{got[k]:.0f}" for k in ("rss_idle", "rss_after", "rss_peak", "rss_loaded")) + " MB", "resident"))
     return rows
