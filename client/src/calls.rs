@@ -1,4 +1,5 @@
-//! The calls. Mutations carry a request id of their own, so that one whose answer was lost can be repeated.
+//! The calls. Mutations carry a request id, so that one whose answer was lost can be repeated: one of their own for each
+//! call, or the caller's, who can then repeat it even after his own restart.
 
 use futures::stream::{self, Stream, TryStreamExt as _, try_unfold};
 use storeplane_proto::v1;
@@ -7,8 +8,11 @@ use tonic::Response;
 use crate::client::{Client, patiently};
 use crate::error::Error;
 
-fn fresh_request_id() -> String {
-    uuid::Uuid::new_v4().to_string()
+/// Gives a request an id, unless its caller did.
+fn identify(request_id: &mut String) {
+    if request_id.is_empty() {
+        *request_id = uuid::Uuid::new_v4().to_string();
+    }
 }
 
 impl Client {
@@ -30,9 +34,7 @@ impl Client {
     /// # Errors
     /// As [`Client::create_store`].
     pub async fn create_store_with(&self, mut request: v1::CreateStoreRequest) -> Result<v1::Store, Error> {
-        if request.request_id.is_empty() {
-            request.request_id = fresh_request_id();
-        }
+        identify(&mut request.request_id);
         let call = || {
             let (mut stores, request) = (self.stores.clone(), request.clone());
             async move { stores.create_store(request).await.map(Response::into_inner) }
@@ -89,11 +91,16 @@ impl Client {
     /// # Errors
     /// `STORE_NOT_FOUND` for one that never was. What is deleted already is returned as it is.
     pub async fn delete_store(&self, store_id: &str) -> Result<v1::Store, Error> {
-        let request = v1::DeleteStoreRequest {
-            store_id: store_id.to_owned(),
-            request_id: fresh_request_id(),
-            ..v1::DeleteStoreRequest::default()
-        };
+        let request = v1::DeleteStoreRequest { store_id: store_id.to_owned(), ..v1::DeleteStoreRequest::default() };
+        self.delete_store_with(request).await
+    }
+
+    /// The same with every field of the request. Without a request id it gets one.
+    ///
+    /// # Errors
+    /// As [`Client::delete_store`], and `STALE_ETAG`.
+    pub async fn delete_store_with(&self, mut request: v1::DeleteStoreRequest) -> Result<v1::Store, Error> {
+        identify(&mut request.request_id);
         let call = || {
             let (mut stores, request) = (self.stores.clone(), request.clone());
             async move { stores.delete_store(request).await.map(Response::into_inner) }
@@ -106,7 +113,16 @@ impl Client {
     /// # Errors
     /// `STORE_NOT_FOUND`, `NOT_RETRYABLE`.
     pub async fn retry_store(&self, store_id: &str) -> Result<v1::Store, Error> {
-        let request = v1::RetryStoreRequest { store_id: store_id.to_owned(), request_id: fresh_request_id() };
+        let request = v1::RetryStoreRequest { store_id: store_id.to_owned(), ..v1::RetryStoreRequest::default() };
+        self.retry_store_with(request).await
+    }
+
+    /// The same with every field of the request. Without a request id it gets one.
+    ///
+    /// # Errors
+    /// As [`Client::retry_store`].
+    pub async fn retry_store_with(&self, mut request: v1::RetryStoreRequest) -> Result<v1::Store, Error> {
+        identify(&mut request.request_id);
         let call = || {
             let (mut stores, request) = (self.stores.clone(), request.clone());
             async move { stores.retry_store(request).await.map(Response::into_inner) }
@@ -119,8 +135,9 @@ impl Client {
     /// # Errors
     /// `OPERATION_NOT_FOUND`, `NOT_CANCELLABLE`.
     pub async fn cancel_operation(&self, operation_id: &str) -> Result<v1::Operation, Error> {
-        let request =
-            v1::CancelOperationRequest { operation_id: operation_id.to_owned(), request_id: fresh_request_id() };
+        let operation_id = operation_id.to_owned();
+        let mut request = v1::CancelOperationRequest { operation_id, ..v1::CancelOperationRequest::default() };
+        identify(&mut request.request_id);
         let call = || {
             let (mut operations, request) = (self.operations.clone(), request.clone());
             async move { operations.cancel_operation(request).await.map(Response::into_inner) }

@@ -14,6 +14,8 @@ use crate::error::Error;
 const KEEPALIVE: Duration = Duration::from_secs(20);
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long one try of a call may take; the server's slowest takes a few seconds.
+const ANSWER: Duration = Duration::from_secs(20);
 
 /// A client in the making; see [`Client::to`].
 #[derive(Clone)]
@@ -21,6 +23,7 @@ pub struct Connect {
     address: String,
     token: String,
     authority: Option<Certificate>,
+    answer: Duration,
 }
 
 impl std::fmt::Debug for Connect {
@@ -31,7 +34,7 @@ impl std::fmt::Debug for Connect {
 
 impl Connect {
     pub(crate) fn to(address: &str) -> Self {
-        Self { address: address.to_owned(), token: String::new(), authority: None }
+        Self { address: address.to_owned(), token: String::new(), authority: None, answer: ANSWER }
     }
 
     /// The token that every call shows.
@@ -48,16 +51,24 @@ impl Connect {
         self
     }
 
+    /// How long one try of a call may take before it is given up and made again (20 s). A watch has this long to begin.
+    #[must_use]
+    pub fn answer_within(mut self, time: Duration) -> Self {
+        self.answer = time;
+        self
+    }
+
     /// The client. It connects with the first call, and again whenever the connection is lost.
     ///
     /// # Errors
     /// [`Error::Address`], [`Error::Token`] and [`Error::Tls`], if they cannot be what they should be.
     pub fn client(self) -> Result<Client, Error> {
-        let Self { address, token, authority } = self;
+        let Self { address, token, authority, answer } = self;
         let url = if address.contains("://") { address.clone() } else { format!("http://{address}") };
         let mut endpoint = Endpoint::from_shared(url.clone())
             .map_err(|_| Error::Address { address })?
             .connect_timeout(CONNECT)
+            .timeout(answer)
             .http2_keep_alive_interval(KEEPALIVE)
             .keep_alive_while_idle(true);
         if url.starts_with("https://") {

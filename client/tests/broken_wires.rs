@@ -8,8 +8,9 @@ mod played;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use storeplane_client::Change;
 use storeplane_client::v1::{self, StoreState};
+use storeplane_client::{Change, Client};
+use tonic::transport::Server;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -35,6 +36,17 @@ async fn a_creation_whose_answer_is_lost_is_asked_for_again_under_the_same_reque
     assert!(ids.iter().all(|id| *id == ids[0] && id.len() == 36), "{ids:?}");
     client.create_store("tea", v1::Store::default()).await.unwrap();
     assert_ne!(played.creations()[3].request_id, ids[0], "another call is another request");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_asked_again_under_the_same_request_id() {
+    let (address, played) = Played::serve([Act::Hang, Act::Answer], Server::builder()).await;
+    let client = Client::to(&address.to_string()).token("token").answer_within(Duration::from_millis(200));
+
+    client.client().unwrap().create_store("tea", v1::Store::default()).await.unwrap();
+
+    let ids: Vec<_> = played.creations().into_iter().map(|request| request.request_id).collect();
+    assert!(ids.len() == 2 && ids[0] == ids[1], "{ids:?}");
 }
 
 #[tokio::test]

@@ -82,7 +82,7 @@ struct Watch {
     caught_up: bool,
     failures: u32,
     pulse: Pulse,
-    /// Which stores match the filter; at most one entry for each store of the tenant that is not deleted.
+    /// Which stores match the filter, if there is one; at most one entry for each store of the tenant that is not deleted.
     matches: HashMap<StoreUid, bool>,
     ended: bool,
 }
@@ -139,7 +139,9 @@ impl Watch {
         let page = self.watches.stores.list(&query).await?;
         for store in page.items {
             let matches = self.filter.matches(&store);
-            self.matches.insert(store.uid, matches);
+            if self.filter != Filter::All {
+                self.matches.insert(store.uid, matches);
+            }
             if matches {
                 self.push(Update::Snapshot(Box::new(store)));
             }

@@ -17,6 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// After that nothing more may come.
 const AFTERWARDS: Duration = Duration::from_millis(60);
 
+/// Longer than a pool trusts an idle connection.
+const TRUSTED: Duration = Duration::from_millis(1200);
+
 const KILL_LISTENERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND query LIKE 'LISTEN%'";
 const KILL_CONNECTIONS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -119,7 +122,11 @@ impl Stage {
     async fn strike(&self, fault: Fault) {
         match fault {
             Fault::ListenersKilled => drop(self.database.pool.execute_unprepared(KILL_LISTENERS).await),
-            Fault::ConnectionsKilled => drop(self.database.pool.execute_unprepared(KILL_CONNECTIONS).await),
+            Fault::ConnectionsKilled => {
+                drop(self.database.pool.execute_unprepared(KILL_CONNECTIONS).await);
+                // A pool trusts what it has just used: by the next case it asks again.
+                tokio::time::sleep(TRUSTED).await;
+            }
             Fault::ServerKilled(number) => {
                 let mut server = self.servers[number].lock().await;
                 server.kill9();
