@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-const PROTOS: [&str; 4] = [
+const PROTOS: [&str; 6] = [
+    "storeplane/v1/audit.proto",
     "storeplane/v1/event.proto",
     "storeplane/v1/operation.proto",
+    "storeplane/v1/platform.proto",
     "storeplane/v1/store.proto",
     "storeplane/v1/store_service.proto",
 ];

@@ -1,6 +1,8 @@
 //! The calls. Mutations carry a request id, so that one whose answer was lost can be repeated: one of their own for each
 //! call, or the caller's, who can then repeat it even after his own restart.
 
+use std::time::Duration;
+
 use futures::stream::{self, Stream, TryStreamExt as _, try_unfold};
 use storeplane_proto::v1;
 use tonic::Response;
@@ -141,6 +143,50 @@ impl Client {
         let call = || {
             let (mut operations, request) = (self.operations.clone(), request.clone());
             async move { operations.cancel_operation(request).await.map(Response::into_inner) }
+        };
+        patiently(call).await
+    }
+
+    /// Counts, rates and durations of all stores over a window that ends now (1 hour to 90 days), what is going on and what
+    /// happened last.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for another window.
+    pub async fn get_overview(&self, window: Duration) -> Result<v1::Overview, Error> {
+        // What is too long for the wire is too long for the server.
+        let seconds = i64::try_from(window.as_secs()).unwrap_or(i64::MAX);
+        let nanos = window.subsec_nanos().cast_signed();
+        let request = v1::GetOverviewRequest { window: Some(storeplane_proto::Duration { seconds, nanos }) };
+        let call = || {
+            let mut platform = self.platform.clone();
+            async move { platform.get_overview(request).await.map(Response::into_inner) }
+        };
+        patiently(call).await
+    }
+
+    /// The kinds of shop that can be made, the default one first.
+    ///
+    /// # Errors
+    /// What every call can say.
+    pub async fn list_engines(&self) -> Result<Vec<v1::Engine>, Error> {
+        let call = || {
+            let mut platform = self.platform.clone();
+            async move { platform.list_engines(v1::ListEnginesRequest {}).await.map(Response::into_inner) }
+        };
+        Ok(patiently(call).await?.engines)
+    }
+
+    /// A page of the audit log, the newest first.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for a filter or a token that makes no sense.
+    pub async fn list_audit_events(
+        &self,
+        request: v1::ListAuditEventsRequest,
+    ) -> Result<v1::ListAuditEventsResponse, Error> {
+        let call = || {
+            let (mut audit, request) = (self.audit.clone(), request.clone());
+            async move { audit.list_audit_events(request).await.map(Response::into_inner) }
         };
         patiently(call).await
     }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use storeplane_proto::v1::audit_service_client::AuditServiceClient;
 use storeplane_proto::v1::operation_service_client::OperationServiceClient;
+use storeplane_proto::v1::platform_service_client::PlatformServiceClient;
 use storeplane_proto::v1::store_service_client::StoreServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -22,6 +24,8 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 
 pub(crate) type Stores = StoreServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Operations = OperationServiceClient<InterceptedService<Channel, Bearer>>;
+pub(crate) type Platform = PlatformServiceClient<InterceptedService<Channel, Bearer>>;
+pub(crate) type Audit = AuditServiceClient<InterceptedService<Channel, Bearer>>;
 
 /// Puts the token onto each call.
 #[derive(Clone)]
@@ -39,6 +43,8 @@ impl Interceptor for Bearer {
 pub struct Client {
     pub(crate) stores: Stores,
     pub(crate) operations: Operations,
+    pub(crate) platform: Platform,
+    pub(crate) audit: Audit,
 }
 
 impl std::fmt::Debug for Client {

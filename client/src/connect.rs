@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use storeplane_proto::v1::audit_service_client::AuditServiceClient;
 use storeplane_proto::v1::operation_service_client::OperationServiceClient;
+use storeplane_proto::v1::platform_service_client::PlatformServiceClient;
 use storeplane_proto::v1::store_service_client::StoreServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
@@ -85,7 +87,9 @@ impl Connect {
         let (channel, bearer) = (endpoint.connect_lazy(), Bearer(bearer));
         Ok(Client {
             stores: StoreServiceClient::with_interceptor(channel.clone(), bearer.clone()),
-            operations: OperationServiceClient::with_interceptor(channel, bearer),
+            operations: OperationServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            platform: PlatformServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            audit: AuditServiceClient::with_interceptor(channel, bearer),
         })
     }
 }

@@ -16,6 +16,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(Sql { name: "m0001_stores", up: include_str!("m0001_stores.sql") }),
             Box::new(Sql { name: "m0002_retention", up: include_str!("m0002_retention.sql") }),
+            Box::new(Sql { name: "m0003_overview", up: include_str!("m0003_overview.sql") }),
         ]
     }
 }

@@ -21,8 +21,8 @@ impl std::fmt::Debug for v1::StoreCredentials {
     }
 }
 
-/// A point in time, as the messages have it.
-pub use prost_types::Timestamp;
+/// A point in time and a length of time, as the messages have them.
+pub use prost_types::{Duration, Timestamp};
 
 /// The files as a `FileDescriptorSet`, with comments, for server reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/storeplane.bin"));

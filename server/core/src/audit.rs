@@ -30,6 +30,18 @@ pub enum Action {
 }
 
 impl Action {
+    /// Every action.
+    pub const ALL: [Self; 8] = [
+        Self::CreateStore,
+        Self::DeleteStore,
+        Self::RetryStore,
+        Self::CancelOperation,
+        Self::ReadCredentials,
+        Self::CreateToken,
+        Self::RevokeToken,
+        Self::RepairRelease,
+    ];
+
     /// The wire form.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -58,6 +70,14 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome, in the order of the proto file.
+    pub const ALL: [Self; 3] = [Self::Accepted, Self::Rejected, Self::Denied];
+
+    /// The outcome of that wire form.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == text)
+    }
+
     /// The wire form.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -84,6 +104,29 @@ pub struct AuditRecord {
     /// What.
     pub action: Action,
     /// On which store id or token, as it was asked.
+    pub target: String,
+    /// Which store that was.
+    pub store: Option<StoreUid>,
+    /// The operation that it began.
+    pub operation: Option<OperationId>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The error's reason, where it was not done.
+    pub reason: String,
+}
+
+/// One line of the audit log, read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEvent {
+    /// UUID v7.
+    pub id: Uuid,
+    /// When.
+    pub at: OffsetDateTime,
+    /// Who.
+    pub actor: String,
+    /// What, on the wire: rows outlive the code that wrote them.
+    pub action: String,
+    /// On which store id, operation or token, as it was asked.
     pub target: String,
     /// Which store that was.
     pub store: Option<StoreUid>,

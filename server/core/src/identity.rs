@@ -55,9 +55,12 @@ pub struct Caller {
 
 /// What each RPC needs: the one table. An RPC that is not here is refused.
 pub const PERMISSIONS: &[(&str, Role)] = &[
+    ("/storeplane.v1.AuditService/ListAuditEvents", Role::Viewer),
     ("/storeplane.v1.OperationService/CancelOperation", Role::Operator),
     ("/storeplane.v1.OperationService/GetOperation", Role::Viewer),
     ("/storeplane.v1.OperationService/ListOperations", Role::Viewer),
+    ("/storeplane.v1.PlatformService/GetOverview", Role::Viewer),
+    ("/storeplane.v1.PlatformService/ListEngines", Role::Viewer),
     ("/storeplane.v1.StoreService/CreateStore", Role::Operator),
     ("/storeplane.v1.StoreService/DeleteStore", Role::Operator),
     ("/storeplane.v1.StoreService/GetStore", Role::Viewer),

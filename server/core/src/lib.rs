@@ -19,6 +19,7 @@ pub mod identity;
 pub mod ids;
 pub mod names;
 pub mod operation;
+pub mod overview;
 pub mod ports;
 pub mod query;
 pub mod service;

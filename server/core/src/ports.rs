@@ -7,14 +7,15 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::audit::AuditRecord;
+use crate::audit::{AuditEvent, AuditRecord};
 use crate::command::{Idempotency, StoreRef};
 use crate::decide::{Change, Decision};
 use crate::engine::AdminSecret;
 use crate::error::PortError;
 use crate::ids::{OperationId, Tenant};
 use crate::operation::Operation;
-use crate::query::{OperationQuery, Page, StoreQuery};
+use crate::overview::{Overview, OverviewQuery, Quota};
+use crate::query::{AuditQuery, OperationQuery, Page, StoreQuery};
 use crate::store::Store;
 
 /// The time, so that tests own it.
@@ -49,11 +50,11 @@ pub enum Target {
     Operation(OperationId),
 }
 
-/// Stores and their operations, kept where they outlive the process.
+/// Stores, their operations and the audit log, kept where they outlive the process.
 #[async_trait]
 pub trait Stores: Send + Sync {
-    /// Stores a new store with its operation, first event and audit record, in one transaction. The same
-    /// `idempotency` again gives the store that it made the first time, and changes nothing.
+    /// Stores a new store with its operation, first event and audit record, in one transaction, if the tenant may have
+    /// one more. The same `idempotency` again gives the store that it made the first time, and changes nothing.
     async fn create(&self, change: Change, idempotency: Option<Idempotency>) -> Result<Applied, PortError>;
 
     /// Decides under the store's row lock, and stores the whole change in one transaction. `idempotency` as above.
@@ -74,11 +75,23 @@ pub trait Stores: Send + Sync {
     /// A page of stores.
     async fn list(&self, query: &StoreQuery) -> Result<Page<Store>, PortError>;
 
+    /// How many stores there are on all of its pages.
+    async fn count(&self, query: &StoreQuery) -> Result<i64, PortError>;
+
     /// One operation, or `None`.
     async fn operation(&self, tenant: &Tenant, id: OperationId) -> Result<Option<Operation>, PortError>;
 
     /// A page of operations.
     async fn operations(&self, query: &OperationQuery) -> Result<Page<Operation>, PortError>;
+
+    /// A page of the audit log.
+    async fn audit_events(&self, query: &AuditQuery) -> Result<Page<AuditEvent>, PortError>;
+
+    /// What a tenant uses of the stores that it may have; `None` where there is no limit.
+    async fn quota(&self, tenant: &Tenant) -> Result<Option<Quota>, PortError>;
+
+    /// How a tenant's stores are doing as a whole. Its cost does not grow with what is older than the window.
+    async fn overview(&self, query: &OverviewQuery) -> Result<Overview, PortError>;
 }
 
 /// What a store's administrator signs in with. Prints without its password.

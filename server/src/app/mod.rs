@@ -73,7 +73,12 @@ impl Server {
         let probes = parts.probes(&background, &shutdown);
         let reporter = tonic_health::server::HealthReporter::new();
         background.spawn(grpc::health::report(reporter.clone(), probes.clone(), shutdown.clone()));
-        let edge = Edge { service: parts.service, watches: parts.watches, tasks: mutations.clone() };
+        let edge = Edge {
+            simulated: parts.cluster.simulated(),
+            service: parts.service,
+            watches: parts.watches,
+            tasks: mutations.clone(),
+        };
         let services = grpc::services(edge, parts.tokens, reporter)?;
         let readiness = Readiness { parts: probes, shutdown: shutdown.clone() };
         Ok(Self {

@@ -55,7 +55,7 @@ pub(super) struct Parts {
     hints: Hints,
     hub: Hub,
     log: EventLog,
-    cluster: Cluster,
+    pub(super) cluster: Cluster,
     pub(super) service: Service,
     pub(super) watches: Watches,
     pub(super) tokens: Tokens,
@@ -69,7 +69,9 @@ impl Parts {
         let database = postgres::connect(config.database_url()?.expose(), config.database.pool_size).await?;
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
         let (hints, hub, log) = (Hints::default(), Hub::default(), EventLog::new(database.clone()));
-        let stores: Arc<dyn Stores> = Arc::new(PgStores::new(database.clone(), Arc::clone(&clock), hints.clone()));
+        let limit = config.limits.stores_per_tenant;
+        let stores: Arc<dyn Stores> =
+            Arc::new(PgStores::new(database.clone(), Arc::clone(&clock), hints.clone(), limit));
         let tokens = Tokens::new(database.clone(), Arc::clone(&clock), Arc::clone(&ids));
         let watches = Watches::new(
             Arc::clone(&stores),

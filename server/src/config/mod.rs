@@ -15,6 +15,7 @@ mod url;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,8 @@ pub struct Config {
     pub retention: Retention,
     /// How shops are asked whether they sell.
     pub verify: Verify,
+    /// How much there may be.
+    pub limits: Limits,
     /// Where charts are, and what engines have in common.
     pub charts: Charts,
     /// Engines by name.
@@ -127,6 +130,14 @@ pub enum Via {
     Url,
     /// The API server's service proxy only.
     Proxy,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Limits {
+    /// Most stores of a tenant, DELETED ones not counted; without one there is no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stores_per_tenant: Option<NonZeroU32>,
 }
 
 /// `[charts]`

@@ -66,6 +66,9 @@ pub struct Overrides {
     /// How shops are asked whether they sell: auto, url or proxy [default: auto].
     #[arg(long, global = true, env = "STOREPLANE_VERIFY_VIA", value_name = "WAY")]
     pub verify_via: Option<String>,
+    /// Most stores of a tenant [default: no limit].
+    #[arg(long, global = true, env = "STOREPLANE_STORES_PER_TENANT", value_name = "COUNT")]
+    pub stores_per_tenant: Option<String>,
     /// Origins whose pages may call over grpc-web, with commas between.
     #[arg(long, global = true, env = "STOREPLANE_ALLOWED_ORIGINS", value_name = "ORIGINS")]
     pub allowed_origins: Option<String>,
@@ -106,6 +109,7 @@ impl Overrides {
             ("helm.max_processes", &self.max_helm_processes),
             ("worker.max_operations", &self.max_operations),
             ("worker.lease_seconds", &self.lease_seconds),
+            ("limits.stores_per_tenant", &self.stores_per_tenant),
             ("shutdown_seconds", &self.shutdown_seconds),
         ];
         let lists = [("charts.values", &self.chart_values), ("allowed_origins", &self.allowed_origins)];

@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::section::Section;
 use super::{
-    Age, Charts, Config, ConfigError, Database, Engine, Helm, Kubernetes, Log, LogFormat, Retention, SecretUrl,
+    Age, Charts, Config, ConfigError, Database, Engine, Helm, Kubernetes, Limits, Log, LogFormat, Retention, SecretUrl,
     Telemetry, Verify, Via, Worker,
 };
 
@@ -56,6 +56,7 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
             operations: section.take("operations", RETENTION),
         }),
         verify: root.section("verify", |section| Verify { via: section.take("via", Via::Auto) }),
+        limits: root.section("limits", |section| Limits { stores_per_tenant: section.optional("stores_per_tenant") }),
         engines: root.section("engines", |section| engines(section, &charts)),
         charts,
         log: root.section("log", log),

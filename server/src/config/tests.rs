@@ -33,6 +33,8 @@ fn everything_wrong_is_named_at_once() {
         [retention]
         events = "0d"
         operations = 90
+        [limits]
+        stores_per_tenant = 0
         [engines.woocommerce]
         chat = "x"
         [log]
@@ -53,6 +55,7 @@ fn everything_wrong_is_named_at_once() {
       worker.lease: is not a key of the configuration
       retention.events: must be a whole number and a unit (s, m, h or d), from 1s to 36500d (is "0d")
       retention.operations: invalid type: integer `90`, expected a string (is 90)
+      limits.stores_per_tenant: invalid value: integer `0`, expected a nonzero u32 (is 0)
       engines.woocommerce.chat: is not a key of the configuration
       log.filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5 (is a=b=c)
       log.format: unknown variant `xml`, expected `pretty` or `json` (is "xml")

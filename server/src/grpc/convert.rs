@@ -6,7 +6,7 @@ use storeplane_core::failure::Failure;
 use storeplane_core::operation::{Operation, OperationKind, OperationState};
 use storeplane_core::store::{CleanupPolicy, State, Store};
 use storeplane_proto::v1;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 /// A time on the wire.
 pub(super) fn timestamp(time: OffsetDateTime) -> Timestamp {
@@ -14,7 +14,18 @@ pub(super) fn timestamp(time: OffsetDateTime) -> Timestamp {
     Timestamp { seconds: time.unix_timestamp(), nanos: time.nanosecond().cast_signed() }
 }
 
-fn state(state: State) -> v1::StoreState {
+/// A length of time on the wire.
+pub(super) fn duration(duration: Duration) -> prost_types::Duration {
+    prost_types::Duration { seconds: duration.whole_seconds(), nanos: duration.subsec_nanoseconds() }
+}
+
+/// A length of time from the wire, also one that is out of every range.
+pub(super) fn read_duration(duration: prost_types::Duration) -> Duration {
+    Duration::seconds(duration.seconds).saturating_add(Duration::nanoseconds(duration.nanos.into()))
+}
+
+/// A state on the wire.
+pub(super) fn state(state: State) -> v1::StoreState {
     match state {
         State::Provisioning => v1::StoreState::Provisioning,
         State::Ready => v1::StoreState::Ready,
@@ -146,8 +157,18 @@ mod tests {
     }
 
     #[test]
+    fn no_length_of_time_from_the_wire_is_too_much() {
+        let read = |seconds, nanos| read_duration(prost_types::Duration { seconds, nanos });
+        assert_eq!(read(3600, 0), Duration::HOUR);
+        assert_eq!(read(-1, -500_000_000), Duration::milliseconds(-1500));
+        assert_eq!(read(i64::MAX, i32::MAX), Duration::MAX);
+        assert_eq!(read(i64::MIN, i32::MIN), Duration::MIN);
+        assert_eq!(duration(Duration::milliseconds(1500)), prost_types::Duration { seconds: 1, nanos: 500_000_000 });
+    }
+
+    #[test]
     fn times_before_the_epoch_have_positive_nanoseconds() {
-        let time = OffsetDateTime::UNIX_EPOCH - time::Duration::milliseconds(1500);
+        let time = OffsetDateTime::UNIX_EPOCH - Duration::milliseconds(1500);
         assert_eq!(timestamp(time), Timestamp { seconds: -2, nanos: 500_000_000 });
     }
 }

@@ -6,6 +6,7 @@ use storeplane_core::error::PortError;
 use storeplane_core::identity::Caller;
 use storeplane_core::ids::StoreId;
 use storeplane_core::service::Service;
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Status};
 use tracing::{Instrument, Span};
@@ -22,6 +23,8 @@ pub struct Edge {
     pub watches: Watches,
     /// Mutations that are going on: shutdown waits for them.
     pub tasks: TaskTracker,
+    /// Whether the cluster was seen to be simulated.
+    pub simulated: watch::Receiver<bool>,
 }
 
 impl Edge {

@@ -2,11 +2,12 @@
 //! what a port of the domain reads there.
 //!
 //! A request passes, from the outside in: CORS and grpc-web ([`crate::http`]), [`log`], [`auth`], then a handler in
-//! [`stores`] or [`operations`]. Errors leave through [`status`], messages are built in [`convert`].
+//! [`stores`], [`operations`], [`platform`] or [`audit`]. Errors leave through [`status`], messages are built in [`convert`].
 //!
 //! To add an RPC: the proto, its line in `storeplane_core::identity::PERMISSIONS`, its handler, and, if it changes
 //! anything or shows a secret, its action in [`auth`]. Tests say what was forgotten.
 
+mod audit;
 pub mod auth;
 mod convert;
 mod edge;
@@ -14,13 +15,16 @@ pub mod health;
 pub mod log;
 mod opaque;
 mod operations;
+mod platform;
 pub mod status;
 mod stores;
 mod watch;
 
 use axum::Router;
 pub use edge::Edge;
+use storeplane_proto::v1::audit_service_server::AuditServiceServer;
 use storeplane_proto::v1::operation_service_server::OperationServiceServer;
+use storeplane_proto::v1::platform_service_server::PlatformServiceServer;
 use storeplane_proto::v1::store_service_server::StoreServiceServer;
 use tonic::service::Routes;
 use tonic_health::server::{HealthReporter, HealthService};
@@ -38,7 +42,9 @@ const REQUEST_MAX: usize = 1024 * 1024;
 pub fn services(edge: Edge, tokens: Tokens, health: HealthReporter) -> Result<Router, tonic_reflection::server::Error> {
     let door = AuthLayer { tokens, service: edge.service.clone() };
     let stores = StoreServiceServer::new(edge.clone()).max_decoding_message_size(REQUEST_MAX);
-    let operations = OperationServiceServer::new(edge).max_decoding_message_size(REQUEST_MAX);
+    let operations = OperationServiceServer::new(edge.clone()).max_decoding_message_size(REQUEST_MAX);
+    let platform = PlatformServiceServer::new(edge.clone()).max_decoding_message_size(REQUEST_MAX);
+    let audit = AuditServiceServer::new(edge).max_decoding_message_size(REQUEST_MAX);
     let health = tonic_health::pb::health_server::HealthServer::new(HealthService::from_health_reporter(health))
         .max_decoding_message_size(REQUEST_MAX);
     let reflection = tonic_reflection::server::Builder::configure()
@@ -52,6 +58,8 @@ pub fn services(edge: Edge, tokens: Tokens, health: HealthReporter) -> Result<Ro
     let routes = Routes::default()
         .add_service(GrpcWebLayer::new().layer(LogLayer.layer(door.layer(stores))))
         .add_service(GrpcWebLayer::new().layer(LogLayer.layer(door.layer(operations))))
+        .add_service(GrpcWebLayer::new().layer(LogLayer.layer(door.layer(platform))))
+        .add_service(GrpcWebLayer::new().layer(LogLayer.layer(door.layer(audit))))
         .add_service(GrpcWebLayer::new().layer(health))
         .add_service(GrpcWebLayer::new().layer(reflection));
     Ok(routes.into_axum_router().reset_fallback())

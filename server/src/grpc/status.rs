@@ -64,6 +64,11 @@ pub fn refusal(refusal: &Refusal) -> Status {
             details.set_resource_info("store", name, "", &message);
             Code::AlreadyExists
         }
+        Refusal::StoreQuotaExceeded { tenant, limit } => {
+            tell("limit", limit.to_string());
+            details.add_quota_failure_violation(format!("tenant/{tenant}"), &message);
+            Code::ResourceExhausted
+        }
         Refusal::HostTaken { host } => {
             details.set_resource_info("host", host, "", &message);
             Code::AlreadyExists

@@ -90,10 +90,15 @@ impl StoreService for Edge {
         let start = opaque::page_start(&request.page_token);
         let query = StoreQuery::check(&caller.tenant, &request.filter, &request.order_by, request.page_size, start)
             .map_err(|refusal| status::refusal(&refusal))?;
-        let page = self.service.stores().list(&query).await.map_err(|error| status::port(&error))?;
+        let stores = self.service.stores();
+        let page = stores.list(&query).await.map_err(|error| status::port(&error))?;
+        let total_size = match query.total(&page) {
+            Some(total) => total,
+            None => stores.count(&query).await.map_err(|error| status::port(&error))?,
+        };
         Ok(Response::new(ListStoresResponse {
             next_page_token: opaque::page_token(page.next.as_ref()),
-            total_size: page.total,
+            total_size,
             stores: page.items.into_iter().map(convert::store).collect(),
         }))
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::stream::{BoxStream, Stream, StreamExt};
 use storeplane_core::command::StoreRef;
 use storeplane_core::error::Refusal;
-use storeplane_core::filter::Filter;
+use storeplane_core::filter::StoreFilter;
 use storeplane_core::validate::Check;
 use storeplane_proto::v1::{
     WatchCaughtUp, WatchHeartbeat, WatchStoreRequest, WatchStoreResponse, WatchStoresRequest, WatchStoresResponse,
@@ -42,8 +42,8 @@ pub(super) async fn stores(
     let (caller, deadline) = (caller(&request)?, deadline(request.metadata()));
     let request = request.into_inner();
     let mut check = Check::default();
-    let filter = Filter::parse(&request.filter).map_err(|error| check.fail("filter", error.0)).ok();
-    if filter.as_ref().is_some_and(Filter::names_states) {
+    let filter = StoreFilter::check(&mut check, &request.filter);
+    if filter.as_ref().is_some_and(StoreFilter::names_states) {
         check.fail("filter", "must not name states: they change while one watches");
     }
     let cursor = opaque::read_cursor(&request.cursor);

@@ -1,6 +1,8 @@
-//! Plain HTTP on the same port, and what is around the gRPC services there: CORS, and what answers to unknown paths.
+//! Plain HTTP on the same port, and what is around the gRPC services there: CORS, the dashboard, and what answers to unknown
+//! paths.
 
 mod cors;
+pub mod dashboard;
 
 use axum::Router;
 use axum::body::Body;
@@ -29,7 +31,7 @@ pub struct Readiness {
 pub fn router(services: Router, readiness: Readiness, config: &Config) -> Router {
     let plain =
         Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready)).with_state(readiness);
-    services.merge(plain).fallback(unknown).layer(cors::layer(config))
+    services.merge(plain).fallback(other).layer(cors::layer(config))
 }
 
 async fn ready(State(readiness): State<Readiness>) -> Response {
@@ -52,11 +54,11 @@ async fn ready(State(readiness): State<Readiness>) -> Response {
     (code, axum::Json(answer)).into_response()
 }
 
-/// To gRPC and grpc-web an unknown path is an unknown method, to everybody else it is not there.
-async fn unknown(request: Request) -> Response {
+/// To gRPC and grpc-web an unknown path is an unknown method, to everybody else it may be a page of the dashboard.
+async fn other(request: Request) -> Response {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.starts_with("application/grpc") {
-        return (StatusCode::NOT_FOUND, "not found\n").into_response();
+        return dashboard::answer(request.method(), request.uri().path(), request.headers());
     }
     let web = kind.starts_with("application/grpc-web");
     let mut response = status::unknown_method().into_http::<tonic::body::Body>().map(Body::new);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use ::kube::api::ListParams;
 use ::kube::{Api, Client};
 use k8s_openapi::api::core::v1::Node;
+use tokio::sync::watch;
 
 use super::connection::{Connected, Connection};
 use super::error::{ClusterError, ClusterErrorKind};
@@ -71,12 +72,19 @@ pub struct Cluster {
 struct Inner {
     connection: Connection,
     checked: tokio::sync::Mutex<Option<(Instant, Result<ClusterInfo, ClusterError>)>>,
+    simulated: watch::Sender<bool>,
 }
 
 impl Cluster {
     /// Nothing is read and nobody is asked before the first request.
     pub fn new(config: ClusterConfig) -> Self {
-        Self { inner: Arc::new(Inner { connection: Connection::new(config), checked: tokio::sync::Mutex::default() }) }
+        let (connection, simulated) = (Connection::new(config), watch::Sender::new(false));
+        Self { inner: Arc::new(Inner { connection, checked: tokio::sync::Mutex::default(), simulated }) }
+    }
+
+    /// Whether the last good answer of [`Cluster::check`] said that nothing runs; false before the first.
+    pub fn simulated(&self) -> watch::Receiver<bool> {
+        self.inner.simulated.subscribe()
     }
 
     /// Whether the cluster answers, and what it is. Callers at the same time share one answer; a good one is used again
@@ -95,10 +103,12 @@ impl Cluster {
 
     async fn ask(&self) -> Result<ClusterInfo, ClusterError> {
         let version = self.call("read the version", |client| async move { client.apiserver_version().await }).await?;
-        Ok(ClusterInfo { version: version.git_version, simulated: self.simulated().await? })
+        let simulated = self.is_simulated().await?;
+        self.inner.simulated.send_replace(simulated);
+        Ok(ClusterInfo { version: version.git_version, simulated })
     }
 
-    async fn simulated(&self) -> Result<bool, ClusterError> {
+    async fn is_simulated(&self) -> Result<bool, ClusterError> {
         let list = self.call("list the nodes", |client| async move {
             Api::<Node>::all(client).list(&ListParams::default().limit(NODES_LOOKED_AT)).await
         });

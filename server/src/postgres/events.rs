@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, QueryResult, Statement};
 use storeplane_core::error::{PortError, Refusal};
 use storeplane_core::event::{Cursor, Event, Oldest};
-use storeplane_core::ids::{OperationId, StoreUid};
+use storeplane_core::ids::{OperationId, StoreUid, Tenant};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -94,6 +94,13 @@ impl EventLog {
             return Err(Refusal::CursorExpired { oldest: Oldest::Cursor(floor) }.into());
         }
         events(&rows)
+    }
+
+    /// What happened last to a tenant's stores, the newest first. By number: nobody goes on from here, and only the
+    /// tenant's own index has that order, however much others do.
+    pub async fn last(&self, tenant: &Tenant, limit: u64) -> Result<Vec<Event>, PortError> {
+        let sql = format!("SELECT {COLUMNS} FROM events WHERE tenant = $1 ORDER BY number DESC LIMIT {limit}");
+        events(&self.query(&sql, [tenant.as_str().into()]).await?)
     }
 
     /// The cursor behind which everything is settled now: a watch that begins here misses nothing that comes.

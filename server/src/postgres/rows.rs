@@ -3,7 +3,7 @@
 use sea_orm::ActiveValue::Set;
 use sea_orm::prelude::Json;
 use serde::de::DeserializeOwned;
-use storeplane_core::audit::AuditRecord;
+use storeplane_core::audit::{AuditEvent, AuditRecord, Outcome};
 use storeplane_core::error::PortError;
 use storeplane_core::failure::Failure;
 use storeplane_core::ids::{OperationId, StoreUid};
@@ -164,4 +164,19 @@ pub(super) fn audit_row(record: AuditRecord) -> audit_event::ActiveModel {
         outcome: Set(record.outcome.as_str().to_owned()),
         reason: Set(record.reason),
     }
+}
+
+/// An audit event from its row.
+pub(super) fn audit_event(row: audit_event::Model) -> Result<AuditEvent, PortError> {
+    Ok(AuditEvent {
+        id: row.id,
+        at: row.at,
+        actor: row.actor,
+        action: row.action,
+        target: row.target,
+        store: row.store.map(StoreUid),
+        operation: row.operation.map(OperationId),
+        outcome: parse("outcome", &row.outcome, Outcome::parse(&row.outcome))?,
+        reason: row.reason,
+    })
 }

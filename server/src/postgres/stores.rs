@@ -1,5 +1,6 @@
 //! The domain's port [`Stores`], over Postgres.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,21 +8,22 @@ use sea_orm::{
     ColumnTrait, Condition, DatabaseConnection, DatabaseTransaction, EntityTrait, Order, QueryFilter, QueryOrder,
     TransactionTrait,
 };
-use storeplane_core::audit::AuditRecord;
+use storeplane_core::audit::{AuditEvent, AuditRecord};
 use storeplane_core::command::{Idempotency, StoreRef};
 use storeplane_core::decide::{Change, Decision};
 use storeplane_core::error::{PortError, Refusal};
 use storeplane_core::ids::{OperationId, StoreUid, Tenant};
 use storeplane_core::operation::Operation;
+use storeplane_core::overview::{Overview, OverviewQuery, Quota};
 use storeplane_core::ports::{Applied, Clock, Stores, Target};
-use storeplane_core::query::{OperationQuery, Page, StoreQuery};
+use storeplane_core::query::{AuditQuery, OperationQuery, Page, StoreQuery};
 use storeplane_core::store::{State, Store};
 
 use super::entity::{audit_event, operation, store};
 use super::error::port_error;
 use super::hints::Hints;
 use super::requests::{self, Seen};
-use super::{apply, list, rows};
+use super::{apply, list, overview, quota, rows};
 
 /// Stores and operations in Postgres.
 #[derive(Clone)]
@@ -29,6 +31,7 @@ pub struct PgStores {
     database: DatabaseConnection,
     clock: Arc<dyn Clock>,
     hints: Hints,
+    limit: Option<NonZeroU32>,
 }
 
 impl std::fmt::Debug for PgStores {
@@ -38,9 +41,9 @@ impl std::fmt::Debug for PgStores {
 }
 
 impl PgStores {
-    /// Over this pool.
-    pub fn new(database: DatabaseConnection, clock: Arc<dyn Clock>, hints: Hints) -> Self {
-        Self { database, clock, hints }
+    /// Over this pool, with at most `limit` stores for each tenant.
+    pub fn new(database: DatabaseConnection, clock: Arc<dyn Clock>, hints: Hints, limit: Option<NonZeroU32>) -> Self {
+        Self { database, clock, hints, limit }
     }
 
     async fn begin(&self) -> Result<DatabaseTransaction, PortError> {
@@ -101,6 +104,7 @@ impl Stores for PgStores {
         if let Seen::Before(applied) = requests::reserve(&transaction, &tenant, idempotency, self.clock.now()).await? {
             return Ok(*applied);
         }
+        quota::admit(&transaction, &tenant, self.limit).await?;
         let made = (change.store.uid, change.operation.id);
         let applied = apply::insert(&transaction, change).await?;
         requests::remember(&transaction, &tenant, idempotency, made).await?;
@@ -153,6 +157,10 @@ impl Stores for PgStores {
         list::stores(&self.database, query).await
     }
 
+    async fn count(&self, query: &StoreQuery) -> Result<i64, PortError> {
+        list::count(&self.database, query).await
+    }
+
     async fn operation(&self, tenant: &Tenant, id: OperationId) -> Result<Option<Operation>, PortError> {
         let row = owned(tenant, id).one(&self.database).await.map_err(port_error)?;
         row.map(rows::operation).transpose()
@@ -160,5 +168,17 @@ impl Stores for PgStores {
 
     async fn operations(&self, query: &OperationQuery) -> Result<Page<Operation>, PortError> {
         list::operations(&self.database, query).await
+    }
+
+    async fn audit_events(&self, query: &AuditQuery) -> Result<Page<AuditEvent>, PortError> {
+        list::audit_events(&self.database, query).await
+    }
+
+    async fn quota(&self, tenant: &Tenant) -> Result<Option<Quota>, PortError> {
+        quota::read(&self.database, tenant, self.limit).await
+    }
+
+    async fn overview(&self, query: &OverviewQuery) -> Result<Overview, PortError> {
+        overview::read(&self.database, query, self.limit).await
     }
 }

@@ -8,7 +8,7 @@ use futures::stream::unfold;
 use storeplane_core::command::StoreRef;
 use storeplane_core::error::{PortError, Refusal};
 use storeplane_core::event::{Cursor, Event};
-use storeplane_core::filter::Filter;
+use storeplane_core::filter::StoreFilter;
 use storeplane_core::identity::Caller;
 use storeplane_core::ids::StoreUid;
 use storeplane_core::query::{PageStart, StoreQuery};
@@ -27,7 +27,7 @@ impl Watches {
     pub async fn stores(
         &self,
         caller: Caller,
-        filter: Filter,
+        filter: StoreFilter,
         cursor: Option<Cursor>,
     ) -> Result<impl Stream<Item = Result<StoresUpdate, WatchEnd>> + Send + 'static, PortError> {
         if filter.names_states() {
@@ -71,7 +71,7 @@ impl Watches {
 struct Watch {
     watches: Watches,
     caller: Caller,
-    filter: Filter,
+    filter: StoreFilter,
     /// Cursor of the last event that was told or passed over.
     told: Cursor,
     /// The page of the snapshot that comes next.
@@ -199,7 +199,7 @@ impl Watch {
     }
 
     async fn is_wanted(&mut self, event: &Event) -> Result<bool, PortError> {
-        if self.filter == Filter::All {
+        if self.filter == StoreFilter::All {
             return Ok(true);
         }
         if let Some(known) = self.matches.get(&event.store) {

@@ -2,8 +2,9 @@
 
 use storeplane_core::ids::TokenId;
 use storeplane_proto::v1::{
-    CancelOperationRequest, DeleteStoreRequest, GetOperationRequest, GetStoreRequest, ListOperationsRequest,
-    ListStoresRequest, RetryStoreRequest, WatchStoreRequest, WatchStoresRequest,
+    CancelOperationRequest, DeleteStoreRequest, GetOperationRequest, GetOverviewRequest, GetStoreRequest,
+    ListAuditEventsRequest, ListEnginesRequest, ListOperationsRequest, ListStoresRequest, RetryStoreRequest,
+    WatchStoreRequest, WatchStoresRequest,
 };
 use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint};
@@ -92,6 +93,9 @@ async fn a_viewer_reads_everything_and_changes_nothing() {
         1
     );
     operations.get_operation(GetOperationRequest { operation_id: store.operation.clone() }).await.unwrap();
+    viewer.platform.clone().get_overview(GetOverviewRequest::default()).await.unwrap();
+    viewer.platform.clone().list_engines(ListEnginesRequest::default()).await.unwrap();
+    viewer.audit.clone().list_audit_events(ListAuditEventsRequest::default()).await.unwrap();
 
     let denied = [
         viewer.create(Api::wanted("other")).await.unwrap_err(),

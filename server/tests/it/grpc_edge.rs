@@ -41,7 +41,9 @@ async fn reflection_shows_every_service_with_its_comments() {
         [
             "grpc.health.v1.Health",
             "grpc.reflection.v1.ServerReflection",
+            "storeplane.v1.AuditService",
             "storeplane.v1.OperationService",
+            "storeplane.v1.PlatformService",
             "storeplane.v1.StoreService"
         ]
     );
@@ -154,7 +156,9 @@ async fn unknown_methods_are_unimplemented_and_unknown_pages_are_not_there() {
     let web = [("content-type", "application/grpc-web+proto")];
     let answer = http(to, "POST /nonsense.v1.Service/Method", &web, &frame(&GetStoreRequest::default())).await;
     assert_eq!((answer.status, answer.header("grpc-status")), (200, "12"), "{answer:?}");
-    for line in ["GET /", "GET /nonsense", "POST /storeplane.v1.Nonsense/Method"] {
+    for line in
+        ["GET /nonsense.php", "POST /", "POST /storeplane.v1.Nonsense/Method", "GET /storeplane.v1.Nonsense/Method"]
+    {
         assert_eq!(http(to, line, &[], b"").await.status, 404, "{line}");
     }
     assert_eq!(http(to, "GET /storeplane.v1.StoreService/GetStore", &[], b"").await.status, 400);

@@ -13,11 +13,13 @@
 
 mod harness;
 
+mod audit;
 mod client;
 mod client_examples;
 mod command_line;
 mod crashes;
 mod credentials;
+mod dashboard;
 mod deletion;
 mod failures;
 mod grpc_access;
@@ -36,6 +38,8 @@ mod kube_support;
 mod lifecycle;
 mod lists;
 mod outages;
+mod overview;
+mod quotas;
 mod requests;
 mod retention;
 mod secrecy;

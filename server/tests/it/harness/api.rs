@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use storeplane_proto::v1::audit_service_client::AuditServiceClient;
 use storeplane_proto::v1::operation_service_client::OperationServiceClient;
+use storeplane_proto::v1::platform_service_client::PlatformServiceClient;
 use storeplane_proto::v1::store_service_client::StoreServiceClient;
 use storeplane_proto::v1::watch_store_response::Update;
 use storeplane_proto::v1::{
@@ -32,11 +34,15 @@ impl Interceptor for Bearer {
 
 pub(crate) type Stores = StoreServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Operations = OperationServiceClient<InterceptedService<Channel, Bearer>>;
+pub(crate) type Platform = PlatformServiceClient<InterceptedService<Channel, Bearer>>;
+pub(crate) type Audit = AuditServiceClient<InterceptedService<Channel, Bearer>>;
 
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) stores: Stores,
     pub(crate) operations: Operations,
+    pub(crate) platform: Platform,
+    pub(crate) audit: Audit,
 }
 
 /// What a watch told until it ended.
@@ -75,6 +81,12 @@ pub(crate) fn reason(status: &Status) -> String {
     status.get_details_error_info().map(|info| info.reason).unwrap_or_default()
 }
 
+/// The fields that a status names as wrong.
+pub(crate) fn fields(status: &Status) -> Vec<String> {
+    let violations = status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
+    violations.into_iter().map(|violation| violation.field).collect()
+}
+
 impl Api {
     pub(crate) fn connect(address: SocketAddr, token: &str) -> Self {
         let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
@@ -82,7 +94,9 @@ impl Api {
         let bearer = Bearer(format!("Bearer {token}").parse().expect("a token in ASCII"));
         Self {
             stores: StoreServiceClient::with_interceptor(channel.clone(), bearer.clone()),
-            operations: OperationServiceClient::with_interceptor(channel, bearer),
+            operations: OperationServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            platform: PlatformServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            audit: AuditServiceClient::with_interceptor(channel, bearer),
         }
     }
 

@@ -12,7 +12,7 @@ mod writer;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-pub(crate) use api::{Api, reason};
+pub(crate) use api::{Api, fields, reason};
 pub(crate) use cluster::Kubernetes;
 pub(crate) use database::Database;
 pub(crate) use proxy::{Proxy, authority};

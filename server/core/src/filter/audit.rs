@@ -1,0 +1,102 @@
+//! Filters of the audit log.
+
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
+
+use super::{Comparison, Fields, Filter, no_field, one_of, only_equal};
+use crate::audit::{Action, Outcome};
+use crate::ids::StoreUid;
+
+/// A filter of audit events; a text searches actor and target.
+pub type AuditFilter = Filter<AuditField>;
+
+/// What a filter says of an audit event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditField {
+    /// Who.
+    Actor(String),
+    /// What it was about, as the request named it.
+    Target(String),
+    /// Which very store.
+    StoreUid(StoreUid),
+    /// What was asked for.
+    Action(Action),
+    /// What came of it.
+    Outcome(Outcome),
+    /// When.
+    Time(Comparison, OffsetDateTime),
+}
+
+impl Fields for AuditField {
+    const EXAMPLE: &'static str = "actor = \"ci\" AND outcome = DENIED AND time >= \"2026-11-01T00:00:00Z\"";
+
+    fn compare(field: &str, comparison: Comparison, value: &str) -> Result<Self, String> {
+        let read = match field {
+            "actor" => Self::Actor(value.to_owned()),
+            "target" => Self::Target(value.to_owned()),
+            "store_uid" => Self::StoreUid(value.parse().map_err(|error| format!("store_uid {error}"))?),
+            "action" => one_of(field, &Action::ALL, Action::as_str, value).map(Self::Action)?,
+            "outcome" => one_of(field, &Outcome::ALL, Outcome::as_str, value).map(Self::Outcome)?,
+            "time" => return time(value).map(|time| Self::Time(comparison, time)),
+            other => return Err(no_field(other, "actor, target, store_uid, action, outcome, time")),
+        };
+        only_equal(field, comparison).map(|()| read)
+    }
+}
+
+fn time(value: &str) -> Result<OffsetDateTime, String> {
+    // In UTC: the very ends of the calendar do not exist in every zone.
+    let read = OffsetDateTime::parse(value, &Rfc3339).ok().and_then(|time| time.checked_to_offset(UtcOffset::UTC));
+    read.ok_or_else(|| "time must be an RFC 3339 time in quotes, such as \"2026-11-01T00:00:00Z\"".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(text: &str) -> AuditField {
+        match AuditFilter::parse(text) {
+            Ok(Filter::Field(field)) => field,
+            other => panic!("{text} is {other:?}"),
+        }
+    }
+
+    #[test]
+    fn times_have_an_order() {
+        let november = OffsetDateTime::from_unix_timestamp(1_793_491_200).expect("in range");
+        for (sign, comparison) in [
+            ("=", Comparison::Equal),
+            ("<", Comparison::Less),
+            ("<=", Comparison::AtMost),
+            (">", Comparison::Greater),
+            (">=", Comparison::AtLeast),
+        ] {
+            let text = format!("time{sign}\"2026-11-01T01:00:00+01:00\"");
+            assert_eq!(field(&text), AuditField::Time(comparison, november), "{text}");
+        }
+        let not = AuditFilter::parse("time != '2026-11-01T00:00:00Z'").expect("good");
+        assert!(AuditFilter::parse("time > '9999-12-31T23:59:59-23:59'").is_err(), "no such time in UTC");
+        assert_eq!(not, Filter::Not(Box::new(Filter::Field(AuditField::Time(Comparison::Equal, november)))));
+    }
+
+    #[test]
+    fn names_are_those_of_the_log() {
+        assert_eq!(field("action = READ_CREDENTIALS"), AuditField::Action(Action::ReadCredentials));
+        assert_eq!(field("outcome = DENIED"), AuditField::Outcome(Outcome::Denied));
+        assert_eq!(field("actor = 'make up'"), AuditField::Actor("make up".into()));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said_at_once() {
+        let text = "action = CreateStore outcome = MAYBE time > yesterday store_uid = tea actor < z store_id = tea";
+        let error = AuditFilter::parse(text).expect_err("bad");
+        insta::assert_snapshot!(error.0.join("\n"), @r#"
+        action must be one of: CREATE_STORE, DELETE_STORE, RETRY_STORE, CANCEL_OPERATION, READ_CREDENTIALS, CREATE_TOKEN, REVOKE_TOKEN, REPAIR_RELEASE
+        outcome must be one of: ACCEPTED, REJECTED, DENIED
+        time must be an RFC 3339 time in quotes, such as "2026-11-01T00:00:00Z"
+        store_uid must be a UUID
+        actor can be compared with = and != only
+        has no field "store_id"; the fields are actor, target, store_uid, action, outcome, time
+        "#);
+    }
+}

@@ -1,0 +1,172 @@
+//! How a tenant's stores are doing as a whole: counts, rates and durations over a window of equal periods.
+
+use time::{Duration, OffsetDateTime};
+
+use crate::error::Refusal;
+use crate::event::Event;
+use crate::ids::Tenant;
+use crate::operation::Operation;
+use crate::store::State;
+
+/// Periods in a window.
+pub const PERIODS: i32 = 24;
+/// Operations and events that an overview shows.
+pub const SHOWN: u64 = 20;
+
+const WINDOW_DEFAULT: Duration = Duration::hours(24);
+const WINDOW_MIN: Duration = Duration::hours(1);
+const WINDOW_MAX: Duration = Duration::days(90);
+
+/// Of whom, and from when to when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OverviewQuery {
+    /// Whose stores.
+    pub tenant: Tenant,
+    /// When the first period begins.
+    pub start: OffsetDateTime,
+    /// How long each is; whole microseconds, as the database counts.
+    pub period: Duration,
+}
+
+impl OverviewQuery {
+    /// Checks the window of GetOverview. Its periods begin at multiples of their length since 1970, so that they are the
+    /// same from one call to the next; `now` is in the last one.
+    pub fn check(tenant: &Tenant, window: Duration, now: OffsetDateTime) -> Result<Self, Refusal> {
+        let window = if window.is_zero() { WINDOW_DEFAULT } else { window };
+        if !(WINDOW_MIN..=WINDOW_MAX).contains(&window) {
+            return Err(Refusal::field(
+                "window",
+                "must be from 1 hour (3600s) to 90 days (7776000s), or 0 for 24 hours",
+            ));
+        }
+        let period = window.whole_microseconds() / i128::from(PERIODS);
+        let since = now - OffsetDateTime::UNIX_EPOCH;
+        let current = since.whole_microseconds().div_euclid(period) * period;
+        let start = current - period * i128::from(PERIODS - 1);
+        let micros = |micros: i128| Duration::microseconds(i64::try_from(micros).unwrap_or(i64::MAX));
+        Ok(Self {
+            tenant: tenant.clone(),
+            start: OffsetDateTime::UNIX_EPOCH.saturating_add(micros(start)),
+            period: micros(period),
+        })
+    }
+
+    /// When the last period ends.
+    pub fn end(&self) -> OffsetDateTime {
+        self.start.saturating_add(self.period * PERIODS)
+    }
+
+    /// The periods, before anything was counted.
+    pub fn periods(&self) -> Vec<Period> {
+        let begin = |index| self.start.saturating_add(self.period * index);
+        (0..PERIODS).map(|index| Period { start: begin(index), counts: Counts::default() }).collect()
+    }
+}
+
+/// What happened in a stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Stores asked for.
+    pub created: i64,
+    /// Stores that became READY for the first time.
+    pub ready: i64,
+    /// Operations that failed.
+    pub failed: i64,
+    /// Stores that became DELETED.
+    pub deleted: i64,
+    /// Median time from CreateStore to READY of those that became READY.
+    pub median_time_to_ready: Option<Duration>,
+}
+
+/// A stretch of time, up to where the next one begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    /// When it begins.
+    pub start: OffsetDateTime,
+    /// What happened in it.
+    pub counts: Counts,
+}
+
+/// A limit, and what is used of it. Stores that are DELETED do not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Stores that there are.
+    pub used: i64,
+    /// Stores that there may be.
+    pub limit: i64,
+}
+
+impl Quota {
+    /// Refuses one more, if there may be no more.
+    pub fn admit(self, tenant: &Tenant) -> Result<(), Refusal> {
+        if self.used < self.limit {
+            return Ok(());
+        }
+        Err(Refusal::StoreQuotaExceeded { tenant: tenant.clone(), limit: self.limit })
+    }
+}
+
+/// How a tenant's stores are doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overview {
+    /// Stores that are not DELETED, by state; no state without a store.
+    pub states: Vec<(State, i64)>,
+    /// The window, the oldest first.
+    pub periods: Vec<Period>,
+    /// Median time from CreateStore to READY over the window.
+    pub median_time_to_ready: Option<Duration>,
+    /// Operations that wait or run, the oldest first; at most [`SHOWN`].
+    pub active: Vec<Operation>,
+    /// How many there are in all.
+    pub active_count: i64,
+    /// What happened last, the newest first; at most [`SHOWN`].
+    pub recent: Vec<Event>,
+    /// What the tenant uses of the stores that it may have.
+    pub quota: Option<Quota>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(window: Duration, now: i64) -> Result<OverviewQuery, Refusal> {
+        let now = OffsetDateTime::from_unix_timestamp(now).expect("in range");
+        OverviewQuery::check(&Tenant::default(), window, now + Duration::nanoseconds(1))
+    }
+
+    #[test]
+    fn periods_stay_where_they_are_while_time_goes_on() {
+        // 2026-11-21 10:59:59 and 11:00:00.
+        let (before, after) = (1_795_258_799, 1_795_258_800);
+        let (earlier, later) =
+            (check(Duration::ZERO, before).expect("good"), check(Duration::ZERO, after).expect("good"));
+        assert_eq!(earlier.period, Duration::HOUR);
+        assert_eq!(earlier.end().unix_timestamp(), after);
+        assert_eq!(later.start - earlier.start, Duration::HOUR);
+        assert_eq!(check(Duration::ZERO, before - 3000).expect("good"), earlier);
+        let periods = later.periods();
+        assert_eq!((periods.len(), periods.last().map(|last| last.start.unix_timestamp())), (24, Some(after)));
+    }
+
+    #[test]
+    fn now_is_in_the_last_period_whatever_the_window() {
+        for window in
+            [Duration::hours(1), Duration::seconds(3601), Duration::days(90), Duration::nanoseconds(86_400_000_000_001)]
+        {
+            let now = 1_795_258_799;
+            let query = check(window, now).expect("good");
+            let last = query.end() - query.period;
+            assert!((last.unix_timestamp()..=query.end().unix_timestamp()).contains(&now), "{window}: {query:?}");
+        }
+    }
+
+    #[test]
+    fn a_window_is_of_an_hour_to_ninety_days() {
+        for bad in
+            [Duration::seconds(3599), Duration::seconds(-1), Duration::days(90) + Duration::NANOSECOND, Duration::MAX]
+        {
+            let Err(Refusal::Invalid(violations)) = check(bad, 0) else { panic!("{bad} is accepted") };
+            assert_eq!(violations.iter().map(|violation| violation.field.as_str()).collect::<Vec<_>>(), ["window"]);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Pages of the audit log.
+
+use super::{After, PageStart, PageToken, fingerprint, page_after, page_limit};
+use crate::error::Refusal;
+use crate::filter::AuditFilter;
+use crate::ids::Tenant;
+use crate::validate::Check;
+
+/// A page of audit events, the newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditQuery {
+    /// Whose.
+    pub tenant: Tenant,
+    /// Which.
+    pub filter: AuditFilter,
+    /// How many.
+    pub limit: u32,
+    /// After which.
+    pub after: Option<After>,
+    fingerprint: String,
+}
+
+impl AuditQuery {
+    /// Checks the fields of ListAuditEvents.
+    pub fn check(tenant: &Tenant, filter: &str, page_size: i32, token: PageStart) -> Result<Self, Refusal> {
+        let mut check = Check::default();
+        let limit = page_limit(&mut check, page_size);
+        let parsed = AuditFilter::check(&mut check, filter);
+        let fingerprint = fingerprint(&["audit", tenant.as_str(), filter]);
+        let after = page_after(&mut check, token, &fingerprint);
+        check.finish(parsed.map(|filter| Self { tenant: tenant.clone(), filter, limit, after, fingerprint }))
+    }
+
+    /// The token of the page after the one that ends with this row.
+    pub fn next(&self, after: After) -> PageToken {
+        PageToken { after, query: self.fingerprint.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::query::OperationQuery;
+
+    #[test]
+    fn a_token_belongs_to_its_list_its_filter_and_its_tenant() {
+        let tenant = Tenant::default();
+        let first = AuditQuery::check(&tenant, "", 0, PageStart::First).expect("good");
+        let after = After { at: OffsetDateTime::UNIX_EPOCH, id: String::new(), uid: Uuid::nil() };
+        let start = |query: &AuditQuery| PageStart::After(query.next(after.clone()));
+        assert!(AuditQuery::check(&tenant, "", 7, start(&first)).is_ok(), "the size of a page may change");
+        assert!(AuditQuery::check(&tenant, "tea", 0, start(&first)).is_err());
+        assert!(AuditQuery::check(&"acme".parse().expect("a tenant"), "", 0, start(&first)).is_err());
+        assert!(OperationQuery::check(&tenant, "", 0, start(&first)).is_err());
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_named() {
+        let bad = AuditQuery::check(&Tenant::default(), "outcome = 1 price = 2", -1, PageStart::Unreadable);
+        let Err(Refusal::Invalid(violations)) = bad else { panic!("accepted") };
+        let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
+        assert_eq!(fields, ["page_size", "filter", "filter", "page_token"]);
+    }
+}

@@ -1,0 +1,77 @@
+//! PlatformService.
+
+use storeplane_core::engine::Engine;
+use storeplane_core::identity::Caller;
+use storeplane_core::overview::{Overview, Period, Quota};
+use storeplane_proto::v1;
+use storeplane_proto::v1::platform_service_server::PlatformService;
+use storeplane_proto::v1::{GetOverviewRequest, ListEnginesRequest, ListEnginesResponse};
+use tonic::{Request, Response, Status};
+
+use super::edge::{Edge, caller};
+use super::{convert, status};
+use crate::http::dashboard;
+
+#[tonic::async_trait]
+impl PlatformService for Edge {
+    async fn get_overview(&self, request: Request<GetOverviewRequest>) -> Result<Response<v1::Overview>, Status> {
+        let caller = caller(&request)?;
+        let window = request.into_inner().window.map(convert::read_duration).unwrap_or_default();
+        let overview = self.service.overview(&caller, window).await.map_err(|error| status::port(&error))?;
+        let simulated = *self.simulated.borrow();
+        Ok(Response::new(message(caller, simulated, overview)))
+    }
+
+    async fn list_engines(
+        &self,
+        _request: Request<ListEnginesRequest>,
+    ) -> Result<Response<ListEnginesResponse>, Status> {
+        Ok(Response::new(ListEnginesResponse {
+            engines: self.service.catalog().engines().iter().map(engine).collect(),
+        }))
+    }
+}
+
+fn message(caller: Caller, simulated: bool, overview: Overview) -> v1::Overview {
+    let state = |(state, count)| v1::StateCount { state: convert::state(state).into(), count };
+    v1::Overview {
+        caller: Some(v1::Caller {
+            name: caller.name,
+            tenant: caller.tenant.into(),
+            role: caller.role.as_str().to_owned(),
+        }),
+        server_version: dashboard::version(),
+        simulated,
+        states: overview.states.into_iter().map(state).collect(),
+        periods: overview.periods.into_iter().map(period).collect(),
+        median_time_to_ready: overview.median_time_to_ready.map(convert::duration),
+        quotas: overview.quota.into_iter().map(quota).collect(),
+        active_operations: overview.active.into_iter().map(convert::operation).collect(),
+        active_operation_count: overview.active_count,
+        recent_events: overview.recent.iter().map(convert::event).collect(),
+    }
+}
+
+fn quota(Quota { used, limit }: Quota) -> v1::QuotaUse {
+    v1::QuotaUse { name: "stores".to_owned(), used, limit }
+}
+
+fn period(Period { start, counts }: Period) -> v1::OverviewPeriod {
+    v1::OverviewPeriod {
+        start_time: Some(convert::timestamp(start)),
+        created: counts.created,
+        ready: counts.ready,
+        failed: counts.failed,
+        deleted: counts.deleted,
+        median_time_to_ready: counts.median_time_to_ready.map(convert::duration),
+    }
+}
+
+fn engine(engine: &Engine) -> v1::Engine {
+    v1::Engine {
+        name: engine.name.clone(),
+        chart_version: engine.versions.chart.clone(),
+        app_version: engine.versions.app.clone(),
+        plans: engine.plans.iter().map(|plan| plan.name.clone()).collect(),
+    }
+}

@@ -1,0 +1,136 @@
+//! The dashboard: the files of `web-client/dist`, in this binary since it was compiled.
+//!
+//! - `/assets/…` have a hash in their names and are kept for ever; other files (a `.` in the path) are asked for anew.
+//! - Every other path is a page of the dashboard, which finds its way by itself: `index.html`.
+//! - `FILE.br` and `FILE.gz`, where the build of the dashboard made them, are what `FILE` is sent as.
+
+mod headers;
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use rust_embed::{Embed, EmbeddedFile};
+use storeplane_core::ports::Ids;
+
+use crate::system::RandomIds;
+
+/// Stands in `index.html` where the nonce of a single answer belongs.
+const NONCE: &str = "__CSP_NONCE__";
+/// Random letters and digits of a nonce: 165 bits.
+const NONCE_LENGTH: usize = 32;
+const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
+/// What a file can be sent as, the smallest first: the encoding's name, and how its file ends.
+const ENCODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
+
+const MISSING: &str = "\
+This is a storeplane server. The dashboard is not built into it: `dev/web build` builds it (with Node 24), then `cargo build` \
+takes it in; `make up` and images/server/Dockerfile do both.
+
+gRPC and grpc-web are served here all the same; `grpcurl -plaintext HOST:PORT list` shows what there is.
+";
+
+#[derive(Embed)]
+#[folder = "../web-client/dist"]
+#[allow_missing = true]
+struct Dist;
+
+/// True if the dashboard was there when this server was compiled.
+pub fn is_built_in() -> bool {
+    index::<Dist>().is_some()
+}
+
+/// The server's version, and a mark of the dashboard in it.
+pub fn version() -> String {
+    let server = env!("CARGO_PKG_VERSION");
+    index::<Dist>().map_or_else(|| server.to_owned(), |index| format!("{server}+{:.8}", mark(&index)))
+}
+
+/// The dashboard's answer to a request that nobody else answers.
+pub(super) fn answer(method: &Method, path: &str, headers: &HeaderMap) -> Response {
+    answer_from::<Dist>(method, path, headers)
+}
+
+fn answer_from<F: Embed>(method: &Method, path: &str, headers: &HeaderMap) -> Response {
+    let path = path.trim_start_matches('/');
+    let nonce = RandomIds.word(NONCE_LENGTH);
+    let is_file = path.contains('.') || path.starts_with("assets/");
+    let mut response = if !matches!(*method, Method::GET | Method::HEAD) {
+        not_found()
+    } else if is_file && path != "index.html" {
+        file::<F>(path, headers)
+    } else {
+        page::<F>(path, &nonce)
+    };
+    headers::protect(response.headers_mut(), &nonce);
+    response
+}
+
+fn page<F: Embed>(path: &str, nonce: &str) -> Response {
+    let cache = [(CACHE_CONTROL, ASK_AGAIN)];
+    let Some(index) = index::<F>() else {
+        let status = if path.is_empty() { StatusCode::OK } else { StatusCode::NOT_FOUND };
+        return (status, cache, MISSING).into_response();
+    };
+    let html = String::from_utf8_lossy(&index.data).replace(NONCE, nonce);
+    (cache, axum::response::Html(html)).into_response()
+}
+
+fn file<F: Embed>(path: &str, headers: &HeaderMap) -> Response {
+    let Some(plain) = F::get(path) else { return not_found() };
+    let (file, encoding) = smallest::<F>(path, headers).unwrap_or((plain, None));
+    let etag = format!("\"{}\"", mark(&file));
+    let known = is_known(headers, &etag);
+    let mut response = if known { StatusCode::NOT_MODIFIED.into_response() } else { body(file.data).into_response() };
+    let answer = response.headers_mut();
+    answer.insert(CACHE_CONTROL, if path.starts_with("assets/") { FOR_EVER } else { ASK_AGAIN });
+    answer.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    answer.extend(HeaderValue::from_str(&etag).ok().map(|etag| (ETAG, etag)));
+    if !known {
+        answer.insert(CONTENT_TYPE, HeaderValue::from_static(headers::media_type(path)));
+        answer.extend(encoding.map(|encoding| (CONTENT_ENCODING, HeaderValue::from_static(encoding))));
+    }
+    response
+}
+
+fn index<F: Embed>() -> Option<EmbeddedFile> {
+    F::get("index.html")
+}
+
+/// The smallest form of a file that the caller takes.
+fn smallest<F: Embed>(path: &str, headers: &HeaderMap) -> Option<(EmbeddedFile, Option<&'static str>)> {
+    let accepted = headers.get(ACCEPT_ENCODING)?.to_str().ok()?;
+    ENCODINGS.into_iter().find_map(|(encoding, end)| {
+        let taken = headers::accepts(accepted, encoding);
+        taken.then(|| F::get(&format!("{path}{end}"))).flatten().map(|file| (file, Some(encoding)))
+    })
+}
+
+/// True if the caller has this very file. Proxies that compress make a weak tag of ours.
+fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    let known = headers.get(IF_NONE_MATCH).and_then(|known| known.to_str().ok()).unwrap_or_default();
+    known.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == etag || tag == "*")
+}
+
+fn body(data: Cow<'static, [u8]>) -> Body {
+    match data {
+        Cow::Borrowed(bytes) => bytes.into(),
+        Cow::Owned(bytes) => bytes.into(),
+    }
+}
+
+/// A file's content in 32 characters.
+fn mark(file: &EmbeddedFile) -> String {
+    let hash = file.metadata.sha256_hash();
+    format!("{:032x}", hash.first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes)))
+}
+
+fn not_found() -> Response {
+    (StatusCode::NOT_FOUND, "not found\n").into_response()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! Lists: keyset pages, so that rows that come and go neither repeat nor hide others.
+//!
+//! This file has what they share and the short ones. [`stores`]: stores, in several orders. [`filter`]: filters as SQL.
+
+mod filter;
+mod stores;
+
+use sea_orm::{ColumnTrait, Condition, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use storeplane_core::audit::AuditEvent;
+use storeplane_core::error::PortError;
+use storeplane_core::operation::Operation;
+use storeplane_core::query::{After, AuditQuery, OperationQuery, Page, PageToken};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::entity::{audit_event, operation};
+use super::error::port_error;
+use super::rows;
+pub(super) use stores::{count, stores};
+
+/// A page of operations, the newest first.
+pub(super) async fn operations(
+    database: &DatabaseConnection,
+    query: &OperationQuery,
+) -> Result<Page<Operation>, PortError> {
+    use operation::Column;
+    let mut select = operation::Entity::find().filter(Column::Tenant.eq(query.tenant.as_str()));
+    if let Some(store) = &query.store {
+        select = select.filter(Column::StoreId.eq(store.as_str()));
+    }
+    let select = newest(select, (Column::CreatedAt, Column::Id), query.after.as_ref());
+    let found = select.limit(one_more(query.limit)).all(database).await.map_err(port_error)?;
+    let items: Vec<Operation> = found.into_iter().map(rows::operation).collect::<Result<_, _>>()?;
+    Ok(page(items, query.limit, |last| query.next(mark(last.created_at, last.id.0))))
+}
+
+/// A page of the audit log, the newest first.
+pub(super) async fn audit_events(
+    database: &DatabaseConnection,
+    query: &AuditQuery,
+) -> Result<Page<AuditEvent>, PortError> {
+    use audit_event::Column;
+    let wanted = filter::audit_events(&query.filter);
+    let select = audit_event::Entity::find().filter(Column::Tenant.eq(query.tenant.as_str())).filter(wanted);
+    let select = newest(select, (Column::At, Column::Id), query.after.as_ref());
+    let found = select.limit(one_more(query.limit)).all(database).await.map_err(port_error)?;
+    let items: Vec<AuditEvent> = found.into_iter().map(rows::audit_event).collect::<Result<_, _>>()?;
+    Ok(page(items, query.limit, |last| query.next(mark(last.at, last.id))))
+}
+
+/// The newest first, from after that row.
+fn newest<E: EntityTrait>(mut select: Select<E>, (at, id): (E::Column, E::Column), after: Option<&After>) -> Select<E> {
+    if let Some(after) = after {
+        let same = Condition::all().add(at.eq(after.at)).add(id.lt(after.uid));
+        select = select.filter(Condition::any().add(at.lt(after.at)).add(same));
+    }
+    select.order_by_desc(at).order_by_desc(id)
+}
+
+fn mark(at: OffsetDateTime, uid: Uuid) -> After {
+    After { at, id: String::new(), uid }
+}
+
+/// A page's rows, and one that tells whether there is another page.
+fn one_more(limit: u32) -> u64 {
+    u64::from(limit) + 1
+}
+
+fn page<T>(mut items: Vec<T>, limit: u32, mark: impl Fn(&T) -> PageToken) -> Page<T> {
+    let limit = limit as usize;
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = if more { items.last().map(mark) } else { None };
+    Page { items, next }
+}

@@ -1,0 +1,159 @@
+//! GetOverview's figures: six statements, each answered from an index, whatever the number of rows.
+
+use std::num::NonZeroU32;
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect, Statement, Value,
+};
+use storeplane_core::error::PortError;
+use storeplane_core::operation::{Operation, OperationState};
+use storeplane_core::overview::{Counts, Overview, OverviewQuery, Period, Quota, SHOWN};
+use storeplane_core::store::State;
+use time::Duration;
+
+use super::entity::operation;
+use super::error::{broken, port_error};
+use super::events::EventLog;
+use super::rows;
+
+const STATES: &str = "
+SELECT state, count(*) AS count FROM stores WHERE tenant = $1 AND state <> 'DELETED' GROUP BY state";
+
+/// A time's period, in whole microseconds; a float holds 90 days of them exactly, and is much quicker than `extract`'s
+/// numeric. $2 begins the window, $3 ends it, $4 is a period's length.
+const PERIOD: &str = "((date_part('epoch', at - $2) * 1000000)::bigint / $4)::int";
+
+/// Each kind of thing that is counted, by period.
+const COUNTS: &str = "
+SELECT 'created' AS kind, {PERIOD} AS period, count(*) AS count
+  FROM (SELECT created_at AS at FROM stores WHERE tenant = $1 AND created_at >= $2 AND created_at < $3) t GROUP BY 2
+UNION ALL
+SELECT 'failed', {PERIOD}, count(*)
+  FROM (SELECT ended_at AS at FROM operations WHERE tenant = $1 AND state = 'FAILED' AND ended_at >= $2 AND ended_at < $3) t GROUP BY 2
+UNION ALL
+SELECT 'deleted', {PERIOD}, count(*)
+  FROM (SELECT deleted_at AS at FROM stores WHERE tenant = $1 AND deleted_at >= $2 AND deleted_at < $3) t GROUP BY 2";
+
+/// Stores that became ready, by period and over all periods (the row without one), with the median of how long it took.
+const READY: &str = "
+SELECT period, count(*) AS count, percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS median
+  FROM (SELECT {PERIOD} AS period, date_part('epoch', at - created_at) AS seconds
+          FROM (SELECT ready_at AS at, created_at FROM stores
+                 WHERE tenant = $1 AND ready_at >= $2 AND ready_at < $3) t) t
+ GROUP BY GROUPING SETS ((period), ())";
+
+const ACTIVE_COUNT: &str = "SELECT count(*) FROM operations WHERE tenant = $1 AND state IN ('PENDING', 'RUNNING')";
+
+#[derive(FromQueryResult)]
+struct StateRow {
+    state: String,
+    count: i64,
+}
+
+#[derive(FromQueryResult)]
+struct CountRow {
+    kind: String,
+    period: i32,
+    count: i64,
+}
+
+#[derive(FromQueryResult)]
+struct ReadyRow {
+    period: Option<i32>,
+    count: i64,
+    median: Option<f64>,
+}
+
+/// Reads all of it. The parts are read one after the other, each as it then is: whoever looks at them follows the events.
+pub(super) async fn read(
+    database: &DatabaseConnection,
+    query: &OverviewQuery,
+    limit: Option<NonZeroU32>,
+) -> Result<Overview, PortError> {
+    let tenant = || [Value::from(query.tenant.as_str())];
+    let states: Vec<StateRow> = rows_of(database, STATES, tenant()).await?;
+    let (periods, median_time_to_ready) = window(database, query).await?;
+    let count = database.query_one_raw(statement(ACTIVE_COUNT, tenant())).await.map_err(port_error)?;
+    let active_count = count.ok_or_else(|| broken("no count"))?.try_get_by_index(0).map_err(port_error)?;
+    Ok(Overview {
+        states: in_order(&states)?,
+        periods,
+        median_time_to_ready,
+        active: active(database, query).await?,
+        active_count,
+        recent: EventLog::new(database.clone()).last(&query.tenant, SHOWN).await?,
+        quota: limit.map(|limit| Quota { used: states.iter().map(|row| row.count).sum(), limit: limit.get().into() }),
+    })
+}
+
+async fn window(
+    database: &DatabaseConnection,
+    query: &OverviewQuery,
+) -> Result<(Vec<Period>, Option<Duration>), PortError> {
+    let length = i64::try_from(query.period.whole_microseconds()).map_err(|_| broken("a period without end"))?;
+    let values = || [query.tenant.as_str().into(), query.start.into(), query.end().into(), length.into()];
+    let (counted, readied): (Vec<CountRow>, Vec<ReadyRow>) = (
+        rows_of(database, &COUNTS.replace("{PERIOD}", PERIOD), values()).await?,
+        rows_of(database, &READY.replace("{PERIOD}", PERIOD), values()).await?,
+    );
+    let mut periods = query.periods();
+    for CountRow { kind, period, count } in counted {
+        let counts = counts(&mut periods, period)?;
+        match kind.as_str() {
+            "created" => counts.created = count,
+            "failed" => counts.failed = count,
+            _ => counts.deleted = count,
+        }
+    }
+    let mut overall = None;
+    for ReadyRow { period, count, median } in readied {
+        let median = median.map(Duration::seconds_f64);
+        match period {
+            Some(period) => {
+                let counts = counts(&mut periods, period)?;
+                (counts.ready, counts.median_time_to_ready) = (count, median);
+            }
+            None => overall = median,
+        }
+    }
+    Ok((periods, overall))
+}
+
+fn counts(periods: &mut [Period], index: i32) -> Result<&mut Counts, PortError> {
+    let period = usize::try_from(index).ok().and_then(|index| periods.get_mut(index));
+    period.map(|period| &mut period.counts).ok_or_else(|| broken("a period outside of the window"))
+}
+
+fn in_order(rows: &[StateRow]) -> Result<Vec<(State, i64)>, PortError> {
+    if let Some(row) = rows.iter().find(|row| State::parse(&row.state).is_none()) {
+        return Err(broken(format!("state {:?} in the database is unknown", row.state)));
+    }
+    let count = |state: State| rows.iter().find(|row| row.state == state.as_str()).map(|row| (state, row.count));
+    Ok(State::ALL.into_iter().filter_map(count).collect())
+}
+
+async fn active(database: &DatabaseConnection, query: &OverviewQuery) -> Result<Vec<Operation>, PortError> {
+    use operation::Column;
+    let states = OperationState::ALL.into_iter().filter(|state| state.is_active()).map(OperationState::as_str);
+    let found = operation::Entity::find()
+        .filter(Column::Tenant.eq(query.tenant.as_str()))
+        .filter(Column::State.is_in(states))
+        .order_by_asc(Column::CreatedAt)
+        .order_by_asc(Column::Id)
+        .limit(SHOWN);
+    found.all(database).await.map_err(port_error)?.into_iter().map(rows::operation).collect()
+}
+
+async fn rows_of<T: FromQueryResult>(
+    database: &DatabaseConnection,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Vec<T>, PortError> {
+    let rows = database.query_all_raw(statement(sql, values)).await.map_err(port_error)?;
+    rows.iter().map(|row| T::from_query_result(row, "").map_err(port_error)).collect()
+}
+
+fn statement(sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
+}
