@@ -10,6 +10,7 @@
 mod writer;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -58,36 +59,22 @@ async fn main() {
     for store in quiet.iter().chain(&busy) {
         writer.ready(store, "default").await;
     }
-    let clients: Vec<_> = (0..(args.idle + args.busy).div_ceil(A_CONNECTION))
-        .map(|_| Client::connect(&args.addr, &args.token).expect("an address"))
-        .collect();
     let before = resident(args.pid);
-
-    let (arrived_one, arrived_all) = (Arrivals::default(), Arrivals::default());
-    let mut watching = JoinSet::new();
-    let caught_up = Arc::new(tokio::sync::Semaphore::new(0));
+    let mut watching = Watching::default();
     for n in 0..args.idle {
-        let client = clients[n / A_CONNECTION].clone();
-        watching.spawn(one(
-            client,
-            quiet[n % quiet.len()].clone(),
-            usize::MAX,
-            Arrivals::default(),
-            Arc::clone(&caught_up),
-        ));
+        watching.one(&args, quiet[n % quiet.len()].clone(), usize::MAX);
     }
-    wait(&caught_up, args.idle).await;
+    watching.caught_up(args.idle).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let with_idle = resident(args.pid);
     for (n, store) in busy.iter().enumerate() {
-        let client = clients[(args.idle + n) / A_CONNECTION].clone();
         if n % WHOLE == 0 {
-            watching.spawn(all(client, Arc::clone(&arrived_all), Arc::clone(&caught_up)));
+            watching.all(&args);
         } else {
-            watching.spawn(one(client, store.clone(), n, Arc::clone(&arrived_one), Arc::clone(&caught_up)));
+            watching.one(&args, store.clone(), n);
         }
     }
-    wait(&caught_up, args.busy).await;
+    watching.caught_up(args.busy).await;
 
     let committed = Times::default();
     let mut writing = JoinSet::new();
@@ -101,41 +88,81 @@ async fn main() {
         peak = peak.max(resident(args.pid));
     }
     tokio::time::sleep(Duration::from_secs(3)).await;
-    watching.shutdown().await;
-
+    watching.tasks.shutdown().await;
     let committed = std::mem::take(&mut *committed.lock().unwrap());
-    let (one, whole) = (latencies(&committed, &arrived_one), latencies(&committed, &arrived_all));
-    let expected = committed.len();
-    let whole_watchers = args.busy.div_ceil(WHOLE);
-    assert_eq!(one.len(), expected / args.busy * (args.busy - whole_watchers), "watchers of one store");
-    assert_eq!(whole.len(), expected * whole_watchers, "watchers of all stores");
+    report(&args, &committed, &watching, [before, with_idle, peak]);
+}
+
+fn report(args: &Args, committed: &HashMap<(usize, i64), Instant>, watching: &Watching, resident: [f64; 3]) {
+    let (one, whole) = (latencies(committed, &watching.of_one), latencies(committed, &watching.of_all));
+    let (events, wholes) = (committed.len(), args.busy.div_ceil(WHOLE));
+    assert_eq!(one.len(), events / args.busy * (args.busy - wholes), "told to watchers of one store");
+    assert_eq!(whole.len(), events * wholes, "told to watchers of all stores");
+    let [before, idle, busy] = resident;
     println!(
         "{}",
         serde_json::json!({
-            "idle": args.idle, "busy": args.busy, "events": expected, "told": one.len() + whole.len(),
-            "rss_before": before, "rss_idle": with_idle, "rss_busy": peak,
+            "idle": args.idle, "busy": args.busy, "events": events, "told": one.len() + whole.len(),
+            "rss_before": before, "rss_idle": idle, "rss_busy": busy,
             "one_p50": at(&one, 0.5), "one_p99": at(&one, 0.99), "all_p50": at(&whole, 0.5), "all_p99": at(&whole, 0.99),
         })
     );
 }
 
-async fn wait(caught_up: &tokio::sync::Semaphore, count: usize) {
-    let all = caught_up.acquire_many(u32::try_from(count).expect("not that many"));
-    tokio::time::timeout(Duration::from_mins(2), all).await.expect("all are there").expect("open").forget();
+/// The watchers, some on each connection, and what arrives at them.
+#[derive(Default)]
+struct Watching {
+    tasks: JoinSet<()>,
+    client: Option<Client>,
+    of_one: Arrivals,
+    of_all: Arrivals,
+    there: Arc<AtomicUsize>,
 }
 
-async fn one(client: Client, store: String, number: usize, arrived: Arrivals, caught_up: Arc<tokio::sync::Semaphore>) {
+impl Watching {
+    fn client(&mut self, args: &Args) -> Client {
+        if self.tasks.len().is_multiple_of(A_CONNECTION) {
+            self.client = None;
+        }
+        self.client.get_or_insert_with(|| Client::connect(&args.addr, &args.token).expect("an address")).clone()
+    }
+
+    fn one(&mut self, args: &Args, store: String, number: usize) {
+        let (client, arrived, there) = (self.client(args), Arc::clone(&self.of_one), Arc::clone(&self.there));
+        self.tasks.spawn(one(client, store, number, arrived, there));
+    }
+
+    fn all(&mut self, args: &Args) {
+        let (client, arrived, there) = (self.client(args), Arc::clone(&self.of_all), Arc::clone(&self.there));
+        self.tasks.spawn(all(client, arrived, there));
+    }
+
+    /// Waits until so many more are there.
+    async fn caught_up(&self, count: usize) {
+        let waiting = async {
+            while self.there.load(Ordering::Relaxed) < count {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(2), waiting).await.expect("all are there");
+        self.there.store(0, Ordering::Relaxed);
+    }
+}
+
+async fn one(client: Client, store: String, number: usize, arrived: Arrivals, there: Arc<AtomicUsize>) {
     let mut watch = client.watch(&store, 0);
     while let Some(change) = watch.next().await {
         match change.expect("goes on") {
             Change::Event(event) => arrived.lock().unwrap().push(((number, event.sequence), Instant::now())),
-            Change::CaughtUp => caught_up.add_permits(1),
+            Change::CaughtUp => {
+                there.fetch_add(1, Ordering::Relaxed);
+            }
             Change::Snapshot(_) => {}
         }
     }
 }
 
-async fn all(client: Client, arrived: Arrivals, caught_up: Arc<tokio::sync::Semaphore>) {
+async fn all(client: Client, arrived: Arrivals, there: Arc<AtomicUsize>) {
     let mut watch = client.watch_all("", "");
     while let Some(told) = watch.next().await {
         match told.expect("goes on").change {
@@ -143,7 +170,9 @@ async fn all(client: Client, arrived: Arrivals, caught_up: Arc<tokio::sync::Sema
                 let number = event.store_id.strip_prefix("busy").and_then(|number| number.parse().ok());
                 arrived.lock().unwrap().push(((number.unwrap_or(usize::MAX), event.sequence), Instant::now()));
             }
-            Change::CaughtUp => caught_up.add_permits(1),
+            Change::CaughtUp => {
+                there.fetch_add(1, Ordering::Relaxed);
+            }
             Change::Snapshot(_) => {}
         }
     }

@@ -45,11 +45,11 @@ async fn clients_that_sleep_cost_bounded_memory_and_then_see_everything() {
     tokio::time::sleep(Duration::from_secs(seconds).saturating_sub(began.elapsed())).await;
     let grown = resident(lab.server.pid()) - before;
 
-    println!(
+    eprintln!(
         "{} clients slept for {:?} over {} MB of events: {} MB more",
         2 * SLEEPERS,
         began.elapsed(),
-        WRITES * EVENTS * TEXT >> 20,
+        (WRITES * EVENTS * TEXT) >> 20,
         grown >> 10
     );
     assert!(grown < MOST, "{grown} kB more");
