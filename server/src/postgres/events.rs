@@ -1,6 +1,6 @@
 //! Reading events: a store's own, by sequence; all of them, in the order of their commits.
 //!
-//! What a reader gets is whole: if something that followed its place was removed, it hears CURSOR_EXPIRED. Each answer
+//! What a reader gets is whole: if something that followed its place was removed, it hears `CURSOR_EXPIRED`. Each answer
 //! is one statement, so that the rows and what is known of removed ones are of one moment.
 
 use std::collections::BTreeMap;
