@@ -1,6 +1,7 @@
 //! Events: what happened to a store, as it is told to watchers.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use time::OffsetDateTime;
 
@@ -163,4 +164,22 @@ pub struct Cursor {
     pub transaction: u64,
     /// The row's number.
     pub row: i64,
+}
+
+/// Where a watch can go on when its own place is forgotten: everything after it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Oldest {
+    /// Of one store.
+    Sequence(i64),
+    /// Of all stores.
+    Cursor(Cursor),
+}
+
+impl fmt::Display for Oldest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sequence(sequence) => write!(f, "after_sequence {sequence}"),
+            Self::Cursor(_) => f.write_str("the cursor in this error's details"),
+        }
+    }
 }

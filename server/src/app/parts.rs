@@ -15,7 +15,7 @@ use super::health::Part;
 use crate::config::{self, CatalogError, Config, ConfigError};
 use crate::helm::{Helm, HelmConfig};
 use crate::kube::{Cluster, ClusterConfig};
-use crate::postgres::{self, Census, ConnectError, EventLog, Hints, PgStores, Queue, Schema, Tokens};
+use crate::postgres::{self, Census, ConnectError, EventLog, Hints, Keep, PgStores, Queue, Retention, Schema, Tokens};
 use crate::reconciler::Reconciler;
 use crate::system::{RandomIds, SystemClock};
 use crate::verify::Verifier;
@@ -100,7 +100,7 @@ impl Parts {
         Ok(Self { database, hints, hub, log, cluster, service, watches, tokens, helm, tools })
     }
 
-    /// Starts what carries news: from Postgres to this process, and from the log to its watchers.
+    /// Starts what carries news, from Postgres to this process and from the log to its watchers, and what removes the old.
     pub(super) fn start(
         &self,
         config: &Config,
@@ -109,7 +109,9 @@ impl Parts {
     ) -> Result<(), ConfigError> {
         let url = config.session_url()?;
         tasks.spawn(postgres::listen(url.expose().to_owned(), self.hints.clone(), shutdown.clone()));
-        tasks.spawn(postgres::keep_tidy(self.database.clone(), Arc::clone(&self.tools.clock), shutdown.clone()));
+        let keep = Keep { events: config.retention.events.into(), operations: config.retention.operations.into() };
+        let retention = Retention::new(self.database.clone(), Arc::clone(&self.tools.clock), keep);
+        tasks.spawn(retention.run(shutdown.clone()));
         tasks.spawn(self.hub.clone().run(self.log.clone(), self.hints.events(), shutdown.clone()));
         Ok(())
     }

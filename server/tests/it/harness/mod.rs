@@ -8,6 +8,7 @@ mod database;
 mod gateway;
 mod proxy;
 mod server;
+mod writer;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,8 +17,9 @@ pub(crate) use api::{Api, fields, reason};
 pub(crate) use cluster::Kubernetes;
 pub(crate) use database::Database;
 pub(crate) use gateway::Gateway;
-pub(crate) use proxy::Proxy;
+pub(crate) use proxy::{Proxy, authority};
 pub(crate) use server::{Server, peak_helms, signal};
+pub(crate) use writer::{SLOW_WRITES, Write, Writer};
 
 /// A variable that `make test` sets.
 pub(crate) fn env(name: &str) -> String {
