@@ -139,7 +139,7 @@ impl Watch {
         let page = self.watches.stores.list(&query).await?;
         for store in page.items {
             let matches = self.filter.matches(&store);
-            if self.filter != Filter::All {
+            if self.filter != StoreFilter::All {
                 self.matches.insert(store.uid, matches);
             }
             if matches {

@@ -83,7 +83,7 @@ impl Writer {
 
     pub(crate) async fn with_clock(url: &str, at_once: u32, clock: Arc<dyn Clock>) -> Self {
         let pool = postgres::connect(url, at_once).await.expect("a Postgres URL");
-        Self { stores: PgStores::new(pool, Arc::clone(&clock), Hints::default()), clock }
+        Self { stores: PgStores::new(pool, Arc::clone(&clock), Hints::default(), None), clock }
     }
 
     /// A store that is READY, with one event, whose operation has ended: no worker touches it.
