@@ -53,7 +53,7 @@ fn tell(change: &Change, cursor: &str) {
         Change::Snapshot(store) => println!("{} is {} {cursor}", store.store_id, access::state(store)),
         Change::Event(event) => {
             let v1::StoreEvent { store_id, sequence, r#type, message, .. } = &**event;
-            println!("{store_id} {sequence} {} {message} {cursor}", r#type);
+            println!("{store_id} {sequence} {type} {message} {cursor}");
         }
         Change::CaughtUp => println!("-- that was so far; now live {cursor}"),
     }

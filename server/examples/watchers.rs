@@ -61,8 +61,8 @@ async fn main() {
     }
     let before = resident(args.pid);
     let mut watching = Watching::default();
-    for n in 0..args.idle {
-        watching.one(&args, quiet[n % quiet.len()].clone(), usize::MAX);
+    for store in quiet.iter().cycle().take(args.idle) {
+        watching.one(&args, store.clone(), usize::MAX);
     }
     watching.caught_up(args.idle).await;
     tokio::time::sleep(Duration::from_secs(2)).await;

@@ -151,7 +151,7 @@ impl StoreService for Played {
         let mut store = store(&request.store_id);
         if let Act::Is(state) = &act {
             store.set_state(*state);
-            store.reason = "IMAGE_PULL_FAILED".to_owned();
+            "IMAGE_PULL_FAILED".clone_into(&mut store.reason);
         }
         self.play(act).await?;
         Ok(Response::new(store))

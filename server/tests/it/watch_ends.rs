@@ -15,7 +15,7 @@ use crate::grpc_raw::edge;
 use crate::harness::{Api, Lab, Write, Writer, fresh, reason};
 
 /// A heartbeat comes every 15 s; on a busy machine a little later.
-const BEAT: Duration = Duration::from_secs(20);
+const BEAT: Duration = Duration::from_secs(60);
 
 async fn token(lab: &Lab, tenant: &str) -> (TokenId, Api) {
     let made = lab.database.tokens().create(tenant.parse().unwrap(), Role::Viewer, "watcher", "test").await;
@@ -170,7 +170,7 @@ async fn a_place_before_what_is_kept_is_out_of_range_and_says_from_where_all_is_
     writer.write("default", "old", &Write::of(3)).await.unwrap();
     let began = Instant::now();
     while lab.database.value("SELECT count(*) FROM events").await != "0" {
-        assert!(began.elapsed() < Duration::from_secs(20), "nothing is removed");
+        assert!(began.elapsed() < Duration::from_mins(1), "nothing is removed");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 

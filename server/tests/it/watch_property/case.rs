@@ -59,14 +59,15 @@ pub(super) enum How {
     StalledAndDropped(Duration),
 }
 
+/// What is killed.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Fault {
     /// Every LISTEN connection ends.
-    ListenersKilled,
+    Listeners,
     /// Every connection to this database ends: readers', writers', listeners'.
-    ConnectionsKilled,
+    Connections,
     /// That server dies and is started again.
-    ServerKilled(usize),
+    Server(usize),
 }
 
 fn millis(most: u64) -> impl Strategy<Value = Duration> {
@@ -116,9 +117,9 @@ fn client() -> impl Strategy<Value = Client> {
 
 fn fault() -> impl Strategy<Value = Fault> {
     prop_oneof![
-        3 => Just(Fault::ListenersKilled),
-        2 => Just(Fault::ConnectionsKilled),
-        1 => (0..2_usize).prop_map(Fault::ServerKilled),
+        3 => Just(Fault::Listeners),
+        2 => Just(Fault::Connections),
+        1 => (0..2_usize).prop_map(Fault::Server),
     ]
 }
 

@@ -121,13 +121,13 @@ impl Stage {
 
     async fn strike(&self, fault: Fault) {
         match fault {
-            Fault::ListenersKilled => drop(self.database.pool.execute_unprepared(KILL_LISTENERS).await),
-            Fault::ConnectionsKilled => {
+            Fault::Listeners => drop(self.database.pool.execute_unprepared(KILL_LISTENERS).await),
+            Fault::Connections => {
                 drop(self.database.pool.execute_unprepared(KILL_CONNECTIONS).await);
                 // A pool trusts what it has just used: by the next case it asks again.
                 tokio::time::sleep(TRUSTED).await;
             }
-            Fault::ServerKilled(number) => {
+            Fault::Server(number) => {
                 let mut server = self.servers[number].lock().await;
                 server.kill9();
                 server.restart().await;
