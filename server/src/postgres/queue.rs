@@ -99,6 +99,10 @@ FOR UPDATE OF s SKIP LOCKED";
 const TAKE: &str = "
 UPDATE operations SET fence = $2, lease_owner = $3, lease_expires_at = clock_timestamp() + make_interval(secs => $4)
 WHERE id = $1 AND state IN ('PENDING', 'RUNNING')
+WITH left_over AS (
+  UPDATE operations SET lease_owner = NULL, lease_expires_at = NULL
+  WHERE store = (SELECT store FROM operations WHERE id = $1) AND id <> $1
+    AND lease_expires_at + make_interval(secs => $5) <= clock_timestamp())
   AND NOT EXISTS (
     SELECT FROM operations held
     WHERE held.store = operations.store AND held.lease_expires_at + make_interval(secs => $5) > clock_timestamp())
