@@ -91,6 +91,7 @@ impl Parts {
             hints: hints.clone(),
             helm: helm.clone(),
             cluster: cluster.clone(),
+            helm_timeout: Duration::from_secs(config.helm.timeout_seconds),
             verifier: Verifier::new(cluster.clone(), config.verify.via),
             catalog,
             clock,

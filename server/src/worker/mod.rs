@@ -45,6 +45,8 @@ pub struct Tools {
     pub hints: Hints,
     /// Runs helm.
     pub helm: Helm,
+    /// How long one helm run may take.
+    pub helm_timeout: Duration,
     /// Asks Kubernetes.
     pub cluster: Cluster,
     /// Asks shops whether they sell.

@@ -20,8 +20,6 @@ use crate::helm::{Release, Run};
 use crate::kube::NamespaceSpec;
 use crate::postgres::{Claim, FenceError, Lease};
 
-/// How long one helm run may take; the slowest good ones take seconds.
-const HELM_TIMEOUT: Duration = Duration::from_mins(3);
 /// Between attempts to write while Postgres is away.
 const WRITE_RETRY: Duration = Duration::from_millis(300);
 
@@ -143,7 +141,7 @@ impl Work {
             renewed: self.renewed(),
             silence: self.tools.queue.lease() / 2,
             cancel: cancel.clone(),
-            timeout: HELM_TIMEOUT,
+            timeout: self.tools.helm_timeout,
             operation_id: self.operation.id.to_string(),
             store_uid: self.store.uid.to_string(),
         };
