@@ -55,6 +55,7 @@ pub(super) struct Parts {
     hints: Hints,
     hub: Hub,
     log: EventLog,
+    clock: Arc<dyn Clock>,
     pub(super) cluster: Cluster,
     pub(super) service: Service,
     pub(super) watches: Watches,
@@ -87,17 +88,16 @@ impl Parts {
         let (shared_clock, shared_ids) = (Arc::clone(&clock), Arc::clone(&ids));
         let service = Service::new(stores, credentials, shared_clock, shared_ids, Arc::clone(&catalog), &config.domain);
         let tools = Tools {
-            queue: Queue::new(database.clone(), Arc::clone(&clock), hints.clone(), lease),
+            queue: Queue::new(database.clone(), hints.clone(), lease),
             hints: hints.clone(),
             helm: helm.clone(),
-            cluster: cluster.clone(),
             helm_timeout: Duration::from_secs(config.helm.timeout_seconds),
+            cluster: cluster.clone(),
             verifier: Verifier::new(cluster.clone(), config.verify.via),
             catalog,
-            clock,
             ids,
         };
-        Ok(Self { database, hints, hub, log, cluster, service, watches, tokens, helm, tools })
+        Ok(Self { database, hints, hub, log, clock, cluster, service, watches, tokens, helm, tools })
     }
 
     /// Starts what carries news: from Postgres to this process, and from the log to its watchers.
@@ -112,7 +112,7 @@ impl Parts {
             None => config.database_url()?,
         };
         tasks.spawn(postgres::listen(url.expose().to_owned(), self.hints.clone(), shutdown.clone()));
-        tasks.spawn(postgres::keep_tidy(self.database.clone(), Arc::clone(&self.tools.clock), shutdown.clone()));
+        tasks.spawn(postgres::keep_tidy(self.database.clone(), Arc::clone(&self.clock), shutdown.clone()));
         tasks.spawn(self.hub.clone().run(self.log.clone(), self.hints.events(), shutdown.clone()));
         Ok(())
     }

@@ -90,7 +90,7 @@ impl Work {
     }
 
     async fn fail(&mut self, failure: Failure) -> Result<(), Setback> {
-        let now = self.tools.clock.now();
+        let now = self.now();
         self.write(&|snapshot| decide::failed(snapshot, failure.clone(), now)).await
     }
 
@@ -104,7 +104,7 @@ impl Work {
             let took = self.attempt(step).await?;
             done = Some((step, took));
         }
-        let (simulated, now) = (self.simulated, self.tools.clock.now());
+        let (simulated, now) = (self.simulated, self.now());
         self.write(&|snapshot| match done {
             None => decide::succeeded(snapshot, now),
             Some((step, took)) => decide::step_succeeded(snapshot, step, took, simulated)
@@ -122,7 +122,7 @@ impl Work {
             let took = self.attempt(step).await?;
             done = Some((step, took));
         }
-        let (simulated, now) = (self.simulated, self.tools.clock.now());
+        let (simulated, now) = (self.simulated, self.now());
         self.write(&|snapshot| match done {
             None => decide::undone(snapshot, now),
             Some((step, took)) => {

@@ -133,7 +133,7 @@ async fn repair(work: &mut Work, found: Option<&ReleaseObservation>, how: &str) 
     let what = format!("Release {} was left {status}; it is {how}", work.store.placement.release);
     let record = AuditRecord {
         id: work.tools.ids.uuid(),
-        at: work.tools.clock.now(),
+        at: work.now(),
         tenant: work.store.tenant.clone(),
         actor: "worker".into(),
         token: None,
