@@ -61,7 +61,9 @@ impl Work {
     async fn walk(&mut self) -> Result<(), Setback> {
         if !self.operation.undoing {
             match self.forwards().await {
-                Ok(()) => return Ok(()),
+                Ok(()) if !self.operation.undoing => return Ok(()),
+                // Somebody cancelled it while its last step ended.
+                Ok(()) => {}
                 Err(Setback::Stopped) if self.is_cancelled() => self.begin_undo(decide::cancelled()).await?,
                 Err(Setback::Failed(failure)) => {
                     if !self.undoes_failures() {
