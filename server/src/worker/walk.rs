@@ -16,6 +16,7 @@ use super::leases::Held;
 use super::outcome::{FEW, Setback, Tries};
 use super::steps;
 use super::work::Work;
+use crate::failpoints::{Moment, Then, reached};
 use crate::postgres::Claim;
 
 /// Walks an operation as far as it goes, and lets go of it.
@@ -153,10 +154,14 @@ impl Work {
         let mut few = 0;
         let mut last: Option<Failure> = None;
         loop {
+            reached(&self.store.id, step, Moment::Before).await;
             let result = match self.keep_time() {
                 Ok(()) => steps::run(step, self).instrument(span.clone()).await,
                 Err(up) => Err(up),
             };
+            if result.is_ok() && reached(&self.store.id, step, Moment::After).await == Then::Again {
+                continue;
+            }
             let (failure, tries, after) = match result {
                 Ok(()) => return Ok(began.elapsed()),
                 Err(Setback::Again { failure, tries, after }) => (failure, tries, after),
