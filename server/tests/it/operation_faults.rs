@@ -43,7 +43,11 @@ async fn every_step_survives_every_fault_of_its_store() {
     let began = Instant::now();
     let played = futures::stream::iter(cases).map(|case| async {
         let result = AssertUnwindSafe(single::play(&stage, &case)).catch_unwind().await;
-        (case, result.unwrap_or_else(|panic| Err(words(&*panic))))
+        let result = result.unwrap_or_else(|panic| Err(words(&*panic)));
+        if let Err(problem) = &result {
+            say(&format!("{case}: {problem}"));
+        }
+        (case, result)
     });
     let results: Vec<_> = played.buffer_unordered(AT_ONCE).collect().await;
     stage.lab.database.assert_sound().await;

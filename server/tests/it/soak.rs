@@ -64,7 +64,7 @@ async fn soak(replicas: usize) {
     let balancer = Balancer::before(servers.iter().map(Server::address).collect()).await;
     let client = || Client::connect(&balancer.address.to_string(), &token).expect("an address");
 
-    let watchers = Watchers::start(balancer.address, &token, WATCHERS);
+    let watchers = Watchers::start(balancer.address, &token, WATCHERS).await;
     let stop = CancellationToken::new();
     let mut havoc = Havoc::new(servers, StdRng::seed_from_u64(seed));
     let loads = (0..CLIENTS).map(|n| {

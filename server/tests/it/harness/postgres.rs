@@ -1,19 +1,31 @@
 //! A Postgres of a test's own, which it may stop.
 
-use std::path::Path;
-use std::process::Command;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
 pub(crate) struct Postgres {
     /// Of its superuser.
     pub(crate) url: String,
     dir: tempfile::TempDir,
+    /// Deletes it when its input ends: also when the test is killed.
+    keeper: Child,
 }
 
 impl Postgres {
     pub(crate) fn start() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
+        let keeper = Command::new("sh")
+            .args(["-c", "cat; exec \"$@\" >/dev/null 2>&1", "keeper"])
+            .arg(script())
+            .args(words("delete", dir.path()))
+            .stdin(Stdio::piped())
+            // A terminal's Ctrl-C is not for it.
+            .process_group(0)
+            .spawn()
+            .expect("a shell");
         let url = run("up", dir.path());
-        Self { url, dir }
+        Self { url, dir, keeper }
     }
 
     /// Stops it as its operator would: connections are cut.
@@ -29,14 +41,22 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        run("delete", self.dir.path());
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
     }
 }
 
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../dev/postgres")
+}
+
+fn words(verb: &str, dir: &Path) -> [String; 6] {
+    let dir = dir.to_str().expect("a path in UTF-8");
+    [verb, "--dir", dir, "--scratch", "--database", "postgres"].map(str::to_owned)
+}
+
 fn run(verb: &str, dir: &Path) -> String {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dev/postgres");
-    let words = [verb, "--dir", dir.to_str().expect("a path in UTF-8"), "--scratch", "--database", "postgres"];
-    let output = Command::new(script).args(words).output().expect("dev/postgres");
+    let output = Command::new(script()).args(words(verb, dir)).output().expect("dev/postgres");
     assert!(output.status.success(), "dev/postgres {verb}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }

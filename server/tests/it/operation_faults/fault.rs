@@ -1,4 +1,4 @@
-//! What goes wrong. To add a fault: a variant, its place in [`Fault::all`], when it can strike in [`Fault::phases`], and
+//! What goes wrong. To add a fault: a variant, its place in `single` or `of_servers`, when it can strike in [`Fault::phases`], and
 //! how it strikes in `single` (one store) or `rounds` (a whole server).
 
 use std::fmt;

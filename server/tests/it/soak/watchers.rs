@@ -9,6 +9,7 @@ use futures::StreamExt as _;
 use storeplane_client::{Change, Client, v1};
 use storeplane_proto::v1::WatchStoresRequest;
 use storeplane_proto::v1::watch_stores_response::Update;
+use tokio::sync::Semaphore;
 
 use crate::harness::{Api, Database};
 
@@ -44,13 +45,16 @@ pub(super) struct Seen {
 }
 
 impl Watchers {
-    /// So many watch everything.
-    pub(super) fn start(address: SocketAddr, token: &str, count: usize) -> Self {
+    /// So many watch everything, from before there is anything.
+    pub(super) async fn start(address: SocketAddr, token: &str, count: usize) -> Self {
         let book = Arc::<Book>::default();
         book.all.lock().expect("no panic").resize(count, Vec::new());
+        let begun = Arc::new(Semaphore::new(0));
         for n in 0..count {
-            tokio::spawn(watch_all(Api::connect(address, token), Arc::clone(&book), n));
+            tokio::spawn(watch_all(Api::connect(address, token), Arc::clone(&book), n, Arc::clone(&begun)));
         }
+        let all = u32::try_from(count).expect("a few");
+        begun.acquire_many(all).await.expect("open").forget();
         Self(book)
     }
 
@@ -150,13 +154,16 @@ impl Seen {
     }
 }
 
-async fn watch_all(api: Api, book: Arc<Book>, n: usize) {
+async fn watch_all(api: Api, book: Arc<Book>, n: usize, begun: Arc<Semaphore>) {
     let mut cursor = String::new();
     loop {
         let request = WatchStoresRequest { cursor: cursor.clone(), ..WatchStoresRequest::default() };
         if let Ok(stream) = api.stores.clone().watch_stores(request).await {
             let mut stream = stream.into_inner();
             while let Ok(Some(message)) = stream.message().await {
+                if cursor.is_empty() {
+                    begun.add_permits(1);
+                }
                 cursor = message.cursor;
                 if let Some(Update::Event(event)) = message.update {
                     book.all.lock().expect("no panic")[n].push((event.uid, event.sequence));
