@@ -3,7 +3,8 @@
 //! - [`cli`] and [`config`]: how it is started. [`app`]: the wiring, and its beginning and end.
 //! - [`grpc`] and [`http`]: the edge. Requests to commands, rows to messages.
 //! - [`postgres`]: everything that outlives the process. [`watch`]: events to watchers.
-//! - [`worker`]: walks operations; the only caller of [`helm`], [`kube`] and [`verify`].
+//! - [`worker`]: walks operations; the only caller of [`helm`] and [`verify`]. [`reconciler`]: compares stores with the cluster.
+//!   Both ask [`kube`].
 //! - [`telemetry`]: log and traces. [`system`]: clock and random source. [`secret`]: texts that do not print.
 //! - [`failpoints`]: where tests hold the worker; nothing in a release.
 //!
@@ -18,6 +19,7 @@ pub mod helm;
 pub mod http;
 pub mod kube;
 pub mod postgres;
+pub mod reconciler;
 pub mod secret;
 pub mod system;
 pub mod telemetry;

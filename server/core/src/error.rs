@@ -1,5 +1,6 @@
 //! Why a command is not carried out. Each has a stable reason for programs and a text for people.
 
+use crate::event::Oldest;
 use crate::ids::{OperationId, Tenant};
 use crate::store::State;
 
@@ -90,10 +91,10 @@ pub enum Refusal {
         needed: &'static str,
     },
     /// The events after the cursor are no longer kept.
-    #[error("events after the cursor are no longer kept; the oldest one kept is {oldest}")]
+    #[error("events after the cursor are no longer kept; a watch can begin anew, or go on from {oldest}")]
     CursorExpired {
-        /// The oldest cursor or sequence from which a watch can begin.
-        oldest: String,
+        /// From where on all is kept.
+        oldest: Oldest,
     },
 }
 

@@ -15,7 +15,8 @@ use super::health::Part;
 use crate::config::{self, CatalogError, Config, ConfigError};
 use crate::helm::{Helm, HelmConfig};
 use crate::kube::{Cluster, ClusterConfig};
-use crate::postgres::{self, ConnectError, EventLog, Hints, PgStores, Queue, Schema, Tokens};
+use crate::postgres::{self, Census, ConnectError, EventLog, Hints, Keep, PgStores, Queue, Retention, Schema, Tokens};
+use crate::reconciler::Reconciler;
 use crate::system::{RandomIds, SystemClock};
 use crate::verify::Verifier;
 use crate::watch::{Hub, Watches};
@@ -100,21 +101,32 @@ impl Parts {
         Ok(Self { database, hints, hub, log, clock, cluster, service, watches, tokens, helm, tools })
     }
 
-    /// Starts what carries news: from Postgres to this process, and from the log to its watchers.
+    /// Starts what carries news, from Postgres to this process and from the log to its watchers, and what removes the old.
     pub(super) fn start(
         &self,
         config: &Config,
         tasks: &TaskTracker,
         shutdown: &CancellationToken,
     ) -> Result<(), ConfigError> {
-        let url = match &config.database.listen_url {
-            Some(url) => url,
-            None => config.database_url()?,
-        };
+        let url = config.session_url()?;
         tasks.spawn(postgres::listen(url.expose().to_owned(), self.hints.clone(), shutdown.clone()));
-        tasks.spawn(postgres::keep_tidy(self.database.clone(), Arc::clone(&self.clock), shutdown.clone()));
+        let keep = Keep { events: config.retention.events.into(), operations: config.retention.operations.into() };
+        let retention = Retention::new(self.database.clone(), Arc::clone(&self.clock), keep);
+        tasks.spawn(retention.run(shutdown.clone()));
         tasks.spawn(self.hub.clone().run(self.log.clone(), self.hints.events(), shutdown.clone()));
         Ok(())
+    }
+
+    /// What compares stores with the cluster.
+    pub(super) fn reconciler(&self, config: &Config, tasks: &TaskTracker) -> Result<Reconciler, ConfigError> {
+        let Tools { clock, hints, catalog, .. } = &self.tools;
+        Ok(Reconciler {
+            census: Census::new(self.database.clone(), Arc::clone(clock), hints.clone()),
+            cluster: self.cluster.clone(),
+            catalog: Arc::clone(catalog),
+            url: config.session_url()?.clone(),
+            tasks: tasks.clone(),
+        })
     }
 
     /// Looks at the parts that may be away.

@@ -18,7 +18,7 @@ pub struct Overrides {
     /// URL of the Postgres database.
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
-    /// The same past a pooler, for LISTEN [default: the database's URL].
+    /// The same past a pooler, for LISTEN and advisory locks [default: the database's URL].
     #[arg(long, global = true, env = "STOREPLANE_LISTEN_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub listen_database_url: Option<String>,
     /// Most database connections [default: 10].
@@ -51,6 +51,12 @@ pub struct Overrides {
     /// How long a shutdown waits for what is going on [default: 10].
     #[arg(long, global = true, env = "STOREPLANE_SHUTDOWN_SECONDS", value_name = "SECONDS")]
     pub shutdown_seconds: Option<String>,
+    /// How long events are kept: 12h, 90d [default: 90d].
+    #[arg(long, global = true, env = "STOREPLANE_RETENTION_EVENTS", value_name = "AGE")]
+    pub retention_events: Option<String>,
+    /// How long operations are kept after their end [default: 90d].
+    #[arg(long, global = true, env = "STOREPLANE_RETENTION_OPERATIONS", value_name = "AGE")]
+    pub retention_operations: Option<String>,
     /// Domain below which shops get their host names [default: localhost].
     #[arg(long, global = true, env = "STOREPLANE_DOMAIN", value_name = "DOMAIN")]
     pub domain: Option<String>,
@@ -94,6 +100,8 @@ impl Overrides {
             ("helm.binary", &self.helm_bin),
             ("domain", &self.domain),
             ("charts.dir", &self.charts_dir),
+            ("retention.events", &self.retention_events),
+            ("retention.operations", &self.retention_operations),
             ("verify.via", &self.verify_via),
             ("log.format", &self.log_format),
             ("log.filter", &self.log),

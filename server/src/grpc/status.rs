@@ -5,9 +5,12 @@ use std::error::Error;
 use std::time::Duration;
 
 use storeplane_core::error::{PortError, Refusal, Violation};
+use storeplane_core::event::Oldest;
 use storeplane_core::failure::truncate;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+use super::opaque;
 
 /// `google.rpc.ErrorInfo.domain` of every error.
 pub const DOMAIN: &str = "storeplane";
@@ -92,7 +95,11 @@ pub fn refusal(refusal: &Refusal) -> Status {
             Code::PermissionDenied
         }
         Refusal::CursorExpired { oldest } => {
-            tell("oldest", oldest.clone());
+            let place = match oldest {
+                Oldest::Sequence(sequence) => sequence.to_string(),
+                Oldest::Cursor(cursor) => opaque::cursor(*cursor),
+            };
+            tell("oldest", place);
             Code::OutOfRange
         }
     };

@@ -125,7 +125,7 @@ impl Cluster {
 }
 
 /// One release for each namespace and name, from the records of its revisions.
-fn fold<'a>(records: impl Iterator<Item = &'a ObjectMeta>) -> Vec<ListedRelease> {
+pub(super) fn fold<'a>(records: impl Iterator<Item = &'a ObjectMeta>) -> Vec<ListedRelease> {
     let mut releases = BTreeMap::<(String, String), ReleaseObservation>::new();
     for record in records {
         let Some((name, revision)) = read(record) else { continue };

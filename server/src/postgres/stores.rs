@@ -132,7 +132,8 @@ impl Stores for PgStores {
         {
             // An older operation of the store: it has ended, and the decision sees that.
             let row = owned(tenant, *id).one(&transaction).await.map_err(port_error)?;
-            before.operation = rows::operation(row.ok_or_else(|| super::error::broken("an operation vanished"))?)?;
+            let missing = || Refusal::NotFound { kind: "operation", name: id.to_string() };
+            before.operation = rows::operation(row.ok_or_else(missing)?)?;
         }
         let change = decide(before.clone())?;
         let made = (change.store.uid, change.operation.id);

@@ -29,7 +29,7 @@ fn every_refusal() -> Vec<Refusal> {
         Refusal::NotCancellable { operation: OperationId(Uuid::nil()) },
         Refusal::CredentialsNotThere { state: State::Provisioning },
         Refusal::PermissionDenied { role: "viewer", needed: "operator" },
-        Refusal::CursorExpired { oldest: "42".into() },
+        Refusal::CursorExpired { oldest: Oldest::Sequence(42) },
     ]
 }
 

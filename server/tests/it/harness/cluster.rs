@@ -55,7 +55,7 @@ impl Kubernetes {
         assert_eq!(self.releases(&name).await, Vec::<String>::new());
     }
 
-    async fn client(&self) -> kube::Client {
+    pub(crate) async fn client(&self) -> kube::Client {
         self.cluster.client().await.expect("a client")
     }
 

@@ -18,13 +18,6 @@ async fn server(url: &str) -> DatabaseConnection {
     postgres::connect(url, 1).await.expect("a Postgres URL")
 }
 
-/// `host:port` in a URL.
-pub(crate) fn authority(url: &str) -> String {
-    let after = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let host = after.rsplit_once('@').map_or(after, |(_, rest)| rest);
-    host.split(['/', '?']).next().unwrap_or_default().to_owned()
-}
-
 impl Database {
     pub(crate) async fn create() -> Self {
         Self::create_on(&env("STOREPLANE_TEST_DATABASE_URL")).await

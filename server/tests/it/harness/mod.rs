@@ -8,10 +8,12 @@ mod cluster;
 mod database;
 mod desk;
 mod gate;
+mod gateway;
 mod postgres;
 mod proxy;
 mod server;
 mod wire;
+mod writer;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,13 +21,15 @@ use std::path::{Path, PathBuf};
 pub(crate) use api::{Api, fields, reason};
 pub(crate) use balancer::Balancer;
 pub(crate) use cluster::Kubernetes;
-pub(crate) use database::{Database, authority};
+pub(crate) use database::Database;
 pub(crate) use desk::{Desk, Hold};
 pub(crate) use gate::{Gate, Seen as Requests, Set, Trick, Which};
+pub(crate) use gateway::Gateway;
 pub(crate) use postgres::Postgres;
-pub(crate) use proxy::Proxy;
+pub(crate) use proxy::{Proxy, authority};
 pub(crate) use server::{Server, helms_of, peak_helms, signal};
 pub(crate) use wire::Wire;
+pub(crate) use writer::{SLOW_WRITES, Write, Writer};
 
 /// A variable that `make test` sets.
 pub(crate) fn env(name: &str) -> String {
