@@ -10,6 +10,10 @@ for word in "$@"; do
   [ "$word" != -- ] || next=1
 done
 echo "$1" >>"$desk/$release.ran"
+# Two at a time must never be.
+last=$(cat "$desk/$release.pid" 2>/dev/null)
+if [ -n "$last" ] && grep -qsa -- "--namespace=$release" "/proc/$last/cmdline"; then echo "$last and $$" >>"$desk/$release.overlaps"; fi
+echo $$ >"$desk/$release.pid"
 [ -s "$desk/$release.helm" ] || exec "$helm" "$@"
 read -r phase scenario <"$desk/$release.helm"
 played() { sed -i 1d "$desk/$release.helm" && echo "$phase $scenario" >>"$desk/$release.played"; }

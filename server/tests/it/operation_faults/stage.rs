@@ -107,6 +107,12 @@ impl Stage {
         self.desk.path().join(format!("{}.acting", subject.namespace())).exists()
     }
 
+    /// Helms that worked on this store at the same time; empty, unless a promise is broken.
+    pub(super) fn overlaps(&self, subject: &Subject) -> String {
+        let file = self.desk.path().join(format!("{}.overlaps", subject.namespace()));
+        std::fs::read_to_string(file).unwrap_or_default()
+    }
+
     /// The chart of every store here.
     pub(super) fn chart(&self) -> String {
         self.setup.charts.join("sample").display().to_string()

@@ -90,6 +90,10 @@ async fn cluster(stage: &Stage, subject: &Subject, goal: Goal) -> Result<(), Str
     if releases != wanted || there != goal.leaves() {
         return Err(format!("releases {releases:?}, namespace {there} though it is {goal:?}"));
     }
+    let overlaps = stage.overlaps(subject);
+    if !overlaps.is_empty() {
+        return Err(format!("helms worked on it at the same time: {overlaps}"));
+    }
     match helms_of(&namespace) {
         left if left.is_empty() => Ok(()),
         left => Err(format!("helms are left: {left:?}")),
