@@ -119,9 +119,9 @@ impl Parts {
 
     /// What compares stores with the cluster.
     pub(super) fn reconciler(&self, config: &Config, tasks: &TaskTracker) -> Result<Reconciler, ConfigError> {
-        let Tools { clock, hints, catalog, .. } = &self.tools;
+        let Tools { hints, catalog, .. } = &self.tools;
         Ok(Reconciler {
-            census: Census::new(self.database.clone(), Arc::clone(clock), hints.clone()),
+            census: Census::new(self.database.clone(), Arc::clone(&self.clock), hints.clone()),
             cluster: self.cluster.clone(),
             catalog: Arc::clone(catalog),
             url: config.session_url()?.clone(),
