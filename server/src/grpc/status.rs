@@ -95,16 +95,19 @@ pub fn refusal(refusal: &Refusal) -> Status {
             Code::PermissionDenied
         }
         Refusal::CursorExpired { oldest } => {
-            let place = match oldest {
-                Oldest::Sequence(sequence) => sequence.to_string(),
-                Oldest::Cursor(cursor) => opaque::cursor(*cursor),
-            };
-            tell("oldest", place);
+            tell("oldest", place(oldest));
             Code::OutOfRange
         }
     };
     details.set_error_info(refusal.reason(), DOMAIN, metadata);
     Status::with_error_details(code, message, details)
+}
+
+fn place(oldest: &Oldest) -> String {
+    match oldest {
+        Oldest::Sequence(sequence) => sequence.to_string(),
+        Oldest::Cursor(cursor) => opaque::cursor(*cursor),
+    }
 }
 
 fn field(violation: &Violation) -> FieldViolation {

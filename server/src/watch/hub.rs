@@ -134,7 +134,9 @@ impl Hub {
                     return Ok(());
                 }
                 if wait >= LONG {
-                    unsettled.into_iter().for_each(|(store, sequence)| self.tell(store, News::Look(sequence)));
+                    for (store, sequence) in unsettled {
+                        self.tell(store, News::Look(sequence));
+                    }
                 }
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(SETTLE.1);
