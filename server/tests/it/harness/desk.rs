@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use storeplane_core::operation::Step;
 
 /// Longer than anything takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(150);
 
 pub(crate) struct Desk(tempfile::TempDir);
 

@@ -58,7 +58,7 @@ async fn wait_at<'a>(stage: &Stage, case: &'a Case) -> Result<Held<'a>, String> 
     let side = if case.phase == Phase::After { "after" } else { "before" };
     let hold = stage.desk.hold(&subject.id, case.passage.step, side);
     stage.embark(&mut subject, case.passage).await?;
-    hold.reached().await?;
+    stage.reached(&hold, &subject).await?;
     Ok(Held { case, subject, hold, set: None })
 }
 

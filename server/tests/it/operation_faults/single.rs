@@ -35,7 +35,7 @@ pub(super) async fn play(stage: &Stage, case: &Case) -> Result<(), String> {
     }
     let hold = stage.desk.hold(&subject.id, case.passage.step, side);
     stage.embark(&mut subject, case.passage).await?;
-    hold.reached().await?;
+    stage.reached(&hold, &subject).await?;
     let armed = strike(stage, case, &mut subject, &hold).await?;
     hold.release();
     end(stage, case, &mut subject, armed).await

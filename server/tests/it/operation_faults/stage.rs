@@ -7,7 +7,7 @@ use storeplane_proto::v1::{CancelOperationRequest, Store, StoreState};
 use uuid::Uuid;
 
 use super::passage::{Effect, Passage};
-use crate::harness::{Api, Database, Desk, Gate, Lab, Setup, Wire, authority, env, fresh};
+use crate::harness::{Api, Database, Desk, Gate, Hold, Lab, Setup, Wire, authority, env, fresh};
 
 pub(super) struct Stage {
     pub(super) lab: Lab,
@@ -50,7 +50,7 @@ impl Stage {
         let setup = setup
             .with("FAILPOINTS", desk.failpoints())
             .with("STOREPLANE_LEASE_SECONDS", "3")
-            .with("STOREPLANE_HELM_TIMEOUT_SECONDS", "12")
+            .with("STOREPLANE_HELM_TIMEOUT_SECONDS", "20")
             .with("STOREPLANE_MAX_HELM_PROCESSES", "24");
         let lab = setup.clone().start_on(Database::create_on(postgres).await).await;
         Self { lab, setup, desk, gate, wire }
@@ -138,10 +138,17 @@ impl Stage {
         }
         let turn = self.desk.hold(&subject.id, Passage::turning_point(passage.kind), "before");
         self.begin(subject, passage.kind).await?;
-        turn.reached().await?;
+        self.reached(&turn, subject).await?;
         self.cancel(subject).await?;
         turn.release();
         Ok(())
+    }
+
+    /// Waits until a worker is held there; else says how the store is.
+    pub(super) async fn reached(&self, hold: &Hold, subject: &Subject) -> Result<(), String> {
+        let Err(problem) = hold.reached().await else { return Ok(()) };
+        let store = self.api().get(&subject.id).await.map_err(|status| format!("{problem}; {status}"))?;
+        Err(format!("{problem}: {} {} {}", store.state().as_str_name(), store.reason, store.message))
     }
 
     pub(super) async fn cancel(&self, subject: &mut Subject) -> Result<(), String> {
