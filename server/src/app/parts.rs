@@ -56,6 +56,7 @@ pub(super) struct Parts {
     hints: Hints,
     hub: Hub,
     log: EventLog,
+    clock: Arc<dyn Clock>,
     pub(super) cluster: Cluster,
     pub(super) service: Service,
     pub(super) watches: Watches,
@@ -88,16 +89,16 @@ impl Parts {
         let (shared_clock, shared_ids) = (Arc::clone(&clock), Arc::clone(&ids));
         let service = Service::new(stores, credentials, shared_clock, shared_ids, Arc::clone(&catalog), &config.domain);
         let tools = Tools {
-            queue: Queue::new(database.clone(), Arc::clone(&clock), hints.clone(), lease),
+            queue: Queue::new(database.clone(), hints.clone(), lease),
             hints: hints.clone(),
             helm: helm.clone(),
+            helm_timeout: Duration::from_secs(config.helm.timeout_seconds),
             cluster: cluster.clone(),
             verifier: Verifier::new(cluster.clone(), config.verify.via),
             catalog,
-            clock,
             ids,
         };
-        Ok(Self { database, hints, hub, log, cluster, service, watches, tokens, helm, tools })
+        Ok(Self { database, hints, hub, log, clock, cluster, service, watches, tokens, helm, tools })
     }
 
     /// Starts what carries news, from Postgres to this process and from the log to its watchers, and what removes the old.
@@ -110,7 +111,7 @@ impl Parts {
         let url = config.session_url()?;
         tasks.spawn(postgres::listen(url.expose().to_owned(), self.hints.clone(), shutdown.clone()));
         let keep = Keep { events: config.retention.events.into(), operations: config.retention.operations.into() };
-        let retention = Retention::new(self.database.clone(), Arc::clone(&self.tools.clock), keep);
+        let retention = Retention::new(self.database.clone(), Arc::clone(&self.clock), keep);
         tasks.spawn(retention.run(shutdown.clone()));
         tasks.spawn(self.hub.clone().run(self.log.clone(), self.hints.events(), shutdown.clone()));
         Ok(())
@@ -118,9 +119,9 @@ impl Parts {
 
     /// What compares stores with the cluster.
     pub(super) fn reconciler(&self, config: &Config, tasks: &TaskTracker) -> Result<Reconciler, ConfigError> {
-        let Tools { clock, hints, catalog, .. } = &self.tools;
+        let Tools { hints, catalog, .. } = &self.tools;
         Ok(Reconciler {
-            census: Census::new(self.database.clone(), Arc::clone(clock), hints.clone()),
+            census: Census::new(self.database.clone(), Arc::clone(&self.clock), hints.clone()),
             cluster: self.cluster.clone(),
             catalog: Arc::clone(catalog),
             url: config.session_url()?.clone(),

@@ -93,6 +93,8 @@ pub struct Helm {
     pub binary: PathBuf,
     /// Most helm processes at once.
     pub max_processes: usize,
+    /// How long one helm run may take.
+    pub timeout_seconds: u64,
 }
 
 /// `[worker]`

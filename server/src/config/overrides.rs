@@ -39,6 +39,9 @@ pub struct Overrides {
     /// Most helm processes at once [default: by cores and memory].
     #[arg(long, global = true, env = "STOREPLANE_MAX_HELM_PROCESSES", value_name = "COUNT")]
     pub max_helm_processes: Option<String>,
+    /// How long one helm run may take [default: 180].
+    #[arg(long, global = true, env = "STOREPLANE_HELM_TIMEOUT_SECONDS", value_name = "SECONDS")]
+    pub helm_timeout_seconds: Option<String>,
     /// Most operations worked on at once [default: 256].
     #[arg(long, global = true, env = "STOREPLANE_MAX_OPERATIONS", value_name = "COUNT")]
     pub max_operations: Option<String>,
@@ -107,6 +110,7 @@ impl Overrides {
         let numbers = [
             ("database.pool_size", &self.database_pool_size),
             ("helm.max_processes", &self.max_helm_processes),
+            ("helm.timeout_seconds", &self.helm_timeout_seconds),
             ("worker.max_operations", &self.max_operations),
             ("worker.lease_seconds", &self.lease_seconds),
             ("limits.stores_per_tenant", &self.stores_per_tenant),

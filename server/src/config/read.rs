@@ -46,6 +46,7 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
             binary: section.take("binary", PathBuf::from("helm")),
             max_processes: section
                 .checked("max_processes", max_helm_processes(), "must be 1 to 64", |n| (1..=64).contains(n)),
+            timeout_seconds: section.checked("timeout_seconds", 180, "must be 5 to 1800", |n| (5..=1800).contains(n)),
         }),
         worker: root.section("worker", |section| Worker {
             max_operations: section.checked("max_operations", 256, "must be 1 to 10000", |n| (1..=10_000).contains(n)),
