@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::postgres::{EventLog, Tokens};
 
+pub use all::Start;
 pub use hub::Hub;
 
 /// Between two heartbeats, and between two looks at the watcher's token.
