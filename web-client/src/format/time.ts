@@ -42,8 +42,11 @@ export function day(date: Date): string {
   return date.toLocaleDateString(undefined, { dateStyle: 'medium' });
 }
 
-/** To the second, in the viewer's zone. */
-export function clock(date: Date): string {
+/** To the second, in the viewer's zone; the day as well where it is not today. */
+export function clock(date: Date, now = new Date()): string {
+  if (date.toDateString() !== now.toDateString()) {
+    return date.toLocaleString(undefined, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+  }
   return date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 }
 

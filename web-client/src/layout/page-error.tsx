@@ -19,7 +19,7 @@ export function PageError({ error }: ErrorComponentProps) {
       <Title order={1} size="h3">
         This page did not work
       </Title>
-      <Text className="dimmed wrap">{error.message}</Text>
+      <Text className="dimmed wrap">{error instanceof Error ? error.message : String(error)}</Text>
       <Button onClick={() => window.location.reload()}>Reload</Button>
     </Stack>
   );

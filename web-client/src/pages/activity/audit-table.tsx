@@ -1,7 +1,7 @@
-import { Anchor, Skeleton, Table, Text, UnstyledButton } from '@mantine/core';
-import { Link } from '@tanstack/react-router';
+import { Skeleton, Table, Text, UnstyledButton } from '@mantine/core';
 import { outcome, words } from '@/format/words';
 import { type AuditEvent, AuditOutcome } from '@/gen/storeplane/v1/audit_pb';
+import { AnchorLink } from '@/ui/link';
 import { Ago } from '@/ui/time';
 
 const COLORS: Record<AuditOutcome, string> = {
@@ -63,8 +63,7 @@ function Row({ event, onActor }: { event: AuditEvent; onActor: Props['onActor'] 
       <Table.Td>{words(event.action)}</Table.Td>
       <Table.Td maw={260}>
         {event.storeUid ? (
-          <Anchor
-            component={Link}
+          <AnchorLink
             to="/stores/$storeId"
             params={{ storeId: event.target }}
             search={{ uid: event.storeUid }}
@@ -74,7 +73,7 @@ function Row({ event, onActor }: { event: AuditEvent; onActor: Props['onActor'] 
             display="block"
           >
             {event.target}
-          </Anchor>
+          </AnchorLink>
         ) : (
           <Text className="mono" truncate>
             {event.target || '–'}

@@ -1,9 +1,9 @@
-import { Anchor, Group, Progress, Stack, Text } from '@mantine/core';
-import { Link } from '@tanstack/react-router';
+import { Group, Progress, Stack, Text } from '@mantine/core';
 import { operationKind, stepTitle, words } from '@/format/words';
 import type { StoreEvent } from '@/gen/storeplane/v1/event_pb';
 import { type Operation, OperationState } from '@/gen/storeplane/v1/operation_pb';
 import type { QuotaUse } from '@/gen/storeplane/v1/platform_pb';
+import { AnchorLink } from '@/ui/link';
 import { Panel } from '@/ui/panel';
 import { Ago, Counting } from '@/ui/time';
 
@@ -21,9 +21,9 @@ export function GoingOn({ operations, total }: { operations: Operation[]; total:
         {operations.map((operation) => (
           <li key={operation.operationId}>
             <Group justify="space-between" wrap="nowrap">
-              <Anchor component={Link} to="/stores/$storeId" params={{ storeId: operation.storeId }} size="sm" truncate>
+              <AnchorLink to="/stores/$storeId" params={{ storeId: operation.storeId }} size="sm" truncate>
                 {operation.storeId}
-              </Anchor>
+              </AnchorLink>
               <Text size="sm" className="dimmed numbers">
                 {operation.createTime && <Counting since={operation.createTime} />}
               </Text>
@@ -76,9 +76,9 @@ export function RecentEvents({ events }: { events: StoreEvent[] }) {
         {events.map((event) => (
           <li key={`${event.uid} ${event.sequence}`} className="fresh">
             <Group justify="space-between" wrap="nowrap" align="baseline">
-              <Anchor component={Link} to="/stores/$storeId" params={{ storeId: event.storeId }} search={{ uid: event.uid }} size="sm" truncate>
+              <AnchorLink to="/stores/$storeId" params={{ storeId: event.storeId }} search={{ uid: event.uid }} size="sm" truncate>
                 {event.storeId}
-              </Anchor>
+              </AnchorLink>
               <Text size="xs" className="dimmed">
                 <Ago time={event.time} />
               </Text>

@@ -1,7 +1,7 @@
-import { Paper, SimpleGrid, Text } from '@mantine/core';
-import { Link } from '@tanstack/react-router';
+import { SimpleGrid, Text } from '@mantine/core';
 import type { StateCount } from '@/gen/storeplane/v1/platform_pb';
 import type { StoreState } from '@/gen/storeplane/v1/store_pb';
+import { PaperLink } from '@/ui/link';
 import { stateColor } from '@/ui/state-badge';
 import { GROUP_NAMES, GROUPS, type Group } from '../stores/search';
 
@@ -18,9 +18,8 @@ export function States({ states }: { states: StateCount[] }) {
       {SHOWN.map((group) => {
         const number = countOf(group);
         return (
-          <Paper
+          <PaperLink
             key={group}
-            component={Link}
             to="/stores"
             search={{ show: group }}
             withBorder
@@ -35,7 +34,7 @@ export function States({ states }: { states: StateCount[] }) {
             <Text fw={650} fz={26} lh={1.3} className="numbers">
               {number.toLocaleString()}
             </Text>
-          </Paper>
+          </PaperLink>
         );
       })}
     </SimpleGrid>

@@ -1,10 +1,11 @@
 import { Anchor, Checkbox, Skeleton, Table, Text, UnstyledButton } from '@mantine/core';
 import { IconArrowDown, IconArrowsSort, IconArrowUp, IconExternalLink } from '@tabler/icons-react';
-import { Link, useNavigate } from '@tanstack/react-router';
+import { useNavigate } from '@tanstack/react-router';
 import { memo } from 'react';
 import { date, span } from '@/format/time';
 import { words } from '@/format/words';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
+import { AnchorLink } from '@/ui/link';
 import { StateBadge } from '@/ui/state-badge';
 import { Ago } from '@/ui/time';
 import type { Order } from './search';
@@ -94,9 +95,9 @@ const Row = memo(function Row({ store, chosen, onChoose }: RowProps) {
           </Table.Td>
         )}
         <Table.Td maw={280}>
-          <Anchor component={Link} {...target} fw={600} size="sm" truncate display="block">
+          <AnchorLink {...target} fw={600} size="sm" truncate display="block">
             {store.displayName}
-          </Anchor>
+          </AnchorLink>
           <Text className="mono dimmed" truncate>
             {store.storeId}
           </Text>
