@@ -95,7 +95,7 @@ test('the log names who asked for what, and is filtered by it', async () => {
   await page.waitForURL(/target=shop-0990/);
   await window.sees(rows, 'shop-0990');
   await page.locator('tbody tr', { hasText: 'shop-0099' }).waitFor({ state: 'detached' });
-  await page.getByLabel('To').fill('2020-01-01');
+  await page.getByLabel('To', { exact: true }).fill('2020-01-01');
   await window.sees(page.locator('main'), 'Nothing matches');
   window.isSound();
   await window.close();

@@ -38,31 +38,44 @@ const PAGES = [
   ['activity', '/activity', 'Activity'],
 ] as const;
 
-test.each(PAGES)('the page %s is accessible and sound, light and dark, wide and narrow', async (name, path, heading) => {
-  for (const width of [1280, 390]) {
-    const window = await Window.open(`${lab.server.url}${path}#token=${lab.admin}`, { width, height: width > 600 ? 860 : 844 });
-    await window.page.getByRole('heading', { level: 1, name: heading }).waitFor();
-    await window.page.waitForLoadState('networkidle').catch(() => undefined);
-    await window.page.locator('[aria-busy=true]').first().waitFor({ state: 'detached' });
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await window.page.emulateMedia({ colorScheme });
-      await window.page.waitForTimeout(1500);
-      await window.isAccessible();
-      await window.screenshot(`${name}-${colorScheme}${width < 600 ? '-narrow' : ''}`);
+test.each(PAGES)(
+  'the page %s is accessible and sound, light and dark, wide and narrow',
+  async (name, path, heading) => {
+    for (const width of [1280, 390]) {
+      const window = await Window.open(`${lab.server.url}${path}#token=${lab.admin}`, {
+        width,
+        height: width > 600 ? 860 : 844,
+      });
+      await window.page.getByRole('heading', { level: 1, name: heading }).waitFor();
+      await window.page.waitForLoadState('networkidle').catch(() => undefined);
+      await window.page.locator('[aria-busy=true]').first().waitFor({ state: 'detached' });
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await window.page.emulateMedia({ colorScheme });
+        await window.page.waitForTimeout(1500);
+        await window.isAccessible();
+        await window.screenshot(`${name}-${colorScheme}${width < 600 ? '-narrow' : ''}`);
+      }
+      const overflow = await window.page.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      );
+      expect(overflow, `${name} at ${width}`).toBeLessThanOrEqual(0);
+      window.isSound();
+      await window.close();
     }
-    const overflow = await window.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-    expect(overflow, `${name} at ${width}`).toBeLessThanOrEqual(0);
-    window.isSound();
-    await window.close();
-  }
-});
+  },
+);
 
 test('the keyboard reaches everything', async () => {
   const window = await lab.open('/');
   const { page } = window;
   await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor();
   const at = (path: string) => page.waitForURL((url) => url.pathname === path);
-  for (const [keys, path] of [['gs', '/stores'], ['ga', '/activity'], ['go', '/'], ['n', '/create']] as const) {
+  for (const [keys, path] of [
+    ['gs', '/stores'],
+    ['ga', '/activity'],
+    ['go', '/'],
+    ['n', '/create'],
+  ] as const) {
     await page.locator('body').click({ position: { x: 5, y: 5 } });
     for (const key of keys) await page.keyboard.press(key);
     await at(path);
@@ -101,7 +114,14 @@ test('a page is there at once, does not jump, and shows what happens within a bl
   const delays = await eventToPixel(window);
   const sorted = delays.toSorted((a, b) => a - b);
   const quantile = (q: number) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? -1;
-  const figures = { ...paint, layoutShift: shift, events: sorted.length, eventToPixelP50: quantile(0.5), eventToPixelP99: quantile(0.99), ...bundle() };
+  const figures = {
+    ...paint,
+    layoutShift: shift,
+    events: sorted.length,
+    eventToPixelP50: quantile(0.5),
+    eventToPixelP99: quantile(0.99),
+    ...bundle(),
+  };
   writeFileSync(join(ROOT, '.storeplane', 'dashboard-figures.json'), `${JSON.stringify(figures, null, 2)}\n`);
   console.log(figures);
   expect(sorted.length).toBeGreaterThan(15);
@@ -122,7 +142,9 @@ async function eventToPixel(window: Window): Promise<number[]> {
     Object.assign(globalThis, { delays });
     const list = document.querySelector('.timeline');
     new MutationObserver((changes) => {
-      for (const time of changes.flatMap(({ addedNodes }) => [...addedNodes]).map((node) => (node as Element).querySelector('time'))) {
+      for (const time of changes
+        .flatMap(({ addedNodes }) => [...addedNodes])
+        .map((node) => (node as Element).querySelector('time'))) {
         const at = Date.parse(time?.dateTime ?? '');
         requestAnimationFrame(() => setTimeout(() => delays.push(Date.now() - at)));
       }
@@ -139,6 +161,7 @@ async function eventToPixel(window: Window): Promise<number[]> {
 function bundle(): { firstLoadKb: number; allKb: number } {
   const assets = join(ROOT, 'web-client', 'dist', 'assets');
   const files = readdirSync(assets).filter((name) => name.endsWith('.br'));
-  const kb = (names: string[]) => Math.round(names.reduce((sum, name) => sum + statSync(join(assets, name)).size, 0) / 100) / 10;
+  const kb = (names: string[]) =>
+    Math.round(names.reduce((sum, name) => sum + statSync(join(assets, name)).size, 0) / 100) / 10;
   return { firstLoadKb: kb(files.filter((name) => !name.startsWith('overview-page'))), allKb: kb(files) };
 }

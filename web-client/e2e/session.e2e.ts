@@ -44,14 +44,14 @@ test('a wrong token is refused with a word, a right one opens the page that was 
 
 test('a revoked token leads back, and what was typed is still there', async () => {
   const window = await lab.open('/create', lab.token('operator', 'leaver'));
-  await window.page.getByLabel('Name').fill('Tea & Co');
+  await window.page.getByLabel('Name', { exact: true }).fill('Tea & Co');
   lab.revoke('leaver');
   await window.page.getByLabel("Administrator's e-mail").fill('me@example.com');
   await window.page.getByRole('dialog', { name: 'Sign in again' }).waitFor({ timeout: 40_000 });
   await window.page.getByLabel('Token', { exact: true }).fill(lab.admin);
   await window.page.getByRole('dialog').getByRole('button', { name: 'Sign in', exact: true }).click();
   await window.page.getByRole('dialog').waitFor({ state: 'hidden' });
-  expect(await window.page.getByLabel('Name').inputValue()).toBe('Tea & Co');
+  expect(await window.page.getByLabel('Name', { exact: true }).inputValue()).toBe('Tea & Co');
   expect(await window.page.getByLabel("Administrator's e-mail").inputValue()).toBe('me@example.com');
   await window.close();
 });

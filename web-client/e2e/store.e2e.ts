@@ -10,9 +10,12 @@ beforeAll(async () => {
 afterAll(() => lab?.stop());
 
 /** Fills in the form, as far as it is said. */
-async function fill(window: Window, form: { name?: string; id?: string; email?: string; plan?: string }): Promise<void> {
-  if (form.name !== undefined) await window.page.getByLabel('Name').fill(form.name);
-  if (form.id !== undefined) await window.page.getByLabel('Id').fill(form.id);
+async function fill(
+  window: Window,
+  form: { name?: string; id?: string; email?: string; plan?: string },
+): Promise<void> {
+  if (form.name !== undefined) await window.page.getByLabel('Name', { exact: true }).fill(form.name);
+  if (form.id !== undefined) await window.page.getByLabel('Id', { exact: true }).fill(form.id);
   if (form.email !== undefined) await window.page.getByLabel("Administrator's e-mail").fill(form.email);
   if (form.plan) await window.page.getByRole('radio', { name: form.plan }).check();
 }
@@ -24,7 +27,7 @@ function oneToN(sequences: number[]): number[] {
 test('bad input is told at its fields by the server, and nothing is made', async () => {
   const window = await lab.open('/create');
   await fill(window, { name: 'Tea & Co' });
-  expect(await window.page.getByLabel('Id').inputValue()).toBe('tea-co');
+  expect(await window.page.getByLabel('Id', { exact: true }).inputValue()).toBe('tea-co');
   await fill(window, { id: 'Tea--Co' });
   await window.page.keyboard.press('Tab');
   await window.sees(window.page.locator('form'), /Must match .*lower-case letters/);
@@ -50,7 +53,9 @@ test('a store is created, watched live until it is ready, shows its login, and i
   await window.page.waitForURL(`**/stores/${id}`);
   await window.page.locator('.steps li[data-status=active]').first().waitFor();
   await window.untilState('READY');
-  const steps = await window.page.locator('.steps li').evaluateAll((items) => items.map((item) => [item.getAttribute('data-step'), item.getAttribute('data-status')]));
+  const steps = await window.page
+    .locator('.steps li')
+    .evaluateAll((items) => items.map((item) => [item.getAttribute('data-step'), item.getAttribute('data-status')]));
   expect(steps).toEqual([
     ['NAMESPACE', 'done'],
     ['SECRETS', 'done'],
@@ -58,7 +63,8 @@ test('a store is created, watched live until it is ready, shows its login, and i
     ['ROLLOUT', 'done'],
     ['VERIFY', 'skipped'],
   ]);
-  for (const duration of await window.page.locator('.steps .time').allTextContents()) expect(duration).toMatch(/^[\d.]+ s$/);
+  for (const duration of await window.page.locator('.steps .time').allTextContents())
+    expect(duration).toMatch(/^[\d.]+ s$/);
   await window.sees(window.page.locator('section', { hasText: 'Resources' }), /(\d+) of \1 ready/);
   expect(await window.page.locator('.resources li[data-child][data-ready=true]').count()).toBeGreaterThan(1);
   const store = await lab.until(id, StoreState.READY);

@@ -95,7 +95,10 @@ test('what the server finds wrong stands at its field, and a lost answer is aske
   await waitFor(() => expect(router.state.location.pathname).toBe('/stores/tea'), isThere);
   expect(asked).toHaveLength(2);
   expect(asked[0]?.requestId).toBe(asked[1]?.requestId);
-  expect(asked[0]).toMatchObject({ storeId: 'tea-co', store: { displayName: 'Tea & Co', adminEmail: 'me@example.com' } });
+  expect(asked[0]).toMatchObject({
+    storeId: 'tea-co',
+    store: { displayName: 'Tea & Co', adminEmail: 'me@example.com' },
+  });
 });
 
 test('a token that is not taken any more leaves the page where it is', async () => {

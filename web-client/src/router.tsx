@@ -1,6 +1,6 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
-import { Shell } from './layout/shell';
 import { NotFound, PageError } from './layout/page-error';
+import { Shell } from './layout/shell';
 import { activitySearch } from './pages/activity/search';
 import { overviewSearch } from './pages/overview/search';
 import { storesSearch } from './pages/stores/search';

@@ -43,7 +43,8 @@ export function renderApp({ path = '/', role = 'admin', stores = {} }: Setup) {
   const line = new Line();
   const transport = createRouterTransport((router) => {
     router.service(PlatformService, {
-      getOverview: () => create(OverviewSchema, { caller: { name: 'ada', tenant: 'default', role }, serverVersion: '1' }),
+      getOverview: () =>
+        create(OverviewSchema, { caller: { name: 'ada', tenant: 'default', role }, serverVersion: '1' }),
       listEngines: () => ({ engines: [{ name: 'woocommerce', appVersion: '11.0.1', plans: ['small', 'large'] }] }),
     });
     router.service(OperationService, { listOperations: () => ({}) });

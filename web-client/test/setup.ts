@@ -3,7 +3,12 @@ import { afterEach, vi } from 'vitest';
 
 // What jsdom leaves out and Mantine asks for.
 window.matchMedia ??= (query) =>
-  ({ matches: false, media: query, addEventListener: vi.fn(), removeEventListener: vi.fn() }) as unknown as MediaQueryList;
+  ({
+    matches: false,
+    media: query,
+    addEventListener: vi.fn(),
+    removeEventListener: vi.fn(),
+  }) as unknown as MediaQueryList;
 window.ResizeObserver ??= class {
   observe() {}
   unobserve() {}

@@ -17,7 +17,10 @@ export class Database {
   }
 
   static async create(): Promise<Database> {
-    const database = new Database(`storeplane_web_${randomUUID().replaceAll('-', '')}`, env('STOREPLANE_TEST_DATABASE_URL'));
+    const database = new Database(
+      `storeplane_web_${randomUUID().replaceAll('-', '')}`,
+      env('STOREPLANE_TEST_DATABASE_URL'),
+    );
     await run(database.#server, `CREATE DATABASE ${database.#name}`);
     return database;
   }

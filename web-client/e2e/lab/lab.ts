@@ -3,9 +3,9 @@ import { type Client, createClient } from '@connectrpc/connect';
 import { createGrpcWebTransport } from '@connectrpc/connect-web';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
 import { StoreService } from '@/gen/storeplane/v1/store_service_pb';
-import { Window } from './window';
 import { Database } from './database';
 import { Server } from './server';
+import { Window } from './window';
 
 export type Role = 'viewer' | 'operator' | 'admin';
 
@@ -39,7 +39,10 @@ export class Lab {
   }
 
   revoke(name: string): void {
-    const line = this.server.command('token', 'list').split('\n').find((each) => each.includes(name));
+    const line = this.server
+      .command('token', 'list')
+      .split('\n')
+      .find((each) => each.includes(name));
     const id = /[0-9a-f-]{36}/.exec(line ?? '')?.[0];
     if (!id) throw new Error(`there is no token ${name}`);
     this.server.command('token', 'revoke', id);

@@ -61,7 +61,8 @@ export class Server {
     for (;;) {
       const ready = await fetch(`${this.url}/readyz`).catch(() => undefined);
       if (ready?.ok) return;
-      if (this.#child.exitCode !== null || Date.now() > deadline) throw new Error(`the server does not start:\n${this.log()}`);
+      if (this.#child.exitCode !== null || Date.now() > deadline)
+        throw new Error(`the server does not start:\n${this.log()}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
@@ -102,7 +103,9 @@ function freePort(): Promise<number> {
     probe.once('error', reject);
     probe.listen(0, '127.0.0.1', () => {
       const address = probe.address();
-      probe.close(() => (address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port'))));
+      probe.close(() =>
+        address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port')),
+      );
     });
   });
 }

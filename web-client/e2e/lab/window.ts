@@ -78,7 +78,10 @@ export class Window {
 
   /** Sequences of the events on the store's page, the newest first. */
   async sequences(): Promise<number[]> {
-    const all = await this.page.getByTestId('timeline').locator('li').evaluateAll((items) => items.map((item) => item.getAttribute('data-sequence')));
+    const all = await this.page
+      .getByTestId('timeline')
+      .locator('li')
+      .evaluateAll((items) => items.map((item) => item.getAttribute('data-sequence')));
     return all.map(Number);
   }
 
@@ -91,7 +94,9 @@ export class Window {
   async isAccessible(): Promise<void> {
     const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
     const { violations } = await new AxeBuilder({ page: this.page }).withTags(tags).analyze();
-    const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.html} ${node.failureSummary}`).join(' | ')}`);
+    const found = violations.map(
+      ({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.html} ${node.failureSummary}`).join(' | ')}`,
+    );
     expect(found).toEqual([]);
   }
 

@@ -1,9 +1,9 @@
+import type { Transport } from '@connectrpc/connect';
 import { QueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, use, useMemo } from 'react';
 import { type Clients, createClients } from './clients';
 import { isPassing } from './problem';
 import { createQueries, type Queries } from './queries';
-import type { Transport } from '@connectrpc/connect';
 
 export interface Api {
   clients: Clients;

@@ -54,8 +54,7 @@ export function createQueries(clients: Clients) {
     audit: (page: AuditPage) =>
       queryOptions({
         queryKey: ['audit', page],
-        queryFn: ({ signal }) =>
-          clients.audit.listAuditEvents({ ...page, pageSize: AUDIT_PAGE_SIZE }, { signal }),
+        queryFn: ({ signal }) => clients.audit.listAuditEvents({ ...page, pageSize: AUDIT_PAGE_SIZE }, { signal }),
         placeholderData: keepPreviousData,
       }),
     /** What the server says of a request that it shall only check. */

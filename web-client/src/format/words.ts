@@ -1,5 +1,5 @@
-import { OperationKind, OperationState } from '@/gen/storeplane/v1/operation_pb';
 import { AuditOutcome } from '@/gen/storeplane/v1/audit_pb';
+import { OperationKind, OperationState } from '@/gen/storeplane/v1/operation_pb';
 import { StoreState } from '@/gen/storeplane/v1/store_pb';
 
 /** A word of an enum or of the wire as people read it: `NAMESPACE_GONE` is `Namespace gone`. */

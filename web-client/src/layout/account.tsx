@@ -1,4 +1,13 @@
-import { ActionIcon, Box, Group, Stack, Text, Tooltip, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
+import {
+  ActionIcon,
+  Box,
+  Group,
+  Stack,
+  Text,
+  Tooltip,
+  useComputedColorScheme,
+  useMantineColorScheme,
+} from '@mantine/core';
 import { IconKeyboard, IconLogout, IconMoon, IconSun } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
 import { useCaller } from '@/session/caller';
@@ -19,8 +28,12 @@ export function Account() {
   return (
     <Stack gap="xs">
       {data?.simulated && (
-        <Tooltip multiline w={240} label="The cluster's nodes are simulated: pods become ready without running, and no shop answers." position="right">
-          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: its explanation shall be reached by keyboard */}
+        <Tooltip
+          multiline
+          w={240}
+          label="The cluster's nodes are simulated: pods become ready without running, and no shop answers."
+          position="right"
+        >
           <Box className="simulated" tabIndex={0}>
             Simulated cluster
           </Box>

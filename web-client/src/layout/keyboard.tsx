@@ -61,7 +61,12 @@ export function Keyboard() {
   useEffect(() => onShowShortcuts(() => setOpened(true)), []);
 
   return (
-    <Modal opened={opened} onClose={() => setOpened(false)} title="Keyboard shortcuts" closeButtonProps={{ 'aria-label': 'Close' }}>
+    <Modal
+      opened={opened}
+      onClose={() => setOpened(false)}
+      title="Keyboard shortcuts"
+      closeButtonProps={{ 'aria-label': 'Close' }}
+    >
       <Stack gap="sm">
         {SHORTCUTS.map(({ keys, text }) => (
           <Group key={text} justify="space-between">
@@ -97,5 +102,7 @@ function focusSearch(): boolean {
 }
 
 function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
+  return (
+    target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
+  );
 }

@@ -11,7 +11,13 @@ const waiting = makeEvent(2, {
 
 test('what a store waits for is shown, and is over with its step', () => {
   const store = patchStore(makeStore(), waiting);
-  expect(store).toMatchObject({ reason: 'UNSCHEDULABLE', message: waiting.message, remedy: 'Add nodes.', details: ['one', 'two'], lastSequence: 2n });
+  expect(store).toMatchObject({
+    reason: 'UNSCHEDULABLE',
+    message: waiting.message,
+    remedy: 'Add nodes.',
+    details: ['one', 'two'],
+    lastSequence: 2n,
+  });
   const after = patchStore(store, makeEvent(3, { type: 'STEP_SUCCEEDED' }));
   expect(after).toMatchObject({ reason: '', message: '', details: [] });
 });
@@ -32,5 +38,8 @@ test('what is known already, and what happened to another store of that id, chan
 
 test('a type of event that is not known moves the sequence alone', () => {
   const store = makeStore();
-  expect(patchStore(store, makeEvent(2, { type: 'SOMETHING_NEW' }))).toMatchObject({ state: store.state, lastSequence: 2n });
+  expect(patchStore(store, makeEvent(2, { type: 'SOMETHING_NEW' }))).toMatchObject({
+    state: store.state,
+    lastSequence: 2n,
+  });
 });

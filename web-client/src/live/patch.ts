@@ -1,6 +1,6 @@
+import { isSettled, stateOf } from '@/format/words';
 import type { StoreEvent } from '@/gen/storeplane/v1/event_pb';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
-import { isSettled, stateOf } from '@/format/words';
 
 /**
  * A store after an event, as far as the event tells; the server's own answer follows. Events that the store already

@@ -5,10 +5,22 @@ import { makeEvent } from '../../test/make';
 import { watchStores } from './watch';
 
 const CAUGHT_UP = { update: { case: 'caughtUp', value: {} } } as const;
-const event = (n: number) => ({ update: { case: 'event', value: makeEvent(n, { type: 'WAITING' }) }, cursor: `c${n}` }) as const;
-const silent = (signal: AbortSignal) => new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+const event = (n: number) =>
+  ({ update: { case: 'event', value: makeEvent(n, { type: 'WAITING' }) }, cursor: `c${n}` }) as const;
+const silent = (signal: AbortSignal) =>
+  new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
 
-type Answer = (request: WatchStoresRequest, signal: AbortSignal) => AsyncGenerator<ReturnType<typeof event> | (typeof CAUGHT_UP & { cursor: string })>;
+/** Refuses at once. */
+const refuse = (message: string, code: Code): Answer =>
+  // biome-ignore lint/correctness/useYield: it has nothing to say
+  async function* () {
+    throw new ConnectError(message, code);
+  };
+
+type Answer = (
+  request: WatchStoresRequest,
+  signal: AbortSignal,
+) => AsyncGenerator<ReturnType<typeof event> | (typeof CAUGHT_UP & { cursor: string })>;
 
 beforeEach(() => void vi.useFakeTimers({ shouldAdvanceTime: true }));
 afterEach(() => void vi.useRealTimers());
@@ -71,9 +83,7 @@ test('a cursor that is not kept any more begins anew, and says that everything m
         yield { ...CAUGHT_UP, cursor: 'c0' };
         throw new ConnectError('gone', Code.Unavailable);
       },
-      async function* () {
-        throw new ConnectError('the cursor is older than what is kept', Code.OutOfRange);
-      },
+      refuse('the cursor is older than what is kept', Code.OutOfRange),
       async function* () {
         yield { ...CAUGHT_UP, cursor: 'c9' };
         yield event(10);
@@ -106,13 +116,6 @@ test('a line that is silent for longer than two heartbeats is dead', async () =>
 });
 
 test('a token that is not taken ends it', async () => {
-  const { asked } = await watch(
-    [
-      async function* () {
-        throw new ConnectError('the token was revoked', Code.Unauthenticated);
-      },
-    ],
-    1,
-  );
+  const { asked } = await watch([refuse('the token was revoked', Code.Unauthenticated)], 1);
   expect(asked).toHaveLength(1);
 });

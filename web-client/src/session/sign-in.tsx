@@ -1,6 +1,6 @@
+import { Code } from '@connectrpc/connect';
 import { Button, Modal, Paper, PasswordInput, Stack, Text, Title } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { Code } from '@connectrpc/connect';
 import { type FormEvent, useState } from 'react';
 import { useApi } from '@/api/api';
 import { problem } from '@/api/problem';
@@ -37,7 +37,9 @@ export function SignInAgain() {
       title="Sign in again"
     >
       <Stack>
-        <Text size="sm">The server does not take your token any more: it was revoked, or it is over. What you typed is still here.</Text>
+        <Text size="sm">
+          The server does not take your token any more: it was revoked, or it is over. What you typed is still here.
+        </Text>
         <SignInForm />
         <Button variant="subtle" color="gray" onClick={() => session.signOut()}>
           Leave instead
@@ -52,8 +54,7 @@ function SignInForm() {
   const queryClient = useQueryClient();
   const [token, setToken] = useState('');
   const trial = useMutation({
-    mutationFn: (token: string) =>
-      clients.platform.getOverview({}, { headers: { authorization: `Bearer ${token}` } }),
+    mutationFn: (token: string) => clients.platform.getOverview({}, { headers: { authorization: `Bearer ${token}` } }),
     onSuccess: (_, token) => {
       session.signIn(token);
       void queryClient.resetQueries();

@@ -1,5 +1,5 @@
 import { Box, Group } from '@mantine/core';
-import { words, stateName } from '@/format/words';
+import { stateName, words } from '@/format/words';
 import { StoreState } from '@/gen/storeplane/v1/store_pb';
 
 const COLORS: Record<StoreState, string> = {

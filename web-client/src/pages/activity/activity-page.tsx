@@ -30,7 +30,8 @@ export function ActivityPage() {
     ...queries.audit({ filter, pageToken: tokens.at(-1) ?? '' }),
     refetchInterval: tokens.length === 0 ? ASK_EVERY_MS : false,
   });
-  const change = (part: Partial<ActivitySearch>) => void navigate({ search: (before) => ({ ...before, ...part }), replace: true });
+  const change = (part: Partial<ActivitySearch>) =>
+    void navigate({ search: (before) => ({ ...before, ...part }), replace: true });
   const isFiltered = filter !== '';
 
   return (
@@ -90,7 +91,13 @@ function Filters({ search, change }: FiltersProps) {
   ];
   return (
     <Group gap="sm" align="flex-end">
-      <Words label="Search" placeholder="Actor or store" value={search.q} onWords={(q) => change({ q })} {...{ [SEARCH_FIELD]: true }} />
+      <Words
+        label="Search"
+        placeholder="Actor or store"
+        value={search.q}
+        onWords={(q) => change({ q })}
+        {...{ [SEARCH_FIELD]: true }}
+      />
       <Words label="Actor" value={search.actor} onWords={(actor) => change({ actor })} />
       <Words label="Store" value={search.target} onWords={(target) => change({ target })} />
       <NativeSelect

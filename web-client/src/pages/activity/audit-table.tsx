@@ -11,6 +11,9 @@ const COLORS: Record<AuditOutcome, string> = {
   [AuditOutcome.DENIED]: 'red',
 };
 
+/** Rows that stand there until the first answer. */
+const WAITING = [1, 2, 3, 4, 5, 6, 7, 8];
+
 interface Props {
   events: AuditEvent[] | undefined;
   onActor: (actor: string) => void;
@@ -32,8 +35,7 @@ export function AuditTable({ events, onActor }: Props) {
         </Table.Thead>
         <Table.Tbody>
           {!events &&
-            Array.from({ length: 8 }, (_, row) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: all alike
+            WAITING.map((row) => (
               <Table.Tr key={row}>
                 <Table.Td colSpan={5}>
                   <Skeleton height={20} />

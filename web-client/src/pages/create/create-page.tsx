@@ -1,4 +1,16 @@
-import { Button, Group, NativeSelect, Paper, Radio, SimpleGrid, Stack, Switch, Text, TextInput, Title } from '@mantine/core';
+import {
+  Button,
+  Group,
+  NativeSelect,
+  Paper,
+  Radio,
+  SimpleGrid,
+  Stack,
+  Switch,
+  Text,
+  TextInput,
+  Title,
+} from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
@@ -21,7 +33,11 @@ export function CreatePage() {
   const caller = useCaller();
   const mayChange = useMayChange();
   if (caller.data && !mayChange) {
-    return <Empty title="Your role does not create stores">A viewer reads. An operator's token may create, retry and delete.</Empty>;
+    return (
+      <Empty title="Your role does not create stores">
+        A viewer reads. An operator's token may create, retry and delete.
+      </Empty>
+    );
   }
   return <CreateForm />;
 }
@@ -109,7 +125,13 @@ function CreateForm() {
                 }}
                 onBlur={() => idOf(draft) && setTouched(new Set(touched).add('storeId'))}
               />
-              <TextInput label="Administrator's e-mail" type="email" placeholder="owner@example.com" autoComplete="email" {...text('adminEmail')} />
+              <TextInput
+                label="Administrator's e-mail"
+                type="email"
+                placeholder="owner@example.com"
+                autoComplete="email"
+                {...text('adminEmail')}
+              />
               <NativeSelect
                 label="Engine"
                 name="engine"
@@ -117,9 +139,20 @@ function CreateForm() {
                 value={engine?.name ?? ''}
                 error={errorOf('engine')}
                 onChange={(event) => change({ engine: event.currentTarget.value, plan: '' })}
-                data={engines.data?.engines.map(({ name, appVersion }) => ({ value: name, label: `${name} ${appVersion}` })) ?? []}
+                data={
+                  engines.data?.engines.map(({ name, appVersion }) => ({
+                    value: name,
+                    label: `${name} ${appVersion}`,
+                  })) ?? []
+                }
               />
-              <Radio.Group label="Plan" name="plan" value={draft.plan || (engine?.plans[0] ?? '')} onChange={(plan) => change({ plan })} error={errorOf('plan')}>
+              <Radio.Group
+                label="Plan"
+                name="plan"
+                value={draft.plan || (engine?.plans[0] ?? '')}
+                onChange={(plan) => change({ plan })}
+                error={errorOf('plan')}
+              >
                 <Group mt={6} mih={24}>
                   {engine?.plans.map((plan) => (
                     <Radio key={plan} value={plan} label={plan} />
@@ -132,7 +165,9 @@ function CreateForm() {
                 checked={draft.removeOnFailure}
                 onChange={(event) => change({ removeOnFailure: event.currentTarget.checked })}
               />
-              {refused && Object.keys(all).length === 0 && <ProblemAlert title="The store was not created" error={creation.error} />}
+              {refused && Object.keys(all).length === 0 && (
+                <ProblemAlert title="The store was not created" error={creation.error} />
+              )}
               <Group justify="flex-end">
                 <Text size="sm" className="dimmed" role="status">
                   {creation.isPending ? 'Asking the server…' : ''}

@@ -12,7 +12,14 @@ export interface Draft {
   removeOnFailure: boolean;
 }
 
-export const EMPTY: Draft = { displayName: '', storeId: null, engine: '', plan: '', adminEmail: '', removeOnFailure: false };
+export const EMPTY: Draft = {
+  displayName: '',
+  storeId: null,
+  engine: '',
+  plan: '',
+  adminEmail: '',
+  removeOnFailure: false,
+};
 
 export function idOf(draft: Draft): string {
   return draft.storeId ?? slug(draft.displayName);

@@ -23,8 +23,8 @@ export function Preview({ store }: { store: Store | undefined }) {
         </dl>
       ) : (
         <Text size="sm" className="dimmed">
-          The server checks while you type, and says here what it would make: one namespace with the shop, its database and its
-          passwords. Nothing happens before you create it.
+          The server checks while you type, and says here what it would make: one namespace with the shop, its database
+          and its passwords. Nothing happens before you create it.
         </Text>
       )}
     </Panel>

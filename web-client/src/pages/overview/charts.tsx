@@ -1,6 +1,6 @@
+import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { Text } from '@mantine/core';
 import { Bar, BarChart, CartesianGrid, Line, LineChart, ResponsiveContainer, Tooltip, XAxis, YAxis } from 'recharts';
-import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { local, seconds, span } from '@/format/time';
 import type { OverviewPeriod } from '@/gen/storeplane/v1/platform_pb';
 import { Panel } from '@/ui/panel';

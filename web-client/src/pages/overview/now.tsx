@@ -76,7 +76,13 @@ export function RecentEvents({ events }: { events: StoreEvent[] }) {
         {events.map((event) => (
           <li key={`${event.uid} ${event.sequence}`} className="fresh">
             <Group justify="space-between" wrap="nowrap" align="baseline">
-              <AnchorLink to="/stores/$storeId" params={{ storeId: event.storeId }} search={{ uid: event.uid }} size="sm" truncate>
+              <AnchorLink
+                to="/stores/$storeId"
+                params={{ storeId: event.storeId }}
+                search={{ uid: event.uid }}
+                size="sm"
+                truncate
+              >
                 {event.storeId}
               </AnchorLink>
               <Text size="xs" className="dimmed">

@@ -10,8 +10,8 @@ import { Empty } from '@/ui/empty';
 import { ProblemAlert } from '@/ui/problem-alert';
 import { useTitle } from '@/ui/title';
 import { DurationsChart, RatesChart } from './charts';
-import { Numbers } from './numbers';
 import { GoingOn, Quotas, RecentEvents } from './now';
+import { Numbers } from './numbers';
 import { WINDOWS } from './search';
 import { States } from './states';
 
@@ -36,7 +36,9 @@ export function OverviewPage() {
           data={WINDOWS.map((window) => ({ value: String(window.hours), label: window.label }))}
         />
       </Group>
-      {overview.error && <ProblemAlert title="The overview could not be read" error={overview.error} onRetry={overview.refetch} />}
+      {overview.error && (
+        <ProblemAlert title="The overview could not be read" error={overview.error} onRetry={overview.refetch} />
+      )}
       {overview.data ? <OverviewView overview={overview.data} hours={hours} /> : !overview.error && <Loading />}
     </Stack>
   );

@@ -48,7 +48,11 @@ export function Actions({ store, mayChange }: { store: Store; mayChange: boolean
           </Button>
         )}
         {mayChange && (state === StoreState.FAILED || state === StoreState.DEGRADED) && (
-          <Button leftSection={<IconRefresh size={16} aria-hidden />} loading={retry.isPending} onClick={() => retry.mutate(uuid())}>
+          <Button
+            leftSection={<IconRefresh size={16} aria-hidden />}
+            loading={retry.isPending}
+            onClick={() => retry.mutate(uuid())}
+          >
             Retry
           </Button>
         )}
@@ -64,7 +68,12 @@ export function Actions({ store, mayChange }: { store: Store; mayChange: boolean
           </Button>
         )}
         {mayChange && !isGoing && (
-          <Button color="red" variant="outline" leftSection={<IconTrash size={16} aria-hidden />} onClick={() => setAsking(true)}>
+          <Button
+            color="red"
+            variant="outline"
+            leftSection={<IconTrash size={16} aria-hidden />}
+            onClick={() => setAsking(true)}
+          >
             Delete
           </Button>
         )}
@@ -78,7 +87,8 @@ export function Actions({ store, mayChange }: { store: Store; mayChange: boolean
       >
         <Stack>
           <Text size="sm">
-            The shop <b>{storeId}</b> is removed with all its data: orders, customers, products. Nothing of it can be brought back.
+            The shop <b>{storeId}</b> is removed with all its data: orders, customers, products. Nothing of it can be
+            brought back.
           </Text>
           {deletion.error && <ProblemAlert title="The store was not deleted" error={deletion.error} />}
           <Group justify="flex-end">

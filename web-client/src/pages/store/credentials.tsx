@@ -30,7 +30,8 @@ export function Credentials({ store }: { store: Store }) {
     return () => clearTimeout(timer);
   }, [left, reset]);
 
-  const isThere = store.state === StoreState.READY || store.state === StoreState.DEGRADED || store.state === StoreState.FAILED;
+  const isThere =
+    store.state === StoreState.READY || store.state === StoreState.DEGRADED || store.state === StoreState.FAILED;
   const hide = () => {
     setLeft(0);
     reset();

@@ -62,7 +62,11 @@ function Line({ resource, child }: { resource: Resource; child?: boolean }) {
   const ready = isReady(resource);
   return (
     <li data-child={child || undefined} data-resource={`${resource.kind} ${resource.name}`} data-ready={ready}>
-      <span className="dot" data-busy={!ready || undefined} style={{ background: `var(--mantine-color-${ready ? 'teal' : 'indigo'}-6)` }} />
+      <span
+        className="dot"
+        data-busy={!ready || undefined}
+        style={{ background: `var(--mantine-color-${ready ? 'teal' : 'indigo'}-6)` }}
+      />
       <Group gap={8} wrap="nowrap" miw={0}>
         <Text size="sm" className="nowrap">
           {KINDS[resource.kind] ?? words(resource.kind.replace(/(?<=[a-z])(?=[A-Z])/g, '_'))}

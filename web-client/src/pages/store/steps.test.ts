@@ -3,25 +3,44 @@ import { makeEvent } from '../../../test/make';
 import { resourcesOf } from './resources';
 import { stepsOf } from './steps';
 
-const state = (n: number, name: string) => makeEvent(n, { type: 'STATE_CHANGED', details: { state: name }, message: name });
+const state = (n: number, name: string) =>
+  makeEvent(n, { type: 'STATE_CHANGED', details: { state: name }, message: name });
 const begun = (n: number, step: string) => makeEvent(n, { type: 'STEP_STARTED', step });
-const done = (n: number, step: string, seconds: string) => makeEvent(n, { type: 'STEP_SUCCEEDED', step, details: { seconds } });
-const shown = (events: ReturnType<typeof makeEvent>[]) => stepsOf(events, 'op-1').map(({ name, status }) => `${name} ${status}`);
+const done = (n: number, step: string, seconds: string) =>
+  makeEvent(n, { type: 'STEP_SUCCEEDED', step, details: { seconds } });
+const shown = (events: ReturnType<typeof makeEvent>[]) =>
+  stepsOf(events, 'op-1').map(({ name, status }) => `${name} ${status}`);
 
 const begin = [state(1, 'PROVISIONING'), begun(2, 'NAMESPACE'), done(3, 'NAMESPACE', '0.120'), begun(4, 'SECRETS')];
 
 test('a creation shows what is done, what goes on and what is to come', () => {
-  expect(shown(begin)).toEqual(['NAMESPACE done', 'SECRETS active', 'INSTALL pending', 'ROLLOUT pending', 'VERIFY pending']);
+  expect(shown(begin)).toEqual([
+    'NAMESPACE done',
+    'SECRETS active',
+    'INSTALL pending',
+    'ROLLOUT pending',
+    'VERIFY pending',
+  ]);
   expect(stepsOf(begin, 'op-1')[0]?.seconds).toBe(0.12);
 });
 
 test('a step that was skipped stays so when it is done', () => {
-  const events = [...begin, begun(5, 'VERIFY'), makeEvent(6, { type: 'STEP_SKIPPED', step: 'VERIFY', message: 'Skipped: simulated' }), done(7, 'VERIFY', '0.010')];
+  const events = [
+    ...begin,
+    begun(5, 'VERIFY'),
+    makeEvent(6, { type: 'STEP_SKIPPED', step: 'VERIFY', message: 'Skipped: simulated' }),
+    done(7, 'VERIFY', '0.010'),
+  ];
   expect(stepsOf(events, 'op-1').at(-1)).toMatchObject({ status: 'skipped', note: 'Skipped: simulated' });
 });
 
 test('a failure is the failure of the step that it happened in', () => {
-  const failed = makeEvent(9, { type: 'STEP_FAILED', step: 'SECRETS', message: 'No.', details: { reason: 'CLUSTER_FORBIDDEN' } });
+  const failed = makeEvent(9, {
+    type: 'STEP_FAILED',
+    step: 'SECRETS',
+    message: 'No.',
+    details: { reason: 'CLUSTER_FORBIDDEN' },
+  });
   const events = [...begin, failed, state(10, 'FAILED')];
   expect(stepsOf(events, 'op-1')[1]).toMatchObject({ status: 'failed', note: 'No.', seconds: 5 });
 });
@@ -53,7 +72,11 @@ test('resources are shown as they were seen last, pods below what made them', ()
     change(6, 'Deployment', 'web', '1/1', '1'),
     change(7, 'PersistentVolumeClaim', 'data-web-database-0', 'Bound', '1'),
   ]);
-  const shape = tree.map(({ name, phase, children }) => [name, phase, children.map((child) => `${child.name} ${child.phase}`)]);
+  const shape = tree.map(({ name, phase, children }) => [
+    name,
+    phase,
+    children.map((child) => `${child.name} ${child.phase}`),
+  ]);
   expect(shape).toEqual([
     ['web-database', '1/1', ['web-database-0 Ready']],
     ['web', '1/1', ['web-5d9c7-x2x8v Ready']],

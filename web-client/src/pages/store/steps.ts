@@ -17,6 +17,8 @@ export interface Step {
 
 const CREATE = ['NAMESPACE', 'SECRETS', 'INSTALL', 'ROLLOUT', 'VERIFY'];
 const DELETE = ['UNINSTALL', 'NAMESPACE_GONE'];
+/** Events that say how a step is doing. */
+const NOTES = new Set(['WAITING', 'STEP_RETRIED', 'VERIFIED']);
 
 /** The steps of an operation, from its events: those that began, and those that are to come. */
 export function stepsOf(events: StoreEvent[], operationId: string): Step[] {
@@ -39,25 +41,15 @@ class Walk {
   }
 
   take(event: StoreEvent): void {
-    switch (event.type) {
-      case 'STEP_STARTED':
-        return this.#start(event);
-      case 'STEP_SUCCEEDED':
-        return this.#finish(event);
-      case 'STEP_SKIPPED':
-        return this.#change(event.step, { status: 'skipped', note: event.message });
-      case 'STEP_FAILED':
-        return this.#change(event.step, { status: 'failed', note: event.message, seconds: this.#lasted(event) });
-      case 'WAITING':
-      case 'STEP_RETRIED':
-        return this.#change(event.step, { note: event.message });
-      case 'VERIFIED':
-        return this.#change(event.step, { note: event.message });
-      case 'UNDO_STARTED':
-        return this.#undo(event);
-      case 'STATE_CHANGED':
-        return this.#enter(event);
-    }
+    const { type, step, message } = event;
+    if (type === 'STEP_STARTED') this.#start(event);
+    else if (type === 'STEP_SUCCEEDED') this.#finish(event);
+    else if (type === 'STEP_SKIPPED') this.#change(step, { status: 'skipped', note: message });
+    else if (type === 'STEP_FAILED')
+      this.#change(step, { status: 'failed', note: message, seconds: this.#lasted(event) });
+    else if (NOTES.has(type)) this.#change(step, { note: message });
+    else if (type === 'UNDO_STARTED') this.#undo(event);
+    else if (type === 'STATE_CHANGED') this.#enter(event);
   }
 
   #start(event: StoreEvent): void {

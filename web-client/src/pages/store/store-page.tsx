@@ -1,5 +1,5 @@
-import { Alert, Anchor, Group, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { Code } from '@connectrpc/connect';
+import { Alert, Anchor, Group, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useApi } from '@/api/api';
@@ -41,7 +41,8 @@ export function StorePage() {
       </Empty>
     );
   }
-  if (store.error) return <ProblemAlert title="The store could not be read" error={store.error} onRetry={store.refetch} />;
+  if (store.error)
+    return <ProblemAlert title="The store could not be read" error={store.error} onRetry={store.refetch} />;
   return <Loading />;
 }
 

@@ -15,7 +15,8 @@ const FILTERS = {
   all: () => true,
   steps: ({ type }: StoreEvent) => /^(STEP|STATE|UNDO|OPERATION|CANCEL|RELEASE|VERIFIED)/.test(type),
   resources: ({ type }: StoreEvent) => type === 'RESOURCE_CHANGED',
-  trouble: ({ type, details }: StoreEvent) => details.reason !== undefined || /FAILED|WAITING|RETRIED|RELEASE/.test(type),
+  trouble: ({ type, details }: StoreEvent) =>
+    details.reason !== undefined || /FAILED|WAITING|RETRIED|RELEASE/.test(type),
 } as const;
 
 type Filter = keyof typeof FILTERS;
@@ -40,7 +41,9 @@ export function TimelinePanel({ timeline }: { timeline: ReturnType<typeof useTim
         />
       }
     >
-      {timeline.error && <ProblemAlert title="The events could not be read" error={timeline.error} onRetry={timeline.refetch} />}
+      {timeline.error && (
+        <ProblemAlert title="The events could not be read" error={timeline.error} onRetry={timeline.refetch} />
+      )}
       {timeline.isSuccess && matching.length === 0 && <Empty title="Nothing of that kind" />}
       <ol className="timeline" data-testid="timeline" reversed>
         {matching.slice(0, shown).map((event) => (

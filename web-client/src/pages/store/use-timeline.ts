@@ -1,5 +1,5 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Code, ConnectError } from '@connectrpc/connect';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useApi } from '@/api/api';
 import type { Store } from '@/gen/storeplane/v1/store_pb';
 import { merge, RECENT, replay, type Timeline, unbroken } from '@/live/timeline';

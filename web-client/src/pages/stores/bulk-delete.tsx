@@ -49,7 +49,12 @@ export function BulkDelete({ stores, onDone }: { stores: Store[]; onDone: () => 
   };
   return (
     <>
-      <Button color="red" variant="outline" leftSection={<IconTrash size={16} aria-hidden />} onClick={() => setOpened(true)}>
+      <Button
+        color="red"
+        variant="outline"
+        leftSection={<IconTrash size={16} aria-hidden />}
+        onClick={() => setOpened(true)}
+      >
         Delete {stores.length}
       </Button>
       <Modal
@@ -60,7 +65,9 @@ export function BulkDelete({ stores, onDone }: { stores: Store[]; onDone: () => 
       >
         <form onSubmit={submit}>
           <Stack>
-            <Text size="sm">Each shop is removed with all its data: orders, customers, products. Nothing of them can be brought back.</Text>
+            <Text size="sm">
+              Each shop is removed with all its data: orders, customers, products. Nothing of them can be brought back.
+            </Text>
             <Text component="div" className="observed">
               {stores.map((store) => store.storeId).join('\n')}
             </Text>
@@ -80,7 +87,12 @@ export function BulkDelete({ stores, onDone }: { stores: Store[]; onDone: () => 
               <Button variant="default" onClick={() => setOpened(false)}>
                 Keep them
               </Button>
-              <Button type="submit" color="red" disabled={typed.trim().toLowerCase() !== phrase} loading={deletion.isPending}>
+              <Button
+                type="submit"
+                color="red"
+                disabled={typed.trim().toLowerCase() !== phrase}
+                loading={deletion.isPending}
+              >
                 Delete
               </Button>
             </Group>

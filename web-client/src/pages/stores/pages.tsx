@@ -26,7 +26,8 @@ export function Pages({ token, next, size, total, onPage, onSize }: Props) {
   return (
     <Group justify="space-between" component="nav" aria-label="Pages">
       <Text size="sm" className="dimmed numbers">
-        {known && `${first.toLocaleString()} to ${Math.min(first + size - 1, total).toLocaleString()} of ${total.toLocaleString()}`}
+        {known &&
+          `${first.toLocaleString()} to ${Math.min(first + size - 1, total).toLocaleString()} of ${total.toLocaleString()}`}
       </Text>
       <Group gap="xs">
         <NativeSelect

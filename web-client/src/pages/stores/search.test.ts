@@ -12,7 +12,11 @@ test('what is asked for becomes the server’s filter, with texts in quotes', ()
 
 test('an address that makes no sense shows the usual table', () => {
   expect(storesSearch({ q: 12, show: 'everything', order: 'price', size: 7, page: '' })).toEqual({ q: '12' });
-  expect(storesSearch({ show: 'failed', order: 'store_id', size: 250 })).toMatchObject({ show: 'failed', order: 'store_id', size: 250 });
+  expect(storesSearch({ show: 'failed', order: 'store_id', size: 250 })).toMatchObject({
+    show: 'failed',
+    order: 'store_id',
+    size: 250,
+  });
 });
 
 test('days of the log are whole days of the viewer', () => {

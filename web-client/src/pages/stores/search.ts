@@ -1,5 +1,5 @@
-import { StoreState } from '@/gen/storeplane/v1/store_pb';
 import { stateName } from '@/format/words';
+import { StoreState } from '@/gen/storeplane/v1/store_pb';
 
 /** Groups of states that one looks for together. */
 export const GROUPS = {

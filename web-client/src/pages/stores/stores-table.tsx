@@ -51,20 +51,18 @@ export function StoresTable({ stores, loading, order, onOrder, chosen, onChoose 
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
-          {loading && Array.from({ length: 8 }, (_, row) => <Waiting key={row} columns={chosen ? 7 : 6} />)}
+          {loading && WAITING.map((row) => <Waiting key={row} columns={chosen ? 7 : 6} />)}
           {stores.map((store) => (
-            <Row
-              key={store.uid}
-              store={store}
-              chosen={chosen?.has(store.uid)}
-              onChoose={onChoose}
-            />
+            <Row key={store.uid} store={store} chosen={chosen?.has(store.uid)} onChoose={onChoose} />
           ))}
         </Table.Tbody>
       </Table>
     </section>
   );
 }
+
+/** Rows that stand there until the first answer. */
+const WAITING = [1, 2, 3, 4, 5, 6, 7, 8];
 
 interface RowProps {
   store: Store;
@@ -73,69 +71,80 @@ interface RowProps {
 }
 
 const Row = memo(function Row({ store, chosen, onChoose }: RowProps) {
-    const navigate = useNavigate();
-    const target = linkTo(store);
-    return (
-      <Table.Tr
-        data-link
-        data-store={store.storeId}
-        onClick={(event) => {
-          const onControl = (event.target as HTMLElement).closest('a, button, input, label');
-          if (!onControl && !window.getSelection()?.toString()) void navigate(target);
-        }}
-      >
-        {chosen !== undefined && (
-          <Table.Td>
-            <Checkbox
-              aria-label={`Choose ${store.storeId}`}
-              checked={chosen}
-              disabled={!isChoosable(store)}
-              onChange={(event) => onChoose([store], event.currentTarget.checked)}
-            />
-          </Table.Td>
-        )}
-        <Table.Td maw={280}>
-          <AnchorLink {...target} fw={600} size="sm" truncate display="block">
-            {store.displayName}
-          </AnchorLink>
-          <Text className="mono dimmed" truncate>
-            {store.storeId}
-          </Text>
-        </Table.Td>
+  const navigate = useNavigate();
+  const target = linkTo(store);
+  return (
+    <Table.Tr
+      data-link
+      data-store={store.storeId}
+      onClick={(event) => {
+        const onControl = (event.target as HTMLElement).closest('a, button, input, label');
+        if (!onControl && !window.getSelection()?.toString()) void navigate(target);
+      }}
+    >
+      {chosen !== undefined && (
         <Table.Td>
-          <StateBadge state={store.state} />
-          {(store.reason || store.step) && (
-            <Text size="xs" className="dimmed">
-              {words(store.reason || store.step)}
-            </Text>
-          )}
+          <Checkbox
+            aria-label={`Choose ${store.storeId}`}
+            checked={chosen}
+            disabled={!isChoosable(store)}
+            onChange={(event) => onChoose([store], event.currentTarget.checked)}
+          />
         </Table.Td>
-        <Table.Td className="wide">
-          <Text size="sm">{store.plan}</Text>
+      )}
+      <Table.Td maw={280}>
+        <AnchorLink {...target} fw={600} size="sm" truncate display="block">
+          {store.displayName}
+        </AnchorLink>
+        <Text className="mono dimmed" truncate>
+          {store.storeId}
+        </Text>
+      </Table.Td>
+      <Table.Td>
+        <StateBadge state={store.state} />
+        {(store.reason || store.step) && (
           <Text size="xs" className="dimmed">
-            {store.engine}
+            {words(store.reason || store.step)}
           </Text>
-        </Table.Td>
-        <Table.Td>
-          <Ago time={store.createTime} />
-        </Table.Td>
-        <Table.Td className="wide numbers">{readyIn(store)}</Table.Td>
-        <Table.Td className="wide">
-          {store.state === StoreState.READY && (
-            <Anchor href={store.shopUrl} target="_blank" rel="noreferrer" size="sm" aria-label={`Shop of ${store.storeId}`}>
-              Open <IconExternalLink size={14} aria-hidden />
-            </Anchor>
-          )}
-        </Table.Td>
-      </Table.Tr>
-    );
+        )}
+      </Table.Td>
+      <Table.Td className="wide">
+        <Text size="sm">{store.plan}</Text>
+        <Text size="xs" className="dimmed">
+          {store.engine}
+        </Text>
+      </Table.Td>
+      <Table.Td>
+        <Ago time={store.createTime} />
+      </Table.Td>
+      <Table.Td className="wide numbers">{readyIn(store)}</Table.Td>
+      <Table.Td className="wide">
+        {store.state === StoreState.READY && (
+          <Anchor
+            href={store.shopUrl}
+            target="_blank"
+            rel="noreferrer"
+            size="sm"
+            aria-label={`Shop of ${store.storeId}`}
+          >
+            Open <IconExternalLink size={14} aria-hidden />
+          </Anchor>
+        )}
+      </Table.Td>
+    </Table.Tr>
+  );
 });
 
 function isChoosable({ state }: Store): boolean {
   return state !== StoreState.DELETED;
 }
 
-function Sortable({ label, by, order, onOrder }: { label: string; by: [Order, Order] } & Pick<Props, 'order' | 'onOrder'>) {
+function Sortable({
+  label,
+  by,
+  order,
+  onOrder,
+}: { label: string; by: [Order, Order] } & Pick<Props, 'order' | 'onOrder'>) {
   const [first, second] = by;
   const direction = order.endsWith('desc') ? 'descending' : 'ascending';
   const active = by.includes(order);

@@ -22,7 +22,6 @@ export function Toolbar({ search, change }: Props) {
   return (
     <Group gap="sm">
       <Search q={search.q ?? ''} onSearch={(q) => change({ q: q || undefined }, true)} />
-      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset cannot be laid out in a row everywhere */}
       <Group gap={4} role="group" aria-label="State">
         {Object.entries(GROUP_NAMES).map(([group, name]) => (
           <Button
