@@ -109,6 +109,17 @@ test('a token that is not taken any more leaves the page where it is', async () 
   expect(search.isConnected).toBe(true);
 });
 
+test('a new version of the server asks to reload, and says nothing more once that is put off', async () => {
+  let version = '1';
+  const { line } = renderApp({ path: '/stores', version: () => version, stores: { listStores: () => ({}) } });
+  await screen.findByText('There is no store yet', undefined, isThere);
+  version = '2';
+  line.tell(makeEvent(1, { type: 'STEP_STARTED' }));
+  await screen.findByText('There is a new version of the dashboard.', undefined, isThere);
+  await userEvent.click(screen.getByRole('button', { name: 'Later' }));
+  expect(screen.queryByText('There is a new version of the dashboard.')).toBeNull();
+});
+
 function violation(field: string, description: string): ConnectError {
   const value = { fieldViolations: [{ field, description }] };
   const error = new ConnectError('the request is not in order', Code.InvalidArgument);

@@ -1,4 +1,4 @@
-import '@mantine/core/styles.css';
+import './mantine.css';
 import './app.css';
 import { createRoot } from 'react-dom/client';
 import { createQueryClient } from './api/api';

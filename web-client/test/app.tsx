@@ -35,16 +35,18 @@ export class Line {
 interface Setup {
   path?: string;
   role?: string;
+  /** Which server answers; a test may change its mind. */
+  version?: () => string;
   stores?: Partial<ServiceImpl<typeof StoreService>>;
 }
 
 /** The whole page, over a server that answers as the test says. */
-export function renderApp({ path = '/', role = 'admin', stores = {} }: Setup) {
+export function renderApp({ path = '/', role = 'admin', version = () => '1', stores = {} }: Setup) {
   const line = new Line();
   const transport = createRouterTransport((router) => {
     router.service(PlatformService, {
       getOverview: () =>
-        create(OverviewSchema, { caller: { name: 'ada', tenant: 'default', role }, serverVersion: '1' }),
+        create(OverviewSchema, { caller: { name: 'ada', tenant: 'default', role }, serverVersion: version() }),
       listEngines: () => ({ engines: [{ name: 'woocommerce', appVersion: '11.0.1', plans: ['small', 'large'] }] }),
     });
     router.service(OperationService, { listOperations: () => ({}) });

@@ -22,6 +22,15 @@ interface Point {
   median: number | undefined;
 }
 
+export default function Charts(props: Props) {
+  return (
+    <>
+      <RatesChart {...props} />
+      <DurationsChart {...props} />
+    </>
+  );
+}
+
 function points(periods: OverviewPeriod[]): Point[] {
   return periods.map(({ startTime, created, failed, medianTimeToReady }) => ({
     start: startTime ? timestampDate(startTime) : new Date(0),
@@ -32,7 +41,7 @@ function points(periods: OverviewPeriod[]): Point[] {
 }
 
 /** Creations and failures over time. */
-export function RatesChart({ periods, hours }: Props) {
+function RatesChart({ periods, hours }: Props) {
   const data = points(periods);
   return (
     <Panel title="Creations and failures" aside={<Legend />}>
@@ -57,7 +66,7 @@ export function RatesChart({ periods, hours }: Props) {
 }
 
 /** The median time from CreateStore to READY. */
-export function DurationsChart({ periods, hours }: Props) {
+function DurationsChart({ periods, hours }: Props) {
   const data = points(periods);
   return (
     <Panel title="Median time to ready">

@@ -9,7 +9,7 @@ import { useMayChange } from '@/session/caller';
 import { Empty } from '@/ui/empty';
 import { ProblemAlert } from '@/ui/problem-alert';
 import { useTitle } from '@/ui/title';
-import { DurationsChart, RatesChart } from './charts';
+import { LazyCharts } from './lazy-charts';
 import { GoingOn, Quotas, RecentEvents } from './now';
 import { Numbers } from './numbers';
 import { WINDOWS } from './search';
@@ -64,10 +64,7 @@ function OverviewView({ overview, hours }: { overview: Overview; hours: number }
     <>
       <States states={overview.states} />
       <Numbers overview={overview} />
-      <SimpleGrid cols={{ base: 1, lg: 2 }} spacing="lg">
-        <RatesChart periods={overview.periods} hours={hours} />
-        <DurationsChart periods={overview.periods} hours={hours} />
-      </SimpleGrid>
+      <LazyCharts periods={overview.periods} hours={hours} />
       <SimpleGrid cols={{ base: 1, lg: 2 }} spacing="lg">
         <Stack gap="lg">
           <GoingOn operations={overview.activeOperations} total={overview.activeOperationCount} />

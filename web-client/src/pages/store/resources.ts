@@ -30,10 +30,15 @@ export function resourcesOf(events: StoreEvent[]): Resource[] {
     (a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind) || a.name.localeCompare(b.name),
   );
   return all.filter((resource) => {
-    const owner = resource.kind === 'Pod' && all.findLast((each) => isOwner(each, resource));
+    const owner = resource.kind === 'Pod' && longest(all.filter((each) => isOwner(each, resource)));
     if (owner) owner.children.push(resource);
     return !owner;
   });
+}
+
+/** `web-database-0` belongs to `web-database`, though `web` would do as well. */
+function longest(owners: Resource[]): Resource | undefined {
+  return owners.sort((a, b) => b.name.length - a.name.length)[0];
 }
 
 /** Pods are called after their workload: `web-5d9c7-x2x8v`, `database-0`. */

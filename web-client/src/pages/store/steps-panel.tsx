@@ -77,5 +77,6 @@ function StepIcon({ status }: { status: StepStatus }) {
 
 function title({ state }: Store): string {
   if (state === StoreState.DELETING || state === StoreState.DELETED) return 'Deletion';
+  if (state === StoreState.FAILED) return 'How far it came';
   return isSettled(state) ? 'How it was made' : 'Being made';
 }
