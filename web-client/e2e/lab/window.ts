@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
-import { expect } from 'vitest';
+import { expect, onTestFailed } from 'vitest';
 import { chromiumBinary, ROOT } from './env';
 
 const SCREENSHOTS = join(ROOT, '.storeplane', 'screenshots');
@@ -44,6 +44,12 @@ export class Window {
     });
     context.setDefaultTimeout(20_000);
     const window = new Window(context, await context.newPage());
+    // What it looked like tells more than what was waited for.
+    onTestFailed(async ({ task }) => {
+      if (window.page.isClosed()) return;
+      await window.screenshot(`failed ${task.name.replace(/\W+/g, '-').slice(0, 60)} ${context.pages().length}`);
+      if (window.troubles.length > 0) console.error(window.troubles);
+    });
     await window.page.goto(url);
     return window;
   }

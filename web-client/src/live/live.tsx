@@ -46,6 +46,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
         gathering ??= setTimeout(flush, GATHER_MS);
       },
       onFresh: () => feed.refreshAll(),
+      onRefused: () => session.expire(token),
       onConnection(next: Connection) {
         // A restarted server may be a new one, which the overview tells.
         if (next === 'live') void queryClient.invalidateQueries({ queryKey: ['overview'] });

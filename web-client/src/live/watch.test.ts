@@ -46,6 +46,7 @@ async function watch(answers: Answer[], enough: number) {
     { cursor: '' },
     {
       onEvent: ({ sequence }) => void (seen.push(Number(sequence)) >= enough && stop.abort()),
+      onRefused: () => void said.push('refused'),
       onFresh: () => void said.push('fresh'),
       onConnection: (connection) => void said.push(connection),
     },
@@ -115,7 +116,8 @@ test('a line that is silent for longer than two heartbeats is dead', async () =>
   expect(seen).toEqual([1]);
 });
 
-test('a token that is not taken ends it', async () => {
-  const { asked } = await watch([refuse('the token was revoked', Code.Unauthenticated)], 1);
+test('a token that is not taken ends it, and that is said', async () => {
+  const { asked, said } = await watch([refuse('the token was revoked', Code.Unauthenticated)], 1);
   expect(asked).toHaveLength(1);
+  expect(said).toEqual(['refused']);
 });

@@ -15,6 +15,8 @@ export interface WatchHandlers {
   /** The watch begins, from no known place: whatever is in a cache may be older than it. */
   onFresh(): void;
   onConnection(connection: Connection): void;
+  /** The server does not take the token, or not any more. */
+  onRefused(): void;
 }
 
 /** Where a watch has come to. Whoever keeps it can go on from there. */
@@ -52,7 +54,8 @@ export async function watchStores(
       }
     } catch (error) {
       const { code } = ConnectError.from(error);
-      if (signal.aborted || code === Code.Unauthenticated) return;
+      if (signal.aborted) return;
+      if (code === Code.Unauthenticated) return handlers.onRefused();
       // The place is not kept any more, or is none of this server's: begin anew.
       if (code === Code.OutOfRange || code === Code.InvalidArgument) place.cursor = '';
     } finally {
