@@ -63,7 +63,7 @@ test('a store is created, watched live until it is ready, shows its login, and i
     ['ROLLOUT', 'done'],
     ['VERIFY', 'skipped'],
   ]);
-  for (const duration of await window.page.locator('.steps .time').allTextContents())
+  for (const duration of await window.page.locator('.steps [data-status=done] .time').allTextContents())
     expect(duration).toMatch(/^[\d.]+ s$/);
   await window.sees(window.page.locator('section', { hasText: 'Resources' }), /(\d+) of \1 ready/);
   expect(await window.page.locator('.resources li[data-child][data-ready=true]').count()).toBeGreaterThan(1);

@@ -75,7 +75,7 @@ function DurationsChart({ periods, hours }: Props) {
           <LineChart data={data} margin={MARGIN} accessibilityLayer={false}>
             <CartesianGrid vertical={false} stroke="var(--line)" />
             <XAxis dataKey="start" tickFormatter={tick(hours)} minTickGap={32} {...AXIS} />
-            <YAxis tickFormatter={(value: number) => span(value)} width={56} {...AXIS} />
+            <YAxis tickFormatter={(value: number) => (value === 0 ? '0' : span(value))} width={56} {...AXIS} />
             <Tooltip content={<Hint />} />
             <Line
               dataKey="median"

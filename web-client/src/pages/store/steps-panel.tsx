@@ -56,7 +56,7 @@ function StepLine({ step, waiting }: { step: Step; waiting: Store | undefined })
         <span className="visually-hidden">, {SAID[step.status]}</span>
       </span>
       <span className="time dimmed">
-        {step.seconds !== undefined && span(step.seconds)}
+        {step.seconds !== undefined && step.status !== 'skipped' && span(step.seconds)}
         {step.status === 'active' && step.startTime && <Counting since={step.startTime} />}
       </span>
       {note && (
