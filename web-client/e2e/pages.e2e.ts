@@ -48,11 +48,10 @@ test.each(PAGES)(
         height: width > 600 ? 860 : 844,
       });
       await window.page.getByRole('heading', { level: 1, name: heading }).waitFor();
-      await window.page.waitForLoadState('networkidle').catch(() => undefined);
       await window.page.locator('[aria-busy=true]').first().waitFor({ state: 'detached' });
       for (const colorScheme of ['light', 'dark'] as const) {
         await window.page.emulateMedia({ colorScheme });
-        await window.page.waitForTimeout(1500);
+        await window.page.waitForTimeout(400);
         await window.isAccessible();
         await window.screenshot(`${name}-${colorScheme}${width < 600 ? '-narrow' : ''}`);
       }

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
-import { expect, onTestFailed } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { chromiumBinary, ROOT } from './env';
 
 const SCREENSHOTS = join(ROOT, '.storeplane', 'screenshots');
@@ -44,11 +44,16 @@ export class Window {
     });
     context.setDefaultTimeout(20_000);
     const window = new Window(context, await context.newPage());
-    // What it looked like tells more than what was waited for.
-    onTestFailed(async ({ task }) => {
-      if (window.page.isClosed()) return;
-      await window.screenshot(`failed ${task.name.replace(/\W+/g, '-').slice(0, 60)} ${context.pages().length}`);
-      if (window.troubles.length > 0) console.error(window.troubles);
+    onTestFinished(async ({ task }) => {
+      // What it looked like tells more than what was waited for.
+      if (task.result?.state === 'fail' && !window.page.isClosed()) {
+        await window.screenshot(`failed ${task.name.replace(/\W+/g, '-').slice(0, 60)}`);
+        console.error(
+          task.result.errors?.map(({ message, diff }) => `${message}\n${diff ?? ''}`),
+          window.troubles,
+        );
+      }
+      await window.close();
     });
     await window.page.goto(url);
     return window;
