@@ -4,13 +4,13 @@ import { Lab } from './lab/lab';
 let lab: Lab;
 beforeAll(async () => {
   lab = await Lab.start();
-  await lab.database.execute(THOUSAND);
+  await lab.database.execute(thousand(lab.tenant));
 });
 afterAll(() => lab?.stop());
 
 /** A thousand stores as they would be after some days, with their operations and their last events. */
-const THOUSAND = `
-INSERT INTO stores SELECT gen_random_uuid(), 'shop-' || lpad(n::text, 4, '0'), 'default', 'Shop number ' || n, 'woocommerce', 'small',
+const thousand = (tenant: string) => `
+INSERT INTO stores SELECT gen_random_uuid(), 'shop-' || lpad(n::text, 4, '0'), '${tenant}', 'Shop number ' || n, 'woocommerce', 'small',
     'owner@example.com', 'KEEP', 'store-shop-' || n, 'store-shop-' || n, 'shop-' || n || '.test',
     CASE WHEN n % 50 = 1 THEN 'FAILED' ELSE 'READY' END, NULL,
     CASE WHEN n % 50 = 1 THEN '{"reason":"UNSCHEDULABLE","message":"No node takes it.","details":[]}'::jsonb END,

@@ -11,7 +11,7 @@ let lab: Lab;
 const ids = ['tea-co', 'bike-parts', 'north-coffee'];
 beforeAll(async () => {
   lab = await Lab.start();
-  await lab.database.execute(DAYS);
+  await lab.database.execute(days(lab.tenant));
   await Promise.all(ids.map((id) => lab.create(id)));
   await lab.create('bakery', 'nowhere');
   for (const id of ids) await lab.until(id, StoreState.READY);
@@ -22,8 +22,8 @@ afterAll(async () => {
 });
 
 /** What the charts show: stores of the last day, a few of which failed. They are deleted: the table has the real ones. */
-const DAYS = `
-INSERT INTO stores SELECT gen_random_uuid(), 'old-' || n, 'default', 'Old shop ' || n, 'woocommerce', 'small', 'owner@example.com', 'KEEP',
+const days = (tenant: string) => `
+INSERT INTO stores SELECT gen_random_uuid(), 'old-' || n, '${tenant}', 'Old shop ' || n, 'woocommerce', 'small', 'owner@example.com', 'KEEP',
     'store-old-' || n, 'store-old-' || n, 'old-' || n || '.test', 'DELETED', NULL, NULL, '1', '11.0.1', true, false, gen_random_uuid(), 1, 0,
     now() - at, CASE WHEN n % 9 <> 1 THEN now() - at + (8 + n % 7) * interval '1 s' END, now(), now() - at + interval '1 hour'
   FROM generate_series(1, 90) n, LATERAL (SELECT (n * n % 1380 + 70) * interval '1 min') AS t(at);

@@ -48,7 +48,7 @@ test('a store is created, watched live until it is ready, shows its login, and i
   const window = await lab.open('/create');
   await window.page.evaluate(() => Object.assign(globalThis, { mark: 'the same page' }));
   await fill(window, { name: 'Kaffee & Kuchen', id, email: 'owner@example.com' });
-  await window.sees(window.page.locator('section'), `store-${id}.shops.test`);
+  await window.sees(window.page.locator('section'), `store-${id}--${lab.tenant}.shops.test`);
   await window.button('Create store').click();
   await window.page.waitForURL(`**/stores/${id}`);
   await window.page.locator('.steps li[data-status=active]').first().waitFor();

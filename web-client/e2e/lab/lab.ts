@@ -13,6 +13,8 @@ export type Role = 'viewer' | 'operator' | 'admin';
 export class Lab {
   readonly database: Database;
   readonly server: Server;
+  /** One of its own: the cluster is shared, and namespaces have the tenant in their names. */
+  readonly tenant = `e2e-${randomBytes(4).toString('hex')}`;
   readonly stores: Client<typeof StoreService>;
   readonly admin: string;
 
@@ -35,7 +37,7 @@ export class Lab {
   }
 
   token(role: Role, name = `e2e ${role}`): string {
-    return this.server.command('token', 'create', '--role', role, '--name', name);
+    return this.server.command('token', 'create', '--tenant', this.tenant, '--role', role, '--name', name);
   }
 
   revoke(name: string): void {

@@ -116,7 +116,7 @@ function CreateForm() {
                 autoComplete="off"
                 spellCheck={false}
                 name="storeId"
-                className="mono"
+                styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }}
                 value={idOf(draft)}
                 error={errorOf('storeId')}
                 onChange={(event) => {

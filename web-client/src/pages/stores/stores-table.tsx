@@ -125,7 +125,7 @@ const Row = memo(function Row({ store, chosen, onChoose }: RowProps) {
             target="_blank"
             rel="noreferrer"
             size="sm"
-            aria-label={`Shop of ${store.storeId}`}
+            aria-label={`Open shop ${store.storeId}`}
           >
             Open <IconExternalLink size={14} aria-hidden />
           </Anchor>
