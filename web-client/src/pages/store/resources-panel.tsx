@@ -1,6 +1,6 @@
 import { Group, Text } from '@mantine/core';
 import { useMemo } from 'react';
-import { words } from '@/format/words';
+import { isSettled, words } from '@/format/words';
 import type { StoreEvent } from '@/gen/storeplane/v1/event_pb';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
 import { Panel } from '@/ui/panel';
@@ -39,7 +39,11 @@ export function ResourcesPanel({ store, events, loading }: Props) {
       ) : (
         <ul className="resources plain">
           {resources.map((resource) => (
-            <ResourceLines key={`${resource.kind} ${resource.name}`} resource={resource} />
+            <ResourceLines
+              key={`${resource.kind} ${resource.name}`}
+              resource={resource}
+              waits={!isSettled(store.state)}
+            />
           ))}
         </ul>
       )}
@@ -47,25 +51,25 @@ export function ResourcesPanel({ store, events, loading }: Props) {
   );
 }
 
-function ResourceLines({ resource }: { resource: Resource }) {
+function ResourceLines({ resource, waits }: { resource: Resource; waits: boolean }) {
   return (
     <>
-      <Line resource={resource} />
+      <Line resource={resource} waits={waits} />
       {resource.children.map((child) => (
-        <Line key={child.name} resource={child} child />
+        <Line key={child.name} resource={child} waits={waits} child />
       ))}
     </>
   );
 }
 
-function Line({ resource, child }: { resource: Resource; child?: boolean }) {
+function Line({ resource, waits, child }: { resource: Resource; waits: boolean; child?: boolean }) {
   const ready = isReady(resource);
   return (
     <li data-child={child || undefined} data-resource={`${resource.kind} ${resource.name}`} data-ready={ready}>
       <span
         className="dot"
-        data-busy={!ready || undefined}
-        style={{ background: `var(--mantine-color-${ready ? 'teal' : 'indigo'}-6)` }}
+        data-busy={(!ready && waits) || undefined}
+        style={{ background: `var(--mantine-color-${ready ? 'teal' : waits ? 'indigo' : 'red'}-6)` }}
       />
       <Group gap={8} wrap="nowrap" miw={0}>
         <Text size="sm" className="nowrap">
