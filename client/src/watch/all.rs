@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::error::Error;
 
 pub(crate) fn from_cursor(client: Client, filter: &str, cursor: &str) -> Watch<Told> {
-    let request = v1::WatchStoresRequest { filter: filter.to_owned(), cursor: cursor.to_owned() };
+    let request = v1::WatchStoresRequest { filter: filter.to_owned(), cursor: cursor.to_owned(), from_now: false };
     resume(All { client, request, stream: None, caught_up: false })
 }
 

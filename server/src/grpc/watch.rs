@@ -19,7 +19,7 @@ use tonic::{Request, Status};
 
 use super::edge::{Edge, caller, note_store};
 use super::{convert, opaque, status};
-use crate::watch::{StoreUpdate, StoresUpdate, Until, Update, WatchEnd};
+use crate::watch::{Start, StoreUpdate, StoresUpdate, Until, Update, WatchEnd};
 
 /// Watches one store.
 pub(super) async fn store(
@@ -49,7 +49,12 @@ pub(super) async fn stores(
     let cursor = opaque::read_cursor(&request.cursor);
     let cursor = cursor.map_err(|_| check.fail("cursor", "must be the cursor of an earlier message")).ok();
     let (filter, cursor) = check.finish(filter.zip(cursor)).map_err(|refusal| status::refusal(&refusal))?;
-    let updates = edge.watches.stores(caller, filter, cursor).await.map_err(|error| status::port(&error))?;
+    let start = match cursor {
+        Some(cursor) => Start::After(cursor),
+        None if request.from_now => Start::Now,
+        None => Start::Snapshot,
+    };
+    let updates = edge.watches.stores(caller, filter, start).await.map_err(|error| status::port(&error))?;
     Ok(Updates::new(updates.map(|update| update.map(stores_response).map_err(|end| ended(&end))), deadline))
 }
 

@@ -22,13 +22,24 @@ use super::{BATCH, Pulse, StoresUpdate, Update, WatchEnd, Watches};
 /// Stores read at once for the snapshot.
 const SNAPSHOT_PAGE: i32 = 200;
 
+/// Where a watch of all stores begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// With a snapshot of each store.
+    Snapshot,
+    /// With what happens from now on.
+    Now,
+    /// After this event.
+    After(Cursor),
+}
+
 impl Watches {
-    /// Watches all stores of the caller's tenant that match. Without a cursor it begins with a snapshot of each.
+    /// Watches all stores of the caller's tenant that match.
     pub async fn stores(
         &self,
         caller: Caller,
         filter: StoreFilter,
-        cursor: Option<Cursor>,
+        start: Start,
     ) -> Result<impl Stream<Item = Result<StoresUpdate, WatchEnd>> + Send + 'static, PortError> {
         if filter.names_states() {
             return Err(Refusal::field("filter", "must not name states: they change while one watches").into());
@@ -36,24 +47,26 @@ impl Watches {
         // Listen first, look second: nothing falls between.
         let live = self.hub.all();
         let head = self.log.head().await?;
-        if cursor.is_some_and(|cursor| cursor > head) {
-            return Err(Refusal::field("cursor", "must be the cursor of a message that was received").into());
-        }
-        if let Some(cursor) = cursor {
-            // One that has expired is an answer, not the end of a stream.
-            self.log.after_cursor(cursor, 0).await?;
-        }
-        let snapshot = if cursor.is_none() {
-            let query = StoreQuery::check(&caller.tenant, "", "create_time", SNAPSHOT_PAGE, PageStart::First)?;
-            Some(query)
-        } else {
-            None
+        let (told, snapshot) = match start {
+            Start::After(cursor) if cursor > head => {
+                return Err(Refusal::field("cursor", "must be the cursor of a message that was received").into());
+            }
+            Start::After(cursor) => {
+                // One that has expired is an answer, not the end of a stream.
+                self.log.after_cursor(cursor, 0).await?;
+                (cursor, None)
+            }
+            Start::Now => (head, None),
+            Start::Snapshot => {
+                let query = StoreQuery::check(&caller.tenant, "", "create_time", SNAPSHOT_PAGE, PageStart::First)?;
+                (head, Some(query))
+            }
         };
         let watch = Watch {
             watches: self.clone(),
             caller,
             filter,
-            told: cursor.unwrap_or(head),
+            told,
             snapshot,
             ready: VecDeque::new(),
             live,

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::postgres::{EventLog, Tokens};
 
+pub use all::Start;
 pub use hub::Hub;
 
 /// Between two looks at the watcher's token. With the time that a token is trusted for, a revoked one watches 10 s at most.

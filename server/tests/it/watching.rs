@@ -133,6 +133,32 @@ async fn all_stores_are_told_in_one_order_to_all_who_watch() {
     }
 }
 
+#[tokio::test]
+async fn a_watch_from_now_on_begins_without_snapshots_and_misses_nothing() {
+    let lab = Lab::start().await;
+    let (before, after) = (fresh("before"), fresh("after"));
+    lab.api.ready(&before).await;
+    let request = WatchStoresRequest { from_now: true, ..WatchStoresRequest::default() };
+    let mut stream = lab.api.stores.clone().watch_stores(request).await.unwrap().into_inner();
+    let first = stream.message().await.unwrap().unwrap();
+    assert!(matches!(first.update, Some(Update::CaughtUp(_))), "{first:?}");
+    lab.api.create(Api::wanted(&after)).await.unwrap();
+
+    let event = loop {
+        if let Some(Update::Event(event)) = stream.message().await.unwrap().unwrap().update {
+            break event;
+        }
+    };
+
+    assert_eq!((event.store_id.as_str(), event.sequence), (after.as_str(), 1));
+    for id in [&before, &after] {
+        lab.api.delete(id).await.unwrap();
+    }
+    for id in [&before, &after] {
+        lab.api.settle(id).await;
+    }
+}
+
 fn is_last(events: &[(String, i64, String)], id: &str, sequence: i64) -> bool {
     events.iter().filter(|(store, ..)| store == id).all(|(_, other, _)| *other <= sequence)
 }
@@ -141,7 +167,8 @@ fn is_last(events: &[(String, i64, String)], id: &str, sequence: i64) -> bool {
 async fn a_filter_by_state_or_a_foreign_cursor_is_refused() {
     let lab = Lab::start().await;
     for (filter, cursor) in [("state = READY", ""), ("", "nonsense"), ("price = 3", "")] {
-        let request = WatchStoresRequest { filter: filter.into(), cursor: cursor.into() };
+        let request =
+            WatchStoresRequest { filter: filter.into(), cursor: cursor.into(), ..WatchStoresRequest::default() };
         let status = lab.api.stores.clone().watch_stores(request).await.unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument, "{filter:?} {cursor:?}");
     }

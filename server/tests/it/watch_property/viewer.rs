@@ -98,7 +98,7 @@ impl Viewer {
                 if place.cursor.is_empty() {
                     self.seen.lock().unwrap().began_with.clear();
                 }
-                let request = WatchStoresRequest { filter, cursor: place.cursor.clone() };
+                let request = WatchStoresRequest { filter, cursor: place.cursor.clone(), from_now: false };
                 let mut stream = stores.watch_stores(request).await?.into_inner();
                 for count in 0.. {
                     if pause(cut, count).await {

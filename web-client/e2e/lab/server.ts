@@ -1,0 +1,111 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { cpSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { env, ROOT, serverBinary } from './env';
+
+const START_MS = 30_000;
+
+/** Plans that the tests have beside the charts' own: what each adds to the values. */
+const PLANS = {
+  // No node takes its pods, until somebody says so.
+  nowhere: 'scheduling: {nodeSelector: {no-such: node}}\n',
+};
+
+/** The real server, as a process of its own. */
+export class Server {
+  readonly url: string;
+  readonly #dir = mkdtempSync(join(tmpdir(), 'storeplane-web-'));
+  readonly #env: Record<string, string>;
+  #child: ChildProcess | undefined;
+
+  private constructor(port: number, databaseUrl: string) {
+    const charts = join(this.#dir, 'charts');
+    cpSync(join(ROOT, 'charts'), charts, { recursive: true });
+    for (const [name, values] of Object.entries(PLANS)) {
+      writeFileSync(join(charts, 'woocommerce', 'plans', `${name}.yaml`), values);
+    }
+    this.url = `http://127.0.0.1:${port}`;
+    this.#env = {
+      DATABASE_URL: databaseUrl,
+      KUBECONFIG: env('STOREPLANE_TEST_KUBECONFIG'),
+      STOREPLANE_HELM_BIN: env('STOREPLANE_TEST_HELM3'),
+      STOREPLANE_CHARTS_DIR: charts,
+      STOREPLANE_LISTEN: `127.0.0.1:${port}`,
+      STOREPLANE_DOMAIN: 'shops.test',
+      // A killed server's operations are taken up sooner.
+      STOREPLANE_LEASE_SECONDS: '3',
+      HOME: this.#dir,
+      TMPDIR: this.#dir,
+      PATH: process.env.PATH ?? '',
+    };
+  }
+
+  static async create(databaseUrl: string): Promise<Server> {
+    const server = new Server(await freePort(), databaseUrl);
+    server.command('migrate');
+    await server.start();
+    return server;
+  }
+
+  /** Runs one of the server's other commands, and gives what it printed. */
+  command(...args: string[]): string {
+    return execFileSync(serverBinary(), args, { env: this.#env, encoding: 'utf8' }).trim();
+  }
+
+  async start(): Promise<void> {
+    const log = openSync(this.#log, 'a');
+    this.#child = spawn(serverBinary(), ['serve'], { env: this.#env, stdio: ['ignore', log, log] });
+    const deadline = Date.now() + START_MS;
+    for (;;) {
+      const ready = await fetch(`${this.url}/readyz`).catch(() => undefined);
+      if (ready?.ok) return;
+      if (this.#child.exitCode !== null || Date.now() > deadline)
+        throw new Error(`the server does not start:\n${this.log()}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  /** Ends it as the kernel would: no goodbye. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (!child || child.exitCode !== null) return;
+    await new Promise((resolve) => {
+      child.once('exit', resolve);
+      child.kill('SIGKILL');
+    });
+  }
+
+  log(): string {
+    return readFileSync(this.#log, 'utf8').split('\n').slice(-60).join('\n');
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#child;
+    if (child && child.exitCode === null) {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGTERM');
+      await ended;
+    }
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+
+  get #log(): string {
+    return join(this.#dir, 'server.log');
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() =>
+        address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port')),
+      );
+    });
+  });
+}

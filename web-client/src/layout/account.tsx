@@ -1,0 +1,77 @@
+import {
+  ActionIcon,
+  Box,
+  Group,
+  Stack,
+  Text,
+  Tooltip,
+  useComputedColorScheme,
+  useMantineColorScheme,
+} from '@mantine/core';
+import { IconKeyboard, IconLogout, IconMoon, IconSun } from '@tabler/icons-react';
+import { useQueryClient } from '@tanstack/react-query';
+import { useCaller } from '@/session/caller';
+import { session } from '@/session/session';
+import { showShortcuts } from './shortcuts';
+
+/** Who is signed in, and what is set for this browser. */
+export function Account() {
+  const { data } = useCaller();
+  const queryClient = useQueryClient();
+  const { setColorScheme } = useMantineColorScheme();
+  const scheme = useComputedColorScheme('light');
+  const other = scheme === 'dark' ? 'light' : 'dark';
+  const signOut = () => {
+    session.signOut();
+    queryClient.clear();
+  };
+  return (
+    <Stack gap="xs">
+      {data?.simulated && (
+        <Tooltip
+          multiline
+          w={240}
+          label="The cluster's nodes are simulated: pods become ready without running, and no shop answers."
+          position="right"
+        >
+          <Box className="simulated" tabIndex={0}>
+            Simulated cluster
+          </Box>
+        </Tooltip>
+      )}
+      <Box mih={40}>
+        {data?.caller && (
+          <>
+            <Text size="sm" fw={600} truncate>
+              {data.caller.name}
+            </Text>
+            <Text size="xs" className="dimmed" truncate>
+              {data.caller.role} · {data.caller.tenant}
+            </Text>
+          </>
+        )}
+      </Box>
+      <Group gap={4}>
+        <Tool label={`Switch to ${other}`} onClick={() => setColorScheme(other)}>
+          {scheme === 'dark' ? <IconSun size={18} /> : <IconMoon size={18} />}
+        </Tool>
+        <Tool label="Keyboard shortcuts" onClick={showShortcuts}>
+          <IconKeyboard size={18} />
+        </Tool>
+        <Tool label="Sign out" onClick={signOut}>
+          <IconLogout size={18} />
+        </Tool>
+      </Group>
+    </Stack>
+  );
+}
+
+function Tool({ label, onClick, children }: { label: string; onClick: () => void; children: React.ReactNode }) {
+  return (
+    <Tooltip label={label}>
+      <ActionIcon variant="subtle" color="gray" size="lg" onClick={onClick} aria-label={label}>
+        {children}
+      </ActionIcon>
+    </Tooltip>
+  );
+}

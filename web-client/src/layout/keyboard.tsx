@@ -1,0 +1,108 @@
+import { Group, Modal, Stack, Switch, Text } from '@mantine/core';
+import { useNavigate } from '@tanstack/react-router';
+import { useEffect, useEffectEvent, useRef, useState } from 'react';
+import { useMayChange } from '@/session/caller';
+import { areShortcutsOn, onShowShortcuts, SEARCH_FIELD, SHORTCUTS, switchShortcuts } from './shortcuts';
+
+/** How long the second key of two may take. */
+const SECOND_KEY_MS = 1000;
+
+/** Listens to the keys, and shows what they do. */
+export function Keyboard() {
+  const [opened, setOpened] = useState(false);
+  const [on, setOn] = useState(areShortcutsOn);
+  const navigate = useNavigate();
+  const mayChange = useMayChange();
+  const before = useRef({ key: '', at: 0 });
+
+  const press = useEffectEvent((event: KeyboardEvent) => {
+    if (!on || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+    if (document.querySelector('[role="dialog"]')) return;
+    const after = Date.now() - before.current.at < SECOND_KEY_MS ? before.current.key : '';
+    before.current = { key: event.key, at: Date.now() };
+    const act = action(`${after === 'g' ? 'g ' : ''}${event.key}`);
+    if (!act) return;
+    event.preventDefault();
+    before.current.key = '';
+    act();
+  });
+
+  const action = (keys: string): (() => void) | undefined => {
+    switch (keys) {
+      case '/':
+        return () => void search();
+      case 'n':
+        return mayChange ? () => void navigate({ to: '/create' }) : undefined;
+      case 'g o':
+        return () => void navigate({ to: '/' });
+      case 'g s':
+        return () => void navigate({ to: '/stores' });
+      case 'g a':
+        return () => void navigate({ to: '/activity' });
+      case '?':
+        return () => setOpened(true);
+      default:
+        return undefined;
+    }
+  };
+
+  const search = async () => {
+    if (!focusSearch()) {
+      await navigate({ to: '/stores' });
+      requestAnimationFrame(focusSearch);
+    }
+  };
+
+  useEffect(() => {
+    const listener = (event: KeyboardEvent) => press(event);
+    window.addEventListener('keydown', listener);
+    return () => window.removeEventListener('keydown', listener);
+  }, []);
+  useEffect(() => onShowShortcuts(() => setOpened(true)), []);
+
+  return (
+    <Modal
+      opened={opened}
+      onClose={() => setOpened(false)}
+      title="Keyboard shortcuts"
+      closeButtonProps={{ 'aria-label': 'Close' }}
+    >
+      <Stack gap="sm">
+        {SHORTCUTS.map(({ keys, text }) => (
+          <Group key={text} justify="space-between">
+            <Text size="sm">{text}</Text>
+            <Group gap={4}>
+              {keys.map((key) => (
+                <kbd className="key" key={key}>
+                  {key}
+                </kbd>
+              ))}
+            </Group>
+          </Group>
+        ))}
+        <Switch
+          mt="sm"
+          label="Shortcuts are on"
+          checked={on}
+          onChange={(event) => {
+            setOn(event.currentTarget.checked);
+            switchShortcuts(event.currentTarget.checked);
+          }}
+        />
+      </Stack>
+    </Modal>
+  );
+}
+
+function focusSearch(): boolean {
+  const field = document.querySelector<HTMLInputElement>(`[${SEARCH_FIELD}]`);
+  field?.focus();
+  field?.select();
+  return field !== null;
+}
+
+function isTyping(target: EventTarget | null): boolean {
+  return (
+    target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
+  );
+}

@@ -1,0 +1,75 @@
+import { AppShell, Burger, Button, Group, NavLink, Stack } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import { IconActivity, IconBuildingStore, IconLayoutDashboard, IconPlus } from '@tabler/icons-react';
+import { Link, Outlet, useLocation } from '@tanstack/react-router';
+import { useEffect } from 'react';
+import { useMayChange } from '@/session/caller';
+import { Logo } from '@/ui/logo';
+import { Account } from './account';
+import { ConnectionBanner } from './connection-banner';
+import { Keyboard } from './keyboard';
+import { ReloadNotice } from './reload-notice';
+
+const PAGES = [
+  { to: '/', label: 'Overview', icon: IconLayoutDashboard },
+  { to: '/stores', label: 'Stores', icon: IconBuildingStore },
+  { to: '/activity', label: 'Activity', icon: IconActivity },
+] as const;
+
+/** What is around every page. */
+export function Shell() {
+  const [opened, { toggle, close }] = useDisclosure();
+  const { pathname } = useLocation();
+  const mayChange = useMayChange();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: closes the menu after each move
+  useEffect(close, [pathname]);
+  return (
+    <AppShell
+      header={{ height: { base: 56, sm: 0 } }}
+      navbar={{ width: 232, breakpoint: 'sm', collapsed: { mobile: !opened } }}
+      padding={{ base: 'md', md: 'xl' }}
+    >
+      <a className="skip" href="#main">
+        Go to the page's content
+      </a>
+      <AppShell.Header hiddenFrom="sm" px="md">
+        <Group h="100%" justify="space-between">
+          <Logo />
+          <Burger opened={opened} onClick={toggle} size="sm" aria-label="Menu" aria-expanded={opened} />
+        </Group>
+      </AppShell.Header>
+      <AppShell.Navbar p="md" aria-label="Main">
+        <Stack h="100%" justify="space-between">
+          <Stack gap="xs">
+            <Group visibleFrom="sm" pb="md">
+              <Logo />
+            </Group>
+            {PAGES.map(({ to, label, icon: Icon }) => (
+              <NavLink
+                key={to}
+                component={Link}
+                to={to}
+                label={label}
+                leftSection={<Icon size={18} aria-hidden />}
+                active={to === '/' ? pathname === '/' : pathname.startsWith(to)}
+                variant="light"
+              />
+            ))}
+            {mayChange && (
+              <Button component={Link} to="/create" leftSection={<IconPlus size={16} aria-hidden />} mt="md">
+                New store
+              </Button>
+            )}
+          </Stack>
+          <Account />
+        </Stack>
+      </AppShell.Navbar>
+      <AppShell.Main id="main" tabIndex={-1}>
+        <Outlet />
+      </AppShell.Main>
+      <ConnectionBanner />
+      <ReloadNotice />
+      <Keyboard />
+    </AppShell>
+  );
+}

@@ -1,0 +1,42 @@
+import { isSettled, stateOf } from '@/format/words';
+import type { StoreEvent } from '@/gen/storeplane/v1/event_pb';
+import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
+
+/**
+ * A store after an event, as far as the event tells; the server's own answer follows. Events that the store already
+ * holds, and those of another store that had its id, change nothing.
+ */
+export function patchStore(store: Store, event: StoreEvent): Store {
+  if (store.uid !== event.uid || event.sequence <= store.lastSequence) return store;
+  const next: Store = { ...store, lastSequence: event.sequence, updateTime: event.time };
+  if (event.operationId) next.operation = event.operationId;
+  switch (event.type) {
+    case 'STATE_CHANGED':
+      return enter(next, event);
+    case 'STEP_STARTED':
+      return { ...next, step: event.step };
+    case 'STEP_SUCCEEDED':
+      return { ...next, reason: '', message: '', remedy: '', details: [] };
+    case 'WAITING':
+    case 'STEP_RETRIED':
+    case 'UNDO_STARTED':
+      return { ...next, ...cause(event) };
+    default:
+      return next;
+  }
+}
+
+function enter(store: Store, event: StoreEvent): Store {
+  const state = stateOf(event.details.state ?? '');
+  if (state === StoreState.UNSPECIFIED) return store;
+  const next: Store = { ...store, state, ...cause(event) };
+  if (isSettled(state)) next.step = '';
+  if (state === StoreState.READY) next.readyTime ??= event.time;
+  if (state === StoreState.DELETED) next.deleteTime = event.time;
+  return next;
+}
+
+function cause({ message, details }: StoreEvent): Pick<Store, 'reason' | 'message' | 'remedy' | 'details'> {
+  const { reason = '', remedy = '', observed = '' } = details;
+  return { reason, message: reason && message, remedy, details: observed ? observed.split('\n') : [] };
+}

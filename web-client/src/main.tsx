@@ -1,0 +1,28 @@
+import './mantine.css';
+import './app.css';
+import { createRoot } from 'react-dom/client';
+import { createQueryClient } from './api/api';
+import { serverTransport } from './api/clients';
+import { App, Providers } from './app';
+import { createAppRouter } from './router';
+import { session } from './session/session';
+
+// Before anything else reads the address: the token must not stay there.
+session.takeFromAddress(window.location, window.history);
+
+const queryClient = createQueryClient();
+const router = createAppRouter();
+
+// A link with a token, opened where the page is already open, changes only the fragment.
+window.addEventListener('hashchange', () => {
+  if (session.takeFromAddress(window.location, window.history)) void queryClient.resetQueries();
+});
+
+const root = document.getElementById('root');
+if (root) {
+  createRoot(root).render(
+    <Providers transport={serverTransport()} queryClient={queryClient}>
+      <App router={router} />
+    </Providers>,
+  );
+}

@@ -1,0 +1,60 @@
+import { AuditOutcome } from '@/gen/storeplane/v1/audit_pb';
+import { quote } from '../stores/search';
+
+export const ACTIONS = [
+  'CREATE_STORE',
+  'DELETE_STORE',
+  'RETRY_STORE',
+  'CANCEL_OPERATION',
+  'READ_CREDENTIALS',
+  'CREATE_TOKEN',
+  'REVOKE_TOKEN',
+  'REPAIR_RELEASE',
+] as const;
+export const OUTCOMES = [AuditOutcome.ACCEPTED, AuditOutcome.REJECTED, AuditOutcome.DENIED].map(
+  (outcome) => AuditOutcome[outcome] as string,
+);
+
+/** What the address says of the log. `from` and `to` are days in the viewer's zone, both included. */
+export interface ActivitySearch {
+  q?: string;
+  actor?: string;
+  target?: string;
+  action?: string;
+  outcome?: string;
+  from?: string;
+  to?: string;
+}
+
+export function activitySearch(search: Record<string, unknown>): ActivitySearch {
+  const text = (value: unknown) => (value === undefined || value === '' ? undefined : String(value));
+  const day = (value: unknown) => (typeof value === 'string' && /^\d{4}-\d\d-\d\d$/.test(value) ? value : undefined);
+  return {
+    q: text(search.q),
+    actor: text(search.actor),
+    target: text(search.target),
+    action: ACTIONS.find((each) => each === search.action),
+    outcome: OUTCOMES.find((each) => each === search.outcome),
+    from: day(search.from),
+    to: day(search.to),
+  };
+}
+
+/** The server's filter (AIP-160) for it. */
+export function auditFilter({ q, actor, target, action, outcome, from, to }: ActivitySearch): string {
+  const parts: string[] = [];
+  if (q?.trim()) parts.push(quote(q.trim()));
+  if (actor) parts.push(`actor = ${quote(actor)}`);
+  if (target) parts.push(`target = ${quote(target)}`);
+  if (action) parts.push(`action = ${action}`);
+  if (outcome) parts.push(`outcome = ${outcome}`);
+  if (from) parts.push(`time >= ${quote(midnight(from, 0))}`);
+  if (to) parts.push(`time < ${quote(midnight(to, 1))}`);
+  return parts.join(' AND ');
+}
+
+/** When a day begins in the viewer's zone, some days later. */
+function midnight(day: string, later: number): string {
+  const [year = 0, month = 1, date = 1] = day.split('-').map(Number);
+  return new Date(year, month - 1, date + later).toISOString();
+}

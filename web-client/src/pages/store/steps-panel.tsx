@@ -1,0 +1,82 @@
+import { Text } from '@mantine/core';
+import { IconArrowBackUp, IconCheck, IconMinus, IconX } from '@tabler/icons-react';
+import { useMemo } from 'react';
+import { span } from '@/format/time';
+import { isSettled, stepTitle } from '@/format/words';
+import type { StoreEvent } from '@/gen/storeplane/v1/event_pb';
+import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
+import { Panel } from '@/ui/panel';
+import { Counting } from '@/ui/time';
+import { type Step, type StepStatus, stepsOf } from './steps';
+
+const SAID: Record<StepStatus, string> = {
+  pending: 'to come',
+  active: 'going on',
+  done: 'done',
+  failed: 'failed',
+  skipped: 'skipped',
+};
+
+interface Props {
+  store: Store;
+  events: StoreEvent[];
+  loading: boolean;
+}
+
+/** The operation that goes on, else the last one, step by step. */
+export function StepsPanel({ store, events, loading }: Props) {
+  const steps = useMemo(() => stepsOf(events, store.operation), [events, store.operation]);
+  return (
+    <Panel title={title(store)} mih={300}>
+      {steps.length === 0 ? (
+        <Text size="sm" className="dimmed">
+          {loading ? 'Reading what happened…' : 'Its events are older than what is kept.'}
+        </Text>
+      ) : (
+        <ol className="steps">
+          {steps.map((step, index) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: steps keep their places
+            <StepLine key={index} step={step} waiting={step.status === 'active' ? store : undefined} />
+          ))}
+        </ol>
+      )}
+    </Panel>
+  );
+}
+
+function StepLine({ step, waiting }: { step: Step; waiting: Store | undefined }) {
+  const note = step.status === 'active' ? waiting?.message || undefined : step.note;
+  return (
+    <li data-status={step.status} data-step={step.name} aria-current={step.status === 'active' ? 'step' : undefined}>
+      <span className="step-icon">
+        <StepIcon status={step.status} />
+      </span>
+      <span className="title">
+        {step.undo && <IconArrowBackUp size={14} role="img" aria-label="Taking back:" />} {stepTitle(step.name)}
+        <span className="visually-hidden">, {SAID[step.status]}</span>
+      </span>
+      <span className="time dimmed">
+        {step.seconds !== undefined && step.status !== 'skipped' && span(step.seconds)}
+        {step.status === 'active' && step.startTime && <Counting since={step.startTime} />}
+      </span>
+      {note && (
+        <Text size="sm" className="more dimmed wrap">
+          {note}
+        </Text>
+      )}
+    </li>
+  );
+}
+
+function StepIcon({ status }: { status: StepStatus }) {
+  if (status === 'done') return <IconCheck size={14} stroke={3} aria-hidden />;
+  if (status === 'failed') return <IconX size={14} stroke={3} aria-hidden />;
+  if (status === 'skipped') return <IconMinus size={14} stroke={3} aria-hidden />;
+  return null;
+}
+
+function title({ state }: Store): string {
+  if (state === StoreState.DELETING || state === StoreState.DELETED) return 'Deletion';
+  if (state === StoreState.FAILED) return 'How far it came';
+  return isSettled(state) ? 'How it was made' : 'Being made';
+}

@@ -1,0 +1,65 @@
+import { stateName } from '@/format/words';
+import { StoreState } from '@/gen/storeplane/v1/store_pb';
+
+/** Groups of states that one looks for together. */
+export const GROUPS = {
+  all: [],
+  busy: [StoreState.PROVISIONING, StoreState.UPDATING, StoreState.DELETING],
+  ready: [StoreState.READY],
+  degraded: [StoreState.DEGRADED],
+  failed: [StoreState.FAILED],
+  deleted: [StoreState.DELETED],
+} as const satisfies Record<string, readonly StoreState[]>;
+
+export type Group = keyof typeof GROUPS;
+
+export const GROUP_NAMES: Record<Group, string> = {
+  all: 'All',
+  busy: 'In progress',
+  ready: 'Ready',
+  degraded: 'Degraded',
+  failed: 'Failed',
+  deleted: 'Deleted',
+};
+
+export const ORDERS = ['create_time desc', 'create_time', 'store_id', 'store_id desc'] as const;
+export type Order = (typeof ORDERS)[number];
+export const PAGE_SIZES = [50, 100, 250] as const;
+
+/** What the address says of the table. What is usual is not in it. */
+export interface StoresSearch {
+  q?: string;
+  show?: Group;
+  engine?: string;
+  order?: Order;
+  size?: number;
+  page?: string;
+}
+
+export function storesSearch(search: Record<string, unknown>): StoresSearch {
+  const text = (value: unknown) => (value === undefined || value === '' ? undefined : String(value));
+  const { show, order, size } = search;
+  return {
+    q: text(search.q),
+    show: typeof show === 'string' && show in GROUPS && show !== 'all' ? (show as Group) : undefined,
+    engine: text(search.engine),
+    order: ORDERS.find((each) => each === order && each !== ORDERS[0]),
+    size: PAGE_SIZES.find((each) => each === size && each !== PAGE_SIZES[0]),
+    page: text(search.page),
+  };
+}
+
+/** The server's filter (AIP-160) for it. */
+export function filterOf({ q, show = 'all', engine }: Pick<StoresSearch, 'q' | 'show' | 'engine'>): string {
+  const parts: string[] = [];
+  const words = q?.trim();
+  if (words) parts.push(quote(words));
+  if (engine) parts.push(`engine = ${quote(engine)}`);
+  const states = GROUPS[show].map((state) => `state = ${stateName(state)}`);
+  if (states.length > 0) parts.push(states.length === 1 ? states.join() : `(${states.join(' OR ')})`);
+  return parts.join(' AND ');
+}
+
+export function quote(text: string): string {
+  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+}

@@ -1,0 +1,16 @@
+import { Stack, Text } from '@mantine/core';
+import type { ReactNode } from 'react';
+
+/** What stands where there is nothing yet: says so, and what to do about it. */
+export function Empty({ title, children }: { title: string; children?: ReactNode }) {
+  return (
+    <Stack align="center" gap={6} py="xl" ta="center">
+      <Text fw={600}>{title}</Text>
+      {children && (
+        <Text component="div" size="sm" className="dimmed" maw={420}>
+          {children}
+        </Text>
+      )}
+    </Stack>
+  );
+}
