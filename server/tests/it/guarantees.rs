@@ -24,7 +24,8 @@ fn is_a_test(source: &str, name: &str) -> bool {
     let lines: Vec<_> = source.lines().map(str::trim).collect();
     let signature = format!("fn {name}(");
     lines.iter().enumerate().any(|(at, line)| {
-        line.contains(&signature) && lines[at.saturating_sub(3)..at].iter().any(|above| above.contains("test]"))
+        line.contains(&signature)
+            && lines[at.saturating_sub(3)..at].iter().any(|above| above.contains("test]") || above.contains("::test("))
     })
 }
 

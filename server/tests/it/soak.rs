@@ -82,14 +82,14 @@ async fn soak(replicas: usize) {
     let settling = Instant::now();
     audit::settled(&database).await;
     let settled = settling.elapsed();
-    let seen = watchers.end(&database).await;
-    let problems = audit::audit(&database, &kubernetes, &told, &seen).await;
+    let saw = watchers.end(&database).await;
+    let problems = audit::audit(&database, &kubernetes, &told, &saw).await;
     say(&format!(
         "soak: {replicas} servers, {} s, seed {seed}: {}; {}; {}; settled {:.1} s after the last command",
         lasts.as_secs(),
         load::summary(&told),
         havoc.summary(),
-        seen.summary(),
+        saw.summary(),
         settled.as_secs_f64()
     ));
     kubernetes.drop_all().await;

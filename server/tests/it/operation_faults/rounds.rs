@@ -86,7 +86,9 @@ async fn strike(stage: &mut Stage, postgres: &Postgres, fault: &Fault, held: &[H
         Fault::AllKilled => {
             let helpers = stage.lab.server.helpers();
             stage.lab.server.kill9();
-            helpers.into_iter().for_each(|pid| signal(pid, "KILL"));
+            for pid in helpers {
+                signal(pid, "KILL");
+            }
             stage.lab.server.restart().await;
         }
         Fault::ServerStopped => {

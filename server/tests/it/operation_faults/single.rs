@@ -12,7 +12,7 @@ use super::verdict::judge;
 use crate::harness::{Hold, Set, Trick, Which};
 
 /// How long a fault may take to strike once the step is let go.
-const STRIKES: Duration = Duration::from_secs(60);
+const STRIKES: Duration = Duration::from_mins(1);
 
 /// What shows that a fault struck.
 enum Armed {

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use storeplane_core::operation::OperationKind;
-use storeplane_proto::v1::{CancelOperationRequest, Store, StoreState};
+use storeplane_proto::v1::{CancelOperationRequest, Store, StoreState, WatchUntil};
 use uuid::Uuid;
 
 use super::passage::{Effect, Passage};
-use crate::harness::{Api, Database, Desk, Gate, Hold, Lab, Setup, Wire, authority, env, fresh};
+use crate::harness::{Api, Database, Desk, Gate, Hold, Kubernetes, Lab, Setup, Wire, authority, env, fresh};
 
 pub(super) struct Stage {
     pub(super) lab: Lab,
@@ -52,7 +52,9 @@ impl Stage {
             .with("STOREPLANE_LEASE_SECONDS", "3")
             .with("STOREPLANE_HELM_TIMEOUT_SECONDS", "20")
             .with("STOREPLANE_MAX_HELM_PROCESSES", "24");
-        let lab = setup.clone().start_on(Database::create_on(postgres).await).await;
+        let mut lab = setup.clone().start_on(Database::create_on(postgres).await).await;
+        // What is really there is not asked through the gate.
+        lab.kubernetes = Kubernetes::new(env("STOREPLANE_TEST_KUBECONFIG").as_ref());
         Self { lab, setup, desk, gate, wire }
     }
 
@@ -67,15 +69,16 @@ impl Stage {
             OperationKind::Create => return Ok(subject),
             OperationKind::Delete => StoreState::Ready,
             OperationKind::Retry => {
-                let text = format!("{}/src/helm/samples/helm3/{HOPELESS}", env!("CARGO_MANIFEST_DIR"));
-                self.play(&subject, "after", &text);
+                let text = format!("after {}/src/helm/samples/helm3/{HOPELESS}", env!("CARGO_MANIFEST_DIR"));
+                self.play_all(&subject, &[text]);
                 StoreState::Failed
             }
         };
         self.begin(&mut subject, OperationKind::Create).await?;
         let store = self.settle(&subject).await?;
         if store.state() != wanted {
-            return Err(format!("it was to become {wanted:?} first and is {:?}: {}", store.state(), store.message));
+            let told = self.api().watch(&subject.id, 0, WatchUntil::Settled).await.map(|seen| seen.text());
+            return Err(format!("it was to become {wanted:?} first and is {:?}: {told:?}", store.state()));
         }
         Ok(subject)
     }

@@ -13,7 +13,7 @@ use super::stage::{Stage, Subject};
 use crate::harness::{Trick, Which, env};
 
 /// How long a helm may take to come to where it is killed.
-const STRIKES: Duration = Duration::from_secs(60);
+const STRIKES: Duration = Duration::from_mins(1);
 
 async fn stage() -> Stage {
     Stage::start(&env("STOREPLANE_TEST_DATABASE_URL"), false, Vec::new()).await
@@ -61,15 +61,15 @@ async fn is_deployed(stage: &Stage, subject: &Subject) {
 async fn what_killed_helms_leave_pending_is_repaired_and_told() {
     let stage = stage().await;
     let mut subject = stage.prepare(OperationKind::Create).await.unwrap();
-    let (state, told) = with_killed_helms(&stage, &mut subject, OperationKind::Create, Step::Install, &[2]).await;
-    assert_eq!(state, StoreState::Ready, "{told}");
+    let (end, told) = with_killed_helms(&stage, &mut subject, OperationKind::Create, Step::Install, &[2]).await;
+    assert_eq!(end, StoreState::Ready, "{told}");
     assert!(told.contains("was left pending-install; it is removed"), "{told}");
     is_deployed(&stage, &subject).await;
 
     // An upgrade is killed, and then the rollback that repairs it.
     let mut subject = stage.prepare(OperationKind::Retry).await.unwrap();
-    let (state, told) = with_killed_helms(&stage, &mut subject, OperationKind::Retry, Step::Install, &[1, 1]).await;
-    assert_eq!(state, StoreState::Ready, "{told}");
+    let (end, told) = with_killed_helms(&stage, &mut subject, OperationKind::Retry, Step::Install, &[1, 1]).await;
+    assert_eq!(end, StoreState::Ready, "{told}");
     assert!(told.contains("was left pending-upgrade; it is rolled back"), "{told}");
     assert!(told.contains("was left pending-rollback; it is rolled back"), "{told}");
     is_deployed(&stage, &subject).await;
@@ -80,8 +80,8 @@ async fn a_half_uninstalled_release_is_uninstalled() {
     let stage = stage().await;
     let mut subject = stage.prepare(OperationKind::Delete).await.unwrap();
     // The first change is the fence, the second is helm's note that it begins.
-    let (state, told) = with_killed_helms(&stage, &mut subject, OperationKind::Delete, Step::Uninstall, &[3]).await;
-    assert_eq!(state, StoreState::Deleted, "{told}");
+    let (end, told) = with_killed_helms(&stage, &mut subject, OperationKind::Delete, Step::Uninstall, &[3]).await;
+    assert_eq!(end, StoreState::Deleted, "{told}");
     stage.lab.kubernetes.assert_gone(&subject.id).await;
     stage.lab.database.assert_sound().await;
 }

@@ -39,7 +39,9 @@ impl Havoc {
                     // With all that it started, as when its machine dies.
                     let helpers = server.helpers();
                     server.kill9();
-                    helpers.into_iter().for_each(|pid| signal(pid, "KILL"));
+                    for pid in helpers {
+                        signal(pid, "KILL");
+                    }
                     tokio::time::sleep(away).await;
                     server.restart().await;
                     "killed with its helms"
