@@ -146,8 +146,7 @@ def percentile(ordered, share):
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-def table(options):
-    got = json.loads((Path(options.state) / "numbers.json").read_text())
+def store_rows(got):
     bare, ours = statistics.median(got["bare_one"]), statistics.median(got["ours_one"])
     rows = [
         ("one store: bare `helm install`, median", f"{bare:.2f} s", ""),
@@ -158,10 +157,28 @@ def table(options):
         (f"the same, {got['parallel']} at once, p50 / slowest", f"{percentile(got['create_busy'], 0.5) * 1e3:.0f} / {got['create_busy'][-1] * 1e3:.0f} ms", "while helm runs"),
     ]
     everything = got["samples"] + 1 + got["parallel"]
-    for name, key in ((f"ListStores, all {everything} stores", "list_all"), ("ListStores, 50 of them and 320 more", "list"), ("ListStores, 10 of these", "list_small"), ("GetStore", "get")):
+    for name, key in ((f"ListStores, all {everything} stores", "list_all"), (f"ListStores, pages of 50 of {everything + 320}", "list"), (f"ListStores, pages of 10 of {everything + 320}", "list_small"), ("GetStore", "get")):
         rows.append((name, f"{got[key]['rate']:.0f}/s", f"p50 {got[key]['p50']:.1f} ms, p99 {got[key]['p99']:.1f} ms"))
     rows.append(("server memory idle / after the stores / peak / after the calls", " / ".join(f"{got[k]:.0f}" for k in ("rss_idle", "rss_after", "rss_peak", "rss_loaded")) + " MB", "resident"))
-    print(f"# storeplane bench\n\n{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, simulated nodes, {got['samples']} single samples, load {os.getloadavg()[2]:.1f}\n")
+    return rows
+
+
+def watcher_rows(got):
+    whole = f"{got['idle']} idle watchers and {got['busy']} busy ones, {got['events']} events, told {got['told']} times"
+    return [
+        (whole, " → ".join(f"{got[k]:.0f}" for k in ("rss_before", "rss_idle", "rss_busy")) + " MB", "server memory: none, the idle, all"),
+        ("commit to client, one store, p50 / p99", f"{got['one_p50']:.1f} / {got['one_p99']:.1f} ms", "WatchStore"),
+        ("commit to client, all stores, p50 / p99", f"{got['all_p50']:.1f} / {got['all_p99']:.1f} ms", "WatchStores"),
+    ]
+
+
+def table(options):
+    state, rows, samples = Path(options.state), [], ""
+    if (state / "numbers.json").exists():
+        got = json.loads((state / "numbers.json").read_text())
+        rows, samples = store_rows(got), f", {got['samples']} single samples"
+    rows += watcher_rows(json.loads((state / "watchers.json").read_text()))
+    print(f"# storeplane bench\n\n{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, simulated nodes{samples}, load {os.getloadavg()[2]:.1f}\n")
     print("| | | |\n| --- | --- | --- |")
     for row in rows:
         print("| " + " | ".join(row) + " |")

@@ -4,11 +4,13 @@
 
 #![allow(clippy::print_stdout, reason = "it is a program for a terminal")]
 
+mod access;
+
 use std::process::ExitCode;
 
 use clap::Parser;
 use futures::StreamExt as _;
-use storeplane_client::{Change, Client, Error, v1};
+use storeplane_client::{Change, v1};
 
 /// Creates a store unless it is there, and tells what happens until it is ready.
 #[derive(Parser)]
@@ -25,12 +27,8 @@ struct Args {
     /// The plan; the engine's default one if empty.
     #[arg(long, default_value = "")]
     plan: String,
-    /// The server's address.
-    #[arg(long, env = "STOREPLANE_ADDR")]
-    addr: String,
-    /// A token; better in the environment than here.
-    #[arg(long, env = "STOREPLANE_TOKEN", hide_env_values = true)]
-    token: String,
+    #[command(flatten)]
+    access: access::Access,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -45,14 +43,14 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(args: Args) -> Result<bool, Error> {
-    let client = Client::connect(&args.addr, &args.token)?;
+async fn run(args: Args) -> Result<bool, Box<dyn std::error::Error>> {
+    let client = args.access.client()?;
     let wanted =
         v1::Store { display_name: args.name, admin_email: args.admin_email, plan: args.plan, ..v1::Store::default() };
     match client.create_store(&args.id, wanted).await {
         Ok(_) => {}
         Err(error) if error.reason().as_deref() == Some("STORE_ALREADY_EXISTS") => println!("  it is there already"),
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     }
     let mut watch = client.watch_until_settled(&args.id, 0);
     let mut began = None;
@@ -73,7 +71,7 @@ fn seconds(time: &storeplane_client::Timestamp) -> f64 {
 
 fn conclude(store: &v1::Store) -> bool {
     let ready = store.state() == v1::StoreState::Ready;
-    println!("  {} is {}", store.store_id, store.state().as_str_name().trim_start_matches("STORE_STATE_"));
+    println!("  {} is {}", store.store_id, access::state(store));
     if ready {
         println!("  {}", store.shop_url);
     } else if !store.reason.is_empty() {

@@ -1,17 +1,20 @@
-//! The calls. Mutations carry a request id of their own, so that one whose answer was lost can be repeated.
+//! The calls. Mutations carry a request id, so that one whose answer was lost can be repeated: one of their own for each
+//! call, or the caller's, who can then repeat it even after his own restart.
 
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::stream::{self, Stream, TryStreamExt as _, try_unfold};
 use storeplane_proto::v1;
 use tonic::Response;
 
 use crate::client::{Client, patiently};
 use crate::error::Error;
-use crate::watch::{Change, Watch};
 
-fn fresh_request_id() -> String {
-    uuid::Uuid::new_v4().to_string()
+/// Gives a request an id, unless its caller did.
+fn identify(request_id: &mut String) {
+    if request_id.is_empty() {
+        *request_id = uuid::Uuid::new_v4().to_string();
+    }
 }
 
 impl Client {
@@ -33,9 +36,7 @@ impl Client {
     /// # Errors
     /// As [`Client::create_store`].
     pub async fn create_store_with(&self, mut request: v1::CreateStoreRequest) -> Result<v1::Store, Error> {
-        if request.request_id.is_empty() {
-            request.request_id = fresh_request_id();
-        }
+        identify(&mut request.request_id);
         let call = || {
             let (mut stores, request) = (self.stores.clone(), request.clone());
             async move { stores.create_store(request).await.map(Response::into_inner) }
@@ -51,7 +52,7 @@ impl Client {
         self.get(v1::GetStoreRequest { store_id: store_id.to_owned(), ..v1::GetStoreRequest::default() }).await
     }
 
-    async fn get(&self, request: v1::GetStoreRequest) -> Result<v1::Store, Error> {
+    pub(crate) async fn get(&self, request: v1::GetStoreRequest) -> Result<v1::Store, Error> {
         let call = || {
             let (mut stores, request) = (self.stores.clone(), request.clone());
             async move { stores.get_store(request).await.map(Response::into_inner) }
@@ -92,11 +93,16 @@ impl Client {
     /// # Errors
     /// `STORE_NOT_FOUND` for one that never was. What is deleted already is returned as it is.
     pub async fn delete_store(&self, store_id: &str) -> Result<v1::Store, Error> {
-        let request = v1::DeleteStoreRequest {
-            store_id: store_id.to_owned(),
-            request_id: fresh_request_id(),
-            ..v1::DeleteStoreRequest::default()
-        };
+        let request = v1::DeleteStoreRequest { store_id: store_id.to_owned(), ..v1::DeleteStoreRequest::default() };
+        self.delete_store_with(request).await
+    }
+
+    /// The same with every field of the request. Without a request id it gets one.
+    ///
+    /// # Errors
+    /// As [`Client::delete_store`], and `STALE_ETAG`.
+    pub async fn delete_store_with(&self, mut request: v1::DeleteStoreRequest) -> Result<v1::Store, Error> {
+        identify(&mut request.request_id);
         let call = || {
             let (mut stores, request) = (self.stores.clone(), request.clone());
             async move { stores.delete_store(request).await.map(Response::into_inner) }
@@ -109,7 +115,16 @@ impl Client {
     /// # Errors
     /// `STORE_NOT_FOUND`, `NOT_RETRYABLE`.
     pub async fn retry_store(&self, store_id: &str) -> Result<v1::Store, Error> {
-        let request = v1::RetryStoreRequest { store_id: store_id.to_owned(), request_id: fresh_request_id() };
+        let request = v1::RetryStoreRequest { store_id: store_id.to_owned(), ..v1::RetryStoreRequest::default() };
+        self.retry_store_with(request).await
+    }
+
+    /// The same with every field of the request. Without a request id it gets one.
+    ///
+    /// # Errors
+    /// As [`Client::retry_store`].
+    pub async fn retry_store_with(&self, mut request: v1::RetryStoreRequest) -> Result<v1::Store, Error> {
+        identify(&mut request.request_id);
         let call = || {
             let (mut stores, request) = (self.stores.clone(), request.clone());
             async move { stores.retry_store(request).await.map(Response::into_inner) }
@@ -122,8 +137,9 @@ impl Client {
     /// # Errors
     /// `OPERATION_NOT_FOUND`, `NOT_CANCELLABLE`.
     pub async fn cancel_operation(&self, operation_id: &str) -> Result<v1::Operation, Error> {
-        let request =
-            v1::CancelOperationRequest { operation_id: operation_id.to_owned(), request_id: fresh_request_id() };
+        let operation_id = operation_id.to_owned();
+        let mut request = v1::CancelOperationRequest { operation_id, ..v1::CancelOperationRequest::default() };
+        identify(&mut request.request_id);
         let call = || {
             let (mut operations, request) = (self.operations.clone(), request.clone());
             async move { operations.cancel_operation(request).await.map(Response::into_inner) }
@@ -175,31 +191,44 @@ impl Client {
         patiently(call).await
     }
 
-    /// What happened to a store after event `after` (0: everything that is kept), and what happens from now on.
-    pub fn watch(&self, store_id: &str, after: i64) -> Watch {
-        Watch::new(self.clone(), store_id, after, v1::WatchUntil::Never)
-    }
-
-    /// The same, until no operation is at work on the store: READY, DEGRADED, FAILED or DELETED.
-    pub fn watch_until_settled(&self, store_id: &str, after: i64) -> Watch {
-        Watch::new(self.clone(), store_id, after, v1::WatchUntil::Settled)
-    }
-
-    /// Waits until no operation is at work on a store, and gives that very store, also when its id was used again.
+    /// One operation.
     ///
     /// # Errors
-    /// [`Error::Deadline`] after `within`; `STORE_NOT_FOUND`.
-    pub async fn wait_settled(&self, store_id: &str, within: Duration) -> Result<v1::Store, Error> {
-        let waiting = async {
-            let mut watch = self.watch_until_settled(store_id, 0);
-            let mut uid = String::new();
-            while let Some(change) = watch.next().await {
-                if let Change::Snapshot(store) = change? {
-                    uid = store.uid;
-                }
-            }
-            self.get(v1::GetStoreRequest { store_id: store_id.to_owned(), uid }).await
+    /// `OPERATION_NOT_FOUND`, also for one that ended so long ago that it is no longer kept.
+    pub async fn get_operation(&self, operation_id: &str) -> Result<v1::Operation, Error> {
+        let request = v1::GetOperationRequest { operation_id: operation_id.to_owned() };
+        let call = || {
+            let (mut operations, request) = (self.operations.clone(), request.clone());
+            async move { operations.get_operation(request).await.map(Response::into_inner) }
         };
-        tokio::time::timeout(within, waiting).await.map_err(|_| Error::Deadline)?
+        patiently(call).await
+    }
+
+    /// A page of operations, the newest first.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for a token that makes no sense.
+    pub async fn list_operations(
+        &self,
+        request: v1::ListOperationsRequest,
+    ) -> Result<v1::ListOperationsResponse, Error> {
+        let call = || {
+            let (mut operations, request) = (self.operations.clone(), request.clone());
+            async move { operations.list_operations(request).await.map(Response::into_inner) }
+        };
+        patiently(call).await
+    }
+
+    /// All stores that match a filter, the newest first, page after page as they are asked for. An empty filter is all.
+    pub fn all_stores(&self, filter: &str) -> impl Stream<Item = Result<v1::Store, Error>> + Send + use<> {
+        let first = v1::ListStoresRequest { filter: filter.to_owned(), ..v1::ListStoresRequest::default() };
+        let pages = try_unfold((self.clone(), Some(first)), |(client, request)| async move {
+            let Some(mut request) = request else { return Ok::<_, Error>(None) };
+            let page = client.list_stores(request.clone()).await?;
+            request.page_token = page.next_page_token;
+            let next = Some(request).filter(|request| !request.page_token.is_empty());
+            Ok(Some((stream::iter(page.stores.into_iter().map(Ok)), (client, next))))
+        });
+        pages.try_flatten()
     }
 }

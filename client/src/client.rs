@@ -9,9 +9,10 @@ use storeplane_proto::v1::store_service_client::StoreServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Request, Status};
 
+use crate::connect::Connect;
 use crate::error::{Error, is_passing};
 
 /// Tries of a call while the server is away: with the waits between them five to eleven seconds.
@@ -20,10 +21,6 @@ const TRIES: u32 = 7;
 const WAIT: Duration = Duration::from_millis(200);
 /// Longest wait between two tries.
 const WAIT_MAX: Duration = Duration::from_secs(5);
-/// Silence after which the connection is asked whether it still lives.
-const KEEPALIVE: Duration = Duration::from_secs(20);
-/// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(5);
 
 pub(crate) type Stores = StoreServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Operations = OperationServiceClient<InterceptedService<Channel, Bearer>>;
@@ -32,7 +29,7 @@ pub(crate) type Audit = AuditServiceClient<InterceptedService<Channel, Bearer>>;
 
 /// Puts the token onto each call.
 #[derive(Clone)]
-pub(crate) struct Bearer(MetadataValue<Ascii>);
+pub(crate) struct Bearer(pub(crate) MetadataValue<Ascii>);
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
@@ -63,25 +60,22 @@ impl Client {
     /// # Errors
     /// [`Error::Address`] and [`Error::Token`], if they cannot be what they should be.
     pub fn connect(address: &str, token: &str) -> Result<Self, Error> {
-        let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-        let wrong = |_| Error::Address { address: address.to_owned() };
-        let mut endpoint = Endpoint::from_shared(url.clone())
-            .map_err(wrong)?
-            .connect_timeout(CONNECT)
-            .http2_keep_alive_interval(KEEPALIVE)
-            .keep_alive_while_idle(true);
-        if url.starts_with("https://") {
-            endpoint = endpoint.tls_config(ClientTlsConfig::new().with_native_roots()).map_err(wrong)?;
-        }
-        let mut bearer: MetadataValue<Ascii> = format!("Bearer {token}").parse().map_err(|_| Error::Token)?;
-        bearer.set_sensitive(true);
-        let (channel, bearer) = (endpoint.connect_lazy(), Bearer(bearer));
-        Ok(Self {
-            stores: StoreServiceClient::with_interceptor(channel.clone(), bearer.clone()),
-            operations: OperationServiceClient::with_interceptor(channel.clone(), bearer.clone()),
-            platform: PlatformServiceClient::with_interceptor(channel.clone(), bearer.clone()),
-            audit: AuditServiceClient::with_interceptor(channel, bearer),
-        })
+        Self::to(address).token(token).client()
+    }
+
+    /// The same, where there is more to say than address and token:
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use storeplane_client::Client;
+    ///
+    /// let authority = std::fs::read("/etc/shops/ca.pem")?;
+    /// let client = Client::to("https://shops.internal:8080").token("spt_…").authority(authority).client()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn to(address: &str) -> Connect {
+        Connect::to(address)
     }
 }
 

@@ -8,7 +8,9 @@ mod played;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use storeplane_client::{Change, v1};
+use storeplane_client::v1::{self, StoreState};
+use storeplane_client::{Change, Client};
+use tonic::transport::Server;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -34,6 +36,17 @@ async fn a_creation_whose_answer_is_lost_is_asked_for_again_under_the_same_reque
     assert!(ids.iter().all(|id| *id == ids[0] && id.len() == 36), "{ids:?}");
     client.create_store("tea", v1::Store::default()).await.unwrap();
     assert_ne!(played.creations()[3].request_id, ids[0], "another call is another request");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_asked_again_under_the_same_request_id() {
+    let (address, played) = Played::serve([Act::Hang, Act::Answer], Server::builder()).await;
+    let client = Client::to(&address.to_string()).token("token").answer_within(Duration::from_millis(200));
+
+    client.client().unwrap().create_store("tea", v1::Store::default()).await.unwrap();
+
+    let ids: Vec<_> = played.creations().into_iter().map(|request| request.request_id).collect();
+    assert!(ids.len() == 2 && ids[0] == ids[1], "{ids:?}");
 }
 
 #[tokio::test]
@@ -81,12 +94,63 @@ async fn a_watch_goes_on_after_every_kind_of_break_without_gap_or_repetition() {
 }
 
 #[tokio::test]
-async fn waiting_ends_with_the_very_store_or_at_its_deadline() {
-    let (client, played) = Played::start([Act::Tell(vec![1], Box::new(Act::Answer))]).await;
-    client.wait_settled("tea", PATIENCE).await.unwrap();
-    assert_eq!(played.gets()[0].uid, "uid");
+async fn a_watch_of_all_stores_begins_anew_only_as_long_as_it_has_no_cursor() {
+    let (client, played) = Played::start([
+        // Cut within the snapshot.
+        Act::Tell(vec![], Box::new(Act::Cut)),
+        Act::Tell(vec![1, 2], Box::new(Act::Cut)),
+        Act::Tell(vec![3], Box::new(Act::Answer)),
+        Act::End(Status::unavailable("this server stops")),
+        Act::Tell(vec![4], Box::new(Act::End(refused(Code::Unauthenticated)))),
+    ])
+    .await;
 
-    let (client, _played) = Played::start([Act::Tell(vec![1], Box::new(Act::Hang))]).await;
+    let told = client.watch_all("", "").collect::<Vec<_>>();
+    let told = tokio::time::timeout(PATIENCE, told).await.expect("it ends where going on does not help");
+
+    let (mut snapshots, mut events) = (0, Vec::new());
+    for told in &told[..told.len() - 1] {
+        let told = told.as_ref().unwrap();
+        match &told.change {
+            Change::Snapshot(_) => snapshots += 1,
+            Change::Event(event) => events.push((event.sequence, told.cursor.as_str())),
+            Change::CaughtUp => {}
+        }
+    }
+    assert_eq!((snapshots, events), (2, vec![(1, "1"), (2, "2"), (3, "3"), (4, "4")]));
+    assert_eq!(told.last().unwrap().as_ref().unwrap_err().reason().as_deref(), Some("REASON"));
+    assert_eq!(played.cursors(), ["", "", "2", "3", "3"]);
+}
+
+#[tokio::test]
+async fn waiting_ends_with_the_very_store_or_at_its_deadline() {
+    let is = |state| Act::Is(state);
+    let watched = |then| Act::Tell(vec![1], Box::new(then));
+    let (client, played) =
+        Played::start([is(StoreState::Provisioning), watched(Act::Hang), is(StoreState::Degraded)]).await;
+    let store = client.wait_settled("tea", PATIENCE).await.unwrap();
+    assert_eq!(store.state(), StoreState::Degraded);
+    assert_eq!(played.gets()[1].uid, "uid");
+    assert_eq!(played.watches()[0].uid, "uid");
+
+    let (client, _played) = Played::start([is(StoreState::Provisioning), watched(Act::Hang), Act::Hang]).await;
     let error = client.wait_settled("tea", Duration::from_millis(300)).await.unwrap_err();
     assert!(matches!(error, storeplane_client::Error::Deadline), "{error}");
+}
+
+#[tokio::test]
+async fn waiting_for_ready_ends_with_the_failure_as_soon_as_there_is_one() {
+    let is = |state| Act::Is(state);
+    let told = |sequence| Act::Tell(vec![sequence], Box::new(Act::End(Status::unavailable("this server stops"))));
+    let script = [is(StoreState::Degraded), told(1), is(StoreState::Provisioning), told(2), is(StoreState::Ready)];
+    let (client, _played) = Played::start(script).await;
+    assert_eq!(client.wait_ready("tea", PATIENCE).await.unwrap().state(), StoreState::Ready);
+
+    for end in [StoreState::Failed, StoreState::Deleted] {
+        let (client, _played) = Played::start([is(StoreState::Provisioning), told(1), is(end)]).await;
+        let error = client.wait_ready("tea", PATIENCE).await.unwrap_err();
+        assert_eq!(error.reason().as_deref(), Some("IMAGE_PULL_FAILED"));
+        let state = end.as_str_name().trim_start_matches("STORE_STATE_");
+        assert_eq!(error.to_string(), format!("store tea is {state}: IMAGE_PULL_FAILED"));
+    }
 }

@@ -58,11 +58,10 @@ async function memory(namespace) {
   const nodes = (await kubectl('get', 'nodes', '--output', 'jsonpath={.items[*].metadata.name}')).split(' ');
   const found = [];
   for (const node of nodes) {
-    const { pods } = JSON.parse(await kubectl('get', '--raw', `/api/v1/nodes/${node}/proxy/stats/summary`));
-    for (const pod of pods.filter((pod) => pod.podRef.namespace === namespace && pod.memory)) {
-      const { workingSetBytes, rssBytes } = pod.memory;
-      found.push(`${pod.podRef.name}: working set ${(workingSetBytes / 2 ** 20).toFixed(0)} MiB, rss ${(rssBytes / 2 ** 20).toFixed(0)} MiB`);
-    }
+    const metrics = await kubectl('get', '--raw', `/api/v1/nodes/${node}/proxy/metrics/resource`);
+    const line = new RegExp(`^pod_memory_working_set_bytes{namespace="${namespace}",pod="([^"]+)"} (\\S+)`, 'gm');
+    for (const [, pod, bytes] of metrics.matchAll(line)) found.push({ pod, mebibytes: Number(bytes) / 2 ** 20 });
   }
-  return found;
+  const total = found.reduce((sum, { mebibytes }) => sum + mebibytes, 0);
+  return [...found, { pod: 'together', mebibytes: total }].map(({ pod, mebibytes }) => `${pod}: ${mebibytes.toFixed(0)} MiB after an idle minute (working set)`);
 }

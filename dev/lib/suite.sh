@@ -66,9 +66,9 @@ lanes_end() {
 suite_end() { # closing lines, then ours; the exit code says whether all passed
   local name passed failed
   echo
-  for name in unit doc-tests integration chart cluster-test; do
+  for name in unit client doc-tests integration chart cluster-test; do
     [ -f "$results/$name.log" ] || continue
-    grep -hE '^test result: |^[0-9]+ passed, [0-9]+ failed|^(ok|FAIL|---) .*[0-9.]+m?s$' "$results/$name.log" \
+    grep -hE '^(operation faults|soak|takeover).*: .*[0-9]|^test result: |^[0-9]+ passed, [0-9]+ failed|^(ok|FAIL|---) .*[0-9.]+m?s$' "$results/$name.log" \
       | grep -v ' 0 passed; 0 failed; 0 ignored; 0 measured' | sed "s/^/$name: /"
   done
   passed=$(wc -l 2>/dev/null <"$results/passed") || passed=0

@@ -15,6 +15,7 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(Sql { name: "m0001_stores", up: include_str!("m0001_stores.sql") }),
+            Box::new(Sql { name: "m0002_retention", up: include_str!("m0002_retention.sql") }),
             Box::new(Sql { name: "m0003_overview", up: include_str!("m0003_overview.sql") }),
         ]
     }

@@ -3,19 +3,23 @@
 //! - [`cli`] and [`config`]: how it is started. [`app`]: the wiring, and its beginning and end.
 //! - [`grpc`] and [`http`]: the edge. Requests to commands, rows to messages.
 //! - [`postgres`]: everything that outlives the process. [`watch`]: events to watchers.
-//! - [`worker`]: walks operations; the only caller of [`helm`], [`kube`] and [`verify`].
+//! - [`worker`]: walks operations; the only caller of [`helm`] and [`verify`]. [`reconciler`]: compares stores with the cluster.
+//!   Both ask [`kube`].
 //! - [`telemetry`]: log and traces. [`system`]: clock and random source. [`secret`]: texts that do not print.
+//! - [`failpoints`]: where tests hold the worker; nothing in a release.
 //!
 //! What is decided is decided in `storeplane_core`; here is what it takes to do it.
 
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod failpoints;
 pub mod grpc;
 pub mod helm;
 pub mod http;
 pub mod kube;
 pub mod postgres;
+pub mod reconciler;
 pub mod secret;
 pub mod system;
 pub mod telemetry;

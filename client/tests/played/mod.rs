@@ -1,6 +1,7 @@
 //! A server that does what the test says, call by call, behind a wire that it can cut.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use futures::stream::{self, BoxStream, StreamExt as _};
@@ -9,6 +10,7 @@ use storeplane_proto::v1::store_service_server::{StoreService, StoreServiceServe
 use storeplane_proto::v1::watch_store_response::Update;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
+use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
@@ -17,13 +19,15 @@ use tonic::{Request, Response, Status};
 pub(crate) enum Act {
     /// It is answered; a watch ends in order.
     Answer,
+    /// It is answered with a store in this state.
+    Is(v1::StoreState),
     /// It arrives, then all connections break.
     Cut,
     /// It ends with this status.
     End(Status),
     /// Nothing more is heard of it.
     Hang,
-    /// A watch tells a snapshot and these events, then goes on so.
+    /// A watch tells a snapshot (one of all stores only if it was sent no cursor) and these events, then goes on so.
     Tell(Vec<i64>, Box<Act>),
 }
 
@@ -33,6 +37,7 @@ struct Asked {
     creations: Vec<v1::CreateStoreRequest>,
     gets: Vec<v1::GetStoreRequest>,
     watches: Vec<v1::WatchStoreRequest>,
+    cursors: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -47,12 +52,18 @@ type Updates = BoxStream<'static, Result<v1::WatchStoreResponse, Status>>;
 impl Played {
     /// A server with its script, and a client of it. Calls beyond the script are answered.
     pub(crate) async fn start(acts: impl IntoIterator<Item = Act>) -> (Client, Self) {
+        let (address, played) = Self::serve(acts, Server::builder()).await;
+        (Client::connect(&address.to_string(), "token").unwrap(), played)
+    }
+
+    /// The same without a client, and with TLS if `server` has it.
+    pub(crate) async fn serve(acts: impl IntoIterator<Item = Act>, mut server: Server) -> (SocketAddr, Self) {
         let asked = Asked { acts: acts.into_iter().collect(), ..Asked::default() };
         let played = Self { asked: Arc::new(Mutex::new(asked)), cut: broadcast::Sender::new(8) };
         let behind = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let wire = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (target, address) = (behind.local_addr().unwrap(), wire.local_addr().unwrap());
-        let server = tonic::transport::Server::builder().add_service(StoreServiceServer::new(played.clone()));
+        let server = server.add_service(StoreServiceServer::new(played.clone()));
         tokio::spawn(server.serve_with_incoming(TcpIncoming::from(behind)));
         let cut = played.cut.clone();
         tokio::spawn(async move {
@@ -67,7 +78,7 @@ impl Played {
                 });
             }
         });
-        (Client::connect(&address.to_string(), "token").unwrap(), played)
+        (address, played)
     }
 
     pub(crate) fn creations(&self) -> Vec<v1::CreateStoreRequest> {
@@ -82,15 +93,26 @@ impl Played {
         self.asked.lock().unwrap().watches.clone()
     }
 
+    pub(crate) fn cursors(&self) -> Vec<String> {
+        self.asked.lock().unwrap().cursors.clone()
+    }
+
     fn next(&self, note: impl FnOnce(&mut Asked)) -> Act {
         let mut asked = self.asked.lock().unwrap();
         note(&mut asked);
         asked.acts.pop_front().unwrap_or(Act::Answer)
     }
 
+    /// How a stream ends.
+    fn end<T: Send + 'static>(&self, act: Act) -> BoxStream<'static, Result<T, Status>> {
+        let played = self.clone();
+        let end = stream::once(async move { played.play(act).await.err() });
+        end.filter_map(|status| std::future::ready(status.map(Err))).boxed()
+    }
+
     async fn play(&self, act: Act) -> Result<(), Status> {
         match act {
-            Act::Answer | Act::Tell(..) => return Ok(()),
+            Act::Answer | Act::Is(_) | Act::Tell(..) => return Ok(()),
             Act::End(status) => return Err(status),
             Act::Cut => {
                 // What was sent before goes out first.
@@ -107,6 +129,11 @@ fn store(store_id: &str) -> v1::Store {
     v1::Store { store_id: store_id.to_owned(), uid: "uid".to_owned(), ..v1::Store::default() }
 }
 
+fn event(sequence: i64) -> v1::StoreEvent {
+    let details = [("state".to_owned(), "SOME".to_owned())].into();
+    v1::StoreEvent { sequence, details, ..v1::StoreEvent::default() }
+}
+
 #[tonic::async_trait]
 impl StoreService for Played {
     type WatchStoreStream = Updates;
@@ -120,8 +147,14 @@ impl StoreService for Played {
 
     async fn get_store(&self, request: Request<v1::GetStoreRequest>) -> Answer<v1::Store> {
         let request = request.into_inner();
-        self.play(self.next(|asked| asked.gets.push(request.clone()))).await?;
-        Ok(Response::new(store(&request.store_id)))
+        let act = self.next(|asked| asked.gets.push(request.clone()));
+        let mut store = store(&request.store_id);
+        if let Act::Is(state) = &act {
+            store.set_state(*state);
+            "IMAGE_PULL_FAILED".clone_into(&mut store.reason);
+        }
+        self.play(act).await?;
+        Ok(Response::new(store))
     }
 
     async fn watch_store(&self, request: Request<v1::WatchStoreRequest>) -> Answer<Updates> {
@@ -131,16 +164,10 @@ impl StoreService for Played {
             self.play(act).await?;
             return Ok(Response::new(stream::empty().boxed()));
         };
-        let events = sequences.into_iter().map(|sequence| {
-            let event = v1::StoreEvent { sequence, ..v1::StoreEvent::default() };
-            (Update::Event(event), sequence)
-        });
+        let events = sequences.into_iter().map(|sequence| (Update::Event(event(sequence)), sequence));
         let updates = [(Update::Snapshot(store(&request.store_id)), request.after_sequence)].into_iter().chain(events);
         let told = updates.map(|(update, sequence)| Ok(v1::WatchStoreResponse { update: Some(update), sequence }));
-        let played = self.clone();
-        let end = stream::once(async move { played.play(*then).await.err() });
-        let end = end.filter_map(|status| std::future::ready(status.map(Err)));
-        Ok(Response::new(stream::iter(told.collect::<Vec<_>>()).chain(end).boxed()))
+        Ok(Response::new(stream::iter(told.collect::<Vec<_>>()).chain(self.end(*then)).boxed()))
     }
 
     async fn list_stores(&self, _: Request<v1::ListStoresRequest>) -> Answer<v1::ListStoresResponse> {
@@ -159,7 +186,18 @@ impl StoreService for Played {
         Err(Status::unimplemented(""))
     }
 
-    async fn watch_stores(&self, _: Request<v1::WatchStoresRequest>) -> Answer<Self::WatchStoresStream> {
-        Err(Status::unimplemented(""))
+    async fn watch_stores(&self, request: Request<v1::WatchStoresRequest>) -> Answer<Self::WatchStoresStream> {
+        use v1::watch_stores_response::Update;
+        let cursor = request.into_inner().cursor;
+        let act = self.next(|asked| asked.cursors.push(cursor.clone()));
+        let Act::Tell(sequences, then) = act else {
+            self.play(act).await?;
+            return Ok(Response::new(stream::empty().boxed()));
+        };
+        let snapshot = cursor.is_empty().then(|| (Update::Snapshot(store("tea")), String::new()));
+        let events = sequences.into_iter().map(|sequence| (Update::Event(event(sequence)), sequence.to_string()));
+        let told = snapshot.into_iter().chain(events);
+        let told = told.map(|(update, cursor)| Ok(v1::WatchStoresResponse { update: Some(update), cursor }));
+        Ok(Response::new(stream::iter(told.collect::<Vec<_>>()).chain(self.end(*then)).boxed()))
     }
 }

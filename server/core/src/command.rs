@@ -186,6 +186,7 @@ pub(crate) mod tests {
             values: vec![],
             plans: vec![plan("small"), plan("large")],
             secrets: vec![],
+            lost_secrets: crate::engine::LostSecrets::default(),
             credentials: None,
             verify: crate::engine::Verification::None,
             versions: Versions::default(),

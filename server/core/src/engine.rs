@@ -17,6 +17,8 @@ pub struct Engine {
     pub plans: Vec<Plan>,
     /// Secrets that the chart refers to; made before helm runs, kept only in the cluster.
     pub secrets: Vec<SecretTemplate>,
+    /// What becomes of them when they are lost and the volumes are not.
+    pub lost_secrets: LostSecrets,
     /// Where its administrator's login is, if its shops have one.
     pub credentials: Option<AdminSecret>,
     /// How a shop of this engine is asked whether it sells.
@@ -25,6 +27,16 @@ pub struct Engine {
     pub versions: Versions,
     /// True where the values turn on TLS at the ingress.
     pub secure: bool,
+}
+
+/// What a retry does when Secrets with random texts are gone while the shop's volumes are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LostSecrets {
+    /// It fails and asks for the old ones: what is in the volumes may be locked with them.
+    #[default]
+    Refuse,
+    /// It makes new ones and restarts the pods, which take them up at their start.
+    Renew,
 }
 
 /// How a shop proves that it can sell, once its pods are ready.

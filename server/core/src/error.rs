@@ -1,6 +1,7 @@
 //! Why a command is not carried out. Each has a stable reason for programs and a text for people.
 
-use crate::ids::OperationId;
+use crate::event::Oldest;
+use crate::ids::{OperationId, Tenant};
 use crate::store::State;
 
 /// One thing wrong with a request.
@@ -31,6 +32,14 @@ pub enum Refusal {
     AlreadyExists {
         /// The id.
         name: String,
+    },
+    /// The tenant has as many stores as it may have.
+    #[error("tenant \"{tenant}\" has {limit} stores, and may not have more")]
+    StoreQuotaExceeded {
+        /// Whose.
+        tenant: Tenant,
+        /// How many it may have.
+        limit: i64,
     },
     /// The host name is taken by another store.
     #[error("host name \"{host}\" is taken")]
@@ -82,10 +91,10 @@ pub enum Refusal {
         needed: &'static str,
     },
     /// The events after the cursor are no longer kept.
-    #[error("events after the cursor are no longer kept; the oldest one kept is {oldest}")]
+    #[error("events after the cursor are no longer kept; a watch can begin anew, or go on from {oldest}")]
     CursorExpired {
-        /// The oldest cursor or sequence from which a watch can begin.
-        oldest: String,
+        /// From where on all is kept.
+        oldest: Oldest,
     },
 }
 
@@ -102,6 +111,7 @@ impl Refusal {
             Self::NotFound { kind: "operation", .. } => "OPERATION_NOT_FOUND",
             Self::NotFound { .. } => "STORE_NOT_FOUND",
             Self::AlreadyExists { .. } => "STORE_ALREADY_EXISTS",
+            Self::StoreQuotaExceeded { .. } => "STORE_QUOTA_EXCEEDED",
             Self::HostTaken { .. } => "HOST_TAKEN",
             Self::RequestIdReused => "REQUEST_ID_REUSED",
             Self::StaleEtag { .. } => "STALE_ETAG",

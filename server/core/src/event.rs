@@ -1,6 +1,7 @@
 //! Events: what happened to a store, as it is told to watchers.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use time::OffsetDateTime;
 
@@ -40,6 +41,10 @@ pub enum EventType {
     Verified,
     /// A step has nothing to do here; the message says why.
     StepSkipped,
+    /// Secrets that were lost are made anew; their names in the details.
+    SecretsRenewed,
+    /// The store is degraded still, for another reason; `reason` in the details.
+    CauseChanged,
 }
 
 impl EventType {
@@ -60,6 +65,8 @@ impl EventType {
             Self::ReleaseRepaired => "RELEASE_REPAIRED",
             Self::Verified => "VERIFIED",
             Self::StepSkipped => "STEP_SKIPPED",
+            Self::SecretsRenewed => "SECRETS_RENEWED",
+            Self::CauseChanged => "CAUSE_CHANGED",
         }
     }
 }
@@ -157,4 +164,22 @@ pub struct Cursor {
     pub transaction: u64,
     /// The row's number.
     pub row: i64,
+}
+
+/// Where a watch can go on when its own place is forgotten: everything after it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Oldest {
+    /// Of one store.
+    Sequence(i64),
+    /// Of all stores.
+    Cursor(Cursor),
+}
+
+impl fmt::Display for Oldest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sequence(sequence) => write!(f, "after_sequence {sequence}"),
+            Self::Cursor(_) => f.write_str("the cursor in this error's details"),
+        }
+    }
 }

@@ -9,6 +9,12 @@ use serde::{Deserialize, Serialize};
 pub enum Reason {
     /// The namespace or release belongs to somebody else.
     NotOurs,
+    /// The store's namespace is gone, or going, and everything in it with it.
+    NamespaceMissing,
+    /// Helm knows the store's release no more.
+    ReleaseMissing,
+    /// Secrets that the control plane made are gone.
+    SecretMissing,
     /// The helm binary is missing or cannot be run.
     HelmMissing,
     /// The helm binary has a version that is not supported.
@@ -62,6 +68,9 @@ impl Reason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NotOurs => "NOT_OURS",
+            Self::NamespaceMissing => "NAMESPACE_MISSING",
+            Self::ReleaseMissing => "RELEASE_MISSING",
+            Self::SecretMissing => "SECRET_MISSING",
             Self::HelmMissing => "HELM_MISSING",
             Self::HelmUnsupported => "HELM_UNSUPPORTED",
             Self::ClusterForbidden => "CLUSTER_FORBIDDEN",
@@ -91,7 +100,18 @@ impl Reason {
     /// What a person can do about it, in one sentence.
     pub fn remedy(self) -> &'static str {
         match self {
-            Self::NotOurs => "Choose another store id, or remove the foreign namespace or release by hand.",
+            Self::NotOurs => {
+                "Find out whose namespace or release it is: its owner can move it out of the way, or you can choose another store id."
+            }
+            Self::NamespaceMissing => {
+                "Its data is lost unless you have a backup: retry the store for a new, empty shop of the same name, or delete it."
+            }
+            Self::ReleaseMissing => {
+                "Retry the store: it is installed again over what is there, and its volumes and Secrets are kept."
+            }
+            Self::SecretMissing => {
+                "Restore the named Secrets from a backup; without one, retry the store, which renews them where its chart allows that."
+            }
             Self::HelmMissing => {
                 "Install helm 3.17 or newer on the server, or set STOREPLANE_HELM_BIN, then retry the store."
             }
@@ -204,7 +224,13 @@ mod tests {
 
     #[test]
     fn the_wire_form_is_the_serialized_form() {
-        for reason in [Reason::NotOurs, Reason::PodSecurityViolation, Reason::OutOfMemory, Reason::Internal] {
+        for reason in [
+            Reason::NotOurs,
+            Reason::SecretMissing,
+            Reason::PodSecurityViolation,
+            Reason::OutOfMemory,
+            Reason::Internal,
+        ] {
             assert_eq!(serde_json::to_value(reason).ok(), Some(reason.as_str().into()));
             assert_eq!(reason.as_str().parse(), Ok(reason));
         }

@@ -87,6 +87,25 @@ pub struct Period {
     pub counts: Counts,
 }
 
+/// A limit, and what is used of it. Stores that are DELETED do not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Stores that there are.
+    pub used: i64,
+    /// Stores that there may be.
+    pub limit: i64,
+}
+
+impl Quota {
+    /// Refuses one more, if there may be no more.
+    pub fn admit(self, tenant: &Tenant) -> Result<(), Refusal> {
+        if self.used < self.limit {
+            return Ok(());
+        }
+        Err(Refusal::StoreQuotaExceeded { tenant: tenant.clone(), limit: self.limit })
+    }
+}
+
 /// How a tenant's stores are doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overview {
@@ -102,6 +121,8 @@ pub struct Overview {
     pub active_count: i64,
     /// What happened last, the newest first; at most [`SHOWN`].
     pub recent: Vec<Event>,
+    /// What the tenant uses of the stores that it may have.
+    pub quota: Option<Quota>,
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::engine::AdminSecret;
 use crate::error::PortError;
 use crate::ids::{OperationId, Tenant};
 use crate::operation::Operation;
-use crate::overview::{Overview, OverviewQuery};
+use crate::overview::{Overview, OverviewQuery, Quota};
 use crate::query::{AuditQuery, OperationQuery, Page, StoreQuery};
 use crate::store::Store;
 
@@ -53,8 +53,8 @@ pub enum Target {
 /// Stores, their operations and the audit log, kept where they outlive the process.
 #[async_trait]
 pub trait Stores: Send + Sync {
-    /// Stores a new store with its operation, first event and audit record, in one transaction. The same
-    /// `idempotency` again gives the store that it made the first time, and changes nothing.
+    /// Stores a new store with its operation, first event and audit record, in one transaction, if the tenant may have
+    /// one more. The same `idempotency` again gives the store that it made the first time, and changes nothing.
     async fn create(&self, change: Change, idempotency: Option<Idempotency>) -> Result<Applied, PortError>;
 
     /// Decides under the store's row lock, and stores the whole change in one transaction. `idempotency` as above.
@@ -86,6 +86,9 @@ pub trait Stores: Send + Sync {
 
     /// A page of the audit log.
     async fn audit_events(&self, query: &AuditQuery) -> Result<Page<AuditEvent>, PortError>;
+
+    /// What a tenant uses of the stores that it may have; `None` where there is no limit.
+    async fn quota(&self, tenant: &Tenant) -> Result<Option<Quota>, PortError>;
 
     /// How a tenant's stores are doing as a whole. Its cost does not grow with what is older than the window.
     async fn overview(&self, query: &OverviewQuery) -> Result<Overview, PortError>;

@@ -70,6 +70,7 @@ impl Server {
         let address = incoming.local_addr().map_err(bind)?;
 
         parts.start(config, &background, &shutdown)?;
+        background.spawn(parts.reconciler(config, &background)?.run(shutdown.clone()));
         let probes = parts.probes(&background, &shutdown);
         let reporter = tonic_health::server::HealthReporter::new();
         background.spawn(grpc::health::report(reporter.clone(), probes.clone(), shutdown.clone()));

@@ -15,7 +15,8 @@ use super::health::Part;
 use crate::config::{self, CatalogError, Config, ConfigError};
 use crate::helm::{Helm, HelmConfig};
 use crate::kube::{Cluster, ClusterConfig};
-use crate::postgres::{self, ConnectError, EventLog, Hints, PgStores, Queue, Schema, Tokens};
+use crate::postgres::{self, Census, ConnectError, EventLog, Hints, Keep, PgStores, Queue, Retention, Schema, Tokens};
+use crate::reconciler::Reconciler;
 use crate::system::{RandomIds, SystemClock};
 use crate::verify::Verifier;
 use crate::watch::{Hub, Watches};
@@ -55,6 +56,7 @@ pub(super) struct Parts {
     hints: Hints,
     hub: Hub,
     log: EventLog,
+    clock: Arc<dyn Clock>,
     pub(super) cluster: Cluster,
     pub(super) service: Service,
     pub(super) watches: Watches,
@@ -69,7 +71,9 @@ impl Parts {
         let database = postgres::connect(config.database_url()?.expose(), config.database.pool_size).await?;
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
         let (hints, hub, log) = (Hints::default(), Hub::default(), EventLog::new(database.clone()));
-        let stores: Arc<dyn Stores> = Arc::new(PgStores::new(database.clone(), Arc::clone(&clock), hints.clone()));
+        let limit = config.limits.stores_per_tenant;
+        let stores: Arc<dyn Stores> =
+            Arc::new(PgStores::new(database.clone(), Arc::clone(&clock), hints.clone(), limit));
         let tokens = Tokens::new(database.clone(), Arc::clone(&clock), Arc::clone(&ids));
         let watches = Watches::new(
             Arc::clone(&stores),
@@ -85,33 +89,44 @@ impl Parts {
         let (shared_clock, shared_ids) = (Arc::clone(&clock), Arc::clone(&ids));
         let service = Service::new(stores, credentials, shared_clock, shared_ids, Arc::clone(&catalog), &config.domain);
         let tools = Tools {
-            queue: Queue::new(database.clone(), Arc::clone(&clock), hints.clone(), lease),
+            queue: Queue::new(database.clone(), hints.clone(), lease),
             hints: hints.clone(),
             helm: helm.clone(),
+            helm_timeout: Duration::from_secs(config.helm.timeout_seconds),
             cluster: cluster.clone(),
             verifier: Verifier::new(cluster.clone(), config.verify.via),
             catalog,
-            clock,
             ids,
         };
-        Ok(Self { database, hints, hub, log, cluster, service, watches, tokens, helm, tools })
+        Ok(Self { database, hints, hub, log, clock, cluster, service, watches, tokens, helm, tools })
     }
 
-    /// Starts what carries news: from Postgres to this process, and from the log to its watchers.
+    /// Starts what carries news, from Postgres to this process and from the log to its watchers, and what removes the old.
     pub(super) fn start(
         &self,
         config: &Config,
         tasks: &TaskTracker,
         shutdown: &CancellationToken,
     ) -> Result<(), ConfigError> {
-        let url = match &config.database.listen_url {
-            Some(url) => url,
-            None => config.database_url()?,
-        };
+        let url = config.session_url()?;
         tasks.spawn(postgres::listen(url.expose().to_owned(), self.hints.clone(), shutdown.clone()));
-        tasks.spawn(postgres::keep_tidy(self.database.clone(), Arc::clone(&self.tools.clock), shutdown.clone()));
+        let keep = Keep { events: config.retention.events.into(), operations: config.retention.operations.into() };
+        let retention = Retention::new(self.database.clone(), Arc::clone(&self.clock), keep);
+        tasks.spawn(retention.run(shutdown.clone()));
         tasks.spawn(self.hub.clone().run(self.log.clone(), self.hints.events(), shutdown.clone()));
         Ok(())
+    }
+
+    /// What compares stores with the cluster.
+    pub(super) fn reconciler(&self, config: &Config, tasks: &TaskTracker) -> Result<Reconciler, ConfigError> {
+        let Tools { hints, catalog, .. } = &self.tools;
+        Ok(Reconciler {
+            census: Census::new(self.database.clone(), Arc::clone(&self.clock), hints.clone()),
+            cluster: self.cluster.clone(),
+            catalog: Arc::clone(catalog),
+            url: config.session_url()?.clone(),
+            tasks: tasks.clone(),
+        })
     }
 
     /// Looks at the parts that may be away.

@@ -1,5 +1,6 @@
-//! The command line: `serve`, `migrate`, `config`, `token`.
+//! The command line: `serve`, `migrate`, `config`, `token`, `orphans`.
 
+mod orphans;
 mod token;
 
 use std::io::Write;
@@ -34,6 +35,8 @@ enum Command {
     /// Makes, lists and revokes API tokens.
     #[command(subcommand)]
     Token(token::Command),
+    /// Lists what is in the cluster, labelled as ours, and belongs to no store. Removes nothing.
+    Orphans,
 }
 
 /// Anything that ends a command; the text is all that is left to say.
@@ -65,6 +68,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Serve => serve(&config).await,
             Command::Migrate => migrate(&config).await,
             Command::Token(command) => token::run(command, &config).await,
+            Command::Orphans => orphans::run(&config).await,
         }
     })
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use storeplane_core::engine::{AdminSecret, Catalog, Engine, Plan, SecretEntry, SecretTemplate, Verification};
+use storeplane_core::engine::{
+    AdminSecret, Catalog, Engine, LostSecrets, Plan, SecretEntry, SecretTemplate, Verification,
+};
 use storeplane_core::store::Versions;
 
 use super::Config;
@@ -68,6 +70,8 @@ struct Tls {
 struct DescriptorFile {
     #[serde(default)]
     verify: VerifyFile,
+    #[serde(default)]
+    lost_secrets: LostSecretsFile,
     credentials: Option<CredentialsFile>,
     /// Secrets by name, and in each its entries by key.
     #[serde(default)]
@@ -80,6 +84,14 @@ enum VerifyFile {
     #[default]
     None,
     StoreApi,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum LostSecretsFile {
+    #[default]
+    Refuse,
+    Renew,
 }
 
 #[derive(Deserialize)]
@@ -137,6 +149,10 @@ impl Chart<'_> {
             name: self.name.to_owned(),
             plans: self.plans(&dir.join("plans"))?,
             secrets: descriptor.secrets.into_iter().map(template).collect(),
+            lost_secrets: match descriptor.lost_secrets {
+                LostSecretsFile::Refuse => LostSecrets::Refuse,
+                LostSecretsFile::Renew => LostSecrets::Renew,
+            },
             credentials: descriptor.credentials.map(|CredentialsFile { secret, username, password }| AdminSecret {
                 secret,
                 username,

@@ -5,6 +5,7 @@
 //!
 //! To add a key: a field here with its default, a line in `read`, and, if it needs one, a flag in `overrides`.
 
+mod age;
 mod engines;
 mod overrides;
 mod read;
@@ -14,10 +15,12 @@ mod url;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use age::Age;
 pub use engines::{CatalogError, catalog};
 pub use overrides::Overrides;
 pub use url::SecretUrl;
@@ -43,8 +46,12 @@ pub struct Config {
     pub helm: Helm,
     /// How operations are worked on.
     pub worker: Worker,
+    /// How long things are kept.
+    pub retention: Retention,
     /// How shops are asked whether they sell.
     pub verify: Verify,
+    /// How much there may be.
+    pub limits: Limits,
     /// Where charts are, and what engines have in common.
     pub charts: Charts,
     /// Engines by name.
@@ -61,7 +68,7 @@ pub struct Database {
     /// The database's URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<SecretUrl>,
-    /// URL for LISTEN, where `url` leads through a pooler in transaction mode.
+    /// URL for LISTEN and advisory locks, where `url` leads through a pooler in transaction mode.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen_url: Option<SecretUrl>,
     /// Most connections.
@@ -86,6 +93,8 @@ pub struct Helm {
     pub binary: PathBuf,
     /// Most helm processes at once.
     pub max_processes: usize,
+    /// How long one helm run may take.
+    pub timeout_seconds: u64,
 }
 
 /// `[worker]`
@@ -95,6 +104,15 @@ pub struct Worker {
     pub max_operations: usize,
     /// How long an operation stays claimed without a renewal.
     pub lease_seconds: u64,
+}
+
+/// `[retention]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Retention {
+    /// How long events are kept. A watch from before them begins anew.
+    pub events: Age,
+    /// How long operations are kept after their end. A store's last one always is.
+    pub operations: Age,
 }
 
 /// `[verify]`
@@ -114,6 +132,14 @@ pub enum Via {
     Url,
     /// The API server's service proxy only.
     Proxy,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Limits {
+    /// Most stores of a tenant, DELETED ones not counted; without one there is no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stores_per_tenant: Option<NonZeroU32>,
 }
 
 /// `[charts]`
@@ -201,6 +227,11 @@ impl Config {
     /// The database's URL.
     pub fn database_url(&self) -> Result<&SecretUrl, ConfigError> {
         self.database.url.as_ref().ok_or_else(|| ConfigError(vec!["database.url (DATABASE_URL): is missing".into()]))
+    }
+
+    /// The URL of a session of its own, past any pooler.
+    pub fn session_url(&self) -> Result<&SecretUrl, ConfigError> {
+        self.database.listen_url.as_ref().map_or_else(|| self.database_url(), Ok)
     }
 
     /// All of it as TOML, with secrets masked.

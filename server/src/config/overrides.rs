@@ -18,7 +18,7 @@ pub struct Overrides {
     /// URL of the Postgres database.
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
-    /// The same past a pooler, for LISTEN [default: the database's URL].
+    /// The same past a pooler, for LISTEN and advisory locks [default: the database's URL].
     #[arg(long, global = true, env = "STOREPLANE_LISTEN_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub listen_database_url: Option<String>,
     /// Most database connections [default: 10].
@@ -39,6 +39,9 @@ pub struct Overrides {
     /// Most helm processes at once [default: by cores and memory].
     #[arg(long, global = true, env = "STOREPLANE_MAX_HELM_PROCESSES", value_name = "COUNT")]
     pub max_helm_processes: Option<String>,
+    /// How long one helm run may take [default: 180].
+    #[arg(long, global = true, env = "STOREPLANE_HELM_TIMEOUT_SECONDS", value_name = "SECONDS")]
+    pub helm_timeout_seconds: Option<String>,
     /// Most operations worked on at once [default: 256].
     #[arg(long, global = true, env = "STOREPLANE_MAX_OPERATIONS", value_name = "COUNT")]
     pub max_operations: Option<String>,
@@ -48,6 +51,12 @@ pub struct Overrides {
     /// How long a shutdown waits for what is going on [default: 10].
     #[arg(long, global = true, env = "STOREPLANE_SHUTDOWN_SECONDS", value_name = "SECONDS")]
     pub shutdown_seconds: Option<String>,
+    /// How long events are kept: 12h, 90d [default: 90d].
+    #[arg(long, global = true, env = "STOREPLANE_RETENTION_EVENTS", value_name = "AGE")]
+    pub retention_events: Option<String>,
+    /// How long operations are kept after their end [default: 90d].
+    #[arg(long, global = true, env = "STOREPLANE_RETENTION_OPERATIONS", value_name = "AGE")]
+    pub retention_operations: Option<String>,
     /// Domain below which shops get their host names [default: localhost].
     #[arg(long, global = true, env = "STOREPLANE_DOMAIN", value_name = "DOMAIN")]
     pub domain: Option<String>,
@@ -60,6 +69,9 @@ pub struct Overrides {
     /// How shops are asked whether they sell: auto, url or proxy [default: auto].
     #[arg(long, global = true, env = "STOREPLANE_VERIFY_VIA", value_name = "WAY")]
     pub verify_via: Option<String>,
+    /// Most stores of a tenant [default: no limit].
+    #[arg(long, global = true, env = "STOREPLANE_STORES_PER_TENANT", value_name = "COUNT")]
+    pub stores_per_tenant: Option<String>,
     /// Origins whose pages may call over grpc-web, with commas between.
     #[arg(long, global = true, env = "STOREPLANE_ALLOWED_ORIGINS", value_name = "ORIGINS")]
     pub allowed_origins: Option<String>,
@@ -88,6 +100,8 @@ impl Overrides {
             ("helm.binary", &self.helm_bin),
             ("domain", &self.domain),
             ("charts.dir", &self.charts_dir),
+            ("retention.events", &self.retention_events),
+            ("retention.operations", &self.retention_operations),
             ("verify.via", &self.verify_via),
             ("log.format", &self.log_format),
             ("log.filter", &self.log),
@@ -96,8 +110,10 @@ impl Overrides {
         let numbers = [
             ("database.pool_size", &self.database_pool_size),
             ("helm.max_processes", &self.max_helm_processes),
+            ("helm.timeout_seconds", &self.helm_timeout_seconds),
             ("worker.max_operations", &self.max_operations),
             ("worker.lease_seconds", &self.lease_seconds),
+            ("limits.stores_per_tenant", &self.stores_per_tenant),
             ("shutdown_seconds", &self.shutdown_seconds),
         ];
         let lists = [("charts.values", &self.chart_values), ("allowed_origins", &self.allowed_origins)];

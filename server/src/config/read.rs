@@ -9,14 +9,16 @@ use tracing_subscriber::EnvFilter;
 
 use super::section::Section;
 use super::{
-    Charts, Config, ConfigError, Database, Engine, Helm, Kubernetes, Log, LogFormat, SecretUrl, Telemetry, Verify, Via,
-    Worker,
+    Age, Charts, Config, ConfigError, Database, Engine, Helm, Kubernetes, Limits, Log, LogFormat, Retention, SecretUrl,
+    Telemetry, Verify, Via, Worker,
 };
 
 /// A helm process takes 60 to 250 MB; one for each of these bytes of memory at most.
 const MEMORY_PER_HELM: u64 = 512 * 1024 * 1024;
 /// Installs do not get faster with more helm processes than this on a core: measured with 2, 4 and 8 on two cores.
 const HELM_PER_CORE: usize = 2;
+/// A quarter of a year: who looks for what happened, does so by then.
+const RETENTION: Age = Age::days(90);
 /// Longest domain: a host name has 253 characters, of which the store's label may take 63 and a dot.
 const DOMAIN_MAX: usize = 253 - 64;
 
@@ -44,12 +46,18 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
             binary: section.take("binary", PathBuf::from("helm")),
             max_processes: section
                 .checked("max_processes", max_helm_processes(), "must be 1 to 64", |n| (1..=64).contains(n)),
+            timeout_seconds: section.checked("timeout_seconds", 180, "must be 5 to 1800", |n| (5..=1800).contains(n)),
         }),
         worker: root.section("worker", |section| Worker {
             max_operations: section.checked("max_operations", 256, "must be 1 to 10000", |n| (1..=10_000).contains(n)),
             lease_seconds: section.checked("lease_seconds", 15, "must be 3 to 300", |n| (3..=300).contains(n)),
         }),
+        retention: root.section("retention", |section| Retention {
+            events: section.take("events", RETENTION),
+            operations: section.take("operations", RETENTION),
+        }),
         verify: root.section("verify", |section| Verify { via: section.take("via", Via::Auto) }),
+        limits: root.section("limits", |section| Limits { stores_per_tenant: section.optional("stores_per_tenant") }),
         engines: root.section("engines", |section| engines(section, &charts)),
         charts,
         log: root.section("log", log),

@@ -12,6 +12,7 @@ fn nothing_at_all_is_a_configuration() {
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.engines["woocommerce"].values, [PathBuf::from("values-local.yaml")]);
     assert!(config.helm.max_processes >= 1);
+    assert_eq!(config.retention.events.to_string(), "90d");
     assert!(config.database_url().is_err_and(|error| error.to_string().contains("DATABASE_URL")));
 }
 
@@ -29,6 +30,11 @@ fn everything_wrong_is_named_at_once() {
         [worker]
         lease_seconds = "long"
         lease = 3
+        [retention]
+        events = "0d"
+        operations = 90
+        [limits]
+        stores_per_tenant = 0
         [engines.woocommerce]
         chat = "x"
         [log]
@@ -47,6 +53,9 @@ fn everything_wrong_is_named_at_once() {
       database.pool_size: must be 2 to 500 (is 0)
       worker.lease_seconds: invalid type: string "long", expected u64 (is "long")
       worker.lease: is not a key of the configuration
+      retention.events: must be a whole number and a unit (s, m, h or d), from 1s to 36500d (is "0d")
+      retention.operations: invalid type: integer `90`, expected a string (is 90)
+      limits.stores_per_tenant: invalid value: integer `0`, expected a nonzero u32 (is 0)
       engines.woocommerce.chat: is not a key of the configuration
       log.filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5 (is a=b=c)
       log.format: unknown variant `xml`, expected `pretty` or `json` (is "xml")
@@ -68,6 +77,7 @@ fn flags_and_environment_win_over_the_file() {
         chart_values: Some("a.yaml, b.yaml".into()),
         lease_seconds: Some("20".into()),
         domain: Some(String::new()),
+        retention_events: Some("36h".into()),
         ..Overrides::default()
     };
     let file = "listen = '127.0.0.1:1'\ndomain = 'shops.test'\n[worker]\nmax_operations = 5\nlease_seconds = 5";
@@ -75,6 +85,10 @@ fn flags_and_environment_win_over_the_file() {
     assert_eq!(config.listen.port(), 2);
     assert_eq!(config.domain, "shops.test", "an empty variable is none");
     assert_eq!((config.worker.max_operations, config.worker.lease_seconds), (5, 20));
+    assert_eq!(
+        (config.retention.events.to_string(), config.retention.operations.to_string()),
+        ("36h".into(), "90d".into())
+    );
     assert_eq!(config.engines["woocommerce"].values, [PathBuf::from("a.yaml"), PathBuf::from("b.yaml")]);
     let wrong = Overrides { lease_seconds: Some("soon".into()), ..Overrides::default() };
     assert!(Config::parse("", &wrong).is_err_and(|error| error.to_string().contains("worker.lease_seconds")));

@@ -2,7 +2,7 @@
 
 use storeplane_core::engine::Engine;
 use storeplane_core::identity::Caller;
-use storeplane_core::overview::{Overview, Period};
+use storeplane_core::overview::{Overview, Period, Quota};
 use storeplane_proto::v1;
 use storeplane_proto::v1::platform_service_server::PlatformService;
 use storeplane_proto::v1::{GetOverviewRequest, ListEnginesRequest, ListEnginesResponse};
@@ -45,11 +45,15 @@ fn message(caller: Caller, simulated: bool, overview: Overview) -> v1::Overview 
         states: overview.states.into_iter().map(state).collect(),
         periods: overview.periods.into_iter().map(period).collect(),
         median_time_to_ready: overview.median_time_to_ready.map(convert::duration),
-        quotas: Vec::new(),
+        quotas: overview.quota.into_iter().map(quota).collect(),
         active_operations: overview.active.into_iter().map(convert::operation).collect(),
         active_operation_count: overview.active_count,
         recent_events: overview.recent.iter().map(convert::event).collect(),
     }
+}
+
+fn quota(Quota { used, limit }: Quota) -> v1::QuotaUse {
+    v1::QuotaUse { name: "stores".to_owned(), used, limit }
 }
 
 fn period(Period { start, counts }: Period) -> v1::OverviewPeriod {

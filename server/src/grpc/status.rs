@@ -5,9 +5,12 @@ use std::error::Error;
 use std::time::Duration;
 
 use storeplane_core::error::{PortError, Refusal, Violation};
+use storeplane_core::event::Oldest;
 use storeplane_core::failure::truncate;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+use super::opaque;
 
 /// `google.rpc.ErrorInfo.domain` of every error.
 pub const DOMAIN: &str = "storeplane";
@@ -61,6 +64,11 @@ pub fn refusal(refusal: &Refusal) -> Status {
             details.set_resource_info("store", name, "", &message);
             Code::AlreadyExists
         }
+        Refusal::StoreQuotaExceeded { tenant, limit } => {
+            tell("limit", limit.to_string());
+            details.add_quota_failure_violation(format!("tenant/{tenant}"), &message);
+            Code::ResourceExhausted
+        }
         Refusal::HostTaken { host } => {
             details.set_resource_info("host", host, "", &message);
             Code::AlreadyExists
@@ -87,12 +95,20 @@ pub fn refusal(refusal: &Refusal) -> Status {
             Code::PermissionDenied
         }
         Refusal::CursorExpired { oldest } => {
-            tell("oldest", oldest.clone());
+            tell("oldest", place(*oldest));
             Code::OutOfRange
         }
     };
     details.set_error_info(refusal.reason(), DOMAIN, metadata);
     Status::with_error_details(code, message, details)
+}
+
+/// As the request of a watch has it.
+fn place(oldest: Oldest) -> String {
+    match oldest {
+        Oldest::Sequence(sequence) => sequence.to_string(),
+        Oldest::Cursor(cursor) => opaque::cursor(cursor),
+    }
 }
 
 fn field(violation: &Violation) -> FieldViolation {

@@ -97,7 +97,7 @@ fn stores_response(StoresUpdate { update, cursor }: StoresUpdate) -> WatchStores
         Update::CaughtUp => Message::CaughtUp(WatchCaughtUp {}),
         Update::Heartbeat(at) => Message::Heartbeat(WatchHeartbeat { time: Some(convert::timestamp(at)) }),
     };
-    WatchStoresResponse { update: Some(update), cursor: opaque::cursor(cursor) }
+    WatchStoresResponse { update: Some(update), cursor: cursor.map(opaque::cursor).unwrap_or_default() }
 }
 
 fn ended(end: &WatchEnd) -> Status {

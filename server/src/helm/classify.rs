@@ -176,6 +176,7 @@ mod tests {
                 "store": {"id": "demo", "uid": "0191", "displayName": "Ann's Shop", "adminEmail": "ann@example.com"},
                 "ingress": {"host": "store-demo.localhost"}
             }),
+            labels: Vec::new(),
         }
     }
 

@@ -23,6 +23,8 @@ pub struct Chart {
     pub values_files: Vec<PathBuf>,
     /// Generated values, which win over all files. They reach helm through a pipe and are never on disk.
     pub values: serde_json::Value,
+    /// Labels of helm's own records of the release: our names and ids, without commas.
+    pub labels: Vec<(String, String)>,
 }
 
 /// What helm is asked to do.
@@ -73,11 +75,13 @@ impl Verb<'_> {
         let positionals = match self {
             Self::Version => Vec::new(),
             Self::Install(chart) => {
+                args.extend(labels(chart));
                 args.extend(values(chart));
                 vec![release.name.clone(), path(&chart.dir)]
             }
             Self::Upgrade(chart) => {
                 args.extend(["--reset-values".to_owned(), HISTORY.to_owned()]);
+                args.extend(labels(chart));
                 args.extend(values(chart));
                 vec![release.name.clone(), path(&chart.dir)]
             }
@@ -91,6 +95,10 @@ impl Verb<'_> {
         args.extend(positionals);
         args
     }
+}
+
+fn labels(chart: &Chart) -> impl Iterator<Item = String> {
+    chart.labels.iter().map(|(name, value)| format!("--labels={name}={value}"))
 }
 
 fn values(chart: &Chart) -> impl Iterator<Item = String> {
@@ -119,6 +127,7 @@ mod tests {
             dir: "/charts/woocommerce".into(),
             values_files: vec!["/charts/a,b \"c\".yaml".into(), "/charts/plan.yaml".into()],
             values: serde_json::json!({"store": {"displayName": "`$(id)`, a=b {{ .Values }}\n\"'"}}),
+            labels: vec![("storeplane.io/store-uid".into(), "0191".into())],
         }
     }
 
@@ -127,6 +136,7 @@ mod tests {
         insta::assert_snapshot!(lines(Verb::Install(&chart()), 3), @r#"
         install
         --namespace=--all
+        --labels=storeplane.io/store-uid=0191
         --values="/charts/a,b ""c"".yaml"
         --values="/charts/plan.yaml"
         --values=-
@@ -144,6 +154,7 @@ mod tests {
         --server-side=false
         --reset-values
         --history-max=10
+        --labels=storeplane.io/store-uid=0191
         --values="/charts/a,b ""c"".yaml"
         --values="/charts/plan.yaml"
         --values=-

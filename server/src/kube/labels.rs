@@ -14,6 +14,8 @@ pub const STORE_UID: &str = "storeplane.io/store-uid";
 pub const TENANT: &str = "storeplane.io/tenant";
 /// The claim that acted last; a worker with a lower one has lost its operation.
 pub const FENCE: &str = "storeplane.io/fence";
+/// On the pods' template of a workload that was restarted: since when its Secrets are what they are.
+pub const SECRETS_SINCE: &str = "storeplane.io/secrets-since";
 /// Pod Security: what is refused, recorded and warned about.
 pub const POD_SECURITY: [&str; 3] =
     ["pod-security.kubernetes.io/enforce", "pod-security.kubernetes.io/audit", "pod-security.kubernetes.io/warn"];

@@ -1,4 +1,4 @@
-//! The cluster, as the worker sees it: namespaces and Secrets made, helm's records read, a rollout watched and explained.
+//! The cluster, as worker and reconciler see it: namespaces and Secrets made, helm's records read, a rollout watched and explained.
 //!
 //! - [`Cluster`] is the handle (`cluster`); `connection` and `tls` make the client, anew when it no longer works; `error` says
 //!   why something failed and whether asking again helps, `labels` are the names by which we know what is ours.
@@ -7,6 +7,8 @@
 //! - `rollout` watches one release until all of it is ready. `rollout::snapshot` is what was seen, `rollout::readiness`
 //!   says how far it is, `rollout::explain` why it does not go on, `rollout::verdict` how long that may last, and
 //!   `rollout::observer` does the watching. Only the observer does I/O.
+//! - `fleet` watches what matters of all stores at once; `examine` looks at one anew and says what is wrong with it.
+//!   `restart` makes pods take up Secrets that were renewed.
 //!
 //! To add a terminal condition: in the file of `rollout::explain` that looks at that kind of object, push a `Finding`
 //! with its reason (the order of `Reason` is the rank) and the `Grace` after which it is a failure; add the objects of
@@ -18,17 +20,22 @@ mod cluster;
 mod connection;
 mod credentials;
 mod error;
+mod examine;
+mod fleet;
 pub mod labels;
 mod namespace;
 mod proxy;
 mod redact;
 mod release;
+mod restart;
 mod rollout;
 mod secrets;
 mod tls;
 
 pub use cluster::{Cluster, ClusterConfig, ClusterInfo};
 pub use error::{ClusterError, ClusterErrorKind};
+pub use examine::{Examined, Expected};
+pub use fleet::{Fleet, View};
 pub use namespace::{Ensured, Holding, NamespaceSpec, NamespaceState, OwnedNamespace};
 pub(crate) use proxy::own_word;
 pub use release::{ListedRelease, ReleaseObservation, ReleaseStatus};

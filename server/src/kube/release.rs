@@ -9,10 +9,12 @@ use ::kube::api::ListParams;
 use ::kube::core::PartialObjectMeta;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use storeplane_core::ids::StoreUid;
 use time::OffsetDateTime;
 
 use super::cluster::Cluster;
 use super::error::ClusterError;
+use super::labels;
 
 const PAGE: u32 = 500;
 
@@ -86,6 +88,8 @@ pub struct ReleaseObservation {
     pub ever_deployed: bool,
     /// When helm last wrote the newest revision, by helm's clock.
     pub updated: Option<OffsetDateTime>,
+    /// The store for which it was made; `None` where it was not us who made it.
+    pub store_uid: Option<StoreUid>,
 }
 
 /// A release in the listing over all namespaces.
@@ -121,7 +125,7 @@ impl Cluster {
 }
 
 /// One release for each namespace and name, from the records of its revisions.
-fn fold<'a>(records: impl Iterator<Item = &'a ObjectMeta>) -> Vec<ListedRelease> {
+pub(super) fn fold<'a>(records: impl Iterator<Item = &'a ObjectMeta>) -> Vec<ListedRelease> {
     let mut releases = BTreeMap::<(String, String), ReleaseObservation>::new();
     for record in records {
         let Some((name, revision)) = read(record) else { continue };
@@ -130,10 +134,11 @@ fn fold<'a>(records: impl Iterator<Item = &'a ObjectMeta>) -> Vec<ListedRelease>
             None => drop(releases.insert(key, revision)),
             Some(known) => {
                 let ever_deployed = known.ever_deployed || revision.ever_deployed;
+                let store_uid = known.store_uid.or(revision.store_uid);
                 if revision.revision > known.revision {
                     *known = revision;
                 }
-                known.ever_deployed = ever_deployed;
+                (known.ever_deployed, known.store_uid) = (ever_deployed, store_uid);
             }
         }
     }
@@ -143,16 +148,17 @@ fn fold<'a>(records: impl Iterator<Item = &'a ObjectMeta>) -> Vec<ListedRelease>
 
 /// Name and revision, from helm's labels on the record.
 fn read(record: &ObjectMeta) -> Option<(String, ReleaseObservation)> {
-    let labels = record.labels.as_ref()?;
-    let status = ReleaseStatus::parse(labels.get("status")?);
-    let seconds = labels.get("modifiedAt").or_else(|| labels.get("createdAt")).and_then(|text| text.parse().ok());
+    let found = record.labels.as_ref()?;
+    let status = ReleaseStatus::parse(found.get("status")?);
+    let seconds = found.get("modifiedAt").or_else(|| found.get("createdAt")).and_then(|text| text.parse().ok());
     let observation = ReleaseObservation {
         status,
-        revision: labels.get("version")?.parse().ok()?,
+        revision: found.get("version")?.parse().ok()?,
         ever_deployed: matches!(status, ReleaseStatus::Deployed | ReleaseStatus::Superseded),
         updated: seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok()),
+        store_uid: found.get(labels::STORE_UID).and_then(|text| text.parse().ok()),
     };
-    Some((labels.get("name")?.clone(), observation))
+    Some((found.get("name")?.clone(), observation))
 }
 
 #[cfg(test)]

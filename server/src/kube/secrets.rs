@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use ::kube::Resource;
 use ::kube::api::{GetParams, ListParams, PostParams};
-use ::kube::core::{ObjectList, Request};
+use ::kube::core::{ObjectList, PartialObjectMeta, Request};
+use ::kube::{Api, Resource};
 use futures::future::try_join_all;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
 
@@ -68,6 +68,26 @@ impl Cluster {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Which of these are not there, whoever made them.
+    pub async fn missing_secrets(&self, namespace: &str, names: &[String]) -> Result<Vec<String>, ClusterError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let what = format!("list the secrets in {namespace}");
+        let not_helms = ListParams::default().fields("type!=helm.sh/release.v1");
+        let listing = self.call(&what, |client| async move {
+            Api::<PartialObjectMeta<Secret>>::namespaced(client, namespace).list(&not_helms).await
+        });
+        let found = listing.await?.items;
+        let is_there = |name: &String| found.iter().any(|secret| secret.metadata.name.as_ref() == Some(name));
+        Ok(names.iter().filter(|name| !is_there(name)).cloned().collect())
+    }
+
+    /// True if a volume claim is in the namespace.
+    pub async fn has_claims(&self, namespace: &str) -> Result<bool, ClusterError> {
+        Ok(!self.list_in::<PartialObjectMeta<PersistentVolumeClaim>>(namespace).await?.is_empty())
     }
 
     /// One entry of a Secret, if both are there.

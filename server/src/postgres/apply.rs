@@ -1,12 +1,15 @@
 //! The one place that changes a store: a whole [`Change`] in the caller's transaction, under the store's row lock.
 
 use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, Query, SimpleExpr};
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QuerySelect,
+    ActiveModelTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QuerySelect, Value,
 };
 use storeplane_core::decide::{Change, Snapshot};
 use storeplane_core::error::{PortError, Refusal};
-use storeplane_core::ids::StoreUid;
+use storeplane_core::event::NewEvent;
+use storeplane_core::ids::{OperationId, StoreUid};
+use storeplane_core::operation::Step;
 use storeplane_core::ports::Applied;
 use time::OffsetDateTime;
 
@@ -28,7 +31,8 @@ pub(super) async fn lock(transaction: &DatabaseTransaction, uid: StoreUid) -> Re
 pub(super) async fn insert(transaction: &DatabaseTransaction, change: Change) -> Result<Applied, PortError> {
     let mut change = change;
     let now = change.store.created_at;
-    let events = number(&mut change, now);
+    let part_of = Some(change.operation.id);
+    let events = Happened::number(&mut change, part_of, now);
     let mut row = rows::store_row(&change.store);
     row.fence = Set(0);
     store::Entity::insert(row)
@@ -47,7 +51,10 @@ pub(super) async fn update(
     now: OffsetDateTime,
 ) -> Result<Applied, PortError> {
     let mut change = change;
-    let events = number(&mut change, now);
+    // What happens to a store after its last operation ended, and leaves that as it was, is not a part of it.
+    let concerns = change.operation.state.is_active() || change.operation != before.operation;
+    let part_of = concerns.then_some(change.operation.id);
+    let events = Happened::number(&mut change, part_of, now);
     let begins = change.operation.id != before.operation.id;
     if let Some(superseded) = &change.superseded {
         rows::operation_row(superseded).update(transaction).await.map_err(port_error)?;
@@ -67,16 +74,16 @@ pub(super) async fn update(
 
 async fn finish(
     transaction: &DatabaseTransaction,
-    change: Change,
-    events: Vec<event::ActiveModel>,
+    mut change: Change,
+    happened: Happened,
     wakes_workers: bool,
 ) -> Result<Applied, PortError> {
-    if let Some(record) = change.audit {
+    if let Some(record) = change.audit.take() {
         let row = rows::audit_row(record);
         audit_event::Entity::insert(row).exec_without_returning(transaction).await.map_err(port_error)?;
     }
-    if !events.is_empty() {
-        event::Entity::insert_many(events).exec_without_returning(transaction).await.map_err(port_error)?;
+    if !happened.events.is_empty() {
+        insert_events(transaction, &change, happened).await?;
         transaction.execute_unprepared(hints::NOTIFY_EVENTS).await.map_err(port_error)?;
     }
     if wakes_workers {
@@ -94,27 +101,66 @@ async fn insert_operation(transaction: &DatabaseTransaction, change: &Change) ->
     operation::Entity::insert(row).exec_without_returning(transaction).await.map(drop).map_err(port_error)
 }
 
-/// Gives each event its sequence: the store's row is locked, so there is no hole and no double.
-fn number(change: &mut Change, at: OffsetDateTime) -> Vec<event::ActiveModel> {
-    let events = std::mem::take(&mut change.events);
-    events
-        .into_iter()
-        .map(|new| {
-            change.store.last_sequence += 1;
-            event::ActiveModel {
-                store: Set(change.store.uid.0),
-                sequence: Set(change.store.last_sequence),
-                store_id: Set(change.store.id.to_string()),
-                tenant: Set(change.store.tenant.to_string()),
-                at: Set(at),
-                kind: Set(new.kind.as_str().to_owned()),
-                operation: Set(Some(change.operation.id.0)),
-                step: Set(new.step.map_or_else(String::new, |step| step.as_str().to_owned())),
-                message: Set(new.message),
-                details: Set(serde_json::json!(new.details)),
-            }
-        })
-        .collect()
+/// The events of a change: the store's next sequences, given under its row lock, so that there is no hole and no double.
+struct Happened {
+    events: Vec<NewEvent>,
+    part_of: Option<OperationId>,
+    after: i64,
+    at: OffsetDateTime,
+}
+
+impl Happened {
+    fn number(change: &mut Change, part_of: Option<OperationId>, at: OffsetDateTime) -> Self {
+        let events = std::mem::take(&mut change.events);
+        let after = change.store.last_sequence;
+        change.store.last_sequence += i64::try_from(events.len()).unwrap_or(i64::MAX);
+        Self { events, part_of, after, at }
+    }
+}
+
+/// The place among all events is this transaction's, or that of the store's last event if that is later: a transaction
+/// may have begun before the one that it waited for, and the order over all stores must not turn a store's own around.
+const PLACE: &str = "greatest(pg_current_xact_id(), \
+    (SELECT last.transaction FROM events last WHERE last.store = $1 AND last.sequence = $2))";
+
+async fn insert_events(
+    transaction: &DatabaseTransaction,
+    change: &Change,
+    Happened { events, part_of, after, at }: Happened,
+) -> Result<(), PortError> {
+    use event::Column;
+    let store = &change.store;
+    let mut insert = Query::insert();
+    insert.into_table(event::Entity).columns([
+        Column::Transaction,
+        Column::Store,
+        Column::Sequence,
+        Column::StoreId,
+        Column::Tenant,
+        Column::At,
+        Column::Kind,
+        Column::Operation,
+        Column::Step,
+        Column::Message,
+        Column::Details,
+    ]);
+    for (sequence, event) in (after + 1..).zip(events) {
+        let row: [SimpleExpr; 11] = [
+            Expr::cust_with_values(PLACE, [Value::from(store.uid.0), after.into()]),
+            store.uid.0.into(),
+            sequence.into(),
+            store.id.to_string().into(),
+            store.tenant.to_string().into(),
+            at.into(),
+            event.kind.as_str().into(),
+            part_of.map(|operation| operation.0).into(),
+            event.step.map_or("", Step::as_str).into(),
+            event.message.into(),
+            serde_json::json!(event.details).into(),
+        ];
+        insert.values(row).map_err(|error| broken(error.to_string()))?;
+    }
+    transaction.execute(&insert).await.map(drop).map_err(port_error)
 }
 
 fn taken(error: &DbErr, change: &Change, source: DbErr) -> PortError {

@@ -1,23 +1,32 @@
 //! Reading events: a store's own, by sequence; all of them, in the order of their commits.
+//!
+//! What a reader gets is whole: if something that followed its place was removed, it hears `CURSOR_EXPIRED`. Each answer
+//! is one statement, so that the rows and what is known of removed ones are of one moment.
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, Statement};
-use storeplane_core::error::PortError;
-use storeplane_core::event::{Cursor, Event};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, QueryResult, Statement};
+use storeplane_core::error::{PortError, Refusal};
+use storeplane_core::event::{Cursor, Event, Oldest};
 use storeplane_core::ids::{OperationId, StoreUid, Tenant};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::error::{broken, port_error};
 
-/// Most events read at once; a watcher's memory is bounded by it.
-pub(crate) const BATCH: i64 = 500;
-
 /// The events, read only.
 #[derive(Debug, Clone)]
 pub struct EventLog {
     database: DatabaseConnection,
+}
+
+/// A store's events after some sequence.
+#[derive(Debug, Clone)]
+pub struct StoreEvents {
+    /// The sequence before the first of them: the one that was asked for, or later if that was 0.
+    pub after: i64,
+    /// Without holes.
+    pub events: Vec<Event>,
 }
 
 #[derive(FromQueryResult)]
@@ -39,70 +48,103 @@ struct Row {
 /// A transaction id is 64 bits without a sign, and stays far below 2^63.
 const COLUMNS: &str = "store, sequence, transaction::text::bigint AS transaction, number, store_id, tenant, at, kind, operation, step, message, details";
 
-/// Rows whose transaction, and every older one, has ended: nothing can appear before them any more.
-const SETTLED: &str = "transaction < pg_snapshot_xmin(pg_current_snapshot())";
-
 impl EventLog {
     /// Over this pool.
     pub fn new(database: DatabaseConnection) -> Self {
         Self { database }
     }
 
-    /// A store's events after a sequence, at most [`BATCH`].
-    pub async fn after(&self, store: StoreUid, sequence: i64) -> Result<Vec<Event>, PortError> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM events WHERE store = $1 AND sequence > $2 ORDER BY sequence LIMIT {BATCH}");
-        self.read(&sql, [store.0.into(), sequence.into()]).await
-    }
-
-    /// The oldest sequence of a store that is still kept.
-    pub async fn oldest(&self, store: StoreUid) -> Result<Option<i64>, PortError> {
-        let sql = "SELECT min(sequence) FROM events WHERE store = $1";
-        let row = self.database.query_one_raw(statement(sql, [store.0.into()])).await.map_err(port_error)?;
-        row.map_or(Ok(None), |row| row.try_get_by_index(0).map_err(port_error))
-    }
-
-    /// Events of all stores after a cursor, at most [`BATCH`], up to where nothing can slip in behind.
-    pub async fn after_cursor(&self, cursor: Cursor) -> Result<Vec<Event>, PortError> {
+    /// A store's events after a sequence, at most `limit`; after 0, those that are kept.
+    pub async fn after(&self, store: StoreUid, sequence: i64, limit: u32) -> Result<StoreEvents, PortError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM events WHERE (transaction, number) > ($1::text::xid8, $2) AND {SETTLED}
-             ORDER BY events.transaction, number LIMIT {BATCH}"
+            "SELECT stores.last_sequence AS last, kept.* FROM stores LEFT JOIN LATERAL (
+               SELECT {COLUMNS} FROM events WHERE store = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
+             ) kept ON true WHERE stores.uid = $1 ORDER BY kept.sequence"
         );
-        self.read(&sql, [cursor.transaction.to_string().into(), cursor.row.into()]).await
+        let rows = self.query(&sql, [store.0.into(), sequence.into(), i64::from(limit).into()]).await?;
+        let row = rows.first().ok_or_else(|| broken("a watched store vanished"))?;
+        let last: i64 = row.try_get("", "last").map_err(port_error)?;
+        let events = events(&rows)?;
+        let after = events.first().map_or(last, |first| first.sequence - 1);
+        if sequence > 0 && after > sequence {
+            return Err(Refusal::CursorExpired { oldest: Oldest::Sequence(after) }.into());
+        }
+        Ok(StoreEvents { after, events })
+    }
+
+    /// Events of all stores after a cursor, at most `limit`, up to where nothing can slip in behind: rows whose
+    /// transaction, and every older one, has ended.
+    pub async fn after_cursor(&self, cursor: Cursor, limit: u32) -> Result<Vec<Event>, PortError> {
+        let sql = format!(
+            "SELECT floor.transaction::text::bigint AS floor_transaction, floor.number AS floor_number, kept.*
+             FROM event_floor floor LEFT JOIN LATERAL (
+               SELECT {COLUMNS} FROM events
+               WHERE (transaction, number) > ($1::text::xid8, $2)
+                 AND transaction < pg_snapshot_xmin(pg_current_snapshot())
+               ORDER BY events.transaction, number LIMIT $3
+             ) kept ON true ORDER BY kept.transaction, kept.number"
+        );
+        let values = [cursor.transaction.to_string().into(), cursor.row.into(), i64::from(limit).into()];
+        let rows = self.query(&sql, values).await?;
+        let row = rows.first().ok_or_else(|| broken("event_floor has no row"))?;
+        let transaction: i64 = row.try_get("", "floor_transaction").map_err(port_error)?;
+        let number = row.try_get("", "floor_number").map_err(port_error)?;
+        let floor = Cursor { transaction: u64::try_from(transaction).unwrap_or_default(), row: number };
+        if cursor < floor {
+            return Err(Refusal::CursorExpired { oldest: Oldest::Cursor(floor) }.into());
+        }
+        events(&rows)
     }
 
     /// What happened last to a tenant's stores, the newest first. By number: nobody goes on from here, and only the
     /// tenant's own index has that order, however much others do.
     pub async fn last(&self, tenant: &Tenant, limit: u64) -> Result<Vec<Event>, PortError> {
         let sql = format!("SELECT {COLUMNS} FROM events WHERE tenant = $1 ORDER BY number DESC LIMIT {limit}");
-        self.read(&sql, [tenant.as_str().into()]).await
+        events(&self.query(&sql, [tenant.as_str().into()]).await?)
     }
 
     /// The cursor behind which everything is settled now: a watch that begins here misses nothing that comes.
     pub async fn head(&self) -> Result<Cursor, PortError> {
-        let sql = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
-        let row = self.database.query_one_raw(statement(sql, [])).await.map_err(port_error)?;
-        let xmin: i64 = row.ok_or_else(|| broken("no snapshot"))?.try_get_by_index(0).map_err(port_error)?;
+        let rows = self.query("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint", []).await?;
+        let row = rows.first().ok_or_else(|| broken("no snapshot"))?;
+        let xmin: i64 = row.try_get_by_index(0).map_err(port_error)?;
         let last = u64::try_from(xmin).unwrap_or_default().saturating_sub(1);
         Ok(Cursor { transaction: last, row: i64::MAX })
     }
 
-    /// True if events wait that are committed but not settled: an older transaction is still running.
-    pub async fn unsettled(&self, cursor: Cursor) -> Result<bool, PortError> {
-        let sql = "SELECT EXISTS (SELECT FROM events WHERE (transaction, number) > ($1::text::xid8, $2))";
-        let values = [cursor.transaction.to_string().into(), cursor.row.into()];
-        let row = self.database.query_one_raw(statement(sql, values)).await.map_err(port_error)?;
-        row.map_or(Ok(false), |row| row.try_get_by_index(0).map_err(port_error))
+    /// Stores with events that are committed but not settled, since an older transaction is still running, and the
+    /// sequence of each one's newest.
+    pub async fn unsettled(&self, cursor: Cursor) -> Result<Vec<(StoreUid, i64)>, PortError> {
+        let sql = "SELECT store, max(sequence) FROM events
+                   WHERE (transaction, number) > ($1::text::xid8, $2) GROUP BY store";
+        let rows = self.query(sql, [cursor.transaction.to_string().into(), cursor.row.into()]).await?;
+        rows.iter()
+            .map(|row| {
+                let store = StoreUid(row.try_get_by_index(0).map_err(port_error)?);
+                Ok((store, row.try_get_by_index(1).map_err(port_error)?))
+            })
+            .collect()
     }
 
-    async fn read(&self, sql: &str, values: impl IntoIterator<Item = sea_orm::Value>) -> Result<Vec<Event>, PortError> {
-        let rows = self.database.query_all_raw(statement(sql, values)).await.map_err(port_error)?;
-        rows.iter().map(|row| event(Row::from_query_result(row, "").map_err(port_error)?)).collect()
+    async fn query(
+        &self,
+        sql: &str,
+        values: impl IntoIterator<Item = sea_orm::Value>,
+    ) -> Result<Vec<QueryResult>, PortError> {
+        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+        self.database.query_all_raw(statement).await.map_err(port_error)
     }
 }
 
-fn statement(sql: &str, values: impl IntoIterator<Item = sea_orm::Value>) -> Statement {
-    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
+/// The rows' events; a row of an outer join may have none.
+fn events(rows: &[QueryResult]) -> Result<Vec<Event>, PortError> {
+    let mut events = Vec::with_capacity(rows.len());
+    for row in rows {
+        if row.try_get::<Option<i64>>("", "sequence").map_err(port_error)?.is_some() {
+            events.push(event(Row::from_query_result(row, "").map_err(port_error)?)?);
+        }
+    }
+    Ok(events)
 }
 
 fn event(row: Row) -> Result<Event, PortError> {

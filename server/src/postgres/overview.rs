@@ -1,12 +1,14 @@
 //! GetOverview's figures: six statements, each answered from an index, whatever the number of rows.
 
+use std::num::NonZeroU32;
+
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
     QuerySelect, Statement, Value,
 };
 use storeplane_core::error::PortError;
 use storeplane_core::operation::{Operation, OperationState};
-use storeplane_core::overview::{Counts, Overview, OverviewQuery, Period, SHOWN};
+use storeplane_core::overview::{Counts, Overview, OverviewQuery, Period, Quota, SHOWN};
 use storeplane_core::store::State;
 use time::Duration;
 
@@ -64,9 +66,13 @@ struct ReadyRow {
 }
 
 /// Reads all of it. The parts are read one after the other, each as it then is: whoever looks at them follows the events.
-pub(super) async fn read(database: &DatabaseConnection, query: &OverviewQuery) -> Result<Overview, PortError> {
+pub(super) async fn read(
+    database: &DatabaseConnection,
+    query: &OverviewQuery,
+    limit: Option<NonZeroU32>,
+) -> Result<Overview, PortError> {
     let tenant = || [Value::from(query.tenant.as_str())];
-    let states = rows_of(database, STATES, tenant()).await?;
+    let states: Vec<StateRow> = rows_of(database, STATES, tenant()).await?;
     let (periods, median_time_to_ready) = window(database, query).await?;
     let count = database.query_one_raw(statement(ACTIVE_COUNT, tenant())).await.map_err(port_error)?;
     let active_count = count.ok_or_else(|| broken("no count"))?.try_get_by_index(0).map_err(port_error)?;
@@ -77,6 +83,7 @@ pub(super) async fn read(database: &DatabaseConnection, query: &OverviewQuery) -
         active: active(database, query).await?,
         active_count,
         recent: EventLog::new(database.clone()).last(&query.tenant, SHOWN).await?,
+        quota: limit.map(|limit| Quota { used: states.iter().map(|row| row.count).sum(), limit: limit.get().into() }),
     })
 }
 

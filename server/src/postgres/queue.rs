@@ -1,17 +1,17 @@
 //! The operation queue: who works on what. A worker claims an operation, holds a lease on it that it renews, and writes
 //! under the fence of its claim; without the lease it can write nothing.
 //!
-//! Times are Postgres' own, so that no worker's clock matters. A claim waits until the old lease has run out and
+//! Times are Postgres' own, those of events and deadlines as well, so that no worker's clock matters. A claim waits until the old lease has run out and
 //! [`MARGIN`] has passed; by then the old worker's helm is dead, because its supervisor kills it after half a lease.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, QueryResult, Statement, TransactionTrait};
 use storeplane_core::decide::{Decision, Snapshot, work};
 use storeplane_core::error::PortError;
 use storeplane_core::ids::{OperationId, StoreUid};
-use storeplane_core::ports::{Applied, Clock};
+use storeplane_core::ports::Applied;
+use time::OffsetDateTime;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -40,6 +40,8 @@ pub struct Lease {
 pub struct Claim {
     /// The moment before it was asked for: the lease began later.
     pub asked_at: Instant,
+    /// The time at which it was claimed, by Postgres' clock.
+    pub at: OffsetDateTime,
     /// The right to work on it.
     pub lease: Lease,
     /// The store and the operation as they are now.
@@ -70,7 +72,6 @@ pub enum FenceError {
 #[derive(Clone)]
 pub struct Queue {
     database: DatabaseConnection,
-    clock: Arc<dyn Clock>,
     hints: Hints,
     worker: Uuid,
     lease: Duration,
@@ -96,13 +97,18 @@ ORDER BY o.priority DESC,
 LIMIT 1
 FOR UPDATE OF s SKIP LOCKED";
 
+/// Takes, and ends what a dead worker held of an operation that was superseded under it.
 const TAKE: &str = "
+WITH left_over AS (
+  UPDATE operations SET lease_owner = NULL, lease_expires_at = NULL
+  WHERE store = (SELECT store FROM operations WHERE id = $1) AND id <> $1
+    AND lease_expires_at + make_interval(secs => $5) <= clock_timestamp())
 UPDATE operations SET fence = $2, lease_owner = $3, lease_expires_at = clock_timestamp() + make_interval(secs => $4)
 WHERE id = $1 AND state IN ('PENDING', 'RUNNING')
   AND NOT EXISTS (
     SELECT FROM operations held
     WHERE held.store = operations.store AND held.lease_expires_at + make_interval(secs => $5) > clock_timestamp())
-RETURNING writes";
+RETURNING writes, clock_timestamp()";
 
 const RENEW: &str = "
 UPDATE operations SET lease_expires_at = clock_timestamp() + make_interval(secs => $2)
@@ -115,7 +121,7 @@ UPDATE operations o SET writes = greatest(o.writes, $4 + 1)
 FROM stores s, operations old
 WHERE o.id = $1 AND o.fence = $2 AND o.lease_owner = $3 AND o.state = 'RUNNING'
   AND s.uid = o.store AND s.fence = $2 AND s.operation = o.id AND old.id = o.id
-RETURNING old.writes";
+RETURNING old.writes, clock_timestamp()";
 
 const RELEASE: &str = "
 UPDATE operations SET lease_owner = NULL, lease_expires_at = NULL
@@ -123,8 +129,8 @@ WHERE id = $1 AND fence = $2 AND lease_owner = $3";
 
 impl Queue {
     /// A queue for one worker; `lease` is how long a claim holds without renewal.
-    pub fn new(database: DatabaseConnection, clock: Arc<dyn Clock>, hints: Hints, lease: Duration) -> Self {
-        Self { database, clock, hints, worker: Uuid::now_v7(), lease }
+    pub fn new(database: DatabaseConnection, hints: Hints, lease: Duration) -> Self {
+        Self { database, hints, worker: Uuid::now_v7(), lease }
     }
 
     /// How long a claim holds without renewal.
@@ -143,21 +149,19 @@ impl Queue {
         if !before.operation.state.is_active() {
             return Ok(None);
         }
-        let Some((fence, writes)) = self.take(&transaction, &before).await? else { return Ok(None) };
-        let lease = Lease { operation: before.operation.id, store: before.store.uid, fence, writes };
-        let now = self.clock.now();
-        let applied = apply::update(&transaction, &before, work::claim(before.clone(), now), now).await?;
+        let Some((lease, at)) = self.take(&transaction, &before).await? else { return Ok(None) };
+        let applied = apply::update(&transaction, &before, work::claim(before.clone(), at), at).await?;
         transaction.commit().await.map_err(port_error)?;
         self.hints.happened();
         let Applied { store, operation } = applied;
-        Ok(Some(Claim { asked_at, lease, snapshot: Snapshot { store, operation } }))
+        Ok(Some(Claim { asked_at, at, lease, snapshot: Snapshot { store, operation } }))
     }
 
     async fn take(
         &self,
         transaction: &DatabaseTransaction,
         before: &Snapshot,
-    ) -> Result<Option<(i64, i64)>, PortError> {
+    ) -> Result<Option<(Lease, OffsetDateTime)>, PortError> {
         let raise = statement(
             "UPDATE stores SET fence = fence + 1 WHERE uid = $1 RETURNING fence",
             [before.store.uid.0.into()],
@@ -176,7 +180,8 @@ impl Queue {
             ],
         );
         let Some(taken) = transaction.query_one_raw(take).await.map_err(port_error)? else { return Ok(None) };
-        Ok(Some((fence, taken.try_get_by_index(0).map_err(port_error)?)))
+        let (writes, at) = read(&taken)?;
+        Ok(Some((Lease { operation: before.operation.id, store: before.store.uid, fence, writes }, at)))
     }
 
     /// Makes these leases of this worker last again. One that is not in the answer is lost.
@@ -197,12 +202,12 @@ impl Queue {
     pub async fn write(&self, lease: &mut Lease, decide: &Decision<'_>) -> Result<Applied, FenceError> {
         let transaction = self.database.begin().await.map_err(port_error)?;
         let before = apply::lock(&transaction, lease.store).await?.ok_or(FenceError::Lost)?;
-        if self.written(&transaction, lease).await? > lease.writes {
+        let (written, now) = self.written(&transaction, lease).await?;
+        if written > lease.writes {
             lease.writes += 1;
             let Snapshot { store, operation } = before;
             return Ok(Applied { store, operation });
         }
-        let now = self.clock.now();
         let change = decide(before.clone()).map_err(PortError::from)?;
         let ends = !change.operation.state.is_active();
         let applied = apply::update(&transaction, &before, change, now).await?;
@@ -219,14 +224,18 @@ impl Queue {
         Ok(applied)
     }
 
-    /// Counts this write, and says how many there were before it under any fence.
-    async fn written(&self, transaction: &DatabaseTransaction, lease: &Lease) -> Result<i64, FenceError> {
+    /// Counts this write, and says how many there were before it under any fence, and what time it is.
+    async fn written(
+        &self,
+        transaction: &DatabaseTransaction,
+        lease: &Lease,
+    ) -> Result<(i64, OffsetDateTime), FenceError> {
         let count = statement(
             COUNT_WRITE,
             [lease.operation.0.into(), lease.fence.into(), self.worker.into(), lease.writes.into()],
         );
         let row = transaction.query_one_raw(count).await.map_err(port_error)?.ok_or(FenceError::Lost)?;
-        Ok(row.try_get_by_index(0).map_err(port_error)?)
+        Ok(read(&row)?)
     }
 
     /// Lets go of an operation, done or not: another worker can take it up at once. Says nothing if it was lost already.
@@ -241,6 +250,11 @@ impl Queue {
         let release = statement(RELEASE, [lease.operation.0.into(), lease.fence.into(), self.worker.into()]);
         connection.execute_raw(release).await.map(drop).map_err(port_error)
     }
+}
+
+/// A count of writes, and Postgres' time.
+fn read(row: &QueryResult) -> Result<(i64, OffsetDateTime), PortError> {
+    Ok((row.try_get_by_index(0).map_err(port_error)?, row.try_get_by_index(1).map_err(port_error)?))
 }
 
 fn statement(sql: &str, values: impl IntoIterator<Item = sea_orm::Value>) -> Statement {

@@ -1,42 +1,165 @@
-//! What is kept for a time only, removed in batches.
+//! What is kept for a time only, removed in batches: request ids, finished operations, events. The audit log is kept for
+//! ever, and so is a store's row with its last operation.
+//!
+//! A round is bounded, so that a long backlog never keeps the database busy; the next one goes on. Replicas take turns.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement, TransactionTrait};
 use storeplane_core::ports::Clock;
 use tokio_util::sync::CancellationToken;
 
 use super::requests;
 
-/// Between two rounds.
-const ROUND: Duration = Duration::from_mins(10);
+/// Longest between two rounds; shorter only where less than ten minutes are kept.
+const ROUND: Duration = Duration::from_mins(1);
 /// Rows removed by one statement: short locks, short transactions.
-const BATCH: u64 = 1000;
+const BATCH: i64 = 1000;
+/// Batches of one kind in one round: with [`ROUND`], some 28 million rows a day.
+const BATCHES: u32 = 20;
 
-const OLD_REQUESTS: &str = "
-DELETE FROM requests WHERE (tenant, request) IN (SELECT tenant, request FROM requests WHERE at < $1 ORDER BY at LIMIT $2)";
+/// One replica at a time; the others pass. Ends with the transaction.
+const TURN: &str = "SELECT pg_try_advisory_xact_lock(hashtext('storeplane-retention'))";
 
-/// Removes request ids that are older than 24 hours, until `shutdown`.
-pub async fn keep_tidy(database: DatabaseConnection, clock: Arc<dyn Clock>, shutdown: CancellationToken) {
-    loop {
-        if let Err(error) = remove_old_requests(&database, &*clock).await {
-            tracing::debug!(%error, "old request ids are not removed; trying again later");
-        }
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(ROUND) => {}
-        }
+const REQUESTS: &str = "
+WITH gone AS (
+  DELETE FROM requests WHERE (tenant, request) IN (
+    SELECT tenant, request FROM requests WHERE at < $1 ORDER BY at LIMIT $2)
+  RETURNING 1)
+SELECT count(*) FROM gone";
+
+/// Not a store's last one, not one that a kept request id leads to, not one that a worker may still hold.
+const OPERATIONS: &str = "
+WITH gone AS (
+  DELETE FROM operations WHERE id IN (
+    SELECT o.id FROM operations o
+    WHERE o.ended_at < $1
+      AND (o.lease_expires_at IS NULL OR o.lease_expires_at < clock_timestamp() - interval '1 hour')
+      AND NOT EXISTS (SELECT FROM stores s WHERE s.uid = o.store AND s.operation = o.id)
+      AND NOT EXISTS (SELECT FROM requests r WHERE r.operation = o.id)
+    ORDER BY o.ended_at LIMIT $2)
+  RETURNING 1)
+SELECT count(*) FROM gone";
+
+/// Each store's oldest, and never one that follows a kept one, whatever the clocks of those who wrote them said: what is
+/// kept has no holes. Raises the floor with it, so that no reader takes what is left for all there was. Every batch makes
+/// progress: stores whose oldest event is young have no part in it, and of the others at least the oldest goes.
+const EVENTS: &str = "
+WITH old AS MATERIALIZED (
+  SELECT store, sequence FROM events candidate
+  WHERE at < $1 AND (
+    SELECT oldest.at FROM events oldest WHERE oldest.store = candidate.store ORDER BY oldest.sequence LIMIT 1) < $1
+  ORDER BY at, store, sequence LIMIT $2),
+upto AS (
+  SELECT store, least(max(sequence), (
+    SELECT kept.sequence - 1 FROM events kept WHERE kept.store = old.store AND kept.at >= $1
+    ORDER BY kept.sequence LIMIT 1)) AS sequence
+  FROM old GROUP BY store),
+gone AS (
+  DELETE FROM events USING upto WHERE events.store = upto.store AND events.sequence <= upto.sequence
+  RETURNING events.transaction, events.number),
+last AS (SELECT transaction, number FROM gone ORDER BY transaction DESC, number DESC LIMIT 1),
+raised AS (
+  UPDATE event_floor floor SET transaction = last.transaction, number = last.number FROM last
+  WHERE (floor.transaction, floor.number) < (last.transaction, last.number))
+SELECT count(*) FROM gone";
+
+/// For how long things are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Keep {
+    /// Events.
+    pub events: Duration,
+    /// Operations, from their end.
+    pub operations: Duration,
+}
+
+/// Removes what is older than it is kept.
+#[derive(Clone)]
+pub struct Retention {
+    database: DatabaseConnection,
+    clock: Arc<dyn Clock>,
+    keep: Keep,
+}
+
+impl std::fmt::Debug for Retention {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Retention").field("keep", &self.keep).finish_non_exhaustive()
     }
 }
 
-async fn remove_old_requests(database: &DatabaseConnection, clock: &dyn Clock) -> Result<(), sea_orm::DbErr> {
-    let before = clock.now() - requests::KEPT;
-    loop {
-        let values = [before.into(), i64::try_from(BATCH).unwrap_or(i64::MAX).into()];
-        let remove = Statement::from_sql_and_values(DatabaseBackend::Postgres, OLD_REQUESTS, values);
-        if database.execute_raw(remove).await?.rows_affected() < BATCH {
-            return Ok(());
+/// Rows that a round removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Removed {
+    /// Request ids.
+    pub requests: u64,
+    /// Operations.
+    pub operations: u64,
+    /// Events.
+    pub events: u64,
+}
+
+impl Retention {
+    /// Over this pool, by this clock.
+    pub fn new(database: DatabaseConnection, clock: Arc<dyn Clock>, keep: Keep) -> Self {
+        Self { database, clock, keep }
+    }
+
+    /// Goes its rounds until `shutdown`.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let shortest = self.keep.events.min(self.keep.operations);
+        let round = (shortest / 10).clamp(Duration::from_secs(1), ROUND);
+        let rounds = async {
+            loop {
+                match self.round().await {
+                    Ok(removed) if removed == Removed::default() => {}
+                    Ok(removed) => tracing::debug!(?removed, "removed what was kept for long enough"),
+                    Err(error) => tracing::debug!(%error, "what is old is not removed; trying again later"),
+                }
+                tokio::time::sleep(round).await;
+            }
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = rounds => {}
         }
     }
+
+    /// One round: at most some batches of each kind.
+    pub async fn round(&self) -> Result<Removed, DbErr> {
+        Ok(Removed {
+            requests: self.remove(REQUESTS, requests::KEPT).await?,
+            operations: self.remove(OPERATIONS, self.keep.operations.try_into().unwrap_or(time::Duration::MAX)).await?,
+            events: self.remove(EVENTS, self.keep.events.try_into().unwrap_or(time::Duration::MAX)).await?,
+        })
+    }
+
+    async fn remove(&self, sql: &str, keep: time::Duration) -> Result<u64, DbErr> {
+        let Some(before) = self.clock.now().checked_sub(keep) else { return Ok(0) };
+        let mut removed = 0;
+        for _ in 0..BATCHES {
+            let transaction = self.database.begin().await?;
+            let turn = Statement::from_string(DatabaseBackend::Postgres, TURN);
+            if !first::<bool>(&transaction, turn).await?.unwrap_or_default() {
+                break;
+            }
+            let values = [before.into(), BATCH.into()];
+            let batch = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values);
+            let rows = first::<i64>(&transaction, batch).await?.unwrap_or_default();
+            transaction.commit().await?;
+            removed += rows.unsigned_abs();
+            if rows < BATCH {
+                break;
+            }
+        }
+        Ok(removed)
+    }
+}
+
+async fn first<T: sea_orm::TryGetable>(
+    connection: &impl ConnectionTrait,
+    statement: Statement,
+) -> Result<Option<T>, DbErr> {
+    let row = connection.query_one_raw(statement).await?;
+    row.map(|row| row.try_get_by_index(0)).transpose()
 }

@@ -1,5 +1,6 @@
 //! The domain's port [`Stores`], over Postgres.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,7 +14,7 @@ use storeplane_core::decide::{Change, Decision};
 use storeplane_core::error::{PortError, Refusal};
 use storeplane_core::ids::{OperationId, StoreUid, Tenant};
 use storeplane_core::operation::Operation;
-use storeplane_core::overview::{Overview, OverviewQuery};
+use storeplane_core::overview::{Overview, OverviewQuery, Quota};
 use storeplane_core::ports::{Applied, Clock, Stores, Target};
 use storeplane_core::query::{AuditQuery, OperationQuery, Page, StoreQuery};
 use storeplane_core::store::{State, Store};
@@ -22,7 +23,7 @@ use super::entity::{audit_event, operation, store};
 use super::error::port_error;
 use super::hints::Hints;
 use super::requests::{self, Seen};
-use super::{apply, list, overview, rows};
+use super::{apply, list, overview, quota, rows};
 
 /// Stores and operations in Postgres.
 #[derive(Clone)]
@@ -30,6 +31,7 @@ pub struct PgStores {
     database: DatabaseConnection,
     clock: Arc<dyn Clock>,
     hints: Hints,
+    limit: Option<NonZeroU32>,
 }
 
 impl std::fmt::Debug for PgStores {
@@ -39,9 +41,9 @@ impl std::fmt::Debug for PgStores {
 }
 
 impl PgStores {
-    /// Over this pool.
-    pub fn new(database: DatabaseConnection, clock: Arc<dyn Clock>, hints: Hints) -> Self {
-        Self { database, clock, hints }
+    /// Over this pool, with at most `limit` stores for each tenant.
+    pub fn new(database: DatabaseConnection, clock: Arc<dyn Clock>, hints: Hints, limit: Option<NonZeroU32>) -> Self {
+        Self { database, clock, hints, limit }
     }
 
     async fn begin(&self) -> Result<DatabaseTransaction, PortError> {
@@ -102,6 +104,7 @@ impl Stores for PgStores {
         if let Seen::Before(applied) = requests::reserve(&transaction, &tenant, idempotency, self.clock.now()).await? {
             return Ok(*applied);
         }
+        quota::admit(&transaction, &tenant, self.limit).await?;
         let made = (change.store.uid, change.operation.id);
         let applied = apply::insert(&transaction, change).await?;
         requests::remember(&transaction, &tenant, idempotency, made).await?;
@@ -129,7 +132,8 @@ impl Stores for PgStores {
         {
             // An older operation of the store: it has ended, and the decision sees that.
             let row = owned(tenant, *id).one(&transaction).await.map_err(port_error)?;
-            before.operation = rows::operation(row.ok_or_else(|| super::error::broken("an operation vanished"))?)?;
+            let missing = || Refusal::NotFound { kind: "operation", name: id.to_string() };
+            before.operation = rows::operation(row.ok_or_else(missing)?)?;
         }
         let change = decide(before.clone())?;
         let made = (change.store.uid, change.operation.id);
@@ -170,7 +174,11 @@ impl Stores for PgStores {
         list::audit_events(&self.database, query).await
     }
 
+    async fn quota(&self, tenant: &Tenant) -> Result<Option<Quota>, PortError> {
+        quota::read(&self.database, tenant, self.limit).await
+    }
+
     async fn overview(&self, query: &OverviewQuery) -> Result<Overview, PortError> {
-        overview::read(&self.database, query).await
+        overview::read(&self.database, query, self.limit).await
     }
 }

@@ -12,11 +12,12 @@ use storeplane_core::filter::StoreFilter;
 use storeplane_core::identity::Caller;
 use storeplane_core::ids::StoreUid;
 use storeplane_core::query::{PageStart, StoreQuery};
+use storeplane_core::store::State;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::Interval;
 
-use super::{StoresUpdate, Update, WatchEnd, Watches, heartbeats};
+use super::hub::News;
+use super::{BATCH, Pulse, StoresUpdate, Update, WatchEnd, Watches};
 
 /// Stores read at once for the snapshot.
 const SNAPSHOT_PAGE: i32 = 200;
@@ -50,7 +51,11 @@ impl Watches {
             Start::After(cursor) if cursor > head => {
                 return Err(Refusal::field("cursor", "must be the cursor of a message that was received").into());
             }
-            Start::After(cursor) => (cursor, None),
+            Start::After(cursor) => {
+                // One that has expired is an answer, not the end of a stream.
+                self.log.after_cursor(cursor, 0).await?;
+                (cursor, None)
+            }
             Start::Now => (head, None),
             Start::Snapshot => {
                 let query = StoreQuery::check(&caller.tenant, "", "create_time", SNAPSHOT_PAGE, PageStart::First)?;
@@ -68,7 +73,7 @@ impl Watches {
             replaying: true,
             caught_up: false,
             failures: 0,
-            beats: heartbeats(),
+            pulse: Pulse::new(),
             matches: HashMap::new(),
             ended: false,
         };
@@ -85,12 +90,12 @@ struct Watch {
     /// The page of the snapshot that comes next.
     snapshot: Option<StoreQuery>,
     ready: VecDeque<StoresUpdate>,
-    live: Receiver<Arc<Event>>,
+    live: Receiver<News>,
     replaying: bool,
     caught_up: bool,
     failures: u32,
-    beats: Interval,
-    /// Which stores match the filter; at most one entry for each store of the tenant.
+    pulse: Pulse,
+    /// Which stores match the filter, if there is one; at most one entry for each store of the tenant that is not deleted.
     matches: HashMap<StoreUid, bool>,
     ended: bool,
 }
@@ -98,24 +103,34 @@ struct Watch {
 impl Watch {
     async fn next(&mut self) -> Option<Result<StoresUpdate, WatchEnd>> {
         loop {
-            if let Some(update) = self.ready.pop_front() {
-                return Some(Ok(update));
-            }
             if self.ended {
                 return None;
             }
-            if let Err(end) = self.step().await {
+            let step = if self.pulse.is_due() {
+                self.look().await
+            } else if let Some(update) = self.ready.pop_front() {
+                return Some(Ok(update));
+            } else if self.snapshot.is_none() && !self.replaying {
+                self.listen().await
+            } else {
+                self.read().await
+            };
+            if let Err(end) = step {
                 self.ended = true;
                 return Some(Err(end));
             }
         }
     }
 
-    async fn step(&mut self) -> Result<(), WatchEnd> {
-        let stop = self.watches.shutdown.clone();
-        if self.snapshot.is_none() && !self.replaying {
-            return self.listen().await;
+    async fn look(&mut self) -> Result<(), WatchEnd> {
+        if let Some(beat) = self.watches.look(&self.caller, &mut self.pulse).await? {
+            self.push(beat);
         }
+        Ok(())
+    }
+
+    async fn read(&mut self) -> Result<(), WatchEnd> {
+        let stop = self.watches.shutdown.clone();
         let read = async {
             match self.snapshot.clone() {
                 Some(page) => self.page(page).await,
@@ -137,7 +152,9 @@ impl Watch {
         let page = self.watches.stores.list(&query).await?;
         for store in page.items {
             let matches = self.filter.matches(&store);
-            self.matches.insert(store.uid, matches);
+            if self.filter != StoreFilter::All {
+                self.matches.insert(store.uid, matches);
+            }
             if matches {
                 self.push(Update::Snapshot(Box::new(store)));
             }
@@ -147,7 +164,7 @@ impl Watch {
     }
 
     async fn replay(&mut self) -> Result<(), PortError> {
-        let events = self.watches.log.after_cursor(self.told).await?;
+        let events = self.watches.log.after_cursor(self.told, BATCH).await?;
         if events.is_empty() {
             self.replaying = false;
             if !self.caught_up {
@@ -164,33 +181,30 @@ impl Watch {
     async fn listen(&mut self) -> Result<(), WatchEnd> {
         tokio::select! {
             biased;
-            () = self.watches.shutdown.cancelled() => Err(WatchEnd::ShuttingDown),
-            event = self.live.recv() => {
-                match event {
-                    Ok(event) if event.cursor <= self.told => {}
-                    Ok(event) => {
-                        if let Err(error) = self.tell(event).await {
-                            self.replaying = true;
-                            self.watches.bear(error, &mut self.failures).await?;
-                        }
+            () = self.watches.shutdown.cancelled() => return Err(WatchEnd::ShuttingDown),
+            () = self.pulse.due() => {}
+            news = self.live.recv() => match news {
+                Ok(News::Event(event)) if event.cursor <= self.told => {}
+                Ok(News::Event(event)) => {
+                    if let Err(error) = self.tell(event).await {
+                        self.replaying = true;
+                        self.watches.bear(error, &mut self.failures).await?;
                     }
-                    Err(RecvError::Lagged(_)) => self.replaying = true,
-                    Err(RecvError::Closed) => return Err(WatchEnd::ShuttingDown),
                 }
-                Ok(())
-            }
-            _ = self.beats.tick() => {
-                let beat = self.watches.heartbeat(&self.caller).await?;
-                self.push(beat);
-                Ok(())
-            }
+                Ok(News::Look(_)) | Err(RecvError::Lagged(_)) => self.replaying = true,
+                Err(RecvError::Closed) => return Err(WatchEnd::ShuttingDown),
+            },
         }
+        Ok(())
     }
 
     /// Tells an event, or passes over one that is not the watcher's. The cursor moves only when that is decided.
     async fn tell(&mut self, event: Arc<Event>) -> Result<(), PortError> {
         let wanted = event.tenant == self.caller.tenant && self.is_wanted(&event).await?;
         self.told = event.cursor;
+        if event.new_state() == Some(State::Deleted) {
+            self.matches.remove(&event.store);
+        }
         if wanted {
             self.push(Update::Event(event));
         }
@@ -212,6 +226,8 @@ impl Watch {
     }
 
     fn push(&mut self, update: Update) {
-        self.ready.push_back(StoresUpdate { update, cursor: self.told });
+        // Half of a snapshot is no place to go on from.
+        let cursor = self.snapshot.is_none().then_some(self.told);
+        self.ready.push_back(StoresUpdate { update, cursor });
     }
 }

@@ -16,12 +16,25 @@ use crate::postgres::EventLog;
 const ALL_BUFFER: usize = 4096;
 /// The same for a watcher of one store.
 const ONE_BUFFER: usize = 128;
+/// Events read at once.
+const BATCH: u32 = 500;
 /// First and longest wait for an older transaction that keeps events from being settled.
-const SETTLE: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
+const SETTLE: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(500));
+/// A wait from which on it is worth sending those who watch one store to the table.
+const LONG: Duration = Duration::from_millis(16);
 /// Between attempts while Postgres is away.
 const RETRY: Duration = Duration::from_millis(500);
 
-type Sender = broadcast::Sender<Arc<Event>>;
+/// What watchers hear.
+#[derive(Debug, Clone)]
+pub(super) enum News {
+    /// Something happened, and nothing can slip in before it any more.
+    Event(Arc<Event>),
+    /// The table has events up to this sequence that are not handed out, or not yet: read it.
+    Look(i64),
+}
+
+type Sender = broadcast::Sender<News>;
 
 /// Hands new events to watchers. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -38,26 +51,38 @@ impl Default for Hub {
 
 impl Hub {
     /// New events of every store.
-    pub(super) fn all(&self) -> broadcast::Receiver<Arc<Event>> {
+    pub(super) fn all(&self) -> broadcast::Receiver<News> {
         self.all.subscribe()
     }
 
     /// New events of one store.
-    pub(super) fn one(&self, store: StoreUid) -> broadcast::Receiver<Arc<Event>> {
+    pub(super) fn one(&self, store: StoreUid) -> broadcast::Receiver<News> {
         self.lock().entry(store).or_insert_with(|| broadcast::Sender::new(ONE_BUFFER)).subscribe()
     }
 
     fn publish(&self, event: Event) {
         let event = Arc::new(event);
-        let mut one = self.lock();
-        if let Some(listeners) = one.get(&event.store)
-            && listeners.send(Arc::clone(&event)).is_err()
-        {
-            one.remove(&event.store);
-        }
-        drop(one);
+        self.tell(event.store, News::Event(Arc::clone(&event)));
         // Nobody listening is no error.
-        let _ = self.all.send(event);
+        let _ = self.all.send(News::Event(event));
+    }
+
+    fn tell(&self, store: StoreUid, news: News) {
+        let mut one = self.lock();
+        if let Some(listeners) = one.get(&store)
+            && listeners.send(news).is_err()
+        {
+            one.remove(&store);
+        }
+    }
+
+    /// Sends everybody to the table.
+    fn send_all_to_look(&self) {
+        let look = News::Look(i64::MAX);
+        for listeners in self.lock().values() {
+            let _ = listeners.send(look.clone());
+        }
+        let _ = self.all.send(look);
     }
 
     /// Forgets stores that nobody watches any more.
@@ -77,6 +102,10 @@ impl Hub {
                 hints.mark_unchanged();
                 if let Err(error) = self.read(&log, &mut cursor).await {
                     tracing::debug!(%error, "cannot read new events; trying again");
+                    if matches!(error, PortError::Refused(_)) {
+                        // What comes next was removed before it was read: begin anew, as every watcher must.
+                        cursor = None;
+                    }
                     tokio::time::sleep(RETRY).await;
                     continue;
                 }
@@ -92,19 +121,22 @@ impl Hub {
         }
     }
 
-    /// Hands out everything that is settled, and waits for what is committed but not settled yet.
+    /// Hands out everything that is settled, and waits for what is committed but not settled yet. Who watches one store
+    /// need not wait for that: its events are in order as soon as they are committed.
     async fn read(&self, log: &EventLog, cursor: &mut Option<Cursor>) -> Result<(), PortError> {
+        let mut at = self.begin(log, cursor).await?;
         let mut wait = SETTLE.0;
-        let mut at = match *cursor {
-            Some(at) => at,
-            None => log.head().await?,
-        };
-        *cursor = Some(at);
         loop {
-            let events = log.after_cursor(at).await?;
+            let events = log.after_cursor(at, BATCH).await?;
             if events.is_empty() {
-                if !log.unsettled(at).await? {
+                let unsettled = log.unsettled(at).await?;
+                if unsettled.is_empty() {
                     return Ok(());
+                }
+                if wait >= LONG {
+                    for (store, sequence) in unsettled {
+                        self.tell(store, News::Look(sequence));
+                    }
                 }
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(SETTLE.1);
@@ -117,5 +149,16 @@ impl Hub {
                 self.publish(event);
             }
         }
+    }
+
+    /// Where to read on. Whoever began to listen before the first place was known may have missed something before it.
+    async fn begin(&self, log: &EventLog, cursor: &mut Option<Cursor>) -> Result<Cursor, PortError> {
+        if let Some(at) = *cursor {
+            return Ok(at);
+        }
+        let head = log.head().await?;
+        *cursor = Some(head);
+        self.send_all_to_look();
+        Ok(head)
     }
 }

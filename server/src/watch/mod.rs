@@ -17,6 +17,7 @@ use storeplane_core::identity::Caller;
 use storeplane_core::ports::{Clock, Stores};
 use storeplane_core::store::Store;
 use time::OffsetDateTime;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::postgres::{EventLog, Tokens};
@@ -24,8 +25,12 @@ use crate::postgres::{EventLog, Tokens};
 pub use all::Start;
 pub use hub::Hub;
 
-/// Between two heartbeats, and between two looks at the watcher's token.
-pub const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Between two looks at the watcher's token. With the time that a token is trusted for, a revoked one watches 10 s at most.
+const LOOK: Duration = Duration::from_secs(5);
+/// Looks for each heartbeat: one every 15 s.
+const LOOKS_A_BEAT: u32 = 3;
+/// Events that a watcher reads at once: what it keeps in memory while its client is slow.
+const BATCH: u32 = 64;
 /// Between attempts to read while Postgres is away.
 const RETRY: Duration = Duration::from_secs(1);
 /// Attempts before the stream ends with UNAVAILABLE.
@@ -58,8 +63,8 @@ pub struct StoreUpdate {
 pub struct StoresUpdate {
     /// What there is to tell.
     pub update: Update,
-    /// Cursor of the watch that goes on from here.
-    pub cursor: Cursor,
+    /// Cursor of the watch that goes on from here; none within the first snapshot, where it would begin anew.
+    pub cursor: Option<Cursor>,
 }
 
 /// When a watch of one store ends by itself.
@@ -118,11 +123,16 @@ impl Watches {
         Self { stores, log, tokens, hub, clock, shutdown }
     }
 
-    /// A heartbeat, if the watcher may still watch. While Postgres is away nobody is turned out.
-    async fn heartbeat(&self, caller: &Caller) -> Result<Update, WatchEnd> {
-        match self.tokens.is_valid(caller).await {
+    /// Looks whether the watcher may still watch, and gives a heartbeat when it is time for one. While Postgres is away
+    /// nobody is turned out.
+    async fn look(&self, caller: &Caller, pulse: &mut Pulse) -> Result<Option<Update>, WatchEnd> {
+        let valid = tokio::select! {
+            () = self.shutdown.cancelled() => return Err(WatchEnd::ShuttingDown),
+            valid = self.tokens.is_valid(caller) => valid,
+        };
+        match valid {
             Ok(false) => Err(WatchEnd::Revoked),
-            Ok(true) | Err(PortError::Unavailable(_)) => Ok(Update::Heartbeat(self.clock.now())),
+            Ok(true) | Err(PortError::Unavailable(_)) => Ok(pulse.beat().then(|| Update::Heartbeat(self.clock.now()))),
             Err(error) => Err(error.into()),
         }
     }
@@ -140,10 +150,32 @@ impl Watches {
     }
 }
 
-fn heartbeats() -> tokio::time::Interval {
-    let mut beats = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
-    beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    beats
+/// When to look at the watcher's token, and when to say that the stream lives. Goes by time, not by what happens: a busy
+/// stream is looked at as often as an idle one, and one whose client slept before it is told anything more.
+struct Pulse {
+    next: Instant,
+    looks: u32,
+}
+
+impl Pulse {
+    fn new() -> Self {
+        Self { next: Instant::now() + LOOK, looks: 0 }
+    }
+
+    fn is_due(&self) -> bool {
+        Instant::now() >= self.next
+    }
+
+    async fn due(&self) {
+        tokio::time::sleep_until(self.next).await;
+    }
+
+    /// Counts a look, and says whether it is a heartbeat.
+    fn beat(&mut self) -> bool {
+        self.next = Instant::now() + LOOK;
+        self.looks += 1;
+        self.looks.is_multiple_of(LOOKS_A_BEAT)
+    }
 }
 
 fn not_found(name: &str) -> PortError {

@@ -9,12 +9,13 @@ use storeplane_core::command::StoreRef;
 use storeplane_core::error::{PortError, Refusal};
 use storeplane_core::event::Event;
 use storeplane_core::identity::Caller;
-use storeplane_core::store::{State, Store};
+use storeplane_core::ids::StoreUid;
+use storeplane_core::store::State;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::Interval;
 
-use super::{StoreUpdate, Until, Update, WatchEnd, Watches, heartbeats, not_found};
+use super::hub::News;
+use super::{BATCH, Pulse, StoreUpdate, Until, Update, WatchEnd, Watches, not_found};
 
 impl Watches {
     /// Watches one store: a snapshot, the events after `after`, a marker, then what happens.
@@ -34,45 +35,36 @@ impl Watches {
         let live = self.hub.one(uid);
         let this_one = StoreRef { uid: Some(uid), ..wanted.clone() };
         let store = self.stores.find(&caller.tenant, &this_one).await?.ok_or_else(|| not_found(wanted.id.as_str()))?;
-        self.check_cursor(&store, after).await?;
-        let watch = Watch {
-            watches: self.clone(),
-            caller,
-            state: store.state,
-            told: after,
-            seen: store.last_sequence,
-            until,
-            ready: VecDeque::from([StoreUpdate { sequence: after, update: Update::Snapshot(Box::new(store.clone())) }]),
-            store,
-            live,
-            replaying: true,
-            caught_up: false,
-            failures: 0,
-            beats: heartbeats(),
-            ended: false,
-        };
-        Ok(unfold(watch, |mut watch| async move { watch.next().await.map(|item| (item, watch)) }))
-    }
-
-    async fn check_cursor(&self, store: &Store, after: i64) -> Result<(), PortError> {
         if after < 0 || after > store.last_sequence {
             let rule = format!("must be between 0 and {}, the store's last sequence", store.last_sequence);
             return Err(Refusal::field("after_sequence", rule).into());
         }
-        let oldest = if after == 0 { None } else { self.log.oldest(store.uid).await? };
-        match oldest {
-            Some(oldest) if oldest > after + 1 => {
-                Err(Refusal::CursorExpired { oldest: (oldest - 1).to_string() }.into())
-            }
-            _ => Ok(()),
-        }
+        let mut watch = Watch {
+            watches: self.clone(),
+            caller,
+            uid,
+            state: store.state,
+            told: after,
+            seen: store.last_sequence,
+            until,
+            ready: VecDeque::from([StoreUpdate { sequence: after, update: Update::Snapshot(Box::new(store)) }]),
+            live,
+            replaying: true,
+            caught_up: false,
+            failures: 0,
+            pulse: Pulse::new(),
+            ended: false,
+        };
+        // A cursor that has expired is an answer, not the end of a stream.
+        watch.read().await?;
+        Ok(unfold(watch, |mut watch| async move { watch.next().await.map(|item| (item, watch)) }))
     }
 }
 
 struct Watch {
     watches: Watches,
     caller: Caller,
-    store: Store,
+    uid: StoreUid,
     /// The store's state after the last event that was told.
     state: State,
     /// Sequence of the last event that was told.
@@ -81,29 +73,43 @@ struct Watch {
     seen: i64,
     until: Until,
     ready: VecDeque<StoreUpdate>,
-    live: Receiver<Arc<Event>>,
+    live: Receiver<News>,
     replaying: bool,
     caught_up: bool,
     failures: u32,
-    beats: Interval,
+    pulse: Pulse,
     ended: bool,
 }
 
 impl Watch {
     async fn next(&mut self) -> Option<Result<StoreUpdate, WatchEnd>> {
         loop {
-            if let Some(update) = self.ready.pop_front() {
-                return Some(Ok(update));
-            }
-            if self.ended || self.is_over() {
+            if self.ended {
                 return None;
             }
-            let step = if self.replaying { self.replay().await } else { self.listen().await };
+            let step = if self.pulse.is_due() {
+                self.look().await
+            } else if let Some(update) = self.ready.pop_front() {
+                return Some(Ok(update));
+            } else if self.is_over() {
+                return None;
+            } else if self.replaying {
+                self.replay().await
+            } else {
+                self.listen().await
+            };
             if let Err(end) = step {
                 self.ended = true;
                 return Some(Err(end));
             }
         }
+    }
+
+    async fn look(&mut self) -> Result<(), WatchEnd> {
+        if let Some(beat) = self.watches.look(&self.caller, &mut self.pulse).await? {
+            self.push(beat);
+        }
+        Ok(())
     }
 
     fn is_over(&self) -> bool {
@@ -116,23 +122,29 @@ impl Watch {
     }
 
     async fn replay(&mut self) -> Result<(), WatchEnd> {
-        let events = tokio::select! {
-            () = self.watches.shutdown.cancelled() => return Err(WatchEnd::ShuttingDown),
-            events = self.watches.log.after(self.store.uid, self.told) => events,
+        let stop = self.watches.shutdown.clone();
+        let read = tokio::select! {
+            () = stop.cancelled() => return Err(WatchEnd::ShuttingDown),
+            read = self.read() => read,
         };
-        let events = match events {
-            Ok(events) => events,
-            Err(error) => return self.watches.bear(error, &mut self.failures).await,
-        };
-        self.failures = 0;
-        if events.is_empty() {
+        match read {
+            Ok(()) => self.failures = 0,
+            Err(error) => self.watches.bear(error, &mut self.failures).await?,
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self) -> Result<(), PortError> {
+        let kept = self.watches.log.after(self.uid, self.told, BATCH).await?;
+        self.told = kept.after;
+        if kept.events.is_empty() {
             self.replaying = false;
             if !self.caught_up {
                 self.caught_up = true;
                 self.push(Update::CaughtUp);
             }
         }
-        for event in events {
+        for event in kept.events {
             self.tell(Arc::new(event));
         }
         Ok(())
@@ -141,26 +153,20 @@ impl Watch {
     async fn listen(&mut self) -> Result<(), WatchEnd> {
         tokio::select! {
             biased;
-            () = self.watches.shutdown.cancelled() => Err(WatchEnd::ShuttingDown),
-            event = self.live.recv() => {
-                match event {
-                    Ok(event) if event.sequence <= self.told => {}
-                    Ok(event) if event.sequence == self.told + 1 => self.tell(event),
-                    // Something is missing: the table has it.
-                    Ok(_) | Err(RecvError::Lagged(_)) => self.replaying = true,
-                    Err(RecvError::Closed) => {
-                        self.live = self.watches.hub.one(self.store.uid);
-                        self.replaying = true;
-                    }
+            () = self.watches.shutdown.cancelled() => return Err(WatchEnd::ShuttingDown),
+            () = self.pulse.due() => {}
+            news = self.live.recv() => match news {
+                Ok(News::Event(event)) if event.sequence == self.told + 1 => self.tell(event),
+                Ok(News::Event(event)) => self.replaying = event.sequence > self.told,
+                Ok(News::Look(sequence)) => self.replaying = sequence > self.told,
+                Err(RecvError::Lagged(_)) => self.replaying = true,
+                Err(RecvError::Closed) => {
+                    self.live = self.watches.hub.one(self.uid);
+                    self.replaying = true;
                 }
-                Ok(())
-            }
-            _ = self.beats.tick() => {
-                let beat = self.watches.heartbeat(&self.caller).await?;
-                self.push(beat);
-                Ok(())
-            }
+            },
         }
+        Ok(())
     }
 
     fn tell(&mut self, event: Arc<Event>) {

@@ -1,4 +1,4 @@
-//! The worker: takes up operations, walks their steps, and is the only caller of helm and of the cluster.
+//! The worker: takes up operations, walks their steps, and is the only caller of helm.
 //!
 //! - [`Worker`] (here): claims what waits, holds the leases, hands on what is left when it stops.
 //! - `leases`: which operations are held; renewed together, lost together with the database.
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use storeplane_core::engine::Catalog;
-use storeplane_core::ports::{Clock, Ids};
+use storeplane_core::ports::Ids;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -45,14 +45,14 @@ pub struct Tools {
     pub hints: Hints,
     /// Runs helm.
     pub helm: Helm,
+    /// How long one helm run may take.
+    pub helm_timeout: Duration,
     /// Asks Kubernetes.
     pub cluster: Cluster,
     /// Asks shops whether they sell.
     pub verifier: Verifier,
     /// The engines on offer.
     pub catalog: Arc<Catalog>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
     /// Fresh ids and passwords.
     pub ids: Arc<dyn Ids>,
 }

@@ -16,6 +16,7 @@ use super::leases::Held;
 use super::outcome::{FEW, Setback, Tries};
 use super::steps;
 use super::work::Work;
+use crate::failpoints::{Moment, Then, reached};
 use crate::postgres::Claim;
 
 /// Walks an operation as far as it goes, and lets go of it.
@@ -61,7 +62,9 @@ impl Work {
     async fn walk(&mut self) -> Result<(), Setback> {
         if !self.operation.undoing {
             match self.forwards().await {
-                Ok(()) => return Ok(()),
+                Ok(()) if !self.operation.undoing => return Ok(()),
+                // Somebody cancelled it while its last step ended.
+                Ok(()) => {}
                 Err(Setback::Stopped) if self.is_cancelled() => self.begin_undo(decide::cancelled()).await?,
                 Err(Setback::Failed(failure)) => {
                     if !self.undoes_failures() {
@@ -90,7 +93,7 @@ impl Work {
     }
 
     async fn fail(&mut self, failure: Failure) -> Result<(), Setback> {
-        let now = self.tools.clock.now();
+        let now = self.now();
         self.write(&|snapshot| decide::failed(snapshot, failure.clone(), now)).await
     }
 
@@ -104,7 +107,7 @@ impl Work {
             let took = self.attempt(step).await?;
             done = Some((step, took));
         }
-        let (simulated, now) = (self.simulated, self.tools.clock.now());
+        let (simulated, now) = (self.simulated, self.now());
         self.write(&|snapshot| match done {
             None => decide::succeeded(snapshot, now),
             Some((step, took)) => decide::step_succeeded(snapshot, step, took, simulated)
@@ -122,7 +125,7 @@ impl Work {
             let took = self.attempt(step).await?;
             done = Some((step, took));
         }
-        let (simulated, now) = (self.simulated, self.tools.clock.now());
+        let (simulated, now) = (self.simulated, self.now());
         self.write(&|snapshot| match done {
             None => decide::undone(snapshot, now),
             Some((step, took)) => {
@@ -151,10 +154,14 @@ impl Work {
         let mut few = 0;
         let mut last: Option<Failure> = None;
         loop {
+            reached(&self.store.id, step, Moment::Before).await;
             let result = match self.keep_time() {
                 Ok(()) => steps::run(step, self).instrument(span.clone()).await,
                 Err(up) => Err(up),
             };
+            if result.is_ok() && reached(&self.store.id, step, Moment::After).await == Then::Again {
+                continue;
+            }
             let (failure, tries, after) = match result {
                 Ok(()) => return Ok(began.elapsed()),
                 Err(Setback::Again { failure, tries, after }) => (failure, tries, after),

@@ -9,6 +9,7 @@ use storeplane_core::event::NewEvent;
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::Operation;
 use storeplane_core::store::Store;
+use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -20,8 +21,6 @@ use crate::helm::{Release, Run};
 use crate::kube::NamespaceSpec;
 use crate::postgres::{Claim, FenceError, Lease};
 
-/// How long one helm run may take; the slowest good ones take seconds.
-const HELM_TIMEOUT: Duration = Duration::from_mins(3);
 /// Between attempts to write while Postgres is away.
 const WRITE_RETRY: Duration = Duration::from_millis(300);
 
@@ -37,6 +36,8 @@ pub(super) struct Work {
     pub(super) simulated: bool,
     /// What the running step waits for, as it was last told.
     pub(super) waiting: Option<Failure>,
+    /// When it was claimed, by Postgres' clock and by one that cannot be set.
+    claimed: (OffsetDateTime, Instant),
     /// When the operation's time is up.
     until: Instant,
     held: Held,
@@ -45,7 +46,7 @@ pub(super) struct Work {
 impl Work {
     pub(super) fn new(tools: Tools, claim: Claim, held: Held) -> Self {
         let simulated = claim.snapshot.store.simulated;
-        let Claim { lease, snapshot, .. } = claim;
+        let Claim { lease, snapshot, at, .. } = claim;
         Self {
             tools,
             store: snapshot.store,
@@ -53,6 +54,7 @@ impl Work {
             lease,
             simulated,
             waiting: None,
+            claimed: (at, Instant::now()),
             until: Instant::now(),
             held,
         }
@@ -80,9 +82,15 @@ impl Work {
         self.write(&|snapshot| Ok(decide::progress(snapshot, events.clone(), waiting.clone()))).await
     }
 
+    /// The time by Postgres' clock, whatever becomes of this machine's.
+    pub(super) fn now(&self) -> OffsetDateTime {
+        let (at, claimed) = self.claimed;
+        at + claimed.elapsed()
+    }
+
     /// Looks at how much time the operation has left; from now on, steps stop when it is up.
     pub(super) fn keep_time(&mut self) -> Result<(), Setback> {
-        let left = self.operation.deadline().map(|deadline| deadline - self.tools.clock.now());
+        let left = self.operation.deadline().map(|deadline| deadline - self.now());
         let left: Duration = left.and_then(|left| left.try_into().ok()).unwrap_or_default();
         self.until = Instant::now() + left;
         if left.is_zero() { Err(Setback::OutOfTime) } else { Ok(()) }
@@ -143,7 +151,7 @@ impl Work {
             renewed: self.renewed(),
             silence: self.tools.queue.lease() / 2,
             cancel: cancel.clone(),
-            timeout: HELM_TIMEOUT,
+            timeout: self.tools.helm_timeout,
             operation_id: self.operation.id.to_string(),
             store_uid: self.store.uid.to_string(),
         };

@@ -58,3 +58,21 @@ async fn what_is_wrong_with_an_address_or_a_request_is_said() {
         "{text}"
     );
 }
+
+#[tokio::test]
+async fn how_the_tenant_is_doing_can_be_asked() {
+    let lab = crate::grpc_raw::edge().await;
+    let token = lab.database.token("default", "operator").await;
+    let client = Client::connect(&lab.server.address().to_string(), &token).unwrap();
+    let id = fresh("client");
+    let store = v1::Store { display_name: "Tea".into(), admin_email: "a@b.co".into(), ..v1::Store::default() };
+    client.create_store(&id, store).await.unwrap();
+
+    let overview = client.get_overview(Duration::from_hours(1)).await.unwrap();
+    assert_eq!(overview.active_operations[0].store_id, id);
+    assert!(client.get_overview(Duration::MAX).await.is_err_and(|error| error.to_string().contains("window")));
+    assert_eq!(client.list_engines().await.unwrap()[0].name, "woocommerce");
+    let filter = format!("target = {id}");
+    let wanted = v1::ListAuditEventsRequest { filter, ..v1::ListAuditEventsRequest::default() };
+    assert_eq!(client.list_audit_events(wanted).await.unwrap().audit_events[0].action, "CREATE_STORE");
+}

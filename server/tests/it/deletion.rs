@@ -1,9 +1,10 @@
 //! Deleting, in any state.
 
+use storeplane_core::operation::Step;
 use storeplane_proto::v1::{StoreState, WatchUntil};
 use tonic::Code;
 
-use crate::harness::{Api, Lab, fresh};
+use crate::harness::{Api, Desk, Lab, Setup, fresh};
 
 #[tokio::test]
 async fn a_deleted_store_leaves_nothing_but_its_history() {
@@ -81,4 +82,35 @@ async fn a_namespace_of_somebody_else_is_neither_taken_nor_touched() {
     assert_eq!(lab.api.settle(&id).await.0.state(), StoreState::Deleted);
     assert!(lab.kubernetes.has_namespace(&namespace).await, "it was deleted, and it was not ours");
     lab.kubernetes.drop_namespace(&namespace).await;
+}
+
+#[tokio::test]
+async fn a_delete_overtakes_the_creations_that_wait_before_it() {
+    let desk = Desk::new();
+    let setup = Setup::small().with("FAILPOINTS", desk.failpoints()).with("STOREPLANE_MAX_OPERATIONS", "1");
+    let lab = setup.start().await;
+    let (going, busy, queued) = (fresh("going"), fresh("busy"), [fresh("queued"), fresh("queued")]);
+    lab.api.ready(&going).await;
+    // The only hand that the server has is full.
+    let hold = desk.hold(&busy, Step::Namespace, "before");
+    lab.api.create(Api::wanted(&busy)).await.unwrap();
+    hold.reached().await.unwrap();
+    for id in &queued {
+        lab.api.create(Api::wanted(id)).await.unwrap();
+    }
+    lab.api.delete(&going).await.unwrap();
+
+    hold.release();
+
+    for id in queued.iter().chain([&busy]) {
+        assert_eq!(lab.api.settle(id).await.0.state(), StoreState::Ready);
+    }
+    assert_eq!(lab.api.settle(&going).await.0.state(), StoreState::Deleted);
+    let order =
+        "SELECT string_agg(s.store_id, ' ' ORDER BY o.started_at) FROM operations o JOIN stores s ON s.uid = o.store";
+    let order = lab.database.value(order).await;
+    assert_eq!(order, format!("{going} {busy} {going} {} {}", queued[0], queued[1]));
+    for id in queued.iter().chain([&busy]) {
+        lab.kubernetes.drop_namespace(&format!("store-{id}")).await;
+    }
 }

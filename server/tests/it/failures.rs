@@ -15,7 +15,7 @@ fn charts_with_plan(name: &str, values: &str) -> tempfile::TempDir {
     dir
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().flatten() {
         let target = to.join(entry.file_name());

@@ -6,14 +6,7 @@ use storeplane_proto::v1::{GetStoreCredentialsRequest, StoreState};
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use crate::harness::{Api, Lab, Proxy, Setup, env, fresh, reason};
-
-/// `host:port` in a URL.
-fn authority(url: &str) -> String {
-    let after = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let host = after.rsplit_once('@').map_or(after, |(_, rest)| rest);
-    host.split(['/', '?']).next().unwrap_or_default().to_owned()
-}
+use crate::harness::{Api, Lab, Proxy, Setup, authority, env, fresh, reason};
 
 #[tokio::test]
 async fn while_postgres_is_away_nothing_is_promised_and_afterwards_all_goes_on() {

@@ -167,7 +167,8 @@ fn is_last(events: &[(String, i64, String)], id: &str, sequence: i64) -> bool {
 async fn a_filter_by_state_or_a_foreign_cursor_is_refused() {
     let lab = Lab::start().await;
     for (filter, cursor) in [("state = READY", ""), ("", "nonsense"), ("price = 3", "")] {
-        let request = WatchStoresRequest { filter: filter.into(), cursor: cursor.into(), ..WatchStoresRequest::default() };
+        let request =
+            WatchStoresRequest { filter: filter.into(), cursor: cursor.into(), ..WatchStoresRequest::default() };
         let status = lab.api.stores.clone().watch_stores(request).await.unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument, "{filter:?} {cursor:?}");
     }

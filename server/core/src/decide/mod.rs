@@ -1,8 +1,9 @@
-//! Decisions: what a command or a worker's finding changes. Pure functions from what is known to a [`Change`].
+//! Decisions: what a command, or a finding of the worker or the reconciler, changes. Pure functions from what is known to a [`Change`].
 //!
 //! The database adapter takes the store's row lock, hands in the [`Snapshot`], and stores the whole change in one
 //! transaction: store, operations, events, audit record. Nothing else ever changes a store.
 
+pub mod drift;
 pub mod request;
 pub mod work;
 

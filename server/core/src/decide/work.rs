@@ -76,8 +76,11 @@ pub fn repaired(snapshot: Snapshot, step: Step, what: &str, audit: AuditRecord) 
     change
 }
 
-/// All steps are done.
+/// All steps are done. A creation whose end somebody asked for meanwhile is undone all the same: they were told so.
 pub fn succeeded(snapshot: Snapshot, now: OffsetDateTime) -> Result<Change, Refusal> {
+    if snapshot.operation.cancel_requested && snapshot.store.ready_at.is_none() {
+        return Ok(undo_started(snapshot, cancelled()));
+    }
     let mut change = Change::of(snapshot);
     end(&mut change, OperationState::Succeeded, now);
     let id = change.store.id.clone();

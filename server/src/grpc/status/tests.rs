@@ -20,6 +20,7 @@ fn every_refusal() -> Vec<Refusal> {
         Refusal::NotFound { kind: "store", name: "demo".into() },
         Refusal::NotFound { kind: "operation", name: Uuid::nil().to_string() },
         Refusal::AlreadyExists { name: "demo".into() },
+        Refusal::StoreQuotaExceeded { tenant: "acme".parse().expect("a tenant"), limit: 100 },
         Refusal::HostTaken { host: "store-demo.localhost".into() },
         Refusal::RequestIdReused,
         Refusal::StaleEtag { actual: "0123456789abcdef".into() },
@@ -28,7 +29,7 @@ fn every_refusal() -> Vec<Refusal> {
         Refusal::NotCancellable { operation: OperationId(Uuid::nil()) },
         Refusal::CredentialsNotThere { state: State::Provisioning },
         Refusal::PermissionDenied { role: "viewer", needed: "operator" },
-        Refusal::CursorExpired { oldest: "42".into() },
+        Refusal::CursorExpired { oldest: Oldest::Sequence(42) },
     ]
 }
 
@@ -45,6 +46,9 @@ fn describe(status: &Status) -> String {
     }
     for failure in details.precondition_failure().map(|failure| failure.violations.as_slice()).unwrap_or_default() {
         let _ = writeln!(text, "  precondition {} of {}", failure.r#type, failure.subject);
+    }
+    for failure in details.quota_failure().map(|failure| failure.violations.as_slice()).unwrap_or_default() {
+        let _ = writeln!(text, "  quota of {}", failure.subject);
     }
     if let Some(resource) = details.resource_info() {
         let _ = writeln!(text, "  resource {} {}", resource.resource_type, resource.resource_name);
@@ -85,6 +89,9 @@ fn every_error_says_what_programs_need() {
     AlreadyExists: store "demo" already exists
       storeplane/STORE_ALREADY_EXISTS []
       resource store demo
+    ResourceExhausted: tenant "acme" has 100 stores, and may not have more
+      storeplane/STORE_QUOTA_EXCEEDED [("limit", "100")]
+      quota of tenant/acme
     AlreadyExists: host name "store-demo.localhost" is taken
       storeplane/HOST_TAKEN []
       resource host store-demo.localhost

@@ -115,7 +115,7 @@ impl Cluster {
         .await
     }
 
-    pub(super) async fn get_namespace(&self, name: &str) -> Result<Option<Namespace>, ClusterError> {
+    pub(in crate::kube) async fn get_namespace(&self, name: &str) -> Result<Option<Namespace>, ClusterError> {
         let what = format!("read the namespace {name}");
         self.call(&what, |client| async move { Api::<Namespace>::all(client).get_opt(name).await }).await
     }
@@ -173,7 +173,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn is_of_this_instance(&self, found: &ObjectMeta) -> bool {
+    pub(super) fn is_of_this_instance(&self, found: &ObjectMeta) -> bool {
         let has =
             |label: &str, value: &str| found.labels.as_ref().and_then(|all| all.get(label)).is_some_and(|v| v == value);
         has(labels::MANAGED_BY, labels::STOREPLANE) && has(labels::INSTANCE, &self.config().instance)
@@ -233,7 +233,7 @@ impl Cluster {
 }
 
 impl OwnedNamespace {
-    fn read(found: &ObjectMeta) -> Self {
+    pub(super) fn read(found: &ObjectMeta) -> Self {
         let label = |name: &str| found.labels.as_ref().and_then(|all| all.get(name)).cloned();
         Self {
             name: found.name.clone().unwrap_or_default(),

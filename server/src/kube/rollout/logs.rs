@@ -18,7 +18,7 @@ const WITHIN: Duration = Duration::from_secs(3);
 
 impl Cluster {
     /// The container's last lines that are not empty; none when the node has no log for us. Not masked yet.
-    pub(super) async fn last_log_lines(&self, namespace: &str, source: &LogSource) -> Vec<String> {
+    pub(in crate::kube) async fn last_log_lines(&self, namespace: &str, source: &LogSource) -> Vec<String> {
         for previous in [false, true] {
             let text = tokio::time::timeout(WITHIN, self.log(namespace, source, previous)).await;
             let lines =

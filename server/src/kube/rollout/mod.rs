@@ -1,6 +1,7 @@
 //! Watching one release until all of it is ready, or until it is certain that it will not be.
 
 mod explain;
+mod health;
 mod logs;
 mod observer;
 mod readiness;
@@ -14,6 +15,10 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use storeplane_core::failure::Failure;
+
+pub(in crate::kube) use health::{Diagnosis, diagnose};
+pub(in crate::kube) use readiness::{Serving, claim_is_lost};
+pub(in crate::kube) use snapshot::{Snapshot, Table, release_of};
 
 use super::cluster::Cluster;
 use super::error::ClusterError;

@@ -29,6 +29,43 @@ pub(super) fn is_ready(snapshot: &Snapshot) -> bool {
         && snapshot.claims.iter().all(|it| claim(it).is_ready())
 }
 
+/// How much of a workload serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::kube) enum Serving {
+    /// All of it, in its newest form.
+    Fully,
+    /// Some of it is not there, or not yet in its newest form.
+    Partly,
+    /// Nothing of it.
+    Not,
+}
+
+impl Serving {
+    /// With the Deployment's state in words.
+    pub(in crate::kube) fn of_deployment(object: &Deployment) -> (Self, String) {
+        Self::of(&deployment(object), deployment_ready(object))
+    }
+
+    /// With the set's state in words.
+    pub(in crate::kube) fn of_stateful_set(object: &StatefulSet) -> (Self, String) {
+        Self::of(&stateful_set(object), stateful_set_ready(object))
+    }
+
+    fn of(status: &ResourceStatus, complete: bool) -> (Self, String) {
+        let serving = match status.ready {
+            0 => Self::Not,
+            _ if complete => Self::Fully,
+            _ => Self::Partly,
+        };
+        (serving, status.to_string())
+    }
+}
+
+/// True if the volume behind a claim is gone.
+pub(in crate::kube) fn claim_is_lost(object: &PersistentVolumeClaim) -> bool {
+    object.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Lost")
+}
+
 fn deployment_ready(object: &Deployment) -> bool {
     let desired = object.spec.replicas.unwrap_or(1);
     object.status.as_ref().is_some_and(|status| {

@@ -19,14 +19,14 @@ const REVISION_HASH: &str = "controller-revision-hash";
 
 /// Everything seen in one namespace.
 #[derive(Debug, Default)]
-pub(super) struct Snapshot {
+pub(in crate::kube) struct Snapshot {
     pub(super) release: String,
-    pub(super) deployments: Table<Deployment>,
-    pub(super) stateful_sets: Table<StatefulSet>,
-    pub(super) replica_sets: Table<PartialObjectMeta<ReplicaSet>>,
-    pub(super) pods: Table<Pod>,
-    pub(super) claims: Table<PersistentVolumeClaim>,
-    pub(super) events: Table<Event>,
+    pub(in crate::kube) deployments: Table<Deployment>,
+    pub(in crate::kube) stateful_sets: Table<StatefulSet>,
+    pub(in crate::kube) replica_sets: Table<PartialObjectMeta<ReplicaSet>>,
+    pub(in crate::kube) pods: Table<Pod>,
+    pub(in crate::kube) claims: Table<PersistentVolumeClaim>,
+    pub(in crate::kube) events: Table<Event>,
     pub(super) ingresses: Vec<Ingress>,
     /// Versions of events that were there before the watch began: they may tell of what is long mended.
     pub(super) old_events: BTreeMap<String, String>,
@@ -36,7 +36,7 @@ pub(super) struct Snapshot {
 
 /// The objects of one kind, by name.
 #[derive(Debug)]
-pub(super) struct Table<K> {
+pub(in crate::kube) struct Table<K> {
     live: BTreeMap<String, K>,
     listing: Option<BTreeMap<String, K>>,
     pub(super) synced: bool,
@@ -68,8 +68,14 @@ impl<K: ResourceExt> Table<K> {
         self.live.values()
     }
 
+    /// What one listing gave.
+    pub(in crate::kube) fn listed(objects: Vec<K>) -> Self {
+        let live = objects.into_iter().map(|object| (object.name_any(), object)).collect();
+        Self { live, listing: None, synced: true }
+    }
+
     #[cfg(test)]
-    pub(super) fn put(&mut self, object: K) {
+    pub(in crate::kube) fn put(&mut self, object: K) {
         self.live.insert(object.name_any(), object);
     }
 }
@@ -96,7 +102,7 @@ impl Owner<'_> {
 }
 
 impl Snapshot {
-    pub(super) fn new(release: String) -> Self {
+    pub(in crate::kube) fn new(release: String) -> Self {
         Self { release, ..Self::default() }
     }
 
@@ -144,7 +150,7 @@ impl Snapshot {
     }
 
     pub(super) fn is_ours(&self, metadata: &ObjectMeta) -> bool {
-        metadata.annotations.as_ref().and_then(|all| all.get(RELEASE)) == Some(&self.release)
+        release_of(metadata) == Some(&self.release)
     }
 
     /// What was said about an object, the newest last.
@@ -191,6 +197,11 @@ impl Snapshot {
         let versions = self.events.iter().map(|event| (event.name_any(), event.resource_version().unwrap_or_default()));
         self.old_events = versions.collect();
     }
+}
+
+/// The name of the release that an object belongs to.
+pub(in crate::kube) fn release_of(metadata: &ObjectMeta) -> Option<&String> {
+    metadata.annotations.as_ref().and_then(|all| all.get(RELEASE))
 }
 
 /// Something that Kubernetes said about an object.

@@ -7,7 +7,7 @@ use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::{OperationKind, Step};
 
 use crate::helm::{Chart, HelmErrorKind};
-use crate::kube::{ReleaseObservation, ReleaseStatus};
+use crate::kube::{ReleaseObservation, ReleaseStatus, labels};
 use crate::worker::outcome::{Setback, Tries};
 use crate::worker::work::Work;
 
@@ -26,6 +26,8 @@ enum Move {
     RollBack,
     /// It once worked and is half removed: nothing here may touch it.
     Refuse,
+    /// Somebody else made it.
+    LeaveAlone,
 }
 
 pub(super) async fn run(work: &mut Work) -> Result<(), Setback> {
@@ -36,6 +38,7 @@ pub(super) async fn run(work: &mut Work) -> Result<(), Setback> {
         Move::Upgrade => upgrade(work).await?,
         Move::Remove => remove(work, found.as_ref()).await?,
         Move::RollBack => roll_back(work, found.as_ref()).await?,
+        Move::LeaveAlone => return Err(Setback::Failed(not_ours(work))),
         Move::Refuse => return Err(Setback::Failed(refusal(work, found.as_ref()))),
     }
     // An exit code proves nothing: the release's own record does.
@@ -57,6 +60,9 @@ async fn observe(work: &Work) -> Result<Option<ReleaseObservation>, Setback> {
 
 fn next(work: &Work, found: Option<&ReleaseObservation>) -> Move {
     let Some(found) = found else { return Move::Install };
+    if found.store_uid != Some(work.store.uid) {
+        return Move::LeaveAlone;
+    }
     let worked = work.store.ready_at.is_some() || found.ever_deployed;
     match found.status {
         ReleaseStatus::Deployed
@@ -90,7 +96,8 @@ fn chart(work: &Work) -> Result<Chart, Setback> {
         "ingress": { "host": store.placement.host },
     });
     let values_files = engine.values.iter().chain([&plan.values]).cloned().collect();
-    Ok(Chart { dir: engine.chart.clone(), values_files, values })
+    let labels = vec![(labels::STORE_UID.to_owned(), store.uid.to_string())];
+    Ok(Chart { dir: engine.chart.clone(), values_files, values, labels })
 }
 
 async fn install(work: &Work) -> Result<(), Setback> {
@@ -133,7 +140,7 @@ async fn repair(work: &mut Work, found: Option<&ReleaseObservation>, how: &str) 
     let what = format!("Release {} was left {status}; it is {how}", work.store.placement.release);
     let record = AuditRecord {
         id: work.tools.ids.uuid(),
-        at: work.tools.clock.now(),
+        at: work.now(),
         tenant: work.store.tenant.clone(),
         actor: "worker".into(),
         token: None,
@@ -151,4 +158,15 @@ fn refusal(work: &Work, found: Option<&ReleaseObservation>) -> Failure {
     let status = found.map_or("missing", |release| release.status.as_str());
     let message = format!("Release {} is {status}, though the store was ready once.", work.store.placement.release);
     Failure::new(Reason::ReleaseConflict, message)
+}
+
+fn not_ours(work: &Work) -> Failure {
+    let placement = &work.store.placement;
+    let message = format!(
+        "A release {} that this control plane did not make is in the namespace {}.",
+        placement.release, placement.namespace
+    );
+    let remedy =
+        format!("Whoever made it can remove it: helm uninstall {} -n {}", placement.release, placement.namespace);
+    Failure::new(Reason::NotOurs, message).with_details([remedy])
 }

@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 use storeplane_core::decide::work as decide;
 use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::failure::{Failure, Reason};
-use storeplane_core::operation::Step;
+use storeplane_core::operation::{OperationKind, Step};
 
 use crate::kube::{ClusterError, ResourceStatus, RolloutUpdate};
 use crate::worker::outcome::Setback;
@@ -16,6 +16,9 @@ use crate::worker::work::Work;
 const TOGETHER: usize = 32;
 
 pub(super) async fn run(work: &mut Work) -> Result<(), Setback> {
+    if work.operation.kind == OperationKind::Retry {
+        restart(work).await?;
+    }
     let release = work.release_name();
     let updates = work.tools.cluster.rollout(&release.namespace, &release.name);
     let mut updates = updates.ready_chunks(TOGETHER);
@@ -29,6 +32,19 @@ pub(super) async fn run(work: &mut Work) -> Result<(), Setback> {
             return end;
         }
     }
+}
+
+/// What was there before the retry may hold Secrets that were lost and made anew.
+async fn restart(work: &mut Work) -> Result<(), Setback> {
+    let (cluster, release) = (work.tools.cluster.clone(), work.release_name());
+    let restarting = cluster.restart_older_than_secrets(&release.namespace, &release.name);
+    let restarted = work.unless_stopped(restarting).await??;
+    let told = restarted.iter().map(|workload| {
+        let message = format!("{workload} is restarted: its pods are older than their Secrets");
+        NewEvent::new(EventType::ResourceChanged, message).in_step(Step::Rollout)
+    });
+    let told: Vec<_> = told.collect();
+    if told.is_empty() { Ok(()) } else { work.tell(told, None).await }
 }
 
 /// What was last said of each resource.

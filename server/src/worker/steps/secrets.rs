@@ -1,6 +1,9 @@
 //! SECRETS: the engine's Secrets are there. Their texts are made here and kept in the cluster alone.
 
-use storeplane_core::engine::SecretEntry;
+use storeplane_core::engine::{Engine, LostSecrets, SecretEntry, SecretTemplate};
+use storeplane_core::event::{EventType, NewEvent};
+use storeplane_core::failure::{Failure, Reason};
+use storeplane_core::operation::{OperationKind, Step};
 
 use crate::kube::SecretSpec;
 use crate::secret::SecretText;
@@ -9,6 +12,10 @@ use crate::worker::work::Work;
 
 pub(super) async fn run(work: &mut Work) -> Result<(), Setback> {
     let engine = work.engine()?;
+    // Before the first INSTALL there is nothing that could have been locked with lost ones.
+    if work.operation.kind == OperationKind::Retry || work.operation.is_behind(Step::Secrets) {
+        look_for_lost(work, &engine).await?;
+    }
     let ids = &work.tools.ids;
     let text = |entry: &SecretEntry| match entry {
         SecretEntry::Fixed(text) => SecretText::new(text.clone()),
@@ -23,4 +30,32 @@ pub(super) async fn run(work: &mut Work) -> Result<(), Setback> {
     let namespace = work.store.placement.namespace.clone();
     work.unless_stopped(cluster.ensure_secrets(&namespace, secrets)).await??;
     Ok(())
+}
+
+/// Secrets that are gone while a volume is there: what is in the volume was made with texts that nobody has any more.
+/// Only the chart knows whether new ones will do.
+async fn look_for_lost(work: &mut Work, engine: &Engine) -> Result<(), Setback> {
+    let (cluster, namespace) = (work.tools.cluster.clone(), work.store.placement.namespace.clone());
+    let is_random =
+        |secret: &&SecretTemplate| secret.entries.iter().any(|(_, it)| matches!(it, SecretEntry::Random(_)));
+    let names: Vec<_> = engine.secrets.iter().filter(is_random).map(|secret| secret.name.clone()).collect();
+    let lost = work.unless_stopped(cluster.missing_secrets(&namespace, &names)).await??;
+    if lost.is_empty() || !work.unless_stopped(cluster.has_claims(&namespace)).await?? {
+        return Ok(());
+    }
+    let lost = lost.join(", ");
+    match engine.lost_secrets {
+        LostSecrets::Renew => {
+            let message =
+                format!("Secrets are missing ({lost}): new ones are made, and pods that hold the old ones restart");
+            let event = NewEvent::new(EventType::SecretsRenewed, message).in_step(Step::Secrets).with("names", lost);
+            work.tell(vec![event], None).await
+        }
+        LostSecrets::Refuse => {
+            let message =
+                format!("Secrets are missing ({lost}), and the volumes in {namespace} may be locked with their texts");
+            let why = format!("The chart of engine {} does not say that new ones will do (lost_secrets).", engine.name);
+            Err(Setback::Failed(Failure::new(Reason::SecretMissing, message).with_details([why])))
+        }
+    }
 }

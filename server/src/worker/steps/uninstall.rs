@@ -3,7 +3,7 @@
 use storeplane_core::failure::{Failure, Reason};
 
 use crate::helm::HelmErrorKind;
-use crate::kube::Holding;
+use crate::kube::{Holding, ReleaseObservation};
 use crate::worker::outcome::{Setback, Tries};
 use crate::worker::work::Work;
 
@@ -15,8 +15,11 @@ pub(super) async fn run(work: &mut Work) -> Result<(), Setback> {
         Holding::Absent | Holding::Foreign | Holding::Terminating => return Ok(()),
         Holding::Ours => {}
     }
-    if is_gone(work).await? {
-        return Ok(());
+    match observe(work).await? {
+        None => return Ok(()),
+        // Helm does not touch what others made. It is in the store's namespace, and goes with that.
+        Some(release) if release.store_uid != Some(work.store.uid) => return Ok(()),
+        Some(_) => {}
     }
     let (helm, release) = (work.tools.helm.clone(), work.release_name());
     work.helm(async |run| match helm.uninstall(&run, &release).await {
@@ -24,7 +27,7 @@ pub(super) async fn run(work: &mut Work) -> Result<(), Setback> {
         other => other,
     })
     .await?;
-    if is_gone(work).await? {
+    if observe(work).await?.is_none() {
         return Ok(());
     }
     let message = format!("Release {} is still there after helm ended.", work.store.placement.release);
@@ -32,7 +35,7 @@ pub(super) async fn run(work: &mut Work) -> Result<(), Setback> {
     Err(Setback::Again { failure, tries: Tries::Few, after: None })
 }
 
-async fn is_gone(work: &Work) -> Result<bool, Setback> {
+async fn observe(work: &Work) -> Result<Option<ReleaseObservation>, Setback> {
     let (cluster, release) = (work.tools.cluster.clone(), work.release_name());
-    Ok(work.unless_stopped(cluster.release(&release.namespace, &release.name)).await??.is_none())
+    Ok(work.unless_stopped(cluster.release(&release.namespace, &release.name)).await??)
 }

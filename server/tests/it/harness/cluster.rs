@@ -12,8 +12,22 @@ pub(crate) struct Kubernetes {
 
 impl Kubernetes {
     pub(crate) fn new(kubeconfig: &Path) -> Self {
-        let config = ClusterConfig { kubeconfig: Some(kubeconfig.to_owned()), ..ClusterConfig::new("storeplane") };
+        Self::of(kubeconfig, "storeplane")
+    }
+
+    /// As a control plane of another name sees it.
+    pub(crate) fn of(kubeconfig: &Path, instance: &str) -> Self {
+        let config = ClusterConfig { kubeconfig: Some(kubeconfig.to_owned()), ..ClusterConfig::new(instance) };
         Self { cluster: Cluster::new(config) }
+    }
+
+    /// Removes every namespace of this control plane.
+    pub(crate) async fn drop_all(&self) {
+        for namespace in self.cluster.all_namespaces().await.expect("the namespaces") {
+            if !namespace.terminating {
+                self.drop_namespace(&namespace.name).await;
+            }
+        }
     }
 
     /// Releases in a namespace, as `name status`.
@@ -41,7 +55,7 @@ impl Kubernetes {
         assert_eq!(self.releases(&name).await, Vec::<String>::new());
     }
 
-    async fn client(&self) -> kube::Client {
+    pub(crate) async fn client(&self) -> kube::Client {
         self.cluster.client().await.expect("a client")
     }
 

@@ -11,30 +11,39 @@ pub(crate) struct Database {
     pub(crate) url: String,
     pub(crate) pool: DatabaseConnection,
     name: String,
+    server: String,
 }
 
-async fn server() -> DatabaseConnection {
-    postgres::connect(&env("STOREPLANE_TEST_DATABASE_URL"), 1).await.expect("a Postgres URL")
+async fn server(url: &str) -> DatabaseConnection {
+    postgres::connect(url, 1).await.expect("a Postgres URL")
 }
 
 impl Database {
     pub(crate) async fn create() -> Self {
-        let database = Self::empty().await;
+        Self::create_on(&env("STOREPLANE_TEST_DATABASE_URL")).await
+    }
+
+    /// On another Postgres than the tests' common one.
+    pub(crate) async fn create_on(base: &str) -> Self {
+        let database = Self::empty_on(base).await;
         postgres::migrate(&database.pool).await.expect("migrations apply");
         database
     }
 
     /// Without a schema.
     pub(crate) async fn empty() -> Self {
+        Self::empty_on(&env("STOREPLANE_TEST_DATABASE_URL")).await
+    }
+
+    async fn empty_on(base: &str) -> Self {
         let name = format!("storeplane_test_{}", uuid::Uuid::new_v4().simple());
-        let server = server().await;
+        let server = server(base).await;
         server.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("a new database");
-        let base = env("STOREPLANE_TEST_DATABASE_URL");
-        let (before, query) = base.split_once('?').map_or((base.as_str(), None), |(url, query)| (url, Some(query)));
+        let (before, query) = base.split_once('?').map_or((base, None), |(url, query)| (url, Some(query)));
         let root = before.rsplit_once('/').expect("a database in the URL").0;
         let url = query.map_or_else(|| format!("{root}/{name}"), |query| format!("{root}/{name}?{query}"));
         let pool = postgres::connect(&url, 4).await.expect("a Postgres URL");
-        Self { url, pool, name }
+        Self { url, pool, name, server: base.to_owned() }
     }
 
     /// A token's secret.
@@ -83,13 +92,13 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let name = self.name.clone();
+        let (name, url) = (self.name.clone(), self.server.clone());
         // A runtime of its own: the test's may be gone.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
                 let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-                let _ = server().await.execute_unprepared(&drop).await;
+                let _ = server(&url).await.execute_unprepared(&drop).await;
             });
         });
         let _ = dropping.join();

@@ -5,6 +5,13 @@ use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+/// `host:port` in a URL.
+pub(crate) fn authority(url: &str) -> String {
+    let after = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = after.rsplit_once('@').map_or(after, |(_, rest)| rest);
+    host.split(['/', '?']).next().unwrap_or_default().to_owned()
+}
+
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     up: watch::Sender<bool>,

@@ -15,6 +15,7 @@ pub(crate) struct Server {
     child: Child,
     port: u16,
     env: Vec<(String, String)>,
+    launcher: Vec<String>,
     dir: tempfile::TempDir,
 }
 
@@ -45,8 +46,12 @@ impl Server {
         let dir = tempfile::tempdir().expect("a directory");
         env.push(("HOME".to_owned(), text(dir.path())));
         env.push(("TMPDIR".to_owned(), text(dir.path())));
-        let child = spawn(&env, &dir.path().join("server.log"));
-        let mut server = Self { child, port, env, dir };
+        let mut launcher = setup.launcher.clone();
+        if !launcher.is_empty() {
+            launcher.push(text(dir.path()));
+        }
+        let child = spawn(&launcher, &env, &dir.path().join("server.log"));
+        let mut server = Self { child, port, env, launcher, dir };
         server.wait_until_up().await;
         server
     }
@@ -68,6 +73,11 @@ impl Server {
         self.dir.path().join("server.log")
     }
 
+    /// Its own directory, which is also its `TMPDIR`.
+    pub(crate) fn dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
     /// Ends it as the kernel would: no goodbye.
     pub(crate) fn kill9(&mut self) {
         self.child.kill().expect("a running server");
@@ -87,7 +97,7 @@ impl Server {
 
     /// Starts it again, on the same port.
     pub(crate) async fn restart(&mut self) {
-        self.child = spawn(&self.env, &self.log_path());
+        self.child = spawn(&self.launcher, &self.env, &self.log_path());
         self.wait_until_up().await;
     }
 
@@ -124,10 +134,11 @@ impl Drop for Server {
     }
 }
 
-fn spawn(env: &[(String, String)], log: &std::path::Path) -> Child {
+fn spawn(launcher: &[String], env: &[(String, String)], log: &std::path::Path) -> Child {
     let log = File::options().create(true).append(true).open(log).expect("a log");
-    Command::new(env!("CARGO_BIN_EXE_storeplane-server"))
-        .arg("serve")
+    let mut words = launcher.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_storeplane-server"), "serve"]);
+    Command::new(words.next().expect("a program"))
+        .args(words)
         .env_clear()
         .envs(env.iter().cloned())
         .stdin(Stdio::null())
@@ -140,6 +151,15 @@ fn spawn(env: &[(String, String)], log: &std::path::Path) -> Child {
 /// Sends a signal to a process that a test started.
 pub(crate) fn signal(pid: u32, name: &str) {
     Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().expect("kill");
+}
+
+/// Ids of the helms, and of the scripts that play helm, that work in a namespace.
+pub(crate) fn helms_of(namespace: &str) -> Vec<u32> {
+    let wanted = format!("--namespace={namespace}\0");
+    let pids = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains(&wanted)))
+        .collect()
 }
 
 /// All processes below one.

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::stage::{Stage, is_gone, release};
 
 fn chart(values: serde_json::Value) -> Chart {
-    Chart { dir: "/charts/woocommerce".into(), values_files: Vec::new(), values }
+    Chart { dir: "/charts/woocommerce".into(), values_files: Vec::new(), values, labels: Vec::new() }
 }
 
 #[tokio::test]

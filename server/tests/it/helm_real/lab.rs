@@ -136,5 +136,5 @@ pub(super) fn run() -> Run {
 
 pub(super) fn chart(values: Value) -> Chart {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/helm_real/chart");
-    Chart { dir, values_files: Vec::new(), values }
+    Chart { dir, values_files: Vec::new(), values, labels: Vec::new() }
 }

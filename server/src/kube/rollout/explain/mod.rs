@@ -54,18 +54,23 @@ impl Grace {
 
 /// A container's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct LogSource {
+pub(in crate::kube) struct LogSource {
     pub(super) pod: String,
     pub(super) container: String,
 }
 
 impl Finding {
-    fn new(reason: Reason, subject: String, message: String, grace: Grace) -> Self {
+    pub(super) fn new(reason: Reason, subject: String, message: String, grace: Grace) -> Self {
         let message = truncate(message, DETAIL_LINE_MAX);
         Self { failure: Failure::new(reason, message), grace, rank: 0, subject, log: None }
     }
 
-    fn rank(mut self, rank: u8) -> Self {
+    /// What is known for certain, without a symptom at a workload.
+    pub(super) fn fact(failure: Failure) -> Self {
+        Self { failure, grace: Grace::Over, rank: 0, subject: String::new(), log: None }
+    }
+
+    pub(super) fn rank(mut self, rank: u8) -> Self {
         self.rank = rank;
         self
     }

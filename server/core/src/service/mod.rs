@@ -1,4 +1,8 @@
 //! What callers can do with stores: checks, decisions and the audit trail, over the ports.
+//!
+//! This file has the mutations; [`credentials`] shows logins.
+
+mod credentials;
 
 use std::sync::Arc;
 
@@ -11,8 +15,8 @@ use crate::identity::Caller;
 use crate::ids::{OperationId, StoreId, StoreUid};
 use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery};
-use crate::ports::{AdminLogin, Applied, Clock, Credentials, Ids, Stores, Target};
-use crate::store::{State, Store};
+use crate::ports::{Applied, Clock, Credentials, Ids, Stores, Target};
+use crate::store::Store;
 
 /// How often a generated id is tried before the caller hears that it is taken.
 const GENERATED_ID_TRIES: u32 = 3;
@@ -124,7 +128,12 @@ impl Service {
             Some(there) if there.deleted_at.is_none() => {
                 Err(Refusal::AlreadyExists { name: store.id.to_string() }.into())
             }
-            _ => Ok(store),
+            _ => {
+                if let Some(quota) = self.stores.quota(&caller.tenant).await? {
+                    quota.admit(&caller.tenant)?;
+                }
+                Ok(store)
+            }
         }
     }
 
@@ -196,32 +205,6 @@ impl Service {
         let result = self.stores.change(&caller.tenant, &target, command.idempotency, &decide).await;
         let operation = result.map(|Applied { operation, .. }| operation);
         self.audited(caller, Action::CancelOperation, &command.operation.to_string(), operation).await
-    }
-
-    /// Shows the administrator's login of a store, read from the cluster at this moment. The audit log knows of it before
-    /// the caller does.
-    pub async fn credentials(&self, caller: &Caller, wanted: StoreRef) -> Result<(Store, AdminLogin), PortError> {
-        let asked = wanted.id.to_string();
-        let result = self.read_credentials(caller, wanted).await;
-        let (store, login) = self.audited(caller, Action::ReadCredentials, &asked, result).await?;
-        let mut record = self.request(caller, None).record(Action::ReadCredentials, &asked);
-        record.store = Some(store.uid);
-        self.stores.record(record).await?;
-        Ok((store, login))
-    }
-
-    async fn read_credentials(&self, caller: &Caller, wanted: StoreRef) -> Result<(Store, AdminLogin), PortError> {
-        let found = self.stores.find(&caller.tenant, &wanted).await?;
-        let store = found.ok_or_else(|| Refusal::NotFound { kind: "store", name: wanted.id.to_string() })?;
-        let state = store.state;
-        let missing = || PortError::from(Refusal::CredentialsNotThere { state });
-        if !matches!(state, State::Ready | State::Degraded | State::Failed) {
-            return Err(missing());
-        }
-        let engine = self.catalog.engine(&store.spec.engine);
-        let secret = engine.and_then(|engine| engine.credentials.as_ref()).ok_or_else(missing)?;
-        let login = self.credentials.admin(&store, secret).await?.ok_or_else(missing)?;
-        Ok((store, login))
     }
 
     /// Notes a mutation whose request broke a rule, or whose caller may not do it, before the answer goes out.

@@ -1,0 +1,33 @@
+//! What every example needs to know: where the server is, and who asks.
+
+use clap::Args;
+use storeplane_client::Client;
+
+#[derive(Args)]
+pub(crate) struct Access {
+    /// The server's address.
+    #[arg(long, env = "STOREPLANE_ADDR")]
+    addr: String,
+    /// A token; better in the environment than here.
+    #[arg(long, env = "STOREPLANE_TOKEN", hide_env_values = true)]
+    token: String,
+    /// File with the authority (PEM) that vouches for the server; without it, the system's.
+    #[arg(long, env = "STOREPLANE_CA")]
+    ca: Option<std::path::PathBuf>,
+}
+
+impl Access {
+    pub(crate) fn client(&self) -> Result<Client, Box<dyn std::error::Error>> {
+        let connect = Client::to(&self.addr).token(&self.token);
+        let connect = match &self.ca {
+            Some(file) => connect.authority(std::fs::read(file)?),
+            None => connect,
+        };
+        Ok(connect.client()?)
+    }
+}
+
+/// The state as people write it.
+pub(crate) fn state(store: &storeplane_client::v1::Store) -> &'static str {
+    store.state().as_str_name().trim_start_matches("STORE_STATE_")
+}

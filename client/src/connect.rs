@@ -1,0 +1,95 @@
+//! How a client comes to its connection.
+
+use std::time::Duration;
+
+use storeplane_proto::v1::audit_service_client::AuditServiceClient;
+use storeplane_proto::v1::operation_service_client::OperationServiceClient;
+use storeplane_proto::v1::platform_service_client::PlatformServiceClient;
+use storeplane_proto::v1::store_service_client::StoreServiceClient;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
+
+use crate::client::{Bearer, Client};
+use crate::error::Error;
+
+/// Silence after which the connection is asked whether it still lives.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long one try of a call may take; the server's slowest takes a few seconds.
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// A client in the making; see [`Client::to`].
+#[derive(Clone)]
+pub struct Connect {
+    address: String,
+    token: String,
+    authority: Option<Certificate>,
+    answer: Duration,
+}
+
+impl std::fmt::Debug for Connect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connect").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Connect {
+    pub(crate) fn to(address: &str) -> Self {
+        Self { address: address.to_owned(), token: String::new(), authority: None, answer: ANSWER }
+    }
+
+    /// The token that every call shows.
+    #[must_use]
+    pub fn token(mut self, token: &str) -> Self {
+        token.clone_into(&mut self.token);
+        self
+    }
+
+    /// Trusts servers with a certificate of this authority (PEM), and no others. Without it: those of the system's authorities.
+    #[must_use]
+    pub fn authority(mut self, pem: impl AsRef<[u8]>) -> Self {
+        self.authority = Some(Certificate::from_pem(pem));
+        self
+    }
+
+    /// How long one try of a call may take before it is given up and made again (20 s). A watch has this long to begin.
+    #[must_use]
+    pub fn answer_within(mut self, time: Duration) -> Self {
+        self.answer = time;
+        self
+    }
+
+    /// The client. It connects with the first call, and again whenever the connection is lost.
+    ///
+    /// # Errors
+    /// [`Error::Address`], [`Error::Token`] and [`Error::Tls`], if they cannot be what they should be.
+    pub fn client(self) -> Result<Client, Error> {
+        let Self { address, token, authority, answer } = self;
+        let url = if address.contains("://") { address.clone() } else { format!("http://{address}") };
+        let mut endpoint = Endpoint::from_shared(url.clone())
+            .map_err(|_| Error::Address { address })?
+            .connect_timeout(CONNECT)
+            .timeout(answer)
+            .http2_keep_alive_interval(KEEPALIVE)
+            .keep_alive_while_idle(true);
+        if url.starts_with("https://") {
+            let tls = match authority {
+                Some(authority) => ClientTlsConfig::new().ca_certificate(authority),
+                None => ClientTlsConfig::new().with_native_roots(),
+            };
+            endpoint = endpoint.tls_config(tls).map_err(|error| Error::Tls(Box::new(error)))?;
+        } else if authority.is_some() {
+            return Err(Error::Tls("an authority is of use with https:// only".into()));
+        }
+        let mut bearer: MetadataValue<Ascii> = format!("Bearer {token}").parse().map_err(|_| Error::Token)?;
+        bearer.set_sensitive(true);
+        let (channel, bearer) = (endpoint.connect_lazy(), Bearer(bearer));
+        Ok(Client {
+            stores: StoreServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            operations: OperationServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            platform: PlatformServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            audit: AuditServiceClient::with_interceptor(channel, bearer),
+        })
+    }
+}

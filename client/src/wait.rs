@@ -1,0 +1,86 @@
+//! Watching, and waiting for what one watches for.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use storeplane_proto::v1;
+use storeplane_proto::v1::StoreState::{Degraded, Deleted, Failed, Ready};
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::watch::{self, Beginning, Change, Told, Watch};
+
+impl Client {
+    /// What happened to a store after event `after` (0: everything that is kept), and what happens from now on.
+    pub fn watch(&self, store_id: &str, after: i64) -> Watch {
+        self.watch_until(store_id, after, v1::WatchUntil::Never)
+    }
+
+    /// The same, until no operation is at work on the store: READY, DEGRADED, FAILED or DELETED.
+    pub fn watch_until_settled(&self, store_id: &str, after: i64) -> Watch {
+        self.watch_until(store_id, after, v1::WatchUntil::Settled)
+    }
+
+    /// The same, until the store is DELETED.
+    pub fn watch_until_deleted(&self, store_id: &str, after: i64) -> Watch {
+        self.watch_until(store_id, after, v1::WatchUntil::Deleted)
+    }
+
+    fn watch_until(&self, store_id: &str, after: i64, until: v1::WatchUntil) -> Watch {
+        watch::from_sequence(self.clone(), &Beginning { store_id, uid: "", after, until })
+    }
+
+    /// What happens to all stores that match a filter (empty: all of the tenant's), in one order for everybody who watches.
+    /// With an empty cursor it begins with a snapshot of each; with the cursor of something told, exactly after that.
+    pub fn watch_all(&self, filter: &str, cursor: &str) -> Watch<Told> {
+        watch::from_cursor(self.clone(), filter, cursor)
+    }
+
+    /// Waits until no operation is at work on a store, and gives that very store, also when its id was used again.
+    ///
+    /// # Errors
+    /// [`Error::Deadline`] after `within`; `STORE_NOT_FOUND`.
+    pub async fn wait_settled(&self, store_id: &str, within: Duration) -> Result<v1::Store, Error> {
+        let settled = |store: &v1::Store| matches!(store.state(), Ready | Degraded | Failed | Deleted);
+        self.wait(store_id, within, settled).await
+    }
+
+    /// Waits until a store is READY.
+    ///
+    /// # Errors
+    /// [`Error::NotReady`] as soon as the store is FAILED or DELETED; it says why. [`Error::Deadline`] after `within`;
+    /// `STORE_NOT_FOUND`.
+    pub async fn wait_ready(&self, store_id: &str, within: Duration) -> Result<v1::Store, Error> {
+        let decided = |store: &v1::Store| matches!(store.state(), Ready | Failed | Deleted);
+        let store = self.wait(store_id, within, decided).await?;
+        if store.state() == Ready { Ok(store) } else { Err(Error::NotReady(Box::new(store))) }
+    }
+
+    async fn wait(
+        &self,
+        store_id: &str,
+        within: Duration,
+        done: impl Fn(&v1::Store) -> bool,
+    ) -> Result<v1::Store, Error> {
+        let waiting = async {
+            let mut store = self.get_store(store_id).await?;
+            // This very store from here on, and only what is new.
+            let (uid, after, until) = (store.uid.clone(), store.last_sequence, v1::WatchUntil::Never);
+            let mut watch = watch::from_sequence(self.clone(), &Beginning { store_id, uid: &uid, after, until });
+            while !done(&store) {
+                match watch.next().await {
+                    Some(Ok(Change::Snapshot(now))) => store = *now,
+                    Some(Ok(Change::Event(event))) if event.details.contains_key("state") => {
+                        let request = v1::GetStoreRequest { store_id: store_id.to_owned(), uid: uid.clone() };
+                        store = self.get(request).await?;
+                    }
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return Err(error),
+                    None => break,
+                }
+            }
+            Ok(store)
+        };
+        tokio::time::timeout(within, waiting).await.map_err(|_| Error::Deadline)?
+    }
+}

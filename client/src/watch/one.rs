@@ -1,0 +1,74 @@
+//! The watch of one store, by sequence.
+
+use storeplane_proto::v1;
+use storeplane_proto::v1::watch_store_response::Update;
+use tonic::{Status, Streaming};
+
+use super::{Attempt, Change, Step, Watch, resume, spoken};
+use crate::client::Client;
+use crate::error::Error;
+
+/// Of which store, from where and until when.
+pub(crate) struct Beginning<'a> {
+    pub(crate) store_id: &'a str,
+    /// Empty for whichever store has the id when the watch begins.
+    pub(crate) uid: &'a str,
+    pub(crate) after: i64,
+    pub(crate) until: v1::WatchUntil,
+}
+
+pub(crate) fn from_sequence(client: Client, beginning: &Beginning<'_>) -> Watch {
+    let request = v1::WatchStoreRequest {
+        store_id: beginning.store_id.to_owned(),
+        uid: beginning.uid.to_owned(),
+        after_sequence: beginning.after,
+        until: beginning.until.into(),
+    };
+    resume(One { client, request, stream: None, caught_up: false })
+}
+
+struct One {
+    client: Client,
+    request: v1::WatchStoreRequest,
+    stream: Option<Streaming<v1::WatchStoreResponse>>,
+    caught_up: bool,
+}
+
+impl Attempt for One {
+    type Told = Change;
+
+    async fn step(&mut self) -> Result<Step<Change>, Error> {
+        let Some(stream) = &mut self.stream else {
+            let mut stores = self.client.stores.clone();
+            let answer = spoken(stores.watch_store(self.request.clone())).await?;
+            self.stream = Some(answer.into_inner());
+            return Ok(Step::Opened);
+        };
+        let Some(message) = spoken(stream.message()).await? else {
+            if self.request.until() == v1::WatchUntil::Never {
+                return Err(Status::unavailable("the stream ended").into());
+            }
+            return Ok(Step::Ended);
+        };
+        Ok(match message.update {
+            Some(Update::Snapshot(store)) => {
+                // From now on this very store, also when its id is used again.
+                self.request.uid.clone_from(&store.uid);
+                Step::Told(Change::Snapshot(Box::new(store)))
+            }
+            Some(Update::Event(event)) if event.sequence > self.request.after_sequence => {
+                self.request.after_sequence = event.sequence;
+                Step::Told(Change::Event(Box::new(event)))
+            }
+            Some(Update::CaughtUp(_)) if !self.caught_up => {
+                self.caught_up = true;
+                Step::Told(Change::CaughtUp)
+            }
+            _ => Step::Heard,
+        })
+    }
+
+    fn lost(&mut self) {
+        self.stream = None;
+    }
+}

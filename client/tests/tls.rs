@@ -1,0 +1,55 @@
+//! Whom a client trusts.
+
+#![allow(clippy::disallowed_methods, reason = "the played server runs beside its test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "each test program uses a part of the played server")]
+
+mod played;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use storeplane_client::{Client, Error};
+use tonic::transport::{Identity, Server, ServerTlsConfig};
+
+use played::Played;
+
+/// An authority, and a certificate for `localhost` that it signed.
+fn authority() -> (String, Identity) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root = params.self_signed(&key).unwrap();
+    let issuer = Issuer::new(params, key);
+    let key = KeyPair::generate().unwrap();
+    let signed = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    (root.pem(), Identity::from_pem(signed.pem(), key.serialize_pem()))
+}
+
+#[tokio::test]
+async fn a_server_is_trusted_by_its_authority_and_by_no_other() {
+    let (known, identity) = authority();
+    let (stranger, _) = authority();
+    let server = Server::builder().tls_config(ServerTlsConfig::new().identity(identity)).unwrap();
+    let (address, played) = Played::serve([], server).await;
+    let url = format!("https://localhost:{}", address.port());
+
+    let client = Client::to(&url).token("token").authority(&known).client().unwrap();
+    assert_eq!(client.get_store("tea").await.unwrap().store_id, "tea");
+    let client = Client::to(&url).token("token").authority(&stranger).client().unwrap();
+    let error = client.get_store("tea").await.unwrap_err();
+    assert!(error.is_unavailable(), "{error}");
+    let client = Client::connect(&url, "token");
+    // Where the system has no authorities at all, that is said at once.
+    if let Ok(client) = client {
+        assert!(client.get_store("tea").await.unwrap_err().is_unavailable(), "the system does not know it");
+    }
+    assert_eq!(played.gets().len(), 1, "nobody else was let through");
+}
+
+#[tokio::test]
+async fn an_authority_that_is_none_is_said_at_once() {
+    let nonsense = Client::to("https://localhost:1").token("token").authority("nonsense").client();
+    assert!(matches!(nonsense, Err(Error::Tls(_))), "{nonsense:?}");
+    let (known, _) = authority();
+    let plain = Client::to("http://localhost:1").token("token").authority(known).client();
+    assert!(matches!(plain, Err(Error::Tls(_))), "an authority is of no use without TLS: {plain:?}");
+}

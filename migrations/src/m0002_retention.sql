@@ -1,0 +1,12 @@
+-- What is kept for a time only, and what is left to say of it.
+
+-- Everything up to here in the order of all events may be gone: a cursor before it has expired.
+CREATE TABLE event_floor (
+    only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    transaction xid8 NOT NULL,
+    number      bigint NOT NULL
+);
+INSERT INTO event_floor (transaction, number) VALUES ('0', 0);
+
+CREATE INDEX events_by_time ON events (at, store, sequence);
+CREATE INDEX operations_by_end ON operations (ended_at) WHERE ended_at IS NOT NULL;

@@ -1,0 +1,139 @@
+//! What the reconciler finds out about a store on which nobody works.
+
+use time::OffsetDateTime;
+
+use super::{Change, Snapshot};
+use crate::error::Refusal;
+use crate::event::{EventType, NewEvent};
+use crate::failure::Failure;
+use crate::ids::OperationId;
+use crate::store::State;
+
+/// How a store is doing in the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// All of it is there and ready.
+    Well,
+    /// Something is not, and why.
+    Unwell(Failure),
+}
+
+/// Follows the cluster: READY becomes DEGRADED and DEGRADED becomes READY; a store in another state stays as it is.
+///
+/// `last` is the store's operation as it was when the cluster was looked at. If another one has begun since, or this one
+/// is at work, nothing changes: an operation owns its store, and what was seen then is old.
+pub fn follow(snapshot: Snapshot, last: OperationId, health: &Health, now: OffsetDateTime) -> Result<Change, Refusal> {
+    let mut change = Change::of(snapshot);
+    if change.operation.id != last || change.operation.state.is_active() {
+        return Ok(change);
+    }
+    match (change.store.state, health) {
+        (State::Ready, Health::Unwell(failure)) => {
+            change.store.failure = Some(failure.clone());
+            change.enter(State::Degraded, now, failure.message.clone())?;
+        }
+        (State::Degraded, Health::Well) => {
+            let message = format!("Store {} is ready again", change.store.id);
+            change.enter(State::Ready, now, message)?;
+        }
+        (State::Degraded, Health::Unwell(failure)) if is_another(change.store.failure.as_ref(), failure) => {
+            change.store.failure = Some(failure.clone());
+            change.events.push(NewEvent::new(EventType::CauseChanged, failure.message.clone()).because(failure));
+        }
+        _ => {}
+    }
+    Ok(change)
+}
+
+/// Details alone, such as counts of restarts, are no news.
+fn is_another(known: Option<&Failure>, failure: &Failure) -> bool {
+    known.is_none_or(|known| (known.reason, &known.message) != (failure.reason, &failure.message))
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::command::tests::catalog;
+    use crate::decide::request::{NewStore, Request, create};
+    use crate::failure::Reason;
+    use crate::identity::{Caller, Role};
+    use crate::ids::{StoreUid, Tenant, TokenId};
+    use crate::operation::OperationState;
+    use crate::store::{CleanupPolicy, Spec};
+
+    const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    fn unwell(reason: Reason, message: &str) -> Health {
+        Health::Unwell(Failure::new(reason, message))
+    }
+
+    fn settled(state: State) -> Snapshot {
+        let catalog = catalog();
+        let tenant = Tenant::default();
+        let caller = Caller { token: TokenId(Uuid::nil()), name: "test".into(), tenant, role: Role::Admin };
+        let (operation, audit) = (OperationId(Uuid::nil()), Uuid::nil());
+        let request = Request { caller: &caller, now: NOW, operation, audit, trace: None };
+        let new = NewStore {
+            uid: StoreUid(Uuid::nil()),
+            id: "demo".parse().expect("an id"),
+            spec: Spec {
+                display_name: "Demo".into(),
+                engine: "woocommerce".into(),
+                plan: "small".into(),
+                admin_email: "a@b.co".into(),
+                cleanup_policy: CleanupPolicy::Keep,
+            },
+            engine: &catalog.engines()[0],
+            domain: "localhost",
+        };
+        let Change { mut store, mut operation, .. } = create(new, &request);
+        store.state = state;
+        operation.state = OperationState::Succeeded;
+        Snapshot { store, operation }
+    }
+
+    fn follow(snapshot: &Snapshot, health: &Health) -> Change {
+        super::follow(snapshot.clone(), snapshot.operation.id, health, NOW).expect("legal")
+    }
+
+    #[test]
+    fn a_ready_store_degrades_with_its_cause_and_recovers_without_one() {
+        let degraded = follow(&settled(State::Ready), &unwell(Reason::CrashLoop, "It ends"));
+        assert_eq!(degraded.store.state, State::Degraded);
+        assert_eq!(degraded.store.failure.as_ref().map(|it| it.reason), Some(Reason::CrashLoop));
+        let [event] = &degraded.events[..] else { panic!("one event") };
+        assert_eq!((event.details["state"].as_str(), event.details["reason"].as_str()), ("DEGRADED", "CRASH_LOOP"));
+
+        let Change { store, operation, .. } = degraded;
+        let well = follow(&Snapshot { store, operation }, &Health::Well);
+        assert_eq!((well.store.state, well.store.failure), (State::Ready, None));
+        assert_eq!(well.events[0].details["state"], "READY");
+    }
+
+    #[test]
+    fn another_cause_is_told_and_the_same_one_is_not() {
+        let mut snapshot = settled(State::Degraded);
+        snapshot.store.failure = Some(Failure::new(Reason::NotReady, "0/1"));
+        let same = unwell(Reason::NotReady, "0/1");
+        assert_eq!(follow(&snapshot, &same), Change::of(snapshot.clone()));
+        let other = follow(&snapshot, &unwell(Reason::ImagePullFailed, "No such image"));
+        assert_eq!((other.store.state, other.events[0].kind), (State::Degraded, EventType::CauseChanged));
+        assert_eq!(other.store.failure.map(|it| it.reason), Some(Reason::ImagePullFailed));
+    }
+
+    #[test]
+    fn a_store_that_is_worked_on_is_left_alone() {
+        let ill = unwell(Reason::NotReady, "0/1");
+        for state in State::ALL.into_iter().filter(|state| !matches!(state, State::Ready | State::Degraded)) {
+            assert_eq!(follow(&settled(state), &ill), Change::of(settled(state)), "{state:?}");
+        }
+        let mut active = settled(State::Ready);
+        active.operation.state = OperationState::Running;
+        assert_eq!(follow(&active, &ill), Change::of(active));
+        let later = settled(State::Ready);
+        let before = OperationId(Uuid::max());
+        assert_eq!(super::follow(later.clone(), before, &ill, NOW), Ok(Change::of(later)));
+    }
+}

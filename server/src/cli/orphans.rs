@@ -1,0 +1,38 @@
+//! `orphans`: namespaces and releases that are labelled as ours and belong to no store.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use super::{Failure, print};
+use crate::app::cluster_config;
+use crate::config::Config;
+use crate::kube::Cluster;
+use crate::postgres::{self, Census, Hints};
+use crate::reconciler::orphans::find;
+use crate::system::SystemClock;
+
+pub(super) async fn run(config: &Config) -> Result<(), Failure> {
+    let database = postgres::connect(config.database_url()?.expose(), 2).await?;
+    let census = Census::new(database, Arc::new(SystemClock), Hints::default());
+    let cluster = Cluster::new(cluster_config(config));
+    // The rows last: a store's row is there before anything of it is in the cluster.
+    let (namespaces, releases) = (cluster.all_namespaces().await?, cluster.all_releases().await?);
+    let live = census.live().await?;
+    let within = |namespace: &str| {
+        let here = releases.iter().filter(|release| release.namespace == namespace);
+        here.map(|release| release.name.clone()).collect()
+    };
+    let orphans = find(namespaces.iter(), within, &live);
+    let mut table =
+        format!("{:8}  {:40}  {:36}  {:15}  {:20}  RELEASES\n", "KIND", "NAMESPACE", "STORE UID", "TENANT", "STORE");
+    for orphan in &orphans {
+        let uid = orphan.store_uid.map(|uid| uid.to_string()).unwrap_or_default();
+        let (kind, releases) = match &orphan.release {
+            Some(release) => ("release", release.clone()),
+            None => ("namespace", orphan.releases.join(",")),
+        };
+        let (namespace, tenant, store) = (&orphan.namespace, &orphan.tenant, &orphan.store_id);
+        writeln!(table, "{kind:8}  {namespace:40}  {uid:36}  {tenant:15}  {store:20}  {releases}")?;
+    }
+    if orphans.is_empty() { print("everything that is labelled as ours belongs to a store\n") } else { print(&table) }
+}

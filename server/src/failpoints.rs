@@ -1,0 +1,90 @@
+//! Where tests hold the worker: before and after each run of a step, which is any step, so that a new one needs nothing
+//! here. Only builds with the feature `failpoints` have them, and only `cargo test` makes such a build.
+//!
+//! The failpoint `desk` returns a folder in which test and worker meet. A test writes the file `STORE.STEP.before` or
+//! `STORE.STEP.after`; the worker that gets there renames it to `….reached` and waits for `….go`. If the file says
+//! `again`, the worker does not wait but runs the step once more. The file `clock` says how many seconds the clock is off.
+
+use storeplane_core::ids::StoreId;
+use storeplane_core::operation::Step;
+
+/// On which side of a step's run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// It is noted as begun, and did nothing yet.
+    Before,
+    /// It did all that it should, and this is not noted yet.
+    After,
+}
+
+/// What the worker shall do then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// What it does without a test.
+    GoOn,
+    /// Run the step once more.
+    Again,
+}
+
+#[cfg(not(feature = "failpoints"))]
+#[expect(clippy::unused_async, reason = "with the feature it waits")]
+pub(crate) async fn reached(_: &StoreId, _: Step, _: Moment) -> Then {
+    Then::GoOn
+}
+
+#[cfg(not(feature = "failpoints"))]
+pub(crate) fn clock_offset() -> time::Duration {
+    time::Duration::ZERO
+}
+
+#[cfg(feature = "failpoints")]
+pub use armed::set_up;
+#[cfg(feature = "failpoints")]
+pub(crate) use armed::{clock_offset, reached};
+
+#[cfg(feature = "failpoints")]
+mod armed {
+    use std::fs;
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use super::{Moment, Step, StoreId, Then};
+
+    /// How often a held worker looks whether it may go on.
+    const LOOK: Duration = Duration::from_millis(5);
+
+    /// Reads `FAILPOINTS`. They are there as long as what this returns lives.
+    #[must_use]
+    pub fn set_up() -> impl Sized {
+        fail::FailScenario::setup()
+    }
+
+    fn desk() -> Option<PathBuf> {
+        fail::fail_point!("desk", |folder| folder.map(PathBuf::from));
+        None
+    }
+
+    pub(crate) async fn reached(store: &StoreId, step: Step, moment: Moment) -> Then {
+        let Some(desk) = desk() else { return Then::GoOn };
+        let side = if moment == Moment::Before { "before" } else { "after" };
+        let point = desk.join(format!("{store}.{}.{side}", step.as_str()));
+        let wish = fs::read_to_string(&point).unwrap_or_default();
+        // Only one of two servers gets it.
+        if fs::rename(&point, point.with_extension(format!("{side}.reached"))).is_err() {
+            return Then::GoOn;
+        }
+        if wish == "again" {
+            return Then::Again;
+        }
+        let go = point.with_extension(format!("{side}.go"));
+        while !go.exists() {
+            tokio::time::sleep(LOOK).await;
+        }
+        Then::GoOn
+    }
+
+    pub(crate) fn clock_offset() -> time::Duration {
+        let seconds = desk().and_then(|desk| fs::read_to_string(desk.join("clock")).ok());
+        time::Duration::seconds(seconds.and_then(|text| text.trim().parse().ok()).unwrap_or(0))
+    }
+}

@@ -1,0 +1,109 @@
+//! All stores of the cluster in one view, kept up to date by six watches over all namespaces, whatever the number of
+//! stores. It is what one looks at to notice that something may be wrong; [`Cluster::examine`] then tells what.
+//!
+//! - This file: [`Fleet`], which keeps the watches open. `watches`: what is watched. [`View`]: what is kept of it.
+//!
+//! While the cluster cannot be seen there is no view, so that nobody takes what was not seen for what is not there.
+
+mod view;
+mod watches;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use tokio::time::Instant;
+
+pub use view::View;
+
+use self::watches::STREAMS;
+use super::backoff::Backoff;
+use super::cluster::Cluster;
+use super::error::{ClusterError, ClusterErrorKind};
+
+/// How long the first listings of everything may take.
+const LISTED_WITHIN: Duration = Duration::from_mins(1);
+
+/// The view, and what keeps it up to date.
+#[derive(Debug)]
+pub struct Fleet {
+    cluster: Cluster,
+    view: Mutex<View>,
+}
+
+impl Fleet {
+    /// A view of nothing yet.
+    pub fn new(cluster: Cluster) -> Self {
+        Self { cluster, view: Mutex::default() }
+    }
+
+    /// What `look` finds in the view; `None` while the cluster cannot be seen.
+    pub fn look<T>(&self, look: impl FnOnce(&View) -> T) -> Option<T> {
+        let view = self.lock();
+        view.is_complete().then(|| look(&view))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, View> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the view up to date, for as long as it is polled.
+    pub async fn run(&self) {
+        let mut backoff = Backoff::default();
+        let mut seen = true;
+        loop {
+            let error = self.watch(&mut backoff, &mut seen).await;
+            self.lock().expire();
+            if std::mem::take(&mut seen) {
+                tracing::warn!(event = "HEALTH_UNKNOWN", %error, "the cluster cannot be watched; stores keep the state that was known last");
+            }
+            backoff.pause().await;
+        }
+    }
+
+    /// Watches until that does not work any more; gives the reason. `seen` becomes true with the first whole view.
+    async fn watch(&self, backoff: &mut Backoff, seen: &mut bool) -> ClusterError {
+        let connected = match self.cluster.connected().await {
+            Ok(connected) => connected,
+            Err(error) => return error,
+        };
+        let opening = connected.watch_client(STREAMS);
+        let error = match tokio::time::timeout(self.cluster.config().request_timeout, opening).await {
+            Err(_) => no_answer(),
+            Ok(Err(error)) => ClusterError::from_client("watch the cluster", &error),
+            Ok(Ok(watching)) => {
+                let mut batches = watches::open(&watching.client, &self.cluster.config().instance);
+                let listed_until = Instant::now() + LISTED_WITHIN;
+                loop {
+                    let complete = self.lock().is_complete();
+                    let batch = if complete {
+                        Ok(batches.next().await)
+                    } else {
+                        tokio::time::timeout_at(listed_until, batches.next()).await
+                    };
+                    let Ok(Some(batch)) = batch else { break no_answer() };
+                    if let Err(error) = self.take_in(batch) {
+                        break error;
+                    }
+                    if !complete && self.lock().is_complete() {
+                        backoff.reset();
+                        if !std::mem::replace(seen, true) {
+                            tracing::info!(event = "HEALTH_KNOWN", "the cluster is watched again");
+                        }
+                    }
+                }
+            }
+        };
+        self.cluster.note_failure(&connected, &error).await;
+        error
+    }
+
+    fn take_in(&self, batch: watches::Batch) -> Result<(), ClusterError> {
+        let mut view = self.lock();
+        batch.into_iter().try_for_each(|seen| seen.map(|seen| view.apply(seen)))
+    }
+}
+
+fn no_answer() -> ClusterError {
+    ClusterError::new(ClusterErrorKind::Unreachable, "could not watch the cluster: no answer from the API server")
+}

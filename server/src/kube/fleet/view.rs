@@ -1,0 +1,161 @@
+//! What is kept of all stores' objects: a few words of each, by namespace and name.
+
+use std::collections::BTreeMap;
+
+use ::kube::ResourceExt;
+use ::kube::runtime::watcher::Event as Change;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::watches::Seen;
+use crate::kube::examine::Expected;
+use crate::kube::namespace::OwnedNamespace;
+use crate::kube::release::{ReleaseObservation, ReleaseStatus, fold};
+use crate::kube::rollout::{Serving, claim_is_lost, release_of};
+
+/// All stores' objects, as far as they matter.
+#[derive(Debug, Default)]
+pub struct View {
+    namespaces: Table<OwnedNamespace>,
+    deployments: Table<Workload>,
+    stateful_sets: Table<Workload>,
+    /// True for a claim whose volume is lost.
+    claims: Table<bool>,
+    /// Of helm's records only their labels.
+    records: Table<ObjectMeta>,
+    secrets: Table<()>,
+}
+
+#[derive(Debug)]
+struct Workload {
+    release: Option<String>,
+    serving: Serving,
+    /// As a person reads it: `Deployment store 0/1`.
+    status: String,
+}
+
+impl View {
+    /// The namespaces that carry this instance's labels.
+    pub fn namespaces(&self) -> impl Iterator<Item = &OwnedNamespace> {
+        self.namespaces.live.values()
+    }
+
+    /// The names of the releases in a namespace.
+    pub fn releases(&self, namespace: &str) -> Vec<String> {
+        self.records(namespace).into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// What seems to be wrong with a store, in a few words each; nothing if nothing is.
+    pub fn troubles(&self, expected: &Expected) -> Vec<String> {
+        let namespace = &expected.namespace;
+        match self.namespaces.get("", namespace) {
+            Some(found) if found.terminating => return vec![format!("Namespace {namespace} terminating")],
+            Some(found) if found.store_uid == Some(expected.store_uid) => {}
+            _ => return vec![format!("Namespace {namespace} missing")],
+        }
+        let release = self.records(namespace).into_iter().find(|(name, _)| *name == expected.release);
+        let mut troubles = Vec::new();
+        match release.map(|(_, observation)| observation.status) {
+            None => troubles.push(format!("release {} missing", expected.release)),
+            Some(ReleaseStatus::Deployed) => {}
+            Some(status) => troubles.push(format!("release {} {}", expected.release, status.as_str())),
+        }
+        let missing = expected.secrets.iter().filter(|name| self.secrets.get(namespace, name).is_none());
+        troubles.extend(missing.map(|name| format!("Secret {name} missing")));
+        let workloads = self.stateful_sets.within(namespace).chain(self.deployments.within(namespace));
+        let ours = workloads.map(|(_, it)| it).filter(|it| it.release.as_ref() == Some(&expected.release));
+        let mut any = false;
+        for workload in ours {
+            any = true;
+            if workload.serving != Serving::Fully {
+                troubles.push(workload.status.clone());
+            }
+        }
+        if !any {
+            troubles.push(format!("release {} has no workload", expected.release));
+        }
+        let lost = self.claims.within(namespace).filter(|(_, lost)| **lost);
+        troubles.extend(lost.map(|(name, _)| format!("PersistentVolumeClaim {name} lost")));
+        troubles
+    }
+
+    fn records(&self, namespace: &str) -> Vec<(String, ReleaseObservation)> {
+        let records = self.records.within(namespace).map(|(_, labels)| labels);
+        fold(records).into_iter().map(|release| (release.name, release.observation)).collect()
+    }
+
+    pub(super) fn apply(&mut self, seen: Seen) {
+        match seen {
+            Seen::Namespace(change) => self.namespaces.apply(change, |it| OwnedNamespace::read(&it.metadata)),
+            Seen::Deployment(change) => self.deployments.apply(change, |it| {
+                let (serving, status) = Serving::of_deployment(it);
+                Workload { release: release_of(&it.metadata).cloned(), serving, status }
+            }),
+            Seen::StatefulSet(change) => self.stateful_sets.apply(change, |it| {
+                let (serving, status) = Serving::of_stateful_set(it);
+                Workload { release: release_of(&it.metadata).cloned(), serving, status }
+            }),
+            Seen::Claim(change) => self.claims.apply(change, claim_is_lost),
+            Seen::Record(change) => self.records.apply(change, |it| ObjectMeta {
+                namespace: it.metadata.namespace.clone(),
+                labels: it.metadata.labels.clone(),
+                ..ObjectMeta::default()
+            }),
+            Seen::Secret(change) => self.secrets.apply(change, |_| ()),
+        }
+    }
+
+    /// Every listing is complete.
+    pub(super) fn is_complete(&self) -> bool {
+        self.namespaces.synced
+            && self.deployments.synced
+            && self.stateful_sets.synced
+            && self.claims.synced
+            && self.records.synced
+            && self.secrets.synced
+    }
+
+    /// The connection was lost: what was seen is old, and is forgotten.
+    pub(super) fn expire(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// The objects of one kind, by namespace and name. What is in no namespace is under the empty one.
+#[derive(Debug)]
+struct Table<T> {
+    live: BTreeMap<(String, String), T>,
+    listing: BTreeMap<(String, String), T>,
+    synced: bool,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { live: BTreeMap::new(), listing: BTreeMap::new(), synced: false }
+    }
+}
+
+impl<T> Table<T> {
+    fn apply<K: ResourceExt>(&mut self, change: Change<K>, keep: impl FnOnce(&K) -> T) {
+        let key = |object: &K| (object.namespace().unwrap_or_default(), object.name_any());
+        match change {
+            Change::Init => self.listing.clear(),
+            Change::InitApply(object) => drop(self.listing.insert(key(&object), keep(&object))),
+            Change::InitDone => {
+                self.live = std::mem::take(&mut self.listing);
+                self.synced = true;
+            }
+            Change::Apply(object) => drop(self.live.insert(key(&object), keep(&object))),
+            Change::Delete(object) => drop(self.live.remove(&key(&object))),
+        }
+    }
+
+    fn get(&self, namespace: &str, name: &str) -> Option<&T> {
+        self.live.get(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    fn within<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = (&'a str, &'a T)> {
+        let from = self.live.range((namespace.to_owned(), String::new())..);
+        let inside = from.take_while(move |((of, _), _)| of == namespace);
+        inside.map(|((_, name), kept)| (name.as_str(), kept))
+    }
+}

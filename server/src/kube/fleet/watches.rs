@@ -1,0 +1,73 @@
+//! What is watched over all namespaces: only what tells how a store is doing, and of Secrets only their metadata.
+
+use std::fmt::Debug;
+
+use ::kube::core::PartialObjectMeta;
+use ::kube::runtime::watcher::{self, Event as Change, watcher};
+use ::kube::{Api, Client, Resource, ResourceExt};
+use futures::StreamExt as _;
+use futures::stream::{BoxStream, SelectAll};
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Secret};
+use serde::de::DeserializeOwned;
+
+use crate::kube::error::ClusterError;
+use crate::kube::labels;
+
+/// Watches open at once, one stream each.
+pub(super) const STREAMS: u32 = 6;
+/// Changes taken together.
+const TOGETHER: usize = 512;
+/// Helm puts this on all that it makes, whatever the chart ...
+const HELMS: &str = "app.kubernetes.io/managed-by=Helm";
+/// ... and this on its own records.
+const RECORDS: &str = "owner=helm";
+/// Claims that a `StatefulSet` makes from its template have no label that all charts share.
+const ALL: &str = "";
+
+/// One step of what was seen.
+pub(super) enum Seen {
+    Namespace(Change<PartialObjectMeta<Namespace>>),
+    Deployment(Change<Deployment>),
+    StatefulSet(Change<StatefulSet>),
+    Claim(Change<PersistentVolumeClaim>),
+    Record(Change<PartialObjectMeta<Secret>>),
+    Secret(Change<PartialObjectMeta<Secret>>),
+}
+
+/// Everything that is ready at once, or the end of it.
+pub(super) type Batch = Vec<Result<Seen, ClusterError>>;
+
+/// All watches, as one stream of changes.
+pub(super) fn open(client: &Client, instance: &str) -> BoxStream<'static, Batch> {
+    let ours = format!("{}={}", labels::MANAGED_BY, labels::STOREPLANE);
+    let of_instance = format!("{ours},{}={instance}", labels::INSTANCE);
+    let all = SelectAll::from_iter([
+        watch(client, &of_instance, Seen::Namespace),
+        watch(client, HELMS, Seen::Deployment),
+        watch(client, HELMS, Seen::StatefulSet),
+        watch(client, ALL, Seen::Claim),
+        watch(client, RECORDS, Seen::Record),
+        watch(client, &ours, Seen::Secret),
+    ]);
+    all.ready_chunks(TOGETHER).boxed()
+}
+
+fn watch<K>(
+    client: &Client,
+    selector: &str,
+    seen: fn(Change<K>) -> Seen,
+) -> BoxStream<'static, Result<Seen, ClusterError>>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let what = format!("watch the {} of all namespaces", K::plural(&()));
+    let changes = watcher(Api::<K>::all(client.clone()), watcher::Config::default().labels(selector));
+    let seen = move |change: Result<Change<K>, watcher::Error>| match change {
+        Ok(change) => Some(Ok(seen(change.modify(|object| object.managed_fields_mut().clear())))),
+        // The watcher lists again by itself.
+        Err(watcher::Error::WatchError(status)) if status.code == 410 => None,
+        Err(error) => Some(Err(ClusterError::from_watch(&what, &error))),
+    };
+    changes.filter_map(move |change| std::future::ready(seen(change))).boxed()
+}

@@ -1,0 +1,116 @@
+//! How a release that was ready once is doing now: one look at it, and the same causes by which a rollout fails.
+
+use storeplane_core::failure::{Failure, Reason};
+
+use super::explain::{self, Finding, Grace, LogSource};
+use super::readiness::{Serving, claim_is_lost};
+use super::snapshot::Snapshot;
+
+/// A workload's own shortfall comes after all that may explain it.
+const AFTER_ALL: u8 = 30;
+
+/// What one look says.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::kube) enum Diagnosis {
+    /// All of it serves.
+    Well,
+    /// Less than all of it serves, and nothing stands in the way of the rest: it may just be starting.
+    Settling(Failure),
+    /// Something is wrong, or nothing of it serves. Whose log tells more.
+    Unwell(Failure, Option<LogSource>),
+}
+
+/// `facts` are failures that were found without looking at workloads: a missing release, missing Secrets.
+pub(in crate::kube) fn diagnose(snapshot: &Snapshot, facts: Vec<Failure>) -> Diagnosis {
+    let serving = serving(snapshot);
+    let lost = snapshot.claims.iter().any(claim_is_lost);
+    let worst = serving.iter().map(|(serving, _)| *serving).max().unwrap_or(Serving::Not);
+    if facts.is_empty() && !lost && worst == Serving::Fully {
+        return Diagnosis::Well;
+    }
+    let shortfalls = serving.into_iter().filter(|(serving, _)| *serving != Serving::Fully);
+    let shortfalls = shortfalls.map(|(_, status)| {
+        let message = format!("{status}: not all of its pods are ready");
+        Finding::new(Reason::NotReady, status, message, Grace::Unlimited).rank(AFTER_ALL)
+    });
+    let facts = facts.into_iter().map(Finding::fact);
+    let mut findings: Vec<_> = explain::findings(snapshot).into_iter().chain(shortfalls).chain(facts).collect();
+    findings.sort_by(Finding::order);
+    let error = findings.iter().position(|finding| finding.grace.is_error());
+    let ill = error.is_some() || lost || worst == Serving::Not;
+    if findings.is_empty() {
+        return Diagnosis::Well;
+    }
+    let cause = findings.remove(error.unwrap_or(0));
+    let others = findings.into_iter().map(|finding| format!("also: {}", finding.failure.message));
+    let failure = cause.failure.with_details(others);
+    if ill { Diagnosis::Unwell(failure, cause.log) } else { Diagnosis::Settling(failure) }
+}
+
+fn serving(snapshot: &Snapshot) -> Vec<(Serving, String)> {
+    let sets = snapshot.release_stateful_sets().map(Serving::of_stateful_set);
+    sets.chain(snapshot.release_deployments().map(Serving::of_deployment)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A Deployment of the release with so many pods, of which some are ready, and what its controller says.
+    fn shop(wanted: i32, ready: i32, conditions: &Value) -> Snapshot {
+        let mut snapshot = Snapshot::new("shop".into());
+        let deployment = json!({"metadata": {"name": "store", "uid": "d", "annotations": {"meta.helm.sh/release-name": "shop"}},
+            "spec": {"replicas": wanted, "selector": {}, "template": {}},
+            "status": {"replicas": ready, "updatedReplicas": ready, "availableReplicas": ready, "conditions": conditions}});
+        snapshot.deployments.put(serde_json::from_value(deployment).expect("a Deployment"));
+        snapshot
+    }
+
+    fn over_quota() -> Value {
+        json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
+            "message": "pods \"store-x\" is forbidden: exceeded quota: store, requested: pods=1, used: pods=2, limited: pods=2"}])
+    }
+
+    fn reason(diagnosis: Diagnosis) -> (bool, Reason) {
+        match diagnosis {
+            Diagnosis::Unwell(failure, _) => (true, failure.reason),
+            Diagnosis::Settling(failure) => (false, failure.reason),
+            Diagnosis::Well => panic!("it is well"),
+        }
+    }
+
+    #[test]
+    fn a_shop_is_well_when_all_of_it_serves() {
+        assert_eq!(diagnose(&shop(2, 2, &json!([])), Vec::new()), Diagnosis::Well);
+    }
+
+    #[test]
+    fn a_shop_without_a_pod_or_scaled_to_none_is_unwell() {
+        assert_eq!(reason(diagnose(&shop(1, 0, &json!([])), Vec::new())), (true, Reason::NotReady));
+        assert_eq!(reason(diagnose(&shop(0, 0, &json!([])), Vec::new())), (true, Reason::NotReady));
+        assert_eq!(reason(diagnose(&Snapshot::new("shop".into()), Vec::new())), (true, Reason::NotReady));
+    }
+
+    #[test]
+    fn a_shop_that_has_some_of_its_pods_may_be_starting_unless_something_stands_in_their_way() {
+        assert_eq!(reason(diagnose(&shop(3, 2, &json!([])), Vec::new())), (false, Reason::NotReady));
+        let mut refused = shop(3, 2, &over_quota());
+        let set = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "store-x", "uid": "r",
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "store", "uid": "d", "controller": true}]}});
+        let said = json!({"metadata": {"name": "e", "resourceVersion": "1"}, "involvedObject": {"uid": "r"},
+            "reason": "FailedCreate", "message": "exceeded quota: store"});
+        refused.replica_sets.put(serde_json::from_value(set).expect("a ReplicaSet"));
+        refused.events.put(serde_json::from_value(said).expect("an event"));
+        assert_eq!(reason(diagnose(&refused, Vec::new())), (true, Reason::QuotaExceeded));
+    }
+
+    #[test]
+    fn a_fact_is_the_cause_and_what_follows_from_it_is_told() {
+        let fact = Failure::new(Reason::ReleaseMissing, "gone");
+        let Diagnosis::Unwell(failure, None) = diagnose(&shop(1, 0, &json!([])), vec![fact]) else { panic!("unwell") };
+        assert_eq!(failure.reason, Reason::ReleaseMissing);
+        assert_eq!(failure.details, ["also: Deployment store 0/1: not all of its pods are ready"]);
+    }
+}

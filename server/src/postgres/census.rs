@@ -1,0 +1,104 @@
+//! All live stores at once, for who compares them with the cluster, and the change of one that nobody works on.
+
+use std::sync::Arc;
+
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, QueryResult, Statement, TransactionTrait};
+use storeplane_core::decide::drift::{Health, follow};
+use storeplane_core::error::PortError;
+use storeplane_core::ids::{OperationId, StoreUid};
+use storeplane_core::ports::Clock;
+use storeplane_core::store::State;
+use uuid::Uuid;
+
+use super::apply;
+use super::error::{broken, port_error};
+use super::hints::Hints;
+
+/// Of a store that is not DELETED, what it takes to find it in the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveStore {
+    /// For ever this one store.
+    pub uid: StoreUid,
+    /// What its callers call it.
+    pub store_id: String,
+    /// Whose it is.
+    pub tenant: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its release.
+    pub release: String,
+    /// The name of its engine.
+    pub engine: String,
+    /// The version of the chart that it was made with.
+    pub chart_version: String,
+    /// How it is doing, as far as Postgres knows.
+    pub state: State,
+    /// Its operation: the active one, else the last.
+    pub operation: OperationId,
+}
+
+const LIVE: &str = "
+SELECT uid, store_id, tenant, namespace, release, engine, chart_version, state, operation FROM stores
+WHERE state <> 'DELETED'";
+
+/// Reads all live stores, and follows what the cluster says about one.
+#[derive(Clone)]
+pub struct Census {
+    database: DatabaseConnection,
+    clock: Arc<dyn Clock>,
+    hints: Hints,
+}
+
+impl std::fmt::Debug for Census {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Census").finish_non_exhaustive()
+    }
+}
+
+impl Census {
+    /// Over this pool.
+    pub fn new(database: DatabaseConnection, clock: Arc<dyn Clock>, hints: Hints) -> Self {
+        Self { database, clock, hints }
+    }
+
+    /// Every store that is not DELETED, of all tenants.
+    pub async fn live(&self) -> Result<Vec<LiveStore>, PortError> {
+        let live = Statement::from_string(DatabaseBackend::Postgres, LIVE);
+        let rows = self.database.query_all_raw(live).await.map_err(port_error)?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Stores what was found out about a store, if nobody has worked on it since its operation was `last`. The state
+    /// that it moved to, if it did.
+    pub async fn follow(&self, uid: StoreUid, last: OperationId, health: &Health) -> Result<Option<State>, PortError> {
+        let transaction = self.database.begin().await.map_err(port_error)?;
+        let Some(before) = apply::lock(&transaction, uid).await? else { return Ok(None) };
+        let now = self.clock.now();
+        let change = follow(before.clone(), last, health, now)?;
+        let moved = (change.store.state != before.store.state).then_some(change.store.state);
+        if change.store == before.store {
+            return Ok(None);
+        }
+        apply::update(&transaction, &before, change, now).await?;
+        transaction.commit().await.map_err(port_error)?;
+        self.hints.happened();
+        Ok(moved)
+    }
+}
+
+fn read(row: &QueryResult) -> Result<LiveStore, PortError> {
+    let text = |column: &str| row.try_get::<String>("", column).map_err(port_error);
+    let id = |column: &str| row.try_get::<Uuid>("", column).map_err(port_error);
+    let state = text("state")?;
+    Ok(LiveStore {
+        uid: StoreUid(id("uid")?),
+        store_id: text("store_id")?,
+        tenant: text("tenant")?,
+        namespace: text("namespace")?,
+        release: text("release")?,
+        engine: text("engine")?,
+        chart_version: text("chart_version")?,
+        state: State::parse(&state).ok_or_else(|| broken(format!("state {state:?} in the database is unknown")))?,
+        operation: OperationId(id("operation")?),
+    })
+}

@@ -1,0 +1,48 @@
+//! How many stores a tenant may have.
+
+use std::num::NonZeroU32;
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, Statement,
+};
+use storeplane_core::error::PortError;
+use storeplane_core::ids::Tenant;
+use storeplane_core::overview::Quota;
+use storeplane_core::store::State;
+
+use super::entity::store::{Column, Entity};
+use super::error::port_error;
+
+/// Of those who ask for the last place at once, one gets it: they wait here for each other's transactions.
+const ONE_BY_ONE: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-stores-of-' || $1, 0))";
+
+/// Refuses one more store, if the tenant may have no more. Holds until the transaction ends.
+pub(super) async fn admit(
+    transaction: &DatabaseTransaction,
+    tenant: &Tenant,
+    limit: Option<NonZeroU32>,
+) -> Result<(), PortError> {
+    if limit.is_some() {
+        let lock = Statement::from_sql_and_values(DbBackend::Postgres, ONE_BY_ONE, [tenant.as_str().into()]);
+        transaction.execute_raw(lock).await.map_err(port_error)?;
+    }
+    match read(transaction, tenant, limit).await? {
+        Some(quota) => Ok(quota.admit(tenant)?),
+        None => Ok(()),
+    }
+}
+
+/// What a tenant uses of its stores.
+pub(super) async fn read(
+    connection: &impl ConnectionTrait,
+    tenant: &Tenant,
+    limit: Option<NonZeroU32>,
+) -> Result<Option<Quota>, PortError> {
+    let Some(limit) = limit else { return Ok(None) };
+    let there = Entity::find()
+        .filter(Column::Tenant.eq(tenant.as_str()))
+        .filter(Column::State.ne(State::Deleted.as_str()))
+        .count(connection);
+    let used = i64::try_from(there.await.map_err(port_error)?).unwrap_or(i64::MAX);
+    Ok(Some(Quota { used, limit: limit.get().into() }))
+}

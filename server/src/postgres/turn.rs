@@ -1,0 +1,70 @@
+//! Whose turn it is to do what only one server should do at a time: who holds an advisory lock, on a connection of its
+//! own, has it. The lock goes with the connection, so a server that dies, or that Postgres has not heard of for
+//! [`SILENCE`], loses it to the next one that asks.
+//!
+//! It saves work, and is no fence: a paused server may believe for a moment that it still has its turn. Whatever is
+//! done in one must be harmless when two do it.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _};
+
+/// Between attempts to get it.
+const ASK: Duration = Duration::from_secs(2);
+/// Between signs of life from who has it.
+const PULSE: Duration = Duration::from_secs(3);
+/// How long one of them may take.
+const ANSWER: Duration = Duration::from_secs(5);
+/// After this time without one, Postgres ends the connection.
+const SILENCE: &str = "15s";
+
+const TAKE: &str = "SELECT pg_try_advisory_lock(hashtext('storeplane-reconciler'))";
+
+/// The turn, as long as the connection lives. Dropping it gives it up.
+#[derive(Debug)]
+pub struct Turn {
+    connection: PgConnection,
+}
+
+impl Turn {
+    /// Waits until it is ours. `url` must lead to a session of its own, as for LISTEN.
+    pub async fn wait(url: &str) -> Self {
+        let mut told = false;
+        loop {
+            match Self::ask(url).await {
+                Ok(turn) => return turn,
+                // Postgres is there and refuses: it may be older than 14, and not know the time-out.
+                Err(error @ sqlx::Error::Database(_)) if !std::mem::replace(&mut told, true) => {
+                    tracing::warn!(%error, "cannot ask whose turn it is to reconcile; trying again");
+                }
+                Err(error) => tracing::debug!(%error, "cannot ask whose turn it is; trying again"),
+            }
+            tokio::time::sleep(ASK).await;
+        }
+    }
+
+    async fn ask(url: &str) -> Result<Self, sqlx::Error> {
+        let options = url.parse::<PgConnectOptions>()?.application_name("storeplane-reconciler");
+        let options = options.options([("idle_session_timeout", SILENCE), ("statement_timeout", "5s")]);
+        let mut connection = in_time(options.disable_statement_logging().connect()).await?;
+        while !in_time(sqlx::query_scalar::<_, bool>(TAKE).fetch_one(&mut connection)).await? {
+            tokio::time::sleep(ASK).await;
+        }
+        Ok(Self { connection })
+    }
+
+    /// Gives signs of life, and returns when it is no longer certain that the turn is ours.
+    pub async fn lost(&mut self) {
+        loop {
+            tokio::time::sleep(PULSE).await;
+            if in_time(self.connection.ping()).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+async fn in_time<T>(asking: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(ANSWER, asking).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}

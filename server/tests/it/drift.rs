@@ -1,0 +1,364 @@
+//! What happens to a store behind our back: it becomes DEGRADED with the cause, and READY again when that is over.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, Secret};
+use kube::api::{Api as Objects, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
+use storeplane_proto::v1::{Store, StoreEvent, StoreState, WatchStoreRequest};
+
+use crate::harness::{Gateway, Lab, Server, Setup, charts, env, fresh};
+
+/// What the cluster does is to be told within this time.
+const FOLLOWED: Duration = Duration::from_secs(10);
+
+/// Waits for the store to get into a state, for at most `within`.
+async fn becomes(lab: &Lab, id: &str, state: StoreState, within: Duration) -> Store {
+    let began = Instant::now();
+    loop {
+        let store = lab.api.get(id).await.unwrap();
+        if store.state() == state {
+            return store;
+        }
+        assert!(began.elapsed() < within, "store {id} is not {state:?} after {within:?}: {store:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// All events of a store so far.
+async fn events(lab: &Lab, id: &str) -> Vec<StoreEvent> {
+    use storeplane_proto::v1::watch_store_response::Update;
+    let request = WatchStoreRequest { store_id: id.to_owned(), ..WatchStoreRequest::default() };
+    let mut stream = lab.api.stores.clone().watch_store(request).await.unwrap().into_inner();
+    let mut events = Vec::new();
+    loop {
+        match stream.message().await.unwrap().unwrap().update.unwrap() {
+            Update::Event(event) => events.push(event),
+            Update::CaughtUp(_) => return events,
+            _ => {}
+        }
+    }
+}
+
+/// How often the events tell of this state.
+fn times(events: &[StoreEvent], state: &str) -> usize {
+    events.iter().filter(|event| event.details.get("state").is_some_and(|it| it == state)).count()
+}
+
+async fn deployments(lab: &Lab, store: &Store) -> Objects<Deployment> {
+    Objects::namespaced(lab.kubernetes.client().await, &store.namespace)
+}
+
+/// Changes the shop's Deployment, as `kubectl patch` would.
+async fn patch(lab: &Lab, store: &Store, spec: Value) {
+    let patch = Patch::Strategic(json!({"spec": spec}));
+    deployments(lab, store).await.patch("store", &PatchParams::default(), &patch).await.unwrap();
+}
+
+fn image(name: &str) -> Value {
+    json!({"template": {"spec": {"containers": [{"name": "store", "image": name}]}}})
+}
+
+/// The uids of a store's volume claims and of the Secrets that we made.
+async fn belongings(lab: &Lab, store: &Store) -> Vec<String> {
+    let client = lab.kubernetes.client().await;
+    let claims = Objects::<PersistentVolumeClaim>::namespaced(client.clone(), &store.namespace);
+    let claims = claims.list(&ListParams::default()).await.unwrap();
+    let secrets = secrets(lab, store).await;
+    let uids = claims.items.into_iter().map(|it| it.metadata.uid).chain(secrets.into_iter().map(|it| it.metadata.uid));
+    let mut uids: Vec<_> = uids.flatten().collect();
+    uids.sort();
+    uids
+}
+
+async fn secrets(lab: &Lab, store: &Store) -> Vec<Secret> {
+    let all = Objects::<Secret>::namespaced(lab.kubernetes.client().await, &store.namespace);
+    all.list(&ListParams::default().labels("app.kubernetes.io/managed-by=storeplane")).await.unwrap().items
+}
+
+async fn delete_secrets(lab: &Lab, store: &Store, selector: &str) {
+    let all = Objects::<Secret>::namespaced(lab.kubernetes.client().await, &store.namespace);
+    all.delete_collection(&DeleteParams::default(), &ListParams::default().labels(selector)).await.unwrap();
+}
+
+async fn finish(lab: &Lab, id: &str) {
+    lab.database.assert_sound().await;
+    lab.api.delete(id).await.unwrap();
+    assert_eq!(lab.api.settle(id).await.0.state(), StoreState::Deleted);
+    lab.kubernetes.assert_gone(id).await;
+}
+
+#[tokio::test]
+async fn a_store_follows_its_workloads_down_and_up_with_the_cause() {
+    let lab = Lab::start().await;
+    let id = fresh("drift");
+    let store = lab.api.ready(&id).await;
+    let containers = deployments(&lab, &store).await.get("store").await.unwrap().spec.template.spec.unwrap().containers;
+    let good = containers[0].image.clone().unwrap();
+
+    patch(&lab, &store, image("missing.invalid/shop:1")).await;
+    let ill = becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
+    assert_eq!(ill.reason, "IMAGE_PULL_FAILED", "{ill:?}");
+    assert!(ill.message.contains("missing.invalid/shop:1") && !ill.remedy.is_empty() && ill.step.is_empty(), "{ill:?}");
+
+    patch(&lab, &store, image(&good)).await;
+    let well = becomes(&lab, &id, StoreState::Ready, FOLLOWED).await;
+    assert_eq!((well.reason.as_str(), well.message.as_str(), &well.ready_time), ("", "", &store.ready_time));
+
+    patch(&lab, &store, json!({"replicas": 0})).await;
+    let ill = becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
+    assert_eq!(ill.reason, "NOT_READY", "{ill:?}");
+    assert!(ill.message.contains("Deployment store 0/0"), "{ill:?}");
+    patch(&lab, &store, json!({"replicas": 1})).await;
+    // A relapse: good news is believed later.
+    becomes(&lab, &id, StoreState::Ready, FOLLOWED * 2).await;
+
+    let events = events(&lab, &id).await;
+    assert_eq!((times(&events, "DEGRADED"), times(&events, "READY")), (2, 3));
+    let down = events.iter().find(|event| event.details.get("state").is_some_and(|it| it == "DEGRADED")).unwrap();
+    assert_eq!((down.details["reason"].as_str(), down.operation_id.as_str()), ("IMAGE_PULL_FAILED", ""));
+    finish(&lab, &id).await;
+}
+
+#[tokio::test]
+async fn more_than_the_quota_allows_is_the_cause_while_the_shop_still_serves() {
+    let lab = Lab::start().await;
+    let id = fresh("scale");
+    let store = lab.api.ready(&id).await;
+    patch(&lab, &store, json!({"replicas": 40})).await;
+    let ill = becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
+    assert_eq!(ill.reason, "QUOTA_EXCEEDED", "{ill:?}");
+    patch(&lab, &store, json!({"replicas": 1})).await;
+    becomes(&lab, &id, StoreState::Ready, FOLLOWED).await;
+    finish(&lab, &id).await;
+}
+
+#[tokio::test]
+async fn a_pod_that_is_replaced_at_once_is_no_news() {
+    let lab = Lab::start().await;
+    let id = fresh("hiccup");
+    let store = lab.api.ready(&id).await;
+    let pods = Objects::<Pod>::namespaced(lab.kubernetes.client().await, &store.namespace);
+    pods.delete_collection(&DeleteParams::default(), &ListParams::default()).await.unwrap();
+    tokio::time::sleep(FOLLOWED).await;
+    let events = events(&lab, &id).await;
+    assert_eq!(events.last().map(|event| event.sequence), Some(store.last_sequence), "{events:?}");
+    finish(&lab, &id).await;
+}
+
+#[tokio::test]
+async fn a_store_that_comes_and_goes_is_told_of_ever_more_rarely() {
+    let lab = Lab::start().await;
+    let id = fresh("flap");
+    let store = lab.api.ready(&id).await;
+    for _ in 0..5 {
+        patch(&lab, &store, json!({"replicas": 0})).await;
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        patch(&lab, &store, json!({"replicas": 1})).await;
+        tokio::time::sleep(Duration::from_secs(7)).await;
+    }
+    becomes(&lab, &id, StoreState::Ready, FOLLOWED * 2).await;
+    let events = events(&lab, &id).await;
+    assert_eq!((times(&events, "DEGRADED"), times(&events, "READY")), (2, 3), "{events:?}");
+    finish(&lab, &id).await;
+}
+
+async fn a_release_that_was_deleted_is_installed_again(helm: &str) {
+    let lab = Setup { helm: env(helm), ..Setup::default() }.start().await;
+    let id = fresh("norelease");
+    let store = lab.api.ready(&id).await;
+    let before = belongings(&lab, &store).await;
+
+    delete_secrets(&lab, &store, "owner=helm").await;
+    let ill = becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
+    assert_eq!(ill.reason, "RELEASE_MISSING", "{ill:?}");
+    assert!(ill.remedy.contains("Retry the store"), "{ill:?}");
+
+    lab.api.retry(&id).await.unwrap();
+    let (well, seen) = lab.api.settle(&id).await;
+    assert_eq!(well.state(), StoreState::Ready, "{}", seen.text());
+    lab.kubernetes.assert_installed(&id).await;
+    assert_eq!(belongings(&lab, &store).await, before, "volumes and Secrets are kept");
+
+    // The same when helm itself uninstalled it: only what the chart keeps is left.
+    crate::kube_support::helm(&env(helm), &["uninstall", &store.namespace, "--namespace", &store.namespace]).await;
+    let ill = becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
+    assert_eq!(ill.reason, "RELEASE_MISSING", "{ill:?}");
+    lab.api.retry(&id).await.unwrap();
+    let (well, seen) = lab.api.settle(&id).await;
+    assert_eq!(well.state(), StoreState::Ready, "{}", seen.text());
+    assert_eq!(belongings(&lab, &store).await, before, "volumes and Secrets are kept");
+    finish(&lab, &id).await;
+}
+
+#[tokio::test]
+async fn a_release_that_was_deleted_is_installed_again_by_helm_3() {
+    a_release_that_was_deleted_is_installed_again("STOREPLANE_TEST_HELM3").await;
+}
+
+#[tokio::test]
+async fn a_release_that_was_deleted_is_installed_again_by_helm_4() {
+    a_release_that_was_deleted_is_installed_again("STOREPLANE_TEST_HELM4").await;
+}
+
+#[tokio::test]
+async fn a_namespace_that_was_deleted_is_said_to_be_gone_and_made_again() {
+    let lab = Lab::start().await;
+    let id = fresh("nospace");
+    let store = lab.api.ready(&id).await;
+    let namespaces = Objects::<Namespace>::all(lab.kubernetes.client().await);
+    namespaces.delete(&store.namespace, &DeleteParams::default()).await.unwrap();
+
+    let ill = becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
+    assert_eq!(ill.reason, "NAMESPACE_MISSING", "{ill:?}");
+    assert!(ill.remedy.contains("lost"), "{ill:?}");
+
+    lab.api.retry(&id).await.unwrap();
+    let (well, seen) = lab.api.settle(&id).await;
+    assert_eq!(well.state(), StoreState::Ready, "{}", seen.text());
+    lab.kubernetes.assert_installed(&id).await;
+    finish(&lab, &id).await;
+}
+
+#[tokio::test]
+async fn lost_secrets_are_renewed_where_the_chart_allows_it_and_the_pods_take_them_up() {
+    let lab = Lab::start().await;
+    let id = fresh("nosecret");
+    let store = lab.api.ready(&id).await;
+    let claims = belongings(&lab, &store).await;
+    // Pods and Secrets are told apart by the second in which they were made.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+
+    delete_secrets(&lab, &store, "app.kubernetes.io/managed-by=storeplane").await;
+    let ill = becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
+    assert_eq!(ill.reason, "SECRET_MISSING", "{ill:?}");
+    assert!(ill.message.contains("store-admin, store-db, store-salts"), "{ill:?}");
+
+    lab.api.retry(&id).await.unwrap();
+    let (well, seen) = lab.api.settle(&id).await;
+    assert_eq!(well.state(), StoreState::Ready, "{}", seen.text());
+    assert!(seen.text().contains("SECRETS_RENEWED SECRETS"), "{}", seen.text());
+    assert!(seen.text().contains("StatefulSet store-db is restarted"), "{}", seen.text());
+    let made = secrets(&lab, &store).await.into_iter().filter_map(|it| it.metadata.creation_timestamp).max().unwrap();
+    let pods = Objects::<Pod>::namespaced(lab.kubernetes.client().await, &store.namespace);
+    for pod in pods.list(&ListParams::default()).await.unwrap() {
+        assert!(pod.metadata.creation_timestamp.unwrap() >= made, "{:?} is older than its Secrets", pod.metadata.name);
+    }
+    let after = belongings(&lab, &store).await;
+    assert_eq!(claims.iter().filter(|uid| after.contains(uid)).count(), 2, "the volume claims are kept");
+    finish(&lab, &id).await;
+}
+
+#[tokio::test]
+async fn lost_secrets_of_a_chart_that_says_nothing_are_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    crate::failures::copy(&charts(), dir.path());
+    let file = dir.path().join("woocommerce/storeplane.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("lost_secrets: renew", "lost_secrets: refuse")).unwrap();
+    let lab = Setup { charts: dir.path().to_owned(), ..Setup::default() }.start().await;
+    let id = fresh("locked");
+    let store = lab.api.ready(&id).await;
+    let saved = secrets(&lab, &store).await;
+
+    delete_secrets(&lab, &store, "app.kubernetes.io/managed-by=storeplane").await;
+    becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
+    lab.api.retry(&id).await.unwrap();
+    let (failed, seen) = lab.api.settle(&id).await;
+    assert_eq!((failed.state(), failed.reason.as_str()), (StoreState::Failed, "SECRET_MISSING"), "{}", seen.text());
+    assert!(secrets(&lab, &store).await.is_empty(), "none is made that does not fit");
+
+    // Restored from a backup, without our label: as good as ours.
+    let all = Objects::<Secret>::namespaced(lab.kubernetes.client().await, &store.namespace);
+    for mut secret in saved {
+        secret.metadata = kube::api::ObjectMeta { name: secret.metadata.name, ..Default::default() };
+        all.create(&PostParams::default(), &secret).await.unwrap();
+    }
+    lab.api.retry(&id).await.unwrap();
+    let (well, seen) = lab.api.settle(&id).await;
+    assert_eq!(well.state(), StoreState::Ready, "{}", seen.text());
+    tokio::time::sleep(FOLLOWED).await;
+    assert_eq!(lab.api.get(&id).await.unwrap().state(), StoreState::Ready);
+    finish(&lab, &id).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_seen_is_not_known_and_no_store_degrades() {
+    let gateway = Gateway::open().await;
+    let lab = Setup { kubeconfig: gateway.kubeconfig.clone(), ..Setup::default() }.start().await;
+    let id = fresh("blind");
+    let store = lab.api.ready(&id).await;
+    let direct = Objects::<StatefulSet>::namespaced(
+        crate::harness::Kubernetes::new(env("STOREPLANE_TEST_KUBECONFIG").as_ref()).client().await,
+        &store.namespace,
+    );
+    let scale = |replicas: u32| {
+        let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
+        let direct = direct.clone();
+        async move { drop(direct.patch("store-db", &PatchParams::default(), &patch).await.unwrap()) }
+    };
+
+    // The watches still tell that the database is gone, and no look at the store is answered.
+    for status in [503, 429, 403] {
+        gateway.answer_with(status);
+        scale(0).await;
+        tokio::time::sleep(FOLLOWED).await;
+        assert_eq!(lab.api.get(&id).await.unwrap().state(), StoreState::Ready, "{status}");
+        scale(1).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        gateway.answer_with(0);
+    }
+    let last = events(&lab, &id).await.last().map(|event| event.sequence);
+    assert_eq!(last, Some(store.last_sequence), "nothing is told that was not seen");
+
+    gateway.answer_with(503);
+    scale(0).await;
+    tokio::time::sleep(FOLLOWED).await;
+    gateway.answer_with(0);
+    becomes(&lab, &id, StoreState::Degraded, FOLLOWED * 2).await;
+    scale(1).await;
+    becomes(&lab, &id, StoreState::Ready, FOLLOWED).await;
+    finish(&lab, &id).await;
+}
+
+fn reconciles(log: &str) -> bool {
+    log.contains("this server reconciles")
+}
+
+#[tokio::test]
+async fn one_of_two_servers_reconciles_and_the_other_goes_on_when_it_dies() {
+    let mut lab = Lab::start().await;
+    let id = fresh("turn");
+    let store = lab.api.ready(&id).await;
+    let began = Instant::now();
+    while !reconciles(&lab.server.log()) {
+        assert!(began.elapsed() < FOLLOWED, "nobody reconciles");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let second = Server::start(&Setup::default(), &lab.database).await;
+    patch(&lab, &store, json!({"replicas": 0})).await;
+    becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
+    assert!(!reconciles(&second.log()), "one is enough");
+
+    lab.server.kill9();
+    patch(&lab, &store, json!({"replicas": 1})).await;
+    let token = lab.database.token("default", "admin").await;
+    lab.api = crate::harness::Api::connect(second.address(), &token);
+    becomes(&lab, &id, StoreState::Ready, FOLLOWED).await;
+    assert!(reconciles(&second.log()));
+    let events = events(&lab, &id).await;
+    assert_eq!((times(&events, "DEGRADED"), times(&events, "READY")), (1, 2));
+
+    // Stopped without being killed, it loses its turn as well.
+    lab.server.restart().await;
+    crate::harness::signal(second.pid(), "STOP");
+    let began = Instant::now();
+    while lab.server.log().matches("this server reconciles").count() < 2 {
+        assert!(began.elapsed() < FOLLOWED * 3, "a paused server keeps its turn");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    crate::harness::signal(second.pid(), "CONT");
+    lab.api = crate::harness::Api::connect(lab.server.address(), &token);
+    finish(&lab, &id).await;
+}

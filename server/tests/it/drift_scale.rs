@@ -1,0 +1,175 @@
+//! Many stores: what watching them costs, and how long it takes until a change is told. `STOREPLANE_TEST_STORES` says how
+//! many; figures are printed.
+
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api as Objects, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
+use storeplane_core::ids::{StoreUid, Tenant};
+use storeplane_server::kube::{Cluster, ClusterConfig, NamespaceSpec};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::harness::{Database, Gateway, Lab, Setup, fresh};
+use crate::kube_support::kubeconfig;
+
+/// Requests of the test itself at once.
+const AT_ONCE: usize = 16;
+/// Stores that change one after the other.
+const SAMPLE: usize = 20;
+
+fn deployment(release: &str) -> Deployment {
+    let restricted = json!({"runAsNonRoot": true, "runAsUser": 10001, "allowPrivilegeEscalation": false,
+        "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"}});
+    let pod = json!({"metadata": {"labels": {"app": "store"}}, "spec": {"containers": [
+        {"name": "store", "image": "example.com/shop:1", "securityContext": restricted}]}});
+    let object = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "store", "labels": {"app.kubernetes.io/managed-by": "Helm"},
+            "annotations": {"meta.helm.sh/release-name": release}},
+        "spec": {"strategy": {"type": "Recreate"}, "selector": {"matchLabels": {"app": "store"}}, "template": pod}});
+    serde_json::from_value(object).expect("a Deployment")
+}
+
+/// A store in the cluster as helm would have left it, and its row.
+async fn make(cluster: &Cluster, database: &Database, number: usize, run: &str) -> NamespaceSpec {
+    let uid = Uuid::now_v7();
+    let id = format!("{run}-{number}");
+    let spec = NamespaceSpec {
+        name: format!("store-{id}"),
+        store_id: id.parse().expect("an id"),
+        store_uid: StoreUid(uid),
+        tenant: Tenant::default(),
+        fence: 1,
+    };
+    cluster.ensure_namespace(&spec).await.expect("a namespace");
+    let client = cluster.client().await.expect("a client");
+    let release = &spec.name;
+    let record = json!({"metadata": {"name": format!("sh.helm.release.v1.{release}.v1"),
+        "labels": {"owner": "helm", "name": release, "version": "1", "status": "deployed"}}, "type": "helm.sh/release.v1"});
+    let record: Secret = serde_json::from_value(record).expect("a Secret");
+    Objects::namespaced(client.clone(), release).create(&PostParams::default(), &record).await.expect("a record");
+    let deployments = Objects::namespaced(client, release);
+    deployments.create(&PostParams::default(), &deployment(release)).await.expect("a Deployment");
+    let operation = Uuid::now_v7();
+    let (store, op) = (
+        "uid, store_id, tenant, display_name, engine, plan, admin_email, cleanup_policy, namespace, release, host, state,
+         chart_version, app_version, simulated, secure, operation, last_sequence, fence, created_at, ready_at, updated_at",
+        "id, store, store_id, tenant, kind, state, undoing, cancel_requested, claims, priority, requested_by, fence, writes,
+         created_at, ended_at",
+    );
+    database
+        .execute(&format!(
+            "INSERT INTO stores ({store}) VALUES ('{uid}', '{id}', 'default', 'Shop', 'woocommerce', 'small', 'a@b.co',
+                'KEEP', '{release}', '{release}', '{id}.test', 'READY', 'none', '', true, false, '{operation}', 0, 1, now(), now(), now())"
+        ))
+        .await;
+    database
+        .execute(&format!(
+            "INSERT INTO operations ({op}) VALUES ('{operation}', '{uid}', '{id}', 'default', 'CREATE', 'SUCCEEDED', false,
+                false, 1, 0, 'test', 1, 1, now(), now())"
+        ))
+        .await;
+    spec
+}
+
+async fn set_image(cluster: &Cluster, spec: &NamespaceSpec, image: &str) -> OffsetDateTime {
+    let pod: Value = json!({"spec": {"containers": [{"name": "store", "image": image}]}});
+    let patch = Patch::Strategic(json!({"spec": {"template": pod}}));
+    let deployments = Objects::<Deployment>::namespaced(cluster.client().await.expect("a client"), &spec.name);
+    deployments.patch("store", &PatchParams::default(), &patch).await.expect("a patch");
+    OffsetDateTime::now_utc()
+}
+
+/// Waits until so many stores are in a state, and gives how long that took.
+async fn until(lab: &Lab, state: &str, count: usize) -> Duration {
+    let began = Instant::now();
+    let sql = format!("SELECT count(*) FROM stores WHERE state = '{state}'");
+    while lab.database.value(&sql).await != count.to_string() {
+        assert!(began.elapsed() < Duration::from_mins(3), "{} of {count} are {state}", lab.database.value(&sql).await);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    began.elapsed()
+}
+
+/// Seconds from each change to its event.
+async fn delays(lab: &Lab, changes: &[(StoreUid, OffsetDateTime)], state: &str) -> Vec<f64> {
+    let mut delays = Vec::new();
+    for (uid, changed) in changes {
+        let sql = format!(
+            "SELECT extract(epoch FROM max(at)) FROM events WHERE store = '{uid}' AND details->>'state' = '{state}'"
+        );
+        let told: f64 = lab.database.value(&sql).await.parse().expect("an event");
+        #[expect(clippy::cast_precision_loss, reason = "microseconds are enough")]
+        delays.push(told - changed.unix_timestamp_nanos() as f64 / 1e9);
+    }
+    delays.sort_by(f64::total_cmp);
+    delays
+}
+
+fn figures(what: &str, delays: &[f64]) -> f64 {
+    let (p50, max) = (delays[delays.len() / 2], delays[delays.len() - 1]);
+    eprintln!("{what}: p50 {p50:.2} s, max {max:.2} s, of {}", delays.len());
+    max
+}
+
+#[tokio::test]
+async fn many_stores_cost_no_more_requests_than_one_and_are_followed_in_time() {
+    let stores: usize = std::env::var("STOREPLANE_TEST_STORES").map_or(40, |count| count.parse().expect("a number"));
+    let (gateway, run) = (Gateway::open().await, fresh("many"));
+    let setup = Setup { kubeconfig: gateway.kubeconfig.clone(), ..Setup::default() };
+    let lab = setup.with("STOREPLANE_INSTANCE", run.as_str()).start().await;
+    let config = ClusterConfig { kubeconfig: Some(kubeconfig()), ..ClusterConfig::new(&run) };
+    let cluster = Cluster::new(config);
+    let making = futures::stream::iter(0..stores).map(|number| make(&cluster, &lab.database, number, &run));
+    let specs: Vec<_> = making.buffered(AT_ONCE).collect().await;
+    // Some became DEGRADED for a moment, while their first pods started.
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    until(&lab, "READY", stores).await;
+
+    gateway.asked();
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let asked = gateway.asked();
+    let probes = |line: &&String| line.contains("/version") || line.contains("/api/v1/nodes");
+    let looks: Vec<_> = asked.iter().filter(|line| !probes(line) && !line.contains("watch=true")).collect();
+    eprintln!(
+        "{stores} stores, 20 s in which nothing happens: {} requests, of them health {}",
+        asked.len(),
+        asked.iter().filter(probes).count()
+    );
+    assert!(looks.is_empty(), "{looks:?}");
+
+    for (image, state, what) in [
+        ("missing.invalid/shop:1", "DEGRADED", "change to DEGRADED"),
+        ("example.com/shop:1", "READY", "change to READY"),
+    ] {
+        let mut changes = Vec::new();
+        for spec in specs.iter().take(SAMPLE) {
+            changes.push((spec.store_uid, set_image(&cluster, spec, image).await));
+            tokio::time::sleep(Duration::from_millis(370)).await;
+        }
+        until(&lab, state, if state == "READY" { stores } else { SAMPLE.min(stores) }).await;
+        let worst = figures(what, &delays(&lab, &changes, state).await);
+        assert!(worst < 10.0, "{what} takes {worst} s");
+    }
+
+    gateway.asked();
+    let breaking = futures::stream::iter(&specs).map(|spec| set_image(&cluster, spec, "missing.invalid/shop:2"));
+    let _: Vec<_> = breaking.buffered(AT_ONCE).collect().await;
+    let took = until(&lab, "DEGRADED", stores).await;
+    eprintln!(
+        "all {stores} at once: DEGRADED {:.1} s after the last change, {} requests",
+        took.as_secs_f64(),
+        gateway.asked().len()
+    );
+
+    let client = cluster.client().await.expect("a client");
+    let namespaces = Objects::<k8s_openapi::api::core::v1::Namespace>::all(client);
+    let ours = ListParams::default().labels(&format!("storeplane.io/instance={run}"));
+    for namespace in namespaces.list(&ours).await.expect("a list") {
+        let name = namespace.metadata.name.expect("a name");
+        namespaces.delete(&name, &DeleteParams::default()).await.expect("it goes");
+    }
+}

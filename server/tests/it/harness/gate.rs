@@ -1,0 +1,249 @@
+//! A gate before the API server that sees each request about a namespace, counts it, and can answer in its place: before
+//! it was carried out, after it was, or not at all for a while. Whoever comes through it needs no credentials.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use http::{Method, StatusCode, header};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use kube::client::ConfigExt as _;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::Proxy;
+
+/// What a namespace's requests have been so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// All of them.
+    pub(crate) requests: usize,
+    /// Those that change something.
+    pub(crate) writes: usize,
+}
+
+/// Which request is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// The n-th from now on.
+    Request(usize),
+    /// The n-th that changes something.
+    Write(usize),
+    /// The one after the first that changes something.
+    AfterWrite,
+}
+
+/// What happens to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trick {
+    /// It is carried out, and the answer waits until it is let go.
+    Hold,
+    /// This is answered in its place, to it and to the next one.
+    Refuse(u16),
+    /// It is carried out, and this is answered.
+    Deny(u16),
+}
+
+/// A trick that was set up.
+#[derive(Clone)]
+pub(crate) struct Set {
+    struck: watch::Receiver<bool>,
+    go: watch::Sender<bool>,
+}
+
+struct Armed {
+    which: Which,
+    trick: Trick,
+    seen: Seen,
+    left: usize,
+    struck: watch::Sender<bool>,
+    go: watch::Receiver<bool>,
+}
+
+#[derive(Default)]
+struct Book {
+    seen: HashMap<String, Seen>,
+    armed: HashMap<String, Armed>,
+}
+
+type Upstream = Client<HttpsConnector<HttpConnector>, Body>;
+
+#[derive(Clone)]
+struct Shared {
+    book: Arc<Mutex<Book>>,
+    upstream: Upstream,
+    authority: String,
+}
+
+pub(crate) struct Gate {
+    /// Leads through the gate.
+    pub(crate) kubeconfig: PathBuf,
+    /// Before the gate: the API server is away while it is cut.
+    pub(crate) wire: Proxy,
+    book: Arc<Mutex<Book>>,
+    task: tokio::task::JoinHandle<()>,
+    _dir: tempfile::TempDir,
+}
+
+impl Gate {
+    pub(crate) async fn before(kubeconfig: &Path) -> Self {
+        let config = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
+        let config = kube::Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await.expect("valid");
+        let tls = config.rustls_client_config().expect("credentials");
+        // HTTP/1.1: each watch has a connection, so that many stores do not wait for streams.
+        let connector =
+            hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+        let authority = config.cluster_url.authority().expect("an address").to_string();
+        let book = Arc::<Mutex<Book>>::default();
+        let upstream = Client::builder(TokioExecutor::new()).build(connector);
+        let shared = Shared { book: Arc::clone(&book), upstream, authority };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let wire = Proxy::to(listener.local_addr().expect("an address").to_string()).await;
+        let router = axum::Router::new().fallback(pass).with_state(shared);
+        let task = tokio::spawn(async move {
+            let _ = axum::serve(listener, router).await;
+        });
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("kubeconfig");
+        let file = json!({"apiVersion": "v1", "kind": "Config", "current-context": "c",
+            "clusters": [{"name": "c", "cluster": {"server": format!("http://{}", wire.address)}}],
+            "users": [{"name": "c", "user": {}}], "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}]});
+        std::fs::write(&path, file.to_string()).expect("a file");
+        Self { kubeconfig: path, wire, book, task, _dir: dir }
+    }
+
+    /// What was asked about a namespace since this was last asked.
+    pub(crate) fn take_seen(&self, namespace: &str) -> Seen {
+        self.book.lock().expect("no panic").seen.remove(namespace).unwrap_or_default()
+    }
+
+    /// Sets up a trick for one request about a namespace.
+    pub(crate) fn set(&self, namespace: &str, which: Which, trick: Trick) -> Set {
+        let (struck, heard) = watch::channel(false);
+        let (go, let_go) = watch::channel(false);
+        let left = if matches!(trick, Trick::Refuse(_)) { 2 } else { 1 };
+        let armed = Armed { which, trick, seen: Seen::default(), left, struck, go: let_go };
+        self.book.lock().expect("no panic").armed.insert(namespace.to_owned(), armed);
+        Set { struck: heard, go }
+    }
+
+    /// Forgets what was set up and did not happen yet.
+    pub(crate) fn clear(&self, namespace: &str) {
+        self.book.lock().expect("no panic").armed.remove(namespace);
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Set {
+    pub(crate) fn has_struck(&self) -> bool {
+        *self.struck.borrow()
+    }
+
+    /// Waits until it happened, for at most `within`.
+    pub(crate) async fn struck(&mut self, within: Duration) -> bool {
+        let _ = tokio::time::timeout(within, self.struck.wait_for(|struck| *struck)).await;
+        self.has_struck()
+    }
+
+    /// Lets a held answer go.
+    pub(crate) fn release(&self) {
+        self.go.send_replace(true);
+    }
+}
+
+async fn pass(State(shared): State<Shared>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else { return StatusCode::BAD_REQUEST.into_response() };
+    let changes = !matches!(parts.method, Method::GET | Method::HEAD);
+    let trick = namespace(parts.uri.path(), &body).and_then(|namespace| look(&shared, &namespace, changes));
+    if let Some((Trick::Refuse(code), _)) = trick {
+        return refusal(code);
+    }
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut onward = http::Request::builder()
+        .method(parts.method)
+        .uri(format!("https://{}{path}", shared.authority))
+        .body(Body::from(body))
+        .expect("a request");
+    for (name, value) in &parts.headers {
+        if ![header::HOST, header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING].contains(name) {
+            onward.headers_mut().append(name, value.clone());
+        }
+    }
+    let Ok(answer) = shared.upstream.request(onward).await else { return refusal(503) };
+    match trick {
+        Some((Trick::Deny(code), _)) => return refusal(code),
+        Some((Trick::Hold, mut go)) => drop(go.wait_for(|go| *go).await),
+        _ => {}
+    }
+    answer.map(Body::new)
+}
+
+/// Counts a request, and says what shall happen to it.
+fn look(shared: &Shared, namespace: &str, changes: bool) -> Option<(Trick, watch::Receiver<bool>)> {
+    let mut book = shared.book.lock().expect("no panic");
+    let count = |seen: &mut Seen| {
+        seen.requests += 1;
+        seen.writes += usize::from(changes);
+    };
+    count(book.seen.entry(namespace.to_owned()).or_default());
+    let armed = book.armed.get_mut(namespace)?;
+    let written = armed.seen.writes > 0;
+    count(&mut armed.seen);
+    let due = match armed.which {
+        Which::Request(n) => armed.seen.requests >= n,
+        Which::Write(n) => changes && armed.seen.writes >= n,
+        Which::AfterWrite => written,
+    };
+    if !due {
+        return None;
+    }
+    armed.left -= 1;
+    armed.struck.send_replace(true);
+    let told = (armed.trick, armed.go.clone());
+    if armed.left == 0 {
+        book.armed.remove(namespace);
+    }
+    Some(told)
+}
+
+/// The namespace that a request is about.
+fn namespace(path: &str, body: &Bytes) -> Option<String> {
+    if let Some((_, rest)) = path.split_once("/namespaces/") {
+        return rest.split('/').next().map(str::to_owned);
+    }
+    let made: Value = serde_json::from_slice(body).ok()?;
+    (path.ends_with("/namespaces")).then(|| made["metadata"]["name"].as_str().map(str::to_owned))?
+}
+
+fn refusal(code: u16) -> Response {
+    let (reason, message) = match code {
+        409 => (
+            "Conflict",
+            "Operation cannot be fulfilled: the object has been modified; please apply your changes to the latest version and try again",
+        ),
+        429 => ("TooManyRequests", "the server has received too many requests and has asked us to try again later"),
+        500 => ("InternalError", "Internal error occurred: etcdserver: request timed out"),
+        _ => ("ServiceUnavailable", "the server is currently unable to handle the request"),
+    };
+    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": message, "reason": reason, "code": code});
+    let code = StatusCode::from_u16(code).expect("a code");
+    let mut answer = (code, [(header::CONTENT_TYPE, "application/json")], status.to_string()).into_response();
+    if code == StatusCode::TOO_MANY_REQUESTS {
+        answer.headers_mut().insert(header::RETRY_AFTER, http::HeaderValue::from_static("1"));
+    }
+    answer
+}

@@ -1,0 +1,75 @@
+//! A gateway to the API server that counts what is asked, and can answer in its place.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use http::{StatusCode, header};
+use kube::client::Body;
+use serde_json::json;
+
+use super::Kubernetes;
+
+#[derive(Clone)]
+pub(crate) struct Gateway {
+    pub(crate) kubeconfig: PathBuf,
+    asked: Arc<Mutex<Vec<String>>>,
+    status: Arc<AtomicU16>,
+    client: kube::Client,
+    _directory: Arc<tempfile::TempDir>,
+}
+
+impl Gateway {
+    /// Before the API server of the tests.
+    pub(crate) async fn open() -> Self {
+        let client = Kubernetes::new(super::env("STOREPLANE_TEST_KUBECONFIG").as_ref()).client().await;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let directory = tempfile::tempdir().expect("a directory");
+        let kubeconfig = directory.path().join("config");
+        let file = json!({"apiVersion": "v1", "kind": "Config", "current-context": "c",
+            "clusters": [{"name": "c", "cluster": {"server": url}}], "users": [{"name": "c", "user": {}}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}]});
+        std::fs::write(&kubeconfig, file.to_string()).expect("a file");
+        let (asked, status) = (Arc::default(), Arc::default());
+        let gateway = Self { kubeconfig, asked, status, client, _directory: Arc::new(directory) };
+        let router = axum::Router::new().fallback(forward).with_state(gateway.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        gateway
+    }
+
+    /// From now on every request is answered with this status; with 0 by the API server again. What is being watched
+    /// goes on.
+    pub(crate) fn answer_with(&self, status: u16) {
+        self.status.store(status, Ordering::Relaxed);
+    }
+
+    /// What was asked since the last time, as `GET /api/v1/namespaces?…`.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().expect("no panic"))
+    }
+}
+
+async fn forward(State(gateway): State<Gateway>, request: Request) -> Response {
+    gateway.asked.lock().expect("no panic").push(format!("{} {}", request.method(), request.uri()));
+    if let Ok(status) = StatusCode::from_u16(gateway.status.load(Ordering::Relaxed)) {
+        let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": status.as_u16(),
+            "message": "the gateway says no", "reason": ""});
+        return (status, axum::Json(body)).into_response();
+    }
+    let (mut parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
+    for hop in [header::HOST, header::CONNECTION, header::CONTENT_LENGTH] {
+        parts.headers.remove(hop);
+    }
+    match gateway.client.send(http::Request::from_parts(parts, Body::from(body.to_vec()))).await {
+        Ok(answer) => {
+            let (mut parts, body) = answer.into_parts();
+            parts.headers.remove(header::TRANSFER_ENCODING);
+            Response::from_parts(parts, axum::body::Body::new(body))
+        }
+        Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
+    }
+}

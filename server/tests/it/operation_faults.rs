@@ -1,0 +1,109 @@
+//! The fault loop: every fault at every step of every operation, before, during and after what the step does. Whatever
+//! the fault, the store then is what it was asked to be, or failed with the true cause; the cluster has one release and
+//! one namespace, or none; no helm is left, no row half done, no event missing, and each mutation has one audit record.
+//!
+//! - `passage`: the places, from core's lists of operations and steps. `fault`: the faults, and which case is when.
+//! - `stage`: a server with everything around it in hand; a survey sees what each step does, so that nobody lists it.
+//! - `single`: faults of one store. `rounds`: faults of a whole server. `verdict`: what must be true afterwards.
+//! - `stuck`: states in which helm or somebody else may leave a release or a namespace.
+//!
+//! `make test` has every fault at every place in one phase; `STOREPLANE_FAULTS=full` (`dev/soak faults`) has all three.
+//! `STOREPLANE_FAULTS_ONLY='ServerKilled INSTALL'` has the cases with these words.
+
+mod fault;
+mod passage;
+mod rounds;
+mod single;
+mod stage;
+mod stuck;
+mod verdict;
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use futures::{FutureExt as _, StreamExt as _};
+
+use crate::harness::{Postgres, env, say};
+use fault::{Case, Fault, cases};
+use stage::Stage;
+
+/// Stores that are at work at the same time.
+const AT_ONCE: usize = 8;
+
+fn is_full() -> bool {
+    std::env::var("STOREPLANE_FAULTS").is_ok_and(|wish| wish == "full")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_step_survives_every_fault_of_its_store() {
+    let stage = Stage::start(&env("STOREPLANE_TEST_DATABASE_URL"), true, Vec::new()).await;
+    let effects = stage.survey().await.expect("without a fault all is well");
+    let cases = cases(&Fault::single("helm3"), &effects, is_full());
+    let began = Instant::now();
+    let played = futures::stream::iter(cases).map(|case| async {
+        let result = AssertUnwindSafe(single::play(&stage, &case)).catch_unwind().await;
+        let result = result.unwrap_or_else(|panic| Err(words(&*panic)));
+        if let Err(problem) = &result {
+            say(&format!("{case}: {problem}"));
+        }
+        (case, result)
+    });
+    let results: Vec<_> = played.buffer_unordered(AT_ONCE).collect().await;
+    stage.lab.database.assert_sound().await;
+    report("of one store", began, &results);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_step_survives_every_fault_of_its_server() {
+    let postgres = Postgres::start();
+    let disk = rounds::small_disk();
+    let mut faults = Fault::of_servers();
+    if disk.is_none() {
+        say("operation faults: no DiskFull, since this machine does not allow a disk of its own to a process");
+        faults.retain(|fault| *fault != Fault::DiskFull);
+    }
+    let mut stage = Stage::start(&postgres.url, false, disk.unwrap_or_default()).await;
+    let effects = stage.survey().await.expect("without a fault all is well");
+    let began = Instant::now();
+    let mut results = Vec::new();
+    let all = cases(&faults, &effects, is_full());
+    for fault in faults {
+        let of_this: Vec<Case> = all.iter().filter(|case| case.fault == fault).cloned().collect();
+        let round = AssertUnwindSafe(rounds::play(&mut stage, &postgres, &of_this)).catch_unwind().await;
+        results.extend(round.unwrap_or_else(|panic| {
+            let failed = |case: Case| (case, Err(format!("its round ended: {}", words(&*panic))));
+            of_this.into_iter().map(failed).collect()
+        }));
+    }
+    stage.lab.database.assert_sound().await;
+    report("of a server", began, &results);
+    drop(stage);
+}
+
+/// Prints how many cases there were, also when all went well; fails with those that did not.
+fn report(of: &str, began: Instant, results: &[(Case, Result<(), String>)]) {
+    let mut counts = BTreeMap::<String, usize>::new();
+    for (case, _) in results {
+        let name = case.fault.to_string();
+        *counts.entry(name.split('(').next().unwrap_or_default().to_owned()).or_default() += 1;
+    }
+    let problems: Vec<_> = results
+        .iter()
+        .filter_map(|(case, result)| result.as_ref().err().map(|problem| format!("{case}: {problem}")))
+        .collect();
+    let counts: Vec<_> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    say(&format!(
+        "operation faults {of}: {} cases, {} failed, in {:.0} s ({})",
+        results.len(),
+        problems.len(),
+        began.elapsed().as_secs_f64(),
+        counts.join(", ")
+    ));
+    assert!(problems.is_empty(), "{} of {} cases:\n{}", problems.len(), results.len(), problems.join("\n"));
+}
+
+fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_else(|| "a panic".into())
+}

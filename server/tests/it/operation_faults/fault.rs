@@ -1,0 +1,177 @@
+//! What goes wrong. To add a fault: a variant, its place in `single` or `of_servers`, when it can strike in [`Fault::phases`], and
+//! how it strikes in `single` (one store) or `rounds` (a whole server).
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use storeplane_core::operation::OperationKind;
+
+use super::passage::{Effect, Passage, Phase};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Fault {
+    /// Helm never ends.
+    HelmHangs,
+    /// Helm writes bytes that are no text.
+    HelmPrintsGarbage,
+    /// Helm writes a gigabyte.
+    HelmPrintsAGigabyte,
+    /// kill -9 of helm alone.
+    HelmKilled,
+    /// Helm exits with 1 and says what is in this file.
+    HelmSays(PathBuf),
+    /// The API server answers with this code.
+    ApiAnswers(u16),
+    /// The wire to Postgres breaks after a COMMIT and before its answer.
+    CommitLost,
+    /// Nothing is wrong, and the step runs twice.
+    RunTwice,
+    /// Somebody asks for the operation to be cancelled.
+    Cancelled,
+    /// Somebody asks for the store to be deleted.
+    Deleted,
+    /// kill -9 of the server.
+    ServerKilled,
+    /// kill -9 of the server and of every helm and supervisor.
+    AllKilled,
+    /// SIGTERM to the server.
+    ServerStopped,
+    /// SIGSTOP to the server until another has taken up its work, then SIGCONT.
+    ServerPaused,
+    /// The API server cannot be reached for three seconds.
+    ApiAway,
+    /// Postgres is stopped, and started again two seconds later.
+    PostgresRestarted,
+    /// The server's clock jumps by so many hours.
+    ClockJumps(i64),
+    /// Nothing can be written where helm's files are, for two seconds.
+    DiskFull,
+}
+
+impl Fault {
+    /// Faults of one store's operation, with every error text of this helm that is known.
+    pub(super) fn single(samples: &str) -> Vec<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/helm/samples").join(samples);
+        let files = std::fs::read_dir(folder).expect("samples").flatten().map(|entry| entry.path());
+        let mut files: Vec<_> = files.collect();
+        files.sort();
+        let mut all = vec![Self::HelmHangs, Self::HelmPrintsGarbage, Self::HelmPrintsAGigabyte, Self::HelmKilled];
+        all.extend(files.into_iter().map(Self::HelmSays));
+        all.extend([429, 500, 409].map(Self::ApiAnswers));
+        all.extend([Self::CommitLost, Self::RunTwice, Self::Cancelled, Self::Deleted]);
+        all
+    }
+
+    /// Faults of everything that a server does.
+    pub(super) fn of_servers() -> Vec<Self> {
+        let clocks = [24, -24].map(Self::ClockJumps);
+        let mut all = vec![Self::ServerKilled, Self::AllKilled, Self::ServerStopped, Self::ServerPaused];
+        all.extend([Self::ApiAway, Self::PostgresRestarted]);
+        all.extend(clocks);
+        all.push(Self::DiskFull);
+        all
+    }
+
+    /// When it can strike there.
+    pub(super) fn phases(&self, passage: Passage, effect: Effect) -> Vec<Phase> {
+        let only = |wanted: &[Phase]| wanted.to_vec();
+        let asks = effect.requests.requests > 0;
+        match self {
+            Self::HelmHangs
+            | Self::HelmPrintsGarbage
+            | Self::HelmPrintsAGigabyte
+            | Self::HelmKilled
+            | Self::HelmSays(_) => {
+                if effect.helms > 0 {
+                    only(&Phase::ALL)
+                } else {
+                    Vec::new()
+                }
+            }
+            Self::DiskFull if effect.helms == 0 => Vec::new(),
+            // A conflict is the answer to a change, and some steps make none or one only.
+            Self::ApiAnswers(409) => match effect.requests.writes {
+                0 => Vec::new(),
+                1 => only(&[Phase::Before, Phase::During]),
+                _ => only(&Phase::ALL),
+            },
+            Self::ApiAnswers(_) => match effect.requests.requests {
+                0 => Vec::new(),
+                1 => only(&[Phase::Before, Phase::During]),
+                _ => only(&Phase::ALL),
+            },
+            Self::CommitLost => only(&[Phase::Before, Phase::After]),
+            Self::RunTwice => only(&[Phase::After]),
+            // Deletions cannot be cancelled, and an undo is not stopped by what began it.
+            Self::Cancelled if passage.undoing || passage.kind == OperationKind::Delete => Vec::new(),
+            Self::Deleted if passage.kind == OperationKind::Delete => Vec::new(),
+            _ if asks => only(&Phase::ALL),
+            _ => only(&[Phase::Before, Phase::After]),
+        }
+    }
+
+    /// What the wrapper around helm calls it.
+    pub(super) fn scenario(&self) -> Option<String> {
+        match self {
+            Self::HelmHangs => Some("hangs".into()),
+            Self::HelmPrintsGarbage => Some("garbage".into()),
+            Self::HelmPrintsAGigabyte => Some("gigabyte".into()),
+            Self::HelmKilled => Some("killed".into()),
+            Self::HelmSays(file) => Some(file.display().to_string()),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HelmSays(file) => write!(f, "HelmSays({})", file.file_stem().unwrap_or_default().display()),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+/// A fault at a place.
+#[derive(Debug, Clone)]
+pub(super) struct Case {
+    pub(super) fault: Fault,
+    pub(super) passage: Passage,
+    pub(super) phase: Phase,
+    pub(super) effect: Effect,
+    /// Which of the step's changes is meant, from 1.
+    pub(super) nth: usize,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.fault, self.phase.as_str(), self.passage)
+    }
+}
+
+/// Every fault at every place, in every phase where it can strike. Without `full`: every fault at every place in one
+/// phase, which moves on from place to place and from fault to fault; and each of helm's texts at one place only, which
+/// moves on as well.
+pub(super) fn cases(faults: &[Fault], effects: &[(Passage, Effect)], full: bool) -> Vec<Case> {
+    let only = std::env::var("STOREPLANE_FAULTS_ONLY").unwrap_or_default();
+    let mut cases = Vec::new();
+    for (f, fault) in faults.iter().enumerate() {
+        let places = effects.iter().filter(|(passage, effect)| !fault.phases(*passage, *effect).is_empty()).count();
+        let sparse = !full && matches!(fault, Fault::HelmSays(_));
+        let mut place = 0;
+        for (p, (passage, effect)) in effects.iter().enumerate() {
+            let phases = fault.phases(*passage, *effect);
+            place += usize::from(!phases.is_empty());
+            if sparse && place % places.max(1) != f % places.max(1) {
+                continue;
+            }
+            let chosen: Vec<_> = if full || phases.is_empty() { phases } else { vec![phases[(f + p) % phases.len()]] };
+            cases.extend(chosen.into_iter().enumerate().map(|(h, phase)| {
+                let nth = 1 + (f + p + h) % effect.requests.writes.max(1);
+                Case { fault: fault.clone(), passage: *passage, phase, effect: *effect, nth }
+            }));
+        }
+    }
+    cases.retain(|case| only.split(' ').all(|word| case.to_string().contains(word)));
+    cases
+}

@@ -1,0 +1,43 @@
+#!/bin/sh
+# Stands before the real helm, which does what it always does, unless the desk has a scenario for this release: a line
+# in the file RELEASE.helm with a phase and a name. Each line is played once, one a run.
+#   before: in helm's place    during: helm is killed in the middle of what it does    after: when helm has done it
+desk='@DESK@' helm='@HELM@'
+[ "$1" = version ] && exec "$helm" "$@"
+release='' next=''
+for word in "$@"; do
+  if [ -n "$next" ]; then release=$word; break; fi
+  [ "$word" != -- ] || next=1
+done
+echo "$1" >>"$desk/$release.ran"
+# Two at a time must never be.
+last=$(cat "$desk/$release.pid" 2>/dev/null)
+if [ -n "$last" ] && grep -qsa -- "--namespace=$release" "/proc/$last/cmdline"; then echo "$last and $$" >>"$desk/$release.overlaps"; fi
+echo $$ >"$desk/$release.pid"
+[ -s "$desk/$release.helm" ] || exec "$helm" "$@"
+read -r phase scenario <"$desk/$release.helm"
+played() { sed -i 1d "$desk/$release.helm" && echo "$phase $scenario" >>"$desk/$release.played"; }
+play() {
+  case $scenario in
+  hangs) exec sleep 1000 ;;
+  garbage) printf '\377\376\000\033[31mError\007\n\n\200' >&2; exit 1 ;;
+  gigabyte) head -c 1073741824 /dev/zero | tr '\0' x >&2; exit 1 ;;
+  killed) kill -9 $$ ;;
+  *) cat "$scenario" >&2; exit 1 ;;
+  esac
+}
+case $phase in
+before) played; play ;;
+during)
+  exec 3<&0
+  "$helm" "$@" <&3 &
+  child=$!
+  while [ ! -e "$desk/$release.acting" ]; do kill -0 "$child" 2>/dev/null || exit 1; sleep 0.02; done
+  kill -9 "$child"
+  wait "$child" 2>/dev/null
+  rm "$desk/$release.acting"
+  played
+  play
+  ;;
+after) "$helm" "$@" || exit; played; play ;;
+esac

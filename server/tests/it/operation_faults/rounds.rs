@@ -1,0 +1,176 @@
+//! Faults of a whole server. A round has a store at each place where the fault shall strike: all are held there, then it
+//! strikes once, for all of them.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use futures::future::join_all;
+
+use super::fault::{Case, Fault};
+use super::passage::Phase;
+use super::stage::{Stage, Subject};
+use super::verdict::judge;
+use crate::harness::{Api, Hold, Postgres, Server, Set, Trick, Which, signal};
+
+/// How long a step may take to come to where it is held.
+const ARRIVES: Duration = Duration::from_secs(8);
+/// How long what is away stays away: longer than half a lease, so that helm feels it too.
+const AWAY: Duration = Duration::from_secs(3);
+
+/// A store at its place.
+struct Held<'a> {
+    case: &'a Case,
+    subject: Subject,
+    hold: Hold,
+    set: Option<Set>,
+}
+
+/// Plays the cases of one fault at once; says what is wrong with each afterwards.
+pub(super) async fn play(stage: &mut Stage, postgres: &Postgres, cases: &[Case]) -> Vec<(Case, Result<(), String>)> {
+    let mut results = Vec::new();
+    let mut held = Vec::new();
+    for (case, place) in cases.iter().zip(join_all(cases.iter().map(|case| wait_at(stage, case))).await) {
+        match place {
+            Ok(place) => held.push(place),
+            Err(problem) => results.push((case.clone(), Err(problem))),
+        }
+    }
+    // Answers are not held for long, or whoever waits for them gives up: so all at the same time.
+    join_all(held.iter_mut().filter(|place| place.case.phase == Phase::During).map(|place| hold_answer(stage, place)))
+        .await;
+    if let Some(fault) = cases.first().map(|case| &case.fault) {
+        strike(stage, postgres, fault, &held).await;
+    }
+    release(&held);
+    let stage = &*stage;
+    let ends = held.into_iter().map(|mut place| async move {
+        let missed = place.set.as_ref().is_some_and(|set| !set.has_struck());
+        let judged = judge(stage, place.case, &mut place.subject).await;
+        let judged = if missed { Err(format!("its answer was never held; {judged:?}")) } else { judged };
+        (place.case.clone(), judged)
+    });
+    results.extend(join_all(ends).await);
+    results
+}
+
+async fn wait_at<'a>(stage: &Stage, case: &'a Case) -> Result<Held<'a>, String> {
+    let mut subject = stage.prepare(case.passage.kind).await?;
+    let side = if case.phase == Phase::After { "after" } else { "before" };
+    let hold = stage.desk.hold(&subject.id, case.passage.step, side);
+    stage.embark(&mut subject, case.passage).await?;
+    stage.reached(&hold, &subject).await?;
+    Ok(Held { case, subject, hold, set: None })
+}
+
+async fn hold_answer(stage: &Stage, place: &mut Held<'_>) {
+    let writes = place.case.effect.requests.writes > 0;
+    let which = if writes { Which::Write(place.case.nth) } else { Which::Request(1) };
+    let set = place.set.insert(stage.gate.set(&place.subject.namespace(), which, Trick::Hold));
+    place.hold.release();
+    set.struck(ARRIVES).await;
+}
+
+fn release(held: &[Held<'_>]) {
+    for place in held {
+        place.hold.release();
+        place.set.iter().for_each(Set::release);
+    }
+}
+
+async fn strike(stage: &mut Stage, postgres: &Postgres, fault: &Fault, held: &[Held<'_>]) {
+    match fault {
+        Fault::ServerKilled => {
+            stage.lab.server.kill9();
+            stage.lab.server.restart().await;
+        }
+        Fault::AllKilled => {
+            let helpers = stage.lab.server.helpers();
+            stage.lab.server.kill9();
+            helpers.into_iter().for_each(|pid| signal(pid, "KILL"));
+            stage.lab.server.restart().await;
+        }
+        Fault::ServerStopped => {
+            signal(stage.lab.server.pid(), "TERM");
+            release(held);
+            stage.lab.server.terminate().await;
+            stage.lab.server.restart().await;
+        }
+        Fault::ServerPaused => pause(stage, held).await,
+        Fault::ApiAway => {
+            stage.gate.wire.cut();
+            release(held);
+            tokio::time::sleep(AWAY).await;
+            stage.gate.wire.mend();
+        }
+        Fault::PostgresRestarted => {
+            postgres.stop();
+            release(held);
+            tokio::time::sleep(AWAY).await;
+            postgres.start_again();
+        }
+        Fault::ClockJumps(hours) => {
+            stage.desk.set_clock(hours * 3600);
+            release(held);
+            join_all(held.iter().map(|place| stage.settle(&place.subject))).await;
+            stage.desk.set_clock(0);
+        }
+        Fault::DiskFull => {
+            let ballast = fill(&stage.lab.server);
+            release(held);
+            tokio::time::sleep(AWAY).await;
+            std::fs::remove_dir_all(ballast).expect("the ballast");
+        }
+        other => unreachable!("{other} is a fault of one store"),
+    }
+}
+
+/// Stops the server with SIGSTOP until another one has taken up what it held, then lets it go on where it was.
+async fn pause(stage: &mut Stage, held: &[Held<'_>]) {
+    signal(stage.lab.server.pid(), "STOP");
+    let mut other = Server::start(&stage.setup, &stage.lab.database).await;
+    let stores: Vec<_> = held.iter().map(|place| format!("'{}'", place.subject.uid)).collect();
+    let waiting = format!(
+        "SELECT count(*) FROM operations o JOIN stores s ON s.operation = o.id
+         WHERE s.uid IN ({}) AND o.claims < 2 AND o.state IN ('PENDING', 'RUNNING')",
+        stores.join(", ")
+    );
+    for _ in 0..300 {
+        if stores.is_empty() || stage.lab.database.value(&waiting).await == "0" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    signal(stage.lab.server.pid(), "CONT");
+    release(held);
+    let token = stage.lab.database.token("default", "viewer").await;
+    let api = Api::connect(other.address(), &token);
+    join_all(held.iter().map(|place| api.settle(&place.subject.id))).await;
+    other.terminate().await;
+}
+
+/// What starts a server whose helm files are on a small disk of their own; `None` where this machine does not allow it.
+pub(super) fn small_disk() -> Option<Vec<String>> {
+    let mount = "mkdir -p \"$0/storeplane-helm\" && \
+                 mount -t tmpfs -o size=64m,nr_inodes=20000 tmpfs \"$0/storeplane-helm\" && exec \"$@\"";
+    let words = ["unshare", "-rm", "sh", "-c", mount].map(str::to_owned).to_vec();
+    let probe = tempfile::tempdir().expect("a directory");
+    let mut try_it = std::process::Command::new("unshare");
+    try_it.args(&words[1..]).arg(probe.path()).arg("true");
+    try_it.status().is_ok_and(|status| status.success()).then_some(words)
+}
+
+/// Fills the server's small disk, with bytes and with files.
+fn fill(server: &Server) -> std::path::PathBuf {
+    let seen = server.dir().strip_prefix("/").expect("an absolute path");
+    let ballast = std::path::Path::new("/proc").join(server.pid().to_string()).join("root").join(seen);
+    let ballast = ballast.join("storeplane-helm/ballast");
+    std::fs::create_dir(&ballast).expect("a folder");
+    let mut file = std::fs::File::create(ballast.join("bytes")).expect("a file");
+    let block = vec![1; 64 * 1024];
+    while file.write_all(&block).is_ok() {}
+    let mut count = 0;
+    while std::fs::File::create(ballast.join(count.to_string())).is_ok() {
+        count += 1;
+    }
+    ballast
+}

@@ -1,0 +1,119 @@
+//! Faults of one store's operation. Many stores at a time, since they do not disturb each other.
+
+use std::time::Duration;
+
+use storeplane_core::operation::OperationKind;
+use tokio::sync::watch;
+
+use super::fault::{Case, Fault};
+use super::passage::Phase;
+use super::stage::{Stage, Subject};
+use super::verdict::judge;
+use crate::harness::{Hold, Set, Trick, Which};
+
+/// How long a fault may take to strike once the step is let go.
+const STRIKES: Duration = Duration::from_secs(60);
+
+/// What shows that a fault struck.
+enum Armed {
+    Gate(Set),
+    Wire(watch::Receiver<bool>),
+    Point(Hold),
+    /// It was done by the time that it is looked at.
+    Done,
+    Helm,
+}
+
+/// Plays a case; says what is wrong afterwards.
+pub(super) async fn play(stage: &Stage, case: &Case) -> Result<(), String> {
+    let mut subject = stage.prepare(case.passage.kind).await?;
+    let side = if is_armed_after(case) { "after" } else { "before" };
+    if case.fault == Fault::RunTwice {
+        let again = stage.desk.again(&subject.id, case.passage.step);
+        stage.embark(&mut subject, case.passage).await?;
+        return end(stage, case, &mut subject, Armed::Point(again)).await;
+    }
+    let hold = stage.desk.hold(&subject.id, case.passage.step, side);
+    stage.embark(&mut subject, case.passage).await?;
+    stage.reached(&hold, &subject).await?;
+    let armed = strike(stage, case, &mut subject, &hold).await?;
+    hold.release();
+    end(stage, case, &mut subject, armed).await
+}
+
+/// Some faults strike when the step is held; the others are set up before it and strike by themselves.
+fn is_armed_after(case: &Case) -> bool {
+    case.phase == Phase::After && matches!(case.fault, Fault::CommitLost | Fault::Cancelled | Fault::Deleted)
+}
+
+async fn strike(stage: &Stage, case: &Case, subject: &mut Subject, hold: &Hold) -> Result<Armed, String> {
+    let namespace = subject.namespace();
+    let writes = case.effect.requests.writes > 0;
+    Ok(match (&case.fault, case.phase) {
+        (Fault::ApiAnswers(code), phase) => {
+            let (which, trick) = match phase {
+                Phase::Before if *code == 409 => (Which::Write(1), Trick::Refuse(*code)),
+                Phase::Before => (Which::Request(1), Trick::Refuse(*code)),
+                Phase::During if writes => (Which::Write(case.nth), Trick::Deny(*code)),
+                Phase::During => (Which::Request(1), Trick::Deny(*code)),
+                Phase::After if *code == 409 => (Which::Write(2), Trick::Refuse(*code)),
+                Phase::After if writes => (Which::AfterWrite, Trick::Refuse(*code)),
+                Phase::After => (Which::Request(2), Trick::Refuse(*code)),
+            };
+            Armed::Gate(stage.gate.set(&namespace, which, trick))
+        }
+        (Fault::CommitLost, _) => {
+            Armed::Wire(stage.wire.as_ref().ok_or("there is no wire")?.lose_next_commit(subject.uid))
+        }
+        (Fault::Cancelled | Fault::Deleted, Phase::During) => {
+            let which = if writes { Which::Write(case.nth) } else { Which::Request(1) };
+            let mut set = stage.gate.set(&namespace, which, Trick::Hold);
+            hold.release();
+            if !set.struck(STRIKES).await {
+                return Err("the step did not come to where it was to be held".into());
+            }
+            ask(stage, case, subject).await?;
+            set.release();
+            Armed::Done
+        }
+        (Fault::Cancelled | Fault::Deleted, _) => {
+            ask(stage, case, subject).await?;
+            Armed::Done
+        }
+        (fault, phase) => {
+            let scenario = fault.scenario().ok_or("this is no fault of one store")?;
+            stage.play(subject, phase.as_str(), &scenario);
+            if phase == Phase::During {
+                let mut set = stage.gate.set(&namespace, Which::Write(case.nth), Trick::Hold);
+                hold.release();
+                let struck = set.struck(STRIKES).await;
+                stage.is_acting(subject);
+                set.release();
+                if !struck {
+                    return Err("helm did not come to where it was to be killed".into());
+                }
+            }
+            Armed::Helm
+        }
+    })
+}
+
+async fn ask(stage: &Stage, case: &Case, subject: &mut Subject) -> Result<(), String> {
+    match case.fault {
+        Fault::Deleted => stage.begin(subject, OperationKind::Delete).await.map(drop),
+        _ => stage.cancel(subject).await,
+    }
+}
+
+async fn end(stage: &Stage, case: &Case, subject: &mut Subject, armed: Armed) -> Result<(), String> {
+    let judged = judge(stage, case, subject).await;
+    stage.gate.clear(&subject.namespace());
+    let struck = match armed {
+        Armed::Gate(set) => set.has_struck(),
+        Armed::Wire(lost) => *lost.borrow(),
+        Armed::Point(hold) => hold.is_reached(),
+        Armed::Done => true,
+        Armed::Helm => stage.has_played(subject),
+    };
+    if struck { judged } else { Err(format!("the fault never struck; {judged:?}")) }
+}

@@ -1,0 +1,217 @@
+//! A server whose helm, API server, Postgres and worker the tests have in hand, and what they do with a store there.
+
+use std::path::PathBuf;
+
+use storeplane_core::operation::OperationKind;
+use storeplane_proto::v1::{CancelOperationRequest, Store, StoreState};
+use uuid::Uuid;
+
+use super::passage::{Effect, Passage};
+use crate::harness::{Api, Database, Desk, Gate, Hold, Lab, Setup, Wire, authority, env, fresh};
+
+pub(super) struct Stage {
+    pub(super) lab: Lab,
+    pub(super) setup: Setup,
+    pub(super) desk: Desk,
+    pub(super) gate: Gate,
+    pub(super) wire: Option<Wire>,
+}
+
+/// A store, and how often somebody successfully asked for a change of it.
+#[derive(Debug, Clone)]
+pub(super) struct Subject {
+    pub(super) id: String,
+    pub(super) uid: Uuid,
+    pub(super) mutations: usize,
+}
+
+impl Subject {
+    pub(super) fn namespace(&self) -> String {
+        format!("store-{}", self.id)
+    }
+}
+
+/// Helm's own words for a chart that it will never install.
+const HOPELESS: &str = "schema.txt";
+
+impl Stage {
+    /// `postgres` is a URL; `wired` lays the wire that loses answers between it and the server.
+    pub(super) async fn start(postgres: &str, wired: bool, launcher: Vec<String>) -> Self {
+        let desk = Desk::new();
+        let gate = Gate::before(&PathBuf::from(env("STOREPLANE_TEST_KUBECONFIG"))).await;
+        let wire = if wired { Some(Wire::to(authority(postgres)).await) } else { None };
+        let setup = Setup {
+            helm: wrapper(&desk, &env("STOREPLANE_TEST_HELM3")),
+            kubeconfig: gate.kubeconfig.clone(),
+            database_proxy: wire.as_ref().map(|wire| wire.address),
+            launcher,
+            ..Setup::small()
+        };
+        let setup = setup
+            .with("FAILPOINTS", desk.failpoints())
+            .with("STOREPLANE_LEASE_SECONDS", "3")
+            .with("STOREPLANE_HELM_TIMEOUT_SECONDS", "20")
+            .with("STOREPLANE_MAX_HELM_PROCESSES", "24");
+        let lab = setup.clone().start_on(Database::create_on(postgres).await).await;
+        Self { lab, setup, desk, gate, wire }
+    }
+
+    pub(super) fn api(&self) -> &Api {
+        &self.lab.api
+    }
+
+    /// A store that is as an operation of this kind finds it.
+    pub(super) async fn prepare(&self, kind: OperationKind) -> Result<Subject, String> {
+        let mut subject = Subject { id: fresh("fault"), uid: Uuid::nil(), mutations: 0 };
+        let wanted = match kind {
+            OperationKind::Create => return Ok(subject),
+            OperationKind::Delete => StoreState::Ready,
+            OperationKind::Retry => {
+                let text = format!("{}/src/helm/samples/helm3/{HOPELESS}", env!("CARGO_MANIFEST_DIR"));
+                self.play(&subject, "after", &text);
+                StoreState::Failed
+            }
+        };
+        self.begin(&mut subject, OperationKind::Create).await?;
+        let store = self.settle(&subject).await?;
+        if store.state() != wanted {
+            return Err(format!("it was to become {wanted:?} first and is {:?}: {}", store.state(), store.message));
+        }
+        Ok(subject)
+    }
+
+    /// Sets up what helm plays at its next run for this store.
+    pub(super) fn play(&self, subject: &Subject, phase: &str, scenario: &str) {
+        self.play_all(subject, &[format!("{phase} {scenario}")]);
+    }
+
+    /// The same for its next runs, a line each.
+    pub(super) fn play_all(&self, subject: &Subject, lines: &[String]) {
+        let file = self.desk.path().join(format!("{}.helm", subject.namespace()));
+        std::fs::write(file, lines.join("\n") + "\n").expect("a scenario");
+    }
+
+    /// True once all that was set up was played.
+    pub(super) fn has_played(&self, subject: &Subject) -> bool {
+        let file = self.desk.path().join(format!("{}.helm", subject.namespace()));
+        std::fs::read_to_string(file).is_ok_and(|left| left.is_empty())
+    }
+
+    /// Tells the scenario that helm is in the middle of what it does.
+    pub(super) fn is_acting(&self, subject: &Subject) {
+        std::fs::write(self.desk.path().join(format!("{}.acting", subject.namespace())), "").expect("a word");
+    }
+
+    /// True until the scenario heard that.
+    pub(super) fn is_waiting_to_act(&self, subject: &Subject) -> bool {
+        self.desk.path().join(format!("{}.acting", subject.namespace())).exists()
+    }
+
+    /// Helms that worked on this store at the same time; empty, unless a promise is broken.
+    pub(super) fn overlaps(&self, subject: &Subject) -> String {
+        let file = self.desk.path().join(format!("{}.overlaps", subject.namespace()));
+        std::fs::read_to_string(file).unwrap_or_default()
+    }
+
+    /// The chart of every store here.
+    pub(super) fn chart(&self) -> String {
+        self.setup.charts.join("sample").display().to_string()
+    }
+
+    /// Asks for an operation of this kind.
+    pub(super) async fn begin(&self, subject: &mut Subject, kind: OperationKind) -> Result<Store, String> {
+        let store = match kind {
+            OperationKind::Create => self.api().create(Api::wanted(&subject.id)).await,
+            OperationKind::Retry => self.api().retry(&subject.id).await,
+            OperationKind::Delete => self.api().delete(&subject.id).await,
+        };
+        let store = store.map_err(|status| format!("{} was refused: {status}", kind.as_str()))?;
+        subject.uid = store.uid.parse().map_err(|_| "a store without a uid".to_owned())?;
+        subject.mutations += 1;
+        Ok(store)
+    }
+
+    /// Asks for an operation that comes by this passage.
+    pub(super) async fn embark(&self, subject: &mut Subject, passage: Passage) -> Result<(), String> {
+        if !passage.undoing {
+            return self.begin(subject, passage.kind).await.map(drop);
+        }
+        let turn = self.desk.hold(&subject.id, Passage::turning_point(passage.kind), "before");
+        self.begin(subject, passage.kind).await?;
+        self.reached(&turn, subject).await?;
+        self.cancel(subject).await?;
+        turn.release();
+        Ok(())
+    }
+
+    /// Waits until a worker is held there; else says how the store is.
+    pub(super) async fn reached(&self, hold: &Hold, subject: &Subject) -> Result<(), String> {
+        let Err(problem) = hold.reached().await else { return Ok(()) };
+        let store = self.api().get(&subject.id).await.map_err(|status| format!("{problem}; {status}"))?;
+        Err(format!("{problem}: {} {} {}", store.state().as_str_name(), store.reason, store.message))
+    }
+
+    pub(super) async fn cancel(&self, subject: &mut Subject) -> Result<(), String> {
+        let store = self.api().get(&subject.id).await.map_err(|status| status.to_string())?;
+        let request = CancelOperationRequest { operation_id: store.operation, ..CancelOperationRequest::default() };
+        let cancelled = self.api().operations.clone().cancel_operation(request).await;
+        cancelled.map_err(|status| format!("the cancellation was refused: {status}"))?;
+        subject.mutations += 1;
+        Ok(())
+    }
+
+    /// Waits until nothing is at work on the store; every event must have come once.
+    pub(super) async fn settle(&self, subject: &Subject) -> Result<Store, String> {
+        let (store, seen) = self.api().settle(&subject.id).await;
+        let all: Vec<i64> = (1..=store.last_sequence).collect();
+        if seen.sequences() == all { Ok(store) } else { Err(format!("a watch told {:?}", seen.sequences())) }
+    }
+
+    /// What each step does to the world, seen once without any fault.
+    pub(super) async fn survey(&self) -> Result<Vec<(Passage, Effect)>, String> {
+        let ways = OperationKind::ALL.into_iter().flat_map(|kind| [(kind, false), (kind, true)]);
+        let ways = ways.filter(|(kind, undoing)| !Passage::of(*kind, *undoing).is_empty());
+        let surveys = ways.map(|(kind, undoing)| self.survey_one(kind, undoing));
+        let seen: Result<Vec<_>, String> = futures::future::join_all(surveys).await.into_iter().collect();
+        Ok(seen?.into_iter().flatten().collect())
+    }
+
+    async fn survey_one(&self, kind: OperationKind, undoing: bool) -> Result<Vec<(Passage, Effect)>, String> {
+        let mut subject = self.prepare(kind).await?;
+        let passages = Passage::of(kind, undoing);
+        let sides = |passage: &Passage| ["before", "after"].map(|side| self.desk.hold(&subject.id, passage.step, side));
+        let holds: Vec<_> = passages.iter().map(sides).collect();
+        let first = passages.first().copied().ok_or("an operation without steps")?;
+        self.embark(&mut subject, first).await?;
+        let mut effects = Vec::new();
+        for (passage, [before, after]) in passages.iter().zip(&holds) {
+            before.reached().await?;
+            let _ = (self.gate.take_seen(&subject.namespace()), self.take_helms(&subject));
+            before.release();
+            after.reached().await?;
+            let requests = self.gate.take_seen(&subject.namespace());
+            effects.push((*passage, Effect { helms: self.take_helms(&subject), requests }));
+            after.release();
+        }
+        self.settle(&subject).await?;
+        Ok(effects)
+    }
+
+    /// How often helm ran for this store since this was last asked.
+    fn take_helms(&self, subject: &Subject) -> usize {
+        let file = self.desk.path().join(format!("{}.ran", subject.namespace()));
+        let runs = std::fs::read_to_string(&file).unwrap_or_default().lines().count();
+        let _ = std::fs::remove_file(file);
+        runs
+    }
+}
+
+/// The script before the real helm.
+fn wrapper(desk: &Desk, helm: &str) -> String {
+    use std::os::unix::fs::PermissionsExt as _;
+    let text = include_str!("helm.sh").replace("@DESK@", &desk.path().display().to_string()).replace("@HELM@", helm);
+    let path = desk.path().join("helm");
+    std::fs::write(&path, text).expect("a script");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("a script");
+    path.display().to_string()
+}

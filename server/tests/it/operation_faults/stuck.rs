@@ -1,0 +1,165 @@
+//! Releases and namespaces in every state in which helm or somebody else may leave them. Each is brought about as it
+//! comes about: by a helm that is killed, a person with helm, a namespace that somebody deletes.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, Patch, PatchParams, PostParams};
+use serde_json::json;
+use storeplane_core::operation::{OperationKind, Step};
+use storeplane_proto::v1::StoreState;
+
+use super::stage::{Stage, Subject};
+use crate::harness::{Trick, Which, env};
+
+/// How long a helm may take to come to where it is killed.
+const STRIKES: Duration = Duration::from_secs(60);
+
+async fn stage() -> Stage {
+    Stage::start(&env("STOREPLANE_TEST_DATABASE_URL"), false, Vec::new()).await
+}
+
+/// Kills helms of this store, one after another, each when it has made so many changes.
+async fn kill_helms(stage: &Stage, subject: &Subject, after_writes: &[usize]) {
+    let lines: Vec<_> = after_writes.iter().map(|_| "during killed".to_owned()).collect();
+    stage.play_all(subject, &lines);
+    for writes in after_writes {
+        let mut set = stage.gate.set(&subject.namespace(), Which::Write(*writes), Trick::Hold);
+        assert!(set.struck(STRIKES).await, "helm came to where it is killed");
+        stage.is_acting(subject);
+        set.release();
+        while stage.is_waiting_to_act(subject) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// Begins an operation whose helms are killed; gives how the store ended and what was told of it.
+async fn with_killed_helms(
+    stage: &Stage,
+    subject: &mut Subject,
+    kind: OperationKind,
+    step: Step,
+    after_writes: &[usize],
+) -> (StoreState, String) {
+    let hold = stage.desk.hold(&subject.id, step, "before");
+    stage.begin(subject, kind).await.unwrap();
+    hold.reached().await.unwrap();
+    hold.release();
+    kill_helms(stage, subject, after_writes).await;
+    let (store, seen) = stage.api().settle(&subject.id).await;
+    (store.state(), seen.text())
+}
+
+async fn is_deployed(stage: &Stage, subject: &Subject) {
+    stage.lab.kubernetes.assert_installed(&subject.id).await;
+    stage.lab.database.assert_sound().await;
+    stage.lab.kubernetes.drop_namespace(&subject.namespace()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_killed_helms_leave_pending_is_repaired_and_told() {
+    let stage = stage().await;
+    let mut subject = stage.prepare(OperationKind::Create).await.unwrap();
+    let (state, told) = with_killed_helms(&stage, &mut subject, OperationKind::Create, Step::Install, &[2]).await;
+    assert_eq!(state, StoreState::Ready, "{told}");
+    assert!(told.contains("was left pending-install; it is removed"), "{told}");
+    is_deployed(&stage, &subject).await;
+
+    // An upgrade is killed, and then the rollback that repairs it.
+    let mut subject = stage.prepare(OperationKind::Retry).await.unwrap();
+    let (state, told) = with_killed_helms(&stage, &mut subject, OperationKind::Retry, Step::Install, &[1, 1]).await;
+    assert_eq!(state, StoreState::Ready, "{told}");
+    assert!(told.contains("was left pending-upgrade; it is rolled back"), "{told}");
+    assert!(told.contains("was left pending-rollback; it is rolled back"), "{told}");
+    is_deployed(&stage, &subject).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_half_uninstalled_release_is_uninstalled() {
+    let stage = stage().await;
+    let mut subject = stage.prepare(OperationKind::Delete).await.unwrap();
+    // The first change is the fence, the second is helm's note that it begins.
+    let (state, told) = with_killed_helms(&stage, &mut subject, OperationKind::Delete, Step::Uninstall, &[3]).await;
+    assert_eq!(state, StoreState::Deleted, "{told}");
+    stage.lab.kubernetes.assert_gone(&subject.id).await;
+    stage.lab.database.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_of_somebody_else_under_our_name_is_refused_and_left_alone() {
+    let stage = stage().await;
+    let mut subject = stage.prepare(OperationKind::Create).await.unwrap();
+    let namespace = subject.namespace();
+    let hold = stage.desk.hold(&subject.id, Step::Install, "before");
+    stage.begin(&mut subject, OperationKind::Create).await.unwrap();
+    hold.reached().await.unwrap();
+    helm(&["install", &namespace, "--set", "store.displayName=theirs", &stage.chart(), "--namespace", &namespace]);
+    hold.release();
+
+    let (store, seen) = stage.api().settle(&subject.id).await;
+
+    assert_eq!((store.state(), store.reason.as_str()), (StoreState::Failed, "NOT_OURS"), "{}", seen.text());
+    assert!(store.details.join("\n").contains(&format!("helm uninstall {namespace} -n {namespace}")), "{store:?}");
+    assert_eq!(stage.lab.kubernetes.releases(&namespace).await, [format!("{namespace} deployed")]);
+    let texts = stage.lab.kubernetes.configuration(&namespace).await;
+    assert!(texts.contains(&"theirs".to_owned()), "it is as they made it: {texts:?}");
+
+    helm(&["uninstall", &namespace, "--namespace", &namespace]);
+    stage.begin(&mut subject, OperationKind::Retry).await.unwrap();
+    assert_eq!(stage.settle(&subject).await.unwrap().state(), StoreState::Ready);
+    is_deployed(&stage, &subject).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_somebody_deletes_under_a_creation_fails_it_with_that_cause() {
+    let stage = stage().await;
+    let mut subject = stage.prepare(OperationKind::Create).await.unwrap();
+    let hold = stage.desk.hold(&subject.id, Step::Install, "before");
+    stage.begin(&mut subject, OperationKind::Create).await.unwrap();
+    hold.reached().await.unwrap();
+    stage.lab.kubernetes.drop_namespace(&subject.namespace()).await;
+    hold.release();
+
+    let (store, seen) = stage.api().settle(&subject.id).await;
+
+    // Whether helm came before or after its end.
+    if store.state() != StoreState::Ready {
+        assert_eq!((store.state(), store.reason.as_str()), (StoreState::Failed, "CREATION_REFUSED"), "{}", seen.text());
+        assert!(store.message.contains("the namespace is"), "{}", store.message);
+        stage.begin(&mut subject, OperationKind::Retry).await.unwrap();
+        assert_eq!(stage.settle(&subject).await.unwrap().state(), StoreState::Ready);
+    }
+    is_deployed(&stage, &subject).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_a_finalizer_keeps_says_which_and_goes_when_it_is_answered() {
+    let stage = stage().await;
+    let mut subject = stage.prepare(OperationKind::Delete).await.unwrap();
+    let maps: Api<ConfigMap> =
+        Api::namespaced(stage.lab.kubernetes.cluster.client().await.unwrap(), &subject.namespace());
+    let held = json!({"metadata": {"name": "held", "finalizers": ["example.com/keep"]}});
+    maps.create(&PostParams::default(), &serde_json::from_value(held).unwrap()).await.unwrap();
+
+    stage.begin(&mut subject, OperationKind::Delete).await.unwrap();
+    stage.api().until_told(&subject.id, "WAITING NAMESPACE_GONE").await;
+    let waiting = stage.api().get(&subject.id).await.unwrap();
+
+    assert_eq!((waiting.state(), waiting.reason.as_str()), (StoreState::Deleting, "NAMESPACE_STUCK"));
+    assert!(waiting.details.join("\n").contains("example.com/keep"), "{waiting:?}");
+    let free = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    maps.patch("held", &PatchParams::default(), &free).await.unwrap();
+    assert_eq!(stage.settle(&subject).await.unwrap().state(), StoreState::Deleted);
+    stage.lab.kubernetes.assert_gone(&subject.id).await;
+    stage.lab.database.assert_sound().await;
+}
+
+fn helm(words: &[&str]) {
+    let output = std::process::Command::new(env("STOREPLANE_TEST_HELM3"))
+        .args(words)
+        .env("KUBECONFIG", env("STOREPLANE_TEST_KUBECONFIG"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -1,0 +1,89 @@
+//! What is in the cluster and belongs to no store: reported once, and never touched.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use storeplane_core::ids::{StoreUid, Tenant};
+use storeplane_proto::v1::StoreState;
+use storeplane_server::kube::{Cluster, ClusterConfig, NamespaceSpec};
+
+use crate::harness::{Lab, Setup, env, fresh};
+use crate::kube_support::{helm, kubeconfig};
+
+/// Lines of the server's log about a namespace.
+fn told(lab: &Lab, event: &str, namespace: &str) -> usize {
+    let log = lab.server.log();
+    log.lines().filter(|line| line.contains(event) && line.contains(&format!("namespace=\"{namespace}\""))).count()
+}
+
+async fn until_told(lab: &Lab, event: &str, namespace: &str) {
+    let began = Instant::now();
+    while told(lab, event, namespace) == 0 {
+        assert!(began.elapsed() < Duration::from_secs(30), "{event} of {namespace} is not told:\n{}", lab.server.log());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// A chart of nothing.
+fn empty_chart() -> tempfile::TempDir {
+    let chart = tempfile::tempdir().unwrap();
+    std::fs::write(chart.path().join("Chart.yaml"), "{apiVersion: v2, name: empty, version: 1.0.0}\n").unwrap();
+    chart
+}
+
+fn orphans(lab: &Lab, instance: &str) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_storeplane-server"))
+        .arg("orphans")
+        .env_clear()
+        .env("DATABASE_URL", &lab.database.url)
+        .env("KUBECONFIG", kubeconfig())
+        .env("STOREPLANE_INSTANCE", instance)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn what_belongs_to_no_store_is_reported_once_and_stays() {
+    let instance = fresh("instance");
+    let lab = Setup::default().with("STOREPLANE_INSTANCE", instance.as_str()).start().await;
+    let cluster = Cluster::new(ClusterConfig { kubeconfig: Some(kubeconfig()), ..ClusterConfig::new(&instance) });
+    let (id, chart) = (fresh("ghost"), empty_chart());
+    let store = lab.api.ready(&id).await;
+    assert!(orphans(&lab, &instance).contains("belongs to a store"));
+    lab.api.delete(&id).await.unwrap();
+    assert_eq!(lab.api.settle(&id).await.0.state(), StoreState::Deleted);
+
+    // The deleted store's namespace comes back, with a release; and in a live store's namespace there is a strange one.
+    let spec = NamespaceSpec {
+        name: store.namespace.clone(),
+        store_id: id.parse().unwrap(),
+        store_uid: StoreUid(store.uid.parse().unwrap()),
+        tenant: Tenant::default(),
+        fence: 9,
+    };
+    cluster.ensure_namespace(&spec).await.unwrap();
+    let live = lab.api.ready(&fresh("alive")).await;
+    for (release, namespace) in [(&spec.name, &spec.name), (&"strange".to_owned(), &live.namespace)] {
+        let arguments = ["install", release, chart.path().to_str().unwrap(), "--namespace", namespace];
+        helm(&env("STOREPLANE_TEST_HELM3"), &arguments).await;
+    }
+    until_told(&lab, "ORPHAN_FOUND", &spec.name).await;
+    until_told(&lab, "ORPHAN_FOUND", &live.namespace).await;
+
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!((told(&lab, "ORPHAN_FOUND", &spec.name), told(&lab, "ORPHAN_FOUND", &live.namespace)), (1, 1));
+    assert!(lab.kubernetes.has_namespace(&spec.name).await, "nothing removes it");
+    assert_eq!(lab.kubernetes.releases(&spec.name).await, [format!("{} deployed", spec.name)]);
+    let listed = orphans(&lab, &instance);
+    let lines: Vec<_> = listed.lines().filter(|line| line.contains(&spec.name) || line.contains("strange")).collect();
+    assert_eq!(lines.len(), 2, "{listed}");
+    assert!(listed.contains(&store.uid) && !listed.contains(&format!("namespace  {}", live.namespace)), "{listed}");
+    assert_eq!(lab.api.get(&live.store_id).await.unwrap().state(), StoreState::Ready, "its own release is well");
+
+    cluster.delete_namespace(&spec.name, spec.store_uid).await.unwrap();
+    until_told(&lab, "ORPHAN_GONE", &spec.name).await;
+    lab.api.delete(&live.store_id).await.unwrap();
+    lab.api.settle(&live.store_id).await;
+}

@@ -1,0 +1,210 @@
+//! What is kept for a time only: what goes, what stays, and that nobody is told half of it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use storeplane_core::error::{PortError, Refusal};
+use storeplane_core::event::{Cursor, Oldest};
+use storeplane_core::ports::Clock;
+use storeplane_server::postgres::{EventLog, Keep, Removed, Retention};
+use time::OffsetDateTime;
+
+use crate::harness::{Database, Write, Writer};
+
+const DAY: Duration = Duration::from_hours(24);
+const KEEP: Keep = Keep { events: Duration::from_hours(90 * 24), operations: Duration::from_hours(90 * 24) };
+
+/// A clock that stands until it is moved.
+struct Hands(Mutex<OffsetDateTime>);
+
+impl Clock for Hands {
+    fn now(&self) -> OffsetDateTime {
+        *self.0.lock().unwrap()
+    }
+}
+
+struct Scene {
+    database: Database,
+    clock: Arc<Hands>,
+    writer: Writer,
+    retention: Retention,
+    log: EventLog,
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let database = Database::create().await;
+        let clock = Arc::new(Hands(Mutex::new(OffsetDateTime::now_utc())));
+        let shared: Arc<dyn Clock> = Arc::<Hands>::clone(&clock);
+        let writer = Writer::with_clock(&database.url, 2, Arc::clone(&shared)).await;
+        let retention = Retention::new(database.pool.clone(), shared, KEEP);
+        let log = EventLog::new(database.pool.clone());
+        Self { database, clock, writer, retention, log }
+    }
+
+    fn pass(&self, time: Duration) {
+        *self.clock.0.lock().unwrap() += time;
+    }
+
+    fn turn_back(&self, time: Duration) {
+        *self.clock.0.lock().unwrap() -= time;
+    }
+
+    async fn sequences(&self, store: &str) -> String {
+        let sql =
+            format!("SELECT string_agg(sequence::text, ' ' ORDER BY sequence) FROM events WHERE store_id = '{store}'");
+        self.database.value(&sql).await
+    }
+
+    /// Many events of one store that are old, without the server's ways.
+    async fn pile_up(&self, store: &str, count: usize) {
+        self.database
+            .execute(&format!(
+                "INSERT INTO events (store, sequence, store_id, tenant, at, kind, step, message, details)
+                 SELECT uid, n, store_id, tenant, now() - interval '91 days', 'WAITING', '', '', '{{}}'
+                 FROM stores, generate_series(2, {count}) n WHERE store_id = '{store}';
+                 UPDATE events SET at = now() - interval '91 days' WHERE store_id = '{store}';
+                 UPDATE stores SET last_sequence = {count} WHERE store_id = '{store}'"
+            ))
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn events_and_ended_operations_go_when_their_time_is_up_and_what_is_needed_stays() {
+    let scene = Scene::set().await;
+    let quiet = scene.writer.ready("quiet", "default").await;
+    let busy = scene.writer.ready("busy", "default").await;
+    let old = scene.writer.operate("default", "busy").await.operation;
+    let audit = "SELECT count(*) FROM audit_events";
+    scene.database.token("default", "viewer").await;
+    scene.pass(DAY * 50);
+    let young = scene.writer.operate("default", "busy").await.operation;
+    scene.pass(DAY * 39);
+    assert_eq!(
+        scene.retention.round().await.unwrap(),
+        Removed { requests: 2, ..Removed::default() },
+        "89 days are kept"
+    );
+    let last = scene.writer.operate("default", "busy").await.operation;
+    let audited = scene.database.value(audit).await;
+    scene.pass(DAY * 2);
+
+    let removed = scene.retention.round().await.unwrap();
+
+    assert_eq!((removed.events, removed.operations), (3, 2));
+    assert_eq!((scene.sequences("quiet").await, scene.sequences("busy").await), (String::new(), "3 4".to_owned()));
+    let operations = scene.database.value("SELECT string_agg(id::text, ' ' ORDER BY created_at) FROM operations").await;
+    assert!(!operations.contains(&old.id.to_string()), "{operations}");
+    assert!(operations.contains(&young.id.to_string()) && operations.contains(&last.id.to_string()), "{operations}");
+    assert_eq!(
+        scene.database.value("SELECT count(*) FROM stores JOIN operations ON operations.id = operation").await,
+        "2"
+    );
+    assert_eq!(scene.database.value(audit).await, audited, "the audit log is for ever");
+    // A store of which nothing is kept can still be worked on, and goes on counting.
+    let next = scene.writer.write("default", "quiet", &Write::of(1)).await.unwrap();
+    assert_eq!(next.store.last_sequence, 2);
+    assert_eq!(scene.log.after(quiet, 0, 10).await.unwrap().events[0].sequence, 2);
+    assert_eq!(scene.log.after(busy, 2, 10).await.unwrap().events.len(), 2);
+    let Err(PortError::Refused(Refusal::CursorExpired { oldest })) = scene.log.after(busy, 1, 10).await else {
+        panic!("event 2 is gone, and nobody says so")
+    };
+    assert_eq!(oldest, Oldest::Sequence(2));
+}
+
+#[tokio::test]
+async fn an_operation_that_a_request_id_leads_to_is_kept_as_long_as_that() {
+    let scene = Scene::set().await;
+    let short = Keep { events: Duration::from_secs(1), operations: Duration::from_secs(1) };
+    let retention = Retention::new(scene.database.pool.clone(), Arc::<Hands>::clone(&scene.clock) as _, short);
+    scene.writer.ready("tea", "default").await;
+    for _ in 0..3 {
+        scene.writer.operate("default", "tea").await;
+    }
+    scene.pass(DAY / 2);
+    assert_eq!(retention.round().await.unwrap().operations, 1, "the one that nobody has a request id of");
+    scene.pass(DAY);
+    let removed = retention.round().await.unwrap();
+    assert_eq!((removed.requests, removed.operations), (3, 2), "all but the store's last");
+}
+
+#[tokio::test]
+async fn one_round_is_bounded_and_replicas_share_the_work() {
+    let scene = Scene::set().await;
+    scene.writer.ready("pile", "default").await;
+    scene.pile_up("pile", 45_000).await;
+
+    let one = scene.retention.round().await.unwrap();
+    assert_eq!(one.events, 20_000);
+    assert_eq!(scene.database.value("SELECT min(sequence) FROM events").await, "20001");
+    let mut removed = one.events;
+    for _ in 0..20 {
+        let rounds = (0..3).map(|_| scene.retention.round());
+        let rounds = futures::future::join_all(rounds).await;
+        removed += rounds.into_iter().map(|round| round.unwrap().events).sum::<u64>();
+    }
+    assert_eq!((removed, scene.database.value("SELECT count(*) FROM events").await.as_str()), (45_000, "0"));
+}
+
+#[tokio::test]
+async fn clocks_that_disagree_leave_no_hole() {
+    let scene = Scene::set().await;
+    let uid = scene.writer.ready("tea", "default").await;
+    for away in [Duration::ZERO, DAY * 365, Duration::ZERO, DAY] {
+        scene.pass(away);
+        scene.writer.write("default", "tea", &Write::of(1)).await.unwrap();
+        scene.turn_back(away);
+    }
+    scene.pass(DAY * 91);
+
+    scene.retention.round().await.unwrap();
+    assert_eq!(scene.sequences("tea").await, "3 4 5", "what follows one from the future waits for it");
+    assert_eq!(scene.log.after(uid, 2, 10).await.unwrap().events.len(), 3);
+    scene.pass(DAY * 365);
+    scene.retention.round().await.unwrap();
+    assert_eq!(scene.sequences("tea").await, "");
+}
+
+#[tokio::test]
+async fn a_reader_is_never_told_half_of_what_was() {
+    let scene = Scene::set().await;
+    let uid = scene.writer.ready("pile", "default").await;
+    scene.pile_up("pile", 20_000).await;
+    let first = scene.log.after_cursor(Cursor::default(), 1).await.unwrap()[0].cursor;
+    // Both begin slowly at the first event, while all of them are removed.
+    let by_sequence = async {
+        let mut told = 1;
+        loop {
+            match scene.log.after(uid, told, 10).await {
+                Ok(kept) => {
+                    let sequences: Vec<_> = kept.events.iter().map(|event| event.sequence).collect();
+                    assert_eq!(sequences, (told + 1..=told + 10).collect::<Vec<_>>());
+                    told += 10;
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                Err(error) => return error,
+            }
+        }
+    };
+    let by_cursor = async {
+        let (mut told, mut cursor) = (1, first);
+        loop {
+            match scene.log.after_cursor(cursor, 10).await {
+                Ok(events) => {
+                    let sequences: Vec<_> = events.iter().map(|event| event.sequence).collect();
+                    assert_eq!(sequences, (told + 1..=told + 10).collect::<Vec<_>>());
+                    (told, cursor) = (told + 10, events[9].cursor);
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                Err(error) => return error,
+            }
+        }
+    };
+
+    let (one, all, removed) = tokio::join!(by_sequence, by_cursor, scene.retention.round());
+
+    assert_eq!(removed.unwrap().events, 20_000);
+    let expired = |error| matches!(error, PortError::Refused(Refusal::CursorExpired { .. }));
+    assert!(expired(one) && expired(all));
+}

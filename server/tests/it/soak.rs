@@ -1,0 +1,100 @@
+//! Servers that are killed, stopped, paused and started at random, under a load of random commands, with watchers
+//! attached. Afterwards everything that a client was told must be true: rows, releases, namespaces, events.
+//!
+//! - `load`: clients, and what each was told. `havoc`: what happens to the servers. `watchers`: who saw which event.
+//! - `audit`: what must be true at the end.
+//!
+//! Short in `make test`; `make soak MINUTES=10` (`dev/soak`) is the long one. A run prints its seed, and
+//! `STOREPLANE_SOAK_SEED` repeats its history: the commands and the kills, though not the timing of the machine.
+
+mod audit;
+mod havoc;
+mod load;
+mod watchers;
+
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use storeplane_client::Client;
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::{Balancer, Database, Kubernetes, Server, Setup, fresh, say};
+use havoc::Havoc;
+use load::Load;
+use watchers::Watchers;
+
+/// How long the short ones last.
+const SHORT: Duration = Duration::from_secs(20);
+/// Clients at a time.
+const CLIENTS: u64 = 8;
+/// Watchers of everything.
+const WATCHERS: usize = 4;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_servers_keep_their_word_while_they_are_killed() {
+    soak(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_servers_keep_their_word_while_they_are_killed() {
+    soak(3).await;
+}
+
+async fn soak(replicas: usize) {
+    let lasts = number("STOREPLANE_SOAK_SECONDS").map_or(SHORT, Duration::from_secs);
+    let seed = number("STOREPLANE_SOAK_SEED").unwrap_or_else(rand::random);
+    say(&format!("soak: {replicas} servers, {} s, seed {seed}", lasts.as_secs()));
+    let instance = fresh("soak");
+    let setup = Setup::small()
+        .with("STOREPLANE_LEASE_SECONDS", "3")
+        .with("STOREPLANE_INSTANCE", &instance)
+        .with("STOREPLANE_SHUTDOWN_SECONDS", "5");
+    let kubernetes = Kubernetes::of(&setup.kubeconfig, &instance);
+    let database = Database::create().await;
+    let token = database.token("default", "operator").await;
+    let mut servers = Vec::new();
+    for _ in 0..replicas {
+        servers.push(Server::start(&setup, &database).await);
+    }
+    let balancer = Balancer::before(servers.iter().map(Server::address).collect()).await;
+    let client = || Client::connect(&balancer.address.to_string(), &token).expect("an address");
+
+    let watchers = Watchers::start(balancer.address, &token, WATCHERS).await;
+    let stop = CancellationToken::new();
+    let mut havoc = Havoc::new(servers, StdRng::seed_from_u64(seed));
+    let loads = (0..CLIENTS).map(|n| {
+        let random = StdRng::seed_from_u64(seed ^ (n + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        tokio::spawn(Load::new(client(), watchers.clone(), random).run(stop.clone()))
+    });
+    let loads: Vec<_> = loads.collect();
+    havoc.rage(lasts).await;
+    stop.cancel();
+    let mut told = Vec::new();
+    for load in loads {
+        told.push(load.await.expect("a client that did not panic"));
+    }
+
+    let settling = Instant::now();
+    audit::settled(&database).await;
+    let settled = settling.elapsed();
+    let seen = watchers.end(&database).await;
+    let problems = audit::audit(&database, &kubernetes, &told, &seen).await;
+    say(&format!(
+        "soak: {replicas} servers, {} s, seed {seed}: {}; {}; {}; settled {:.1} s after the last command",
+        lasts.as_secs(),
+        load::summary(&told),
+        havoc.summary(),
+        seen.summary(),
+        settled.as_secs_f64()
+    ));
+    kubernetes.drop_all().await;
+    if !problems.is_empty() {
+        havoc.print_logs();
+        panic!("seed {seed}:\n{}", problems.join("\n"));
+    }
+}

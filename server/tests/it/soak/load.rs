@@ -1,0 +1,147 @@
+//! Clients who create, delete, retry and cancel at random, and note what they were told.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rand::Rng as _;
+use rand::rngs::StdRng;
+use storeplane_client::{Client, Error, v1};
+use tokio_util::sync::CancellationToken;
+
+use super::watchers::Watchers;
+use crate::harness::fresh;
+
+/// Stores that one client has at a time.
+const STORES: usize = 3;
+
+/// What one client was told.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Stores that it was told it has, by uid.
+    pub(super) created: Vec<v1::Store>,
+    /// Stores of which it was told that they are being deleted.
+    pub(super) deleted: Vec<String>,
+    /// Operations of which it was told that they begin.
+    pub(super) begun: Vec<String>,
+    /// Operations of which it was told that they will be cancelled.
+    pub(super) cancelled: Vec<String>,
+    /// How often it did what.
+    pub(super) counts: BTreeMap<&'static str, usize>,
+    /// Answers that make no sense.
+    pub(super) nonsense: Vec<String>,
+}
+
+pub(super) struct Load {
+    client: Client,
+    watchers: Watchers,
+    random: StdRng,
+    /// Ids, with the uid that was told.
+    stores: Vec<(String, String)>,
+    told: Told,
+}
+
+impl Load {
+    pub(super) fn new(client: Client, watchers: Watchers, random: StdRng) -> Self {
+        Self { client, watchers, random, stores: Vec::new(), told: Told::default() }
+    }
+
+    pub(super) async fn run(mut self, stop: CancellationToken) -> Told {
+        while !stop.is_cancelled() {
+            let pause = Duration::from_millis(self.random.random_range(50..1500));
+            tokio::time::sleep(pause).await;
+            let choice = self.random.random_range(0..100);
+            if self.stores.is_empty() || (choice < 35 && self.stores.len() < STORES) {
+                self.create().await;
+                continue;
+            }
+            let at = self.random.random_range(0..self.stores.len());
+            let (id, uid) = self.stores[at].clone();
+            match choice {
+                0..60 => self.delete(at, id, uid).await,
+                60..80 => self.retry(&id).await,
+                _ => self.cancel(&id).await,
+            }
+        }
+        self.told
+    }
+
+    fn count(&mut self, what: &'static str) {
+        *self.told.counts.entry(what).or_default() += 1;
+    }
+
+    /// What an error means: a refusal of the server is an answer, and one that these reasons explain.
+    fn failed(&mut self, what: &'static str, error: &Error, reasons: &[&str]) {
+        if error.is_unavailable() {
+            self.count("unanswered");
+        } else if error.reason().is_some_and(|reason| reasons.contains(&reason.as_str())) {
+            self.count("refused");
+        } else {
+            self.told.nonsense.push(format!("{what}: {error:?}"));
+        }
+    }
+
+    async fn create(&mut self) {
+        let id = fresh("soak");
+        let store = v1::Store { display_name: "Soak".into(), admin_email: "a@b.co".into(), ..v1::Store::default() };
+        match self.client.create_store(&id, store).await {
+            Ok(store) => {
+                self.count("creates");
+                self.watchers.watch(self.client.clone(), &store);
+                self.told.begun.push(store.operation.clone());
+                self.stores.push((id, store.uid.clone()));
+                self.told.created.push(store);
+            }
+            Err(error) => self.failed("create", &error, &[]),
+        }
+    }
+
+    async fn delete(&mut self, at: usize, id: String, uid: String) {
+        match self.client.delete_store(&id).await {
+            Ok(store) => {
+                self.count("deletes");
+                if store.uid != uid {
+                    self.told.nonsense.push(format!("deleted {} instead of {uid}", store.uid));
+                }
+                self.told.begun.push(store.operation);
+                self.told.deleted.push(uid);
+                self.stores.remove(at);
+            }
+            Err(error) => self.failed("delete", &error, &[]),
+        }
+    }
+
+    async fn retry(&mut self, id: &str) {
+        match self.client.retry_store(id).await {
+            Ok(store) => {
+                self.count("retries");
+                self.told.begun.push(store.operation);
+            }
+            Err(error) => self.failed("retry", &error, &["NOT_RETRYABLE"]),
+        }
+    }
+
+    async fn cancel(&mut self, id: &str) {
+        let store = match self.client.get_store(id).await {
+            Ok(store) => store,
+            Err(error) => return self.failed("get", &error, &[]),
+        };
+        match self.client.cancel_operation(&store.operation).await {
+            Ok(operation) if operation.cancel_requested => {
+                self.count("cancels");
+                self.told.cancelled.push(store.operation);
+            }
+            // It had ended before.
+            Ok(_) => self.count("late cancels"),
+            Err(error) => self.failed("cancel", &error, &["NOT_CANCELLABLE"]),
+        }
+    }
+}
+
+pub(super) fn summary(told: &[Told]) -> String {
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for (what, count) in told.iter().flat_map(|one| &one.counts) {
+        *counts.entry(what).or_default() += count;
+    }
+    let counts: Vec<_> = counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
+    format!("{} clients: {}", told.len(), counts.join(", "))
+}

@@ -1,0 +1,90 @@
+//! How soon another server goes on with what one left: the figures are printed. With the usual lease of 15 s.
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use storeplane_core::operation::OperationKind;
+use storeplane_proto::v1::StoreState;
+
+use crate::harness::{Api, Desk, Hold, Lab, Server, Setup, fresh, say, signal};
+
+/// The lease, the margin after it, and what it takes to look.
+const AFTER_DEATH: Duration = Duration::from_secs(20);
+/// On a busy machine; on an idle one it is well under a second.
+const AFTER_STOP: Duration = Duration::from_secs(4);
+
+/// A server that holds one operation in each step of a creation, and another one beside it that waits.
+struct Scene {
+    lab: Lab,
+    other: Server,
+    beside: Api,
+    stores: Vec<(String, Hold)>,
+    desk: Desk,
+}
+
+async fn scene() -> Scene {
+    let desk = Desk::new();
+    let setup = Setup::small().with("FAILPOINTS", desk.failpoints());
+    let lab = setup.clone().start().await;
+    let mut stores = Vec::new();
+    for step in OperationKind::Create.steps() {
+        let id = fresh("takeover");
+        stores.push((id.clone(), desk.hold(&id, *step, "before")));
+        lab.api.create(Api::wanted(&id)).await.unwrap();
+    }
+    for (_, hold) in &stores {
+        hold.reached().await.unwrap();
+    }
+    let other = Server::start(&setup, &lab.database).await;
+    let beside = Api::connect(other.address(), &lab.database.token("default", "operator").await);
+    Scene { lab, other, beside, stores, desk }
+}
+
+/// How many were taken up, and when the last of them was. One whose step just ended may have come to its end before.
+async fn taken_up(scene: &Scene, since: Instant) -> (usize, Duration) {
+    let resumed = scene.stores.iter().map(|(id, _)| async {
+        tokio::select! {
+            _ = scene.beside.until_told(id, "OPERATION_RESUMED") => Some(since.elapsed()),
+            _ = scene.beside.settle(id) => None,
+        }
+    });
+    let times: Vec<_> = join_all(resumed).await.into_iter().flatten().collect();
+    (times.len(), times.into_iter().max().unwrap_or_default())
+}
+
+async fn end(scene: Scene) {
+    for (id, _) in &scene.stores {
+        assert_eq!(scene.beside.settle(id).await.0.state(), StoreState::Ready);
+        scene.lab.kubernetes.assert_installed(id).await;
+        scene.lab.kubernetes.drop_namespace(&format!("store-{id}")).await;
+    }
+    scene.lab.database.assert_sound().await;
+    drop((scene.other, scene.desk));
+}
+
+#[tokio::test]
+async fn what_a_killed_server_held_goes_on_elsewhere_within_twenty_seconds() {
+    let mut scene = scene().await;
+    let killed = Instant::now();
+    scene.lab.server.kill9();
+    let (count, took) = taken_up(&scene, killed).await;
+    say(&format!(
+        "takeover: {:.1} s from kill -9 until {count} operations, one in each step, went on elsewhere",
+        took.as_secs_f64()
+    ));
+    assert!(count == scene.stores.len() && took < AFTER_DEATH, "{count} in {took:?}");
+    end(scene).await;
+}
+
+#[tokio::test]
+async fn what_a_stopped_server_held_goes_on_elsewhere_at_once() {
+    let mut scene = scene().await;
+    let stopped = Instant::now();
+    signal(scene.lab.server.pid(), "TERM");
+    scene.stores.iter().for_each(|(_, hold)| hold.release());
+    let (count, took) = taken_up(&scene, stopped).await;
+    scene.lab.server.terminate().await;
+    say(&format!("takeover: {:.2} s from SIGTERM until {count} operations went on elsewhere", took.as_secs_f64()));
+    assert!(count > 2 && took < AFTER_STOP, "{count} in {took:?}");
+    end(scene).await;
+}

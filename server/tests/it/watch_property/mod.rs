@@ -1,0 +1,29 @@
+//! Watching as a property: whatever is written, by whomever and however late it commits, and wherever a client is cut off,
+//! stalls or moves to, it sees each event once and in order. Histories, clients and faults are made up by proptest; servers,
+//! wires and Postgres are real. `STOREPLANE_WATCH_CASES` says how many (24).
+
+mod case;
+mod stage;
+mod viewer;
+
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+
+use stage::Stage;
+
+fn count() -> u32 {
+    std::env::var("STOREPLANE_WATCH_CASES").ok().map_or(24, |cases| cases.parse().expect("a number"))
+}
+
+#[test]
+fn every_client_sees_each_event_once_and_in_the_one_order() {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let stage = runtime.block_on(Stage::set());
+    // Time is a part of each case: a smaller one that fails again says more than the smallest that may.
+    let config = Config { cases: count(), max_shrink_iters: 12, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new(config);
+    let played = runner.run(&case::cases(), |case| runtime.block_on(stage.play(&case)).map_err(TestCaseError::fail));
+    if let Err(failure) = played {
+        panic!("{failure}\n{}", runtime.block_on(stage.told()));
+    }
+}

@@ -1,0 +1,183 @@
+//! Two servers on one database, one of which hears no NOTIFY at all, and how a case is played on them.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
+use tokio::task::JoinSet;
+
+use super::case::{Case, Fault, Wants};
+use super::viewer::{Seen, Viewer};
+use crate::grpc_raw::edge_setup;
+use crate::harness::{Database, SLOW_WRITES, Server, Writer, env};
+
+/// Until everybody has seen everything: a deaf server looks every 2 s, and a killed one is back within seconds.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// After that nothing more may come.
+const AFTERWARDS: Duration = Duration::from_millis(60);
+
+/// Longer than a pool trusts an idle connection.
+const TRUSTED: Duration = Duration::from_millis(1200);
+
+const KILL_LISTENERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND query LIKE 'LISTEN%'";
+const KILL_CONNECTIONS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()";
+
+pub(super) struct Stage {
+    servers: [tokio::sync::Mutex<Server>; 2],
+    writer: Writer,
+    played: AtomicU32,
+    database: Database,
+}
+
+impl Stage {
+    pub(super) async fn set() -> Self {
+        let database = Database::create().await;
+        database.execute(SLOW_WRITES).await;
+        let hearing = Server::start(&edge_setup(), &database).await;
+        // NOTIFY stays within its database: this one listens in another.
+        let deaf = edge_setup().with("STOREPLANE_LISTEN_DATABASE_URL", env("STOREPLANE_TEST_DATABASE_URL"));
+        let deaf = Server::start(&deaf, &database).await;
+        let writer = Writer::new(&database.url, 24).await;
+        Self { servers: [hearing.into(), deaf.into()], writer, played: AtomicU32::new(0), database }
+    }
+
+    /// The end of what the servers logged.
+    pub(super) async fn told(&self) -> String {
+        let mut told = String::new();
+        for server in &self.servers {
+            let log = server.lock().await.log();
+            let tail: Vec<_> = log.lines().rev().take(30).collect();
+            told.push_str(&tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
+        }
+        told
+    }
+
+    /// Plays a case in a tenant of its own, and compares what each client saw with what is in the table.
+    pub(super) async fn play(&self, case: &Case) -> Result<(), String> {
+        let tenant = format!("t{}", self.played.fetch_add(1, Ordering::Relaxed));
+        let token = self.database.token(&tenant, "viewer").await;
+        let stores: Vec<_> = (0..case.stores).map(|number| format!("s{number}")).collect();
+        for store in &stores {
+            self.writer.ready(store, &tenant).await;
+        }
+        let servers = [self.servers[0].lock().await.address(), self.servers[1].lock().await.address()];
+        let mut watching = JoinSet::new();
+        let mut views = Vec::new();
+        for client in &case.clients {
+            let seen = Arc::new(Mutex::new(Seen::default()));
+            views.push((client.wants, Arc::clone(&seen)));
+            let (client, token, stores) = (client.clone(), token.clone(), stores.clone());
+            watching.spawn(Viewer { client, servers, token, stores, seen }.watch());
+        }
+
+        let writes = futures::future::join_all(case.writes.iter().map(|(after, number, write)| {
+            let store = &stores[number % stores.len()];
+            async {
+                tokio::time::sleep(*after).await;
+                // Whether it was stored is in the table.
+                let _ = self.writer.write(&tenant, store, write).await;
+            }
+        }));
+        let faults = futures::future::join_all(case.faults.iter().map(|(after, fault)| async {
+            tokio::time::sleep(*after).await;
+            self.strike(*fault).await;
+        }));
+        tokio::join!(writes, faults);
+
+        let truth = self.truth(&tenant).await;
+        let began = Instant::now();
+        let done = |(wants, seen): &(Wants, Arc<Mutex<Seen>>)| {
+            let seen = seen.lock().unwrap();
+            seen.refused.is_some() || has_all(*wants, &seen, &truth, &stores)
+        };
+        while !views.iter().all(done) && began.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(AFTERWARDS).await;
+        watching.shutdown().await;
+        views.iter().enumerate().try_for_each(|(number, (wants, seen))| {
+            let seen = seen.lock().unwrap().clone();
+            compare(*wants, &seen, &truth, &stores)
+                .map_err(|what| format!("client {number} of {tenant}, {wants:?}: {what}\nsaw {seen:?}\nof {truth:?}"))
+        })
+    }
+
+    /// The tenant's events, in the order that all must see.
+    async fn truth(&self, tenant: &str) -> Vec<(String, i64)> {
+        let sql =
+            format!("SELECT store_id, sequence FROM events WHERE tenant = '{tenant}' ORDER BY transaction, number");
+        let query =
+            || self.database.pool.query_all_raw(Statement::from_string(DatabaseBackend::Postgres, sql.as_str()));
+        let mut rows = query().await;
+        while rows.is_err() {
+            // Its connection was one of those that were killed.
+            rows = query().await;
+        }
+        rows.unwrap().iter().map(|row| (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())).collect()
+    }
+
+    async fn strike(&self, fault: Fault) {
+        match fault {
+            Fault::Listeners => drop(self.database.pool.execute_unprepared(KILL_LISTENERS).await),
+            Fault::Connections => {
+                drop(self.database.pool.execute_unprepared(KILL_CONNECTIONS).await);
+                // A pool trusts what it has just used: by the next case it asks again.
+                tokio::time::sleep(TRUSTED).await;
+            }
+            Fault::Server(number) => {
+                let mut server = self.servers[number].lock().await;
+                server.kill9();
+                server.restart().await;
+            }
+        }
+    }
+}
+
+/// The part of the truth that a client asked for.
+fn wanted(wants: Wants, truth: &[(String, i64)], stores: &[String]) -> Vec<(String, i64)> {
+    let only = match wants {
+        Wants::One(number) | Wants::Filtered(number) => Some(&stores[number % stores.len()]),
+        Wants::All => None,
+    };
+    truth.iter().filter(|(store, _)| only.is_none_or(|only| only == store)).cloned().collect()
+}
+
+/// Whether a client has seen the last there is: by its events, or, if it began after them, by its snapshot.
+fn has_all(wants: Wants, seen: &Seen, truth: &[(String, i64)], stores: &[String]) -> bool {
+    let wanted = wanted(wants, truth, stores);
+    if let Wants::One(_) = wants {
+        return seen.events.len() >= wanted.len();
+    }
+    let last = |store: &String| wanted.iter().rev().find(|(other, _)| other == store).map(|(_, sequence)| *sequence);
+    let told =
+        |store: &String| seen.events.iter().filter(|(other, _)| other == store).map(|(_, sequence)| *sequence).max();
+    stores.iter().all(|store| last(store) <= told(store).max(seen.began_with.get(store).copied()))
+}
+
+fn compare(wants: Wants, seen: &Seen, truth: &[(String, i64)], stores: &[String]) -> Result<(), String> {
+    if let Some(status) = &seen.refused {
+        return Err(format!("was refused: {status:?}"));
+    }
+    for store in stores {
+        let of = truth.iter().filter(|(other, _)| other == store).map(|(_, sequence)| *sequence);
+        if !of.clone().eq(1..=i64::try_from(of.count()).unwrap()) {
+            return Err(format!("the one order turns {store}'s own around, or has a hole"));
+        }
+    }
+    let wanted = wanted(wants, truth, stores);
+    let before = wanted.len().checked_sub(seen.events.len()).ok_or("saw too much")?;
+    if seen.events != wanted[before..] {
+        return Err("saw something else".to_owned());
+    }
+    let missed = |(store, sequence): &(String, i64)| seen.began_with.get(store).is_none_or(|last| last < sequence);
+    match wants {
+        Wants::One(_) if before > 0 => Err("missed the beginning".to_owned()),
+        Wants::All | Wants::Filtered(_) if wanted[..before].iter().any(missed) => {
+            Err("missed something between its snapshot and its first event".to_owned())
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,135 @@
+//! Clients that do not read: they are waited for, not buffered for, and miss nothing. `STOREPLANE_STALL_SECONDS` says for
+//! how long they sleep (3).
+
+use std::time::{Duration, Instant};
+
+use storeplane_proto::v1::{WatchStoreRequest, WatchStoresRequest, watch_store_response, watch_stores_response};
+
+use crate::grpc_raw::{edge, edge_setup};
+use crate::harness::{Proxy, Write, Writer, authority, env};
+
+/// Of each kind.
+const SLEEPERS: usize = 8;
+/// While they sleep: so many transactions of so many events of so many bytes, 16 MB in all.
+const WRITES: usize = 80;
+const EVENTS: usize = 50;
+const TEXT: usize = 4096;
+/// What all sleepers together may cost. One that was buffered for would cost 16 MB alone.
+const MOST: i64 = 60 * 1024;
+
+/// Resident memory, in kB.
+fn resident(pid: u32) -> i64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn clients_that_sleep_cost_bounded_memory_and_then_see_everything() {
+    let lab = edge().await;
+    let writer = Writer::new(&lab.database.url, 2).await;
+    writer.ready("tea", "default").await;
+    let seconds = std::env::var("STOREPLANE_STALL_SECONDS").map_or(3, |seconds| seconds.parse().unwrap());
+    let (mut singles, mut wholes) = (Vec::new(), Vec::new());
+    for _ in 0..SLEEPERS {
+        let request = WatchStoreRequest { store_id: "tea".into(), ..WatchStoreRequest::default() };
+        singles.push(lab.api.stores.clone().watch_store(request).await.unwrap().into_inner());
+        wholes.push(lab.api.stores.clone().watch_stores(WatchStoresRequest::default()).await.unwrap().into_inner());
+    }
+    let before = resident(lab.server.pid());
+
+    let began = Instant::now();
+    for _ in 0..WRITES {
+        writer.write("default", "tea", &Write { text: TEXT, ..Write::of(EVENTS) }).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(seconds).saturating_sub(began.elapsed())).await;
+    let grown = resident(lab.server.pid()) - before;
+
+    eprintln!(
+        "{} clients slept for {:?} over {} MB of events: {} MB more",
+        2 * SLEEPERS,
+        began.elapsed(),
+        (WRITES * EVENTS * TEXT) >> 20,
+        grown >> 10
+    );
+    assert!(grown < MOST, "{grown} kB more");
+    let last = i64::try_from(1 + WRITES * EVENTS).unwrap();
+    let single = singles.into_iter().map(|mut stream| async move {
+        let mut told = 0;
+        while told < last {
+            let message = stream.message().await.unwrap().unwrap();
+            if let Some(watch_store_response::Update::Event(event)) = message.update {
+                assert_eq!(event.sequence, told + 1);
+                told = event.sequence;
+            }
+        }
+    });
+    let whole = wholes.into_iter().map(|mut stream| async move {
+        let mut told = 1;
+        while told < last {
+            let message = stream.message().await.unwrap().unwrap();
+            if let Some(watch_stores_response::Update::Event(event)) = message.update {
+                assert_eq!(event.sequence, told + 1);
+                told = event.sequence;
+            }
+        }
+    });
+    let reading = futures::future::join(futures::future::join_all(single), futures::future::join_all(whole));
+    tokio::time::timeout(Duration::from_mins(4), reading).await.expect("all of it, in the end");
+}
+
+#[tokio::test]
+async fn a_long_transaction_elsewhere_holds_back_the_order_of_all_but_no_single_store() {
+    let lab = edge().await;
+    let writer = Writer::new(&lab.database.url, 2).await;
+    writer.ready("tea", "default").await;
+    let request = WatchStoreRequest { store_id: "tea".into(), after_sequence: 1, ..WatchStoreRequest::default() };
+    let mut single = lab.api.stores.clone().watch_store(request).await.unwrap().into_inner();
+    let mut whole = lab.api.stores.clone().watch_stores(WatchStoresRequest::default()).await.unwrap().into_inner();
+    while !matches!(whole.message().await.unwrap().unwrap().update, Some(watch_stores_response::Update::CaughtUp(_))) {}
+    // Somebody else's, in another database of the same server.
+    let elsewhere = storeplane_server::postgres::connect(&env("STOREPLANE_TEST_DATABASE_URL"), 1).await.unwrap();
+    let long = sea_orm::TransactionTrait::begin(&elsewhere).await.unwrap();
+    sea_orm::ConnectionTrait::execute_unprepared(&long, "SELECT pg_current_xact_id()").await.unwrap();
+
+    writer.write("default", "tea", &Write::of(1)).await.unwrap();
+    let told = async {
+        loop {
+            let message = single.message().await.unwrap().unwrap();
+            if let Some(watch_store_response::Update::Event(event)) = message.update {
+                return event.sequence;
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(Duration::from_secs(4), told).await.expect("at once"), 2);
+    let early = tokio::time::timeout(Duration::from_secs(1), whole.message()).await;
+    assert!(early.is_err(), "an older transaction could still slip in: {early:?}");
+    long.rollback().await.unwrap();
+    let message = tokio::time::timeout(Duration::from_secs(4), whole.message()).await.expect("now it is settled");
+    assert!(matches!(message.unwrap().unwrap().update, Some(watch_stores_response::Update::Event(_))));
+}
+
+#[tokio::test]
+async fn who_comes_before_postgres_does_misses_nothing() {
+    let proxy = Proxy::to(authority(&env("STOREPLANE_TEST_DATABASE_URL"))).await;
+    let mut setup = edge_setup();
+    setup.database_proxy = Some(proxy.address);
+    proxy.cut();
+    let lab = setup.start().await;
+    let writer = Writer::new(&lab.database.url, 2).await;
+    writer.ready("tea", "default").await;
+    proxy.mend();
+    let request = WatchStoreRequest { store_id: "tea".into(), ..WatchStoreRequest::default() };
+    let mut stream = loop {
+        if let Ok(stream) = lab.api.stores.clone().watch_store(request.clone()).await {
+            break stream.into_inner();
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    };
+    while !matches!(stream.message().await.unwrap().unwrap().update, Some(watch_store_response::Update::CaughtUp(_))) {}
+
+    writer.write("default", "tea", &Write::of(1)).await.unwrap();
+
+    let told = tokio::time::timeout(Duration::from_secs(5), stream.message()).await.expect("it is told");
+    assert!(matches!(told.unwrap().unwrap().update, Some(watch_store_response::Update::Event(_))));
+}
