@@ -50,7 +50,7 @@ export async function watchStores(
           if (!place.cursor) handlers.onFresh();
           handlers.onConnection('live');
         }
-        place.cursor = cursor;
+        if (cursor) place.cursor = cursor;
       }
     } catch (error) {
       const { code } = ConnectError.from(error);

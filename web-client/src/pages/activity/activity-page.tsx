@@ -57,24 +57,26 @@ export function ActivityPage() {
       ) : (
         !page.error && <AuditTable events={page.data?.auditEvents} onActor={(actor) => change({ actor })} />
       )}
-      <Group justify="flex-end" gap="xs">
-        <Button
-          size="xs"
-          variant="default"
-          disabled={tokens.length === 0}
-          onClick={() => setTrail({ filter, tokens: tokens.slice(0, -1) })}
-        >
-          Newer
-        </Button>
-        <Button
-          size="xs"
-          variant="default"
-          disabled={!page.data?.nextPageToken}
-          onClick={() => setTrail({ filter, tokens: [...tokens, page.data?.nextPageToken ?? ''] })}
-        >
-          Older
-        </Button>
-      </Group>
+      {(tokens.length > 0 || page.data?.nextPageToken) && (
+        <Group justify="flex-end" gap="xs">
+          <Button
+            size="xs"
+            variant="default"
+            disabled={tokens.length === 0}
+            onClick={() => setTrail({ filter, tokens: tokens.slice(0, -1) })}
+          >
+            Newer
+          </Button>
+          <Button
+            size="xs"
+            variant="default"
+            disabled={!page.data?.nextPageToken}
+            onClick={() => setTrail({ filter, tokens: [...tokens, page.data?.nextPageToken ?? ''] })}
+          >
+            Older
+          </Button>
+        </Group>
+      )}
     </Stack>
   );
 }
