@@ -36,6 +36,20 @@ test('what is known already, and what happened to another store of that id, chan
   expect(patchStore(store, makeEvent(3, { uid: 'uid-other', type: 'STEP_STARTED', step: 'INSTALL' }))).toBe(store);
 });
 
+test('a store that is degraded for another reason by now shows that one', () => {
+  const before = makeStore({ state: StoreState.DEGRADED, reason: 'CRASH_LOOP', message: 'It ends again and again.' });
+  const changed = makeEvent(2, {
+    type: 'CAUSE_CHANGED',
+    message: 'Its image is gone.',
+    details: { reason: 'IMAGE_PULL_FAILED' },
+  });
+  expect(patchStore(before, changed)).toMatchObject({
+    state: StoreState.DEGRADED,
+    reason: 'IMAGE_PULL_FAILED',
+    message: 'Its image is gone.',
+  });
+});
+
 test('a type of event that is not known moves the sequence alone', () => {
   const store = makeStore();
   expect(patchStore(store, makeEvent(2, { type: 'SOMETHING_NEW' }))).toMatchObject({

@@ -18,6 +18,7 @@ export function patchStore(store: Store, event: StoreEvent): Store {
     case 'STEP_SUCCEEDED':
       return { ...next, reason: '', message: '', remedy: '', details: [] };
     case 'WAITING':
+    case 'CAUSE_CHANGED':
     case 'STEP_RETRIED':
     case 'UNDO_STARTED':
       return { ...next, ...cause(event) };

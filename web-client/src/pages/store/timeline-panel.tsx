@@ -68,7 +68,7 @@ export function TimelinePanel({ timeline }: { timeline: ReturnType<typeof useTim
 
 const MARKS: readonly [RegExp, string][] = [
   [/FAILED/, 'red'],
-  [/WAITING|RETRIED|CANCEL|UNDO|RELEASE|RESUMED/, 'yellow'],
+  [/WAITING|RETRIED|CANCEL|UNDO|RELEASE|RESUMED|CAUSE|RENEWED/, 'yellow'],
   [/SUCCEEDED|VERIFIED/, 'teal'],
   [/STATE/, 'indigo'],
 ];
