@@ -15,7 +15,7 @@ use crate::grpc_raw::edge;
 use crate::harness::{Api, Lab, Write, Writer, fresh, reason};
 
 /// A heartbeat comes every 15 s; on a busy machine a little later.
-const BEAT: Duration = Duration::from_secs(60);
+const BEAT: Duration = Duration::from_mins(1);
 
 async fn token(lab: &Lab, tenant: &str) -> (TokenId, Api) {
     let made = lab.database.tokens().create(tenant.parse().unwrap(), Role::Viewer, "watcher", "test").await;

@@ -211,7 +211,12 @@ impl PeakHelms {
     }
 }
 
+/// Whether it is a helm that works on a release: the look at helm's version, for health, is not counted.
 fn is_helm(pid: u32) -> bool {
+    let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    if command.split('\0').nth(1) == Some("version") {
+        return false;
+    }
     let exe = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
     exe.file_name().is_some_and(|name| name.to_string_lossy().starts_with("helm"))
 }
