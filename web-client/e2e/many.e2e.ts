@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { record, watchInteractions } from './lab/figures';
 import { Lab } from './lab/lab';
 
 let lab: Lab;
@@ -64,6 +65,30 @@ test('a thousand stores are searched, filtered, sorted and paged through', async
   expect(await rows.count()).toBe(250);
   await window.isAccessible();
   window.isSound();
+  await window.close();
+});
+
+test('the table answers each input in a moment', async () => {
+  const window = await lab.open('/stores');
+  const { page } = window;
+  await window.sees(page.getByTestId('total'), '1,000 stores');
+  const interactions = await watchInteractions(page);
+  await page.getByLabel('Stores on a page').selectOption('250');
+  await page.locator('tr[data-store=shop-0250]').waitFor();
+  await page.getByRole('button', { name: 'Store', exact: true }).click();
+  await page.getByRole('button', { name: 'Store', exact: true }).click();
+  await page.locator('tr[data-store=shop-1000]').waitFor();
+  await page.getByRole('checkbox', { name: 'Choose shop-1000' }).check();
+  await page.keyboard.press('/');
+  await page.keyboard.type('number 77');
+  await window.sees(page.getByTestId('total'), '11 stores');
+  const took = (await interactions()).toSorted((a, b) => a - b);
+  record({
+    interactions: took.length,
+    interactionMedianMs: took[took.length >> 1] ?? 0,
+    interactionSlowestMs: took.at(-1) ?? 0,
+  });
+  expect(took.length).toBeGreaterThan(0);
   await window.close();
 });
 

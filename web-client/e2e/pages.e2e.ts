@@ -1,9 +1,7 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { StoreState } from '@/gen/storeplane/v1/store_pb';
-import { ROOT } from './lab/env';
+import { record } from './lab/figures';
 import { Lab } from './lab/lab';
 import { Window } from './lab/window';
 
@@ -128,8 +126,7 @@ test('a page is there at once, does not jump, and shows what happens within a bl
     eventToPixelP99: quantile(0.99),
     ...sizes,
   };
-  writeFileSync(join(ROOT, '.storeplane', 'dashboard-figures.json'), `${JSON.stringify(figures, null, 2)}\n`);
-  console.log(figures);
+  record(figures);
   expect(sorted.length).toBeGreaterThan(8);
   expect(figures.overviewKb).toBeLessThan(250);
   expect(layoutShift).toBeLessThan(0.1);
