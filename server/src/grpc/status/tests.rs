@@ -115,7 +115,7 @@ fn every_error_says_what_programs_need() {
       precondition STATE of store
     PermissionDenied: role viewer may not do this; it needs operator
       storeplane/PERMISSION_DENIED [("needed", "operator"), ("role", "viewer")]
-    OutOfRange: events after the cursor are no longer kept; the oldest one kept is 42
+    OutOfRange: events after the cursor are no longer kept; a watch can begin anew, or go on from after_sequence 42
       storeplane/CURSOR_EXPIRED [("oldest", "42")]
     Unavailable: the database is not available; with a request_id it is safe to ask again
       storeplane/DATABASE_UNAVAILABLE []
