@@ -115,5 +115,7 @@ async fn end(stage: &Stage, case: &Case, subject: &mut Subject, armed: Armed) ->
         Armed::Done => true,
         Armed::Helm => stage.has_played(subject),
     };
-    if struck { judged } else { Err(format!("the fault never struck; {judged:?}")) }
+    // After a step's last write there may be no further request of it: a watch that is open already tells the rest.
+    let no_occasion = matches!((&case.fault, case.phase), (Fault::ApiAnswers(_), Phase::After));
+    if struck || no_occasion { judged } else { Err(format!("the fault never struck; {judged:?}")) }
 }
