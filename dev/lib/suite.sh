@@ -31,7 +31,7 @@ part() { # NAME COMMAND...
     echo "$name" >>"$results/failed"
     {
       printf 'FAIL  %-14s %7s s   %s\n' "$name" "$seconds" "${results#"$root"/}/$name.log"
-      tail -n 40 "$results/$name.log" | sed 's/^/      | /'
+      { grep -E '^test .* FAILED$' "$results/$name.log"; tail -n 60 "$results/$name.log"; } | sed 's/^/      | /'
     }
   fi
 }

@@ -111,7 +111,7 @@ impl Parts {
         let url = config.session_url()?;
         tasks.spawn(postgres::listen(url.expose().to_owned(), self.hints.clone(), shutdown.clone()));
         let keep = Keep { events: config.retention.events.into(), operations: config.retention.operations.into() };
-        let retention = Retention::new(self.database.clone(), Arc::clone(&self.clock), keep);
+        let retention = Retention::new(self.database.clone(), keep);
         tasks.spawn(retention.run(shutdown.clone()));
         tasks.spawn(self.hub.clone().run(self.log.clone(), self.hints.events(), shutdown.clone()));
         Ok(())

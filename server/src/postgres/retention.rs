@@ -3,11 +3,10 @@
 //!
 //! A round is bounded, so that a long backlog never keeps the database busy; the next one goes on. Replicas take turns.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement, TransactionTrait};
-use storeplane_core::ports::Clock;
+use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 use super::requests;
@@ -19,8 +18,10 @@ const BATCH: i64 = 1000;
 /// Batches of one kind in one round: with [`ROUND`], some 28 million rows a day.
 const BATCHES: u32 = 20;
 
-/// One replica at a time; the others pass. Ends with the transaction.
-const TURN: &str = "SELECT pg_try_advisory_xact_lock(hashtext('storeplane-retention'))";
+/// One replica at a time; the others pass. Ends with the transaction. The time is Postgres': a server whose clock is wrong
+/// removes nothing too early.
+const TURN: &str =
+    "SELECT CASE WHEN pg_try_advisory_xact_lock(hashtext('storeplane-retention')) THEN clock_timestamp() END";
 
 const REQUESTS: &str = "
 WITH gone AS (
@@ -78,7 +79,6 @@ pub struct Keep {
 #[derive(Clone)]
 pub struct Retention {
     database: DatabaseConnection,
-    clock: Arc<dyn Clock>,
     keep: Keep,
 }
 
@@ -100,9 +100,9 @@ pub struct Removed {
 }
 
 impl Retention {
-    /// Over this pool, by this clock.
-    pub fn new(database: DatabaseConnection, clock: Arc<dyn Clock>, keep: Keep) -> Self {
-        Self { database, clock, keep }
+    /// Over this pool.
+    pub fn new(database: DatabaseConnection, keep: Keep) -> Self {
+        Self { database, keep }
     }
 
     /// Goes its rounds until `shutdown`.
@@ -135,14 +135,12 @@ impl Retention {
     }
 
     async fn remove(&self, sql: &str, keep: time::Duration) -> Result<u64, DbErr> {
-        let Some(before) = self.clock.now().checked_sub(keep) else { return Ok(0) };
         let mut removed = 0;
         for _ in 0..BATCHES {
             let transaction = self.database.begin().await?;
             let turn = Statement::from_string(DatabaseBackend::Postgres, TURN);
-            if !first::<bool>(&transaction, turn).await?.unwrap_or_default() {
-                break;
-            }
+            let now = first::<Option<OffsetDateTime>>(&transaction, turn).await?.flatten();
+            let Some(before) = now.and_then(|now| now.checked_sub(keep)) else { break };
             let values = [before.into(), BATCH.into()];
             let batch = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values);
             let rows = first::<i64>(&transaction, batch).await?.unwrap_or_default();

@@ -1,31 +1,18 @@
 //! What is kept for a time only: what goes, what stays, and that nobody is told half of it.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use storeplane_core::error::{PortError, Refusal};
 use storeplane_core::event::{Cursor, Oldest};
-use storeplane_core::ports::Clock;
 use storeplane_server::postgres::{EventLog, Keep, Removed, Retention};
-use time::OffsetDateTime;
 
 use crate::harness::{Database, Write, Writer};
 
 const DAY: Duration = Duration::from_hours(24);
 const KEEP: Keep = Keep { events: Duration::from_hours(90 * 24), operations: Duration::from_hours(90 * 24) };
 
-/// A clock that stands until it is moved.
-struct Hands(Mutex<OffsetDateTime>);
-
-impl Clock for Hands {
-    fn now(&self) -> OffsetDateTime {
-        *self.0.lock().unwrap()
-    }
-}
-
 struct Scene {
     database: Database,
-    clock: Arc<Hands>,
     writer: Writer,
     retention: Retention,
     log: EventLog,
@@ -34,20 +21,28 @@ struct Scene {
 impl Scene {
     async fn set() -> Self {
         let database = Database::create().await;
-        let clock = Arc::new(Hands(Mutex::new(OffsetDateTime::now_utc())));
-        let shared: Arc<dyn Clock> = Arc::<Hands>::clone(&clock);
-        let writer = Writer::with_clock(&database.url, 2, Arc::clone(&shared)).await;
-        let retention = Retention::new(database.pool.clone(), shared, KEEP);
+        let writer = Writer::new(&database.url, 2).await;
+        let retention = Retention::new(database.pool.clone(), KEEP);
         let log = EventLog::new(database.pool.clone());
-        Self { database, clock, writer, retention, log }
+        Self { database, writer, retention, log }
     }
 
-    fn pass(&self, time: Duration) {
-        *self.clock.0.lock().unwrap() += time;
+    /// Time passes: all that was written was written so much earlier.
+    async fn pass(&self, time: Duration) {
+        self.age(&format!("- interval '{} s'", time.as_secs())).await;
     }
 
-    fn turn_back(&self, time: Duration) {
-        *self.clock.0.lock().unwrap() -= time;
+    async fn turn_back(&self, time: Duration) {
+        self.age(&format!("+ interval '{} s'", time.as_secs())).await;
+    }
+
+    async fn age(&self, by: &str) {
+        self.database
+            .execute(&format!(
+                "UPDATE events SET at = at {by}; UPDATE requests SET at = at {by};
+                 UPDATE operations SET created_at = created_at {by}, ended_at = ended_at {by}"
+            ))
+            .await;
     }
 
     async fn sequences(&self, store: &str) -> String {
@@ -78,9 +73,9 @@ async fn events_and_ended_operations_go_when_their_time_is_up_and_what_is_needed
     let old = scene.writer.operate("default", "busy").await.operation;
     let audit = "SELECT count(*) FROM audit_events";
     scene.database.token("default", "viewer").await;
-    scene.pass(DAY * 50);
+    scene.pass(DAY * 50).await;
     let young = scene.writer.operate("default", "busy").await.operation;
-    scene.pass(DAY * 39);
+    scene.pass(DAY * 39).await;
     assert_eq!(
         scene.retention.round().await.unwrap(),
         Removed { requests: 2, ..Removed::default() },
@@ -88,7 +83,7 @@ async fn events_and_ended_operations_go_when_their_time_is_up_and_what_is_needed
     );
     let last = scene.writer.operate("default", "busy").await.operation;
     let audited = scene.database.value(audit).await;
-    scene.pass(DAY * 2);
+    scene.pass(DAY * 2).await;
 
     let removed = scene.retention.round().await.unwrap();
 
@@ -117,14 +112,14 @@ async fn events_and_ended_operations_go_when_their_time_is_up_and_what_is_needed
 async fn an_operation_that_a_request_id_leads_to_is_kept_as_long_as_that() {
     let scene = Scene::set().await;
     let short = Keep { events: Duration::from_secs(1), operations: Duration::from_secs(1) };
-    let retention = Retention::new(scene.database.pool.clone(), Arc::<Hands>::clone(&scene.clock) as _, short);
+    let retention = Retention::new(scene.database.pool.clone(), short);
     scene.writer.ready("tea", "default").await;
     for _ in 0..3 {
         scene.writer.operate("default", "tea").await;
     }
-    scene.pass(DAY / 2);
+    scene.pass(DAY / 2).await;
     assert_eq!(retention.round().await.unwrap().operations, 1, "the one that nobody has a request id of");
-    scene.pass(DAY);
+    scene.pass(DAY).await;
     let removed = retention.round().await.unwrap();
     assert_eq!((removed.requests, removed.operations), (3, 2), "all but the store's last");
 }
@@ -152,16 +147,16 @@ async fn clocks_that_disagree_leave_no_hole() {
     let scene = Scene::set().await;
     let uid = scene.writer.ready("tea", "default").await;
     for away in [Duration::ZERO, DAY * 365, Duration::ZERO, DAY] {
-        scene.pass(away);
+        scene.pass(away).await;
         scene.writer.write("default", "tea", &Write::of(1)).await.unwrap();
-        scene.turn_back(away);
+        scene.turn_back(away).await;
     }
-    scene.pass(DAY * 91);
+    scene.pass(DAY * 91).await;
 
     scene.retention.round().await.unwrap();
     assert_eq!(scene.sequences("tea").await, "3 4 5", "what follows one from the future waits for it");
     assert_eq!(scene.log.after(uid, 2, 10).await.unwrap().events.len(), 3);
-    scene.pass(DAY * 365);
+    scene.pass(DAY * 365).await;
     scene.retention.round().await.unwrap();
     assert_eq!(scene.sequences("tea").await, "");
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, DatabaseConnection, Statement};
 use storeplane_core::command::{Idempotency, StoreRef};
 use storeplane_core::decide::{Change, Decision};
 use storeplane_core::error::PortError;
@@ -71,25 +72,22 @@ impl Write {
 }
 
 pub(crate) struct Writer {
+    pool: DatabaseConnection,
     stores: PgStores,
-    clock: Arc<dyn Clock>,
 }
 
 impl Writer {
     /// With as many transactions at once.
     pub(crate) async fn new(url: &str, at_once: u32) -> Self {
-        Self::with_clock(url, at_once, Arc::new(SystemClock)).await
-    }
-
-    pub(crate) async fn with_clock(url: &str, at_once: u32, clock: Arc<dyn Clock>) -> Self {
         let pool = postgres::connect(url, at_once).await.expect("a Postgres URL");
-        Self { stores: PgStores::new(pool, Arc::clone(&clock), Hints::default(), None), clock }
+        Self { stores: PgStores::new(pool.clone(), Arc::new(SystemClock), Hints::default(), None), pool }
     }
 
-    /// A store that is READY, with one event, whose operation has ended: no worker touches it.
+    /// A store that is READY, with one event, whose operation has ended: no worker touches it. Its event has its place in
+    /// the order of all, for which it may have waited for transactions of other tests on that Postgres.
     pub(crate) async fn ready(&self, store_id: &str, tenant: &str) -> StoreUid {
         let (id, tenant): (StoreId, Tenant) = (store_id.parse().expect("an id"), tenant.parse().expect("a tenant"));
-        let (uid, operation, now) = (StoreUid(Uuid::now_v7()), OperationId(Uuid::now_v7()), self.clock.now());
+        let (uid, operation, now) = (StoreUid(Uuid::now_v7()), OperationId(Uuid::now_v7()), SystemClock.now());
         let store = Store {
             uid,
             id: id.clone(),
@@ -118,7 +116,15 @@ impl Writer {
         let operation = ended(operation, &store, now);
         let events = vec![NewEvent::state(State::Ready, "is ready")];
         let change = Change { store, operation, superseded: None, events, audit: None };
-        self.stores.create(change, None).await.expect("a new store").store.uid
+        let uid = self.stores.create(change, None).await.expect("a new store").store.uid;
+        let held_back = format!(
+            "SELECT FROM events WHERE store = '{uid}' AND transaction >= pg_snapshot_xmin(pg_current_snapshot())"
+        );
+        let held_back = Statement::from_string(DatabaseBackend::Postgres, held_back);
+        while self.pool.query_one_raw(held_back.clone()).await.expect("an answer").is_some() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        uid
     }
 
     /// Lets something happen to a store.
@@ -134,7 +140,7 @@ impl Writer {
 
     /// A further operation, which has ended as well.
     pub(crate) async fn operate(&self, tenant: &str, store_id: &str) -> Applied {
-        let (request, now) = (Some(RequestId(Uuid::new_v4())), self.clock.now());
+        let (request, now) = (Some(RequestId(Uuid::new_v4())), SystemClock.now());
         let decide = |known| {
             let mut change = Change::of(known);
             change.operation = ended(OperationId(Uuid::now_v7()), &change.store, now);
@@ -147,7 +153,7 @@ impl Writer {
 
     /// Lets a store be gone.
     pub(crate) async fn delete(&self, tenant: &str, store_id: &str) {
-        let now = self.clock.now();
+        let now = SystemClock.now();
         for state in [State::Deleting, State::Deleted] {
             let decide = |known| {
                 let mut change = Change::of(known);

@@ -31,6 +31,9 @@ impl Subject {
     }
 }
 
+/// How often something is set up again that a busy machine spoiled.
+pub(super) const ATTEMPTS: usize = 3;
+
 /// Helm's own words for a chart that it will never install.
 const HOPELESS: &str = "schema.txt";
 
@@ -62,8 +65,20 @@ impl Stage {
         &self.lab.api
     }
 
-    /// A store that is as an operation of this kind finds it.
+    /// A store that is as an operation of this kind finds it. Tried more than once: what is set up for helm's next run is
+    /// missed where a busy machine lets a lease end at that moment.
     pub(super) async fn prepare(&self, kind: OperationKind) -> Result<Subject, String> {
+        let mut tried = self.prepare_once(kind).await;
+        for _ in 1..ATTEMPTS {
+            if tried.is_ok() {
+                break;
+            }
+            tried = self.prepare_once(kind).await;
+        }
+        tried
+    }
+
+    async fn prepare_once(&self, kind: OperationKind) -> Result<Subject, String> {
         let mut subject = Subject { id: fresh("fault"), uid: Uuid::nil(), mutations: 0 };
         let wanted = match kind {
             OperationKind::Create => return Ok(subject),
