@@ -40,6 +40,11 @@ pub(super) enum Verb<'a> {
 /// Revisions of a release that helm keeps.
 const HISTORY: &str = "--history-max=10";
 
+/// Helm reads the cluster's whole `OpenAPI` document to look for fields that no Kubernetes knows, which takes longer than
+/// all else that it does. A chart has them or has not, whatever the store: its tests look for them, and what a store's
+/// values can break the API server refuses.
+const UNCHECKED: &str = "--disable-openapi-validation";
+
 impl Verb<'_> {
     pub(super) fn as_str(self) -> &'static str {
         match self {
@@ -75,12 +80,13 @@ impl Verb<'_> {
         let positionals = match self {
             Self::Version => Vec::new(),
             Self::Install(chart) => {
+                args.push(UNCHECKED.to_owned());
                 args.extend(labels(chart));
                 args.extend(values(chart));
                 vec![release.name.clone(), path(&chart.dir)]
             }
             Self::Upgrade(chart) => {
-                args.extend(["--reset-values".to_owned(), HISTORY.to_owned()]);
+                args.extend([UNCHECKED, "--reset-values", HISTORY].map(str::to_owned));
                 args.extend(labels(chart));
                 args.extend(values(chart));
                 vec![release.name.clone(), path(&chart.dir)]
@@ -136,6 +142,7 @@ mod tests {
         insta::assert_snapshot!(lines(Verb::Install(&chart()), 3), @r#"
         install
         --namespace=--all
+        --disable-openapi-validation
         --labels=storeplane.io/store-uid=0191
         --values="/charts/a,b ""c"".yaml"
         --values="/charts/plan.yaml"
@@ -152,6 +159,7 @@ mod tests {
         upgrade
         --namespace=--all
         --server-side=false
+        --disable-openapi-validation
         --reset-values
         --history-max=10
         --labels=storeplane.io/store-uid=0191

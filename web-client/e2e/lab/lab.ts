@@ -31,9 +31,12 @@ export class Lab {
   }
 
   async stop(): Promise<void> {
-    await Window.closeAll();
-    await this.server.stop();
-    await this.database.drop();
+    try {
+      await Window.closeAll();
+    } finally {
+      await this.server.stop();
+      await this.database.drop();
+    }
   }
 
   token(role: Role, name = `e2e ${role}`): string {

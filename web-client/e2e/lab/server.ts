@@ -44,6 +44,8 @@ export class Server {
 
   static async create(databaseUrl: string): Promise<Server> {
     const server = new Server(await freePort(), databaseUrl);
+    // It does not outlive the tests, however they end.
+    process.once('exit', () => server.#child?.kill('SIGKILL'));
     server.command('migrate');
     await server.start();
     return server;
