@@ -111,29 +111,20 @@ def stores(options):
     save(options, got)
 
 
-def ghz(options, method, data, *argv):
-    """A load run of two connections' worth: requests a second, p50 and p99 in ms, errors."""
-    headers = Path(options.state) / "headers.json"
-    headers.write_text(json.dumps({"authorization": f"Bearer {os.environ['STOREPLANE_TOKEN']}"}))
-    line = [options.ghz, "--insecure", "--call", f"storeplane.v1.StoreService.{method}", "--metadata-file", str(headers), "-d", data, "-O", "json", *argv, f"127.0.0.1:{options.port}"]
-    report = json.loads(subprocess.run(line, check=True, capture_output=True, text=True).stdout)
-    latency = {entry["percentage"]: entry["latency"] / 1e6 for entry in report["latencyDistribution"]}
-    errors = {name: count for name, count in (report.get("statusCodeDistribution") or {}).items() if name not in ("OK", "Canceled", "Unavailable")}
-    if errors:
-        raise SystemExit(f"bench: {method}: {errors}")
-    return {"rate": report["rps"], "p50": latency[50], "p99": latency[99], "count": report["count"]}
+def load(options, *wanted):
+    """Answers a second and their times, of the server and of a bare tonic server with the same answers."""
+    line = [options.calls, "--addr", f"127.0.0.1:{options.port}", *wanted]
+    return json.loads(subprocess.run(line, check=True, capture_output=True, text=True).stdout)
 
 
 def calls(options):
     got = json.loads((Path(options.state) / "numbers.json").read_text())
     client = Client(options.port)
-    got["list_all"] = ghz(options, "ListStores", "{}", "-c", "8", "-z", "10s")
+    got["load"] = load(options, "list_all=ListStores")
     for n in range(20):
         client.create(f"warm-{n}")
     got["create"] = sorted(seconds(client.create, f"call-{n}") for n in range(300))
-    got["list"] = ghz(options, "ListStores", '{"page_size": 50}', "-c", "8", "-z", "10s")
-    got["list_small"] = ghz(options, "ListStores", '{"page_size": 10}', "-c", "8", "-z", "10s")
-    got["get"] = ghz(options, "GetStore", '{"store_id": "one-1"}', "-c", "8", "-z", "5s")
+    got["load"] |= load(options, "list=ListStores:50", "list_small=ListStores:10", "get=GetStore:one-1")
     got["rss_loaded"] = memory(options.pid, "VmRSS")
     save(options, got)
 
@@ -158,7 +149,8 @@ def store_rows(got):
     ]
     everything = got["samples"] + 1 + got["parallel"]
     for name, key in ((f"ListStores, all {everything} stores", "list_all"), (f"ListStores, pages of 50 of {everything + 320}", "list"), (f"ListStores, pages of 10 of {everything + 320}", "list_small"), ("GetStore", "get")):
-        rows.append((name, f"{got[key]['rate']:.0f}/s", f"p50 {got[key]['p50']:.1f} ms, p99 {got[key]['p99']:.1f} ms"))
+        ours, bare = got["load"][key]["ours"], got["load"][key]["bare"]
+        rows.append((name, f"{ours['rate']:.0f}/s", f"p50 {ours['p50']:.1f} ms, p99 {ours['p99']:.1f} ms; {ours['rate'] / bare['rate']:.2f} × a bare tonic server with the same {got['load'][key]['bytes'] / 1000:.1f} kB"))
     rows.append(("server memory idle / after the stores / peak / after the calls", " / ".join(f"{got[k]:.0f}" for k in ("rss_idle", "rss_after", "rss_peak", "rss_loaded")) + " MB", "resident"))
     return rows
 
@@ -187,7 +179,7 @@ def table(options):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("phase", choices=("stores", "calls", "table"))
-    for name in ("state", "helm", "ghz", "charts"):
+    for name in ("state", "helm", "calls", "charts"):
         parser.add_argument(f"--{name}")
     for name in ("port", "pid", "bound", "samples", "parallel"):
         parser.add_argument(f"--{name}", type=int)

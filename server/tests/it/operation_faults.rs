@@ -29,7 +29,7 @@ use fault::{Case, Fault, cases};
 use stage::Stage;
 
 /// Stores that are at work at the same time.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 6;
 
 fn is_full() -> bool {
     std::env::var("STOREPLANE_FAULTS").is_ok_and(|wish| wish == "full")
