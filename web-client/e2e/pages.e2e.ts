@@ -116,7 +116,8 @@ test('a page is there at once, does not jump, and shows what happens within a bl
   await page.locator('.chart svg').first().waitFor();
   const sizes = { storesKb, overviewKb: await sentKb(page, false), overviewWithChartsKb: await sentKb(page, true) };
   const delays: number[] = [];
-  for (const id of ['one', 'two', 'three', 'four', 'five']) delays.push(...(await eventToPixel(window, `measured-${id}`)));
+  for (const id of ['one', 'two', 'three', 'four', 'five'])
+    delays.push(...(await eventToPixel(window, `measured-${id}`)));
   const sorted = delays.toSorted((a, b) => a - b);
   const quantile = (q: number) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? -1;
   const figures = {

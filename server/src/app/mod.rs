@@ -74,12 +74,7 @@ impl Server {
         let probes = parts.probes(&background, &shutdown);
         let reporter = tonic_health::server::HealthReporter::new();
         background.spawn(grpc::health::report(reporter.clone(), probes.clone(), shutdown.clone()));
-        let edge = Edge {
-            simulated: parts.cluster.simulated(),
-            service: parts.service,
-            watches: parts.watches,
-            tasks: mutations.clone(),
-        };
+        let edge = Edge::new(parts.service, parts.watches, mutations.clone(), parts.cluster.simulated());
         let services = grpc::services(edge, parts.tokens, reporter)?;
         let readiness = Readiness { parts: probes, shutdown: shutdown.clone() };
         Ok(Self {

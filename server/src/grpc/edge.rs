@@ -4,30 +4,36 @@ use std::future::Future;
 
 use storeplane_core::error::PortError;
 use storeplane_core::identity::Caller;
-use storeplane_core::ids::StoreId;
+use storeplane_core::ids::{StoreId, Tenant};
 use storeplane_core::service::Service;
+use storeplane_proto::v1::{ListStoresRequest, ListStoresResponse};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Status};
 use tracing::{Instrument, Span};
 
 use super::status;
+use super::together::Together;
 use crate::watch::Watches;
 
 /// Handles the RPCs of `storeplane.v1`.
 #[derive(Debug, Clone)]
 pub struct Edge {
-    /// What callers can do.
-    pub service: Service,
-    /// What callers can watch.
-    pub watches: Watches,
-    /// Mutations that are going on: shutdown waits for them.
-    pub tasks: TaskTracker,
-    /// Whether the cluster was seen to be simulated.
-    pub simulated: watch::Receiver<bool>,
+    pub(super) service: Service,
+    pub(super) watches: Watches,
+    /// Mutations that are going on.
+    tasks: TaskTracker,
+    pub(super) simulated: watch::Receiver<bool>,
+    pub(super) lists: Together<(Tenant, ListStoresRequest), Result<ListStoresResponse, Status>>,
 }
 
 impl Edge {
+    /// With what callers can do and what they can watch. `tasks` get what a shutdown must wait for; `simulated` says whether
+    /// the cluster was seen to be.
+    pub fn new(service: Service, watches: Watches, tasks: TaskTracker, simulated: watch::Receiver<bool>) -> Self {
+        Self { service, watches, tasks, simulated, lists: Together::default() }
+    }
+
     /// Runs a mutation to its end, also when its caller goes away meanwhile: a transaction that is dropped half-way
     /// stays open on its connection.
     pub(super) async fn finish<T: Send + 'static>(

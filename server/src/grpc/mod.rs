@@ -2,7 +2,7 @@
 //! what a port of the domain reads there.
 //!
 //! A request passes, from the outside in: CORS and grpc-web ([`crate::http`]), [`log`], [`auth`], then a handler in
-//! [`stores`], [`operations`], [`platform`] or [`audit`]. Errors leave through [`status`], messages are built in [`convert`].
+//! [`stores`], [`operations`], [`platform`] or [`audit`]; reads that many ask for at once are done [`together`]. Errors leave through [`status`], messages are built in [`convert`].
 //!
 //! To add an RPC: the proto, its line in `storeplane_core::identity::PERMISSIONS`, its handler, and, if it changes
 //! anything or shows a secret, its action in [`auth`]. Tests say what was forgotten.
@@ -18,6 +18,7 @@ mod operations;
 mod platform;
 pub mod status;
 mod stores;
+mod together;
 mod watch;
 
 use axum::Router;

@@ -3,7 +3,9 @@
 use storeplane_core::audit::Action;
 use storeplane_core::command::{CreateStoreInput, StoreCommand, StoreRef};
 use storeplane_core::error::Refusal;
+use storeplane_core::ids::Tenant;
 use storeplane_core::query::StoreQuery;
+use storeplane_core::service::Service;
 use storeplane_proto::v1::store_service_server::StoreService;
 use storeplane_proto::v1::{
     CreateStoreRequest, DeleteStoreRequest, GetStoreCredentialsRequest, GetStoreRequest, ListStoresRequest,
@@ -85,22 +87,10 @@ impl StoreService for Edge {
     }
 
     async fn list_stores(&self, request: Request<ListStoresRequest>) -> Answer<ListStoresResponse> {
-        let caller = caller(&request)?;
+        let tenant = caller(&request)?.tenant;
         let request = request.into_inner();
-        let start = opaque::page_start(&request.page_token);
-        let query = StoreQuery::check(&caller.tenant, &request.filter, &request.order_by, request.page_size, start)
-            .map_err(|refusal| status::refusal(&refusal))?;
-        let stores = self.service.stores();
-        let page = stores.list(&query).await.map_err(|error| status::port(&error))?;
-        let total_size = match query.total(&page) {
-            Some(total) => total,
-            None => stores.count(&query).await.map_err(|error| status::port(&error))?,
-        };
-        Ok(Response::new(ListStoresResponse {
-            next_page_token: opaque::page_token(page.next.as_ref()),
-            total_size,
-            stores: page.items.into_iter().map(convert::store).collect(),
-        }))
+        let (service, question) = (self.service.clone(), (tenant.clone(), request.clone()));
+        self.lists.ask(question, async move { list(&service, &tenant, &request).await }).await.map(Response::new)
     }
 
     async fn delete_store(&self, request: Request<DeleteStoreRequest>) -> Answer<Store> {
@@ -144,4 +134,21 @@ impl StoreService for Edge {
     async fn watch_stores(&self, request: Request<WatchStoresRequest>) -> Answer<Self::WatchStoresStream> {
         watch::stores(self, request).await.map(Response::new)
     }
+}
+
+async fn list(service: &Service, tenant: &Tenant, request: &ListStoresRequest) -> Result<ListStoresResponse, Status> {
+    let start = opaque::page_start(&request.page_token);
+    let query = StoreQuery::check(tenant, &request.filter, &request.order_by, request.page_size, start)
+        .map_err(|refusal| status::refusal(&refusal))?;
+    let stores = service.stores();
+    let page = stores.list(&query).await.map_err(|error| status::port(&error))?;
+    let total_size = match query.total(&page) {
+        Some(total) => total,
+        None => stores.count(&query).await.map_err(|error| status::port(&error))?,
+    };
+    Ok(ListStoresResponse {
+        next_page_token: opaque::page_token(page.next.as_ref()),
+        total_size,
+        stores: page.items.into_iter().map(convert::store).collect(),
+    })
 }

@@ -1,0 +1,127 @@
+//! Reads that several callers ask for at the same moment, done once for all of them. Pages that watch ask again when
+//! something happens, all of them at once.
+//!
+//! Nobody hears of the past: who asks joins a read only if it has not begun yet. So for each question one read is under
+//! way at most, and one more waits for all who came meanwhile. What nobody waits for any more is dropped.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared, WeakShared};
+
+/// Questions that are being answered.
+#[derive(Debug)]
+pub(super) struct Together<Q, A>(Arc<Mutex<HashMap<Q, Read<A>>>>)
+where
+    A: Clone;
+
+impl<Q, A: Clone> Clone for Together<Q, A> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<Q, A: Clone> Default for Together<Q, A> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+#[derive(Debug)]
+struct Read<A: Clone> {
+    begun: Arc<AtomicBool>,
+    /// Gone when nobody waits for it any more.
+    answer: WeakShared<BoxFuture<'static, A>>,
+}
+
+impl<Q: Eq + Hash, A: Clone + Send + Sync + 'static> Together<Q, A> {
+    /// The answer of a read that begins after this call: `read`, or somebody else's of the same question.
+    pub(super) async fn ask(&self, question: Q, read: impl Future<Output = A> + Send + 'static) -> A {
+        self.join(question, read).await
+    }
+
+    fn join(&self, question: Q, read: impl Future<Output = A> + Send + 'static) -> Shared<BoxFuture<'static, A>> {
+        let mut reads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        reads.retain(|_, read| read.answer.upgrade().is_some());
+        let before = reads.get(&question).and_then(|read| Some((read.answer.upgrade()?, Arc::clone(&read.begun))));
+        let before = match before {
+            Some((answer, begun)) if !begun.load(Ordering::Acquire) => return answer,
+            Some((answer, _)) => Some(answer),
+            None => None,
+        };
+        let begun = Arc::new(AtomicBool::new(false));
+        let begins = Arc::clone(&begun);
+        let answer = async move {
+            if let Some(before) = before {
+                before.await;
+            }
+            begins.store(true, Ordering::Release);
+            read.await
+        };
+        let answer = answer.boxed().shared();
+        if let Some(weak) = answer.downgrade() {
+            reads.insert(question, Read { begun, answer: weak });
+        }
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Counts reads; each takes a second and gives its number.
+    #[derive(Default)]
+    struct Source(Arc<AtomicUsize>);
+
+    impl Source {
+        fn read(&self) -> impl Future<Output = usize> + Send + 'static {
+            let count = Arc::clone(&self.0);
+            async move {
+                let number = count.fetch_add(1, Ordering::Relaxed) + 1;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                number
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_at_once_shares_a_read_and_who_comes_later_does_not_hear_of_the_past() {
+        let (together, source) = (Together::default(), Source::default());
+        let ask = |question: &'static str, after: u64| {
+            let (together, read) = (together.clone(), source.read());
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(after)).await;
+                together.ask(question, read).await
+            })
+        };
+        let (first, late) = (ask("a", 0), [ask("a", 100), ask("a", 500), ask("a", 900)]);
+        let other = ask("b", 300);
+        assert_eq!(first.await.unwrap(), 1);
+        assert_eq!(other.await.unwrap(), 2);
+        for answer in late {
+            assert_eq!(answer.await.unwrap(), 3, "one read for all who came while the first was under way");
+        }
+        assert_eq!(together.ask("a", source.read()).await, 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn callers_who_go_away_leave_nothing_and_keep_nobody_waiting() {
+        let (together, source) = (Together::default(), Source::default());
+        let gone = tokio::time::timeout(Duration::from_millis(500), together.ask("a", source.read()));
+        let stays = together.ask("a", source.read());
+        let (gone, stays) = tokio::join!(gone, stays);
+        assert!(gone.is_err());
+        assert_eq!(stays, 2);
+        let _ = tokio::time::timeout(Duration::from_millis(500), together.ask("b", source.read())).await;
+        together.ask("c", source.read()).await;
+        assert_eq!(together.0.lock().unwrap().values().filter(|read| read.answer.upgrade().is_some()).count(), 0);
+    }
+}
