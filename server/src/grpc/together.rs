@@ -95,20 +95,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_asks_at_once_shares_a_read_and_who_comes_later_does_not_hear_of_the_past() {
         let (together, source) = (Together::default(), Source::default());
-        let ask = |question: &'static str, after: u64| {
-            let (together, read) = (together.clone(), source.read());
-            tokio::spawn(async move {
+        let ask = |question, after| {
+            let (together, read) = (&together, source.read());
+            async move {
                 tokio::time::sleep(Duration::from_millis(after)).await;
                 together.ask(question, read).await
-            })
+            }
         };
-        let (first, late) = (ask("a", 0), [ask("a", 100), ask("a", 500), ask("a", 900)]);
-        let other = ask("b", 300);
-        assert_eq!(first.await.unwrap(), 1);
-        assert_eq!(other.await.unwrap(), 2);
-        for answer in late {
-            assert_eq!(answer.await.unwrap(), 3, "one read for all who came while the first was under way");
-        }
+        let answers = tokio::join!(ask("a", 0), ask("a", 100), ask("b", 300), ask("a", 500), ask("a", 900));
+        assert_eq!(answers, (1, 3, 2, 3, 3), "one read for all who came while the first was under way");
         assert_eq!(together.ask("a", source.read()).await, 4);
     }
 
