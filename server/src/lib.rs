@@ -5,12 +5,13 @@
 //! - [`postgres`]: everything that outlives the process. [`watch`]: events to watchers.
 //! - [`worker`]: walks operations; the only caller of [`helm`] and [`verify`]. [`reconciler`]: compares stores with the cluster.
 //!   Both ask [`kube`].
-//! - [`telemetry`]: log and traces. [`system`]: clock and random source. [`secret`]: texts that do not print.
+//! - [`telemetry`]: log and traces. [`system`]: clock and random source. [`secret`]: texts that do not print. `backoff`: waits.
 //! - [`failpoints`]: where tests hold the worker; nothing in a release.
 //!
 //! What is decided is decided in `storeplane_core`; here is what it takes to do it.
 
 pub mod app;
+mod backoff;
 pub mod cli;
 pub mod config;
 pub mod failpoints;

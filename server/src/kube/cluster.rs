@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::connection::{Connected, Connection};
 use super::error::{ClusterError, ClusterErrorKind};
 use super::rollout::Patience;
+use crate::backoff::Backoff;
 
 /// Nodes with this annotation and the value `fake` run nothing, ...
 const SIMULATED: &str = "kwok.x-k8s.io/node";
@@ -24,6 +25,11 @@ const NODES_LOOKED_AT: u32 = 20;
 const GOOD_FOR: Duration = Duration::from_secs(3);
 /// ... and a bad one: many rollouts that wait for the same server ask it at this rate together, not each.
 const BAD_FOR: Duration = Duration::from_millis(500);
+
+/// Between two questions to a cluster that does not answer.
+pub(super) fn backoff() -> Backoff {
+    Backoff::new(Duration::from_millis(100), Duration::from_secs(5))
+}
 
 /// Where the cluster is, and how to treat it.
 #[derive(Debug, Clone)]

@@ -15,7 +15,6 @@
 //! a real case as a fixture in that file's tests. Nothing else changes. To watch another kind of workload: a table in
 //! `rollout::snapshot`, a watch in `rollout::watches`, and what ready means in `rollout::readiness`.
 
-mod backoff;
 mod cluster;
 mod connection;
 mod credentials;

@@ -9,7 +9,6 @@
 //! Every step looks at the cluster before it acts, so each can be run again after any crash. To add one: see
 //! [`storeplane_core::operation`], then a file in `steps/`.
 
-mod backoff;
 mod leases;
 mod outcome;
 mod steps;

@@ -11,13 +11,18 @@ use storeplane_core::store::CleanupPolicy;
 use tracing::Instrument;
 
 use super::Tools;
-use super::backoff::Backoff;
 use super::leases::Held;
 use super::outcome::{FEW, Setback, Tries};
 use super::steps;
 use super::work::Work;
+use crate::backoff::Backoff;
 use crate::failpoints::{Moment, Then, reached};
 use crate::postgres::Claim;
+
+/// Before a step is tried again the first time, ...
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// ... and at most.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// Walks an operation as far as it goes, and lets go of it.
 pub(super) async fn walk(tools: Tools, claim: Claim, held: Held) {
@@ -150,7 +155,7 @@ impl Work {
     async fn attempt(&mut self, step: Step) -> Result<Duration, Setback> {
         let began = Instant::now();
         let span = tracing::info_span!("step", step = step.as_str(), undoing = self.operation.undoing);
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let mut few = 0;
         let mut last: Option<Failure> = None;
         loop {
@@ -177,7 +182,8 @@ impl Work {
                 self.tell_retry(step, &failure).await?;
             }
             last = Some(failure);
-            let wait = backoff.next(after, self.jitter());
+            // Whoever refused may have asked for more.
+            let wait = backoff.next().max(after.unwrap_or_default());
             match self.pause(wait).await {
                 Err(Setback::OutOfTime) => return Err(out_of_time(step, last)),
                 paused => paused?,

@@ -199,10 +199,4 @@ impl Work {
             Setback::Failed(Failure::new(Reason::ChartRejected, message))
         })
     }
-
-    /// 0 to 1.
-    pub(super) fn jitter(&self) -> f64 {
-        let byte = self.tools.ids.uuid().as_bytes().last().copied().unwrap_or_default();
-        f64::from(byte) / 255.0
-    }
 }

@@ -17,9 +17,9 @@ use tokio::time::Instant;
 pub use view::View;
 
 use self::watches::STREAMS;
-use super::backoff::Backoff;
-use super::cluster::Cluster;
+use super::cluster::{self, Cluster};
 use super::error::{ClusterError, ClusterErrorKind};
+use crate::backoff::Backoff;
 
 /// How long the first listings of everything may take.
 const LISTED_WITHIN: Duration = Duration::from_mins(1);
@@ -49,7 +49,7 @@ impl Fleet {
 
     /// Keeps the view up to date, for as long as it is polled.
     pub async fn run(&self) {
-        let mut backoff = Backoff::default();
+        let mut backoff = cluster::backoff();
         let mut seen = true;
         loop {
             let error = self.watch(&mut backoff, &mut seen).await;

@@ -9,8 +9,8 @@ use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Namespace;
 
 use super::state::{self, NamespaceState};
-use crate::kube::backoff::Backoff;
-use crate::kube::cluster::Cluster;
+use crate::backoff::Backoff;
+use crate::kube::cluster::{self, Cluster};
 use crate::kube::error::{ClusterError, ClusterErrorKind};
 
 impl Cluster {
@@ -46,7 +46,7 @@ struct Wait<'a> {
 
 impl Wait<'_> {
     async fn run(&mut self, on_change: &mut (impl FnMut(&[String]) + Send)) -> Result<(), ClusterError> {
-        let mut backoff = Backoff::default();
+        let mut backoff = cluster::backoff();
         loop {
             let error = match self.watch(on_change, &mut backoff).await {
                 Ok(()) => return Ok(()),

@@ -17,8 +17,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::json;
 use storeplane_core::ids::{StoreId, StoreUid, Tenant};
 
-use super::backoff::Backoff;
-use super::cluster::Cluster;
+use super::cluster::{self, Cluster};
 use super::error::{ClusterError, ClusterErrorKind};
 use super::labels;
 
@@ -74,7 +73,7 @@ impl Cluster {
     /// Errors besides the usual: [`ClusterErrorKind::NotOurs`] for one that exists without our labels,
     /// [`ClusterErrorKind::Fenced`] when a later claim was here, [`ClusterErrorKind::Terminating`] while it is going.
     pub async fn ensure_namespace(&self, spec: &NamespaceSpec) -> Result<Ensured, ClusterError> {
-        let mut backoff = Backoff::default();
+        let mut backoff = cluster::backoff();
         let mut found = None;
         for _ in 0..ATTEMPTS {
             let done = match &found {

@@ -13,8 +13,8 @@ use super::snapshot::Snapshot;
 use super::verdict::{Judge, Verdict};
 use super::watches::{self, Batch, STREAMS};
 use super::{ResourceKind, RolloutUpdate, explain, readiness};
-use crate::kube::backoff::Backoff;
-use crate::kube::cluster::Cluster;
+use crate::backoff::Backoff;
+use crate::kube::cluster::{self, Cluster};
 use crate::kube::connection::{Connected, WatchClient};
 use crate::kube::error::{ClusterError, ClusterErrorKind};
 use crate::kube::redact::Masks;
@@ -61,7 +61,7 @@ impl Observer {
             namespace,
             snapshot: Snapshot::new(release),
             watches: None,
-            backoff: Backoff::default(),
+            backoff: cluster::backoff(),
             outage: None,
             judge,
             judge_again: None,
@@ -152,7 +152,7 @@ impl Observer {
         if now - outage.since >= SAID_AFTER && self.judge.say(&Failure::new(failure.reason, "")) {
             self.updates.push_back(Ok(RolloutUpdate::Waiting(failure)));
         }
-        let pause = self.backoff.next_pause();
+        let pause = self.backoff.next();
         tokio::time::sleep(error.retry_after().map_or(pause, |wanted| wanted.max(pause).min(pause * 10))).await;
     }
 
