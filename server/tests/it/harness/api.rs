@@ -81,6 +81,11 @@ pub(crate) fn reason(status: &Status) -> String {
     status.get_details_error_info().map(|info| info.reason).unwrap_or_default()
 }
 
+/// True if the server went away: it said so, or the connection broke, whatever code the client made of that.
+fn is_lost(status: &Status) -> bool {
+    status.code() == Code::Unavailable || std::error::Error::source(status).is_some()
+}
+
 /// The fields that a status names as wrong.
 pub(crate) fn fields(status: &Status) -> Vec<String> {
     let violations = status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
@@ -179,7 +184,7 @@ impl Api {
                         return (self.get(store_id).await.expect("the store"), all);
                     }
                 }
-                Err(status) if status.code() == Code::Unavailable => {}
+                Err(status) if is_lost(&status) => {}
                 Err(status) => panic!("watching {store_id}: {status:?}"),
             }
             tokio::time::sleep(Duration::from_millis(200)).await;

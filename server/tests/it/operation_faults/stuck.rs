@@ -10,7 +10,7 @@ use storeplane_core::operation::{OperationKind, Step};
 use storeplane_proto::v1::StoreState;
 
 use super::stage::{Stage, Subject};
-use crate::harness::{Trick, Which, env};
+use crate::harness::{Hold, Trick, Which, env};
 
 /// How long a helm may take to come to where it is killed.
 const STRIKES: Duration = Duration::from_mins(1);
@@ -19,12 +19,13 @@ async fn stage() -> Stage {
     Stage::start(&env("STOREPLANE_TEST_DATABASE_URL"), false, Vec::new()).await
 }
 
-/// Kills helms of this store, one after another, each when it has made so many changes.
-async fn kill_helms(stage: &Stage, subject: &Subject, after_writes: &[usize]) {
+/// Lets the step go and kills helms of this store, one after another, each when it has made so many changes.
+async fn kill_helms(stage: &Stage, subject: &Subject, hold: &Hold, after_writes: &[usize]) {
     let lines: Vec<_> = after_writes.iter().map(|_| "during killed".to_owned()).collect();
     stage.play_all(subject, &lines);
     for writes in after_writes {
         let mut set = stage.gate.set(&subject.namespace(), Which::Write(*writes), Trick::Hold);
+        hold.release();
         assert!(set.struck(STRIKES).await, "helm came to where it is killed");
         stage.is_acting(subject);
         set.release();
@@ -45,8 +46,7 @@ async fn with_killed_helms(
     let hold = stage.desk.hold(&subject.id, step, "before");
     stage.begin(subject, kind).await.unwrap();
     hold.reached().await.unwrap();
-    hold.release();
-    kill_helms(stage, subject, after_writes).await;
+    kill_helms(stage, subject, &hold, after_writes).await;
     let (store, seen) = stage.api().settle(&subject.id).await;
     (store.state(), seen.text())
 }
