@@ -40,19 +40,20 @@ struct Read<A: Clone> {
 
 impl<Q: Eq + Hash, A: Clone + Send + Sync + 'static> Together<Q, A> {
     /// The answer of a read that begins after this call: `read`, or somebody else's of the same question.
-    pub(super) async fn ask(&self, question: Q, read: impl Future<Output = A> + Send + 'static) -> A {
-        self.join(question, read).await
-    }
-
-    fn join(&self, question: Q, read: impl Future<Output = A> + Send + 'static) -> Shared<BoxFuture<'static, A>> {
+    pub(super) fn ask(
+        &self,
+        question: Q,
+        read: impl Future<Output = A> + Send + 'static,
+    ) -> Shared<BoxFuture<'static, A>> {
         let mut reads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         reads.retain(|_, read| read.answer.upgrade().is_some());
-        let before = reads.get(&question).and_then(|read| Some((read.answer.upgrade()?, Arc::clone(&read.begun))));
-        let before = match before {
-            Some((answer, begun)) if !begun.load(Ordering::Acquire) => return answer,
-            Some((answer, _)) => Some(answer),
-            None => None,
-        };
+        let last = reads.get(&question);
+        let before = last.and_then(|read| read.answer.upgrade());
+        if let (Some(read), Some(answer)) = (last, &before)
+            && !read.begun.load(Ordering::Acquire)
+        {
+            return answer.clone();
+        }
         let begun = Arc::new(AtomicBool::new(false));
         let begins = Arc::clone(&begun);
         let answer = async move {
@@ -114,7 +115,7 @@ mod tests {
         let stays = together.ask("a", source.read());
         let (gone, stays) = tokio::join!(gone, stays);
         assert!(gone.is_err());
-        assert_eq!(stays, 2);
+        assert_eq!(stays, 1, "the same read, which goes on for who is left");
         let _ = tokio::time::timeout(Duration::from_millis(500), together.ask("b", source.read())).await;
         together.ask("c", source.read()).await;
         assert_eq!(together.0.lock().unwrap().values().filter(|read| read.answer.upgrade().is_some()).count(), 0);

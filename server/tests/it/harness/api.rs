@@ -16,7 +16,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Request, Status};
+use tonic::{Request, Status};
 use tonic_types::StatusExt as _;
 
 /// Longer than any test's operation takes on a busy machine.
@@ -79,11 +79,6 @@ fn line(event: &StoreEvent) -> String {
 /// The stable reason in a status.
 pub(crate) fn reason(status: &Status) -> String {
     status.get_details_error_info().map(|info| info.reason).unwrap_or_default()
-}
-
-/// True if the server went away: it said so, or the connection broke, whatever code the client made of that.
-fn is_lost(status: &Status) -> bool {
-    status.code() == Code::Unavailable || std::error::Error::source(status).is_some()
 }
 
 /// The fields that a status names as wrong.
@@ -184,7 +179,7 @@ impl Api {
                         return (self.get(store_id).await.expect("the store"), all);
                     }
                 }
-                Err(status) if is_lost(&status) => {}
+                Err(status) if storeplane_client::Error::from(status.clone()).is_unavailable() => {}
                 Err(status) => panic!("watching {store_id}: {status:?}"),
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
