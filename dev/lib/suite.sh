@@ -31,9 +31,14 @@ part() { # NAME COMMAND...
     echo "$name" >>"$results/failed"
     {
       printf 'FAIL  %-14s %7s s   %s\n' "$name" "$seconds" "${results#"$root"/}/$name.log"
-      { grep -E '^test .* FAILED$' "$results/$name.log"; tail -n 60 "$results/$name.log"; } | sed 's/^/      | /'
+      excerpt "$results/$name.log" | sed 's/^/      | /'
     }
   fi
+}
+excerpt() { # LOG: which tests failed and why, then its end
+  grep -E '^test .* FAILED$' "$1"
+  grep -A 12 -E '^(error|thread .* panicked at )' "$1" | head -n 60
+  tail -n 25 "$1" | cut -c1-240
 }
 tenths() { # MICROSECONDS AT THE BEGINNING
   local spent=$(((${EPOCHREALTIME/[.,]/} - $1) / 100000))

@@ -7,7 +7,8 @@
 //! - `rollout` watches one release until all of it is ready. `rollout::snapshot` is what was seen, `rollout::readiness`
 //!   says how far it is, `rollout::explain` why it does not go on, `rollout::verdict` how long that may last, and
 //!   `rollout::observer` does the watching. Only the observer does I/O.
-//! - `fleet` watches what matters of all stores at once; `examine` looks at one anew and says what is wrong with it.
+//! - `fleet` watches what matters of all stores at once; `examine` looks at one anew, or at many, and says what is wrong.
+//!   `listing` reads listings.
 //!   `restart` makes pods take up Secrets that were renewed.
 //!
 //! To add a terminal condition: in the file of `rollout::explain` that looks at that kind of object, push a `Finding`
@@ -22,6 +23,7 @@ mod error;
 mod examine;
 mod fleet;
 pub mod labels;
+mod listing;
 mod namespace;
 mod proxy;
 mod redact;
@@ -33,7 +35,7 @@ mod tls;
 
 pub use cluster::{Cluster, ClusterConfig, ClusterInfo};
 pub use error::{ClusterError, ClusterErrorKind};
-pub use examine::{Examined, Expected};
+pub use examine::{Examined, Expected, Sight};
 pub use fleet::{Fleet, View};
 pub use namespace::{Ensured, Holding, NamespaceSpec, NamespaceState, OwnedNamespace};
 pub(crate) use proxy::own_word;

@@ -16,8 +16,6 @@ use super::cluster::Cluster;
 use super::error::ClusterError;
 use super::labels;
 
-const PAGE: u32 = 500;
-
 /// Helm's own status of a release's revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReleaseStatus {
@@ -119,9 +117,14 @@ impl Cluster {
 
     /// Every helm release in the cluster, read in pages, ordered by namespace and name.
     pub async fn all_releases(&self) -> Result<Vec<ListedRelease>, ClusterError> {
-        let records = self.list_all::<PartialObjectMeta<Secret>>("list the releases", "owner=helm", PAGE).await?;
+        let records: Vec<PartialObjectMeta<Secret>> = self.list_all("list the releases", records()).await?;
         Ok(fold(records.iter().map(|record| &record.metadata)))
     }
+}
+
+/// Asks for helm's own records.
+pub(super) fn records() -> ListParams {
+    ListParams::default().labels("owner=helm")
 }
 
 /// One release for each namespace and name, from the records of its revisions.

@@ -76,13 +76,10 @@ impl Cluster {
             return Ok(Vec::new());
         }
         let what = format!("list the secrets in {namespace}");
-        let not_helms = ListParams::default().fields("type!=helm.sh/release.v1");
         let listing = self.call(&what, |client| async move {
-            Api::<PartialObjectMeta<Secret>>::namespaced(client, namespace).list(&not_helms).await
+            Api::<PartialObjectMeta<Secret>>::namespaced(client, namespace).list(&not_helms()).await
         });
-        let found = listing.await?.items;
-        let is_there = |name: &String| found.iter().any(|secret| secret.metadata.name.as_ref() == Some(name));
-        Ok(names.iter().filter(|name| !is_there(name)).cloned().collect())
+        Ok(missing(names, &listing.await?.items))
     }
 
     /// True if a volume claim is in the namespace.
@@ -145,6 +142,17 @@ impl Cluster {
             ClusterError::new(ClusterErrorKind::Unintelligible, message)
         })
     }
+}
+
+/// Asks for all Secrets but helm's own records.
+pub(super) fn not_helms() -> ListParams {
+    ListParams::default().fields("type!=helm.sh/release.v1")
+}
+
+/// The names under which there is none.
+pub(super) fn missing(names: &[String], found: &[PartialObjectMeta<Secret>]) -> Vec<String> {
+    let is_there = |name: &String| found.iter().any(|secret| secret.metadata.name.as_ref() == Some(name));
+    names.iter().filter(|name| !is_there(name)).cloned().collect()
 }
 
 fn requests(namespace: &str) -> Request {

@@ -13,13 +13,18 @@ use tokio::time::Instant;
 use super::Reconciler;
 use super::orphans::{Orphan, Reports, find};
 use super::pulse::Pulse;
-use crate::kube::{Examined, Expected, Fleet};
+use crate::kube::{Examined, Expected, Fleet, Sight};
 use crate::postgres::{Census, LiveStore};
 
-/// Stores looked at together: some ten requests each.
+/// Stores that are worked on at the same time.
 const TOGETHER: usize = 16;
-/// Stores looked at in one round. The others' turn is the next one.
-const MOST: usize = 128;
+/// Stores looked at in one round, all in memory at once. The others' turn is the next one.
+const MOST: usize = 512;
+/// More than so many ...
+const MANY: usize = 16;
+/// ... and no fewer than one of so many stores are looked at all at once, by listings of the whole cluster: nine listings are a
+/// look at one store, and a store's share of a listing costs about a tenth of a look at it alone.
+const ONE_OF: usize = 8;
 /// A workload that has only some of its pods, and nothing in their way, is starting for this long.
 const STARTS_WITHIN: Duration = Duration::from_mins(1);
 
@@ -57,8 +62,11 @@ impl<'a> Rounds<'a> {
         };
         self.reports.tell(orphans, now);
         let reconciler = self.reconciler;
+        let all_at_once = patients.len() > MANY && patients.len() * ONE_OF >= live.len();
+        let Some(sights) = reconciler.sights(&patients, all_at_once).await else { return };
+        let looks = patients.into_iter().zip(sights);
         let looks =
-            patients.into_iter().map(|patient| async move { (patient.store.uid, reconciler.look(patient).await) });
+            looks.map(|(patient, sight)| async move { (patient.store.uid, reconciler.look(patient, sight).await) });
         let mut looks = futures::stream::iter(looks).buffer_unordered(TOGETHER);
         while let Some((uid, seen)) = looks.next().await {
             if !seen {
@@ -117,10 +125,25 @@ impl Reconciler {
         }
     }
 
-    /// Looks at a store and follows what is seen. False if it could not be seen.
-    async fn look(&self, patient: Patient) -> bool {
+    /// What is seen of each, where all are looked at at once. `None` if that cannot be seen.
+    async fn sights(&self, patients: &[Patient], all_at_once: bool) -> Option<Vec<Option<Sight>>> {
+        if !all_at_once {
+            return Some(patients.iter().map(|_| None).collect());
+        }
+        let expected: Vec<_> = patients.iter().map(|patient| patient.expected.clone()).collect();
+        let seen = self.cluster.see_all(&expected).await;
+        let told = |error| tracing::debug!(%error, "stores cannot be looked at; their health is unknown");
+        seen.map_err(told).ok().map(|sights| sights.into_iter().map(Some).collect())
+    }
+
+    /// Looks at a store, unless it was seen already, and follows what is seen. False if it could not be seen.
+    async fn look(&self, patient: Patient, sight: Option<Sight>) -> bool {
         let Patient { store, expected, ailing } = patient;
-        let health = match Box::pin(self.cluster.examine(&expected)).await {
+        let examined = match sight {
+            Some(sight) => Ok(self.cluster.judge(&expected, sight).await),
+            None => self.cluster.examine(&expected).await,
+        };
+        let health = match examined {
             Ok(Examined::Well) => Health::Well,
             Ok(Examined::Settling(_)) if store.state == State::Ready && ailing < STARTS_WITHIN => return true,
             Ok(Examined::Settling(failure) | Examined::Unwell(failure)) => Health::Unwell(failure),

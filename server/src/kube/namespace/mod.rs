@@ -23,8 +23,6 @@ use super::labels;
 
 /// How often a change is tried again when somebody else changed the namespace at the same time.
 const ATTEMPTS: usize = 20;
-/// Namespaces asked for in one page.
-const PAGE: u32 = 500;
 
 /// The namespace of one store, as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -207,27 +205,9 @@ impl Cluster {
     pub async fn all_namespaces(&self) -> Result<Vec<OwnedNamespace>, ClusterError> {
         let instance = &self.config().instance;
         let ours = format!("{}={},{}={instance}", labels::MANAGED_BY, labels::STOREPLANE, labels::INSTANCE);
-        let found = self.list_all::<PartialObjectMeta<Namespace>>("list the namespaces", &ours, PAGE).await?;
+        let found: Vec<PartialObjectMeta<Namespace>> =
+            self.list_all("list the namespaces", ListParams::default().labels(&ours)).await?;
         Ok(found.iter().map(|namespace| OwnedNamespace::read(&namespace.metadata)).collect())
-    }
-
-    /// Reads a listing over the whole cluster page by page.
-    pub(super) async fn list_all<K>(&self, what: &str, selector: &str, page: u32) -> Result<Vec<K>, ClusterError>
-    where
-        K: ::kube::Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
-    {
-        let mut items = Vec::new();
-        let mut next = None;
-        loop {
-            let mut parameters = ListParams::default().labels(selector).limit(page);
-            parameters.continue_token = next;
-            let list = self.call(what, |client| async move { Api::<K>::all(client).list(&parameters).await }).await?;
-            items.extend(list.items);
-            next = list.metadata.continue_.filter(|token| !token.is_empty());
-            if next.is_none() {
-                return Ok(items);
-            }
-        }
     }
 }
 

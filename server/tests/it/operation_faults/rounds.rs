@@ -8,7 +8,7 @@ use futures::future::join_all;
 
 use super::fault::{Case, Fault};
 use super::passage::Phase;
-use super::stage::{Stage, Subject};
+use super::stage::{ATTEMPTS, Stage, Subject};
 use super::verdict::judge;
 use crate::harness::{Api, Hold, Postgres, Server, Set, Trick, Which, signal};
 
@@ -25,8 +25,31 @@ struct Held<'a> {
     set: Option<Set>,
 }
 
-/// Plays the cases of one fault at once; says what is wrong with each afterwards.
+/// Plays the cases of one fault; says what is wrong with each afterwards. Those whose fault found no occasion, since a busy
+/// machine did not bring them to their place in time, are played again among themselves.
 pub(super) async fn play(stage: &mut Stage, postgres: &Postgres, cases: &[Case]) -> Vec<(Case, Result<(), String>)> {
+    let mut results = Vec::new();
+    let mut left = cases.to_vec();
+    for _ in 0..ATTEMPTS {
+        let mut missed = Vec::new();
+        for (case, result) in round(stage, postgres, &left).await {
+            match result {
+                Ok(true) => results.push((case, Ok(()))),
+                Ok(false) => missed.push(case),
+                Err(problem) => results.push((case, Err(problem))),
+            }
+        }
+        left = missed;
+        if left.is_empty() {
+            break;
+        }
+    }
+    results.extend(left.into_iter().map(|case| (case, Err("the fault never struck".into()))));
+    results
+}
+
+/// True of a case if the fault struck it where it should.
+async fn round(stage: &mut Stage, postgres: &Postgres, cases: &[Case]) -> Vec<(Case, Result<bool, String>)> {
     let mut results = Vec::new();
     let mut held = Vec::new();
     for (case, place) in cases.iter().zip(join_all(cases.iter().map(|case| wait_at(stage, case))).await) {
@@ -44,10 +67,8 @@ pub(super) async fn play(stage: &mut Stage, postgres: &Postgres, cases: &[Case])
     release(&held);
     let stage = &*stage;
     let ends = held.into_iter().map(|mut place| async move {
-        let missed = place.set.as_ref().is_some_and(|set| !set.has_struck());
-        let judged = judge(stage, place.case, &mut place.subject).await;
-        let judged = if missed { Err(format!("its answer was never held; {judged:?}")) } else { judged };
-        (place.case.clone(), judged)
+        let struck = place.set.as_ref().is_none_or(Set::has_struck);
+        (place.case.clone(), judge(stage, place.case, &mut place.subject).await.map(|()| struck))
     });
     results.extend(join_all(ends).await);
     results

@@ -1,0 +1,162 @@
+//! What can be seen of stores: the same nine listings for one of them, in its namespace, and for many, over all namespaces.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
+use ::kube::api::ListParams;
+use ::kube::core::{NamespaceResourceScope, PartialObjectMeta};
+use ::kube::{Api, Resource, ResourceExt};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::core::v1::{Event, Namespace, PersistentVolumeClaim, Pod, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::de::DeserializeOwned;
+
+use super::Expected;
+use crate::kube::cluster::Cluster;
+use crate::kube::error::ClusterError;
+use crate::kube::listing::MOST;
+use crate::kube::release::{ReleaseStatus, fold, records};
+use crate::kube::rollout::{Snapshot, Table};
+use crate::kube::secrets::{missing, not_helms};
+
+/// What was seen of one store.
+#[derive(Debug)]
+pub struct Sight {
+    pub(super) namespace: Option<ObjectMeta>,
+    pub(super) release: Option<ReleaseStatus>,
+    pub(super) missing_secrets: Vec<String>,
+    pub(super) snapshot: Snapshot,
+}
+
+/// Objects of a kind, by namespace.
+type Found<K> = BTreeMap<String, Vec<K>>;
+
+impl Cluster {
+    /// Looks at one store: nine requests.
+    pub(super) async fn see(&self, expected: &Expected) -> Result<Sight, ClusterError> {
+        let (name, scope) = (&expected.namespace, Scope::One(&expected.namespace));
+        let namespace = async { Ok(self.get_namespace(name).await?.map(|found| found.metadata)) };
+        let (namespace, mut found) = futures::try_join!(namespace, Box::pin(self.find(&scope)))?;
+        Ok(found.sight(expected, namespace))
+    }
+
+    /// Looks at many stores: nine listings of the whole cluster, in pages, whatever the number of the stores. In their order.
+    pub async fn see_all(&self, expected: &[Expected]) -> Result<Vec<Sight>, ClusterError> {
+        let names: BTreeSet<_> = expected.iter().map(|expected| expected.namespace.as_str()).collect();
+        let mut namespaces = BTreeMap::new();
+        let keep = |found: PartialObjectMeta<Namespace>| {
+            if names.contains(found.name_any().as_str()) {
+                namespaces.insert(found.name_any(), found.metadata);
+            }
+        };
+        let listing = self.read_pages("list the namespaces", ListParams::default(), Api::all, keep);
+        let scope = Scope::All(&names);
+        let ((), mut found) = futures::try_join!(listing, Box::pin(self.find(&scope)))?;
+        Ok(expected.iter().map(|expected| found.sight(expected, namespaces.remove(&expected.namespace))).collect())
+    }
+
+    async fn find(&self, scope: &Scope<'_>) -> Result<Objects, ClusterError> {
+        let any = ListParams::default();
+        let (records, secrets, deployments, stateful_sets, replica_sets, pods, claims, events) = futures::try_join!(
+            self.found(scope, records()),
+            self.found(scope, not_helms()),
+            self.found(scope, any.clone()),
+            self.found(scope, any.clone()),
+            self.found(scope, any.clone()),
+            self.found(scope, any.clone()),
+            self.found(scope, any.clone()),
+            self.found(scope, any),
+        )?;
+        Ok(Objects { records, secrets, deployments, stateful_sets, replica_sets, pods, claims, events })
+    }
+
+    async fn found<K>(&self, scope: &Scope<'_>, wanted: ListParams) -> Result<Found<K>, ClusterError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let what = format!("list the {} {scope}", K::plural(&()));
+        let mut found = Found::<K>::new();
+        let keep = |object: K| {
+            let namespace = object.namespace().filter(|namespace| scope.covers(namespace));
+            let kept = namespace.map(|namespace| found.entry(namespace).or_default());
+            if let Some(kept) = kept.filter(|kept| kept.len() < MOST as usize) {
+                kept.push(object);
+            }
+        };
+        self.read_pages(&what, wanted, |client| scope.api(client), keep).await?;
+        Ok(found)
+    }
+}
+
+/// Where is looked.
+enum Scope<'a> {
+    One(&'a str),
+    All(&'a BTreeSet<&'a str>),
+}
+
+impl Scope<'_> {
+    fn api<K>(&self, client: ::kube::Client) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        match self {
+            Self::One(name) => Api::namespaced(client, name),
+            Self::All(_) => Api::all(client),
+        }
+    }
+
+    fn covers(&self, namespace: &str) -> bool {
+        match self {
+            Self::One(name) => *name == namespace,
+            Self::All(names) => names.contains(namespace),
+        }
+    }
+}
+
+impl std::fmt::Display for Scope<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::One(name) => write!(f, "in {name}"),
+            Self::All(_) => f.write_str("of all namespaces"),
+        }
+    }
+}
+
+struct Objects {
+    records: Found<PartialObjectMeta<Secret>>,
+    secrets: Found<PartialObjectMeta<Secret>>,
+    deployments: Found<Deployment>,
+    stateful_sets: Found<StatefulSet>,
+    replica_sets: Found<PartialObjectMeta<ReplicaSet>>,
+    pods: Found<Pod>,
+    claims: Found<PersistentVolumeClaim>,
+    events: Found<Event>,
+}
+
+impl Objects {
+    /// Takes out what is this store's.
+    fn sight(&mut self, expected: &Expected, namespace: Option<ObjectMeta>) -> Sight {
+        let name = &expected.namespace;
+        let records = self.records.remove(name).unwrap_or_default();
+        let mut releases = fold(records.iter().map(|record| &record.metadata)).into_iter();
+        let release = releases.find(|release| release.name == expected.release);
+        let secrets = self.secrets.remove(name).unwrap_or_default();
+        let mut snapshot = Snapshot::new(expected.release.clone());
+        snapshot.deployments = table(&mut self.deployments, name);
+        snapshot.stateful_sets = table(&mut self.stateful_sets, name);
+        snapshot.replica_sets = table(&mut self.replica_sets, name);
+        snapshot.pods = table(&mut self.pods, name);
+        snapshot.claims = table(&mut self.claims, name);
+        snapshot.events = table(&mut self.events, name);
+        Sight {
+            namespace,
+            release: release.map(|release| release.observation.status),
+            missing_secrets: missing(&expected.secrets, &secrets),
+            snapshot,
+        }
+    }
+}
+
+fn table<K: ResourceExt>(found: &mut Found<K>, namespace: &str) -> Table<K> {
+    Table::listed(found.remove(namespace).unwrap_or_default())
+}
