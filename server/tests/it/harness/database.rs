@@ -1,6 +1,8 @@
 //! A database for each test, dropped after it.
 
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement};
+use std::time::Duration;
+
+use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement};
 use storeplane_core::identity::Role;
 use storeplane_server::postgres::{self, Tokens};
 use storeplane_server::system::{RandomIds, SystemClock};
@@ -14,8 +16,15 @@ pub(crate) struct Database {
     server: String,
 }
 
-async fn server(url: &str) -> DatabaseConnection {
-    postgres::connect(url, 1).await.expect("a Postgres URL")
+/// Questions at once; the others wait.
+const CONNECTIONS: u32 = 4;
+/// However many those are: unlike a server's callers, tests are not sent away.
+const WAITS: Duration = Duration::from_mins(2);
+
+async fn connect(url: &str) -> DatabaseConnection {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(CONNECTIONS).acquire_timeout(WAITS).connect_lazy(true).sqlx_logging(false);
+    sea_orm::Database::connect(options).await.expect("a Postgres URL")
 }
 
 impl Database {
@@ -37,12 +46,12 @@ impl Database {
 
     async fn empty_on(base: &str) -> Self {
         let name = format!("storeplane_test_{}", uuid::Uuid::new_v4().simple());
-        let server = server(base).await;
+        let server = connect(base).await;
         server.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("a new database");
         let (before, query) = base.split_once('?').map_or((base, None), |(url, query)| (url, Some(query)));
         let root = before.rsplit_once('/').expect("a database in the URL").0;
         let url = query.map_or_else(|| format!("{root}/{name}"), |query| format!("{root}/{name}?{query}"));
-        let pool = postgres::connect(&url, 4).await.expect("a Postgres URL");
+        let pool = connect(&url).await;
         Self { url, pool, name, server: base.to_owned() }
     }
 
@@ -98,7 +107,7 @@ impl Drop for Database {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
                 let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-                let _ = server(&url).await.execute_unprepared(&drop).await;
+                let _ = connect(&url).await.execute_unprepared(&drop).await;
             });
         });
         let _ = dropping.join();
