@@ -125,15 +125,21 @@ impl Reconciler {
         }
     }
 
-    /// What is seen of each, where all are looked at at once. `None` if that cannot be seen.
+    /// What is seen of each, if all are looked at at once. `None` if the cluster cannot be seen.
     async fn sights(&self, patients: &[Patient], all_at_once: bool) -> Option<Vec<Option<Sight>>> {
+        let each_alone = || Some(patients.iter().map(|_| None).collect());
         if !all_at_once {
-            return Some(patients.iter().map(|_| None).collect());
+            return each_alone();
         }
         let expected: Vec<_> = patients.iter().map(|patient| patient.expected.clone()).collect();
-        let seen = self.cluster.see_all(&expected).await;
-        let told = |error| tracing::debug!(%error, "stores cannot be looked at; their health is unknown");
-        seen.map_err(told).ok().map(|sights| sights.into_iter().map(Some).collect())
+        match self.cluster.see_all(&expected).await {
+            Ok(sights) => Some(sights.into_iter().map(Some).collect()),
+            Err(error) => {
+                tracing::debug!(%error, "stores cannot be looked at all at once");
+                // Whom the API server refuses a listing of the whole cluster may still see single namespaces.
+                if error.retryable() { None } else { each_alone() }
+            }
+        }
     }
 
     /// Looks at a store, unless it was seen already, and follows what is seen. False if it could not be seen.
