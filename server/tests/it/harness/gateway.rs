@@ -17,6 +17,7 @@ pub(crate) struct Gateway {
     pub(crate) kubeconfig: PathBuf,
     asked: Arc<Mutex<Vec<String>>>,
     status: Arc<AtomicU16>,
+    forbidden: Arc<Mutex<Option<&'static str>>>,
     client: kube::Client,
     _directory: Arc<tempfile::TempDir>,
 }
@@ -33,8 +34,8 @@ impl Gateway {
             "clusters": [{"name": "c", "cluster": {"server": url}}], "users": [{"name": "c", "user": {}}],
             "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}]});
         std::fs::write(&kubeconfig, file.to_string()).expect("a file");
-        let (asked, status) = (Arc::default(), Arc::default());
-        let gateway = Self { kubeconfig, asked, status, client, _directory: Arc::new(directory) };
+        let (asked, status, forbidden) = (Arc::default(), Arc::default(), Arc::default());
+        let gateway = Self { kubeconfig, asked, status, forbidden, client, _directory: Arc::new(directory) };
         let router = axum::Router::new().fallback(forward).with_state(gateway.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         gateway
@@ -46,6 +47,11 @@ impl Gateway {
         self.status.store(status, Ordering::Relaxed);
     }
 
+    /// From now on requests that begin with this (`GET /api/v1/pods?`) are not allowed.
+    pub(crate) fn forbid(&self, request: &'static str) {
+        *self.forbidden.lock().expect("no panic") = Some(request);
+    }
+
     /// What was asked since the last time, as `GET /api/v1/namespaces?…`.
     pub(crate) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.asked.lock().expect("no panic"))
@@ -53,8 +59,11 @@ impl Gateway {
 }
 
 async fn forward(State(gateway): State<Gateway>, request: Request) -> Response {
-    gateway.asked.lock().expect("no panic").push(format!("{} {}", request.method(), request.uri()));
-    if let Ok(status) = StatusCode::from_u16(gateway.status.load(Ordering::Relaxed)) {
+    let line = format!("{} {}", request.method(), request.uri());
+    let is_forbidden = gateway.forbidden.lock().expect("no panic").is_some_and(|beginning| line.starts_with(beginning));
+    let status = if is_forbidden { 403 } else { gateway.status.load(Ordering::Relaxed) };
+    gateway.asked.lock().expect("no panic").push(line);
+    if let Ok(status) = StatusCode::from_u16(status) {
         let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": status.as_u16(),
             "message": "the gateway says no", "reason": ""});
         return (status, axum::Json(body)).into_response();
