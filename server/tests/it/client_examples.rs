@@ -17,8 +17,9 @@ fn programs() -> PathBuf {
             let this = std::env::current_exe().expect("this test");
             let profile = this.ancestors().nth(2).expect("target/<profile>/deps/<this>").to_owned();
             let mut build = Command::new(env!("CARGO"));
-            // As `make test` builds them; but what cargo tells a test about its own package would make it compile others again.
-            build.args(["test", "--locked", "--quiet", "--workspace", "--examples", "--no-run"]);
+            // With the whole workspace's features, and without what cargo tells a test about its own package: either way
+            // dependencies would be compiled again, here and for the next part of `make test`.
+            build.args(["build", "--locked", "--quiet", "--workspace", "--examples"]);
             let about_us =
                 |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "OUT_DIR";
             for (name, _) in std::env::vars().filter(|(name, _)| about_us(name)) {
