@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use ::kube::api::ListParams;
 use ::kube::core::NamespaceResourceScope;
-use ::kube::{Api, Client, Resource};
+use ::kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 
 use super::cluster::Cluster;
@@ -16,15 +16,14 @@ const PAGE: u32 = 500;
 pub(super) const MOST: u32 = 1000;
 
 impl Cluster {
-    /// All objects of a kind in a namespace.
-    pub(super) async fn list_in<K>(&self, namespace: &str) -> Result<Vec<K>, ClusterError>
+    /// What is wanted of a kind in a namespace, up to [`MOST`] of it: one request.
+    pub(super) async fn list_in<K>(&self, namespace: &str, wanted: ListParams) -> Result<Vec<K>, ClusterError>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
     {
-        let what = format!("list the {} in {namespace}", K::plural(&()));
-        let listing = self.call(&what, |client| async move {
-            Api::<K>::namespaced(client, namespace).list(&ListParams::default().limit(MOST)).await
-        });
+        let (what, wanted) = (format!("list the {} in {namespace}", K::plural(&())), wanted.limit(MOST));
+        let listing =
+            self.call(&what, |client| async move { Api::<K>::namespaced(client, namespace).list(&wanted).await });
         Ok(listing.await?.items)
     }
 
@@ -34,25 +33,24 @@ impl Cluster {
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
     {
         let mut all = Vec::new();
-        self.read_pages(what, wanted, Api::<K>::all, |object| all.push(object)).await?;
+        self.read_pages(what, wanted, |object| all.push(object)).await?;
         Ok(all)
     }
 
-    /// Reads a listing page by page, and hands over each object.
+    /// Reads a listing of the whole cluster page by page, and hands over each object.
     pub(super) async fn read_pages<K>(
         &self,
         what: &str,
         wanted: ListParams,
-        place: impl Fn(Client) -> Api<K>,
         mut take: impl FnMut(K),
     ) -> Result<(), ClusterError>
     where
-        K: Clone + Debug + DeserializeOwned,
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
     {
         let mut wanted = wanted.limit(PAGE);
         loop {
-            let (api, page) = (&place, &wanted);
-            let list = self.call(what, |client| async move { api(client).list(page).await }).await?;
+            let page = &wanted;
+            let list = self.call(what, |client| async move { Api::<K>::all(client).list(page).await }).await?;
             list.items.into_iter().for_each(&mut take);
             wanted.continue_token = list.metadata.continue_.filter(|token| !token.is_empty());
             if wanted.continue_token.is_none() {

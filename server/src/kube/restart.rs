@@ -25,7 +25,7 @@ impl Cluster {
         release: &str,
     ) -> Result<Vec<String>, ClusterError> {
         let Some(newest) = self.newest_secret(namespace).await? else { return Ok(Vec::new()) };
-        let pods = self.list_in::<PartialObjectMeta<Pod>>(namespace).await?;
+        let pods = self.list_in::<PartialObjectMeta<Pod>>(namespace, ListParams::default()).await?;
         let is_stale = |pod: &ObjectMeta| pod.creation_timestamp.as_ref().is_some_and(|made| *made < newest);
         if !pods.iter().any(|pod| runs_for_good(&pod.metadata) && is_stale(&pod.metadata)) {
             return Ok(Vec::new());
@@ -50,7 +50,7 @@ impl Cluster {
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
     {
         let mut restarted = Vec::new();
-        let all = self.list_in::<PartialObjectMeta<K>>(namespace).await?;
+        let all = self.list_in::<PartialObjectMeta<K>>(namespace, ListParams::default()).await?;
         for workload in all.iter().filter(|it| release_of(&it.metadata).is_some_and(|of| of == release)) {
             let name = workload.name_any();
             let annotations = json!({labels::SECRETS_SINCE: since});

@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use ::kube::Resource;
 use ::kube::api::{GetParams, ListParams, PostParams};
 use ::kube::core::{ObjectList, PartialObjectMeta, Request};
-use ::kube::{Api, Resource};
 use futures::future::try_join_all;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
@@ -75,16 +75,15 @@ impl Cluster {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let what = format!("list the secrets in {namespace}");
-        let listing = self.call(&what, |client| async move {
-            Api::<PartialObjectMeta<Secret>>::namespaced(client, namespace).list(&not_helms()).await
-        });
-        Ok(missing(names, &listing.await?.items))
+        Ok(missing(names, &self.list_in(namespace, not_helms()).await?))
     }
 
     /// True if a volume claim is in the namespace.
     pub async fn has_claims(&self, namespace: &str) -> Result<bool, ClusterError> {
-        Ok(!self.list_in::<PartialObjectMeta<PersistentVolumeClaim>>(namespace).await?.is_empty())
+        Ok(!self
+            .list_in::<PartialObjectMeta<PersistentVolumeClaim>>(namespace, ListParams::default())
+            .await?
+            .is_empty())
     }
 
     /// One entry of a Secret, if both are there.

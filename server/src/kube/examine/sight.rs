@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use ::kube::api::ListParams;
 use ::kube::core::{NamespaceResourceScope, PartialObjectMeta};
-use ::kube::{Api, Resource, ResourceExt};
+use ::kube::{Resource, ResourceExt};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Event, Namespace, PersistentVolumeClaim, Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -49,7 +49,7 @@ impl Cluster {
                 namespaces.insert(found.name_any(), found.metadata);
             }
         };
-        let listing = self.read_pages("list the namespaces", ListParams::default(), Api::all, keep);
+        let listing = self.read_pages("list the namespaces", ListParams::default(), keep);
         let scope = Scope::All(&names);
         let ((), mut found) = futures::try_join!(listing, Box::pin(self.find(&scope)))?;
         Ok(expected.iter().map(|expected| found.sight(expected, namespaces.remove(&expected.namespace))).collect())
@@ -74,16 +74,19 @@ impl Cluster {
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
     {
-        let what = format!("list the {} {scope}", K::plural(&()));
+        let names = match scope {
+            Scope::One(name) => return Ok(Found::from([((*name).to_owned(), self.list_in(name, wanted).await?)])),
+            Scope::All(names) => names,
+        };
         let mut found = Found::<K>::new();
         let keep = |object: K| {
-            let namespace = object.namespace().filter(|namespace| scope.covers(namespace));
+            let namespace = object.namespace().filter(|namespace| names.contains(namespace.as_str()));
             let kept = namespace.map(|namespace| found.entry(namespace).or_default());
             if let Some(kept) = kept.filter(|kept| kept.len() < MOST as usize) {
                 kept.push(object);
             }
         };
-        self.read_pages(&what, wanted, |client| scope.api(client), keep).await?;
+        self.read_pages(&format!("list the {} of all namespaces", K::plural(&())), wanted, keep).await?;
         Ok(found)
     }
 }
@@ -92,34 +95,6 @@ impl Cluster {
 enum Scope<'a> {
     One(&'a str),
     All(&'a BTreeSet<&'a str>),
-}
-
-impl Scope<'_> {
-    fn api<K>(&self, client: ::kube::Client) -> Api<K>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
-    {
-        match self {
-            Self::One(name) => Api::namespaced(client, name),
-            Self::All(_) => Api::all(client),
-        }
-    }
-
-    fn covers(&self, namespace: &str) -> bool {
-        match self {
-            Self::One(name) => *name == namespace,
-            Self::All(names) => names.contains(namespace),
-        }
-    }
-}
-
-impl std::fmt::Display for Scope<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::One(name) => write!(f, "in {name}"),
-            Self::All(_) => f.write_str("of all namespaces"),
-        }
-    }
 }
 
 struct Objects {
