@@ -1,7 +1,7 @@
 //! Commands: what callers ask for, as texts, and the same after every rule was checked.
 
 use crate::engine::Catalog;
-use crate::error::Refusal;
+use crate::error::DomainError;
 use crate::ids::{OperationId, RequestId, StoreId, StoreUid};
 use crate::store::{CleanupPolicy, Spec};
 use crate::validate::Check;
@@ -59,7 +59,7 @@ pub struct CreateStore {
 
 impl CreateStoreInput {
     /// Checks everything and names everything that is wrong.
-    pub fn check(self, catalog: &Catalog) -> Result<CreateStore, Refusal> {
+    pub fn check(self, catalog: &Catalog) -> Result<CreateStore, DomainError> {
         let mut check = Check::default();
         let id = check.optional("store_id", &self.store_id);
         let request = check.optional("request_id", &self.request_id);
@@ -112,7 +112,7 @@ pub struct StoreRef {
 
 impl StoreRef {
     /// Checks an id and an optional uid.
-    pub fn check(store_id: &str, uid: &str) -> Result<Self, Refusal> {
+    pub fn check(store_id: &str, uid: &str) -> Result<Self, DomainError> {
         let mut check = Check::default();
         let id = check.required("store_id", store_id);
         let uid = check.optional("uid", uid);
@@ -133,7 +133,7 @@ pub struct StoreCommand {
 
 impl StoreCommand {
     /// Checks the fields of DeleteStore or RetryStore; `method` sets their request ids apart.
-    pub fn check(method: &str, store_id: &str, uid: &str, etag: &str, request_id: &str) -> Result<Self, Refusal> {
+    pub fn check(method: &str, store_id: &str, uid: &str, etag: &str, request_id: &str) -> Result<Self, DomainError> {
         let mut check = Check::default();
         let id = check.required("store_id", store_id);
         let uid = check.optional("uid", uid);
@@ -162,7 +162,7 @@ pub struct CancelOperation {
 
 impl CancelOperation {
     /// Checks the fields of CancelOperation.
-    pub fn check(operation_id: &str, request_id: &str) -> Result<Self, Refusal> {
+    pub fn check(operation_id: &str, request_id: &str) -> Result<Self, DomainError> {
         let mut check = Check::default();
         let operation = check.required("operation_id", operation_id);
         let request = check.optional("request_id", request_id);
@@ -209,7 +209,7 @@ pub(crate) mod tests {
             request_id: "7".into(),
             ..good()
         };
-        let Err(Refusal::Invalid(violations)) = input.check(&catalog()) else { panic!("accepted") };
+        let Err(DomainError::Invalid(violations)) = input.check(&catalog()) else { panic!("accepted") };
         let fields: Vec<_> = violations.iter().map(|v| v.field.as_str()).collect();
         assert_eq!(fields, ["store_id", "request_id", "store.display_name", "store.admin_email", "store.engine"]);
     }

@@ -15,7 +15,7 @@ pub struct Violation {
 
 /// Why a command was refused. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum DomainError {
     /// Something about the request is wrong; all of it is listed.
     #[error("{}", summary(.0))]
     Invalid(Vec<Violation>),
@@ -103,7 +103,7 @@ fn summary(violations: &[Violation]) -> String {
     parts.join("; ")
 }
 
-impl Refusal {
+impl DomainError {
     /// The stable reason.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -135,7 +135,7 @@ impl Refusal {
 pub enum PortError {
     /// The command was refused.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] DomainError),
     /// The database is away; nothing was stored. Worth another try.
     #[error("the database is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -9,7 +9,6 @@
 
 pub mod audit;
 pub mod command;
-pub mod decide;
 pub mod engine;
 pub mod error;
 pub mod event;
@@ -24,4 +23,5 @@ pub mod ports;
 pub mod query;
 pub mod service;
 pub mod store;
+pub mod transition;
 pub mod validate;

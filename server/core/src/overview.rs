@@ -2,7 +2,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use crate::error::Refusal;
+use crate::error::DomainError;
 use crate::event::Event;
 use crate::ids::Tenant;
 use crate::operation::Operation;
@@ -31,10 +31,10 @@ pub struct OverviewQuery {
 impl OverviewQuery {
     /// Checks the window of GetOverview. Its periods begin at multiples of their length since 1970, so that they are the
     /// same from one call to the next; `now` is in the last one.
-    pub fn check(tenant: &Tenant, window: Duration, now: OffsetDateTime) -> Result<Self, Refusal> {
+    pub fn check(tenant: &Tenant, window: Duration, now: OffsetDateTime) -> Result<Self, DomainError> {
         let window = if window.is_zero() { WINDOW_DEFAULT } else { window };
         if !(WINDOW_MIN..=WINDOW_MAX).contains(&window) {
-            return Err(Refusal::field(
+            return Err(DomainError::field(
                 "window",
                 "must be from 1 hour (3600s) to 90 days (7776000s), or 0 for 24 hours",
             ));
@@ -98,11 +98,11 @@ pub struct Quota {
 
 impl Quota {
     /// Refuses one more, if there may be no more.
-    pub fn admit(self, tenant: &Tenant) -> Result<(), Refusal> {
+    pub fn admit(self, tenant: &Tenant) -> Result<(), DomainError> {
         if self.used < self.limit {
             return Ok(());
         }
-        Err(Refusal::StoreQuotaExceeded { tenant: tenant.clone(), limit: self.limit })
+        Err(DomainError::StoreQuotaExceeded { tenant: tenant.clone(), limit: self.limit })
     }
 }
 
@@ -129,7 +129,7 @@ pub struct Overview {
 mod tests {
     use super::*;
 
-    fn check(window: Duration, now: i64) -> Result<OverviewQuery, Refusal> {
+    fn check(window: Duration, now: i64) -> Result<OverviewQuery, DomainError> {
         let now = OffsetDateTime::from_unix_timestamp(now).expect("in range");
         OverviewQuery::check(&Tenant::default(), window, now + Duration::nanoseconds(1))
     }
@@ -165,7 +165,7 @@ mod tests {
         for bad in
             [Duration::seconds(3599), Duration::seconds(-1), Duration::days(90) + Duration::NANOSECOND, Duration::MAX]
         {
-            let Err(Refusal::Invalid(violations)) = check(bad, 0) else { panic!("{bad} is accepted") };
+            let Err(DomainError::Invalid(violations)) = check(bad, 0) else { panic!("{bad} is accepted") };
             assert_eq!(violations.iter().map(|violation| violation.field.as_str()).collect::<Vec<_>>(), ["window"]);
         }
     }

@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use crate::audit::{AuditEvent, AuditRecord};
 use crate::command::{Idempotency, StoreRef};
-use crate::decide::{Change, Decision};
 use crate::engine::AdminSecret;
 use crate::error::PortError;
 use crate::ids::{OperationId, Tenant};
@@ -17,6 +16,7 @@ use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery, Quota};
 use crate::query::{AuditQuery, OperationQuery, Page, StoreQuery};
 use crate::store::Store;
+use crate::transition::{Change, Decision};
 
 /// The time, so that tests own it.
 pub trait Clock: Send + Sync {
@@ -63,7 +63,7 @@ pub trait Stores: Send + Sync {
         tenant: &Tenant,
         target: &Target,
         idempotency: Option<Idempotency>,
-        decide: &Decision<'_>,
+        transition: &Decision<'_>,
     ) -> Result<Applied, PortError>;
 
     /// Stores the record of a mutation that was refused or denied.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::error::Refusal;
+use crate::error::DomainError;
 use crate::failure::Failure;
 use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
 use crate::names::Placement;
@@ -149,9 +149,9 @@ pub struct Store {
 
 impl Store {
     /// Moves to another state, if that is legal.
-    pub fn move_to(&mut self, next: State, now: OffsetDateTime) -> Result<(), Refusal> {
+    pub fn move_to(&mut self, next: State, now: OffsetDateTime) -> Result<(), DomainError> {
         if !self.state.may_become(next) {
-            return Err(Refusal::IllegalMove { from: self.state, to: next });
+            return Err(DomainError::IllegalMove { from: self.state, to: next });
         }
         self.state = next;
         if next.is_settled() {

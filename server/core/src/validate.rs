@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::error::{Refusal, Violation};
+use crate::error::{DomainError, Violation};
 use crate::ids::IdError;
 
 /// Longest display name, in characters.
@@ -64,10 +64,10 @@ impl Check {
     }
 
     /// Everything that was wrong, or the value.
-    pub fn finish<T>(self, value: Option<T>) -> Result<T, Refusal> {
+    pub fn finish<T>(self, value: Option<T>) -> Result<T, DomainError> {
         match value {
             Some(value) if self.violations.is_empty() => Ok(value),
-            _ => Err(Refusal::Invalid(self.violations)),
+            _ => Err(DomainError::Invalid(self.violations)),
         }
     }
 }

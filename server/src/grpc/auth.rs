@@ -10,7 +10,7 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Limited};
 use prost::Message;
 use storeplane_core::audit::Action;
-use storeplane_core::error::Refusal;
+use storeplane_core::error::DomainError;
 use storeplane_core::identity::{self, Caller, Role};
 use storeplane_core::service;
 use tonic::Status;
@@ -109,7 +109,7 @@ impl AuthLayer {
     }
 
     async fn deny(&self, caller: &Caller, needed: Role, request: Request<Body>) -> Status {
-        let refusal = Refusal::PermissionDenied { role: caller.role.as_str(), needed: needed.as_str() };
+        let refusal = DomainError::PermissionDenied { role: caller.role.as_str(), needed: needed.as_str() };
         let Some(action) = action(request.uri().path()) else { return status::refusal(&refusal) };
         let asked = target(request.into_body()).await;
         match self.service.audited::<Infallible>(caller, action, &asked, Err(refusal.into())).await {

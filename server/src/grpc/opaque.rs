@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use storeplane_core::error::Refusal;
+use storeplane_core::error::DomainError;
 use storeplane_core::event::Cursor;
 use storeplane_core::query::{PageStart, PageToken};
 
@@ -34,7 +34,7 @@ pub(super) fn cursor(cursor: Cursor) -> String {
 }
 
 /// The cursor that a caller sent; `None` if it sent none.
-pub(super) fn read_cursor(text: &str) -> Result<Option<Cursor>, Refusal> {
+pub(super) fn read_cursor(text: &str) -> Result<Option<Cursor>, DomainError> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -46,7 +46,7 @@ pub(super) fn read_cursor(text: &str) -> Result<Option<Cursor>, Refusal> {
         (true, Ok(transaction), Ok(row)) => {
             Ok(Some(Cursor { transaction: u64::from_be_bytes(transaction), row: i64::from_be_bytes(row) }))
         }
-        _ => Err(Refusal::field("cursor", "must be the cursor of an earlier message")),
+        _ => Err(DomainError::field("cursor", "must be the cursor of an earlier message")),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use storeplane_core::audit::Action;
 use storeplane_core::command::CancelOperation;
-use storeplane_core::error::Refusal;
+use storeplane_core::error::DomainError;
 use storeplane_core::ids::OperationId;
 use storeplane_core::query::OperationQuery;
 use storeplane_core::validate::Check;
@@ -25,7 +25,7 @@ impl OperationService for Edge {
         let id: Option<OperationId> = check.required("operation_id", &request.operation_id);
         let id = check.finish(id).map_err(|refusal| status::refusal(&refusal))?;
         let found = self.service.stores().operation(&caller.tenant, id).await.map_err(|error| status::port(&error))?;
-        let missing = || status::refusal(&Refusal::NotFound { kind: "operation", name: id.to_string() });
+        let missing = || status::refusal(&DomainError::NotFound { kind: "operation", name: id.to_string() });
         let operation = found.ok_or_else(missing)?;
         note_store(operation.store_id.as_str());
         Ok(Response::new(convert::operation(operation)))

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::time::Duration;
 
-use storeplane_core::error::{PortError, Refusal, Violation};
+use storeplane_core::error::{DomainError, PortError, Violation};
 use storeplane_core::event::Oldest;
 use storeplane_core::failure::truncate;
 use tonic::{Code, Status};
@@ -42,59 +42,59 @@ pub fn port(error: &PortError) -> Status {
 }
 
 /// The status of a refused command.
-pub fn refusal(refusal: &Refusal) -> Status {
+pub fn refusal(refusal: &DomainError) -> Status {
     let mut details = ErrorDetails::new();
     let message = truncate(refusal.to_string(), MESSAGE_MAX);
     let mut metadata = HashMap::new();
     let mut tell = |key: &str, value: String| metadata.insert(key.to_owned(), value);
     let code = match refusal {
-        Refusal::Invalid(violations) => {
+        DomainError::Invalid(violations) => {
             details.set_bad_request(violations.iter().map(field).collect::<Vec<_>>());
             Code::InvalidArgument
         }
-        Refusal::RequestIdReused => {
+        DomainError::RequestIdReused => {
             details.add_bad_request_violation("request_id", "must not have been used for another request");
             Code::InvalidArgument
         }
-        Refusal::NotFound { kind, name } => {
+        DomainError::NotFound { kind, name } => {
             details.set_resource_info(*kind, name, "", &message);
             Code::NotFound
         }
-        Refusal::AlreadyExists { name } => {
+        DomainError::AlreadyExists { name } => {
             details.set_resource_info("store", name, "", &message);
             Code::AlreadyExists
         }
-        Refusal::StoreQuotaExceeded { tenant, limit } => {
+        DomainError::StoreQuotaExceeded { tenant, limit } => {
             tell("limit", limit.to_string());
             details.add_quota_failure_violation(format!("tenant/{tenant}"), &message);
             Code::ResourceExhausted
         }
-        Refusal::HostTaken { host } => {
+        DomainError::HostTaken { host } => {
             details.set_resource_info("host", host, "", &message);
             Code::AlreadyExists
         }
-        Refusal::StaleEtag { actual } => {
+        DomainError::StaleEtag { actual } => {
             tell("etag", actual.clone());
             details.add_precondition_failure_violation("ETAG", "store", &message);
             Code::Aborted
         }
-        Refusal::IllegalMove { from: state, .. }
-        | Refusal::NotRetryable { state }
-        | Refusal::CredentialsNotThere { state } => {
+        DomainError::IllegalMove { from: state, .. }
+        | DomainError::NotRetryable { state }
+        | DomainError::CredentialsNotThere { state } => {
             tell("state", state.as_str().to_owned());
             details.add_precondition_failure_violation("STATE", "store", &message);
             Code::FailedPrecondition
         }
-        Refusal::NotCancellable { operation } => {
+        DomainError::NotCancellable { operation } => {
             details.add_precondition_failure_violation("KIND", format!("operation/{operation}"), &message);
             Code::FailedPrecondition
         }
-        Refusal::PermissionDenied { role, needed } => {
+        DomainError::PermissionDenied { role, needed } => {
             tell("role", (*role).to_owned());
             tell("needed", (*needed).to_owned());
             Code::PermissionDenied
         }
-        Refusal::CursorExpired { oldest } => {
+        DomainError::CursorExpired { oldest } => {
             tell("oldest", place(*oldest));
             Code::OutOfRange
         }

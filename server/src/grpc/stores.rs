@@ -2,7 +2,7 @@
 
 use storeplane_core::audit::Action;
 use storeplane_core::command::{CreateStoreInput, StoreCommand, StoreRef};
-use storeplane_core::error::Refusal;
+use storeplane_core::error::DomainError;
 use storeplane_core::ids::Tenant;
 use storeplane_core::query::StoreQuery;
 use storeplane_core::service::Service;
@@ -33,7 +33,7 @@ impl StoreService for Edge {
         let trace = trace::current();
         let store = self.finish(async move {
             let Some(cleanup_policy) = convert::cleanup_policy(request.cleanup_policy) else {
-                let refusal = Refusal::field("cleanup_policy", "must be KEEP or DELETE_RESOURCES");
+                let refusal = DomainError::field("cleanup_policy", "must be KEEP or DELETE_RESOURCES");
                 return service.audited(&caller, Action::CreateStore, &request.store_id, Err(refusal.into())).await;
             };
             let store = request.store.unwrap_or_default();
@@ -59,7 +59,7 @@ impl StoreService for Edge {
         note_store(&request.store_id);
         let wanted = StoreRef::check(&request.store_id, &request.uid).map_err(|refusal| status::refusal(&refusal))?;
         let found = self.service.stores().find(&caller.tenant, &wanted).await.map_err(|error| status::port(&error))?;
-        let missing = || status::refusal(&Refusal::NotFound { kind: "store", name: wanted.id.to_string() });
+        let missing = || status::refusal(&DomainError::NotFound { kind: "store", name: wanted.id.to_string() });
         Ok(Response::new(convert::store(found.ok_or_else(missing)?)))
     }
 

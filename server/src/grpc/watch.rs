@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::stream::{BoxStream, Stream, StreamExt};
 use storeplane_core::command::StoreRef;
-use storeplane_core::error::Refusal;
+use storeplane_core::error::DomainError;
 use storeplane_core::filter::StoreFilter;
 use storeplane_core::validate::Check;
 use storeplane_proto::v1::{
@@ -58,7 +58,7 @@ pub(super) async fn stores(
     Ok(Updates::new(updates.map(|update| update.map(stores_response).map_err(|end| ended(&end))), deadline))
 }
 
-fn check(request: &WatchStoreRequest) -> Result<(StoreRef, i64, Until), Refusal> {
+fn check(request: &WatchStoreRequest) -> Result<(StoreRef, i64, Until), DomainError> {
     let mut check = Check::default();
     let id = check.required("store_id", &request.store_id);
     let uid = check.optional("uid", &request.uid);
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn all_that_is_wrong_with_a_watch_is_named() {
         let request = WatchStoreRequest { store_id: "A".into(), uid: "7".into(), after_sequence: -1, until: 9 };
-        let Err(Refusal::Invalid(violations)) = check(&request) else { panic!("accepted") };
+        let Err(DomainError::Invalid(violations)) = check(&request) else { panic!("accepted") };
         let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
         assert_eq!(fields, ["store_id", "uid", "after_sequence", "until"]);
     }

@@ -5,12 +5,12 @@ use sea_orm::sea_query::{Expr, Query, SimpleExpr};
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QuerySelect, Value,
 };
-use storeplane_core::decide::{Change, Snapshot};
-use storeplane_core::error::{PortError, Refusal};
+use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::event::NewEvent;
 use storeplane_core::ids::{OperationId, StoreUid};
 use storeplane_core::operation::Step;
 use storeplane_core::ports::Applied;
+use storeplane_core::transition::{Change, Snapshot};
 use time::OffsetDateTime;
 
 use super::entity::{audit_event, event, operation, store};
@@ -165,9 +165,9 @@ async fn insert_events(
 
 fn taken(error: &DbErr, change: &Change, source: DbErr) -> PortError {
     match violated(error).as_deref() {
-        Some("stores_live_id") => Refusal::AlreadyExists { name: change.store.id.to_string() }.into(),
+        Some("stores_live_id") => DomainError::AlreadyExists { name: change.store.id.to_string() }.into(),
         Some("stores_live_host" | "stores_live_namespace") => {
-            Refusal::HostTaken { host: change.store.placement.host.clone() }.into()
+            DomainError::HostTaken { host: change.store.placement.host.clone() }.into()
         }
         _ => port_error(source),
     }

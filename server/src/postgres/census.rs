@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, QueryResult, Statement, TransactionTrait};
-use storeplane_core::decide::drift::{Health, follow};
 use storeplane_core::error::PortError;
 use storeplane_core::ids::{OperationId, StoreUid};
 use storeplane_core::ports::Clock;
 use storeplane_core::store::State;
+use storeplane_core::transition::health::{Health, follow};
 use uuid::Uuid;
 
 use super::apply;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, QueryResult, Statement};
-use storeplane_core::error::{PortError, Refusal};
+use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::event::{Cursor, Event, Oldest};
 use storeplane_core::ids::{OperationId, StoreUid, Tenant};
 use time::OffsetDateTime;
@@ -67,7 +67,7 @@ impl EventLog {
         let events = events(&rows)?;
         let after = events.first().map_or(last, |first| first.sequence - 1);
         if sequence > 0 && after > sequence {
-            return Err(Refusal::CursorExpired { oldest: Oldest::Sequence(after) }.into());
+            return Err(DomainError::CursorExpired { oldest: Oldest::Sequence(after) }.into());
         }
         Ok(StoreEvents { after, events })
     }
@@ -91,7 +91,7 @@ impl EventLog {
         let number = row.try_get("", "floor_number").map_err(port_error)?;
         let floor = Cursor { transaction: u64::try_from(transaction).unwrap_or_default(), row: number };
         if cursor < floor {
-            return Err(Refusal::CursorExpired { oldest: Oldest::Cursor(floor) }.into());
+            return Err(DomainError::CursorExpired { oldest: Oldest::Cursor(floor) }.into());
         }
         events(&rows)
     }

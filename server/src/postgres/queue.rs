@@ -7,10 +7,10 @@
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, QueryResult, Statement, TransactionTrait};
-use storeplane_core::decide::{Decision, Snapshot, work};
 use storeplane_core::error::PortError;
 use storeplane_core::ids::{OperationId, StoreUid};
 use storeplane_core::ports::Applied;
+use storeplane_core::transition::{Decision, Snapshot, operation};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -150,7 +150,7 @@ impl Queue {
             return Ok(None);
         }
         let Some((lease, at)) = self.take(&transaction, &before).await? else { return Ok(None) };
-        let applied = apply::update(&transaction, &before, work::claim(before.clone(), at), at).await?;
+        let applied = apply::update(&transaction, &before, operation::claim(before.clone(), at), at).await?;
         transaction.commit().await.map_err(port_error)?;
         self.hints.happened();
         let Applied { store, operation } = applied;
@@ -199,7 +199,7 @@ impl Queue {
 
     /// Stores a change under the lease's fence, or nothing. After an error that leaves open whether it was stored, the
     /// same call again stores it if it was not, and nothing if it was.
-    pub async fn write(&self, lease: &mut Lease, decide: &Decision<'_>) -> Result<Applied, FenceError> {
+    pub async fn write(&self, lease: &mut Lease, transition: &Decision<'_>) -> Result<Applied, FenceError> {
         let transaction = self.database.begin().await.map_err(port_error)?;
         let before = apply::lock(&transaction, lease.store).await?.ok_or(FenceError::Lost)?;
         let (written, now) = self.written(&transaction, lease).await?;
@@ -208,7 +208,7 @@ impl Queue {
             let Snapshot { store, operation } = before;
             return Ok(Applied { store, operation });
         }
-        let change = decide(before.clone()).map_err(PortError::from)?;
+        let change = transition(before.clone()).map_err(PortError::from)?;
         let ends = !change.operation.state.is_active();
         let applied = apply::update(&transaction, &before, change, now).await?;
         if ends {

@@ -4,7 +4,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use storeplane_core::command::Idempotency;
-use storeplane_core::error::{PortError, Refusal};
+use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::ids::{OperationId, StoreUid, Tenant};
 use storeplane_core::ports::Applied;
 use time::{Duration, OffsetDateTime};
@@ -54,7 +54,7 @@ pub(super) async fn reserve(
         request::Entity::find_by_id((tenant.to_string(), request.0)).one(transaction).await.map_err(port_error)?;
     let row = row.ok_or_else(|| broken("a reserved request id is missing"))?;
     if row.fingerprint != fingerprint {
-        return Err(Refusal::RequestIdReused.into());
+        return Err(DomainError::RequestIdReused.into());
     }
     let store = store::Entity::find_by_id(row.store).one(transaction).await.map_err(port_error)?;
     let operation = operation::Entity::find_by_id(row.operation).one(transaction).await.map_err(port_error)?;

@@ -10,14 +10,14 @@ use sea_orm::{
 };
 use storeplane_core::audit::{AuditEvent, AuditRecord};
 use storeplane_core::command::{Idempotency, StoreRef};
-use storeplane_core::decide::{Change, Decision};
-use storeplane_core::error::{PortError, Refusal};
+use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::ids::{OperationId, StoreUid, Tenant};
 use storeplane_core::operation::Operation;
 use storeplane_core::overview::{Overview, OverviewQuery, Quota};
 use storeplane_core::ports::{Applied, Clock, Stores, Target};
 use storeplane_core::query::{AuditQuery, OperationQuery, Page, StoreQuery};
 use storeplane_core::store::{State, Store};
+use storeplane_core::transition::{Change, Decision};
 
 use super::entity::{audit_event, operation, store};
 use super::error::port_error;
@@ -65,12 +65,12 @@ impl PgStores {
         match target {
             Target::Store(wanted) => {
                 let row = latest(tenant, wanted).one(transaction).await.map_err(port_error)?;
-                let missing = || Refusal::NotFound { kind: "store", name: wanted.id.to_string() };
+                let missing = || DomainError::NotFound { kind: "store", name: wanted.id.to_string() };
                 row.map(|row| StoreUid(row.uid)).ok_or_else(|| missing().into())
             }
             Target::Operation(id) => {
                 let row = owned(tenant, *id).one(transaction).await.map_err(port_error)?;
-                let missing = || Refusal::NotFound { kind: "operation", name: id.to_string() };
+                let missing = || DomainError::NotFound { kind: "operation", name: id.to_string() };
                 row.map(|row| StoreUid(row.store)).ok_or_else(|| missing().into())
             }
         }
@@ -117,7 +117,7 @@ impl Stores for PgStores {
         tenant: &Tenant,
         target: &Target,
         idempotency: Option<Idempotency>,
-        decide: &Decision<'_>,
+        transition: &Decision<'_>,
     ) -> Result<Applied, PortError> {
         let transaction = self.begin().await?;
         let now = self.clock.now();
@@ -132,10 +132,10 @@ impl Stores for PgStores {
         {
             // An older operation of the store: it has ended, and the decision sees that.
             let row = owned(tenant, *id).one(&transaction).await.map_err(port_error)?;
-            let missing = || Refusal::NotFound { kind: "operation", name: id.to_string() };
+            let missing = || DomainError::NotFound { kind: "operation", name: id.to_string() };
             before.operation = rows::operation(row.ok_or_else(missing)?)?;
         }
-        let change = decide(before.clone())?;
+        let change = transition(before.clone())?;
         let made = (change.store.uid, change.operation.id);
         let applied = apply::update(&transaction, &before, change, now).await?;
         requests::remember(&transaction, tenant, idempotency, made).await?;

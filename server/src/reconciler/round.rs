@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use storeplane_core::decide::drift::Health;
 use storeplane_core::error::PortError;
 use storeplane_core::ids::StoreUid;
 use storeplane_core::store::State;
+use storeplane_core::transition::health::Health;
 use tokio::time::Instant;
 
 use super::Reconciler;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::Stream;
 use futures::stream::unfold;
 use storeplane_core::command::StoreRef;
-use storeplane_core::error::{PortError, Refusal};
+use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::event::{Cursor, Event};
 use storeplane_core::filter::StoreFilter;
 use storeplane_core::identity::Caller;
@@ -42,14 +42,14 @@ impl Watches {
         start: Start,
     ) -> Result<impl Stream<Item = Result<StoresUpdate, WatchEnd>> + Send + 'static, PortError> {
         if filter.names_states() {
-            return Err(Refusal::field("filter", "must not name states: they change while one watches").into());
+            return Err(DomainError::field("filter", "must not name states: they change while one watches").into());
         }
         // Listen first, look second: nothing falls between.
         let live = self.hub.all();
         let head = self.log.head().await?;
         let (told, snapshot) = match start {
             Start::After(cursor) if cursor > head => {
-                return Err(Refusal::field("cursor", "must be the cursor of a message that was received").into());
+                return Err(DomainError::field("cursor", "must be the cursor of a message that was received").into());
             }
             Start::After(cursor) => {
                 // One that has expired is an answer, not the end of a stream.

@@ -11,7 +11,7 @@ mod one;
 use std::sync::Arc;
 use std::time::Duration;
 
-use storeplane_core::error::{PortError, Refusal};
+use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::event::{Cursor, Event};
 use storeplane_core::identity::Caller;
 use storeplane_core::ports::{Clock, Stores};
@@ -179,5 +179,5 @@ impl Pulse {
 }
 
 fn not_found(name: &str) -> PortError {
-    Refusal::NotFound { kind: "store", name: name.to_owned() }.into()
+    DomainError::NotFound { kind: "store", name: name.to_owned() }.into()
 }

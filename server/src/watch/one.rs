@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::Stream;
 use futures::stream::unfold;
 use storeplane_core::command::StoreRef;
-use storeplane_core::error::{PortError, Refusal};
+use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::event::Event;
 use storeplane_core::identity::Caller;
 use storeplane_core::ids::StoreUid;
@@ -37,7 +37,7 @@ impl Watches {
         let store = self.stores.find(&caller.tenant, &this_one).await?.ok_or_else(|| not_found(wanted.id.as_str()))?;
         if after < 0 || after > store.last_sequence {
             let rule = format!("must be between 0 and {}, the store's last sequence", store.last_sequence);
-            return Err(Refusal::field("after_sequence", rule).into());
+            return Err(DomainError::field("after_sequence", rule).into());
         }
         let mut watch = Watch {
             watches: self.clone(),

@@ -19,12 +19,12 @@ const GATHER: Duration = Duration::from_millis(15);
 /// The leases that are held. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Leases {
-    held: Arc<Mutex<HashMap<OperationId, Strings>>>,
+    held: Arc<Mutex<HashMap<OperationId, LeaseHandle>>>,
     lease: Duration,
 }
 
 #[derive(Debug)]
-struct Strings {
+struct LeaseHandle {
     lost: CancellationToken,
     cancel: CancellationToken,
     renewed: watch::Sender<Instant>,
@@ -32,7 +32,7 @@ struct Strings {
 
 /// One held lease, as the operation's walk sees it. Dropping it gives it up.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct LeaseGuard {
     /// Cancelled when the walk must stop at once: the lease is lost or the server stops.
     pub(super) halt: CancellationToken,
     /// Cancelled when the lease is lost.
@@ -51,7 +51,7 @@ impl Leases {
     }
 
     /// Takes in a lease that was just claimed.
-    pub(super) fn hold(&self, claim: &Claim, shutdown: &CancellationToken) -> Held {
+    pub(super) fn hold(&self, claim: &Claim, shutdown: &CancellationToken) -> LeaseGuard {
         let halt = shutdown.child_token();
         let (lost, cancel) = (CancellationToken::new(), CancellationToken::new());
         let (sender, renewed) = watch::channel(claim.asked_at);
@@ -59,12 +59,12 @@ impl Leases {
             cancel.cancel();
         }
         let operation = claim.lease.operation;
-        let strings = Strings { lost: lost.clone(), cancel: cancel.clone(), renewed: sender };
-        self.lock().insert(operation, strings);
-        Held { halt, lost, cancel, renewed, leases: self.clone(), operation }
+        let handle = LeaseHandle { lost: lost.clone(), cancel: cancel.clone(), renewed: sender };
+        self.lock().insert(operation, handle);
+        LeaseGuard { halt, lost, cancel, renewed, leases: self.clone(), operation }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<OperationId, Strings>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<OperationId, LeaseHandle>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -74,22 +74,22 @@ impl Leases {
 
     /// Gives up the leases that nobody could renew for too long.
     fn expire(&self) {
-        for strings in self.lock().values() {
-            if strings.renewed.borrow().elapsed() >= self.lease {
-                strings.lost.cancel();
+        for handle in self.lock().values() {
+            if handle.renewed.borrow().elapsed() >= self.lease {
+                handle.lost.cancel();
             }
         }
     }
 }
 
-impl Held {
+impl LeaseGuard {
     /// True once the lease is gone.
     pub(super) fn is_lost(&self) -> bool {
         self.lost.is_cancelled()
     }
 }
 
-impl Drop for Held {
+impl Drop for LeaseGuard {
     fn drop(&mut self) {
         self.leases.lock().remove(&self.operation);
     }
@@ -122,15 +122,15 @@ pub(super) async fn renew(leases: Leases, queue: Queue, mut hints: watch::Receiv
 fn settle(leases: &Leases, asked: &[OperationId], renewed: &[crate::postgres::Renewed], asked_at: Instant) {
     let held = leases.lock();
     for operation in asked {
-        let Some(strings) = held.get(operation) else { continue };
+        let Some(handle) = held.get(operation) else { continue };
         match renewed.iter().find(|renewed| renewed.operation == *operation) {
             Some(renewed) => {
-                strings.renewed.send_replace(asked_at);
+                handle.renewed.send_replace(asked_at);
                 if renewed.cancel_requested {
-                    strings.cancel.cancel();
+                    handle.cancel.cancel();
                 }
             }
-            None => strings.lost.cancel(),
+            None => handle.lost.cancel(),
         }
     }
 }

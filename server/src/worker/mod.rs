@@ -1,19 +1,19 @@
-//! The worker: takes up operations, walks their steps, and is the only caller of helm.
+//! The worker: takes up operations, executions their steps, and is the only caller of helm.
 //!
 //! - [`Worker`] (here): claims what waits, holds the leases, hands on what is left when it stops.
 //! - `leases`: which operations are held; renewed together, lost together with the database.
-//! - `walk`: one operation from its claim to its end, forwards or back.
-//! - `work`: what a step gets to see and to say. `steps`: what each step does. `outcome`: how a step ends.
+//! - `execute`: one operation from its claim to its end, forwards or back.
+//! - `context`: what a step gets to see and to say. `steps`: what each step does. `outcome`: how a step ends.
 //!
 //! Who retries: steps do, with backoff and until the operation's deadline, where the error says that it is worth it.
 //! Every step looks at the cluster before it acts, so each can be run again after any crash. To add one: see
 //! [`storeplane_core::operation`], then a file in `steps/`.
 
+mod context;
+mod execute;
 mod leases;
 mod outcome;
 mod steps;
-mod walk;
-mod work;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,11 +89,11 @@ impl Worker {
             self.tools.hints.operations(),
             renewing.clone(),
         ));
-        let walks = TaskTracker::new();
-        self.claim(&leases, &walks, &shutdown).await;
-        walks.close();
-        if tokio::time::timeout(HAND_ON, walks.wait()).await.is_err() {
-            tracing::warn!(left = walks.len(), "stopping while operations are still held; their leases run out");
+        let executions = TaskTracker::new();
+        self.claim(&leases, &executions, &shutdown).await;
+        executions.close();
+        if tokio::time::timeout(HAND_ON, executions.wait()).await.is_err() {
+            tracing::warn!(left = executions.len(), "stopping while operations are still held; their leases run out");
         }
         renewing.cancel();
         tasks.close();
@@ -101,7 +101,7 @@ impl Worker {
     }
 
     /// Claims until `shutdown`. A claim itself is never cut short: half of one would hold an operation for a whole lease.
-    async fn claim(&self, leases: &Leases, walks: &TaskTracker, shutdown: &CancellationToken) {
+    async fn claim(&self, leases: &Leases, executions: &TaskTracker, shutdown: &CancellationToken) {
         let mut hints = self.tools.hints.operations();
         loop {
             let slot = shutdown.run_until_cancelled(Arc::clone(&self.slots).acquire_owned()).await;
@@ -109,10 +109,10 @@ impl Worker {
             hints.mark_unchanged();
             match self.tools.queue.claim().await {
                 Ok(Some(claim)) => {
-                    let held = leases.hold(&claim, shutdown);
-                    let walk = walk::walk(self.tools.clone(), claim, held);
-                    walks.spawn(async move {
-                        walk.await;
+                    let guard = leases.hold(&claim, shutdown);
+                    let execution = execute::execute(self.tools.clone(), claim, guard);
+                    executions.spawn(async move {
+                        execution.await;
                         drop(slot);
                     });
                 }

@@ -11,7 +11,7 @@ use crate::postgres::FenceError;
 
 /// Why a step did not succeed.
 #[derive(Debug)]
-pub(super) enum Setback {
+pub(super) enum StepError {
     /// It was told to stop: cancelled, shut down, or the lease is lost.
     Stopped,
     /// The operation's time is up.
@@ -19,11 +19,11 @@ pub(super) enum Setback {
     /// The operation is somebody else's now.
     Lost,
     /// It may succeed later by itself; `after` is what the API server asked for.
-    Again {
+    Retry {
         /// Why it did not succeed now.
         failure: Failure,
         /// How often that may happen in a row.
-        tries: Tries,
+        tries: RetryLimit,
         /// Not sooner than this.
         after: Option<Duration>,
     },
@@ -33,45 +33,45 @@ pub(super) enum Setback {
 
 /// How often a step may be tried again for the same kind of reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tries {
+pub(super) enum RetryLimit {
     /// Until the operation's time is up: the world is away and comes back.
     UntilDeadline,
     /// A few times: nobody knows whether it helps.
-    Few,
+    Bounded,
 }
 
-/// Tries of a step that fails for an unknown reason.
+/// RetryLimit of a step that fails for an unknown reason.
 pub(super) const FEW: u32 = 3;
 
-impl From<ClusterError> for Setback {
+impl From<ClusterError> for StepError {
     fn from(error: ClusterError) -> Self {
         match error.kind() {
             ClusterErrorKind::Fenced => Self::Lost,
             _ if error.retryable() => {
-                Self::Again { failure: error.failure(), tries: Tries::UntilDeadline, after: error.retry_after() }
+                Self::Retry { failure: error.failure(), tries: RetryLimit::UntilDeadline, after: error.retry_after() }
             }
             _ => Self::Failed(error.failure()),
         }
     }
 }
 
-impl From<HelmError> for Setback {
+impl From<HelmError> for StepError {
     fn from(error: HelmError) -> Self {
         use HelmErrorKind as Kind;
-        let again = |tries| Self::Again { failure: error.failure(), tries, after: None };
+        let again = |tries| Self::Retry { failure: error.failure(), tries, after: None };
         match error.kind() {
             Kind::Stopped => Self::Stopped,
             Kind::LeaseLost => Self::Lost,
             Kind::Unreachable | Kind::Overloaded | Kind::NamespaceTerminating | Kind::Conflict | Kind::DiskFull => {
-                again(Tries::UntilDeadline)
+                again(RetryLimit::UntilDeadline)
             }
-            kind if kind.is_retryable() => again(Tries::Few),
+            kind if kind.is_retryable() => again(RetryLimit::Bounded),
             _ => Self::Failed(error.failure()),
         }
     }
 }
 
-impl From<FenceError> for Setback {
+impl From<FenceError> for StepError {
     fn from(error: FenceError) -> Self {
         match error {
             // Writes that were away for too long have cost the lease.

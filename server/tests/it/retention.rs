@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use storeplane_core::error::{PortError, Refusal};
+use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::event::{Cursor, Oldest};
 use storeplane_server::postgres::{EventLog, Keep, Removed, Retention};
 
@@ -102,7 +102,7 @@ async fn events_and_ended_operations_go_when_their_time_is_up_and_what_is_needed
     assert_eq!(next.store.last_sequence, 2);
     assert_eq!(scene.log.after(quiet, 0, 10).await.unwrap().events[0].sequence, 2);
     assert_eq!(scene.log.after(busy, 2, 10).await.unwrap().events.len(), 2);
-    let Err(PortError::Refused(Refusal::CursorExpired { oldest })) = scene.log.after(busy, 1, 10).await else {
+    let Err(PortError::Refused(DomainError::CursorExpired { oldest })) = scene.log.after(busy, 1, 10).await else {
         panic!("event 2 is gone, and nobody says so")
     };
     assert_eq!(oldest, Oldest::Sequence(2));
@@ -200,6 +200,6 @@ async fn a_reader_is_never_told_half_of_what_was() {
     let (one, all, removed) = tokio::join!(by_sequence, by_cursor, scene.retention.round());
 
     assert_eq!(removed.unwrap().events, 20_000);
-    let expired = |error| matches!(error, PortError::Refused(Refusal::CursorExpired { .. }));
+    let expired = |error| matches!(error, PortError::Refused(DomainError::CursorExpired { .. }));
     assert!(expired(one) && expired(all));
 }

@@ -1,7 +1,7 @@
 //! Pages of the audit log.
 
 use super::{After, PageStart, PageToken, fingerprint, page_after, page_limit};
-use crate::error::Refusal;
+use crate::error::DomainError;
 use crate::filter::AuditFilter;
 use crate::ids::Tenant;
 use crate::validate::Check;
@@ -22,7 +22,7 @@ pub struct AuditQuery {
 
 impl AuditQuery {
     /// Checks the fields of ListAuditEvents.
-    pub fn check(tenant: &Tenant, filter: &str, page_size: i32, token: PageStart) -> Result<Self, Refusal> {
+    pub fn check(tenant: &Tenant, filter: &str, page_size: i32, token: PageStart) -> Result<Self, DomainError> {
         let mut check = Check::default();
         let limit = page_limit(&mut check, page_size);
         let parsed = AuditFilter::check(&mut check, filter);
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn all_that_is_wrong_is_named() {
         let bad = AuditQuery::check(&Tenant::default(), "outcome = 1 price = 2", -1, PageStart::Unreadable);
-        let Err(Refusal::Invalid(violations)) = bad else { panic!("accepted") };
+        let Err(DomainError::Invalid(violations)) = bad else { panic!("accepted") };
         let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
         assert_eq!(fields, ["page_size", "filter", "filter", "page_token"]);
     }

@@ -1,7 +1,7 @@
 //! Pages of operations.
 
 use super::{After, PageStart, PageToken, fingerprint, page_after, page_limit};
-use crate::error::Refusal;
+use crate::error::DomainError;
 use crate::ids::{StoreId, Tenant};
 use crate::validate::Check;
 
@@ -21,7 +21,7 @@ pub struct OperationQuery {
 
 impl OperationQuery {
     /// Checks the fields of ListOperations.
-    pub fn check(tenant: &Tenant, store_id: &str, page_size: i32, token: PageStart) -> Result<Self, Refusal> {
+    pub fn check(tenant: &Tenant, store_id: &str, page_size: i32, token: PageStart) -> Result<Self, DomainError> {
         let mut check = Check::default();
         let limit = page_limit(&mut check, page_size);
         let store = check.optional("store_id", store_id);

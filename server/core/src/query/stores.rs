@@ -1,7 +1,7 @@
 //! Pages of stores.
 
 use super::{After, Page, PageStart, PageToken, fingerprint, page_after, page_limit};
-use crate::error::Refusal;
+use crate::error::DomainError;
 use crate::filter::StoreFilter;
 use crate::ids::Tenant;
 use crate::store::Store;
@@ -56,7 +56,7 @@ impl StoreQuery {
         order_by: &str,
         page_size: i32,
         token: PageStart,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, DomainError> {
         let mut check = Check::default();
         let limit = page_limit(&mut check, page_size);
         let parsed = StoreFilter::check(&mut check, filter);
@@ -102,7 +102,7 @@ mod tests {
 
     use super::*;
 
-    fn query(filter: &str, order: &str, token: PageStart) -> Result<StoreQuery, Refusal> {
+    fn query(filter: &str, order: &str, token: PageStart) -> Result<StoreQuery, DomainError> {
         StoreQuery::check(&Tenant::default(), filter, order, 10, token)
     }
 
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn all_that_is_wrong_is_named() {
-        let Err(Refusal::Invalid(violations)) =
+        let Err(DomainError::Invalid(violations)) =
             StoreQuery::check(&Tenant::default(), "state >", "price", -1, PageStart::First)
         else {
             panic!("accepted")

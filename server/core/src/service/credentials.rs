@@ -3,7 +3,7 @@
 use super::Service;
 use crate::audit::Action;
 use crate::command::StoreRef;
-use crate::error::{PortError, Refusal};
+use crate::error::{DomainError, PortError};
 use crate::identity::Caller;
 use crate::ports::AdminLogin;
 use crate::store::{State, Store};
@@ -23,9 +23,9 @@ impl Service {
 
     async fn read_credentials(&self, caller: &Caller, wanted: StoreRef) -> Result<(Store, AdminLogin), PortError> {
         let found = self.stores.find(&caller.tenant, &wanted).await?;
-        let store = found.ok_or_else(|| Refusal::NotFound { kind: "store", name: wanted.id.to_string() })?;
+        let store = found.ok_or_else(|| DomainError::NotFound { kind: "store", name: wanted.id.to_string() })?;
         let state = store.state;
-        let missing = || PortError::from(Refusal::CredentialsNotThere { state });
+        let missing = || PortError::from(DomainError::CredentialsNotThere { state });
         if !matches!(state, State::Ready | State::Degraded | State::Failed) {
             return Err(missing());
         }

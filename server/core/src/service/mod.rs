@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 use crate::audit::{Action, Outcome};
 use crate::command::{CancelOperation, CreateStoreInput, StoreCommand, StoreRef};
-use crate::decide::{Decision, request};
 use crate::engine::Catalog;
-use crate::error::{PortError, Refusal};
+use crate::error::{DomainError, PortError};
 use crate::identity::Caller;
 use crate::ids::{OperationId, StoreId, StoreUid};
 use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery};
 use crate::ports::{Applied, Clock, Credentials, Ids, Stores, Target};
 use crate::store::Store;
+use crate::transition::{Decision, request};
 
 /// How often a generated id is tried before the caller hears that it is taken.
 const GENERATED_ID_TRIES: u32 = 3;
@@ -96,7 +96,7 @@ impl Service {
         let engine = self
             .catalog
             .engine(&command.spec.engine)
-            .ok_or_else(|| Refusal::field("store.engine", "is not on offer"))?;
+            .ok_or_else(|| DomainError::field("store.engine", "is not on offer"))?;
         let mut tries = if command.id.is_some() { 1 } else { GENERATED_ID_TRIES };
         loop {
             tries -= 1;
@@ -116,7 +116,7 @@ impl Service {
                 return self.would_create(caller, change.store).await;
             }
             match self.stores.create(change, command.idempotency).await {
-                Err(PortError::Refused(Refusal::AlreadyExists { .. })) if tries > 0 => {}
+                Err(PortError::Refused(DomainError::AlreadyExists { .. })) if tries > 0 => {}
                 result => return result.map(|applied| applied.store),
             }
         }
@@ -126,7 +126,7 @@ impl Service {
         let wanted = StoreRef { id: store.id.clone(), uid: None };
         match self.stores.find(&caller.tenant, &wanted).await? {
             Some(there) if there.deleted_at.is_none() => {
-                Err(Refusal::AlreadyExists { name: store.id.to_string() }.into())
+                Err(DomainError::AlreadyExists { name: store.id.to_string() }.into())
             }
             _ => {
                 if let Some(quota) = self.stores.quota(&caller.tenant).await? {
@@ -163,8 +163,8 @@ impl Service {
     ) -> Result<Store, PortError> {
         let etag = command.etag.clone();
         let request = self.request(caller, trace);
-        let decide = move |snapshot| request::delete(snapshot, etag.as_deref(), &request);
-        self.mutate(caller, Action::DeleteStore, command, &decide).await
+        let transition = move |snapshot| request::delete(snapshot, etag.as_deref(), &request);
+        self.mutate(caller, Action::DeleteStore, command, &transition).await
     }
 
     /// Goes on with a store that failed.
@@ -175,8 +175,8 @@ impl Service {
         command: StoreCommand,
     ) -> Result<Store, PortError> {
         let request = self.request(caller, trace);
-        let decide = move |snapshot| request::retry(snapshot, &request);
-        self.mutate(caller, Action::RetryStore, command, &decide).await
+        let transition = move |snapshot| request::retry(snapshot, &request);
+        self.mutate(caller, Action::RetryStore, command, &transition).await
     }
 
     async fn mutate(
@@ -184,11 +184,11 @@ impl Service {
         caller: &Caller,
         action: Action,
         command: StoreCommand,
-        decide: &Decision<'_>,
+        transition: &Decision<'_>,
     ) -> Result<Store, PortError> {
         let asked = command.target.id.to_string();
         let target = Target::Store(command.target);
-        let result = self.stores.change(&caller.tenant, &target, command.idempotency, decide).await;
+        let result = self.stores.change(&caller.tenant, &target, command.idempotency, transition).await;
         self.audited(caller, action, &asked, result.map(|applied| applied.store)).await
     }
 
@@ -201,8 +201,8 @@ impl Service {
     ) -> Result<Operation, PortError> {
         let request = self.request(caller, trace);
         let target = Target::Operation(command.operation);
-        let decide = move |snapshot| request::cancel(snapshot, &request);
-        let result = self.stores.change(&caller.tenant, &target, command.idempotency, &decide).await;
+        let transition = move |snapshot| request::cancel(snapshot, &request);
+        let result = self.stores.change(&caller.tenant, &target, command.idempotency, &transition).await;
         let operation = result.map(|Applied { operation, .. }| operation);
         self.audited(caller, Action::CancelOperation, &command.operation.to_string(), operation).await
     }
@@ -218,7 +218,7 @@ impl Service {
         let Err(PortError::Refused(refusal)) = &result else { return result };
         let asked = asked.replace(char::is_control, "\u{fffd}");
         let mut record = self.request(caller, None).record(action, &crate::failure::truncate(asked, TARGET_MAX));
-        let denied = matches!(refusal, Refusal::PermissionDenied { .. });
+        let denied = matches!(refusal, DomainError::PermissionDenied { .. });
         record.outcome = if denied { Outcome::Denied } else { Outcome::Rejected };
         record.reason = refusal.reason().to_owned();
         self.stores.record(record).await?;

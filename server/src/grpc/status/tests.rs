@@ -11,25 +11,25 @@ fn violation(field: &str, description: &str) -> Violation {
 }
 
 /// One of each: a new variant does not compile in `refusal`, and belongs here as well.
-fn every_refusal() -> Vec<Refusal> {
+fn every_refusal() -> Vec<DomainError> {
     vec![
-        Refusal::Invalid(vec![
+        DomainError::Invalid(vec![
             violation("store_id", "must not be empty"),
             violation("store.display_name", "must not begin or end with white space"),
         ]),
-        Refusal::NotFound { kind: "store", name: "demo".into() },
-        Refusal::NotFound { kind: "operation", name: Uuid::nil().to_string() },
-        Refusal::AlreadyExists { name: "demo".into() },
-        Refusal::StoreQuotaExceeded { tenant: "acme".parse().expect("a tenant"), limit: 100 },
-        Refusal::HostTaken { host: "store-demo.localhost".into() },
-        Refusal::RequestIdReused,
-        Refusal::StaleEtag { actual: "0123456789abcdef".into() },
-        Refusal::IllegalMove { from: State::Deleted, to: State::Ready },
-        Refusal::NotRetryable { state: State::Ready },
-        Refusal::NotCancellable { operation: OperationId(Uuid::nil()) },
-        Refusal::CredentialsNotThere { state: State::Provisioning },
-        Refusal::PermissionDenied { role: "viewer", needed: "operator" },
-        Refusal::CursorExpired { oldest: Oldest::Sequence(42) },
+        DomainError::NotFound { kind: "store", name: "demo".into() },
+        DomainError::NotFound { kind: "operation", name: Uuid::nil().to_string() },
+        DomainError::AlreadyExists { name: "demo".into() },
+        DomainError::StoreQuotaExceeded { tenant: "acme".parse().expect("a tenant"), limit: 100 },
+        DomainError::HostTaken { host: "store-demo.localhost".into() },
+        DomainError::RequestIdReused,
+        DomainError::StaleEtag { actual: "0123456789abcdef".into() },
+        DomainError::IllegalMove { from: State::Deleted, to: State::Ready },
+        DomainError::NotRetryable { state: State::Ready },
+        DomainError::NotCancellable { operation: OperationId(Uuid::nil()) },
+        DomainError::CredentialsNotThere { state: State::Provisioning },
+        DomainError::PermissionDenied { role: "viewer", needed: "operator" },
+        DomainError::CursorExpired { oldest: Oldest::Sequence(42) },
     ]
 }
 
@@ -149,6 +149,6 @@ fn nothing_internal_leaks() {
 
 #[test]
 fn the_text_fits_into_a_header() {
-    let status = refusal(&Refusal::Invalid(vec![violation("filter", &"x".repeat(5000))]));
+    let status = refusal(&DomainError::Invalid(vec![violation("filter", &"x".repeat(5000))]));
     assert!(status.message().len() <= MESSAGE_MAX);
 }

@@ -2,14 +2,14 @@
 
 use serde_json::json;
 use storeplane_core::audit::{Action, AuditRecord, Outcome};
-use storeplane_core::decide::work as decide;
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::{OperationKind, Step};
+use storeplane_core::transition::operation as transition;
 
 use crate::helm::{Chart, HelmErrorKind};
 use crate::kube::{ReleaseObservation, ReleaseStatus, labels};
-use crate::worker::outcome::{Setback, Tries};
-use crate::worker::work::Work;
+use crate::worker::context::OperationContext;
+use crate::worker::outcome::{RetryLimit, StepError};
 
 /// What to do about a release as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,60 +30,60 @@ enum Move {
     LeaveAlone,
 }
 
-pub(super) async fn run(work: &mut Work) -> Result<(), Setback> {
-    let found = observe(work).await?;
-    match next(work, found.as_ref()) {
+pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
+    let found = observe(context).await?;
+    match next(context, found.as_ref()) {
         Move::Adopt => return Ok(()),
-        Move::Install => install(work).await?,
-        Move::Upgrade => upgrade(work).await?,
-        Move::Remove => remove(work, found.as_ref()).await?,
-        Move::RollBack => roll_back(work, found.as_ref()).await?,
-        Move::LeaveAlone => return Err(Setback::Failed(not_ours(work))),
-        Move::Refuse => return Err(Setback::Failed(refusal(work, found.as_ref()))),
+        Move::Install => install(context).await?,
+        Move::Upgrade => upgrade(context).await?,
+        Move::Remove => remove(context, found.as_ref()).await?,
+        Move::RollBack => roll_back(context, found.as_ref()).await?,
+        Move::LeaveAlone => return Err(StepError::Failed(not_ours(context))),
+        Move::Refuse => return Err(StepError::Failed(refusal(context, found.as_ref()))),
     }
     // An exit code proves nothing: the release's own record does.
-    match observe(work).await? {
+    match observe(context).await? {
         Some(ReleaseObservation { status: ReleaseStatus::Deployed, .. }) => Ok(()),
         other => {
             let status = other.map_or("missing", |release| release.status.as_str());
-            let message = format!("Release {} is {status} after helm ended.", work.store.placement.release);
+            let message = format!("Release {} is {status} after helm ended.", context.store.placement.release);
             let failure = Failure::new(Reason::ReleaseConflict, message);
-            Err(Setback::Again { failure, tries: Tries::Few, after: None })
+            Err(StepError::Retry { failure, tries: RetryLimit::Bounded, after: None })
         }
     }
 }
 
-async fn observe(work: &Work) -> Result<Option<ReleaseObservation>, Setback> {
-    let (cluster, release) = (work.tools.cluster.clone(), work.release_name());
-    Ok(work.unless_stopped(cluster.release(&release.namespace, &release.name)).await??)
+async fn observe(context: &OperationContext) -> Result<Option<ReleaseObservation>, StepError> {
+    let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
+    Ok(context.unless_stopped(cluster.release(&release.namespace, &release.name)).await??)
 }
 
-fn next(work: &Work, found: Option<&ReleaseObservation>) -> Move {
+fn next(context: &OperationContext, found: Option<&ReleaseObservation>) -> Move {
     let Some(found) = found else { return Move::Install };
-    if found.store_uid != Some(work.store.uid) {
+    if found.store_uid != Some(context.store.uid) {
         return Move::LeaveAlone;
     }
-    let worked = work.store.ready_at.is_some() || found.ever_deployed;
+    let worked = context.store.ready_at.is_some() || found.ever_deployed;
     match found.status {
         ReleaseStatus::Deployed
-            if work.operation.kind == OperationKind::Retry && !work.operation.is_behind(Step::Install) =>
+            if context.operation.kind == OperationKind::Retry && !context.operation.is_behind(Step::Install) =>
         {
             Move::Upgrade
         }
         ReleaseStatus::Deployed => Move::Adopt,
         ReleaseStatus::PendingUpgrade | ReleaseStatus::PendingRollback => Move::RollBack,
         ReleaseStatus::Failed | ReleaseStatus::Superseded if worked => Move::Upgrade,
-        _ if work.store.ready_at.is_none() => Move::Remove,
+        _ if context.store.ready_at.is_none() => Move::Remove,
         _ => Move::Refuse,
     }
 }
 
-fn chart(work: &Work) -> Result<Chart, Setback> {
-    let engine = work.engine()?;
-    let store = &work.store;
+fn chart(context: &OperationContext) -> Result<Chart, StepError> {
+    let engine = context.engine()?;
+    let store = &context.store;
     let plan = engine.plan(&store.spec.plan).ok_or_else(|| {
         let message = format!("Plan {} of engine {} is no longer on offer.", store.spec.plan, engine.name);
-        Setback::Failed(Failure::new(Reason::ChartRejected, message))
+        StepError::Failed(Failure::new(Reason::ChartRejected, message))
     })?;
     let values = json!({
         "store": {
@@ -100,68 +100,74 @@ fn chart(work: &Work) -> Result<Chart, Setback> {
     Ok(Chart { dir: engine.chart.clone(), values_files, values, labels })
 }
 
-async fn install(work: &Work) -> Result<(), Setback> {
-    let (helm, release, chart) = (work.tools.helm.clone(), work.release_name(), chart(work)?);
-    work.helm(async |run| match helm.install(&run, &release, &chart).await {
-        // Somebody was quicker, or an earlier try got further than it seemed: the next look tells.
-        Err(error) if error.kind() == HelmErrorKind::NameInUse => Ok(()),
-        other => other,
-    })
-    .await
+async fn install(context: &OperationContext) -> Result<(), StepError> {
+    let (helm, release, chart) = (context.tools.helm.clone(), context.release_name(), chart(context)?);
+    context
+        .helm(async |run| match helm.install(&run, &release, &chart).await {
+            // Somebody was quicker, or an earlier try got further than it seemed: the next look tells.
+            Err(error) if error.kind() == HelmErrorKind::NameInUse => Ok(()),
+            other => other,
+        })
+        .await
 }
 
-async fn upgrade(work: &Work) -> Result<(), Setback> {
-    let (helm, release, chart) = (work.tools.helm.clone(), work.release_name(), chart(work)?);
-    work.helm(async |run| helm.upgrade(&run, &release, &chart).await).await
+async fn upgrade(context: &OperationContext) -> Result<(), StepError> {
+    let (helm, release, chart) = (context.tools.helm.clone(), context.release_name(), chart(context)?);
+    context.helm(async |run| helm.upgrade(&run, &release, &chart).await).await
 }
 
-async fn remove(work: &mut Work, found: Option<&ReleaseObservation>) -> Result<(), Setback> {
-    repair(work, found, "removed, then installed again").await?;
-    let (helm, release) = (work.tools.helm.clone(), work.release_name());
-    work.helm(async |run| match helm.uninstall(&run, &release).await {
-        Err(error) if error.kind() == HelmErrorKind::ReleaseNotFound => Ok(()),
-        other => other,
-    })
-    .await?;
-    install(work).await
+async fn remove(context: &mut OperationContext, found: Option<&ReleaseObservation>) -> Result<(), StepError> {
+    repair(context, found, "removed, then installed again").await?;
+    let (helm, release) = (context.tools.helm.clone(), context.release_name());
+    context
+        .helm(async |run| match helm.uninstall(&run, &release).await {
+            Err(error) if error.kind() == HelmErrorKind::ReleaseNotFound => Ok(()),
+            other => other,
+        })
+        .await?;
+    install(context).await
 }
 
-async fn roll_back(work: &mut Work, found: Option<&ReleaseObservation>) -> Result<(), Setback> {
-    repair(work, found, "rolled back, then applied again").await?;
-    let (helm, release) = (work.tools.helm.clone(), work.release_name());
+async fn roll_back(context: &mut OperationContext, found: Option<&ReleaseObservation>) -> Result<(), StepError> {
+    repair(context, found, "rolled back, then applied again").await?;
+    let (helm, release) = (context.tools.helm.clone(), context.release_name());
     // Revision 0 is helm's word for the one before.
-    work.helm(async |run| helm.rollback(&run, &release, 0).await).await?;
-    upgrade(work).await
+    context.helm(async |run| helm.rollback(&run, &release, 0).await).await?;
+    upgrade(context).await
 }
 
 /// Says and records what is repaired, before it is. The lease proves that no helm of ours is at work any more.
-async fn repair(work: &mut Work, found: Option<&ReleaseObservation>, how: &str) -> Result<(), Setback> {
+async fn repair(
+    context: &mut OperationContext,
+    found: Option<&ReleaseObservation>,
+    how: &str,
+) -> Result<(), StepError> {
     let status = found.map_or("missing", |release| release.status.as_str());
-    let what = format!("Release {} was left {status}; it is {how}", work.store.placement.release);
+    let what = format!("Release {} was left {status}; it is {how}", context.store.placement.release);
     let record = AuditRecord {
-        id: work.tools.ids.uuid(),
-        at: work.now(),
-        tenant: work.store.tenant.clone(),
+        id: context.tools.ids.uuid(),
+        at: context.now(),
+        tenant: context.store.tenant.clone(),
         actor: "worker".into(),
         token: None,
         action: Action::RepairRelease,
-        target: work.store.id.to_string(),
+        target: context.store.id.to_string(),
         store: None,
         operation: None,
         outcome: Outcome::Accepted,
         reason: String::new(),
     };
-    work.write(&|snapshot| Ok(decide::repaired(snapshot, Step::Install, &what, record.clone()))).await
+    context.write(&|snapshot| Ok(transition::repaired(snapshot, Step::Install, &what, record.clone()))).await
 }
 
-fn refusal(work: &Work, found: Option<&ReleaseObservation>) -> Failure {
+fn refusal(context: &OperationContext, found: Option<&ReleaseObservation>) -> Failure {
     let status = found.map_or("missing", |release| release.status.as_str());
-    let message = format!("Release {} is {status}, though the store was ready once.", work.store.placement.release);
+    let message = format!("Release {} is {status}, though the store was ready once.", context.store.placement.release);
     Failure::new(Reason::ReleaseConflict, message)
 }
 
-fn not_ours(work: &Work) -> Failure {
-    let placement = &work.store.placement;
+fn not_ours(context: &OperationContext) -> Failure {
+    let placement = &context.store.placement;
     let message = format!(
         "A release {} that this control plane did not make is in the namespace {}.",
         placement.release, placement.namespace

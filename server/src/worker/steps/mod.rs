@@ -10,18 +10,18 @@ mod verify;
 
 use storeplane_core::operation::Step;
 
-use super::outcome::Setback;
-use super::work::Work;
+use super::context::OperationContext;
+use super::outcome::StepError;
 
 /// Runs a step once.
-pub(super) async fn run(step: Step, work: &mut Work) -> Result<(), Setback> {
+pub(super) async fn run(step: Step, context: &mut OperationContext) -> Result<(), StepError> {
     match step {
-        Step::Namespace => Box::pin(namespace::run(work)).await,
-        Step::Secrets => Box::pin(secrets::run(work)).await,
-        Step::Install => Box::pin(install::run(work)).await,
-        Step::Rollout => Box::pin(rollout::run(work)).await,
-        Step::Verify => Box::pin(verify::run(work)).await,
-        Step::Uninstall => Box::pin(uninstall::run(work)).await,
-        Step::NamespaceGone => Box::pin(namespace_gone::run(work)).await,
+        Step::Namespace => Box::pin(namespace::run(context)).await,
+        Step::Secrets => Box::pin(secrets::run(context)).await,
+        Step::Install => Box::pin(install::run(context)).await,
+        Step::Rollout => Box::pin(rollout::run(context)).await,
+        Step::Verify => Box::pin(verify::run(context)).await,
+        Step::Uninstall => Box::pin(uninstall::run(context)).await,
+        Step::NamespaceGone => Box::pin(namespace_gone::run(context)).await,
     }
 }

@@ -1,12 +1,12 @@
 //! NAMESPACE: the store's namespace is there, is ours, and carries this claim's fence.
 
-use crate::worker::outcome::Setback;
-use crate::worker::work::Work;
+use crate::worker::context::OperationContext;
+use crate::worker::outcome::StepError;
 
-pub(super) async fn run(work: &mut Work) -> Result<(), Setback> {
-    let cluster = work.tools.cluster.clone();
-    let spec = work.namespace();
-    work.unless_stopped(cluster.ensure_namespace(&spec)).await??;
-    work.simulated = work.unless_stopped(cluster.check()).await??.simulated;
+pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
+    let cluster = context.tools.cluster.clone();
+    let spec = context.namespace();
+    context.unless_stopped(cluster.ensure_namespace(&spec)).await??;
+    context.simulated = context.unless_stopped(cluster.check()).await??.simulated;
     Ok(())
 }

@@ -8,18 +8,18 @@ use storeplane_core::operation::Step;
 use tokio::sync::watch;
 
 use crate::kube::ClusterErrorKind;
-use crate::worker::outcome::Setback;
-use crate::worker::work::Work;
+use crate::worker::context::OperationContext;
+use crate::worker::outcome::StepError;
 
 /// What keeps a namespace is told once it has kept it this long; most content is gone before.
 const QUIET: Duration = Duration::from_secs(3);
 /// Longer than any operation's budget: the operation's own deadline ends the wait.
 const WITHIN: Duration = Duration::from_hours(1);
 
-pub(super) async fn run(work: &mut Work) -> Result<(), Setback> {
-    let cluster = work.tools.cluster.clone();
-    let name = work.store.placement.namespace.clone();
-    match work.unless_stopped(cluster.delete_namespace(&name, work.store.uid)).await? {
+pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
+    let cluster = context.tools.cluster.clone();
+    let name = context.store.placement.namespace.clone();
+    match context.unless_stopped(cluster.delete_namespace(&name, context.store.uid)).await? {
         // Ours is not there: somebody else's has its name.
         Err(error) if error.kind() == ClusterErrorKind::NotOurs => return Ok(()),
         deleted => deleted?,
@@ -34,23 +34,23 @@ pub(super) async fn run(work: &mut Work) -> Result<(), Setback> {
     let mut patient = true;
     loop {
         tokio::select! {
-            gone = &mut gone => return gone.map_err(Setback::from),
-            () = work.stopped() => return Err(work.setback()),
+            gone = &mut gone => return gone.map_err(StepError::from),
+            () = context.stopped() => return Err(context.setback()),
             () = &mut quiet, if patient => patient = false,
             Ok(()) = blocked.changed(), if !patient => {}
         }
         let by = blocked.borrow_and_update().clone();
         if !patient && !by.is_empty() && by != told {
-            tell(work, &name, &by).await?;
+            emit(context, &name, &by).await?;
             told = by;
         }
     }
 }
 
-async fn tell(work: &mut Work, name: &str, by: &[String]) -> Result<(), Setback> {
+async fn emit(context: &mut OperationContext, name: &str, by: &[String]) -> Result<(), StepError> {
     let message = format!("Namespace {name} waits for what is left in it.");
     let failure = Failure::new(Reason::NamespaceStuck, message).with_details(by.iter().cloned());
     let event =
         NewEvent::new(EventType::Waiting, failure.message.clone()).in_step(Step::NamespaceGone).because(&failure);
-    work.tell(vec![event], Some(failure)).await
+    context.emit(vec![event], Some(failure)).await
 }

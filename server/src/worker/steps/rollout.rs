@@ -3,59 +3,59 @@
 use std::collections::HashMap;
 
 use futures::StreamExt as _;
-use storeplane_core::decide::work as decide;
 use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::{OperationKind, Step};
+use storeplane_core::transition::operation as transition;
 
 use crate::kube::{ClusterError, ResourceStatus, RolloutUpdate};
-use crate::worker::outcome::Setback;
-use crate::worker::work::Work;
+use crate::worker::context::OperationContext;
+use crate::worker::outcome::StepError;
 
 /// Changes told with one write when they come at once.
 const TOGETHER: usize = 32;
 
-pub(super) async fn run(work: &mut Work) -> Result<(), Setback> {
-    if work.operation.kind == OperationKind::Retry {
-        restart(work).await?;
+pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
+    if context.operation.kind == OperationKind::Retry {
+        restart(context).await?;
     }
-    let release = work.release_name();
-    let updates = work.tools.cluster.rollout(&release.namespace, &release.name);
+    let release = context.release_name();
+    let updates = context.tools.cluster.rollout(&release.namespace, &release.name);
     let mut updates = updates.ready_chunks(TOGETHER);
     let mut told = Told::default();
     loop {
-        let Some(batch) = work.unless_stopped(updates.next()).await? else {
+        let Some(batch) = context.unless_stopped(updates.next()).await? else {
             let failure = Failure::new(Reason::Internal, "The cluster's watch ended without a verdict.");
-            return Err(Setback::Failed(failure));
+            return Err(StepError::Failed(failure));
         };
-        if let Some(end) = tell(work, &mut told, batch).await? {
+        if let Some(end) = emit(context, &mut told, batch).await? {
             return end;
         }
     }
 }
 
 /// What was there before the retry may hold Secrets that were lost and made anew.
-async fn restart(work: &mut Work) -> Result<(), Setback> {
-    let (cluster, release) = (work.tools.cluster.clone(), work.release_name());
+async fn restart(context: &mut OperationContext) -> Result<(), StepError> {
+    let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
     let restarting = cluster.restart_older_than_secrets(&release.namespace, &release.name);
-    let restarted = work.unless_stopped(restarting).await??;
+    let restarted = context.unless_stopped(restarting).await??;
     let told = restarted.iter().map(|workload| {
         let message = format!("{workload} is restarted: its pods are older than their Secrets");
         NewEvent::new(EventType::ResourceChanged, message).in_step(Step::Rollout)
     });
     let told: Vec<_> = told.collect();
-    if told.is_empty() { Ok(()) } else { work.tell(told, None).await }
+    if told.is_empty() { Ok(()) } else { context.emit(told, None).await }
 }
 
 /// What was last said of each resource.
 #[derive(Default)]
 struct Told(HashMap<String, String>);
 
-async fn tell(
-    work: &mut Work,
+async fn emit(
+    context: &mut OperationContext,
     told: &mut Told,
     batch: Vec<Result<RolloutUpdate, ClusterError>>,
-) -> Result<Option<Result<(), Setback>>, Setback> {
+) -> Result<Option<Result<(), StepError>>, StepError> {
     let (mut events, mut waiting, mut resumed, mut end) = (Vec::new(), None, false, None);
     for update in batch {
         match update {
@@ -67,18 +67,19 @@ async fn tell(
             }
             Ok(RolloutUpdate::Resumed) => (waiting, resumed) = (None, true),
             Ok(RolloutUpdate::Ready) => end = Some(Ok(())),
-            Ok(RolloutUpdate::Failed(failure)) => end = Some(Err(Setback::Failed(failure))),
+            Ok(RolloutUpdate::Failed(failure)) => end = Some(Err(StepError::Failed(failure))),
             Err(error) => end = Some(Err(error.into())),
         }
     }
     if resumed {
-        work.waiting = None;
-        work.write(&|snapshot| {
-            decide::resumed(snapshot).then(|snapshot| Ok(decide::progress(snapshot, events.clone(), None)))
-        })
-        .await?;
+        context.waiting = None;
+        context
+            .write(&|snapshot| {
+                transition::resumed(snapshot).then(|snapshot| Ok(transition::progress(snapshot, events.clone(), None)))
+            })
+            .await?;
     } else if !events.is_empty() {
-        work.tell(events, waiting).await?;
+        context.emit(events, waiting).await?;
     }
     Ok(end)
 }

@@ -7,16 +7,16 @@ use storeplane_core::operation::{OperationKind, Step};
 
 use crate::kube::SecretSpec;
 use crate::secret::SecretText;
-use crate::worker::outcome::Setback;
-use crate::worker::work::Work;
+use crate::worker::context::OperationContext;
+use crate::worker::outcome::StepError;
 
-pub(super) async fn run(work: &mut Work) -> Result<(), Setback> {
-    let engine = work.engine()?;
+pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
+    let engine = context.engine()?;
     // Before the first INSTALL there is nothing that could have been locked with lost ones.
-    if work.operation.kind == OperationKind::Retry || work.operation.is_behind(Step::Secrets) {
-        look_for_lost(work, &engine).await?;
+    if context.operation.kind == OperationKind::Retry || context.operation.is_behind(Step::Secrets) {
+        look_for_lost(context, &engine).await?;
     }
-    let ids = &work.tools.ids;
+    let ids = &context.tools.ids;
     let text = |entry: &SecretEntry| match entry {
         SecretEntry::Fixed(text) => SecretText::new(text.clone()),
         SecretEntry::Random(length) => SecretText::new(ids.word(*length)),
@@ -26,21 +26,21 @@ pub(super) async fn run(work: &mut Work) -> Result<(), Setback> {
     let secrets =
         engine.secrets.iter().map(|secret| SecretSpec { name: secret.name.clone(), entries: entries(&secret.entries) });
     let secrets = secrets.collect();
-    let cluster = work.tools.cluster.clone();
-    let namespace = work.store.placement.namespace.clone();
-    work.unless_stopped(cluster.ensure_secrets(&namespace, secrets)).await??;
+    let cluster = context.tools.cluster.clone();
+    let namespace = context.store.placement.namespace.clone();
+    context.unless_stopped(cluster.ensure_secrets(&namespace, secrets)).await??;
     Ok(())
 }
 
 /// Secrets that are gone while a volume is there: what is in the volume was made with texts that nobody has any more.
 /// Only the chart knows whether new ones will do.
-async fn look_for_lost(work: &mut Work, engine: &Engine) -> Result<(), Setback> {
-    let (cluster, namespace) = (work.tools.cluster.clone(), work.store.placement.namespace.clone());
+async fn look_for_lost(context: &mut OperationContext, engine: &Engine) -> Result<(), StepError> {
+    let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
     let is_random =
         |secret: &&SecretTemplate| secret.entries.iter().any(|(_, it)| matches!(it, SecretEntry::Random(_)));
     let names: Vec<_> = engine.secrets.iter().filter(is_random).map(|secret| secret.name.clone()).collect();
-    let lost = work.unless_stopped(cluster.missing_secrets(&namespace, &names)).await??;
-    if lost.is_empty() || !work.unless_stopped(cluster.has_claims(&namespace)).await?? {
+    let lost = context.unless_stopped(cluster.missing_secrets(&namespace, &names)).await??;
+    if lost.is_empty() || !context.unless_stopped(cluster.has_claims(&namespace)).await?? {
         return Ok(());
     }
     let lost = lost.join(", ");
@@ -49,13 +49,13 @@ async fn look_for_lost(work: &mut Work, engine: &Engine) -> Result<(), Setback> 
             let message =
                 format!("Secrets are missing ({lost}): new ones are made, and pods that hold the old ones restart");
             let event = NewEvent::new(EventType::SecretsRenewed, message).in_step(Step::Secrets).with("names", lost);
-            work.tell(vec![event], None).await
+            context.emit(vec![event], None).await
         }
         LostSecrets::Refuse => {
             let message =
                 format!("Secrets are missing ({lost}), and the volumes in {namespace} may be locked with their texts");
             let why = format!("The chart of engine {} does not say that new ones will do (lost_secrets).", engine.name);
-            Err(Setback::Failed(Failure::new(Reason::SecretMissing, message).with_details([why])))
+            Err(StepError::Failed(Failure::new(Reason::SecretMissing, message).with_details([why])))
         }
     }
 }

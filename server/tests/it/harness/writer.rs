@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, DatabaseConnection, Statement};
 use storeplane_core::command::{Idempotency, StoreRef};
-use storeplane_core::decide::{Change, Decision};
 use storeplane_core::error::PortError;
 use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::ids::{OperationId, RequestId, StoreId, StoreUid, Tenant};
@@ -14,6 +13,7 @@ use storeplane_core::names::Placement;
 use storeplane_core::operation::{Operation, OperationKind, OperationState};
 use storeplane_core::ports::{Applied, Clock, Stores as _, Target};
 use storeplane_core::store::{CleanupPolicy, Spec, State, Store, Versions};
+use storeplane_core::transition::{Change, Decision};
 use storeplane_server::postgres::{self, Hints, PgStores};
 use storeplane_server::system::SystemClock;
 use time::OffsetDateTime;
@@ -130,38 +130,38 @@ impl Writer {
     /// Lets something happen to a store.
     pub(crate) async fn write(&self, tenant: &str, store_id: &str, write: &Write) -> Result<Applied, PortError> {
         let request = write.as_request.then(|| RequestId(Uuid::new_v4()));
-        let decide = |known| {
+        let transition = |known| {
             let mut change = Change::of(known);
             change.events = write.happened();
             Ok(change)
         };
-        self.change(tenant, store_id, Idempotency::of(request, "Test", &[store_id]), &decide).await
+        self.change(tenant, store_id, Idempotency::of(request, "Test", &[store_id]), &transition).await
     }
 
     /// A further operation, which has ended as well.
     pub(crate) async fn operate(&self, tenant: &str, store_id: &str) -> Applied {
         let (request, now) = (Some(RequestId(Uuid::new_v4())), SystemClock.now());
-        let decide = |known| {
+        let transition = |known| {
             let mut change = Change::of(known);
             change.operation = ended(OperationId(Uuid::now_v7()), &change.store, now);
             change.store.operation = change.operation.id;
             change.events = Write::of(1).happened();
             Ok(change)
         };
-        self.change(tenant, store_id, Idempotency::of(request, "Test", &[]), &decide).await.expect("an operation")
+        self.change(tenant, store_id, Idempotency::of(request, "Test", &[]), &transition).await.expect("an operation")
     }
 
     /// Lets a store be gone.
     pub(crate) async fn delete(&self, tenant: &str, store_id: &str) {
         let now = SystemClock.now();
         for state in [State::Deleting, State::Deleted] {
-            let decide = |known| {
+            let transition = |known| {
                 let mut change = Change::of(known);
                 change.store.move_to(state, now)?;
                 change.events = vec![NewEvent::state(state, "goes")];
                 Ok(change)
             };
-            self.change(tenant, store_id, None, &decide).await.expect("a deletion");
+            self.change(tenant, store_id, None, &transition).await.expect("a deletion");
         }
     }
 
@@ -170,10 +170,10 @@ impl Writer {
         tenant: &str,
         store_id: &str,
         idempotency: Option<Idempotency>,
-        decide: &Decision<'_>,
+        transition: &Decision<'_>,
     ) -> Result<Applied, PortError> {
         let target = Target::Store(StoreRef { id: store_id.parse().expect("an id"), uid: None });
-        self.stores.change(&tenant.parse().expect("a tenant"), &target, idempotency, decide).await
+        self.stores.change(&tenant.parse().expect("a tenant"), &target, idempotency, transition).await
     }
 }
 

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::{Change, Snapshot};
 use crate::audit::AuditRecord;
-use crate::error::Refusal;
+use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::{Failure, Reason};
 use crate::operation::{OperationKind, OperationState, Step};
@@ -77,7 +77,7 @@ pub fn repaired(snapshot: Snapshot, step: Step, what: &str, audit: AuditRecord) 
 }
 
 /// All steps are done. A creation whose end somebody asked for meanwhile is undone all the same: they were told so.
-pub fn succeeded(snapshot: Snapshot, now: OffsetDateTime) -> Result<Change, Refusal> {
+pub fn succeeded(snapshot: Snapshot, now: OffsetDateTime) -> Result<Change, DomainError> {
     if snapshot.operation.cancel_requested && snapshot.store.ready_at.is_none() {
         return Ok(undo_started(snapshot, cancelled()));
     }
@@ -95,7 +95,7 @@ pub fn succeeded(snapshot: Snapshot, now: OffsetDateTime) -> Result<Change, Refu
 }
 
 /// A step failed for good and the resources stay; or the undo itself failed.
-pub fn failed(snapshot: Snapshot, failure: Failure, now: OffsetDateTime) -> Result<Change, Refusal> {
+pub fn failed(snapshot: Snapshot, failure: Failure, now: OffsetDateTime) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
     push_failed(&mut change, &failure);
     // An undo that fails does not hide why there was one.
@@ -127,7 +127,7 @@ pub fn undo_started(snapshot: Snapshot, cause: Failure) -> Change {
 }
 
 /// Everything is taken back. The store is failed, with the cause of the undo.
-pub fn undone(snapshot: Snapshot, now: OffsetDateTime) -> Result<Change, Refusal> {
+pub fn undone(snapshot: Snapshot, now: OffsetDateTime) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
     change.events.push(NewEvent::new(EventType::UndoSucceeded, "Everything that was made is removed"));
     let cancelled = change.operation.failure.as_ref().is_none_or(|cause| cause.reason == Reason::Cancelled);
@@ -148,7 +148,7 @@ pub fn cancelled() -> Failure {
     Failure::new(Reason::Cancelled, "The operation was cancelled.")
 }
 
-pub(super) fn end_cancelled(change: &mut Change, now: OffsetDateTime) -> Result<(), Refusal> {
+pub(super) fn end_cancelled(change: &mut Change, now: OffsetDateTime) -> Result<(), DomainError> {
     end(change, OperationState::Cancelled, now);
     change.operation.failure = Some(cancelled());
     change.store.failure = Some(cancelled());

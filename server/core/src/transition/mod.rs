@@ -3,14 +3,14 @@
 //! The database adapter takes the store's row lock, hands in the [`Snapshot`], and stores the whole change in one
 //! transaction: store, operations, events, audit record. Nothing else ever changes a store.
 
-pub mod drift;
+pub mod health;
+pub mod operation;
 pub mod request;
-pub mod work;
 
 use time::OffsetDateTime;
 
 use crate::audit::AuditRecord;
-use crate::error::Refusal;
+use crate::error::DomainError;
 use crate::event::NewEvent;
 use crate::operation::Operation;
 use crate::store::{State, Store};
@@ -46,7 +46,7 @@ impl Change {
     }
 
     /// Goes on deciding from where this change leads; both are stored together.
-    pub fn then(self, next: impl FnOnce(Snapshot) -> Result<Self, Refusal>) -> Result<Self, Refusal> {
+    pub fn then(self, next: impl FnOnce(Snapshot) -> Result<Self, DomainError>) -> Result<Self, DomainError> {
         let Self { store, operation, superseded, mut events, audit } = self;
         let mut change = next(Snapshot { store, operation })?;
         events.append(&mut change.events);
@@ -56,7 +56,7 @@ impl Change {
         Ok(change)
     }
 
-    fn enter(&mut self, state: State, now: OffsetDateTime, message: impl Into<String>) -> Result<(), Refusal> {
+    fn enter(&mut self, state: State, now: OffsetDateTime, message: impl Into<String>) -> Result<(), DomainError> {
         self.store.move_to(state, now)?;
         let mut event = NewEvent::state(state, message);
         if let Some(failure) = &self.store.failure {
@@ -68,4 +68,4 @@ impl Change {
 }
 
 /// A decision, made under the store's row lock.
-pub type Decision<'a> = dyn Fn(Snapshot) -> Result<Change, Refusal> + Send + Sync + 'a;
+pub type Decision<'a> = dyn Fn(Snapshot) -> Result<Change, DomainError> + Send + Sync + 'a;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Change, Snapshot};
 use crate::audit::{Action, AuditRecord, Outcome};
 use crate::engine::Engine;
-use crate::error::Refusal;
+use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::{Failure, Reason};
 use crate::identity::Caller;
@@ -130,7 +130,7 @@ pub fn create(new: NewStore<'_>, request: &Request<'_>) -> Change {
 }
 
 /// Removes a store in any state. A creation that is going on ends; what is being deleted, or is gone, stays as it is.
-pub fn delete(snapshot: Snapshot, etag: Option<&str>, request: &Request<'_>) -> Result<Change, Refusal> {
+pub fn delete(snapshot: Snapshot, etag: Option<&str>, request: &Request<'_>) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
     check_etag(&change.store, etag)?;
     if matches!(change.store.state, State::Deleting | State::Deleted) {
@@ -153,11 +153,11 @@ pub fn delete(snapshot: Snapshot, etag: Option<&str>, request: &Request<'_>) -> 
 }
 
 /// Goes on with a store that is failed or degraded: with its deletion if that is what failed, else from what is there.
-pub fn retry(snapshot: Snapshot, request: &Request<'_>) -> Result<Change, Refusal> {
+pub fn retry(snapshot: Snapshot, request: &Request<'_>) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
     let state = change.store.state;
     if !matches!(state, State::Failed | State::Degraded) {
-        return Err(Refusal::NotRetryable { state });
+        return Err(DomainError::NotRetryable { state });
     }
     let deleting = state == State::Failed && change.operation.kind == OperationKind::Delete;
     let (kind, next) =
@@ -169,10 +169,10 @@ pub fn retry(snapshot: Snapshot, request: &Request<'_>) -> Result<Change, Refusa
 }
 
 /// Stops an operation. One that nobody took up ends at once; a running one is stopped and undone by its worker.
-pub fn cancel(snapshot: Snapshot, request: &Request<'_>) -> Result<Change, Refusal> {
+pub fn cancel(snapshot: Snapshot, request: &Request<'_>) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
     if change.operation.state.is_active() && change.operation.kind == OperationKind::Delete {
-        return Err(Refusal::NotCancellable { operation: change.operation.id });
+        return Err(DomainError::NotCancellable { operation: change.operation.id });
     }
     request.account(&mut change, Action::CancelOperation);
     if !change.operation.state.is_active() || change.operation.cancel_requested {
@@ -182,15 +182,15 @@ pub fn cancel(snapshot: Snapshot, request: &Request<'_>) -> Result<Change, Refus
     let message = format!("{} asked for the operation to be cancelled", request.caller.name);
     change.events.push(NewEvent::new(EventType::CancelRequested, message));
     if change.operation.state == OperationState::Pending {
-        super::work::end_cancelled(&mut change, request.now)?;
+        super::operation::end_cancelled(&mut change, request.now)?;
     }
     Ok(change)
 }
 
-fn check_etag(store: &Store, etag: Option<&str>) -> Result<(), Refusal> {
+fn check_etag(store: &Store, etag: Option<&str>) -> Result<(), DomainError> {
     let actual = store.etag();
     match etag {
-        Some(etag) if etag != actual => Err(Refusal::StaleEtag { actual }),
+        Some(etag) if etag != actual => Err(DomainError::StaleEtag { actual }),
         _ => Ok(()),
     }
 }

@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use storeplane_core::decide::{Decision, work as decide};
 use storeplane_core::engine::Engine;
 use storeplane_core::error::PortError;
 use storeplane_core::event::NewEvent;
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::Operation;
 use storeplane_core::store::Store;
+use storeplane_core::transition::{Decision, operation as transition};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Tools;
-use super::leases::Held;
-use super::outcome::Setback;
+use super::leases::LeaseGuard;
+use super::outcome::StepError;
 use crate::helm::{Release, Run};
 use crate::kube::NamespaceSpec;
 use crate::postgres::{Claim, FenceError, Lease};
@@ -25,7 +25,7 @@ use crate::postgres::{Claim, FenceError, Lease};
 const WRITE_RETRY: Duration = Duration::from_millis(300);
 
 /// An operation in the making.
-pub(super) struct Work {
+pub(super) struct OperationContext {
     pub(super) tools: Tools,
     /// The store as the last write left it.
     pub(super) store: Store,
@@ -40,11 +40,11 @@ pub(super) struct Work {
     claimed: (OffsetDateTime, Instant),
     /// When the operation's time is up.
     until: Instant,
-    held: Held,
+    guard: LeaseGuard,
 }
 
-impl Work {
-    pub(super) fn new(tools: Tools, claim: Claim, held: Held) -> Self {
+impl OperationContext {
+    pub(super) fn new(tools: Tools, claim: Claim, guard: LeaseGuard) -> Self {
         let simulated = claim.snapshot.store.simulated;
         let Claim { lease, snapshot, at, .. } = claim;
         Self {
@@ -56,19 +56,19 @@ impl Work {
             waiting: None,
             claimed: (at, Instant::now()),
             until: Instant::now(),
-            held,
+            guard,
         }
     }
 
     /// Stores a change. While Postgres is away it waits, as long as the lease may still be ours.
-    pub(super) async fn write(&mut self, decide: &Decision<'_>) -> Result<(), Setback> {
+    pub(super) async fn write(&mut self, transition: &Decision<'_>) -> Result<(), StepError> {
         loop {
-            match self.tools.queue.write(&mut self.lease, decide).await {
+            match self.tools.queue.write(&mut self.lease, transition).await {
                 Ok(applied) => {
                     (self.store, self.operation) = (applied.store, applied.operation);
                     return Ok(());
                 }
-                Err(FenceError::Port(PortError::Unavailable(_))) if !self.held.is_lost() => {
+                Err(FenceError::Port(PortError::Unavailable(_))) if !self.guard.is_lost() => {
                     tokio::time::sleep(WRITE_RETRY).await;
                 }
                 Err(error) => return Err(error.into()),
@@ -77,9 +77,9 @@ impl Work {
     }
 
     /// Tells what happened in a step; `waiting` becomes the store's current reason.
-    pub(super) async fn tell(&mut self, events: Vec<NewEvent>, waiting: Option<Failure>) -> Result<(), Setback> {
+    pub(super) async fn emit(&mut self, events: Vec<NewEvent>, waiting: Option<Failure>) -> Result<(), StepError> {
         self.waiting.clone_from(&waiting);
-        self.write(&|snapshot| Ok(decide::progress(snapshot, events.clone(), waiting.clone()))).await
+        self.write(&|snapshot| Ok(transition::progress(snapshot, events.clone(), waiting.clone()))).await
     }
 
     /// The time by Postgres' clock, whatever becomes of this machine's.
@@ -89,21 +89,21 @@ impl Work {
     }
 
     /// Looks at how much time the operation has left; from now on, steps stop when it is up.
-    pub(super) fn keep_time(&mut self) -> Result<(), Setback> {
+    pub(super) fn keep_time(&mut self) -> Result<(), StepError> {
         let left = self.operation.deadline().map(|deadline| deadline - self.now());
         let left: Duration = left.and_then(|left| left.try_into().ok()).unwrap_or_default();
         self.until = Instant::now() + left;
-        if left.is_zero() { Err(Setback::OutOfTime) } else { Ok(()) }
+        if left.is_zero() { Err(StepError::OutOfTime) } else { Ok(()) }
     }
 
     /// True if somebody asked for the operation to be cancelled and nothing more urgent is the matter.
     pub(super) fn is_cancelled(&self) -> bool {
-        self.held.cancel.is_cancelled() && !self.held.halt.is_cancelled() && !self.held.is_lost()
+        self.guard.cancel.is_cancelled() && !self.guard.halt.is_cancelled() && !self.guard.is_lost()
     }
 
     /// Resolves when the step must stop. An undo is not stopped by what began it.
     pub(super) fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
-        let (halt, lost, cancel) = (self.held.halt.clone(), self.held.lost.clone(), self.held.cancel.clone());
+        let (halt, lost, cancel) = (self.guard.halt.clone(), self.guard.lost.clone(), self.guard.cancel.clone());
         let (undoing, until) = (self.operation.undoing, self.until);
         async move {
             tokio::select! {
@@ -116,7 +116,7 @@ impl Work {
     }
 
     /// Waits, unless the step must stop.
-    pub(super) async fn pause(&self, wait: Duration) -> Result<(), Setback> {
+    pub(super) async fn pause(&self, wait: Duration) -> Result<(), StepError> {
         tokio::select! {
             () = self.stopped() => Err(self.setback()),
             () = tokio::time::sleep(wait) => Ok(()),
@@ -124,17 +124,17 @@ impl Work {
     }
 
     /// What it means that the step was stopped.
-    pub(super) fn setback(&self) -> Setback {
-        let told_to = self.held.halt.is_cancelled() || (self.held.cancel.is_cancelled() && !self.operation.undoing);
-        match self.held.is_lost() {
-            true => Setback::Lost,
-            false if !told_to && Instant::now() >= self.until => Setback::OutOfTime,
-            false => Setback::Stopped,
+    pub(super) fn setback(&self) -> StepError {
+        let told_to = self.guard.halt.is_cancelled() || (self.guard.cancel.is_cancelled() && !self.operation.undoing);
+        match self.guard.is_lost() {
+            true => StepError::Lost,
+            false if !told_to && Instant::now() >= self.until => StepError::OutOfTime,
+            false => StepError::Stopped,
         }
     }
 
     /// Does something that is worth nothing half done, unless the step must stop: then what it waits for is dropped.
-    pub(super) async fn unless_stopped<T>(&self, doing: impl Future<Output = T>) -> Result<T, Setback> {
+    pub(super) async fn unless_stopped<T>(&self, doing: impl Future<Output = T>) -> Result<T, StepError> {
         tokio::select! {
             () = self.stopped() => Err(self.setback()),
             done = doing => Ok(done),
@@ -145,7 +145,7 @@ impl Work {
     pub(super) async fn helm<F: Future<Output = Result<(), crate::helm::HelmError>>>(
         &self,
         call: impl FnOnce(Run) -> F,
-    ) -> Result<(), Setback> {
+    ) -> Result<(), StepError> {
         let cancel = CancellationToken::new();
         let run = Run {
             renewed: self.renewed(),
@@ -164,14 +164,14 @@ impl Work {
                 running.await
             }
         };
-        ended.map_err(|error| match Setback::from(error) {
-            Setback::Stopped => self.setback(),
+        ended.map_err(|error| match StepError::from(error) {
+            StepError::Stopped => self.setback(),
             other => other,
         })
     }
 
     fn renewed(&self) -> watch::Receiver<Instant> {
-        self.held.renewed.clone()
+        self.guard.renewed.clone()
     }
 
     /// The store's release.
@@ -192,11 +192,11 @@ impl Work {
     }
 
     /// The store's engine; it may have been taken from the configuration since.
-    pub(super) fn engine(&self) -> Result<Engine, Setback> {
+    pub(super) fn engine(&self) -> Result<Engine, StepError> {
         let found = self.tools.catalog.engine(&self.store.spec.engine).cloned();
         found.ok_or_else(|| {
             let message = format!("Engine {} is no longer on offer.", self.store.spec.engine);
-            Setback::Failed(Failure::new(Reason::ChartRejected, message))
+            StepError::Failed(Failure::new(Reason::ChartRejected, message))
         })
     }
 }

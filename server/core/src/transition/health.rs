@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::{Change, Snapshot};
-use crate::error::Refusal;
+use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::Failure;
 use crate::ids::OperationId;
@@ -22,7 +22,12 @@ pub enum Health {
 ///
 /// `last` is the store's operation as it was when the cluster was looked at. If another one has begun since, or this one
 /// is at work, nothing changes: an operation owns its store, and what was seen then is old.
-pub fn follow(snapshot: Snapshot, last: OperationId, health: &Health, now: OffsetDateTime) -> Result<Change, Refusal> {
+pub fn follow(
+    snapshot: Snapshot,
+    last: OperationId,
+    health: &Health,
+    now: OffsetDateTime,
+) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
     if change.operation.id != last || change.operation.state.is_active() {
         return Ok(change);
@@ -56,12 +61,12 @@ mod tests {
 
     use super::*;
     use crate::command::tests::catalog;
-    use crate::decide::request::{NewStore, Request, create};
     use crate::failure::Reason;
     use crate::identity::{Caller, Role};
     use crate::ids::{StoreUid, Tenant, TokenId};
     use crate::operation::OperationState;
     use crate::store::{CleanupPolicy, Spec};
+    use crate::transition::request::{NewStore, Request, create};
 
     const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 

@@ -1,20 +1,20 @@
-//! One operation, from its claim to its end: forwards through its steps, or back through their undo.
+//! One operation, from its claim to its end: run_steps through its steps, or back through their undo.
 
 use std::time::{Duration, Instant};
 
-use storeplane_core::decide::work as decide;
 use storeplane_core::error::PortError;
 use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::Step;
 use storeplane_core::store::CleanupPolicy;
+use storeplane_core::transition::operation as transition;
 use tracing::Instrument;
 
 use super::Tools;
-use super::leases::Held;
-use super::outcome::{FEW, Setback, Tries};
+use super::context::OperationContext;
+use super::leases::LeaseGuard;
+use super::outcome::{FEW, RetryLimit, StepError};
 use super::steps;
-use super::work::Work;
 use crate::backoff::Backoff;
 use crate::failpoints::{Moment, Then, reached};
 use crate::postgres::Claim;
@@ -25,7 +25,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// Walks an operation as far as it goes, and lets go of it.
-pub(super) async fn walk(tools: Tools, claim: Claim, held: Held) {
+pub(super) async fn execute(tools: Tools, claim: Claim, guard: LeaseGuard) {
     let operation = &claim.snapshot.operation;
     let span = tracing::info_span!(
         "operation",
@@ -39,17 +39,17 @@ pub(super) async fn walk(tools: Tools, claim: Claim, held: Held) {
     if let Some(trace) = &operation.trace {
         crate::telemetry::link(&span, trace);
     }
-    let mut work = Work::new(tools, claim, held);
+    let mut context = OperationContext::new(tools, claim, guard);
     async {
-        match work.walk().await {
-            Ok(()) => tracing::info!(state = work.operation.state.as_str(), "operation ended"),
-            Err(Setback::Stopped | Setback::OutOfTime) => {
-                tracing::info!(step = ?work.operation.step, "operation handed on");
+        match context.execute().await {
+            Ok(()) => tracing::info!(state = context.operation.state.as_str(), "operation ended"),
+            Err(StepError::Stopped | StepError::OutOfTime) => {
+                tracing::info!(step = ?context.operation.step, "operation handed on");
             }
-            Err(Setback::Lost) => {
-                tracing::warn!(step = ?work.operation.step, "operation lost to another claim, or ended meanwhile");
+            Err(StepError::Lost) => {
+                tracing::warn!(step = ?context.operation.step, "operation lost to another claim, or ended meanwhile");
             }
-            Err(Setback::Again { failure, .. } | Setback::Failed(failure)) => {
+            Err(StepError::Retry { failure, .. } | StepError::Failed(failure)) => {
                 tracing::error!(
                     reason = failure.reason.as_str(),
                     message = failure.message,
@@ -57,21 +57,21 @@ pub(super) async fn walk(tools: Tools, claim: Claim, held: Held) {
                 );
             }
         }
-        work.release().await;
+        context.release().await;
     }
     .instrument(span)
     .await;
 }
 
-impl Work {
-    async fn walk(&mut self) -> Result<(), Setback> {
+impl OperationContext {
+    async fn execute(&mut self) -> Result<(), StepError> {
         if !self.operation.undoing {
-            match self.forwards().await {
+            match self.run_steps().await {
                 Ok(()) if !self.operation.undoing => return Ok(()),
                 // Somebody cancelled it while its last step ended.
                 Ok(()) => {}
-                Err(Setback::Stopped) if self.is_cancelled() => self.begin_undo(decide::cancelled()).await?,
-                Err(Setback::Failed(failure)) => {
+                Err(StepError::Stopped) if self.is_cancelled() => self.begin_undo(transition::cancelled()).await?,
+                Err(StepError::Failed(failure)) => {
                     if !self.undoes_failures() {
                         return self.fail(failure).await;
                     }
@@ -80,9 +80,9 @@ impl Work {
                 Err(other) => return Err(other),
             }
         }
-        match self.backwards().await {
+        match self.compensate().await {
             Ok(()) => Ok(()),
-            Err(Setback::Failed(failure)) => self.fail(failure).await,
+            Err(StepError::Failed(failure)) => self.fail(failure).await,
             Err(other) => Err(other),
         }
     }
@@ -93,16 +93,16 @@ impl Work {
         asked && self.store.ready_at.is_none() && !self.operation.undo_steps().is_empty()
     }
 
-    async fn begin_undo(&mut self, cause: Failure) -> Result<(), Setback> {
-        self.write(&|snapshot| Ok(decide::undo_started(snapshot, cause.clone()))).await
+    async fn begin_undo(&mut self, cause: Failure) -> Result<(), StepError> {
+        self.write(&|snapshot| Ok(transition::undo_started(snapshot, cause.clone()))).await
     }
 
-    async fn fail(&mut self, failure: Failure) -> Result<(), Setback> {
+    async fn fail(&mut self, failure: Failure) -> Result<(), StepError> {
         let now = self.now();
-        self.write(&|snapshot| decide::failed(snapshot, failure.clone(), now)).await
+        self.write(&|snapshot| transition::failed(snapshot, failure.clone(), now)).await
     }
 
-    async fn forwards(&mut self) -> Result<(), Setback> {
+    async fn run_steps(&mut self) -> Result<(), StepError> {
         let mut done: Option<(Step, Duration)> = None;
         for step in self.operation.kind.steps().iter().copied() {
             // What was done before a restart is only looked at again, without a word.
@@ -114,14 +114,14 @@ impl Work {
         }
         let (simulated, now) = (self.simulated, self.now());
         self.write(&|snapshot| match done {
-            None => decide::succeeded(snapshot, now),
-            Some((step, took)) => decide::step_succeeded(snapshot, step, took, simulated)
-                .then(|snapshot| decide::succeeded(snapshot, now)),
+            None => transition::succeeded(snapshot, now),
+            Some((step, took)) => transition::step_succeeded(snapshot, step, took, simulated)
+                .then(|snapshot| transition::succeeded(snapshot, now)),
         })
         .await
     }
 
-    async fn backwards(&mut self) -> Result<(), Setback> {
+    async fn compensate(&mut self) -> Result<(), StepError> {
         let mut done = None;
         // A shop that once worked has its customers' orders: cancelling a repair leaves it where it is.
         let steps = if self.store.ready_at.is_some() { Vec::new() } else { self.operation.undo_steps() };
@@ -132,27 +132,26 @@ impl Work {
         }
         let (simulated, now) = (self.simulated, self.now());
         self.write(&|snapshot| match done {
-            None => decide::undone(snapshot, now),
-            Some((step, took)) => {
-                decide::step_succeeded(snapshot, step, took, simulated).then(|snapshot| decide::undone(snapshot, now))
-            }
+            None => transition::undone(snapshot, now),
+            Some((step, took)) => transition::step_succeeded(snapshot, step, took, simulated)
+                .then(|snapshot| transition::undone(snapshot, now)),
         })
         .await
     }
 
     /// Notes that a step begins, and with the same stroke that the one before it is done.
-    async fn started(&mut self, done: Option<(Step, Duration)>, step: Step) -> Result<(), Setback> {
+    async fn started(&mut self, done: Option<(Step, Duration)>, step: Step) -> Result<(), StepError> {
         let simulated = self.simulated;
         self.write(&|snapshot| match done {
-            None => Ok(decide::step_started(snapshot, step)),
-            Some((before, took)) => decide::step_succeeded(snapshot, before, took, simulated)
-                .then(|snapshot| Ok(decide::step_started(snapshot, step))),
+            None => Ok(transition::step_started(snapshot, step)),
+            Some((before, took)) => transition::step_succeeded(snapshot, before, took, simulated)
+                .then(|snapshot| Ok(transition::step_started(snapshot, step))),
         })
         .await
     }
 
     /// Runs a step until it succeeds, fails for good, or the operation's time is up.
-    async fn attempt(&mut self, step: Step) -> Result<Duration, Setback> {
+    async fn attempt(&mut self, step: Step) -> Result<Duration, StepError> {
         let began = Instant::now();
         let span = tracing::info_span!("step", step = step.as_str(), undoing = self.operation.undoing);
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
@@ -169,32 +168,32 @@ impl Work {
             }
             let (failure, tries, after) = match result {
                 Ok(()) => return Ok(began.elapsed()),
-                Err(Setback::Again { failure, tries, after }) => (failure, tries, after),
-                Err(Setback::OutOfTime) => return Err(out_of_time(step, last.or_else(|| self.waiting.clone()))),
+                Err(StepError::Retry { failure, tries, after }) => (failure, tries, after),
+                Err(StepError::OutOfTime) => return Err(out_of_time(step, last.or_else(|| self.waiting.clone()))),
                 Err(other) => return Err(other),
             };
-            few += u32::from(tries == Tries::Few);
+            few += u32::from(tries == RetryLimit::Bounded);
             if few >= FEW {
-                return Err(Setback::Failed(failure));
+                return Err(StepError::Failed(failure));
             }
             tracing::debug!(parent: &span, reason = failure.reason.as_str(), message = failure.message, "step is tried again");
             if last.as_ref().is_none_or(|last| last.reason != failure.reason) {
-                self.tell_retry(step, &failure).await?;
+                self.emit_retry(step, &failure).await?;
             }
             last = Some(failure);
             // Whoever refused may have asked for more.
             let wait = backoff.next().max(after.unwrap_or_default());
             match self.pause(wait).await {
-                Err(Setback::OutOfTime) => return Err(out_of_time(step, last)),
+                Err(StepError::OutOfTime) => return Err(out_of_time(step, last)),
                 paused => paused?,
             }
         }
     }
 
-    async fn tell_retry(&mut self, step: Step, failure: &Failure) -> Result<(), Setback> {
+    async fn emit_retry(&mut self, step: Step, failure: &Failure) -> Result<(), StepError> {
         let message = format!("Trying again, because: {}", failure.message);
         let event = NewEvent::new(EventType::StepRetried, message).in_step(step).because(failure);
-        self.tell(vec![event], Some(failure.clone())).await
+        self.emit(vec![event], Some(failure.clone())).await
     }
 
     async fn release(&mut self) {
@@ -207,9 +206,9 @@ impl Work {
     }
 }
 
-fn out_of_time(step: Step, last: Option<Failure>) -> Setback {
+fn out_of_time(step: Step, last: Option<Failure>) -> StepError {
     let message = format!("The time for the operation was up while {}.", lower_first(step.describe()));
-    Setback::Failed(match last {
+    StepError::Failed(match last {
         Some(last) => Failure { message: format!("{message} {}", last.message), ..last },
         None => Failure::new(Reason::DeadlineExceeded, message),
     })
