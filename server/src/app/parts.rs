@@ -15,7 +15,10 @@ use super::health::Part;
 use crate::config::{self, CatalogError, Config, ConfigError};
 use crate::helm::{Helm, HelmConfig};
 use crate::kube::{Cluster, ClusterConfig};
-use crate::postgres::{self, Census, ConnectError, EventLog, Hints, Keep, PgStores, Queue, Retention, Schema, Tokens};
+use crate::postgres::{
+    self, ConnectError, EventLog, LiveStoreRepository, Notifier, PgStores, Queue, Retention, RetentionPolicy, Schema,
+    Tokens,
+};
 use crate::reconciler::Reconciler;
 use crate::system::{RandomIds, SystemClock};
 use crate::verify::Verifier;
@@ -53,7 +56,7 @@ pub enum StartError {
 /// The parts, not yet at work.
 pub(super) struct Parts {
     database: DatabaseConnection,
-    hints: Hints,
+    notifier: Notifier,
     hub: Hub,
     log: EventLog,
     clock: Arc<dyn Clock>,
@@ -70,10 +73,10 @@ impl Parts {
         let catalog = Arc::new(config::catalog(config)?);
         let database = postgres::connect(config.database_url()?.expose(), config.database.pool_size).await?;
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
-        let (hints, hub, log) = (Hints::default(), Hub::default(), EventLog::new(database.clone()));
+        let (notifier, hub, log) = (Notifier::default(), Hub::default(), EventLog::new(database.clone()));
         let limit = config.limits.stores_per_tenant;
         let stores: Arc<dyn Stores> =
-            Arc::new(PgStores::new(database.clone(), Arc::clone(&clock), hints.clone(), limit));
+            Arc::new(PgStores::new(database.clone(), Arc::clone(&clock), notifier.clone(), limit));
         let tokens = Tokens::new(database.clone(), Arc::clone(&clock), Arc::clone(&ids));
         let watches = Watches::new(
             Arc::clone(&stores),
@@ -89,8 +92,8 @@ impl Parts {
         let (shared_clock, shared_ids) = (Arc::clone(&clock), Arc::clone(&ids));
         let service = Service::new(stores, credentials, shared_clock, shared_ids, Arc::clone(&catalog), &config.domain);
         let tools = Tools {
-            queue: Queue::new(database.clone(), hints.clone(), lease),
-            hints: hints.clone(),
+            queue: Queue::new(database.clone(), notifier.clone(), lease),
+            notifier: notifier.clone(),
             helm: helm.clone(),
             helm_timeout: Duration::from_secs(config.helm.timeout_seconds),
             cluster: cluster.clone(),
@@ -98,7 +101,7 @@ impl Parts {
             catalog,
             ids,
         };
-        Ok(Self { database, hints, hub, log, clock, cluster, service, watches, tokens, helm, tools })
+        Ok(Self { database, notifier, hub, log, clock, cluster, service, watches, tokens, helm, tools })
     }
 
     /// Starts what carries news, from Postgres to this process and from the log to its watchers, and what removes the old.
@@ -109,19 +112,20 @@ impl Parts {
         shutdown: &CancellationToken,
     ) -> Result<(), ConfigError> {
         let url = config.session_url()?;
-        tasks.spawn(postgres::listen(url.expose().to_owned(), self.hints.clone(), shutdown.clone()));
-        let keep = Keep { events: config.retention.events.into(), operations: config.retention.operations.into() };
+        tasks.spawn(postgres::listen(url.expose().to_owned(), self.notifier.clone(), shutdown.clone()));
+        let keep =
+            RetentionPolicy { events: config.retention.events.into(), operations: config.retention.operations.into() };
         let retention = Retention::new(self.database.clone(), keep);
         tasks.spawn(retention.run(shutdown.clone()));
-        tasks.spawn(self.hub.clone().run(self.log.clone(), self.hints.events(), shutdown.clone()));
+        tasks.spawn(self.hub.clone().run(self.log.clone(), self.notifier.events(), shutdown.clone()));
         Ok(())
     }
 
     /// What compares stores with the cluster.
     pub(super) fn reconciler(&self, config: &Config, tasks: &TaskTracker) -> Result<Reconciler, ConfigError> {
-        let Tools { hints, catalog, .. } = &self.tools;
+        let Tools { notifier, catalog, .. } = &self.tools;
         Ok(Reconciler {
-            census: Census::new(self.database.clone(), Arc::clone(&self.clock), hints.clone()),
+            live_stores: LiveStoreRepository::new(self.database.clone(), Arc::clone(&self.clock), notifier.clone()),
             cluster: self.cluster.clone(),
             catalog: Arc::clone(catalog),
             url: config.session_url()?.clone(),

@@ -7,17 +7,17 @@ use super::{Failure, print};
 use crate::app::cluster_config;
 use crate::config::Config;
 use crate::kube::Cluster;
-use crate::postgres::{self, Census, Hints};
+use crate::postgres::{self, LiveStoreRepository, Notifier};
 use crate::reconciler::orphans::find;
 use crate::system::SystemClock;
 
 pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let database = postgres::connect(config.database_url()?.expose(), 2).await?;
-    let census = Census::new(database, Arc::new(SystemClock), Hints::default());
+    let live_stores = LiveStoreRepository::new(database, Arc::new(SystemClock), Notifier::default());
     let cluster = Cluster::new(cluster_config(config));
     // The rows last: a store's row is there before anything of it is in the cluster.
     let (namespaces, releases) = (cluster.all_namespaces().await?, cluster.all_releases().await?);
-    let live = census.live().await?;
+    let live = live_stores.live().await?;
     let within = |namespace: &str| {
         let here = releases.iter().filter(|release| release.namespace == namespace);
         here.map(|release| release.name.clone()).collect()

@@ -5,10 +5,10 @@
 //!
 //! To add a key: a field here with its default, a line in `read`, and, if it needs one, a flag in `overrides`.
 
-mod age;
 mod engines;
 mod overrides;
 mod read;
+mod retention_period;
 mod section;
 mod url;
 
@@ -20,9 +20,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use age::Age;
 pub use engines::{CatalogError, catalog};
 pub use overrides::Overrides;
+pub use retention_period::RetentionPeriod;
 pub use url::SecretUrl;
 
 /// The effective configuration.
@@ -110,9 +110,9 @@ pub struct Worker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Retention {
     /// How long events are kept. A watch from before them begins anew.
-    pub events: Age,
+    pub events: RetentionPeriod,
     /// How long operations are kept after their end. A store's last one always is.
-    pub operations: Age,
+    pub operations: RetentionPeriod,
 }
 
 /// `[verify]`

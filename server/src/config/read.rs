@@ -9,8 +9,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::section::Section;
 use super::{
-    Age, Charts, Config, ConfigError, Database, Engine, Helm, Kubernetes, Limits, Log, LogFormat, Retention, SecretUrl,
-    Telemetry, Verify, Via, Worker,
+    Charts, Config, ConfigError, Database, Engine, Helm, Kubernetes, Limits, Log, LogFormat, Retention,
+    RetentionPeriod, SecretUrl, Telemetry, Verify, Via, Worker,
 };
 
 /// A helm process takes 60 to 250 MB; one for each of these bytes of memory at most.
@@ -18,7 +18,7 @@ const MEMORY_PER_HELM: u64 = 512 * 1024 * 1024;
 /// Installs do not get faster with more helm processes than this on a core: measured with 2, 4 and 8 on two cores.
 const HELM_PER_CORE: usize = 2;
 /// A quarter of a year: who looks for what happened, does so by then.
-const RETENTION: Age = Age::days(90);
+const RETENTION: RetentionPeriod = RetentionPeriod::days(90);
 /// Longest domain: a host name has 253 characters, of which the store's label may take 63 and a dot.
 const DOMAIN_MAX: usize = 253 - 64;
 

@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 
 use super::entity::{audit_event, event, operation, store};
 use super::error::{broken, port_error, violated};
-use super::hints;
+use super::notifier;
 use super::rows;
 
 /// The store and its operation, locked until the transaction ends. `None` if there is no such store.
@@ -32,7 +32,7 @@ pub(super) async fn insert(transaction: &DatabaseTransaction, change: Change) ->
     let mut change = change;
     let now = change.store.created_at;
     let part_of = Some(change.operation.id);
-    let events = Happened::number(&mut change, part_of, now);
+    let events = NumberedEvents::number(&mut change, part_of, now);
     let mut row = rows::store_row(&change.store);
     row.fence = Set(0);
     store::Entity::insert(row)
@@ -54,7 +54,7 @@ pub(super) async fn update(
     // What happens to a store after its last operation ended, and leaves that as it was, is not a part of it.
     let concerns = change.operation.state.is_active() || change.operation != before.operation;
     let part_of = concerns.then_some(change.operation.id);
-    let events = Happened::number(&mut change, part_of, now);
+    let events = NumberedEvents::number(&mut change, part_of, now);
     let begins = change.operation.id != before.operation.id;
     if let Some(superseded) = &change.superseded {
         rows::operation_row(superseded).update(transaction).await.map_err(port_error)?;
@@ -75,19 +75,19 @@ pub(super) async fn update(
 async fn finish(
     transaction: &DatabaseTransaction,
     mut change: Change,
-    happened: Happened,
+    numbered: NumberedEvents,
     wakes_workers: bool,
 ) -> Result<Applied, PortError> {
     if let Some(record) = change.audit.take() {
         let row = rows::audit_row(record);
         audit_event::Entity::insert(row).exec_without_returning(transaction).await.map_err(port_error)?;
     }
-    if !happened.events.is_empty() {
-        insert_events(transaction, &change, happened).await?;
-        transaction.execute_unprepared(hints::NOTIFY_EVENTS).await.map_err(port_error)?;
+    if !numbered.events.is_empty() {
+        insert_events(transaction, &change, numbered).await?;
+        transaction.execute_unprepared(notifier::NOTIFY_EVENTS).await.map_err(port_error)?;
     }
     if wakes_workers {
-        transaction.execute_unprepared(hints::NOTIFY_OPERATIONS).await.map_err(port_error)?;
+        transaction.execute_unprepared(notifier::NOTIFY_OPERATIONS).await.map_err(port_error)?;
     }
     Ok(Applied { store: change.store, operation: change.operation })
 }
@@ -102,14 +102,14 @@ async fn insert_operation(transaction: &DatabaseTransaction, change: &Change) ->
 }
 
 /// The events of a change: the store's next sequences, given under its row lock, so that there is no hole and no double.
-struct Happened {
+struct NumberedEvents {
     events: Vec<NewEvent>,
     part_of: Option<OperationId>,
     after: i64,
     at: OffsetDateTime,
 }
 
-impl Happened {
+impl NumberedEvents {
     fn number(change: &mut Change, part_of: Option<OperationId>, at: OffsetDateTime) -> Self {
         let events = std::mem::take(&mut change.events);
         let after = change.store.last_sequence;
@@ -126,7 +126,7 @@ const PLACE: &str = "greatest(pg_current_xact_id(), \
 async fn insert_events(
     transaction: &DatabaseTransaction,
     change: &Change,
-    Happened { events, part_of, after, at }: Happened,
+    NumberedEvents { events, part_of, after, at }: NumberedEvents,
 ) -> Result<(), PortError> {
     use event::Column;
     let store = &change.store;

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::apply;
 use super::error::{broken, port_error};
-use super::hints::Hints;
+use super::notifier::Notifier;
 
 /// How long after its end a lease still keeps others away.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -72,7 +72,7 @@ pub enum FenceError {
 #[derive(Clone)]
 pub struct Queue {
     database: DatabaseConnection,
-    hints: Hints,
+    notifier: Notifier,
     worker: Uuid,
     lease: Duration,
 }
@@ -129,8 +129,8 @@ WHERE id = $1 AND fence = $2 AND lease_owner = $3";
 
 impl Queue {
     /// A queue for one worker; `lease` is how long a claim holds without renewal.
-    pub fn new(database: DatabaseConnection, hints: Hints, lease: Duration) -> Self {
-        Self { database, hints, worker: Uuid::now_v7(), lease }
+    pub fn new(database: DatabaseConnection, notifier: Notifier, lease: Duration) -> Self {
+        Self { database, notifier, worker: Uuid::now_v7(), lease }
     }
 
     /// How long a claim holds without renewal.
@@ -152,7 +152,7 @@ impl Queue {
         let Some((lease, at)) = self.take(&transaction, &before).await? else { return Ok(None) };
         let applied = apply::update(&transaction, &before, operation::claim(before.clone(), at), at).await?;
         transaction.commit().await.map_err(port_error)?;
-        self.hints.happened();
+        self.notifier.notify_events();
         let Applied { store, operation } = applied;
         Ok(Some(Claim { asked_at, at, lease, snapshot: Snapshot { store, operation } }))
     }
@@ -217,9 +217,9 @@ impl Queue {
         transaction.commit().await.map_err(port_error)?;
         lease.writes += 1;
         if ends {
-            self.hints.changed();
+            self.notifier.notify_operations();
         } else {
-            self.hints.happened();
+            self.notifier.notify_events();
         }
         Ok(applied)
     }
@@ -241,8 +241,8 @@ impl Queue {
     /// Lets go of an operation, done or not: another worker can take it up at once. Says nothing if it was lost already.
     pub async fn release(&self, lease: Lease) -> Result<(), PortError> {
         self.let_go(&self.database, lease).await?;
-        self.database.execute_unprepared(super::hints::NOTIFY_OPERATIONS).await.map_err(port_error)?;
-        self.hints.changed();
+        self.database.execute_unprepared(super::notifier::NOTIFY_OPERATIONS).await.map_err(port_error)?;
+        self.notifier.notify_operations();
         Ok(())
     }
 

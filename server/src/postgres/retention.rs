@@ -68,7 +68,7 @@ SELECT count(*) FROM gone";
 
 /// For how long things are kept.
 #[derive(Debug, Clone, Copy)]
-pub struct Keep {
+pub struct RetentionPolicy {
     /// Events.
     pub events: Duration,
     /// Operations, from their end.
@@ -79,7 +79,7 @@ pub struct Keep {
 #[derive(Clone)]
 pub struct Retention {
     database: DatabaseConnection,
-    keep: Keep,
+    keep: RetentionPolicy,
 }
 
 impl std::fmt::Debug for Retention {
@@ -101,7 +101,7 @@ pub struct Removed {
 
 impl Retention {
     /// Over this pool.
-    pub fn new(database: DatabaseConnection, keep: Keep) -> Self {
+    pub fn new(database: DatabaseConnection, keep: RetentionPolicy) -> Self {
         Self { database, keep }
     }
 

@@ -21,7 +21,7 @@ use storeplane_core::transition::{Change, Decision};
 
 use super::entity::{audit_event, operation, store};
 use super::error::port_error;
-use super::hints::Hints;
+use super::notifier::Notifier;
 use super::requests::{self, Seen};
 use super::{apply, list, overview, quota, rows};
 
@@ -30,7 +30,7 @@ use super::{apply, list, overview, quota, rows};
 pub struct PgStores {
     database: DatabaseConnection,
     clock: Arc<dyn Clock>,
-    hints: Hints,
+    notifier: Notifier,
     limit: Option<NonZeroU32>,
 }
 
@@ -42,8 +42,13 @@ impl std::fmt::Debug for PgStores {
 
 impl PgStores {
     /// Over this pool, with at most `limit` stores for each tenant.
-    pub fn new(database: DatabaseConnection, clock: Arc<dyn Clock>, hints: Hints, limit: Option<NonZeroU32>) -> Self {
-        Self { database, clock, hints, limit }
+    pub fn new(
+        database: DatabaseConnection,
+        clock: Arc<dyn Clock>,
+        notifier: Notifier,
+        limit: Option<NonZeroU32>,
+    ) -> Self {
+        Self { database, clock, notifier, limit }
     }
 
     async fn begin(&self) -> Result<DatabaseTransaction, PortError> {
@@ -52,7 +57,7 @@ impl PgStores {
 
     async fn commit(&self, transaction: DatabaseTransaction) -> Result<(), PortError> {
         transaction.commit().await.map_err(port_error)?;
-        self.hints.changed();
+        self.notifier.notify_operations();
         Ok(())
     }
 

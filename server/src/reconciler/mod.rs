@@ -1,6 +1,6 @@
 //! The reconciler: compares all stores with the cluster, follows what it finds, and reports what belongs to no store.
 //!
-//! - This file: [`Reconciler`], which does it in one server at a time, the one that holds the `Turn`.
+//! - This file: [`Reconciler`], which does it in one server at a time, the one that holds the `LeaderLock`.
 //! - `round`: one comparison of all stores. `pulse`: when a store is looked at, and how flapping is damped.
 //! - [`orphans`]: namespaces and releases that belong to no store.
 //!
@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::SecretUrl;
 use crate::kube::{Cluster, Fleet};
-use crate::postgres::{Census, Turn};
+use crate::postgres::{LeaderLock, LiveStoreRepository};
 use round::Rounds;
 
 /// Between two rounds.
@@ -31,7 +31,7 @@ const ROUND: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Reconciler {
     /// All stores.
-    pub census: Census,
+    pub live_stores: LiveStoreRepository,
     /// The cluster.
     pub cluster: Cluster,
     /// Which Secrets a store has.
@@ -50,10 +50,10 @@ impl Reconciler {
 
     async fn take_turns(&self) {
         loop {
-            let mut turn = Turn::wait(self.url.expose()).await;
+            let mut lock = LeaderLock::wait(self.url.expose()).await;
             tracing::info!("this server reconciles stores with the cluster");
             tokio::select! {
-                () = turn.lost() => tracing::info!("another server may reconcile now"),
+                () = lock.lost() => tracing::info!("another server may reconcile now"),
                 () = self.reconcile() => {}
             }
         }

@@ -14,7 +14,7 @@ use super::Reconciler;
 use super::orphans::{Orphan, Reports, find};
 use super::pulse::Pulse;
 use crate::kube::{Examined, Expected, Fleet, Sight};
-use crate::postgres::{Census, LiveStore};
+use crate::postgres::{LiveStore, LiveStoreRepository};
 
 /// Stores that are worked on at the same time.
 const TOGETHER: usize = 16;
@@ -50,7 +50,7 @@ impl<'a> Rounds<'a> {
 
     /// Compares once.
     pub(super) async fn go(&mut self) {
-        let live = match self.reconciler.census.live().await {
+        let live = match self.reconciler.live_stores.live().await {
             Ok(live) => live,
             Err(error) => return log(&error),
         };
@@ -161,15 +161,15 @@ impl Reconciler {
         if store.state == State::Ready && health == Health::Well {
             return true;
         }
-        let census = self.census.clone();
+        let live_stores = self.live_stores.clone();
         // A task that panicked has said so.
-        let _ = self.tasks.spawn(async move { follow(&census, &store, &health).await }).await;
+        let _ = self.tasks.spawn(async move { follow(&live_stores, &store, &health).await }).await;
         true
     }
 }
 
-async fn follow(census: &Census, store: &LiveStore, health: &Health) {
-    match census.follow(store.uid, store.operation, health).await {
+async fn follow(live_stores: &LiveStoreRepository, store: &LiveStore, health: &Health) {
+    match live_stores.follow(store.uid, store.operation, health).await {
         Ok(Some(state)) => {
             let reason = if let Health::Unwell(failure) = health { failure.reason.as_str() } else { "" };
             let LiveStore { store_id, tenant, uid, .. } = store;

@@ -17,7 +17,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::hub::News;
-use super::{BATCH, Pulse, StoresUpdate, Update, WatchEnd, Watches};
+use super::{BATCH, HeartbeatTimer, StoresUpdate, Update, WatchEnd, Watches};
 
 /// Stores read at once for the snapshot.
 const SNAPSHOT_PAGE: i32 = 200;
@@ -47,7 +47,7 @@ impl Watches {
         // Listen first, look second: nothing falls between.
         let live = self.hub.all();
         let head = self.log.head().await?;
-        let (told, snapshot) = match start {
+        let (sent, snapshot) = match start {
             Start::After(cursor) if cursor > head => {
                 return Err(DomainError::field("cursor", "must be the cursor of a message that was received").into());
             }
@@ -66,14 +66,14 @@ impl Watches {
             watches: self.clone(),
             caller,
             filter,
-            told,
+            sent,
             snapshot,
             ready: VecDeque::new(),
             live,
             replaying: true,
             caught_up: false,
             failures: 0,
-            pulse: Pulse::new(),
+            heartbeat: HeartbeatTimer::new(),
             matches: HashMap::new(),
             ended: false,
         };
@@ -86,7 +86,7 @@ struct Watch {
     caller: Caller,
     filter: StoreFilter,
     /// Cursor of the last event that was told or passed over.
-    told: Cursor,
+    sent: Cursor,
     /// The page of the snapshot that comes next.
     snapshot: Option<StoreQuery>,
     ready: VecDeque<StoresUpdate>,
@@ -94,7 +94,7 @@ struct Watch {
     replaying: bool,
     caught_up: bool,
     failures: u32,
-    pulse: Pulse,
+    heartbeat: HeartbeatTimer,
     /// Which stores match the filter, if there is one; at most one entry for each store of the tenant that is not deleted.
     matches: HashMap<StoreUid, bool>,
     ended: bool,
@@ -106,8 +106,8 @@ impl Watch {
             if self.ended {
                 return None;
             }
-            let step = if self.pulse.is_due() {
-                self.look().await
+            let step = if self.heartbeat.is_due() {
+                self.check_token().await
             } else if let Some(update) = self.ready.pop_front() {
                 return Some(Ok(update));
             } else if self.snapshot.is_none() && !self.replaying {
@@ -122,8 +122,8 @@ impl Watch {
         }
     }
 
-    async fn look(&mut self) -> Result<(), WatchEnd> {
-        if let Some(beat) = self.watches.look(&self.caller, &mut self.pulse).await? {
+    async fn check_token(&mut self) -> Result<(), WatchEnd> {
+        if let Some(beat) = self.watches.check_token(&self.caller, &mut self.heartbeat).await? {
             self.push(beat);
         }
         Ok(())
@@ -143,7 +143,7 @@ impl Watch {
         };
         match read {
             Ok(()) => self.failures = 0,
-            Err(error) => self.watches.bear(error, &mut self.failures).await?,
+            Err(error) => self.watches.retry_after_error(error, &mut self.failures).await?,
         }
         Ok(())
     }
@@ -164,7 +164,7 @@ impl Watch {
     }
 
     async fn replay(&mut self) -> Result<(), PortError> {
-        let events = self.watches.log.after_cursor(self.told, BATCH).await?;
+        let events = self.watches.log.after_cursor(self.sent, BATCH).await?;
         if events.is_empty() {
             self.replaying = false;
             if !self.caught_up {
@@ -173,7 +173,7 @@ impl Watch {
             }
         }
         for event in events {
-            self.tell(Arc::new(event)).await?;
+            self.emit(Arc::new(event)).await?;
         }
         Ok(())
     }
@@ -182,16 +182,16 @@ impl Watch {
         tokio::select! {
             biased;
             () = self.watches.shutdown.cancelled() => return Err(WatchEnd::ShuttingDown),
-            () = self.pulse.due() => {}
+            () = self.heartbeat.due() => {}
             news = self.live.recv() => match news {
-                Ok(News::Event(event)) if event.cursor <= self.told => {}
+                Ok(News::Event(event)) if event.cursor <= self.sent => {}
                 Ok(News::Event(event)) => {
-                    if let Err(error) = self.tell(event).await {
+                    if let Err(error) = self.emit(event).await {
                         self.replaying = true;
-                        self.watches.bear(error, &mut self.failures).await?;
+                        self.watches.retry_after_error(error, &mut self.failures).await?;
                     }
                 }
-                Ok(News::Look(_)) | Err(RecvError::Lagged(_)) => self.replaying = true,
+                Ok(News::ReadTable(_)) | Err(RecvError::Lagged(_)) => self.replaying = true,
                 Err(RecvError::Closed) => return Err(WatchEnd::ShuttingDown),
             },
         }
@@ -199,9 +199,9 @@ impl Watch {
     }
 
     /// Tells an event, or passes over one that is not the watcher's. The cursor moves only when that is decided.
-    async fn tell(&mut self, event: Arc<Event>) -> Result<(), PortError> {
+    async fn emit(&mut self, event: Arc<Event>) -> Result<(), PortError> {
         let wanted = event.tenant == self.caller.tenant && self.is_wanted(&event).await?;
-        self.told = event.cursor;
+        self.sent = event.cursor;
         if event.new_state() == Some(State::Deleted) {
             self.matches.remove(&event.store);
         }
@@ -227,7 +227,7 @@ impl Watch {
 
     fn push(&mut self, update: Update) {
         // Half of a snapshot is no place to go on from.
-        let cursor = self.snapshot.is_none().then_some(self.told);
+        let cursor = self.snapshot.is_none().then_some(self.sent);
         self.ready.push_back(StoresUpdate { update, cursor });
     }
 }

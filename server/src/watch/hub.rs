@@ -31,7 +31,7 @@ pub(super) enum News {
     /// Something happened, and nothing can slip in before it any more.
     Event(Arc<Event>),
     /// The table has events up to this sequence that are not handed out, or not yet: read it.
-    Look(i64),
+    ReadTable(i64),
 }
 
 type Sender = broadcast::Sender<News>;
@@ -62,12 +62,12 @@ impl Hub {
 
     fn publish(&self, event: Event) {
         let event = Arc::new(event);
-        self.tell(event.store, News::Event(Arc::clone(&event)));
+        self.send(event.store, News::Event(Arc::clone(&event)));
         // Nobody listening is no error.
         let _ = self.all.send(News::Event(event));
     }
 
-    fn tell(&self, store: StoreUid, news: News) {
+    fn send(&self, store: StoreUid, news: News) {
         let mut one = self.lock();
         if let Some(listeners) = one.get(&store)
             && listeners.send(news).is_err()
@@ -77,8 +77,8 @@ impl Hub {
     }
 
     /// Sends everybody to the table.
-    fn send_all_to_look(&self) {
-        let look = News::Look(i64::MAX);
+    fn send_all_to_table(&self) {
+        let look = News::ReadTable(i64::MAX);
         for listeners in self.lock().values() {
             let _ = listeners.send(look.clone());
         }
@@ -135,7 +135,7 @@ impl Hub {
                 }
                 if wait >= LONG {
                     for (store, sequence) in unsettled {
-                        self.tell(store, News::Look(sequence));
+                        self.send(store, News::ReadTable(sequence));
                     }
                 }
                 tokio::time::sleep(wait).await;
@@ -158,7 +158,7 @@ impl Hub {
         }
         let head = log.head().await?;
         *cursor = Some(head);
-        self.send_all_to_look();
+        self.send_all_to_table();
         Ok(head)
     }
 }

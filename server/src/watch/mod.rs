@@ -125,20 +125,22 @@ impl Watches {
 
     /// Looks whether the watcher may still watch, and gives a heartbeat when it is time for one. While Postgres is away
     /// nobody is turned out.
-    async fn look(&self, caller: &Caller, pulse: &mut Pulse) -> Result<Option<Update>, WatchEnd> {
+    async fn check_token(&self, caller: &Caller, heartbeat: &mut HeartbeatTimer) -> Result<Option<Update>, WatchEnd> {
         let valid = tokio::select! {
             () = self.shutdown.cancelled() => return Err(WatchEnd::ShuttingDown),
             valid = self.tokens.is_valid(caller) => valid,
         };
         match valid {
             Ok(false) => Err(WatchEnd::Revoked),
-            Ok(true) | Err(PortError::Unavailable(_)) => Ok(pulse.beat().then(|| Update::Heartbeat(self.clock.now()))),
+            Ok(true) | Err(PortError::Unavailable(_)) => {
+                Ok(heartbeat.beat().then(|| Update::Heartbeat(self.clock.now())))
+            }
             Err(error) => Err(error.into()),
         }
     }
 
     /// Counts a failed read, and waits a little before the next; gives up after a while.
-    async fn bear(&self, error: PortError, failures: &mut u32) -> Result<(), WatchEnd> {
+    async fn retry_after_error(&self, error: PortError, failures: &mut u32) -> Result<(), WatchEnd> {
         *failures += 1;
         if *failures >= RETRIES || !matches!(error, PortError::Unavailable(_)) {
             return Err(error.into());
@@ -152,12 +154,12 @@ impl Watches {
 
 /// When to look at the watcher's token, and when to say that the stream lives. Goes by time, not by what happens: a busy
 /// stream is looked at as often as an idle one, and one whose client slept before it is told anything more.
-struct Pulse {
+struct HeartbeatTimer {
     next: Instant,
     looks: u32,
 }
 
-impl Pulse {
+impl HeartbeatTimer {
     fn new() -> Self {
         Self { next: Instant::now() + LOOK, looks: 0 }
     }

@@ -15,7 +15,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::hub::News;
-use super::{BATCH, Pulse, StoreUpdate, Until, Update, WatchEnd, Watches, not_found};
+use super::{BATCH, HeartbeatTimer, StoreUpdate, Until, Update, WatchEnd, Watches, not_found};
 
 impl Watches {
     /// Watches one store: a snapshot, the events after `after`, a marker, then what happens.
@@ -44,7 +44,7 @@ impl Watches {
             caller,
             uid,
             state: store.state,
-            told: after,
+            sent: after,
             seen: store.last_sequence,
             until,
             ready: VecDeque::from([StoreUpdate { sequence: after, update: Update::Snapshot(Box::new(store)) }]),
@@ -52,7 +52,7 @@ impl Watches {
             replaying: true,
             caught_up: false,
             failures: 0,
-            pulse: Pulse::new(),
+            heartbeat: HeartbeatTimer::new(),
             ended: false,
         };
         // A cursor that has expired is an answer, not the end of a stream.
@@ -68,7 +68,7 @@ struct Watch {
     /// The store's state after the last event that was told.
     state: State,
     /// Sequence of the last event that was told.
-    told: i64,
+    sent: i64,
     /// Sequence of the last event that the snapshot knew.
     seen: i64,
     until: Until,
@@ -77,7 +77,7 @@ struct Watch {
     replaying: bool,
     caught_up: bool,
     failures: u32,
-    pulse: Pulse,
+    heartbeat: HeartbeatTimer,
     ended: bool,
 }
 
@@ -87,8 +87,8 @@ impl Watch {
             if self.ended {
                 return None;
             }
-            let step = if self.pulse.is_due() {
-                self.look().await
+            let step = if self.heartbeat.is_due() {
+                self.check_token().await
             } else if let Some(update) = self.ready.pop_front() {
                 return Some(Ok(update));
             } else if self.is_over() {
@@ -105,8 +105,8 @@ impl Watch {
         }
     }
 
-    async fn look(&mut self) -> Result<(), WatchEnd> {
-        if let Some(beat) = self.watches.look(&self.caller, &mut self.pulse).await? {
+    async fn check_token(&mut self) -> Result<(), WatchEnd> {
+        if let Some(beat) = self.watches.check_token(&self.caller, &mut self.heartbeat).await? {
             self.push(beat);
         }
         Ok(())
@@ -129,14 +129,14 @@ impl Watch {
         };
         match read {
             Ok(()) => self.failures = 0,
-            Err(error) => self.watches.bear(error, &mut self.failures).await?,
+            Err(error) => self.watches.retry_after_error(error, &mut self.failures).await?,
         }
         Ok(())
     }
 
     async fn read(&mut self) -> Result<(), PortError> {
-        let kept = self.watches.log.after(self.uid, self.told, BATCH).await?;
-        self.told = kept.after;
+        let kept = self.watches.log.after(self.uid, self.sent, BATCH).await?;
+        self.sent = kept.after;
         if kept.events.is_empty() {
             self.replaying = false;
             if !self.caught_up {
@@ -145,7 +145,7 @@ impl Watch {
             }
         }
         for event in kept.events {
-            self.tell(Arc::new(event));
+            self.emit(Arc::new(event));
         }
         Ok(())
     }
@@ -154,11 +154,11 @@ impl Watch {
         tokio::select! {
             biased;
             () = self.watches.shutdown.cancelled() => return Err(WatchEnd::ShuttingDown),
-            () = self.pulse.due() => {}
+            () = self.heartbeat.due() => {}
             news = self.live.recv() => match news {
-                Ok(News::Event(event)) if event.sequence == self.told + 1 => self.tell(event),
-                Ok(News::Event(event)) => self.replaying = event.sequence > self.told,
-                Ok(News::Look(sequence)) => self.replaying = sequence > self.told,
+                Ok(News::Event(event)) if event.sequence == self.sent + 1 => self.emit(event),
+                Ok(News::Event(event)) => self.replaying = event.sequence > self.sent,
+                Ok(News::ReadTable(sequence)) => self.replaying = sequence > self.sent,
                 Err(RecvError::Lagged(_)) => self.replaying = true,
                 Err(RecvError::Closed) => {
                     self.live = self.watches.hub.one(self.uid);
@@ -169,8 +169,8 @@ impl Watch {
         Ok(())
     }
 
-    fn tell(&mut self, event: Arc<Event>) {
-        self.told = event.sequence;
+    fn emit(&mut self, event: Arc<Event>) {
+        self.sent = event.sequence;
         if let Some(state) = event.new_state().filter(|_| event.sequence > self.seen) {
             self.state = state;
         }
@@ -178,6 +178,6 @@ impl Watch {
     }
 
     fn push(&mut self, update: Update) {
-        self.ready.push_back(StoreUpdate { update, sequence: self.told });
+        self.ready.push_back(StoreUpdate { update, sequence: self.sent });
     }
 }

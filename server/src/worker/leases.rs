@@ -13,7 +13,7 @@ use crate::postgres::{Claim, Queue};
 
 /// Leases are renewed this often in the time that one lasts.
 const RENEWALS: u32 = 5;
-/// Hints come in bursts; one look answers all of a burst.
+/// Notifier come in bursts; one look answers all of a burst.
 const GATHER: Duration = Duration::from_millis(15);
 
 /// The leases that are held. Cheap to clone.

@@ -26,7 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::helm::Helm;
 use crate::kube::Cluster;
-use crate::postgres::{Hints, Queue};
+use crate::postgres::{Notifier, Queue};
 use crate::verify::Verifier;
 use leases::Leases;
 
@@ -41,7 +41,7 @@ pub struct Tools {
     /// Who works on what.
     pub queue: Queue,
     /// When there is something to look at.
-    pub hints: Hints,
+    pub notifier: Notifier,
     /// Runs helm.
     pub helm: Helm,
     /// How long one helm run may take.
@@ -86,7 +86,7 @@ impl Worker {
         tasks.spawn(leases::renew(
             leases.clone(),
             self.tools.queue.clone(),
-            self.tools.hints.operations(),
+            self.tools.notifier.operations(),
             renewing.clone(),
         ));
         let executions = TaskTracker::new();
@@ -102,7 +102,7 @@ impl Worker {
 
     /// Claims until `shutdown`. A claim itself is never cut short: half of one would hold an operation for a whole lease.
     async fn claim(&self, leases: &Leases, executions: &TaskTracker, shutdown: &CancellationToken) {
-        let mut hints = self.tools.hints.operations();
+        let mut hints = self.tools.notifier.operations();
         loop {
             let slot = shutdown.run_until_cancelled(Arc::clone(&self.slots).acquire_owned()).await;
             let Some(Ok(slot)) = slot else { return };

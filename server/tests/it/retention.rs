@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::event::{Cursor, Oldest};
-use storeplane_server::postgres::{EventLog, Keep, Removed, Retention};
+use storeplane_server::postgres::{EventLog, Removed, Retention, RetentionPolicy};
 
 use crate::harness::{Database, Write, Writer};
 
 const DAY: Duration = Duration::from_hours(24);
-const KEEP: Keep = Keep { events: Duration::from_hours(90 * 24), operations: Duration::from_hours(90 * 24) };
+const KEEP: RetentionPolicy =
+    RetentionPolicy { events: Duration::from_hours(90 * 24), operations: Duration::from_hours(90 * 24) };
 
 struct Scene {
     database: Database,
@@ -111,7 +112,7 @@ async fn events_and_ended_operations_go_when_their_time_is_up_and_what_is_needed
 #[tokio::test]
 async fn an_operation_that_a_request_id_leads_to_is_kept_as_long_as_that() {
     let scene = Scene::set().await;
-    let short = Keep { events: Duration::from_secs(1), operations: Duration::from_secs(1) };
+    let short = RetentionPolicy { events: Duration::from_secs(1), operations: Duration::from_secs(1) };
     let retention = Retention::new(scene.database.pool.clone(), short);
     scene.writer.ready("tea", "default").await;
     for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! Hints that there is something new to read: from this process after a commit, from others by NOTIFY, and from time
+//! Notifier that there is something new to read: from this process after a commit, from others by NOTIFY, and from time
 //! to time without a reason, in case one was lost. A hint carries nothing; whoever hears it reads the tables.
 
 use std::time::Duration;
@@ -19,18 +19,18 @@ const RECONNECT: Duration = Duration::from_secs(1);
 
 /// Where hints are heard and given. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Hints {
+pub struct Notifier {
     events: watch::Sender<()>,
     operations: watch::Sender<()>,
 }
 
-impl Default for Hints {
+impl Default for Notifier {
     fn default() -> Self {
         Self { events: watch::Sender::new(()), operations: watch::Sender::new(()) }
     }
 }
 
-impl Hints {
+impl Notifier {
     /// Changes when there may be new events.
     pub fn events(&self) -> watch::Receiver<()> {
         self.events.subscribe()
@@ -42,23 +42,23 @@ impl Hints {
     }
 
     /// This process committed something.
-    pub(super) fn changed(&self) {
+    pub(super) fn notify_operations(&self) {
         self.events.send_replace(());
         self.operations.send_replace(());
     }
 
     /// This process committed an event.
-    pub(super) fn happened(&self) {
+    pub(super) fn notify_events(&self) {
         self.events.send_replace(());
     }
 }
 
 /// Hears other processes' hints until `shutdown`, on a connection of its own. `url` must lead to a session of its own:
 /// a pooler in transaction mode breaks LISTEN.
-pub async fn listen(url: String, hints: Hints, shutdown: CancellationToken) {
+pub async fn listen(url: String, notifier: Notifier, shutdown: CancellationToken) {
     let hearing = async {
         loop {
-            if let Err(error) = hear(&url, &hints).await {
+            if let Err(error) = hear(&url, &notifier).await {
                 tracing::debug!(%error, "cannot listen to Postgres; polling until it is back");
             }
             tokio::time::sleep(RECONNECT).await;
@@ -67,7 +67,7 @@ pub async fn listen(url: String, hints: Hints, shutdown: CancellationToken) {
     let ticking = async {
         loop {
             tokio::time::sleep(TICK).await;
-            hints.changed();
+            notifier.notify_operations();
         }
     };
     tokio::select! {
@@ -77,16 +77,16 @@ pub async fn listen(url: String, hints: Hints, shutdown: CancellationToken) {
     }
 }
 
-async fn hear(url: &str, hints: &Hints) -> Result<(), sqlx::Error> {
+async fn hear(url: &str, notifier: &Notifier) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect(url).await?;
     listener.listen_all(["storeplane_events", "storeplane_operations"]).await?;
     loop {
         // Whatever was said before or between is in the tables.
-        hints.changed();
+        notifier.notify_operations();
         while let Some(said) = listener.try_recv().await? {
             match said.channel() {
-                "storeplane_events" => hints.happened(),
-                _ => hints.changed(),
+                "storeplane_events" => notifier.notify_events(),
+                _ => notifier.notify_operations(),
             }
         }
     }

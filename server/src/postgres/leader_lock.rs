@@ -23,28 +23,28 @@ const TAKE: &str = "SELECT pg_try_advisory_lock(hashtext('storeplane-reconciler'
 
 /// The turn, as long as the connection lives. Dropping it gives it up.
 #[derive(Debug)]
-pub struct Turn {
+pub struct LeaderLock {
     connection: PgConnection,
 }
 
-impl Turn {
+impl LeaderLock {
     /// Waits until it is ours. `url` must lead to a session of its own, as for LISTEN.
     pub async fn wait(url: &str) -> Self {
         let mut told = false;
         loop {
-            match Self::ask(url).await {
-                Ok(turn) => return turn,
+            match Self::acquire(url).await {
+                Ok(lock) => return lock,
                 // Postgres is there and refuses: it may be older than 14, and not know the time-out.
                 Err(error @ sqlx::Error::Database(_)) if !std::mem::replace(&mut told, true) => {
-                    tracing::warn!(%error, "cannot ask whose turn it is to reconcile; trying again");
+                    tracing::warn!(%error, "cannot ask whose lock it is to reconcile; trying again");
                 }
-                Err(error) => tracing::debug!(%error, "cannot ask whose turn it is; trying again"),
+                Err(error) => tracing::debug!(%error, "cannot ask whose lock it is; trying again"),
             }
             tokio::time::sleep(ASK).await;
         }
     }
 
-    async fn ask(url: &str) -> Result<Self, sqlx::Error> {
+    async fn acquire(url: &str) -> Result<Self, sqlx::Error> {
         let options = url.parse::<PgConnectOptions>()?.application_name("storeplane-reconciler");
         let options = options.options([("idle_session_timeout", SILENCE), ("statement_timeout", "5s")]);
         let mut connection = in_time(options.disable_statement_logging().connect()).await?;

@@ -12,23 +12,23 @@ const MAX: u64 = 36_500 * 86_400;
 
 /// A whole number of days, hours, minutes or seconds; at least a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Age {
+pub struct RetentionPeriod {
     seconds: u64,
 }
 
-impl Age {
+impl RetentionPeriod {
     pub(super) const fn days(days: u64) -> Self {
         Self { seconds: days * 86_400 }
     }
 }
 
-impl From<Age> for Duration {
-    fn from(age: Age) -> Self {
+impl From<RetentionPeriod> for Duration {
+    fn from(age: RetentionPeriod) -> Self {
         Self::from_secs(age.seconds)
     }
 }
 
-impl FromStr for Age {
+impl FromStr for RetentionPeriod {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -42,7 +42,7 @@ impl FromStr for Age {
     }
 }
 
-impl fmt::Display for Age {
+impl fmt::Display for RetentionPeriod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (unit, seconds) =
             UNITS.into_iter().find(|(_, seconds)| self.seconds.is_multiple_of(*seconds)).unwrap_or(('s', 1));
@@ -50,13 +50,13 @@ impl fmt::Display for Age {
     }
 }
 
-impl Serialize for Age {
+impl Serialize for RetentionPeriod {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Age {
+impl<'de> Deserialize<'de> for RetentionPeriod {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
@@ -69,12 +69,12 @@ mod tests {
     #[test]
     fn ages_are_read_as_they_are_written() {
         for text in ["1s", "90m", "1h", "90d", "36500d"] {
-            assert_eq!(text.parse::<Age>().map(|age| age.to_string()), Ok(text.to_owned()));
+            assert_eq!(text.parse::<RetentionPeriod>().map(|age| age.to_string()), Ok(text.to_owned()));
         }
-        assert_eq!("120m".parse::<Age>().map(Duration::from), Ok(Duration::from_hours(2)));
-        assert_eq!("48h".parse::<Age>().map(|age| age.to_string()), Ok("2d".to_owned()));
+        assert_eq!("120m".parse::<RetentionPeriod>().map(Duration::from), Ok(Duration::from_hours(2)));
+        assert_eq!("48h".parse::<RetentionPeriod>().map(|age| age.to_string()), Ok("2d".to_owned()));
         for text in ["", "d", "0d", "90", "-1d", "+1d", "1.5h", "1w", "1 d", "36501d", "99999999999999999999d"] {
-            assert!(text.parse::<Age>().is_err(), "{text}");
+            assert!(text.parse::<RetentionPeriod>().is_err(), "{text}");
         }
     }
 }

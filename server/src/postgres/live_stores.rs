@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::apply;
 use super::error::{broken, port_error};
-use super::hints::Hints;
+use super::notifier::Notifier;
 
 /// Of a store that is not DELETED, what it takes to find it in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,22 +43,22 @@ WHERE state <> 'DELETED'";
 
 /// Reads all live stores, and follows what the cluster says about one.
 #[derive(Clone)]
-pub struct Census {
+pub struct LiveStoreRepository {
     database: DatabaseConnection,
     clock: Arc<dyn Clock>,
-    hints: Hints,
+    notifier: Notifier,
 }
 
-impl std::fmt::Debug for Census {
+impl std::fmt::Debug for LiveStoreRepository {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Census").finish_non_exhaustive()
+        f.debug_struct("LiveStoreRepository").finish_non_exhaustive()
     }
 }
 
-impl Census {
+impl LiveStoreRepository {
     /// Over this pool.
-    pub fn new(database: DatabaseConnection, clock: Arc<dyn Clock>, hints: Hints) -> Self {
-        Self { database, clock, hints }
+    pub fn new(database: DatabaseConnection, clock: Arc<dyn Clock>, notifier: Notifier) -> Self {
+        Self { database, clock, notifier }
     }
 
     /// Every store that is not DELETED, of all tenants.
@@ -81,7 +81,7 @@ impl Census {
         }
         apply::update(&transaction, &before, change, now).await?;
         transaction.commit().await.map_err(port_error)?;
-        self.hints.happened();
+        self.notifier.notify_events();
         Ok(moved)
     }
 }
