@@ -20,7 +20,7 @@ use self::parts::Parts;
 pub use self::parts::{StartError, cluster_config, helm_config};
 pub use self::signals::Signals;
 use crate::config::Config;
-use crate::grpc::{self, Edge};
+use crate::grpc::{self, ApiHandler};
 use crate::helm::Helm;
 use crate::http::{self, Readiness};
 use crate::worker::Worker;
@@ -74,7 +74,7 @@ impl Server {
         let probes = parts.probes(&background, &shutdown);
         let reporter = tonic_health::server::HealthReporter::new();
         background.spawn(grpc::health::report(reporter.clone(), probes.clone(), shutdown.clone()));
-        let edge = Edge::new(parts.service, parts.watches, mutations.clone(), parts.cluster.simulated());
+        let edge = ApiHandler::new(parts.service, parts.watches, mutations.clone(), parts.cluster.simulated());
         let services = grpc::services(edge, parts.tokens, reporter)?;
         let readiness = Readiness { parts: probes, shutdown: shutdown.clone() };
         Ok(Self {

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::connection::{Connected, Connection};
 use super::error::{ClusterError, ClusterErrorKind};
-use super::rollout::Patience;
+use super::rollout::GracePeriods;
 use crate::backoff::Backoff;
 
 /// Nodes with this annotation and the value `fake` run nothing, ...
@@ -43,7 +43,7 @@ pub struct ClusterConfig {
     /// Longest time for one request. Watches are not requests; they are given up when the connection is silent.
     pub request_timeout: Duration,
     /// How long a rollout may show a symptom before that is a failure.
-    pub patience: Patience,
+    pub grace_periods: GracePeriods,
 }
 
 impl ClusterConfig {
@@ -54,7 +54,7 @@ impl ClusterConfig {
             context: None,
             instance: instance.into(),
             request_timeout: Duration::from_secs(10),
-            patience: Patience::default(),
+            grace_periods: GracePeriods::default(),
         }
     }
 }

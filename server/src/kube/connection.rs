@@ -1,7 +1,7 @@
 //! The way to the API server: made when it is first needed, and made anew when it no longer works.
 //!
 //! Requests and watches use HTTP/2. An API server allows about 100 streams on one connection, and a client that wants
-//! more waits without a word; so watches share out connections of their own, [`Lane`]s, and requests never wait for them.
+//! more waits without a word; so watches share out connections of their own, [`WatchConnection`]s, and requests never wait for them.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -83,7 +83,7 @@ pub(super) struct Connected {
     config: Config,
     connector: HttpsConnector<HttpConnector>,
     client: Client,
-    lanes: Mutex<Vec<Lane>>,
+    connections: Mutex<Vec<WatchConnection>>,
     since: Instant,
 }
 
@@ -95,7 +95,7 @@ impl std::fmt::Debug for Connected {
 
 /// One connection for watches.
 #[derive(Clone)]
-struct Lane {
+struct WatchConnection {
     client: Client,
     room: Arc<Semaphore>,
     warm: Arc<OnceCell<()>>,
@@ -115,26 +115,29 @@ impl Connected {
 
     /// A client with room for `streams` watches at once.
     pub(super) async fn watch_client(&self, streams: u32) -> Result<WatchClient, ::kube::Error> {
-        let (lane, room) = self.lane(streams)?;
+        let (connection, room) = self.connection(streams)?;
         // Without a connection each of the first requests would make one.
-        lane.warm.get_or_try_init(|| async { lane.client.apiserver_version().await.map(drop) }).await?;
-        Ok(WatchClient { client: lane.client, _room: room })
+        connection.warm.get_or_try_init(|| async { connection.client.apiserver_version().await.map(drop) }).await?;
+        Ok(WatchClient { client: connection.client, _room: room })
     }
 
-    fn lane(&self, streams: u32) -> Result<(Lane, OwnedSemaphorePermit), ::kube::Error> {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        for lane in &*lanes {
-            if let Ok(room) = Arc::clone(&lane.room).try_acquire_many_owned(streams) {
-                return Ok((lane.clone(), room));
+    fn connection(&self, streams: u32) -> Result<(WatchConnection, OwnedSemaphorePermit), ::kube::Error> {
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        for connection in &*connections {
+            if let Ok(room) = Arc::clone(&connection.room).try_acquire_many_owned(streams) {
+                return Ok((connection.clone(), room));
             }
         }
         let room = Arc::new(Semaphore::new(LANE_STREAMS.max(streams as usize)));
         let permit = Arc::clone(&room).try_acquire_many_owned(streams);
         let permit = permit.map_err(|error| ::kube::Error::Service(error.into()))?;
-        let lane =
-            Lane { client: client(&self.config, self.connector.clone())?, room, warm: Arc::new(OnceCell::new()) };
-        lanes.push(lane.clone());
-        Ok((lane, permit))
+        let connection = WatchConnection {
+            client: client(&self.config, self.connector.clone())?,
+            room,
+            warm: Arc::new(OnceCell::new()),
+        };
+        connections.push(connection.clone());
+        Ok((connection, permit))
     }
 }
 
@@ -148,7 +151,7 @@ async fn connect(wanted: &ClusterConfig) -> Result<Connected, String> {
     let connector = connector(&config).map_err(|error| root_cause(&*error))?;
     let client = client(&config, connector.clone()).map_err(|error| root_cause(&error))?;
     tracing::debug!(url = %config.cluster_url, "kubeconfig read");
-    Ok(Connected { config, connector, client, lanes: Mutex::default(), since: Instant::now() })
+    Ok(Connected { config, connector, client, connections: Mutex::default(), since: Instant::now() })
 }
 
 async fn load(wanted: &ClusterConfig) -> Result<Config, BoxError> {

@@ -7,21 +7,21 @@
 //! - `rollout` watches one release until all of it is ready. `rollout::snapshot` is what was seen, `rollout::readiness`
 //!   says how far it is, `rollout::explain` why it does not go on, `rollout::verdict` how long that may last, and
 //!   `rollout::observer` does the watching. Only the observer does I/O.
-//! - `fleet` watches what matters of all stores at once; `examine` looks at one anew, or at many, and says what is wrong.
+//! - `cache` watches what matters of all stores at once; `examine` looks at one anew, or at many, and says what is wrong.
 //!   `listing` reads listings.
 //!   `restart` makes pods take up Secrets that were renewed.
 //!
 //! To add a terminal condition: in the file of `rollout::explain` that looks at that kind of object, push a `Finding`
-//! with its reason (the order of `Reason` is the rank) and the `Grace` after which it is a failure; add the objects of
+//! with its reason (the order of `Reason` is the rank) and the `GracePeriod` after which it is a failure; add the objects of
 //! a real case as a fixture in that file's tests. Nothing else changes. To watch another kind of workload: a table in
 //! `rollout::snapshot`, a watch in `rollout::watches`, and what ready means in `rollout::readiness`.
 
+mod cache;
 mod cluster;
 mod connection;
 mod credentials;
 mod error;
 mod examine;
-mod fleet;
 pub mod labels;
 mod listing;
 mod namespace;
@@ -33,12 +33,12 @@ mod rollout;
 mod secrets;
 mod tls;
 
+pub use cache::{ClusterCache, ClusterCacheView};
 pub use cluster::{Cluster, ClusterConfig, ClusterInfo};
 pub use error::{ClusterError, ClusterErrorKind};
-pub use examine::{Examined, Expected, Sight};
-pub use fleet::{Fleet, View};
+pub use examine::{ClusterSnapshot, Examined, Expected};
 pub use namespace::{Ensured, Holding, NamespaceSpec, NamespaceState, OwnedNamespace};
-pub(crate) use proxy::own_word;
+pub(crate) use proxy::api_server_error;
 pub use release::{ListedRelease, ReleaseObservation, ReleaseStatus};
-pub use rollout::{Patience, ResourceKind, ResourceStatus, RolloutUpdate};
+pub use rollout::{GracePeriods, ResourceKind, ResourceStatus, RolloutUpdate};
 pub use secrets::SecretSpec;

@@ -14,7 +14,7 @@ impl Cluster {
     /// Sends a request to the port `http` of a Service; the request's URI is the path there. Redirects are not followed.
     ///
     /// There is no time limit: the caller has one, since it is the Service that is slow. What comes back may be the API
-    /// server's own word: see [`own_word`].
+    /// server's own word: see [`api_server_error`].
     pub(crate) async fn ask_service(
         &self,
         namespace: &str,
@@ -43,7 +43,7 @@ fn build_error(what: &str, error: http::Error) -> ClusterError {
 
 /// The error that the API server answered in the Service's place, if that is what this answer is. That no pod answers is
 /// news of the Service, and none of the API server's errors.
-pub(crate) fn own_word(code: StatusCode, body: &[u8]) -> Option<ClusterError> {
+pub(crate) fn api_server_error(code: StatusCode, body: &[u8]) -> Option<ClusterError> {
     let said: serde_json::Value = serde_json::from_slice(body).ok()?;
     if said.get("kind")? != "Status" || said.get("apiVersion")? != "v1" {
         return None;
@@ -67,7 +67,7 @@ mod tests {
         let body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": message, "reason": "x", "code": code});
         let code = StatusCode::from_u16(code).expect("a status");
-        own_word(code, body.to_string().as_bytes()).map(|error| error.kind())
+        api_server_error(code, body.to_string().as_bytes()).map(|error| error.kind())
     }
 
     #[test]
@@ -81,7 +81,7 @@ mod tests {
             None
         );
         let shop = br#"{"code":"woocommerce_rest_cart_empty","message":"no","data":{"status":400}}"#;
-        assert_eq!(own_word(StatusCode::BAD_REQUEST, shop), None);
-        assert_eq!(own_word(StatusCode::BAD_GATEWAY, b"<html>"), None);
+        assert_eq!(api_server_error(StatusCode::BAD_REQUEST, shop), None);
+        assert_eq!(api_server_error(StatusCode::BAD_GATEWAY, b"<html>"), None);
     }
 }

@@ -4,11 +4,11 @@
 //! - `round`: one comparison of all stores. `pulse`: when a store is looked at, and how flapping is damped.
 //! - [`orphans`]: namespaces and releases that belong to no store.
 //!
-//! The fleet's watches say which stores may be in trouble; a fresh look at such a store decides. What cannot be seen is
+//! The cache's watches say which stores may be in trouble; a fresh look at such a store decides. What cannot be seen is
 //! not known, and nothing follows from it. Nobody retries here: the next round does.
 
+mod health_tracker;
 pub mod orphans;
-mod pulse;
 mod round;
 
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::SecretUrl;
-use crate::kube::{Cluster, Fleet};
+use crate::kube::{Cluster, ClusterCache};
 use crate::postgres::{LeaderLock, LiveStoreRepository};
 use round::Rounds;
 
@@ -60,18 +60,18 @@ impl Reconciler {
     }
 
     async fn reconcile(&self) {
-        let fleet = Fleet::new(self.cluster.clone());
+        let cache = ClusterCache::new(self.cluster.clone());
         let rounds = async {
-            let mut rounds = Rounds::new(self, &fleet);
+            let mut rounds = Rounds::new(self, &cache);
             let mut tick = tokio::time::interval(ROUND);
             tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 tick.tick().await;
-                rounds.go().await;
+                rounds.run().await;
             }
         };
         tokio::select! {
-            () = fleet.run() => {}
+            () = cache.run() => {}
             () = rounds => {}
         }
     }

@@ -74,7 +74,7 @@ struct Seen {
 
 impl Reports {
     /// Tells of each orphan once, when it has been one for a while, and once more when it is none any longer.
-    pub(super) fn tell(&mut self, orphans: Vec<Orphan>, now: Instant) {
+    pub(super) fn report(&mut self, orphans: Vec<Orphan>, now: Instant) {
         let mut before = std::mem::take(&mut self.seen);
         for orphan in orphans {
             let key = (orphan.namespace.clone(), orphan.release.clone());
@@ -165,13 +165,13 @@ mod tests {
         let orphans = || find([namespace("store-old", Uuid::nil(), false)].iter(), |_| Vec::new(), &[]);
         let (mut reports, start) = (Reports::default(), Instant::now());
         let told = |reports: &Reports| reports.seen.values().filter(|seen| seen.told).count();
-        reports.tell(orphans(), start);
+        reports.report(orphans(), start);
         assert_eq!(told(&reports), 0, "it may go by itself");
         for second in [10, 11, 60] {
-            reports.tell(orphans(), start + Duration::from_secs(second));
+            reports.report(orphans(), start + Duration::from_secs(second));
             assert_eq!((told(&reports), reports.seen.len()), (1, 1));
         }
-        reports.tell(Vec::new(), start + Duration::from_secs(61));
+        reports.report(Vec::new(), start + Duration::from_secs(61));
         assert!(reports.seen.is_empty());
     }
 }

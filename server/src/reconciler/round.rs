@@ -11,9 +11,9 @@ use storeplane_core::transition::health::Health;
 use tokio::time::Instant;
 
 use super::Reconciler;
+use super::health_tracker::HealthTracker;
 use super::orphans::{Orphan, Reports, find};
-use super::pulse::Pulse;
-use crate::kube::{Examined, Expected, Fleet, Sight};
+use crate::kube::{ClusterCache, ClusterSnapshot, Examined, Expected};
 use crate::postgres::{LiveStore, LiveStoreRepository};
 
 /// Stores that are worked on at the same time.
@@ -31,83 +31,83 @@ const STARTS_WITHIN: Duration = Duration::from_mins(1);
 /// What is remembered between two rounds, and what they are made with.
 pub(super) struct Rounds<'a> {
     reconciler: &'a Reconciler,
-    fleet: &'a Fleet,
-    pulses: HashMap<StoreUid, Pulse>,
+    cache: &'a ClusterCache,
+    trackers: HashMap<StoreUid, HealthTracker>,
     reports: Reports,
 }
 
 /// A store that is looked at.
-struct Patient {
+struct ProbeTarget {
     store: LiveStore,
     expected: Expected,
-    ailing: Duration,
+    unhealthy_for: Duration,
 }
 
 impl<'a> Rounds<'a> {
-    pub(super) fn new(reconciler: &'a Reconciler, fleet: &'a Fleet) -> Self {
-        Self { reconciler, fleet, pulses: HashMap::new(), reports: Reports::default() }
+    pub(super) fn new(reconciler: &'a Reconciler, cache: &'a ClusterCache) -> Self {
+        Self { reconciler, cache, trackers: HashMap::new(), reports: Reports::default() }
     }
 
     /// Compares once.
-    pub(super) async fn go(&mut self) {
+    pub(super) async fn run(&mut self) {
         let live = match self.reconciler.live_stores.live().await {
             Ok(live) => live,
             Err(error) => return log(&error),
         };
         let now = Instant::now();
-        let Some((patients, orphans)) = self.compare(&live, now) else {
+        let Some((targets, orphans)) = self.compare(&live, now) else {
             // Since when something has been wrong is not known any more.
-            self.pulses.clear();
+            self.trackers.clear();
             return;
         };
-        self.reports.tell(orphans, now);
+        self.reports.report(orphans, now);
         let reconciler = self.reconciler;
-        let all_at_once = patients.len() > MANY && patients.len() * ONE_OF >= live.len();
-        let Some(sights) = reconciler.sights(&patients, all_at_once).await else { return };
-        let looks = patients.into_iter().zip(sights);
+        let all_at_once = targets.len() > MANY && targets.len() * ONE_OF >= live.len();
+        let Some(snapshots) = reconciler.snapshots(&targets, all_at_once).await else { return };
+        let looks = targets.into_iter().zip(snapshots);
         let looks =
-            looks.map(|(patient, sight)| async move { (patient.store.uid, reconciler.look(patient, sight).await) });
+            looks.map(|(target, snapshot)| async move { (target.store.uid, reconciler.probe(target, snapshot).await) });
         let mut looks = futures::stream::iter(looks).buffer_unordered(TOGETHER);
         while let Some((uid, seen)) = looks.next().await {
             if !seen {
                 // The next round tries again; by then the view may be gone as well.
                 return;
             }
-            if let Some(pulse) = self.pulses.get_mut(&uid) {
-                pulse.looked(Instant::now());
+            if let Some(tracker) = self.trackers.get_mut(&uid) {
+                tracker.record_probe(Instant::now());
             }
         }
     }
 
     /// Whom to look at, and what belongs to nobody. `None` while the cluster cannot be seen.
-    fn compare(&mut self, live: &[LiveStore], now: Instant) -> Option<(Vec<Patient>, Vec<Orphan>)> {
+    fn compare(&mut self, live: &[LiveStore], now: Instant) -> Option<(Vec<ProbeTarget>, Vec<Orphan>)> {
         let settled = live.iter().filter(|store| matches!(store.state, State::Ready | State::Degraded));
         let expected: Vec<_> = settled.map(|store| (store.clone(), self.reconciler.expected(store))).collect();
-        let seen = self.fleet.look(|view| {
-            let signs: Vec<_> = expected.iter().map(|(_, expected)| view.troubles(expected)).collect();
+        let seen = self.cache.read(|view| {
+            let symptoms: Vec<_> = expected.iter().map(|(_, expected)| view.troubles(expected)).collect();
             let orphans = find(view.namespaces(), |namespace| view.releases(namespace), live);
-            (signs, orphans)
+            (symptoms, orphans)
         });
-        let (signs, orphans) = seen?;
-        let mut before = std::mem::take(&mut self.pulses);
-        let mut patients = Vec::new();
-        for ((store, expected), signs) in expected.into_iter().zip(signs) {
-            let pulse = match before.remove(&store.uid) {
-                Some(mut pulse) => {
-                    pulse.feel(store.operation, store.state, signs, now);
-                    pulse
+        let (symptoms, orphans) = seen?;
+        let mut before = std::mem::take(&mut self.trackers);
+        let mut targets = Vec::new();
+        for ((store, expected), symptoms) in expected.into_iter().zip(symptoms) {
+            let tracker = match before.remove(&store.uid) {
+                Some(mut tracker) => {
+                    tracker.observe(store.operation, store.state, symptoms, now);
+                    tracker
                 }
-                None => Pulse::new(store.operation, store.state, signs, now),
+                None => HealthTracker::new(store.operation, store.state, symptoms, now),
             };
-            if pulse.is_due(now) {
-                patients.push(Patient { ailing: pulse.ailing(now), expected, store: store.clone() });
+            if tracker.is_due(now) {
+                targets.push(ProbeTarget { unhealthy_for: tracker.unhealthy_for(now), expected, store: store.clone() });
             }
-            self.pulses.insert(store.uid, pulse);
+            self.trackers.insert(store.uid, tracker);
         }
         // Who is not what it seems to be comes first, then whose cause may be another now.
-        patients.sort_by_key(|patient| (patient.store.state == State::Ready) != (patient.ailing > Duration::ZERO));
-        patients.truncate(MOST);
-        Some((patients, orphans))
+        targets.sort_by_key(|target| (target.store.state == State::Ready) != (target.unhealthy_for > Duration::ZERO));
+        targets.truncate(MOST);
+        Some((targets, orphans))
     }
 }
 
@@ -126,16 +126,16 @@ impl Reconciler {
     }
 
     /// What is seen of each, if all are looked at at once. `None` if the cluster cannot be seen.
-    async fn sights(&self, patients: &[Patient], all_at_once: bool) -> Option<Vec<Option<Sight>>> {
-        let each_alone = || Some(patients.iter().map(|_| None).collect());
+    async fn snapshots(&self, targets: &[ProbeTarget], all_at_once: bool) -> Option<Vec<Option<ClusterSnapshot>>> {
+        let each_alone = || Some(targets.iter().map(|_| None).collect());
         if !all_at_once {
             return each_alone();
         }
-        let expected: Vec<_> = patients.iter().map(|patient| patient.expected.clone()).collect();
-        match self.cluster.see_all(&expected).await {
-            Ok(sights) => Some(sights.into_iter().map(Some).collect()),
+        let expected: Vec<_> = targets.iter().map(|target| target.expected.clone()).collect();
+        match self.cluster.observe_all(&expected).await {
+            Ok(snapshots) => Some(snapshots.into_iter().map(Some).collect()),
             Err(error) => {
-                tracing::debug!(%error, "stores cannot be looked at all at once");
+                tracing::debug!(%error, "stores cannot be record_probe at all at once");
                 // Whom the API server refuses a listing of the whole cluster may still see single namespaces.
                 if error.retryable() { None } else { each_alone() }
             }
@@ -143,35 +143,35 @@ impl Reconciler {
     }
 
     /// Looks at a store, unless it was seen already, and follows what is seen. False if it could not be seen.
-    async fn look(&self, patient: Patient, sight: Option<Sight>) -> bool {
-        let Patient { store, expected, ailing } = patient;
-        let examined = match sight {
-            Some(sight) => Ok(self.cluster.judge(&expected, sight).await),
+    async fn probe(&self, target: ProbeTarget, snapshot: Option<ClusterSnapshot>) -> bool {
+        let ProbeTarget { store, expected, unhealthy_for } = target;
+        let examined = match snapshot {
+            Some(snapshot) => Ok(self.cluster.judge(&expected, snapshot).await),
             None => self.cluster.examine(&expected).await,
         };
         let health = match examined {
-            Ok(Examined::Well) => Health::Well,
-            Ok(Examined::Settling(_)) if store.state == State::Ready && ailing < STARTS_WITHIN => return true,
-            Ok(Examined::Settling(failure) | Examined::Unwell(failure)) => Health::Unwell(failure),
+            Ok(Examined::Healthy) => Health::Healthy,
+            Ok(Examined::Settling(_)) if store.state == State::Ready && unhealthy_for < STARTS_WITHIN => return true,
+            Ok(Examined::Settling(failure) | Examined::Unhealthy(failure)) => Health::Unhealthy(failure),
             Err(error) => {
-                tracing::debug!(store_id = store.store_id, %error, "a store cannot be looked at; its health is unknown");
+                tracing::debug!(store_id = store.store_id, %error, "a store cannot be record_probe at; its health is unknown");
                 return !error.retryable();
             }
         };
-        if store.state == State::Ready && health == Health::Well {
+        if store.state == State::Ready && health == Health::Healthy {
             return true;
         }
         let live_stores = self.live_stores.clone();
         // A task that panicked has said so.
-        let _ = self.tasks.spawn(async move { follow(&live_stores, &store, &health).await }).await;
+        let _ = self.tasks.spawn(async move { apply_health(&live_stores, &store, &health).await }).await;
         true
     }
 }
 
-async fn follow(live_stores: &LiveStoreRepository, store: &LiveStore, health: &Health) {
-    match live_stores.follow(store.uid, store.operation, health).await {
+async fn apply_health(live_stores: &LiveStoreRepository, store: &LiveStore, health: &Health) {
+    match live_stores.apply_health(store.uid, store.operation, health).await {
         Ok(Some(state)) => {
-            let reason = if let Health::Unwell(failure) = health { failure.reason.as_str() } else { "" };
+            let reason = if let Health::Unhealthy(failure) = health { failure.reason.as_str() } else { "" };
             let LiveStore { store_id, tenant, uid, .. } = store;
             let (store_uid, state) = (tracing::field::display(uid), state.as_str());
             tracing::info!(

@@ -95,11 +95,11 @@ impl Hub {
     }
 
     /// Reads new events and hands them out, until `shutdown`.
-    pub async fn run(self, log: EventLog, mut hints: watch::Receiver<()>, shutdown: CancellationToken) {
+    pub async fn run(self, log: EventLog, mut wakeups: watch::Receiver<()>, shutdown: CancellationToken) {
         let mut cursor = None;
         let reading = async {
             loop {
-                hints.mark_unchanged();
+                wakeups.mark_unchanged();
                 if let Err(error) = self.read(&log, &mut cursor).await {
                     tracing::debug!(%error, "cannot read new events; trying again");
                     if matches!(error, PortError::Refused(_)) {
@@ -110,7 +110,7 @@ impl Hub {
                     continue;
                 }
                 self.sweep();
-                if hints.changed().await.is_err() {
+                if wakeups.changed().await.is_err() {
                     return;
                 }
             }

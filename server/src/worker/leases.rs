@@ -96,15 +96,15 @@ impl Drop for LeaseGuard {
 }
 
 /// Renews what is held until `stop`: from time to time, and when a hint says that somebody may have asked for an end.
-pub(super) async fn renew(leases: Leases, queue: Queue, mut hints: watch::Receiver<()>, stop: CancellationToken) {
+pub(super) async fn renew(leases: Leases, queue: Queue, mut wakeups: watch::Receiver<()>, stop: CancellationToken) {
     let every = leases.lease / RENEWALS;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(every) => {}
-            _ = hints.changed() => tokio::time::sleep(GATHER).await,
+            _ = wakeups.changed() => tokio::time::sleep(GATHER).await,
         }
-        hints.mark_unchanged();
+        wakeups.mark_unchanged();
         let operations = leases.operations();
         if operations.is_empty() {
             continue;

@@ -102,11 +102,11 @@ impl Worker {
 
     /// Claims until `shutdown`. A claim itself is never cut short: half of one would hold an operation for a whole lease.
     async fn claim(&self, leases: &Leases, executions: &TaskTracker, shutdown: &CancellationToken) {
-        let mut hints = self.tools.notifier.operations();
+        let mut wakeups = self.tools.notifier.operations();
         loop {
             let slot = shutdown.run_until_cancelled(Arc::clone(&self.slots).acquire_owned()).await;
             let Some(Ok(slot)) = slot else { return };
-            hints.mark_unchanged();
+            wakeups.mark_unchanged();
             match self.tools.queue.claim().await {
                 Ok(Some(claim)) => {
                     let guard = leases.hold(&claim, shutdown);
@@ -117,7 +117,7 @@ impl Worker {
                     });
                 }
                 Ok(None) => {
-                    let Some(Ok(())) = shutdown.run_until_cancelled(hints.changed()).await else { return };
+                    let Some(Ok(())) = shutdown.run_until_cancelled(wakeups.changed()).await else { return };
                 }
                 Err(error) => {
                     tracing::debug!(%error, "cannot claim; trying again");

@@ -119,13 +119,13 @@ async fn assert_looks_agree(cluster: &Cluster, specs: &[NamespaceSpec]) {
             secrets: vec!["lost".into()],
         })
         .collect();
-    let sights = cluster.see_all(&expected).await.expect("a look at all");
-    assert_eq!(sights.len(), expected.len());
-    for (expected, sight) in expected.iter().zip(sights).take(SAMPLE) {
-        let among_all = cluster.judge(expected, sight).await;
+    let snapshots = cluster.observe_all(&expected).await.expect("a look at all");
+    assert_eq!(snapshots.len(), expected.len());
+    for (expected, snapshot) in expected.iter().zip(snapshots).take(SAMPLE) {
+        let among_all = cluster.judge(expected, snapshot).await;
         let alone = cluster.examine(expected).await.expect("a look at one");
         assert_eq!(among_all, alone);
-        let Examined::Unwell(failure) = alone else { panic!("{alone:?}") };
+        let Examined::Unhealthy(failure) = alone else { panic!("{alone:?}") };
         assert_eq!(failure.reason, Reason::SecretMissing, "{failure:?}");
         assert!(failure.details.iter().any(|line| line.contains("missing.invalid")), "{failure:?}");
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use storeplane_core::ids::{StoreUid, Tenant};
-use storeplane_server::kube::{Cluster, ClusterConfig, Ensured, NamespaceSpec, Patience, RolloutUpdate};
+use storeplane_server::kube::{Cluster, ClusterConfig, Ensured, GracePeriods, NamespaceSpec, RolloutUpdate};
 use uuid::Uuid;
 
 /// A rollout on simulated nodes takes well under a second; this is for a busy machine.
@@ -29,12 +29,12 @@ pub(crate) fn cluster() -> Cluster {
 
 /// A cluster that does not wait long for what will not come.
 pub(crate) fn impatient() -> Cluster {
-    let patience = Patience {
+    let grace_periods = GracePeriods {
         unschedulable: Duration::from_secs(1),
         provisioning: Duration::from_secs(20),
-        ..Patience::default()
+        ..GracePeriods::default()
     };
-    Cluster::new(ClusterConfig { patience, ..config() })
+    Cluster::new(ClusterConfig { grace_periods, ..config() })
 }
 
 /// The same cluster, without our code between.

@@ -13,16 +13,16 @@ use crate::store::State;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
     /// All of it is there and ready.
-    Well,
+    Healthy,
     /// Something is not, and why.
-    Unwell(Failure),
+    Unhealthy(Failure),
 }
 
 /// Follows the cluster: READY becomes DEGRADED and DEGRADED becomes READY; a store in another state stays as it is.
 ///
 /// `last` is the store's operation as it was when the cluster was looked at. If another one has begun since, or this one
 /// is at work, nothing changes: an operation owns its store, and what was seen then is old.
-pub fn follow(
+pub fn apply_health(
     snapshot: Snapshot,
     last: OperationId,
     health: &Health,
@@ -33,15 +33,15 @@ pub fn follow(
         return Ok(change);
     }
     match (change.store.state, health) {
-        (State::Ready, Health::Unwell(failure)) => {
+        (State::Ready, Health::Unhealthy(failure)) => {
             change.store.failure = Some(failure.clone());
             change.enter(State::Degraded, now, failure.message.clone())?;
         }
-        (State::Degraded, Health::Well) => {
+        (State::Degraded, Health::Healthy) => {
             let message = format!("Store {} is ready again", change.store.id);
             change.enter(State::Ready, now, message)?;
         }
-        (State::Degraded, Health::Unwell(failure)) if is_another(change.store.failure.as_ref(), failure) => {
+        (State::Degraded, Health::Unhealthy(failure)) if is_another(change.store.failure.as_ref(), failure) => {
             change.store.failure = Some(failure.clone());
             change.events.push(NewEvent::new(EventType::CauseChanged, failure.message.clone()).because(failure));
         }
@@ -70,8 +70,8 @@ mod tests {
 
     const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
-    fn unwell(reason: Reason, message: &str) -> Health {
-        Health::Unwell(Failure::new(reason, message))
+    fn unhealthy(reason: Reason, message: &str) -> Health {
+        Health::Unhealthy(Failure::new(reason, message))
     }
 
     fn settled(state: State) -> Snapshot {
@@ -99,46 +99,46 @@ mod tests {
         Snapshot { store, operation }
     }
 
-    fn follow(snapshot: &Snapshot, health: &Health) -> Change {
-        super::follow(snapshot.clone(), snapshot.operation.id, health, NOW).expect("legal")
+    fn apply_health(snapshot: &Snapshot, health: &Health) -> Change {
+        super::apply_health(snapshot.clone(), snapshot.operation.id, health, NOW).expect("legal")
     }
 
     #[test]
     fn a_ready_store_degrades_with_its_cause_and_recovers_without_one() {
-        let degraded = follow(&settled(State::Ready), &unwell(Reason::CrashLoop, "It ends"));
+        let degraded = apply_health(&settled(State::Ready), &unhealthy(Reason::CrashLoop, "It ends"));
         assert_eq!(degraded.store.state, State::Degraded);
         assert_eq!(degraded.store.failure.as_ref().map(|it| it.reason), Some(Reason::CrashLoop));
         let [event] = &degraded.events[..] else { panic!("one event") };
         assert_eq!((event.details["state"].as_str(), event.details["reason"].as_str()), ("DEGRADED", "CRASH_LOOP"));
 
         let Change { store, operation, .. } = degraded;
-        let well = follow(&Snapshot { store, operation }, &Health::Well);
-        assert_eq!((well.store.state, well.store.failure), (State::Ready, None));
-        assert_eq!(well.events[0].details["state"], "READY");
+        let healthy = apply_health(&Snapshot { store, operation }, &Health::Healthy);
+        assert_eq!((healthy.store.state, healthy.store.failure), (State::Ready, None));
+        assert_eq!(healthy.events[0].details["state"], "READY");
     }
 
     #[test]
     fn another_cause_is_told_and_the_same_one_is_not() {
         let mut snapshot = settled(State::Degraded);
         snapshot.store.failure = Some(Failure::new(Reason::NotReady, "0/1"));
-        let same = unwell(Reason::NotReady, "0/1");
-        assert_eq!(follow(&snapshot, &same), Change::of(snapshot.clone()));
-        let other = follow(&snapshot, &unwell(Reason::ImagePullFailed, "No such image"));
+        let same = unhealthy(Reason::NotReady, "0/1");
+        assert_eq!(apply_health(&snapshot, &same), Change::of(snapshot.clone()));
+        let other = apply_health(&snapshot, &unhealthy(Reason::ImagePullFailed, "No such image"));
         assert_eq!((other.store.state, other.events[0].kind), (State::Degraded, EventType::CauseChanged));
         assert_eq!(other.store.failure.map(|it| it.reason), Some(Reason::ImagePullFailed));
     }
 
     #[test]
     fn a_store_that_is_worked_on_is_left_alone() {
-        let ill = unwell(Reason::NotReady, "0/1");
+        let ill = unhealthy(Reason::NotReady, "0/1");
         for state in State::ALL.into_iter().filter(|state| !matches!(state, State::Ready | State::Degraded)) {
-            assert_eq!(follow(&settled(state), &ill), Change::of(settled(state)), "{state:?}");
+            assert_eq!(apply_health(&settled(state), &ill), Change::of(settled(state)), "{state:?}");
         }
         let mut active = settled(State::Ready);
         active.operation.state = OperationState::Running;
-        assert_eq!(follow(&active, &ill), Change::of(active));
+        assert_eq!(apply_health(&active, &ill), Change::of(active));
         let later = settled(State::Ready);
         let before = OperationId(Uuid::max());
-        assert_eq!(super::follow(later.clone(), before, &ill, NOW), Ok(Change::of(later)));
+        assert_eq!(super::apply_health(later.clone(), before, &ill, NOW), Ok(Change::of(later)));
     }
 }

@@ -3,12 +3,12 @@
 //! `sight` looks, at one store or at many at once; this file judges what was seen. Every request of a look must be
 //! answered: what could not be seen is not known, and an error says so.
 
-mod sight;
+mod snapshot;
 
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::ids::StoreUid;
 
-pub use sight::Sight;
+pub use snapshot::ClusterSnapshot;
 
 use super::cluster::Cluster;
 use super::error::ClusterError;
@@ -34,45 +34,45 @@ pub struct Expected {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Examined {
     /// All of it is there and ready.
-    Well,
+    Healthy,
     /// Not all of it is ready, and nothing is wrong: it may just be starting.
     Settling(Failure),
     /// Something is wrong; texts are masked.
-    Unwell(Failure),
+    Unhealthy(Failure),
 }
 
 impl Cluster {
     /// Looks at a store. A failed request is an error: nothing is known then.
     pub async fn examine(&self, expected: &Expected) -> Result<Examined, ClusterError> {
-        let sight = self.see(expected).await?;
-        Ok(self.judge(expected, sight).await)
+        let snapshot = self.observe(expected).await?;
+        Ok(self.judge(expected, snapshot).await)
     }
 
     /// Says how a store that was seen is doing. Asks for more only where something is wrong: for the secrets to mask, and
     /// for the log that tells more.
-    pub async fn judge(&self, expected: &Expected, sight: Sight) -> Examined {
+    pub async fn judge(&self, expected: &Expected, snapshot: ClusterSnapshot) -> Examined {
         let namespace = expected.namespace.as_str();
-        if let Some(failure) = self.namespace_trouble(expected, &sight) {
-            return Examined::Unwell(failure);
+        if let Some(failure) = self.namespace_trouble(expected, &snapshot) {
+            return Examined::Unhealthy(failure);
         }
-        let facts = release_trouble(expected, sight.release).into_iter();
-        let facts = facts.chain(secret_trouble(expected, &sight.missing_secrets));
-        match diagnose(&sight.snapshot, facts.collect()) {
-            Diagnosis::Well => Examined::Well,
+        let facts = release_trouble(expected, snapshot.release).into_iter();
+        let facts = facts.chain(secret_trouble(expected, &snapshot.missing_secrets));
+        match diagnose(&snapshot.objects, facts.collect()) {
+            Diagnosis::Healthy => Examined::Healthy,
             Diagnosis::Settling(failure) => Examined::Settling(self.masked(namespace, failure).await),
-            Diagnosis::Unwell(mut failure, log) => {
+            Diagnosis::Unhealthy(mut failure, log) => {
                 if let Some(source) = log {
                     failure = failure.with_details(self.last_log_lines(namespace, &source).await);
                 }
-                Examined::Unwell(self.masked(namespace, failure).await)
+                Examined::Unhealthy(self.masked(namespace, failure).await)
             }
         }
     }
 
-    fn namespace_trouble(&self, expected: &Expected, sight: &Sight) -> Option<Failure> {
+    fn namespace_trouble(&self, expected: &Expected, snapshot: &ClusterSnapshot) -> Option<Failure> {
         let namespace = &expected.namespace;
         let missing = |message: String| Some(Failure::new(Reason::NamespaceMissing, message));
-        let Some(found) = &sight.namespace else {
+        let Some(found) = &snapshot.namespace else {
             return missing(format!("The namespace {namespace} was deleted, and everything in it"));
         };
         let owned = OwnedNamespace::read(found);

@@ -77,12 +77,12 @@ impl Wait<'_> {
                 Ok(Event::Init) => listed = false,
                 Ok(Event::InitApply(namespace)) => {
                     listed = true;
-                    if self.see(&namespace, on_change) {
+                    if self.observe(&namespace, on_change) {
                         return Ok(());
                     }
                 }
                 Ok(Event::Apply(namespace)) => {
-                    if self.see(&namespace, on_change) {
+                    if self.observe(&namespace, on_change) {
                         return Ok(());
                     }
                 }
@@ -103,7 +103,7 @@ impl Wait<'_> {
     }
 
     /// True when this is another namespace of the same name.
-    fn see(&mut self, namespace: &Namespace, on_change: &mut (impl FnMut(&[String]) + Send)) -> bool {
+    fn observe(&mut self, namespace: &Namespace, on_change: &mut (impl FnMut(&[String]) + Send)) -> bool {
         let uid = namespace.metadata.uid.clone();
         if self.uid.get_or_insert_with(|| uid.clone().unwrap_or_default()) != &uid.unwrap_or_default() {
             return true;

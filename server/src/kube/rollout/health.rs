@@ -2,7 +2,7 @@
 
 use storeplane_core::failure::{Failure, Reason};
 
-use super::explain::{self, Finding, Grace, LogSource};
+use super::explain::{self, Finding, GracePeriod, LogSource};
 use super::readiness::{Serving, claim_is_lost};
 use super::snapshot::Snapshot;
 
@@ -13,11 +13,11 @@ const AFTER_ALL: u8 = 30;
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::kube) enum Diagnosis {
     /// All of it serves.
-    Well,
+    Healthy,
     /// Less than all of it serves, and nothing stands in the way of the rest: it may just be starting.
     Settling(Failure),
     /// Something is wrong, or nothing of it serves. Whose log tells more.
-    Unwell(Failure, Option<LogSource>),
+    Unhealthy(Failure, Option<LogSource>),
 }
 
 /// `facts` are failures that were found without looking at workloads: a missing release, missing Secrets.
@@ -26,12 +26,12 @@ pub(in crate::kube) fn diagnose(snapshot: &Snapshot, facts: Vec<Failure>) -> Dia
     let lost = snapshot.claims.iter().any(claim_is_lost);
     let worst = serving.iter().map(|(serving, _)| *serving).max().unwrap_or(Serving::Not);
     if facts.is_empty() && !lost && worst == Serving::Fully {
-        return Diagnosis::Well;
+        return Diagnosis::Healthy;
     }
     let shortfalls = serving.into_iter().filter(|(serving, _)| *serving != Serving::Fully);
     let shortfalls = shortfalls.map(|(_, status)| {
         let message = format!("{status}: not all of its pods are ready");
-        Finding::new(Reason::NotReady, status, message, Grace::Unlimited).rank(AFTER_ALL)
+        Finding::new(Reason::NotReady, status, message, GracePeriod::Unlimited).rank(AFTER_ALL)
     });
     let facts = facts.into_iter().map(Finding::fact);
     let mut findings: Vec<_> = explain::findings(snapshot).into_iter().chain(shortfalls).chain(facts).collect();
@@ -39,12 +39,12 @@ pub(in crate::kube) fn diagnose(snapshot: &Snapshot, facts: Vec<Failure>) -> Dia
     let error = findings.iter().position(|finding| finding.grace.is_error());
     let ill = error.is_some() || lost || worst == Serving::Not;
     if findings.is_empty() {
-        return Diagnosis::Well;
+        return Diagnosis::Healthy;
     }
     let cause = findings.remove(error.unwrap_or(0));
     let others = findings.into_iter().map(|finding| format!("also: {}", finding.failure.message));
     let failure = cause.failure.with_details(others);
-    if ill { Diagnosis::Unwell(failure, cause.log) } else { Diagnosis::Settling(failure) }
+    if ill { Diagnosis::Unhealthy(failure, cause.log) } else { Diagnosis::Settling(failure) }
 }
 
 fn serving(snapshot: &Snapshot) -> Vec<(Serving, String)> {
@@ -75,15 +75,15 @@ mod tests {
 
     fn reason(diagnosis: Diagnosis) -> (bool, Reason) {
         match diagnosis {
-            Diagnosis::Unwell(failure, _) => (true, failure.reason),
+            Diagnosis::Unhealthy(failure, _) => (true, failure.reason),
             Diagnosis::Settling(failure) => (false, failure.reason),
-            Diagnosis::Well => panic!("it is well"),
+            Diagnosis::Healthy => panic!("it is well"),
         }
     }
 
     #[test]
     fn a_shop_is_well_when_all_of_it_serves() {
-        assert_eq!(diagnose(&shop(2, 2, &json!([])), Vec::new()), Diagnosis::Well);
+        assert_eq!(diagnose(&shop(2, 2, &json!([])), Vec::new()), Diagnosis::Healthy);
     }
 
     #[test]
@@ -109,7 +109,9 @@ mod tests {
     #[test]
     fn a_fact_is_the_cause_and_what_follows_from_it_is_told() {
         let fact = Failure::new(Reason::ReleaseMissing, "gone");
-        let Diagnosis::Unwell(failure, None) = diagnose(&shop(1, 0, &json!([])), vec![fact]) else { panic!("unwell") };
+        let Diagnosis::Unhealthy(failure, None) = diagnose(&shop(1, 0, &json!([])), vec![fact]) else {
+            panic!("unhealthy")
+        };
         assert_eq!(failure.reason, Reason::ReleaseMissing);
         assert_eq!(failure.details, ["also: Deployment store 0/1: not all of its pods are ready"]);
     }

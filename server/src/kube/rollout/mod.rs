@@ -1,12 +1,12 @@
 //! Watching one release until all of it is ready, or until it is certain that it will not be.
 
 mod explain;
+mod failure_detector;
 mod health;
 mod logs;
 mod observer;
 mod readiness;
 mod snapshot;
-mod verdict;
 mod watches;
 
 use std::fmt;
@@ -95,7 +95,7 @@ impl fmt::Display for ResourceStatus {
 
 /// How long a symptom may last before it is a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub struct GracePeriods {
     /// What the API server refuses for good: quota, Pod Security, a missing storage class. 2 s: a rolling update may
     /// hit a quota for a moment, while old pods go.
     pub refused: Duration,
@@ -109,7 +109,7 @@ pub struct Patience {
     pub forbidden: Duration,
 }
 
-impl Default for Patience {
+impl Default for GracePeriods {
     fn default() -> Self {
         Self {
             refused: Duration::from_secs(2),
@@ -126,7 +126,7 @@ impl Cluster {
     ///
     /// Nothing is polled. While the API server is away it says `Waiting` and goes on by itself afterwards: an outage
     /// never fails a rollout, and there is no time limit here. An `Err` ends the stream; it comes only when the API
-    /// server has refused us for longer than [`Patience::forbidden`]. Dropping the stream ends its watches.
+    /// server has refused us for longer than [`GracePeriods::forbidden`]. Dropping the stream ends its watches.
     pub fn rollout(&self, namespace: &str, release: &str) -> BoxStream<'static, Result<RolloutUpdate, ClusterError>> {
         let observer = observer::Observer::new(self.clone(), namespace.into(), release.into());
         futures::stream::unfold(observer, |mut observer| async {

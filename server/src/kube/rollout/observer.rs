@@ -9,8 +9,8 @@ use futures::stream::BoxStream;
 use storeplane_core::failure::Failure;
 use tokio::time::Instant;
 
+use super::failure_detector::{FailureDetector, Verdict};
 use super::snapshot::Snapshot;
-use super::verdict::{Judge, Verdict};
 use super::watches::{self, Batch, STREAMS};
 use super::{ResourceKind, RolloutUpdate, explain, readiness};
 use crate::backoff::Backoff;
@@ -20,7 +20,7 @@ use crate::kube::error::{ClusterError, ClusterErrorKind};
 use crate::kube::redact::Masks;
 
 /// A shorter interruption is not worth saying.
-const SAID_AFTER: Duration = Duration::from_secs(1);
+const REPORTED_AFTER: Duration = Duration::from_secs(1);
 
 type Update = Result<RolloutUpdate, ClusterError>;
 
@@ -32,7 +32,7 @@ pub(super) struct Observer {
     watches: Option<Watches>,
     backoff: Backoff,
     outage: Option<Outage>,
-    judge: Judge,
+    detector: FailureDetector,
     judge_again: Option<Instant>,
     shown: BTreeMap<(ResourceKind, String), String>,
     masks: Masks,
@@ -55,7 +55,7 @@ struct Outage {
 
 impl Observer {
     pub(super) fn new(cluster: Cluster, namespace: String, release: String) -> Self {
-        let judge = Judge::new(cluster.config().patience);
+        let detector = FailureDetector::new(cluster.config().grace_periods);
         Self {
             cluster,
             namespace,
@@ -63,7 +63,7 @@ impl Observer {
             watches: None,
             backoff: cluster::backoff(),
             outage: None,
-            judge,
+            detector,
             judge_again: None,
             shown: BTreeMap::new(),
             masks: Masks::default(),
@@ -137,19 +137,19 @@ impl Observer {
             self.cluster.note_failure(&watches.connected, &error).await;
         }
         self.snapshot.expire();
-        self.judge.forget();
+        self.detector.forget();
         self.judge_again = None;
         let now = Instant::now();
         let refused = matches!(error.kind(), ClusterErrorKind::Forbidden | ClusterErrorKind::Unauthorized);
         let outage = self.outage.get_or_insert(Outage { since: now, refused_since: None });
         outage.refused_since = refused.then(|| outage.refused_since.unwrap_or(now));
-        if outage.refused_since.is_some_and(|since| now - since >= self.cluster.config().patience.forbidden) {
+        if outage.refused_since.is_some_and(|since| now - since >= self.cluster.config().grace_periods.forbidden) {
             self.done = true;
             self.updates.push_back(Err(error));
             return;
         }
         let failure = error.failure();
-        if now - outage.since >= SAID_AFTER && self.judge.say(&Failure::new(failure.reason, "")) {
+        if now - outage.since >= REPORTED_AFTER && self.detector.is_news(&Failure::new(failure.reason, "")) {
             self.updates.push_back(Ok(RolloutUpdate::Waiting(failure)));
         }
         let pause = self.backoff.next();
@@ -161,10 +161,10 @@ impl Observer {
         if readiness::is_ready(&self.snapshot) {
             return self.finish(RolloutUpdate::Ready);
         }
-        let (verdict, again) = self.judge.judge(explain::findings(&self.snapshot), Instant::now());
+        let (verdict, again) = self.detector.evaluate(explain::findings(&self.snapshot), Instant::now());
         self.judge_again = again;
         match verdict {
-            Verdict::Silent => {}
+            Verdict::Unchanged => {}
             Verdict::Resumed => self.updates.push_back(Ok(RolloutUpdate::Resumed)),
             Verdict::Waiting(finding) => {
                 let masked = self.masks.failure(&self.cluster, &self.namespace, finding.failure).await;

@@ -175,7 +175,7 @@ impl Snapshot {
     pub(super) fn is_old_trouble(&self, pod: &Pod, container: &ContainerStatus) -> bool {
         let key = (pod.uid().unwrap_or_default(), container.name.clone());
         let restarts = self.old_trouble.as_ref().and_then(|all| all.get(&key));
-        let tried = || self.said_about(pod.metadata.uid.as_deref(), &["Failed"]).iter().any(|said| said.news);
+        let tried = || self.said_about(pod.metadata.uid.as_deref(), &["Failed"]).iter().any(|reported| reported.news);
         restarts == Some(&container.restart_count) && !tried()
     }
 

@@ -3,13 +3,13 @@
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use storeplane_core::failure::Reason;
 
-use super::{Finding, Grace, sentence};
+use super::{Finding, GracePeriod, sentence};
 use crate::kube::rollout::snapshot::{Said, Snapshot};
 
 /// `WaitForFirstConsumer` and `WaitForPodScheduled` are not among them: such a claim waits for its pod.
 const TELLING: [&str; 4] = ["FailedBinding", "ProvisioningFailed", "ExternalProvisioning", "Provisioning"];
 
-pub(super) fn look(snapshot: &Snapshot, found: &mut Vec<Finding>) {
+pub(super) fn inspect(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     for claim in snapshot.claims.iter().filter(|claim| claim.metadata.deletion_timestamp.is_none()) {
         let name = claim.metadata.name.as_deref().unwrap_or_default();
         let subject = format!("PersistentVolumeClaim {name}");
@@ -19,7 +19,7 @@ pub(super) fn look(snapshot: &Snapshot, found: &mut Vec<Finding>) {
             // A claim is called lost for a moment when the controller has not yet seen the volume that was just made.
             Some("Lost") => {
                 let why = message("its volume is lost");
-                found.push(Finding::new(Reason::VolumeNotBound, subject.clone(), why, Grace::Transient));
+                found.push(Finding::new(Reason::VolumeNotBound, subject.clone(), why, GracePeriod::Transient));
             }
             _ => {
                 let said = snapshot.said_about(claim.metadata.uid.as_deref(), &TELLING);
@@ -31,14 +31,14 @@ pub(super) fn look(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     }
 }
 
-fn grace(said: &Said<'_>) -> Grace {
+fn grace(said: &Said<'_>) -> GracePeriod {
     match said.reason {
-        "ExternalProvisioning" | "Provisioning" => Grace::Provisioning,
+        "ExternalProvisioning" | "Provisioning" => GracePeriod::Provisioning,
         // The controller says it again every 15 s.
-        _ if !said.news => Grace::Unlimited,
-        "FailedBinding" => Grace::Refused,
-        _ if said.message.contains("storageclass") && said.message.contains("not found") => Grace::Refused,
-        _ => Grace::Provisioning,
+        _ if !said.news => GracePeriod::Unlimited,
+        "FailedBinding" => GracePeriod::Refused,
+        _ if said.message.contains("storageclass") && said.message.contains("not found") => GracePeriod::Refused,
+        _ => GracePeriod::Provisioning,
     }
 }
 

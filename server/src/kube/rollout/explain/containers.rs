@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod};
 use storeplane_core::failure::Reason;
 
-use super::{Finding, Grace, pods, sentence};
+use super::{Finding, GracePeriod, pods, sentence};
 use crate::kube::rollout::snapshot::{Snapshot, containers};
 
 /// Ends of a container that show that the next one will end too.
@@ -11,12 +11,12 @@ const ENOUGH_RESTARTS: i32 = 2;
 /// Comes after the workloads, claims and pods of the same reason.
 const AFTER_PODS: u8 = 20;
 
-pub(super) fn look(snapshot: &Snapshot, found: &mut Vec<Finding>) {
+pub(super) fn inspect(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     for (pod, owner) in snapshot.release_pods() {
         for container in containers(pod) {
             let Some(mut finding) = symptom(pod, container) else { continue };
             if snapshot.is_old_trouble(pod, container) {
-                finding.grace = Grace::Unlimited;
+                finding.grace = GracePeriod::Unlimited;
             }
             found.push(pods::tame(finding, owner).rank(AFTER_PODS + owner.rank()));
         }
@@ -29,10 +29,10 @@ fn symptom(pod: &Pod, container: &ContainerStatus) -> Option<Finding> {
         let why = waiting.message.as_deref().unwrap_or_default();
         return match waiting.reason.as_deref()? {
             reason @ ("ImagePullBackOff" | "ErrImagePull" | "RegistryUnavailable" | "SignatureValidationFailed") => {
-                Some(image(pod, container, reason, why, Grace::Transient))
+                Some(image(pod, container, reason, why, GracePeriod::Transient))
             }
             reason @ ("InvalidImageName" | "ErrImageNeverPull") => {
-                Some(image(pod, container, reason, why, Grace::Refused))
+                Some(image(pod, container, reason, why, GracePeriod::Refused))
             }
             "CreateContainerConfigError" | "CreateContainerError" => Some(config(pod, container, why)),
             "CrashLoopBackOff" => Some(ended(pod, container, last_end(container))),
@@ -54,11 +54,11 @@ fn ended_often(pod: &Pod, container: &ContainerStatus) -> Option<Finding> {
     }
     let last = last_end(container).filter(|last| last.exit_code != 0 && container.restart_count > 0)?;
     let mut finding = ended(pod, container, Some(last));
-    finding.grace = Grace::Unlimited;
+    finding.grace = GracePeriod::Unlimited;
     Some(finding)
 }
 
-fn image(pod: &Pod, container: &ContainerStatus, reason: &str, why: &str, grace: Grace) -> Finding {
+fn image(pod: &Pod, container: &ContainerStatus, reason: &str, why: &str, grace: GracePeriod) -> Finding {
     let message = format!("The image {} of {} cannot be pulled", container.image, place(pod, container));
     let finding = Finding::new(Reason::ImagePullFailed, subject(pod, container), message, grace);
     finding.detail(format!("{reason}: {}", sentence(why)))
@@ -66,13 +66,13 @@ fn image(pod: &Pod, container: &ContainerStatus, reason: &str, why: &str, grace:
 
 fn config(pod: &Pod, container: &ContainerStatus, why: &str) -> Finding {
     let message = format!("{} cannot be made: {}", capital(&place(pod, container)), sentence(why));
-    Finding::new(Reason::ContainerConfigError, subject(pod, container), message, Grace::Transient)
+    Finding::new(Reason::ContainerConfigError, subject(pod, container), message, GracePeriod::Transient)
 }
 
 /// A container that has ended: out of memory, or a crash with its last log lines.
 fn ended(pod: &Pod, container: &ContainerStatus, last: Option<&ContainerStateTerminated>) -> Finding {
     let killed = last.is_some_and(|last| last.reason.as_deref() == Some("OOMKilled"));
-    let grace = if container.restart_count >= ENOUGH_RESTARTS { Grace::Over } else { Grace::Transient };
+    let grace = if container.restart_count >= ENOUGH_RESTARTS { GracePeriod::Over } else { GracePeriod::Transient };
     let place = place(pod, container);
     let (reason, message) = if killed {
         (Reason::OutOfMemory, format!("{} was killed: it used more memory than it may", capital(&place)))

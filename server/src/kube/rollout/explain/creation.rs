@@ -2,15 +2,15 @@
 
 use storeplane_core::failure::Reason;
 
-use super::{Finding, Grace, sentence};
+use super::{Finding, GracePeriod, sentence};
 use crate::kube::rollout::snapshot::{Said, Snapshot};
 
 const REFUSED: [&str; 1] = ["FailedCreate"];
 
-pub(super) fn look(snapshot: &Snapshot, found: &mut Vec<Finding>) {
+pub(super) fn inspect(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     if snapshot.release_deployments().next().is_none() && snapshot.release_stateful_sets().next().is_none() {
         let message = format!("No workload of the release {} is there", snapshot.release);
-        found.push(Finding::new(Reason::NotReady, "release".into(), message, Grace::Unlimited));
+        found.push(Finding::new(Reason::NotReady, "release".into(), message, GracePeriod::Unlimited));
     }
     stateful_sets(snapshot, found);
     deployments(snapshot, found);
@@ -49,14 +49,14 @@ fn deployments(snapshot: &Snapshot, found: &mut Vec<Finding>) {
 fn refusal(subject: &str, said: Said<'_>, rank: u8) -> Finding {
     let (reason, grace, start) = classify(said.message);
     // What was said before the watch began may be mended; the controller tries again and says it again if not.
-    let grace = if said.news { grace } else { Grace::Unlimited };
+    let grace = if said.news { grace } else { GracePeriod::Unlimited };
     let why = start.and_then(|start| said.message.get(start..)).unwrap_or(said.message);
     let message = format!("{subject} cannot create its pods: {}", sentence(why));
     Finding::new(reason, subject.into(), message, grace).rank(rank).detail(said.message)
 }
 
 /// Reason, grace, and where in the API server's words the telling part begins.
-fn classify(message: &str) -> (Reason, Grace, Option<usize>) {
+fn classify(message: &str) -> (Reason, GracePeriod, Option<usize>) {
     const PASSING: [&str; 5] = [
         // The quota was made in the same breath as the pod, and its use is not counted yet.
         "status unknown for quota",
@@ -67,11 +67,11 @@ fn classify(message: &str) -> (Reason, Grace, Option<usize>) {
         "timed out",
     ];
     if PASSING.iter().any(|text| message.contains(text)) {
-        return (Reason::CreationRefused, Grace::Provisioning, None);
+        return (Reason::CreationRefused, GracePeriod::Provisioning, None);
     }
     for quota in ["exceeded quota:", "failed quota:"] {
         if let Some(start) = message.find(quota) {
-            return (Reason::QuotaExceeded, Grace::Refused, Some(start));
+            return (Reason::QuotaExceeded, GracePeriod::Refused, Some(start));
         }
     }
     // A LimitRange: "maximum memory usage per Container is 1Gi, but limit is 2Gi".
@@ -79,10 +79,10 @@ fn classify(message: &str) -> (Reason, Grace, Option<usize>) {
         let before = message.get(..at)?;
         before.rfind("maximum ").or_else(|| before.rfind("minimum "))
     }) {
-        return (Reason::QuotaExceeded, Grace::Refused, Some(start));
+        return (Reason::QuotaExceeded, GracePeriod::Refused, Some(start));
     }
     if let Some(start) = message.find("violates PodSecurity") {
-        return (Reason::PodSecurityViolation, Grace::Refused, Some(start));
+        return (Reason::PodSecurityViolation, GracePeriod::Refused, Some(start));
     }
-    (Reason::CreationRefused, Grace::Transient, message.find("forbidden:"))
+    (Reason::CreationRefused, GracePeriod::Transient, message.find("forbidden:"))
 }

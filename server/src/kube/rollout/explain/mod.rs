@@ -19,7 +19,7 @@ pub(super) struct Finding {
     /// What it is. The text is not masked yet.
     pub(super) failure: Failure,
     /// How long it may last.
-    pub(super) grace: Grace,
+    pub(super) grace: GracePeriod,
     /// Databases before what uses them, objects before their pods.
     pub(super) rank: u8,
     /// Kind and name of what has the symptom.
@@ -28,9 +28,9 @@ pub(super) struct Finding {
     pub(super) log: Option<LogSource>,
 }
 
-/// How long a symptom may last before it is a failure. The lengths are in `Patience`.
+/// How long a symptom may last before it is a failure. The lengths are in `GracePeriods`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Grace {
+pub(super) enum GracePeriod {
     /// It has been seen often enough.
     Over,
     /// The API server or a controller refuses.
@@ -45,7 +45,7 @@ pub(super) enum Grace {
     Unlimited,
 }
 
-impl Grace {
+impl GracePeriod {
     /// Something is wrong, as opposed to slow: such a finding may be the cause of another one that is a failure already.
     pub(super) fn is_error(self) -> bool {
         !matches!(self, Self::Provisioning | Self::Unlimited)
@@ -60,14 +60,14 @@ pub(in crate::kube) struct LogSource {
 }
 
 impl Finding {
-    pub(super) fn new(reason: Reason, subject: String, message: String, grace: Grace) -> Self {
+    pub(super) fn new(reason: Reason, subject: String, message: String, grace: GracePeriod) -> Self {
         let message = truncate(message, DETAIL_LINE_MAX);
         Self { failure: Failure::new(reason, message), grace, rank: 0, subject, log: None }
     }
 
     /// What is known for certain, without a symptom at a workload.
     pub(super) fn fact(failure: Failure) -> Self {
-        Self { failure, grace: Grace::Over, rank: 0, subject: String::new(), log: None }
+        Self { failure, grace: GracePeriod::Over, rank: 0, subject: String::new(), log: None }
     }
 
     pub(super) fn rank(mut self, rank: u8) -> Self {
@@ -95,10 +95,10 @@ impl Finding {
 /// All that stands in the way, the likeliest cause first.
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let mut found = Vec::new();
-    creation::look(snapshot, &mut found);
-    claims::look(snapshot, &mut found);
-    pods::look(snapshot, &mut found);
-    containers::look(snapshot, &mut found);
+    creation::inspect(snapshot, &mut found);
+    claims::inspect(snapshot, &mut found);
+    pods::inspect(snapshot, &mut found);
+    containers::inspect(snapshot, &mut found);
     found.sort_by(Finding::order);
     found
 }

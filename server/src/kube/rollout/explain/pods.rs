@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::Pod;
 use storeplane_core::failure::Reason;
 
-use super::{Finding, Grace, sentence};
+use super::{Finding, GracePeriod, sentence};
 use crate::kube::rollout::snapshot::{Owner, Snapshot, containers};
 
 const VOLUMES: [&str; 2] = ["FailedMount", "FailedAttachVolume"];
@@ -15,7 +15,7 @@ const ASIDES: [&str; 2] = [" no new claims to deallocate", " preemption:"];
 /// Comes after the workloads and claims of the same reason.
 const AFTER_OWNERS: u8 = 10;
 
-pub(super) fn look(snapshot: &Snapshot, found: &mut Vec<Finding>) {
+pub(super) fn inspect(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     for (pod, owner) in snapshot.release_pods() {
         let rank = AFTER_OWNERS + owner.rank();
         let mut findings = Vec::new();
@@ -30,7 +30,7 @@ pub(super) fn look(snapshot: &Snapshot, found: &mut Vec<Finding>) {
 /// A pod of an older revision shows what was wrong before; it is worth saying, since its set may wait for it.
 pub(super) fn tame(mut finding: Finding, owner: Owner<'_>) -> Finding {
     if let Owner::OldStatefulSet(name) = owner {
-        finding.grace = Grace::Unlimited;
+        finding.grace = GracePeriod::Unlimited;
         return finding.detail(format!("The pod is of an older revision of the StatefulSet {name}."));
     }
     finding
@@ -49,9 +49,9 @@ fn unscheduled(pod: &Pod) -> Option<Finding> {
     let (reason, grace) = if claim.iter().any(|text| why.contains(text))
         || (why.contains("persistentvolumeclaim") && why.contains("not found"))
     {
-        (Reason::VolumeNotBound, Grace::Provisioning)
+        (Reason::VolumeNotBound, GracePeriod::Provisioning)
     } else {
-        (Reason::Unschedulable, Grace::Unschedulable)
+        (Reason::Unschedulable, GracePeriod::Unschedulable)
     };
     let telling = ASIDES.iter().fold(why, |text, aside| text.split(aside).next().unwrap_or(text));
     let message = format!("No node takes the pod {name}: {}", sentence(telling));
@@ -69,9 +69,9 @@ fn volumes(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
         let missing = said.message.contains("not found")
             && ["secret \"", "configmap \"", "references non-existent"].iter().any(|text| said.message.contains(text));
         let (reason, grace) = match (missing, said.news) {
-            (true, true) => (Reason::ContainerConfigError, Grace::Transient),
-            (true, false) => (Reason::ContainerConfigError, Grace::Unlimited),
-            (false, _) => (Reason::VolumeNotBound, Grace::Unlimited),
+            (true, true) => (Reason::ContainerConfigError, GracePeriod::Transient),
+            (true, false) => (Reason::ContainerConfigError, GracePeriod::Unlimited),
+            (false, _) => (Reason::VolumeNotBound, GracePeriod::Unlimited),
         };
         let message = format!("A volume of the pod {name} cannot be mounted: {}", sentence(said.message));
         return Some(Finding::new(reason, subject, message, grace));
@@ -79,7 +79,7 @@ fn volumes(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
     let said = snapshot.said_about(uid, &SANDBOX);
     let said = said.last()?;
     let message = format!("The node cannot start the pod {name}");
-    Some(Finding::new(Reason::NotReady, subject, message, Grace::Unlimited).detail(said.message))
+    Some(Finding::new(Reason::NotReady, subject, message, GracePeriod::Unlimited).detail(said.message))
 }
 
 /// Said only when a probe has failed: until then the pod is just starting.
@@ -93,7 +93,7 @@ fn unready(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
     let said = said.last()?;
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let message = format!("The pod {name} runs and is not ready");
-    Some(Finding::new(Reason::NotReady, format!("Pod {name}"), message, Grace::Unlimited).detail(said.message))
+    Some(Finding::new(Reason::NotReady, format!("Pod {name}"), message, GracePeriod::Unlimited).detail(said.message))
 }
 
 fn has_started(pod: &Pod) -> bool {

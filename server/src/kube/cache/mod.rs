@@ -1,7 +1,7 @@
 //! All stores of the cluster in one view, kept up to date by six watches over all namespaces, whatever the number of
 //! stores. It is what one looks at to notice that something may be wrong; [`Cluster::examine`] then tells what.
 //!
-//! - This file: [`Fleet`], which keeps the watches open. `watches`: what is watched. [`View`]: what is kept of it.
+//! - This file: [`ClusterCache`], which keeps the watches open. `watches`: what is watched. [`ClusterCacheView`]: what is kept of it.
 //!
 //! While the cluster cannot be seen there is no view, so that nobody takes what was not seen for what is not there.
 
@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use tokio::time::Instant;
 
-pub use view::View;
+pub use view::ClusterCacheView;
 
 use self::watches::STREAMS;
 use super::cluster::{self, Cluster};
@@ -26,24 +26,24 @@ const LISTED_WITHIN: Duration = Duration::from_mins(1);
 
 /// The view, and what keeps it up to date.
 #[derive(Debug)]
-pub struct Fleet {
+pub struct ClusterCache {
     cluster: Cluster,
-    view: Mutex<View>,
+    view: Mutex<ClusterCacheView>,
 }
 
-impl Fleet {
+impl ClusterCache {
     /// A view of nothing yet.
     pub fn new(cluster: Cluster) -> Self {
         Self { cluster, view: Mutex::default() }
     }
 
     /// What `look` finds in the view; `None` while the cluster cannot be seen.
-    pub fn look<T>(&self, look: impl FnOnce(&View) -> T) -> Option<T> {
+    pub fn read<T>(&self, read: impl FnOnce(&ClusterCacheView) -> T) -> Option<T> {
         let view = self.lock();
-        view.is_complete().then(|| look(&view))
+        view.is_complete().then(|| read(&view))
     }
 
-    fn lock(&self) -> MutexGuard<'_, View> {
+    fn lock(&self) -> MutexGuard<'_, ClusterCacheView> {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -82,7 +82,7 @@ impl Fleet {
                         tokio::time::timeout_at(listed_until, batches.next()).await
                     };
                     let Ok(Some(batch)) = batch else { break no_answer() };
-                    if let Err(error) = self.take_in(batch) {
+                    if let Err(error) = self.apply(batch) {
                         break error;
                     }
                     if !complete && self.lock().is_complete() {
@@ -98,7 +98,7 @@ impl Fleet {
         error
     }
 
-    fn take_in(&self, batch: watches::Batch) -> Result<(), ClusterError> {
+    fn apply(&self, batch: watches::Batch) -> Result<(), ClusterError> {
         let mut view = self.lock();
         batch.into_iter().try_for_each(|seen| seen.map(|seen| view.apply(seen)))
     }

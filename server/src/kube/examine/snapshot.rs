@@ -21,11 +21,11 @@ use crate::kube::secrets::{missing, not_helms};
 
 /// What was seen of one store.
 #[derive(Debug)]
-pub struct Sight {
+pub struct ClusterSnapshot {
     pub(super) namespace: Option<ObjectMeta>,
     pub(super) release: Option<ReleaseStatus>,
     pub(super) missing_secrets: Vec<String>,
-    pub(super) snapshot: Snapshot,
+    pub(super) objects: Snapshot,
 }
 
 /// Objects of a kind, by namespace.
@@ -33,15 +33,15 @@ type Found<K> = BTreeMap<String, Vec<K>>;
 
 impl Cluster {
     /// Looks at one store: nine requests.
-    pub(super) async fn see(&self, expected: &Expected) -> Result<Sight, ClusterError> {
+    pub(super) async fn observe(&self, expected: &Expected) -> Result<ClusterSnapshot, ClusterError> {
         let (name, scope) = (&expected.namespace, Scope::One(&expected.namespace));
         let namespace = async { Ok(self.get_namespace(name).await?.map(|found| found.metadata)) };
         let (namespace, mut found) = futures::try_join!(namespace, Box::pin(self.find(&scope)))?;
-        Ok(found.sight(expected, namespace))
+        Ok(found.snapshot(expected, namespace))
     }
 
     /// Looks at many stores: nine listings of the whole cluster, in pages, whatever the number of the stores. In their order.
-    pub async fn see_all(&self, expected: &[Expected]) -> Result<Vec<Sight>, ClusterError> {
+    pub async fn observe_all(&self, expected: &[Expected]) -> Result<Vec<ClusterSnapshot>, ClusterError> {
         let names: BTreeSet<_> = expected.iter().map(|expected| expected.namespace.as_str()).collect();
         let mut namespaces = BTreeMap::new();
         let keep = |found: PartialObjectMeta<Namespace>| {
@@ -52,7 +52,7 @@ impl Cluster {
         let listing = self.read_pages("list the namespaces", ListParams::default(), keep);
         let scope = Scope::All(&names);
         let ((), mut found) = futures::try_join!(listing, Box::pin(self.find(&scope)))?;
-        Ok(expected.iter().map(|expected| found.sight(expected, namespaces.remove(&expected.namespace))).collect())
+        Ok(expected.iter().map(|expected| found.snapshot(expected, namespaces.remove(&expected.namespace))).collect())
     }
 
     async fn find(&self, scope: &Scope<'_>) -> Result<Objects, ClusterError> {
@@ -110,24 +110,24 @@ struct Objects {
 
 impl Objects {
     /// Takes out what is this store's.
-    fn sight(&mut self, expected: &Expected, namespace: Option<ObjectMeta>) -> Sight {
+    fn snapshot(&mut self, expected: &Expected, namespace: Option<ObjectMeta>) -> ClusterSnapshot {
         let name = &expected.namespace;
         let records = self.records.remove(name).unwrap_or_default();
         let mut releases = fold(records.iter().map(|record| &record.metadata)).into_iter();
         let release = releases.find(|release| release.name == expected.release);
         let secrets = self.secrets.remove(name).unwrap_or_default();
-        let mut snapshot = Snapshot::new(expected.release.clone());
-        snapshot.deployments = table(&mut self.deployments, name);
-        snapshot.stateful_sets = table(&mut self.stateful_sets, name);
-        snapshot.replica_sets = table(&mut self.replica_sets, name);
-        snapshot.pods = table(&mut self.pods, name);
-        snapshot.claims = table(&mut self.claims, name);
-        snapshot.events = table(&mut self.events, name);
-        Sight {
+        let mut objects = Snapshot::new(expected.release.clone());
+        objects.deployments = table(&mut self.deployments, name);
+        objects.stateful_sets = table(&mut self.stateful_sets, name);
+        objects.replica_sets = table(&mut self.replica_sets, name);
+        objects.pods = table(&mut self.pods, name);
+        objects.claims = table(&mut self.claims, name);
+        objects.events = table(&mut self.events, name);
+        ClusterSnapshot {
             namespace,
             release: release.map(|release| release.observation.status),
             missing_secrets: missing(&expected.secrets, &secrets),
-            snapshot,
+            objects,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::kube::rollout::{Serving, claim_is_lost, release_of};
 
 /// All stores' objects, as far as they matter.
 #[derive(Debug, Default)]
-pub struct View {
+pub struct ClusterCacheView {
     namespaces: Table<OwnedNamespace>,
     deployments: Table<Workload>,
     stateful_sets: Table<Workload>,
@@ -33,7 +33,7 @@ struct Workload {
     status: String,
 }
 
-impl View {
+impl ClusterCacheView {
     /// The namespaces that carry this instance's labels.
     pub fn namespaces(&self) -> impl Iterator<Item = &OwnedNamespace> {
         self.namespaces.live.values()

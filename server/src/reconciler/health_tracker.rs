@@ -27,10 +27,10 @@ const LOOK_MAX: Duration = Duration::from_mins(1);
 
 /// What is remembered of one store between two rounds.
 #[derive(Debug)]
-pub(super) struct Pulse {
+pub(super) struct HealthTracker {
     operation: OperationId,
     state: State,
-    signs: Vec<String>,
+    symptoms: Vec<String>,
     /// Since when there are signs, or none.
     since: Instant,
     next_look: Instant,
@@ -39,23 +39,23 @@ pub(super) struct Pulse {
     recovered: Option<Instant>,
 }
 
-impl Pulse {
+impl HealthTracker {
     /// A store that is seen for the first time, or after somebody worked on it.
-    pub(super) fn new(operation: OperationId, state: State, signs: Vec<String>, now: Instant) -> Self {
-        let mut pulse =
-            Self { operation, state, signs, since: now, next_look: now, pause: HOLD, relapses: 0, recovered: None };
-        pulse.begin(now);
-        pulse
+    pub(super) fn new(operation: OperationId, state: State, symptoms: Vec<String>, now: Instant) -> Self {
+        let mut tracker =
+            Self { operation, state, symptoms, since: now, next_look: now, pause: HOLD, relapses: 0, recovered: None };
+        tracker.begin(now);
+        tracker
     }
 
     /// Takes in what is seen of the store now.
-    pub(super) fn feel(&mut self, operation: OperationId, state: State, signs: Vec<String>, now: Instant) {
+    pub(super) fn observe(&mut self, operation: OperationId, state: State, symptoms: Vec<String>, now: Instant) {
         if operation != self.operation {
-            *self = Self::new(operation, state, signs, now);
+            *self = Self::new(operation, state, symptoms, now);
             return;
         }
-        let turned = signs.is_empty() != self.signs.is_empty();
-        let changed = signs != self.signs || state != self.state;
+        let turned = symptoms.is_empty() != self.symptoms.is_empty();
+        let changed = symptoms != self.symptoms || state != self.state;
         match (self.state, state) {
             (State::Degraded, State::Ready) => self.recovered = Some(now),
             (State::Ready, State::Degraded) => {
@@ -64,7 +64,7 @@ impl Pulse {
             }
             _ => {}
         }
-        (self.state, self.signs) = (state, signs);
+        (self.state, self.symptoms) = (state, symptoms);
         if turned {
             self.since = now;
         }
@@ -75,9 +75,9 @@ impl Pulse {
 
     fn begin(&mut self, now: Instant) {
         let degraded = self.state == State::Degraded;
-        (self.pause, self.next_look) = match (degraded, self.signs.is_empty()) {
+        (self.pause, self.next_look) = match (degraded, self.symptoms.is_empty()) {
             (true, true) => (HOLD, self.since + self.calm()),
-            // Not put off by signs that change all the time.
+            // Not put off by symptoms that change all the time.
             (true, false) => (AGAIN, self.next_look.min(now + AGAIN)),
             (false, _) => (HOLD, now.max(self.since + HOLD)),
         };
@@ -89,19 +89,19 @@ impl Pulse {
 
     /// True if it is time to look. A healthy store without signs never is.
     pub(super) fn is_due(&self, now: Instant) -> bool {
-        let quiet = self.state == State::Ready && self.signs.is_empty();
+        let quiet = self.state == State::Ready && self.symptoms.is_empty();
         !quiet && self.next_look <= now
     }
 
     /// It was looked at: the next time is later, unless the signs change.
-    pub(super) fn looked(&mut self, now: Instant) {
+    pub(super) fn record_probe(&mut self, now: Instant) {
         self.pause = (self.pause * 2).min(LOOK_MAX);
         self.next_look = now + self.pause;
     }
 
     /// How long there have been signs of trouble.
-    pub(super) fn ailing(&self, now: Instant) -> Duration {
-        if self.signs.is_empty() { Duration::ZERO } else { now - self.since }
+    pub(super) fn unhealthy_for(&self, now: Instant) -> Duration {
+        if self.symptoms.is_empty() { Duration::ZERO } else { now - self.since }
     }
 }
 
@@ -113,7 +113,7 @@ mod tests {
 
     const FIRST: OperationId = OperationId(Uuid::nil());
 
-    fn signs() -> Vec<String> {
+    fn symptoms() -> Vec<String> {
         vec!["Deployment store 0/1".into()]
     }
 
@@ -124,59 +124,59 @@ mod tests {
     #[test]
     fn signs_that_last_are_looked_at_and_then_ever_more_rarely() {
         let start = Instant::now();
-        let mut pulse = Pulse::new(FIRST, State::Ready, Vec::new(), start);
-        assert!(!pulse.is_due(at(start, 1000)), "a healthy store costs nothing");
-        pulse.feel(FIRST, State::Ready, signs(), at(start, 1000));
-        assert!(!pulse.is_due(at(start, 1001)) && pulse.is_due(at(start, 1002)));
+        let mut tracker = HealthTracker::new(FIRST, State::Ready, Vec::new(), start);
+        assert!(!tracker.is_due(at(start, 1000)), "a healthy store costs nothing");
+        tracker.observe(FIRST, State::Ready, symptoms(), at(start, 1000));
+        assert!(!tracker.is_due(at(start, 1001)) && tracker.is_due(at(start, 1002)));
         let mut looks = Vec::new();
         for second in 1002..1302 {
-            if pulse.is_due(at(start, second)) {
+            if tracker.is_due(at(start, second)) {
                 looks.push(second - 1002);
-                pulse.looked(at(start, second));
+                tracker.record_probe(at(start, second));
             }
         }
         assert_eq!(looks, [0, 4, 12, 28, 60, 120, 180, 240]);
-        assert_eq!(pulse.ailing(at(start, 1010)), Duration::from_secs(10));
+        assert_eq!(tracker.unhealthy_for(at(start, 1010)), Duration::from_secs(10));
     }
 
     #[test]
     fn a_short_hiccup_is_no_news() {
         let start = Instant::now();
-        let mut pulse = Pulse::new(FIRST, State::Ready, Vec::new(), start);
-        pulse.feel(FIRST, State::Ready, signs(), at(start, 1));
-        pulse.feel(FIRST, State::Ready, Vec::new(), at(start, 2));
-        assert!(!pulse.is_due(at(start, 100)));
+        let mut tracker = HealthTracker::new(FIRST, State::Ready, Vec::new(), start);
+        tracker.observe(FIRST, State::Ready, symptoms(), at(start, 1));
+        tracker.observe(FIRST, State::Ready, Vec::new(), at(start, 2));
+        assert!(!tracker.is_due(at(start, 100)));
     }
 
     /// How long after the signs are gone a store is looked at, after each of its relapses.
     #[test]
     fn good_news_is_believed_later_after_each_relapse() {
         let start = Instant::now();
-        let mut pulse = Pulse::new(FIRST, State::Ready, Vec::new(), start);
+        let mut tracker = HealthTracker::new(FIRST, State::Ready, Vec::new(), start);
         let (mut now, mut waits) = (start, Vec::new());
         for _ in 0..6 {
-            pulse.feel(FIRST, State::Ready, signs(), now);
-            pulse.feel(FIRST, State::Degraded, signs(), now);
-            pulse.feel(FIRST, State::Degraded, Vec::new(), now);
+            tracker.observe(FIRST, State::Ready, symptoms(), now);
+            tracker.observe(FIRST, State::Degraded, symptoms(), now);
+            tracker.observe(FIRST, State::Degraded, Vec::new(), now);
             let calm = now;
-            while !pulse.is_due(now) {
+            while !tracker.is_due(now) {
                 now += Duration::from_secs(1);
             }
             waits.push((now - calm).as_secs());
-            pulse.feel(FIRST, State::Ready, Vec::new(), now);
+            tracker.observe(FIRST, State::Ready, Vec::new(), now);
         }
         assert_eq!(waits, [2, 8, 32, 128, 300, 300]);
         let later = now + FORGIVEN;
-        pulse.feel(FIRST, State::Degraded, signs(), later);
-        pulse.feel(FIRST, State::Degraded, Vec::new(), later);
-        assert!(pulse.is_due(later + CALM), "what was long ago is forgiven");
+        tracker.observe(FIRST, State::Degraded, symptoms(), later);
+        tracker.observe(FIRST, State::Degraded, Vec::new(), later);
+        assert!(tracker.is_due(later + CALM), "what was long ago is forgiven");
     }
 
     #[test]
     fn an_operation_begins_anew() {
         let start = Instant::now();
-        let mut pulse = Pulse::new(FIRST, State::Ready, signs(), start);
-        pulse.feel(OperationId(Uuid::max()), State::Ready, signs(), at(start, 60));
-        assert!(!pulse.is_due(at(start, 61)) && pulse.is_due(at(start, 62)));
+        let mut tracker = HealthTracker::new(FIRST, State::Ready, symptoms(), start);
+        tracker.observe(OperationId(Uuid::max()), State::Ready, symptoms(), at(start, 60));
+        assert!(!tracker.is_due(at(start, 61)) && tracker.is_due(at(start, 62)));
     }
 }

@@ -1,0 +1,171 @@
+//! When a symptom is a failure: how long it has lasted, and what else was seen.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use storeplane_core::failure::{Failure, Reason};
+use tokio::time::Instant;
+
+use super::GracePeriods;
+use super::explain::{Finding, GracePeriod};
+
+/// Most symptoms of a healthy start are over sooner than this: a pod whose claim is being bound, a quota being counted.
+const REPORTED_AFTER: Duration = Duration::from_millis(700);
+
+/// Remembers since when each symptom lasts, and what was said last.
+#[derive(Debug)]
+pub(super) struct FailureDetector {
+    grace_periods: GracePeriods,
+    since: HashMap<(Reason, String), Instant>,
+    reported: Option<(Reason, String)>,
+}
+
+/// What is to be said now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Nothing new.
+    Unchanged,
+    /// It waits, for another reason than was said.
+    Waiting(Finding),
+    /// What it waited for is over.
+    Resumed,
+    /// It failed: the cause, and the messages of what else stands in the way.
+    Failed(Finding, Vec<String>),
+}
+
+impl FailureDetector {
+    pub(super) fn new(grace_periods: GracePeriods) -> Self {
+        Self { grace_periods, since: HashMap::new(), reported: None }
+    }
+
+    /// The cluster was not seen for a while: what lasted then is not known.
+    pub(super) fn forget(&mut self) {
+        self.since.clear();
+    }
+
+    /// True when this was not what was said last.
+    pub(super) fn is_news(&mut self, failure: &Failure) -> bool {
+        let new = Some((failure.reason, failure.message.clone()));
+        let other = self.reported != new;
+        self.reported = new;
+        other
+    }
+
+    /// `findings` are in order, the likeliest cause first. The second part is when to judge again, if nothing happens.
+    pub(super) fn evaluate(&mut self, findings: Vec<Finding>, now: Instant) -> (Verdict, Option<Instant>) {
+        let key = |finding: &Finding| (finding.failure.reason, finding.subject.clone());
+        let before = std::mem::take(&mut self.since);
+        let lasting = |key: (Reason, String)| {
+            let since = before.get(&key).copied().unwrap_or(now);
+            (key, since)
+        };
+        self.since = findings.iter().map(key).map(lasting).collect();
+        let since = |finding: &Finding| self.since.get(&key(finding)).copied().unwrap_or(now);
+        let ends = |finding: &Finding| Some(since(finding) + self.grace_periods(finding.grace)?);
+        let is_over = |finding: &Finding| ends(finding).is_some_and(|end| end <= now);
+        if findings.iter().any(is_over) {
+            let is_cause = |finding: &Finding| is_over(finding) || finding.grace.is_error();
+            let (causes, rest): (Vec<_>, Vec<_>) = findings.into_iter().partition(is_cause);
+            let mut causes = causes.into_iter();
+            let Some(cause) = causes.next() else { return (Verdict::Unchanged, None) };
+            let others = causes.chain(rest).map(|finding| format!("also: {}", finding.failure.message));
+            return (Verdict::Failed(cause, others.collect()), None);
+        }
+        let worth_saying = |finding: &Finding| since(finding) + REPORTED_AFTER;
+        let unsaid = findings.iter().map(worth_saying).filter(|when| *when > now);
+        let next = findings.iter().filter_map(ends).chain(unsaid).min();
+        if findings.is_empty() {
+            let verdict = if self.reported.take().is_some() { Verdict::Resumed } else { Verdict::Unchanged };
+            return (verdict, None);
+        }
+        let first = findings.iter().position(|finding| worth_saying(finding) <= now);
+        let verdict = match first.and_then(|first| findings.into_iter().nth(first)) {
+            Some(finding) if self.is_news(&finding.failure) => Verdict::Waiting(finding),
+            _ => Verdict::Unchanged,
+        };
+        (verdict, next)
+    }
+
+    fn grace_periods(&self, grace: GracePeriod) -> Option<Duration> {
+        match grace {
+            GracePeriod::Over => Some(Duration::ZERO),
+            GracePeriod::Refused => Some(self.grace_periods.refused),
+            GracePeriod::Transient => Some(self.grace_periods.transient),
+            GracePeriod::Unschedulable => Some(self.grace_periods.unschedulable),
+            GracePeriod::Provisioning => Some(self.grace_periods.provisioning),
+            GracePeriod::Unlimited => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(reason: Reason, grace: GracePeriod) -> Finding {
+        let failure = Failure::new(reason, format!("{grace:?}"));
+        Finding { failure, grace, rank: 0, subject: "Pod a".into(), log: None }
+    }
+
+    fn detector() -> (FailureDetector, Instant) {
+        (FailureDetector::new(GracePeriods::default()), Instant::now())
+    }
+
+    #[test]
+    fn a_symptom_is_said_when_it_lasts_and_a_failure_when_patience_ends() {
+        let (mut detector, start) = detector();
+        let seen = || vec![finding(Reason::Unschedulable, GracePeriod::Unschedulable)];
+        assert_eq!(detector.evaluate(seen(), start), (Verdict::Unchanged, Some(start + REPORTED_AFTER)));
+        let (verdict, next) = detector.evaluate(seen(), start + Duration::from_secs(1));
+        assert!(matches!(verdict, Verdict::Waiting(_)));
+        assert_eq!(next, Some(start + Duration::from_secs(30)));
+        assert_eq!(detector.evaluate(seen(), start + Duration::from_secs(29)).0, Verdict::Unchanged);
+        assert!(matches!(detector.evaluate(seen(), start + Duration::from_secs(30)).0, Verdict::Failed(..)));
+    }
+
+    #[test]
+    fn a_symptom_that_goes_is_over_and_begins_anew() {
+        let (mut detector, start) = detector();
+        let seen = || vec![finding(Reason::ImagePullFailed, GracePeriod::Transient)];
+        let at = |seconds| start + Duration::from_secs(seconds);
+        detector.evaluate(seen(), start);
+        assert!(matches!(detector.evaluate(seen(), at(9)).0, Verdict::Waiting(_)));
+        assert_eq!(detector.evaluate(Vec::new(), at(10)).0, Verdict::Resumed);
+        assert_eq!(detector.evaluate(seen(), at(11)).0, Verdict::Unchanged);
+        detector.forget();
+        assert_eq!(detector.evaluate(seen(), at(100)).0, Verdict::Unchanged);
+    }
+
+    #[test]
+    fn the_cause_is_the_first_error_not_the_first_failure() {
+        let (mut detector, start) = detector();
+        let seen = vec![
+            finding(Reason::Unschedulable, GracePeriod::Unschedulable),
+            finding(Reason::VolumeNotBound, GracePeriod::Provisioning),
+            finding(Reason::CrashLoop, GracePeriod::Over),
+        ];
+        let (Verdict::Failed(cause, others), None) = detector.evaluate(seen, start) else { panic!("a failure") };
+        assert_eq!(cause.failure.reason, Reason::Unschedulable);
+        assert_eq!(others, ["also: Over", "also: Provisioning"]);
+    }
+
+    #[test]
+    fn what_is_only_slow_is_no_cause() {
+        let (mut detector, start) = detector();
+        let seen = vec![
+            finding(Reason::VolumeNotBound, GracePeriod::Provisioning),
+            finding(Reason::CrashLoop, GracePeriod::Over),
+        ];
+        let (Verdict::Failed(cause, _), None) = detector.evaluate(seen, start) else { panic!("a failure") };
+        assert_eq!(cause.failure.reason, Reason::CrashLoop);
+    }
+
+    #[test]
+    fn what_has_no_limit_never_fails() {
+        let (mut detector, start) = detector();
+        let seen = || vec![finding(Reason::NotReady, GracePeriod::Unlimited)];
+        detector.evaluate(seen(), start);
+        assert!(matches!(detector.evaluate(seen(), start + Duration::from_hours(1)).0, Verdict::Waiting(_)));
+        assert_eq!(detector.evaluate(seen(), start + Duration::from_hours(9)), (Verdict::Unchanged, None));
+    }
+}
