@@ -18,7 +18,7 @@ pub struct HelmConfig {
     pub kube_context: Option<String>,
     /// Where each run gets a directory of its own, which is gone after it. Several servers may share it.
     pub home: PathBuf,
-    /// From SIGTERM to SIGKILL. Together with a run's `silence` it must be shorter than a lease.
+    /// From SIGTERM to SIGKILL. SingleFlight with a run's `silence` it must be shorter than a lease.
     pub grace: Duration,
     /// How long `helm version` may take.
     pub version_timeout: Duration,
@@ -82,14 +82,14 @@ impl HelmConfig {
         let mut env: BTreeMap<String, String> = names.filter_map(|name| Some((name.to_owned(), text(name)?))).collect();
         let own = [("HELM_DRIVER", "secret"), QPS, BURST];
         env.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        let homes = [
+        let scratch_dirs = [
             ("HELM_CACHE_HOME", "cache"),
             ("HELM_CONFIG_HOME", "config"),
             ("HELM_DATA_HOME", "data"),
             ("KUBECACHEDIR", "kube"),
             ("TMPDIR", "tmp"),
         ];
-        env.extend(homes.map(|(name, folder)| (name.to_owned(), format!("{scratch}/{folder}"))));
+        env.extend(scratch_dirs.map(|(name, folder)| (name.to_owned(), format!("{scratch}/{folder}"))));
         let users = || text("HOME").map(|home| PathBuf::from(home).join(".kube/config")).filter(|path| path.exists());
         if let Some(path) = self.kubeconfig.clone().or_else(users) {
             env.insert("KUBECONFIG".to_owned(), path.to_string_lossy().into_owned());

@@ -9,7 +9,7 @@
 //! - `runner`: what the worker calls. `gate`: how many at once. `command`: the arguments. `config`: the
 //!   environment. `homes`: a directory for each run. `binary`, `version`: which helm.
 //! - `process`: the server's side of a run; `protocol`: what both sides say.
-//! - `supervisor` with `inbox`, `stream`, `capture` and `leftovers`: the process that ends helm when the
+//! - `supervisor` with `inbox`, `stream`, `capture` and `descendants`: the process that ends helm when the
 //!   server dies, asks for it, or says no more that the lease is renewed; `exec`: helm dies with its supervisor.
 //! - `classify`, `known`, `error`, `redact`: what a failure means and what is shown of it.
 //!
@@ -21,17 +21,17 @@ mod capture;
 mod classify;
 mod command;
 mod config;
+mod descendants;
 mod error;
 mod exec;
-mod gate;
-mod homes;
 mod inbox;
 mod known;
-mod leftovers;
 mod process;
+mod process_limiter;
 mod protocol;
 mod redact;
 mod runner;
+mod scratch_dirs;
 mod stream;
 mod supervisor;
 mod version;

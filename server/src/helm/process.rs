@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::protocol::{Report, SUPERVISOR, Spec, Word, millis, now};
+use super::protocol::{Report, SUPERVISOR, Spec, SupervisorMessage, millis, now};
 
 /// The longest answer of a supervisor, in bytes: two outputs with every byte escaped, and then some.
 const ANSWER_MAX: u64 = 4 * 1024 * 1024;
@@ -79,7 +79,7 @@ pub(super) async fn supervise(
         .process_group(0)
         .spawn()?;
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-    let mut talk = Talk {
+    let mut session = SupervisorSession {
         grace: Duration::from_millis(spec.grace_ms) + MARGIN,
         deadline: Instant::now() + Duration::from_millis(spec.timeout_ms + spec.grace_ms) + MARGIN,
         stdin,
@@ -87,23 +87,23 @@ pub(super) async fn supervise(
         helm: None,
     };
     let answer = match stdout {
-        Some(stdout) => talk.run(spec, stdout, stop).await,
+        Some(stdout) => session.run(spec, stdout, stop).await,
         None => Err(Lost::Failed("the supervisor has no output".to_owned())),
     };
-    drop(talk.stdin.take());
+    drop(session.stdin.take());
     if answer.is_err() {
         // It may be stuck; helm dies with it.
         let _ = child.start_kill();
     }
     reap(&mut child).await;
-    if let (Err(Lost::Killed), Some(helm)) = (&answer, talk.helm) {
-        bury(helm).await;
+    if let (Err(Lost::Killed), Some(helm)) = (&answer, session.helm) {
+        reap_orphan(helm).await;
     }
     answer
 }
 
 /// The conversation with one supervisor.
-struct Talk {
+struct SupervisorSession {
     stdin: Option<ChildStdin>,
     lease: Option<Lease>,
     grace: Duration,
@@ -111,22 +111,22 @@ struct Talk {
     helm: Option<Pid>,
 }
 
-impl Talk {
+impl SupervisorSession {
     async fn run(&mut self, spec: &Spec, stdout: ChildStdout, stop: &CancellationToken) -> Result<Report, Lost> {
         let mut line = serde_json::to_vec(spec).map_err(io::Error::from)?;
         line.push(b'\n');
-        self.say(&line).await;
+        self.send(&line).await;
         let mut words = BufReader::new(stdout.take(ANSWER_MAX)).lines();
         loop {
             tokio::select! {
-                word = words.next_line() => match word.ok().flatten().as_deref().map(serde_json::from_str) {
-                    Some(Ok(Word::Started(pid))) => self.helm = Some(Pid::from_raw(pid)),
-                    Some(Ok(Word::Ended(report))) => return Ok(report),
-                    Some(Ok(Word::Failed(cause))) => return Err(Lost::Failed(cause)),
+                message = words.next_line() => match message.ok().flatten().as_deref().map(serde_json::from_str) {
+                    Some(Ok(SupervisorMessage::Started(pid))) => self.helm = Some(Pid::from_raw(pid)),
+                    Some(Ok(SupervisorMessage::Ended(report))) => return Ok(report),
+                    Some(Ok(SupervisorMessage::Failed(cause))) => return Err(Lost::Failed(cause)),
                     Some(Err(_)) | None => return Err(Lost::Killed),
                 },
                 until = renewed(&mut self.lease), if self.stdin.is_some() => {
-                    self.say(format!("{until}\n").as_bytes()).await;
+                    self.send(format!("{until}\n").as_bytes()).await;
                 }
                 () = stop.cancelled(), if self.stdin.is_some() => {
                     self.stdin = None;
@@ -138,7 +138,7 @@ impl Talk {
     }
 
     /// A supervisor that cannot be told anything is gone or stuck; its silence or the deadline ends the run.
-    async fn say(&mut self, line: &[u8]) {
+    async fn send(&mut self, line: &[u8]) {
         if let Some(stdin) = &mut self.stdin {
             let _ = timeout(MARGIN, stdin.write_all(line)).await;
         }
@@ -165,7 +165,7 @@ async fn reap(supervisor: &mut Child) {
 }
 
 /// Waits until the kernel has ended a helm whose supervisor was killed, with what helm started itself.
-async fn bury(helm: Pid) {
+async fn reap_orphan(helm: Pid) {
     let end = Instant::now() + MARGIN;
     while !matches!(killpg(helm, Signal::SIGKILL), Err(Errno::ESRCH)) && Instant::now() < end {
         // Where this server is the machine's first process, orphans are its own.

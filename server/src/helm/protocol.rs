@@ -1,6 +1,6 @@
 //! What server and supervisor say to each other. The server writes one [`Spec`] as a line of JSON, then one decimal
 //! number a line: until when the lease is good, in milliseconds of [`now`]. The end of that pipe means: stop helm.
-//! The supervisor answers with lines of JSON, one [`Word`] each.
+//! The supervisor answers with lines of JSON, one [`SupervisorMessage`] each.
 
 use std::{collections::BTreeMap, io, path::PathBuf, time::Duration};
 
@@ -48,7 +48,7 @@ pub(super) struct Spec {
 /// What the supervisor says.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Word {
+pub(super) enum SupervisorMessage {
     /// Helm's process id, which is its group's as well.
     Started(i32),
     /// The last word: helm and everything it started is gone.

@@ -15,10 +15,10 @@ use super::{
     command::{Chart, Release, Verb},
     config::HelmConfig,
     error::{HelmError, HelmErrorKind},
-    gate::Gate,
-    homes::Homes,
     process::{Lease, Lost, supervise},
+    process_limiter::ProcessLimiter,
     protocol::{KillReason, Report, Spec, millis},
+    scratch_dirs::ScratchDirs,
     version::HelmVersion,
 };
 
@@ -29,8 +29,8 @@ pub struct Helm(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     config: HelmConfig,
-    gate: Arc<Gate>,
-    homes: Homes,
+    limiter: Arc<ProcessLimiter>,
+    scratch_dirs: ScratchDirs,
     tasks: TaskTracker,
     /// What the binary said when it was last asked, and when that was.
     known: Mutex<Option<(Binary, HelmVersion, Instant)>>,
@@ -57,8 +57,8 @@ impl Helm {
     /// Never fails: helm may be missing now and there later.
     pub fn new(config: HelmConfig) -> Self {
         Self(Arc::new(Inner {
-            gate: Arc::new(Gate::new(config.max_processes)),
-            homes: Homes::new(config.home.clone()),
+            limiter: Arc::new(ProcessLimiter::new(config.max_processes)),
+            scratch_dirs: ScratchDirs::new(config.home.clone()),
             tasks: TaskTracker::new(),
             known: Mutex::new(None),
             config,
@@ -94,12 +94,12 @@ impl Helm {
 
     /// How many helm processes run now.
     pub fn running(&self) -> usize {
-        self.0.gate.running()
+        self.0.limiter.running()
     }
 
     /// The most helm processes that ever ran at once.
     pub fn peak(&self) -> usize {
-        self.0.gate.peak()
+        self.0.limiter.peak()
     }
 
     /// Waits until no helm process is left, those of dropped futures included. Call it once, when nobody starts
@@ -133,7 +133,7 @@ impl Helm {
         let pass = tokio::select! {
             biased;
             () = stop.cancelled() => return Err(stopped()),
-            pass = self.0.gate.enter(release) => pass.ok_or_else(stopped)?,
+            pass = self.0.limiter.enter(release) => pass.ok_or_else(stopped)?,
         };
         let (binary, version) = tokio::select! {
             biased;
@@ -215,7 +215,7 @@ impl Helm {
         held: impl Send + 'static,
     ) -> Result<Report, Lost> {
         let config = &self.0.config;
-        let scratch = self.0.homes.scratch()?;
+        let scratch = self.0.scratch_dirs.scratch()?;
         let spec = Spec {
             program: job.program.path().to_owned(),
             args: job.args,

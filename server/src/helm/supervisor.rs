@@ -24,9 +24,9 @@ use nix::{
 };
 
 use super::{
+    descendants,
     inbox::Inbox,
-    leftovers,
-    protocol::{EXEC, KillReason, Report, Spec, Word, millis, now},
+    protocol::{EXEC, KillReason, Report, Spec, SupervisorMessage, millis, now},
     stream::{Stream, feed, nonblocking},
 };
 
@@ -43,12 +43,12 @@ pub(super) fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let last = match supervise(&spec, inbox) {
-        Ok(report) => Word::Ended(report),
-        Err(error) => Word::Failed(error.to_string()),
+        Ok(report) => SupervisorMessage::Ended(report),
+        Err(error) => SupervisorMessage::Failed(error.to_string()),
     };
     // The server removes it as well, unless it died.
     let _ = std::fs::remove_dir_all(&spec.scratch);
-    say(&last);
+    send(&last);
     ExitCode::SUCCESS
 }
 
@@ -60,8 +60,8 @@ fn supervise(spec: &Spec, inbox: Inbox) -> io::Result<Report> {
     Supervisor::start(spec, inbox)?.run()
 }
 
-fn say(word: &Word) {
-    if let Ok(mut line) = serde_json::to_vec(word) {
+fn send(message: &SupervisorMessage) {
+    if let Ok(mut line) = serde_json::to_vec(message) {
         line.push(b'\n');
         // A server that died reads nothing; helm is dead all the same.
         let _ = io::stdout().write_all(&line).and_then(|()| io::stdout().flush());
@@ -103,7 +103,7 @@ impl Supervisor {
             .process_group(0)
             .spawn()?;
         let group = Pid::from_raw(helm.id().cast_signed());
-        say(&Word::Started(group.as_raw()));
+        send(&SupervisorMessage::Started(group.as_raw()));
         let input = helm.stdin.take();
         if let Some(input) = &input {
             nonblocking(input.as_fd())?;
@@ -134,7 +134,7 @@ impl Supervisor {
         // The dead leader still holds the group's number, so this hits nobody else.
         let _ = killpg(self.group, Signal::SIGKILL);
         let status = self.helm.wait()?;
-        leftovers::end();
+        descendants::kill_descendants();
         let ended = now()?;
         while !self.is_read() && now()? < ended + DRAIN {
             self.wait(SHORT_TICK, false)?;

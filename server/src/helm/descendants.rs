@@ -16,7 +16,7 @@ use nix::{
 const ROUNDS: u32 = 250;
 
 /// Kills and reaps them. A process in an uninterruptible sleep may outlive this.
-pub(super) fn end() {
+pub(super) fn kill_descendants() {
     for _ in 0..ROUNDS {
         for pid in children() {
             // One that is gone already is what we want.

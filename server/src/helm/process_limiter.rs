@@ -14,7 +14,7 @@ use super::command::Release;
 
 /// Lets runs in.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(super) struct ProcessLimiter {
     permits: Arc<Semaphore>,
     releases: Mutex<HashMap<Release, Weak<AsyncMutex<()>>>>,
     running: AtomicUsize,
@@ -23,13 +23,13 @@ pub(super) struct Gate {
 
 /// A run that was let in; as long as this lives.
 #[derive(Debug)]
-pub(super) struct Pass {
-    gate: Arc<Gate>,
+pub(super) struct Permit {
+    limiter: Arc<ProcessLimiter>,
     _release: OwnedMutexGuard<()>,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Gate {
+impl ProcessLimiter {
     pub(super) fn new(max_processes: usize) -> Self {
         Self {
             permits: Arc::new(Semaphore::new(max_processes.max(1))),
@@ -40,12 +40,12 @@ impl Gate {
     }
 
     /// Waits for its turn. None: the gate is closed, which it never is.
-    pub(super) async fn enter(self: &Arc<Self>, release: &Release) -> Option<Pass> {
+    pub(super) async fn enter(self: &Arc<Self>, release: &Release) -> Option<Permit> {
         let release = self.lock_of(release).lock_owned().await;
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
         let running = self.running.fetch_add(1, Ordering::Relaxed) + 1;
         self.peak.fetch_max(running, Ordering::Relaxed);
-        Some(Pass { gate: Arc::clone(self), _release: release, _permit: permit })
+        Some(Permit { limiter: Arc::clone(self), _release: release, _permit: permit })
     }
 
     fn lock_of(&self, release: &Release) -> Arc<AsyncMutex<()>> {
@@ -68,9 +68,9 @@ impl Gate {
     }
 }
 
-impl Drop for Pass {
+impl Drop for Permit {
     fn drop(&mut self) {
-        self.gate.running.fetch_sub(1, Ordering::Relaxed);
+        self.limiter.running.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -86,19 +86,19 @@ mod tests {
 
     #[tokio::test]
     async fn one_release_has_one_run_and_all_together_have_so_many() {
-        let gate = Arc::new(Gate::new(2));
-        let first = gate.enter(&release("a")).await.unwrap();
-        assert!(gate.enter(&release("a")).now_or_never().is_none(), "the release is taken");
-        let second = gate.enter(&release("b")).await.unwrap();
-        assert!(gate.enter(&release("c")).now_or_never().is_none(), "all permits are taken");
-        assert_eq!((gate.running(), gate.peak()), (2, 2));
+        let limiter = Arc::new(ProcessLimiter::new(2));
+        let first = limiter.enter(&release("a")).await.unwrap();
+        assert!(limiter.enter(&release("a")).now_or_never().is_none(), "the release is taken");
+        let second = limiter.enter(&release("b")).await.unwrap();
+        assert!(limiter.enter(&release("c")).now_or_never().is_none(), "all permits are taken");
+        assert_eq!((limiter.running(), limiter.peak()), (2, 2));
 
         drop((first, second));
 
-        let again = gate.enter(&release("a")).now_or_never().flatten().unwrap();
-        assert_eq!((gate.running(), gate.peak()), (1, 2));
+        let again = limiter.enter(&release("a")).now_or_never().flatten().unwrap();
+        assert_eq!((limiter.running(), limiter.peak()), (1, 2));
         drop(again);
-        gate.enter(&release("z")).await.unwrap();
-        assert_eq!(gate.releases.lock().unwrap().len(), 1, "locks that nobody holds are forgotten");
+        limiter.enter(&release("z")).await.unwrap();
+        assert_eq!(limiter.releases.lock().unwrap().len(), 1, "locks that nobody holds are forgotten");
     }
 }

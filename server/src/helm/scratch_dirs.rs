@@ -15,7 +15,7 @@ const PREFIX: &str = "server-";
 
 /// Where runs get their directories.
 #[derive(Debug)]
-pub(super) struct Homes {
+pub(super) struct ScratchDirs {
     root: PathBuf,
     own: Mutex<Option<Own>>,
 }
@@ -27,7 +27,7 @@ struct Own {
     _lock: File,
 }
 
-impl Homes {
+impl ScratchDirs {
     pub(super) fn new(root: PathBuf) -> Self {
         Self { root, own: Mutex::new(None) }
     }
@@ -92,27 +92,27 @@ mod tests {
     #[test]
     fn a_run_has_a_private_directory_that_goes_with_it() {
         let root = tempfile::tempdir().unwrap();
-        let homes = Homes::new(root.path().join("new"));
-        let scratch = homes.scratch().unwrap();
+        let scratch_dirs = ScratchDirs::new(root.path().join("new"));
+        let scratch = scratch_dirs.scratch().unwrap();
         let path = scratch.path().to_owned();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
         drop(scratch);
         assert!(!path.exists());
-        drop(homes);
+        drop(scratch_dirs);
         assert_eq!(fs::read_dir(root.path().join("new")).unwrap().count(), 0);
     }
 
     #[test]
     fn only_dead_servers_directories_are_swept() {
         let root = tempfile::tempdir().unwrap();
-        let living = Homes::new(root.path().to_owned());
+        let living = ScratchDirs::new(root.path().to_owned());
         let theirs = living.scratch().unwrap();
         let dead = root.path().join("server-dead");
         let foreign = root.path().join("somebody-elses");
         fs::create_dir_all(dead.join("run-1")).unwrap();
         fs::create_dir(&foreign).unwrap();
 
-        Homes::new(root.path().to_owned()).scratch().unwrap();
+        ScratchDirs::new(root.path().to_owned()).scratch().unwrap();
 
         assert!(theirs.path().exists() && foreign.exists() && !dead.exists());
     }
@@ -120,9 +120,9 @@ mod tests {
     #[test]
     fn a_cleaned_up_directory_comes_back() {
         let root = tempfile::tempdir().unwrap();
-        let homes = Homes::new(root.path().join("homes"));
-        homes.scratch().unwrap();
-        fs::remove_dir_all(root.path().join("homes")).unwrap();
-        assert!(homes.scratch().unwrap().path().exists());
+        let scratch_dirs = ScratchDirs::new(root.path().join("scratch_dirs"));
+        scratch_dirs.scratch().unwrap();
+        fs::remove_dir_all(root.path().join("scratch_dirs")).unwrap();
+        assert!(scratch_dirs.scratch().unwrap().path().exists());
     }
 }
