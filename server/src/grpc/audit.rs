@@ -7,12 +7,12 @@ use storeplane_proto::v1::audit_service_server::AuditService;
 use storeplane_proto::v1::{ListAuditEventsRequest, ListAuditEventsResponse};
 use tonic::{Request, Response, Status};
 
+use super::api_handler::{ApiHandler, caller};
 use super::convert::timestamp;
-use super::edge::{Edge, caller};
 use super::{opaque, status};
 
 #[tonic::async_trait]
-impl AuditService for Edge {
+impl AuditService for ApiHandler {
     async fn list_audit_events(
         &self,
         request: Request<ListAuditEventsRequest>,

@@ -48,7 +48,7 @@ impl<S> Layer<S> for AuthLayer {
     }
 }
 
-/// A service with a door.
+/// A service behind authentication.
 #[derive(Debug, Clone)]
 pub struct Authenticated<S> {
     inner: S,

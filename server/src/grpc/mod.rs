@@ -1,28 +1,28 @@
-//! The gRPC edge: requests to commands, rows to messages. It never runs helm; of the cluster it sees
+//! The gRPC handler: requests to commands, rows to messages. It never runs helm; of the cluster it sees
 //! what a port of the domain reads there.
 //!
 //! A request passes, from the outside in: CORS and grpc-web ([`crate::http`]), [`log`], [`auth`], then a handler in
-//! [`stores`], [`operations`], [`platform`] or [`audit`]; reads that many ask for at once are done [`together`]. Errors leave through [`status`], messages are built in [`convert`].
+//! [`stores`], [`operations`], [`platform`] or [`audit`]; reads that many ask for at once are done [`single_flight`]. Errors leave through [`status`], messages are built in [`convert`].
 //!
 //! To add an RPC: the proto, its line in `storeplane_core::identity::PERMISSIONS`, its handler, and, if it changes
 //! anything or shows a secret, its action in [`auth`]. Tests say what was forgotten.
 
+mod api_handler;
 mod audit;
 pub mod auth;
 mod convert;
-mod edge;
 pub mod health;
 pub mod log;
 mod opaque;
 mod operations;
 mod platform;
+mod single_flight;
 pub mod status;
 mod stores;
-mod together;
 mod watch;
 
+pub use api_handler::ApiHandler;
 use axum::Router;
-pub use edge::Edge;
 use storeplane_proto::v1::audit_service_server::AuditServiceServer;
 use storeplane_proto::v1::operation_service_server::OperationServiceServer;
 use storeplane_proto::v1::platform_service_server::PlatformServiceServer;
@@ -40,12 +40,16 @@ use crate::postgres::Tokens;
 const REQUEST_MAX: usize = 1024 * 1024;
 
 /// All gRPC services, each with grpc-web around it. Health and reflection are open to everybody.
-pub fn services(edge: Edge, tokens: Tokens, health: HealthReporter) -> Result<Router, tonic_reflection::server::Error> {
-    let door = AuthLayer { tokens, service: edge.service.clone() };
-    let stores = StoreServiceServer::new(edge.clone()).max_decoding_message_size(REQUEST_MAX);
-    let operations = OperationServiceServer::new(edge.clone()).max_decoding_message_size(REQUEST_MAX);
-    let platform = PlatformServiceServer::new(edge.clone()).max_decoding_message_size(REQUEST_MAX);
-    let audit = AuditServiceServer::new(edge).max_decoding_message_size(REQUEST_MAX);
+pub fn services(
+    handler: ApiHandler,
+    tokens: Tokens,
+    health: HealthReporter,
+) -> Result<Router, tonic_reflection::server::Error> {
+    let auth = AuthLayer { tokens, service: handler.service.clone() };
+    let stores = StoreServiceServer::new(handler.clone()).max_decoding_message_size(REQUEST_MAX);
+    let operations = OperationServiceServer::new(handler.clone()).max_decoding_message_size(REQUEST_MAX);
+    let platform = PlatformServiceServer::new(handler.clone()).max_decoding_message_size(REQUEST_MAX);
+    let audit = AuditServiceServer::new(handler).max_decoding_message_size(REQUEST_MAX);
     let health = tonic_health::pb::health_server::HealthServer::new(HealthService::from_health_reporter(health))
         .max_decoding_message_size(REQUEST_MAX);
     let reflection = tonic_reflection::server::Builder::configure()
@@ -57,10 +61,10 @@ pub fn services(edge: Edge, tokens: Tokens, health: HealthReporter) -> Result<Ro
         .max_decoding_message_size(REQUEST_MAX);
     // The log is inside of grpc-web, where a status still is a trailer.
     let routes = Routes::default()
-        .add_service(GrpcWebLayer::new().layer(LogLayer.layer(door.layer(stores))))
-        .add_service(GrpcWebLayer::new().layer(LogLayer.layer(door.layer(operations))))
-        .add_service(GrpcWebLayer::new().layer(LogLayer.layer(door.layer(platform))))
-        .add_service(GrpcWebLayer::new().layer(LogLayer.layer(door.layer(audit))))
+        .add_service(GrpcWebLayer::new().layer(LogLayer.layer(auth.layer(stores))))
+        .add_service(GrpcWebLayer::new().layer(LogLayer.layer(auth.layer(operations))))
+        .add_service(GrpcWebLayer::new().layer(LogLayer.layer(auth.layer(platform))))
+        .add_service(GrpcWebLayer::new().layer(LogLayer.layer(auth.layer(audit))))
         .add_service(GrpcWebLayer::new().layer(health))
         .add_service(GrpcWebLayer::new().layer(reflection));
     Ok(routes.into_axum_router().reset_fallback())

@@ -12,12 +12,12 @@ use storeplane_proto::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use super::edge::{Edge, caller, note_store};
+use super::api_handler::{ApiHandler, caller, note_store};
 use super::{convert, opaque, status};
 use crate::telemetry::trace;
 
 #[tonic::async_trait]
-impl OperationService for Edge {
+impl OperationService for ApiHandler {
     async fn get_operation(&self, request: Request<GetOperationRequest>) -> Result<Response<Operation>, Status> {
         let caller = caller(&request)?;
         let request = request.into_inner();

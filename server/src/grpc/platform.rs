@@ -8,12 +8,12 @@ use storeplane_proto::v1::platform_service_server::PlatformService;
 use storeplane_proto::v1::{GetOverviewRequest, ListEnginesRequest, ListEnginesResponse};
 use tonic::{Request, Response, Status};
 
-use super::edge::{Edge, caller};
+use super::api_handler::{ApiHandler, caller};
 use super::{convert, status};
 use crate::http::dashboard;
 
 #[tonic::async_trait]
-impl PlatformService for Edge {
+impl PlatformService for ApiHandler {
     async fn get_overview(&self, request: Request<GetOverviewRequest>) -> Result<Response<v1::Overview>, Status> {
         let caller = caller(&request)?;
         let window = request.into_inner().window.map(convert::read_duration).unwrap_or_default();

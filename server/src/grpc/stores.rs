@@ -15,8 +15,8 @@ use storeplane_proto::v1::{
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
 
+use super::api_handler::{ApiHandler, caller, note_store};
 use super::convert;
-use super::edge::{Edge, caller, note_store};
 use super::opaque;
 use super::status;
 use super::watch::{self, Updates};
@@ -25,7 +25,7 @@ use crate::telemetry::trace;
 type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
-impl StoreService for Edge {
+impl StoreService for ApiHandler {
     async fn create_store(&self, request: Request<CreateStoreRequest>) -> Answer<Store> {
         let (caller, service) = (caller(&request)?, self.service.clone());
         let request = request.into_inner();
@@ -90,7 +90,7 @@ impl StoreService for Edge {
         let tenant = caller(&request)?.tenant;
         let request = request.into_inner();
         let (service, question) = (self.service.clone(), (tenant.clone(), request.clone()));
-        self.lists.ask(question, async move { list(&service, &tenant, &request).await }).await.map(Response::new)
+        self.lists.run(question, async move { list(&service, &tenant, &request).await }).await.map(Response::new)
     }
 
     async fn delete_store(&self, request: Request<DeleteStoreRequest>) -> Answer<Store> {

@@ -17,13 +17,13 @@ use tokio::time::Sleep;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Status};
 
-use super::edge::{Edge, caller, note_store};
+use super::api_handler::{ApiHandler, caller, note_store};
 use super::{convert, opaque, status};
 use crate::watch::{Start, StoreUpdate, StoresUpdate, Until, Update, WatchEnd};
 
 /// Watches one store.
 pub(super) async fn store(
-    edge: &Edge,
+    edge: &ApiHandler,
     request: Request<WatchStoreRequest>,
 ) -> Result<Updates<WatchStoreResponse>, Status> {
     let (caller, deadline) = (caller(&request)?, deadline(request.metadata()));
@@ -36,7 +36,7 @@ pub(super) async fn store(
 
 /// Watches all stores of a tenant.
 pub(super) async fn stores(
-    edge: &Edge,
+    edge: &ApiHandler,
     request: Request<WatchStoresRequest>,
 ) -> Result<Updates<WatchStoresResponse>, Status> {
     let (caller, deadline) = (caller(&request)?, deadline(request.metadata()));

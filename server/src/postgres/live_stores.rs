@@ -7,7 +7,7 @@ use storeplane_core::error::PortError;
 use storeplane_core::ids::{OperationId, StoreUid};
 use storeplane_core::ports::Clock;
 use storeplane_core::store::State;
-use storeplane_core::transition::health::{Health, follow};
+use storeplane_core::transition::health::{Health, apply_health};
 use uuid::Uuid;
 
 use super::apply;
@@ -70,11 +70,16 @@ impl LiveStoreRepository {
 
     /// Stores what was found out about a store, if nobody has worked on it since its operation was `last`. The state
     /// that it moved to, if it did.
-    pub async fn follow(&self, uid: StoreUid, last: OperationId, health: &Health) -> Result<Option<State>, PortError> {
+    pub async fn apply_health(
+        &self,
+        uid: StoreUid,
+        last: OperationId,
+        health: &Health,
+    ) -> Result<Option<State>, PortError> {
         let transaction = self.database.begin().await.map_err(port_error)?;
         let Some(before) = apply::lock(&transaction, uid).await? else { return Ok(None) };
         let now = self.clock.now();
-        let change = follow(before.clone(), last, health, now)?;
+        let change = apply_health(before.clone(), last, health, now)?;
         let moved = (change.store.state != before.store.state).then_some(change.store.state);
         if change.store == before.store {
             return Ok(None);

@@ -3,15 +3,15 @@
 //! is a draft, which WooCommerce throws away by itself: no order is left, and the cart is emptied again.
 //!
 //! - [`Verifier`] (here) finds the way to a shop: its URL where that leads there, else the API server's service proxy.
-//! - `way` sends one request and takes in the answer, within bounds. `journey` is the customer's way through the shop.
+//! - `transport` sends one request and takes in the answer, within bounds. `checkout_probe` is the customer's way through the shop.
 //! - `trouble` says what went wrong, and how often it may.
 //!
-//! To add a question: a `Question` in `journey`, what its answer must be there, and what a shop may do wrong
+//! To add a question: a `Probe` in `checkout_probe`, what its answer must be there, and what a shop may do wrong
 //! about it in `tests/scripted`.
 
-mod journey;
+mod checkout_probe;
+mod transport;
 mod trouble;
-mod way;
 
 use std::time::Duration;
 
@@ -21,10 +21,10 @@ use url::Url;
 
 use crate::config::Via;
 use crate::kube::{Cluster, ClusterError};
-use journey::PRODUCTS;
-pub use journey::{Demand, Report};
-pub use trouble::{Patience, Trouble};
-use way::{Answer, Way};
+use checkout_probe::PRODUCTS;
+pub use checkout_probe::{Demand, Report};
+use transport::{Answer, Transport};
+pub use trouble::{RetryPolicy, Trouble};
 
 /// How long the shop's URL may take to be resolved and connected to before the API server is asked instead.
 const NEAR: Duration = Duration::from_millis(300);
@@ -64,20 +64,20 @@ pub enum Unverified {
 pub struct Verifier {
     cluster: Cluster,
     via: Via,
-    web: way::Web,
+    web: transport::Web,
 }
 
 impl Verifier {
     /// Asks shops in this cluster, by that way.
     pub fn new(cluster: Cluster, via: Via) -> Self {
-        Self { cluster, via, web: way::web() }
+        Self { cluster, via, web: transport::web() }
     }
 
     /// Asks once, and says what was asked and how long it took. Worth nothing half done: it may be dropped at any time.
-    pub async fn ask(&self, shop: &Shop) -> Result<Report, Unverified> {
-        let proxy = || Way::Proxy { cluster: &self.cluster, namespace: &shop.namespace };
-        let url = || Way::Url { web: &self.web, base: shop.url.trim_end_matches('/') };
-        let (way, first) = match self.via {
+    pub async fn verify(&self, shop: &Shop) -> Result<Report, Unverified> {
+        let proxy = || Transport::Proxy { cluster: &self.cluster, namespace: &shop.namespace };
+        let url = || Transport::Url { web: &self.web, base: shop.url.trim_end_matches('/') };
+        let (transport, first) = match self.via {
             Via::Proxy => (proxy(), None),
             Via::Url => (url(), None),
             Via::Auto => match first_answer(&url(), shop).await {
@@ -87,18 +87,18 @@ impl Verifier {
         };
         let first = match first {
             Some(first) => first,
-            None => way.ask(&PRODUCTS, None, None).await?,
+            None => transport.send(&PRODUCTS, None, None).await?,
         };
-        journey::walk(&way, shop.demand, first).await
+        checkout_probe::run(&transport, shop.demand, first).await
     }
 }
 
 /// The products by the shop's URL, if that leads there soon, and to this shop: something else may answer to its name.
-async fn first_answer(way: &Way<'_>, shop: &Shop) -> Option<Answer> {
+async fn first_answer(transport: &Transport<'_>, shop: &Shop) -> Option<Answer> {
     let url = Url::parse(&shop.url).ok()?;
     let (host, port) = (url.host_str()?, url.port_or_known_default()?);
     tokio::time::timeout(NEAR, TcpStream::connect((host, port))).await.ok()?.ok()?;
-    let answer = tokio::time::timeout(FIRST_ANSWER, way.ask(&PRODUCTS, None, None)).await.ok()?.ok()?;
+    let answer = tokio::time::timeout(FIRST_ANSWER, transport.send(&PRODUCTS, None, None)).await.ok()?.ok()?;
     let link = answer.json.get(0)?.get("permalink")?.as_str()?.parse::<Url>().ok()?;
     (link.host_str() == Some(host)).then_some(answer)
 }

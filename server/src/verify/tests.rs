@@ -9,13 +9,13 @@ use scripted::{Scenario, Scripted};
 
 use super::*;
 
-async fn ask(scenario: Scenario, via: Via, demand: Demand) -> Result<Report, Unverified> {
+async fn verify(scenario: Scenario, via: Via, demand: Demand) -> Result<Report, Unverified> {
     let shop = Scripted::open(scenario).await;
-    shop.verifier(via).ask(&shop.shop(demand)).await
+    shop.verifier(via).verify(&shop.shop(demand)).await
 }
 
 async fn trouble(scenario: Scenario) -> Trouble {
-    match ask(scenario, Via::Url, Demand::AsInstalled).await {
+    match verify(scenario, Via::Url, Demand::AsInstalled).await {
         Err(Unverified::Shop(trouble)) => trouble,
         other => panic!("{scenario:?}: {other:?}"),
     }
@@ -25,7 +25,7 @@ async fn trouble(scenario: Scenario) -> Trouble {
 async fn a_shop_that_sells_is_asked_everything_and_left_as_it_was() {
     for via in [Via::Url, Via::Proxy] {
         let shop = Scripted::open(Scenario::Sells).await;
-        let report = shop.verifier(via).ask(&shop.shop(Demand::AsInstalled)).await.expect("it sells");
+        let report = shop.verifier(via).verify(&shop.shop(Demand::AsInstalled)).await.expect("it sells");
         let keys: Vec<_> = report.took.iter().map(|(key, _)| *key).collect();
         let all = ["products_seconds", "cart_seconds", "add_item_seconds", "checkout_seconds", "remove_item_seconds"];
         assert_eq!(keys, all);
@@ -85,24 +85,24 @@ async fn what_a_shop_does_wrong_is_said_with_the_request_and_the_answer() {
 async fn a_shop_that_stumbles_is_worth_another_question() {
     let shop = Scripted::open(Scenario::Http500ThenFine).await;
     let (verifier, wanted) = (shop.verifier(Via::Url), shop.shop(Demand::AsInstalled));
-    let Err(Unverified::Shop(trouble)) = verifier.ask(&wanted).await else { panic!("the first answer is a 500") };
+    let Err(Unverified::Shop(trouble)) = verifier.verify(&wanted).await else { panic!("the first answer is a 500") };
     assert!(trouble.is_passing());
     assert_eq!(trouble.failure().details[1], "status: 500 Internal Server Error");
-    assert!(verifier.ask(&wanted).await.is_ok());
+    assert!(verifier.verify(&wanted).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_service_without_pods_is_the_shops_trouble_and_passes() {
     let shop = Scripted::open(Scenario::NoEndpointsThenFine).await;
     let (verifier, wanted) = (shop.verifier(Via::Proxy), shop.shop(Demand::AsInstalled));
-    let Err(Unverified::Shop(trouble)) = verifier.ask(&wanted).await else { panic!("no pod answers yet") };
+    let Err(Unverified::Shop(trouble)) = verifier.verify(&wanted).await else { panic!("no pod answers yet") };
     assert!(trouble.is_passing() && trouble.failure().details[2].contains("no endpoints available"), "{trouble:?}");
-    assert!(verifier.ask(&wanted).await.is_ok());
+    assert!(verifier.verify(&wanted).await.is_ok());
 }
 
 #[tokio::test]
 async fn an_api_server_that_refuses_is_not_the_shops_trouble() {
-    match ask(Scenario::ProxyForbidden, Via::Proxy, Demand::AsInstalled).await {
+    match verify(Scenario::ProxyForbidden, Via::Proxy, Demand::AsInstalled).await {
         Err(Unverified::Cluster(error)) => assert_eq!(error.failure().reason.as_str(), "CLUSTER_FORBIDDEN"),
         other => panic!("{other:?}"),
     }
@@ -121,24 +121,26 @@ async fn a_shop_that_hangs_is_not_waited_for() {
 async fn a_shop_that_nobody_listens_for_passes_too() {
     let shop = Scripted::open(Scenario::Sells).await;
     let nowhere = Shop { url: "http://127.0.0.1:1/".into(), ..shop.shop(Demand::AsInstalled) };
-    let Err(Unverified::Shop(trouble)) = shop.verifier(Via::Url).ask(&nowhere).await else { panic!("nobody is there") };
+    let Err(Unverified::Shop(trouble)) = shop.verifier(Via::Url).verify(&nowhere).await else {
+        panic!("nobody is there")
+    };
     assert!(trouble.is_passing() && trouble.failure().message.contains("refused"), "{trouble:?}");
 }
 
 #[tokio::test]
 async fn what_a_merchant_took_away_is_no_failure() {
-    let report = ask(Scenario::NoProducts, Via::Url, Demand::AsMerchantLeft).await.expect("it answers");
+    let report = verify(Scenario::NoProducts, Via::Url, Demand::AsMerchantLeft).await.expect("it answers");
     assert!(report.message.contains("no product in stock"), "{}", report.message);
-    let report = ask(Scenario::NoCashOnDelivery, Via::Url, Demand::AsMerchantLeft).await.expect("it sells");
+    let report = verify(Scenario::NoCashOnDelivery, Via::Url, Demand::AsMerchantLeft).await.expect("it sells");
     assert_eq!(report.payment_methods, ["bacs"]);
 }
 
 #[tokio::test]
 async fn the_url_is_used_where_it_leads_to_this_shop_and_the_proxy_elsewhere() {
-    let via = async |scenario| ask(scenario, Via::Auto, Demand::AsInstalled).await.expect("it sells").via;
+    let via = async |scenario| verify(scenario, Via::Auto, Demand::AsInstalled).await.expect("it sells").via;
     assert_eq!(via(Scenario::Sells).await, "url");
     assert_eq!(via(Scenario::AnotherShopByUrl).await, "proxy");
     let shop = Scripted::open(Scenario::Sells).await;
     let nowhere = Shop { url: "http://store-demo.invalid/".into(), ..shop.shop(Demand::AsInstalled) };
-    assert_eq!(shop.verifier(Via::Auto).ask(&nowhere).await.expect("it sells").via, "proxy");
+    assert_eq!(shop.verifier(Via::Auto).verify(&nowhere).await.expect("it sells").via, "proxy");
 }

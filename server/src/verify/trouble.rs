@@ -65,18 +65,18 @@ impl Trouble {
 
 /// How often a shop may stumble.
 #[derive(Debug)]
-pub struct Patience {
+pub struct RetryPolicy {
     next: Duration,
     wrong: u32,
 }
 
-impl Default for Patience {
+impl Default for RetryPolicy {
     fn default() -> Self {
         Self { next: PAUSES.0, wrong: 0 }
     }
 }
 
-impl Patience {
+impl RetryPolicy {
     /// How long to wait before the shop is asked again, `since` the first question; `None` when that is enough.
     pub fn after(&mut self, trouble: &Trouble, since: Duration) -> Option<Duration> {
         let pause = self.next;
@@ -96,13 +96,13 @@ mod tests {
     #[test]
     fn what_passes_has_a_minute_and_what_is_wrong_a_few_tries() {
         let (passing, wrong) = (Trouble::passing("GET /", "away"), Trouble::wrong("GET /", "empty"));
-        let (mut patience, mut since, mut asked) = (Patience::default(), Duration::ZERO, 1);
-        while let Some(pause) = patience.after(&passing, since) {
+        let (mut retry_policy, mut since, mut asked) = (RetryPolicy::default(), Duration::ZERO, 1);
+        while let Some(pause) = retry_policy.after(&passing, since) {
             (since, asked) = (since + pause, asked + 1);
         }
         assert!(since > Duration::from_secs(50) && since < PASSES_WITHIN && asked < 20, "{since:?} {asked}");
-        let mut patience = Patience::default();
-        let pauses: Vec<_> = std::iter::from_fn(|| patience.after(&wrong, Duration::ZERO)).collect();
+        let mut retry_policy = RetryPolicy::default();
+        let pauses: Vec<_> = std::iter::from_fn(|| retry_policy.after(&wrong, Duration::ZERO)).collect();
         assert_eq!(pauses, [1, 1, 1].map(Duration::from_secs));
     }
 

@@ -6,7 +6,7 @@ use storeplane_core::engine::Verification;
 use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::operation::Step;
 
-use crate::verify::{Patience, Report, Shop, Unverified};
+use crate::verify::{Report, RetryPolicy, Shop, Unverified};
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::StepError;
 
@@ -22,15 +22,15 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     }
     let (verifier, cluster) = (context.tools.verifier.clone(), context.tools.cluster.clone());
     let shop = Shop::of(&context.store);
-    let (began, mut patience, mut told) = (Instant::now(), Patience::default(), None);
+    let (began, mut retry_policy, mut told) = (Instant::now(), RetryPolicy::default(), None);
     loop {
-        let trouble = match context.unless_stopped(verifier.ask(&shop)).await? {
+        let trouble = match context.unless_stopped(verifier.verify(&shop)).await? {
             Ok(report) => return context.emit(vec![verified(&report)], None).await,
             Err(Unverified::Cluster(error)) => return Err(error.into()),
             Err(Unverified::Shop(trouble)) => trouble,
         };
         let failure = context.unless_stopped(cluster.masked(&shop.namespace, trouble.failure())).await?;
-        let Some(pause) = patience.after(&trouble, began.elapsed()) else { return Err(StepError::Failed(failure)) };
+        let Some(pause) = retry_policy.after(&trouble, began.elapsed()) else { return Err(StepError::Failed(failure)) };
         if told.as_ref() != Some(&failure.message) {
             told = Some(failure.message.clone());
             let event = NewEvent::new(EventType::Waiting, failure.message.clone());

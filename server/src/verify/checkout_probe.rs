@@ -6,21 +6,20 @@ use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 
 use super::Unverified;
-use super::way::{Answer, Question, Way};
+use super::transport::{Answer, Probe, Transport};
 
-pub(super) const PRODUCTS: Question = Question {
+pub(super) const PRODUCTS: Probe = Probe {
     name: "product list",
     key: "products_seconds",
     method: Method::GET,
     route: "products&type=simple&stock_status=instock&per_page=1",
 };
-const CART: Question = Question { name: "cart", key: "cart_seconds", method: Method::GET, route: "cart" };
-const ADD: Question =
-    Question { name: "cart with a product", key: "add_item_seconds", method: Method::POST, route: "cart/add-item" };
-const CHECKOUT: Question =
-    Question { name: "checkout", key: "checkout_seconds", method: Method::GET, route: "checkout" };
-const EMPTY: Question =
-    Question { name: "emptied cart", key: "remove_item_seconds", method: Method::POST, route: "cart/remove-item" };
+const CART: Probe = Probe { name: "cart", key: "cart_seconds", method: Method::GET, route: "cart" };
+const ADD: Probe =
+    Probe { name: "cart with a product", key: "add_item_seconds", method: Method::POST, route: "cart/add-item" };
+const CHECKOUT: Probe = Probe { name: "checkout", key: "checkout_seconds", method: Method::GET, route: "checkout" };
+const EMPTY: Probe =
+    Probe { name: "emptied cart", key: "remove_item_seconds", method: Method::POST, route: "cart/remove-item" };
 
 /// Cash on delivery, as WooCommerce names it.
 const CASH_ON_DELIVERY: &str = "cod";
@@ -51,9 +50,9 @@ pub struct Report {
 }
 
 impl Report {
-    fn note(&mut self, question: &Question, answer: &Answer) {
-        self.took.push((question.key, answer.took));
-        self.names.push(question.name);
+    fn note(&mut self, probe: &Probe, answer: &Answer) {
+        self.took.push((probe.key, answer.took));
+        self.names.push(probe.name);
     }
 
     /// How long all of it took.
@@ -61,25 +60,25 @@ impl Report {
         self.took.iter().map(|(_, took)| *took).sum()
     }
 
-    fn finish(mut self, way: &Way<'_>, what: &str) -> Self {
+    fn finish(mut self, transport: &Transport<'_>, what: &str) -> Self {
         let (names, seconds) = (self.names.join(", "), self.total().as_secs_f64());
-        self.message = format!("{what} (asked through {} for {names} in {seconds:.2} s)", way.name());
-        self.via = way.key();
+        self.message = format!("{what} (asked through {} for {names} in {seconds:.2} s)", transport.name());
+        self.via = transport.key();
         self
     }
 }
 
 /// One customer.
 struct Customer<'a> {
-    way: &'a Way<'a>,
+    transport: &'a Transport<'a>,
     token: Option<HeaderValue>,
     report: Report,
 }
 
 impl Customer<'_> {
-    async fn ask(&mut self, question: &Question, body: Option<Value>) -> Result<Answer, Unverified> {
-        let answer = self.way.ask(question, self.token.as_ref(), body).await?;
-        self.report.note(question, &answer);
+    async fn send(&mut self, probe: &Probe, body: Option<Value>) -> Result<Answer, Unverified> {
+        let answer = self.transport.send(probe, self.token.as_ref(), body).await?;
+        self.report.note(probe, &answer);
         if answer.token.is_some() {
             self.token.clone_from(&answer.token);
         }
@@ -88,8 +87,8 @@ impl Customer<'_> {
 }
 
 /// Goes on from the product list.
-pub(super) async fn walk(way: &Way<'_>, demand: Demand, first: Answer) -> Result<Report, Unverified> {
-    let mut customer = Customer { way, token: None, report: Report::default() };
+pub(super) async fn run(transport: &Transport<'_>, demand: Demand, first: Answer) -> Result<Report, Unverified> {
+    let mut customer = Customer { transport, token: None, report: Report::default() };
     customer.report.note(&PRODUCTS, &first);
     let Some(products) = first.json.as_array() else {
         return Err(first.wrong(&PRODUCTS, "The shop's product list is no list."));
@@ -98,26 +97,26 @@ pub(super) async fn walk(way: &Way<'_>, demand: Demand, first: Answer) -> Result
         return match demand {
             Demand::AsInstalled => Err(first.wrong(&PRODUCTS, "The shop has no product.")),
             Demand::AsMerchantLeft => {
-                Ok(customer.report.finish(way, "The shop answers; it has no product in stock to buy"))
+                Ok(customer.report.finish(transport, "The shop answers; it has no product in stock to buy"))
             }
         };
     };
     let id = product.get("id").and_then(Value::as_u64);
     let id = id.ok_or_else(|| first.wrong(&PRODUCTS, "The shop's product has no id."))?;
 
-    let cart = customer.ask(&CART, None).await?;
+    let cart = customer.send(&CART, None).await?;
     if customer.token.is_none() {
         return Err(cart.wrong(&CART, "The shop's cart has no Cart-Token."));
     }
-    let cart = customer.ask(&ADD, Some(json!({"id": id, "quantity": 1}))).await?;
+    let cart = customer.send(&ADD, Some(json!({"id": id, "quantity": 1}))).await?;
     let key = cart.json.pointer("/items/0/key").and_then(Value::as_str);
     let key = key.ok_or_else(|| cart.wrong(&ADD, "The product did not stay in the cart."))?.to_owned();
     customer.report.payment_methods = payment_methods(&cart, demand)?;
-    let checkout = customer.ask(&CHECKOUT, None).await?;
+    let checkout = customer.send(&CHECKOUT, None).await?;
     if checkout.json.get("status").and_then(Value::as_str) != Some(DRAFT) {
         return Err(checkout.wrong(&CHECKOUT, "The shop's checkout makes no draft of an order."));
     }
-    let cart = customer.ask(&EMPTY, Some(json!({"key": key}))).await?;
+    let cart = customer.send(&EMPTY, Some(json!({"key": key}))).await?;
     if cart.json.get("items_count").and_then(Value::as_u64) != Some(0) {
         return Err(cart.wrong(&EMPTY, "The cart could not be emptied."));
     }
@@ -125,7 +124,7 @@ pub(super) async fn walk(way: &Way<'_>, demand: Demand, first: Answer) -> Result
         Demand::AsInstalled => "The shop sells, and takes cash on delivery",
         Demand::AsMerchantLeft => "The shop sells",
     };
-    Ok(customer.report.finish(way, sells))
+    Ok(customer.report.finish(transport, sells))
 }
 
 fn payment_methods(cart: &Answer, demand: Demand) -> Result<Vec<String>, Unverified> {

@@ -15,17 +15,17 @@ use futures::future::{BoxFuture, Shared, WeakShared};
 
 /// Questions that are being answered.
 #[derive(Debug)]
-pub(super) struct Together<Q, A>(Arc<Mutex<HashMap<Q, Read<A>>>>)
+pub(super) struct SingleFlight<Q, A>(Arc<Mutex<HashMap<Q, Read<A>>>>)
 where
     A: Clone;
 
-impl<Q, A: Clone> Clone for Together<Q, A> {
+impl<Q, A: Clone> Clone for SingleFlight<Q, A> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<Q, A: Clone> Default for Together<Q, A> {
+impl<Q, A: Clone> Default for SingleFlight<Q, A> {
     fn default() -> Self {
         Self(Arc::default())
     }
@@ -38,9 +38,9 @@ struct Read<A: Clone> {
     answer: WeakShared<BoxFuture<'static, A>>,
 }
 
-impl<Q: Eq + Hash, A: Clone + Send + Sync + 'static> Together<Q, A> {
+impl<Q: Eq + Hash, A: Clone + Send + Sync + 'static> SingleFlight<Q, A> {
     /// The answer of a read that begins after this call: `read`, or somebody else's of the same question.
-    pub(super) fn ask(
+    pub(super) fn run(
         &self,
         question: Q,
         read: impl Future<Output = A> + Send + 'static,
@@ -95,29 +95,29 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_asks_at_once_shares_a_read_and_who_comes_later_does_not_hear_of_the_past() {
-        let (together, source) = (Together::default(), Source::default());
+        let (single_flight, source) = (SingleFlight::default(), Source::default());
         let ask = |question, after| {
-            let (together, read) = (&together, source.read());
+            let (single_flight, read) = (&single_flight, source.read());
             async move {
                 tokio::time::sleep(Duration::from_millis(after)).await;
-                together.ask(question, read).await
+                single_flight.run(question, read).await
             }
         };
         let answers = tokio::join!(ask("a", 0), ask("a", 100), ask("b", 300), ask("a", 500), ask("a", 900));
         assert_eq!(answers, (1, 3, 2, 3, 3), "one read for all who came while the first was under way");
-        assert_eq!(together.ask("a", source.read()).await, 4);
+        assert_eq!(single_flight.run("a", source.read()).await, 4);
     }
 
     #[tokio::test(start_paused = true)]
     async fn callers_who_go_away_leave_nothing_and_keep_nobody_waiting() {
-        let (together, source) = (Together::default(), Source::default());
-        let gone = tokio::time::timeout(Duration::from_millis(500), together.ask("a", source.read()));
-        let stays = together.ask("a", source.read());
+        let (single_flight, source) = (SingleFlight::default(), Source::default());
+        let gone = tokio::time::timeout(Duration::from_millis(500), single_flight.run("a", source.read()));
+        let stays = single_flight.run("a", source.read());
         let (gone, stays) = tokio::join!(gone, stays);
         assert!(gone.is_err());
         assert_eq!(stays, 1, "the same read, which goes on for who is left");
-        let _ = tokio::time::timeout(Duration::from_millis(500), together.ask("b", source.read())).await;
-        together.ask("c", source.read()).await;
-        assert_eq!(together.0.lock().unwrap().values().filter(|read| read.answer.upgrade().is_some()).count(), 0);
+        let _ = tokio::time::timeout(Duration::from_millis(500), single_flight.run("b", source.read())).await;
+        single_flight.run("c", source.read()).await;
+        assert_eq!(single_flight.0.lock().unwrap().values().filter(|read| read.answer.upgrade().is_some()).count(), 0);
     }
 }

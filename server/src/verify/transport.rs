@@ -14,7 +14,7 @@ use serde_json::Value;
 use tower::BoxError;
 
 use super::{Trouble, Unverified};
-use crate::kube::{Cluster, own_word};
+use crate::kube::{Cluster, api_server_error};
 
 /// Longest time for one request; a cold shop takes about one second.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -27,7 +27,7 @@ const CART_TOKEN: HeaderName = HeaderName::from_static("cart-token");
 
 /// Something to ask of the Store API.
 #[derive(Debug)]
-pub(super) struct Question {
+pub(super) struct Probe {
     /// What people call it, for example `product list`.
     pub(super) name: &'static str,
     /// Its key in an event's details.
@@ -37,7 +37,7 @@ pub(super) struct Question {
     pub(super) route: &'static str,
 }
 
-impl Question {
+impl Probe {
     /// Works whatever permalinks the merchant has chosen; `/wp-json/` does not.
     fn path(&self) -> String {
         format!("/index.php?rest_route=/wc/store/v1/{}", self.route)
@@ -62,8 +62,8 @@ pub(super) struct Answer {
 
 impl Answer {
     /// What is wrong about it, though it is an answer.
-    pub(super) fn wrong(&self, question: &Question, what: impl Into<String>) -> Unverified {
-        Unverified::Shop(Trouble::wrong(&question.line(), what).answered(self.status, &self.body))
+    pub(super) fn wrong(&self, probe: &Probe, what: impl Into<String>) -> Unverified {
+        Unverified::Shop(Trouble::wrong(&probe.line(), what).answered(self.status, &self.body))
     }
 }
 
@@ -91,7 +91,7 @@ pub(super) fn web() -> Web {
 
 /// How a shop is reached.
 #[derive(Debug)]
-pub(super) enum Way<'a> {
+pub(super) enum Transport<'a> {
     /// As its customers do.
     Url {
         /// The client.
@@ -108,7 +108,7 @@ pub(super) enum Way<'a> {
     },
 }
 
-impl Way<'_> {
+impl Transport<'_> {
     /// For people.
     pub(super) fn name(&self) -> &'static str {
         match self {
@@ -126,9 +126,9 @@ impl Way<'_> {
     }
 
     /// Asks a question of a cart's owner.
-    pub(super) async fn ask(
+    pub(super) async fn send(
         &self,
-        question: &Question,
+        probe: &Probe,
         token: Option<&HeaderValue>,
         body: Option<Value>,
     ) -> Result<Answer, Unverified> {
@@ -136,24 +136,25 @@ impl Way<'_> {
         let exchange = async {
             match self {
                 Self::Url { web, base } => {
-                    let request = request(base, question, token, body, Full::new)?;
+                    let request = request(base, probe, token, body, Full::new)?;
                     let sent = web.request(request).await;
-                    read(question, sent.map_err(|error| lost(question, &error))?).await
+                    read(probe, sent.map_err(|error| lost(probe, &error))?).await
                 }
                 Self::Proxy { cluster, namespace } => {
-                    let request = request("", question, token, body, ::kube::client::Body::from)?;
+                    let request = request("", probe, token, body, ::kube::client::Body::from)?;
                     let sent = cluster.ask_service(namespace, SERVICE, request).await.map_err(Unverified::Cluster)?;
-                    let (parts, body) = read(question, sent).await?;
-                    own_word(parts.status, &body).map_or(Ok((parts, body)), |error| Err(Unverified::Cluster(error)))
+                    let (parts, body) = read(probe, sent).await?;
+                    api_server_error(parts.status, &body)
+                        .map_or(Ok((parts, body)), |error| Err(Unverified::Cluster(error)))
                 }
             }
         };
         let exchanged = tokio::time::timeout(WITHIN, exchange).await.unwrap_or_else(|_| {
-            let what = format!("The shop did not answer the {} within {} s.", question.name, WITHIN.as_secs());
-            Err(Unverified::Shop(Trouble::passing(&question.line(), what)))
+            let what = format!("The shop did not answer the {} within {} s.", probe.name, WITHIN.as_secs());
+            Err(Unverified::Shop(Trouble::passing(&probe.line(), what)))
         });
         let (parts, body) = exchanged?;
-        let json = judge(question, &parts, &body).map_err(Unverified::Shop)?;
+        let json = judge(probe, &parts, &body).map_err(Unverified::Shop)?;
         let token = parts.headers.get(CART_TOKEN).cloned();
         Ok(Answer { json, token, took: began.elapsed(), status: parts.status, body })
     }
@@ -161,14 +162,14 @@ impl Way<'_> {
 
 fn request<B>(
     base: &str,
-    question: &Question,
+    probe: &Probe,
     token: Option<&HeaderValue>,
     body: Option<Value>,
     wrap: impl FnOnce(Bytes) -> B,
 ) -> Result<Request<B>, Unverified> {
     let mut builder = Request::builder()
-        .method(question.method.clone())
-        .uri(format!("{base}{}", question.path()))
+        .method(probe.method.clone())
+        .uri(format!("{base}{}", probe.path()))
         .header(ACCEPT, "application/json")
         .header(USER_AGENT, concat!("storeplane/", env!("CARGO_PKG_VERSION")));
     if let Some(token) = token {
@@ -179,19 +180,18 @@ fn request<B>(
         builder = builder.header(CONTENT_TYPE, "application/json");
     }
     let built = builder.body(wrap(bytes.unwrap_or_default().into()));
-    built.map_err(|error| {
-        Unverified::Shop(Trouble::wrong(&question.line(), format!("The shop cannot be asked: {error}.")))
-    })
+    built
+        .map_err(|error| Unverified::Shop(Trouble::wrong(&probe.line(), format!("The shop cannot be asked: {error}."))))
 }
 
-fn lost(question: &Question, error: &dyn std::error::Error) -> Unverified {
+fn lost(probe: &Probe, error: &dyn std::error::Error) -> Unverified {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let cause = causes.last().map(ToString::to_string).unwrap_or_default();
-    let what = format!("The shop gave no answer to the {}: {cause}.", question.name);
-    Unverified::Shop(Trouble::passing(&question.line(), what))
+    let what = format!("The shop gave no answer to the {}: {cause}.", probe.name);
+    Unverified::Shop(Trouble::passing(&probe.line(), what))
 }
 
-async fn read<B>(question: &Question, response: Response<B>) -> Result<(http::response::Parts, Bytes), Unverified>
+async fn read<B>(probe: &Probe, response: Response<B>) -> Result<(http::response::Parts, Bytes), Unverified>
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<BoxError>,
@@ -200,26 +200,26 @@ where
     match Limited::new(body, BODY_MAX).collect().await {
         Ok(body) => Ok((parts, body.to_bytes())),
         Err(error) if error.is::<LengthLimitError>() => {
-            let what = format!("The shop's answer to the {} has more than {} KiB.", question.name, BODY_MAX / 1024);
-            Err(Unverified::Shop(Trouble::wrong(&question.line(), what).answered(parts.status, b"")))
+            let what = format!("The shop's answer to the {} has more than {} KiB.", probe.name, BODY_MAX / 1024);
+            Err(Unverified::Shop(Trouble::wrong(&probe.line(), what).answered(parts.status, b"")))
         }
-        Err(error) => Err(lost(question, &*error)),
+        Err(error) => Err(lost(probe, &*error)),
     }
 }
 
 /// The answer's JSON, if it is one that the Store API gives.
-fn judge(question: &Question, parts: &http::response::Parts, body: &Bytes) -> Result<Value, Trouble> {
+fn judge(probe: &Probe, parts: &http::response::Parts, body: &Bytes) -> Result<Value, Trouble> {
     let status = parts.status;
     let header = |name| parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let wrong = |what: String| Trouble::wrong(&question.line(), what).answered(status, body);
-    let name = question.name;
+    let wrong = |what: String| Trouble::wrong(&probe.line(), what).answered(status, body);
+    let name = probe.name;
     if status.is_redirection() {
         let location = header(LOCATION).unwrap_or_default();
         return Err(wrong(format!("The shop sends whoever asks for the {name} to {location}.")));
     }
     if status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS) {
         let what = format!("The shop answered the {name} with status {}.", status.as_u16());
-        return Err(Trouble::passing(&question.line(), what).answered(status, body));
+        return Err(Trouble::passing(&probe.line(), what).answered(status, body));
     }
     if !status.is_success() {
         return Err(wrong(format!("The shop answered the {name} with status {}.", status.as_u16())));

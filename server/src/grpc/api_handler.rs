@@ -12,26 +12,26 @@ use tokio_util::task::TaskTracker;
 use tonic::{Request, Status};
 use tracing::{Instrument, Span};
 
+use super::single_flight::SingleFlight;
 use super::status;
-use super::together::Together;
 use crate::watch::Watches;
 
 /// Handles the RPCs of `storeplane.v1`.
 #[derive(Debug, Clone)]
-pub struct Edge {
+pub struct ApiHandler {
     pub(super) service: Service,
     pub(super) watches: Watches,
     /// Mutations that are going on.
     tasks: TaskTracker,
     pub(super) simulated: watch::Receiver<bool>,
-    pub(super) lists: Together<(Tenant, ListStoresRequest), Result<ListStoresResponse, Status>>,
+    pub(super) lists: SingleFlight<(Tenant, ListStoresRequest), Result<ListStoresResponse, Status>>,
 }
 
-impl Edge {
+impl ApiHandler {
     /// With what callers can do and what they can watch. `tasks` get what a shutdown must wait for; `simulated` says whether
     /// the cluster was seen to be.
     pub fn new(service: Service, watches: Watches, tasks: TaskTracker, simulated: watch::Receiver<bool>) -> Self {
-        Self { service, watches, tasks, simulated, lists: Together::default() }
+        Self { service, watches, tasks, simulated, lists: SingleFlight::default() }
     }
 
     /// Runs a mutation to its end, also when its caller goes away meanwhile: a transaction that is dropped half-way
@@ -50,7 +50,7 @@ impl Edge {
     }
 }
 
-/// The caller that the door let in.
+/// The caller that was authenticated.
 pub(super) fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
     request.extensions().get::<Caller>().cloned().ok_or_else(|| {
         tracing::error!("a handler was called without a caller");
