@@ -157,6 +157,14 @@ impl StoreService for Played {
         Ok(Response::new(store))
     }
 
+    async fn get_store_resources(&self, _: Request<v1::GetStoreResourcesRequest>) -> Answer<v1::StoreResources> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn get_store_logs(&self, _: Request<v1::GetStoreLogsRequest>) -> Answer<v1::StoreLogs> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn watch_store(&self, request: Request<v1::WatchStoreRequest>) -> Answer<Updates> {
         let request = request.into_inner();
         let act = self.next(|asked| asked.watches.push(request.clone()));
@@ -166,7 +174,8 @@ impl StoreService for Played {
         };
         let events = sequences.into_iter().map(|sequence| (Update::Event(event(sequence)), sequence));
         let updates = [(Update::Snapshot(store(&request.store_id)), request.after_sequence)].into_iter().chain(events);
-        let told = updates.map(|(update, sequence)| Ok(v1::WatchStoreResponse { update: Some(update), sequence }));
+        let told = updates
+            .map(|(update, sequence)| Ok(v1::WatchStoreResponse { update: Some(update), sequence, store: None }));
         Ok(Response::new(stream::iter(told.collect::<Vec<_>>()).chain(self.end(*then)).boxed()))
     }
 
@@ -197,7 +206,8 @@ impl StoreService for Played {
         let snapshot = cursor.is_empty().then(|| (Update::Snapshot(store("tea")), String::new()));
         let events = sequences.into_iter().map(|sequence| (Update::Event(event(sequence)), sequence.to_string()));
         let told = snapshot.into_iter().chain(events);
-        let told = told.map(|(update, cursor)| Ok(v1::WatchStoresResponse { update: Some(update), cursor }));
+        let told =
+            told.map(|(update, cursor)| Ok(v1::WatchStoresResponse { update: Some(update), cursor, store: None }));
         Ok(Response::new(stream::iter(told.collect::<Vec<_>>()).chain(self.end(*then)).boxed()))
     }
 }

@@ -9,6 +9,7 @@ use storeplane_core::validate::Check;
 use storeplane_proto::v1::operation_service_server::OperationService;
 use storeplane_proto::v1::{
     CancelOperationRequest, GetOperationRequest, ListOperationsRequest, ListOperationsResponse, Operation,
+    WaitOperationRequest,
 };
 use tonic::{Request, Response, Status};
 
@@ -48,9 +49,13 @@ impl OperationService for ApiHandler {
         }))
     }
 
+    async fn wait_operation(&self, _request: Request<WaitOperationRequest>) -> Result<Response<Operation>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
     async fn cancel_operation(&self, request: Request<CancelOperationRequest>) -> Result<Response<Operation>, Status> {
         let (caller, service) = (caller(&request)?, self.service.clone());
-        let CancelOperationRequest { operation_id, request_id } = request.into_inner();
+        let CancelOperationRequest { operation_id, request_id, .. } = request.into_inner();
         let trace = trace::current();
         let operation = self.finish(async move {
             match CancelOperation::check(&operation_id, &request_id) {

@@ -72,6 +72,7 @@ fn engine(engine: &Engine) -> v1::Engine {
         name: engine.name.clone(),
         chart_version: engine.versions.chart.clone(),
         app_version: engine.versions.app.clone(),
-        plans: engine.plans.iter().map(|plan| plan.name.clone()).collect(),
+        plans: engine.plans.iter().map(|plan| v1::Plan { name: plan.name.clone(), ..v1::Plan::default() }).collect(),
+        default_plan: engine.plans.first().map(|plan| plan.name.clone()).unwrap_or_default(),
     }
 }

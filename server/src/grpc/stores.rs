@@ -8,9 +8,9 @@ use storeplane_core::query::StoreQuery;
 use storeplane_core::service::Service;
 use storeplane_proto::v1::store_service_server::StoreService;
 use storeplane_proto::v1::{
-    CreateStoreRequest, DeleteStoreRequest, GetStoreCredentialsRequest, GetStoreRequest, ListStoresRequest,
-    ListStoresResponse, RetryStoreRequest, Store, StoreCredentials, WatchStoreRequest, WatchStoreResponse,
-    WatchStoresRequest, WatchStoresResponse,
+    CreateStoreRequest, DeleteStoreRequest, GetStoreCredentialsRequest, GetStoreLogsRequest, GetStoreRequest,
+    GetStoreResourcesRequest, ListStoresRequest, ListStoresResponse, RetryStoreRequest, Store, StoreCredentials,
+    StoreLogs, StoreResources, WatchStoreRequest, WatchStoreResponse, WatchStoresRequest, WatchStoresResponse,
 };
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
@@ -99,7 +99,7 @@ impl StoreService for ApiHandler {
         note_store(&request.store_id);
         let trace = trace::current();
         let store = self.finish(async move {
-            let DeleteStoreRequest { store_id, etag, request_id, uid } = request;
+            let DeleteStoreRequest { store_id, etag, request_id, uid, force: _ } = request;
             match StoreCommand::check("DeleteStore", &store_id, &uid, &etag, &request_id) {
                 Ok(command) => service.delete(&caller, trace, command).await,
                 Err(refusal) => service.audited(&caller, Action::DeleteStore, &store_id, Err(refusal.into())).await,
@@ -114,13 +114,21 @@ impl StoreService for ApiHandler {
         note_store(&request.store_id);
         let trace = trace::current();
         let store = self.finish(async move {
-            let RetryStoreRequest { store_id, request_id } = request;
-            match StoreCommand::check("RetryStore", &store_id, "", "", &request_id) {
+            let RetryStoreRequest { store_id, request_id, etag, uid } = request;
+            match StoreCommand::check("RetryStore", &store_id, &uid, &etag, &request_id) {
                 Ok(command) => service.retry(&caller, trace, command).await,
                 Err(refusal) => service.audited(&caller, Action::RetryStore, &store_id, Err(refusal.into())).await,
             }
         });
         Ok(Response::new(convert::store(store.await?)))
+    }
+
+    async fn get_store_resources(&self, _request: Request<GetStoreResourcesRequest>) -> Answer<StoreResources> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn get_store_logs(&self, _request: Request<GetStoreLogsRequest>) -> Answer<StoreLogs> {
+        Err(Status::unimplemented("not yet"))
     }
 
     type WatchStoreStream = Updates<WatchStoreResponse>;

@@ -86,7 +86,7 @@ fn store_response(StoreUpdate { update, sequence }: StoreUpdate) -> WatchStoreRe
         Update::CaughtUp => Message::CaughtUp(WatchCaughtUp {}),
         Update::Heartbeat(at) => Message::Heartbeat(WatchHeartbeat { time: Some(convert::timestamp(at)) }),
     };
-    WatchStoreResponse { update: Some(update), sequence }
+    WatchStoreResponse { update: Some(update), sequence, store: None }
 }
 
 fn stores_response(StoresUpdate { update, cursor }: StoresUpdate) -> WatchStoresResponse {
@@ -97,7 +97,7 @@ fn stores_response(StoresUpdate { update, cursor }: StoresUpdate) -> WatchStores
         Update::CaughtUp => Message::CaughtUp(WatchCaughtUp {}),
         Update::Heartbeat(at) => Message::Heartbeat(WatchHeartbeat { time: Some(convert::timestamp(at)) }),
     };
-    WatchStoresResponse { update: Some(update), cursor: cursor.map(opaque::cursor).unwrap_or_default() }
+    WatchStoresResponse { update: Some(update), cursor: cursor.map(opaque::cursor).unwrap_or_default(), store: None }
 }
 
 fn ended(end: &WatchEnd) -> Status {

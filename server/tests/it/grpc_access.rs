@@ -135,9 +135,9 @@ async fn every_refused_mutation_leaves_one_audit_record() {
 
     let bad = DeleteStoreRequest { store_id: "a".into(), request_id: request_id(), ..Default::default() };
     assert_eq!(stores.delete_store(bad).await.unwrap_err().code(), Code::InvalidArgument);
-    let bad = RetryStoreRequest { store_id: "b".into(), request_id: request_id() };
+    let bad = RetryStoreRequest { store_id: "b".into(), request_id: request_id(), ..Default::default() };
     assert_eq!(stores.retry_store(bad).await.unwrap_err().code(), Code::InvalidArgument);
-    let bad = CancelOperationRequest { operation_id: "c".into(), request_id: request_id() };
+    let bad = CancelOperationRequest { operation_id: "c".into(), request_id: request_id(), ..Default::default() };
     assert_eq!(operations.cancel_operation(bad).await.unwrap_err().code(), Code::InvalidArgument);
     let bad = storeplane_proto::v1::CreateStoreRequest { cleanup_policy: 7, ..Api::wanted("d") };
     assert_eq!(lab.api.create(bad).await.unwrap_err().code(), Code::InvalidArgument);

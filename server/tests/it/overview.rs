@@ -171,11 +171,11 @@ async fn the_engines_on_offer_are_listed_the_default_one_first() {
     let lab = edge().await;
     let engines = lab.api.platform.clone().list_engines(ListEnginesRequest {}).await.unwrap().into_inner().engines;
     let woocommerce = &engines[0];
-    assert_eq!((woocommerce.name.as_str(), woocommerce.plans[0].as_str()), ("woocommerce", "small"));
+    assert_eq!((woocommerce.name.as_str(), woocommerce.plans[0].name.as_str()), ("woocommerce", "small"));
     let store = lab.api.create(Api::wanted(&fresh("tea"))).await.unwrap();
     let versions = store.versions.unwrap();
     assert_eq!((&woocommerce.chart_version, &woocommerce.app_version), (&versions.chart, &versions.app));
-    assert_eq!((store.engine, store.plan), (woocommerce.name.clone(), woocommerce.plans[0].clone()));
+    assert_eq!((store.engine, store.plan), (woocommerce.name.clone(), woocommerce.plans[0].name.clone()));
 }
 
 /// 10,000 stores of the tenant and as many of another, each with 10 events; most of them ready, some at work, some failed.

@@ -149,13 +149,13 @@ function CreateForm() {
               <Radio.Group
                 label="Plan"
                 name="plan"
-                value={draft.plan || (engine?.plans[0] ?? '')}
+                value={draft.plan || (engine?.defaultPlan ?? '')}
                 onChange={(plan) => change({ plan })}
                 error={errorOf('plan')}
               >
                 <Group mt={6} mih={24}>
                   {engine?.plans.map((plan) => (
-                    <Radio key={plan} value={plan} label={plan} />
+                    <Radio key={plan.name} value={plan.name} label={plan.name} />
                   ))}
                 </Group>
               </Radio.Group>
