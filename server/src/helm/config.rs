@@ -18,7 +18,7 @@ pub struct HelmConfig {
     pub kube_context: Option<String>,
     /// Where each run gets a directory of its own, which is gone after it. Several servers may share it.
     pub home: PathBuf,
-    /// From SIGTERM to SIGKILL. SingleFlight with a run's `silence` it must be shorter than a lease.
+    /// From SIGTERM to SIGKILL. Together with a run's `silence` it must be shorter than a lease.
     pub grace: Duration,
     /// How long `helm version` may take.
     pub version_timeout: Duration,

@@ -26,7 +26,7 @@ pub(super) struct ProcessLimiter {
 pub(super) struct Permit {
     limiter: Arc<ProcessLimiter>,
     _release: OwnedMutexGuard<()>,
-    _permit: OwnedSemaphorePermit,
+    _slot: OwnedSemaphorePermit,
 }
 
 impl ProcessLimiter {
@@ -45,7 +45,7 @@ impl ProcessLimiter {
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
         let running = self.running.fetch_add(1, Ordering::Relaxed) + 1;
         self.peak.fetch_max(running, Ordering::Relaxed);
-        Some(Permit { limiter: Arc::clone(self), _release: release, _permit: permit })
+        Some(Permit { limiter: Arc::clone(self), _release: release, _slot: permit })
     }
 
     fn lock_of(&self, release: &Release) -> Arc<AsyncMutex<()>> {

@@ -1,4 +1,4 @@
-//! One operation, from its claim to its end: run_steps through its steps, or back through their undo.
+//! One operation, from its claim to its end: forward through its steps, or back through their undo.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The worker: takes up operations, executions their steps, and is the only caller of helm.
+//! The worker: claims operations, executes their steps, and is the only caller of helm.
 //!
 //! - [`Worker`] (here): claims what waits, holds the leases, hands on what is left when it stops.
 //! - `leases`: which operations are held; renewed together, lost together with the database.

@@ -40,7 +40,7 @@ pub(super) enum RetryLimit {
     Bounded,
 }
 
-/// RetryLimit of a step that fails for an unknown reason.
+/// Attempts of a step that fails for an unknown reason.
 pub(super) const FEW: u32 = 3;
 
 impl From<ClusterError> for StepError {
