@@ -17,6 +17,7 @@ impl MigratorTrait for Migrator {
             Box::new(Sql { name: "m0001_stores", up: include_str!("m0001_stores.sql") }),
             Box::new(Sql { name: "m0002_retention", up: include_str!("m0002_retention.sql") }),
             Box::new(Sql { name: "m0003_overview", up: include_str!("m0003_overview.sql") }),
+            Box::new(Sql { name: "m0004_conditions", up: include_str!("m0004_conditions.sql") }),
         ]
     }
 }

@@ -9,6 +9,7 @@
 
 pub mod audit;
 pub mod command;
+pub mod condition;
 pub mod engine;
 pub mod error;
 pub mod event;

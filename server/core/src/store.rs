@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use crate::condition::Condition;
 use crate::error::DomainError;
 use crate::failure::Failure;
 use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
@@ -123,6 +124,10 @@ pub struct Store {
     pub placement: Placement,
     /// How it is doing.
     pub state: State,
+    /// When it entered that state.
+    pub state_changed_at: OffsetDateTime,
+    /// What else is known of it, at most one of each kind.
+    pub conditions: Vec<Condition>,
     /// The step of the operation that is going on.
     pub step: Option<Step>,
     /// Why it is failed or degraded, or what it waits for.
@@ -152,6 +157,9 @@ impl Store {
     pub fn move_to(&mut self, next: State, now: OffsetDateTime) -> Result<(), DomainError> {
         if !self.state.may_become(next) {
             return Err(DomainError::IllegalMove { from: self.state, to: next });
+        }
+        if next != self.state {
+            self.state_changed_at = now;
         }
         self.state = next;
         if next.is_settled() {

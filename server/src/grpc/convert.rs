@@ -1,6 +1,7 @@
 //! Between the domain and the messages of `storeplane.v1`. Nothing is decided here.
 
 use prost_types::Timestamp;
+use storeplane_core::condition::{Condition, ConditionStatus};
 use storeplane_core::event::Event;
 use storeplane_core::failure::Failure;
 use storeplane_core::operation::{Operation, OperationKind, OperationState};
@@ -83,13 +84,28 @@ pub(super) fn store(store: Store) -> v1::Store {
         store_id: store.id.into(),
         namespace: store.placement.namespace,
         host: store.placement.host,
-        state_time: None,
-        conditions: Vec::new(),
+        state_time: Some(timestamp(store.state_changed_at)),
+        conditions: store.conditions.into_iter().map(condition).collect(),
         display_name: store.spec.display_name,
         engine: store.spec.engine,
         plan: store.spec.plan,
         admin_email: store.spec.admin_email,
         versions: Some(v1::StoreVersions { chart: store.versions.chart, app: store.versions.app }),
+    }
+}
+
+fn condition(condition: Condition) -> v1::Condition {
+    v1::Condition {
+        r#type: condition.kind.as_str().to_owned(),
+        status: match condition.status {
+            ConditionStatus::True => v1::ConditionStatus::True,
+            ConditionStatus::False => v1::ConditionStatus::False,
+            ConditionStatus::Unknown => v1::ConditionStatus::Unknown,
+        }
+        .into(),
+        reason: condition.reason,
+        message: condition.message,
+        last_transition_time: Some(timestamp(condition.since)),
     }
 }
 

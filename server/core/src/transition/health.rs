@@ -111,8 +111,10 @@ mod tests {
         let [event] = &degraded.events[..] else { panic!("one event") };
         assert_eq!((event.details["state"].as_str(), event.details["reason"].as_str()), ("DEGRADED", "CRASH_LOOP"));
 
-        let Change { store, operation, .. } = degraded;
+        let Change { mut store, operation, .. } = degraded;
+        store.state_changed_at = NOW - time::Duration::HOUR;
         let healthy = apply_health(&Snapshot { store, operation }, &Health::Healthy);
+        assert_eq!(healthy.store.state_changed_at, NOW);
         assert_eq!((healthy.store.state, healthy.store.failure), (State::Ready, None));
         assert_eq!(healthy.events[0].details["state"], "READY");
     }

@@ -109,6 +109,8 @@ pub fn create(new: NewStore<'_>, request: &Request<'_>) -> Change {
         tenant,
         spec: new.spec,
         state: State::Provisioning,
+        state_changed_at: request.now,
+        conditions: Vec::new(),
         step: None,
         failure: None,
         versions: new.engine.versions.clone(),

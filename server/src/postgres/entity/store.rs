@@ -19,6 +19,9 @@ pub struct Model {
     pub release: String,
     pub host: String,
     pub state: String,
+    pub state_changed_at: TimeDateTimeWithTimeZone,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub conditions: Json,
     pub step: Option<String>,
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub failure: Option<Json>,

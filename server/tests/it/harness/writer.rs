@@ -101,6 +101,8 @@ impl Writer {
             },
             placement: Placement::new(&id, &tenant, "shops.test"),
             state: State::Ready,
+            state_changed_at: now,
+            conditions: Vec::new(),
             step: None,
             failure: None,
             versions: Versions::default(),

@@ -1,0 +1,105 @@
+//! Conditions: what else is known of a store beside its state, as Kubernetes conditions are.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::store::Store;
+
+/// One aspect of a store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    /// Which aspect.
+    pub kind: ConditionKind,
+    /// Whether it holds.
+    pub status: ConditionStatus,
+    /// A stable `UPPER_SNAKE` word, else empty.
+    #[serde(default)]
+    pub reason: String,
+    /// The same in one sentence. Holds no secret.
+    #[serde(default)]
+    pub message: String,
+    /// When the status last changed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub since: OffsetDateTime,
+}
+
+/// Aspects of a store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConditionKind {
+    /// The shop answers at its public URL: DNS, certificate and ingress work.
+    PubliclyReachable,
+    /// A kind that only a newer server knows; kept as it is.
+    #[serde(untagged)]
+    Other(String),
+}
+
+impl ConditionKind {
+    /// The wire form.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::PubliclyReachable => "PubliclyReachable",
+            Self::Other(kind) => kind,
+        }
+    }
+}
+
+/// Whether a condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConditionStatus {
+    /// It does.
+    True,
+    /// It does not.
+    False,
+    /// Nobody could tell, or a newer server knows another status.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Store {
+    /// Sets one condition. `since` is taken over only if the status changed.
+    pub fn set_condition(&mut self, condition: Condition) {
+        set(&mut self.conditions, condition);
+    }
+}
+
+fn set(conditions: &mut Vec<Condition>, condition: Condition) {
+    match conditions.iter_mut().find(|known| known.kind == condition.kind) {
+        Some(known) if known.status == condition.status => *known = Condition { since: known.since, ..condition },
+        Some(known) => *known = condition,
+        None => conditions.push(condition),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn only_a_new_status_changes_the_time() {
+        let start = OffsetDateTime::UNIX_EPOCH;
+        let mut conditions = Vec::new();
+        let mut set = |status, reason: &str, seconds| {
+            let (kind, since) = (ConditionKind::PubliclyReachable, start + Duration::seconds(seconds));
+            set(&mut conditions, Condition { kind, status, reason: reason.into(), message: String::new(), since });
+            let [condition] = &conditions[..] else { panic!("one condition") };
+            (condition.reason.clone(), (condition.since - start).whole_seconds())
+        };
+        assert_eq!(set(ConditionStatus::False, "DNS_MISSING", 1), ("DNS_MISSING".into(), 1));
+        assert_eq!(set(ConditionStatus::False, "CERTIFICATE_INVALID", 2), ("CERTIFICATE_INVALID".into(), 1));
+        assert_eq!(set(ConditionStatus::True, "", 3), (String::new(), 3));
+    }
+
+    #[test]
+    fn kinds_and_statuses_of_a_newer_server_are_read() {
+        let written = json!({"kind": "BackedUp", "status": "Perhaps", "since": "2026-11-25T00:00:00Z", "more": 1});
+        let condition: Condition = serde_json::from_value(written).expect("readable");
+        assert_eq!((condition.kind.as_str(), condition.status), ("BackedUp", ConditionStatus::Unknown));
+        assert_eq!(serde_json::to_value(&condition).expect("writable")["kind"], "BackedUp");
+        let known = serde_json::to_value(ConditionKind::PubliclyReachable).expect("writable");
+        assert_eq!(known, "PubliclyReachable");
+        assert_eq!(serde_json::from_value::<ConditionKind>(known).ok(), Some(ConditionKind::PubliclyReachable));
+    }
+}
