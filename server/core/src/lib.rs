@@ -22,6 +22,7 @@ pub mod operation;
 pub mod overview;
 pub mod ports;
 pub mod query;
+mod reason;
 pub mod service;
 pub mod store;
 pub mod transition;
