@@ -5,7 +5,7 @@
 //! - [`postgres`]: everything that outlives the process. [`watch`]: events to watchers.
 //! - [`worker`]: walks operations; the only caller of [`helm`] and [`verify`]. [`reconciler`]: compares stores with the cluster.
 //!   Both ask [`kube`].
-//! - [`telemetry`]: log and traces. [`system`]: clock and random source. [`secret`]: texts that do not print. `backoff`: waits.
+//! - [`telemetry`]: log and traces. [`system`]: clock and random source. [`secret`]: texts that do not print. `backoff`: waits. `redact`: masks secrets in texts.
 //! - [`failpoints`]: where tests hold the worker; nothing in a release.
 //!
 //! What is decided is decided in `storeplane_core`; here is what it takes to do it.
@@ -21,6 +21,7 @@ pub mod http;
 pub mod kube;
 pub mod postgres;
 pub mod reconciler;
+mod redact;
 pub mod secret;
 pub mod system;
 pub mod telemetry;

@@ -8,9 +8,9 @@ use super::{
     known,
     process::Lost,
     protocol::{KillReason, Report},
-    redact::redact,
     version::HelmVersion,
 };
+use crate::redact::redact;
 use storeplane_core::failure::truncate;
 
 /// Lines of helm's output that an error keeps.

@@ -11,7 +11,7 @@
 //! - `process`: the server's side of a run; `protocol`: what both sides say.
 //! - `supervisor` with `inbox`, `stream`, `capture` and `descendants`: the process that ends helm when the
 //!   server dies, asks for it, or says no more that the lease is renewed; `exec`: helm dies with its supervisor.
-//! - `classify`, `known`, `error`, `redact`: what a failure means and what is shown of it.
+//! - `classify`, `known`, `error`: what a failure means.
 //!
 //! To add a known error text: put what helm wrote to its standard error into `samples/helm3/` or `samples/helm4/`,
 //! named after the case, add the telling part to the table in `known`, and accept the new lines of its snapshot.
@@ -29,7 +29,6 @@ mod known;
 mod process;
 mod process_limiter;
 mod protocol;
-mod redact;
 mod runner;
 mod scratch_dirs;
 mod stream;

@@ -7,6 +7,8 @@ use ::kube::core::Status;
 use ::kube::runtime::watcher;
 use storeplane_core::failure::{DETAIL_LINE_MAX, Failure, Reason, truncate};
 
+use crate::redact::redact;
+
 /// What went wrong, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ClusterErrorKind {
@@ -50,7 +52,8 @@ pub struct ClusterError {
 
 impl ClusterError {
     pub(super) fn new(kind: ClusterErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: truncate(message.into(), DETAIL_LINE_MAX), retry_after: None, details: Vec::new() }
+        let message = truncate(redact(&message.into(), []), DETAIL_LINE_MAX);
+        Self { kind, message, retry_after: None, details: Vec::new() }
     }
 
     pub(super) fn with_details(mut self, details: Vec<String>) -> Self {

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use storeplane_core::failure::{Failure, Reason, truncate};
+use storeplane_core::failure::Reason;
 
-/// Longest part of an answer's body that is shown, in bytes.
-const EXCERPT: usize = 300;
+use crate::redact::Unmasked;
+
 /// How long what passes by itself is borne with: pods that have just become ready answer late, or not all of them.
 const PASSES_WITHIN: Duration = Duration::from_mins(1);
 /// How often a wrong answer is heard before it is believed.
@@ -26,13 +26,13 @@ pub struct Trouble {
     /// The request, for example `GET /index.php?rest_route=/wc/store/v1/cart`.
     request: String,
     status: Option<StatusCode>,
-    excerpt: String,
+    body: String,
 }
 
 impl Trouble {
     /// Something that may pass by itself.
     pub(super) fn passing(request: &str, what: impl Into<String>) -> Self {
-        Self { passing: true, what: what.into(), request: request.into(), status: None, excerpt: String::new() }
+        Self { passing: true, what: what.into(), request: request.into(), status: None, body: String::new() }
     }
 
     /// Something that does not.
@@ -43,9 +43,9 @@ impl Trouble {
     /// The same with the answer.
     pub(super) fn answered(mut self, status: StatusCode, body: &[u8]) -> Self {
         self.status = Some(status);
-        let text = String::from_utf8_lossy(body.get(..EXCERPT * 4).unwrap_or(body)).replace(char::is_control, " ");
+        let text = String::from_utf8_lossy(body).replace(char::is_control, " ");
         let words: Vec<_> = text.split_whitespace().collect();
-        self.excerpt = truncate(words.join(" "), EXCERPT);
+        self.body = words.join(" ");
         self
     }
 
@@ -54,12 +54,12 @@ impl Trouble {
         self.passing
     }
 
-    /// The cause in the form that everybody sees. Its details come from the shop: mask them.
-    pub fn failure(&self) -> Failure {
+    /// The cause. Its details come from the shop, so they are masked before they are cut.
+    pub(crate) fn failure(&self) -> Unmasked {
         let status = self.status.map(|status| format!("status: {status}"));
-        let body = (!self.excerpt.is_empty()).then(|| format!("body: {}", self.excerpt));
+        let body = (!self.body.is_empty()).then(|| format!("body: {}", self.body));
         let details = [Some(format!("request: {}", self.request)), status, body];
-        Failure::new(Reason::VerificationFailed, self.what.clone()).with_details(details.into_iter().flatten())
+        Unmasked::new(Reason::VerificationFailed, self.what.clone()).with_details(details.into_iter().flatten())
     }
 }
 
@@ -107,10 +107,10 @@ mod tests {
     }
 
     #[test]
-    fn an_excerpt_is_one_short_line() {
+    fn body_is_shown_as_one_short_line() {
         let body = format!("<html>\n\t<b>\u{7}{}", "ä".repeat(5000));
-        let failure = Trouble::wrong("GET /", "no JSON").answered(StatusCode::OK, body.as_bytes()).failure();
+        let failure = Trouble::wrong("GET /", "no JSON").answered(StatusCode::OK, body.as_bytes()).failure().masked([]);
         assert_eq!(failure.details[..2], ["request: GET /", "status: 200 OK"]);
-        assert!(failure.details[2].starts_with("body: <html> <b> ä") && failure.details[2].len() < 320);
+        assert!(failure.details[2].starts_with("body: <html> <b> ä") && failure.details[2].len() <= 500);
     }
 }

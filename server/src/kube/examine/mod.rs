@@ -57,7 +57,7 @@ impl Cluster {
         }
         let facts = release_trouble(expected, snapshot.release).into_iter();
         let facts = facts.chain(secret_trouble(expected, &snapshot.missing_secrets));
-        match diagnose(&snapshot.objects, facts.collect()) {
+        match diagnose(&snapshot.objects, facts.map(Into::into).collect()) {
             Diagnosis::Healthy => Examined::Healthy,
             Diagnosis::Settling(failure) => Examined::Settling(self.masked(namespace, failure).await),
             Diagnosis::Unhealthy(mut failure, log) => {

@@ -6,6 +6,7 @@ use storeplane_core::failure::{DETAIL_LINE_MAX, truncate};
 
 use crate::kube::cluster::Cluster;
 use crate::kube::error::ClusterError;
+use crate::redact::plain;
 
 /// Whether a namespace is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +53,7 @@ fn blocked_by(namespace: &Namespace) -> Vec<String> {
     });
     let told = told.filter_map(|condition| condition.message.clone());
     let own = own_finalizers(&namespace.metadata);
-    told.chain(own).map(|line| truncate(line, DETAIL_LINE_MAX)).collect()
+    told.chain(own).map(|line| truncate(plain(&line), DETAIL_LINE_MAX)).collect()
 }
 
 fn own_finalizers(metadata: &ObjectMeta) -> impl Iterator<Item = String> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use storeplane_core::failure::{Failure, Reason};
+use storeplane_core::failure::Reason;
 use tokio::time::Instant;
 
 use super::GracePeriods;
@@ -44,8 +44,8 @@ impl FailureDetector {
     }
 
     /// True when this was not what was said last.
-    pub(super) fn is_news(&mut self, failure: &Failure) -> bool {
-        let new = Some((failure.reason, failure.message.clone()));
+    pub(super) fn is_news(&mut self, reason: Reason, message: &str) -> bool {
+        let new = Some((reason, message.to_owned()));
         let other = self.reported != new;
         self.reported = new;
         other
@@ -80,7 +80,9 @@ impl FailureDetector {
         }
         let first = findings.iter().position(|finding| worth_saying(finding) <= now);
         let verdict = match first.and_then(|first| findings.into_iter().nth(first)) {
-            Some(finding) if self.is_news(&finding.failure) => Verdict::Waiting(finding),
+            Some(finding) if self.is_news(finding.failure.reason, &finding.failure.message) => {
+                Verdict::Waiting(finding)
+            }
             _ => Verdict::Unchanged,
         };
         (verdict, next)
@@ -101,9 +103,10 @@ impl FailureDetector {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redact::Unmasked;
 
     fn finding(reason: Reason, grace: GracePeriod) -> Finding {
-        let failure = Failure::new(reason, format!("{grace:?}"));
+        let failure = Unmasked::new(reason, format!("{grace:?}"));
         Finding { failure, grace, rank: 0, subject: "Pod a".into(), log: None }
     }
 

@@ -1,10 +1,11 @@
 //! How a release that was ready once is doing now: one look at it, and the same causes by which a rollout fails.
 
-use storeplane_core::failure::{Failure, Reason};
+use storeplane_core::failure::Reason;
 
 use super::explain::{self, Finding, GracePeriod, LogSource};
 use super::readiness::{Serving, claim_is_lost};
 use super::snapshot::Snapshot;
+use crate::redact::Unmasked;
 
 /// A workload's own shortfall comes after all that may explain it.
 const AFTER_ALL: u8 = 30;
@@ -15,13 +16,13 @@ pub(in crate::kube) enum Diagnosis {
     /// All of it serves.
     Healthy,
     /// Less than all of it serves, and nothing stands in the way of the rest: it may just be starting.
-    Settling(Failure),
+    Settling(Unmasked),
     /// Something is wrong, or nothing of it serves. Whose log tells more.
-    Unhealthy(Failure, Option<LogSource>),
+    Unhealthy(Unmasked, Option<LogSource>),
 }
 
 /// `facts` are failures that were found without looking at workloads: a missing release, missing Secrets.
-pub(in crate::kube) fn diagnose(snapshot: &Snapshot, facts: Vec<Failure>) -> Diagnosis {
+pub(in crate::kube) fn diagnose(snapshot: &Snapshot, facts: Vec<Unmasked>) -> Diagnosis {
     let serving = serving(snapshot);
     let lost = snapshot.claims.iter().any(claim_is_lost);
     let worst = serving.iter().map(|(serving, _)| *serving).max().unwrap_or(Serving::Not);
@@ -108,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_fact_is_the_cause_and_what_follows_from_it_is_told() {
-        let fact = Failure::new(Reason::ReleaseMissing, "gone");
+        let fact = Unmasked::new(Reason::ReleaseMissing, "gone");
         let Diagnosis::Unhealthy(failure, None) = diagnose(&shop(1, 0, &json!([])), vec![fact]) else {
             panic!("unhealthy")
         };

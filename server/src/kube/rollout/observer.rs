@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use storeplane_core::failure::Failure;
 use tokio::time::Instant;
 
 use super::failure_detector::{FailureDetector, Verdict};
@@ -149,7 +148,7 @@ impl Observer {
             return;
         }
         let failure = error.failure();
-        if now - outage.since >= REPORTED_AFTER && self.detector.is_news(&Failure::new(failure.reason, "")) {
+        if now - outage.since >= REPORTED_AFTER && self.detector.is_news(failure.reason, "") {
             self.updates.push_back(Ok(RolloutUpdate::Waiting(failure)));
         }
         let pause = self.backoff.next();

@@ -7,6 +7,7 @@ use storeplane_core::failure::truncate;
 
 use super::snapshot::Snapshot;
 use super::{ResourceKind, ResourceStatus};
+use crate::redact::plain;
 
 /// Longest state of a resource, in bytes; controllers' words are shorter.
 const PHASE_MAX: usize = 100;
@@ -113,13 +114,13 @@ fn workload(kind: ResourceKind, name: Option<String>, ready: i32, desired: i32) 
 fn claim(object: &PersistentVolumeClaim) -> ResourceStatus {
     let phase = object.status.as_ref().and_then(|status| status.phase.clone()).unwrap_or_else(|| "Pending".into());
     let ready = u32::from(phase == "Bound");
-    single(ResourceKind::PersistentVolumeClaim, object.metadata.name.clone(), ready, phase)
+    single(ResourceKind::PersistentVolumeClaim, object.metadata.name.clone(), ready, &phase)
 }
 
 fn ingress(object: &Ingress) -> ResourceStatus {
     let rules = object.spec.iter().flat_map(|spec| spec.rules.iter().flatten());
     let hosts: Vec<_> = rules.filter_map(|rule| rule.host.clone()).collect();
-    single(ResourceKind::Ingress, object.metadata.name.clone(), 1, hosts.join(","))
+    single(ResourceKind::Ingress, object.metadata.name.clone(), 1, &hosts.join(","))
 }
 
 fn pod(object: &Pod) -> ResourceStatus {
@@ -140,7 +141,7 @@ fn pod(object: &Pod) -> ResourceStatus {
     } else {
         phase.to_owned()
     };
-    single(ResourceKind::Pod, object.metadata.name.clone(), u32::from(ready), text)
+    single(ResourceKind::Pod, object.metadata.name.clone(), u32::from(ready), &text)
 }
 
 /// The kubelet's word for what a container waits for or why it ended. `PodInitializing` is the init containers' matter.
@@ -160,6 +161,6 @@ fn is_done(container: &ContainerStatus) -> bool {
     ended.is_some_and(|ended| ended.exit_code == 0) || container.started == Some(true)
 }
 
-fn single(kind: ResourceKind, name: Option<String>, ready: u32, phase: String) -> ResourceStatus {
-    ResourceStatus { kind, name: name.unwrap_or_default(), ready, desired: 1, phase: truncate(phase, PHASE_MAX) }
+fn single(kind: ResourceKind, name: Option<String>, ready: u32, phase: &str) -> ResourceStatus {
+    ResourceStatus { kind, name: name.unwrap_or_default(), ready, desired: 1, phase: truncate(plain(phase), PHASE_MAX) }
 }

@@ -9,15 +9,16 @@ mod pods;
 
 use std::cmp::Ordering;
 
-use storeplane_core::failure::{DETAIL_LINE_MAX, Failure, Reason, truncate};
+use storeplane_core::failure::Reason;
 
 use super::snapshot::Snapshot;
+use crate::redact::Unmasked;
 
 /// A symptom that stands in the way of a rollout now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
-    /// What it is. The text is not masked yet.
-    pub(super) failure: Failure,
+    /// What it is.
+    pub(super) failure: Unmasked,
     /// How long it may last.
     pub(super) grace: GracePeriod,
     /// Databases before what uses them, objects before their pods.
@@ -61,12 +62,11 @@ pub(in crate::kube) struct LogSource {
 
 impl Finding {
     pub(super) fn new(reason: Reason, subject: String, message: String, grace: GracePeriod) -> Self {
-        let message = truncate(message, DETAIL_LINE_MAX);
-        Self { failure: Failure::new(reason, message), grace, rank: 0, subject, log: None }
+        Self { failure: Unmasked::new(reason, message), grace, rank: 0, subject, log: None }
     }
 
     /// What is known for certain, without a symptom at a workload.
-    pub(super) fn fact(failure: Failure) -> Self {
+    pub(super) fn fact(failure: Unmasked) -> Self {
         Self { failure, grace: GracePeriod::Over, rank: 0, subject: String::new(), log: None }
     }
 
