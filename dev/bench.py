@@ -1,4 +1,4 @@
-"""Measures for dev/bench: `stores`, `calls`, then `table`. Numbers go through STATE/numbers.json."""
+"""Measures for dev/bench: `stores`, `calls`, `scale`, then `table`. Numbers go through STATE/numbers.json."""
 
 import argparse
 import concurrent.futures
@@ -41,14 +41,21 @@ def prepare(name):
     kubectl("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": [space, *made]}))
 
 
-def install(options, name):
+SAME_FLAGS = ("--disable-openapi-validation",)
+"""What the server's helm runs with; see docs/ARCHITECTURE.md."""
+
+
+FLAGS = {"default": (), "same": SAME_FLAGS}
+
+
+def install(options, name, *flags):
     """A bare `helm install` with the chart and values of a store."""
     chart = Path(options.charts) / "woocommerce"
     values = {
         "store": {"id": name.removeprefix("store-"), "uid": str(uuid.uuid4()), "tenant": "default", "displayName": name, "adminEmail": "owner@example.com"},
         "ingress": {"host": f"{name}.localhost"},
     }
-    argv = [options.helm, "install", name, str(chart), "--namespace", name, "-f", str(chart / "values-local.yaml"), "-f", str(chart / "plans/small.yaml"), "-f", "-"]
+    argv = [options.helm, "install", name, str(chart), "--namespace", name, "-f", str(chart / "values-local.yaml"), "-f", str(chart / "plans/small.yaml"), "-f", "-", *flags]
     home = Path(options.state) / "helm"
     homes = {f"HELM_{kind}_HOME": str(home / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA")}
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "KUBECONFIG": os.environ["KUBECONFIG"], **homes}
@@ -81,28 +88,31 @@ def at_once(count, parallel, action, names):
 def stores(options):
     time.sleep(3)
     got = {"bound": options.bound, "parallel": options.parallel, "samples": options.samples, "rss_idle": memory(options.pid, "VmRSS")}
-    bare, ours = [], []
+    one = {"default": [], "same": [], "ours": []}
     for n in range(options.samples + 1):
-        name = f"store-bare-{n}"
-        prepare(name)
-        bare.append(seconds(install, options, name))
-        time.sleep(1)
+        for kind, flags in FLAGS.items():
+            name = f"store-{kind}-{n}"
+            prepare(name)
+            one[kind].append(seconds(install, options, name, *flags))
+            time.sleep(1)
         began = time.monotonic()
         create_until_ready(options.port, f"one-{n}")
-        ours.append(time.monotonic() - began)
+        one["ours"].append(time.monotonic() - began)
         Client(options.port).ready(f"one-{n}")
         time.sleep(1)
     # The first of each finds cold caches.
-    got["bare_one"], got["ours_one"] = sorted(bare[1:]), sorted(ours[1:])
+    got["one"] = {kind: statistics.median(times[1:]) for kind, times in one.items()}
 
-    names = [f"store-loop-{n}" for n in range(options.parallel)]
-    for name in names:
-        prepare(name)
-    time.sleep(3)
-    got["bare_many"], _ = at_once(len(names), options.bound, lambda name: install(options, name), names)
-    time.sleep(5)
+    got["many"] = {}
+    for kind, flags in FLAGS.items():
+        names = [f"store-loop-{kind}-{n}" for n in range(options.parallel)]
+        for name in names:
+            prepare(name)
+        time.sleep(3)
+        got["many"][kind], _ = at_once(len(names), options.bound, lambda name: install(options, name, *flags), names)
+        time.sleep(5)
     names = [f"many-{n}" for n in range(options.parallel)]
-    got["ours_many"], results = at_once(len(names), len(names), lambda name: create_until_ready(options.port, name), names)
+    got["many"]["ours"], results = at_once(len(names), len(names), lambda name: create_until_ready(options.port, name), names)
     for name in names:
         Client(options.port).ready(name)
     got["create_busy"] = sorted(results)
@@ -111,10 +121,11 @@ def stores(options):
     save(options, got)
 
 
-def load(options, *wanted):
+def load(options, *wanted, token=None, bare=True):
     """Answers a second and their times, of the server and of a bare tonic server with the same answers."""
-    line = [options.calls, "--addr", f"127.0.0.1:{options.port}", *wanted]
-    return json.loads(subprocess.run(line, check=True, capture_output=True, text=True).stdout)
+    line = [options.calls, "--addr", f"127.0.0.1:{options.port}", *([] if bare else ["--without-bare"]), *wanted]
+    environment = os.environ | ({"STOREPLANE_TOKEN": token} if token else {})
+    return json.loads(subprocess.run(line, check=True, env=environment, capture_output=True, text=True).stdout)
 
 
 def calls(options):
@@ -124,9 +135,46 @@ def calls(options):
     for n in range(20):
         client.create(f"warm-{n}")
     got["create"] = sorted(seconds(client.create, f"call-{n}") for n in range(300))
-    got["load"] |= load(options, "list=ListStores:50", "list_small=ListStores:10", "get=GetStore:one-1")
+    several = [f"one-{n}" for n in range(options.samples)] + [f"call-{n}" for n in range(64)]
+    filters = [f'create_time > "2020-01-01T00:00:{n:02}Z"' for n in range(16)]
+    got["load"] |= load(
+        options,
+        "list=ListStores:50",
+        "list_mixed=ListStores:50/" + "|50/".join(filters),
+        "get=GetStore:one-1",
+        "get_mixed=GetStore:" + "|".join(several),
+    )
     got["rss_loaded"] = memory(options.pid, "VmRSS")
     save(options, got)
+
+
+SCALE = {"hundred": 100, "thousands": 10_000}
+"""Tenants by the stores that `clone` gives them."""
+
+CLONE = """
+INSERT INTO stores SELECT clone.* FROM stores s, generate_series(1, {count}) n, jsonb_populate_record(s, jsonb_build_object(
+  'uid', gen_random_uuid(), 'tenant', '{tenant}', 'store_id', 's' || n, 'display_name', 'Shop ' || n, 'created_at', s.created_at + n * interval '1 s',
+  'namespace', 'store-s' || n || '--{tenant}', 'release', 'store-s' || n, 'host', 'store-s' || n || '--{tenant}.localhost')) clone
+WHERE s.store_id = 'one-1' AND s.tenant = 'default'"""
+
+
+def scale(options):
+    """Pages of a tenant with 100 stores and of one with 10,000, which are copies of a row; in turn, the best of three of each."""
+    got = json.loads((Path(options.state) / "numbers.json").read_text())
+    for tenant, count in SCALE.items():
+        psql(options, CLONE.format(tenant=tenant, count=count))
+    psql(options, "ANALYZE stores")
+    runs = {tenant: [] for tenant in SCALE}
+    for _ in range(3):
+        for tenant in SCALE:
+            token = os.environ[f"STOREPLANE_TOKEN_{tenant.upper()}"]
+            runs[tenant].append(load(options, "page=ListStores:50", token=token, bare=False)["page"]["ours"])
+    got["scale"] = {tenant: min(found, key=lambda run: run["p99"]) for tenant, found in runs.items()}
+    save(options, got)
+
+
+def psql(options, statement):
+    subprocess.run([options.psql, "-q", "-v", "ON_ERROR_STOP=1", "-d", os.environ["DATABASE_URL"]], input=statement, text=True, check=True)
 
 
 def save(options, got):
@@ -137,20 +185,39 @@ def percentile(ordered, share):
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
+def against(times, target):
+    """How our time compares with bare helm's, by both sets of flags."""
+    same, default = (times["ours"] / times[kind] for kind in ("same", "default"))
+    return f"{same:.2f} × helm with the same flags (target {target}), {default:.2f} × with its defaults"
+
+
 def store_rows(got):
-    bare, ours = statistics.median(got["bare_one"]), statistics.median(got["ours_one"])
+    one, many, parallel = got["one"], got["many"], got["parallel"]
+    bare = "bare `helm install`, default flags / the same flags as ours"
     rows = [
-        ("one store: bare `helm install`, median", f"{bare:.2f} s", ""),
-        ("one store: CreateStore to READY, median", f"{ours:.2f} s", f"{ours / bare:.2f} × bare (target 2)"),
-        (f"{got['parallel']} stores: bare loop, {got['bound']} at a time", f"{got['bare_many']:.1f} s", ""),
-        (f"{got['parallel']} stores at once, CreateStore to the last READY", f"{got['ours_many']:.1f} s", f"{got['ours_many'] / got['bare_many']:.2f} × the loop (target 1.3)"),
+        (f"one store: {bare}, median", f"{one['default']:.2f} / {one['same']:.2f} s", ""),
+        ("one store: CreateStore to READY, median", f"{one['ours']:.2f} s", against(one, 1.2)),
+        (f"{parallel} stores, {got['bound']} at a time: {bare}", f"{many['default']:.1f} / {many['same']:.1f} s", ""),
+        (f"{parallel} stores at once, CreateStore to the last READY", f"{many['ours']:.1f} s", against(many, 1.1)),
         ("CreateStore answers, p50 / p99", f"{percentile(got['create'], 0.5) * 1e3:.1f} / {percentile(got['create'], 0.99) * 1e3:.1f} ms", f"{len(got['create'])} calls"),
-        (f"the same, {got['parallel']} at once, p50 / slowest", f"{percentile(got['create_busy'], 0.5) * 1e3:.0f} / {got['create_busy'][-1] * 1e3:.0f} ms", "while helm runs"),
+        (f"the same, {parallel} at once, p50 / slowest", f"{percentile(got['create_busy'], 0.5) * 1e3:.0f} / {got['create_busy'][-1] * 1e3:.0f} ms", "while helm runs"),
     ]
-    everything = got["samples"] + 1 + got["parallel"]
-    for name, key in ((f"ListStores, all {everything} stores", "list_all"), (f"ListStores, pages of 50 of {everything + 320}", "list"), (f"ListStores, pages of 10 of {everything + 320}", "list_small"), ("GetStore", "get")):
+    stores = got["samples"] + 1 + parallel
+    calls = (
+        (f"ListStores, all {stores} stores (50 a page), the same for all callers", "list_all", 0.3),
+        (f"ListStores, pages of 50 of {stores + 320}, the same for all callers", "list", 0.3),
+        (f"ListStores, pages of 50 of {stores + 320}, each caller another filter", "list_mixed", 0.3),
+        ("GetStore, the same store for all callers", "get", 0.5),
+        ("GetStore, different stores", "get_mixed", 0.5),
+    )
+    for name, key, target in calls:
         ours, bare = got["load"][key]["ours"], got["load"][key]["bare"]
-        rows.append((name, f"{ours['rate']:.0f}/s", f"p50 {ours['p50']:.1f} ms, p99 {ours['p99']:.1f} ms; {ours['rate'] / bare['rate']:.2f} × a bare tonic server with the same {got['load'][key]['bytes'] / 1000:.1f} kB"))
+        size = got["load"][key]["bytes"] / 1000
+        ratio = f"{ours['rate'] / bare['rate']:.2f} × a bare tonic server with the same {size:.1f} kB (target {target})"
+        rows.append((name, f"{ours['rate']:.0f}/s", f"p50 {ours['p50']:.1f} ms, p99 {ours['p99']:.1f} ms; {ratio}"))
+    few, most = got["scale"]["hundred"], got["scale"]["thousands"]
+    ratio = f"p99 {most['p99'] / few['p99']:.2f} × (target 1.5)"
+    rows.append(("ListStores p99, a tenant with 100 / with 10,000 stores", f"{few['p99']:.1f} / {most['p99']:.1f} ms", ratio))
     rows.append(("server memory idle / after the stores / peak / after the calls", " / ".join(f"{got[k]:.0f}" for k in ("rss_idle", "rss_after", "rss_peak", "rss_loaded")) + " MB", "resident"))
     return rows
 
@@ -178,10 +245,10 @@ def table(options):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("phase", choices=("stores", "calls", "table"))
-    for name in ("state", "helm", "calls", "charts"):
+    parser.add_argument("phase", choices=("stores", "calls", "scale", "table"))
+    for name in ("state", "helm", "calls", "charts", "psql"):
         parser.add_argument(f"--{name}")
     for name in ("port", "pid", "bound", "samples", "parallel"):
         parser.add_argument(f"--{name}", type=int)
     chosen = parser.parse_args()
-    {"stores": stores, "calls": calls, "table": table}[chosen.phase](chosen)
+    {"stores": stores, "calls": calls, "scale": scale, "table": table}[chosen.phase](chosen)

@@ -1,11 +1,17 @@
 //! How many calls a server answers, beside a bare tonic server that answers with the same bytes. `make bench` runs it;
 //! prints one JSON object. Answers are not decoded: what is measured is the server, not who asks.
 //!
-//!     calls --addr 127.0.0.1:8080 list_all=ListStores page=ListStores:50 one=GetStore:demo
+//!     calls --addr 127.0.0.1:8080 list_all=ListStores page=ListStores:50 one=GetStore:demo 'two=GetStore:demo|tea' 'ready=ListStores:50/state = READY'
 
 #![allow(clippy::print_stdout, reason = "what it prints is what it is for")]
 #![allow(clippy::disallowed_methods, reason = "a program of its own, outside of the server")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a measurement that fails is none")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a measurement that fails is none"
+)]
 
 use std::convert::Infallible;
 use std::io::{BufRead as _, BufReader};
@@ -49,7 +55,11 @@ struct Args {
     /// Instead: be the bare server that answers everything with this file.
     #[arg(long)]
     bare: Option<PathBuf>,
-    /// NAME=METHOD or NAME=METHOD:ARGUMENT; the argument is a page's size or a store's id.
+    /// Measures no bare server.
+    #[arg(long)]
+    without_bare: bool,
+    /// NAME=METHOD or NAME=METHOD:ARGUMENT|ARGUMENT…; an argument is a store's id, or a page's size with /FILTER. Callers begin at different
+    /// arguments and take them in turn.
     calls: Vec<String>,
 }
 
@@ -62,37 +72,44 @@ async fn main() {
     let mut figures = Map::new();
     for wanted in &args.calls {
         let (name, call) = wanted.split_once('=').expect("NAME=METHOD");
-        let (path, request) = request(call);
-        let answer = Caller::connect(&args.addr, &args.token).await.call(&path, request.clone()).await;
-        let ours = load(&args, &args.addr, &path, &request).await;
-        let file = tempfile::NamedTempFile::new().expect("a file");
-        std::fs::write(file.path(), &answer).expect("an answer");
-        let bare = Bare::start(file.path());
-        let theirs = load(&args, &bare.addr, &path, &request).await;
-        figures.insert(name.to_owned(), json!({"bytes": answer.len(), "ours": ours, "bare": theirs}));
+        let (path, requests) = requests(call);
+        let answer = Caller::connect(&args.addr, &args.token).await.call(&path, requests[0].clone()).await;
+        let mut figure = json!({"bytes": answer.len(), "ours": load(&args, &args.addr, &path, &requests).await});
+        if !args.without_bare {
+            let file = tempfile::NamedTempFile::new().expect("a file");
+            std::fs::write(file.path(), &answer).expect("an answer");
+            let bare = Bare::start(file.path());
+            figure["bare"] = load(&args, &bare.addr, &path, &requests).await;
+        }
+        figures.insert(name.to_owned(), figure);
     }
     println!("{}", Value::Object(figures));
 }
 
-fn request(call: &str) -> (String, Bytes) {
-    let (method, argument) = call.split_once(':').unwrap_or((call, ""));
-    let message = match method {
+/// The method's path, and the requests to choose from.
+fn requests(call: &str) -> (String, Vec<Bytes>) {
+    let (method, arguments) = call.split_once(':').unwrap_or((call, ""));
+    let request = |argument: &str| match method {
         "ListStores" => {
-            ListStoresRequest { page_size: argument.parse().unwrap_or(0), ..Default::default() }.encode_to_vec()
+            let (size, filter) = argument.split_once('/').unwrap_or((argument, ""));
+            let page_size = size.parse().unwrap_or(0);
+            ListStoresRequest { page_size, filter: filter.into(), ..Default::default() }.encode_to_vec().into()
         }
-        "GetStore" => GetStoreRequest { store_id: argument.into(), ..Default::default() }.encode_to_vec(),
+        "GetStore" => GetStoreRequest { store_id: argument.into(), ..Default::default() }.encode_to_vec().into(),
         other => panic!("{other} is not measured"),
     };
-    (format!("/{}/{method}", Fixed::NAME), message.into())
+    (format!("/{}/{method}", Fixed::NAME), arguments.split('|').map(request).collect())
 }
 
 /// Calls for a while; how many a second were answered, and how long each took.
-async fn load(args: &Args, addr: &str, path: &str, request: &Bytes) -> Value {
+async fn load(args: &Args, addr: &str, path: &str, requests: &[Bytes]) -> Value {
     let caller = Caller::connect(addr, &args.token).await;
     let begin = Instant::now() + WARM;
     let end = begin + Duration::from_secs(args.seconds);
-    let callers = (0..args.at_once).map(|_| {
-        let (mut caller, path, request) = (caller.clone(), path.to_owned(), request.clone());
+    let callers = (0..args.at_once).map(|number| {
+        let (mut caller, path, requests) = (caller.clone(), path.to_owned(), requests.to_vec());
+        let first = number * requests.len() / args.at_once;
+        let mut turns = requests.into_iter().cycle().skip(first);
         tokio::spawn(async move {
             let mut took = Vec::new();
             loop {
@@ -100,7 +117,7 @@ async fn load(args: &Args, addr: &str, path: &str, request: &Bytes) -> Value {
                 if asked >= end {
                     return took;
                 }
-                caller.call(&path, request.clone()).await;
+                caller.call(&path, turns.next().expect("a request")).await;
                 if asked >= begin {
                     took.push(asked.elapsed().as_secs_f64() * 1e3);
                 }
