@@ -69,6 +69,9 @@ pub trait Stores: Send + Sync {
     /// Stores the record of a mutation that was refused or denied.
     async fn record(&self, audit: AuditRecord) -> Result<(), PortError>;
 
+    /// Identifies what is committed: while it stays the same, every read answers the same.
+    async fn state_mark(&self) -> Result<String, PortError>;
+
     /// The store that is meant, or `None`.
     async fn find(&self, tenant: &Tenant, store: &StoreRef) -> Result<Option<Store>, PortError>;
 

@@ -1,7 +1,9 @@
 //! What all handlers share.
 
 use std::future::Future;
+use std::sync::Arc;
 
+use prost::Message as _;
 use storeplane_core::error::PortError;
 use storeplane_core::identity::Caller;
 use storeplane_core::ids::{StoreId, Tenant};
@@ -12,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use tonic::{Request, Status};
 use tracing::{Instrument, Span};
 
-use super::single_flight::SingleFlight;
+use super::page_cache::{PageCache, Weight};
 use super::status;
 use crate::watch::Watches;
 
@@ -24,14 +26,14 @@ pub struct ApiHandler {
     /// Mutations that are going on.
     tasks: TaskTracker,
     pub(super) simulated: watch::Receiver<bool>,
-    pub(super) lists: SingleFlight<(Tenant, ListStoresRequest), Result<ListStoresResponse, Status>>,
+    pub(super) lists: PageCache<(Tenant, ListStoresRequest), Arc<ListStoresResponse>, Status>,
 }
 
 impl ApiHandler {
     /// With what callers can do and what they can watch. `tasks` get what a shutdown must wait for; `simulated` says whether
     /// the cluster was seen to be.
     pub fn new(service: Service, watches: Watches, tasks: TaskTracker, simulated: watch::Receiver<bool>) -> Self {
-        Self { service, watches, tasks, simulated, lists: SingleFlight::default() }
+        Self { service, watches, tasks, simulated, lists: PageCache::default() }
     }
 
     /// Runs a mutation to its end, also when its caller goes away meanwhile: a transaction that is dropped half-way
@@ -47,6 +49,12 @@ impl ApiHandler {
                 Err(status::internal())
             }
         }
+    }
+}
+
+impl Weight for Arc<ListStoresResponse> {
+    fn weight(&self) -> usize {
+        self.encoded_len()
     }
 }
 

@@ -15,6 +15,7 @@ pub mod health;
 pub mod log;
 mod opaque;
 mod operations;
+mod page_cache;
 mod platform;
 mod single_flight;
 pub mod status;

@@ -1,5 +1,7 @@
 //! StoreService: texts to commands, stores to messages. Mutations run in tasks of their own.
 
+use std::sync::Arc;
+
 use storeplane_core::audit::Action;
 use storeplane_core::command::{CreateStoreInput, StoreCommand, StoreRef};
 use storeplane_core::error::DomainError;
@@ -90,7 +92,11 @@ impl StoreService for ApiHandler {
         let tenant = caller(&request)?.tenant;
         let request = request.into_inner();
         let (service, question) = (self.service.clone(), (tenant.clone(), request.clone()));
-        self.lists.run(question, async move { list(&service, &tenant, &request).await }).await.map(Response::new)
+        let stores = service.clone();
+        let mark = async move { stores.stores().state_mark().await.ok() };
+        let read = async move { list(&service, &tenant, &request).await.map(Arc::new) };
+        let page = self.lists.get(question, mark, read).await?;
+        Ok(Response::new(Arc::unwrap_or_clone(page)))
     }
 
     async fn delete_store(&self, request: Request<DeleteStoreRequest>) -> Answer<Store> {

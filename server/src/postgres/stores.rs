@@ -153,6 +153,10 @@ impl Stores for PgStores {
         audit_event::Entity::insert(row).exec_without_returning(&self.database).await.map(drop).map_err(port_error)
     }
 
+    async fn state_mark(&self) -> Result<String, PortError> {
+        list::state_mark(&self.database).await
+    }
+
     async fn find(&self, tenant: &Tenant, wanted: &StoreRef) -> Result<Option<Store>, PortError> {
         let row = latest(tenant, wanted).one(&self.database).await.map_err(port_error)?;
         row.map(rows::store).transpose()

@@ -25,7 +25,9 @@ async fn pages_neither_repeat_nor_hide_stores_that_stay() {
 
     let (first, token, total) = list(&lab, request("")).await;
     assert_eq!((first.len(), total), (3, 7));
+    assert_eq!(list(&lab, request("")).await, (first.clone(), token.clone(), total), "nothing was committed meanwhile");
     lab.api.create(Api::wanted(&fresh("late"))).await.unwrap();
+    assert_eq!(list(&lab, request("")).await.2, 8, "the page is read again");
     let (second, token, _) = list(&lab, request(&token)).await;
     let (third, end, _) = list(&lab, request(&token)).await;
 

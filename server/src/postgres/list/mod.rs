@@ -5,7 +5,10 @@
 mod filter;
 mod stores;
 
-use sea_orm::{ColumnTrait, Condition, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Select, Statement,
+};
 use storeplane_core::audit::AuditEvent;
 use storeplane_core::error::PortError;
 use storeplane_core::operation::Operation;
@@ -14,9 +17,16 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::entity::{audit_event, operation};
-use super::error::port_error;
+use super::error::{broken, port_error};
 use super::rows;
 pub(super) use stores::{count, stores};
+
+/// Which transactions are visible. A commit changes it, since the committed transaction leaves the list of the running ones.
+pub(super) async fn state_mark(database: &DatabaseConnection) -> Result<String, PortError> {
+    let statement = Statement::from_string(DbBackend::Postgres, "SELECT pg_current_snapshot()::text AS mark");
+    let row = database.query_one_raw(statement).await.map_err(port_error)?;
+    row.ok_or_else(|| broken("no snapshot"))?.try_get("", "mark").map_err(port_error)
+}
 
 /// A page of operations, the newest first.
 pub(super) async fn operations(

@@ -1,0 +1,153 @@
+//! Answers to reads that are asked for again while nothing was committed: pages that watch, and scripts that poll.
+//!
+//! An answer is kept beside the database's [state mark](storeplane_core::ports::Stores::state_mark), and is used only while a mark that
+//! was read after the call began is still the same. So nobody is told the past, whichever server committed. Equal reads at the same
+//! moment are one read, and so are the reads of the mark.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::single_flight::SingleFlight;
+
+/// Answers kept at most, in bytes. Beyond it, further ones are read each time.
+const BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How many bytes an answer takes, roughly.
+pub(super) trait Weight {
+    /// Bytes.
+    fn weight(&self) -> usize;
+}
+
+/// Kept answers. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct PageCache<Q, A, E>
+where
+    A: Clone,
+    E: Clone,
+{
+    marks: SingleFlight<(), Option<Arc<str>>>,
+    reads: SingleFlight<Q, Result<A, E>>,
+    kept: Arc<Mutex<Kept<Q, A>>>,
+}
+
+/// Every answer here was read after the mark: another mark makes all of them old.
+#[derive(Debug)]
+struct Kept<Q, A> {
+    mark: Option<Arc<str>>,
+    answers: HashMap<Q, A>,
+    bytes: usize,
+}
+
+impl<Q, A: Clone, E: Clone> Default for PageCache<Q, A, E> {
+    fn default() -> Self {
+        let kept = Kept { mark: None, answers: HashMap::new(), bytes: 0 };
+        Self { marks: SingleFlight::default(), reads: SingleFlight::default(), kept: Arc::new(Mutex::new(kept)) }
+    }
+}
+
+impl<Q, A, E> PageCache<Q, A, E>
+where
+    Q: Clone + Eq + Hash,
+    A: Clone + Weight + Send + Sync + 'static,
+    E: Clone + Send + Sync + 'static,
+{
+    /// The answer to `question` as it is now: a kept one if nothing was committed since it was read, else that of `read`. `mark` reads the
+    /// state mark; `None` means that it cannot be read, and nothing is kept.
+    pub(super) async fn get(
+        &self,
+        question: Q,
+        mark: impl Future<Output = Option<String>> + Send + 'static,
+        read: impl Future<Output = Result<A, E>> + Send + 'static,
+    ) -> Result<A, E> {
+        let mark = self.marks.run((), async move { mark.await.map(Arc::from) }).await;
+        if let Some(mark) = &mark
+            && let Some(answer) = self.lock().find(mark, &question)
+        {
+            return Ok(answer);
+        }
+        let answer = self.reads.run(question.clone(), read).await?;
+        if let Some(mark) = mark {
+            self.lock().keep(mark, question, &answer);
+        }
+        Ok(answer)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept<Q, A>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<Q: Eq + Hash, A: Clone + Weight> Kept<Q, A> {
+    fn find(&self, mark: &Arc<str>, question: &Q) -> Option<A> {
+        let same = self.mark.as_ref() == Some(mark);
+        self.answers.get(question).filter(|_| same).cloned()
+    }
+
+    /// `answer` was read after `mark`. Which of two marks is the newer one cannot be told; the wrong guess only costs a read.
+    fn keep(&mut self, mark: Arc<str>, question: Q, answer: &A) {
+        if self.mark.as_ref() != Some(&mark) {
+            *self = Self { mark: Some(mark), answers: HashMap::new(), bytes: 0 };
+        }
+        let bytes = self.bytes + answer.weight();
+        if bytes <= BYTES_MAX && self.answers.insert(question, answer.clone()).is_none() {
+            self.bytes = bytes;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    impl Weight for usize {
+        fn weight(&self) -> usize {
+            BYTES_MAX / 3
+        }
+    }
+
+    /// A database: its state mark, and how often it was read.
+    #[derive(Default)]
+    struct Source {
+        reads: Arc<AtomicUsize>,
+        cache: PageCache<&'static str, usize, ()>,
+    }
+
+    impl Source {
+        async fn get(&self, question: &'static str, mark: Option<&str>) -> usize {
+            let (reads, mark) = (Arc::clone(&self.reads), mark.map(str::to_owned));
+            let read = async move { Ok(reads.fetch_add(1, Ordering::Relaxed) + 1) };
+            self.cache.get(question, async move { mark }, read).await.expect("it is read")
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_used_again_until_something_is_committed() {
+        let source = Source::default();
+        assert_eq!(source.get("a", Some("1")).await, 1);
+        assert_eq!(source.get("a", Some("1")).await, 1);
+        assert_eq!(source.get("b", Some("1")).await, 2);
+        assert_eq!(source.get("a", Some("2")).await, 3);
+        assert_eq!(source.get("b", Some("2")).await, 4);
+        assert_eq!(source.get("a", Some("2")).await, 3);
+    }
+
+    #[tokio::test]
+    async fn without_a_mark_every_call_reads() {
+        let source = Source::default();
+        assert_eq!((source.get("a", None).await, source.get("a", None).await), (1, 2));
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_is_bounded() {
+        let source = Source::default();
+        for question in ["a", "b", "c", "d", "e"] {
+            source.get(question, Some("1")).await;
+        }
+        assert_eq!(source.get("a", Some("1")).await, 1, "kept");
+        assert_eq!(source.get("e", Some("1")).await, 6, "beyond the bound");
+    }
+}
