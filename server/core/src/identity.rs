@@ -65,6 +65,8 @@ pub const PERMISSIONS: &[(&str, Role)] = &[
     ("/storeplane.v1.StoreService/DeleteStore", Role::Operator),
     ("/storeplane.v1.StoreService/GetStore", Role::Viewer),
     ("/storeplane.v1.StoreService/GetStoreCredentials", Role::Operator),
+    ("/storeplane.v1.StoreService/GetStoreLogs", Role::Operator),
+    ("/storeplane.v1.StoreService/GetStoreResources", Role::Viewer),
     ("/storeplane.v1.StoreService/ListStores", Role::Viewer),
     ("/storeplane.v1.StoreService/RetryStore", Role::Operator),
     ("/storeplane.v1.StoreService/WatchStore", Role::Viewer),

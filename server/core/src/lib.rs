@@ -17,6 +17,7 @@ pub mod failure;
 pub mod filter;
 pub mod identity;
 pub mod ids;
+pub mod live_view;
 pub mod names;
 pub mod operation;
 pub mod overview;

@@ -12,6 +12,7 @@ use crate::command::{Idempotency, StoreRef};
 use crate::engine::AdminSecret;
 use crate::error::PortError;
 use crate::ids::{OperationId, Tenant};
+use crate::live_view::{LiveLogs, LiveResource};
 use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery, Quota};
 use crate::query::{AuditQuery, OperationQuery, Page, StoreQuery};
@@ -117,4 +118,14 @@ impl fmt::Debug for AdminLogin {
 pub trait Credentials: Send + Sync {
     /// The administrator's login as it is now; `None` where the store has no such Secret of its own.
     async fn admin(&self, store: &Store, secret: &AdminSecret) -> Result<Option<AdminLogin>, PortError>;
+}
+
+/// Stores as they are in the cluster at this moment.
+#[async_trait]
+pub trait LiveView: Send + Sync {
+    /// The store's Kubernetes objects, by kind and name. Nothing of a namespace that is not the store's.
+    async fn resources(&self, store: &Store) -> Result<Vec<LiveResource>, PortError>;
+
+    /// The last `tail_lines` of each of the store's containers, and the events of its namespace; bounded and masked.
+    async fn logs(&self, store: &Store, tail_lines: u32) -> Result<LiveLogs, PortError>;
 }

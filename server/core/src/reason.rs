@@ -51,6 +51,9 @@ reasons! {
     /// Secrets that the control plane generated are gone.
     SecretMissing = "SECRET_MISSING",
         "Restore the named Secrets from a backup; without one, retry the store, which generates new ones where its chart allows that.";
+    /// Workloads that the release should have are gone.
+    WorkloadMissing = "WORKLOAD_MISSING",
+        "Retry the store: the chart is applied again, and volumes and Secrets are kept.";
     /// The helm binary is missing or cannot be run.
     HelmMissing = "HELM_MISSING",
         "Install helm 3.17 or newer on the server, or point STOREPLANE_HELM_BIN to it, then retry the store.";
@@ -123,6 +126,9 @@ reasons! {
     /// A namespace does not go away, because something in it has a finalizer that nobody removes.
     NamespaceStuck = "NAMESPACE_STUCK",
         "Start the controller that owns the finalizer in the details, or remove that finalizer with kubectl, then retry the deletion.";
+    /// Labels by which we select the store's namespace were removed.
+    NamespaceUnlabelled = "NAMESPACE_UNLABELLED",
+        "Stop the controller that removes labels from the namespace, then retry the store, which puts them back.";
     /// The shop answers wrongly, or does not sell.
     VerificationFailed = "VERIFICATION_FAILED",
         "Correct what the request and its answer in the details show, then retry the store.";

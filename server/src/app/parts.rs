@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::DatabaseConnection;
-use storeplane_core::ports::{Clock, Credentials, Ids, Stores};
-use storeplane_core::service::Service;
+use storeplane_core::ports::{Clock, Ids, Stores};
+use storeplane_core::service::{Ports, Service};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -88,9 +88,14 @@ impl Parts {
         );
         let lease = Duration::from_secs(config.worker.lease_seconds);
         let (helm, cluster) = (Helm::new(helm_config(config)), Cluster::new(cluster_config(config)));
-        let credentials: Arc<dyn Credentials> = Arc::new(cluster.clone());
-        let (shared_clock, shared_ids) = (Arc::clone(&clock), Arc::clone(&ids));
-        let service = Service::new(stores, credentials, shared_clock, shared_ids, Arc::clone(&catalog), &config.domain);
+        let ports = Ports {
+            stores,
+            credentials: Arc::new(cluster.clone()),
+            live_view: Arc::new(cluster.clone()),
+            clock: Arc::clone(&clock),
+            ids: Arc::clone(&ids),
+        };
+        let service = Service::new(ports, Arc::clone(&catalog), &config.domain);
         let tools = Tools {
             queue: Queue::new(database.clone(), notifier.clone(), lease),
             notifier: notifier.clone(),

@@ -1,4 +1,4 @@
-//! `orphans`: namespaces and releases that are labelled as ours and belong to no store.
+//! `orphans`: namespaces and releases of this control plane that belong to no store.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -16,13 +16,10 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let live_stores = LiveStoreRepository::new(database, Arc::new(SystemClock), Notifier::default());
     let cluster = Cluster::new(cluster_config(config));
     // The rows last: a store's row is there before anything of it is in the cluster.
-    let (namespaces, releases) = (cluster.all_namespaces().await?, cluster.all_releases().await?);
+    let (namespaces, releases) = (cluster.every_namespace().await?, cluster.all_releases().await?);
     let live = live_stores.live().await?;
-    let within = |namespace: &str| {
-        let here = releases.iter().filter(|release| release.namespace == namespace);
-        here.map(|release| release.name.clone()).collect()
-    };
-    let orphans = find(namespaces.iter(), within, &live);
+    let within = |namespace: &str| releases.iter().filter(|release| release.namespace == namespace).cloned().collect();
+    let orphans = find(cluster.instance(), namespaces.iter(), within, &live);
     let mut table =
         format!("{:8}  {:40}  {:36}  {:15}  {:20}  RELEASES\n", "KIND", "NAMESPACE", "STORE UID", "TENANT", "STORE");
     for orphan in &orphans {
@@ -34,5 +31,9 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
         let (namespace, tenant, store) = (&orphan.namespace, &orphan.tenant, &orphan.store_id);
         writeln!(table, "{kind:8}  {namespace:40}  {uid:36}  {tenant:15}  {store:20}  {releases}")?;
     }
-    if orphans.is_empty() { print("everything that is labelled as ours belongs to a store\n") } else { print(&table) }
+    if orphans.is_empty() {
+        print("every namespace and release of this control plane belongs to a store\n")
+    } else {
+        print(&table)
+    }
 }

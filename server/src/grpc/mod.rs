@@ -12,6 +12,7 @@ mod audit;
 pub mod auth;
 mod convert;
 pub mod health;
+mod live_view;
 pub mod log;
 mod opaque;
 mod operations;

@@ -32,7 +32,7 @@ pub fn port(error: &PortError) -> Status {
         }
         PortError::ClusterAway(source) => {
             tracing::warn!(error = %chain(&**source), "the cluster is not available");
-            unavailable("CLUSTER_UNAVAILABLE", "the cluster is not available; nothing was changed")
+            unavailable("CLUSTER_UNREACHABLE", "the cluster is not available; nothing was changed")
         }
         PortError::Internal(source) => {
             tracing::error!(error = %chain(&**source), "internal error");

@@ -19,6 +19,7 @@ use tonic::{Request, Response, Status};
 
 use super::api_handler::{ApiHandler, caller, note_store};
 use super::convert;
+use super::live_view;
 use super::opaque;
 use super::status;
 use super::watch::{self, Updates};
@@ -129,12 +130,12 @@ impl StoreService for ApiHandler {
         Ok(Response::new(convert::store(store.await?)))
     }
 
-    async fn get_store_resources(&self, _request: Request<GetStoreResourcesRequest>) -> Answer<StoreResources> {
-        Err(Status::unimplemented("not yet"))
+    async fn get_store_resources(&self, request: Request<GetStoreResourcesRequest>) -> Answer<StoreResources> {
+        live_view::resources(self, request).await.map(Response::new)
     }
 
-    async fn get_store_logs(&self, _request: Request<GetStoreLogsRequest>) -> Answer<StoreLogs> {
-        Err(Status::unimplemented("not yet"))
+    async fn get_store_logs(&self, request: Request<GetStoreLogsRequest>) -> Answer<StoreLogs> {
+        live_view::logs(self, request).await.map(Response::new)
     }
 
     type WatchStoreStream = Updates<WatchStoreResponse>;

@@ -13,13 +13,7 @@ use super::error::ClusterError;
 #[async_trait]
 impl Credentials for Cluster {
     async fn admin(&self, store: &Store, secret: &AdminSecret) -> Result<Option<AdminLogin>, PortError> {
-        self.login(store, secret).await.map_err(|error| {
-            if error.retryable() {
-                PortError::ClusterAway(Box::new(error))
-            } else {
-                PortError::Internal(Box::new(error))
-            }
-        })
+        self.login(store, secret).await.map_err(ClusterError::into_port)
     }
 }
 

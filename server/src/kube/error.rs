@@ -5,6 +5,7 @@ use std::time::Duration;
 use ::kube::Error as ClientError;
 use ::kube::core::Status;
 use ::kube::runtime::watcher;
+use storeplane_core::error::PortError;
 use storeplane_core::failure::{DETAIL_LINE_MAX, Failure, Reason, truncate};
 
 use crate::redact::redact;
@@ -93,6 +94,15 @@ impl ClusterError {
             Kind::Fenced | Kind::Unintelligible => Reason::Internal,
         };
         Failure::new(reason, self.message.clone()).with_details(self.details.iter().cloned())
+    }
+
+    /// For callers of the API: the cluster cannot be asked just now, or something is wrong with us.
+    pub(super) fn into_port(self) -> PortError {
+        if self.retryable() || self.kind == ClusterErrorKind::Forbidden {
+            PortError::ClusterAway(Box::new(self))
+        } else {
+            PortError::Internal(Box::new(self))
+        }
     }
 
     /// `what` was asked for, in the words of the message: "read the namespace store-demo".

@@ -3,7 +3,7 @@
 //! - [`Cluster`] is the handle (`cluster`); `connection` and `tls` make the client, anew when it no longer works; `error` says
 //!   why something failed and whether asking again helps, `labels` are the names by which we know what is ours.
 //! - `namespace`, `secrets` and `release` are one step's requests each; `proxy` reaches a shop through the API server, `credentials`
-//!   is the domain's port to a login.
+//!   is the domain's port to a login, `live` the one to a store's objects and logs.
 //! - `rollout` watches one release until all of it is ready. `rollout::snapshot` is what was seen, `rollout::readiness`
 //!   says how far it is, `rollout::explain` why it does not go on, `rollout::verdict` how long that may last, and
 //!   `rollout::observer` does the watching. Only the observer does I/O.
@@ -24,6 +24,7 @@ mod error;
 mod examine;
 pub mod labels;
 mod listing;
+mod live;
 mod namespace;
 mod proxy;
 mod redact;
@@ -37,7 +38,7 @@ pub use cache::{ClusterCache, ClusterCacheView};
 pub use cluster::{Cluster, ClusterConfig, ClusterInfo};
 pub use error::{ClusterError, ClusterErrorKind};
 pub use examine::{ClusterSnapshot, Examined, Expected};
-pub use namespace::{Ensured, Holding, NamespaceSpec, NamespaceState, OwnedNamespace};
+pub use namespace::{Ensured, Holding, NamespaceSpec, NamespaceState, OwnedNamespace, Ownership};
 pub(crate) use proxy::api_server_error;
 pub use release::{ListedRelease, ReleaseObservation, ReleaseStatus};
 pub use rollout::{GracePeriods, ResourceKind, ResourceStatus, RolloutUpdate};

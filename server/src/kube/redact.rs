@@ -5,7 +5,7 @@
 use storeplane_core::failure::Failure;
 
 use super::cluster::Cluster;
-use crate::redact::Unmasked;
+use crate::redact::{Unmasked, redact};
 use crate::secret::SecretText;
 
 /// A shorter value would mask ordinary words ("shop", "admin").
@@ -34,6 +34,15 @@ impl Masks {
             let why = "Details are left out: the secrets to mask in them could not be read.";
             return failure.without_details(why).masked([]);
         };
-        failure.masked(values.iter().map(SecretText::expose).filter(|value| value.len() >= SHORTEST))
+        failure.masked(hidden(values))
     }
+}
+
+/// A text with secrets masked: `values` are the secrets of the namespace from which it comes.
+pub(super) fn mask(text: &str, values: &[SecretText]) -> String {
+    redact(text, hidden(values))
+}
+
+fn hidden(values: &[SecretText]) -> impl Iterator<Item = &str> + Clone {
+    values.iter().map(SecretText::expose).filter(|value| value.len() >= SHORTEST)
 }

@@ -115,11 +115,10 @@ impl Cluster {
         }
     }
 
-    /// The secret texts in the namespace's Secrets that we made: to be masked in everything that comes from there.
+    /// The secret texts in all Secrets of the namespace, whoever made them: to be masked in everything that comes from there.
     pub(super) async fn secret_texts(&self, namespace: &str) -> Result<Vec<SecretText>, ClusterError> {
         let what = format!("read the secrets in {namespace}");
-        let ours = ListParams::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::STOREPLANE));
-        let list = self.secret_request::<ObjectList<Secret>>(&what, requests(namespace).list(&ours)).await?;
+        let list = self.secret_request::<ObjectList<Secret>>(&what, requests(namespace).list(&not_helms())).await?;
         let entries = list.items.into_iter().filter_map(|secret| secret.data).flatten();
         let hidden = entries.filter(|(key, _)| !PUBLIC.contains(&key.as_str()));
         Ok(hidden.filter_map(|(_, ByteString(bytes))| String::from_utf8(bytes).ok()).map(SecretText::new).collect())

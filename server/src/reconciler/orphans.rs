@@ -7,13 +7,13 @@ use std::time::Duration;
 use storeplane_core::ids::StoreUid;
 use tokio::time::Instant;
 
-use crate::kube::OwnedNamespace;
+use crate::kube::{ListedRelease, OwnedNamespace};
 use crate::postgres::LiveStore;
 
 /// What goes away by itself within this time is not reported: a view may lag behind the rows.
 const HOLD: Duration = Duration::from_secs(10);
 
-/// A namespace, or a release in one, that is labelled as ours and belongs to no store.
+/// A namespace of ours, or a release in one, that belongs to no store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Orphan {
     /// The namespace.
@@ -22,34 +22,43 @@ pub struct Orphan {
     pub release: Option<String>,
     /// All releases in the namespace.
     pub releases: Vec<String>,
-    /// The store's id, as the namespace's label has it.
+    /// The store's id, as the namespace says it.
     pub store_id: String,
-    /// The tenant, as the namespace's label has it.
+    /// The tenant, as the namespace says it.
     pub tenant: String,
-    /// The store's uid, as the namespace's label has it.
+    /// The store's uid, as the namespace or a release in it says it.
     pub store_uid: Option<StoreUid>,
 }
 
-/// What belongs to none of the `live` stores. A namespace that is going is not an orphan: it needs nobody.
+/// What belongs to none of the `live` stores, among all namespaces of the cluster. A namespace that is ours says so; one that
+/// lost its labels and annotations may have a release that was made for a store. One that is being deleted needs nobody.
 pub fn find<'a>(
+    instance: &str,
     namespaces: impl Iterator<Item = &'a OwnedNamespace>,
-    releases: impl Fn(&str) -> Vec<String>,
+    releases: impl Fn(&str) -> Vec<ListedRelease>,
     live: &[LiveStore],
 ) -> Vec<Orphan> {
-    let owners: HashMap<_, _> = live.iter().map(|store| ((store.uid, store.namespace.as_str()), store)).collect();
+    let owners: HashMap<_, _> = live.iter().map(|store| (store.namespace.as_str(), store)).collect();
     let mut orphans = Vec::new();
     for namespace in namespaces.filter(|namespace| !namespace.terminating) {
-        let all = releases(&namespace.name);
+        if namespace.instance.as_ref().is_some_and(|of| of != instance) {
+            continue;
+        }
+        let found = releases(&namespace.name);
+        let store_uid = namespace.store_uid.or_else(|| found.iter().find_map(|it| it.observation.store_uid));
+        if namespace.instance.is_none() && store_uid.is_none() {
+            continue;
+        }
+        let all: Vec<_> = found.into_iter().map(|release| release.name).collect();
         let orphan = |release: Option<String>| Orphan {
             namespace: namespace.name.clone(),
             release,
             releases: all.clone(),
             store_id: namespace.store_id.clone().unwrap_or_default(),
             tenant: namespace.tenant.clone().unwrap_or_default(),
-            store_uid: namespace.store_uid,
+            store_uid,
         };
-        let owner = namespace.store_uid.and_then(|uid| owners.get(&(uid, namespace.name.as_str())));
-        match owner {
+        match owners.get(namespace.name.as_str()).filter(|store| Some(store.uid) == store_uid) {
             None => orphans.push(orphan(None)),
             Some(store) => {
                 let strange = all.iter().filter(|release| **release != store.release);
@@ -95,7 +104,7 @@ fn warn(orphan: &Orphan) {
     let Orphan { namespace, release, releases, store_id, tenant, store_uid } = orphan;
     let (releases, store_uid) = (releases.join(","), store_uid.map(tracing::field::display));
     let what =
-        if release.is_some() { "a release in a store's namespace" } else { "a namespace that is labelled as ours" };
+        if release.is_some() { "a release in a store's namespace" } else { "a namespace that was made for a store" };
     tracing::warn!(
         event = "ORPHAN_FOUND",
         namespace,
@@ -115,10 +124,13 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::kube::{ReleaseObservation, ReleaseStatus};
 
     fn namespace(name: &str, uid: Uuid, terminating: bool) -> OwnedNamespace {
         OwnedNamespace {
             name: name.into(),
+            instance: Some("prod".into()),
+            labelled: true,
             store_id: Some("tea".into()),
             store_uid: Some(StoreUid(uid)),
             tenant: Some("default".into()),
@@ -141,28 +153,70 @@ mod tests {
         }
     }
 
+    fn release(name: &str, store_uid: Option<Uuid>) -> ListedRelease {
+        let observation = ReleaseObservation {
+            status: ReleaseStatus::Deployed,
+            revision: 1,
+            ever_deployed: true,
+            updated: None,
+            store_uid: store_uid.map(StoreUid),
+        };
+        ListedRelease { namespace: String::new(), name: name.into(), observation }
+    }
+
+    /// Namespace and release of each.
+    fn found(namespaces: &[OwnedNamespace], releases: impl Fn(&str) -> Vec<ListedRelease>) -> Vec<(String, String)> {
+        let live = [store("store-tea", Uuid::from_u128(1))];
+        let orphans = find("prod", namespaces.iter(), releases, &live);
+        orphans.into_iter().map(|it| (it.namespace, it.release.unwrap_or_default())).collect()
+    }
+
+    fn names(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+        expected.iter().map(|(namespace, release)| ((*namespace).to_owned(), (*release).to_owned())).collect()
+    }
+
     #[test]
     fn what_belongs_to_no_live_store_is_found() {
         let (live, dead) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let of_another = OwnedNamespace { instance: Some("staging".into()), ..namespace("store-theirs", dead, false) };
         let namespaces = [
             namespace("store-tea", live, false),
             namespace("store-old", dead, false),
             namespace("store-going", dead, true),
             namespace("store-copy", live, false),
+            of_another,
         ];
         let releases = |name: &str| match name {
-            "store-tea" => vec!["store-tea".to_owned(), "extra".to_owned()],
-            _ => vec!["store-tea".to_owned()],
+            "store-tea" => vec![release("store-tea", Some(live)), release("extra", None)],
+            _ => vec![release("store-tea", Some(dead))],
         };
-        let found = find(namespaces.iter(), releases, &[store("store-tea", live)]);
-        let names: Vec<_> = found.iter().map(|it| (it.namespace.as_str(), it.release.as_deref())).collect();
-        assert_eq!(names, [("store-tea", Some("extra")), ("store-old", None), ("store-copy", None)]);
-        assert_eq!(found[1].releases, ["store-tea"]);
+        let expected = [("store-tea", "extra"), ("store-old", ""), ("store-copy", "")];
+        assert_eq!(found(&namespaces, releases), names(&expected));
+    }
+
+    #[test]
+    fn a_namespace_without_labels_is_known_by_its_release() {
+        let (live, dead) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let stripped = |name: &str| OwnedNamespace {
+            instance: None,
+            store_id: None,
+            store_uid: None,
+            tenant: None,
+            labelled: false,
+            ..namespace(name, dead, false)
+        };
+        let namespaces = [stripped("store-tea"), stripped("store-old"), stripped("kube-system")];
+        let releases = |name: &str| match name {
+            "store-tea" => vec![release("store-tea", Some(live))],
+            "store-old" => vec![release("store-old", Some(dead))],
+            _ => vec![release("somebody", None)],
+        };
+        assert_eq!(found(&namespaces, releases), names(&[("store-old", "")]), "a live store's is none");
     }
 
     #[test]
     fn each_is_told_once_when_it_stays() {
-        let orphans = || find([namespace("store-old", Uuid::nil(), false)].iter(), |_| Vec::new(), &[]);
+        let orphans = || find("prod", [namespace("store-old", Uuid::nil(), false)].iter(), |_| Vec::new(), &[]);
         let (mut reports, start) = (Reports::default(), Instant::now());
         let told = |reports: &Reports| reports.seen.values().filter(|seen| seen.told).count();
         reports.report(orphans(), start);

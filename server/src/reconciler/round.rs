@@ -85,7 +85,8 @@ impl<'a> Rounds<'a> {
         let expected: Vec<_> = settled.map(|store| (store.clone(), self.reconciler.expected(store))).collect();
         let seen = self.cache.read(|view| {
             let symptoms: Vec<_> = expected.iter().map(|(_, expected)| view.troubles(expected)).collect();
-            let orphans = find(view.namespaces(), |namespace| view.releases(namespace), live);
+            let instance = self.reconciler.cluster.instance();
+            let orphans = find(instance, view.namespaces(), |namespace| view.releases(namespace), live);
             (symptoms, orphans)
         });
         let (symptoms, orphans) = seen?;

@@ -39,6 +39,7 @@ mod kube_scripted;
 mod kube_support;
 mod lifecycle;
 mod lists;
+mod live_view;
 mod operation_faults;
 mod orphans;
 mod outages;

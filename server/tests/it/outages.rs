@@ -55,7 +55,7 @@ async fn while_the_api_server_is_away_operations_wait_and_no_store_fails() {
     assert_eq!(lab.api.get(&before).await.unwrap().state(), StoreState::Ready);
     let wanted = GetStoreCredentialsRequest { store_id: before.clone(), ..GetStoreCredentialsRequest::default() };
     let status = lab.api.stores.clone().get_store_credentials(wanted).await.unwrap_err();
-    assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "CLUSTER_UNAVAILABLE"));
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "CLUSTER_UNREACHABLE"));
     assert!(status.get_details_retry_info().is_some(), "{status:?}");
     proxy.mend();
 

@@ -1,8 +1,9 @@
 //! What callers can do with stores: checks, decisions and the audit trail, over the ports.
 //!
-//! This file has the mutations; [`credentials`] shows logins.
+//! This file has the mutations; [`credentials`] shows logins, [`live_view`] what is in the cluster.
 
 mod credentials;
+mod live_view;
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::identity::Caller;
 use crate::ids::{OperationId, StoreId, StoreUid};
 use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery};
-use crate::ports::{Applied, Clock, Credentials, Ids, Stores, Target};
+use crate::ports::{Applied, Clock, Credentials, Ids, LiveView, Stores, Target};
 use crate::store::Store;
 use crate::transition::{Decision, request};
 
@@ -26,11 +27,33 @@ const GENERATED_ID_SUFFIX: usize = 5;
 /// Longest text kept of what a refused request named, in bytes.
 const TARGET_MAX: usize = 100;
 
+/// What the service needs from the outside.
+#[derive(Clone)]
+pub struct Ports {
+    /// Stores, operations and the audit log.
+    pub stores: Arc<dyn Stores>,
+    /// The secrets of stores.
+    pub credentials: Arc<dyn Credentials>,
+    /// Stores as they are in the cluster.
+    pub live_view: Arc<dyn LiveView>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Fresh ids.
+    pub ids: Arc<dyn Ids>,
+}
+
+impl std::fmt::Debug for Ports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ports").finish_non_exhaustive()
+    }
+}
+
 /// The commands of one control plane.
 #[derive(Clone)]
 pub struct Service {
     stores: Arc<dyn Stores>,
     credentials: Arc<dyn Credentials>,
+    live_view: Arc<dyn LiveView>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     catalog: Arc<Catalog>,
@@ -45,15 +68,9 @@ impl std::fmt::Debug for Service {
 
 impl Service {
     /// A service over these ports.
-    pub fn new(
-        stores: Arc<dyn Stores>,
-        credentials: Arc<dyn Credentials>,
-        clock: Arc<dyn Clock>,
-        ids: Arc<dyn Ids>,
-        catalog: Arc<Catalog>,
-        domain: &str,
-    ) -> Self {
-        Self { stores, credentials, clock, ids, catalog, domain: domain.into() }
+    pub fn new(ports: Ports, catalog: Arc<Catalog>, domain: &str) -> Self {
+        let Ports { stores, credentials, live_view, clock, ids } = ports;
+        Self { stores, credentials, live_view, clock, ids, catalog, domain: domain.into() }
     }
 
     /// The rows, for queries.

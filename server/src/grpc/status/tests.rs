@@ -121,7 +121,7 @@ fn every_error_says_what_programs_need() {
       storeplane/DATABASE_UNAVAILABLE []
       retry after Some(1s)
     Unavailable: the cluster is not available; nothing was changed
-      storeplane/CLUSTER_UNAVAILABLE []
+      storeplane/CLUSTER_UNREACHABLE []
       retry after Some(1s)
     Internal: internal error; the server's log has the cause under this request's trace id
       storeplane/INTERNAL []

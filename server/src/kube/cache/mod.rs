@@ -72,7 +72,7 @@ impl ClusterCache {
             Err(_) => no_answer(),
             Ok(Err(error)) => ClusterError::from_client("watch the cluster", &error),
             Ok(Ok(watching)) => {
-                let mut batches = watches::open(&watching.client, &self.cluster.config().instance);
+                let mut batches = watches::open(&watching.client);
                 let listed_until = Instant::now() + LISTED_WITHIN;
                 loop {
                     let complete = self.lock().is_complete();

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::watches::Seen;
 use crate::kube::examine::Expected;
 use crate::kube::namespace::OwnedNamespace;
-use crate::kube::release::{ReleaseObservation, ReleaseStatus, fold};
+use crate::kube::release::{ListedRelease, ReleaseStatus, fold};
 use crate::kube::rollout::{Serving, claim_is_lost, release_of};
 
 /// All stores' objects, as far as they matter.
@@ -34,27 +34,32 @@ struct Workload {
 }
 
 impl ClusterCacheView {
-    /// The namespaces that carry this instance's labels.
+    /// Every namespace in the cluster, whoever made it.
     pub fn namespaces(&self) -> impl Iterator<Item = &OwnedNamespace> {
         self.namespaces.live.values()
     }
 
-    /// The names of the releases in a namespace.
-    pub fn releases(&self, namespace: &str) -> Vec<String> {
-        self.records(namespace).into_iter().map(|(name, _)| name).collect()
+    /// The releases in a namespace.
+    pub fn releases(&self, namespace: &str) -> Vec<ListedRelease> {
+        fold(self.records.within(namespace).map(|(_, labels)| labels))
     }
 
     /// What seems to be wrong with a store, in a few words each; nothing if nothing is.
     pub fn troubles(&self, expected: &Expected) -> Vec<String> {
         let namespace = &expected.namespace;
-        match self.namespaces.get("", namespace) {
-            Some(found) if found.terminating => return vec![format!("Namespace {namespace} terminating")],
-            Some(found) if found.store_uid == Some(expected.store_uid) => {}
-            _ => return vec![format!("Namespace {namespace} missing")],
-        }
-        let release = self.records(namespace).into_iter().find(|(name, _)| *name == expected.release);
+        let releases = self.releases(namespace);
         let mut troubles = Vec::new();
-        match release.map(|(_, observation)| observation.status) {
+        match self.namespaces.get("", namespace) {
+            None => return vec![format!("Namespace {namespace} missing")],
+            Some(found) if found.terminating => return vec![format!("Namespace {namespace} terminating")],
+            Some(found) if found.store_uid.is_some_and(|uid| uid != expected.store_uid) => {
+                return vec![format!("Namespace {namespace} foreign")];
+            }
+            Some(found) if !found.labelled => troubles.push(format!("Namespace {namespace} unlabelled")),
+            Some(_) => {}
+        }
+        let release = releases.into_iter().find(|release| release.name == expected.release);
+        match release.map(|release| release.observation.status) {
             None => troubles.push(format!("release {} missing", expected.release)),
             Some(ReleaseStatus::Deployed) => {}
             Some(status) => troubles.push(format!("release {} {}", expected.release, status.as_str())),
@@ -76,11 +81,6 @@ impl ClusterCacheView {
         let lost = self.claims.within(namespace).filter(|(_, lost)| **lost);
         troubles.extend(lost.map(|(name, _)| format!("PersistentVolumeClaim {name} lost")));
         troubles
-    }
-
-    fn records(&self, namespace: &str) -> Vec<(String, ReleaseObservation)> {
-        let records = self.records.within(namespace).map(|(_, labels)| labels);
-        fold(records).into_iter().map(|release| (release.name, release.observation)).collect()
     }
 
     pub(super) fn apply(&mut self, seen: Seen) {

@@ -22,7 +22,8 @@ const TOGETHER: usize = 512;
 const HELMS: &str = "app.kubernetes.io/managed-by=Helm";
 /// ... and this on its own records.
 const RECORDS: &str = "owner=helm";
-/// Claims that a `StatefulSet` makes from its template have no label that all charts share.
+/// Claims that a `StatefulSet` makes from its template have no label that all charts share, and a namespace may have lost its
+/// labels.
 const ALL: &str = "";
 
 /// One step of what was seen.
@@ -39,11 +40,10 @@ pub(super) enum Seen {
 pub(super) type Batch = Vec<Result<Seen, ClusterError>>;
 
 /// All watches, as one stream of changes.
-pub(super) fn open(client: &Client, instance: &str) -> BoxStream<'static, Batch> {
+pub(super) fn open(client: &Client) -> BoxStream<'static, Batch> {
     let ours = format!("{}={}", labels::MANAGED_BY, labels::STOREPLANE);
-    let of_instance = format!("{ours},{}={instance}", labels::INSTANCE);
     let all = SelectAll::from_iter([
-        watch(client, &of_instance, Seen::Namespace),
+        watch(client, ALL, Seen::Namespace),
         watch(client, HELMS, Seen::Deployment),
         watch(client, HELMS, Seen::StatefulSet),
         watch(client, ALL, Seen::Claim),

@@ -13,7 +13,7 @@ pub use snapshot::ClusterSnapshot;
 use super::cluster::Cluster;
 use super::error::ClusterError;
 use super::labels;
-use super::namespace::OwnedNamespace;
+use super::namespace::{Ownership, ownership};
 use super::release::ReleaseStatus;
 use super::rollout::{Diagnosis, diagnose};
 
@@ -57,6 +57,7 @@ impl Cluster {
         }
         let facts = release_trouble(expected, snapshot.release).into_iter();
         let facts = facts.chain(secret_trouble(expected, &snapshot.missing_secrets));
+        let facts = facts.chain(self.label_trouble(expected, &snapshot));
         match diagnose(&snapshot.objects, facts.map(Into::into).collect()) {
             Diagnosis::Healthy => Examined::Healthy,
             Diagnosis::Settling(failure) => Examined::Settling(self.masked(namespace, failure).await),
@@ -75,24 +76,37 @@ impl Cluster {
         let Some(found) = &snapshot.namespace else {
             return missing(format!("The namespace {namespace} was deleted, and everything in it"));
         };
-        let owned = OwnedNamespace::read(found);
-        if !self.is_of_this_instance(found) || owned.store_uid != Some(expected.store_uid) {
-            let message = format!("The namespace {namespace} is not labelled as this store's any more");
-            let (instance, uid) = (&self.config().instance, expected.store_uid);
-            let wanted = format!(
-                "{}={}, {}={instance}, {}={uid}",
-                labels::MANAGED_BY,
-                labels::STOREPLANE,
-                labels::INSTANCE,
-                labels::STORE_UID
-            );
-            let told = format!("If it is this store's, put its labels back: {wanted}");
-            return Some(Failure::new(Reason::NotOurs, message).with_details([told]));
+        if self.owner(expected, snapshot) == Some(Ownership::Foreign) {
+            let message = format!("The namespace {namespace} belongs to somebody else now");
+            return Some(Failure::new(Reason::NotOurs, message).with_details([self.wanted_labels(expected)]));
         }
-        if owned.terminating {
+        if found.deletion_timestamp.is_some() {
             return missing(format!("The namespace {namespace} is being deleted, and everything in it"));
         }
         None
+    }
+
+    fn owner(&self, expected: &Expected, snapshot: &ClusterSnapshot) -> Option<Ownership> {
+        let (found, store) = (snapshot.namespace.as_ref()?, expected.store_uid);
+        let known = ownership::by_metadata(found, self.instance(), store);
+        Some(known.unwrap_or_else(|| ownership::by_releases(snapshot.release_stores.iter().copied(), store)))
+    }
+
+    fn label_trouble(&self, expected: &Expected, snapshot: &ClusterSnapshot) -> Option<Failure> {
+        if self.owner(expected, snapshot) != Some(Ownership::Unlabelled) {
+            return None;
+        }
+        let message = format!("Somebody removed labels of the namespace {}", expected.namespace);
+        Some(Failure::new(Reason::NamespaceUnlabelled, message).with_details([self.wanted_labels(expected)]))
+    }
+
+    fn wanted_labels(&self, expected: &Expected) -> String {
+        let (instance, uid) = (self.instance(), expected.store_uid);
+        let [managed, of, store] = [labels::MANAGED_BY, labels::INSTANCE, labels::STORE_UID];
+        format!(
+            "This store's namespace has the labels {managed}={}, {of}={instance}, {store}={uid}",
+            labels::STOREPLANE
+        )
     }
 }
 
@@ -102,11 +116,12 @@ fn release_trouble(expected: &Expected, status: Option<ReleaseStatus>) -> Option
         Some(ReleaseStatus::Deployed) => None,
         None => {
             let message =
-                format!("Helm knows the release {name} no more: its record was deleted, or it was uninstalled");
+                format!("Helm no longer has the release {name}: its record was deleted, or it was uninstalled");
             Some(Failure::new(Reason::ReleaseMissing, message))
         }
         Some(status) => {
-            let message = format!("The release {name} is {}, and nobody here works on it", status.as_str());
+            let message =
+                format!("The release {name} is {}, and this control plane is not working on it", status.as_str());
             Some(Failure::new(Reason::ReleaseConflict, message))
         }
     }

@@ -10,6 +10,7 @@ use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Event, Namespace, PersistentVolumeClaim, Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
+use storeplane_core::ids::StoreUid;
 
 use super::Expected;
 use crate::kube::cluster::Cluster;
@@ -24,6 +25,8 @@ use crate::kube::secrets::{missing, not_helms};
 pub struct ClusterSnapshot {
     pub(super) namespace: Option<ObjectMeta>,
     pub(super) release: Option<ReleaseStatus>,
+    /// The stores for which the releases in the namespace were made.
+    pub(super) release_stores: Vec<StoreUid>,
     pub(super) missing_secrets: Vec<String>,
     pub(super) objects: Snapshot,
 }
@@ -113,8 +116,9 @@ impl Objects {
     fn snapshot(&mut self, expected: &Expected, namespace: Option<ObjectMeta>) -> ClusterSnapshot {
         let name = &expected.namespace;
         let records = self.records.remove(name).unwrap_or_default();
-        let mut releases = fold(records.iter().map(|record| &record.metadata)).into_iter();
-        let release = releases.find(|release| release.name == expected.release);
+        let releases = fold(records.iter().map(|record| &record.metadata));
+        let release_stores = releases.iter().filter_map(|release| release.observation.store_uid).collect();
+        let release = releases.into_iter().find(|release| release.name == expected.release);
         let secrets = self.secrets.remove(name).unwrap_or_default();
         let mut objects = Snapshot::new(expected.release.clone());
         objects.deployments = table(&mut self.deployments, name);
@@ -126,6 +130,7 @@ impl Objects {
         ClusterSnapshot {
             namespace,
             release: release.map(|release| release.observation.status),
+            release_stores,
             missing_secrets: missing(&expected.secrets, &secrets),
             objects,
         }

@@ -26,8 +26,8 @@ impl Cluster {
     /// True if the namespace is there, is that store's, and stays.
     pub(in crate::kube) async fn owns_namespace(&self, name: &str, store: StoreUid) -> Result<bool, ClusterError> {
         let Some(found) = self.get_namespace(name).await? else { return Ok(false) };
-        let owned = OwnedNamespace::read(&found.metadata);
-        Ok(self.is_of_this_instance(&found.metadata) && owned.store_uid == Some(store) && !owned.terminating)
+        let stays = found.metadata.deletion_timestamp.is_none();
+        Ok(stays && self.ownership(&found.metadata, store).await?.is_ours())
     }
 
     /// Raises the fence of the store's namespace to the caller's, if it is there.
@@ -37,7 +37,7 @@ impl Cluster {
         for _ in 0..ATTEMPTS {
             let Some(found) = self.get_namespace(&spec.name).await? else { return Ok(Holding::Absent) };
             let owned = OwnedNamespace::read(&found.metadata);
-            if !self.is_of_this_instance(&found.metadata) || owned.store_uid != Some(spec.store_uid) {
+            if !self.ownership(&found.metadata, spec.store_uid).await?.is_ours() {
                 return Ok(Holding::Foreign);
             }
             if owned.terminating {

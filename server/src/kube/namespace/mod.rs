@@ -2,9 +2,11 @@
 
 mod gone;
 mod hold;
+pub(in crate::kube) mod ownership;
 mod state;
 
 pub use hold::Holding;
+pub use ownership::Ownership;
 pub use state::NamespaceState;
 
 use std::collections::BTreeMap;
@@ -48,19 +50,23 @@ pub enum Ensured {
     Adopted,
 }
 
-/// One namespace that carries our instance's labels.
+/// What a namespace says about itself, by labels or by annotations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedNamespace {
     /// Its name.
     pub name: String,
-    /// Label of the store's id, if it has one.
+    /// The control plane that made it, if it says so.
+    pub instance: Option<String>,
+    /// The store's id, if it says so.
     pub store_id: Option<String>,
-    /// Label of the store's uid, if it has one that is a uid.
+    /// The store's uid, if it says so.
     pub store_uid: Option<StoreUid>,
-    /// Label of the tenant, if it has one.
+    /// The tenant, if it says so.
     pub tenant: Option<String>,
-    /// Label of the fence; 0 where it has none.
+    /// The claim that acted last; 0 where it does not say so.
     pub fence: i64,
+    /// All labels by which we select it are on it.
+    pub labelled: bool,
     /// It is being deleted.
     pub terminating: bool,
 }
@@ -77,7 +83,7 @@ impl Cluster {
             let done = match &found {
                 None => self.create_namespace(spec).await.map(|()| Ensured::Created),
                 Some(found) => {
-                    self.check_owner(spec, found)?;
+                    self.check_owner(spec, found).await?;
                     self.raise_fence(spec, found).await.map(|()| Ensured::Adopted)
                 }
             };
@@ -101,6 +107,7 @@ impl Cluster {
             metadata: ObjectMeta {
                 name: Some(spec.name.clone()),
                 labels: Some(self.namespace_labels(spec)),
+                annotations: Some(self.namespace_annotations(spec)),
                 ..ObjectMeta::default()
             },
             ..Namespace::default()
@@ -130,20 +137,20 @@ impl Cluster {
         wanted
     }
 
-    fn check_owner(&self, spec: &NamespaceSpec, found: &Namespace) -> Result<(), ClusterError> {
+    async fn check_owner(&self, spec: &NamespaceSpec, found: &Namespace) -> Result<(), ClusterError> {
         let owned = OwnedNamespace::read(&found.metadata);
         let name = &spec.name;
-        if !self.is_of_this_instance(&found.metadata) {
-            let message = format!("the namespace {name} exists and was not made by this control plane");
-            return Err(ClusterError::new(ClusterErrorKind::NotOurs, message));
+        let not_ours = |message: String| Err(ClusterError::new(ClusterErrorKind::NotOurs, message));
+        let is_ours = self.ownership(&found.metadata, spec.store_uid).await?.is_ours();
+        if !is_ours && owned.instance.as_ref() != Some(&self.config().instance) {
+            return not_ours(format!("the namespace {name} exists and was not made by this control plane"));
         }
         if owned.terminating {
             let message = format!("the namespace {name} is still being deleted");
             return Err(ClusterError::new(ClusterErrorKind::Terminating, message));
         }
-        if owned.store_uid != Some(spec.store_uid) {
-            let message = format!("the namespace {name} belongs to another store");
-            return Err(ClusterError::new(ClusterErrorKind::NotOurs, message));
+        if !is_ours {
+            return not_ours(format!("the namespace {name} belongs to another store"));
         }
         if owned.fence > spec.fence {
             let message = format!("a later claim ({} after {}) works on the namespace {name}", owned.fence, spec.fence);
@@ -154,12 +161,16 @@ impl Cluster {
 
     /// The resource version in the patch makes it fail with a conflict when anybody was faster.
     async fn raise_fence(&self, spec: &NamespaceSpec, found: &Namespace) -> Result<(), ClusterError> {
-        let wanted = self.namespace_labels(spec);
-        let has = found.metadata.labels.as_ref();
-        if wanted.iter().all(|(label, value)| has.and_then(|all| all.get(label)) == Some(value)) {
+        let (labels, annotations) = (self.namespace_labels(spec), self.namespace_annotations(spec));
+        let has = |all: Option<&BTreeMap<String, String>>, wanted: &BTreeMap<String, String>| {
+            wanted.iter().all(|(key, value)| all.and_then(|all| all.get(key)) == Some(value))
+        };
+        let metadata = &found.metadata;
+        if has(metadata.labels.as_ref(), &labels) && has(metadata.annotations.as_ref(), &annotations) {
             return Ok(());
         }
-        let patch = json!({"metadata": {"resourceVersion": found.metadata.resource_version, "labels": wanted}});
+        let version = &metadata.resource_version;
+        let patch = json!({"metadata": {"resourceVersion": version, "labels": labels, "annotations": annotations}});
         let what = format!("raise the fence of the namespace {}", spec.name);
         self.call(&what, |client| async move {
             let namespaces = Api::<PartialObjectMeta<Namespace>>::all(client);
@@ -170,21 +181,14 @@ impl Cluster {
         Ok(())
     }
 
-    pub(super) fn is_of_this_instance(&self, found: &ObjectMeta) -> bool {
-        let has =
-            |label: &str, value: &str| found.labels.as_ref().and_then(|all| all.get(label)).is_some_and(|v| v == value);
-        has(labels::MANAGED_BY, labels::STOREPLANE) && has(labels::INSTANCE, &self.config().instance)
-    }
-
     /// Asks for the namespace's deletion, if it is that store's. One that is absent or going already is fine.
     pub async fn delete_namespace(&self, name: &str, store_uid: StoreUid) -> Result<(), ClusterError> {
         let Some(found) = self.get_namespace(name).await? else { return Ok(()) };
-        let owned = OwnedNamespace::read(&found.metadata);
-        if !self.is_of_this_instance(&found.metadata) || owned.store_uid != Some(store_uid) {
+        if !self.ownership(&found.metadata, store_uid).await?.is_ours() {
             let message = format!("the namespace {name} is not this store's, so it is not deleted");
             return Err(ClusterError::new(ClusterErrorKind::NotOurs, message));
         }
-        if owned.terminating {
+        if found.metadata.deletion_timestamp.is_some() {
             return Ok(());
         }
         let only_this = Preconditions { uid: found.metadata.uid, resource_version: None };
@@ -201,25 +205,38 @@ impl Cluster {
         }
     }
 
-    /// All namespaces of this instance, read in pages.
-    pub async fn all_namespaces(&self) -> Result<Vec<OwnedNamespace>, ClusterError> {
-        let instance = &self.config().instance;
-        let ours = format!("{}={},{}={instance}", labels::MANAGED_BY, labels::STOREPLANE, labels::INSTANCE);
+    /// Every namespace in the cluster, whoever made it, read in pages.
+    pub async fn every_namespace(&self) -> Result<Vec<OwnedNamespace>, ClusterError> {
         let found: Vec<PartialObjectMeta<Namespace>> =
-            self.list_all("list the namespaces", ListParams::default().labels(&ours)).await?;
+            self.list_all("list the namespaces", ListParams::default()).await?;
         Ok(found.iter().map(|namespace| OwnedNamespace::read(&namespace.metadata)).collect())
+    }
+
+    /// The namespaces that say that they are of this instance.
+    pub async fn all_namespaces(&self) -> Result<Vec<OwnedNamespace>, ClusterError> {
+        let mut all = self.every_namespace().await?;
+        all.retain(|namespace| namespace.instance.as_ref() == Some(&self.config().instance));
+        Ok(all)
+    }
+
+    /// Sets this control plane's namespaces apart from another's.
+    pub fn instance(&self) -> &str {
+        &self.config().instance
     }
 }
 
 impl OwnedNamespace {
     pub(super) fn read(found: &ObjectMeta) -> Self {
-        let label = |name: &str| found.labels.as_ref().and_then(|all| all.get(name)).cloned();
+        let fact = |key: &str| ownership::fact(found, key).cloned();
+        let labelled = [labels::MANAGED_BY, labels::INSTANCE, labels::STORE_UID];
         Self {
             name: found.name.clone().unwrap_or_default(),
-            store_id: label(labels::STORE_ID),
-            store_uid: label(labels::STORE_UID).and_then(|text| text.parse().ok()),
-            tenant: label(labels::TENANT),
-            fence: label(labels::FENCE).and_then(|text| text.parse().ok()).unwrap_or(0),
+            instance: fact(labels::INSTANCE),
+            store_id: fact(labels::STORE_ID),
+            store_uid: fact(labels::STORE_UID).and_then(|text| text.parse().ok()),
+            tenant: fact(labels::TENANT),
+            fence: ownership::fence(found),
+            labelled: labelled.iter().all(|key| found.labels.as_ref().is_some_and(|all| all.contains_key(*key))),
             terminating: found.deletion_timestamp.is_some(),
         }
     }

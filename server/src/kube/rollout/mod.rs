@@ -5,7 +5,7 @@ mod failure_detector;
 mod health;
 mod logs;
 mod observer;
-mod readiness;
+pub(in crate::kube) mod readiness;
 mod snapshot;
 mod watches;
 

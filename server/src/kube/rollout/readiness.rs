@@ -67,7 +67,7 @@ pub(in crate::kube) fn claim_is_lost(object: &PersistentVolumeClaim) -> bool {
     object.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Lost")
 }
 
-fn deployment_ready(object: &Deployment) -> bool {
+pub(in crate::kube) fn deployment_ready(object: &Deployment) -> bool {
     let desired = object.spec.replicas.unwrap_or(1);
     object.status.as_ref().is_some_and(|status| {
         let updated = status.updated_replicas.unwrap_or(0);
@@ -78,7 +78,7 @@ fn deployment_ready(object: &Deployment) -> bool {
     })
 }
 
-fn stateful_set_ready(object: &StatefulSet) -> bool {
+pub(in crate::kube) fn stateful_set_ready(object: &StatefulSet) -> bool {
     let desired = object.spec.replicas.unwrap_or(1);
     object.status.as_ref().is_some_and(|status| {
         let updated = if status.current_revision == status.update_revision {
@@ -93,13 +93,13 @@ fn stateful_set_ready(object: &StatefulSet) -> bool {
     })
 }
 
-fn deployment(object: &Deployment) -> ResourceStatus {
+pub(in crate::kube) fn deployment(object: &Deployment) -> ResourceStatus {
     let desired = object.spec.replicas.unwrap_or(1);
     let ready = object.status.as_ref().and_then(|status| status.available_replicas).unwrap_or(0);
     workload(ResourceKind::Deployment, object.metadata.name.clone(), ready, desired)
 }
 
-fn stateful_set(object: &StatefulSet) -> ResourceStatus {
+pub(in crate::kube) fn stateful_set(object: &StatefulSet) -> ResourceStatus {
     let desired = object.spec.replicas.unwrap_or(1);
     let ready = object.status.as_ref().and_then(|status| status.available_replicas).unwrap_or(0);
     workload(ResourceKind::StatefulSet, object.metadata.name.clone(), ready, desired)
@@ -111,19 +111,19 @@ fn workload(kind: ResourceKind, name: Option<String>, ready: i32, desired: i32) 
     ResourceStatus { kind, name: name.unwrap_or_default(), ready, desired, phase: format!("{ready}/{desired}") }
 }
 
-fn claim(object: &PersistentVolumeClaim) -> ResourceStatus {
+pub(in crate::kube) fn claim(object: &PersistentVolumeClaim) -> ResourceStatus {
     let phase = object.status.as_ref().and_then(|status| status.phase.clone()).unwrap_or_else(|| "Pending".into());
     let ready = u32::from(phase == "Bound");
     single(ResourceKind::PersistentVolumeClaim, object.metadata.name.clone(), ready, &phase)
 }
 
-fn ingress(object: &Ingress) -> ResourceStatus {
+pub(in crate::kube) fn ingress(object: &Ingress) -> ResourceStatus {
     let rules = object.spec.iter().flat_map(|spec| spec.rules.iter().flatten());
     let hosts: Vec<_> = rules.filter_map(|rule| rule.host.clone()).collect();
     single(ResourceKind::Ingress, object.metadata.name.clone(), 1, &hosts.join(","))
 }
 
-fn pod(object: &Pod) -> ResourceStatus {
+pub(in crate::kube) fn pod(object: &Pod) -> ResourceStatus {
     let status = object.status.as_ref();
     let conditions = status.and_then(|status| status.conditions.as_deref()).unwrap_or_default();
     let ready = conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");

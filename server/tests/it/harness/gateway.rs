@@ -18,6 +18,7 @@ pub(crate) struct Gateway {
     asked: Arc<Mutex<Vec<String>>>,
     status: Arc<AtomicU16>,
     forbidden: Arc<Mutex<Option<&'static str>>>,
+    log: Arc<Mutex<Option<String>>>,
     client: kube::Client,
     _directory: Arc<tempfile::TempDir>,
 }
@@ -34,8 +35,8 @@ impl Gateway {
             "clusters": [{"name": "c", "cluster": {"server": url}}], "users": [{"name": "c", "user": {}}],
             "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}]});
         std::fs::write(&kubeconfig, file.to_string()).expect("a file");
-        let (asked, status, forbidden) = (Arc::default(), Arc::default(), Arc::default());
-        let gateway = Self { kubeconfig, asked, status, forbidden, client, _directory: Arc::new(directory) };
+        let (asked, status, forbidden, log) = (Arc::default(), Arc::default(), Arc::default(), Arc::default());
+        let gateway = Self { kubeconfig, asked, status, forbidden, log, client, _directory: Arc::new(directory) };
         let router = axum::Router::new().fallback(forward).with_state(gateway.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         gateway
@@ -52,6 +53,11 @@ impl Gateway {
         *self.forbidden.lock().expect("no panic") = Some(request);
     }
 
+    /// From now on every container has this log: simulated nodes have none.
+    pub(crate) fn answer_logs_with(&self, text: impl Into<String>) {
+        *self.log.lock().expect("no panic") = Some(text.into());
+    }
+
     /// What was asked since the last time, as `GET /api/v1/namespaces?…`.
     pub(crate) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.asked.lock().expect("no panic"))
@@ -63,6 +69,10 @@ async fn forward(State(gateway): State<Gateway>, request: Request) -> Response {
     let is_forbidden = gateway.forbidden.lock().expect("no panic").is_some_and(|beginning| line.starts_with(beginning));
     let status = if is_forbidden { 403 } else { gateway.status.load(Ordering::Relaxed) };
     gateway.asked.lock().expect("no panic").push(line);
+    let log = gateway.log.lock().expect("no panic").clone();
+    if let Some(log) = log.filter(|_| request.uri().path().ends_with("/log")) {
+        return log.into_response();
+    }
     if let Ok(status) = StatusCode::from_u16(status) {
         let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": status.as_u16(),
             "message": "the gateway says no", "reason": ""});

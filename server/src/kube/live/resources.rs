@@ -1,0 +1,103 @@
+//! The objects of a store's namespace.
+
+use std::fmt::Debug;
+
+use ::kube::Resource;
+use ::kube::api::ListParams;
+use ::kube::core::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::CronJob;
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, Service};
+use k8s_openapi::api::networking::v1::Ingress;
+use serde::de::DeserializeOwned;
+use storeplane_core::failure::{DETAIL_LINE_MAX, truncate};
+use storeplane_core::live_view::LiveResource;
+use storeplane_core::store::Store;
+
+use super::{Found, at, status};
+use crate::kube::cluster::Cluster;
+use crate::kube::error::{ClusterError, ClusterErrorKind};
+use crate::kube::redact::mask;
+
+/// Objects shown of each kind, the newest ones.
+const EACH_MAX: usize = 100;
+
+impl Cluster {
+    pub(super) async fn live_resources(&self, store: &Store) -> Result<Vec<LiveResource>, ClusterError> {
+        let name = &store.placement.namespace;
+        let namespace = match self.live_namespace(store).await? {
+            Found::Missing => return Ok(vec![absent(name, "Missing", "")]),
+            Found::Foreign => {
+                return Ok(vec![absent(name, "Foreign", "A namespace of this name exists and is not this store's.")]);
+            }
+            Found::Ours(namespace) => namespace,
+        };
+        let (deployments, sets, pods, claims, services, cron_jobs, ingresses) = futures::try_join!(
+            self.live_list::<Deployment>(name),
+            self.live_list::<StatefulSet>(name),
+            self.live_list::<Pod>(name),
+            self.live_list::<PersistentVolumeClaim>(name),
+            self.live_list::<Service>(name),
+            self.live_list::<CronJob>(name),
+            self.live_list::<Ingress>(name),
+        )?;
+        let mut all = vec![shown(&*namespace, status::namespace)];
+        all.extend(services.iter().map(|object| shown(object, |service| status::service(service, &pods))));
+        all.extend(deployments.iter().map(|object| shown(object, status::deployment)));
+        all.extend(sets.iter().map(|object| shown(object, status::stateful_set)));
+        all.extend(pods.iter().map(|object| shown(object, status::pod)));
+        all.extend(claims.iter().map(|object| shown(object, status::claim)));
+        all.extend(cron_jobs.iter().map(|object| shown(object, status::cron_job)));
+        all.extend(ingresses.iter().map(|object| shown(object, status::ingress)));
+        all.sort_by(|a, b| (&a.kind, &a.name).cmp(&(&b.kind, &b.name)));
+        self.mask_messages(name, &mut all).await;
+        Ok(all)
+    }
+
+    /// The newest objects of a kind. None where the account may not list that kind: the others still tell something.
+    async fn live_list<K>(&self, namespace: &str) -> Result<Vec<K>, ClusterError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let mut all: Vec<K> = match self.list_in(namespace, ListParams::default()).await {
+            Err(error) if error.kind() == ClusterErrorKind::Forbidden => Vec::new(),
+            listed => listed?,
+        };
+        all.sort_by(|a, b| b.meta().creation_timestamp.cmp(&a.meta().creation_timestamp));
+        all.truncate(EACH_MAX);
+        Ok(all)
+    }
+
+    async fn mask_messages(&self, namespace: &str, all: &mut [LiveResource]) {
+        if all.iter().all(|resource| resource.message.is_empty()) {
+            return;
+        }
+        let values = self.secret_texts(namespace).await;
+        for resource in all {
+            resource.message = match &values {
+                // Masked first and cut afterwards: a part of a secret no longer looks like one.
+                Ok(values) => truncate(mask(&resource.message, values), DETAIL_LINE_MAX),
+                Err(_) => String::new(),
+            };
+        }
+    }
+}
+
+fn absent(name: &str, status: &str, message: &str) -> LiveResource {
+    LiveResource {
+        kind: Namespace::kind(&()).into_owned(),
+        name: name.to_owned(),
+        status: status.to_owned(),
+        message: message.to_owned(),
+        ..LiveResource::default()
+    }
+}
+
+fn shown<K: Resource<DynamicType = ()>>(object: &K, status: impl FnOnce(&K) -> LiveResource) -> LiveResource {
+    LiveResource {
+        kind: K::kind(&()).into_owned(),
+        name: object.meta().name.clone().unwrap_or_default(),
+        created_at: at(object.meta().creation_timestamp.as_ref()),
+        ..status(object)
+    }
+}

@@ -1,0 +1,144 @@
+//! Whose a namespace is. Labels can be removed by people and by controllers that do not know them, so they are not the only
+//! evidence: the same facts stand in annotations, and helm's records name the store as well.
+
+use std::collections::BTreeMap;
+
+use ::kube::core::PartialObjectMeta;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use storeplane_core::ids::StoreUid;
+
+use super::NamespaceSpec;
+use crate::kube::cluster::Cluster;
+use crate::kube::error::ClusterError;
+use crate::kube::labels;
+use crate::kube::release::{fold, records};
+
+/// Whose a namespace is, from the point of view of one store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ownership {
+    /// The store's.
+    Ours,
+    /// The store's, though labels of ours are missing on it.
+    Unlabelled,
+    /// Somebody else's. Nothing in it may be touched.
+    Foreign,
+}
+
+impl Ownership {
+    /// True if it is the store's.
+    pub fn is_ours(self) -> bool {
+        self != Self::Foreign
+    }
+}
+
+/// What we write down on a namespace: as a label, and once more as an annotation.
+pub(in crate::kube) fn fact<'a>(found: &'a ObjectMeta, key: &str) -> Option<&'a String> {
+    let get = |all: &'a Option<BTreeMap<String, String>>| all.as_ref().and_then(|all| all.get(key));
+    get(&found.labels).or_else(|| get(&found.annotations))
+}
+
+/// The claim that acted last, by label or annotation, whichever is later; 0 where there is none.
+pub(in crate::kube) fn fence(found: &ObjectMeta) -> i64 {
+    let all = [&found.labels, &found.annotations].into_iter().flatten();
+    all.filter_map(|all| all.get(labels::FENCE)?.parse().ok()).max().unwrap_or(0)
+}
+
+/// What the namespace itself says. `None` if it says nothing: helm's records must tell.
+pub(in crate::kube) fn by_metadata(found: &ObjectMeta, instance: &str, store: StoreUid) -> Option<Ownership> {
+    if fact(found, labels::INSTANCE).is_some_and(|of| of != instance) {
+        return Some(Ownership::Foreign);
+    }
+    let uid = fact(found, labels::STORE_UID)?;
+    if uid.parse() != Ok(store) {
+        return Some(Ownership::Foreign);
+    }
+    let label = |key: &str| found.labels.as_ref().and_then(|all| all.get(key)).map(String::as_str);
+    let labelled = label(labels::MANAGED_BY) == Some(labels::STOREPLANE)
+        && label(labels::INSTANCE) == Some(instance)
+        && label(labels::STORE_UID).is_some();
+    Some(if labelled { Ownership::Ours } else { Ownership::Unlabelled })
+}
+
+/// What the stores of the releases in a namespace that says nothing itself mean.
+pub(in crate::kube) fn by_releases(mut stores: impl Iterator<Item = StoreUid>, store: StoreUid) -> Ownership {
+    if stores.any(|of| of == store) { Ownership::Unlabelled } else { Ownership::Foreign }
+}
+
+impl Cluster {
+    /// Whose a namespace is that was found under the name in the store's row.
+    pub(in crate::kube) async fn ownership(
+        &self,
+        found: &ObjectMeta,
+        store: StoreUid,
+    ) -> Result<Ownership, ClusterError> {
+        if let Some(known) = by_metadata(found, &self.config().instance, store) {
+            return Ok(known);
+        }
+        let name = found.name.as_deref().unwrap_or_default();
+        let found: Vec<PartialObjectMeta<Secret>> = self.list_in(name, records()).await?;
+        let releases = fold(found.iter().map(|record| &record.metadata));
+        Ok(by_releases(releases.into_iter().filter_map(|release| release.observation.store_uid), store))
+    }
+
+    /// Annotations that say what the labels say.
+    pub(super) fn namespace_annotations(&self, spec: &NamespaceSpec) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            (labels::INSTANCE.to_owned(), self.config().instance.clone()),
+            (labels::STORE_ID.to_owned(), spec.store_id.to_string()),
+            (labels::STORE_UID.to_owned(), spec.store_uid.to_string()),
+            (labels::TENANT.to_owned(), spec.tenant.to_string()),
+            (labels::FENCE.to_owned(), spec.fence.to_string()),
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use uuid::Uuid;
+
+    use super::*;
+
+    const STORE: StoreUid = StoreUid(Uuid::nil());
+
+    fn says(labels: &Value, annotations: &Value) -> Option<Ownership> {
+        let metadata = json!({"name": "store-demo", "labels": labels, "annotations": annotations});
+        by_metadata(&serde_json::from_value(metadata).expect("metadata"), "prod", STORE)
+    }
+
+    #[test]
+    fn ownership_needs_one_piece_of_evidence_and_no_contradiction() {
+        let (ours, other) = (Uuid::nil().to_string(), Uuid::max().to_string());
+        let label = |uid: &str, instance: &str| json!({"app.kubernetes.io/managed-by": "storeplane", "storeplane.io/instance": instance, "storeplane.io/store-uid": uid});
+        let annotated =
+            |uid: &str, instance: &str| json!({"storeplane.io/instance": instance, "storeplane.io/store-uid": uid});
+        let none = json!({});
+        for (labels, annotations, expected) in [
+            (label(&ours, "prod"), none.clone(), Some(Ownership::Ours)),
+            (label(&ours, "prod"), annotated(&ours, "prod"), Some(Ownership::Ours)),
+            (label(&ours, "staging"), none.clone(), Some(Ownership::Foreign)),
+            (label(&other, "prod"), annotated(&ours, "prod"), Some(Ownership::Foreign)),
+            (label("no uid", "prod"), none.clone(), Some(Ownership::Foreign)),
+            (none.clone(), annotated(&ours, "prod"), Some(Ownership::Unlabelled)),
+            (none.clone(), annotated(&ours, "staging"), Some(Ownership::Foreign)),
+            (none.clone(), annotated(&other, "prod"), Some(Ownership::Foreign)),
+            (json!({"storeplane.io/store-uid": ours}), none.clone(), Some(Ownership::Unlabelled)),
+            (json!({"app.kubernetes.io/managed-by": "Helm"}), annotated(&ours, "prod"), Some(Ownership::Unlabelled)),
+            (none.clone(), none.clone(), None),
+            (json!({"team": "shops"}), none, None),
+        ] {
+            assert_eq!(says(&labels, &annotations), expected, "{labels} {annotations}");
+        }
+        assert_eq!(by_releases([STORE].into_iter(), STORE), Ownership::Unlabelled);
+        assert_eq!(by_releases([StoreUid(Uuid::max())].into_iter(), STORE), Ownership::Foreign);
+        assert_eq!(by_releases([].into_iter(), STORE), Ownership::Foreign);
+    }
+
+    #[test]
+    fn the_later_of_both_fences_counts() {
+        let metadata = json!({"labels": {"storeplane.io/fence": "3"}, "annotations": {"storeplane.io/fence": "7"}});
+        assert_eq!(fence(&serde_json::from_value(metadata).expect("metadata")), 7);
+        assert_eq!(fence(&ObjectMeta::default()), 0);
+    }
+}
