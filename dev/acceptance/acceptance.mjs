@@ -1,4 +1,4 @@
-// A shop from CreateStore to DeleteStore: it sells, survives its pods, is upgraded, and is gone without a trace.
+// A store from CreateStore to DeleteStore: it sells, survives a restart of its pods, is upgraded, and leaves nothing behind.
 
 import assert from 'node:assert/strict';
 import { call, eventually, helm, kubectl, watch } from './calls.mjs';
@@ -45,7 +45,7 @@ try {
     await sameAsBefore(owner, customer, login, number, 'after-upgrade');
     say(`upgraded to ${UPGRADE_TO}: order, sign-in and cart are still there`);
   } else {
-    say('upgrade: left out (--upgrade-to names a second tag of the image)');
+    say('upgrade: skipped (--upgrade-to names a second image tag)');
   }
 } finally {
   await chromium.close();

@@ -1,4 +1,4 @@
-// What the runs do to the control plane and to the cluster: by grpcurl, helm and kubectl, as people do.
+// Access to the control plane and the cluster through grpcurl, helm and kubectl.
 
 import { execFile, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
 const { GRPCURL, KUBECTL, HELM, STOREPLANE_ADDR } = process.env;
-// grpcurl reads the token from its environment, so that it is on no command line.
+// grpcurl reads the token from its environment, so that it is never on a command line.
 const common = ['-plaintext', '-expand-headers', '-H', 'authorization: Bearer ${STOREPLANE_TOKEN}'];
 const path = (method) => `storeplane.v1.StoreService/${method}`;
 
@@ -16,7 +16,7 @@ export async function call(method, request) {
   return JSON.parse(stdout);
 }
 
-/** Watches a store until it is settled or deleted; gives its events. Ends after `seconds` at the latest. */
+/** Watches a store until it is settled or deleted, for at most `seconds`, and returns its events. */
 export async function watch(store_id, uid, until, seconds, tell = () => {}) {
   const request = JSON.stringify({ store_id, uid, until: `WATCH_UNTIL_${until}` });
   const child = spawn(GRPCURL, [...common, '-max-time', String(seconds), '-d', request, STOREPLANE_ADDR, path('WatchStore')]);
@@ -44,7 +44,7 @@ export const kubectl = async (...args) => (await execute(KUBECTL, args, { maxBuf
 /** helm's standard output. */
 export const helm = async (...args) => (await execute(HELM, args)).stdout;
 
-/** Tries until it does not throw; the last error after `seconds`. */
+/** Retries until `attempt` succeeds; throws the last error after `seconds`. */
 export async function eventually(seconds, attempt) {
   for (const end = Date.now() + seconds * 1000; ; ) {
     try {

@@ -1,4 +1,4 @@
-// How long a store takes from CreateStore to READY, VERIFY included: one alone, and five at once. Medians, and where the time went.
+// Time from CreateStore to READY, including VERIFY, for one store and for five at once: medians, and the time per step.
 
 import { call, kubectl, watch } from './calls.mjs';
 
@@ -36,7 +36,7 @@ for (let run = 0; run < times; run++) {
   console.log(`one store: ${made.took.toFixed(1)} s`);
   if (run === times - 1) {
     steps(made);
-    // Idle for a minute, then what the pods use, as the kubelet counts it: the working set.
+    // After an idle minute: the pods' working set, as reported by the kubelet.
     await new Promise((resolve) => setTimeout(resolve, 60_000));
     for (const line of await memory(made.store.namespace)) console.log(`  ${line}`);
   }

@@ -1,10 +1,10 @@
-# What dev/tools, dev/postgres and dev/test-env share: telling, failing, waiting. Sourced by scripts in dev/.
+# Shared by the scripts in dev/: messages, errors, waiting, options.
 # shellcheck shell=bash
 
 tell() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 die() { tell "$*"; exit 1; }
 
-# Runs a command until it succeeds; how often and how long is the caller's choice.
+# Runs a command until it succeeds, for at most SECONDS.
 await() { # SECONDS COMMAND...
   local limit=$(($(date +%s) + $1))
   shift
@@ -14,7 +14,7 @@ await() { # SECONDS COMMAND...
   done
 }
 
-# A value of --NAME VALUE or --NAME=VALUE among the arguments, else the default.
+# The value of --NAME VALUE or --NAME=VALUE among the arguments, or the default.
 option() { # NAME DEFAULT ARGUMENT...
   local name=$1 value=$2
   shift 2

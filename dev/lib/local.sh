@@ -1,4 +1,4 @@
-# What `make up` keeps in .storeplane, and how its scripts talk. Sourced from the repository's root.
+# State of `make up` in .storeplane, and the messages of its scripts. Sourced from the repository's root.
 # shellcheck shell=bash disable=SC2034
 
 root=$PWD
@@ -9,14 +9,14 @@ command_name=${command_name:-make up}
 say() { printf '%s\n' "$*"; }
 fail() { printf '%s: %s\n' "$command_name" "$*" >&2; exit 1; }
 
-# The end of a log, so that nobody has to look for it.
+# Prints the end of a log.
 show_log() { # FILE
   [ -s "$1" ] || return 0
   printf '\nThe end of %s:\n' "${1#"$root"/}" >&2
   tail -n 25 "$1" | sed 's/^/  | /' >&2
 }
 
-# Settings that outlive a run: which cluster, which database, which ports.
+# Settings that persist between runs: cluster, database, ports.
 kept() { # KEY: its value, or nothing
   [ -f "$state/settings" ] && sed -n "s/^$1=//p" "$state/settings" | tail -n 1
   return 0
@@ -36,12 +36,12 @@ stored() { # NAME
 }
 
 listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-free_port() { # PREFERRED: it, or another that nobody listens on
+free_port() { # PREFERRED: this port, or another free one
   local port=$1
   while listening "$port"; do port=$((20000 + RANDOM % 10000)); done
   echo "$port"
 }
-# A port that stays the same from run to run.
+# A port that stays the same between runs.
 kept_port() { # KEY PREFERRED
   local port
   port=$(kept "$1")
@@ -61,7 +61,7 @@ http_get() { # PORT PATH
     read -r _ code _ <&3; echo "$code"; sed "1,/^\r*$/d" <&3' get "$1" "$2" 2>/dev/null
 }
 
-# A process of ours: its pid file names it and it still is what we started.
+# Checks that the process in the pid file still is the one that was started.
 running() { # NAME: its pid
   local pid
   pid=$(cat "$state/$1.pid" 2>/dev/null) || return 1

