@@ -6,6 +6,7 @@
 //! - [`worker`]: walks operations; the only caller of [`helm`] and [`verify`]. [`reconciler`]: compares stores with the cluster.
 //!   Both ask [`kube`].
 //! - [`telemetry`]: log and traces. [`system`]: clock and random source. [`secret`]: texts that do not print. `backoff`: waits. `redact`: masks secrets in texts.
+//!   [`obstacle`]: what stands in a store's way, and how long it may.
 //! - [`failpoints`]: where tests hold the worker; nothing in a release.
 //!
 //! What is decided is decided in `storeplane_core`; here is what it takes to do it.
@@ -19,6 +20,7 @@ pub mod grpc;
 pub mod helm;
 pub mod http;
 pub mod kube;
+pub mod obstacle;
 pub mod postgres;
 pub mod reconciler;
 mod redact;

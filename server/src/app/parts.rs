@@ -187,6 +187,7 @@ pub fn cluster_config(config: &Config) -> ClusterConfig {
     ClusterConfig {
         kubeconfig: config.kubernetes.kubeconfig.clone(),
         context: config.kubernetes.context.clone(),
+        limits: config.obstacles.0,
         ..ClusterConfig::new(config.instance.as_str())
     }
 }

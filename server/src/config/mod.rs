@@ -6,6 +6,7 @@
 //! To add a key: a field here with its default, a line in `read`, and, if it needs one, a flag in `overrides`.
 
 mod engines;
+mod obstacles;
 mod overrides;
 mod read;
 mod retention_period;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use engines::{CatalogError, catalog};
+pub use obstacles::Obstacles;
 pub use overrides::Overrides;
 pub use retention_period::RetentionPeriod;
 pub use url::SecretUrl;
@@ -52,6 +54,8 @@ pub struct Config {
     pub verify: Verify,
     /// How much there may be.
     pub limits: Limits,
+    /// How long what stands in a store's way may last.
+    pub obstacles: Obstacles,
     /// Where charts are, and what engines have in common.
     pub charts: Charts,
     /// Engines by name.

@@ -58,6 +58,7 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
         }),
         verify: root.section("verify", |section| Verify { via: section.take("via", Via::Auto) }),
         limits: root.section("limits", |section| Limits { stores_per_tenant: section.optional("stores_per_tenant") }),
+        obstacles: root.section("obstacles", super::obstacles::read),
         engines: root.section("engines", |section| engines(section, &charts)),
         charts,
         log: root.section("log", log),

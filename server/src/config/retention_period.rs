@@ -22,6 +22,13 @@ impl RetentionPeriod {
     }
 }
 
+impl From<Duration> for RetentionPeriod {
+    /// In whole seconds.
+    fn from(period: Duration) -> Self {
+        Self { seconds: period.as_secs() }
+    }
+}
+
 impl From<RetentionPeriod> for Duration {
     fn from(age: RetentionPeriod) -> Self {
         Self::from_secs(age.seconds)

@@ -2,6 +2,8 @@
 
 use storeplane_core::failure::{Failure, Reason};
 
+use crate::obstacle::Obstacle;
+
 /// How a helm run failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -34,8 +36,12 @@ pub enum HelmErrorKind {
     NamespaceTerminating,
     /// The chart, its templates or its schema refuse these values.
     ChartRejected,
-    /// The API server refuses an object: unknown kind, invalid or immutable field, admission.
+    /// The API server refuses an object: unknown kind, invalid or immutable field.
     ObjectRejected,
+    /// An admission policy or webhook denies an object.
+    PolicyDenied,
+    /// An admission webhook cannot be called.
+    WebhookUnavailable,
     /// Pod Security refuses an object.
     PodSecurity,
     /// A quota or limit range refuses an object.
@@ -67,6 +73,11 @@ pub enum HelmErrorKind {
 impl HelmErrorKind {
     /// Whether the same run may succeed a moment later, if nobody changes anything.
     pub fn is_retryable(self) -> bool {
+        self.obstacle() == Obstacle::Passing
+    }
+
+    /// How long it may last.
+    pub fn obstacle(self) -> Obstacle {
         match self {
             Self::InProgress
             | Self::Incomplete
@@ -78,7 +89,8 @@ impl HelmErrorKind {
             | Self::TimedOut
             | Self::Killed
             | Self::Internal
-            | Self::Unknown => true,
+            | Self::WebhookUnavailable
+            | Self::Unknown => Obstacle::Passing,
             Self::Missing
             | Self::Unsupported
             | Self::NotOurs
@@ -90,8 +102,9 @@ impl HelmErrorKind {
             | Self::PodSecurity
             | Self::Quota
             | Self::Forbidden
+            | Self::PolicyDenied
             | Self::LeaseLost
-            | Self::Stopped => false,
+            | Self::Stopped => Obstacle::Refused,
         }
     }
 
@@ -103,6 +116,8 @@ impl HelmErrorKind {
             Self::ReleaseNotFound | Self::NameInUse | Self::InProgress | Self::Conflict => Reason::ReleaseConflict,
             Self::NamespaceMissing | Self::NamespaceTerminating => Reason::CreationRefused,
             Self::ChartRejected | Self::ObjectRejected => Reason::ChartRejected,
+            Self::PolicyDenied => Reason::PolicyDenied,
+            Self::WebhookUnavailable => Reason::WebhookUnavailable,
             Self::PodSecurity => Reason::PodSecurityViolation,
             Self::Quota => Reason::QuotaExceeded,
             Self::Forbidden => Reason::ClusterForbidden,
@@ -128,6 +143,8 @@ impl HelmErrorKind {
             Self::NamespaceTerminating => "the namespace is being deleted",
             Self::ChartRejected => "the chart refuses these values",
             Self::ObjectRejected => "the API server refuses an object of the chart",
+            Self::PolicyDenied => "an admission policy or webhook denies an object of the chart",
+            Self::WebhookUnavailable => "an admission webhook cannot be called",
             Self::PodSecurity => "Pod Security refuses an object of the chart",
             Self::Quota => "the namespace's quota is used up",
             Self::Forbidden => "the API server does not allow it",

@@ -27,7 +27,7 @@ pub(super) const TEXTS: &[(&[&str], Kind)] = &[
     (&["is forbidden: User"], Kind::Forbidden),
     (&["asked for the client to provide credentials"], Kind::Forbidden),
     (&["getting credentials"], Kind::Forbidden),
-    (&["failed calling webhook"], Kind::Overloaded),
+    (&["failed calling webhook"], Kind::WebhookUnavailable),
     (&["too many requests"], Kind::Overloaded),
     (&["unable to handle the request"], Kind::Overloaded),
     (&["Internal error occurred"], Kind::Overloaded),
@@ -41,8 +41,8 @@ pub(super) const TEXTS: &[(&[&str], Kind)] = &[
     (&["TLS handshake timeout"], Kind::Unreachable),
     (&["\": EOF"], Kind::Unreachable),
     // The chart and its values.
-    (&["denied request"], Kind::ObjectRejected),
-    (&["denied the request"], Kind::ObjectRejected),
+    (&["denied request"], Kind::PolicyDenied),
+    (&["denied the request"], Kind::PolicyDenied),
     (&["resource mapping not found"], Kind::ObjectRejected),
     (&["\" is invalid: "], Kind::ObjectRejected),
     (&["cannot be handled as a"], Kind::ObjectRejected),
@@ -95,6 +95,23 @@ mod tests {
             writeln!(table, "{case} of {helm}: {:?}, {reason}\n  {error}", error.kind()).unwrap();
         }
         insta::assert_snapshot!(table);
+    }
+
+    /// Helm repeats the API server's texts, so they mean what `obstacle::said` says they mean.
+    #[test]
+    fn refusals_mean_the_same_as_without_helm() {
+        let release = Release { namespace: "store-demo".into(), name: "store-demo".into() };
+        let context = Context::new(Verb::Uninstall, &release, "");
+        let mut compared = 0;
+        for ((case, helm), stderr) in samples() {
+            let Some(known) = crate::obstacle::said::refusal(&stderr) else { continue };
+            let (reason, obstacle) = (known.reason, known.obstacle);
+            let report = Report { exit: Some(1), killed: None, stderr, ..Report::never_started(KillReason::Asked) };
+            let error = outcome(&context, &report).unwrap_err();
+            assert_eq!((error.failure().reason, error.kind().obstacle()), (reason, obstacle), "{case} of {helm}");
+            compared += 1;
+        }
+        assert!(compared >= 10, "only {compared} samples name a known refusal");
     }
 
     #[test]

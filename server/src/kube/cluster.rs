@@ -12,8 +12,8 @@ use tokio::sync::watch;
 
 use super::connection::{Connected, Connection};
 use super::error::{ClusterError, ClusterErrorKind};
-use super::rollout::GracePeriods;
 use crate::backoff::Backoff;
+use crate::obstacle::ObstacleLimits;
 
 /// Nodes with this annotation and the value `fake` run nothing, ...
 const SIMULATED: &str = "kwok.x-k8s.io/node";
@@ -42,19 +42,19 @@ pub struct ClusterConfig {
     pub instance: String,
     /// Longest time for one request. Watches are not requests; they are given up when the connection is silent.
     pub request_timeout: Duration,
-    /// How long a rollout may show a symptom before that is a failure.
-    pub grace_periods: GracePeriods,
+    /// How long what stands in a store's way may last.
+    pub limits: ObstacleLimits,
 }
 
 impl ClusterConfig {
-    /// The usual kubeconfig, 10 s a request, and the usual patience.
+    /// The usual kubeconfig, 10 s a request, and the usual limits.
     pub fn new(instance: impl Into<String>) -> Self {
         Self {
             kubeconfig: None,
             context: None,
             instance: instance.into(),
             request_timeout: Duration::from_secs(10),
-            grace_periods: GracePeriods::default(),
+            limits: ObstacleLimits::default(),
         }
     }
 }
@@ -158,6 +158,11 @@ impl Cluster {
 
     pub(super) async fn note_failure(&self, connected: &Arc<Connected>, error: &ClusterError) {
         self.inner.connection.note_failure(connected, error).await;
+    }
+
+    /// How long what stands in a store's way may last.
+    pub fn limits(&self) -> &ObstacleLimits {
+        &self.config().limits
     }
 
     pub(super) fn config(&self) -> &ClusterConfig {

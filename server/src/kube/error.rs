@@ -8,6 +8,7 @@ use ::kube::runtime::watcher;
 use storeplane_core::error::PortError;
 use storeplane_core::failure::{DETAIL_LINE_MAX, Failure, Reason, truncate};
 
+use crate::obstacle::{Obstacle, said};
 use crate::redact::redact;
 
 /// What went wrong, for programs.
@@ -19,8 +20,12 @@ pub enum ClusterErrorKind {
     Overloaded,
     /// The API server does not know us (401). The credentials are read again before the next request.
     Unauthorized,
-    /// The API server knows us and refuses (403).
+    /// RBAC refuses (403).
     Forbidden,
+    /// Admission refuses the object for good: a policy, a webhook, a quota, Pod Security.
+    Denied,
+    /// An admission webhook cannot be called.
+    WebhookUnavailable,
     /// Somebody else changed the object at the same time.
     Conflict,
     /// The namespace carries a higher fence than ours: the caller has lost its operation and must stop.
@@ -47,6 +52,8 @@ pub enum ClusterErrorKind {
 pub struct ClusterError {
     kind: ClusterErrorKind,
     message: String,
+    /// What the API server's text names, where it names a cause that we know.
+    refused: Option<Reason>,
     retry_after: Option<Duration>,
     details: Vec<String>,
 }
@@ -54,7 +61,7 @@ pub struct ClusterError {
 impl ClusterError {
     pub(super) fn new(kind: ClusterErrorKind, message: impl Into<String>) -> Self {
         let message = truncate(redact(&message.into(), []), DETAIL_LINE_MAX);
-        Self { kind, message, retry_after: None, details: Vec::new() }
+        Self { kind, message, refused: None, retry_after: None, details: Vec::new() }
     }
 
     pub(super) fn with_details(mut self, details: Vec<String>) -> Self {
@@ -69,11 +76,29 @@ impl ClusterError {
 
     /// Whether the same request may work later without anybody changing anything else.
     pub fn retryable(&self) -> bool {
+        self.obstacle() == Obstacle::Passing
+    }
+
+    /// How long it may last.
+    pub fn obstacle(&self) -> Obstacle {
         use ClusterErrorKind as Kind;
-        matches!(
-            self.kind,
-            Kind::Unreachable | Kind::Overloaded | Kind::Unauthorized | Kind::Conflict | Kind::Terminating | Kind::Gone
-        )
+        match self.kind {
+            Kind::Unreachable
+            | Kind::Overloaded
+            | Kind::Unauthorized
+            | Kind::WebhookUnavailable
+            | Kind::Conflict
+            | Kind::Terminating
+            | Kind::Gone => Obstacle::Passing,
+            Kind::Forbidden
+            | Kind::Denied
+            | Kind::Fenced
+            | Kind::NotOurs
+            | Kind::Stuck
+            | Kind::Rejected
+            | Kind::NotFound
+            | Kind::Unintelligible => Obstacle::Refused,
+        }
     }
 
     /// How long the API server asked us to wait.
@@ -84,16 +109,18 @@ impl ClusterError {
     /// The cause, in the form that everybody sees.
     pub fn failure(&self) -> Failure {
         use ClusterErrorKind as Kind;
-        let reason = match self.kind {
+        let by_kind = match self.kind {
             Kind::Unreachable | Kind::Overloaded | Kind::Gone => Reason::ClusterUnreachable,
             Kind::Unauthorized | Kind::Forbidden => Reason::ClusterForbidden,
+            Kind::Denied => Reason::PolicyDenied,
+            Kind::WebhookUnavailable => Reason::WebhookUnavailable,
             Kind::NotOurs => Reason::NotOurs,
             Kind::Terminating | Kind::Stuck => Reason::NamespaceStuck,
             Kind::Rejected | Kind::NotFound => Reason::CreationRefused,
             Kind::Conflict => Reason::ReleaseConflict,
             Kind::Fenced | Kind::Unintelligible => Reason::Internal,
         };
-        Failure::new(reason, self.message.clone()).with_details(self.details.iter().cloned())
+        Failure::new(self.refused.unwrap_or(by_kind), self.message.clone()).with_details(self.details.iter().cloned())
     }
 
     /// For callers of the API: the cluster cannot be asked just now, or something is wrong with us.
@@ -139,8 +166,12 @@ impl ClusterError {
         let causes = status.details.iter().flat_map(|details| &details.causes);
         let terminating = causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
             || status.message.contains("because it is being terminated");
+        let refusal = said::refusal(&status.message).filter(|_| !terminating && status.code >= 400);
         let kind = match (status.code, status.reason.as_str()) {
             _ if terminating => Kind::Terminating,
+            _ if refusal.is_some_and(|it| it.reason == Reason::WebhookUnavailable) => Kind::WebhookUnavailable,
+            _ if refusal.is_some_and(|it| it.obstacle == Obstacle::Progress) => Kind::Overloaded,
+            _ if refusal.is_some_and(|it| it.reason != Reason::ClusterForbidden) => Kind::Denied,
             (401, _) => Kind::Unauthorized,
             (403, _) => Kind::Forbidden,
             (404, _) => Kind::NotFound,
@@ -152,6 +183,7 @@ impl ClusterError {
         };
         let seconds = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
         let mut error = Self::new(kind, format!("could not {what}: {}", status.message));
+        error.refused = refusal.map(|refusal| refusal.reason);
         error.retry_after = (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)));
         error
     }
@@ -203,6 +235,31 @@ mod tests {
         );
         assert_eq!(error.kind(), ClusterErrorKind::Terminating);
         assert_eq!(error.failure().reason, Reason::NamespaceStuck);
+    }
+
+    #[test]
+    fn denial_by_admission_is_told_apart_from_rbac_and_from_a_webhook_that_is_away() {
+        use ClusterErrorKind as Kind;
+        let rbac =
+            "namespaces is forbidden: User \"storeplane\" cannot create resource \"namespaces\" at the cluster scope";
+        let webhook =
+            "admission webhook \"validation.gatekeeper.sh\" denied the request: [owner] label owner is missing";
+        let policy =
+            "namespaces \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no owner";
+        let away = "Internal error occurred: failed calling webhook \"check.example.com\": failed to call webhook: EOF";
+        for (code, text, kind, reason) in [
+            (403, rbac, Kind::Forbidden, Reason::ClusterForbidden),
+            (403, webhook, Kind::Denied, Reason::PolicyDenied),
+            (400, webhook, Kind::Denied, Reason::PolicyDenied),
+            (422, policy, Kind::Denied, Reason::PolicyDenied),
+            (403, "secrets \"a\" is forbidden: exceeded quota: q", Kind::Denied, Reason::QuotaExceeded),
+            (500, away, Kind::WebhookUnavailable, Reason::WebhookUnavailable),
+        ] {
+            let error = answer(code, text);
+            assert_eq!((error.kind(), error.failure().reason), (kind, reason), "{text}");
+            assert_eq!(error.retryable(), kind == Kind::WebhookUnavailable, "{text}");
+        }
+        assert!(answer(500, away).to_string().contains("check.example.com"), "the webhook is named");
     }
 
     #[test]

@@ -5,14 +5,14 @@
 //! - `namespace`, `secrets` and `release` are one step's requests each; `proxy` reaches a shop through the API server, `credentials`
 //!   is the domain's port to a login, `live` the one to a store's objects and logs.
 //! - `rollout` watches one release until all of it is ready. `rollout::snapshot` is what was seen, `rollout::readiness`
-//!   says how far it is, `rollout::explain` why it does not go on, `rollout::verdict` how long that may last, and
+//!   says how far it is, `rollout::explain` why it does not go on, `rollout::failure_detector` when that is a failure, and
 //!   `rollout::observer` does the watching. Only the observer does I/O.
 //! - `cache` watches what matters of all stores at once; `examine` looks at one anew, or at many, and says what is wrong.
 //!   `listing` reads listings.
 //!   `restart` makes pods take up Secrets that were renewed.
 //!
 //! To add a terminal condition: in the file of `rollout::explain` that looks at that kind of object, push a `Finding`
-//! with its reason (the order of `Reason` is the rank) and the `GracePeriod` after which it is a failure; add the objects of
+//! with its reason (the order of `Reason` is the rank) and its `Obstacle`, which says how long it may last; add the objects of
 //! a real case as a fixture in that file's tests. Nothing else changes. To watch another kind of workload: a table in
 //! `rollout::snapshot`, a watch in `rollout::watches`, and what ready means in `rollout::readiness`.
 
@@ -41,5 +41,5 @@ pub use examine::{ClusterSnapshot, Examined, Expected};
 pub use namespace::{Ensured, Holding, NamespaceSpec, NamespaceState, OwnedNamespace, Ownership};
 pub(crate) use proxy::api_server_error;
 pub use release::{ListedRelease, ReleaseObservation, ReleaseStatus};
-pub use rollout::{GracePeriods, ResourceKind, ResourceStatus, RolloutUpdate};
+pub use rollout::{ResourceKind, ResourceStatus, RolloutUpdate};
 pub use secrets::SecretSpec;

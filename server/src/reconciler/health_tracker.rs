@@ -1,10 +1,9 @@
-//! When a store is looked at. Bad news is followed at once, good news is believed later each time that it was wrong.
+//! When a store is examined, by the [`HealthDamping`] of `crate::obstacle`.
 //!
-//! - A READY store with signs of trouble is looked at when they have lasted [`HOLD`], then ever more rarely, until the
-//!   signs change.
-//! - A DEGRADED one is looked at when nothing has been wrong for [`CALM`]: four times as long after each relapse, up to
-//!   [`CALM_MAX`]. A store that was READY for [`FORGIVEN`] begins anew.
-//! - A DEGRADED one with trouble is looked at now and then, since the cause may become clearer or another one.
+//! - A READY store with symptoms is examined when they have lasted `symptoms_last`, then ever more rarely until they change.
+//! - A DEGRADED one is examined when it had no symptoms for `recovered`: four times as long after each relapse, up to
+//!   `recovered_max`. A store that was READY for `relapse_window` starts anew.
+//! - A DEGRADED one with symptoms is examined now and then, since its cause may become clearer or another one.
 
 use std::time::Duration;
 
@@ -12,26 +11,21 @@ use storeplane_core::ids::OperationId;
 use storeplane_core::store::State;
 use tokio::time::Instant;
 
-/// How long signs of trouble must last; a pod that is replaced in less is no news.
-const HOLD: Duration = Duration::from_secs(2);
-/// How long there must be none, the first time.
-const CALM: Duration = Duration::from_secs(2);
-/// The longest that it takes until good news is believed.
-const CALM_MAX: Duration = Duration::from_mins(5);
-/// A relapse after this long is not counted as one.
-const FORGIVEN: Duration = Duration::from_mins(10);
-/// How long after it became DEGRADED, or its signs changed, its cause is looked for again.
+use crate::obstacle::HealthDamping;
+
+/// How long after it became DEGRADED, or its symptoms changed, its cause is examined again.
 const AGAIN: Duration = Duration::from_secs(4);
-/// Between looks at a store whose signs do not change, at most.
+/// Longest pause between examinations of a store whose symptoms do not change.
 const LOOK_MAX: Duration = Duration::from_mins(1);
 
 /// What is remembered of one store between two rounds.
 #[derive(Debug)]
 pub(super) struct HealthTracker {
+    damping: HealthDamping,
     operation: OperationId,
     state: State,
     symptoms: Vec<String>,
-    /// Since when there are signs, or none.
+    /// Since when there are symptoms, or none.
     since: Instant,
     next_look: Instant,
     pause: Duration,
@@ -41,9 +35,16 @@ pub(super) struct HealthTracker {
 
 impl HealthTracker {
     /// A store that is seen for the first time, or after somebody worked on it.
-    pub(super) fn new(operation: OperationId, state: State, symptoms: Vec<String>, now: Instant) -> Self {
+    pub(super) fn new(
+        damping: HealthDamping,
+        operation: OperationId,
+        state: State,
+        symptoms: Vec<String>,
+        now: Instant,
+    ) -> Self {
+        let (since, next_look, pause) = (now, now, damping.symptoms_last);
         let mut tracker =
-            Self { operation, state, symptoms, since: now, next_look: now, pause: HOLD, relapses: 0, recovered: None };
+            Self { damping, operation, state, symptoms, since, next_look, pause, relapses: 0, recovered: None };
         tracker.begin(now);
         tracker
     }
@@ -51,7 +52,7 @@ impl HealthTracker {
     /// Takes in what is seen of the store now.
     pub(super) fn observe(&mut self, operation: OperationId, state: State, symptoms: Vec<String>, now: Instant) {
         if operation != self.operation {
-            *self = Self::new(operation, state, symptoms, now);
+            *self = Self::new(self.damping, operation, state, symptoms, now);
             return;
         }
         let turned = symptoms.is_empty() != self.symptoms.is_empty();
@@ -59,7 +60,7 @@ impl HealthTracker {
         match (self.state, state) {
             (State::Degraded, State::Ready) => self.recovered = Some(now),
             (State::Ready, State::Degraded) => {
-                let soon = self.recovered.is_some_and(|at| now - at < FORGIVEN);
+                let soon = self.recovered.is_some_and(|at| now - at < self.damping.relapse_window);
                 self.relapses = if soon { self.relapses.saturating_add(1) } else { 0 };
             }
             _ => {}
@@ -75,31 +76,32 @@ impl HealthTracker {
 
     fn begin(&mut self, now: Instant) {
         let degraded = self.state == State::Degraded;
+        let hold = self.damping.symptoms_last;
         (self.pause, self.next_look) = match (degraded, self.symptoms.is_empty()) {
-            (true, true) => (HOLD, self.since + self.calm()),
+            (true, true) => (hold, self.since + self.calm()),
             // Not put off by symptoms that change all the time.
             (true, false) => (AGAIN, self.next_look.min(now + AGAIN)),
-            (false, _) => (HOLD, now.max(self.since + HOLD)),
+            (false, _) => (hold, now.max(self.since + hold)),
         };
     }
 
     fn calm(&self) -> Duration {
-        CALM.saturating_mul(4_u32.saturating_pow(self.relapses)).min(CALM_MAX)
+        self.damping.recovered.saturating_mul(4_u32.saturating_pow(self.relapses)).min(self.damping.recovered_max)
     }
 
-    /// True if it is time to look. A healthy store without signs never is.
+    /// True if it is time to examine it. A healthy store without symptoms never is.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         let quiet = self.state == State::Ready && self.symptoms.is_empty();
         !quiet && self.next_look <= now
     }
 
-    /// It was looked at: the next time is later, unless the signs change.
+    /// It was examined: the next time is later, unless the symptoms change.
     pub(super) fn record_probe(&mut self, now: Instant) {
         self.pause = (self.pause * 2).min(LOOK_MAX);
         self.next_look = now + self.pause;
     }
 
-    /// How long there have been signs of trouble.
+    /// How long there have been symptoms.
     pub(super) fn unhealthy_for(&self, now: Instant) -> Duration {
         if self.symptoms.is_empty() { Duration::ZERO } else { now - self.since }
     }
@@ -122,9 +124,9 @@ mod tests {
     }
 
     #[test]
-    fn signs_that_last_are_looked_at_and_then_ever_more_rarely() {
+    fn lasting_symptoms_are_examined_ever_more_rarely() {
         let start = Instant::now();
-        let mut tracker = HealthTracker::new(FIRST, State::Ready, Vec::new(), start);
+        let mut tracker = HealthTracker::new(HealthDamping::default(), FIRST, State::Ready, Vec::new(), start);
         assert!(!tracker.is_due(at(start, 1000)), "a healthy store costs nothing");
         tracker.observe(FIRST, State::Ready, symptoms(), at(start, 1000));
         assert!(!tracker.is_due(at(start, 1001)) && tracker.is_due(at(start, 1002)));
@@ -140,19 +142,19 @@ mod tests {
     }
 
     #[test]
-    fn a_short_hiccup_is_no_news() {
+    fn short_symptoms_are_no_news() {
         let start = Instant::now();
-        let mut tracker = HealthTracker::new(FIRST, State::Ready, Vec::new(), start);
+        let mut tracker = HealthTracker::new(HealthDamping::default(), FIRST, State::Ready, Vec::new(), start);
         tracker.observe(FIRST, State::Ready, symptoms(), at(start, 1));
         tracker.observe(FIRST, State::Ready, Vec::new(), at(start, 2));
         assert!(!tracker.is_due(at(start, 100)));
     }
 
-    /// How long after the signs are gone a store is looked at, after each of its relapses.
+    /// How long after its symptoms are gone a store is examined, after each of its relapses.
     #[test]
-    fn good_news_is_believed_later_after_each_relapse() {
+    fn recovery_takes_longer_after_each_relapse() {
         let start = Instant::now();
-        let mut tracker = HealthTracker::new(FIRST, State::Ready, Vec::new(), start);
+        let mut tracker = HealthTracker::new(HealthDamping::default(), FIRST, State::Ready, Vec::new(), start);
         let (mut now, mut waits) = (start, Vec::new());
         for _ in 0..6 {
             tracker.observe(FIRST, State::Ready, symptoms(), now);
@@ -166,16 +168,16 @@ mod tests {
             tracker.observe(FIRST, State::Ready, Vec::new(), now);
         }
         assert_eq!(waits, [2, 8, 32, 128, 300, 300]);
-        let later = now + FORGIVEN;
+        let later = now + tracker.damping.relapse_window;
         tracker.observe(FIRST, State::Degraded, symptoms(), later);
         tracker.observe(FIRST, State::Degraded, Vec::new(), later);
-        assert!(tracker.is_due(later + CALM), "what was long ago is forgiven");
+        assert!(tracker.is_due(later + tracker.damping.recovered), "what was long ago is forgiven");
     }
 
     #[test]
-    fn an_operation_begins_anew() {
+    fn another_operation_starts_anew() {
         let start = Instant::now();
-        let mut tracker = HealthTracker::new(FIRST, State::Ready, symptoms(), start);
+        let mut tracker = HealthTracker::new(HealthDamping::default(), FIRST, State::Ready, symptoms(), start);
         tracker.observe(OperationId(Uuid::max()), State::Ready, symptoms(), at(start, 60));
         assert!(!tracker.is_due(at(start, 61)) && tracker.is_due(at(start, 62)));
     }

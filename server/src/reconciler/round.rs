@@ -25,8 +25,6 @@ const MANY: usize = 16;
 /// ... and no fewer than one of so many stores are looked at all at once, by listings of the whole cluster: nine listings are a
 /// look at one store, and a store's share of a listing costs about a tenth of a look at it alone.
 const ONE_OF: usize = 8;
-/// A workload that has only some of its pods, and nothing in their way, is starting for this long.
-const STARTS_WITHIN: Duration = Duration::from_mins(1);
 
 /// What is remembered between two rounds, and what they are made with.
 pub(super) struct Rounds<'a> {
@@ -90,6 +88,7 @@ impl<'a> Rounds<'a> {
             (symptoms, orphans)
         });
         let (symptoms, orphans) = seen?;
+        let damping = self.reconciler.cluster.limits().health;
         let mut before = std::mem::take(&mut self.trackers);
         let mut targets = Vec::new();
         for ((store, expected), symptoms) in expected.into_iter().zip(symptoms) {
@@ -98,7 +97,7 @@ impl<'a> Rounds<'a> {
                     tracker.observe(store.operation, store.state, symptoms, now);
                     tracker
                 }
-                None => HealthTracker::new(store.operation, store.state, symptoms, now),
+                None => HealthTracker::new(damping, store.operation, store.state, symptoms, now),
             };
             if tracker.is_due(now) {
                 targets.push(ProbeTarget { unhealthy_for: tracker.unhealthy_for(now), expected, store: store.clone() });
@@ -152,7 +151,11 @@ impl Reconciler {
         };
         let health = match examined {
             Ok(Examined::Healthy) => Health::Healthy,
-            Ok(Examined::Settling(_)) if store.state == State::Ready && unhealthy_for < STARTS_WITHIN => return true,
+            Ok(Examined::Settling(_))
+                if store.state == State::Ready && unhealthy_for < self.cluster.limits().health.starting =>
+            {
+                return true;
+            }
             Ok(Examined::Settling(failure) | Examined::Unhealthy(failure)) => Health::Unhealthy(failure),
             Err(error) => {
                 tracing::debug!(store_id = store.store_id, %error, "a store cannot be record_probe at; its health is unknown");

@@ -188,7 +188,7 @@ fn lost(probe: &Probe, error: &dyn std::error::Error) -> Unverified {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let cause = causes.last().map(ToString::to_string).unwrap_or_default();
     let what = format!("The shop gave no answer to the {}: {cause}.", probe.name);
-    Unverified::Shop(Trouble::passing(&probe.line(), what))
+    Unverified::Shop(Trouble::lost(&probe.line(), what, &cause))
 }
 
 async fn read<B>(probe: &Probe, response: Response<B>) -> Result<(http::response::Parts, Bytes), Unverified>

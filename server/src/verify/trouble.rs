@@ -1,16 +1,13 @@
-//! What a shop did wrong, in the form that everybody sees, and how often it may.
+//! What a shop did wrong, and how often it may.
 
 use std::time::Duration;
 
 use http::StatusCode;
 use storeplane_core::failure::Reason;
 
+use crate::obstacle::{Class, Obstacle, ObstacleLimits, said};
 use crate::redact::Unmasked;
 
-/// How long what passes by itself is borne with: pods that have just become ready answer late, or not all of them.
-const PASSES_WITHIN: Duration = Duration::from_mins(1);
-/// How often a wrong answer is heard before it is believed.
-const WRONG: u32 = 4;
 /// First and longest pause.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 /// Least pause after a wrong answer: nothing is on its way that would correct it in a moment.
@@ -19,8 +16,8 @@ const WRONG_PAUSE: Duration = Duration::from_secs(1);
 /// What a shop answered in place of what it should have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// It may pass by itself: no answer, or one that says "not now".
-    passing: bool,
+    /// How long it may last: no answer or one that says "not now" is passing, a wrong answer lasting.
+    obstacle: Obstacle,
     /// One sentence.
     what: String,
     /// The request, for example `GET /index.php?rest_route=/wc/store/v1/cart`.
@@ -30,14 +27,25 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    /// Something that may pass by itself.
+    /// No answer, or one that says "not now".
     pub(super) fn passing(request: &str, what: impl Into<String>) -> Self {
-        Self { passing: true, what: what.into(), request: request.into(), status: None, body: String::new() }
+        Self {
+            obstacle: Obstacle::Passing,
+            what: what.into(),
+            request: request.into(),
+            status: None,
+            body: String::new(),
+        }
     }
 
-    /// Something that does not.
+    /// A wrong answer.
     pub(super) fn wrong(request: &str, what: impl Into<String>) -> Self {
-        Self { passing: false, ..Self::passing(request, what) }
+        Self { obstacle: Obstacle::Certain, ..Self::passing(request, what) }
+    }
+
+    /// The connection failed.
+    pub(super) fn lost(request: &str, what: impl Into<String>, error: &str) -> Self {
+        Self { obstacle: said::shop_lost(error), ..Self::passing(request, what) }
     }
 
     /// The same with the answer.
@@ -51,7 +59,7 @@ impl Trouble {
 
     /// Whether it may pass by itself.
     pub fn is_passing(&self) -> bool {
-        self.passing
+        self.obstacle.class() != Class::Lasting
     }
 
     /// The cause. Its details come from the shop, so they are masked before they are cut.
@@ -63,29 +71,33 @@ impl Trouble {
     }
 }
 
-/// How often a shop may stumble.
+/// How often a shop may fail to answer as it should, by the limits of `crate::obstacle`.
 #[derive(Debug)]
 pub struct RetryPolicy {
+    limits: ObstacleLimits,
     next: Duration,
     wrong: u32,
 }
 
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        Self { next: PAUSES.0, wrong: 0 }
-    }
-}
-
 impl RetryPolicy {
+    /// By these limits.
+    pub fn new(limits: &ObstacleLimits) -> Self {
+        Self { limits: *limits, next: PAUSES.0, wrong: 0 }
+    }
+
     /// How long to wait before the shop is asked again, `since` the first question; `None` when that is enough.
     pub fn after(&mut self, trouble: &Trouble, since: Duration) -> Option<Duration> {
         let pause = self.next;
         self.next = (pause * 2).min(PAUSES.1);
-        if trouble.passing {
-            return (since + pause < PASSES_WITHIN).then_some(pause);
-        }
-        self.wrong += 1;
-        (self.wrong < WRONG).then(|| pause.max(WRONG_PAUSE))
+        let limit = match trouble.obstacle.class() {
+            Class::Lasting => {
+                self.wrong += 1;
+                return (self.wrong < self.limits.shop_wrong_answers).then(|| pause.max(WRONG_PAUSE));
+            }
+            Class::Passing => self.limits.shop_silent,
+            Class::Progress => self.limits.progress,
+        };
+        (since + pause < limit).then_some(pause)
     }
 }
 
@@ -94,16 +106,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_passes_has_a_minute_and_what_is_wrong_a_few_tries() {
+    fn silent_shop_has_a_minute_and_wrong_answers_a_few_tries() {
         let (passing, wrong) = (Trouble::passing("GET /", "away"), Trouble::wrong("GET /", "empty"));
-        let (mut retry_policy, mut since, mut asked) = (RetryPolicy::default(), Duration::ZERO, 1);
+        let limits = ObstacleLimits::default();
+        let (mut retry_policy, mut since, mut asked) = (RetryPolicy::new(&limits), Duration::ZERO, 1);
         while let Some(pause) = retry_policy.after(&passing, since) {
             (since, asked) = (since + pause, asked + 1);
         }
-        assert!(since > Duration::from_secs(50) && since < PASSES_WITHIN && asked < 20, "{since:?} {asked}");
-        let mut retry_policy = RetryPolicy::default();
+        assert!(since > Duration::from_secs(50) && since < limits.shop_silent && asked < 20, "{since:?} {asked}");
+        let mut retry_policy = RetryPolicy::new(&limits);
         let pauses: Vec<_> = std::iter::from_fn(|| retry_policy.after(&wrong, Duration::ZERO)).collect();
         assert_eq!(pauses, [1, 1, 1].map(Duration::from_secs));
+    }
+
+    #[test]
+    fn certificate_that_is_being_issued_has_as_long_as_all_progress() {
+        let limits = ObstacleLimits::default();
+        let issued = Trouble::lost("GET /", "no answer", "invalid peer certificate: UnknownIssuer");
+        let away = Trouble::lost("GET /", "no answer", "Connection refused");
+        let late = limits.progress / 2;
+        assert!(RetryPolicy::new(&limits).after(&issued, late).is_some());
+        assert_eq!(RetryPolicy::new(&limits).after(&issued, limits.progress), None);
+        assert_eq!(RetryPolicy::new(&limits).after(&away, late), None);
     }
 
     #[test]

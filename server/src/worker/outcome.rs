@@ -62,9 +62,12 @@ impl From<HelmError> for StepError {
         match error.kind() {
             Kind::Stopped => Self::Stopped,
             Kind::LeaseLost => Self::Lost,
-            Kind::Unreachable | Kind::Overloaded | Kind::NamespaceTerminating | Kind::Conflict | Kind::DiskFull => {
-                again(RetryLimit::UntilDeadline)
-            }
+            Kind::Unreachable
+            | Kind::Overloaded
+            | Kind::WebhookUnavailable
+            | Kind::NamespaceTerminating
+            | Kind::Conflict
+            | Kind::DiskFull => again(RetryLimit::UntilDeadline),
             kind if kind.is_retryable() => again(RetryLimit::Bounded),
             _ => Self::Failed(error.failure()),
         }

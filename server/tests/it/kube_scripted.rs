@@ -10,7 +10,8 @@ use futures::StreamExt as _;
 use http::StatusCode;
 use serde_json::{Value, json};
 use storeplane_core::failure::Reason;
-use storeplane_server::kube::{Cluster, ClusterConfig, ClusterErrorKind, GracePeriods, RolloutUpdate};
+use storeplane_server::kube::{Cluster, ClusterConfig, ClusterErrorKind, RolloutUpdate};
+use storeplane_server::obstacle::ObstacleLimits;
 use tokio_util::task::TaskTracker;
 
 use crate::kube_support::SETTLES_WITHIN;
@@ -56,9 +57,9 @@ async fn serve(scenario: Scenario) -> (Cluster, tempfile::TempDir) {
         "clusters": [{"name": "c", "cluster": {"server": url}}], "users": [{"name": "c", "user": {}}],
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}]});
     std::fs::write(&path, file.to_string()).expect("a file");
-    let grace_periods = GracePeriods { forbidden: Duration::from_secs(1), ..GracePeriods::default() };
+    let limits = ObstacleLimits { forbidden: Duration::from_secs(1), ..ObstacleLimits::default() };
     let request_timeout = Duration::from_secs(1);
-    let config = ClusterConfig { kubeconfig: Some(path), grace_periods, request_timeout, ..ClusterConfig::new("it") };
+    let config = ClusterConfig { kubeconfig: Some(path), limits, request_timeout, ..ClusterConfig::new("it") };
     (Cluster::new(config), directory)
 }
 

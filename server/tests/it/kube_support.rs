@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use storeplane_core::ids::{StoreUid, Tenant};
-use storeplane_server::kube::{Cluster, ClusterConfig, Ensured, GracePeriods, NamespaceSpec, RolloutUpdate};
+use storeplane_server::kube::{Cluster, ClusterConfig, Ensured, NamespaceSpec, RolloutUpdate};
+use storeplane_server::obstacle::ObstacleLimits;
 use uuid::Uuid;
 
 /// A rollout on simulated nodes takes well under a second; this is for a busy machine.
@@ -29,12 +30,12 @@ pub(crate) fn cluster() -> Cluster {
 
 /// A cluster that does not wait long for what will not come.
 pub(crate) fn impatient() -> Cluster {
-    let grace_periods = GracePeriods {
+    let limits = ObstacleLimits {
         unschedulable: Duration::from_secs(1),
-        provisioning: Duration::from_secs(20),
-        ..GracePeriods::default()
+        progress: Duration::from_secs(20),
+        ..ObstacleLimits::default()
     };
-    Cluster::new(ClusterConfig { grace_periods, ..config() })
+    Cluster::new(ClusterConfig { limits, ..config() })
 }
 
 /// The same cluster, without our code between.

@@ -63,7 +63,7 @@ impl Cluster {
             Diagnosis::Settling(failure) => Examined::Settling(self.masked(namespace, failure).await),
             Diagnosis::Unhealthy(mut failure, log) => {
                 if let Some(source) = log {
-                    failure = failure.with_details(self.last_log_lines(namespace, &source).await);
+                    failure = self.with_log(namespace, failure, &source).await;
                 }
                 Examined::Unhealthy(self.masked(namespace, failure).await)
             }

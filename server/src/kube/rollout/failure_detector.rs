@@ -1,4 +1,4 @@
-//! When a symptom is a failure: how long it has lasted, and what else was seen.
+//! When a symptom is a failure: how long it has lasted (`crate::obstacle` says how long it may), and what else was seen.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use storeplane_core::failure::Reason;
 use tokio::time::Instant;
 
-use super::GracePeriods;
-use super::explain::{Finding, GracePeriod};
+use super::explain::Finding;
+use crate::obstacle::ObstacleLimits;
 
 /// Most symptoms of a healthy start are over sooner than this: a pod whose claim is being bound, a quota being counted.
 const REPORTED_AFTER: Duration = Duration::from_millis(700);
@@ -15,7 +15,7 @@ const REPORTED_AFTER: Duration = Duration::from_millis(700);
 /// Remembers since when each symptom lasts, and what was said last.
 #[derive(Debug)]
 pub(super) struct FailureDetector {
-    grace_periods: GracePeriods,
+    limits: ObstacleLimits,
     since: HashMap<(Reason, String), Instant>,
     reported: Option<(Reason, String)>,
 }
@@ -34,8 +34,8 @@ pub(super) enum Verdict {
 }
 
 impl FailureDetector {
-    pub(super) fn new(grace_periods: GracePeriods) -> Self {
-        Self { grace_periods, since: HashMap::new(), reported: None }
+    pub(super) fn new(limits: ObstacleLimits) -> Self {
+        Self { limits, since: HashMap::new(), reported: None }
     }
 
     /// The cluster was not seen for a while: what lasted then is not known.
@@ -61,10 +61,10 @@ impl FailureDetector {
         };
         self.since = findings.iter().map(key).map(lasting).collect();
         let since = |finding: &Finding| self.since.get(&key(finding)).copied().unwrap_or(now);
-        let ends = |finding: &Finding| Some(since(finding) + self.grace_periods(finding.grace)?);
+        let ends = |finding: &Finding| Some(since(finding) + finding.obstacle.limit(&self.limits)?);
         let is_over = |finding: &Finding| ends(finding).is_some_and(|end| end <= now);
         if findings.iter().any(is_over) {
-            let is_cause = |finding: &Finding| is_over(finding) || finding.grace.is_error();
+            let is_cause = |finding: &Finding| is_over(finding) || finding.obstacle.is_error();
             let (causes, rest): (Vec<_>, Vec<_>) = findings.into_iter().partition(is_cause);
             let mut causes = causes.into_iter();
             let Some(cause) = causes.next() else { return (Verdict::Unchanged, None) };
@@ -87,37 +87,27 @@ impl FailureDetector {
         };
         (verdict, next)
     }
-
-    fn grace_periods(&self, grace: GracePeriod) -> Option<Duration> {
-        match grace {
-            GracePeriod::Over => Some(Duration::ZERO),
-            GracePeriod::Refused => Some(self.grace_periods.refused),
-            GracePeriod::Transient => Some(self.grace_periods.transient),
-            GracePeriod::Unschedulable => Some(self.grace_periods.unschedulable),
-            GracePeriod::Provisioning => Some(self.grace_periods.provisioning),
-            GracePeriod::Unlimited => None,
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::obstacle::Obstacle;
     use crate::redact::Unmasked;
 
-    fn finding(reason: Reason, grace: GracePeriod) -> Finding {
-        let failure = Unmasked::new(reason, format!("{grace:?}"));
-        Finding { failure, grace, rank: 0, subject: "Pod a".into(), log: None }
+    fn finding(reason: Reason, obstacle: Obstacle) -> Finding {
+        let failure = Unmasked::new(reason, format!("{obstacle:?}"));
+        Finding { failure, obstacle, rank: 0, subject: "Pod a".into(), log: None }
     }
 
     fn detector() -> (FailureDetector, Instant) {
-        (FailureDetector::new(GracePeriods::default()), Instant::now())
+        (FailureDetector::new(ObstacleLimits::default()), Instant::now())
     }
 
     #[test]
     fn a_symptom_is_said_when_it_lasts_and_a_failure_when_patience_ends() {
         let (mut detector, start) = detector();
-        let seen = || vec![finding(Reason::Unschedulable, GracePeriod::Unschedulable)];
+        let seen = || vec![finding(Reason::Unschedulable, Obstacle::Unschedulable)];
         assert_eq!(detector.evaluate(seen(), start), (Verdict::Unchanged, Some(start + REPORTED_AFTER)));
         let (verdict, next) = detector.evaluate(seen(), start + Duration::from_secs(1));
         assert!(matches!(verdict, Verdict::Waiting(_)));
@@ -129,7 +119,7 @@ mod tests {
     #[test]
     fn a_symptom_that_goes_is_over_and_begins_anew() {
         let (mut detector, start) = detector();
-        let seen = || vec![finding(Reason::ImagePullFailed, GracePeriod::Transient)];
+        let seen = || vec![finding(Reason::ImagePullFailed, Obstacle::Failing)];
         let at = |seconds| start + Duration::from_secs(seconds);
         detector.evaluate(seen(), start);
         assert!(matches!(detector.evaluate(seen(), at(9)).0, Verdict::Waiting(_)));
@@ -143,22 +133,20 @@ mod tests {
     fn the_cause_is_the_first_error_not_the_first_failure() {
         let (mut detector, start) = detector();
         let seen = vec![
-            finding(Reason::Unschedulable, GracePeriod::Unschedulable),
-            finding(Reason::VolumeNotBound, GracePeriod::Provisioning),
-            finding(Reason::CrashLoop, GracePeriod::Over),
+            finding(Reason::Unschedulable, Obstacle::Unschedulable),
+            finding(Reason::VolumeNotBound, Obstacle::Progress),
+            finding(Reason::CrashLoop, Obstacle::Certain),
         ];
         let (Verdict::Failed(cause, others), None) = detector.evaluate(seen, start) else { panic!("a failure") };
         assert_eq!(cause.failure.reason, Reason::Unschedulable);
-        assert_eq!(others, ["also: Over", "also: Provisioning"]);
+        assert_eq!(others, ["also: Certain", "also: Progress"]);
     }
 
     #[test]
     fn what_is_only_slow_is_no_cause() {
         let (mut detector, start) = detector();
-        let seen = vec![
-            finding(Reason::VolumeNotBound, GracePeriod::Provisioning),
-            finding(Reason::CrashLoop, GracePeriod::Over),
-        ];
+        let seen =
+            vec![finding(Reason::VolumeNotBound, Obstacle::Progress), finding(Reason::CrashLoop, Obstacle::Certain)];
         let (Verdict::Failed(cause, _), None) = detector.evaluate(seen, start) else { panic!("a failure") };
         assert_eq!(cause.failure.reason, Reason::CrashLoop);
     }
@@ -166,7 +154,7 @@ mod tests {
     #[test]
     fn what_has_no_limit_never_fails() {
         let (mut detector, start) = detector();
-        let seen = || vec![finding(Reason::NotReady, GracePeriod::Unlimited)];
+        let seen = || vec![finding(Reason::NotReady, Obstacle::Reported)];
         detector.evaluate(seen(), start);
         assert!(matches!(detector.evaluate(seen(), start + Duration::from_hours(1)).0, Verdict::Waiting(_)));
         assert_eq!(detector.evaluate(seen(), start + Duration::from_hours(9)), (Verdict::Unchanged, None));

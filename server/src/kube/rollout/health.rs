@@ -2,9 +2,10 @@
 
 use storeplane_core::failure::Reason;
 
-use super::explain::{self, Finding, GracePeriod, LogSource};
+use super::explain::{self, Finding, LogSource};
 use super::readiness::{Serving, claim_is_lost};
 use super::snapshot::Snapshot;
+use crate::obstacle::Obstacle;
 use crate::redact::Unmasked;
 
 /// A workload's own shortfall comes after all that may explain it.
@@ -32,12 +33,12 @@ pub(in crate::kube) fn diagnose(snapshot: &Snapshot, facts: Vec<Unmasked>) -> Di
     let shortfalls = serving.into_iter().filter(|(serving, _)| *serving != Serving::Fully);
     let shortfalls = shortfalls.map(|(_, status)| {
         let message = format!("{status}: not all of its pods are ready");
-        Finding::new(Reason::NotReady, status, message, GracePeriod::Unlimited).rank(AFTER_ALL)
+        Finding::new(Reason::NotReady, status, message, Obstacle::Reported).rank(AFTER_ALL)
     });
     let facts = facts.into_iter().map(Finding::fact);
     let mut findings: Vec<_> = explain::findings(snapshot).into_iter().chain(shortfalls).chain(facts).collect();
     findings.sort_by(Finding::order);
-    let error = findings.iter().position(|finding| finding.grace.is_error());
+    let error = findings.iter().position(|finding| finding.obstacle.is_error());
     let ill = error.is_some() || lost || worst == Serving::Not;
     if findings.is_empty() {
         return Diagnosis::Healthy;
@@ -90,7 +91,7 @@ mod tests {
     #[test]
     fn a_shop_without_a_pod_or_scaled_to_none_is_unwell() {
         assert_eq!(reason(diagnose(&shop(1, 0, &json!([])), Vec::new())), (true, Reason::NotReady));
-        assert_eq!(reason(diagnose(&shop(0, 0, &json!([])), Vec::new())), (true, Reason::NotReady));
+        assert_eq!(reason(diagnose(&shop(0, 0, &json!([])), Vec::new())), (true, Reason::ScaledToZero));
         assert_eq!(reason(diagnose(&Snapshot::new("shop".into()), Vec::new())), (true, Reason::NotReady));
     }
 

@@ -1,4 +1,4 @@
-//! The last words of a container that ended.
+//! The last log lines of a container that ended.
 
 use std::time::Duration;
 
@@ -6,8 +6,12 @@ use ::kube::Api;
 use ::kube::api::LogParams;
 use k8s_openapi::api::core::v1::Pod;
 
+use storeplane_core::failure::Reason;
+
 use super::explain::LogSource;
 use crate::kube::cluster::Cluster;
+use crate::obstacle::said;
+use crate::redact::Unmasked;
 
 /// Lines asked for; a failure keeps at most that many details.
 const LINES: i64 = 15;
@@ -18,7 +22,7 @@ const WITHIN: Duration = Duration::from_secs(3);
 
 impl Cluster {
     /// The container's last lines that are not empty; none when the node has no log for us. Not masked yet.
-    pub(in crate::kube) async fn last_log_lines(&self, namespace: &str, source: &LogSource) -> Vec<String> {
+    async fn last_log_lines(&self, namespace: &str, source: &LogSource) -> Vec<String> {
         for previous in [false, true] {
             let text = tokio::time::timeout(WITHIN, self.log(namespace, source, previous)).await;
             let lines =
@@ -29,6 +33,17 @@ impl Cluster {
             }
         }
         Vec::new()
+    }
+
+    /// The failure with the container's last log lines. They may tell the cause: a full disk ends databases.
+    pub(in crate::kube) async fn with_log(&self, namespace: &str, failure: Unmasked, source: &LogSource) -> Unmasked {
+        let lines = self.last_log_lines(namespace, source).await;
+        let mut failure = failure;
+        if failure.reason == Reason::CrashLoop && lines.iter().any(|line| said::is_disk_full(line)) {
+            failure.reason = Reason::VolumeFull;
+            failure.message = format!("A volume of pod {} has no space left: {}", source.pod, failure.message);
+        }
+        failure.with_details(lines)
     }
 
     async fn log(&self, namespace: &str, source: &LogSource, previous: bool) -> Option<String> {

@@ -10,7 +10,6 @@ mod snapshot;
 mod watches;
 
 use std::fmt;
-use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
@@ -93,40 +92,12 @@ impl fmt::Display for ResourceStatus {
     }
 }
 
-/// How long a symptom may last before it is a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GracePeriods {
-    /// What the API server refuses for good: quota, Pod Security, a missing storage class. 2 s: a rolling update may
-    /// hit a quota for a moment, while old pods go.
-    pub refused: Duration,
-    /// What often heals by itself: an image that cannot be pulled, a Secret that is not there yet. 10 s.
-    pub transient: Duration,
-    /// No node fits. 30 s, in which an autoscaler adds one.
-    pub unschedulable: Duration,
-    /// A volume is being made. 60 s.
-    pub provisioning: Duration,
-    /// The API server refuses to let us look. 30 s, in which rights that were just granted arrive.
-    pub forbidden: Duration,
-}
-
-impl Default for GracePeriods {
-    fn default() -> Self {
-        Self {
-            refused: Duration::from_secs(2),
-            transient: Duration::from_secs(10),
-            unschedulable: Duration::from_secs(30),
-            provisioning: Duration::from_mins(1),
-            forbidden: Duration::from_secs(30),
-        }
-    }
-}
-
 impl Cluster {
     /// Watches a release that helm has just applied, until [`RolloutUpdate::Ready`] or [`RolloutUpdate::Failed`].
     ///
     /// Nothing is polled. While the API server is away it says `Waiting` and goes on by itself afterwards: an outage
     /// never fails a rollout, and there is no time limit here. An `Err` ends the stream; it comes only when the API
-    /// server has refused us for longer than [`GracePeriods::forbidden`]. Dropping the stream ends its watches.
+    /// server has refused us for longer than [`ObstacleLimits::forbidden`](crate::obstacle::ObstacleLimits::forbidden). Dropping the stream ends its watches.
     pub fn rollout(&self, namespace: &str, release: &str) -> BoxStream<'static, Result<RolloutUpdate, ClusterError>> {
         let observer = observer::Observer::new(self.clone(), namespace.into(), release.into());
         futures::stream::unfold(observer, |mut observer| async {

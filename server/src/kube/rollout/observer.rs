@@ -54,7 +54,7 @@ struct Outage {
 
 impl Observer {
     pub(super) fn new(cluster: Cluster, namespace: String, release: String) -> Self {
-        let detector = FailureDetector::new(cluster.config().grace_periods);
+        let detector = FailureDetector::new(cluster.config().limits);
         Self {
             cluster,
             namespace,
@@ -142,7 +142,7 @@ impl Observer {
         let refused = matches!(error.kind(), ClusterErrorKind::Forbidden | ClusterErrorKind::Unauthorized);
         let outage = self.outage.get_or_insert(Outage { since: now, refused_since: None });
         outage.refused_since = refused.then(|| outage.refused_since.unwrap_or(now));
-        if outage.refused_since.is_some_and(|since| now - since >= self.cluster.config().grace_periods.forbidden) {
+        if outage.refused_since.is_some_and(|since| now - since >= self.cluster.config().limits.forbidden) {
             self.done = true;
             self.updates.push_back(Err(error));
             return;
@@ -172,7 +172,7 @@ impl Observer {
             Verdict::Failed(cause, others) => {
                 let mut failure = cause.failure.with_details(others);
                 if let Some(source) = &cause.log {
-                    failure = failure.with_details(self.cluster.last_log_lines(&self.namespace, source).await);
+                    failure = self.cluster.with_log(&self.namespace, failure, source).await;
                 }
                 let masked = self.masks.failure(&self.cluster, &self.namespace, failure).await;
                 self.finish(RolloutUpdate::Failed(masked));

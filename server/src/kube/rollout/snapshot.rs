@@ -116,10 +116,18 @@ impl Snapshot {
         self.stateful_sets.iter().filter(|object| self.is_ours(&object.metadata))
     }
 
-    /// Pods of the release's workloads that are not on their way out. Pods of jobs do not count.
+    /// Pods of the release's workloads that are not terminating. Pods of jobs do not count.
     pub(super) fn release_pods(&self) -> impl Iterator<Item = (&Pod, Owner<'_>)> {
-        let staying = self.pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
-        staying.filter_map(|pod| Some((pod, self.owner(pod)?)))
+        self.release_pods_and_terminating().filter(|(pod, _)| pod.metadata.deletion_timestamp.is_none())
+    }
+
+    /// The same with those that are terminating. A pod that has ended (evicted, rejected by its node, shut down with it) is a
+    /// leftover: its controller makes another one.
+    pub(super) fn release_pods_and_terminating(&self) -> impl Iterator<Item = (&Pod, Owner<'_>)> {
+        let phase = |pod: &Pod| pod.status.as_ref().and_then(|status| status.phase.clone());
+        let running =
+            self.pods.iter().filter(move |pod| !matches!(phase(pod).as_deref(), Some("Failed" | "Succeeded")));
+        running.filter_map(|pod| Some((pod, self.owner(pod)?)))
     }
 
     fn owner(&self, pod: &Pod) -> Option<Owner<'_>> {

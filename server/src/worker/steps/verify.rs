@@ -22,7 +22,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     }
     let (verifier, cluster) = (context.tools.verifier.clone(), context.tools.cluster.clone());
     let shop = Shop::of(&context.store);
-    let (began, mut retry_policy, mut told) = (Instant::now(), RetryPolicy::default(), None);
+    let (began, mut retry_policy, mut told) = (Instant::now(), RetryPolicy::new(cluster.limits()), None);
     loop {
         let trouble = match context.unless_stopped(verifier.verify(&shop)).await? {
             Ok(report) => return context.emit(vec![verified(&report)], None).await,

@@ -3,8 +3,9 @@
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use storeplane_core::failure::Reason;
 
-use super::{Finding, GracePeriod, sentence};
+use super::{Finding, sentence};
 use crate::kube::rollout::snapshot::{Said, Snapshot};
+use crate::obstacle::{Obstacle, said};
 
 /// `WaitForFirstConsumer` and `WaitForPodScheduled` are not among them: such a claim waits for its pod.
 const TELLING: [&str; 4] = ["FailedBinding", "ProvisioningFailed", "ExternalProvisioning", "Provisioning"];
@@ -19,27 +20,23 @@ pub(super) fn inspect(snapshot: &Snapshot, found: &mut Vec<Finding>) {
             // A claim is called lost for a moment when the controller has not yet seen the volume that was just made.
             Some("Lost") => {
                 let why = message("its volume is lost");
-                found.push(Finding::new(Reason::VolumeNotBound, subject.clone(), why, GracePeriod::Transient));
+                found.push(Finding::new(Reason::VolumeNotBound, subject.clone(), why, Obstacle::Failing));
             }
             _ => {
-                let said = snapshot.said_about(claim.metadata.uid.as_deref(), &TELLING);
-                let Some(said) = said.last() else { continue };
-                let finding = Finding::new(Reason::VolumeNotBound, subject.clone(), message(said.message), grace(said));
+                let events = snapshot.said_about(claim.metadata.uid.as_deref(), &TELLING);
+                let Some(last) = events.last() else { continue };
+                let finding =
+                    Finding::new(Reason::VolumeNotBound, subject.clone(), message(last.message), obstacle(last));
                 found.push(finding.detail(format!("storage class: {}", storage_class(claim))));
             }
         }
     }
 }
 
-fn grace(said: &Said<'_>) -> GracePeriod {
-    match said.reason {
-        "ExternalProvisioning" | "Provisioning" => GracePeriod::Provisioning,
-        // The controller says it again every 15 s.
-        _ if !said.news => GracePeriod::Unlimited,
-        "FailedBinding" => GracePeriod::Refused,
-        _ if said.message.contains("storageclass") && said.message.contains("not found") => GracePeriod::Refused,
-        _ => GracePeriod::Provisioning,
-    }
+fn obstacle(said: &Said<'_>) -> Obstacle {
+    let obstacle = said::claim(said.reason, said.message);
+    // What was said before the watch began may be mended; the controller says it again every 15 s.
+    if said.news || obstacle == Obstacle::Progress { obstacle } else { Obstacle::Reported }
 }
 
 fn storage_class(claim: &PersistentVolumeClaim) -> &str {

@@ -3,8 +3,9 @@
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod};
 use storeplane_core::failure::Reason;
 
-use super::{Finding, GracePeriod, pods, sentence};
+use super::{Finding, pods, sentence};
 use crate::kube::rollout::snapshot::{Snapshot, containers};
+use crate::obstacle::{Obstacle, said};
 
 /// Ends of a container that show that the next one will end too.
 const ENOUGH_RESTARTS: i32 = 2;
@@ -14,25 +15,25 @@ const AFTER_PODS: u8 = 20;
 pub(super) fn inspect(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     for (pod, owner) in snapshot.release_pods() {
         for container in containers(pod) {
-            let Some(mut finding) = symptom(pod, container) else { continue };
+            let Some(mut finding) = symptom(snapshot, pod, container) else { continue };
             if snapshot.is_old_trouble(pod, container) {
-                finding.grace = GracePeriod::Unlimited;
+                finding.obstacle = Obstacle::Reported;
             }
             found.push(pods::tame(finding, owner).rank(AFTER_PODS + owner.rank()));
         }
     }
 }
 
-fn symptom(pod: &Pod, container: &ContainerStatus) -> Option<Finding> {
+fn symptom(snapshot: &Snapshot, pod: &Pod, container: &ContainerStatus) -> Option<Finding> {
     let state = container.state.as_ref()?;
     if let Some(waiting) = &state.waiting {
         let why = waiting.message.as_deref().unwrap_or_default();
         return match waiting.reason.as_deref()? {
             reason @ ("ImagePullBackOff" | "ErrImagePull" | "RegistryUnavailable" | "SignatureValidationFailed") => {
-                Some(image(pod, container, reason, why, GracePeriod::Transient))
+                Some(pull_failed(snapshot, pod, container, reason, why))
             }
             reason @ ("InvalidImageName" | "ErrImageNeverPull") => {
-                Some(image(pod, container, reason, why, GracePeriod::Refused))
+                Some(image(pod, container, reason, why, Obstacle::Refused))
             }
             "CreateContainerConfigError" | "CreateContainerError" => Some(config(pod, container, why)),
             "CrashLoopBackOff" => Some(ended(pod, container, last_end(container))),
@@ -54,25 +55,34 @@ fn ended_often(pod: &Pod, container: &ContainerStatus) -> Option<Finding> {
     }
     let last = last_end(container).filter(|last| last.exit_code != 0 && container.restart_count > 0)?;
     let mut finding = ended(pod, container, Some(last));
-    finding.grace = GracePeriod::Unlimited;
+    finding.obstacle = Obstacle::Reported;
     Some(finding)
 }
 
-fn image(pod: &Pod, container: &ContainerStatus, reason: &str, why: &str, grace: GracePeriod) -> Finding {
+/// The kubelet says "Back-off pulling image" without the cause, which is in the newest event then.
+fn pull_failed(snapshot: &Snapshot, pod: &Pod, container: &ContainerStatus, reason: &str, why: &str) -> Finding {
+    let events = snapshot.said_about(pod.metadata.uid.as_deref(), &["Failed"]);
+    let is_pull = |text: &&str| text.contains("pull image") && text.contains(&container.image);
+    let cause = events.iter().rev().map(|event| event.message).find(is_pull);
+    let why = if why.contains(": ") { why } else { cause.unwrap_or(why) };
+    image(pod, container, reason, why, said::image_pull(why))
+}
+
+fn image(pod: &Pod, container: &ContainerStatus, reason: &str, why: &str, obstacle: Obstacle) -> Finding {
     let message = format!("The image {} of {} cannot be pulled", container.image, place(pod, container));
-    let finding = Finding::new(Reason::ImagePullFailed, subject(pod, container), message, grace);
+    let finding = Finding::new(Reason::ImagePullFailed, subject(pod, container), message, obstacle);
     finding.detail(format!("{reason}: {}", sentence(why)))
 }
 
 fn config(pod: &Pod, container: &ContainerStatus, why: &str) -> Finding {
     let message = format!("{} cannot be made: {}", capital(&place(pod, container)), sentence(why));
-    Finding::new(Reason::ContainerConfigError, subject(pod, container), message, GracePeriod::Transient)
+    Finding::new(Reason::ContainerConfigError, subject(pod, container), message, Obstacle::Failing)
 }
 
 /// A container that has ended: out of memory, or a crash with its last log lines.
 fn ended(pod: &Pod, container: &ContainerStatus, last: Option<&ContainerStateTerminated>) -> Finding {
     let killed = last.is_some_and(|last| last.reason.as_deref() == Some("OOMKilled"));
-    let grace = if container.restart_count >= ENOUGH_RESTARTS { GracePeriod::Over } else { GracePeriod::Transient };
+    let obstacle = if container.restart_count >= ENOUGH_RESTARTS { Obstacle::Certain } else { Obstacle::Failing };
     let place = place(pod, container);
     let (reason, message) = if killed {
         (Reason::OutOfMemory, format!("{} was killed: it used more memory than it may", capital(&place)))
@@ -80,12 +90,19 @@ fn ended(pod: &Pod, container: &ContainerStatus, last: Option<&ContainerStateTer
         (Reason::CrashLoop, format!("{} ends again and again{}", capital(&place), code(last)))
     };
     let pod_name = pod.metadata.name.as_deref().unwrap_or_default();
-    let mut finding = Finding::new(reason, subject(pod, container), message, grace).log(pod_name, &container.name);
+    let mut finding = Finding::new(reason, subject(pod, container), message, obstacle).log(pod_name, &container.name);
     finding = finding.detail(format!("restarts: {}", container.restart_count));
     match last.and_then(|last| last.message.as_deref()).filter(|text| !text.is_empty()) {
+        Some(text) if said::is_disk_full(text) => disk_full(finding, &place).detail(sentence(text)),
         Some(text) => finding.detail(sentence(text)),
         None => finding,
     }
+}
+
+fn disk_full(mut finding: Finding, place: &str) -> Finding {
+    finding.failure.reason = Reason::VolumeFull;
+    finding.failure.message = format!("A volume of {place} has no space left");
+    finding
 }
 
 fn code(last: Option<&ContainerStateTerminated>) -> String {

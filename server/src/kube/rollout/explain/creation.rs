@@ -2,18 +2,31 @@
 
 use storeplane_core::failure::Reason;
 
-use super::{Finding, GracePeriod, sentence};
+use super::{Finding, sentence};
 use crate::kube::rollout::snapshot::{Said, Snapshot};
+use crate::obstacle::{Obstacle, said};
 
 const REFUSED: [&str; 1] = ["FailedCreate"];
 
 pub(super) fn inspect(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     if snapshot.release_deployments().next().is_none() && snapshot.release_stateful_sets().next().is_none() {
         let message = format!("No workload of the release {} is there", snapshot.release);
-        found.push(Finding::new(Reason::NotReady, "release".into(), message, GracePeriod::Unlimited));
+        found.push(Finding::new(Reason::NotReady, "release".into(), message, Obstacle::Reported));
     }
+    scaled_to_zero(snapshot, found);
     stateful_sets(snapshot, found);
     deployments(snapshot, found);
+}
+
+/// Our charts run at least one pod of each workload.
+fn scaled_to_zero(snapshot: &Snapshot, found: &mut Vec<Finding>) {
+    let sets = snapshot.release_stateful_sets().map(|it| ("StatefulSet", &it.metadata, it.spec.replicas, 0));
+    let deployments = snapshot.release_deployments().map(|it| ("Deployment", &it.metadata, it.spec.replicas, 1));
+    for (kind, metadata, _, rank) in sets.chain(deployments).filter(|(_, _, replicas, _)| *replicas == Some(0)) {
+        let subject = format!("{kind} {}", metadata.name.as_deref().unwrap_or_default());
+        let message = format!("{subject} is scaled to 0 replicas");
+        found.push(Finding::new(Reason::ScaledToZero, subject, message, Obstacle::Failing).rank(rank));
+    }
 }
 
 /// A `StatefulSet` tells of it in events only. They count as long as pods are missing.
@@ -46,43 +59,16 @@ fn deployments(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     }
 }
 
-fn refusal(subject: &str, said: Said<'_>, rank: u8) -> Finding {
-    let (reason, grace, start) = classify(said.message);
+fn refusal(subject: &str, event: Said<'_>, rank: u8) -> Finding {
+    let known = said::refusal(event.message);
+    let (reason, obstacle, why) = if let Some(known) = &known {
+        (known.reason, known.obstacle, known.why)
+    } else {
+        let start = event.message.find("forbidden:").and_then(|at| event.message.get(at..));
+        (Reason::CreationRefused, said::creation(event.message), start.unwrap_or(event.message))
+    };
     // What was said before the watch began may be mended; the controller tries again and says it again if not.
-    let grace = if said.news { grace } else { GracePeriod::Unlimited };
-    let why = start.and_then(|start| said.message.get(start..)).unwrap_or(said.message);
+    let obstacle = if event.news { obstacle } else { Obstacle::Reported };
     let message = format!("{subject} cannot create its pods: {}", sentence(why));
-    Finding::new(reason, subject.into(), message, grace).rank(rank).detail(said.message)
-}
-
-/// Reason, grace, and where in the API server's words the telling part begins.
-fn classify(message: &str) -> (Reason, GracePeriod, Option<usize>) {
-    const PASSING: [&str; 5] = [
-        // The quota was made in the same breath as the pod, and its use is not counted yet.
-        "status unknown for quota",
-        // So was the namespace, and its default account is not there yet.
-        "error looking up service account",
-        "failed calling webhook",
-        "connection refused",
-        "timed out",
-    ];
-    if PASSING.iter().any(|text| message.contains(text)) {
-        return (Reason::CreationRefused, GracePeriod::Provisioning, None);
-    }
-    for quota in ["exceeded quota:", "failed quota:"] {
-        if let Some(start) = message.find(quota) {
-            return (Reason::QuotaExceeded, GracePeriod::Refused, Some(start));
-        }
-    }
-    // A LimitRange: "maximum memory usage per Container is 1Gi, but limit is 2Gi".
-    if let Some(start) = message.find(" usage per ").and_then(|at| {
-        let before = message.get(..at)?;
-        before.rfind("maximum ").or_else(|| before.rfind("minimum "))
-    }) {
-        return (Reason::QuotaExceeded, GracePeriod::Refused, Some(start));
-    }
-    if let Some(start) = message.find("violates PodSecurity") {
-        return (Reason::PodSecurityViolation, GracePeriod::Refused, Some(start));
-    }
-    (Reason::CreationRefused, GracePeriod::Transient, message.find("forbidden:"))
+    Finding::new(reason, subject.into(), message, obstacle).rank(rank).detail(event.message)
 }

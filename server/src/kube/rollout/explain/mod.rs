@@ -1,6 +1,6 @@
 //! Why a release does not go on: a pure function from what was seen to what it means.
 //!
-//! Each file looks at one kind of object and pushes what it [`Finding`]s; `verdict` decides when a finding is a failure.
+//! Each file inspects one kind of object and pushes [`Finding`]s; `failure_detector` decides when a finding is a failure.
 
 mod claims;
 mod containers;
@@ -12,6 +12,7 @@ use std::cmp::Ordering;
 use storeplane_core::failure::Reason;
 
 use super::snapshot::Snapshot;
+use crate::obstacle::Obstacle;
 use crate::redact::Unmasked;
 
 /// A symptom that stands in the way of a rollout now.
@@ -20,37 +21,13 @@ pub(super) struct Finding {
     /// What it is.
     pub(super) failure: Unmasked,
     /// How long it may last.
-    pub(super) grace: GracePeriod,
+    pub(super) obstacle: Obstacle,
     /// Databases before what uses them, objects before their pods.
     pub(super) rank: u8,
     /// Kind and name of what has the symptom.
     pub(super) subject: String,
     /// Whose last log lines tell more.
     pub(super) log: Option<LogSource>,
-}
-
-/// How long a symptom may last before it is a failure. The lengths are in `GracePeriods`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum GracePeriod {
-    /// It has been seen often enough.
-    Over,
-    /// The API server or a controller refuses.
-    Refused,
-    /// It often heals by itself.
-    Transient,
-    /// No node fits.
-    Unschedulable,
-    /// Nothing is wrong yet; something takes its time.
-    Provisioning,
-    /// It is worth saying, and never a failure by itself.
-    Unlimited,
-}
-
-impl GracePeriod {
-    /// Something is wrong, as opposed to slow: such a finding may be the cause of another one that is a failure already.
-    pub(super) fn is_error(self) -> bool {
-        !matches!(self, Self::Provisioning | Self::Unlimited)
-    }
 }
 
 /// A container's log.
@@ -61,13 +38,13 @@ pub(in crate::kube) struct LogSource {
 }
 
 impl Finding {
-    pub(super) fn new(reason: Reason, subject: String, message: String, grace: GracePeriod) -> Self {
-        Self { failure: Unmasked::new(reason, message), grace, rank: 0, subject, log: None }
+    pub(super) fn new(reason: Reason, subject: String, message: String, obstacle: Obstacle) -> Self {
+        Self { failure: Unmasked::new(reason, message), obstacle, rank: 0, subject, log: None }
     }
 
     /// What is known for certain, without a symptom at a workload.
     pub(super) fn fact(failure: Unmasked) -> Self {
-        Self { failure, grace: GracePeriod::Over, rank: 0, subject: String::new(), log: None }
+        Self { failure, obstacle: Obstacle::Certain, rank: 0, subject: String::new(), log: None }
     }
 
     pub(super) fn rank(mut self, rank: u8) -> Self {

@@ -65,7 +65,7 @@ fn what_was_said_before_the_watch_began_is_no_failure_yet() {
 #[test]
 fn a_refusal_that_passes_by_itself_is_waited_for() {
     let uncounted = "create Pod store-db-0 in StatefulSet store-db failed error: pods \"store-db-0\" is forbidden: status unknown for quota: store, resources: limits.memory";
-    assert_snapshot!(explained(&snapshot([event("set", "FailedCreate", uncounted)])), @r#"CREATION_REFUSED Provisioning: StatefulSet store-db cannot create its pods: create Pod store-db-0 in StatefulSet store-db failed error: pods "store-db-0" is forbidden: status unknown for quota: store, resources: limits.memory | create Pod store-db-0 in StatefulSet store-db failed error: pods "store-db-0" is forbidden: status unknown for quota: store, resources: limits.memory"#);
+    assert_snapshot!(explained(&snapshot([event("set", "FailedCreate", uncounted)])), @r#"CREATION_REFUSED Progress: StatefulSet store-db cannot create its pods: status unknown for quota: store, resources: limits.memory | create Pod store-db-0 in StatefulSet store-db failed error: pods "store-db-0" is forbidden: status unknown for quota: store, resources: limits.memory"#);
 }
 
 #[test]
@@ -80,10 +80,10 @@ fn a_claim_without_a_volume() {
         "ExternalProvisioning",
         "Waiting for a volume to be created either by the external provisioner 'csi.example.com' or manually by the system administrator. If volume creation is delayed, please verify that the provisioner is running and correctly registered.",
     );
-    assert_snapshot!(explained(&snapshot([claim("Pending"), slow])), @r#"VOLUME_NOT_BOUND Provisioning: PersistentVolumeClaim data-store-db-0 is not bound: Waiting for a volume to be created either by the external provisioner 'csi.example.com' or manually by the system administrator. If volume creation is delayed, please verify that the provisioner is running and correctly registered | storage class: fast"#);
+    assert_snapshot!(explained(&snapshot([claim("Pending"), slow])), @r#"VOLUME_NOT_BOUND Progress: PersistentVolumeClaim data-store-db-0 is not bound: Waiting for a volume to be created either by the external provisioner 'csi.example.com' or manually by the system administrator. If volume creation is delayed, please verify that the provisioner is running and correctly registered | storage class: fast"#);
     let waits = event("claim", "WaitForFirstConsumer", "waiting for first consumer to be created before binding");
     assert_eq!(explained(&snapshot([claim("Pending"), waits])), "");
-    assert_snapshot!(explained(&snapshot([claim("Lost")])), @r#"VOLUME_NOT_BOUND Transient: PersistentVolumeClaim data-store-db-0 is not bound: its volume is lost |"#);
+    assert_snapshot!(explained(&snapshot([claim("Lost")])), @r#"VOLUME_NOT_BOUND Failing: PersistentVolumeClaim data-store-db-0 is not bound: its volume is lost |"#);
 }
 
 #[test]
@@ -102,8 +102,8 @@ fn no_node_fits_before_everything_that_follows_from_it() {
         json!({"terminated": {"exitCode": 1}}),
     ));
     assert_snapshot!(explained(&snapshot([db_pod(unscheduled(text)), crash])), @r###"
-UNSCHEDULABLE Unschedulable: No node takes the pod store-db-0: 0/3 nodes are available: 3 Insufficient memory | 0/3 nodes are available: 3 Insufficient memory. preemption: 0/3 nodes are available: 3 No preemption victims found for incoming pod.
-CRASH_LOOP Over: The container main of the pod store-new-x ends again and again, the last time with exit code 1 | restarts: 3
+UNSCHEDULABLE Unschedulable: No node can schedule pod store-db-0: 0/3 nodes are available: 3 Insufficient memory | 0/3 nodes are available: 3 Insufficient memory. preemption: 0/3 nodes are available: 3 No preemption victims found for incoming pod.
+CRASH_LOOP Certain: The container main of the pod store-new-x ends again and again, the last time with exit code 1 | restarts: 3
 "###);
 }
 
@@ -115,7 +115,7 @@ fn pods_of_jobs_and_of_older_revisions_do_not_fail_a_rollout() {
     let old_shop = pod("store-old-x", "ReplicaSet", "store-old", "", crash());
     assert_eq!(explained(&snapshot([job, super::replica_set("store-old", "1"), old_shop])), "");
     let old_db = pod("store-db-0", "StatefulSet", "set", "old", crash());
-    assert_snapshot!(explained(&snapshot([old_db])), @r#"CRASH_LOOP Unlimited: The container main of the pod store-db-0 ends again and again, the last time with exit code 1 | restarts: 9 | The pod is of an older revision of the StatefulSet store-db."#);
+    assert_snapshot!(explained(&snapshot([old_db])), @r#"CRASH_LOOP Reported: The container main of the pod store-db-0 ends again and again, the last time with exit code 1 | restarts: 9 | The pod is of an older revision of the StatefulSet store-db."#);
 }
 
 #[test]
@@ -126,15 +126,15 @@ fn a_missing_secret_in_a_volume_and_a_probe_that_fails() {
         "MountVolume.SetUp failed for volume \"config\" : secret \"store-db\" not found",
     );
     let starting = db_pod(waiting("ContainerCreating", ""));
-    assert_snapshot!(explained(&snapshot([starting, missing])), @r#"CONTAINER_CONFIG_ERROR Transient: A volume of the pod store-db-0 cannot be mounted: MountVolume.SetUp failed for volume "config" : secret "store-db" not found |"#);
+    assert_snapshot!(explained(&snapshot([starting, missing])), @r#"CONTAINER_CONFIG_ERROR Failing: A volume of the pod store-db-0 cannot be mounted: MountVolume.SetUp failed for volume "config" : secret "store-db" not found |"#);
     let probe = event("store-new-x", "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503");
     let running = shop_pod(container(json!({"running": {}}), 0, json!({})));
-    assert_snapshot!(explained(&snapshot([running, probe])), @r#"NOT_READY Unlimited: The pod store-new-x runs and is not ready | Readiness probe failed: HTTP probe failed with statuscode: 503"#);
+    assert_snapshot!(explained(&snapshot([running, probe])), @r#"NOT_READY Reported: The pod store-new-x runs and is not ready | Readiness probe failed: HTTP probe failed with statuscode: 503"#);
 }
 
 #[test]
 fn a_release_without_workloads() {
     let mut seen = snapshot([]);
     seen.release = "another".into();
-    assert_snapshot!(explained(&seen), @r#"NOT_READY Unlimited: No workload of the release another is there |"#);
+    assert_snapshot!(explained(&seen), @r#"NOT_READY Reported: No workload of the release another is there |"#);
 }

@@ -2,6 +2,7 @@
 
 mod blocked;
 mod containers;
+mod progress;
 
 use serde_json::{Value, json};
 
@@ -85,7 +86,7 @@ fn explained(snapshot: &Snapshot) -> String {
         format!(
             "{} {:?}: {} | {}\n",
             failure.reason.as_str(),
-            finding.grace,
+            finding.obstacle,
             failure.message,
             failure.details.join(" | ")
         )
