@@ -8,15 +8,13 @@ import { createAppRouter } from './router';
 import { session } from './session/session';
 
 // Before anything else reads the address: the token must not stay there.
-session.takeFromAddress(window.location, window.history);
+session.takeLinkToken(window.location, window.history);
 
 const queryClient = createQueryClient();
 const router = createAppRouter();
 
-// A link with a token, opened where the page is already open, changes only the fragment.
-window.addEventListener('hashchange', () => {
-  if (session.takeFromAddress(window.location, window.history)) void queryClient.resetQueries();
-});
+// A link that is opened where the page is already open changes only the fragment.
+window.addEventListener('hashchange', () => void session.takeLinkToken(window.location, window.history));
 
 const root = document.getElementById('root');
 if (root) {

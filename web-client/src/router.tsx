@@ -1,51 +1,53 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
+import { createRootRoute, createRoute, createRouter } from '@tanstack/react-router';
 import { NotFound, PageError } from './layout/page-error';
 import { Shell } from './layout/shell';
+import { ActivityPage } from './pages/activity/activity-page';
 import { activitySearch } from './pages/activity/search';
+import { CreatePage } from './pages/create/create-page';
+import { OverviewPage } from './pages/overview/overview-page';
 import { overviewSearch } from './pages/overview/search';
+import { StorePage } from './pages/store/store-page';
 import { storesSearch } from './pages/stores/search';
+import { StoresPage } from './pages/stores/stores-page';
+import { requestTitleFocus } from './ui/page-title';
 
+// Pages are not split into chunks: a page that was never opened must also open while the server is down.
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound, errorComponent: PageError });
 
 const overview = createRoute({
   getParentRoute: () => root,
   path: '/',
   validateSearch: overviewSearch,
-  component: lazyRouteComponent(() => import('./pages/overview/overview-page'), 'OverviewPage'),
+  component: OverviewPage,
 });
 const stores = createRoute({
   getParentRoute: () => root,
   path: '/stores',
   validateSearch: storesSearch,
-  component: lazyRouteComponent(() => import('./pages/stores/stores-page'), 'StoresPage'),
+  component: StoresPage,
 });
 const store = createRoute({
   getParentRoute: () => root,
   path: '/stores/$storeId',
   validateSearch: (search): { uid?: string } => (typeof search.uid === 'string' ? { uid: search.uid } : {}),
-  component: lazyRouteComponent(() => import('./pages/store/store-page'), 'StorePage'),
+  component: StorePage,
 });
-const create = createRoute({
-  getParentRoute: () => root,
-  path: '/create',
-  component: lazyRouteComponent(() => import('./pages/create/create-page'), 'CreatePage'),
-});
+const create = createRoute({ getParentRoute: () => root, path: '/create', component: CreatePage });
 const activity = createRoute({
   getParentRoute: () => root,
   path: '/activity',
   validateSearch: activitySearch,
-  component: lazyRouteComponent(() => import('./pages/activity/activity-page'), 'ActivityPage'),
+  component: ActivityPage,
 });
 
 const routeTree = root.addChildren([overview, stores, store, create, activity]);
 
 export function createAppRouter() {
-  return createRouter({
-    routeTree,
-    defaultPreload: 'intent',
-    scrollRestoration: true,
-    defaultErrorComponent: PageError,
+  const router = createRouter({ routeTree, scrollRestoration: true, defaultErrorComponent: PageError });
+  router.subscribe('onBeforeLoad', ({ fromLocation, toLocation }) => {
+    if (fromLocation && fromLocation.pathname !== toLocation.pathname) requestTitleFocus();
   });
+  return router;
 }
 
 declare module '@tanstack/react-router' {

@@ -1,7 +1,7 @@
 import { cleanup } from '@testing-library/react';
 import { afterEach, vi } from 'vitest';
 
-// What jsdom leaves out and Mantine asks for.
+// Mantine needs these, and jsdom does not have them.
 window.matchMedia ??= (query) =>
   ({
     matches: false,

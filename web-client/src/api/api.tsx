@@ -2,7 +2,7 @@ import type { Transport } from '@connectrpc/connect';
 import { QueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, use, useMemo } from 'react';
 import { type Clients, createClients } from './clients';
-import { isPassing } from './problem';
+import { isTransient } from './problem';
 import { createQueries, type Queries } from './queries';
 
 export interface Api {
@@ -22,11 +22,11 @@ export function ApiProvider({ transport, children }: { transport: Transport; chi
 
 export function useApi(): Api {
   const api = use(Context);
-  if (!api) throw new Error('there is no ApiProvider');
+  if (!api) throw new Error('ApiProvider is missing');
   return api;
 }
 
-/** The cache. What is in it is kept fresh by the watch; a look at the clock is only the second line. */
+/** The query cache. The watch keeps it fresh; `staleTime` is the fallback. */
 export function createQueryClient(): QueryClient {
   return new QueryClient({
     defaultOptions: {
@@ -36,10 +36,11 @@ export function createQueryClient(): QueryClient {
         refetchOnWindowFocus: false,
         refetchOnReconnect: false,
         networkMode: 'always',
-        retry: (failures, error) => failures < 3 && isPassing(error),
+        retry: (failures, error) => failures < 3 && isTransient(error),
         retryDelay: (attempt) => Math.min(500 * 2 ** attempt, 4000),
       },
-      mutations: { networkMode: 'always', retry: (failures, error) => failures < 3 && isPassing(error) },
+      // Mutations retry in `withRetries`, where they can be aborted.
+      mutations: { networkMode: 'always', retry: false },
     },
   });
 }

@@ -5,6 +5,7 @@ import { OperationService } from '@/gen/storeplane/v1/operation_pb';
 import { PlatformService } from '@/gen/storeplane/v1/platform_pb';
 import { StoreService } from '@/gen/storeplane/v1/store_service_pb';
 import { session } from '@/session/session';
+import { observeServerTime } from './server-clock';
 
 export interface Clients {
   stores: Client<typeof StoreService>;
@@ -13,7 +14,7 @@ export interface Clients {
   audit: Client<typeof AuditService>;
 }
 
-/** How long a call may take. Watches say 0: as long as they are wanted. */
+/** Deadline of a call. Watches pass 0: no deadline. */
 const CALL_TIMEOUT_MS = 15_000;
 
 export function createClients(transport: Transport): Clients {
@@ -25,20 +26,24 @@ export function createClients(transport: Transport): Clients {
   };
 }
 
-/** Sends the token, and ends the session when the server does not know it any more. */
+/** Sends the token, ends the session when the server rejects it, and reads the server's clock. */
 export const authentication: Interceptor = (next) => async (request) => {
   if (request.header.has('authorization')) return next(request);
   const token = session.token();
   if (token) request.header.set('authorization', `Bearer ${token}`);
   try {
-    return await next(request);
+    const response = await next(request);
+    const date = response.header.get('date');
+    // The header has whole seconds: half of one is the expected rest.
+    if (date) observeServerTime(Date.parse(date) + 500);
+    return response;
   } catch (error) {
     if (ConnectError.from(error).code === Code.Unauthenticated) session.expire(token);
     throw error;
   }
 };
 
-/** Calls to the server that this page came from. */
+/** Calls the server that this page was loaded from. */
 export function serverTransport(): Transport {
   return createGrpcWebTransport({
     baseUrl: window.location.origin,

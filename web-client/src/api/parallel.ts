@@ -1,12 +1,17 @@
-/** Does something with each item, with at most `atOnce` under way. */
+/** Runs `act` for each item, at most `limit` at a time. Starts no further item after `signal` aborts. */
 export async function inParallel<T>(
   items: readonly T[],
-  atOnce: number,
+  limit: number,
+  signal: AbortSignal,
   act: (item: T) => Promise<void>,
 ): Promise<void> {
-  const left = items.values();
+  const queue = items.values();
   const worker = async () => {
-    for (const item of left) await act(item);
+    while (!signal.aborted) {
+      const { value, done } = queue.next();
+      if (done) return;
+      await act(value);
+    }
   };
-  await Promise.all(Array.from({ length: atOnce }, worker));
+  await Promise.all(Array.from({ length: limit }, worker));
 }

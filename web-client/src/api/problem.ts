@@ -1,13 +1,13 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { BadRequestSchema, ErrorInfoSchema, ResourceInfoSchema } from '@/gen/google/rpc/error_details_pb';
 
-/** An error as people and forms need it. */
+/** An error in the form that pages and forms show. */
 export interface Problem {
   code: Code;
-  /** Stable word of the server, for example `NOT_FOUND`; empty if it did not come from the server. */
+  /** The server's stable reason, for example `STORE_NOT_FOUND`; empty if the error did not come from the server. */
   reason: string;
   message: string;
-  /** What is wrong with which field of the request. */
+  /** What is wrong with each field of the request. */
   violations: Map<string, string>;
 }
 
@@ -19,8 +19,9 @@ export function problem(error: unknown): Problem {
 
 function message(failure: ConnectError, reason: string): string {
   if (reason) return sentence(failure.rawMessage);
-  if (failure.code === Code.DeadlineExceeded) return 'The server did not answer in time.';
-  if (isUnreachable(failure)) return 'The server cannot be reached.';
+  if (failure.code === Code.DeadlineExceeded) return 'The server did not respond in time.';
+  if (failure.code === Code.Unimplemented) return "This server version doesn't support it.";
+  if (isUnreachable(failure)) return "The server can't be reached.";
   return sentence(failure.rawMessage || 'Something went wrong.');
 }
 
@@ -32,24 +33,24 @@ function violations(failure: ConnectError): Map<string, string> {
       found.set(field, before ? `${before}; ${description}` : description);
     }
   }
-  // A name that is taken is a matter of the field that asks for it.
+  // An ID that is in use is shown at the ID field.
   const resource = failure.findDetails(ResourceInfoSchema)[0];
-  if (failure.code === Code.AlreadyExists && resource) found.set('store_id', 'is taken');
+  if (failure.code === Code.AlreadyExists && resource) found.set('store_id', 'this ID is already in use');
   return found;
 }
 
-/** True if nobody at the server has seen the request, or none could answer. */
+/** True if the request did not reach the server, or the server could not answer it. */
 function isUnreachable(failure: ConnectError): boolean {
   return failure.code === Code.Unavailable || failure.cause instanceof TypeError;
 }
 
 /** True if the same call may succeed a moment later. */
-export function isPassing(error: unknown): boolean {
+export function isTransient(error: unknown): boolean {
   const failure = ConnectError.from(error);
   return isUnreachable(failure) || failure.code === Code.DeadlineExceeded || failure.code === Code.Aborted;
 }
 
 function sentence(text: string): string {
-  const begun = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
+  const capitalized = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?…]$/.test(capitalized) ? capitalized : `${capitalized}.`;
 }

@@ -2,6 +2,7 @@ import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import type { CleanupPolicy, Store } from '@/gen/storeplane/v1/store_pb';
 import type { Clients } from './clients';
+import { isTransient } from './problem';
 
 export interface StoresPage {
   filter: string;
@@ -15,11 +16,19 @@ export interface AuditPage {
   pageToken: string;
 }
 
-export const AUDIT_PAGE_SIZE = 50;
-/** Whose window the layout asks for too: it reads who calls and which version answers. */
-export const DEFAULT_WINDOW_HOURS = 24;
+/** Which store; `uid` insists on one of several that had the same ID. */
+export interface StoreKey {
+  storeId: string;
+  uid: string;
+}
 
-/** Everything that is read, each under its key. */
+export const AUDIT_PAGE_SIZE = 50;
+/** The layout asks for this window too, to learn who is signed in and which version answers. */
+export const DEFAULT_WINDOW_HOURS = 24;
+/** Restarts and volume changes make no store event, so resources are also read at this interval. */
+const RESOURCES_REFETCH_MS = 10_000;
+
+/** Every read, with its cache key. */
 export function createQueries(clients: Clients) {
   return {
     overview: (hours: number) =>
@@ -46,6 +55,22 @@ export function createQueries(clients: Clients) {
         queryKey: ['store', storeId, uid],
         queryFn: ({ signal }) => clients.stores.getStore({ storeId, uid }, { signal }),
       }),
+    resources: ({ storeId, uid }: StoreKey) =>
+      queryOptions({
+        queryKey: ['resources', storeId, uid],
+        queryFn: ({ signal }) => clients.stores.getStoreResources({ storeId, uid }, { signal }),
+        refetchInterval: RESOURCES_REFETCH_MS,
+        retry: false,
+      }),
+    logs: ({ storeId, uid }: StoreKey, tailLines: number) =>
+      queryOptions({
+        queryKey: ['logs', storeId, uid, tailLines],
+        queryFn: ({ signal }) => clients.stores.getStoreLogs({ storeId, uid, tailLines }, { signal }),
+        placeholderData: keepPreviousData,
+        staleTime: 0,
+        gcTime: 0,
+        retry: (failures, error) => failures < 1 && isTransient(error),
+      }),
     operations: (storeId: string) =>
       queryOptions({
         queryKey: ['operations', storeId],
@@ -57,7 +82,7 @@ export function createQueries(clients: Clients) {
         queryFn: ({ signal }) => clients.audit.listAuditEvents({ ...page, pageSize: AUDIT_PAGE_SIZE }, { signal }),
         placeholderData: keepPreviousData,
       }),
-    /** What the server says of a request that it shall only check. */
+    /** Validates a creation without making it. */
     check: ({ store, ...request }: { storeId: string; store: Store; cleanupPolicy: CleanupPolicy }) =>
       queryOptions({
         queryKey: ['check', request, store.displayName, store.engine, store.plan, store.adminEmail],

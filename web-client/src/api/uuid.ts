@@ -1,4 +1,4 @@
-/** A random UUID. `crypto.randomUUID` is only there on https and localhost. */
+/** A random UUID. `crypto.randomUUID` exists on https and localhost only. */
 export function uuid(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   const at = (index: number) => bytes[index] ?? 0;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { ago, span, utc, wholeSpan } from './time';
+import { ago, coarseSpan, moment, span, timeOfDay, utc, wholeSpan } from './time';
 
-test('lengths of time read as people say them', () => {
+test('durations have at most two units', () => {
   const spans = [0, 0.04, 0.4, 3.1234, 9.94, 9.96, 12.034, 59.6, 80, 3600, 7500, 90_000].map(span);
   expect(spans).toEqual([
     '0.1 s',
@@ -18,9 +18,10 @@ test('lengths of time read as people say them', () => {
     '1 d 1 h',
   ]);
   expect([0, 0.9, 61].map(wholeSpan)).toEqual(['0 s', '1 s', '1 min 1 s']);
+  expect([0, 61, 7300, 200_000].map(coarseSpan)).toEqual(['0 s', '1 min', '2 h', '2 d']);
 });
 
-test('how long ago something was has one unit, and a day once that says more', () => {
+test('an age has one unit, and is a date beyond a month', () => {
   const now = Date.UTC(2026, 10, 21, 12);
   const before = (seconds: number) => ago(new Date(now - seconds * 1000), now);
   expect([-5, 0, 2, 12, 100, 7300, 200_000].map(before)).toEqual([
@@ -33,6 +34,13 @@ test('how long ago something was has one unit, and a day once that says more', (
     '2 d ago',
   ]);
   expect(before(40 * 86_400)).toContain('2026');
+});
+
+test('a moment of another day names the day with its year; a time of day has seconds', () => {
+  const now = new Date(2026, 10, 21, 12).getTime();
+  expect(moment(new Date(2026, 10, 21, 9, 5), now)).not.toContain('2026');
+  expect(moment(new Date(2025, 10, 21, 9, 5), now)).toContain('2025');
+  expect(timeOfDay(new Date(2025, 10, 21, 9, 5, 7))).toMatch(/05:07/);
 });
 
 test('exact times are in UTC, to the millisecond', () => {

@@ -2,10 +2,15 @@ import { AuditOutcome } from '@/gen/storeplane/v1/audit_pb';
 import { OperationKind, OperationState } from '@/gen/storeplane/v1/operation_pb';
 import { StoreState } from '@/gen/storeplane/v1/store_pb';
 
-/** A word of an enum or of the wire as people read it: `NAMESPACE_GONE` is `Namespace gone`. */
+/** An enum or wire name as text: `IMAGE_PULL_FAILED` is `Image pull failed`. */
 export function words(name: string): string {
   const text = name.toLowerCase().replaceAll('_', ' ');
   return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** A name in CamelCase as text: `StatefulSet` stays, `PersistentVolumeClaim` is `Volume claim`. */
+export function kindName(kind: string): string {
+  return kind === 'PersistentVolumeClaim' ? 'Volume claim' : kind;
 }
 
 /** The state's name on the wire, as filters and events have it. */
@@ -18,17 +23,7 @@ export function stateOf(name: string): StoreState {
   return typeof state === 'number' ? state : StoreState.UNSPECIFIED;
 }
 
-export const ALL_STATES: readonly StoreState[] = [
-  StoreState.PROVISIONING,
-  StoreState.READY,
-  StoreState.UPDATING,
-  StoreState.DEGRADED,
-  StoreState.FAILED,
-  StoreState.DELETING,
-  StoreState.DELETED,
-];
-
-/** True while no operation is at work. */
+/** True while no operation is running. */
 export function isSettled(state: StoreState): boolean {
   return [StoreState.READY, StoreState.DEGRADED, StoreState.FAILED, StoreState.DELETED].includes(state);
 }
@@ -50,15 +45,26 @@ export function count(number: number | bigint, one: string, many = `${one}s`): s
 }
 
 const STEPS: Record<string, string> = {
-  NAMESPACE: 'Make the namespace',
-  SECRETS: 'Make the passwords',
+  NAMESPACE: 'Create the namespace',
+  SECRETS: 'Generate credentials',
   INSTALL: 'Install the chart',
-  ROLLOUT: 'Wait until all is ready',
-  VERIFY: 'Try the shop as a customer',
+  ROLLOUT: 'Wait for pods to become ready',
+  VERIFY: 'Test the storefront',
   UNINSTALL: 'Uninstall the release',
   NAMESPACE_GONE: 'Remove the namespace',
 };
 
 export function stepTitle(step: string): string {
   return STEPS[step] ?? words(step);
+}
+
+/** A reason as a title. Some read better than the words of their code. */
+const REASONS: Record<string, string> = {
+  NAMESPACE_STUCK: 'Waiting for namespace cleanup',
+  OUT_OF_MEMORY: 'Out of memory',
+  NOT_OURS: 'Owned by somebody else',
+};
+
+export function reasonTitle(reason: string): string {
+  return REASONS[reason] ?? words(reason);
 }

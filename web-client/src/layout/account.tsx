@@ -9,29 +9,23 @@ import {
   useMantineColorScheme,
 } from '@mantine/core';
 import { IconKeyboard, IconLogout, IconMoon, IconSun } from '@tabler/icons-react';
-import { useQueryClient } from '@tanstack/react-query';
 import { useCaller } from '@/session/caller';
 import { session } from '@/session/session';
 import { showShortcuts } from './shortcuts';
 
-/** Who is signed in, and what is set for this browser. */
+/** Who is signed in, and this browser's settings. */
 export function Account() {
   const { data } = useCaller();
-  const queryClient = useQueryClient();
   const { setColorScheme } = useMantineColorScheme();
   const scheme = useComputedColorScheme('light');
   const other = scheme === 'dark' ? 'light' : 'dark';
-  const signOut = () => {
-    session.signOut();
-    queryClient.clear();
-  };
   return (
     <Stack gap="xs">
       {data?.simulated && (
         <Tooltip
           multiline
           w={240}
-          label="The cluster's nodes are simulated: pods become ready without running, and no shop answers."
+          label="The cluster's nodes are simulated: pods become ready without running, and no shop responds."
           position="right"
         >
           <Box className="simulated" tabIndex={0}>
@@ -58,7 +52,7 @@ export function Account() {
         <Tool label="Keyboard shortcuts" onClick={showShortcuts}>
           <IconKeyboard size={18} />
         </Tool>
-        <Tool label="Sign out" onClick={signOut}>
+        <Tool label="Sign out" onClick={() => session.signOut()}>
           <IconLogout size={18} />
         </Tool>
       </Group>

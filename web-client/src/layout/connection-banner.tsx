@@ -1,26 +1,30 @@
 import { Group, Loader, Paper, Text } from '@mantine/core';
-import { useEffect, useState } from 'react';
-import { useConnection } from '@/live/live';
+import { useCallback, useEffect, useState } from 'react';
+import { moment } from '@/format/time';
+import { useLive } from '@/live/live';
+import { useTicking } from '@/ui/clock';
 
-/** Losses that are over by then are not worth a word. */
-const QUIET_MS = 1500;
+/** Shorter interruptions are not reported. */
+const DELAY_MS = 1500;
 
-/** Says quietly that the page is not live just now; it goes on by itself. */
+/** Says that the page is not live, and from when its data is. The watch reconnects by itself. */
 export function ConnectionBanner() {
-  const lost = useConnection() === 'lost';
+  const { connection, lostAt = 0 } = useLive();
+  const isLost = connection === 'lost';
   const [shown, setShown] = useState(false);
   useEffect(() => {
-    if (!lost) return setShown(false);
-    const timer = setTimeout(() => setShown(true), QUIET_MS);
+    if (!isLost) return setShown(false);
+    const timer = setTimeout(() => setShown(true), DELAY_MS);
     return () => clearTimeout(timer);
-  }, [lost]);
+  }, [isLost]);
+  const since = useTicking(useCallback((now) => moment(new Date(lostAt), now), [lostAt]));
   return (
     <div role="status" aria-live="polite">
       {shown && (
         <Paper className="banner" withBorder px="md" py="xs">
           <Group gap="sm" wrap="nowrap">
             <Loader size={14} color="gray" />
-            <Text size="sm">Connection lost. Reconnecting; nothing will be missed.</Text>
+            <Text size="sm">Connection lost. Showing data from {since}, reconnecting…</Text>
           </Group>
         </Paper>
       )}

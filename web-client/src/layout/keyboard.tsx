@@ -1,18 +1,18 @@
 import { Group, Modal, Stack, Switch, Text } from '@mantine/core';
 import { useNavigate } from '@tanstack/react-router';
 import { useEffect, useEffectEvent, useRef, useState } from 'react';
-import { useMayChange } from '@/session/caller';
+import { useCanEdit } from '@/session/caller';
 import { areShortcutsOn, onShowShortcuts, SEARCH_FIELD, SHORTCUTS, switchShortcuts } from './shortcuts';
 
-/** How long the second key of two may take. */
+/** Time within which the second key of a sequence must follow. */
 const SECOND_KEY_MS = 1000;
 
-/** Listens to the keys, and shows what they do. */
+/** Handles keyboard shortcuts, and lists them. */
 export function Keyboard() {
   const [opened, setOpened] = useState(false);
   const [on, setOn] = useState(areShortcutsOn);
   const navigate = useNavigate();
-  const mayChange = useMayChange();
+  const canEdit = useCanEdit();
   const before = useRef({ key: '', at: 0 });
 
   const press = useEffectEvent((event: KeyboardEvent) => {
@@ -32,7 +32,7 @@ export function Keyboard() {
       case '/':
         return () => void search();
       case 'n':
-        return mayChange ? () => void navigate({ to: '/create' }) : undefined;
+        return canEdit ? () => void navigate({ to: '/create' }) : undefined;
       case 'g o':
         return () => void navigate({ to: '/' });
       case 'g s':
@@ -82,7 +82,7 @@ export function Keyboard() {
         ))}
         <Switch
           mt="sm"
-          label="Shortcuts are on"
+          label="Enable shortcuts"
           checked={on}
           onChange={(event) => {
             setOn(event.currentTarget.checked);
@@ -101,7 +101,7 @@ function focusSearch(): boolean {
   return field !== null;
 }
 
-/** True where keys are text, or choose something: not in a checkbox, which only knows the space bar. */
+/** True where keys are input. A checkbox only takes the space bar. */
 function isTyping(target: EventTarget | null): boolean {
   if (target instanceof HTMLInputElement) return target.type !== 'checkbox';
   return target instanceof HTMLElement && (target.isContentEditable || /^(TEXTAREA|SELECT)$/.test(target.tagName));

@@ -1,24 +1,23 @@
-import { Anchor, Button, Stack, Text, Title } from '@mantine/core';
+import { Anchor, Button, Stack, Text } from '@mantine/core';
 import { type ErrorComponentProps, Link } from '@tanstack/react-router';
-import { Empty } from '@/ui/empty';
+import { PageTitle } from '@/ui/page-title';
 
 export function NotFound() {
   return (
-    <Empty title="There is no such page">
+    <Stack align="center" gap={6} py="xl" ta="center">
+      <PageTitle tab="Page not found">Page not found</PageTitle>
       <Anchor component={Link} to="/">
-        Go to the overview
+        Go to Overview
       </Anchor>
-    </Empty>
+    </Stack>
   );
 }
 
-/** A mistake of ours, or a part of the page that a newer server does not have any more: a reload mends the latter. */
+/** A page failed to render. */
 export function PageError({ error }: ErrorComponentProps) {
   return (
     <Stack align="flex-start" role="alert">
-      <Title order={1} size="h3">
-        This page did not work
-      </Title>
+      <PageTitle tab="Error">Something went wrong</PageTitle>
       <Text className="dimmed wrap">{error instanceof Error ? error.message : String(error)}</Text>
       <Button onClick={() => window.location.reload()}>Reload</Button>
     </Stack>

@@ -2,7 +2,7 @@ import { Button, Group, Paper, Text } from '@mantine/core';
 import { useEffect, useState } from 'react';
 import { useCaller } from '@/session/caller';
 
-/** Asks to reload once another version of the server answers, or a part of this page is not there any more. */
+/** Offers a reload once another server version answers, or a script of this version can't be loaded. */
 export function ReloadNotice() {
   const version = useCaller().data?.serverVersion;
   const [first, setFirst] = useState<string>();
@@ -19,7 +19,7 @@ export function ReloadNotice() {
   return (
     <Paper className="banner" withBorder px="md" py="xs" role="status">
       <Group gap="md" wrap="nowrap">
-        <Text size="sm">There is a new version of the dashboard.</Text>
+        <Text size="sm">A new version of the dashboard is available.</Text>
         <Button size="xs" onClick={() => window.location.reload()}>
           Reload
         </Button>

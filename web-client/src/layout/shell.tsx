@@ -3,7 +3,7 @@ import { useDisclosure } from '@mantine/hooks';
 import { IconActivity, IconBuildingStore, IconLayoutDashboard, IconPlus } from '@tabler/icons-react';
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
 import { useEffect } from 'react';
-import { useMayChange } from '@/session/caller';
+import { useCanEdit } from '@/session/caller';
 import { Logo } from '@/ui/logo';
 import { Account } from './account';
 import { ConnectionBanner } from './connection-banner';
@@ -16,12 +16,12 @@ const PAGES = [
   { to: '/activity', label: 'Activity', icon: IconActivity },
 ] as const;
 
-/** What is around every page. */
+/** The frame of every page. */
 export function Shell() {
   const [opened, { toggle, close }] = useDisclosure();
   const { pathname } = useLocation();
-  const mayChange = useMayChange();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: closes the menu after each move
+  const canEdit = useCanEdit();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: closes the menu after navigation
   useEffect(close, [pathname]);
   return (
     <AppShell
@@ -30,7 +30,7 @@ export function Shell() {
       padding={{ base: 'md', md: 'xl' }}
     >
       <a className="skip" href="#main">
-        Go to the page's content
+        Skip to content
       </a>
       <AppShell.Header hiddenFrom="sm" px="md">
         <Group h="100%" justify="space-between">
@@ -55,7 +55,7 @@ export function Shell() {
                 variant="light"
               />
             ))}
-            {mayChange && (
+            {canEdit && (
               <Button component={Link} to="/create" leftSection={<IconPlus size={16} aria-hidden />} mt="md">
                 New store
               </Button>

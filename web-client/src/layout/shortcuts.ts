@@ -1,14 +1,14 @@
-/** What the keys do. Letters after another are typed one after the other. */
+/** The shortcuts. Several keys are pressed one after the other. */
 export const SHORTCUTS = [
   { keys: ['/'], text: 'Search stores' },
   { keys: ['n'], text: 'New store' },
-  { keys: ['g', 'o'], text: 'Go to the overview' },
-  { keys: ['g', 's'], text: 'Go to the stores' },
-  { keys: ['g', 'a'], text: 'Go to the activity' },
-  { keys: ['?'], text: 'Show these shortcuts' },
+  { keys: ['g', 'o'], text: 'Go to Overview' },
+  { keys: ['g', 's'], text: 'Go to Stores' },
+  { keys: ['g', 'a'], text: 'Go to Activity' },
+  { keys: ['?'], text: 'Show shortcuts' },
 ] as const;
 
-/** Marks the field that `/` goes to. */
+/** Marks the field that `/` focuses. */
 export const SEARCH_FIELD = 'data-search-field';
 
 const SHOW = 'storeplane:shortcuts';
@@ -23,7 +23,7 @@ export function onShowShortcuts(listener: () => void): () => void {
   return () => window.removeEventListener(SHOW, listener);
 }
 
-/** Whoever dictates or types with aids may want no single keys to do things (WCAG 2.1.4). */
+/** Single-key shortcuts must be possible to turn off, for speech input for example (WCAG 2.1.4). */
 export function areShortcutsOn(): boolean {
   return window.localStorage.getItem(OFF) === null;
 }

@@ -5,15 +5,26 @@ import type { Store } from '@/gen/storeplane/v1/store_pb';
 import type { ListStoresResponse } from '@/gen/storeplane/v1/store_service_pb';
 import { patchStore } from './patch';
 import { Throttle } from './throttle';
-import { hasHole, merge, type Timeline } from './timeline';
+import { hasGap, merge, type Timeline } from './timeline';
 
-/** As many as the server's overview has. */
+/** As many as GetOverview returns. */
 const RECENT_EVENTS = 20;
 
-/** Events that an audit record goes along with. */
+/** Event types that come with an audit record. */
 const AUDITED = new Set(['STATE_CHANGED', 'CANCEL_REQUESTED', 'RELEASE_REPAIRED']);
 
-/** Brings events into the query cache: at once as far as they tell, and by asking again, never more often than is of use. */
+/** Minimum time between two requests for the same data. */
+const STORE_MS = 400;
+const RESOURCES_MS = 1000;
+const LIST_MS = 1500;
+
+/** An event, with the store where the server sent it along. */
+export interface StoreUpdate {
+  event: StoreEvent;
+  store: Store | undefined;
+}
+
+/** Applies watch events to the query cache: patches what they tell at once, and refetches the rest at a bounded rate. */
 export class CacheFeed {
   readonly #client: QueryClient;
   readonly #throttles = new Map<string, Throttle>();
@@ -22,26 +33,32 @@ export class CacheFeed {
     this.#client = client;
   }
 
-  apply(events: StoreEvent[]): void {
+  apply(updates: StoreUpdate[]): void {
+    const events = updates.map(({ event }) => event);
     notifyManager.batch(() => {
-      this.#patchStores(events);
+      this.#patchStores(updates);
       this.#patchTimelines(events);
       this.#patchOverviews(events);
     });
-    const ids = new Set(events.map((event) => event.storeId));
-    for (const id of ids) {
-      this.#refresh(['store', id], 400);
-      this.#refresh(['operations', id], 400);
+    for (const id of new Set(events.map((event) => event.storeId))) {
+      this.#refresh(['store', id], STORE_MS);
+      this.#refresh(['operations', id], STORE_MS);
+      this.#refresh(['resources', id], RESOURCES_MS);
     }
-    this.#refresh(['overview'], 1500);
-    // Which stores a page shows, in which order and how many there are changes with states alone.
-    if (events.some((event) => event.type === 'STATE_CHANGED')) this.#refresh(['stores'], 1500);
-    if (events.some((event) => AUDITED.has(event.type))) this.#refresh(['audit'], 1500);
+    this.#refresh(['overview'], LIST_MS);
+    // Only a state change moves a store in or out of a list.
+    if (events.some((event) => event.type === 'STATE_CHANGED')) this.#refresh(['stores'], LIST_MS);
+    if (events.some((event) => AUDITED.has(event.type))) this.#refresh(['audit'], LIST_MS);
   }
 
-  /** Everything may be older than what is true now. */
+  /** Refetches everything: events may have been missed. */
   refreshAll(): void {
     void this.#client.invalidateQueries({ predicate: (query) => query.queryKey[0] !== 'check' });
+  }
+
+  /** Refetches what failed while the server could not be reached. */
+  refreshFailed(): void {
+    void this.#client.refetchQueries({ predicate: ({ state }) => state.status === 'error' || state.error !== null });
   }
 
   stop(): void {
@@ -49,16 +66,15 @@ export class CacheFeed {
     this.#throttles.clear();
   }
 
-  #patchStores(events: StoreEvent[]): void {
-    for (const event of events) {
-      this.#client.setQueriesData<Store>({ queryKey: ['store', event.storeId] }, (store) =>
-        store ? patchStore(store, event) : store,
-      );
+  #patchStores(updates: StoreUpdate[]): void {
+    const byUid = Map.groupBy(updates, ({ event }) => event.uid);
+    const patched = (store: Store) => (byUid.get(store.uid) ?? []).reduce(patch, store);
+    for (const id of new Set(updates.map(({ event }) => event.storeId))) {
+      this.#client.setQueriesData<Store>({ queryKey: ['store', id] }, (store) => store && patched(store));
     }
-    const byUid = Map.groupBy(events, (event) => event.uid);
     this.#client.setQueriesData<ListStoresResponse>({ queryKey: ['stores'] }, (page) => {
       if (!page?.stores.some((store) => byUid.has(store.uid))) return page;
-      return { ...page, stores: page.stores.map((store) => (byUid.get(store.uid) ?? []).reduce(patchStore, store)) };
+      return { ...page, stores: page.stores.map(patched) };
     });
   }
 
@@ -69,7 +85,7 @@ export class CacheFeed {
       if (!timeline) continue;
       const merged = merge(timeline.events, more);
       this.#client.setQueryData<Timeline>(key, { ...timeline, events: merged });
-      if (hasHole(merged)) this.#refresh(key, 0);
+      if (hasGap(merged)) this.#refresh(key, 0);
     }
   }
 
@@ -92,8 +108,15 @@ export class CacheFeed {
       });
       this.#throttles.set(name, throttle);
     }
-    throttle.ask();
+    throttle.request();
   }
+}
+
+/** The server's store where it came along and is newer than the cached one, else what the event tells. */
+function patch(cached: Store, { event, store }: StoreUpdate): Store {
+  return store && store.uid === cached.uid && store.lastSequence > cached.lastSequence
+    ? store
+    : patchStore(cached, event);
 }
 
 function identity(event: StoreEvent): string {

@@ -1,74 +1,86 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, use, useEffect, useState, useSyncExternalStore } from 'react';
 import { useApi } from '@/api/api';
-import type { StoreEvent } from '@/gen/storeplane/v1/event_pb';
+import { serverNow } from '@/api/server-clock';
 import { session } from '@/session/session';
-import { CacheFeed } from './cache';
-import { type Connection, type Place, watchStores } from './watch';
+import { CacheFeed, type StoreUpdate } from './cache';
+import { type Connection, type WatchPosition, watchStores } from './watch';
 
-/** Events that come within a frame are shown together. */
-const GATHER_MS = 16;
-/** A page that nobody looks at lets go of its connection: a browser has six of them for a server. */
+/** Events that arrive within a frame are rendered together. */
+const BATCH_MS = 16;
+/** A hidden page releases its connection after this: a browser has six per server. */
 const HIDDEN_MS = 60_000;
-/** After that long, asking anew is cheaper than hearing all that happened. */
+/** Beyond this, refetching is cheaper than replaying the events. */
 const STALE_MS = 600_000;
 
-const Context = createContext<Connection>('connecting');
+interface Live {
+  connection: Connection;
+  /** When the connection was lost, by the server's clock. */
+  lostAt: number | undefined;
+}
 
-/** How the page's one watch is doing. */
-export function useConnection(): Connection {
+const Context = createContext<Live>({ connection: 'connecting', lostAt: undefined });
+
+/** The state of the page's watch. */
+export function useLive(): Live {
   return use(Context);
 }
 
-/** Runs the page's one watch while somebody is signed in and looks. */
+/** Runs the page's watch while somebody is signed in and the page is visible. */
 export function LiveProvider({ children }: { children: ReactNode }) {
   const { clients } = useApi();
   const queryClient = useQueryClient();
   const token = useSyncExternalStore(session.subscribe, session.token);
-  const [connection, setConnection] = useState<Connection>('connecting');
+  const [live, setLive] = useState<Live>({ connection: 'connecting', lostAt: undefined });
 
   useEffect(() => {
     if (!token) return;
-    setConnection('connecting');
+    setLive({ connection: 'connecting', lostAt: undefined });
     const feed = new CacheFeed(queryClient);
-    const place: Place = { cursor: '' };
-    let gathered: StoreEvent[] = [];
-    let gathering: ReturnType<typeof setTimeout> | undefined;
+    const position: WatchPosition = { cursor: '' };
+    let batch: StoreUpdate[] = [];
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const flush = () => {
-      gathering = undefined;
-      const events = gathered;
-      gathered = [];
-      feed.apply(events);
+      timer = undefined;
+      const updates = batch;
+      batch = [];
+      feed.apply(updates);
     };
-    const handlers = {
-      onEvent(event: StoreEvent) {
-        gathered.push(event);
-        gathering ??= setTimeout(flush, GATHER_MS);
-      },
-      onFresh: () => feed.refreshAll(),
-      onRefused: () => session.expire(token),
-      onConnection(next: Connection) {
-        // A restarted server may be a new one, which the overview tells.
-        if (next === 'live') void queryClient.invalidateQueries({ queryKey: ['overview'] });
-        setConnection(next);
-      },
-    };
-    const stopWatching = whileLookedAt((signal, hiddenMs) => {
-      if (hiddenMs > STALE_MS) place.cursor = '';
-      void watchStores(clients.stores, place, handlers, signal);
+    const stopWatching = whileVisible((signal, hiddenMs) => {
+      if (hiddenMs > STALE_MS) position.cursor = '';
+      const handlers = {
+        onEvent(event: StoreUpdate['event'], store: StoreUpdate['store']) {
+          batch.push({ event, store });
+          timer ??= setTimeout(flush, BATCH_MS);
+        },
+        onRestart: () => feed.refreshAll(),
+        onUnauthenticated: () => session.expire(token),
+        onConnection(connection: Connection) {
+          if (connection === 'live') {
+            // A restarted server may be another version, which the overview tells.
+            void queryClient.invalidateQueries({ queryKey: ['overview'] });
+            feed.refreshFailed();
+          }
+          setLive((before) => ({
+            connection,
+            lostAt: connection === 'live' ? undefined : (before.lostAt ?? serverNow()),
+          }));
+        },
+      };
+      void watchStores(clients.stores, position, handlers, signal);
     });
     return () => {
       stopWatching();
-      clearTimeout(gathering);
+      clearTimeout(timer);
       feed.stop();
     };
   }, [token, clients, queryClient]);
 
-  return <Context value={connection}>{children}</Context>;
+  return <Context value={live}>{children}</Context>;
 }
 
 /** Runs something while the page is visible, and for a while after it was hidden. */
-function whileLookedAt(start: (signal: AbortSignal, hiddenMs: number) => void): () => void {
+function whileVisible(start: (signal: AbortSignal, hiddenMs: number) => void): () => void {
   let running: AbortController | undefined;
   let hiddenSince = Date.now();
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -76,7 +88,7 @@ function whileLookedAt(start: (signal: AbortSignal, hiddenMs: number) => void): 
     running?.abort();
     running = undefined;
   };
-  const look = () => {
+  const update = () => {
     clearTimeout(timer);
     if (document.hidden) {
       hiddenSince = Date.now();
@@ -86,10 +98,10 @@ function whileLookedAt(start: (signal: AbortSignal, hiddenMs: number) => void): 
       start(running.signal, Date.now() - hiddenSince);
     }
   };
-  document.addEventListener('visibilitychange', look);
-  look();
+  document.addEventListener('visibilitychange', update);
+  update();
   return () => {
-    document.removeEventListener('visibilitychange', look);
+    document.removeEventListener('visibilitychange', update);
     clearTimeout(timer);
     stop();
   };

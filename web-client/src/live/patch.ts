@@ -3,8 +3,8 @@ import type { StoreEvent } from '@/gen/storeplane/v1/event_pb';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
 
 /**
- * A store after an event, as far as the event tells; the server's own answer follows. Events that the store already
- * holds, and those of another store that had its id, change nothing.
+ * Applies an event to a store as far as the event's details allow; GetStore follows. Events that the store already
+ * reflects, and events of another store with the same id, change nothing.
  */
 export function patchStore(store: Store, event: StoreEvent): Store {
   if (store.uid !== event.uid || event.sequence <= store.lastSequence) return store;
@@ -30,7 +30,7 @@ export function patchStore(store: Store, event: StoreEvent): Store {
 function enter(store: Store, event: StoreEvent): Store {
   const state = stateOf(event.details.state ?? '');
   if (state === StoreState.UNSPECIFIED) return store;
-  const next: Store = { ...store, state, ...cause(event) };
+  const next: Store = { ...store, state, stateTime: event.time, ...cause(event) };
   if (isSettled(state)) next.step = '';
   if (state === StoreState.READY) next.readyTime ??= event.time;
   if (state === StoreState.DELETED) next.deleteTime = event.time;

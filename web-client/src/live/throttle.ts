@@ -1,4 +1,4 @@
-/** Runs something a little after it was asked for, and once for all who asked meanwhile. */
+/** Runs something a fixed time after the first request for it; requests in between are merged into that run. */
 export class Throttle {
   readonly #everyMs: number;
   readonly #run: () => void;
@@ -9,7 +9,7 @@ export class Throttle {
     this.#run = run;
   }
 
-  ask(): void {
+  request(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.#run();

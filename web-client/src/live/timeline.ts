@@ -2,16 +2,16 @@ import type { Client } from '@connectrpc/connect';
 import type { StoreEvent } from '@/gen/storeplane/v1/event_pb';
 import type { StoreService } from '@/gen/storeplane/v1/store_service_pb';
 
-/** A store's events, the oldest first, without repetition. `whole` is false where older ones were left out. */
+/** A store's events, the oldest first, each once. `complete` is false where older ones were not requested. */
 export interface Timeline {
   events: StoreEvent[];
-  whole: boolean;
+  complete: boolean;
 }
 
-/** How many events a page asks for at first. */
+/** How many events a page requests at first. */
 export const RECENT = 500n;
 
-/** Adds events; each sequence is there once. */
+/** Merges events by sequence. */
 export function merge(known: StoreEvent[], more: StoreEvent[]): StoreEvent[] {
   const last = known.at(-1)?.sequence ?? 0n;
   if (more.every((event, index) => event.sequence === last + BigInt(index) + 1n)) return [...known, ...more];
@@ -19,20 +19,20 @@ export function merge(known: StoreEvent[], more: StoreEvent[]): StoreEvent[] {
   return [...all.values()].sort((a, b) => Number(a.sequence - b.sequence));
 }
 
-/** The last event before the first hole: sequences have none, so what is missing was not received. */
-export function unbroken(events: StoreEvent[]): bigint {
-  const hole = events.findIndex((event, index) => {
+/** The last sequence before the first gap. The server's sequences have no gaps, so one means an event was not received. */
+export function lastContiguous(events: StoreEvent[]): bigint {
+  const gap = events.findIndex((event, index) => {
     const before = events[index - 1];
     return before !== undefined && event.sequence !== before.sequence + 1n;
   });
-  return (hole === -1 ? events.at(-1) : events[hole - 1])?.sequence ?? 0n;
+  return (gap === -1 ? events.at(-1) : events[gap - 1])?.sequence ?? 0n;
 }
 
-export function hasHole(events: StoreEvent[]): boolean {
-  return events.length > 0 && unbroken(events) !== events.at(-1)?.sequence;
+export function hasGap(events: StoreEvent[]): boolean {
+  return events.length > 0 && lastContiguous(events) !== events.at(-1)?.sequence;
 }
 
-/** Reads what happened to a store after `after`, up to now. */
+/** Reads a store's events after sequence `after`, up to now. */
 export async function replay(
   client: Client<typeof StoreService>,
   store: { storeId: string; uid: string },
@@ -40,8 +40,8 @@ export async function replay(
   signal: AbortSignal,
 ): Promise<StoreEvent[]> {
   const events: StoreEvent[] = [];
-  const enough = new AbortController();
-  const either = AbortSignal.any([signal, enough.signal]);
+  const finished = new AbortController();
+  const either = AbortSignal.any([signal, finished.signal]);
   const { storeId, uid } = store;
   try {
     for await (const { update } of client.watchStore({ storeId, uid, afterSequence: after }, { signal: either })) {
@@ -50,6 +50,6 @@ export async function replay(
     }
     return events;
   } finally {
-    enough.abort();
+    finished.abort();
   }
 }

@@ -1,18 +1,18 @@
 import { Code, ConnectError, createClient, createRouterTransport } from '@connectrpc/connect';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { StoreService, type WatchStoresRequest } from '@/gen/storeplane/v1/store_service_pb';
-import { makeEvent } from '../../test/make';
+import { makeEvent } from '../../test/fixtures';
 import { watchStores } from './watch';
 
 const CAUGHT_UP = { update: { case: 'caughtUp', value: {} } } as const;
 const event = (n: number) =>
   ({ update: { case: 'event', value: makeEvent(n, { type: 'WAITING' }) }, cursor: `c${n}` }) as const;
-const silent = (signal: AbortSignal) =>
+const untilAborted = (signal: AbortSignal) =>
   new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
 
-/** Refuses at once. */
-const refuse = (message: string, code: Code): Answer =>
-  // biome-ignore lint/correctness/useYield: it has nothing to say
+/** Fails at once. */
+const fail = (message: string, code: Code): Answer =>
+  // biome-ignore lint/correctness/useYield: it only throws
   async function* () {
     throw new ConnectError(message, code);
   };
@@ -25,17 +25,17 @@ type Answer = (
 beforeEach(() => void vi.useFakeTimers({ shouldAdvanceTime: true }));
 afterEach(() => void vi.useRealTimers());
 
-/** Watches a server that answers each call in another way, until `enough` events came. */
+/** Watches a server with one answer per call, until `enough` events arrived. */
 async function watch(answers: Answer[], enough: number) {
-  const asked: string[] = [];
+  const requests: string[] = [];
   const seen: number[] = [];
-  const said: string[] = [];
+  const calls: string[] = [];
   const stop = new AbortController();
   const transport = createRouterTransport(({ service }) =>
     service(StoreService, {
       async *watchStores(request, { signal }) {
-        asked.push(request.cursor || (request.fromNow ? 'from now' : 'snapshot'));
-        const answer = answers[asked.length - 1];
+        requests.push(request.cursor || (request.fromNow ? 'from now' : 'snapshot'));
+        const answer = answers[requests.length - 1];
         if (!answer) throw new ConnectError('no more', Code.Unavailable);
         yield* answer(request, signal);
       },
@@ -46,18 +46,18 @@ async function watch(answers: Answer[], enough: number) {
     { cursor: '' },
     {
       onEvent: ({ sequence }) => void (seen.push(Number(sequence)) >= enough && stop.abort()),
-      onRefused: () => void said.push('refused'),
-      onFresh: () => void said.push('fresh'),
-      onConnection: (connection) => void said.push(connection),
+      onUnauthenticated: () => void calls.push('unauthenticated'),
+      onRestart: () => void calls.push('restart'),
+      onConnection: (connection) => void calls.push(connection),
     },
     stop.signal,
   );
   await vi.waitFor(() => ended, { timeout: 60_000 });
-  return { asked, seen, said };
+  return { requests, seen, calls };
 }
 
-test('a lost connection is gone on with from the last cursor, and nothing is told twice', async () => {
-  const { asked, seen, said } = await watch(
+test('a lost connection resumes at the last cursor without repeating events', async () => {
+  const { requests, seen, calls } = await watch(
     [
       async function* () {
         yield { ...CAUGHT_UP, cursor: 'c0' };
@@ -72,19 +72,19 @@ test('a lost connection is gone on with from the last cursor, and nothing is tol
     ],
     3,
   );
-  expect(asked).toEqual(['from now', 'c1']);
+  expect(requests).toEqual(['from now', 'c1']);
   expect(seen).toEqual([1, 2, 3]);
-  expect(said).toEqual(['fresh', 'live', 'lost', 'live']);
+  expect(calls).toEqual(['restart', 'live', 'lost', 'live']);
 });
 
-test('a cursor that is not kept any more begins anew, and says that everything may be old', async () => {
-  const { asked, said } = await watch(
+test('an expired cursor restarts the watch and reports it', async () => {
+  const { requests, calls } = await watch(
     [
       async function* () {
         yield { ...CAUGHT_UP, cursor: 'c0' };
         throw new ConnectError('gone', Code.Unavailable);
       },
-      refuse('the cursor is older than what is kept', Code.OutOfRange),
+      fail('the cursor has expired', Code.OutOfRange),
       async function* () {
         yield { ...CAUGHT_UP, cursor: 'c9' };
         yield event(10);
@@ -92,16 +92,16 @@ test('a cursor that is not kept any more begins anew, and says that everything m
     ],
     1,
   );
-  expect(asked).toEqual(['from now', 'c0', 'from now']);
-  expect(said.filter((each) => each === 'fresh')).toHaveLength(2);
+  expect(requests).toEqual(['from now', 'c0', 'from now']);
+  expect(calls.filter((each) => each === 'restart')).toHaveLength(2);
 });
 
-test('a line that is silent for longer than two heartbeats is dead', async () => {
+test('a stream that is silent for longer than two heartbeats is replaced', async () => {
   const watching = watch(
     [
       async function* (_, signal) {
         yield { ...CAUGHT_UP, cursor: 'c0' };
-        await silent(signal);
+        await untilAborted(signal);
       },
       async function* () {
         yield event(1);
@@ -111,13 +111,13 @@ test('a line that is silent for longer than two heartbeats is dead', async () =>
   );
   await vi.advanceTimersByTimeAsync(34_000);
   await vi.advanceTimersByTimeAsync(3_000);
-  const { asked, seen } = await watching;
-  expect(asked).toEqual(['from now', 'c0']);
+  const { requests, seen } = await watching;
+  expect(requests).toEqual(['from now', 'c0']);
   expect(seen).toEqual([1]);
 });
 
-test('a token that is not taken ends it, and that is said', async () => {
-  const { asked, said } = await watch([refuse('the token was revoked', Code.Unauthenticated)], 1);
-  expect(asked).toHaveLength(1);
-  expect(said).toEqual(['refused']);
+test('a rejected token ends the watch and is reported', async () => {
+  const { requests, calls } = await watch([fail('the token was revoked', Code.Unauthenticated)], 1);
+  expect(requests).toHaveLength(1);
+  expect(calls).toEqual(['unauthenticated']);
 });

@@ -1,25 +1,48 @@
 import { useSyncExternalStore } from 'react';
 
-/** `expired`: there was a token, and the server does not take it any more. What the page holds stays. */
+/** `expired`: the server rejected the token. The page keeps what it holds until somebody signs in again. */
 export type SessionStatus = 'out' | 'in' | 'expired';
+
+/** What tabs of one browser say to each other. */
+export type TabMessage =
+  | { type: 'request' }
+  | { type: 'signed-in'; token: string }
+  | { type: 'signed-out'; token: string };
+
+/** The part of a BroadcastChannel that the session needs. */
+export interface TabChannel {
+  postMessage(message: TabMessage): void;
+  addEventListener(type: 'message', listener: (event: { data: TabMessage }) => void): void;
+}
 
 const KEY = 'storeplane.token';
 
-/** The token of this tab: in memory and in sessionStorage, never anywhere else. */
+/**
+ * The session of this browser. Each tab keeps the token in its sessionStorage; a new tab asks the open ones for it over a
+ * BroadcastChannel, which only pages of this origin can read. localStorage would keep the token on disk after the browser
+ * is closed.
+ */
 export class Session {
   #token: string | null;
   #status: SessionStatus;
+  #linkToken: string | null = null;
   readonly #listeners = new Set<() => void>();
   readonly #storage: Storage;
+  readonly #channel: TabChannel;
 
-  constructor(storage: Storage) {
+  constructor(storage: Storage, channel: TabChannel) {
     this.#storage = storage;
+    this.#channel = channel;
     this.#token = storage.getItem(KEY);
     this.#status = this.#token ? 'in' : 'out';
+    channel.addEventListener('message', ({ data }) => this.#receive(data));
+    if (!this.#token) channel.postMessage({ type: 'request' });
   }
 
   token = (): string | null => this.#token;
   status = (): SessionStatus => this.#status;
+  /** The token of the link that opened this page. It signs nobody in until that is confirmed. */
+  linkToken = (): string | null => this.#linkToken;
 
   subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
@@ -27,40 +50,76 @@ export class Session {
   };
 
   signIn(token: string): void {
-    this.#storage.setItem(KEY, token);
+    this.#linkToken = null;
     this.#become(token, 'in');
+    this.#channel.postMessage({ type: 'signed-in', token });
   }
 
+  /** Signs out in every tab that has this session. */
   signOut(): void {
-    this.#storage.removeItem(KEY);
+    const token = this.#token;
     this.#become(null, 'out');
+    if (token) this.#channel.postMessage({ type: 'signed-out', token });
   }
 
-  /** The server refused this token. An answer to an older one changes nothing. */
+  /** The server rejected this token. A late answer to an earlier token changes nothing. */
   expire(token: string | null): void {
-    if (token !== this.#token || this.#status !== 'in') return;
-    this.#storage.removeItem(KEY);
-    this.#become(null, 'expired');
+    if (token === this.#token && this.#status === 'in') this.#become(null, 'expired');
   }
 
-  /** Takes the token out of `#token=…`, and out of the address bar and the history with it. */
-  takeFromAddress(location: Location, history: History): boolean {
+  /** Moves a token from `#token=…` into memory, so that neither the address bar nor the history keeps it. */
+  takeLinkToken(location: Location, history: History): boolean {
     const match = /^#token=([^&]+)$/.exec(location.hash);
     if (!match?.[1]) return false;
     history.replaceState(history.state, '', location.pathname + location.search);
-    this.signIn(decodeURIComponent(match[1]));
+    const token = decode(match[1]);
+    if (token === this.#token) return false;
+    this.#linkToken = token;
+    this.#notify();
     return true;
   }
 
+  dismissLinkToken(): void {
+    this.#linkToken = null;
+    this.#notify();
+  }
+
+  #receive(message: TabMessage): void {
+    if (message.type === 'request' && this.#token) {
+      this.#channel.postMessage({ type: 'signed-in', token: this.#token });
+    }
+    // A session of this tab is never replaced by another tab's.
+    if (message.type === 'signed-in' && this.#status !== 'in') this.#become(message.token, 'in');
+    if (message.type === 'signed-out' && message.token === this.#token) this.#become(null, 'out');
+  }
+
   #become(token: string | null, status: SessionStatus): void {
+    if (token) this.#storage.setItem(KEY, token);
+    else this.#storage.removeItem(KEY);
     this.#token = token;
     this.#status = status;
+    this.#notify();
+  }
+
+  #notify(): void {
     for (const listener of this.#listeners) listener();
   }
 }
 
-export const session = new Session(window.sessionStorage);
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+export const session = new Session(window.sessionStorage, new BroadcastChannel('storeplane.session'));
 
 export function useSessionStatus(): SessionStatus {
   return useSyncExternalStore(session.subscribe, session.status);
+}
+
+export function useLinkToken(): string | null {
+  return useSyncExternalStore(session.subscribe, session.linkToken);
 }

@@ -1,7 +1,7 @@
 import { Code } from '@connectrpc/connect';
 import { Button, Modal, Paper, PasswordInput, Stack, Text, Title } from '@mantine/core';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { type FormEvent, useState } from 'react';
+import { useMutation } from '@tanstack/react-query';
+import { type FormEvent, type ReactNode, useState } from 'react';
 import { useApi } from '@/api/api';
 import { problem } from '@/api/problem';
 import { Logo } from '@/ui/logo';
@@ -10,21 +10,29 @@ import { session, useSessionStatus } from './session';
 /** The whole page while nobody is signed in. */
 export function SignInPage() {
   return (
+    <FullPage title="Sign in">
+      <SignInForm />
+    </FullPage>
+  );
+}
+
+export function FullPage({ title, children }: { title: string; children: ReactNode }) {
+  return (
     <main className="sign-in">
       <Paper withBorder p="xl" shadow="sm" w="100%" maw={420}>
         <Stack>
           <Logo />
           <Title order={1} size="h3">
-            Sign in
+            {title}
           </Title>
-          <SignInForm />
+          {children}
         </Stack>
       </Paper>
     </main>
   );
 }
 
-/** Over the page, when the token is not taken any more: what was typed stays where it is. */
+/** Opens over the page when the server rejects the token; unsaved input stays. */
 export function SignInAgain() {
   const expired = useSessionStatus() === 'expired';
   return (
@@ -37,49 +45,43 @@ export function SignInAgain() {
       title="Sign in again"
     >
       <Stack>
-        <Text size="sm">
-          The server does not take your token any more: it was revoked, or it is over. What you typed is still here.
-        </Text>
+        <Text size="sm">Your token was revoked or has expired. This page and anything you typed are unchanged.</Text>
         <SignInForm />
         <Button variant="subtle" color="gray" onClick={() => session.signOut()}>
-          Leave instead
+          Sign out
         </Button>
       </Stack>
     </Modal>
   );
 }
 
-function SignInForm() {
+export function SignInForm() {
   const { clients } = useApi();
-  const queryClient = useQueryClient();
   const [token, setToken] = useState('');
-  const trial = useMutation({
+  const check = useMutation({
     mutationFn: (token: string) => clients.platform.getOverview({}, { headers: { authorization: `Bearer ${token}` } }),
-    onSuccess: (_, token) => {
-      session.signIn(token);
-      void queryClient.resetQueries();
-    },
+    onSuccess: (_, token) => session.signIn(token),
   });
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (token.trim()) trial.mutate(token.trim());
+    if (token.trim()) check.mutate(token.trim());
   };
   return (
     <form onSubmit={submit}>
       <Stack>
         <PasswordInput
           label="Token"
-          description="As `make up` or `storeplane-server token create` printed it"
+          description="Printed by `make up` or `storeplane-server token create`"
           placeholder="spt_…"
           autoComplete="off"
           data-autofocus
           autoFocus
           value={token}
           onChange={(event) => setToken(event.currentTarget.value)}
-          error={trial.error && explain(trial.error)}
+          error={check.error && explain(check.error)}
           visibilityToggleButtonProps={{ 'aria-label': 'Show or hide the token' }}
         />
-        <Button type="submit" loading={trial.isPending}>
+        <Button type="submit" loading={check.isPending}>
           Sign in
         </Button>
       </Stack>
@@ -89,5 +91,5 @@ function SignInForm() {
 
 function explain(error: unknown): string {
   const { code, message } = problem(error);
-  return code === Code.Unauthenticated ? 'The server does not know this token, or it was revoked.' : message;
+  return code === Code.Unauthenticated ? 'This token is unknown, was revoked or has expired.' : message;
 }

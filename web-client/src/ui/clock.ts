@@ -1,4 +1,5 @@
 import { useCallback, useSyncExternalStore } from 'react';
+import { serverNow } from '@/api/server-clock';
 
 const listeners = new Set<() => void>();
 let timer: ReturnType<typeof setInterval> | undefined;
@@ -16,12 +17,10 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-const never = () => () => undefined;
-
-/** A text that depends on the time of day. One timer serves the page, and only what reads differently is drawn again. */
-export function useTicking(text: (now: number) => string, running = true): string {
+/** A text that depends on the server's time. The page has one timer, and renders only texts that changed. */
+export function useTicking(text: (now: number) => string): string {
   return useSyncExternalStore(
-    running ? subscribe : never,
-    useCallback(() => text(Date.now()), [text]),
+    subscribe,
+    useCallback(() => text(serverNow()), [text]),
   );
 }

@@ -1,7 +1,7 @@
 import { ActionIcon, CopyButton, Tooltip } from '@mantine/core';
 import { IconCheck, IconCopy } from '@tabler/icons-react';
 
-/** Copies a text. Browsers have a clipboard on https and localhost only; elsewhere there is no button. */
+/** Copies a text. Browsers offer the clipboard on https and localhost only; elsewhere there is no button. */
 export function Copy({ text, what }: { text: string; what: string }) {
   if (!window.isSecureContext) return null;
   return (

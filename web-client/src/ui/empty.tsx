@@ -1,7 +1,7 @@
 import { Stack, Text } from '@mantine/core';
 import type { ReactNode } from 'react';
 
-/** What stands where there is nothing yet: says so, and what to do about it. */
+/** Shown where a list is empty, with what to do about it. */
 export function Empty({ title, children }: { title: string; children?: ReactNode }) {
   return (
     <Stack align="center" gap={6} py="xl" ta="center">

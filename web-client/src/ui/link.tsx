@@ -4,6 +4,6 @@ import type { ComponentPropsWithRef } from 'react';
 
 type Native<P> = P & Omit<ComponentPropsWithRef<'a'>, keyof P>;
 
-/** Mantine's looks with the router's types. */
+/** Mantine's components with the router's types. */
 export const AnchorLink = createLink((props: Native<AnchorProps>) => <Anchor {...props} />);
 export const PaperLink = createLink((props: Native<PaperProps>) => <Paper component="a" {...props} />);

@@ -3,17 +3,17 @@ import { type ReactNode, useId } from 'react';
 
 interface Props extends PaperProps {
   title: string;
-  /** Stands at the right of the title. */
+  /** At the right of the title, or below it where there is no room. */
   aside?: ReactNode;
   children: ReactNode;
 }
 
-/** A titled part of a page. */
+/** A titled section of a page. */
 export function Panel({ title, aside, children, ...paper }: Props) {
   const id = useId();
   return (
     <Paper component="section" withBorder p="md" aria-labelledby={id} {...paper}>
-      <Group justify="space-between" mb="sm" mih={28} wrap="nowrap">
+      <Group justify="space-between" mb="sm" mih={28} gap="xs">
         <Title order={2} size="h5" id={id}>
           {title}
         </Title>

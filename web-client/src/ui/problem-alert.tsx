@@ -8,7 +8,7 @@ interface Props {
   onRetry?: () => void;
 }
 
-/** Why something did not work, in the server's words. */
+/** The server's error message and reason. */
 export function ProblemAlert({ title, error, onRetry }: Props) {
   const { message, reason } = problem(error);
   return (

@@ -19,12 +19,15 @@ export function stateColor(state: StoreState): string {
   return `var(--mantine-color-${COLORS[state]}-6)`;
 }
 
-/** A store's state: a dot that pulses while something goes on, and the word, which says all that the colour does. */
-export function StateBadge({ state }: { state: StoreState }) {
+/** A store's state. The word says everything that the colour says; the dot pulses while an operation is running. */
+export function StateBadge({ state, reason = '' }: { state: StoreState; reason?: string }) {
+  // The creation was stopped on purpose: nothing is wrong.
+  const isCancelled = state === StoreState.FAILED && reason === 'CANCELLED';
+  const color = isCancelled ? stateColor(StoreState.DELETED) : stateColor(state);
   return (
     <Group gap={8} wrap="nowrap" className="state" data-state={stateName(state)}>
-      <Box className="dot" data-busy={BUSY.includes(state) || undefined} style={{ background: stateColor(state) }} />
-      <span>{words(stateName(state))}</span>
+      <Box className="dot" data-busy={BUSY.includes(state) || undefined} style={{ background: color }} />
+      <span>{isCancelled ? 'Cancelled' : words(stateName(state))}</span>
     </Group>
   );
 }

@@ -1,9 +1,9 @@
 import { type Timestamp, timestampMs } from '@bufbuild/protobuf/wkt';
 import { useCallback } from 'react';
-import { ago, clock, date, local, utc, wholeSpan } from '@/format/time';
+import { ago, coarseSpan, date, local, moment, timeOfDay, utc, wholeSpan } from '@/format/time';
 import { useTicking } from './clock';
 
-/** How long ago something was; the exact time on hover. */
+/** How long ago something happened; the exact time on hover. */
 export function Ago({ time }: { time: Timestamp | undefined }) {
   const at = date(time);
   const ms = at?.getTime() ?? 0;
@@ -12,9 +12,23 @@ export function Ago({ time }: { time: Timestamp | undefined }) {
 }
 
 /** A time of day in the viewer's zone; the exact time on hover. */
-export function Clock({ time, full = false }: { time: Timestamp | undefined; full?: boolean }) {
+export function TimeOfDay({ time }: { time: Timestamp | undefined }) {
   const at = date(time);
-  return at ? <Exact at={at}>{full ? local(at) : clock(at)}</Exact> : null;
+  return at ? <Exact at={at}>{timeOfDay(at)}</Exact> : null;
+}
+
+/** Date and time in the viewer's zone; the exact time on hover. */
+export function DateTime({ time }: { time: Timestamp | undefined }) {
+  const at = date(time);
+  return at ? <Exact at={at}>{local(at)}</Exact> : null;
+}
+
+/** The minute something happened, with the date where it is not today; the exact time on hover. */
+export function Moment({ time }: { time: Timestamp | undefined }) {
+  const at = date(time);
+  const ms = at?.getTime() ?? 0;
+  const text = useTicking(useCallback((now) => moment(new Date(ms), now), [ms]));
+  return at ? <Exact at={at}>{text}</Exact> : null;
 }
 
 function Exact({ at, children }: { at: Date; children: string }) {
@@ -25,9 +39,10 @@ function Exact({ at, children }: { at: Date; children: string }) {
   );
 }
 
-/** Counts the seconds since something began. */
-export function Counting({ since }: { since: Timestamp }) {
+/** The time since something began; `coarse` in one unit. */
+export function Counting({ since, coarse = false }: { since: Timestamp; coarse?: boolean }) {
   const ms = timestampMs(since);
-  const text = useTicking(useCallback((now) => wholeSpan((now - ms) / 1000), [ms]));
+  const format = coarse ? coarseSpan : wholeSpan;
+  const text = useTicking(useCallback((now) => format((now - ms) / 1000), [ms, format]));
   return <span className="time">{text}</span>;
 }

@@ -1,53 +1,55 @@
-import { Button, Group, NativeSelect, Stack, Text, TextInput, Title } from '@mantine/core';
-import { useDebouncedCallback } from '@mantine/hooks';
+import { Button, Group, NativeSelect, Stack, Text, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useApi } from '@/api/api';
 import { words } from '@/format/words';
 import { SEARCH_FIELD } from '@/layout/shortcuts';
+import { DebouncedInput } from '@/ui/debounced-input';
 import { Empty } from '@/ui/empty';
-import { ProblemAlert } from '@/ui/problem-alert';
-import { useTitle } from '@/ui/title';
+import { PageTitle } from '@/ui/page-title';
+import { QueryProblem } from '@/ui/query-problem';
+import { useIsNarrow } from '@/ui/use-is-narrow';
+import { AuditCards } from './audit-cards';
 import { AuditTable } from './audit-table';
 import { ACTIONS, type ActivitySearch, auditFilter, OUTCOMES } from './search';
 
 const route = getRouteApi('/activity');
-const TYPING_MS = 250;
-/** Denied requests make no event that would tell of them. */
-const ASK_EVERY_MS = 15_000;
+/** Denied requests make no store event, so the log is also read at this interval. */
+const REFETCH_MS = 15_000;
 
 export function ActivityPage() {
-  useTitle('Activity');
   const { queries } = useApi();
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const filter = auditFilter(search);
   const [trail, setTrail] = useState<{ filter: string; tokens: string[] }>({ filter, tokens: [] });
-  // Pages belong to a filter; another one begins at its first.
+  // Page tokens are valid for one filter only.
   const tokens = trail.filter === filter ? trail.tokens : [];
   const page = useQuery({
     ...queries.audit({ filter, pageToken: tokens.at(-1) ?? '' }),
-    refetchInterval: tokens.length === 0 ? ASK_EVERY_MS : false,
+    refetchInterval: tokens.length === 0 ? REFETCH_MS : false,
   });
-  const change = (part: Partial<ActivitySearch>) =>
-    void navigate({ search: (before) => ({ ...before, ...part }), replace: true });
+  const change = (part: Partial<ActivitySearch>, replace = false) =>
+    void navigate({ search: (before) => ({ ...before, ...part }), replace });
   const isFiltered = filter !== '';
+  const isNarrow = useIsNarrow();
+  // Rows of another filter stay until the answer is there, and go if there is none.
+  const data = page.error && page.isPlaceholderData ? undefined : page.data;
+  const List = isNarrow ? AuditCards : AuditTable;
 
   return (
     <Stack gap="md">
       <div>
-        <Title order={1} size="h2">
-          Activity
-        </Title>
+        <PageTitle tab="Activity">Activity</PageTitle>
         <Text className="dimmed" size="sm">
-          Who asked for what, and what came of it.
+          The audit log: who requested what, and with which outcome.
         </Text>
       </div>
       <Filters search={search} change={change} />
-      {page.error && <ProblemAlert title="The log could not be read" error={page.error} onRetry={page.refetch} />}
-      {page.data?.auditEvents.length === 0 ? (
-        <Empty title={isFiltered ? 'Nothing matches' : 'Nobody has asked for anything yet'}>
+      <QueryProblem title="The audit log couldn't be loaded" query={page} />
+      {data?.auditEvents.length === 0 && !page.isPlaceholderData ? (
+        <Empty title={isFiltered ? 'No matching entries' : 'No activity yet'}>
           {isFiltered && (
             <Button variant="default" size="xs" mt="xs" onClick={() => void navigate({ search: {} })}>
               Show everything
@@ -55,9 +57,11 @@ export function ActivityPage() {
           )}
         </Empty>
       ) : (
-        !page.error && <AuditTable events={page.data?.auditEvents} onActor={(actor) => change({ actor })} />
+        (data || page.isPending) && (
+          <List events={data?.auditEvents} outdated={page.isPlaceholderData} onActor={(actor) => change({ actor })} />
+        )
       )}
-      {(tokens.length > 0 || page.data?.nextPageToken) && (
+      {(tokens.length > 0 || data?.nextPageToken) && (
         <Group justify="flex-end" gap="xs">
           <Button
             size="xs"
@@ -70,8 +74,8 @@ export function ActivityPage() {
           <Button
             size="xs"
             variant="default"
-            disabled={!page.data?.nextPageToken}
-            onClick={() => setTrail({ filter, tokens: [...tokens, page.data?.nextPageToken ?? ''] })}
+            disabled={!data?.nextPageToken}
+            onClick={() => setTrail({ filter, tokens: [...tokens, data?.nextPageToken ?? ''] })}
           >
             Older
           </Button>
@@ -83,7 +87,7 @@ export function ActivityPage() {
 
 interface FiltersProps {
   search: ActivitySearch;
-  change: (part: Partial<ActivitySearch>) => void;
+  change: (part: Partial<ActivitySearch>, replace?: boolean) => void;
 }
 
 function Filters({ search, change }: FiltersProps) {
@@ -93,15 +97,16 @@ function Filters({ search, change }: FiltersProps) {
   ];
   return (
     <Group gap="sm" align="flex-end">
-      <Words
+      <DebouncedInput
+        w={160}
         label="Search"
         placeholder="Actor or store"
         value={search.q}
-        onWords={(q) => change({ q })}
+        onValue={(q) => change({ q }, true)}
         {...{ [SEARCH_FIELD]: true }}
       />
-      <Words label="Actor" value={search.actor} onWords={(actor) => change({ actor })} />
-      <Words label="Store" value={search.target} onWords={(target) => change({ target })} />
+      <DebouncedInput w={160} label="Actor" value={search.actor} onValue={(actor) => change({ actor }, true)} />
+      <DebouncedInput w={160} label="Store" value={search.target} onValue={(target) => change({ target }, true)} />
       <NativeSelect
         label="Action"
         value={search.action ?? ''}
@@ -127,34 +132,5 @@ function Filters({ search, change }: FiltersProps) {
         onChange={(event) => change({ to: event.currentTarget.value || undefined })}
       />
     </Group>
-  );
-}
-
-interface WordsProps {
-  label: string;
-  placeholder?: string;
-  value: string | undefined;
-  onWords: (words: string | undefined) => void;
-}
-
-function Words({ value = '', onWords, ...input }: WordsProps) {
-  const [typed, setTyped] = useState(value);
-  const [known, setKnown] = useState(value);
-  if (value !== known) {
-    setKnown(value);
-    if (value !== typed.trim()) setTyped(value);
-  }
-  const later = useDebouncedCallback((text: string) => onWords(text || undefined), TYPING_MS);
-  return (
-    <TextInput
-      type="search"
-      w={160}
-      value={typed}
-      onChange={(event) => {
-        setTyped(event.currentTarget.value);
-        later(event.currentTarget.value.trim());
-      }}
-      {...input}
-    />
   );
 }

@@ -1,41 +1,40 @@
-import { Skeleton, Table, Text, UnstyledButton } from '@mantine/core';
-import { outcome, words } from '@/format/words';
-import { type AuditEvent, AuditOutcome } from '@/gen/storeplane/v1/audit_pb';
-import { AnchorLink } from '@/ui/link';
+import { Skeleton, Table, UnstyledButton } from '@mantine/core';
+import { words } from '@/format/words';
+import type { AuditEvent } from '@/gen/storeplane/v1/audit_pb';
 import { Ago } from '@/ui/time';
+import { AuditTarget, Outcome } from './audit-cells';
 
-const COLORS: Record<AuditOutcome, string> = {
-  [AuditOutcome.UNSPECIFIED]: 'gray',
-  [AuditOutcome.ACCEPTED]: 'teal',
-  [AuditOutcome.REJECTED]: 'yellow',
-  [AuditOutcome.DENIED]: 'red',
-};
+const PLACEHOLDERS = [1, 2, 3, 4, 5, 6, 7, 8];
 
-/** Rows that stand there until the first answer. */
-const WAITING = [1, 2, 3, 4, 5, 6, 7, 8];
-
-interface Props {
+export interface AuditListProps {
   events: AuditEvent[] | undefined;
+  /** True while the rows are those of the filter before. */
+  outdated: boolean;
   onActor: (actor: string) => void;
 }
 
-export function AuditTable({ events, onActor }: Props) {
+export function AuditTable({ events, outdated, onActor }: AuditListProps) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls sideways must be reachable by keyboard
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
     <section className="scroll" aria-label="Audit log" tabIndex={0}>
-      <Table className="table" verticalSpacing={4} aria-busy={!events}>
+      <Table
+        className="table"
+        verticalSpacing={4}
+        aria-busy={!events || outdated}
+        data-outdated={outdated || undefined}
+      >
         <Table.Thead>
           <Table.Tr>
-            <Table.Th>When</Table.Th>
-            <Table.Th>Who</Table.Th>
-            <Table.Th>What</Table.Th>
-            <Table.Th>On</Table.Th>
+            <Table.Th>Time</Table.Th>
+            <Table.Th>Actor</Table.Th>
+            <Table.Th>Action</Table.Th>
+            <Table.Th>Target</Table.Th>
             <Table.Th>Outcome</Table.Th>
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
           {!events &&
-            WAITING.map((row) => (
+            PLACEHOLDERS.map((row) => (
               <Table.Tr key={row}>
                 <Table.Td colSpan={5}>
                   <Skeleton height={20} />
@@ -51,47 +50,24 @@ export function AuditTable({ events, onActor }: Props) {
   );
 }
 
-function Row({ event, onActor }: { event: AuditEvent; onActor: Props['onActor'] }) {
+function Row({ event, onActor }: { event: AuditEvent; onActor: AuditListProps['onActor'] }) {
+  const { actor, action, time } = event;
   return (
     <Table.Tr>
       <Table.Td>
-        <Ago time={event.time} />
+        <Ago time={time} />
       </Table.Td>
       <Table.Td>
-        <UnstyledButton fz="sm" onClick={() => onActor(event.actor)} title={`Only what ${event.actor} asked for`}>
-          {event.actor}
+        <UnstyledButton fz="sm" onClick={() => onActor(actor)} title={`Show only ${actor}`}>
+          {actor}
         </UnstyledButton>
       </Table.Td>
-      <Table.Td>{words(event.action)}</Table.Td>
+      <Table.Td>{words(action)}</Table.Td>
       <Table.Td maw={260}>
-        {event.storeUid ? (
-          <AnchorLink
-            to="/stores/$storeId"
-            params={{ storeId: event.target }}
-            search={{ uid: event.storeUid }}
-            size="sm"
-            className="mono"
-            truncate
-            display="block"
-          >
-            {event.target}
-          </AnchorLink>
-        ) : (
-          <Text className="mono" truncate>
-            {event.target || '–'}
-          </Text>
-        )}
+        <AuditTarget event={event} />
       </Table.Td>
       <Table.Td>
-        <span className="outcome">
-          <span className="dot" style={{ background: `var(--mantine-color-${COLORS[event.outcome]}-6)` }} />
-          {outcome(event.outcome)}
-        </span>
-        {event.reason && (
-          <Text size="xs" className="dimmed">
-            {words(event.reason)}
-          </Text>
-        )}
+        <Outcome event={event} />
       </Table.Td>
     </Table.Tr>
   );

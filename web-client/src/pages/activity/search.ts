@@ -4,6 +4,7 @@ import { quote } from '../stores/search';
 export const ACTIONS = [
   'CREATE_STORE',
   'DELETE_STORE',
+  'FORCE_DELETE_STORE',
   'RETRY_STORE',
   'CANCEL_OPERATION',
   'READ_CREDENTIALS',
@@ -15,7 +16,7 @@ export const OUTCOMES = [AuditOutcome.ACCEPTED, AuditOutcome.REJECTED, AuditOutc
   (outcome) => AuditOutcome[outcome] as string,
 );
 
-/** What the address says of the log. `from` and `to` are days in the viewer's zone, both included. */
+/** The URL's part of the audit log. `from` and `to` are days in the viewer's time zone, both included. */
 export interface ActivitySearch {
   q?: string;
   actor?: string;
@@ -40,7 +41,7 @@ export function activitySearch(search: Record<string, unknown>): ActivitySearch 
   };
 }
 
-/** The server's filter (AIP-160) for it. */
+/** The filter of ListAuditEvents (AIP-160). */
 export function auditFilter({ q, actor, target, action, outcome, from, to }: ActivitySearch): string {
   const parts: string[] = [];
   if (q?.trim()) parts.push(quote(q.trim()));
@@ -53,7 +54,7 @@ export function auditFilter({ q, actor, target, action, outcome, from, to }: Act
   return parts.join(' AND ');
 }
 
-/** When a day begins in the viewer's zone, some days later. */
+/** When the day that is `later` days after `day` begins in the viewer's time zone. */
 function midnight(day: string, later: number): string {
   const [year = 0, month = 1, date = 1] = day.split('-').map(Number);
   return new Date(year, month - 1, date + later).toISOString();

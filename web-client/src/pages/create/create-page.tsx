@@ -1,78 +1,57 @@
-import {
-  Button,
-  Group,
-  NativeSelect,
-  Paper,
-  Radio,
-  SimpleGrid,
-  Stack,
-  Switch,
-  Text,
-  TextInput,
-  Title,
-} from '@mantine/core';
+import { Button, Group, NativeSelect, Paper, SimpleGrid, Stack, Switch, Text, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { type FormEvent, useMemo, useRef, useState } from 'react';
+import { type FormEvent, useEffect, useMemo, useRef, useState } from 'react';
 import { useApi } from '@/api/api';
 import { problem } from '@/api/problem';
+import { useRequest } from '@/api/use-request';
 import { uuid } from '@/api/uuid';
-import { useCaller, useMayChange } from '@/session/caller';
-import { Empty } from '@/ui/empty';
+import { useCaller, useCanEdit } from '@/session/caller';
+import { PageTitle } from '@/ui/page-title';
 import { ProblemAlert } from '@/ui/problem-alert';
-import { useTitle } from '@/ui/title';
 import { byField, type Draft, EMPTY, type Field, idOf, requestOf } from './draft';
+import { PlanField } from './plan-field';
 import { Preview } from './preview';
 
-/** A pause in typing after which the server is asked. */
+/** Pause in typing after which the server validates. */
 const TYPING_MS = 300;
 
 export function CreatePage() {
-  useTitle('New store');
   const caller = useCaller();
-  const mayChange = useMayChange();
-  if (caller.data && !mayChange) {
-    return (
-      <Empty title="Your role does not create stores">
-        A viewer reads. An operator's token may create, retry and delete.
-      </Empty>
-    );
-  }
-  return <CreateForm />;
+  const canEdit = useCanEdit();
+  return (
+    <Stack gap="lg">
+      <PageTitle tab="New store">New store</PageTitle>
+      {caller.data && !canEdit ? (
+        <Text>You don't have permission to create stores. It needs the role operator or admin.</Text>
+      ) : (
+        <CreateForm />
+      )}
+    </Stack>
+  );
 }
 
 function CreateForm() {
-  const { clients, queries } = useApi();
-  const queryClient = useQueryClient();
-  const navigate = useNavigate();
+  const { queries } = useApi();
   const form = useRef<HTMLFormElement>(null);
   const [draft, setDraft] = useState(EMPTY);
   const [touched, setTouched] = useState<ReadonlySet<Field>>(new Set());
-  const [tried, setTried] = useState(false);
+  const [submitted, setSubmitted] = useState(false);
   const engines = useQuery(queries.engines());
   const engine = engines.data?.engines.find(({ name }) => name === draft.engine) ?? engines.data?.engines[0];
+  const { check, generatedId, isCurrent } = useCheck(draft, submitted || touched.size > 0);
+  const creation = useCreation(draft, generatedId);
 
-  const [settled] = useDebouncedValue(draft, TYPING_MS);
-  const begun = tried || touched.size > 0;
-  const check = useQuery({ ...queries.check(requestOf(settled)), enabled: begun, placeholderData: (before) => before });
-  // The same draft sent again is the same request: an answer that was lost makes no second store.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another draft is another request
-  const requestId = useMemo(uuid, [draft]);
-  const creation = useMutation({
-    mutationFn: () => clients.stores.createStore({ ...requestOf(draft), requestId }),
-    onSuccess: async (store) => {
-      queryClient.setQueryData(queries.store(store.storeId, '').queryKey, store);
-      void queryClient.invalidateQueries({ queryKey: ['stores'] });
-      await navigate({ to: '/stores/$storeId', params: { storeId: store.storeId } });
-    },
-  });
+  const rejected = creation.error && problem(creation.error);
+  const checked = check.error && isCurrent ? problem(check.error).violations : undefined;
+  const errors = byField(rejected?.violations.size ? rejected.violations : (checked ?? new Map()));
+  const errorOf = (field: Field) => (submitted || touched.has(field) ? errors[field] : undefined);
+  useEffect(() => {
+    if (creation.error) form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
+  }, [creation.error]);
 
-  const refused = creation.error && problem(creation.error);
-  const checked = check.error && settled === draft ? problem(check.error).violations : undefined;
-  const all = byField(refused?.violations.size ? refused.violations : (checked ?? new Map()));
-  const errorOf = (field: Field) => (tried || touched.has(field) ? all[field] : undefined);
-
+  const touch = (field: Field) => setTouched(new Set(touched).add(field));
   const change = (part: Partial<Draft>) => {
     creation.reset();
     setDraft({ ...draft, ...part });
@@ -82,105 +61,126 @@ function CreateForm() {
     value: draft[field],
     error: errorOf(field),
     onChange: (event: { currentTarget: HTMLInputElement }) => change({ [field]: event.currentTarget.value }),
-    onBlur: () => draft[field] && setTouched(new Set(touched).add(field)),
+    onBlur: () => draft[field] && touch(field),
   });
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    setTried(true);
-    creation.mutate(undefined, {
-      onError: () => setTimeout(() => form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus()),
-    });
+    setSubmitted(true);
+    creation.send();
   };
 
   return (
-    <Stack gap="lg">
-      <Title order={1} size="h2">
-        New store
-      </Title>
-      <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
-        <Paper withBorder p="lg">
-          <form onSubmit={submit} ref={form} noValidate>
-            <Stack>
-              <TextInput
-                label="Name"
-                description="As the shop's customers read it"
-                placeholder="Tea & Co"
-                autoComplete="off"
-                autoFocus
-                {...text('displayName')}
-              />
-              <TextInput
-                label="Id"
-                description="Its name in addresses and in the cluster; it stays for ever"
-                placeholder="tea-co"
-                autoComplete="off"
-                spellCheck={false}
-                name="storeId"
-                styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }}
-                value={idOf(draft)}
-                error={errorOf('storeId')}
-                onChange={(event) => {
-                  setTouched(new Set(touched).add('storeId'));
-                  change({ storeId: event.currentTarget.value });
-                }}
-                onBlur={() => idOf(draft) && setTouched(new Set(touched).add('storeId'))}
-              />
-              <TextInput
-                label="Administrator's e-mail"
-                type="email"
-                placeholder="owner@example.com"
-                autoComplete="email"
-                {...text('adminEmail')}
-              />
-              <NativeSelect
-                label="Engine"
-                name="engine"
-                disabled={!engines.data}
-                value={engine?.name ?? ''}
-                error={errorOf('engine')}
-                onChange={(event) => change({ engine: event.currentTarget.value, plan: '' })}
-                data={
-                  engines.data?.engines.map(({ name, appVersion }) => ({
-                    value: name,
-                    label: `${name} ${appVersion}`,
-                  })) ?? []
-                }
-              />
-              <Radio.Group
-                label="Plan"
-                name="plan"
-                value={draft.plan || (engine?.defaultPlan ?? '')}
-                onChange={(plan) => change({ plan })}
-                error={errorOf('plan')}
-              >
-                <Group mt={6} mih={24}>
-                  {engine?.plans.map((plan) => (
-                    <Radio key={plan.name} value={plan.name} label={plan.name} />
-                  ))}
-                </Group>
-              </Radio.Group>
-              <Switch
-                label="Remove everything if it fails"
-                description="Else what was made stays, so that one can look and retry"
-                checked={draft.removeOnFailure}
-                onChange={(event) => change({ removeOnFailure: event.currentTarget.checked })}
-              />
-              {refused && Object.keys(all).length === 0 && (
-                <ProblemAlert title="The store was not created" error={creation.error} />
-              )}
-              <Group justify="flex-end">
-                <Text size="sm" className="dimmed" role="status">
-                  {creation.isPending ? 'Asking the server…' : ''}
-                </Text>
-                <Button type="submit" loading={creation.isPending}>
-                  Create store
-                </Button>
-              </Group>
-            </Stack>
-          </form>
-        </Paper>
-        <Preview store={check.isSuccess && !check.isPlaceholderData ? check.data : undefined} />
-      </SimpleGrid>
-    </Stack>
+    <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
+      <Paper withBorder p="lg">
+        <form onSubmit={submit} ref={form} noValidate>
+          <Stack>
+            <TextInput
+              label="Name"
+              description="Shown to the shop's customers"
+              placeholder="Tea & Co"
+              autoComplete="off"
+              autoFocus
+              {...text('displayName')}
+            />
+            <TextInput
+              label="ID"
+              description="Used in URLs and the namespace. Can't be changed later."
+              placeholder={generatedId || 'tea-co'}
+              autoComplete="off"
+              spellCheck={false}
+              name="storeId"
+              styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }}
+              value={idOf(draft)}
+              error={errorOf('storeId')}
+              onChange={(event) => {
+                touch('storeId');
+                change({ storeId: event.currentTarget.value });
+              }}
+              onBlur={() => idOf(draft) && touch('storeId')}
+            />
+            <TextInput
+              label="Admin email"
+              type="email"
+              placeholder="owner@example.com"
+              autoComplete="email"
+              {...text('adminEmail')}
+            />
+            <NativeSelect
+              label="Engine"
+              name="engine"
+              disabled={!engines.data}
+              value={engine?.name ?? ''}
+              error={errorOf('engine')}
+              onChange={(event) => change({ engine: event.currentTarget.value, plan: '' })}
+              data={
+                engines.data?.engines.map(({ name, appVersion }) => ({
+                  value: name,
+                  label: `${name} ${appVersion}`,
+                })) ?? []
+              }
+            />
+            {engines.error && (
+              <ProblemAlert title="The engines couldn't be loaded" error={engines.error} onRetry={engines.refetch} />
+            )}
+            <PlanField
+              engine={engine}
+              value={draft.plan}
+              error={errorOf('plan')}
+              onChange={(plan) => change({ plan })}
+            />
+            <Switch
+              label="Remove all resources if the creation fails"
+              description="Otherwise resources are kept for debugging and retry"
+              checked={draft.removeOnFailure}
+              onChange={(event) => change({ removeOnFailure: event.currentTarget.checked })}
+            />
+            {rejected && Object.keys(errors).length === 0 && (
+              <ProblemAlert title="The store was not created" error={creation.error} />
+            )}
+            <Group justify="flex-end">
+              <Text size="sm" className="dimmed" role="status">
+                {creation.isPending ? 'Sending the request…' : ''}
+              </Text>
+              <Button type="submit" loading={creation.isPending}>
+                Create store
+              </Button>
+            </Group>
+          </Stack>
+        </form>
+      </Paper>
+      <Preview store={check.isSuccess && !check.isPlaceholderData ? check.data : undefined} />
+    </SimpleGrid>
   );
+}
+
+/** Validates the draft after each pause in typing. The server generates an ID where there is none; the first one is kept. */
+function useCheck(draft: Draft, enabled: boolean) {
+  const { queries } = useApi();
+  const [generatedId, setGeneratedId] = useState('');
+  const [settled] = useDebouncedValue(draft, TYPING_MS);
+  const request = requestOf(settled, generatedId);
+  const check = useQuery({ ...queries.check(request), enabled, placeholderData: (before) => before });
+  if (!generatedId && check.isSuccess && !check.isPlaceholderData && request.storeId === '' && check.data.storeId) {
+    setGeneratedId(check.data.storeId);
+  }
+  return { check, generatedId, isCurrent: settled === draft };
+}
+
+function useCreation(draft: Draft, generatedId: string) {
+  const { clients, queries } = useApi();
+  const queryClient = useQueryClient();
+  const navigate = useNavigate();
+  // The same draft is the same request: after a lost answer, sending it again creates no second store.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another draft is another request
+  const requestId = useMemo(uuid, [draft, generatedId]);
+  return useRequest({
+    requestId,
+    call: (requestId, signal) =>
+      clients.stores.createStore({ ...requestOf(draft, generatedId), requestId }, { signal }),
+    onSuccess: (store) => {
+      queryClient.setQueryData(queries.store(store.storeId, '').queryKey, store);
+      void queryClient.invalidateQueries({ queryKey: ['stores'] });
+      void navigate({ to: '/stores/$storeId', params: { storeId: store.storeId } });
+    },
+  });
 }

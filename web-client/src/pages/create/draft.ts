@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { CleanupPolicy, StoreSchema } from '@/gen/storeplane/v1/store_pb';
 import { slug } from './slug';
 
-/** What is typed into the form. `storeId` is null until somebody chooses another one than the name suggests. */
+/** The form's input. `storeId` is null until somebody types one; the name suggests it until then. */
 export interface Draft {
   displayName: string;
   storeId: string | null;
@@ -25,17 +25,17 @@ export function idOf(draft: Draft): string {
   return draft.storeId ?? slug(draft.displayName);
 }
 
-/** The request that the draft stands for. */
-export function requestOf(draft: Draft) {
+/** The request for a draft. `generatedId` is used where the draft has no ID: the preview and the creation then agree. */
+export function requestOf(draft: Draft, generatedId = '') {
   const { displayName, engine, plan, adminEmail } = draft;
   return {
-    storeId: idOf(draft),
+    storeId: idOf(draft) || generatedId,
     store: create(StoreSchema, { displayName: displayName.trim(), engine, plan, adminEmail: adminEmail.trim() }),
     cleanupPolicy: draft.removeOnFailure ? CleanupPolicy.DELETE_RESOURCES : CleanupPolicy.KEEP,
   };
 }
 
-/** The form's fields, by the path that the server calls them. */
+/** The form's fields, by their path in the request. */
 export const FIELDS = {
   'store.display_name': 'displayName',
   store_id: 'storeId',
@@ -46,7 +46,7 @@ export const FIELDS = {
 
 export type Field = (typeof FIELDS)[keyof typeof FIELDS];
 
-/** The server's violations, by field of the form. Those of other fields stand above the form. */
+/** The server's violations by field of the form. Others are shown above the buttons. */
 export function byField(violations: Map<string, string>): Partial<Record<Field, string>> {
   const known: Record<string, Field | undefined> = FIELDS;
   const entries = [...violations].flatMap(([path, text]) => {

@@ -2,15 +2,17 @@ import { Text } from '@mantine/core';
 import type { Store } from '@/gen/storeplane/v1/store_pb';
 import { Panel } from '@/ui/panel';
 
-/** The store as the server says that it would be. */
+/** The store as the server would create it. */
 export function Preview({ store }: { store: Store | undefined }) {
   return (
-    <Panel title="What will be made" mih={220}>
+    <Panel title="Preview" mih={220}>
       {store ? (
         <dl className="facts">
+          <dt>ID</dt>
+          <dd className="mono">{store.storeId}</dd>
           <dt>Shop</dt>
           <dd>{store.shopUrl}</dd>
-          <dt>Administration</dt>
+          <dt>Admin</dt>
           <dd>{store.adminUrl}</dd>
           <dt>Namespace</dt>
           <dd className="mono">{store.namespace}</dd>
@@ -23,8 +25,8 @@ export function Preview({ store }: { store: Store | undefined }) {
         </dl>
       ) : (
         <Text size="sm" className="dimmed">
-          The server checks while you type, and says here what it would make: one namespace with the shop, its database
-          and its passwords. Nothing happens before you create it.
+          The server validates your input as you type and shows here what it would create. Nothing is created until you
+          submit the form.
         </Text>
       )}
     </Panel>

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { slug } from './slug';
 
-test('a name suggests an id that the server takes', () => {
+test('a name suggests a valid ID', () => {
   const names = [
     'Tea & Co',
     'Café Zoë',

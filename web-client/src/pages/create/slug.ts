@@ -1,7 +1,7 @@
-/** Longest store id. */
+/** Longest store ID. */
 const LONGEST = 40;
 
-/** The id that a name suggests: a DNS label without two hyphens in a row, or nothing if the name has no such letters. */
+/** The ID that a name suggests: a DNS label without `--`, or nothing if the name has no Latin letters. */
 export function slug(name: string): string {
   return name
     .normalize('NFKD')

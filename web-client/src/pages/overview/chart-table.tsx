@@ -1,4 +1,4 @@
-/** A chart's numbers for those who do not see it. */
+/** A chart's numbers, for screen readers. */
 export function ChartTable({ head, rows }: { head: string[]; rows: string[][] }) {
   return (
     <div className="visually-hidden">
@@ -17,7 +17,7 @@ export function ChartTable({ head, rows }: { head: string[]; rows: string[][] })
             <tr key={first}>
               <th scope="row">{first}</th>
               {rest.map((value, index) => (
-                // biome-ignore lint/suspicious/noArrayIndexKey: columns keep their places
+                // biome-ignore lint/suspicious/noArrayIndexKey: columns do not move
                 <td key={index}>{value}</td>
               ))}
             </tr>

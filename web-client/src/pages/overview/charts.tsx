@@ -5,15 +5,11 @@ import { local, seconds, span } from '@/format/time';
 import type { OverviewPeriod } from '@/gen/storeplane/v1/platform_pb';
 import { Panel } from '@/ui/panel';
 import { ChartTable } from './chart-table';
+import type { ChartsProps } from './lazy-charts';
 
 const HEIGHT = 220;
 const AXIS = { stroke: 'var(--quiet)', fontSize: 12, tickLine: false, axisLine: false } as const;
 const MARGIN = { top: 8, right: 8, bottom: 0, left: 0 };
-
-interface Props {
-  periods: OverviewPeriod[];
-  hours: number;
-}
 
 interface Point {
   start: Date;
@@ -22,7 +18,7 @@ interface Point {
   median: number | undefined;
 }
 
-export default function Charts(props: Props) {
+export default function Charts(props: ChartsProps) {
   return (
     <>
       <RatesChart {...props} />
@@ -40,24 +36,36 @@ function points(periods: OverviewPeriod[]): Point[] {
   }));
 }
 
-/** Creations and failures over time. */
-function RatesChart({ periods, hours }: Props) {
+/** Stores created and operations failed over time. */
+function RatesChart({ periods, hours }: ChartsProps) {
   const data = points(periods);
   return (
-    <Panel title="Creations and failures" aside={<Legend />}>
-      <figure className="chart" aria-label="Creations and failures over time">
+    <Panel title="Stores created and failed operations" aside={<Legend />}>
+      <figure className="chart" aria-label="Stores created and failed operations over time">
         <ResponsiveContainer width="100%" height={HEIGHT}>
           <BarChart data={data} margin={MARGIN} barGap={1} accessibilityLayer={false}>
             <CartesianGrid vertical={false} stroke="var(--line)" />
             <XAxis dataKey="start" tickFormatter={tick(hours)} minTickGap={32} {...AXIS} />
             <YAxis allowDecimals={false} width={32} {...AXIS} />
-            <Tooltip cursor={{ fill: 'var(--row-hover)' }} content={<Hint />} />
-            <Bar dataKey="created" name="Created" fill="var(--chart-created)" radius={2} isAnimationActive={false} />
-            <Bar dataKey="failed" name="Failed" fill="var(--chart-failed)" radius={2} isAnimationActive={false} />
+            <Tooltip cursor={{ fill: 'var(--row-hover)' }} content={<ChartTooltip />} />
+            <Bar
+              dataKey="created"
+              name="Stores created"
+              fill="var(--chart-created)"
+              radius={2}
+              isAnimationActive={false}
+            />
+            <Bar
+              dataKey="failed"
+              name="Failed operations"
+              fill="var(--chart-failed)"
+              radius={2}
+              isAnimationActive={false}
+            />
           </BarChart>
         </ResponsiveContainer>
         <ChartTable
-          head={['From', 'Created', 'Failed']}
+          head={['From', 'Stores created', 'Failed operations']}
           rows={data.map(({ start, created, failed }) => [local(start), String(created), String(failed)])}
         />
       </figure>
@@ -65,8 +73,8 @@ function RatesChart({ periods, hours }: Props) {
   );
 }
 
-/** The median time from CreateStore to READY. */
-function DurationsChart({ periods, hours }: Props) {
+/** The median time from CreateStore to READY, of stores that were ready without a retry. */
+function DurationsChart({ periods, hours }: ChartsProps) {
   const data = points(periods);
   return (
     <Panel title="Median time to ready">
@@ -76,7 +84,7 @@ function DurationsChart({ periods, hours }: Props) {
             <CartesianGrid vertical={false} stroke="var(--line)" />
             <XAxis dataKey="start" tickFormatter={tick(hours)} minTickGap={32} {...AXIS} />
             <YAxis tickFormatter={(value: number) => (value === 0 ? '0' : span(value))} width={56} {...AXIS} />
-            <Tooltip content={<Hint />} />
+            <Tooltip content={<ChartTooltip />} />
             <Line
               dataKey="median"
               name="Median"
@@ -104,12 +112,12 @@ function tick(hours: number): (value: Date) => string {
       : value.toLocaleDateString(undefined, { month: 'short', day: 'numeric' });
 }
 
-interface HintProps {
+interface ChartTooltipProps {
   active?: boolean;
   payload?: readonly { name?: string | number; value?: unknown; payload?: Point; dataKey?: unknown }[];
 }
 
-function Hint({ active, payload }: HintProps) {
+function ChartTooltip({ active, payload }: ChartTooltipProps) {
   const start = payload?.[0]?.payload?.start;
   if (!active || !start) return null;
   return (
@@ -129,8 +137,8 @@ function Hint({ active, payload }: HintProps) {
 function Legend() {
   return (
     <Text size="sm" className="dimmed legend" component="div">
-      <span style={{ background: 'var(--chart-created)' }} /> Created
-      <span style={{ background: 'var(--chart-failed)' }} /> Failed
+      <span style={{ background: 'var(--chart-created)' }} /> Stores created
+      <span style={{ background: 'var(--chart-failed)' }} /> Failed operations
     </Text>
   );
 }

@@ -1,23 +1,44 @@
-import { SimpleGrid, Skeleton } from '@mantine/core';
-import { lazy, Suspense } from 'react';
+import { SimpleGrid, Skeleton, Text } from '@mantine/core';
+import { type ComponentType, useEffect, useState } from 'react';
 import type { OverviewPeriod } from '@/gen/storeplane/v1/platform_pb';
+import { useLive } from '@/live/live';
 
-const Charts = lazy(() => import('./charts'));
+export interface ChartsProps {
+  periods: OverviewPeriod[];
+  hours: number;
+}
 
-/** The charts come after the page: their library is the largest part of all. */
-export function LazyCharts(props: { periods: OverviewPeriod[]; hours: number }) {
+const HEIGHT = 298;
+
+/** The charts, in a chunk of their own: their library is larger than everything else. It is loaded again after an outage. */
+export function LazyCharts(props: ChartsProps) {
+  const [Charts, setCharts] = useState<ComponentType<ChartsProps>>();
+  const [failed, setFailed] = useState(false);
+  const { connection } = useLive();
+  useEffect(() => {
+    if (Charts || connection === 'lost') return;
+    import('./charts').then(
+      (charts) => {
+        setCharts(() => charts.default);
+        setFailed(false);
+      },
+      () => setFailed(true),
+    );
+  }, [Charts, connection]);
   return (
-    <SimpleGrid cols={{ base: 1, lg: 2 }} spacing="lg" mih={298}>
-      <Suspense
-        fallback={
-          <>
-            <Skeleton height={298} />
-            <Skeleton height={298} />
-          </>
-        }
-      >
-        <Charts {...props} />
-      </Suspense>
+    <SimpleGrid cols={{ base: 1, lg: 2 }} spacing="lg" mih={HEIGHT}>
+      {Charts && <Charts {...props} />}
+      {!Charts && failed && (
+        <Text size="sm" className="dimmed">
+          The charts couldn't be loaded.
+        </Text>
+      )}
+      {!Charts && !failed && (
+        <>
+          <Skeleton height={HEIGHT} />
+          <Skeleton height={HEIGHT} />
+        </>
+      )}
     </SimpleGrid>
   );
 }

@@ -1,24 +1,26 @@
-import { Button, Group, SegmentedControl, SimpleGrid, Skeleton, Stack, Title } from '@mantine/core';
+import { Button, Group, SegmentedControl, SimpleGrid, Skeleton, Stack } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useApi } from '@/api/api';
 import { DEFAULT_WINDOW_HOURS } from '@/api/queries';
 import type { Overview } from '@/gen/storeplane/v1/platform_pb';
-import { useMayChange } from '@/session/caller';
+import { useCanEdit } from '@/session/caller';
 import { Empty } from '@/ui/empty';
-import { ProblemAlert } from '@/ui/problem-alert';
-import { useTitle } from '@/ui/title';
+import { PageTitle } from '@/ui/page-title';
+import { QueryProblem } from '@/ui/query-problem';
+import { NeedsAttention } from './attention';
+import { InProgress } from './in-progress';
 import { LazyCharts } from './lazy-charts';
-import { GoingOn, Quotas, RecentEvents } from './now';
-import { Numbers } from './numbers';
+import { Quotas } from './quotas';
+import { RecentEvents } from './recent-events';
 import { WINDOWS } from './search';
-import { States } from './states';
+import { StateTiles } from './state-tiles';
+import { Totals } from './totals';
 
 const route = getRouteApi('/');
 
 export function OverviewPage() {
-  useTitle('Overview');
   const { queries } = useApi();
   const { hours = DEFAULT_WINDOW_HOURS } = route.useSearch();
   const navigate = route.useNavigate();
@@ -26,48 +28,43 @@ export function OverviewPage() {
   return (
     <Stack gap="lg">
       <Group justify="space-between">
-        <Title order={1} size="h2">
-          Overview
-        </Title>
+        <PageTitle tab="Overview">Overview</PageTitle>
         <SegmentedControl
-          aria-label="How far back"
+          aria-label="Time window"
           value={String(hours)}
           onChange={(value) => void navigate({ search: { hours: Number(value) } })}
           data={WINDOWS.map((window) => ({ value: String(window.hours), label: window.label }))}
         />
       </Group>
-      {overview.error && (
-        <ProblemAlert title="The overview could not be read" error={overview.error} onRetry={overview.refetch} />
-      )}
+      <QueryProblem title="The overview couldn't be loaded" query={overview} />
       {overview.data ? <OverviewView overview={overview.data} hours={hours} /> : !overview.error && <Loading />}
     </Stack>
   );
 }
 
 function OverviewView({ overview, hours }: { overview: Overview; hours: number }) {
-  const mayChange = useMayChange();
+  const canEdit = useCanEdit();
   const isNew = overview.states.length === 0 && overview.recentEvents.length === 0;
   if (isNew) {
     return (
-      <Empty title="No store yet">
-        {mayChange ? (
+      <Empty title="No stores yet">
+        {canEdit && (
           <Button component={Link} to="/create" mt="xs" leftSection={<IconPlus size={16} aria-hidden />}>
             Create the first store
           </Button>
-        ) : (
-          'What happens to stores will be here.'
         )}
       </Empty>
     );
   }
   return (
     <>
-      <States states={overview.states} />
-      <Numbers overview={overview} />
+      <NeedsAttention />
+      <StateTiles states={overview.states} />
+      <Totals overview={overview} hours={hours} />
       <LazyCharts periods={overview.periods} hours={hours} />
       <SimpleGrid cols={{ base: 1, lg: 2 }} spacing="lg">
         <Stack gap="lg">
-          <GoingOn operations={overview.activeOperations} total={overview.activeOperationCount} />
+          <InProgress operations={overview.activeOperations} total={overview.activeOperationCount} />
           <Quotas quotas={overview.quotas} />
         </Stack>
         <RecentEvents events={overview.recentEvents} />

@@ -1,11 +1,11 @@
 import { DEFAULT_WINDOW_HOURS } from '@/api/queries';
 
-/** How far back the charts go, in hours. */
+/** The time windows of the charts. */
 export const WINDOWS = [
-  { hours: 1, label: '1 h' },
-  { hours: 24, label: '24 h' },
-  { hours: 168, label: '7 d' },
-  { hours: 720, label: '30 d' },
+  { hours: 1, label: '1 h', text: 'Last hour' },
+  { hours: 24, label: '24 h', text: 'Last 24 hours' },
+  { hours: 168, label: '7 d', text: 'Last 7 days' },
+  { hours: 720, label: '30 d', text: 'Last 30 days' },
 ] as const;
 
 export interface OverviewSearch {

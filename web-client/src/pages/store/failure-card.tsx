@@ -1,18 +1,20 @@
 import { Alert, Spoiler, Stack, Text } from '@mantine/core';
 import { IconAlertTriangle } from '@tabler/icons-react';
-import { words } from '@/format/words';
+import { reasonTitle } from '@/format/words';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
+import { isCancelled } from './summary';
 
-/** Why a store failed or is degraded: the cause, what can be done, and what was observed. */
+/** Why a store is FAILED or DEGRADED: the cause, the remedy, and what was observed. */
 export function FailureCard({ store }: { store: Store }) {
   const { state, reason, message, remedy, details } = store;
   if ((state !== StoreState.FAILED && state !== StoreState.DEGRADED) || !reason) return null;
+  const color = isCancelled(store) ? 'gray' : state === StoreState.FAILED ? 'red' : 'yellow';
   return (
     <Alert
-      color={state === StoreState.FAILED ? 'red' : 'yellow'}
+      color={color}
       variant="outline"
       icon={<IconAlertTriangle aria-hidden />}
-      title={words(reason)}
+      title={reasonTitle(reason)}
       data-testid="failure"
     >
       <Stack gap="xs">
@@ -25,7 +27,7 @@ export function FailureCard({ store }: { store: Store }) {
           </Text>
         )}
         {details.length > 0 && (
-          <Spoiler maxHeight={180} showLabel="Show all that was observed" hideLabel="Show less">
+          <Spoiler maxHeight={180} showLabel="Show details" hideLabel="Hide details">
             <pre className="observed">{details.join('\n')}</pre>
           </Spoiler>
         )}

@@ -1,86 +1,113 @@
-import { Group, Text } from '@mantine/core';
+import { Group, Skeleton, Stack, Text } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
-import { isSettled, words } from '@/format/words';
-import type { StoreEvent } from '@/gen/storeplane/v1/event_pb';
+import { useApi } from '@/api/api';
+import { problem } from '@/api/problem';
+import { count, isSettled, kindName } from '@/format/words';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
+import type { StoreResource } from '@/gen/storeplane/v1/store_service_pb';
 import { Panel } from '@/ui/panel';
-import { isReady, type Resource, resourcesOf } from './resources';
+import { Ago, TimeOfDay } from '@/ui/time';
+import { resourceTree } from './resource-tree';
 
-const KINDS: Record<string, string> = { PersistentVolumeClaim: 'Volume claim' };
-
-interface Props {
-  store: Store;
-  events: StoreEvent[];
-  loading: boolean;
-}
-
-/** What helm made, as it becomes ready. */
-export function ResourcesPanel({ store, events, loading }: Props) {
-  const resources = useMemo(() => resourcesOf(events), [events]);
-  const all = resources.flatMap((resource) => [resource, ...resource.children]);
-  const gone = store.state === StoreState.DELETED;
+/** The store's Kubernetes objects as the cluster has them now. Where it can't be read, the last answer is dated and greyed. */
+export function ResourcesPanel({ store }: { store: Store }) {
+  const { queries } = useApi();
+  const isDeleted = store.state === StoreState.DELETED;
+  const { data, error, isPending } = useQuery({ ...queries.resources(store), enabled: !isDeleted });
+  const tree = useMemo(() => resourceTree(data?.resources ?? []), [data]);
+  const ready = data?.resources.filter((resource) => resource.ready).length ?? 0;
   return (
     <Panel
       title="Resources"
       mih={180}
       aside={
-        all.length > 0 && (
+        data &&
+        !isDeleted && (
           <Text size="sm" className="dimmed numbers">
-            {gone ? 'gone' : `${all.filter(isReady).length} of ${all.length} ready`}
+            {ready} of {data.resources.length} ready, <TimeOfDay time={data.time} />
           </Text>
         )
       }
     >
-      {all.length === 0 || gone ? (
-        <Text size="sm" className="dimmed">
-          {gone && 'Everything was removed with its namespace.'}
-          {!gone && !loading && 'They show up here once helm has made them.'}
-        </Text>
+      {isDeleted ? (
+        <Note>Everything was removed with the namespace.</Note>
       ) : (
-        <ul className="resources plain">
-          {resources.map((resource) => (
-            <ResourceLines
-              key={`${resource.kind} ${resource.name}`}
-              resource={resource}
-              waits={!isSettled(store.state)}
-            />
-          ))}
-        </ul>
+        <Stack gap="xs">
+          {error && (
+            <Text size="sm" role="status" data-testid="resources-outdated">
+              {data ? 'Not current: ' : ''}
+              {problem(error).message}
+            </Text>
+          )}
+          {isPending && <Skeleton height={110} />}
+          {data && tree.length === 0 && <Note>Nothing exists in the cluster.</Note>}
+          <ul className="resources plain" data-outdated={error ? true : undefined}>
+            {tree.map(({ resource, children }) => (
+              <ResourceGroup
+                key={`${resource.kind}/${resource.name}`}
+                resources={[resource, ...children]}
+                isMoving={!isSettled(store.state)}
+              />
+            ))}
+          </ul>
+        </Stack>
       )}
     </Panel>
   );
 }
 
-function ResourceLines({ resource, waits }: { resource: Resource; waits: boolean }) {
+function Note({ children }: { children: string }) {
   return (
-    <>
-      <Line resource={resource} waits={waits} />
-      {resource.children.map((child) => (
-        <Line key={child.name} resource={child} waits={waits} child />
-      ))}
-    </>
+    <Text size="sm" className="dimmed">
+      {children}
+    </Text>
   );
 }
 
-function Line({ resource, waits, child }: { resource: Resource; waits: boolean; child?: boolean }) {
-  const ready = isReady(resource);
+function ResourceGroup({ resources, isMoving }: { resources: StoreResource[]; isMoving: boolean }) {
+  return resources.map((resource, index) => (
+    <ResourceLine key={resource.name} resource={resource} isMoving={isMoving} isChild={index > 0} />
+  ));
+}
+
+interface LineProps {
+  resource: StoreResource;
+  isMoving: boolean;
+  isChild: boolean;
+}
+
+function ResourceLine({ resource, isMoving, isChild }: LineProps) {
+  const { kind, name, ready, status, message, restarts, createTime } = resource;
   return (
-    <li data-child={child || undefined} data-resource={`${resource.kind} ${resource.name}`} data-ready={ready}>
+    <li data-child={isChild || undefined} data-resource={`${kind}/${name}`} data-ready={ready}>
       <span
         className="dot"
-        data-busy={(!ready && waits) || undefined}
-        style={{ background: `var(--mantine-color-${ready ? 'teal' : waits ? 'indigo' : 'red'}-6)` }}
+        data-busy={(!ready && isMoving) || undefined}
+        style={{ background: `var(--mantine-color-${ready ? 'teal' : isMoving ? 'indigo' : 'red'}-6)` }}
       />
-      <Group gap={8} wrap="nowrap" miw={0}>
-        <Text size="sm" className="nowrap">
-          {KINDS[resource.kind] ?? words(resource.kind.replace(/(?<=[a-z])(?=[A-Z])/g, '_'))}
+      <div>
+        <Group gap={8} wrap="nowrap" miw={0}>
+          <Text size="sm" className="nowrap">
+            {kindName(kind)}
+          </Text>
+          <Text className="mono dimmed" truncate title={name}>
+            {name}
+          </Text>
+        </Group>
+        {message && (
+          <Text size="xs" className="dimmed wrap">
+            {message}
+          </Text>
+        )}
+      </div>
+      <Text size="sm" className="dimmed resource-status">
+        {status || (ready ? 'Ready' : 'Not ready')}
+        {restarts > 0 && `, ${count(restarts, 'restart')}`}
+        <br />
+        <Text span size="xs">
+          <Ago time={createTime} />
         </Text>
-        <Text className="mono dimmed" truncate title={resource.name}>
-          {resource.name}
-        </Text>
-      </Group>
-      <Text size="sm" className="numbers dimmed" truncate maw={220} title={resource.phase}>
-        {resource.phase}
       </Text>
     </li>
   );

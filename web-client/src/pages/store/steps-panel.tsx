@@ -2,16 +2,16 @@ import { Text } from '@mantine/core';
 import { IconArrowBackUp, IconCheck, IconMinus, IconX } from '@tabler/icons-react';
 import { useMemo } from 'react';
 import { span } from '@/format/time';
-import { isSettled, stepTitle } from '@/format/words';
+import { stepTitle } from '@/format/words';
 import type { StoreEvent } from '@/gen/storeplane/v1/event_pb';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
 import { Panel } from '@/ui/panel';
 import { Counting } from '@/ui/time';
 import { type Step, type StepStatus, stepsOf } from './steps';
 
-const SAID: Record<StepStatus, string> = {
-  pending: 'to come',
-  active: 'going on',
+const STATUS_TEXT: Record<StepStatus, string> = {
+  pending: 'pending',
+  active: 'in progress',
   done: 'done',
   failed: 'failed',
   skipped: 'skipped',
@@ -23,14 +23,14 @@ interface Props {
   loading: boolean;
 }
 
-/** The operation that goes on, else the last one, step by step. */
+/** The steps of the running operation, else of the last one. */
 export function StepsPanel({ store, events, loading }: Props) {
   const steps = useMemo(() => stepsOf(events, store.operation), [events, store.operation]);
   return (
     <Panel title={title(store)} mih={300}>
       {steps.length === 0 ? (
         <Text size="sm" className="dimmed">
-          {loading ? 'Reading what happened…' : 'Its events are older than what is kept.'}
+          {loading ? 'Loading events…' : 'Its events are no longer retained.'}
         </Text>
       ) : (
         <ol className="steps">
@@ -52,8 +52,8 @@ function StepLine({ step, waiting }: { step: Step; waiting: Store | undefined })
         <StepIcon status={step.status} />
       </span>
       <span className="title">
-        {step.undo && <IconArrowBackUp size={14} role="img" aria-label="Taking back:" />} {stepTitle(step.name)}
-        <span className="visually-hidden">, {SAID[step.status]}</span>
+        {step.undo && <IconArrowBackUp size={14} role="img" aria-label="Rolling back:" />} {stepTitle(step.name)}
+        <span className="visually-hidden">, {STATUS_TEXT[step.status]}</span>
       </span>
       <span className="time dimmed">
         {step.seconds !== undefined && step.status !== 'skipped' && span(step.seconds)}
@@ -76,7 +76,5 @@ function StepIcon({ status }: { status: StepStatus }) {
 }
 
 function title({ state }: Store): string {
-  if (state === StoreState.DELETING || state === StoreState.DELETED) return 'Deletion';
-  if (state === StoreState.FAILED) return 'How far it came';
-  return isSettled(state) ? 'How it was made' : 'Being made';
+  return state === StoreState.DELETING || state === StoreState.DELETED ? 'Deletion steps' : 'Provisioning steps';
 }

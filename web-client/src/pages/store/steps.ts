@@ -1,4 +1,5 @@
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
+import { elapsed } from '@/format/time';
 import type { StoreEvent } from '@/gen/storeplane/v1/event_pb';
 
 export type StepStatus = 'pending' | 'active' | 'done' | 'failed' | 'skipped';
@@ -6,32 +7,32 @@ export type StepStatus = 'pending' | 'active' | 'done' | 'failed' | 'skipped';
 export interface Step {
   name: string;
   status: StepStatus;
-  /** True for a step that takes back what another one made. */
+  /** True for a step that removes what another one created. */
   undo: boolean;
   startTime?: Timestamp;
-  /** How long it took, in seconds; absent while it goes on. */
+  /** How long it took, in seconds; absent while it is running. */
   seconds?: number;
-  /** Why it was skipped or failed, or what it waits for just now. */
+  /** Why it was skipped or failed, or what it is waiting for. */
   note?: string;
 }
 
 const CREATE = ['NAMESPACE', 'SECRETS', 'INSTALL', 'ROLLOUT', 'VERIFY'];
 const DELETE = ['UNINSTALL', 'NAMESPACE_GONE'];
-/** Events that say how a step is doing. */
+/** Events whose message is shown at their step. */
 const NOTES = new Set(['WAITING', 'STEP_RETRIED', 'VERIFIED']);
 
-/** The steps of an operation, from its events: those that began, and those that are to come. */
+/** The steps of an operation: those in its events, and those that follow. */
 export function stepsOf(events: StoreEvent[], operationId: string): Step[] {
   const own = events.filter((event) => event.operationId === operationId);
   if (own.length === 0) return [];
   const deleting = own.some((event) => event.type === 'STATE_CHANGED' && event.details.state === 'DELETING');
   const steps: Step[] = (deleting ? DELETE : CREATE).map((name) => ({ name, status: 'pending', undo: false }));
-  const walk = new Walk(steps);
-  for (const event of own) walk.take(event);
-  return walk.ended ? steps.filter((step) => step.status !== 'pending' || !walk.undoing) : steps;
+  const reducer = new StepReducer(steps);
+  for (const event of own) reducer.apply(event);
+  return reducer.ended ? steps.filter((step) => step.status !== 'pending' || !reducer.undoing) : steps;
 }
 
-class Walk {
+class StepReducer {
   readonly steps: Step[];
   undoing = false;
   ended = false;
@@ -40,13 +41,17 @@ class Walk {
     this.steps = steps;
   }
 
-  take(event: StoreEvent): void {
+  apply(event: StoreEvent): void {
     const { type, step, message } = event;
     if (type === 'STEP_STARTED') this.#start(event);
     else if (type === 'STEP_SUCCEEDED') this.#finish(event);
     else if (type === 'STEP_SKIPPED') this.#change(step, { status: 'skipped', note: message });
     else if (type === 'STEP_FAILED')
-      this.#change(step, { status: 'failed', note: message, seconds: this.#lasted(event) });
+      this.#change(step, {
+        status: 'failed',
+        note: message,
+        seconds: elapsed(this.#find(step)?.startTime, event.time),
+      });
     else if (NOTES.has(type)) this.#change(step, { note: message });
     else if (type === 'UNDO_STARTED') this.#undo(event);
     else if (type === 'STATE_CHANGED') this.#enter(event);
@@ -77,12 +82,6 @@ class Walk {
     for (const step of this.steps) {
       if (step.status === 'active') Object.assign(step, { status: 'failed', note: event.message });
     }
-  }
-
-  #lasted(event: StoreEvent): number | undefined {
-    const began = this.#find(event.step)?.startTime;
-    if (!began || !event.time) return undefined;
-    return Number(event.time.seconds - began.seconds) + (event.time.nanos - began.nanos) / 1e9;
   }
 
   #find(name: string): Step | undefined {

@@ -1,22 +1,24 @@
 import { Code } from '@connectrpc/connect';
-import { Alert, Anchor, Group, Skeleton, Stack, Text, Title } from '@mantine/core';
+import { Anchor, Group, Skeleton, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useApi } from '@/api/api';
 import { problem } from '@/api/problem';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
-import { useMayChange } from '@/session/caller';
+import { useCanEdit } from '@/session/caller';
 import { Copy } from '@/ui/copy';
-import { Empty } from '@/ui/empty';
+import { PageTitle } from '@/ui/page-title';
 import { ProblemAlert } from '@/ui/problem-alert';
+import { QueryProblem } from '@/ui/query-problem';
 import { StateBadge } from '@/ui/state-badge';
-import { useTitle } from '@/ui/title';
+import { AccessPanel } from './access-panel';
 import { Actions } from './actions';
-import { Credentials } from './credentials';
-import { Facts } from './facts';
+import { DetailsPanel } from './details-panel';
 import { FailureCard } from './failure-card';
-import { History } from './history';
+import { LogsPanel } from './logs-panel';
+import { OperationsPanel } from './operations-panel';
 import { ResourcesPanel } from './resources-panel';
+import { StateLine, StateNotice } from './state-banner';
 import { StepsPanel } from './steps-panel';
 import { TimelinePanel } from './timeline-panel';
 import { useTimeline } from './use-timeline';
@@ -26,29 +28,41 @@ const route = getRouteApi('/stores/$storeId');
 export function StorePage() {
   const { storeId } = route.useParams();
   const { uid = '' } = route.useSearch();
-  useTitle(storeId);
   const { queries } = useApi();
   const store = useQuery(queries.store(storeId, uid));
-  const timeline = useTimeline(store.data);
 
-  if (store.data) return <StoreView store={store.data} timeline={timeline} />;
-  if (store.error && problem(store.error).code === Code.NotFound) {
+  if (store.data) {
     return (
-      <Empty title={`There is no store ${storeId}`}>
+      <Stack gap="lg">
+        <QueryProblem title="The store couldn't be loaded" query={store} />
+        <StoreView key={store.data.uid} store={store.data} />
+      </Stack>
+    );
+  }
+  if (!store.error) return <Loading />;
+  const isMissing = problem(store.error).code === Code.NotFound;
+  return (
+    <Stack gap="lg">
+      <PageTitle tab={storeId}>{isMissing ? `Store ${storeId} not found` : storeId}</PageTitle>
+      {isMissing ? (
         <Anchor component={Link} to="/stores">
           All stores
         </Anchor>
-      </Empty>
-    );
-  }
-  if (store.error)
-    return <ProblemAlert title="The store could not be read" error={store.error} onRetry={store.refetch} />;
-  return <Loading />;
+      ) : (
+        <ProblemAlert title="The store couldn't be loaded" error={store.error} onRetry={store.refetch} />
+      )}
+    </Stack>
+  );
 }
 
-function StoreView({ store, timeline }: { store: Store; timeline: ReturnType<typeof useTimeline> }) {
-  const mayChange = useMayChange();
+function StoreView({ store }: { store: Store }) {
+  const { queries } = useApi();
+  const canEdit = useCanEdit();
+  const timeline = useTimeline(store);
   const events = timeline.data?.events ?? [];
+  const listed = useQuery(queries.operations(store.storeId)).data?.operations ?? [];
+  // An earlier store of the same ID has operations too.
+  const operations = listed.filter(({ storeUid }) => storeUid === store.uid);
   return (
     <Stack gap="lg">
       <Stack gap={6}>
@@ -58,38 +72,34 @@ function StoreView({ store, timeline }: { store: Store; timeline: ReturnType<typ
         <Group justify="space-between" align="flex-start">
           <div>
             <Group gap="md">
-              <Title order={1} size="h2" className="wrap">
-                {store.displayName}
-              </Title>
+              <PageTitle tab={store.storeId}>{store.displayName}</PageTitle>
               <span role="status">
-                <StateBadge state={store.state} />
+                <StateBadge state={store.state} reason={store.reason} />
               </span>
             </Group>
             <Group gap={4}>
-              <Text className="mono dimmed">{store.storeId}</Text>
-              <Copy text={store.storeId} what="id" />
+              <Text className="mono dimmed wrap">{store.storeId}</Text>
+              <Copy text={store.storeId} what="ID" />
             </Group>
+            <StateLine store={store} operations={operations} events={events} />
           </div>
-          <Actions store={store} mayChange={mayChange} />
+          <Actions store={store} operations={operations} canEdit={canEdit} />
         </Group>
       </Stack>
-      {store.state === StoreState.DELETED && (
-        <Alert color="gray" variant="outline" title="This store is deleted">
-          Its namespace is gone with everything in it. What happened to it is kept below.
-        </Alert>
-      )}
+      <StateNotice store={store} events={events} />
       <FailureCard store={store} />
       <div className="store-grid">
         <Stack gap="lg">
           <StepsPanel store={store} events={events} loading={timeline.isPending} />
-          <ResourcesPanel store={store} events={events} loading={timeline.isPending} />
+          <ResourcesPanel store={store} />
         </Stack>
         <Stack gap="lg">
-          <Facts store={store} />
-          {mayChange && store.state !== StoreState.DELETED && <Credentials key={store.uid} store={store} />}
-          <History store={store} />
+          <AccessPanel store={store} canEdit={canEdit} />
+          <DetailsPanel store={store} operations={operations} />
+          <OperationsPanel operations={operations} />
         </Stack>
       </div>
+      {canEdit && store.state !== StoreState.DELETED && <LogsPanel store={store} />}
       <TimelinePanel timeline={timeline} />
     </Stack>
   );

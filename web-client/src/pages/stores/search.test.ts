@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { auditFilter } from '../activity/search';
 import { filterOf, storesSearch } from './search';
 
-test('what is asked for becomes the server’s filter, with texts in quotes', () => {
+test('a search becomes an AIP-160 filter with quoted text', () => {
   expect(filterOf({})).toBe('');
   expect(filterOf({ q: ' tea "& co\\ ', show: 'busy', engine: 'woocommerce' })).toBe(
     '"tea \\"& co\\\\" AND engine = "woocommerce" AND (state = PROVISIONING OR state = UPDATING OR state = DELETING)',
@@ -10,7 +10,7 @@ test('what is asked for becomes the server’s filter, with texts in quotes', ()
   expect(filterOf({ show: 'failed' })).toBe('state = FAILED');
 });
 
-test('an address that makes no sense shows the usual table', () => {
+test('invalid search parameters fall back to the defaults', () => {
   expect(storesSearch({ q: 12, show: 'everything', order: 'price', size: 7, page: '' })).toEqual({ q: '12' });
   expect(storesSearch({ show: 'failed', order: 'store_id', size: 250 })).toMatchObject({
     show: 'failed',
@@ -19,7 +19,7 @@ test('an address that makes no sense shows the usual table', () => {
   });
 });
 
-test('days of the log are whole days of the viewer', () => {
+test('audit days are whole days in the time zone of the viewer', () => {
   const filter = auditFilter({ from: '2026-11-01', to: '2026-11-01' });
   const [from, to] = [...filter.matchAll(/"([^"]+)"/g)].map(([, time]) => new Date(time ?? '').getTime());
   expect((to ?? 0) - (from ?? 0)).toBe(86_400_000);

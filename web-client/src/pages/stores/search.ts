@@ -1,7 +1,7 @@
 import { stateName } from '@/format/words';
 import { StoreState } from '@/gen/storeplane/v1/store_pb';
 
-/** Groups of states that one looks for together. */
+/** States that are filtered for together. */
 export const GROUPS = {
   all: [],
   busy: [StoreState.PROVISIONING, StoreState.UPDATING, StoreState.DELETING],
@@ -26,7 +26,7 @@ export const ORDERS = ['create_time desc', 'create_time', 'store_id', 'store_id 
 export type Order = (typeof ORDERS)[number];
 export const PAGE_SIZES = [50, 100, 250] as const;
 
-/** What the address says of the table. What is usual is not in it. */
+/** The URL's part of the table. Defaults are left out. */
 export interface StoresSearch {
   q?: string;
   show?: Group;
@@ -49,11 +49,11 @@ export function storesSearch(search: Record<string, unknown>): StoresSearch {
   };
 }
 
-/** The server's filter (AIP-160) for it. */
+/** The filter of ListStores (AIP-160). */
 export function filterOf({ q, show = 'all', engine }: Pick<StoresSearch, 'q' | 'show' | 'engine'>): string {
   const parts: string[] = [];
-  const words = q?.trim();
-  if (words) parts.push(quote(words));
+  const text = q?.trim();
+  if (text) parts.push(quote(text));
   if (engine) parts.push(`engine = ${quote(engine)}`);
   const states = GROUPS[show].map((state) => `state = ${stateName(state)}`);
   if (states.length > 0) parts.push(states.length === 1 ? states.join() : `(${states.join(' OR ')})`);

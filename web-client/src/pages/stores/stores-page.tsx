@@ -1,93 +1,93 @@
-import { Button, Group, Stack, Text, Title } from '@mantine/core';
+import { Button, Group, Stack, Text } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { useCallback, useState } from 'react';
 import { useApi } from '@/api/api';
 import { count } from '@/format/words';
-import type { Store } from '@/gen/storeplane/v1/store_pb';
-import { useMayChange } from '@/session/caller';
+import { useCanEdit } from '@/session/caller';
 import { Empty } from '@/ui/empty';
-import { ProblemAlert } from '@/ui/problem-alert';
-import { useTitle } from '@/ui/title';
-import { BulkDelete } from './bulk-delete';
+import { PageTitle } from '@/ui/page-title';
+import { QueryProblem } from '@/ui/query-problem';
+import { useIsNarrow } from '@/ui/use-is-narrow';
 import { Pages } from './pages';
 import { filterOf, ORDERS, PAGE_SIZES, type StoresSearch } from './search';
+import { resolveSelection, useSelection } from './selection';
+import { SelectionBar } from './selection-bar';
+import { StoreCards } from './store-cards';
 import { StoresTable } from './stores-table';
 import { Toolbar } from './toolbar';
 
 const route = getRouteApi('/stores');
 
 export function StoresPage() {
-  useTitle('Stores');
   const { queries } = useApi();
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const mayChange = useMayChange();
-  const [chosen, setChosen] = useState<ReadonlyMap<string, Store>>(new Map());
-  const choose = useCallback((some: Store[], on: boolean) => {
-    setChosen((before) => {
-      const next = new Map(before);
-      for (const store of some) on ? next.set(store.uid, store) : next.delete(store.uid);
-      return next;
-    });
-  }, []);
+  const canEdit = useCanEdit();
+  const { selection, select, clear } = useSelection();
+  const isNarrow = useIsNarrow();
   const change = (part: Partial<StoresSearch>, replace = false) =>
     void navigate({ search: (before) => ({ ...before, page: undefined, ...part }), replace });
 
-  const page = useQuery(
-    queries.stores({
-      filter: filterOf(search),
-      orderBy: search.order ?? ORDERS[0],
-      pageSize: search.size ?? PAGE_SIZES[0],
-      pageToken: search.page ?? '',
-    }),
-  );
+  const { size = PAGE_SIZES[0], order = ORDERS[0], page: pageToken = '' } = search;
+  const filter = filterOf(search);
+  const page = useQuery(queries.stores({ filter, orderBy: order, pageSize: size, pageToken }));
   const isFiltered = Boolean(search.q || search.show || search.engine);
-  const stores = page.data?.stores ?? [];
+  // Rows of another filter stay until the answer is there, and go if there is none.
+  const data = page.error && page.isPlaceholderData ? undefined : page.data;
+  const stores = data?.stores ?? [];
+  const { selected, hidden } = resolveSelection(selection, stores);
+  const List = isNarrow ? StoreCards : StoresTable;
 
   return (
     <Stack gap="md">
       <Group justify="space-between">
-        <Title order={1} size="h2">
-          Stores
-        </Title>
-        {mayChange && (
+        <PageTitle tab="Stores">Stores</PageTitle>
+        {canEdit && (
           <Button component={Link} to="/create" leftSection={<IconPlus size={16} aria-hidden />}>
             New store
           </Button>
         )}
       </Group>
       <Toolbar search={search} change={change} />
-      <Group justify="space-between" mih={36}>
-        <Text size="sm" className="dimmed numbers" role="status" data-testid="total">
-          {page.data ? count(page.data.totalSize, 'store') : ' '}
-        </Text>
-        {mayChange && chosen.size > 0 && (
-          <BulkDelete stores={[...chosen.values()]} onDone={() => setChosen(new Map())} />
-        )}
-      </Group>
-      {page.error && <ProblemAlert title="The stores could not be read" error={page.error} onRetry={page.refetch} />}
-      {page.data && stores.length === 0 ? (
-        <Nothing filtered={isFiltered} onClear={() => change({ q: undefined, show: undefined, engine: undefined })} />
+      <Text size="sm" className="dimmed numbers" role="status" data-testid="total" mih={20}>
+        {data && !page.isPlaceholderData ? count(data.totalSize, 'store') : ' '}
+      </Text>
+      {canEdit && (
+        <SelectionBar
+          selected={selected}
+          hidden={hidden}
+          shown={stores}
+          filter={filter}
+          orderBy={order}
+          total={Number(data?.totalSize ?? 0)}
+          onSelect={select}
+          onClear={clear}
+        />
+      )}
+      <QueryProblem title="Stores couldn't be loaded" query={page} />
+      {data && stores.length === 0 && !page.isPlaceholderData ? (
+        <NoStores filtered={isFiltered} onReset={() => change({ q: undefined, show: undefined, engine: undefined })} />
       ) : (
-        !page.error && (
-          <StoresTable
+        (data || page.isPending) && (
+          <List
             stores={stores}
             loading={page.isPending}
-            order={search.order ?? ORDERS[0]}
+            outdated={page.isPlaceholderData}
+            order={order}
             onOrder={(order) => change({ order })}
-            chosen={mayChange ? chosen : undefined}
-            onChoose={choose}
+            selection={canEdit ? selection : undefined}
+            onSelect={select}
           />
         )
       )}
-      {page.data && (
+      {data && (
         <Pages
-          token={search.page ?? ''}
-          next={page.data.nextPageToken}
-          size={search.size ?? PAGE_SIZES[0]}
-          total={Number(page.data.totalSize)}
+          list={`${order} ${filter}`}
+          token={pageToken}
+          next={page.isPlaceholderData ? '' : data.nextPageToken}
+          size={size}
+          total={Number(data.totalSize)}
           onPage={(token) => change({ page: token || undefined })}
           onSize={(size) => change({ size })}
         />
@@ -96,25 +96,23 @@ export function StoresPage() {
   );
 }
 
-function Nothing({ filtered, onClear }: { filtered: boolean; onClear: () => void }) {
-  const mayChange = useMayChange();
+function NoStores({ filtered, onReset }: { filtered: boolean; onReset: () => void }) {
+  const canEdit = useCanEdit();
   if (filtered) {
     return (
-      <Empty title="No store matches">
-        <Button variant="default" size="xs" mt="xs" onClick={onClear}>
+      <Empty title="No stores match">
+        <Button variant="default" size="xs" mt="xs" onClick={onReset}>
           Show all stores
         </Button>
       </Empty>
     );
   }
   return (
-    <Empty title="There is no store yet">
-      {mayChange ? (
+    <Empty title="No stores yet">
+      {canEdit && (
         <Button component={Link} to="/create" mt="xs">
-          Create the first one
+          Create the first store
         </Button>
-      ) : (
-        'Whoever may create stores has not created any.'
       )}
     </Empty>
   );

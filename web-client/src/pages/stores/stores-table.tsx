@@ -2,58 +2,64 @@ import { Anchor, Checkbox, Skeleton, Table, Text, UnstyledButton } from '@mantin
 import { IconArrowDown, IconArrowsSort, IconArrowUp, IconExternalLink } from '@tabler/icons-react';
 import { useNavigate } from '@tanstack/react-router';
 import { memo } from 'react';
-import { date, span } from '@/format/time';
-import { words } from '@/format/words';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
 import { AnchorLink } from '@/ui/link';
 import { StateBadge } from '@/ui/state-badge';
+import { storeLink, storeNote } from '@/ui/store-link';
 import { Ago } from '@/ui/time';
 import type { Order } from './search';
+import { isSelectable, type Select, type Selection } from './selection';
 
-interface Props {
+export interface ListProps {
   stores: Store[];
+  /** True until the first answer. */
   loading: boolean;
+  /** True while the rows are those of the filter before. */
+  outdated: boolean;
   order: Order;
   onOrder: (order: Order) => void;
-  /** The stores that are chosen, by uid. Absent where the caller can do nothing with them. */
-  chosen: ReadonlyMap<string, Store> | undefined;
-  onChoose: Choose;
+  /** Absent where the caller may not change stores. */
+  selection: Selection | undefined;
+  onSelect: Select;
 }
 
-/** Chooses some stores, or lets go of them. */
-export type Choose = (stores: Store[], on: boolean) => void;
-
-export function StoresTable({ stores, loading, order, onOrder, chosen, onChoose }: Props) {
-  const choosable = stores.filter(isChoosable);
-  const chosenHere = chosen ? choosable.filter((store) => chosen.has(store.uid)).length : 0;
+export function StoresTable({ stores, loading, outdated, order, onOrder, selection, onSelect }: ListProps) {
+  const selectable = stores.filter(isSelectable);
+  const selectedHere = selection ? selectable.filter((store) => selection.has(store.uid)).length : 0;
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls sideways must be reachable by keyboard
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
     <section className="scroll" aria-label="Stores" tabIndex={0}>
-      <Table className="table" highlightOnHover verticalSpacing={6} aria-busy={loading}>
+      <Table
+        className="table"
+        highlightOnHover
+        verticalSpacing={6}
+        aria-busy={loading || outdated}
+        data-outdated={outdated || undefined}
+      >
         <Table.Thead>
           <Table.Tr>
-            {chosen && (
+            {selection && (
               <Table.Th w={40}>
                 <Checkbox
-                  aria-label="Choose all on this page"
-                  checked={chosenHere > 0 && chosenHere === choosable.length}
-                  indeterminate={chosenHere > 0 && chosenHere < choosable.length}
-                  onChange={(event) => onChoose(choosable, event.currentTarget.checked)}
+                  aria-label="Select all on this page"
+                  checked={selectedHere > 0 && selectedHere === selectable.length}
+                  indeterminate={selectedHere > 0 && selectedHere < selectable.length}
+                  onChange={(event) => onSelect(selectable, event.currentTarget.checked)}
                 />
               </Table.Th>
             )}
             <Sortable label="Store" by={['store_id', 'store_id desc']} order={order} onOrder={onOrder} />
             <Table.Th>State</Table.Th>
+            <Table.Th className="wide">Since</Table.Th>
             <Table.Th className="wide">Plan</Table.Th>
             <Sortable label="Created" by={['create_time desc', 'create_time']} order={order} onOrder={onOrder} />
-            <Table.Th className="wide">Ready in</Table.Th>
             <Table.Th className="wide">Shop</Table.Th>
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
-          {loading && WAITING.map((row) => <Waiting key={row} columns={chosen ? 7 : 6} />)}
+          {loading && PLACEHOLDERS.map((row) => <Placeholder key={row} columns={selection ? 7 : 6} />)}
           {stores.map((store) => (
-            <Row key={store.uid} store={store} chosen={chosen?.has(store.uid)} onChoose={onChoose} />
+            <Row key={store.uid} store={store} selected={selection?.has(store.uid)} onSelect={onSelect} />
           ))}
         </Table.Tbody>
       </Table>
@@ -61,18 +67,17 @@ export function StoresTable({ stores, loading, order, onOrder, chosen, onChoose 
   );
 }
 
-/** Rows that stand there until the first answer. */
-const WAITING = [1, 2, 3, 4, 5, 6, 7, 8];
+const PLACEHOLDERS = [1, 2, 3, 4, 5, 6, 7, 8];
 
 interface RowProps {
   store: Store;
-  chosen: boolean | undefined;
-  onChoose: Choose;
+  selected: boolean | undefined;
+  onSelect: Select;
 }
 
-const Row = memo(function Row({ store, chosen, onChoose }: RowProps) {
+const Row = memo(function Row({ store, selected, onSelect }: RowProps) {
   const navigate = useNavigate();
-  const target = linkTo(store);
+  const target = storeLink(store);
   return (
     <Table.Tr
       data-link
@@ -82,31 +87,32 @@ const Row = memo(function Row({ store, chosen, onChoose }: RowProps) {
         if (!onControl && !window.getSelection()?.toString()) void navigate(target);
       }}
     >
-      {chosen !== undefined && (
+      {selected !== undefined && (
         <Table.Td>
           <Checkbox
-            aria-label={`Choose ${store.storeId}`}
-            checked={chosen}
-            disabled={!isChoosable(store)}
-            onChange={(event) => onChoose([store], event.currentTarget.checked)}
+            aria-label={`Select ${store.storeId}`}
+            checked={selected}
+            disabled={!isSelectable(store)}
+            onChange={(event) => onSelect([store], event.currentTarget.checked)}
           />
         </Table.Td>
       )}
       <Table.Td maw={280}>
-        <AnchorLink {...target} fw={600} size="sm" truncate display="block">
+        <AnchorLink {...target} fw={600} size="sm" truncate display="block" title={store.displayName}>
           {store.displayName}
         </AnchorLink>
-        <Text className="mono dimmed" truncate>
+        <Text className="mono dimmed" truncate title={store.storeId}>
           {store.storeId}
         </Text>
       </Table.Td>
       <Table.Td>
-        <StateBadge state={store.state} />
-        {(store.reason || store.step) && (
-          <Text size="xs" className="dimmed">
-            {words(store.reason || store.step)}
-          </Text>
-        )}
+        <StateBadge state={store.state} reason={store.reason} />
+        <Text size="xs" className="dimmed">
+          {storeNote(store)}
+        </Text>
+      </Table.Td>
+      <Table.Td className="wide">
+        <Ago time={store.stateTime ?? store.deleteTime} />
       </Table.Td>
       <Table.Td className="wide">
         <Text size="sm">{store.plan}</Text>
@@ -117,7 +123,6 @@ const Row = memo(function Row({ store, chosen, onChoose }: RowProps) {
       <Table.Td>
         <Ago time={store.createTime} />
       </Table.Td>
-      <Table.Td className="wide numbers">{readyIn(store)}</Table.Td>
       <Table.Td className="wide">
         {store.state === StoreState.READY && (
           <Anchor
@@ -135,16 +140,14 @@ const Row = memo(function Row({ store, chosen, onChoose }: RowProps) {
   );
 });
 
-function isChoosable({ state }: Store): boolean {
-  return state !== StoreState.DELETED;
+interface SortableProps {
+  label: string;
+  by: [Order, Order];
+  order: Order;
+  onOrder: (order: Order) => void;
 }
 
-function Sortable({
-  label,
-  by,
-  order,
-  onOrder,
-}: { label: string; by: [Order, Order] } & Pick<Props, 'order' | 'onOrder'>) {
+function Sortable({ label, by, order, onOrder }: SortableProps) {
   const [first, second] = by;
   const direction = order.endsWith('desc') ? 'descending' : 'ascending';
   const active = by.includes(order);
@@ -158,7 +161,7 @@ function Sortable({
   );
 }
 
-function Waiting({ columns }: { columns: number }) {
+function Placeholder({ columns }: { columns: number }) {
   return (
     <Table.Tr>
       <Table.Td colSpan={columns}>
@@ -166,18 +169,4 @@ function Waiting({ columns }: { columns: number }) {
       </Table.Td>
     </Table.Tr>
   );
-}
-
-/** A store's page. A deleted one is asked for by its uid: its id may be another store's by now. */
-function linkTo({ storeId, uid, state }: Store) {
-  return {
-    to: '/stores/$storeId',
-    params: { storeId },
-    search: state === StoreState.DELETED ? { uid } : {},
-  } as const;
-}
-
-function readyIn({ createTime, readyTime }: Store): string {
-  const [created, ready] = [date(createTime), date(readyTime)];
-  return created && ready ? span((ready.getTime() - created.getTime()) / 1000) : '–';
 }

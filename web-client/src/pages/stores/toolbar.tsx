@@ -1,13 +1,10 @@
-import { Button, Group, NativeSelect, TextInput } from '@mantine/core';
-import { useDebouncedCallback } from '@mantine/hooks';
+import { Button, Group, NativeSelect } from '@mantine/core';
 import { IconSearch } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
 import { useApi } from '@/api/api';
 import { SEARCH_FIELD } from '@/layout/shortcuts';
+import { DebouncedInput } from '@/ui/debounced-input';
 import { GROUP_NAMES, type Group as StateGroup, type StoresSearch } from './search';
-
-const TYPING_MS = 200;
 
 interface Props {
   search: StoresSearch;
@@ -21,7 +18,16 @@ export function Toolbar({ search, change }: Props) {
   const shown = search.show ?? 'all';
   return (
     <Group gap="sm">
-      <Search q={search.q ?? ''} onSearch={(q) => change({ q: q || undefined }, true)} />
+      <DebouncedInput
+        aria-label="Search stores"
+        placeholder="Search"
+        leftSection={<IconSearch size={16} aria-hidden />}
+        rightSection={<kbd className="key">/</kbd>}
+        w={{ base: '100%', xs: 260 }}
+        value={search.q}
+        onValue={(q) => change({ q }, true)}
+        {...{ [SEARCH_FIELD]: true }}
+      />
       <Group gap={4} role="group" aria-label="State">
         {Object.entries(GROUP_NAMES).map(([group, name]) => (
           <Button
@@ -30,6 +36,7 @@ export function Toolbar({ search, change }: Props) {
             px="sm"
             variant={shown === group ? 'filled' : 'default'}
             aria-pressed={shown === group}
+            className="toggle"
             onClick={() => change({ show: group === 'all' ? undefined : (group as StateGroup) })}
           >
             {name}
@@ -45,32 +52,5 @@ export function Toolbar({ search, change }: Props) {
         />
       )}
     </Group>
-  );
-}
-
-function Search({ q, onSearch }: { q: string; onSearch: (q: string) => void }) {
-  const [typed, setTyped] = useState(q);
-  const [known, setKnown] = useState(q);
-  // The address changed by other means than typing: back, a link, a cleared filter.
-  if (q !== known) {
-    setKnown(q);
-    if (q !== typed.trim()) setTyped(q);
-  }
-  const later = useDebouncedCallback(onSearch, TYPING_MS);
-  return (
-    <TextInput
-      type="search"
-      aria-label="Search stores"
-      placeholder="Search name or id"
-      leftSection={<IconSearch size={16} aria-hidden />}
-      rightSection={<kbd className="key">/</kbd>}
-      w={{ base: '100%', xs: 260 }}
-      value={typed}
-      onChange={(event) => {
-        setTyped(event.currentTarget.value);
-        later(event.currentTarget.value.trim());
-      }}
-      {...{ [SEARCH_FIELD]: true }}
-    />
   );
 }

@@ -7,8 +7,8 @@ import { GROUP_NAMES, GROUPS, type Group } from '../stores/search';
 
 const SHOWN: readonly Group[] = ['ready', 'busy', 'degraded', 'failed'];
 
-/** How many stores are in which state; each number leads to those stores. */
-export function States({ states }: { states: StateCount[] }) {
+/** How many stores are in each state now; each tile links to them. */
+export function StateTiles({ states }: { states: StateCount[] }) {
   const countOf = (group: Group) => {
     const members: readonly StoreState[] = GROUPS[group];
     return states.filter(({ state }) => members.includes(state)).reduce((sum, { count }) => sum + Number(count), 0);
@@ -33,6 +33,9 @@ export function States({ states }: { states: StateCount[] }) {
             </Text>
             <Text fw={650} fz={26} lh={1.3} className="numbers">
               {number.toLocaleString()}
+            </Text>
+            <Text size="xs" className="dimmed">
+              {number === 1 ? 'store now' : 'stores now'}
             </Text>
           </PaperLink>
         );

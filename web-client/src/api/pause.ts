@@ -1,4 +1,4 @@
-/** Waits; not longer than until `signal`, or until the browser says that it has a network again. */
+/** Resolves after `ms`, or earlier when `signal` aborts or the browser reports that it is online again. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {

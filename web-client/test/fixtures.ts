@@ -5,7 +5,7 @@ import { StoreSchema, StoreState } from '@/gen/storeplane/v1/store_pb';
 
 export const BEGIN = Date.UTC(2026, 10, 21, 10);
 
-/** A store that is being made, and whatever a test says of it. */
+/** A store that is being created, with a test's own values. */
 export function makeStore(part: MessageInitShape<typeof StoreSchema> = {}) {
   return create(StoreSchema, {
     storeId: 'tea',
@@ -21,7 +21,7 @@ export function makeStore(part: MessageInitShape<typeof StoreSchema> = {}) {
   });
 }
 
-/** The n-th event of that store, n seconds after the beginning. */
+/** The n-th event of that store, n seconds after `BEGIN`. */
 export function makeEvent(n: number, part: MessageInitShape<typeof StoreEventSchema>) {
   return create(StoreEventSchema, {
     storeId: 'tea',

@@ -1,0 +1,59 @@
+import { Text } from '@mantine/core';
+import { outcome, reasonTitle } from '@/format/words';
+import { type AuditEvent, AuditOutcome } from '@/gen/storeplane/v1/audit_pb';
+import { AnchorLink } from '@/ui/link';
+
+const COLORS: Record<AuditOutcome, string> = {
+  [AuditOutcome.UNSPECIFIED]: 'gray',
+  [AuditOutcome.ACCEPTED]: 'teal',
+  [AuditOutcome.REJECTED]: 'yellow',
+  [AuditOutcome.DENIED]: 'red',
+};
+
+/** What a request was about: a store with a link, or an object that has only an ID. */
+export function AuditTarget({ event: { action, target, storeUid } }: { event: AuditEvent }) {
+  if (storeUid) {
+    return (
+      <AnchorLink
+        to="/stores/$storeId"
+        params={{ storeId: target }}
+        search={{ uid: storeUid }}
+        size="sm"
+        className="mono"
+        truncate
+        display="block"
+      >
+        {target}
+      </AnchorLink>
+    );
+  }
+  return (
+    <Text className="mono" truncate title={target}>
+      {targetText(action, target)}
+    </Text>
+  );
+}
+
+/** Tokens and operations have no name in the log. The last group of their UUID tells them apart; the first is a time. */
+export function targetText(action: string, target: string): string {
+  const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-([0-9a-f]{12})$/.exec(target);
+  if (!uuid) return target || '–';
+  const kind = action.endsWith('_TOKEN') ? 'token' : action.endsWith('_OPERATION') ? 'operation' : '';
+  return `${kind} …${uuid[2]}`.trim();
+}
+
+export function Outcome({ event }: { event: AuditEvent }) {
+  return (
+    <>
+      <span className="outcome">
+        <span className="dot" style={{ background: `var(--mantine-color-${COLORS[event.outcome]}-6)` }} />
+        {outcome(event.outcome)}
+      </span>
+      {event.reason && (
+        <Text size="xs" className="dimmed">
+          {reasonTitle(event.reason)}
+        </Text>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,75 @@
+import { create } from '@bufbuild/protobuf';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { screen, waitFor } from '@testing-library/react';
+import { userEvent } from '@testing-library/user-event';
+import { afterEach, expect, test } from 'vitest';
+import { BadRequestSchema } from '@/gen/google/rpc/error_details_pb';
+import type { CreateStoreRequest } from '@/gen/storeplane/v1/store_service_pb';
+import { session } from '@/session/session';
+import { makeStore } from '../../../test/fixtures';
+import { RENDERED, renderApp } from '../../../test/render-app';
+
+afterEach(() => session.signOut());
+
+test('violations are shown at their fields, and a lost answer is requested again under the same id', async () => {
+  const requests: CreateStoreRequest[] = [];
+  const { router } = renderApp({
+    path: '/create',
+    stores: {
+      createStore: (request) => {
+        if (!request.validateOnly) requests.push(request);
+        if (request.store?.adminEmail === 'nobody') throw violation('store.admin_email', 'must be an e-mail address');
+        if (requests.length === 1) throw new ConnectError('gone', Code.Unavailable);
+        return makeStore();
+      },
+      getStore: () => makeStore(),
+    },
+  });
+  await userEvent.type(await screen.findByLabelText('Name', undefined, RENDERED), 'Tea & Co');
+  expect(screen.getByLabelText('ID')).toHaveProperty('value', 'tea-co');
+  await screen.findByText('1 CPU, 1Gi memory, 10Gi storage');
+  const email = screen.getByLabelText('Admin email');
+  await userEvent.type(email, 'nobody');
+  await userEvent.tab();
+  await screen.findByText('Must be an e-mail address', undefined, RENDERED);
+  expect(email.getAttribute('aria-invalid')).toBe('true');
+  await userEvent.clear(email);
+  await userEvent.type(email, 'me@example.com');
+  await waitFor(() => expect(screen.queryByText('Must be an e-mail address')).toBeNull());
+  await userEvent.click(screen.getByRole('button', { name: 'Create store' }));
+  await waitFor(() => expect(router.state.location.pathname).toBe('/stores/tea'), RENDERED);
+  expect(requests).toHaveLength(2);
+  expect(requests[0]?.requestId).toBe(requests[1]?.requestId);
+  expect(requests[0]).toMatchObject({
+    storeId: 'tea-co',
+    store: { displayName: 'Tea & Co', adminEmail: 'me@example.com' },
+  });
+});
+
+test('a store without an ID gets the one that the preview showed', async () => {
+  const created: string[] = [];
+  let generated = 0;
+  renderApp({
+    path: '/create',
+    stores: {
+      createStore: ({ storeId, validateOnly }) => {
+        if (!validateOnly) created.push(storeId);
+        return makeStore({ storeId: storeId || `shop-${++generated}` });
+      },
+      getStore: () => makeStore(),
+    },
+  });
+  await userEvent.type(await screen.findByLabelText('Name', undefined, RENDERED), 'コーヒー');
+  await userEvent.tab();
+  await screen.findByText('shop-1', undefined, RENDERED);
+  await userEvent.type(screen.getByLabelText('Admin email'), 'me@example.com');
+  await userEvent.click(screen.getByRole('button', { name: 'Create store' }));
+  await waitFor(() => expect(created).toEqual(['shop-1']));
+});
+
+function violation(field: string, description: string): ConnectError {
+  const value = { fieldViolations: [{ field, description }] };
+  const error = new ConnectError('the request is invalid', Code.InvalidArgument);
+  error.details.push({ desc: BadRequestSchema, value: create(BadRequestSchema, value) });
+  return error;
+}

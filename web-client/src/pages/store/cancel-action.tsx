@@ -1,0 +1,48 @@
+import { Button, Text } from '@mantine/core';
+import { IconPlayerStop } from '@tabler/icons-react';
+import { useApi } from '@/api/api';
+import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
+import { ConfirmDialog } from '@/ui/confirm-dialog';
+import { RequestProblem } from './request-problem';
+import { useStoreRequest } from './use-store-request';
+
+/** Cancels the running operation, after it was said what that removes. */
+export function CancelAction({ store }: { store: Store }) {
+  const { clients } = useApi();
+  const { storeId, uid, operation, state, readyTime } = store;
+  const cancel = useStoreRequest(storeId, (requestId, signal) =>
+    clients.operations.cancelOperation({ operationId: operation, storeUid: uid, requestId }, { signal }),
+  );
+  if (state !== StoreState.PROVISIONING && state !== StoreState.UPDATING) return null;
+  const isRequested = cancel.data?.operationId === operation;
+  return (
+    <>
+      <Button
+        variant="default"
+        leftSection={<IconPlayerStop size={16} aria-hidden />}
+        disabled={isRequested}
+        onClick={cancel.open}
+      >
+        {isRequested ? 'Cancelling…' : 'Cancel'}
+      </Button>
+      <ConfirmDialog
+        opened={cancel.opened}
+        title={readyTime ? 'Cancel this operation?' : 'Cancel the creation?'}
+        action={readyTime ? 'Cancel operation' : 'Cancel creation'}
+        dismiss="Keep running"
+        color="red"
+        pending={cancel.isPending}
+        onConfirm={cancel.send}
+        onClose={cancel.close}
+        onAbort={cancel.abort}
+      >
+        <Text size="sm">
+          {readyTime
+            ? 'The operation stops. Nothing is removed, since this shop was ready before.'
+            : 'Everything created so far is removed: the release, and the namespace with its volumes and Secrets. This also applies to stores that keep their resources on failure.'}
+        </Text>
+        <RequestProblem title="The operation was not cancelled" error={cancel.error} />
+      </ConfirmDialog>
+    </>
+  );
+}

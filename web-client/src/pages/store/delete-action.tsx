@@ -1,0 +1,64 @@
+import { Button, Checkbox, Text } from '@mantine/core';
+import { IconTrash } from '@tabler/icons-react';
+import { useEffect, useState } from 'react';
+import { useApi } from '@/api/api';
+import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
+import { ConfirmDialog } from '@/ui/confirm-dialog';
+import { RequestProblem } from './request-problem';
+import { useStoreRequest } from './use-store-request';
+
+/** States in which the cluster may not answer for the store: it can be deleted by force. */
+const FORCEABLE: readonly StoreState[] = [StoreState.FAILED, StoreState.DEGRADED, StoreState.DELETING];
+
+/** Deletes a store, once its ID was typed. */
+export function DeleteAction({ store }: { store: Store }) {
+  const { clients } = useApi();
+  const { storeId, uid, state } = store;
+  const [force, setForce] = useState(false);
+  const deletion = useStoreRequest(storeId, (requestId, signal) =>
+    clients.stores.deleteStore({ storeId, uid, requestId, force }, { signal }),
+  );
+  const { opened, close } = deletion;
+  const isDeleting = state === StoreState.DELETING;
+  // Somebody else deletes it, or the server had received a request that was aborted here.
+  const isAnswered = state === StoreState.DELETED || (isDeleting && !force);
+  useEffect(() => {
+    if (opened && isAnswered) close();
+  }, [opened, isAnswered, close]);
+  // A routine deletion needs nobody; one that waits for something can be forced.
+  if (state === StoreState.DELETED || (isDeleting && !store.reason && !opened)) return null;
+  const open = () => {
+    setForce(isDeleting);
+    deletion.open();
+  };
+  return (
+    <>
+      <Button color="red" variant="outline" leftSection={<IconTrash size={16} aria-hidden />} onClick={open}>
+        {isDeleting ? 'Force delete' : 'Delete'}
+      </Button>
+      <ConfirmDialog
+        opened={opened}
+        title={`Delete ${store.displayName}?`}
+        phrase={storeId}
+        action={force ? 'Force delete' : 'Delete store'}
+        color="red"
+        pending={deletion.isPending}
+        onConfirm={deletion.send}
+        onClose={close}
+        onAbort={deletion.abort}
+      >
+        <Text size="sm">The shop is removed with all its data: orders, customers, products. This can't be undone.</Text>
+        {FORCEABLE.includes(state) && (
+          <Checkbox
+            label="Force: delete the store even if the cluster doesn't respond"
+            description="Resources may be left in the cluster. The event names them; the request is audited."
+            checked={force}
+            disabled={deletion.isPending || isDeleting}
+            onChange={(event) => setForce(event.currentTarget.checked)}
+          />
+        )}
+        <RequestProblem title="The store was not deleted" error={deletion.error} />
+      </ConfirmDialog>
+    </>
+  );
+}

@@ -1,0 +1,85 @@
+import { span } from '@/format/time';
+import { words } from '@/format/words';
+import type { Operation } from '@/gen/storeplane/v1/operation_pb';
+import { type Condition, ConditionStatus, type Store } from '@/gen/storeplane/v1/store_pb';
+import { Copy } from '@/ui/copy';
+import { Panel } from '@/ui/panel';
+import { Ago, DateTime } from '@/ui/time';
+import { timeToReady } from './summary';
+
+const STATUS: Record<ConditionStatus, string> = {
+  [ConditionStatus.UNSPECIFIED]: 'Unknown',
+  [ConditionStatus.TRUE]: 'Yes',
+  [ConditionStatus.FALSE]: 'No',
+  [ConditionStatus.UNKNOWN]: 'Unknown',
+};
+
+/** The store's properties. */
+export function DetailsPanel({ store, operations }: { store: Store; operations: Operation[] }) {
+  const seconds = timeToReady(store, operations);
+  return (
+    <Panel title="Details">
+      <dl className="facts">
+        <dt>Plan</dt>
+        <dd>
+          {store.plan}, {store.engine} {store.versions?.app}
+        </dd>
+        <dt>Chart</dt>
+        <dd>{store.versions?.chart}</dd>
+        <dt>Namespace</dt>
+        <dd>
+          <span className="mono">{store.namespace}</span> <Copy text={store.namespace} what="namespace" />
+        </dd>
+        <dt>Created</dt>
+        <dd>
+          <Ago time={store.createTime} />
+        </dd>
+        {seconds !== undefined ? (
+          <>
+            <dt>Ready after</dt>
+            <dd className="numbers">{span(seconds)}</dd>
+          </>
+        ) : (
+          store.readyTime && (
+            <>
+              <dt>First ready</dt>
+              <dd>
+                <DateTime time={store.readyTime} />
+              </dd>
+            </>
+          )
+        )}
+        {store.deleteTime && (
+          <>
+            <dt>Deleted</dt>
+            <dd>
+              <DateTime time={store.deleteTime} />
+            </dd>
+          </>
+        )}
+        {store.conditions.map((condition) => (
+          <ConditionFact key={condition.type} condition={condition} />
+        ))}
+        {store.simulated && (
+          <>
+            <dt>Cluster</dt>
+            <dd>Simulated: nothing runs behind these URLs</dd>
+          </>
+        )}
+      </dl>
+    </Panel>
+  );
+}
+
+function ConditionFact({ condition }: { condition: Condition }) {
+  const name = words(condition.type.replace(/(?<=[a-z])(?=[A-Z])/g, '_'));
+  return (
+    <>
+      <dt>{name}</dt>
+      <dd>
+        {STATUS[condition.status]}
+        {condition.message && `: ${condition.message}`}
+      </dd>
+    </>
+  );
+}

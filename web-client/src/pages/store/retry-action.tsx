@@ -1,0 +1,49 @@
+import { Button, Text, Tooltip } from '@mantine/core';
+import { IconRefresh } from '@tabler/icons-react';
+import { useApi } from '@/api/api';
+import type { Operation } from '@/gen/storeplane/v1/operation_pb';
+import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
+import { ConfirmDialog } from '@/ui/confirm-dialog';
+import { RequestProblem } from './request-problem';
+import { retryQuestion } from './retry-question';
+import { useStoreRequest } from './use-store-request';
+
+/** Retries a store. Asks first where that loses data, or where nothing is wrong. */
+export function RetryAction({ store, operations }: { store: Store; operations: Operation[] }) {
+  const { clients } = useApi();
+  const { storeId, uid, etag } = store;
+  const retry = useStoreRequest(storeId, (requestId, signal) =>
+    clients.stores.retryStore({ storeId, uid, etag, requestId }, { signal }),
+  );
+  const question = retryQuestion(store, operations);
+  if (!question) return null;
+  const problem = <RequestProblem title="The retry failed" error={retry.error} />;
+  return (
+    <>
+      <Tooltip label={question.text} multiline w={260}>
+        <Button
+          variant={store.state === StoreState.READY ? 'default' : 'filled'}
+          leftSection={<IconRefresh size={16} aria-hidden />}
+          loading={retry.isPending && !retry.opened}
+          onClick={question.mustConfirm ? retry.open : retry.send}
+        >
+          {question.label}
+        </Button>
+      </Tooltip>
+      {!retry.opened && problem}
+      <ConfirmDialog
+        opened={retry.opened}
+        title={question.title}
+        action={question.action}
+        color={question.losesData ? 'red' : undefined}
+        pending={retry.isPending}
+        onConfirm={retry.send}
+        onClose={retry.close}
+        onAbort={retry.abort}
+      >
+        <Text size="sm">{question.text}</Text>
+        {problem}
+      </ConfirmDialog>
+    </>
+  );
+}

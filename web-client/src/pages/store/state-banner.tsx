@@ -1,0 +1,60 @@
+import { Alert, Text } from '@mantine/core';
+import { IconInfoCircle } from '@tabler/icons-react';
+import type { StoreEvent } from '@/gen/storeplane/v1/event_pb';
+import type { Operation } from '@/gen/storeplane/v1/operation_pb';
+import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
+import { Counting, Moment } from '@/ui/time';
+import { recreation, summaryOf } from './summary';
+
+interface Props {
+  store: Store;
+  operations: Operation[];
+  events: StoreEvent[];
+}
+
+/** Since when the store is in its state, and by whom: `Degraded since 12:59 (8 min)`, `Deleted 13:02 by ada`. */
+export function StateLine({ store, operations, events }: Props) {
+  const { label, time, isLasting, actor, note } = summaryOf(store, operations, events);
+  if (!time) return null;
+  return (
+    <Text size="sm" className="dimmed" data-testid="state-line">
+      {label} <Moment time={time} />
+      {isLasting && (
+        <>
+          {' '}
+          (<Counting since={time} coarse />)
+        </>
+      )}
+      {actor && `${isLasting ? ', requested' : ''} by ${actor}`}
+      {note && `; ${note}`}
+    </Text>
+  );
+}
+
+/** What one must know about the store's data. */
+export function StateNotice({ store, events }: Omit<Props, 'operations'>) {
+  if (store.state === StoreState.DELETED) {
+    return (
+      <Notice title="This store was deleted">
+        Its namespace and all its data are gone. Its operations and events are kept below.
+      </Notice>
+    );
+  }
+  const recreated =
+    store.state === StoreState.READY || store.state === StoreState.DEGRADED ? recreation(events) : undefined;
+  if (!recreated) return null;
+  return (
+    <Notice title="This shop was recreated empty">
+      Its namespace was deleted, and the retry of <Moment time={recreated.time} /> created a new one. Earlier orders,
+      customers and products are lost unless you have a backup.
+    </Notice>
+  );
+}
+
+function Notice({ title, children }: { title: string; children: React.ReactNode }) {
+  return (
+    <Alert color="gray" variant="outline" icon={<IconInfoCircle aria-hidden />} title={title} data-testid="notice">
+      {children}
+    </Alert>
+  );
+}

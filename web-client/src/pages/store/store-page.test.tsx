@@ -1,0 +1,149 @@
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { screen, waitFor, within } from '@testing-library/react';
+import { userEvent } from '@testing-library/user-event';
+import { afterEach, expect, test, vi } from 'vitest';
+import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
+import type { DeleteStoreRequest, RetryStoreRequest } from '@/gen/storeplane/v1/store_service_pb';
+import { session } from '@/session/session';
+import { BEGIN, makeEvent, makeStore } from '../../../test/fixtures';
+import { RENDERED, renderApp } from '../../../test/render-app';
+
+afterEach(() => session.signOut());
+
+const READY = { state: StoreState.READY, readyTime: timestampFromMs(BEGIN), stateTime: timestampFromMs(BEGIN) };
+const open = (store: Store, stores = {}) =>
+  renderApp({ path: '/stores/tea', stores: { getStore: () => store, ...stores } });
+
+test('a deletion needs the typed ID, and one that is stopped sends nothing later', async () => {
+  const requests: DeleteStoreRequest[] = [];
+  open(makeStore(READY), {
+    deleteStore: (request: DeleteStoreRequest) => {
+      requests.push(request);
+      throw new ConnectError('offline', Code.Unavailable);
+    },
+  });
+  await userEvent.click(await screen.findByRole('button', { name: 'Delete' }, RENDERED));
+  const dialog = await screen.findByRole('dialog');
+  const confirm = within(dialog).getByRole('button', { name: 'Delete store' });
+  expect(confirm).toHaveProperty('disabled', true);
+  await userEvent.type(within(dialog).getByLabelText(/Type/), 'tea');
+  await userEvent.click(confirm);
+  await waitFor(() => expect(requests).toHaveLength(1));
+  await userEvent.click(within(dialog).getByRole('button', { name: 'Stop' }));
+  await within(dialog).findByText(/Nothing more is sent/);
+  window.dispatchEvent(new Event('online'));
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  expect(requests).toHaveLength(1);
+});
+
+test('a retry that creates an empty shop asks first and insists on what was seen', async () => {
+  const requests: RetryStoreRequest[] = [];
+  open(makeStore({ ...READY, state: StoreState.DEGRADED, reason: 'NAMESPACE_MISSING', etag: 'e1' }), {
+    retryStore: (request: RetryStoreRequest) => {
+      requests.push(request);
+      return makeStore();
+    },
+  });
+  await userEvent.click(await screen.findByRole('button', { name: 'Retry' }, RENDERED));
+  const dialog = await screen.findByRole('dialog', { name: 'Create a new, empty shop?' });
+  expect(requests).toEqual([]);
+  await userEvent.click(within(dialog).getByRole('button', { name: 'Create an empty shop' }));
+  await waitFor(() => expect(requests[0]).toMatchObject({ storeId: 'tea', uid: 'uid-tea', etag: 'e1' }));
+});
+
+test('cancelling a creation says what is removed before it is sent', async () => {
+  const cancelOperation = vi.fn(() => ({ operationId: 'op-1' }));
+  renderApp({
+    path: '/stores/tea',
+    stores: { getStore: () => makeStore() },
+    operations: { cancelOperation },
+  });
+  await userEvent.click(await screen.findByRole('button', { name: 'Cancel' }, RENDERED));
+  const dialog = await screen.findByRole('dialog', { name: 'Cancel the creation?' });
+  within(dialog).getByText(/also applies to stores that keep their resources/);
+  await userEvent.click(within(dialog).getByRole('button', { name: 'Keep running' }));
+  expect(cancelOperation).not.toHaveBeenCalled();
+  await userEvent.click(screen.getByRole('button', { name: 'Cancel' }));
+  await userEvent.click(await screen.findByRole('button', { name: 'Cancel creation' }));
+  await waitFor(() => expect(cancelOperation).toHaveBeenCalled());
+});
+
+test('resources come from the cluster, and are dated and greyed when it cannot be reached', async () => {
+  let isDown = false;
+  const { watch } = open(makeStore(READY), {
+    getStoreResources: () => {
+      if (isDown) throw new ConnectError('the API server does not respond', Code.FailedPrecondition);
+      const pod = { kind: 'Pod', name: 'store-1', status: 'CrashLoopBackOff', restarts: 4, owner: 'Deployment/store' };
+      return { time: timestampFromMs(BEGIN), resources: [{ kind: 'Deployment', name: 'store', ready: true }, pod] };
+    },
+  });
+  const panel = await screen.findByRole('region', { name: 'Resources' }, RENDERED);
+  await within(panel).findByText(/1 of 2 ready/);
+  await within(panel).findByText(/CrashLoopBackOff, 4 restarts/);
+  isDown = true;
+  watch.emit(makeEvent(2, { type: 'RESOURCE_CHANGED' }));
+  await within(panel).findByText('Not current: The API server does not respond.', undefined, RENDERED);
+  expect(panel.querySelector('.resources')?.getAttribute('data-outdated')).toBe('true');
+});
+
+test('a server without the new calls still shows the page', async () => {
+  open(makeStore(READY));
+  const panel = await screen.findByRole('region', { name: 'Resources' }, RENDERED);
+  await within(panel).findByText("This server version doesn't support it.");
+  await userEvent.click(screen.getByRole('button', { name: 'Show logs' }));
+  const logs = screen.getByRole('region', { name: 'Logs and Kubernetes events' });
+  await within(logs).findByText("This server version doesn't support it.");
+});
+
+test('logs are read on request, by container, with the events of Kubernetes', async () => {
+  const getStoreLogs = vi.fn(() => ({
+    logs: [
+      { pod: 'store-1', container: 'web', lines: ['one', 'two'] },
+      { pod: 'store-1', container: 'web', previous: true, lines: ['fatal'] },
+    ],
+    events: [{ type: 'Warning', reason: 'BackOff', object: 'Pod/store-1', message: 'restarting', count: 3 }],
+  }));
+  open(makeStore(READY), { getStoreLogs });
+  const panel = await screen.findByRole('region', { name: 'Logs and Kubernetes events' }, RENDERED);
+  expect(getStoreLogs).not.toHaveBeenCalled();
+  await userEvent.click(within(panel).getByRole('button', { name: 'Show logs' }));
+  expect((await within(panel).findByLabelText('Log of store-1 / web')).textContent).toBe('one\ntwo');
+  await userEvent.selectOptions(within(panel).getByLabelText('Container'), 'store-1 / web (previous)');
+  within(panel).getByText('fatal');
+  within(panel).getByText('restarting');
+});
+
+test('the credentials move the focus along, and hiding them moves it back', async () => {
+  open(makeStore(READY), { getStoreCredentials: () => ({ username: 'admin', password: 'secret' }) });
+  const show = await screen.findByRole('button', { name: 'Show admin credentials' }, RENDERED);
+  await userEvent.click(show);
+  const hide = await screen.findByRole('button', { name: /^Hide/ });
+  screen.getByText('secret');
+  expect(document.activeElement).toBe(hide);
+  await userEvent.click(hide);
+  expect(screen.queryByText('secret')).toBeNull();
+  expect(document.activeElement).toBe(screen.getByRole('button', { name: 'Show admin credentials' }));
+});
+
+test('events of several days are listed under their days, and a degraded store is named and coloured as such', async () => {
+  const day = 86_400;
+  open(makeStore({ ...READY, lastSequence: BigInt(day + 2) }), {
+    watchStore: async function* () {
+      const degraded = { state: 'DEGRADED', reason: 'CRASH_LOOP' };
+      yield { update: { case: 'event', value: makeEvent(1, { type: 'STEP_STARTED' }) } };
+      const event = makeEvent(day, { sequence: 2n, type: 'STATE_CHANGED', message: 'Degraded', details: degraded });
+      yield { update: { case: 'event', value: event } };
+      yield { update: { case: 'caughtUp', value: {} } };
+    },
+  });
+  const timeline = await screen.findByTestId('timeline', undefined, RENDERED);
+  const days = await within(timeline).findAllByRole('heading', { level: 3 }, RENDERED);
+  expect(days.map((heading) => heading.textContent)).toEqual([
+    expect.stringContaining('2026'),
+    expect.stringContaining('2026'),
+  ]);
+  within(timeline).getByText('State changed: Degraded · Crash loop');
+  const item = timeline.querySelector('[data-type=STATE_CHANGED] .dot');
+  expect(item?.getAttribute('style')).toContain('yellow');
+});

@@ -1,0 +1,31 @@
+import { useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { useRequest } from '@/api/use-request';
+import { rescueFocus } from '@/ui/page-title';
+
+/** A request about one store, with the dialog that asks before it is sent. */
+export function useStoreRequest<T>(storeId: string, call: (requestId: string, signal: AbortSignal) => Promise<T>) {
+  const queryClient = useQueryClient();
+  const [opened, setOpened] = useState(false);
+  const refresh = () => {
+    void queryClient.invalidateQueries({ queryKey: ['store', storeId] });
+    void queryClient.invalidateQueries({ queryKey: ['operations', storeId] });
+  };
+  const request = useRequest({
+    call,
+    onSuccess: () => {
+      setOpened(false);
+      rescueFocus();
+    },
+    onSettled: refresh,
+  });
+  return {
+    ...request,
+    opened,
+    open: () => {
+      request.reset();
+      setOpened(true);
+    },
+    close: () => setOpened(false),
+  };
+}

@@ -1,0 +1,91 @@
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { createRouterTransport, type ServiceImpl } from '@connectrpc/connect';
+import { render } from '@testing-library/react';
+import { createQueryClient } from '@/api/api';
+import { App, Providers } from '@/app';
+import { AuditService } from '@/gen/storeplane/v1/audit_pb';
+import { OperationService } from '@/gen/storeplane/v1/operation_pb';
+import { OverviewSchema, PlatformService } from '@/gen/storeplane/v1/platform_pb';
+import { StoreService, type WatchStoresResponseSchema } from '@/gen/storeplane/v1/store_service_pb';
+import { createAppRouter } from '@/router';
+import { session } from '@/session/session';
+
+type Message = MessageInitShape<typeof WatchStoresResponseSchema>;
+
+/** The server's side of the page's watch: a test emits events through it. */
+export class FakeWatch {
+  #pending: Message[] = [{ update: { case: 'caughtUp', value: {} }, cursor: 'c0' }];
+  #wake = () => {};
+
+  emit(...events: NonNullable<Extract<Message['update'], { case: 'event' }>>['value'][]): void {
+    for (const value of events) this.#pending.push({ update: { case: 'event', value }, cursor: 'c' });
+    this.#wake();
+  }
+
+  async *stream(signal: AbortSignal): AsyncGenerator<Message> {
+    while (!signal.aborted) {
+      yield* this.#pending.splice(0);
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        signal.addEventListener('abort', () => resolve());
+      });
+    }
+  }
+}
+
+interface Setup {
+  path?: string;
+  role?: string;
+  /** The server's version, asked at each call. */
+  version?: () => string;
+  stores?: Partial<ServiceImpl<typeof StoreService>>;
+  operations?: Partial<ServiceImpl<typeof OperationService>>;
+  audit?: Partial<ServiceImpl<typeof AuditService>>;
+  overview?: Pick<MessageInitShape<typeof OverviewSchema>, 'states' | 'activeOperations' | 'activeOperationCount'>;
+}
+
+/** Time that the first render of a page may take on a busy machine. */
+export const RENDERED = { timeout: 5000 };
+
+/** Renders the dashboard with a transport that answers as the test says. */
+export function renderApp(setup: Setup) {
+  const { path = '/', role = 'admin', version = () => '1', stores, operations, audit, overview } = setup;
+  const watch = new FakeWatch();
+  const transport = createRouterTransport((router) => {
+    router.service(PlatformService, {
+      getOverview: () =>
+        create(OverviewSchema, {
+          caller: { name: 'ada', tenant: 'default', role },
+          serverVersion: version(),
+          ...overview,
+        }),
+      listEngines: () => ({
+        engines: [
+          {
+            name: 'woocommerce',
+            appVersion: '11.0.1',
+            plans: [{ name: 'small', cpu: '1', memory: '1Gi', storage: '10Gi' }, { name: 'large' }],
+            defaultPlan: 'small',
+          },
+        ],
+      }),
+    });
+    router.service(OperationService, { listOperations: () => ({}), ...operations });
+    router.service(AuditService, { listAuditEvents: () => ({}), ...audit });
+    router.service(StoreService, {
+      watchStores: (_, { signal }) => watch.stream(signal),
+      watchStore: async function* () {},
+      listStores: () => ({}),
+      ...stores,
+    });
+  });
+  window.history.replaceState(null, '', path);
+  session.signIn('spt_test');
+  const router = createAppRouter();
+  render(
+    <Providers transport={transport} queryClient={createQueryClient()}>
+      <App router={router} />
+    </Providers>,
+  );
+  return { watch, router };
+}
