@@ -4,18 +4,25 @@ import { defineConfig } from 'vitest/config';
 
 const server = `http://${process.env.STOREPLANE_ADDR ?? '127.0.0.1:8080'}`;
 
+/** Libraries that every page needs; they change less often than the pages, so browsers keep them over an update. */
+const LIBRARIES = [
+  { name: 'components', test: /node_modules\/(@mantine|@floating-ui|react-\w|@tabler)/ },
+  { name: 'libraries', test: /node_modules\/(react|react-dom|scheduler|@tanstack|@connectrpc|@bufbuild)\// },
+];
+
 export default defineConfig({
   plugins: [react()],
   resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
-  // The server writes each answer's nonce in its place.
+  // The server replaces this with a nonce for each response.
   html: { cspNonce: '__CSP_NONCE__' },
   server: { proxy: { '^/storeplane\\.v1\\.': { target: server } } },
   build: {
-    // The first browsers that know light-dark(): it must not be taken apart.
+    // The first browsers with light-dark(): it must not be transpiled.
     target: ['chrome123', 'edge123', 'firefox120', 'safari17.5'],
-    // The policy allows no scripts and few images in the page itself.
+    // The Content-Security-Policy allows no inline scripts and few inline images.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: { output: { codeSplitting: { groups: LIBRARIES } } },
   },
   test: {
     environment: 'jsdom',

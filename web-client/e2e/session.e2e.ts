@@ -1,78 +1,73 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Lab } from './lab/lab';
-import { Window } from './lab/window';
+import { TestEnv } from './support/test-env';
+import { Window } from './support/window';
 
-let lab: Lab;
+let env: TestEnv;
 beforeAll(async () => {
-  lab = await Lab.start();
+  env = await TestEnv.start();
 });
-afterAll(() => lab?.stop());
+afterAll(() => env?.stop());
 
-test('a token in the address signs in, and is nowhere but in sessionStorage afterwards', async () => {
-  const window = await lab.open('/stores?show=ready');
+const linkTo = (path: string, token: string) => `${env.server.url}${path}#token=${token}`;
+
+test('a link signs in after a confirmation, further tabs share the session, and signing out ends it in all', async () => {
+  const window = await Window.open(linkTo('/stores?show=ready', env.admin));
+  await window.waitForText(window.page.locator('main'), 'This link signs you in as e2e admin');
+  expect(window.page.url()).toBe(`${env.server.url}/stores?show=ready`);
+  await window.expectAccessible();
+  await window.screenshot('link-sign-in-light');
+  await window.button('Sign in').click();
   await window.page.getByRole('heading', { name: 'Stores', level: 1 }).waitFor();
-  const left = await window.page.evaluate(() => ({
-    address: location.href,
+  const stored = await window.page.evaluate(() => ({
     session: Object.values(sessionStorage),
-    local: Object.values(localStorage).join(),
-    cookies: document.cookie,
+    other: Object.values(localStorage).join() + document.cookie,
   }));
-  expect(left.address).toBe(`${lab.server.url}/stores?show=ready`);
-  expect(left.session).toContain(lab.admin);
-  expect(left.local + left.cookies).not.toContain(lab.admin);
-  await window.page.goBack().catch(() => undefined);
-  expect(window.page.url()).not.toContain(lab.admin);
-  window.isSound();
-  await window.close();
+  expect(stored.session).toContain(env.admin);
+  expect(stored.other).not.toContain(env.admin);
+
+  const tab = await window.openTab(`${env.server.url}/activity`);
+  await tab.page.getByRole('heading', { name: 'Activity', level: 1 }).waitFor();
+  // A link never replaces a session by itself.
+  await tab.page.goto(linkTo('/activity', env.token('viewer')));
+  await tab.waitForText(tab.dialog(), 'This link signs you in as e2e viewer');
+  await tab.waitForText(tab.dialog(), 'You are signed in as e2e admin');
+  await tab.expectAccessible();
+  await tab.button('Keep the current session').click();
+  await tab.dialog().waitFor({ state: 'hidden' });
+  await tab.waitForText(tab.page.locator('nav'), 'admin · ');
+  await tab.button('Sign out').click();
+  for (const each of [window, tab]) {
+    await each.page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    expect(await each.page.evaluate(() => sessionStorage.length)).toBe(0);
+  }
+  window.expectNoErrors();
 });
 
-test('a wrong token is refused with a word, a right one opens the page that was asked for', async () => {
-  const window = await Window.open(`${lab.server.url}/activity`);
+test('an invalid token is explained, by link and by hand, and a valid one opens the requested page', async () => {
+  const window = await Window.open(linkTo('/activity', 'spt_nonsense'));
+  await window.waitForText(window.page.getByRole('alert'), /token in this link is unknown, was revoked or has expired/);
   const field = window.page.getByLabel('Token', { exact: true });
   await field.fill('spt_nonsense');
   await window.button('Sign in').click();
-  await window.sees(window.page.locator('form'), /does not know this token/);
-  await window.isAccessible();
+  await window.waitForText(window.page.locator('form'), /This token is unknown/);
+  await window.expectAccessible();
   await window.screenshot('sign-in-light');
-  await field.fill(` ${lab.admin} `);
+  await field.fill(` ${env.admin} `);
   await window.button('Sign in').click();
   await window.page.getByRole('heading', { name: 'Activity' }).waitFor();
-  expect(window.page.url()).toBe(`${lab.server.url}/activity`);
-  window.isSound();
-  await window.close();
+  expect(window.page.url()).toBe(`${env.server.url}/activity`);
+  window.expectNoErrors();
 });
 
-test('a revoked token leads back, and what was typed is still there', async () => {
-  const window = await lab.open('/create', lab.token('operator', 'leaver'));
+test('a revoked token asks to sign in again and keeps unsaved input', async () => {
+  const window = await env.open('/create', { token: env.token('operator', 'leaver') });
   await window.page.getByLabel('Name', { exact: true }).fill('Tea & Co');
-  lab.revoke('leaver');
-  await window.page.getByLabel("Administrator's e-mail").fill('me@example.com');
+  env.revoke('leaver');
+  await window.page.getByLabel('Admin email').fill('me@example.com');
   await window.page.getByRole('dialog', { name: 'Sign in again' }).waitFor({ timeout: 40_000 });
-  await window.page.getByLabel('Token', { exact: true }).fill(lab.admin);
-  await window.page.getByRole('dialog').getByRole('button', { name: 'Sign in', exact: true }).click();
-  await window.page.getByRole('dialog').waitFor({ state: 'hidden' });
+  await window.page.getByLabel('Token', { exact: true }).fill(env.admin);
+  await window.dialog().getByRole('button', { name: 'Sign in', exact: true }).click();
+  await window.dialog().waitFor({ state: 'hidden' });
   expect(await window.page.getByLabel('Name', { exact: true }).inputValue()).toBe('Tea & Co');
-  expect(await window.page.getByLabel("Administrator's e-mail").inputValue()).toBe('me@example.com');
-  await window.close();
-});
-
-test('a viewer sees everything and is offered nothing that changes it', async () => {
-  await lab.create('kept');
-  const viewer = lab.token('viewer');
-  const window = await lab.open('/stores', viewer);
-  await window.sees(window.page.locator('tbody tr'), 'kept');
-  expect(await window.page.getByRole('checkbox').count()).toBe(0);
-  expect(await window.page.getByRole('link', { name: 'New store' }).count()).toBe(0);
-  await window.page.getByRole('link', { name: 'Shop kept', exact: true }).click();
-  await window.untilState('READY');
-  for (const name of ['Delete', 'Retry', 'Cancel', 'Show the login']) {
-    expect(await window.button(name).count(), name).toBe(0);
-  }
-  await window.page.keyboard.press('n');
-  expect(window.page.url()).toContain('/stores/kept');
-  await window.page.goto(`${lab.server.url}/create`);
-  await window.sees(window.page.locator('main'), 'Your role does not create stores');
-  window.isSound();
-  await window.close();
-  await lab.remove('kept');
+  expect(await window.page.getByLabel('Admin email').inputValue()).toBe('me@example.com');
 });

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** A variable that `dev/web e2e` sets. */
+/** A variable set by `dev/web e2e`. */
 export function env(name: string): string {
   const value = process.env[name];
   if (!value) throw new Error(`${name} is not set: run dev/web e2e`);

@@ -5,14 +5,14 @@ import { ROOT } from './env';
 
 const FILE = join(ROOT, '.storeplane', 'dashboard-figures.json');
 
-/** Adds figures to those that are kept for people. */
+/** Adds figures to the file with all of them. */
 export function record(figures: Record<string, number>) {
   const kept = existsSync(FILE) ? JSON.parse(readFileSync(FILE, 'utf8')) : {};
   writeFileSync(FILE, `${JSON.stringify({ ...kept, ...figures }, null, 2)}\n`);
   console.log(figures);
 }
 
-/** From now on, how long the browser takes from each input to the next frame, in ms (Event Timing; 16 ms and more). */
+/** Records how long the browser takes from each input to the next frame, in ms (Event Timing: 16 ms and more). */
 export async function watchInteractions(page: Page): Promise<() => Promise<number[]>> {
   await page.evaluate(() => {
     const slow: number[] = [];

@@ -9,11 +9,11 @@ import { Window } from './window';
 
 export type Role = 'viewer' | 'operator' | 'admin';
 
-/** What a test runs in: a server, its database, a browser. */
-export class Lab {
+/** A server with its own database and tenant. */
+export class TestEnv {
   readonly database: Database;
   readonly server: Server;
-  /** One of its own: the cluster is shared, and namespaces have the tenant in their names. */
+  /** Unique, since the cluster is shared and namespace names contain the tenant. */
   readonly tenant = `e2e-${randomBytes(4).toString('hex')}`;
   readonly stores: Client<typeof StoreService>;
   readonly admin: string;
@@ -25,9 +25,9 @@ export class Lab {
     this.stores = this.client(this.admin);
   }
 
-  static async start(): Promise<Lab> {
+  static async start(): Promise<TestEnv> {
     const database = await Database.create();
-    return new Lab(database, await Server.create(database.url));
+    return new TestEnv(database, await Server.create(database.url));
   }
 
   async stop(): Promise<void> {
@@ -49,7 +49,7 @@ export class Lab {
       .split('\n')
       .find((each) => each.includes(name));
     const id = /[0-9a-f-]{36}/.exec(line ?? '')?.[0];
-    if (!id) throw new Error(`there is no token ${name}`);
+    if (!id) throw new Error(`no token is named ${name}`);
     this.server.command('token', 'revoke', id);
   }
 
@@ -66,9 +66,9 @@ export class Lab {
     return createClient(StoreService, transport);
   }
 
-  /** A window where this token is signed in, on this page. */
-  open(path = '/', token = this.admin): Promise<Window> {
-    return Window.open(`${this.server.url}${path}#token=${token}`);
+  /** A window that is signed in. */
+  open(path = '/', options: { token?: string; width?: number } = {}): Promise<Window> {
+    return Window.open(`${this.server.url}${path}`, { token: this.admin, ...options });
   }
 
   create(storeId: string, plan = ''): Promise<Store> {
@@ -76,8 +76,8 @@ export class Lab {
     return this.stores.createStore({ storeId, store });
   }
 
-  /** Waits until a store has a state. */
-  async until(storeId: string, state: StoreState, withinMs = 90_000): Promise<Store> {
+  /** Waits until a store is in a state. */
+  async waitForState(storeId: string, state: StoreState, withinMs = 90_000): Promise<Store> {
     const deadline = Date.now() + withinMs;
     for (;;) {
       const store = await this.stores.getStore({ storeId });
@@ -89,14 +89,14 @@ export class Lab {
     }
   }
 
-  /** Removes stores from the cluster: it outlives the test. */
+  /** Deletes stores: the cluster outlives the test. */
   async remove(...ids: string[]): Promise<void> {
     for (const storeId of ids) await this.stores.deleteStore({ storeId });
-    for (const storeId of ids) await this.until(storeId, StoreState.DELETED);
+    for (const storeId of ids) await this.waitForState(storeId, StoreState.DELETED);
   }
 }
 
-/** A store id that no other test has. */
-export function fresh(name: string): string {
+/** A store ID that no other test uses. */
+export function uniqueId(name: string): string {
   return `${name}-${randomBytes(4).toString('hex')}`;
 }

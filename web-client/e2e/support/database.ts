@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { env } from './env';
 
-/** A database of its own on the test environment's Postgres. */
+/** A database on the Postgres of the test environment. */
 export class Database {
   readonly url: string;
   readonly #name: string;

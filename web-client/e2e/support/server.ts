@@ -7,13 +7,13 @@ import { env, ROOT, serverBinary } from './env';
 
 const START_MS = 30_000;
 
-/** Plans that the tests have beside the charts' own: what each adds to the values. */
+/** Additional plans of the tests, as Helm values. */
 const PLANS = {
-  // No node takes its pods, until somebody says so.
-  nowhere: 'scheduling: {nodeSelector: {no-such: node}}\n',
+  // No node can schedule its pods.
+  unschedulable: 'scheduling: {nodeSelector: {no-such: node}}\n',
 };
 
-/** The real server, as a process of its own. */
+/** The real server, in a process of its own. */
 export class Server {
   readonly url: string;
   readonly #dir = mkdtempSync(join(tmpdir(), 'storeplane-web-'));
@@ -34,7 +34,7 @@ export class Server {
       STOREPLANE_CHARTS_DIR: charts,
       STOREPLANE_LISTEN: `127.0.0.1:${port}`,
       STOREPLANE_DOMAIN: 'shops.test',
-      // A killed server's operations are taken up sooner.
+      // The operations of a killed server are claimed again soon.
       STOREPLANE_LEASE_SECONDS: '3',
       HOME: this.#dir,
       TMPDIR: this.#dir,
@@ -44,14 +44,14 @@ export class Server {
 
   static async create(databaseUrl: string): Promise<Server> {
     const server = new Server(await freePort(), databaseUrl);
-    // It does not outlive the tests, however they end.
+    // The server ends with the tests, however they end.
     process.once('exit', () => server.#child?.kill('SIGKILL'));
     server.command('migrate');
     await server.start();
     return server;
   }
 
-  /** Runs one of the server's other commands, and gives what it printed. */
+  /** Runs another command of the server, and returns its output. */
   command(...args: string[]): string {
     return execFileSync(serverBinary(), args, { env: this.#env, encoding: 'utf8' }).trim();
   }
@@ -64,12 +64,12 @@ export class Server {
       const ready = await fetch(`${this.url}/readyz`).catch(() => undefined);
       if (ready?.ok) return;
       if (this.#child.exitCode !== null || Date.now() > deadline)
-        throw new Error(`the server does not start:\n${this.log()}`);
+        throw new Error(`the server did not start:\n${this.log()}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
 
-  /** Ends it as the kernel would: no goodbye. */
+  /** Ends it with SIGKILL. */
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
