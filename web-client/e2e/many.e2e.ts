@@ -55,7 +55,6 @@ test('a thousand stores are searched, filtered, sorted and paged through', async
   await page.getByLabel('Stores per page').selectOption('250');
   await page.locator('tr[data-store=shop-0751]').waitFor();
   expect(await rows.count()).toBe(250);
-  await window.expectAccessible();
   window.expectNoErrors();
 });
 
@@ -87,6 +86,7 @@ test('a selection survives a search, covers all that match, and is deleted with 
   const { page } = window;
   await window.waitForText(page.getByTestId('total'), '20 stores');
   await page.getByRole('checkbox', { name: 'Select shop-0001' }).check();
+  await window.expectAccessible();
   await page.getByLabel('Search stores').fill('number 99');
   await window.waitForText(page.locator('main'), 'No stores match');
   await window.waitForText(page.locator('.selection'), '1 selected, 1 not in this view');
@@ -97,7 +97,6 @@ test('a selection survives a search, covers all that match, and is deleted with 
   await page.getByRole('checkbox', { name: 'Select all on this page' }).check();
   await window.button('Select all 1000 matching').click();
   await window.waitForText(page.locator('.selection'), '1,000 selected, 950 not in this view');
-  await window.expectAccessible();
   await window.screenshot('stores-selected-light');
   await window.button('Clear').click();
 

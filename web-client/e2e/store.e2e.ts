@@ -81,7 +81,7 @@ test('a store is created, watched by two windows until it is ready, shows its cr
   expect(await window.page.evaluate(() => Reflect.get(globalThis, 'mark'))).toBe('same page');
   expect(await window.button('Delete').count()).toBe(0);
   // The focused button is gone: the focus is not lost.
-  expect(await window.page.evaluate(() => document.activeElement?.tagName)).toBe('H1');
+  await window.page.waitForFunction(() => document.activeElement?.tagName === 'H1');
   await viewer.page.keyboard.press('n');
   expect(viewer.page.url()).toContain(`/stores/${id}`);
   await viewer.page.goto(`${env.server.url}/create`);

@@ -18,9 +18,9 @@ export function problem(error: unknown): Problem {
 }
 
 function message(failure: ConnectError, reason: string): string {
+  if (failure.code === Code.Unimplemented) return "This server version doesn't support it.";
   if (reason) return sentence(failure.rawMessage);
   if (failure.code === Code.DeadlineExceeded) return 'The server did not respond in time.';
-  if (failure.code === Code.Unimplemented) return "This server version doesn't support it.";
   if (isUnreachable(failure)) return "The server can't be reached.";
   return sentence(failure.rawMessage || 'Something went wrong.');
 }

@@ -1,5 +1,5 @@
 import { Title } from '@mantine/core';
-import { type ReactNode, useEffect, useRef } from 'react';
+import { type FocusEvent, type ReactNode, useEffect, useRef } from 'react';
 
 /** True from a navigation to another page until that page's title is there. */
 let isFocusPending = false;
@@ -12,6 +12,22 @@ export function requestTitleFocus(): void {
 /** Moves the focus to the page's title: for when the focused control disappears. */
 export function focusTitle(): void {
   document.querySelector<HTMLElement>('main h1')?.focus({ preventScroll: true });
+}
+
+/** For a group of controls that come and go: when the focused one disappears, the title gets the focus. */
+export function useFocusRescue() {
+  const hadFocus = useRef(false);
+  useEffect(() => {
+    if (hadFocus.current && document.activeElement === document.body) focusTitle();
+  });
+  return {
+    onFocus: () => {
+      hadFocus.current = true;
+    },
+    onBlur: ({ relatedTarget }: FocusEvent) => {
+      if (relatedTarget) hadFocus.current = false;
+    },
+  };
 }
 
 /** Moves the focus to the page's title if it was lost because the focused control is gone or disabled. */

@@ -40,7 +40,7 @@ function points(periods: OverviewPeriod[]): Point[] {
 function RatesChart({ periods, hours }: ChartsProps) {
   const data = points(periods);
   return (
-    <Panel title="Stores created and failed operations" aside={<Legend />}>
+    <Panel title="Creations and failures" aside={<Legend />}>
       <figure className="chart" aria-label="Stores created and failed operations over time">
         <ResponsiveContainer width="100%" height={HEIGHT}>
           <BarChart data={data} margin={MARGIN} barGap={1} accessibilityLayer={false}>
@@ -136,7 +136,7 @@ function ChartTooltip({ active, payload }: ChartTooltipProps) {
 
 function Legend() {
   return (
-    <Text size="sm" className="dimmed legend" component="div">
+    <Text size="xs" className="dimmed legend" component="div">
       <span style={{ background: 'var(--chart-created)' }} /> Stores created
       <span style={{ background: 'var(--chart-failed)' }} /> Failed operations
     </Text>

@@ -1,7 +1,8 @@
-import { Button, Group, Stack } from '@mantine/core';
+import { Button, Group } from '@mantine/core';
 import { IconExternalLink } from '@tabler/icons-react';
 import type { Operation } from '@/gen/storeplane/v1/operation_pb';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
+import { useFocusRescue } from '@/ui/page-title';
 import { CancelAction } from './cancel-action';
 import { DeleteAction } from './delete-action';
 import { RetryAction } from './retry-action';
@@ -17,28 +18,26 @@ export function Actions({ store, operations, canEdit }: Props) {
   const { state, shopUrl } = store;
   const isOnline = state === StoreState.READY || state === StoreState.DEGRADED;
   return (
-    <Stack gap="xs" align="flex-end">
-      <Group gap="xs">
-        {isOnline && (
-          <Button
-            component="a"
-            href={shopUrl}
-            target="_blank"
-            rel="noreferrer"
-            variant="default"
-            rightSection={<IconExternalLink size={16} aria-hidden />}
-          >
-            Open shop
-          </Button>
-        )}
-        {canEdit && (
-          <>
-            <RetryAction store={store} operations={operations} />
-            <CancelAction store={store} />
-            <DeleteAction store={store} />
-          </>
-        )}
-      </Group>
-    </Stack>
+    <Group gap="xs" {...useFocusRescue()}>
+      {isOnline && (
+        <Button
+          component="a"
+          href={shopUrl}
+          target="_blank"
+          rel="noreferrer"
+          variant="default"
+          rightSection={<IconExternalLink size={16} aria-hidden />}
+        >
+          Open shop
+        </Button>
+      )}
+      {canEdit && (
+        <>
+          <RetryAction store={store} operations={operations} />
+          <CancelAction store={store} />
+          <DeleteAction store={store} />
+        </>
+      )}
+    </Group>
   );
 }

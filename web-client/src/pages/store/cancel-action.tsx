@@ -13,18 +13,20 @@ export function CancelAction({ store }: { store: Store }) {
   const cancel = useStoreRequest(storeId, (requestId, signal) =>
     clients.operations.cancelOperation({ operationId: operation, storeUid: uid, requestId }, { signal }),
   );
-  if (state !== StoreState.PROVISIONING && state !== StoreState.UPDATING) return null;
+  const isRunning = state === StoreState.PROVISIONING || state === StoreState.UPDATING;
   const isRequested = cancel.data?.operationId === operation;
   return (
     <>
-      <Button
-        variant="default"
-        leftSection={<IconPlayerStop size={16} aria-hidden />}
-        disabled={isRequested}
-        onClick={cancel.open}
-      >
-        {isRequested ? 'Cancelling…' : 'Cancel'}
-      </Button>
+      {isRunning && (
+        <Button
+          variant="default"
+          leftSection={<IconPlayerStop size={16} aria-hidden />}
+          disabled={isRequested}
+          onClick={cancel.open}
+        >
+          {isRequested ? 'Cancelling…' : 'Cancel'}
+        </Button>
+      )}
       <ConfirmDialog
         opened={cancel.opened}
         title={readyTime ? 'Cancel this operation?' : 'Cancel the creation?'}

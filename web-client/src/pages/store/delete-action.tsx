@@ -26,16 +26,18 @@ export function DeleteAction({ store }: { store: Store }) {
     if (opened && isAnswered) close();
   }, [opened, isAnswered, close]);
   // A routine deletion needs nobody; one that waits for something can be forced.
-  if (state === StoreState.DELETED || (isDeleting && !store.reason && !opened)) return null;
+  const isOffered = state !== StoreState.DELETED && (!isDeleting || store.reason !== '');
   const open = () => {
     setForce(isDeleting);
     deletion.open();
   };
   return (
     <>
-      <Button color="red" variant="outline" leftSection={<IconTrash size={16} aria-hidden />} onClick={open}>
-        {isDeleting ? 'Force delete' : 'Delete'}
-      </Button>
+      {isOffered && (
+        <Button color="red" variant="outline" leftSection={<IconTrash size={16} aria-hidden />} onClick={open}>
+          {isDeleting ? 'Force delete' : 'Delete'}
+        </Button>
+      )}
       <ConfirmDialog
         opened={opened}
         title={`Delete ${store.displayName}?`}

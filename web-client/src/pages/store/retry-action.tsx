@@ -1,5 +1,6 @@
 import { Button, Text, Tooltip } from '@mantine/core';
 import { IconRefresh } from '@tabler/icons-react';
+import { useRef } from 'react';
 import { useApi } from '@/api/api';
 import type { Operation } from '@/gen/storeplane/v1/operation_pb';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
@@ -15,21 +16,27 @@ export function RetryAction({ store, operations }: { store: Store; operations: O
   const retry = useStoreRequest(storeId, (requestId, signal) =>
     clients.stores.retryStore({ storeId, uid, etag, requestId }, { signal }),
   );
-  const question = retryQuestion(store, operations);
+  const current = retryQuestion(store, operations);
+  // The dialog fades out after the store has left the state in which it was asked.
+  const last = useRef(current);
+  if (current) last.current = current;
+  const question = last.current;
   if (!question) return null;
   const problem = <RequestProblem title="The retry failed" error={retry.error} />;
   return (
     <>
-      <Tooltip label={question.text} multiline w={260}>
-        <Button
-          variant={store.state === StoreState.READY ? 'default' : 'filled'}
-          leftSection={<IconRefresh size={16} aria-hidden />}
-          loading={retry.isPending && !retry.opened}
-          onClick={question.mustConfirm ? retry.open : retry.send}
-        >
-          {question.label}
-        </Button>
-      </Tooltip>
+      {current && (
+        <Tooltip label={question.text} multiline w={260}>
+          <Button
+            variant={store.state === StoreState.READY ? 'default' : 'filled'}
+            leftSection={<IconRefresh size={16} aria-hidden />}
+            loading={retry.isPending && !retry.opened}
+            onClick={question.mustConfirm ? retry.open : retry.send}
+          >
+            {question.label}
+          </Button>
+        </Tooltip>
+      )}
       {!retry.opened && problem}
       <ConfirmDialog
         opened={retry.opened}

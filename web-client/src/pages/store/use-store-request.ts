@@ -1,7 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useRequest } from '@/api/use-request';
-import { rescueFocus } from '@/ui/page-title';
 
 /** A request about one store, with the dialog that asks before it is sent. */
 export function useStoreRequest<T>(storeId: string, call: (requestId: string, signal: AbortSignal) => Promise<T>) {
@@ -13,10 +12,7 @@ export function useStoreRequest<T>(storeId: string, call: (requestId: string, si
   };
   const request = useRequest({
     call,
-    onSuccess: () => {
-      setOpened(false);
-      rescueFocus();
-    },
+    onSuccess: () => setOpened(false),
     onSettled: refresh,
   });
   return {
