@@ -1,4 +1,4 @@
-"""Runs every check of charts/woocommerce; see `run`. To add one: a function that raises AssertionError, and a line in main."""
+"""Runs all checks of charts/woocommerce and of the images' scripts; see `run`. A check is a function that raises AssertionError, and a line in main."""
 
 import json
 import os
@@ -11,6 +11,7 @@ import kubernetes_validate
 import yaml
 
 import cluster
+import images
 import policy
 import readme
 from harness import CHART, COMBINATIONS, ENVIRONMENTS, HELMS, HERE, RELEASE, NAMESPACE, STORE, TOOLS, Tally, call, files, objects, render
@@ -25,7 +26,7 @@ def lint(helm, environment, plan):
 
 
 def refused(helm, case):
-    """A bad values file is refused, in the words that the case expects."""
+    """A wrong values file is refused, with the message that the case expects."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
         json.dump(case["values"], f)
         f.flush()
@@ -46,7 +47,7 @@ def snapshot(environment, update):
         import difflib
 
         lines = difflib.unified_diff(was.splitlines(), now.splitlines(), "snapshot", "now", lineterm="", n=2)
-        raise AssertionError("\n".join(list(lines)[:60]) + "\n`dev/chart-test/run --update` if that is meant")
+        raise AssertionError("\n".join(list(lines)[:60]) + "\n`dev/chart-test/run --update` if this is intended")
 
 
 def same_in_both(environment):
@@ -66,7 +67,7 @@ def valid(version, environment, plan):
 def score():
     with tempfile.TemporaryDirectory() as d:
         path = Path(d) / "prod.yaml"
-        # what only `helm test` makes is no part of what runs
+        # without the pod of `helm test`
         kept = [o for o in objects(*files("prod", "small")) if "helm.sh/hook" not in o["metadata"].get("annotations", {})]
         for o in kept:
             o["metadata"]["namespace"] = NAMESPACE
@@ -74,6 +75,19 @@ def score():
         _, out = call(TOOLS / "kube-score", "score", "--output-format", "ci", path)
     critical = [line for line in out.splitlines() if line.startswith("[CRITICAL]")]
     assert "[OK]" in out and not critical, "\n".join(critical) or out
+
+
+def minimum_kubernetes(helm):
+    """The oldest version that the chart accepts is the oldest that it is checked with, vendors' suffixes included."""
+    def template(version):
+        return call(HELMS[helm], "template", RELEASE, CHART, *files("local", "small"), "--kube-version", version)
+
+    oldest = int(KUBERNETES[0].split(".")[1])
+    for version in (f"1.{oldest}.0", f"1.{oldest}.4-gke.100", "1.36.4+k3s1"):
+        code, out = template(version)
+        assert code == 0, f"{version}: {out}"
+    code, out = template(f"1.{oldest - 1}.9")
+    assert code != 0 and "kubeVersion" in out, out
 
 
 def units():
@@ -91,6 +105,7 @@ def main():
             tally.check(f"lint: helm {helm}, {e}, {p}", lint, helm, e, p)
         for case in cases:
             tally.check(f"refused: helm {helm}, {case['name']}", refused, helm, case)
+        tally.check(f"kubeVersion: helm {helm}", minimum_kubernetes, helm)
     for e in ENVIRONMENTS:
         tally.check(f"snapshot: {e}", snapshot, e, update)
         tally.check(f"helm 3 and 4 render the same: {e}", same_in_both, e)
@@ -105,8 +120,12 @@ def main():
     tally.check("kube-score: values-prod has nothing critical", score)
     tally.check("unit: helm-unittest", units)
     tally.check("README: up to date with values.yaml", readme.check, update)
+    for name, test in images.CHECKS.items():
+        tally.check(f"images: {name}", test)
     if os.environ.get("KUBECONFIG"):
         for helm in HELMS:
+            tally.check(f"cluster: helm {helm}, claims grown by hand keep their size and class", cluster.grown, helm)
+            tally.check(f"cluster: helm {helm}, an upgrade follows edited Secrets", cluster.edited_secret, helm)
             tally.check(f"cluster: helm {helm}, dry run, install, upgrade, rollback, uninstall", cluster.life, helm)
             tally.check(f"cluster: helm {helm}, ten installs at once lose nothing to the quota", cluster.crowd, helm)
     else:

@@ -1,6 +1,8 @@
-"""The chart's life on a cluster. Simulated nodes are enough: admission, quota and Pod Security are the API server's."""
+"""The chart on a cluster. Simulated nodes are enough: admission, quota and Pod Security are in the API server."""
 
+import base64
 import concurrent.futures
+import json
 import re
 import secrets
 import subprocess
@@ -22,7 +24,7 @@ def kubectl(*argv, text=None):
 
 
 def namespace(name):
-    """What the control plane makes before helm runs."""
+    """What the control plane creates before it runs helm."""
     kubectl("create", "namespace", name)
     kubectl("label", "namespace", name, *[f"{k}={v}" for k, v in LABELS.items()])
     for secret, keys in KEYS.items():
@@ -43,7 +45,7 @@ def helm_run(helm, *argv):
 
 
 def life(helm):
-    """Dry run, install, twice the same, upgrade to a larger plan, roll back, uninstall: the claims stay."""
+    """Dry run, install, upgrade without and with changes, rollback, uninstall: the claims are kept."""
     name = f"chart-test-{secrets.token_hex(3)}"
     small, large = files("local", "small"), files("local", "standard")
     try:
@@ -69,7 +71,7 @@ def ready(name):
 
 
 def crowd(helm):
-    """Quota and claims come in one install: none may lose the race, and every store gets its pods."""
+    """Quota and claims are created in one install: no object loses the race, and all pods start."""
     names = [f"chart-test-{secrets.token_hex(3)}-{i}" for i in range(10)]
     try:
         for name in names:
@@ -80,3 +82,56 @@ def crowd(helm):
             ready(name)
     finally:
         gone(*names)
+
+
+def grown(helm):
+    """An upgrade neither shrinks a claim nor changes the class of a bound one, although the values say so; larger values still apply."""
+    name = f"chart-test-{secrets.token_hex(3)}"
+    # as the control plane runs helm 4, whose server-side apply would not take over what people changed
+    where = ("store-demo", CHART, "--namespace", name, *files("local", "small"), *(["--server-side=false"] if helm == "4" else []))
+
+    def claim():
+        return json.loads(kubectl("-n", name, "get", "pvc", "store-uploads", "-o", "json"))["spec"]
+
+    try:
+        namespace(name)
+        helm_run(helm, "install", *where)
+        ready(name)
+        storage_class = claim()["storageClassName"]
+        kubectl("-n", name, "patch", "pvc", "store-uploads", "-p", json.dumps({"spec": {"resources": {"requests": {"storage": "3000Mi"}}}}))
+        for _ in range(2):  # the second release also has the larger size as its predecessor
+            helm_run(helm, "upgrade", *where, "--set", "uploads.storageClass=another")
+            assert claim()["resources"]["requests"]["storage"] == "3000Mi" and claim()["storageClassName"] == storage_class, claim()
+        helm_run(helm, "upgrade", *where, "--set", "uploads.storageClass=another,uploads.size=4Gi")
+        assert claim()["resources"]["requests"]["storage"] == "4Gi", claim()
+    finally:
+        gone(name)
+
+
+def edited_secret(helm):
+    """After a Secret was edited in place, an upgrade replaces the pods that read it, and only those."""
+    name = f"chart-test-{secrets.token_hex(3)}"
+    where = ("store-demo", CHART, "--namespace", name, *files("local", "small"))
+
+    def generations():
+        found = (json.loads(kubectl("-n", name, "get", w, "-o", "json"))["metadata"]["generation"] for w in ("statefulset/store-db", "deployment/store"))
+        return tuple(found)
+
+    def edit(secret):
+        value = base64.b64encode(secrets.token_hex(16).encode()).decode()
+        kubectl("-n", name, "patch", "secret", secret, "-p", json.dumps({"data": {"password": value}}))
+
+    try:
+        namespace(name)
+        helm_run(helm, "install", *where)
+        helm_run(helm, "upgrade", *where)
+        database, web = generations()
+        assert (database, web) == (1, 1), "an upgrade without changes restarted pods"
+        edit("store-admin")
+        helm_run(helm, "upgrade", *where)
+        assert generations() == (1, 2), generations()
+        edit("store-db")
+        helm_run(helm, "upgrade", *where)
+        assert generations() == (2, 3), generations()
+    finally:
+        gone(name)

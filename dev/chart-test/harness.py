@@ -1,4 +1,4 @@
-"""What every check uses: the chart's place, helm, rendered objects, and the tally."""
+"""Shared by all checks: paths, helm, rendered objects, and the tally."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ RELEASE = NAMESPACE = "store-demo"
 
 
 def helms():
-    """The helm binaries by major version; missing ones end the run, naming the variable."""
+    """The helm binaries by major version. A missing one ends the run with the name of its variable."""
     found = {}
     for major in ("3", "4"):
         variable = f"STOREPLANE_TEST_HELM{major}"
@@ -33,7 +33,7 @@ HELMS = helms()
 
 
 def call(*argv, text=None):
-    """Exit code and output (both streams) of a command."""
+    """Exit code and output (stdout and stderr) of a command."""
     done = subprocess.run([str(a) for a in argv], input=text, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
@@ -45,7 +45,7 @@ def files(environment, plan):
 
 
 def render(*args, helm="3"):
-    """The chart's objects, rendered; raises with helm's words."""
+    """The rendered chart; AssertionError with helm's output."""
     code, out = call(HELMS[helm], "template", RELEASE, CHART, "--namespace", NAMESPACE, *args)
     if code:
         raise AssertionError(out)
@@ -57,7 +57,7 @@ def objects(*args, helm="3"):
 
 
 def pod_specs(manifests):
-    """Every pod template: `Kind/name` and its spec."""
+    """All pod specs, each with its `Kind/name`."""
     for o in manifests:
         spec = o.get("spec", {})
         where = {"Pod": spec, "CronJob": spec.get("jobTemplate", {}).get("spec", {}).get("template", {}).get("spec")}
@@ -71,7 +71,7 @@ def containers(pod):
 
 
 class Tally:
-    """Runs checks by name, and counts."""
+    """Runs checks by name and counts the results."""
 
     def __init__(self, only):
         self.only, self.passed, self.failed = only, 0, []

@@ -1,4 +1,4 @@
-"""Rules that hold for every object the chart makes, whichever values files it is given."""
+"""Rules for all objects of the chart, with any combination of values files."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import tempfile
 
 import yaml
 
-from harness import CHART, STORE, containers, files, objects, pod_specs
+from harness import CHART, ENVIRONMENTS, PLANS, STORE, containers, files, objects, pod_specs
 
 UNITS = {"": 1, "m": 0.001, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 HOSTILE = "Zoë \"q\" '{{ .Values.store }}' $(STORE_DB_PASSWORD) `id`; rm -rf / & <b>\nnext: [x] # %s \\n 店"
@@ -18,7 +18,7 @@ def number(quantity):
 
 
 def restricted(args):
-    """Pod Security `restricted`, and beyond: fixed high ids, read-only root, no token, limits on everything."""
+    """Pod Security `restricted` and more: fixed high ids, read-only root, no token, resources everywhere, a termination message."""
     wrong, seen = [], 0
     for where, pod in pod_specs(objects(*args)):
         own = pod.get("securityContext", {})
@@ -38,6 +38,7 @@ def restricted(args):
                 f"{c['name']}: no capabilities": s.get("capabilities") == {"drop": ["ALL"]},
                 f"{c['name']}: read-only root": s.get("readOnlyRootFilesystem") is True,
                 f"{c['name']}: non-root": s.get("runAsNonRoot") is True,
+                f"{c['name']}: termination message": c.get("terminationMessagePolicy") == "FallbackToLogsOnError",
                 f"{c['name']}: no host port": not any("hostPort" in p for p in c.get("ports", [])),
                 f"{c['name']}: requests and limits": all(
                     c["resources"].get(k, {}).get(r) for k in ("requests", "limits") for r in ("cpu", "memory")
@@ -45,12 +46,12 @@ def restricted(args):
                 f"{c['name']}: pinned image": bool(re.search(r":(?!latest$)[\w][\w.-]*$|@sha256:[0-9a-f]{64}$", c["image"])),
             }
         wrong += [f"{where}: {name}" for name, kept in rules.items() if not kept]
-    assert seen >= 4, "hardly any container was found"
+    assert seen >= 4, "too few containers were found"
     assert not wrong, "\n".join(wrong)
 
 
 def hold(args):
-    """A rollout of everything at once, with a cron run and a test, fits into the quota."""
+    """A rollout of all workloads, with a cron run and a test, fits into the quota."""
     made = objects(*args)
     hard = next(o for o in made if o["kind"] == "ResourceQuota")["spec"]["hard"]
     need = dict.fromkeys(("requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "requests.storage", "pods", "persistentvolumeclaims"), 0.0)
@@ -63,9 +64,9 @@ def hold(args):
             need["pods"] += count
             for kind in ("requests", "limits"):
                 for r in ("cpu", "memory"):
-                    at_work = sum(number(c["resources"][kind][r]) for c in pod["containers"])
+                    running = sum(number(c["resources"][kind][r]) for c in pod["containers"])
                     first = max((number(c["resources"][kind][r]) for c in pod.get("initContainers", [])), default=0)
-                    need[f"{kind}.{r}"] += count * max(at_work, first)
+                    need[f"{kind}.{r}"] += count * max(running, first)
     short = [f"{k}: needs {need[k]:g}, has {hard[k]}" for k in need if need[k] > number(hard[k])]
     assert not short, "\n".join(short)
 
@@ -77,7 +78,7 @@ def no_hooks(args):
 
 
 def no_delays(args):
-    """No probe waits before its first try, and the liveness probe can't reach the database."""
+    """No probe has an initial delay, the liveness probe does not reach the database, and nothing kills a database that recovers."""
     for where, pod in pod_specs(objects(*args)):
         for c in pod["containers"]:
             probes = {k: v for k, v in c.items() if k.endswith("Probe")}
@@ -85,10 +86,13 @@ def no_delays(args):
             assert "wp-json" not in json.dumps(probes.get("livenessProbe", {})) and "rest_route" not in json.dumps(probes.get("livenessProbe", {})), where
             if probes:
                 assert probes["startupProbe"]["periodSeconds"] == 1, where
+            if c["name"] == "mariadb":
+                assert "livenessProbe" not in probes, where
+                assert probes["startupProbe"]["failureThreshold"] >= 6 * 3600, f"{where}: a crash recovery may take hours"
 
 
 def one_shop(args):
-    """Several pods only on shared uploads."""
+    """More than one pod only with shared uploads."""
     made = {(o["kind"], o["metadata"]["name"]): o for o in objects(*args)}
     mode = made["PersistentVolumeClaim", "store-uploads"]["spec"]["accessModes"]
     shop = made["Deployment", "store"]["spec"]
@@ -96,7 +100,7 @@ def one_shop(args):
 
 
 def verbatim():
-    """Text of people arrives as it was typed, with both helms."""
+    """The display name reaches the shop unchanged, with both helms."""
     values = yaml.safe_load(STORE.read_text())
     for name in (HOSTILE[:80], "店" * 80, "--help", "true", "1e3", "{}", "~", " lead and trail ", "%!s", "\t"):
         values["store"]["displayName"] = name
@@ -110,11 +114,45 @@ def verbatim():
 
 
 def no_secrets():
-    """The chart brings no password and makes no Secret."""
+    """The chart has no password and creates no Secret."""
     for o in objects(*files("prod", "small")):
         assert o["kind"] != "Secret", o["metadata"]["name"]
     text = (CHART / "values.yaml").read_text()
     assert not re.search(r"(?i)^\s*\w*password\w*:", text, re.M), "a password has a value"
+
+
+def pull_secrets():
+    """All pods use the pull Secrets."""
+    pods = list(pod_specs(objects(*files("prod", "small"), "--set", "imagePullSecrets={registry,mirror.example.com}")))
+    assert len(pods) >= 4, "too few pods were found"
+    for where, pod in pods:
+        assert pod.get("imagePullSecrets") == [{"name": "registry"}, {"name": "mirror.example.com"}], where
+
+
+def plan(environment, name):
+    """The values' block `plan`, with later files before earlier ones."""
+    paths = [CHART / "values.yaml", CHART / f"values-{environment}.yaml", CHART / "plans" / f"{name}.yaml"]
+    found = {}
+    for path in paths:
+        found |= yaml.safe_load(path.read_text()).get("plan", {})
+    return found
+
+
+def plan_sizes():
+    """What a plan says about its size is what the chart renders, and plans are in order of size."""
+    for environment in ENVIRONMENTS:
+        sizes = []
+        for name in PLANS:
+            said = plan(environment, name)
+            made = objects(*files(environment, name))
+            limits = [c["resources"]["limits"] for where, pod in pod_specs(made) if where in ("Deployment/store", "StatefulSet/store-db") for c in pod["containers"]]
+            claims = [o["spec"]["resources"]["requests"]["storage"] for o in made if o["kind"] == "PersistentVolumeClaim"]
+            for key, parts in {"cpu": [x["cpu"] for x in limits], "memory": [x["memory"] for x in limits], "storage": claims}.items():
+                assert len(parts) == 2 and number(said[key]) == sum(map(number, parts)), f"{environment}, {name}: plan.{key} is {said[key]}, rendered {parts}"
+            assert said["description"], name
+            sizes.append([number(said[key]) for key in ("order", "cpu", "memory", "storage")])
+        for smaller, larger in zip(sizes, sizes[1:]):
+            assert all(a < b for a, b in zip(smaller, larger)), f"{environment}: {smaller} before {larger}"
 
 
 CHECKS = {
@@ -124,4 +162,4 @@ CHECKS = {
     "probes": no_delays,
     "one pod unless uploads are shared": one_shop,
 }
-ONCE = {"display name arrives as typed": verbatim, "no passwords": no_secrets}
+ONCE = {"display name arrives as typed": verbatim, "no passwords": no_secrets, "plans say their sizes": plan_sizes, "pull Secrets": pull_secrets}

@@ -105,15 +105,18 @@ cluster_up() {
   printf '%s\n' "$file" >"$state/kubeconfig-path"
 }
 
-# The shop images are not published: build them and import them into k3s.
+# The shop images are not published: build them, import them into k3s, and pin them there: when its disk fills, the kubelet removes
+# unused images that are not pinned, and it could not pull these again.
 images_into_k3s() {
   local name image
   for name in store store-db; do
     [ -f "images/$name/Dockerfile" ] || continue
     image=docker.io/storeplane/$name:$(image_tag "$name")
     docker image inspect "$image" >/dev/null 2>&1 || docker build --tag "$image" "images/$name"
-    compose exec -T k3s ctr -n k8s.io images ls -q | grep -qxF "$image" && continue
-    docker save "$image" | compose exec -T k3s ctr -n k8s.io images import -
+    if ! compose exec -T k3s ctr -n k8s.io images ls -q | grep -qxF "$image"; then
+      docker save "$image" | compose exec -T k3s ctr -n k8s.io images import -
+    fi
+    compose exec -T k3s ctr -n k8s.io images label "$image" io.cri-containerd.pinned=pinned
   done
 }
 image_tag() { # NAME: the tag in the chart's values

@@ -1,11 +1,12 @@
 #!/bin/bash
-# Starts MariaDB; at the first start with a data directory, a database and a user. Takes the official image's
+# Starts MariaDB. The first start creates the data directory, the database and its user. Takes the official image's
 # variables: MARIADB_{DATABASE,USER,PASSWORD,ROOT_PASSWORD,AUTO_UPGRADE}, the first four also as ..._FILE.
-# Users and passwords are set at every start, before the first connection: a changed Secret needs only a restart.
+# Every start sets users and passwords before the first connection, so a changed Secret needs only a restart.
 set -euo pipefail
+trap 'exit 143' TERM INT # process 1 ignores signals that it does not handle; mariadbd handles its own
 
 say() { echo "store-db: $*" >&2; }
-from_file() { # NAME: $NAME, or what is in the file $NAME_FILE
+from_file() { # NAME: sets $NAME from the file $NAME_FILE, if that is set
   local file=$1_FILE
   if [ -n "${!file:-}" ]; then printf -v "$1" %s "$(<"${!file}")"; fi
   if [[ ${!1:-} == *$'\n'* ]]; then say "$1 must be one line"; exit 1; fi
@@ -22,9 +23,9 @@ name() { printf '`%s`' "${1//\`/\`\`}"; } # an SQL name
 data=/var/lib/mysql
 for arg in "$@"; do case $arg in --datadir=*) data=${arg#*=} ;; esac; done
 
-# The system database comes last: without it the next start begins anew.
+# The system database is moved last: without it the next start does all this again.
 if [ ! -d "$data/mysql" ]; then
-  say "making the data directory $data"
+  say "creating the data directory $data"
   mkdir -p "$data"
   rm -rf "$data/.first-start"
   mkdir "$data/.first-start"
@@ -40,10 +41,16 @@ if [ ! -d "$data/mysql" ]; then
   rm -rf "$data/.first-start"
 fi
 
+# After a power loss the transaction coordinator's log may be empty or all zeros. It then holds no transaction, but MariaDB refuses to start.
+log=$data/tc.log
+if [ -f "$log" ] && [ -z "$(tr -d '\0' <"$log" | head -c 1)" ]; then
+  say "removing $log: it is empty, probably after a power loss"
+  rm -f "$log"
+fi
+
 for v in MARIADB_DATABASE MARIADB_USER MARIADB_PASSWORD MARIADB_ROOT_PASSWORD; do from_file "$v"; done
-init=/run/mysqld/init.sql
-(
-  umask 077
+statements() { # SQL that MariaDB runs before it accepts connections
+  local root user pattern
   root=${MARIADB_ROOT_PASSWORD:-$(od -An -tx1 -N24 /dev/urandom | tr -d ' \n')}
   echo "DELETE FROM mysql.global_priv WHERE User IN ('', 'root') AND Host <> 'localhost';"
   echo "FLUSH PRIVILEGES;"
@@ -60,9 +67,9 @@ init=/run/mysqld/init.sql
       echo "GRANT ALL ON $(name "${pattern//%/\\%}").* TO $user;"
     fi
   fi
-) >"$init"
+}
 
-# System tables of another version are brought up to date once, beside the running server.
+# System tables of another version are upgraded once, while the server runs.
 if [ -n "${MARIADB_AUTO_UPGRADE:-}" ] && ! cmp -s /usr/share/storeplane/version "$data/.storeplane-version"; then
   (
     export MYSQL_PWD=${MARIADB_ROOT_PASSWORD:-}
@@ -70,5 +77,8 @@ if [ -n "${MARIADB_AUTO_UPGRADE:-}" ] && ! cmp -s /usr/share/storeplane/version 
     if mariadb-upgrade --user=root --silent; then cp /usr/share/storeplane/version "$data/.storeplane-version"; fi
   ) &
 fi
+# The statements hold passwords. They go through a pipe, so that no file has them and nothing of them is left once they are read.
+sql=$(statements)
 unset MARIADB_PASSWORD MARIADB_ROOT_PASSWORD
-exec "$@" --init-file="$init"
+exec 3<<<"$sql"
+exec "$@" --init-file=/dev/fd/3

@@ -1,5 +1,5 @@
 <?php
-/** verify.php CHECKSUMS.json DIR: every file of the plugin is there and is the published one, and no other is. */
+/** verify.php CHECKSUMS.json DIR: the plugin has exactly the published files. */
 [, $list, $dir] = $argv;
 $files = json_decode(file_get_contents($list), true, flags: JSON_THROW_ON_ERROR)['files'];
 $wrong = [];

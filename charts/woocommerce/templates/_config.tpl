@@ -1,4 +1,4 @@
-{{/* What the image is told, besides Secrets. Text of people goes through toJson, so that it arrives as it was typed. */}}
+{{/* Environment variables of the image, Secrets excepted. toJson keeps text that people typed unchanged. */}}
 {{- define "store.config" -}}
 STORE_ID: {{ .Values.store.id | toJson }}
 STORE_UID: {{ .Values.store.uid | toJson }}
@@ -7,6 +7,14 @@ STORE_ADMIN_EMAIL: {{ .Values.store.adminEmail | toJson }}
 STORE_URL: {{ include "store.url" . | toJson }}
 STORE_DB_HOST: {{ include "store.databaseHost" . | toJson }}
 STORE_DB_PORT: {{ include "store.databasePort" . | quote }}
+{{- with .Values.database.external }}
+{{- if .enabled }}
+STORE_DB_TLS: {{ .tls.mode | quote }}
+{{- if include "store.databaseCA" $ }}
+STORE_DB_CA: /etc/storeplane/database-ca/ca.crt
+{{- end }}
+{{- end }}
+{{- end }}
 STORE_PHP_WORKERS: {{ int .Values.web.php.workers | quote }}
 STORE_PHP_MEMORY: {{ int .Values.web.php.memoryLimit | quote }}
 STORE_BODY_SIZE: {{ int .Values.ingress.bodySize | quote }}

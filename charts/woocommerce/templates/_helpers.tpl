@@ -1,11 +1,11 @@
-{{/* Labels that never change: selectors use them. Argument: a dict of root and component. */}}
+{{/* Labels that never change, for selectors. Argument: a dict of root and component. */}}
 {{- define "store.selector" -}}
 app.kubernetes.io/name: woocommerce
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
-{{/* Labels of a pod: nothing in them may change with the chart's version, or every pod would restart. */}}
+{{/* Labels of a pod. None may change with the chart's version: that would restart every pod. */}}
 {{- define "store.podLabels" -}}
 {{ include "store.selector" . }}
 storeplane.io/store-id: {{ .root.Values.store.id | quote }}
@@ -22,7 +22,7 @@ storeplane.io/store-uid: {{ . | quote }}
 {{- end }}
 {{- end }}
 
-{{/* An image and when to pull it. Argument: a dict of root and image (`store` or `database`). */}}
+{{/* An image and its pull policy. Argument: a dict of root and image (`store` or `database`). */}}
 {{- define "store.image" -}}
 {{- $image := index .root.Values.images .image -}}
 {{- $tag := ternary (printf "@%s" $image.digest) (printf ":%s" $image.tag) (ne $image.digest "") -}}
@@ -47,7 +47,7 @@ imagePullPolicy: {{ .root.Values.images.pullPolicy }}
 {{- ternary (int .Values.database.external.port) 3306 .Values.database.external.enabled }}
 {{- end }}
 
-{{/* What every pod has in common: no token, Pod Security `restricted`, where it may run. */}}
+{{/* What all pods share: no service account token, Pod Security `restricted`, pull Secrets, scheduling. */}}
 {{- define "store.pod" -}}
 serviceAccountName: store
 automountServiceAccountToken: false
@@ -59,7 +59,7 @@ securityContext:
   fsGroup: 10001
   fsGroupChangePolicy: OnRootMismatch
   seccompProfile: {type: RuntimeDefault}
-{{- with .Values.images.pullSecrets }}
+{{- with .Values.imagePullSecrets }}
 imagePullSecrets:
 {{- range . }}
   - name: {{ . }}
@@ -78,7 +78,9 @@ priorityClassName: {{ . }}
 {{- end }}
 {{- end }}
 
+{{/* What all containers share. The last log lines of a failed container become its termination message, so that its pod's status says why. */}}
 {{- define "store.container" -}}
+terminationMessagePolicy: FallbackToLogsOnError
 securityContext:
   runAsNonRoot: true
   runAsUser: 10001

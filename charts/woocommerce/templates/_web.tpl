@@ -1,5 +1,4 @@
-{{/* What the bootstrap and the shop have in common. Display values come from a ConfigMap: in a container's `env`
-     Kubernetes would expand `$(NAME)` in them. */}}
+{{/* What the bootstrap and the shop share. Text that people typed comes from a ConfigMap: Kubernetes would expand `$(NAME)` in a container's `env`. */}}
 {{- define "store.webContainer" -}}
 {{ include "store.image" (dict "root" . "image" "store") }}
 {{ include "store.container" . }}
@@ -10,6 +9,9 @@ envFrom:
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
   - {name: uploads, mountPath: /var/www/html/wp-content/uploads}
+{{- if include "store.databaseCA" . }}
+  - {name: database-ca, mountPath: /etc/storeplane/database-ca, readOnly: true}
+{{- end }}
 {{- range .Values.plugins.fromImages }}
   - {name: plugins, mountPath: /var/www/html/wp-content/plugins/{{ .name }}, subPath: {{ .name }}, readOnly: true}
 {{- end }}
@@ -35,7 +37,14 @@ volumeMounts:
 {{- end }}
 {{- end }}
 
-{{/* A request that goes through PHP, the database and WooCommerce, whatever permalinks the merchant has chosen. */}}
+{{/* Secret with the certificate authority of an external database; empty if there is none to mount. */}}
+{{- define "store.databaseCA" -}}
+{{- with .Values.database.external }}
+{{- if and .enabled (eq .tls.mode "verify") }}{{ .tls.caSecret }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* A request through PHP, the database and WooCommerce. It works with any permalink structure. */}}
 {{- define "store.canSell" -}}
 httpGet:
   path: /index.php?rest_route=/wc/store/v1/products&per_page=1

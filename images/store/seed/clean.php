@@ -1,5 +1,5 @@
 <?php
-/** Takes out of the seed what belongs to one shop or one moment. */
+/** Removes from the seed what belongs to one shop or one moment. */
 global $wpdb;
 flush_rewrite_rules(false);
 wc_update_product_lookup_tables_column('min_max_price');
@@ -14,6 +14,6 @@ foreach (['auth_key', 'auth_salt', 'secure_auth_key', 'secure_auth_salt', 'logge
     'woocommerce_store_id', 'action_scheduler_lock_async-request-runner', '_wc_activation_redirect', 'wc_blocks_db_schema_transient'] as $name) {
     $wpdb->delete($wpdb->options, ['option_name' => $name]);
 }
-// the moment the seed was made, by which the bootstrap shifts the cron's dates
+// when the seed was made: the bootstrap shifts the cron's dates by it
 update_option('woocommerce_admin_install_timestamp', time());
 $wpdb->query("DELETE FROM {$wpdb->options} WHERE option_name LIKE '\\_transient\\_%' OR option_name LIKE '\\_site\\_transient\\_%'");

@@ -19,7 +19,7 @@ foreach ($options as $name => $value) {
     update_option($name, $value);
 }
 
-// High-Performance Order Storage: WooCommerce switches it on for new shops only when an admin page is seen first.
+// High-Performance Order Storage: WooCommerce enables it for new shops only when an admin page is opened first.
 WC_Install::newly_installed();
 wc_get_container()->get(Automattic\WooCommerce\Internal\DataStores\Orders\DataSynchronizer::class)->create_database_tables();
 update_option('woocommerce_custom_orders_table_enabled', 'yes');
@@ -41,7 +41,7 @@ foreach (get_option('sidebars_widgets') as $sidebar => $widgets) {
 }
 update_option('sidebars_widgets', ($kept ?? []) + ['wp_inactive_widgets' => [], 'array_version' => 3]);
 
-/** A plain picture, drawn here: nobody else's rights. */
+/** A plain picture, drawn here: no licence to respect. */
 function picture(string $name, array $color, callable $draw): int {
     $image = imagecreatetruecolor(600, 600);
     imageantialias($image, true);
@@ -67,7 +67,7 @@ $products = [
             imagefilledellipse($i, 195, $y, 16, 16, $bg);
         }
     }],
-    ['tote-bag', 'Tote bag', '19.90', 'A bag that carries the rest.', [90, 130, 84], function ($i, $c, $bg) {
+    ['tote-bag', 'Tote bag', '19.90', 'A cotton bag for your shopping.', [90, 130, 84], function ($i, $c, $bg) {
         imagefilledellipse($i, 300, 230, 170, 240, $c);
         imagefilledellipse($i, 300, 230, 130, 200, $bg);
         imagefilledrectangle($i, 160, 230, 440, 480, $c);

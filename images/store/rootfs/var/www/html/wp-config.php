@@ -1,11 +1,13 @@
 <?php
-/** WordPress's settings, from the environment. Code is read-only: an update is a new image. */
+/** WordPress's settings, from the environment. Code is read-only: updates come as new images. */
 define('DB_NAME', getenv('STORE_DB_NAME'));
 define('DB_USER', getenv('STORE_DB_USER'));
 define('DB_PASSWORD', getenv('STORE_DB_PASSWORD'));
 define('DB_HOST', getenv('STORE_DB_HOST') . ':' . (getenv('STORE_DB_PORT') ?: '3306'));
 define('DB_CHARSET', 'utf8mb4');
 define('DB_COLLATE', '');
+require_once '/usr/local/share/storeplane/tls.php';
+define('MYSQL_CLIENT_FLAGS', database_tls_flags());
 $table_prefix = 'wp_';
 
 foreach (['AUTH_KEY', 'SECURE_AUTH_KEY', 'LOGGED_IN_KEY', 'NONCE_KEY', 'AUTH_SALT', 'SECURE_AUTH_SALT', 'LOGGED_IN_SALT', 'NONCE_SALT'] as $name) {

@@ -1,28 +1,67 @@
 <?php
-/** The shop's database, as the bootstrap needs it. */
+/** The shop's database, for the bootstrap. */
 final class Database {
     private function __construct(private mysqli $link) {}
 
-    /** Tries every 50 ms, since the server may only be starting; gives up after five minutes. */
+    /** Seconds for which the server may be unreachable: it may be starting. */
+    private const UNREACHABLE = 300;
+    /** Seconds for which it may refuse the login or the connection: a database with the old Secret may be about to restart. */
+    private const REFUSED = 30;
+    /** The server's codes for a refused login: to it, to the database, without a password, by an unknown authentication method. */
+    private const LOGIN_ERRORS = [1044, 1045, 1698, 1524];
+    /** The server's code for a connection without TLS where it insists on it. */
+    private const TLS_REQUIRED = 3159;
+
+    /** Tries every 50 ms, with a limit: the container then fails, and its last message becomes the reason in the pod's status. */
     public static function connect(string $host, int $port, string $user, string $password, string $name): self {
         mysqli_report(MYSQLI_REPORT_ERROR | MYSQLI_REPORT_STRICT);
-        $until = microtime(true) + 300;
-        for ($last = '';; usleep(50_000)) {
+        $flags = database_tls_flags();
+        $last = '';
+        for ($begin = microtime(true), $refused = null;; usleep(50_000)) {
+            error_clear_last();
             try {
                 $link = mysqli_init();
                 $link->options(MYSQLI_OPT_CONNECT_TIMEOUT, 2);
-                @$link->real_connect($host, $user, $password, $name, $port);
+                @$link->real_connect($host, $user, $password, $name, $port, null, $flags);
                 $link->set_charset('utf8mb4');
                 return new self($link);
             } catch (mysqli_sql_exception $e) {
-                if ($e->getMessage() !== $last) {
-                    say('waiting for the database: ' . ($last = $e->getMessage()));
+                $problem = self::problem($e, "$host:$port");
+                $now = microtime(true);
+                $refused = self::isRefused($e) ? $refused ?? $now : null;
+                if ($now > $begin + self::UNREACHABLE || ($refused !== null && $now > $refused + self::REFUSED)) {
+                    fail($problem);
                 }
-                if (microtime(true) > $until) {
-                    throw $e;
+                if ($problem !== $last) {
+                    say("waiting for the database: $problem");
+                    $last = $problem;
                 }
             }
         }
+    }
+
+    private static function isRefused(mysqli_sql_exception $e): bool {
+        return in_array($e->getCode(), [...self::LOGIN_ERRORS, self::TLS_REQUIRED], true) || self::isTls($e);
+    }
+
+    /** mysqli hides why TLS failed in a warning; the exception says no more than that SSL could not be used. */
+    private static function isTls(mysqli_sql_exception $e): bool {
+        return str_contains($e->getMessage(), 'SSL') || str_contains(error_get_last()['message'] ?? '', 'SSL');
+    }
+
+    private static function problem(mysqli_sql_exception $e, string $address): string {
+        $text = $e->getMessage();
+        if (in_array($e->getCode(), self::LOGIN_ERRORS, true)) {
+            return "$text. The database does not accept the login in the store's database Secret. Was the Secret changed after the database started?";
+        }
+        if ($e->getCode() === self::TLS_REQUIRED) {
+            return "$text. Set database.external.tls.mode.";
+        }
+        if (self::isTls($e)) {
+            $cause = trim(preg_replace('/^.*?(?=SSL|Peer|certificate)/s', '', error_get_last()['message'] ?? ''));
+            return "no TLS connection to $address: " . ($cause === '' ? $text : "$text ($cause)");
+        }
+        return $text;
     }
 
     public function query(string $sql, array $values = []): array {
@@ -32,11 +71,11 @@ final class Database {
 
     public function lock(string $name, int $seconds): void {
         if (!(int) $this->query('SELECT GET_LOCK(?, ?) AS got', [$name, $seconds])[0]['got']) {
-            fail("no lock within $seconds s: another bootstrap is at work");
+            fail("no lock within $seconds s: another bootstrap holds it");
         }
     }
 
-    /** empty, importing, imported, ready; `foreign` is a shop without our mark, `unknown` something else. */
+    /** empty, importing, imported or ready; `foreign`: a shop without the table storeplane_state; `unknown`: other tables. */
     public function phase(): string {
         $tables = array_column($this->query('SELECT table_name AS t FROM information_schema.tables WHERE table_schema = DATABASE()'), 't');
         if (in_array('storeplane_state', $tables, true)) {
@@ -59,14 +98,14 @@ final class Database {
         }
     }
 
-    /** All in one transaction. */
+    /** Runs `$work` in a transaction. */
     public function atomically(callable $work): void {
         $this->link->begin_transaction();
         $work();
         $this->link->commit();
     }
 
-    /** The mark goes in before the first table, so that a cut-off import is known as one. */
+    /** The phase is written before the first table, so that an interrupted import is recognised. */
     public function import(string $file, string $image): void {
         $this->createState();
         $this->remember(['phase' => 'importing']);

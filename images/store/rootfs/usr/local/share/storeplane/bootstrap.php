@@ -1,10 +1,12 @@
 <?php
 /**
- * Makes the database this store's own. Every step may be cut off anywhere and run again; what was done is told by
- * the table storeplane_state, whose `phase` goes importing → imported → ready. A database with a shop in it is left as it is.
+ * Prepares the store's database. Each step can be interrupted at any point and run again: the table storeplane_state records
+ * what was done, its `phase` goes importing → imported → ready. A database that has a shop keeps it.
  */
+require __DIR__ . '/tls.php';
 require __DIR__ . '/Database.php';
 require __DIR__ . '/personalise.php';
+require __DIR__ . '/login.php';
 
 const SHARE = __DIR__;
 const SITE = '/var/www/html';
@@ -24,34 +26,35 @@ function setting(string $name): string {
 
 try {
     $db = Database::connect(setting('STORE_DB_HOST'), (int) (setting('STORE_DB_PORT') ?: 3306), setting('STORE_DB_USER'), setting('STORE_DB_PASSWORD'), setting('STORE_DB_NAME'));
-    say('the database answers');
-    $db->lock('storeplane-bootstrap', 600); // another pod of this shop may do the same now
+    say('connected to the database');
+    $db->lock('storeplane-bootstrap', 600); // another pod of this shop may run its bootstrap now
 
     $image = trim(file_get_contents(SHARE . '/version'));
     $phase = $db->phase();
     if ($phase === 'unknown') {
-        fail('the database holds tables, but no WordPress: it is not touched');
+        fail('the database has tables but no WordPress: it is left unchanged');
     }
     if ($phase === 'foreign') {
-        say('the database has a shop that was made elsewhere: it is kept');
+        say('the database has a shop that was not made by this image: it is kept');
         $db->createState();
-        $db->remember(['phase' => 'ready', 'image' => 'unknown', 'password' => password_hash(setting('STORE_ADMIN_PASSWORD'), PASSWORD_BCRYPT)]);
+        $db->remember(['phase' => 'ready', 'image' => 'unknown', ...applied_login()]);
         $phase = 'ready';
     }
     if ($phase === 'empty' || $phase === 'importing') {
         if ($phase === 'importing') {
-            say('an import was cut off: beginning anew');
+            say('an import was interrupted: starting over');
         }
         $db->import(SHARE . '/seed.sql', $image);
-        say('the seed is imported');
+        say('seed imported');
         $phase = 'imported';
     }
     if ($phase === 'imported') {
         copy_pictures(SHARE . '/uploads', SITE . '/wp-content/uploads');
         personalise($db);
-        say('the shop is this store\'s own');
+        say('shop personalised');
     }
-    follow_settings($db);
+    apply_url($db);
+    apply_login($db);
 
     $known = $db->recall('image');
     if ($known !== $image) {
@@ -67,7 +70,7 @@ try {
     }
     say('done');
 } catch (mysqli_sql_exception $e) {
-    fail('the database said: ' . $e->getMessage());
+    fail('database error: ' . $e->getMessage());
 }
 
 function wp(string ...$args): void {

@@ -1,8 +1,18 @@
 <?php
 /**
- * Runs WordPress's due events, the Action Scheduler's queue among them, and answers when they are done
- * (wp-cron.php answers first, so that its caller never learns of an error).
+ * Runs WordPress's due events, including the Action Scheduler's queue, and answers when they are done.
+ * (wp-cron.php answers before it runs them, so its caller sees no error.) 503: the database is down.
  */
+require __DIR__ . '/tls.php';
+mysqli_report(MYSQLI_REPORT_OFF);
+$link = mysqli_init();
+$link->options(MYSQLI_OPT_CONNECT_TIMEOUT, 5);
+if (!@$link->real_connect(getenv('STORE_DB_HOST'), getenv('STORE_DB_USER'), getenv('STORE_DB_PASSWORD'), getenv('STORE_DB_NAME'),
+    (int) (getenv('STORE_DB_PORT') ?: 3306), null, database_tls_flags())) {
+    http_response_code(503);
+    exit("no connection to the database: {$link->connect_error}");
+}
+$link->close();
 define('DOING_CRON', true);
 set_time_limit(280);
 ignore_user_abort(true);
@@ -12,7 +22,7 @@ nocache_headers();
 
 global $wpdb;
 if (!$wpdb->get_var("SELECT GET_LOCK('storeplane-cron', 0)")) {
-    exit('another run is under way');
+    exit('another run is in progress');
 }
 $ran = 0;
 $from = microtime(true);
@@ -26,7 +36,7 @@ foreach (wp_get_ready_cron_jobs() as $time => $hooks) {
             do_action_ref_array($hook, $event['args']);
             $ran++;
             if (microtime(true) - $from > 200) {
-                break 3; // the next run goes on
+                break 3; // the next run continues
             }
         }
     }

@@ -1,12 +1,12 @@
 <?php
-/** What makes a shop out of the seed, and what follows the chart's values later. */
+/** Turns the seed into this store's shop, and applies values that change later. */
 
-/** Name, people, identity and dates: once, in one transaction with the mark that it was done. */
+/** Name, administrator, identity and dates: once, in one transaction with the phase that says so. */
 function personalise(Database $db): void {
     $db->atomically(function () use ($db) {
         $now = time();
         $email = setting('STORE_ADMIN_EMAIL');
-        // WordPress keeps names escaped, and prints them as they are
+        // WordPress stores names escaped and prints them unchanged
         $name = htmlspecialchars(setting('STORE_NAME') ?: setting('STORE_ID'), ENT_QUOTES | ENT_HTML401, 'UTF-8');
         $options = [
             'blogname' => $name,
@@ -36,31 +36,21 @@ function personalise(Database $db): void {
             [$user, substr(preg_replace('/[^a-z0-9-]+/', '-', strtolower($user)), 0, 50), $user, $email]);
         $db->query("UPDATE wp_usermeta SET meta_value = ? WHERE user_id = 1 AND meta_key = 'nickname'", [$user]);
         $db->query('UPDATE wp_posts SET post_date = UTC_TIMESTAMP(), post_date_gmt = UTC_TIMESTAMP(), post_modified = UTC_TIMESTAMP(), post_modified_gmt = UTC_TIMESTAMP()');
-        $db->remember(['phase' => 'ready']);
+        $db->remember(['phase' => 'ready', 'admin_id' => '1']);
     });
 }
 
-/** The URL always; the administrator's password when the Secret has another one than last time (so a change in the shop stays). */
-function follow_settings(Database $db): void {
+/** The URL follows the chart's values. */
+function apply_url(Database $db): void {
     $url = setting('STORE_URL');
     foreach (['siteurl', 'home'] as $name) {
         if ($db->option($name) !== $url) {
             $db->setOption($name, $url);
         }
     }
-    $password = setting('STORE_ADMIN_PASSWORD');
-    $known = $db->recall('password');
-    if ($password !== '' && ($known === null || !password_verify($password, $known))) {
-        // WordPress's own form of bcrypt: the SHA-384 before it lets passwords be longer than 72 bytes
-        $hash = password_hash(base64_encode(hash_hmac('sha384', trim($password), 'wp-sha384', true)), PASSWORD_BCRYPT, ['cost' => 10]);
-        $db->atomically(function () use ($db, $password, $hash) {
-            $db->query('UPDATE wp_users SET user_pass = ? WHERE user_login = ?', ["\$wp$hash", setting('STORE_ADMIN_USER')]);
-            $db->remember(['password' => password_hash($password, PASSWORD_BCRYPT, ['cost' => 8])]);
-        });
-    }
 }
 
-/** The seed's pictures, each under its name only when it is whole. */
+/** Copies the seed's pictures. A file gets its name when it is complete. */
 function copy_pictures(string $from, string $to): void {
     foreach (new RecursiveIteratorIterator(new RecursiveDirectoryIterator($from, FilesystemIterator::SKIP_DOTS), RecursiveIteratorIterator::SELF_FIRST) as $path => $file) {
         $target = $to . substr($path, strlen($from));

@@ -1,11 +1,11 @@
 <?php
 /*
 Plugin Name: storeplane
-Description: What a shop on storeplane needs to know of its surroundings: mail, and that its cron runs from outside.
+Description: Settings of a shop on storeplane: mail by SMTP, and cron from outside.
 */
 defined('ABSPATH') || exit;
 
-// The CronJob runs the queue; a request to itself would only meet a closed network.
+// The CronJob runs the queue; the network policy blocks requests of the shop to itself.
 add_filter('action_scheduler_allow_async_request_runner', '__return_false');
 add_filter('woocommerce_allow_marketplace_suggestions', '__return_false');
 add_filter('woocommerce_background_image_regeneration', '__return_false');
@@ -21,8 +21,10 @@ if (getenv('STORE_SMTP_HOST')) {
         $mailer->Username = (string) getenv('STORE_SMTP_USER');
         $mailer->Password = (string) getenv('STORE_SMTP_PASSWORD');
         $mailer->Timeout = 10;
+        // the public authorities, whatever the database's connection trusts
+        $mailer->SMTPOptions = ['ssl' => ['cafile' => ABSPATH . WPINC . '/certificates/ca-bundle.crt']];
     });
     add_filter('wp_mail_from', fn() => getenv('STORE_SMTP_FROM'));
 } else {
-    add_filter('pre_wp_mail', '__return_false'); // no mail server: say so at once instead of looking for sendmail
+    add_filter('pre_wp_mail', '__return_false'); // no mail server: fail at once instead of looking for sendmail
 }
