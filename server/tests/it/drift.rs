@@ -239,7 +239,7 @@ async fn lost_secrets_are_renewed_where_the_chart_allows_it_and_the_pods_take_th
     let (well, seen) = lab.api.settle(&id).await;
     assert_eq!(well.state(), StoreState::Ready, "{}", seen.text());
     assert!(seen.text().contains("SECRETS_RENEWED SECRETS"), "{}", seen.text());
-    assert!(seen.text().contains("StatefulSet store-db is restarted"), "{}", seen.text());
+    // The upgrade itself replaces the pods, or the step ROLLOUT restarts those that are still there.
     let made = secrets(&lab, &store).await.into_iter().filter_map(|it| it.metadata.creation_timestamp).max().unwrap();
     let pods = Objects::<Pod>::namespaced(lab.kubernetes.client().await, &store.namespace);
     for pod in pods.list(&ListParams::default()).await.unwrap() {
