@@ -45,6 +45,7 @@ mod orphans;
 mod outages;
 mod overview;
 mod quotas;
+mod remedies;
 mod requests;
 mod retention;
 mod secrecy;

@@ -92,7 +92,7 @@ mod tests {
     fn a_shop_without_a_pod_or_scaled_to_none_is_unwell() {
         assert_eq!(reason(diagnose(&shop(1, 0, &json!([])), Vec::new())), (true, Reason::NotReady));
         assert_eq!(reason(diagnose(&shop(0, 0, &json!([])), Vec::new())), (true, Reason::ScaledToZero));
-        assert_eq!(reason(diagnose(&Snapshot::new("shop".into()), Vec::new())), (true, Reason::NotReady));
+        assert_eq!(reason(diagnose(&Snapshot::new("shop".into()), Vec::new())), (true, Reason::WorkloadMissing));
     }
 
     #[test]

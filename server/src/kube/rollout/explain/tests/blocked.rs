@@ -136,5 +136,5 @@ fn a_missing_secret_in_a_volume_and_a_probe_that_fails() {
 fn a_release_without_workloads() {
     let mut seen = snapshot([]);
     seen.release = "another".into();
-    assert_snapshot!(explained(&seen), @r#"NOT_READY Reported: No workload of the release another is there |"#);
+    assert_snapshot!(explained(&seen), @r#"WORKLOAD_MISSING Reported: No workload of the release another is there |"#);
 }
