@@ -108,8 +108,8 @@ async fn a_store_follows_its_workloads_down_and_up_with_the_cause() {
 
     patch(&lab, &store, json!({"replicas": 0})).await;
     let ill = becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
-    assert_eq!(ill.reason, "NOT_READY", "{ill:?}");
-    assert!(ill.message.contains("Deployment store 0/0"), "{ill:?}");
+    assert_eq!(ill.reason, "SCALED_TO_ZERO", "{ill:?}");
+    assert!(ill.message.contains("Deployment store is scaled to 0"), "{ill:?}");
     patch(&lab, &store, json!({"replicas": 1})).await;
     // A relapse: good news is believed later.
     becomes(&lab, &id, StoreState::Ready, FOLLOWED * 2).await;
