@@ -1,21 +1,21 @@
-//! Compiles the protos with protox: no protoc needed. The descriptor set is kept as protox encodes it, for reflection.
+//! Compiles the protos with protox: no protoc needed. The descriptor set is kept as protox encodes it, with all options, for reflection.
 
 use std::path::PathBuf;
 
-const PROTOS: [&str; 6] = [
+const PROTOS: [&str; 7] = [
     "storeplane/v1/audit.proto",
     "storeplane/v1/event.proto",
     "storeplane/v1/operation.proto",
     "storeplane/v1/platform.proto",
     "storeplane/v1/store.proto",
     "storeplane/v1/store_service.proto",
+    "third_party/grpc/health/v1/health.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    for proto in PROTOS {
-        println!("cargo:rerun-if-changed={proto}");
-    }
-    let mut compiler = protox::Compiler::new(["."])?;
+    println!("cargo:rerun-if-changed=storeplane");
+    println!("cargo:rerun-if-changed=third_party");
+    let mut compiler = protox::Compiler::new(["third_party", "."])?;
     compiler.include_source_info(true).include_imports(true).open_files(PROTOS)?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("storeplane.bin"), compiler.encode_file_descriptor_set())?;

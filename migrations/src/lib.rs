@@ -18,6 +18,7 @@ impl MigratorTrait for Migrator {
             Box::new(Sql { name: "m0002_retention", up: include_str!("m0002_retention.sql") }),
             Box::new(Sql { name: "m0003_overview", up: include_str!("m0003_overview.sql") }),
             Box::new(Sql { name: "m0004_conditions", up: include_str!("m0004_conditions.sql") }),
+            Box::new(Sql { name: "m0005_contract", up: include_str!("m0005_contract.sql") }),
         ]
     }
 }

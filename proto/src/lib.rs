@@ -14,6 +14,20 @@ pub mod v1 {
     tonic::include_proto!("storeplane.v1");
 }
 
+/// `grpc.health.v1`, generated.
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    clippy::clone_on_ref_ptr,
+    clippy::allow_attributes_without_reason,
+    unused_qualifications,
+    reason = "generated code"
+)]
+pub mod health {
+    tonic::include_proto!("grpc.health.v1");
+}
+
 impl std::fmt::Debug for v1::StoreCredentials {
     /// Without the password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -24,5 +38,5 @@ impl std::fmt::Debug for v1::StoreCredentials {
 /// A point in time and a length of time, as the messages have them.
 pub use prost_types::{Duration, Timestamp};
 
-/// The files as a `FileDescriptorSet`, with comments, for server reflection.
+/// The files as a `FileDescriptorSet`, with comments, for server reflection and for client generators. `grpc.health.v1` is in it.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/storeplane.bin"));

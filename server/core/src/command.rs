@@ -40,8 +40,8 @@ pub struct CreateStoreInput {
     pub plan: String,
     /// Administrator's e-mail address.
     pub admin_email: String,
-    /// What happens when creation fails.
-    pub cleanup_policy: CleanupPolicy,
+    /// What happens when creation fails; `None` if it is none of ours.
+    pub cleanup_policy: Option<CleanupPolicy>,
     /// The caller's key; empty without one.
     pub request_id: String,
 }
@@ -65,13 +65,17 @@ impl CreateStoreInput {
         let request = check.optional("request_id", &self.request_id);
         check.display_name("store.display_name", &self.display_name);
         check.email("store.admin_email", &self.admin_email);
+        let cleanup_policy = self.cleanup_policy.unwrap_or_else(|| {
+            check.fail("cleanup_policy", "must be KEEP or DELETE_RESOURCES");
+            CleanupPolicy::Keep
+        });
         let fields = [
             &*self.store_id,
             &*self.display_name,
             &*self.engine,
             &*self.plan,
             &*self.admin_email,
-            if self.cleanup_policy == CleanupPolicy::Keep { "keep" } else { "delete" },
+            if cleanup_policy == CleanupPolicy::Keep { "keep" } else { "delete" },
         ];
         let idempotency = Idempotency::of(request, "CreateStore", &fields);
         let spec = choose(&mut check, catalog, &self.engine, &self.plan).map(|(engine, plan)| Spec {
@@ -79,7 +83,7 @@ impl CreateStoreInput {
             engine,
             plan,
             admin_email: self.admin_email,
-            cleanup_policy: self.cleanup_policy,
+            cleanup_policy,
         });
         check.finish(spec.map(|spec| CreateStore { id, spec, idempotency }))
     }
@@ -92,7 +96,7 @@ fn choose(check: &mut Check, catalog: &Catalog, engine: &str, plan: &str) -> Opt
         check.fail("store.engine", format!("must be one of: {}", names.join(", ")));
         return None;
     };
-    let chosen = if plan.is_empty() { found.plans.first() } else { found.plan(plan) };
+    let chosen = if plan.is_empty() { found.default_plan() } else { found.plan(plan) };
     let Some(chosen) = chosen else {
         let names: Vec<_> = found.plans.iter().map(|plan| plan.name.as_str()).collect();
         check.fail("store.plan", format!("must be one of: {}", names.join(", ")));
@@ -179,12 +183,17 @@ pub(crate) mod tests {
 
     /// One engine with two plans.
     pub(crate) fn catalog() -> Catalog {
-        let plan = |name: &str| Plan { name: name.into(), values: format!("plans/{name}.yaml").into() };
+        let plan = |name: &str| Plan {
+            name: name.into(),
+            values: format!("plans/{name}.yaml").into(),
+            size: crate::engine::PlanSize::default(),
+        };
         Catalog::new(vec![Engine {
             name: "woocommerce".into(),
             chart: "charts/woocommerce".into(),
             values: vec![],
-            plans: vec![plan("small"), plan("large")],
+            plans: vec![plan("tiny"), plan("small"), plan("large")],
+            default_plan: "small".into(),
             secrets: vec![],
             lost_secrets: crate::engine::LostSecrets::default(),
             credentials: None,
@@ -196,7 +205,12 @@ pub(crate) mod tests {
     }
 
     fn good() -> CreateStoreInput {
-        CreateStoreInput { display_name: "Demo".into(), admin_email: "a@b.co".into(), ..Default::default() }
+        CreateStoreInput {
+            display_name: "Demo".into(),
+            admin_email: "a@b.co".into(),
+            cleanup_policy: Some(CleanupPolicy::Keep),
+            ..Default::default()
+        }
     }
 
     #[test]
@@ -207,11 +221,15 @@ pub(crate) mod tests {
             engine: "magento; rm -rf /".into(),
             admin_email: "a,secrets.x=y@b.co".into(),
             request_id: "7".into(),
+            cleanup_policy: None,
             ..good()
         };
         let Err(DomainError::Invalid(violations)) = input.check(&catalog()) else { panic!("accepted") };
         let fields: Vec<_> = violations.iter().map(|v| v.field.as_str()).collect();
-        assert_eq!(fields, ["store_id", "request_id", "store.display_name", "store.admin_email", "store.engine"]);
+        assert_eq!(
+            fields,
+            ["store_id", "request_id", "store.display_name", "store.admin_email", "cleanup_policy", "store.engine"]
+        );
     }
 
     #[test]

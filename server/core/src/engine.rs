@@ -13,8 +13,10 @@ pub struct Engine {
     pub chart: PathBuf,
     /// Values files under every store of this engine, in helm's order of precedence.
     pub values: Vec<PathBuf>,
-    /// Plans, the default one first.
+    /// Plans, in order of size.
     pub plans: Vec<Plan>,
+    /// The plan of stores that name none.
+    pub default_plan: String,
     /// Secrets that the chart refers to; made before helm runs, kept only in the cluster.
     pub secrets: Vec<SecretTemplate>,
     /// What becomes of them when they are lost and the volumes are not.
@@ -85,12 +87,32 @@ pub struct Plan {
     pub name: String,
     /// Its values file.
     pub values: PathBuf,
+    /// How large a shop of it is, for people.
+    pub size: PlanSize,
+}
+
+/// A plan's size as Kubernetes writes quantities; empty where the chart does not say.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PlanSize {
+    /// CPU limit of one pod of the shop and its database together.
+    pub cpu: String,
+    /// Memory limit of the same.
+    pub memory: String,
+    /// Storage of all volumes.
+    pub storage: String,
+    /// One sentence.
+    pub description: String,
 }
 
 impl Engine {
     /// The plan of that name.
     pub fn plan(&self, name: &str) -> Option<&Plan> {
         self.plans.iter().find(|plan| plan.name == name)
+    }
+
+    /// The plan of stores that name none: the configured one where the engine has it, else the smallest.
+    pub fn default_plan(&self) -> Option<&Plan> {
+        self.plan(&self.default_plan).or_else(|| self.plans.first())
     }
 }
 

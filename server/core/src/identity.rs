@@ -59,6 +59,7 @@ pub const PERMISSIONS: &[(&str, Role)] = &[
     ("/storeplane.v1.OperationService/CancelOperation", Role::Operator),
     ("/storeplane.v1.OperationService/GetOperation", Role::Viewer),
     ("/storeplane.v1.OperationService/ListOperations", Role::Viewer),
+    ("/storeplane.v1.OperationService/WaitOperation", Role::Viewer),
     ("/storeplane.v1.PlatformService/GetOverview", Role::Viewer),
     ("/storeplane.v1.PlatformService/ListEngines", Role::Viewer),
     ("/storeplane.v1.StoreService/CreateStore", Role::Operator),

@@ -39,6 +39,9 @@ impl Check {
         if text.trim().is_empty() {
             return self.fail(field, "must not be empty");
         }
+        if text.chars().all(is_invisible) {
+            return self.fail(field, "must have a character that can be seen");
+        }
         let length = text.chars().count();
         if length > DISPLAY_NAME_MAX {
             self.fail(field, format!("must be at most {DISPLAY_NAME_MAX} characters, has {length}"));
@@ -75,6 +78,16 @@ impl Check {
 fn is_control(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Nothing is printed for it: white space, controls, and what Unicode calls default ignorable, or prints as blank.
+fn is_invisible(c: char) -> bool {
+    c.is_whitespace()
+        || is_control(c)
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn is_email(text: &str) -> bool {
@@ -115,7 +128,18 @@ mod tests {
         ] {
             assert!(violations(|c| c.display_name("f", good)).is_empty(), "{good}");
         }
-        for bad in ["", "   ", "a\nb", "a\0b", "a\u{202e}b", " a", &"ä".repeat(81)] {
+        for bad in [
+            "",
+            "   ",
+            "a\nb",
+            "a\0b",
+            "a\u{202e}b",
+            " a",
+            &"ä".repeat(81),
+            "\u{3164}",
+            "\u{200b}\u{2060}",
+            "\u{2800}\u{fe0f}",
+        ] {
             assert_eq!(violations(|c| c.display_name("f", bad)).len(), 1, "{bad:?}");
         }
     }

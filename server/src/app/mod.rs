@@ -13,7 +13,6 @@ use std::time::Duration;
 use axum::Router;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tonic::service::Routes;
 use tonic::transport::server::TcpIncoming;
 
 use self::parts::Parts;
@@ -22,25 +21,18 @@ pub use self::signals::Signals;
 use crate::config::Config;
 use crate::grpc::{self, ApiHandler};
 use crate::helm::Helm;
+use crate::http::connections::{self, Limits};
 use crate::http::{self, Readiness};
 use crate::worker::Worker;
 
-/// Requests that one connection may have in work at a time; further ones wait. Watches count until they begin.
-const CONCURRENCY: usize = 256;
-/// Streams that one connection may have open: mostly watches.
-const STREAMS: u32 = 1024;
-/// Header bytes of one request; grpc's usual limit.
-const HEADERS: u32 = 16 * 1024;
-/// After this much silence a connection is asked whether it still lives.
-const KEEPALIVE: Duration = Duration::from_secs(30);
-/// How long it has for the answer.
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-
+/// After this much silence the system asks whether a connection still lives.
+const KEEPALIVE: Duration = Duration::from_mins(1);
 /// A server that is bound to its port, and not serving yet.
 pub struct Server {
     incoming: TcpIncoming,
     address: SocketAddr,
     router: Router,
+    limits: Limits,
     worker: Worker,
     helm: Helm,
     /// Mutations: they end by themselves, and are waited for.
@@ -63,24 +55,24 @@ impl Server {
         let bind = |source| StartError::Bind { address: config.listen, source };
         let (mutations, background) = (TaskTracker::new(), TaskTracker::new());
         let parts = Parts::new(config, &shutdown).await?;
-        let incoming = TcpIncoming::bind(config.listen)
-            .map_err(bind)?
-            .with_nodelay(Some(true))
-            .with_keepalive(Some(KEEPALIVE * 2));
+        let incoming =
+            TcpIncoming::bind(config.listen).map_err(bind)?.with_nodelay(Some(true)).with_keepalive(Some(KEEPALIVE));
         let address = incoming.local_addr().map_err(bind)?;
 
         parts.start(config, &background, &shutdown)?;
         background.spawn(parts.reconciler(config, &background)?.run(shutdown.clone()));
         let probes = parts.probes(&background, &shutdown);
-        let reporter = tonic_health::server::HealthReporter::new();
-        background.spawn(grpc::health::report(reporter.clone(), probes.clone(), shutdown.clone()));
-        let edge = ApiHandler::new(parts.service, parts.watches, mutations.clone(), parts.cluster.simulated());
-        let services = grpc::services(edge, parts.tokens, reporter)?;
+        let (reporter, health) = grpc::health::service(&probes);
+        background.spawn(reporter.run(probes.clone(), shutdown.clone()));
+        let simulated = parts.cluster.simulated();
+        let handler = ApiHandler::new(parts.service, parts.watches, parts.sealer, mutations.clone(), simulated);
+        let services = grpc::services(handler, parts.tokens, health)?;
         let readiness = Readiness { parts: probes, shutdown: shutdown.clone() };
         Ok(Self {
             incoming,
             address,
             router: http::router(services, readiness, config),
+            limits: limits(config),
             worker: Worker::new(parts.tools, config.worker.max_operations),
             helm: parts.helm,
             mutations,
@@ -96,25 +88,16 @@ impl Server {
     }
 
     /// Serves until shutdown is asked for and all that was going on has ended, or the time for that is up.
-    pub async fn run(self) -> Result<(), tonic::transport::Error> {
-        let Self { incoming, router, worker, helm, mutations, background, shutdown, patience, .. } = self;
+    pub async fn run(self) {
+        let Self { incoming, router, limits, worker, helm, mutations, background, shutdown, patience, .. } = self;
         let worker = background.spawn(worker.run(shutdown.clone()));
-        let serving = tonic::transport::Server::builder()
-            .accept_http1(true)
-            .concurrency_limit_per_connection(CONCURRENCY)
-            .max_concurrent_streams(STREAMS)
-            .http2_max_header_list_size(HEADERS)
-            .http2_keepalive_interval(Some(KEEPALIVE))
-            .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-            .add_routes(Routes::from(router))
-            .serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
+        let serving = connections::serve(incoming, router, limits, shutdown.clone());
         let ending = async {
-            let served = serving.await;
+            serving.await;
             // Also when it ended without being asked to.
             shutdown.cancel();
             mutations.close();
             mutations.wait().await;
-            served
         };
         let handing_on = async {
             let _ = worker.await;
@@ -127,10 +110,18 @@ impl Server {
         if handed_on.is_none() {
             tracing::warn!("stopping while operations are still held; their leases run out");
         }
-        ended.unwrap_or_else(|| {
+        if ended.is_none() {
             tracing::warn!("stopping while connections are still open");
-            Ok(())
-        })
+        }
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        connections: connections::affordable(config.connections.max),
+        first_request: Duration::from_secs(config.connections.first_request_seconds),
+        max_age: Duration::from_secs(config.connections.max_age_seconds),
+        max_age_grace: Duration::from_secs(config.connections.max_age_grace_seconds),
     }
 }
 

@@ -13,11 +13,12 @@ use tokio_util::task::TaskTracker;
 
 use super::health::Part;
 use crate::config::{self, CatalogError, Config, ConfigError};
+use crate::grpc::Sealer;
 use crate::helm::{Helm, HelmConfig};
 use crate::kube::{Cluster, ClusterConfig};
 use crate::postgres::{
     self, ConnectError, EventLog, LiveStoreRepository, Notifier, PgStores, Queue, Retention, RetentionPolicy, Schema,
-    Tokens,
+    ServerKey, Tokens,
 };
 use crate::reconciler::Reconciler;
 use crate::system::{RandomIds, SystemClock};
@@ -50,7 +51,7 @@ pub enum StartError {
     },
     /// The descriptors that reflection serves are broken.
     #[error("reflection cannot serve the descriptors: {0}")]
-    Reflection(#[from] tonic_reflection::server::Error),
+    Reflection(#[from] prost::DecodeError),
 }
 
 /// The parts, not yet at work.
@@ -63,6 +64,7 @@ pub(super) struct Parts {
     pub(super) cluster: Cluster,
     pub(super) service: Service,
     pub(super) watches: Watches,
+    pub(super) sealer: Sealer,
     pub(super) tokens: Tokens,
     pub(super) helm: Helm,
     pub(super) tools: Tools,
@@ -106,7 +108,8 @@ impl Parts {
             catalog,
             ids,
         };
-        Ok(Self { database, notifier, hub, log, clock, cluster, service, watches, tokens, helm, tools })
+        let sealer = Sealer::new(ServerKey::new(database.clone()));
+        Ok(Self { database, notifier, hub, log, clock, cluster, service, watches, sealer, tokens, helm, tools })
     }
 
     /// Starts what carries news, from Postgres to this process and from the log to its watchers, and what removes the old.

@@ -79,13 +79,13 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let shutdown = CancellationToken::new();
     let server = Server::bind(config, shutdown.clone()).await?;
     tracing::info!(address = %server.address(), version = env!("CARGO_PKG_VERSION"), "listening");
-    let ended = tokio::select! {
-        ended = server.run() => ended,
+    tokio::select! {
+        () = server.run() => {}
         never = signals.stop(shutdown) => match never {},
-    };
+    }
     tracing::info!("stopped");
     telemetry.shutdown().await;
-    Ok(ended?)
+    Ok(())
 }
 
 async fn migrate(config: &Config) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use storeplane_core::engine::{
-    AdminSecret, Catalog, Engine, LostSecrets, Plan, SecretEntry, SecretTemplate, Verification,
+    AdminSecret, Catalog, Engine, LostSecrets, Plan, PlanSize, SecretEntry, SecretTemplate, Verification,
 };
 use storeplane_core::store::Versions;
 
@@ -51,6 +51,30 @@ struct ChartFile {
 struct ValuesFile {
     #[serde(default)]
     ingress: Option<Ingress>,
+    #[serde(default)]
+    plan: Option<PlanFile>,
+}
+
+/// What a chart says of a plan's size: a block of its values that no template uses. Later files win key by key.
+#[derive(Clone, Default, Deserialize)]
+struct PlanFile {
+    order: Option<i64>,
+    description: Option<String>,
+    cpu: Option<String>,
+    memory: Option<String>,
+    storage: Option<String>,
+}
+
+impl PlanFile {
+    fn under(self, later: Self) -> Self {
+        Self {
+            order: later.order.or(self.order),
+            description: later.description.or(self.description),
+            cpu: later.cpu.or(self.cpu),
+            memory: later.memory.or(self.memory),
+            storage: later.storage.or(self.storage),
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -112,7 +136,7 @@ enum EntryFile {
 /// Fewest random characters that are a secret: 16 of 36 make 82 bits.
 const RANDOM_MIN: usize = 16;
 
-/// Reads the charts of all engines. The default engine and its default plan come first.
+/// Reads the charts of all engines. The default engine comes first.
 pub fn catalog(config: &Config) -> Result<Catalog, CatalogError> {
     let default = &config.charts.default_engine;
     let mut names: Vec<&String> = config.engines.keys().collect();
@@ -138,16 +162,18 @@ impl Chart<'_> {
             return Err(self.broken(&dir.join("Chart.yaml"), "has no name or no version"));
         }
         let values: Vec<PathBuf> = engine.values.iter().map(|file| dir.join(file)).collect();
-        let mut secure = false;
+        let (mut secure, mut size) = (false, PlanFile::default());
         for file in std::iter::once(&dir.join("values.yaml")).filter(|file| file.exists()).chain(&values) {
             let read: Option<ValuesFile> = self.read(file)?;
-            let tls = read.and_then(|values| values.ingress?.tls?.enabled);
-            secure = tls.unwrap_or(secure);
+            let ValuesFile { ingress, plan } = read.unwrap_or_default();
+            secure = ingress.and_then(|ingress| ingress.tls?.enabled).unwrap_or(secure);
+            size = size.under(plan.unwrap_or_default());
         }
         let descriptor = self.descriptor(&dir.join("storeplane.yaml"))?;
         Ok(Engine {
             name: self.name.to_owned(),
-            plans: self.plans(&dir.join("plans"))?,
+            plans: self.plans(&dir.join("plans"), &size)?,
+            default_plan: self.config.charts.default_plan.clone(),
             secrets: descriptor.secrets.into_iter().map(template).collect(),
             lost_secrets: match descriptor.lost_secrets {
                 LostSecretsFile::Refuse => LostSecrets::Refuse,
@@ -169,23 +195,34 @@ impl Chart<'_> {
         })
     }
 
-    /// The default plan first, the others by name.
-    fn plans(&self, dir: &Path) -> Result<Vec<Plan>, CatalogError> {
+    /// In the chart's order; plans that have none come after those that do, by name.
+    fn plans(&self, dir: &Path, size: &PlanFile) -> Result<Vec<Plan>, CatalogError> {
         let entries = std::fs::read_dir(dir).map_err(|source| self.unreadable(dir, source))?;
         let mut plans = Vec::new();
         for entry in entries {
             let values = entry.map_err(|source| self.unreadable(dir, source))?.path();
             let name = values.file_stem().and_then(|stem| stem.to_str());
             if let (Some(name), Some("yaml")) = (name, values.extension().and_then(|end| end.to_str())) {
-                plans.push(Plan { name: name.to_owned(), values });
+                let file: Option<ValuesFile> = self.read(&values)?;
+                let own = file.and_then(|values| values.plan).unwrap_or_default();
+                plans.push((size.clone().under(own), name.to_owned(), values));
             }
         }
         if plans.is_empty() {
             return Err(self.broken(dir, "has no plan: a file such as small.yaml"));
         }
-        let default = &self.config.charts.default_plan;
-        plans.sort_by(|a, b| (a.name != *default, &a.name).cmp(&(b.name != *default, &b.name)));
-        Ok(plans)
+        plans.sort_by_key(|(size, name, _)| (size.order.unwrap_or(i64::MAX), name.clone()));
+        let plan = |(size, name, values): (PlanFile, String, PathBuf)| Plan {
+            name,
+            values,
+            size: PlanSize {
+                cpu: size.cpu.unwrap_or_default(),
+                memory: size.memory.unwrap_or_default(),
+                storage: size.storage.unwrap_or_default(),
+                description: size.description.unwrap_or_default(),
+            },
+        };
+        Ok(plans.into_iter().map(plan).collect())
     }
 
     /// Nothing where the chart has no such file.

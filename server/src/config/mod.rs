@@ -40,6 +40,8 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// How long a shutdown waits for what is going on.
     pub shutdown_seconds: u64,
+    /// What connections may do.
+    pub connections: Connections,
     /// Postgres.
     pub database: Database,
     /// The cluster.
@@ -64,6 +66,19 @@ pub struct Config {
     pub log: Log,
     /// OpenTelemetry.
     pub telemetry: Telemetry,
+}
+
+/// `[connections]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Connections {
+    /// Most at a time; further ones wait to be accepted.
+    pub max: usize,
+    /// How long a new one may take to ask for something.
+    pub first_request_seconds: u64,
+    /// Age at which clients are asked to connect anew, so that they find new replicas. Each one's own differs by up to a tenth.
+    pub max_age_seconds: u64,
+    /// How long what goes on at that age may still go on.
+    pub max_age_grace_seconds: u64,
 }
 
 /// `[database]`

@@ -57,6 +57,18 @@ pub struct Overrides {
     /// How long operations are kept after their end [default: 90d].
     #[arg(long, global = true, env = "STOREPLANE_RETENTION_OPERATIONS", value_name = "AGE")]
     pub retention_operations: Option<String>,
+    /// Most connections at a time [default: 4096, and no more than half of the open files allowed].
+    #[arg(long, global = true, env = "STOREPLANE_CONNECTIONS_MAX", value_name = "COUNT")]
+    pub connections_max: Option<String>,
+    /// How long a new connection may take to ask for something [default: 10].
+    #[arg(long, global = true, env = "STOREPLANE_CONNECTIONS_FIRST_REQUEST_SECONDS", value_name = "SECONDS")]
+    pub connections_first_request_seconds: Option<String>,
+    /// Age at which clients are asked to connect anew [default: 1800].
+    #[arg(long, global = true, env = "STOREPLANE_CONNECTIONS_MAX_AGE_SECONDS", value_name = "SECONDS")]
+    pub connections_max_age_seconds: Option<String>,
+    /// How long calls may go on at that age [default: 300].
+    #[arg(long, global = true, env = "STOREPLANE_CONNECTIONS_MAX_AGE_GRACE_SECONDS", value_name = "SECONDS")]
+    pub connections_max_age_grace_seconds: Option<String>,
     /// Domain below which shops get their host names [default: localhost].
     #[arg(long, global = true, env = "STOREPLANE_DOMAIN", value_name = "DOMAIN")]
     pub domain: Option<String>,
@@ -115,6 +127,10 @@ impl Overrides {
             ("worker.lease_seconds", &self.lease_seconds),
             ("limits.stores_per_tenant", &self.stores_per_tenant),
             ("shutdown_seconds", &self.shutdown_seconds),
+            ("connections.max", &self.connections_max),
+            ("connections.first_request_seconds", &self.connections_first_request_seconds),
+            ("connections.max_age_seconds", &self.connections_max_age_seconds),
+            ("connections.max_age_grace_seconds", &self.connections_max_age_grace_seconds),
         ];
         let lists = [("charts.values", &self.chart_values), ("allowed_origins", &self.allowed_origins)];
         let text = |text: &str| Value::String(text.to_owned());

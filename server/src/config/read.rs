@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::section::Section;
 use super::{
-    Charts, Config, ConfigError, Database, Engine, Helm, Kubernetes, Limits, Log, LogFormat, Retention,
+    Charts, Config, ConfigError, Connections, Database, Engine, Helm, Kubernetes, Limits, Log, LogFormat, Retention,
     RetentionPeriod, SecretUrl, Telemetry, Verify, Via, Worker,
 };
 
@@ -37,6 +37,7 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
         ),
         allowed_origins: origins(&mut root),
         shutdown_seconds: root.checked("shutdown_seconds", 10, "must be 1 to 300", |n| (1..=300).contains(n)),
+        connections: root.section("connections", connections),
         database: root.section("database", database),
         kubernetes: root.section("kubernetes", |section| Kubernetes {
             kubeconfig: section.optional("kubeconfig"),
@@ -69,6 +70,18 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
     }
     let problems = root.finish();
     if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
+}
+
+fn connections(section: &mut Section) -> Connections {
+    let mut seconds = |key, default, most: u64| {
+        section.checked(key, default, &format!("must be 1 to {most}"), |n| (1..=most).contains(n))
+    };
+    Connections {
+        first_request_seconds: seconds("first_request_seconds", 10, 300),
+        max_age_seconds: seconds("max_age_seconds", 1800, 604_800),
+        max_age_grace_seconds: seconds("max_age_grace_seconds", 300, 3600),
+        max: section.checked("max", 4096, "must be 1 to 100000", |n| (1..=100_000).contains(n)),
+    }
 }
 
 fn database(section: &mut Section) -> Database {

@@ -122,10 +122,11 @@ fn engines_come_from_their_charts() {
 
     write("Chart.yaml", "apiVersion: v2\nname: tea\nversion: 1.2.3\nappVersion: \"9\"\n");
     write("values.yaml", "ingress: {tls: {enabled: false}}\n");
-    write("prod.yaml", "# nothing but this\ningress: {tls: {enabled: true}}\n");
+    write("prod.yaml", "ingress: {tls: {enabled: true}}\nplan: {cpu: '2', memory: 1Gi}\n");
     assert!(catalog(&config).is_err_and(|error| error.to_string().contains("plans")));
-    for plan in ["large", "tiny", "medium"] {
-        write(&format!("plans/{plan}.yaml"), "{}");
+    for (plan, size) in [("large", "{order: 2, memory: 4Gi}"), ("tiny", "{order: 1}"), ("other", "{}"), ("alone", "{}")]
+    {
+        write(&format!("plans/{plan}.yaml"), &format!("plan: {size}\n"));
     }
     write("storeplane.yaml", "verify: by-looking\n");
     assert!(catalog(&config).is_err_and(|error| error.to_string().contains("tea/storeplane.yaml")));
@@ -142,5 +143,8 @@ fn engines_come_from_their_charts() {
     assert!(tea.secure && tea.chart.is_absolute());
     assert_eq!((tea.verify, tea.secrets.len()), (Verification::StoreApi, 1));
     assert_eq!(tea.credentials.as_ref().map(|login| login.secret.as_str()), Some("a"));
-    assert_eq!(tea.plans.iter().map(|plan| plan.name.as_str()).collect::<Vec<_>>(), ["tiny", "large", "medium"]);
+    let sizes = tea.plans.iter().map(|plan| (plan.name.as_str(), plan.size.cpu.as_str(), plan.size.memory.as_str()));
+    let expected = [("tiny", "2", "1Gi"), ("large", "2", "4Gi"), ("alone", "2", "1Gi"), ("other", "2", "1Gi")];
+    assert_eq!(sizes.collect::<Vec<_>>(), expected, "in the chart's order, then by name");
+    assert_eq!(tea.default_plan().map(|plan| plan.name.as_str()), Some("tiny"));
 }

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use tonic::{Request, Status};
 use tracing::{Instrument, Span};
 
+use super::opaque::{Seal, Sealer};
 use super::page_cache::{PageCache, Weight};
 use super::status;
 use crate::watch::Watches;
@@ -23,6 +24,7 @@ use crate::watch::Watches;
 pub struct ApiHandler {
     pub(super) service: Service,
     pub(super) watches: Watches,
+    sealer: Sealer,
     /// Mutations that are going on.
     tasks: TaskTracker,
     pub(super) simulated: watch::Receiver<bool>,
@@ -32,8 +34,19 @@ pub struct ApiHandler {
 impl ApiHandler {
     /// With what callers can do and what they can watch. `tasks` get what a shutdown must wait for; `simulated` says whether
     /// the cluster was seen to be.
-    pub fn new(service: Service, watches: Watches, tasks: TaskTracker, simulated: watch::Receiver<bool>) -> Self {
-        Self { service, watches, tasks, simulated, lists: PageCache::default() }
+    pub fn new(
+        service: Service,
+        watches: Watches,
+        sealer: Sealer,
+        tasks: TaskTracker,
+        simulated: watch::Receiver<bool>,
+    ) -> Self {
+        Self { service, watches, sealer, tasks, simulated, lists: PageCache::default() }
+    }
+
+    /// What a tenant's cursors and page tokens are sealed with.
+    pub(super) async fn seal(&self, tenant: &Tenant) -> Result<Seal, Status> {
+        self.sealer.of(tenant).await.map_err(|error| status::port(&error))
     }
 
     /// Runs a mutation to its end, also when its caller goes away meanwhile: a transaction that is dropped half-way

@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 
 use super::api_handler::{ApiHandler, caller};
 use super::convert::timestamp;
-use super::{opaque, status};
+use super::{pages, status};
 
 #[tonic::async_trait]
 impl AuditService for ApiHandler {
@@ -19,14 +19,13 @@ impl AuditService for ApiHandler {
     ) -> Result<Response<ListAuditEventsResponse>, Status> {
         let caller = caller(&request)?;
         let request = request.into_inner();
-        let start = opaque::page_start(&request.page_token);
+        let seal = self.seal(&caller.tenant).await?;
+        let start = seal.page_start(&request.page_token);
         let query = AuditQuery::check(&caller.tenant, &request.filter, request.page_size, start)
             .map_err(|refusal| status::refusal(&refusal))?;
         let page = self.service.stores().audit_events(&query).await.map_err(|error| status::port(&error))?;
-        Ok(Response::new(ListAuditEventsResponse {
-            next_page_token: opaque::page_token(page.next.as_ref()),
-            audit_events: page.items.into_iter().map(audit_event).collect(),
-        }))
+        let (audit_events, next) = pages::fill(&query, page, audit_event);
+        Ok(Response::new(ListAuditEventsResponse { next_page_token: seal.page_token(next.as_ref()), audit_events }))
     }
 }
 

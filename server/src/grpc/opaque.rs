@@ -1,52 +1,116 @@
-//! Page tokens and cursors as callers see them: base64url, and nothing to rely on inside.
+//! Page tokens and cursors as callers see them: sealed, so that they tell nothing, cannot be made up, and are of use to one tenant
+//! and for one purpose only. The same place is the same text each time.
+
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use storeplane_core::error::DomainError;
+use chacha20poly1305::aead::{Aead as _, Payload};
+use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
+use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::event::Cursor;
+use storeplane_core::ids::Tenant;
 use storeplane_core::query::{PageStart, PageToken};
 
-/// Longest page token that is looked at, in bytes; ours have about 200.
-const PAGE_TOKEN_MAX: usize = 2000;
+use crate::postgres::ServerKey;
 
-/// The token of the next page; empty if there is none.
-pub(super) fn page_token(token: Option<&PageToken>) -> String {
-    // A token is two texts and a UUID: there is no such value that is not JSON.
-    token.and_then(|token| serde_json::to_vec(token).ok()).map(|json| URL_SAFE_NO_PAD.encode(json)).unwrap_or_default()
-}
+/// Longest sealed text that is looked at, in bytes; ours have some hundreds.
+const LENGTH_MAX: usize = 2000;
+/// Bytes of a nonce.
+const NONCE: usize = 24;
 
-/// Where the page of this token starts.
-pub(super) fn page_start(token: &str) -> PageStart {
-    if token.is_empty() {
-        return PageStart::First;
+/// Makes [`Seal`]s, with the key that all servers of one database share.
+#[derive(Debug, Clone)]
+pub struct Sealer(ServerKey);
+
+impl Sealer {
+    /// With this key.
+    pub fn new(key: ServerKey) -> Self {
+        Self(key)
     }
-    let json = Some(token).filter(|token| token.len() <= PAGE_TOKEN_MAX).and_then(|t| URL_SAFE_NO_PAD.decode(t).ok());
-    json.and_then(|json| serde_json::from_slice(&json).ok()).map_or(PageStart::Unreadable, PageStart::After)
-}
 
-/// A cursor for callers.
-pub(super) fn cursor(cursor: Cursor) -> String {
-    let mut bytes = [0; 16];
-    let (transaction, row) = bytes.split_at_mut(8);
-    transaction.copy_from_slice(&cursor.transaction.to_be_bytes());
-    row.copy_from_slice(&cursor.row.to_be_bytes());
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
-/// The cursor that a caller sent; `None` if it sent none.
-pub(super) fn read_cursor(text: &str) -> Result<Option<Cursor>, DomainError> {
-    if text.is_empty() {
-        return Ok(None);
+    /// The seal of a tenant.
+    pub(super) async fn of(&self, tenant: &Tenant) -> Result<Seal, PortError> {
+        Ok(Seal::new(&self.0.read().await?, tenant))
     }
-    let mut bytes = [0; 16];
-    let read = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).is_ok_and(|length| length == bytes.len());
-    let number = u128::from_be_bytes(bytes).to_be_bytes();
-    let (transaction, row) = number.split_at(8);
-    match (read, transaction.try_into(), row.try_into()) {
-        (true, Ok(transaction), Ok(row)) => {
-            Ok(Some(Cursor { transaction: u64::from_be_bytes(transaction), row: i64::from_be_bytes(row) }))
+}
+
+/// Seals and opens one tenant's texts.
+#[derive(Clone)]
+pub(super) struct Seal {
+    cipher: Arc<XChaCha20Poly1305>,
+    nonce_key: [u8; 32],
+    tenant: Tenant,
+}
+
+impl Seal {
+    fn new(key: &[u8; 32], tenant: &Tenant) -> Self {
+        let of = |purpose: &str| blake3::derive_key(purpose, key);
+        let cipher = Arc::new(XChaCha20Poly1305::new(&of("storeplane cursors 2026-11 encryption").into()));
+        Self { cipher, nonce_key: of("storeplane cursors 2026-11 nonces"), tenant: tenant.clone() }
+    }
+
+    /// The token of the next page; empty if there is none.
+    pub(super) fn page_token(&self, token: Option<&PageToken>) -> String {
+        // A token is two texts and a UUID: there is no such value that is not JSON.
+        token.and_then(|token| serde_json::to_vec(token).ok()).map(|json| self.seal("page", &json)).unwrap_or_default()
+    }
+
+    /// Where the page of this token starts.
+    pub(super) fn page_start(&self, token: &str) -> PageStart {
+        if token.is_empty() {
+            return PageStart::First;
         }
-        _ => Err(DomainError::field("cursor", "must be the cursor of an earlier message")),
+        let json = self.open("page", token);
+        json.and_then(|json| serde_json::from_slice(&json).ok()).map_or(PageStart::Unreadable, PageStart::After)
+    }
+
+    /// A cursor for callers.
+    pub(super) fn cursor(&self, cursor: Cursor) -> String {
+        let mut bytes = [0; 16];
+        let (transaction, row) = bytes.split_at_mut(8);
+        transaction.copy_from_slice(&cursor.transaction.to_be_bytes());
+        row.copy_from_slice(&cursor.row.to_be_bytes());
+        self.seal("cursor", &bytes)
+    }
+
+    /// The cursor that a caller sent; `None` if it sent none.
+    pub(super) fn read_cursor(&self, text: &str) -> Result<Option<Cursor>, DomainError> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let opened = self.open("cursor", text);
+        let halves = opened.as_deref().and_then(|bytes| bytes.split_at_checked(8));
+        let read = halves.and_then(|(transaction, row)| {
+            let (transaction, row) = (transaction.try_into().ok()?, row.try_into().ok()?);
+            Some(Cursor { transaction: u64::from_be_bytes(transaction), row: i64::from_be_bytes(row) })
+        });
+        read.map(Some).ok_or_else(|| DomainError::field("cursor", "must be the cursor of an earlier message"))
+    }
+
+    fn seal(&self, purpose: &str, plain: &[u8]) -> String {
+        let context = self.context(purpose);
+        let mut hash = blake3::Hasher::new_keyed(&self.nonce_key);
+        hash.update(&(context.len() as u64).to_le_bytes()).update(&context).update(plain);
+        let mut nonce = [0; NONCE];
+        hash.finalize_xof().fill(&mut nonce);
+        let payload = Payload { msg: plain, aad: &context };
+        let mut sealed = nonce.to_vec();
+        // Only a text of more than 256 GiB cannot be sealed.
+        sealed.extend(self.cipher.encrypt(&XNonce::from(nonce), payload).unwrap_or_default());
+        URL_SAFE_NO_PAD.encode(sealed)
+    }
+
+    fn open(&self, purpose: &str, text: &str) -> Option<Vec<u8>> {
+        let sealed =
+            Some(text).filter(|text| text.len() <= LENGTH_MAX).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())?;
+        let (nonce, sealed) = sealed.split_first_chunk::<NONCE>()?;
+        let payload = Payload { msg: sealed, aad: &self.context(purpose) };
+        self.cipher.decrypt(&XNonce::from(*nonce), payload).ok()
+    }
+
+    fn context(&self, purpose: &str) -> Vec<u8> {
+        format!("{purpose}\n{}", self.tenant).into_bytes()
     }
 }
 
@@ -59,35 +123,54 @@ mod tests {
 
     use super::*;
 
+    fn seal(tenant: &str) -> Seal {
+        Seal::new(&[7; 32], &tenant.parse().expect("a tenant"))
+    }
+
     proptest! {
         #[test]
         fn a_cursor_comes_back_as_it_went(transaction: u64, row: i64) {
             let there = Cursor { transaction, row };
-            prop_assert_eq!(read_cursor(&cursor(there)), Ok(Some(there)));
+            prop_assert_eq!(seal("default").read_cursor(&seal("default").cursor(there)), Ok(Some(there)));
         }
 
         #[test]
         fn no_text_breaks_anything(text: String) {
-            let _ = read_cursor(&text);
-            let _ = page_start(&text);
+            let _ = seal("default").read_cursor(&text);
+            let _ = seal("default").page_start(&text);
         }
+    }
+
+    #[test]
+    fn a_seal_is_of_one_tenant_one_key_and_one_purpose() {
+        let cursor = Cursor { transaction: 700, row: 1 };
+        let text = seal("default").cursor(cursor);
+        assert_eq!(text, seal("default").cursor(cursor), "the same place is the same text");
+        assert!(seal("other").read_cursor(&text).is_err());
+        assert!(Seal::new(&[8; 32], &Tenant::default()).read_cursor(&text).is_err());
+        assert_eq!(seal("default").page_start(&text), PageStart::Unreadable);
+        let near = seal("default").cursor(Cursor { row: 2, ..cursor });
+        let same = text.bytes().zip(near.bytes()).filter(|(a, b)| a == b).count();
+        assert!(same < text.len() / 4, "{same} of {} characters are those of its neighbour", text.len());
     }
 
     #[test]
     fn what_is_none_of_ours_is_refused() {
-        assert_eq!(read_cursor(""), Ok(None));
-        for text in ["x", "AAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAA", "****", " "] {
-            assert!(read_cursor(text).is_err(), "{text}");
-            assert_eq!(page_start(text), PageStart::Unreadable, "{text}");
+        let seal = seal("default");
+        assert_eq!(seal.read_cursor(""), Ok(None));
+        for text in ["x", "AAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAA", "****", " ", &"A".repeat(75)] {
+            assert!(seal.read_cursor(text).is_err(), "{text}");
+            assert_eq!(seal.page_start(text), PageStart::Unreadable, "{text}");
         }
-        assert_eq!(page_start(&"A".repeat(100_000)), PageStart::Unreadable);
+        assert_eq!(seal.page_start(&"A".repeat(100_000)), PageStart::Unreadable);
     }
 
     #[test]
     fn a_page_token_comes_back_as_it_went() {
-        let after = After { at: OffsetDateTime::UNIX_EPOCH, id: "demo".into(), uid: Uuid::nil() };
+        let after = After { at: OffsetDateTime::UNIX_EPOCH, text: "demo".into(), uid: Uuid::nil() };
         let token = PageToken { after, query: "0123456789abcdef".into() };
-        assert_eq!(page_start(&page_token(Some(&token))), PageStart::After(token));
-        assert_eq!(page_start(&page_token(None)), PageStart::First);
+        let seal = seal("default");
+        assert_eq!(seal.page_start(&seal.page_token(Some(&token))), PageStart::After(token));
+        assert_eq!(seal.page_start(&seal.page_token(None)), PageStart::First);
     }
 }

@@ -1,6 +1,6 @@
 //! PlatformService.
 
-use storeplane_core::engine::Engine;
+use storeplane_core::engine::{Engine, Plan};
 use storeplane_core::identity::Caller;
 use storeplane_core::overview::{Overview, Period, Quota};
 use storeplane_proto::v1;
@@ -72,7 +72,17 @@ fn engine(engine: &Engine) -> v1::Engine {
         name: engine.name.clone(),
         chart_version: engine.versions.chart.clone(),
         app_version: engine.versions.app.clone(),
-        plans: engine.plans.iter().map(|plan| v1::Plan { name: plan.name.clone(), ..v1::Plan::default() }).collect(),
-        default_plan: engine.plans.first().map(|plan| plan.name.clone()).unwrap_or_default(),
+        plans: engine.plans.iter().map(plan).collect(),
+        default_plan: engine.default_plan().map(|plan| plan.name.clone()).unwrap_or_default(),
+    }
+}
+
+fn plan(plan: &Plan) -> v1::Plan {
+    v1::Plan {
+        name: plan.name.clone(),
+        cpu: plan.size.cpu.clone(),
+        memory: plan.size.memory.clone(),
+        storage: plan.size.storage.clone(),
+        description: plan.size.description.clone(),
     }
 }

@@ -5,12 +5,10 @@ use std::error::Error;
 use std::time::Duration;
 
 use storeplane_core::error::{DomainError, PortError, Violation};
-use storeplane_core::event::Oldest;
+use storeplane_core::event::{Cursor, Oldest};
 use storeplane_core::failure::truncate;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
-
-use super::opaque;
 
 /// `google.rpc.ErrorInfo.domain` of every error.
 pub const DOMAIN: &str = "storeplane";
@@ -95,7 +93,9 @@ pub fn refusal(refusal: &DomainError) -> Status {
             Code::PermissionDenied
         }
         DomainError::CursorExpired { oldest } => {
-            tell("oldest", place(*oldest));
+            if let Oldest::Sequence(sequence) = oldest {
+                tell("oldest", sequence.to_string());
+            }
             Code::OutOfRange
         }
     };
@@ -103,12 +103,12 @@ pub fn refusal(refusal: &DomainError) -> Status {
     Status::with_error_details(code, message, details)
 }
 
-/// As the request of a watch has it.
-fn place(oldest: Oldest) -> String {
-    match oldest {
-        Oldest::Sequence(sequence) => sequence.to_string(),
-        Oldest::Cursor(cursor) => opaque::cursor(cursor),
-    }
+/// A watch of all stores cannot go on from its cursor, but from this one.
+pub fn cursor_expired(oldest: &str) -> Status {
+    let refusal = DomainError::CursorExpired { oldest: Oldest::Cursor(Cursor::default()) };
+    let metadata = HashMap::from([("oldest".to_owned(), oldest.to_owned())]);
+    let details = ErrorDetails::with_error_info(refusal.reason(), DOMAIN, metadata);
+    Status::with_error_details(Code::OutOfRange, refusal.to_string(), details)
 }
 
 fn field(violation: &Violation) -> FieldViolation {
@@ -141,9 +141,73 @@ pub fn unknown_method() -> Status {
     )
 }
 
+/// The health service knows no such name.
+pub fn unknown_service() -> Status {
+    plain(Code::NotFound, "SERVICE_UNKNOWN", "there is no such service; Health/List names those there are")
+}
+
 /// The caller's time is up.
 pub fn deadline_exceeded() -> Status {
     plain(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "the deadline of the call has passed")
+}
+
+/// The connection of a stream reached its age.
+pub fn connection_ended() -> Status {
+    unavailable("CONNECTION_AGED", "the connection reached its maximum age; resume on a new one")
+}
+
+/// A request has more metadata than is read.
+pub fn metadata_too_large(size: usize, limit: usize) -> Status {
+    let message = format!("the metadata has {size} bytes; the limit is {limit}");
+    with_info(Code::ResourceExhausted, "METADATA_TOO_LARGE", message)
+}
+
+/// `grpc-timeout` is not one.
+pub fn timeout_malformed() -> Status {
+    plain(Code::InvalidArgument, "TIMEOUT_MALFORMED", "grpc-timeout must be up to 8 digits and one of H, M, S, m, u, n")
+}
+
+/// A request that is neither gRPC nor grpc-web.
+pub fn unsupported_http(message: &'static str) -> Status {
+    plain(Code::InvalidArgument, "NOT_GRPC", message)
+}
+
+/// The status of a request that never reached a handler, or that a handler refused, with an `ErrorInfo` if it has none. What tonic
+/// says of a request that it cannot read gets the code that the gRPC specification has for it: the fault is the caller's.
+pub fn complete_request(status: Status) -> Status {
+    if status.get_details_error_info().is_some() {
+        return status;
+    }
+    let text = status.message();
+    let (code, reason, message) = match status.code() {
+        Code::OutOfRange | Code::ResourceExhausted => {
+            (Code::ResourceExhausted, "REQUEST_TOO_LARGE", format!("the request is too large: {text}"))
+        }
+        Code::Internal => (Code::InvalidArgument, "MALFORMED_REQUEST", format!("the request cannot be read: {text}")),
+        Code::Unimplemented if text.contains("compressed") => {
+            (Code::Unimplemented, "COMPRESSION_NOT_SUPPORTED", "requests can be compressed with gzip only".to_owned())
+        }
+        Code::Unimplemented => return unknown_method(),
+        _ => return complete(status),
+    };
+    let mut complete = with_info(code, reason, message);
+    *complete.metadata_mut() = status.metadata().clone();
+    complete
+}
+
+/// The same status with an `ErrorInfo`, if it has none; its reason is then the name of its code.
+pub fn complete(status: Status) -> Status {
+    if status.get_details_error_info().is_some() {
+        return status;
+    }
+    let mut complete = with_info(status.code(), super::log::name(status.code()), status.message().to_owned());
+    *complete.metadata_mut() = status.metadata().clone();
+    complete
+}
+
+fn with_info(code: Code, reason: &'static str, message: String) -> Status {
+    let details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+    Status::with_error_details(code, truncate(message, MESSAGE_MAX), details)
 }
 
 fn plain(code: Code, reason: &'static str, message: &'static str) -> Status {

@@ -20,7 +20,8 @@ use tonic::{Request, Response, Status};
 use super::api_handler::{ApiHandler, caller, note_store};
 use super::convert;
 use super::live_view;
-use super::opaque;
+use super::opaque::Seal;
+use super::pages;
 use super::status;
 use super::watch::{self, Updates};
 use crate::telemetry::trace;
@@ -35,10 +36,6 @@ impl StoreService for ApiHandler {
         note_store(&request.store_id);
         let trace = trace::current();
         let store = self.finish(async move {
-            let Some(cleanup_policy) = convert::cleanup_policy(request.cleanup_policy) else {
-                let refusal = DomainError::field("cleanup_policy", "must be KEEP or DELETE_RESOURCES");
-                return service.audited(&caller, Action::CreateStore, &request.store_id, Err(refusal.into())).await;
-            };
             let store = request.store.unwrap_or_default();
             let input = CreateStoreInput {
                 store_id: request.store_id,
@@ -46,14 +43,17 @@ impl StoreService for ApiHandler {
                 engine: store.engine,
                 plan: store.plan,
                 admin_email: store.admin_email,
-                cleanup_policy,
+                cleanup_policy: convert::cleanup_policy(request.cleanup_policy),
                 request_id: request.request_id,
             };
             service.create(&caller, trace, input, request.validate_only).await
         });
         let store = store.await?;
         note_store(store.id.as_str());
-        Ok(Response::new(convert::store(store)))
+        let mut created = convert::store(store);
+        // What GetOverview knows, before a worker has looked.
+        created.simulated |= *self.simulated.borrow();
+        Ok(Response::new(created))
     }
 
     async fn get_store(&self, request: Request<GetStoreRequest>) -> Answer<Store> {
@@ -91,11 +91,12 @@ impl StoreService for ApiHandler {
 
     async fn list_stores(&self, request: Request<ListStoresRequest>) -> Answer<ListStoresResponse> {
         let tenant = caller(&request)?.tenant;
+        let seal = self.seal(&tenant).await?;
         let request = request.into_inner();
         let (service, question) = (self.service.clone(), (tenant.clone(), request.clone()));
         let stores = service.clone();
         let mark = async move { stores.stores().state_mark().await.ok() };
-        let read = async move { list(&service, &tenant, &request).await.map(Arc::new) };
+        let read = async move { list(&service, &seal, &tenant, &request).await.map(Arc::new) };
         let page = self.lists.get(question, mark, read).await?;
         Ok(Response::new(Arc::unwrap_or_clone(page)))
     }
@@ -141,18 +142,29 @@ impl StoreService for ApiHandler {
     type WatchStoreStream = Updates<WatchStoreResponse>;
 
     async fn watch_store(&self, request: Request<WatchStoreRequest>) -> Answer<Self::WatchStoreStream> {
-        watch::store(self, request).await.map(Response::new)
+        watch::store(self, request).await.map(stream)
     }
 
     type WatchStoresStream = Updates<WatchStoresResponse>;
 
     async fn watch_stores(&self, request: Request<WatchStoresRequest>) -> Answer<Self::WatchStoresStream> {
-        watch::stores(self, request).await.map(Response::new)
+        watch::stores(self, request).await.map(stream)
     }
 }
 
-async fn list(service: &Service, tenant: &Tenant, request: &ListStoresRequest) -> Result<ListStoresResponse, Status> {
-    let start = opaque::page_start(&request.page_token);
+fn stream<T>(updates: Updates<T>) -> Response<Updates<T>> {
+    let mut response = Response::new(updates);
+    super::unbuffered(&mut response);
+    response
+}
+
+async fn list(
+    service: &Service,
+    seal: &Seal,
+    tenant: &Tenant,
+    request: &ListStoresRequest,
+) -> Result<ListStoresResponse, Status> {
+    let start = seal.page_start(&request.page_token);
     let query = StoreQuery::check(tenant, &request.filter, &request.order_by, request.page_size, start)
         .map_err(|refusal| status::refusal(&refusal))?;
     let stores = service.stores();
@@ -161,9 +173,6 @@ async fn list(service: &Service, tenant: &Tenant, request: &ListStoresRequest) -
         Some(total) => total,
         None => stores.count(&query).await.map_err(|error| status::port(&error))?,
     };
-    Ok(ListStoresResponse {
-        next_page_token: opaque::page_token(page.next.as_ref()),
-        total_size,
-        stores: page.items.into_iter().map(convert::store).collect(),
-    })
+    let (stores, next) = pages::fill(&query, page, convert::store);
+    Ok(ListStoresResponse { next_page_token: seal.page_token(next.as_ref()), total_size, stores })
 }

@@ -12,13 +12,15 @@ use crate::config::Config;
 /// How long a browser may keep the answer to a preflight.
 const MAX_AGE: Duration = Duration::from_hours(1);
 
-const REQUEST_HEADERS: [HeaderName; 7] = [
+const REQUEST_HEADERS: [HeaderName; 9] = [
     AUTHORIZATION,
     CONTENT_TYPE,
     HeaderName::from_static("grpc-timeout"),
     HeaderName::from_static("x-grpc-web"),
     HeaderName::from_static("x-user-agent"),
     HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("baggage"),
     HeaderName::from_static("connect-protocol-version"),
 ];
 

@@ -1,6 +1,7 @@
 //! Plain HTTP on the same port, and what is around the gRPC services there: CORS, the dashboard, and what answers to unknown
 //! paths.
 
+pub mod connections;
 mod cors;
 pub mod dashboard;
 
@@ -29,8 +30,11 @@ pub struct Readiness {
 
 /// Everything that is served: the gRPC services and the plain paths.
 pub fn router(services: Router, readiness: Readiness, config: &Config) -> Router {
-    let plain =
-        Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready)).with_state(readiness);
+    let plain = Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/storeplane.v1.binpb", get(descriptors))
+        .with_state(readiness);
     services.merge(plain).fallback(other).layer(cors::layer(config))
 }
 
@@ -54,7 +58,7 @@ async fn ready(State(readiness): State<Readiness>) -> Response {
     (code, axum::Json(answer)).into_response()
 }
 
-/// To gRPC and grpc-web an unknown path is an unknown method, to everybody else it may be a page of the dashboard.
+/// To gRPC and grpc-web an unknown path is an unknown method, to everybody else it may be a page or a file of the dashboard.
 async fn other(request: Request) -> Response {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.starts_with("application/grpc") {
@@ -66,4 +70,9 @@ async fn other(request: Request) -> Response {
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc-web+proto"));
     }
     response
+}
+
+/// The contract as a `FileDescriptorSet`, for generators of clients and for `grpcurl -protoset`.
+async fn descriptors() -> Response {
+    ([(CONTENT_TYPE, "application/x-protobuf")], storeplane_proto::FILE_DESCRIPTOR_SET).into_response()
 }

@@ -3,16 +3,22 @@
 //! What a reader gets is whole: if something that followed its place was removed, it hears `CURSOR_EXPIRED`. Each answer
 //! is one statement, so that the rows and what is known of removed ones are of one moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, QueryResult, Statement};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait as _, FromQueryResult,
+    QueryFilter as _, QueryResult, Statement,
+};
 use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::event::{Cursor, Event, Oldest};
 use storeplane_core::ids::{OperationId, StoreUid, Tenant};
+use storeplane_core::store::Store;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::entity::store;
 use super::error::{broken, port_error};
+use super::rows;
 
 /// The events, read only.
 #[derive(Debug, Clone)]
@@ -85,7 +91,34 @@ impl EventLog {
              ) kept ON true ORDER BY kept.transaction, kept.number"
         );
         let values = [cursor.transaction.to_string().into(), cursor.row.into(), i64::from(limit).into()];
-        let rows = self.query(&sql, values).await?;
+        self.above_floor(cursor, &sql, values).await
+    }
+
+    /// The same for the stores of one tenant. What others do costs it nothing and is not seen in its cursors.
+    pub async fn after_cursor_of(&self, tenant: &Tenant, cursor: Cursor, limit: u32) -> Result<Vec<Event>, PortError> {
+        let sql = format!(
+            "SELECT coalesce(floor.transaction::text::bigint, 0) AS floor_transaction,
+               coalesce(floor.number, 0) AS floor_number, kept.*
+             FROM (VALUES (1)) one LEFT JOIN event_floors floor ON floor.tenant = $4 LEFT JOIN LATERAL (
+               SELECT {COLUMNS} FROM events
+               WHERE tenant = $4 AND (transaction, number) > ($1::text::xid8, $2)
+                 AND transaction < pg_snapshot_xmin(pg_current_snapshot())
+               ORDER BY events.transaction, number LIMIT $3
+             ) kept ON true ORDER BY kept.transaction, kept.number"
+        );
+        let values =
+            [cursor.transaction.to_string().into(), cursor.row.into(), i64::from(limit).into(), tenant.as_str().into()];
+        self.above_floor(cursor, &sql, values).await
+    }
+
+    /// The events that a statement gives, unless some after the cursor were removed.
+    async fn above_floor(
+        &self,
+        cursor: Cursor,
+        sql: &str,
+        values: impl IntoIterator<Item = sea_orm::Value>,
+    ) -> Result<Vec<Event>, PortError> {
+        let rows = self.query(sql, values).await?;
         let row = rows.first().ok_or_else(|| broken("event_floor has no row"))?;
         let transaction: i64 = row.try_get("", "floor_transaction").map_err(port_error)?;
         let number = row.try_get("", "floor_number").map_err(port_error)?;
@@ -94,6 +127,16 @@ impl EventLog {
             return Err(DomainError::CursorExpired { oldest: Oldest::Cursor(floor) }.into());
         }
         events(&rows)
+    }
+
+    /// Stores as they are now, by uid.
+    pub async fn stores(&self, uids: &[StoreUid]) -> Result<HashMap<StoreUid, Store>, PortError> {
+        if uids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let wanted = store::Column::Uid.is_in(uids.iter().map(|uid| uid.0));
+        let found = store::Entity::find().filter(wanted).all(&self.database).await.map_err(port_error)?;
+        found.into_iter().map(|row| rows::store(row).map(|store| (store.uid, store))).collect()
     }
 
     /// What happened last to a tenant's stores, the newest first. By number: nobody goes on from here, and only the

@@ -4,7 +4,7 @@
 //! - [`Queue`] hands operations to workers: claim, lease, fence.
 //! - [`LiveStoreRepository`] shows the reconciler all stores, and stores what it finds out; [`LeaderLock`] lets one server at a time do that.
 //! - [`EventLog`] reads events by store and in their one order.
-//! - [`Tokens`] keeps API tokens, hashed.
+//! - [`Tokens`] keeps API tokens, hashed. [`ServerKey`] is what servers seal cursors with.
 //! - [`Retention`] removes what was kept for long enough.
 //! - [`Notifier`] tells the rest of the process that there is something new to read. A hint is never data.
 //!
@@ -25,6 +25,7 @@ mod quota;
 mod requests;
 mod retention;
 mod rows;
+mod server_key;
 mod stores;
 mod tokens;
 
@@ -35,5 +36,6 @@ pub use live_stores::{LiveStore, LiveStoreRepository};
 pub use notifier::{Notifier, listen};
 pub use queue::{Claim, FenceError, Lease, Queue, Renewed};
 pub use retention::{Removed, Retention, RetentionPolicy};
+pub use server_key::ServerKey;
 pub use stores::PgStores;
 pub use tokens::{TokenInfo, Tokens};

@@ -59,11 +59,16 @@ upto AS (
   FROM old GROUP BY store),
 gone AS (
   DELETE FROM events USING upto WHERE events.store = upto.store AND events.sequence <= upto.sequence
-  RETURNING events.transaction, events.number),
+  RETURNING events.tenant, events.transaction, events.number),
 last AS (SELECT transaction, number FROM gone ORDER BY transaction DESC, number DESC LIMIT 1),
 raised AS (
   UPDATE event_floor floor SET transaction = last.transaction, number = last.number FROM last
-  WHERE (floor.transaction, floor.number) < (last.transaction, last.number))
+  WHERE (floor.transaction, floor.number) < (last.transaction, last.number)),
+raised_for_tenants AS (
+  INSERT INTO event_floors AS floor (tenant, transaction, number)
+    SELECT DISTINCT ON (tenant) tenant, transaction, number FROM gone ORDER BY tenant, transaction DESC, number DESC
+  ON CONFLICT (tenant) DO UPDATE SET transaction = excluded.transaction, number = excluded.number
+    WHERE (floor.transaction, floor.number) < (excluded.transaction, excluded.number))
 SELECT count(*) FROM gone";
 
 /// For how long things are kept.

@@ -11,12 +11,12 @@ use storeplane_core::event::{Cursor, Event};
 use storeplane_core::filter::StoreFilter;
 use storeplane_core::identity::Caller;
 use storeplane_core::ids::StoreUid;
-use storeplane_core::query::{PageStart, StoreQuery};
-use storeplane_core::store::State;
+use storeplane_core::query::{PageStart, Paged as _, StoreQuery};
+use storeplane_core::store::{State, Store};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::hub::News;
+use super::hub::{News, changed};
 use super::{BATCH, HeartbeatTimer, StoresUpdate, Update, WatchEnd, Watches};
 
 /// Stores read at once for the snapshot.
@@ -41,8 +41,8 @@ impl Watches {
         filter: StoreFilter,
         start: Start,
     ) -> Result<impl Stream<Item = Result<StoresUpdate, WatchEnd>> + Send + 'static, PortError> {
-        if filter.names_states() {
-            return Err(DomainError::field("filter", "must not name states: they change while one watches").into());
+        if filter.names_changing_fields() {
+            return Err(DomainError::field("filter", "must not name state, reason or update_time: they change").into());
         }
         // Listen first, look second: nothing falls between.
         let live = self.hub.all();
@@ -53,7 +53,7 @@ impl Watches {
             }
             Start::After(cursor) => {
                 // One that has expired is an answer, not the end of a stream.
-                self.log.after_cursor(cursor, 0).await?;
+                self.log.after_cursor_of(&caller.tenant, cursor, 0).await?;
                 (cursor, None)
             }
             Start::Now => (head, None),
@@ -150,6 +150,7 @@ impl Watch {
 
     async fn page(&mut self, query: StoreQuery) -> Result<(), PortError> {
         let page = self.watches.stores.list(&query).await?;
+        let next = query.next(&page);
         for store in page.items {
             let matches = self.filter.matches(&store);
             if self.filter != StoreFilter::All {
@@ -159,12 +160,12 @@ impl Watch {
                 self.push(Update::Snapshot(Box::new(store)));
             }
         }
-        self.snapshot = page.next.map(|token| query.page(token));
+        self.snapshot = next.map(|token| query.page(token));
         Ok(())
     }
 
     async fn replay(&mut self) -> Result<(), PortError> {
-        let events = self.watches.log.after_cursor(self.sent, BATCH).await?;
+        let events = self.watches.log.after_cursor_of(&self.caller.tenant, self.sent, BATCH).await?;
         if events.is_empty() {
             self.replaying = false;
             if !self.caught_up {
@@ -172,8 +173,11 @@ impl Watch {
                 self.push(Update::CaughtUp);
             }
         }
+        let stores = self.watches.log.stores(&changed(events.iter())).await?;
+        let stores: HashMap<_, _> = stores.into_iter().map(|(uid, store)| (uid, Arc::new(store))).collect();
         for event in events {
-            self.emit(Arc::new(event)).await?;
+            let store = event.new_state().and_then(|_| stores.get(&event.store).cloned());
+            self.emit(Arc::new(event), store).await?;
         }
         Ok(())
     }
@@ -184,9 +188,9 @@ impl Watch {
             () = self.watches.shutdown.cancelled() => return Err(WatchEnd::ShuttingDown),
             () = self.heartbeat.due() => {}
             news = self.live.recv() => match news {
-                Ok(News::Event(event)) if event.cursor <= self.sent => {}
-                Ok(News::Event(event)) => {
-                    if let Err(error) = self.emit(event).await {
+                Ok(News::Event(event, _)) if event.tenant != self.caller.tenant || event.cursor <= self.sent => {}
+                Ok(News::Event(event, store)) => {
+                    if let Err(error) = self.emit(event, store).await {
                         self.replaying = true;
                         self.watches.retry_after_error(error, &mut self.failures).await?;
                     }
@@ -198,15 +202,16 @@ impl Watch {
         Ok(())
     }
 
-    /// Tells an event, or passes over one that is not the watcher's. The cursor moves only when that is decided.
-    async fn emit(&mut self, event: Arc<Event>) -> Result<(), PortError> {
-        let wanted = event.tenant == self.caller.tenant && self.is_wanted(&event).await?;
+    /// Sends an event, or passes over one that does not match. The cursor moves only when that is decided, and never with what
+    /// happens to another tenant.
+    async fn emit(&mut self, event: Arc<Event>, store: Option<Arc<Store>>) -> Result<(), PortError> {
+        let wanted = self.is_wanted(&event).await?;
         self.sent = event.cursor;
         if event.new_state() == Some(State::Deleted) {
             self.matches.remove(&event.store);
         }
         if wanted {
-            self.push(Update::Event(event));
+            self.push(Update::Event(event, store));
         }
         Ok(())
     }

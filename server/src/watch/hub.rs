@@ -7,6 +7,7 @@ use std::time::Duration;
 use storeplane_core::error::PortError;
 use storeplane_core::event::{Cursor, Event};
 use storeplane_core::ids::StoreUid;
+use storeplane_core::store::Store;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -28,13 +29,21 @@ const RETRY: Duration = Duration::from_millis(500);
 /// What watchers hear.
 #[derive(Debug, Clone)]
 pub(super) enum News {
-    /// Something happened, and nothing can slip in before it any more.
-    Event(Arc<Event>),
+    /// Something happened, and nothing can slip in before it any more. Beside a change of state: the store as it is now.
+    Event(Arc<Event>, Option<Arc<Store>>),
     /// The table has events up to this sequence that are not handed out, or not yet: read it.
     ReadTable(i64),
 }
 
 type Sender = broadcast::Sender<News>;
+
+/// The stores whose state these events changed.
+pub(super) fn changed<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<StoreUid> {
+    let mut uids: Vec<_> = events.filter(|event| event.new_state().is_some()).map(|event| event.store).collect();
+    uids.sort_unstable();
+    uids.dedup();
+    uids
+}
 
 /// Hands new events to watchers. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -60,11 +69,17 @@ impl Hub {
         self.lock().entry(store).or_insert_with(|| broadcast::Sender::new(ONE_BUFFER)).subscribe()
     }
 
-    fn publish(&self, event: Event) {
-        let event = Arc::new(event);
-        self.send(event.store, News::Event(Arc::clone(&event)));
+    fn publish(&self, event: Event, store: Option<Arc<Store>>) {
+        let news = News::Event(Arc::new(event), store);
+        if let News::Event(event, _) = &news {
+            self.send(event.store, news.clone());
+        }
         // Nobody listening is no error.
-        let _ = self.all.send(News::Event(event));
+        let _ = self.all.send(news);
+    }
+
+    fn is_watched(&self, store: StoreUid) -> bool {
+        self.all.receiver_count() > 0 || self.lock().contains_key(&store)
     }
 
     fn send(&self, store: StoreUid, news: News) {
@@ -143,10 +158,15 @@ impl Hub {
                 continue;
             }
             wait = SETTLE.0;
+            // Once for all who watch.
+            let watched = events.iter().filter(|event| self.is_watched(event.store));
+            let stores = log.stores(&changed(watched)).await?;
+            let stores: HashMap<_, _> = stores.into_iter().map(|(uid, store)| (uid, Arc::new(store))).collect();
             for event in events {
                 at = event.cursor;
                 *cursor = Some(at);
-                self.publish(event);
+                let store = event.new_state().and_then(|_| stores.get(&event.store).cloned());
+                self.publish(event, store);
             }
         }
     }

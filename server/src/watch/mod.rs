@@ -7,6 +7,7 @@
 mod all;
 mod hub;
 mod one;
+mod operation;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,8 +42,8 @@ const RETRIES: u32 = 30;
 pub enum Update {
     /// A store as it is when the watch begins.
     Snapshot(Box<Store>),
-    /// Something happened.
-    Event(Arc<Event>),
+    /// Something happened. Beside a change of state: the store, at least as new as the event.
+    Event(Arc<Event>, Option<Arc<Store>>),
     /// Everything that had happened when the watch began was told.
     CaughtUp,
     /// The stream lives.

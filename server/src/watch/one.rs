@@ -10,11 +10,11 @@ use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::event::Event;
 use storeplane_core::identity::Caller;
 use storeplane_core::ids::StoreUid;
-use storeplane_core::store::State;
+use storeplane_core::store::{State, Store};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::hub::News;
+use super::hub::{News, changed};
 use super::{BATCH, HeartbeatTimer, StoreUpdate, Until, Update, WatchEnd, Watches, not_found};
 
 impl Watches {
@@ -144,8 +144,11 @@ impl Watch {
                 self.push(Update::CaughtUp);
             }
         }
+        let stores = self.watches.log.stores(&changed(kept.events.iter())).await?;
+        let store = stores.into_values().next().map(Arc::new);
         for event in kept.events {
-            self.emit(Arc::new(event));
+            let store = event.new_state().and(store.clone());
+            self.emit(Arc::new(event), store);
         }
         Ok(())
     }
@@ -156,8 +159,8 @@ impl Watch {
             () = self.watches.shutdown.cancelled() => return Err(WatchEnd::ShuttingDown),
             () = self.heartbeat.due() => {}
             news = self.live.recv() => match news {
-                Ok(News::Event(event)) if event.sequence == self.sent + 1 => self.emit(event),
-                Ok(News::Event(event)) => self.replaying = event.sequence > self.sent,
+                Ok(News::Event(event, store)) if event.sequence == self.sent + 1 => self.emit(event, store),
+                Ok(News::Event(event, _)) => self.replaying = event.sequence > self.sent,
                 Ok(News::ReadTable(sequence)) => self.replaying = sequence > self.sent,
                 Err(RecvError::Lagged(_)) => self.replaying = true,
                 Err(RecvError::Closed) => {
@@ -169,12 +172,12 @@ impl Watch {
         Ok(())
     }
 
-    fn emit(&mut self, event: Arc<Event>) {
+    fn emit(&mut self, event: Arc<Event>, store: Option<Arc<Store>>) {
         self.sent = event.sequence;
         if let Some(state) = event.new_state().filter(|_| event.sequence > self.seen) {
             self.state = state;
         }
-        self.push(Update::Event(event));
+        self.push(Update::Event(event, store));
     }
 
     fn push(&mut self, update: Update) {

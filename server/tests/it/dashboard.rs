@@ -19,7 +19,8 @@ fn assets(html: &str) -> Vec<String> {
 async fn the_port_serves_the_dashboard_or_says_how_to_get_it() {
     let lab = edge().await;
 
-    let root = get(&lab, "/", &[]).await;
+    let html = ("accept", "text/html,*/*;q=0.8");
+    let root = get(&lab, "/", &[html]).await;
 
     let text = String::from_utf8(root.body.clone()).unwrap();
     assert_eq!((root.status, root.header("cache-control")), (200, "no-cache"));
@@ -35,11 +36,11 @@ async fn the_port_serves_the_dashboard_or_says_how_to_get_it() {
     assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
     if !dashboard::is_built_in() {
         assert!(text.contains("dev/web build"), "{text}");
-        assert_eq!(get(&lab, "/stores/tea", &[]).await.status, 404);
+        assert_eq!(get(&lab, "/stores/tea", &[html]).await.status, 404);
         return;
     }
     assert_eq!(root.header("content-type"), "text/html; charset=utf-8");
-    let deep = get(&lab, "/stores/tea?tab=events", &[]).await;
+    let deep = get(&lab, "/stores/tea?tab=events", &[html]).await;
     assert_eq!((deep.status, deep.header("content-type")), (200, "text/html; charset=utf-8"));
     let found = assets(&text);
     assert!(!found.is_empty(), "{text}");

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use storeplane_proto::v1::{GetStoreRequest, ListStoresRequest, Store};
+use storeplane_proto::health::health_check_response::ServingStatus;
+use storeplane_proto::health::health_client::HealthClient;
+use storeplane_proto::health::{HealthCheckRequest, HealthListRequest};
+use storeplane_proto::v1::{GetStoreRequest, Store};
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
@@ -41,6 +41,7 @@ async fn reflection_shows_every_service_with_its_comments() {
         [
             "grpc.health.v1.Health",
             "grpc.reflection.v1.ServerReflection",
+            "grpc.reflection.v1alpha.ServerReflection",
             "storeplane.v1.AuditService",
             "storeplane.v1.OperationService",
             "storeplane.v1.PlatformService",
@@ -52,6 +53,50 @@ async fn reflection_shows_every_service_with_its_comments() {
     let text = files.file_descriptor_proto.concat();
     let comment = b"Asks for a shop.";
     assert!(text.windows(comment.len()).any(|bytes| bytes == comment), "comments are served too");
+}
+
+#[tokio::test]
+async fn both_reflections_answer_an_unknown_symbol_on_the_stream_and_go_on() {
+    use tonic_reflection::pb::v1alpha;
+    use v1alpha::server_reflection_response::MessageResponse as Answer;
+    let lab = edge().await;
+    let ask = |symbol: &str| v1alpha::ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(v1alpha::server_reflection_request::MessageRequest::FileContainingSymbol(symbol.into())),
+    };
+    let asked = tokio_stream::iter([ask("storeplane.v1.Nonsense"), ask("storeplane.v1.StoreService")]);
+
+    let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(channel(&lab));
+    let mut answers = client.server_reflection_info(asked).await.unwrap().into_inner();
+
+    let mut next = async || answers.message().await.unwrap().unwrap().message_response.unwrap();
+    assert!(matches!(next().await, Answer::ErrorResponse(error) if error.error_code == 5));
+    assert!(matches!(next().await, Answer::FileDescriptorResponse(_)));
+    let unknown = reflect(&lab, MessageRequest::FileContainingSymbol("nonsense".into())).await;
+    assert!(matches!(unknown, MessageResponse::ErrorResponse(_)), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn every_service_has_its_health_and_an_unknown_one_is_watched_as_unknown() {
+    let lab = edge().await;
+    until(&lab, "postgres", true).await;
+    let mut client = HealthClient::new(channel(&lab));
+
+    let listed = client.list(HealthListRequest {}).await.unwrap().into_inner().statuses;
+
+    let names: Vec<_> =
+        listed.iter().filter(|(_, health)| health.status() == ServingStatus::Serving).map(|(n, _)| n).collect();
+    for service in ["StoreService", "OperationService", "PlatformService", "AuditService"] {
+        assert!(names.contains(&&format!("storeplane.v1.{service}")), "{names:?}");
+    }
+    for part in ["", "helm", "kubernetes"] {
+        assert_eq!(listed[part].status(), ServingStatus::NotServing, "{part}");
+    }
+    let unknown = HealthCheckRequest { service: "nonsense".into() };
+    let answer = client.watch(unknown).await.unwrap();
+    assert_eq!(answer.metadata().get("x-accel-buffering").unwrap(), "no");
+    let first = answer.into_inner().message().await.unwrap().unwrap();
+    assert_eq!(first.status(), ServingStatus::ServiceUnknown);
 }
 
 async fn health(lab: &Lab, service: &str) -> ServingStatus {
@@ -161,17 +206,11 @@ async fn unknown_methods_are_unimplemented_and_unknown_pages_are_not_there() {
     {
         assert_eq!(http(to, line, &[], b"").await.status, 404, "{line}");
     }
-    assert_eq!(http(to, "GET /storeplane.v1.StoreService/GetStore", &[], b"").await.status, 400);
-}
-
-#[tokio::test]
-async fn a_request_that_is_too_large_is_refused_unread() {
-    let lab = edge().await;
-    let mut stores = lab.api.stores.clone();
-    let huge = ListStoresRequest { filter: "x".repeat(2 * 1024 * 1024), ..ListStoresRequest::default() };
-    assert_eq!(stores.list_stores(huge).await.unwrap_err().code(), Code::OutOfRange);
-    let large = ListStoresRequest { filter: "x".repeat(500_000), ..ListStoresRequest::default() };
-    assert_eq!(stores.list_stores(large).await.unwrap_err().code(), Code::InvalidArgument);
+    for line in ["GET /livez", "GET /metrics", "GET /version", "GET /readyz/", "GET /v1/stores"] {
+        assert_eq!(http(to, line, &[("accept", "text/html")], b"").await.status, 404, "{line}");
+    }
+    let set = http(to, "GET /storeplane.v1.binpb", &[], b"").await;
+    assert_eq!((set.status, set.body.as_slice()), (200, storeplane_proto::FILE_DESCRIPTOR_SET));
 }
 
 #[tokio::test]

@@ -63,12 +63,18 @@ async fn an_idle_watch_has_a_heartbeat_with_its_place() {
         }
     };
     let beat_of_all = async {
+        let mut caught_up = String::new();
         loop {
             let message = whole.message().await.unwrap().unwrap();
             match message.update {
-                // What is somebody else's moves the cursor on as well.
-                Some(watch_stores_response::Update::CaughtUp(_)) => drop(writer.ready("coffee", "other").await),
-                Some(watch_stores_response::Update::Heartbeat(_)) => return message.cursor,
+                Some(watch_stores_response::Update::CaughtUp(_)) => {
+                    caught_up = message.cursor;
+                    writer.ready("coffee", "other").await;
+                }
+                Some(watch_stores_response::Update::Heartbeat(_)) => {
+                    assert_eq!(message.cursor, caught_up, "nothing that another tenant does moves the cursor");
+                    return message.cursor;
+                }
                 _ => {}
             }
         }

@@ -1,9 +1,9 @@
 //! Filters of the audit log.
 
-use time::format_description::well_known::Rfc3339;
-use time::{OffsetDateTime, UtcOffset};
+use time::OffsetDateTime;
 
-use super::{Comparison, Fields, Filter, no_field, one_of, only_equal};
+use super::value::{Pattern, exact, one_of, time};
+use super::{Comparison, Fields, Filter, no_field};
 use crate::audit::{Action, Outcome};
 use crate::ids::StoreUid;
 
@@ -14,9 +14,9 @@ pub type AuditFilter = Filter<AuditField>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuditField {
     /// Who.
-    Actor(String),
+    Actor(Pattern),
     /// What it was about, as the request named it.
-    Target(String),
+    Target(Pattern),
     /// Which very store.
     StoreUid(StoreUid),
     /// What was asked for.
@@ -31,23 +31,22 @@ impl Fields for AuditField {
     const EXAMPLE: &'static str = "actor = \"ci\" AND outcome = DENIED AND time >= \"2026-11-01T00:00:00Z\"";
 
     fn compare(field: &str, comparison: Comparison, value: &str) -> Result<Self, String> {
-        let read = match field {
-            "actor" => Self::Actor(value.to_owned()),
-            "target" => Self::Target(value.to_owned()),
-            "store_uid" => Self::StoreUid(value.parse().map_err(|error| format!("store_uid {error}"))?),
-            "action" => one_of(field, &Action::ALL, Action::as_str, value).map(Self::Action)?,
-            "outcome" => one_of(field, &Outcome::ALL, Outcome::as_str, value).map(Self::Outcome)?,
-            "time" => return time(value).map(|time| Self::Time(comparison, time)),
-            other => return Err(no_field(other, "actor, target, store_uid, action, outcome, time")),
-        };
-        only_equal(field, comparison).map(|()| read)
+        match field {
+            "actor" => Pattern::read(field, comparison, value).map(Self::Actor),
+            "target" => Pattern::read(field, comparison, value).map(Self::Target),
+            "store_uid" => {
+                exact(field, comparison)?;
+                value.parse().map(Self::StoreUid).map_err(|error| format!("store_uid {error}"))
+            }
+            "action" => one_of((field, ""), comparison, value, (&Action::ALL[..], Action::as_str)).map(Self::Action),
+            "outcome" => {
+                let all = (&Outcome::ALL[..], Outcome::as_str);
+                one_of((field, "AUDIT_OUTCOME_"), comparison, value, all).map(Self::Outcome)
+            }
+            "time" => time(field, comparison, value).map(|time| Self::Time(comparison, time)),
+            other => Err(no_field(other, "actor, target, store_uid, action, outcome, time")),
+        }
     }
-}
-
-fn time(value: &str) -> Result<OffsetDateTime, String> {
-    // In UTC: the very ends of the calendar do not exist in every zone.
-    let read = OffsetDateTime::parse(value, &Rfc3339).ok().and_then(|time| time.checked_to_offset(UtcOffset::UTC));
-    read.ok_or_else(|| "time must be an RFC 3339 time in quotes, such as \"2026-11-01T00:00:00Z\"".into())
 }
 
 #[cfg(test)]
@@ -83,7 +82,8 @@ mod tests {
     fn names_are_those_of_the_log() {
         assert_eq!(field("action = READ_CREDENTIALS"), AuditField::Action(Action::ReadCredentials));
         assert_eq!(field("outcome = DENIED"), AuditField::Outcome(Outcome::Denied));
-        assert_eq!(field("actor = 'make up'"), AuditField::Actor("make up".into()));
+        assert_eq!(field("outcome = AUDIT_OUTCOME_DENIED"), AuditField::Outcome(Outcome::Denied));
+        assert_eq!(field("actor = 'make up'"), AuditField::Actor(Pattern::Exactly("make up".into())));
     }
 
     #[test]
@@ -91,12 +91,12 @@ mod tests {
         let text = "action = CreateStore outcome = MAYBE time > yesterday store_uid = tea actor < z store_id = tea";
         let error = AuditFilter::parse(text).expect_err("bad");
         insta::assert_snapshot!(error.0.join("\n"), @r#"
-        action must be one of: CREATE_STORE, DELETE_STORE, RETRY_STORE, CANCEL_OPERATION, READ_CREDENTIALS, CREATE_TOKEN, REVOKE_TOKEN, REPAIR_RELEASE
-        outcome must be one of: ACCEPTED, REJECTED, DENIED
-        time must be an RFC 3339 time in quotes, such as "2026-11-01T00:00:00Z"
-        store_uid must be a UUID
-        actor can be compared with = and != only
-        has no field "store_id"; the fields are actor, target, store_uid, action, outcome, time
+        action must be one of: CREATE_STORE, DELETE_STORE, RETRY_STORE, CANCEL_OPERATION, READ_CREDENTIALS, CREATE_TOKEN, REVOKE_TOKEN, REPAIR_RELEASE (at character 1)
+        outcome must be one of: ACCEPTED, REJECTED, DENIED (at character 22)
+        time must be an RFC 3339 time in quotes, such as "2026-11-01T00:00:00Z" (at character 38)
+        store_uid must be a UUID (at character 55)
+        actor can be compared with =, != and : only (at character 71)
+        has no field "store_id"; the fields are actor, target, store_uid, action, outcome, time (at character 81)
         "#);
     }
 }

@@ -1,17 +1,21 @@
 //! Filters of lists: the part of AIP-160 that they need. `state = READY AND (engine = x OR plan != small) coffee`.
 //!
-//! - This file: [`Filter`], the same for every list. [`stores`], [`audit`]: the fields of each list.
-//! - [`tokens`], then [`parser`]: from a text to a filter.
+//! - This file: [`Filter`], the same for every list. [`stores`], [`operations`], [`audit`]: the fields of each list.
+//! - [`tokens`], then [`parser`]: from a text to a filter. [`value`]: what fields are compared with.
 //!
 //! To add a list: a file with its [`Fields`], and what they mean to the database in the server's `postgres/list`.
 
 mod audit;
+mod operations;
 mod parser;
 mod stores;
 mod tokens;
+mod value;
 
 pub use audit::{AuditField, AuditFilter};
-pub use stores::{StoreField, StoreFilter};
+pub use operations::{OperationField, OperationFilter};
+pub use stores::{StoreField, StoreFilter, StoreText, StoreTime};
+pub use value::Pattern;
 
 use crate::validate::Check;
 
@@ -36,6 +40,21 @@ pub enum Comparison {
     Greater,
     /// `>=`
     AtLeast,
+    /// `:`
+    Has,
+}
+
+impl Comparison {
+    fn sign(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::Less => "<",
+            Self::AtMost => "<=",
+            Self::Greater => ">",
+            Self::AtLeast => ">=",
+            Self::Has => ":",
+        }
+    }
 }
 
 /// What one list's filters can compare.
@@ -103,18 +122,6 @@ impl<F> Filter<F> {
             Self::Or(parts) => parts.iter().any(|part| part.holds(field, contains)),
         }
     }
-}
-
-/// The rule of a field that has no order.
-fn only_equal(field: &str, comparison: Comparison) -> Result<(), String> {
-    if comparison == Comparison::Equal { Ok(()) } else { Err(format!("{field} can be compared with = and != only")) }
-}
-
-/// The rule of a field that is one of some words.
-fn one_of<T: Copy>(field: &str, all: &[T], text: impl Fn(T) -> &'static str, value: &str) -> Result<T, String> {
-    let found = all.iter().copied().find(|each| text(*each) == value);
-    let words = || all.iter().copied().map(&text).collect::<Vec<_>>().join(", ");
-    found.ok_or_else(|| format!("{field} must be one of: {}", words()))
 }
 
 fn no_field(field: &str, fields: &str) -> String {

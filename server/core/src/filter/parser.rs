@@ -1,11 +1,13 @@
 //! From tokens to a filter. What is wrong with a comparison is noted and the reading goes on; where the text itself makes
 //! no sense it ends.
 
-use super::tokens::{Token, tokens};
+use super::tokens::{Kind, Token, placed, tokens};
 use super::{Comparison, Fields, Filter, FilterError};
 
 /// Deepest nesting of parentheses and NOT.
 const DEPTH_MAX: u32 = 20;
+/// Most comparisons and searched texts: each costs the database a test for each row.
+const TERMS_MAX: u32 = 20;
 
 /// Reads a filter.
 pub(super) fn parse<F: Fields>(text: &str) -> Result<Filter<F>, FilterError> {
@@ -13,7 +15,7 @@ pub(super) fn parse<F: Fields>(text: &str) -> Result<Filter<F>, FilterError> {
     if tokens.is_empty() {
         return Ok(Filter::All);
     }
-    let mut parser = Parser { tokens: tokens.into_iter().peekable(), depth: 0, problems: Vec::new() };
+    let mut parser = Parser { tokens: tokens.into_iter().peekable(), depth: 0, terms: 0, problems: Vec::new() };
     let filter = parser.whole();
     let mut problems = parser.problems;
     match filter {
@@ -29,6 +31,7 @@ pub(super) fn parse<F: Fields>(text: &str) -> Result<Filter<F>, FilterError> {
 struct Parser {
     tokens: std::iter::Peekable<std::vec::IntoIter<Token>>,
     depth: u32,
+    terms: u32,
     problems: Vec<String>,
 }
 
@@ -42,7 +45,12 @@ impl Parser {
     }
 
     fn keyword(&mut self, word: &str) -> bool {
-        self.tokens.next_if(|token| matches!(token, Token::Word(found) if found == word)).is_some()
+        self.tokens.next_if(|token| matches!(&token.kind, Kind::Word(found) if found == word)).is_some()
+    }
+
+    /// Takes a token of this kind, and says where it is.
+    fn take(&mut self, kind: &Kind) -> Option<usize> {
+        self.tokens.next_if(|token| token.kind == *kind).map(|token| token.at)
     }
 
     /// Parts joined by AND, or just put side by side.
@@ -50,7 +58,7 @@ impl Parser {
         let mut parts = vec![self.choice()?];
         loop {
             let joined = self.keyword("AND");
-            if !joined && matches!(self.tokens.peek(), None | Some(Token::Close)) {
+            if !joined && matches!(self.tokens.peek(), None | Some(Token { kind: Kind::Close, .. })) {
                 return Ok(one_or(parts, Filter::And));
             }
             parts.push(self.choice()?);
@@ -71,11 +79,11 @@ impl Parser {
         if self.depth > DEPTH_MAX {
             return Err(format!("is nested more than {DEPTH_MAX} deep"));
         }
-        let part = if self.keyword("NOT") || self.tokens.next_if_eq(&Token::Minus).is_some() {
+        let part = if self.keyword("NOT") || self.take(&Kind::Minus).is_some() {
             Filter::Not(Box::new(self.part()?))
-        } else if self.tokens.next_if_eq(&Token::Open).is_some() {
+        } else if let Some(at) = self.take(&Kind::Open) {
             let inner = self.sequence()?;
-            self.tokens.next_if_eq(&Token::Close).ok_or("has a parenthesis that is never closed")?;
+            self.take(&Kind::Close).ok_or_else(|| placed("has a parenthesis that is never closed", at))?;
             inner
         } else {
             self.comparison()?
@@ -85,27 +93,32 @@ impl Parser {
     }
 
     fn comparison<F: Fields>(&mut self) -> Result<Filter<F>, String> {
-        let word = match self.tokens.next() {
-            Some(Token::Word(word)) if !matches!(word.as_str(), "AND" | "OR") => word,
-            Some(Token::Quoted(text)) => return Ok(Filter::Text(text)),
-            Some(token) => return Err(unexpected::<F>(&token)),
-            None => return Err("ends in the middle".into()),
+        self.terms += 1;
+        if self.terms > TERMS_MAX {
+            return Err(format!("has more than {TERMS_MAX} terms"));
+        }
+        let token = self.tokens.next().ok_or("ends in the middle")?;
+        let at = token.at;
+        let word = match token.kind {
+            Kind::Word(word) if !matches!(word.as_str(), "AND" | "OR") => word,
+            Kind::Quoted(text) => return Ok(Filter::Text(text)),
+            _ => return Err(unexpected::<F>(&token)),
         };
         let (comparison, negated) = match self.tokens.peek() {
-            Some(Token::Compare(comparison)) => (*comparison, false),
-            Some(Token::Differs) => (Comparison::Equal, true),
-            _ => return Ok(Filter::Text(word)),
+            Some(Token { kind: Kind::Compare(comparison), .. }) => (*comparison, false),
+            Some(Token { kind: Kind::NotEqual, .. }) => (Comparison::Equal, true),
+            _ => return search(word).map_err(|problem| placed(&problem, at)),
         };
         self.tokens.next();
         let value = match self.tokens.next() {
-            Some(Token::Word(value) | Token::Quoted(value)) => value,
+            Some(Token { kind: Kind::Word(value) | Kind::Quoted(value), .. }) => value,
             Some(token) => return Err(unexpected::<F>(&token)),
-            None => return Err(format!("has no value after \"{word}\"")),
+            None => return Err(placed(&format!("has no value after \"{word}\""), at)),
         };
         let compared = match F::compare(&word, comparison, &value) {
             Ok(field) => Filter::Field(field),
             Err(problem) => {
-                self.problems.push(problem);
+                self.problems.push(placed(&problem, at));
                 Filter::All
             }
         };
@@ -113,8 +126,23 @@ impl Parser {
     }
 }
 
+/// A bare word searches, unless its writer most likely meant something else by it.
+fn search<F>(word: String) -> Result<Filter<F>, String> {
+    if matches!(word.as_str(), "and" | "or" | "not") {
+        return Err(format!(
+            "has \"{word}\" in lower case: write {}, or quote it to search for it",
+            word.to_uppercase()
+        ));
+    }
+    if word.contains('*') {
+        return Err(format!("searches for \"{word}\": a search takes no \"*\"; quote it, or compare a field"));
+    }
+    Ok(Filter::Text(word))
+}
+
 fn unexpected<F: Fields>(token: &Token) -> String {
-    format!("has {} where it makes no sense; write for example: {}", token.shown(), F::EXAMPLE)
+    let problem = format!("has {} where it makes no sense; write for example: {}", token.kind.shown(), F::EXAMPLE);
+    placed(&problem, token.at)
 }
 
 fn one_or<F>(mut parts: Vec<Filter<F>>, many: impl FnOnce(Vec<Filter<F>>) -> Filter<F>) -> Filter<F> {

@@ -1,40 +1,72 @@
 //! Filters of stores.
 
-use super::{Comparison, Fields, Filter, no_field, one_of, only_equal};
+use time::OffsetDateTime;
+
+use super::value::{Pattern, one_of, time};
+use super::{Comparison, Fields, Filter, no_field};
 use crate::store::{State, Store};
 
 /// A filter of stores; a text searches id and name.
 pub type StoreFilter = Filter<StoreField>;
 
-/// What a filter says of a store: this field has exactly this value.
+/// What a filter says of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreField {
     /// What it is doing.
     State(State),
-    /// The engine's name.
-    Engine(String),
-    /// The plan's name.
-    Plan(String),
-    /// The store's id.
-    StoreId(String),
-    /// The shop's name.
-    DisplayName(String),
+    /// A text of it.
+    Text(StoreText, Pattern),
+    /// A time of it.
+    Time(StoreTime, Comparison, OffsetDateTime),
+}
+
+/// The texts of a store that can be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named as the fields of the proto's Store")]
+pub enum StoreText {
+    StoreId,
+    DisplayName,
+    Engine,
+    Plan,
+    AdminEmail,
+    Host,
+    Namespace,
+    Reason,
+}
+
+/// The times of a store that can be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named as the fields of the proto's Store")]
+pub enum StoreTime {
+    Create,
+    Update,
 }
 
 impl Fields for StoreField {
     const EXAMPLE: &'static str = "state = READY AND engine = woocommerce";
 
     fn compare(field: &str, comparison: Comparison, value: &str) -> Result<Self, String> {
-        let text = || value.to_owned();
-        let read = match field {
-            "state" => one_of(field, &State::ALL, State::as_str, value).map(Self::State)?,
-            "engine" => Self::Engine(text()),
-            "plan" => Self::Plan(text()),
-            "store_id" => Self::StoreId(text()),
-            "display_name" => Self::DisplayName(text()),
-            other => return Err(no_field(other, "state, engine, plan, store_id, display_name")),
-        };
-        only_equal(field, comparison).map(|()| read)
+        let text = |text| Pattern::read(field, comparison, value).map(|pattern| Self::Text(text, pattern));
+        let at = |at| time(field, comparison, value).map(|time| Self::Time(at, comparison, time));
+        match field {
+            "state" => {
+                one_of((field, "STORE_STATE_"), comparison, value, (&State::ALL, State::as_str)).map(Self::State)
+            }
+            "store_id" => text(StoreText::StoreId),
+            "display_name" => text(StoreText::DisplayName),
+            "engine" => text(StoreText::Engine),
+            "plan" => text(StoreText::Plan),
+            "admin_email" => text(StoreText::AdminEmail),
+            "host" => text(StoreText::Host),
+            "namespace" => text(StoreText::Namespace),
+            "reason" => text(StoreText::Reason),
+            "create_time" => at(StoreTime::Create),
+            "update_time" => at(StoreTime::Update),
+            other => Err(no_field(
+                other,
+                "state, store_id, display_name, engine, plan, admin_email, host, namespace, reason, create_time, update_time",
+            )),
+        }
     }
 }
 
@@ -44,19 +76,23 @@ impl StoreFilter {
         self.mentions(&|field| *field == StoreField::State(state))
     }
 
-    /// True if it says something about any state.
-    pub fn names_states(&self) -> bool {
-        self.mentions(&|field| matches!(field, StoreField::State(_)))
+    /// True if it compares what changes while a store lives.
+    pub fn names_changing_fields(&self) -> bool {
+        self.mentions(&|field| {
+            matches!(
+                field,
+                StoreField::State(_) | StoreField::Text(StoreText::Reason, _) | StoreField::Time(StoreTime::Update, ..)
+            )
+        })
     }
 
     /// True if a store matches. The same as the database's answer.
     pub fn matches(&self, store: &Store) -> bool {
         let field = |field: &StoreField| match field {
             StoreField::State(state) => store.state == *state,
-            StoreField::Engine(engine) => store.spec.engine == *engine,
-            StoreField::Plan(plan) => store.spec.plan == *plan,
-            StoreField::StoreId(id) => store.id.as_str() == id,
-            StoreField::DisplayName(name) => store.spec.display_name == *name,
+            StoreField::Text(text, pattern) => pattern.matches(text.of(store)),
+            StoreField::Time(StoreTime::Create, comparison, time) => comparison.holds(store.created_at, *time),
+            StoreField::Time(StoreTime::Update, comparison, time) => comparison.holds(store.updated_at, *time),
         };
         let contains =
             |text: &str| store.id.as_str().contains(text) || store.spec.display_name.to_lowercase().contains(text);
@@ -64,17 +100,36 @@ impl StoreFilter {
     }
 }
 
+impl StoreText {
+    fn of(self, store: &Store) -> &str {
+        match self {
+            Self::StoreId => store.id.as_str(),
+            Self::DisplayName => &store.spec.display_name,
+            Self::Engine => &store.spec.engine,
+            Self::Plan => &store.spec.plan,
+            Self::AdminEmail => &store.spec.admin_email,
+            Self::Host => &store.placement.host,
+            Self::Namespace => &store.placement.namespace,
+            Self::Reason => store.failure.as_ref().map_or("", |failure| failure.reason.as_str()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn text(text: StoreText, value: &str) -> StoreFilter {
+        Filter::Field(StoreField::Text(text, Pattern::Exactly(value.into())))
+    }
+
     #[test]
     fn or_binds_more_tightly_than_and() {
-        let filter = StoreFilter::parse("engine = woocommerce state = READY OR state = FAILED").expect("good");
+        let filter = StoreFilter::parse("engine = woocommerce state = READY OR state = STORE_STATE_FAILED");
         assert_eq!(
-            filter,
+            filter.expect("good"),
             Filter::And(vec![
-                Filter::Field(StoreField::Engine("woocommerce".into())),
+                text(StoreText::Engine, "woocommerce"),
                 Filter::Or(vec![
                     Filter::Field(StoreField::State(State::Ready)),
                     Filter::Field(StoreField::State(State::Failed))
@@ -87,8 +142,31 @@ mod tests {
     fn words_and_quotes_search() {
         assert_eq!(StoreFilter::parse("coffee"), Ok(Filter::Text("coffee".into())));
         assert_eq!(StoreFilter::parse("\"a \\\" b\""), Ok(Filter::Text("a \" b".into())));
+        assert_eq!(
+            StoreFilter::parse("\"or\" 'x*'"),
+            Ok(Filter::And(vec![Filter::Text("or".into()), Filter::Text("x*".into())]))
+        );
         assert_eq!(StoreFilter::parse("-my-shop"), Ok(Filter::Not(Box::new(Filter::Text("my-shop".into())))));
         assert_eq!(StoreFilter::parse(" \t"), Ok(Filter::All));
+    }
+
+    #[test]
+    fn every_field_of_the_contract_is_read() {
+        for good in [
+            "state : READY",
+            "store_id = tea*",
+            "display_name : \"green tea\"",
+            "engine != woocommerce",
+            "plan = small",
+            "admin_email = \"*@example.com\"",
+            "host : shops.example.com",
+            "namespace = store-tea",
+            "reason : *",
+            "NOT reason:IMAGE_PULL_FAILED",
+            "create_time >= \"2026-11-01T00:00:00Z\" AND update_time < '2026-12-01T00:00:00+01:00'",
+        ] {
+            StoreFilter::parse(good).unwrap_or_else(|error| panic!("{good}: {error}"));
+        }
     }
 
     #[test]
@@ -98,42 +176,64 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_with_a_reason() {
-        for bad in [
-            "state >",
-            "state > READY",
-            "state = SLEEPY",
-            "price = 3",
-            "(",
-            ")",
-            "a OR",
-            "NOT",
-            "= x",
-            "\"",
-            "state =",
-            "a AND",
-            "state : READY",
-            &"(".repeat(50),
-            &"x".repeat(1001),
-            "!",
+    fn changing_fields_are_known() {
+        for (filter, changes) in [
+            ("reason : *", true),
+            ("state = READY", true),
+            ("update_time > '2026-01-01T00:00:00Z'", true),
+            ("plan = small", false),
         ] {
-            let error = StoreFilter::parse(bad).expect_err(bad);
-            assert!(!error.to_string().is_empty());
+            assert_eq!(StoreFilter::parse(filter).expect("good").names_changing_fields(), changes, "{filter}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_with_its_place() {
+        for (bad, said) in [
+            ("state >", "no value after \"state\" (at character 1)"),
+            ("state > READY", "state can be compared with =, != and : only (at character 1)"),
+            ("state = SLEEPY", "state must be one of"),
+            ("price = 3", "has no field \"price\""),
+            ("a.b = 3", "has no field \"a.b\""),
+            ("(", "ends in the middle"),
+            ("(tea", "a parenthesis that is never closed (at character 1)"),
+            ("tea )", "has \")\" where it makes no sense"),
+            ("a OR", "ends in the middle"),
+            ("NOT", "ends in the middle"),
+            ("= x", "has \"=\" where it makes no sense"),
+            ("tea \"", "a quotation mark that is never closed (at character 5)"),
+            (
+                "state = READY or state = FAILED",
+                "has \"or\" in lower case: write OR, or quote it to search for it (at character 15)",
+            ),
+            ("tea and coffee", "has \"and\" in lower case"),
+            ("not tea", "has \"not\" in lower case"),
+            ("has(x)", "has the function \"has(...)\": functions are not supported (at character 1)"),
+            ("Green*", "searches for \"Green*\": a search takes no \"*\""),
+            ("display_name = \"a*b\"", "can have \"*\" at the beginning and at the end"),
+            ("create_time : *", "create_time can be compared with"),
+            ("create_time > yesterday", "must be an RFC 3339 time"),
+            ("state : *", "state must be one of"),
+            ("!", "the operators are"),
+            ("a, b", "the operators are"),
+            (&"(".repeat(50), "is nested more than 20 deep"),
+            (&"x".repeat(1001), "must be at most 1000 bytes"),
+            (&"x ".repeat(21), "has more than 20 terms"),
+        ] {
+            let error = StoreFilter::parse(bad).expect_err(bad).to_string();
+            assert!(error.contains(said), "{bad}: {error}");
         }
     }
 
     #[test]
     fn everything_that_is_wrong_is_said_at_once() {
         let error = StoreFilter::parse("state = SLEEPY AND (price = 3 OR plan < small) (").expect_err("bad");
-        assert_eq!(
-            error.0,
-            [
-                "state must be one of: PROVISIONING, READY, UPDATING, DEGRADED, FAILED, DELETING, DELETED",
-                "has no field \"price\"; the fields are state, engine, plan, store_id, display_name",
-                "plan can be compared with = and != only",
-                "ends in the middle",
-            ]
-        );
+        insta::assert_snapshot!(error.0.join("\n"), @r#"
+        state must be one of: PROVISIONING, READY, UPDATING, DEGRADED, FAILED, DELETING, DELETED (at character 1)
+        has no field "price"; the fields are state, store_id, display_name, engine, plan, admin_email, host, namespace, reason, create_time, update_time (at character 21)
+        plan can be compared with =, != and : only (at character 34)
+        ends in the middle
+        "#);
     }
 
     proptest::proptest! {

@@ -1,32 +1,36 @@
-//! The words and signs of a filter.
+//! The tokens of a filter, each with its place.
 
+use std::iter::Peekable;
 use std::str::Chars;
 
 use super::Comparison;
 
+/// A token and the character at which it begins, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Token {
+pub(super) struct Token {
+    pub(super) at: usize,
+    pub(super) kind: Kind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
     Word(String),
     Quoted(String),
     Compare(Comparison),
-    Differs,
+    NotEqual,
     Open,
     Close,
     Minus,
 }
 
-impl Token {
-    /// As people wrote it.
+impl Kind {
+    /// As the caller wrote it.
     pub(super) fn shown(&self) -> String {
         match self {
             Self::Word(word) => format!("\"{word}\""),
             Self::Quoted(text) => format!("the text \"{text}\""),
-            Self::Compare(Comparison::Equal) => "\"=\"".into(),
-            Self::Compare(Comparison::Less) => "\"<\"".into(),
-            Self::Compare(Comparison::AtMost) => "\"<=\"".into(),
-            Self::Compare(Comparison::Greater) => "\">\"".into(),
-            Self::Compare(Comparison::AtLeast) => "\">=\"".into(),
-            Self::Differs => "\"!=\"".into(),
+            Self::Compare(comparison) => format!("\"{}\"", comparison.sign()),
+            Self::NotEqual => "\"!=\"".into(),
             Self::Open => "\"(\"".into(),
             Self::Close => "\")\"".into(),
             Self::Minus => "\"-\"".into(),
@@ -34,57 +38,84 @@ impl Token {
     }
 }
 
-/// All of a text's tokens.
+/// Adds to a problem where it is.
+pub(super) fn placed(problem: &str, at: usize) -> String {
+    format!("{problem} (at character {at})")
+}
+
+/// All tokens of a text.
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
+    let mut reader = Reader { rest: text.chars().peekable(), at: 0 };
     let mut tokens = Vec::new();
-    let mut rest = text.chars();
-    loop {
-        let before = rest.clone();
-        let Some(c) = rest.next() else { return Ok(tokens) };
-        tokens.push(match c {
-            c if c.is_whitespace() => continue,
-            '=' => Token::Compare(Comparison::Equal),
-            '<' if follows(&mut rest, '=') => Token::Compare(Comparison::AtMost),
-            '<' => Token::Compare(Comparison::Less),
-            '>' if follows(&mut rest, '=') => Token::Compare(Comparison::AtLeast),
-            '>' => Token::Compare(Comparison::Greater),
-            '!' if follows(&mut rest, '=') => Token::Differs,
-            '(' => Token::Open,
-            ')' => Token::Close,
-            '-' => Token::Minus,
-            '"' | '\'' => Token::Quoted(quoted(&mut rest, c)?),
-            '!' | ':' | ',' => {
-                return Err(format!(
-                    "has \"{c}\": the comparisons are =, !=, <, <=, > and >=; other texts go in quotes"
-                ));
-            }
-            _ => {
-                let word: String = before.take_while(|c| !c.is_whitespace() && !"=!()<>:,\"'".contains(*c)).collect();
-                rest.by_ref().take(word.chars().count() - 1).for_each(drop);
-                Token::Word(word)
-            }
-        });
-    }
-}
-
-/// Takes the next character if it is that one.
-fn follows(rest: &mut Chars<'_>, wanted: char) -> bool {
-    let mut ahead = rest.clone();
-    let there = ahead.next() == Some(wanted);
-    if there {
-        *rest = ahead;
-    }
-    there
-}
-
-fn quoted(rest: &mut Chars<'_>, quote: char) -> Result<String, String> {
-    let mut text = String::new();
-    while let Some(c) = rest.next() {
-        match c {
-            '\\' => text.extend(rest.next()),
-            c if c == quote => return Ok(text),
-            c => text.push(c),
+    while let Some(c) = reader.next() {
+        if c.is_whitespace() {
+            continue;
         }
+        let at = reader.at;
+        let kind = reader.token(c).map_err(|problem| placed(&problem, at))?;
+        tokens.push(Token { at, kind });
     }
-    Err("has a quotation mark that is never closed".into())
+    Ok(tokens)
+}
+
+struct Reader<'a> {
+    rest: Peekable<Chars<'a>>,
+    at: usize,
+}
+
+impl Reader<'_> {
+    fn next(&mut self) -> Option<char> {
+        self.next_if(|_| true)
+    }
+
+    fn next_if(&mut self, wanted: impl Fn(char) -> bool) -> Option<char> {
+        let next = self.rest.next_if(|c| wanted(*c));
+        self.at += usize::from(next.is_some());
+        next
+    }
+
+    fn token(&mut self, first: char) -> Result<Kind, String> {
+        let equals = |reader: &mut Self| reader.next_if(|c| c == '=').is_some();
+        Ok(match first {
+            '=' => Kind::Compare(Comparison::Equal),
+            ':' => Kind::Compare(Comparison::Has),
+            '<' if equals(self) => Kind::Compare(Comparison::AtMost),
+            '<' => Kind::Compare(Comparison::Less),
+            '>' if equals(self) => Kind::Compare(Comparison::AtLeast),
+            '>' => Kind::Compare(Comparison::Greater),
+            '!' if equals(self) => Kind::NotEqual,
+            '(' => Kind::Open,
+            ')' => Kind::Close,
+            '-' => Kind::Minus,
+            '"' | '\'' => Kind::Quoted(self.quoted(first)?),
+            '!' | ',' => {
+                return Err(format!("has \"{first}\": the operators are =, !=, <, <=, >, >= and :; quote other text"));
+            }
+            _ => self.word(first)?,
+        })
+    }
+
+    fn word(&mut self, first: char) -> Result<Kind, String> {
+        let mut word = String::from(first);
+        while let Some(c) = self.next_if(|c| !c.is_whitespace() && !"=!()<>:,\"'".contains(c)) {
+            word.push(c);
+        }
+        let keyword = matches!(word.as_str(), "AND" | "OR" | "NOT");
+        if self.rest.peek() == Some(&'(') && !keyword {
+            return Err(format!("has the function \"{word}(...)\": functions are not supported"));
+        }
+        Ok(Kind::Word(word))
+    }
+
+    fn quoted(&mut self, quote: char) -> Result<String, String> {
+        let mut text = String::new();
+        while let Some(c) = self.next() {
+            match c {
+                '\\' => text.extend(self.next()),
+                c if c == quote => return Ok(text),
+                c => text.push(c),
+            }
+        }
+        Err("has a quotation mark that is never closed".into())
+    }
 }

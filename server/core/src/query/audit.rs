@@ -1,6 +1,7 @@
 //! Pages of the audit log.
 
-use super::{After, PageStart, PageToken, fingerprint, page_after, page_limit};
+use super::{After, PageStart, PageToken, Paged, fingerprint, page_after, page_limit};
+use crate::audit::AuditEvent;
 use crate::error::DomainError;
 use crate::filter::AuditFilter;
 use crate::ids::Tenant;
@@ -30,9 +31,13 @@ impl AuditQuery {
         let after = page_after(&mut check, token, &fingerprint);
         check.finish(parsed.map(|filter| Self { tenant: tenant.clone(), filter, limit, after, fingerprint }))
     }
+}
 
-    /// The token of the page after the one that ends with this row.
-    pub fn next(&self, after: After) -> PageToken {
+impl Paged for AuditQuery {
+    type Item = AuditEvent;
+
+    fn token_after(&self, last: &AuditEvent) -> PageToken {
+        let after = After { at: last.at, text: String::new(), uid: last.id };
         PageToken { after, query: self.fingerprint.clone() }
     }
 }
@@ -49,12 +54,13 @@ mod tests {
     fn a_token_belongs_to_its_list_its_filter_and_its_tenant() {
         let tenant = Tenant::default();
         let first = AuditQuery::check(&tenant, "", 0, PageStart::First).expect("good");
-        let after = After { at: OffsetDateTime::UNIX_EPOCH, id: String::new(), uid: Uuid::nil() };
-        let start = |query: &AuditQuery| PageStart::After(query.next(after.clone()));
+        let after = After { at: OffsetDateTime::UNIX_EPOCH, text: String::new(), uid: Uuid::nil() };
+        let start =
+            |query: &AuditQuery| PageStart::After(PageToken { after: after.clone(), query: query.fingerprint.clone() });
         assert!(AuditQuery::check(&tenant, "", 7, start(&first)).is_ok(), "the size of a page may change");
         assert!(AuditQuery::check(&tenant, "tea", 0, start(&first)).is_err());
         assert!(AuditQuery::check(&"acme".parse().expect("a tenant"), "", 0, start(&first)).is_err());
-        assert!(OperationQuery::check(&tenant, "", 0, start(&first)).is_err());
+        assert!(OperationQuery::check(&tenant, "", "", 0, start(&first)).is_err());
     }
 
     #[test]

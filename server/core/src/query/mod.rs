@@ -9,7 +9,7 @@ mod stores;
 pub use audit::AuditQuery;
 pub use operations::OperationQuery;
 use serde::{Deserialize, Serialize};
-pub use stores::{Order, StoreQuery};
+pub use stores::{Order, OrderKey, StoreQuery};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -23,11 +23,11 @@ const PAGE_SIZE_MAX: u32 = 1000;
 /// The last row of the page before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct After {
-    /// Its time of creation.
+    /// The time that the list is ordered by.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// Its store id; empty in lists that are ordered by time only.
-    pub id: String,
+    /// The text that the list is ordered by; empty where that is a time.
+    pub text: String,
     /// Its uid.
     pub uid: Uuid,
 }
@@ -52,13 +52,27 @@ pub enum PageStart {
     Unreadable,
 }
 
-/// Rows of a page, and where the next one begins.
+/// Rows of a page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T> {
     /// The rows.
     pub items: Vec<T>,
-    /// `None` on the last page.
-    pub next: Option<PageToken>,
+    /// True if rows follow that are not on this page.
+    pub more: bool,
+}
+
+/// A list that is read page by page.
+pub trait Paged {
+    /// What is listed.
+    type Item;
+
+    /// The token of the page after the one that ends with this row.
+    fn token_after(&self, last: &Self::Item) -> PageToken;
+
+    /// The token of the next page, if there is one.
+    fn next(&self, page: &Page<Self::Item>) -> Option<PageToken> {
+        page.items.last().filter(|_| page.more).map(|last| self.token_after(last))
+    }
 }
 
 fn page_limit(check: &mut Check, page_size: i32) -> u32 {

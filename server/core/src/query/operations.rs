@@ -1,8 +1,10 @@
 //! Pages of operations.
 
-use super::{After, PageStart, PageToken, fingerprint, page_after, page_limit};
+use super::{After, PageStart, PageToken, Paged, fingerprint, page_after, page_limit};
 use crate::error::DomainError;
+use crate::filter::OperationFilter;
 use crate::ids::{StoreId, Tenant};
+use crate::operation::Operation;
 use crate::validate::Check;
 
 /// A page of operations, the newest first.
@@ -12,6 +14,8 @@ pub struct OperationQuery {
     pub tenant: Tenant,
     /// Only this store's.
     pub store: Option<StoreId>,
+    /// Which.
+    pub filter: OperationFilter,
     /// How many.
     pub limit: u32,
     /// After which.
@@ -21,17 +25,28 @@ pub struct OperationQuery {
 
 impl OperationQuery {
     /// Checks the fields of ListOperations.
-    pub fn check(tenant: &Tenant, store_id: &str, page_size: i32, token: PageStart) -> Result<Self, DomainError> {
+    pub fn check(
+        tenant: &Tenant,
+        store_id: &str,
+        filter: &str,
+        page_size: i32,
+        token: PageStart,
+    ) -> Result<Self, DomainError> {
         let mut check = Check::default();
         let limit = page_limit(&mut check, page_size);
         let store = check.optional("store_id", store_id);
-        let fingerprint = fingerprint(&[tenant.as_str(), store_id]);
+        let parsed = OperationFilter::check(&mut check, filter);
+        let fingerprint = fingerprint(&["operations", tenant.as_str(), store_id, filter]);
         let after = page_after(&mut check, token, &fingerprint);
-        check.finish(Some(Self { tenant: tenant.clone(), store, limit, after, fingerprint }))
+        check.finish(parsed.map(|filter| Self { tenant: tenant.clone(), store, filter, limit, after, fingerprint }))
     }
+}
 
-    /// The token of the page after the one that ends with this row.
-    pub fn next(&self, after: After) -> PageToken {
+impl Paged for OperationQuery {
+    type Item = Operation;
+
+    fn token_after(&self, last: &Operation) -> PageToken {
+        let after = After { at: last.created_at, text: String::new(), uid: last.id.0 };
         PageToken { after, query: self.fingerprint.clone() }
     }
 }

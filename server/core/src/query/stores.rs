@@ -1,6 +1,6 @@
 //! Pages of stores.
 
-use super::{After, Page, PageStart, PageToken, fingerprint, page_after, page_limit};
+use super::{After, Page, PageStart, PageToken, Paged, fingerprint, page_after, page_limit};
 use crate::error::DomainError;
 use crate::filter::StoreFilter;
 use crate::ids::Tenant;
@@ -9,26 +9,43 @@ use crate::validate::Check;
 
 /// The order of a list of stores. Ties are broken by uid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// The newest first.
-    Newest,
-    /// The oldest first.
-    Oldest,
-    /// By id.
-    Id,
-    /// By id, backwards.
-    IdDescending,
+pub struct Order {
+    /// By what.
+    pub key: OrderKey,
+    /// True for the last first.
+    pub descending: bool,
+}
+
+/// What a list of stores can be ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named as the fields of the proto's Store")]
+pub enum OrderKey {
+    CreateTime,
+    UpdateTime,
+    StoreId,
+    DisplayName,
+}
+
+impl OrderKey {
+    const ALL: [(&'static str, Self); 4] = [
+        ("create_time", Self::CreateTime),
+        ("update_time", Self::UpdateTime),
+        ("store_id", Self::StoreId),
+        ("display_name", Self::DisplayName),
+    ];
 }
 
 impl Order {
     fn parse(text: &str) -> Option<Self> {
-        match text.split_whitespace().collect::<Vec<_>>().as_slice() {
-            [] | ["create_time", "desc"] => Some(Self::Newest),
-            ["create_time"] | ["create_time", "asc"] => Some(Self::Oldest),
-            ["store_id"] | ["store_id", "asc"] => Some(Self::Id),
-            ["store_id", "desc"] => Some(Self::IdDescending),
-            _ => None,
-        }
+        let mut words = text.split_whitespace();
+        let Some(field) = words.next() else { return Some(Self { key: OrderKey::CreateTime, descending: true }) };
+        let key = OrderKey::ALL.into_iter().find(|(name, _)| *name == field)?.1;
+        let descending = match words.next() {
+            None | Some("asc") => false,
+            Some("desc") => true,
+            Some(_) => return None,
+        };
+        words.next().is_none().then_some(Self { key, descending })
     }
 }
 
@@ -62,7 +79,8 @@ impl StoreQuery {
         let parsed = StoreFilter::check(&mut check, filter);
         let order = Order::parse(order_by);
         if order.is_none() {
-            check.fail("order_by", "must be one of: create_time, create_time desc, store_id, store_id desc");
+            let fields: Vec<_> = OrderKey::ALL.iter().map(|(name, _)| *name).collect();
+            check.fail("order_by", format!("must be one of {}, with \"desc\" after it or not", fields.join(", ")));
         }
         let fingerprint = fingerprint(&[tenant.as_str(), filter, order_by]);
         let after = page_after(&mut check, token, &fingerprint);
@@ -77,14 +95,9 @@ impl StoreQuery {
         check.finish(whole)
     }
 
-    /// The token of the page after the one that ends with this row.
-    pub fn next(&self, after: After) -> PageToken {
-        PageToken { after, query: self.fingerprint.clone() }
-    }
-
     /// How many stores there are in all, where this page tells: the first one holds them, as with most lists.
     pub fn total(&self, page: &Page<Store>) -> Option<i64> {
-        (self.after.is_none() && page.next.is_none()).then(|| i64::try_from(page.items.len()).ok()).flatten()
+        (self.after.is_none() && !page.more).then(|| i64::try_from(page.items.len()).ok()).flatten()
     }
 
     /// The same query, going on after the page that this token ended.
@@ -92,6 +105,20 @@ impl StoreQuery {
     pub fn page(mut self, token: PageToken) -> Self {
         self.after = Some(token.after);
         self
+    }
+}
+
+impl Paged for StoreQuery {
+    type Item = Store;
+
+    fn token_after(&self, last: &Store) -> PageToken {
+        let (at, text) = match self.order.key {
+            OrderKey::CreateTime => (last.created_at, String::new()),
+            OrderKey::UpdateTime => (last.updated_at, String::new()),
+            OrderKey::StoreId => (last.created_at, last.id.to_string()),
+            OrderKey::DisplayName => (last.created_at, last.spec.display_name.clone()),
+        };
+        PageToken { after: After { at, text, uid: last.uid.0 }, query: self.fingerprint.clone() }
     }
 }
 
@@ -109,11 +136,23 @@ mod tests {
     #[test]
     fn a_token_belongs_to_its_query() {
         let first = query("state = READY", "", PageStart::First).expect("good");
-        let after = After { at: OffsetDateTime::UNIX_EPOCH, id: "a".into(), uid: Uuid::nil() };
-        let token = first.next(after.clone());
+        let after = After { at: OffsetDateTime::UNIX_EPOCH, text: "a".into(), uid: Uuid::nil() };
+        let token = PageToken { after: after.clone(), query: first.fingerprint.clone() };
         assert_eq!(query("state = READY", "", PageStart::After(token.clone())).expect("same").after, Some(after));
         assert!(query("state = FAILED", "", PageStart::After(token)).is_err());
         assert!(query("", "", PageStart::Unreadable).is_err());
+    }
+
+    #[test]
+    fn orders_are_a_field_and_a_direction() {
+        let order = |text| Order::parse(text).map(|order| (order.key, order.descending));
+        assert_eq!(order(""), Some((OrderKey::CreateTime, true)));
+        assert_eq!(order("display_name"), Some((OrderKey::DisplayName, false)));
+        assert_eq!(order("update_time  desc"), Some((OrderKey::UpdateTime, true)));
+        assert_eq!(order("store_id asc"), Some((OrderKey::StoreId, false)));
+        for bad in ["price", "desc", "store_id down", "store_id desc desc", "store_id, plan"] {
+            assert_eq!(order(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The dashboard: the files of `web-client/dist`, in this binary since it was compiled.
 //!
 //! - `/assets/…` have a hash in their names and are kept for ever; other files (a `.` in the path) are asked for anew.
-//! - Every other path is a page of the dashboard, which finds its way by itself: `index.html`.
+//! - Paths of [`PAGES`] are pages of the dashboard: to browsers (`accept: text/html`) they are all `index.html`.
+//! - Any other path is 404: a mistyped probe or script must hear that it is wrong.
 //! - `FILE.br` and `FILE.gz`, where the build of the dashboard made them, are what `FILE` is sent as.
 
 mod headers;
@@ -9,7 +10,9 @@ mod headers;
 use std::borrow::Cow;
 
 use axum::body::Body;
-use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use axum::http::header::{
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
+};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{Embed, EmbeddedFile};
@@ -17,6 +20,8 @@ use storeplane_core::ports::Ids;
 
 use crate::system::RandomIds;
 
+/// The dashboard's routes, as `web-client/src/router.tsx` has them; what ends with `/` has pages below it.
+const PAGES: [&str; 5] = ["", "stores", "stores/", "create", "activity"];
 /// Stands in `index.html` where the nonce of a single answer belongs.
 const NONCE: &str = "__CSP_NONCE__";
 /// Random letters and digits of a nonce: 165 bits.
@@ -57,26 +62,43 @@ pub(super) fn answer(method: &Method, path: &str, headers: &HeaderMap) -> Respon
 fn answer_from<F: Embed>(method: &Method, path: &str, headers: &HeaderMap) -> Response {
     let path = path.trim_start_matches('/');
     let nonce = RandomIds.word(NONCE_LENGTH);
+    let no_cache = [(CACHE_CONTROL, ASK_AGAIN)];
     let is_file = path.contains('.') || path.starts_with("assets/");
     let mut response = if !matches!(*method, Method::GET | Method::HEAD) {
         not_found()
     } else if is_file && path != "index.html" {
         file::<F>(path, headers)
+    } else if index::<F>().is_none() && path.is_empty() {
+        (no_cache, MISSING).into_response()
+    } else if is_page(path) && takes_html(headers) {
+        page::<F>(&nonce)
     } else {
-        page::<F>(path, &nonce)
+        not_found()
     };
     headers::protect(response.headers_mut(), &nonce);
     response
 }
 
-fn page<F: Embed>(path: &str, nonce: &str) -> Response {
-    let cache = [(CACHE_CONTROL, ASK_AGAIN)];
-    let Some(index) = index::<F>() else {
-        let status = if path.is_empty() { StatusCode::OK } else { StatusCode::NOT_FOUND };
-        return (status, cache, MISSING).into_response();
+fn is_page(path: &str) -> bool {
+    let page = |page: &&str| match page.strip_suffix('/') {
+        Some(folder) => path.strip_prefix(folder).is_some_and(|below| below.len() > 1 && below.starts_with('/')),
+        None => path == *page,
     };
+    path == "index.html" || PAGES.iter().any(page)
+}
+
+fn takes_html(headers: &HeaderMap) -> bool {
+    headers
+        .get(ACCEPT)
+        .and_then(|accepted| accepted.to_str().ok())
+        .is_some_and(|accepted| accepted.contains("text/html"))
+}
+
+fn page<F: Embed>(nonce: &str) -> Response {
+    let Some(index) = index::<F>() else { return not_found() };
     let html = String::from_utf8_lossy(&index.data).replace(NONCE, nonce);
-    (cache, axum::response::Html(html)).into_response()
+    ([(CACHE_CONTROL, ASK_AGAIN), (VARY, HeaderValue::from_static("accept"))], axum::response::Html(html))
+        .into_response()
 }
 
 fn file<F: Embed>(path: &str, headers: &HeaderMap) -> Response {

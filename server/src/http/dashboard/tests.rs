@@ -30,8 +30,8 @@ async fn text(response: Response) -> String {
 #[tokio::test]
 async fn every_page_is_the_dashboard_with_a_nonce_of_its_own() {
     let mut nonces = Vec::new();
-    for path in ["/", "/stores", "/stores/tea", "/index.html"] {
-        let response = get(path, &[]);
+    for path in ["/", "/stores", "/stores/tea", "/create", "/activity", "/index.html"] {
+        let response = get(path, &[(ACCEPT, "text/html,application/xhtml+xml,*/*;q=0.8")]);
         assert_eq!((response.status(), header(&response, CACHE_CONTROL)), (StatusCode::OK, "no-cache"), "{path}");
         assert_eq!(header(&response, CONTENT_TYPE), "text/html; charset=utf-8");
         let policy = header(&response, CONTENT_SECURITY_POLICY).to_owned();
@@ -43,7 +43,18 @@ async fn every_page_is_the_dashboard_with_a_nonce_of_its_own() {
     }
     nonces.sort();
     nonces.dedup();
-    assert_eq!(nonces.len(), 4);
+    assert_eq!(nonces.len(), 6);
+}
+
+#[test]
+fn only_the_dashboards_own_routes_are_pages_and_only_for_browsers() {
+    for path in ["/livez", "/metrics", "/version", "/readyz/", "/v1/stores", "/storesx", "/stores/", "/create/x", "//"]
+    {
+        assert_eq!(get(path, &[(ACCEPT, "text/html")]).status(), StatusCode::NOT_FOUND, "{path}");
+    }
+    for accepted in ["*/*", "application/json", ""] {
+        assert_eq!(get("/stores", &[(ACCEPT, accepted)]).status(), StatusCode::NOT_FOUND, "{accepted}");
+    }
 }
 
 #[tokio::test]

@@ -1,45 +1,92 @@
 //! Filters as SQL; every text in them is a bound parameter.
 
-use sea_orm::sea_query::{ExprTrait, Func, SimpleExpr};
+use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr, SimpleExpr};
 use sea_orm::{ColumnTrait, Condition};
-use storeplane_core::filter::{AuditField, AuditFilter, Comparison, Filter, StoreField, StoreFilter};
+use storeplane_core::filter::{
+    AuditField, AuditFilter, Comparison, Filter, OperationField, OperationFilter, Pattern, StoreField, StoreFilter,
+    StoreText, StoreTime,
+};
+use time::OffsetDateTime;
 
-use crate::postgres::entity::{audit_event, store};
+use crate::postgres::entity::{audit_event, operation, store};
 
 /// Stores that match.
 pub(super) fn stores(filter: &StoreFilter) -> Condition {
     use store::Column;
     let field = |field: &StoreField| match field {
         StoreField::State(state) => Column::State.eq(state.as_str()),
-        StoreField::Engine(engine) => Column::Engine.eq(engine.as_str()),
-        StoreField::Plan(plan) => Column::Plan.eq(plan.as_str()),
-        StoreField::StoreId(id) => Column::StoreId.eq(id.as_str()),
-        StoreField::DisplayName(name) => Column::DisplayName.eq(name.as_str()),
+        StoreField::Text(text, wanted) => pattern(store_text(*text), wanted),
+        StoreField::Time(StoreTime::Create, comparison, time) => compare(Column::CreatedAt, *comparison, *time),
+        StoreField::Time(StoreTime::Update, comparison, time) => compare(Column::UpdatedAt, *comparison, *time),
     };
     condition(filter, &field, &|text| {
         Condition::any().add(has(Column::StoreId, text)).add(has(Column::DisplayName, text))
     })
 }
 
+fn store_text(text: StoreText) -> SimpleExpr {
+    use store::Column;
+    match text {
+        StoreText::StoreId => Column::StoreId.into_expr(),
+        StoreText::DisplayName => Column::DisplayName.into_expr(),
+        StoreText::Engine => Column::Engine.into_expr(),
+        StoreText::Plan => Column::Plan.into_expr(),
+        StoreText::AdminEmail => Column::AdminEmail.into_expr(),
+        StoreText::Host => Column::Host.into_expr(),
+        StoreText::Namespace => Column::Namespace.into_expr(),
+        // No failure is no reason, also under NOT.
+        StoreText::Reason => Expr::cust("coalesce(failure->>'reason', '')"),
+    }
+}
+
+/// Operations that match.
+pub(super) fn operations(filter: &OperationFilter) -> Condition {
+    use operation::Column;
+    let field = |field: &OperationField| match field {
+        OperationField::State(state) => Column::State.eq(state.as_str()),
+        OperationField::Kind(kind) => Column::Kind.eq(kind.as_str()),
+        OperationField::StoreId(wanted) => pattern(Column::StoreId.into_expr(), wanted),
+        OperationField::StoreUid(uid) => Column::Store.eq(uid.0),
+        OperationField::CreateTime(comparison, time) => compare(Column::CreatedAt, *comparison, *time),
+    };
+    condition(filter, &field, &|text| Condition::all().add(has(Column::StoreId, text)))
+}
+
 /// Audit events that match.
 pub(super) fn audit_events(filter: &AuditFilter) -> Condition {
     use audit_event::Column;
     let field = |field: &AuditField| match field {
-        AuditField::Actor(actor) => Column::Actor.eq(actor.as_str()),
-        AuditField::Target(target) => Column::Target.eq(target.as_str()),
+        AuditField::Actor(wanted) => pattern(Column::Actor.into_expr(), wanted),
+        AuditField::Target(wanted) => pattern(Column::Target.into_expr(), wanted),
         // NULL is no store, also under NOT.
         AuditField::StoreUid(uid) => Column::Store.is_not_null().and(Column::Store.eq(uid.0)),
         AuditField::Action(action) => Column::Action.eq(action.as_str()),
         AuditField::Outcome(outcome) => Column::Outcome.eq(outcome.as_str()),
-        AuditField::Time(comparison, time) => match comparison {
-            Comparison::Equal => Column::At.eq(*time),
-            Comparison::Less => Column::At.lt(*time),
-            Comparison::AtMost => Column::At.lte(*time),
-            Comparison::Greater => Column::At.gt(*time),
-            Comparison::AtLeast => Column::At.gte(*time),
-        },
+        AuditField::Time(comparison, time) => compare(Column::At, *comparison, *time),
     };
     condition(filter, &field, &|text| Condition::any().add(has(Column::Actor, text)).add(has(Column::Target, text)))
+}
+
+fn compare(column: impl ColumnTrait, comparison: Comparison, time: OffsetDateTime) -> SimpleExpr {
+    match comparison {
+        Comparison::Equal | Comparison::Has => column.eq(time),
+        Comparison::Less => column.lt(time),
+        Comparison::AtMost => column.lte(time),
+        Comparison::Greater => column.gt(time),
+        Comparison::AtLeast => column.gte(time),
+    }
+}
+
+fn pattern(text: SimpleExpr, pattern: &Pattern) -> SimpleExpr {
+    let like = |pattern: String| LikeExpr::new(pattern);
+    match pattern {
+        Pattern::Exactly(wanted) => text.eq(wanted.as_str()),
+        Pattern::StartsWith(wanted) => text.like(like(format!("{}%", escaped(wanted)))),
+        Pattern::EndsWith(wanted) => text.like(like(format!("%{}", escaped(wanted)))),
+        Pattern::Contains(wanted) => text.like(like(format!("%{}%", escaped(wanted)))),
+        Pattern::Has(wanted) => contains(text, wanted),
+        Pattern::Present => text.ne(""),
+    }
 }
 
 fn condition<F>(filter: &Filter<F>, field: &impl Fn(&F) -> SimpleExpr, text: &impl Fn(&str) -> Condition) -> Condition {
@@ -58,6 +105,13 @@ fn condition<F>(filter: &Filter<F>, field: &impl Fn(&F) -> SimpleExpr, text: &im
 
 /// The column contains the text, in upper or lower case.
 fn has(column: impl ColumnTrait, text: &str) -> SimpleExpr {
-    let wanted = text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    Func::lower(column.into_expr()).like(format!("%{wanted}%"))
+    contains(column.into_expr(), text)
+}
+
+fn contains(column: SimpleExpr, text: &str) -> SimpleExpr {
+    Func::lower(column).like(format!("%{}%", escaped(&text.to_lowercase())))
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }

@@ -12,9 +12,7 @@ use sea_orm::{
 use storeplane_core::audit::AuditEvent;
 use storeplane_core::error::PortError;
 use storeplane_core::operation::Operation;
-use storeplane_core::query::{After, AuditQuery, OperationQuery, Page, PageToken};
-use time::OffsetDateTime;
-use uuid::Uuid;
+use storeplane_core::query::{After, AuditQuery, OperationQuery, Page};
 
 use super::entity::{audit_event, operation};
 use super::error::{broken, port_error};
@@ -35,13 +33,14 @@ pub(super) async fn operations(
 ) -> Result<Page<Operation>, PortError> {
     use operation::Column;
     let mut select = operation::Entity::find().filter(Column::Tenant.eq(query.tenant.as_str()));
+    select = select.filter(filter::operations(&query.filter));
     if let Some(store) = &query.store {
         select = select.filter(Column::StoreId.eq(store.as_str()));
     }
     let select = newest(select, (Column::CreatedAt, Column::Id), query.after.as_ref());
     let found = select.limit(one_more(query.limit)).all(database).await.map_err(port_error)?;
     let items: Vec<Operation> = found.into_iter().map(rows::operation).collect::<Result<_, _>>()?;
-    Ok(page(items, query.limit, |last| query.next(mark(last.created_at, last.id.0))))
+    Ok(page(items, query.limit))
 }
 
 /// A page of the audit log, the newest first.
@@ -55,7 +54,7 @@ pub(super) async fn audit_events(
     let select = newest(select, (Column::At, Column::Id), query.after.as_ref());
     let found = select.limit(one_more(query.limit)).all(database).await.map_err(port_error)?;
     let items: Vec<AuditEvent> = found.into_iter().map(rows::audit_event).collect::<Result<_, _>>()?;
-    Ok(page(items, query.limit, |last| query.next(mark(last.at, last.id))))
+    Ok(page(items, query.limit))
 }
 
 /// The newest first, from after that row.
@@ -67,19 +66,14 @@ fn newest<E: EntityTrait>(mut select: Select<E>, (at, id): (E::Column, E::Column
     select.order_by_desc(at).order_by_desc(id)
 }
 
-fn mark(at: OffsetDateTime, uid: Uuid) -> After {
-    After { at, id: String::new(), uid }
-}
-
 /// A page's rows, and one that tells whether there is another page.
 fn one_more(limit: u32) -> u64 {
     u64::from(limit) + 1
 }
 
-fn page<T>(mut items: Vec<T>, limit: u32, mark: impl Fn(&T) -> PageToken) -> Page<T> {
+fn page<T>(mut items: Vec<T>, limit: u32) -> Page<T> {
     let limit = limit as usize;
     let more = items.len() > limit;
     items.truncate(limit);
-    let next = if more { items.last().map(mark) } else { None };
-    Page { items, next }
+    Page { items, more }
 }

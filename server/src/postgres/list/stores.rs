@@ -2,10 +2,11 @@
 
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{
-    ColumnTrait, Condition, DatabaseConnection, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, DatabaseConnection, EntityTrait, Order as Direction, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, Value,
 };
 use storeplane_core::error::PortError;
-use storeplane_core::query::{After, Order, Page, StoreQuery};
+use storeplane_core::query::{After, Order, OrderKey, Page, StoreQuery};
 use storeplane_core::store::{State, Store};
 
 use super::{filter, one_more, page};
@@ -22,16 +23,11 @@ pub(in crate::postgres) async fn stores(
     if let Some(after) = &query.after {
         select = select.filter(beyond(query.order, after));
     }
-    let select = match query.order {
-        Order::Newest => select.order_by_desc(Column::CreatedAt).order_by_desc(Column::Uid),
-        Order::Oldest => select.order_by_asc(Column::CreatedAt).order_by_asc(Column::Uid),
-        Order::Id => select.order_by_asc(Column::StoreId).order_by_asc(Column::Uid),
-        Order::IdDescending => select.order_by_desc(Column::StoreId).order_by_desc(Column::Uid),
-    };
+    let direction = if query.order.descending { Direction::Desc } else { Direction::Asc };
+    let select = select.order_by(key(query.order.key), direction.clone()).order_by(Column::Uid, direction);
     let found = select.limit(one_more(query.limit)).all(database).await.map_err(port_error)?;
     let items: Vec<Store> = found.into_iter().map(rows::store).collect::<Result<_, _>>()?;
-    let mark = |last: &Store| query.next(After { at: last.created_at, id: last.id.to_string(), uid: last.uid.0 });
-    Ok(page(items, query.limit, mark))
+    Ok(page(items, query.limit))
 }
 
 /// How many there are on all pages.
@@ -45,13 +41,25 @@ fn wanted(query: &StoreQuery) -> Condition {
     if query.filter.names(State::Deleted) { wanted } else { wanted.add(Column::State.ne(State::Deleted.as_str())) }
 }
 
+fn key(key: OrderKey) -> Column {
+    match key {
+        OrderKey::CreateTime => Column::CreatedAt,
+        OrderKey::UpdateTime => Column::UpdatedAt,
+        OrderKey::StoreId => Column::StoreId,
+        OrderKey::DisplayName => Column::DisplayName,
+    }
+}
+
 fn beyond(order: Order, after: &After) -> Condition {
-    use Column::{CreatedAt, StoreId, Uid};
-    let (further, same) = match order {
-        Order::Newest => (CreatedAt.lt(after.at), CreatedAt.eq(after.at).and(Uid.lt(after.uid))),
-        Order::Oldest => (CreatedAt.gt(after.at), CreatedAt.eq(after.at).and(Uid.gt(after.uid))),
-        Order::Id => (StoreId.gt(after.id.as_str()), StoreId.eq(after.id.as_str()).and(Uid.gt(after.uid))),
-        Order::IdDescending => (StoreId.lt(after.id.as_str()), StoreId.eq(after.id.as_str()).and(Uid.lt(after.uid))),
+    let column = key(order.key);
+    let last: Value = match order.key {
+        OrderKey::CreateTime | OrderKey::UpdateTime => after.at.into(),
+        OrderKey::StoreId | OrderKey::DisplayName => after.text.as_str().into(),
     };
-    Condition::any().add(further).add(same)
+    let (further, same) = if order.descending {
+        (column.lt(last.clone()), Column::Uid.lt(after.uid))
+    } else {
+        (column.gt(last.clone()), Column::Uid.gt(after.uid))
+    };
+    Condition::any().add(further).add(column.eq(last).and(same))
 }

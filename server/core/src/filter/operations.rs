@@ -1,0 +1,69 @@
+//! Filters of operations.
+
+use time::OffsetDateTime;
+
+use super::value::{Pattern, exact, one_of, time};
+use super::{Comparison, Fields, Filter, no_field};
+use crate::ids::StoreUid;
+use crate::operation::{OperationKind, OperationState};
+
+/// A filter of operations; a text searches the store's id.
+pub type OperationFilter = Filter<OperationField>;
+
+/// What a filter says of an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OperationField {
+    /// Where it is.
+    State(OperationState),
+    /// What it does.
+    Kind(OperationKind),
+    /// The id of its store.
+    StoreId(Pattern),
+    /// Its very store.
+    StoreUid(StoreUid),
+    /// When it was asked for.
+    CreateTime(Comparison, OffsetDateTime),
+}
+
+impl Fields for OperationField {
+    const EXAMPLE: &'static str = "state = RUNNING AND kind = CREATE";
+
+    fn compare(field: &str, comparison: Comparison, value: &str) -> Result<Self, String> {
+        match field {
+            "state" => {
+                let all = (&OperationState::ALL[..], OperationState::as_str);
+                one_of((field, "OPERATION_STATE_"), comparison, value, all).map(Self::State)
+            }
+            "kind" => {
+                let all = (&OperationKind::ALL[..], OperationKind::as_str);
+                one_of((field, "OPERATION_KIND_"), comparison, value, all).map(Self::Kind)
+            }
+            "store_id" => Pattern::read(field, comparison, value).map(Self::StoreId),
+            "store_uid" => {
+                exact(field, comparison)?;
+                value.parse().map(Self::StoreUid).map_err(|error| format!("store_uid {error}"))
+            }
+            "create_time" => time(field, comparison, value).map(|time| Self::CreateTime(comparison, time)),
+            other => Err(no_field(other, "state, kind, store_id, store_uid, create_time")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_read_by_short_names_and_by_the_enums_own() {
+        for (text, field) in [
+            ("state = RUNNING", OperationField::State(OperationState::Running)),
+            ("state = OPERATION_STATE_FAILED", OperationField::State(OperationState::Failed)),
+            ("kind = OPERATION_KIND_DELETE", OperationField::Kind(OperationKind::Delete)),
+            ("store_id = tea*", OperationField::StoreId(Pattern::StartsWith("tea".into()))),
+        ] {
+            assert_eq!(OperationFilter::parse(text), Ok(Filter::Field(field)), "{text}");
+        }
+        let error = OperationFilter::parse("state = READY step = INSTALL store_uid = tea").expect_err("bad");
+        assert_eq!(error.0.len(), 3, "{error}");
+    }
+}

@@ -1,0 +1,66 @@
+//! Pages as messages, bounded by bytes as well as by rows: gRPC clients take 4 MiB unless they are told otherwise.
+
+use prost::Message;
+use storeplane_core::query::{Page, PageToken, Paged};
+
+/// Most bytes of a page's rows.
+const BYTES_MAX: usize = 3_500_000;
+/// Bytes before a row in a message: its tag and its length.
+const ROW_OVERHEAD: usize = 6;
+
+/// The messages of a page's rows, as many as fit and at least one, and where the next page begins.
+pub(super) fn fill<Q: Paged, M: Message>(
+    query: &Q,
+    page: Page<Q::Item>,
+    convert: impl Fn(Q::Item) -> M,
+) -> (Vec<M>, Option<PageToken>) {
+    let next = query.next(&page);
+    let (mut messages, mut size, mut last) = (Vec::with_capacity(page.items.len()), 0, None);
+    for item in page.items {
+        let token = query.token_after(&item);
+        let message = convert(item);
+        size += message.encoded_len() + ROW_OVERHEAD;
+        if size > BYTES_MAX && last.is_some() {
+            return (messages, last);
+        }
+        messages.push(message);
+        last = Some(token);
+    }
+    (messages, next)
+}
+
+#[cfg(test)]
+mod tests {
+    use storeplane_core::query::After;
+    use time::OffsetDateTime;
+    use uuid::Uuid;
+
+    use super::*;
+
+    struct Numbers;
+
+    impl Paged for Numbers {
+        type Item = (usize, usize);
+
+        fn token_after(&self, (number, _): &(usize, usize)) -> PageToken {
+            let after = After { at: OffsetDateTime::UNIX_EPOCH, text: number.to_string(), uid: Uuid::nil() };
+            PageToken { after, query: String::new() }
+        }
+    }
+
+    /// Rows of these lengths: how many are on the page, and after which the next one begins.
+    fn filled(lengths: &[usize], more: bool) -> (usize, Option<String>) {
+        let page = Page { items: lengths.iter().copied().enumerate().collect(), more };
+        let (messages, next) = fill(&Numbers, page, |(_, length)| "x".repeat(length));
+        (messages.len(), next.map(|token| token.after.text))
+    }
+
+    #[test]
+    fn a_page_ends_where_the_next_row_does_not_fit() {
+        assert_eq!(filled(&[10, 10], false), (2, None));
+        assert_eq!(filled(&[10, 10], true), (2, Some("1".into())));
+        assert_eq!(filled(&[2_000_000, 1_000_000, 1_000_000], false), (2, Some("1".into())));
+        assert_eq!(filled(&[5_000_000, 1], false), (1, Some("0".into())), "a row that never fits is a page");
+        assert_eq!(filled(&[], false), (0, None));
+    }
+}

@@ -1,0 +1,198 @@
+//! Accepts connections and serves them, each within limits: how many there are, how long one may stay silent, how old it gets.
+//!
+//! This takes the place of tonic's own server, which has no limit for a socket that sends nothing, answers a passed deadline with
+//! CANCELLED, and cuts an aged connection without a GOAWAY.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use futures::StreamExt as _;
+use http::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::transport::server::TcpIncoming;
+use tower::Service as _;
+
+/// Requests that one connection may have in work at a time; further ones wait. A watch counts until it begins.
+const CONCURRENCY: usize = 256;
+/// Streams that one connection may have open: mostly watches.
+const STREAMS: u32 = 1024;
+/// Streams that a client may reset before the server looked at them. As many as it may open: whoever opens them all and then
+/// gives up does nothing wrong.
+const RESET_STREAMS: usize = STREAMS as usize;
+/// Largest metadata that is read at all; [`crate::grpc::envelope`] refuses less than this with a status.
+const HEADERS: u32 = 64 * 1024;
+/// After this much silence a connection is asked whether it still lives.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+/// How long it has for the answer.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long streams may take to send their last status once their connection ends.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// First and longest wait after the system refused a connection, for want of file descriptors or memory.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// What connections may do.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Most connections at a time; further ones wait in the listener's queue.
+    pub connections: usize,
+    /// Time from a connection's start to the end of its first request's head.
+    pub first_request: Duration,
+    /// Age at which a connection is told to begin no more requests; each one's own differs by up to a tenth.
+    pub max_age: Duration,
+    /// How long its requests may go on after that.
+    pub max_age_grace: Duration,
+}
+
+/// Cancelled when the connection of a request ends; a part of each request's extensions.
+#[derive(Debug, Clone)]
+pub struct ConnectionEnd(pub CancellationToken);
+
+/// Serves until `shutdown`, and then until all connections have ended.
+pub async fn serve(incoming: TcpIncoming, router: Router, limits: Limits, shutdown: CancellationToken) {
+    let connections = TaskTracker::new();
+    let free = Arc::new(Semaphore::new(limits.connections));
+    let accepting = accept(incoming, &free, |stream, place| {
+        let connection = Connection { router: router.clone(), limits, shutdown: shutdown.clone() };
+        connections.spawn(async move {
+            connection.serve(stream).await;
+            drop(place);
+        });
+    });
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = accepting => {}
+    }
+    connections.close();
+    connections.wait().await;
+}
+
+async fn accept(
+    mut incoming: TcpIncoming,
+    free: &Arc<Semaphore>,
+    mut begin: impl FnMut(TcpStream, tokio::sync::OwnedSemaphorePermit),
+) {
+    let mut wait = BACKOFF.0;
+    loop {
+        let Ok(place) = Arc::clone(free).acquire_owned().await else { return };
+        match incoming.next().await {
+            Some(Ok(stream)) => {
+                wait = BACKOFF.0;
+                begin(stream, place);
+            }
+            Some(Err(error)) if is_about_one_connection(&error) => {}
+            Some(Err(error)) => {
+                tracing::warn!(%error, "cannot accept connections; waiting");
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(BACKOFF.1);
+            }
+            None => return,
+        }
+    }
+}
+
+/// True if the next connection may well be accepted.
+fn is_about_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, InvalidInput, NotConnected,
+    };
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted | InvalidInput | NotConnected
+    )
+}
+
+struct Connection {
+    router: Router,
+    limits: Limits,
+    shutdown: CancellationToken,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream) {
+        let Self { router, limits, shutdown } = self;
+        let (asked, end) = (Arc::new(AtomicBool::new(false)), CancellationToken::new());
+        let (seen, in_work) = (Arc::clone(&asked), Arc::new(Semaphore::new(CONCURRENCY)));
+        let token = end.clone();
+        let service = tower::service_fn(move |mut request: Request<Incoming>| {
+            seen.store(true, Ordering::Relaxed);
+            request.extensions_mut().insert(ConnectionEnd(token.clone()));
+            let (mut router, in_work) = (router.clone(), Arc::clone(&in_work));
+            async move {
+                let _place = in_work.acquire_owned().await;
+                router.call(request).await
+            }
+        });
+        let builder = builder(limits);
+        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        let mut connection = pin!(connection);
+        let age = limits.max_age.mul_f64(rand::random_range(0.9..1.1));
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = silence(limits.first_request, &asked) => return,
+            () = tokio::time::sleep(age) => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    _ = connection.as_mut() => return,
+                    () = shutdown.cancelled() => {}
+                    () = tokio::time::sleep(limits.max_age_grace) => {}
+                }
+            }
+            () = shutdown.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        if shutdown.is_cancelled() {
+            // What goes on ends by itself: whoever shuts down waits as long as it wants to.
+            let _ = connection.await;
+        } else {
+            end.cancel();
+            let _ = tokio::time::timeout(FAREWELL, connection).await;
+        }
+    }
+}
+
+/// Ends if nothing was asked in time; else never.
+async fn silence(time: Duration, asked: &AtomicBool) {
+    tokio::time::sleep(time).await;
+    if asked.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn builder(limits: Limits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.first_request.max(KEEPALIVE));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_pending_accept_reset_streams(RESET_STREAMS)
+        .max_header_list_size(HEADERS)
+        .keep_alive_interval(KEEPALIVE)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT);
+    builder
+}
+
+/// At most so many connections that half of the process' file descriptors are left for everything else: helm, Postgres, the cluster.
+pub fn affordable(connections: usize) -> usize {
+    let soft =
+        nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).map_or(u64::MAX, |limits| limits.0);
+    let affordable = usize::try_from(soft / 2).unwrap_or(usize::MAX).max(1);
+    if affordable < connections {
+        tracing::warn!(
+            connections = affordable,
+            wanted = connections,
+            "the limit on open files allows fewer connections"
+        );
+    }
+    connections.min(affordable)
+}

@@ -1,0 +1,42 @@
+//! The key by which cursors and page tokens are sealed: made once for each database, shared by all servers.
+
+use std::sync::Arc;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use storeplane_core::error::PortError;
+use tokio::sync::OnceCell;
+
+use super::error::{broken, port_error};
+
+/// Reads the key when it is first needed: the database may be away when the server starts.
+#[derive(Clone)]
+pub struct ServerKey {
+    database: DatabaseConnection,
+    key: Arc<OnceCell<[u8; 32]>>,
+}
+
+impl std::fmt::Debug for ServerKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerKey").finish_non_exhaustive()
+    }
+}
+
+impl ServerKey {
+    /// Over this pool.
+    pub fn new(database: DatabaseConnection) -> Self {
+        Self { database, key: Arc::default() }
+    }
+
+    /// The key.
+    pub async fn read(&self) -> Result<[u8; 32], PortError> {
+        let read = || async {
+            let sql = "SELECT key FROM server_keys WHERE name = 'cursor'";
+            let statement = Statement::from_string(DbBackend::Postgres, sql);
+            let row = self.database.query_one_raw(statement).await.map_err(port_error)?;
+            let row = row.ok_or_else(|| broken("server_keys has no key for cursors"))?;
+            let key: Vec<u8> = row.try_get_by_index(0).map_err(port_error)?;
+            key.try_into().map_err(|_| broken("the key for cursors does not have 32 bytes"))
+        };
+        self.key.get_or_try_init(read).await.copied()
+    }
+}

@@ -1,0 +1,62 @@
+//! Waiting for an operation's end: by the events of its store, not by asking Postgres again and again.
+
+use std::time::Duration;
+
+use storeplane_core::error::PortError;
+use storeplane_core::identity::Caller;
+use storeplane_core::ids::{OperationId, StoreUid};
+use storeplane_core::operation::Operation;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
+
+use super::hub::News;
+use super::{WatchEnd, Watches};
+
+impl Watches {
+    /// The operation once it has ended, or as it is when `timeout` is up; `None` if the caller's tenant has no such one.
+    pub async fn operation(
+        &self,
+        caller: &Caller,
+        id: OperationId,
+        timeout: Duration,
+    ) -> Result<Option<Operation>, WatchEnd> {
+        let until = Instant::now() + timeout;
+        let Some(first) = self.read_operation(caller, id).await? else { return Ok(None) };
+        if first.ended_at.is_some() {
+            return Ok(Some(first));
+        }
+        // Listen first, look second: nothing falls between.
+        let mut live = self.hub.one(first.store);
+        loop {
+            let operation = self.read_operation(caller, id).await?;
+            let ended = operation.as_ref().is_none_or(|operation| operation.ended_at.is_some());
+            if ended || Instant::now() >= until {
+                return Ok(operation);
+            }
+            tokio::select! {
+                () = self.shutdown.cancelled() => return Err(WatchEnd::ShuttingDown),
+                () = tokio::time::sleep_until(until) => {}
+                () = self.state_changed(first.store, &mut live) => {}
+            }
+        }
+    }
+
+    async fn read_operation(&self, caller: &Caller, id: OperationId) -> Result<Option<Operation>, PortError> {
+        self.stores.operation(&caller.tenant, id).await
+    }
+
+    /// Waits until the store's state may have changed. An operation never ends without that.
+    async fn state_changed(&self, store: StoreUid, live: &mut Receiver<News>) {
+        loop {
+            match live.recv().await {
+                Ok(News::Event(event, _)) if event.new_state().is_none() => {}
+                Ok(_) | Err(RecvError::Lagged(_)) => return,
+                Err(RecvError::Closed) => {
+                    *live = self.hub.one(store);
+                    return;
+                }
+            }
+        }
+    }
+}
