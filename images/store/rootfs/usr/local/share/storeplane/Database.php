@@ -50,9 +50,9 @@ final class Database {
     }
 
     private static function problem(mysqli_sql_exception $e, string $address): string {
-        $text = $e->getMessage();
+        $text = rtrim($e->getMessage(), '.');
         if (in_array($e->getCode(), self::LOGIN_ERRORS, true)) {
-            return "$text. The database does not accept the login in the store's database Secret. Was the Secret changed after the database started?";
+            return "$text. The database does not accept the login in the store's database Secret. Was the Secret changed after the database started? Upgrading the release (RetryStore) restarts both.";
         }
         if ($e->getCode() === self::TLS_REQUIRED) {
             return "$text. Set database.external.tls.mode.";
