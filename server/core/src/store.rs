@@ -89,11 +89,11 @@ impl State {
         use State::{Degraded, Deleted, Deleting, Failed, Provisioning, Ready, Updating};
         matches!(
             (self, next),
-            (Provisioning | Degraded | Updating, Ready)
+            (Provisioning | Degraded | Failed | Updating, Ready)
                 | (Failed | Degraded, Provisioning)
                 | (Provisioning | Updating | Deleting, Failed)
                 | (Ready | Degraded | Failed, Updating)
-                | (Ready, Degraded)
+                | (Ready | Failed, Degraded)
                 | (Provisioning | Ready | Updating | Degraded | Failed | Deleting, Deleting)
                 | (Deleting, Deleted)
         )
@@ -228,6 +228,6 @@ mod tests {
     #[test]
     fn nothing_becomes_ready_out_of_the_blue() {
         let sources: Vec<_> = State::ALL.into_iter().filter(|state| state.may_become(State::Ready)).collect();
-        assert_eq!(sources, [State::Provisioning, State::Updating, State::Degraded]);
+        assert_eq!(sources, [State::Provisioning, State::Updating, State::Degraded, State::Failed]);
     }
 }

@@ -131,11 +131,12 @@ impl Parts {
 
     /// What compares stores with the cluster.
     pub(super) fn reconciler(&self, config: &Config, tasks: &TaskTracker) -> Result<Reconciler, ConfigError> {
-        let Tools { notifier, catalog, .. } = &self.tools;
+        let Tools { notifier, catalog, verifier, .. } = &self.tools;
         Ok(Reconciler {
             live_stores: LiveStoreRepository::new(self.database.clone(), Arc::clone(&self.clock), notifier.clone()),
             cluster: self.cluster.clone(),
             catalog: Arc::clone(catalog),
+            verifier: verifier.clone(),
             url: config.session_url()?.clone(),
             tasks: tasks.clone(),
         })

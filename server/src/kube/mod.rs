@@ -8,7 +8,7 @@
 //!   says how far it is, `rollout::explain` why it does not go on, `rollout::failure_detector` when that is a failure, and
 //!   `rollout::observer` does the watching. Only the observer does I/O.
 //! - `cache` watches what matters of all stores at once; `examine` looks at one anew, or at many, and says what is wrong.
-//!   `listing` reads listings.
+//!   `listing` reads listings, `manifest` which workloads a release should have.
 //!   `restart` makes pods take up Secrets that were renewed.
 //!
 //! To add a terminal condition: in the file of `rollout::explain` that looks at that kind of object, push a `Finding`
@@ -25,6 +25,7 @@ mod examine;
 pub mod labels;
 mod listing;
 mod live;
+mod manifest;
 mod namespace;
 mod proxy;
 mod redact;
@@ -38,6 +39,7 @@ pub use cache::{ClusterCache, ClusterCacheView};
 pub use cluster::{Cluster, ClusterConfig, ClusterInfo};
 pub use error::{ClusterError, ClusterErrorKind};
 pub use examine::{ClusterSnapshot, Examined, Expected};
+pub use manifest::WorkloadName;
 pub use namespace::{Ensured, Holding, NamespaceSpec, NamespaceState, OwnedNamespace, Ownership};
 pub(crate) use proxy::api_server_error;
 pub use release::{ListedRelease, ReleaseObservation, ReleaseStatus};

@@ -35,11 +35,20 @@ pub struct LiveStore {
     pub state: State,
     /// Its operation: the active one, else the last.
     pub operation: OperationId,
+    /// That operation deletes it.
+    pub deleting: bool,
+    /// It was READY once.
+    pub was_ready: bool,
+    /// Where customers shop.
+    pub shop_url: String,
 }
 
 const LIVE: &str = "
-SELECT uid, store_id, tenant, namespace, release, engine, chart_version, state, operation FROM stores
-WHERE state <> 'DELETED'";
+SELECT s.uid, s.store_id, s.tenant, s.namespace, s.release, s.engine, s.chart_version, s.state, s.operation,
+       o.kind = 'DELETE' AS deleting, s.ready_at IS NOT NULL AS was_ready,
+       CASE WHEN s.secure THEN 'https://' ELSE 'http://' END || s.host || '/' AS shop_url
+FROM stores s JOIN operations o ON o.id = s.operation
+WHERE s.state <> 'DELETED'";
 
 /// Reads all live stores, and follows what the cluster says about one.
 #[derive(Clone)]
@@ -93,6 +102,7 @@ impl LiveStoreRepository {
 
 fn read(row: &QueryResult) -> Result<LiveStore, PortError> {
     let text = |column: &str| row.try_get::<String>("", column).map_err(port_error);
+    let flag = |column: &str| row.try_get::<bool>("", column).map_err(port_error);
     let id = |column: &str| row.try_get::<Uuid>("", column).map_err(port_error);
     let state = text("state")?;
     Ok(LiveStore {
@@ -105,5 +115,8 @@ fn read(row: &QueryResult) -> Result<LiveStore, PortError> {
         chart_version: text("chart_version")?,
         state: State::parse(&state).ok_or_else(|| broken(format!("state {state:?} in the database is unknown")))?,
         operation: OperationId(id("operation")?),
+        deleting: flag("deleting")?,
+        was_ready: flag("was_ready")?,
+        shop_url: text("shop_url")?,
     })
 }

@@ -58,7 +58,7 @@ impl HealthTracker {
         let turned = symptoms.is_empty() != self.symptoms.is_empty();
         let changed = symptoms != self.symptoms || state != self.state;
         match (self.state, state) {
-            (State::Degraded, State::Ready) => self.recovered = Some(now),
+            (State::Degraded | State::Failed, State::Ready) => self.recovered = Some(now),
             (State::Ready, State::Degraded) => {
                 let soon = self.recovered.is_some_and(|at| now - at < self.damping.relapse_window);
                 self.relapses = if soon { self.relapses.saturating_add(1) } else { 0 };
@@ -75,7 +75,7 @@ impl HealthTracker {
     }
 
     fn begin(&mut self, now: Instant) {
-        let degraded = self.state == State::Degraded;
+        let degraded = self.state != State::Ready;
         let hold = self.damping.symptoms_last;
         (self.pause, self.next_look) = match (degraded, self.symptoms.is_empty()) {
             (true, true) => (hold, self.since + self.calm()),
@@ -104,6 +104,11 @@ impl HealthTracker {
     /// How long there have been symptoms.
     pub(super) fn unhealthy_for(&self, now: Instant) -> Duration {
         if self.symptoms.is_empty() { Duration::ZERO } else { now - self.since }
+    }
+
+    /// How long there have been none.
+    pub(super) fn calm_for(&self, now: Instant) -> Duration {
+        if self.symptoms.is_empty() { now - self.since } else { Duration::ZERO }
     }
 }
 

@@ -1,15 +1,18 @@
 //! The reconciler: compares all stores with the cluster, follows what it finds, and reports what belongs to no store.
 //!
 //! - This file: [`Reconciler`], which does it in one server at a time, the one that holds the `LeaderLock`.
-//! - `round`: one comparison of all stores. `pulse`: when a store is looked at, and how flapping is damped.
+//! - `round`: one comparison of all stores. `health_tracker`: when a store is examined, and how flapping is damped.
+//!   `manifests`: which workloads each release should have. `sells`: whether a store that looks healthy also sells.
 //! - [`orphans`]: namespaces and releases that belong to no store.
 //!
 //! The cache's watches say which stores may be in trouble; a fresh look at such a store decides. What cannot be seen is
 //! not known, and nothing follows from it. Nobody retries here: the next round does.
 
 mod health_tracker;
+mod manifests;
 pub mod orphans;
 mod round;
+mod sells;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::SecretUrl;
 use crate::kube::{Cluster, ClusterCache};
 use crate::postgres::{LeaderLock, LiveStoreRepository};
+use crate::verify::Verifier;
 use round::Rounds;
 
 /// Between two rounds.
@@ -34,8 +38,10 @@ pub struct Reconciler {
     pub live_stores: LiveStoreRepository,
     /// The cluster.
     pub cluster: Cluster,
-    /// Which Secrets a store has.
+    /// Which Secrets a store has, and how its shop is tested.
     pub catalog: Arc<Catalog>,
+    /// Tests shops.
+    pub verifier: Verifier,
     /// Where the turn is taken: a session of its own.
     pub url: SecretUrl,
     /// What a round stores is stored to its end, even if the round is not gone on with.

@@ -150,6 +150,9 @@ mod tests {
             chart_version: "1".into(),
             state: State::Ready,
             operation: OperationId(Uuid::nil()),
+            deleting: false,
+            was_ready: true,
+            shop_url: "http://store-tea.localhost/".into(),
         }
     }
 

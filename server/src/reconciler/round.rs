@@ -1,6 +1,6 @@
 //! One comparison of all stores with what is seen of the cluster, and a fresh look at those that need one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::Reconciler;
 use super::health_tracker::HealthTracker;
+use super::manifests::Manifests;
 use super::orphans::{Orphan, Reports, find};
 use crate::kube::{ClusterCache, ClusterSnapshot, Examined, Expected};
 use crate::postgres::{LiveStore, LiveStoreRepository};
@@ -31,6 +32,7 @@ pub(super) struct Rounds<'a> {
     reconciler: &'a Reconciler,
     cache: &'a ClusterCache,
     trackers: HashMap<StoreUid, HealthTracker>,
+    manifests: Manifests,
     reports: Reports,
 }
 
@@ -39,11 +41,18 @@ struct ProbeTarget {
     store: LiveStore,
     expected: Expected,
     unhealthy_for: Duration,
+    calm_for: Duration,
 }
 
 impl<'a> Rounds<'a> {
     pub(super) fn new(reconciler: &'a Reconciler, cache: &'a ClusterCache) -> Self {
-        Self { reconciler, cache, trackers: HashMap::new(), reports: Reports::default() }
+        Self {
+            reconciler,
+            cache,
+            trackers: HashMap::new(),
+            manifests: Manifests::default(),
+            reports: Reports::default(),
+        }
     }
 
     /// Compares once.
@@ -52,6 +61,7 @@ impl<'a> Rounds<'a> {
             Ok(live) => live,
             Err(error) => return log(&error),
         };
+        self.read_manifests(&live).await;
         let now = Instant::now();
         let Some((targets, orphans)) = self.compare(&live, now) else {
             // Since when something has been wrong is not known any more.
@@ -79,8 +89,8 @@ impl<'a> Rounds<'a> {
 
     /// Whom to look at, and what belongs to nobody. `None` while the cluster cannot be seen.
     fn compare(&mut self, live: &[LiveStore], now: Instant) -> Option<(Vec<ProbeTarget>, Vec<Orphan>)> {
-        let settled = live.iter().filter(|store| matches!(store.state, State::Ready | State::Degraded));
-        let expected: Vec<_> = settled.map(|store| (store.clone(), self.reconciler.expected(store))).collect();
+        let followed = live.iter().filter(|store| is_followed(store));
+        let expected: Vec<_> = followed.map(|store| (store.clone(), self.expected(store))).collect();
         let seen = self.cache.read(|view| {
             let symptoms: Vec<_> = expected.iter().map(|(_, expected)| view.troubles(expected)).collect();
             let instance = self.reconciler.cluster.instance();
@@ -99,8 +109,9 @@ impl<'a> Rounds<'a> {
                 }
                 None => HealthTracker::new(damping, store.operation, store.state, symptoms, now),
             };
-            if tracker.is_due(now) {
-                targets.push(ProbeTarget { unhealthy_for: tracker.unhealthy_for(now), expected, store: store.clone() });
+            if tracker.is_due(now) && !stays_failed(&store, tracker.unhealthy_for(now)) {
+                let (unhealthy_for, calm_for) = (tracker.unhealthy_for(now), tracker.calm_for(now));
+                targets.push(ProbeTarget { unhealthy_for, calm_for, expected, store: store.clone() });
             }
             self.trackers.insert(store.uid, tracker);
         }
@@ -109,12 +120,22 @@ impl<'a> Rounds<'a> {
         targets.truncate(MOST);
         Some((targets, orphans))
     }
-}
 
-impl Reconciler {
+    /// Reads which workloads the releases should have, where that is not known yet.
+    async fn read_manifests(&mut self, live: &[LiveStore]) {
+        let followed: Vec<_> = live.iter().filter(|store| is_followed(store)).collect();
+        let uids: HashSet<_> = followed.iter().map(|store| store.uid).collect();
+        self.manifests.retain(|uid| uids.contains(uid));
+        let expected: Vec<_> = followed.into_iter().map(|store| self.expected(store)).collect();
+        let unread = self.cache.read(|view| {
+            expected.iter().filter_map(|expected| self.manifests.unread(expected, view)).collect::<Vec<_>>()
+        });
+        self.manifests.read(&self.reconciler.cluster, unread.unwrap_or_default()).await;
+    }
+
     /// What should be there. A chart of another version than the store's may have other Secrets.
     fn expected(&self, store: &LiveStore) -> Expected {
-        let engine = self.catalog.engine(&store.engine);
+        let engine = self.reconciler.catalog.engine(&store.engine);
         let engine = engine.filter(|engine| engine.versions.chart == store.chart_version);
         let secrets = engine.map(|engine| engine.secrets.iter().map(|secret| secret.name.clone()).collect());
         Expected {
@@ -122,9 +143,22 @@ impl Reconciler {
             store_uid: store.uid,
             release: store.release.clone(),
             secrets: secrets.unwrap_or_default(),
+            workloads: self.manifests.workloads(store.uid).to_vec(),
         }
     }
+}
 
+/// Nobody works on it, and it is wanted. A deletion that failed is continued by RetryStore only.
+fn is_followed(store: &LiveStore) -> bool {
+    matches!(store.state, State::Ready | State::Degraded) || (store.state == State::Failed && !store.deleting)
+}
+
+/// A store that never was READY stays FAILED while something is wrong: nothing new can come of examining it.
+fn stays_failed(store: &LiveStore, unhealthy_for: Duration) -> bool {
+    store.state == State::Failed && !store.was_ready && unhealthy_for > Duration::ZERO
+}
+
+impl Reconciler {
     /// What is seen of each, if all are looked at at once. `None` if the cluster cannot be seen.
     async fn snapshots(&self, targets: &[ProbeTarget], all_at_once: bool) -> Option<Vec<Option<ClusterSnapshot>>> {
         let each_alone = || Some(targets.iter().map(|_| None).collect());
@@ -135,7 +169,7 @@ impl Reconciler {
         match self.cluster.observe_all(&expected).await {
             Ok(snapshots) => Some(snapshots.into_iter().map(Some).collect()),
             Err(error) => {
-                tracing::debug!(%error, "stores cannot be record_probe at all at once");
+                tracing::debug!(%error, "stores cannot be examined all at once");
                 // Whom the API server refuses a listing of the whole cluster may still see single namespaces.
                 if error.retryable() { None } else { each_alone() }
             }
@@ -144,27 +178,28 @@ impl Reconciler {
 
     /// Looks at a store, unless it was seen already, and follows what is seen. False if it could not be seen.
     async fn probe(&self, target: ProbeTarget, snapshot: Option<ClusterSnapshot>) -> bool {
-        let ProbeTarget { store, expected, unhealthy_for } = target;
+        let ProbeTarget { store, expected, unhealthy_for, calm_for } = target;
         let examined = match snapshot {
             Some(snapshot) => Ok(self.cluster.judge(&expected, snapshot).await),
             None => self.cluster.examine(&expected).await,
         };
         let health = match examined {
-            Ok(Examined::Healthy) => Health::Healthy,
+            Ok(Examined::Healthy) if store.state == State::Ready => return true,
+            Ok(Examined::Healthy) => match self.sells(&store, calm_for).await {
+                Some(health) => health,
+                None => return true,
+            },
             Ok(Examined::Settling(_))
-                if store.state == State::Ready && unhealthy_for < self.cluster.limits().health.starting =>
+                if store.state != State::Degraded && unhealthy_for < self.cluster.limits().health.starting =>
             {
                 return true;
             }
             Ok(Examined::Settling(failure) | Examined::Unhealthy(failure)) => Health::Unhealthy(failure),
             Err(error) => {
-                tracing::debug!(store_id = store.store_id, %error, "a store cannot be record_probe at; its health is unknown");
+                tracing::debug!(store_id = store.store_id, %error, "a store cannot be examined; its health is unknown");
                 return !error.retryable();
             }
         };
-        if store.state == State::Ready && health == Health::Healthy {
-            return true;
-        }
         let live_stores = self.live_stores.clone();
         // A task that panicked has said so.
         let _ = self.tasks.spawn(async move { apply_health(&live_stores, &store, &health).await }).await;

@@ -113,6 +113,7 @@ async fn assert_looks_agree(cluster: &Cluster, specs: &[NamespaceSpec]) {
     let expected: Vec<_> = specs
         .iter()
         .map(|spec| Expected {
+            workloads: Vec::new(),
             namespace: spec.name.clone(),
             store_uid: spec.store_uid,
             release: spec.name.clone(),

@@ -7,6 +7,7 @@ use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::Failure;
 use crate::ids::OperationId;
+use crate::operation::OperationKind;
 use crate::store::State;
 
 /// How a store is doing in the cluster.
@@ -18,7 +19,9 @@ pub enum Health {
     Unhealthy(Failure),
 }
 
-/// Follows the cluster: READY becomes DEGRADED and DEGRADED becomes READY; a store in another state stays as it is.
+/// Follows the cluster: READY becomes DEGRADED and DEGRADED becomes READY. FAILED is no dead end: a store whose release became
+/// healthy is READY, and one that was READY once is DEGRADED otherwise. Only a failed deletion stays FAILED, since its store
+/// is wanted no longer. A store in another state stays as it is.
 ///
 /// `last` is the store's operation as it was when the cluster was looked at. If another one has begun since, or this one
 /// is at work, nothing changes: an operation owns its store, and what was seen then is old.
@@ -40,6 +43,19 @@ pub fn apply_health(
         (State::Degraded, Health::Healthy) => {
             let message = format!("Store {} is ready again", change.store.id);
             change.enter(State::Ready, now, message)?;
+        }
+        (State::Failed, _) if change.operation.kind == OperationKind::Delete => {}
+        (State::Failed, Health::Healthy) => {
+            let again = if change.store.ready_at.is_some() { " again" } else { "" };
+            let message = format!("Store {} is ready{again}: its release became healthy by itself", change.store.id);
+            change.enter(State::Ready, now, message)?;
+        }
+        (State::Failed, Health::Unhealthy(failure)) if change.store.ready_at.is_some() => {
+            let last = change.operation.failure.as_ref().filter(|last| last.message != failure.message);
+            let last =
+                last.map(|last| format!("the last operation ended with {}: {}", last.reason.as_str(), last.message));
+            change.store.failure = Some(failure.clone().with_details(last));
+            change.enter(State::Degraded, now, failure.message.clone())?;
         }
         (State::Degraded, Health::Unhealthy(failure)) if is_another(change.store.failure.as_ref(), failure) => {
             change.store.failure = Some(failure.clone());
@@ -128,6 +144,58 @@ mod tests {
         let other = apply_health(&snapshot, &unhealthy(Reason::ImagePullFailed, "No such image"));
         assert_eq!((other.store.state, other.events[0].kind), (State::Degraded, EventType::CauseChanged));
         assert_eq!(other.store.failure.map(|it| it.reason), Some(Reason::ImagePullFailed));
+    }
+
+    fn failed(was_ready: bool, kind: OperationKind) -> Snapshot {
+        let mut snapshot = settled(State::Failed);
+        snapshot.store.ready_at = was_ready.then_some(NOW);
+        snapshot.store.failure = Some(Failure::new(Reason::ChartRejected, "no such value"));
+        snapshot.operation.kind = kind;
+        snapshot.operation.state = OperationState::Failed;
+        snapshot.operation.failure.clone_from(&snapshot.store.failure);
+        snapshot
+    }
+
+    #[test]
+    fn a_failed_store_follows_the_cluster_unless_it_was_being_deleted() {
+        let ill = unhealthy(Reason::NotReady, "0/1");
+        for (was_ready, kind, health, state, message) in [
+            (
+                false,
+                OperationKind::Create,
+                &Health::Healthy,
+                State::Ready,
+                "Store demo is ready: its release became healthy by itself",
+            ),
+            (
+                false,
+                OperationKind::Retry,
+                &Health::Healthy,
+                State::Ready,
+                "Store demo is ready: its release became healthy by itself",
+            ),
+            (
+                true,
+                OperationKind::Retry,
+                &Health::Healthy,
+                State::Ready,
+                "Store demo is ready again: its release became healthy by itself",
+            ),
+            (true, OperationKind::Retry, &ill, State::Degraded, "0/1"),
+            (false, OperationKind::Create, &ill, State::Failed, ""),
+            (true, OperationKind::Delete, &Health::Healthy, State::Failed, ""),
+            (true, OperationKind::Delete, &ill, State::Failed, ""),
+        ] {
+            let before = failed(was_ready, kind);
+            let after = apply_health(&before, health);
+            let told = after.events.first().map(|event| event.message.as_str()).unwrap_or_default();
+            assert_eq!((after.store.state, told), (state, message), "{was_ready} {kind:?} {health:?}");
+            if state == State::Ready {
+                assert_eq!((after.store.failure, after.store.ready_at), (None, Some(NOW)));
+            }
+        }
+        let degraded = apply_health(&failed(true, OperationKind::Retry), &ill).store.failure.expect("a cause");
+        assert_eq!(degraded.details, ["the last operation ended with CHART_REJECTED: no such value"]);
     }
 
     #[test]

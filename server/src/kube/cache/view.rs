@@ -8,9 +8,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::watches::Seen;
 use crate::kube::examine::Expected;
+use crate::kube::manifest::WorkloadName;
 use crate::kube::namespace::OwnedNamespace;
 use crate::kube::release::{ListedRelease, ReleaseStatus, fold};
-use crate::kube::rollout::{Serving, claim_is_lost, release_of};
+use crate::kube::rollout::{ResourceKind, Serving, claim_is_lost, release_of};
 
 /// All stores' objects, as far as they matter.
 #[derive(Debug, Default)]
@@ -66,6 +67,8 @@ impl ClusterCacheView {
         }
         let missing = expected.secrets.iter().filter(|name| self.secrets.get(namespace, name).is_none());
         troubles.extend(missing.map(|name| format!("Secret {name} missing")));
+        let missing = expected.workloads.iter().filter(|workload| !self.has(namespace, workload));
+        troubles.extend(missing.map(|workload| format!("{} {} missing", workload.kind, workload.name)));
         let workloads = self.stateful_sets.within(namespace).chain(self.deployments.within(namespace));
         let ours = workloads.map(|(_, it)| it).filter(|it| it.release.as_ref() == Some(&expected.release));
         let mut any = false;
@@ -81,6 +84,14 @@ impl ClusterCacheView {
         let lost = self.claims.within(namespace).filter(|(_, lost)| **lost);
         troubles.extend(lost.map(|(name, _)| format!("PersistentVolumeClaim {name} lost")));
         troubles
+    }
+
+    fn has(&self, namespace: &str, workload: &WorkloadName) -> bool {
+        match workload.kind {
+            ResourceKind::Deployment => self.deployments.get(namespace, &workload.name).is_some(),
+            ResourceKind::StatefulSet => self.stateful_sets.get(namespace, &workload.name).is_some(),
+            _ => true,
+        }
     }
 
     pub(super) fn apply(&mut self, seen: Seen) {

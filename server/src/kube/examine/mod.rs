@@ -13,9 +13,10 @@ pub use snapshot::ClusterSnapshot;
 use super::cluster::Cluster;
 use super::error::ClusterError;
 use super::labels;
+use super::manifest::WorkloadName;
 use super::namespace::{Ownership, ownership};
 use super::release::ReleaseStatus;
-use super::rollout::{Diagnosis, diagnose};
+use super::rollout::{Diagnosis, Snapshot, diagnose};
 
 /// A store, as it should be in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Expected {
     pub release: String,
     /// The Secrets that the control plane made.
     pub secrets: Vec<String>,
+    /// The workloads of the release, as far as they are known.
+    pub workloads: Vec<WorkloadName>,
 }
 
 /// How a store is doing.
@@ -57,6 +60,7 @@ impl Cluster {
         }
         let facts = release_trouble(expected, snapshot.release).into_iter();
         let facts = facts.chain(secret_trouble(expected, &snapshot.missing_secrets));
+        let facts = facts.chain(workload_trouble(expected, &snapshot.objects));
         let facts = facts.chain(self.label_trouble(expected, &snapshot));
         match diagnose(&snapshot.objects, facts.map(Into::into).collect()) {
             Diagnosis::Healthy => Examined::Healthy,
@@ -125,6 +129,17 @@ fn release_trouble(expected: &Expected, status: Option<ReleaseStatus>) -> Option
             Some(Failure::new(Reason::ReleaseConflict, message))
         }
     }
+}
+
+fn workload_trouble(expected: &Expected, objects: &Snapshot) -> Option<Failure> {
+    let missing = expected.workloads.iter().filter(|workload| !objects.has(workload));
+    let missing: Vec<_> = missing.map(|workload| format!("{} {}", workload.kind, workload.name)).collect();
+    let message = match &missing[..] {
+        [] => return None,
+        [one] => format!("The {one} in {} was deleted", expected.namespace),
+        all => format!("The {} in {} were deleted", all.join(" and the "), expected.namespace),
+    };
+    Some(Failure::new(Reason::WorkloadMissing, message))
 }
 
 fn secret_trouble(expected: &Expected, missing: &[String]) -> Option<Failure> {

@@ -10,6 +10,9 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Event, PersistentVolumeClaim, 
 use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use super::ResourceKind;
+use crate::kube::manifest::WorkloadName;
+
 /// Helm writes the release's name here on everything that it makes.
 const RELEASE: &str = "meta.helm.sh/release-name";
 /// The Deployment controller's number of a revision, on the Deployment and on each of its `ReplicaSet`s.
@@ -68,6 +71,10 @@ impl<K: ResourceExt> Table<K> {
         self.live.values()
     }
 
+    fn contains(&self, name: &str) -> bool {
+        self.live.contains_key(name)
+    }
+
     /// What one listing gave.
     pub(in crate::kube) fn listed(objects: Vec<K>) -> Self {
         let live = objects.into_iter().map(|object| (object.name_any(), object)).collect();
@@ -104,6 +111,15 @@ impl Owner<'_> {
 impl Snapshot {
     pub(in crate::kube) fn new(release: String) -> Self {
         Self { release, ..Self::default() }
+    }
+
+    /// True if a workload of that kind and name is there, whoever made it.
+    pub(in crate::kube) fn has(&self, workload: &WorkloadName) -> bool {
+        match workload.kind {
+            ResourceKind::Deployment => self.deployments.contains(&workload.name),
+            ResourceKind::StatefulSet => self.stateful_sets.contains(&workload.name),
+            _ => true,
+        }
     }
 
     /// The release's own Deployments.

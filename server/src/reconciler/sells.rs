@@ -1,0 +1,49 @@
+//! Whether a store that looks healthy also sells. A store becomes READY by itself only if its shop passes the same test as
+//! after an operation.
+
+use std::time::Duration;
+
+use storeplane_core::engine::Verification;
+use storeplane_core::transition::health::Health;
+
+use super::Reconciler;
+use crate::postgres::LiveStore;
+use crate::verify::{Demand, Shop, Unverified};
+
+/// A shop whose pods are ready, and that answers "not now" for this long, does not sell.
+const ANSWERS_WITHIN: Duration = Duration::from_mins(1);
+
+impl Reconciler {
+    /// `calm_for` is how long nothing has been wrong in the cluster. `None` if it is not known whether it sells.
+    pub(super) async fn sells(&self, store: &LiveStore, calm_for: Duration) -> Option<Health> {
+        let engine = self.catalog.engine(&store.engine);
+        if engine.is_none_or(|engine| engine.verify == Verification::None) {
+            return Some(Health::Healthy);
+        }
+        match self.cluster.check().await {
+            // Nothing runs in it that could be asked.
+            Ok(cluster) if cluster.simulated => return Some(Health::Healthy),
+            Ok(_) => {}
+            Err(error) => {
+                tracing::debug!(store_id = store.store_id, %error, "a shop cannot be tested");
+                return None;
+            }
+        }
+        match self.verifier.verify(&shop(store)).await {
+            Ok(_) => Some(Health::Healthy),
+            Err(Unverified::Cluster(error)) => {
+                tracing::debug!(store_id = store.store_id, %error, "a shop cannot be tested");
+                None
+            }
+            Err(Unverified::Shop(trouble)) if trouble.is_passing() && calm_for < ANSWERS_WITHIN => None,
+            Err(Unverified::Shop(trouble)) => {
+                Some(Health::Unhealthy(self.cluster.masked(&store.namespace, trouble.failure()).await))
+            }
+        }
+    }
+}
+
+fn shop(store: &LiveStore) -> Shop {
+    let demand = if store.was_ready { Demand::AsMerchantLeft } else { Demand::AsInstalled };
+    Shop { url: store.shop_url.clone(), namespace: store.namespace.clone(), demand }
+}
