@@ -90,9 +90,13 @@ fn tell(name: &str, sender: &watch::Sender<Health>, health: Health) {
     });
 }
 
-/// True if the server can do all of its work.
-pub fn all_usable(parts: &[Part]) -> bool {
-    parts.iter().all(Part::is_usable)
+/// The part without which the server cannot answer. Without the others it reads, watches and accepts requests all the same;
+/// operations wait, and no replica could do better.
+pub const ESSENTIAL: &str = "postgres";
+
+/// True if the server can serve requests.
+pub fn is_serving(parts: &[Part]) -> bool {
+    parts.iter().filter(|part| part.name == ESSENTIAL).all(Part::is_usable)
 }
 
 #[cfg(test)]

@@ -11,12 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::{OPEN_SERVICES, SERVICES, status};
-use crate::app::health::{Part, all_usable};
+use crate::app::health::{ESSENTIAL, Part, is_serving};
 
 type Statuses = BTreeMap<&'static str, ServingStatus>;
-
-/// The part without which no service of ours can answer.
-const DATABASE: &str = "postgres";
 
 /// Answers what is served and what is not.
 #[derive(Debug, Clone)]
@@ -55,9 +52,9 @@ impl HealthReporter {
 }
 
 fn statuses(parts: &[Part]) -> Statuses {
-    let database = parts.iter().filter(|part| part.name == DATABASE).all(Part::is_usable);
+    let database = parts.iter().filter(|part| part.name == ESSENTIAL).all(Part::is_usable);
     let parts =
-        parts.iter().map(|part| (part.name, serving(part.is_usable()))).chain([("", serving(all_usable(parts)))]);
+        parts.iter().map(|part| (part.name, serving(part.is_usable()))).chain([("", serving(is_serving(parts)))]);
     let services = SERVICES.iter().map(|name| (*name, serving(database)));
     let open = OPEN_SERVICES.iter().map(|name| (*name, ServingStatus::Serving));
     parts.chain(services).chain(open).collect()

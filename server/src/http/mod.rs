@@ -15,7 +15,7 @@ use axum::routing::get;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::health::{Health, Part, all_usable};
+use crate::app::health::{Health, Part, is_serving};
 use crate::config::Config;
 use crate::grpc::status;
 
@@ -51,7 +51,7 @@ async fn ready(State(readiness): State<Readiness>) -> Response {
         })
         .collect();
     let stopping = readiness.shutdown.is_cancelled();
-    let ok = all_usable(&readiness.parts) && !stopping;
+    let ok = is_serving(&readiness.parts) && !stopping;
     let why = stopping.then_some("the server stops");
     let answer = json!({"ready": ok, "why": why, "parts": parts});
     let code = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -1,11 +1,15 @@
 //! A store's Service, asked through the API server's service proxy: for a control plane that has no other way to a shop.
 
+use ::kube::Api;
+use ::kube::api::PostParams;
 use ::kube::client::Body;
 use ::kube::core::Status;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
+use k8s_openapi::api::core::v1::Service;
 
 use super::cluster::Cluster;
-use super::error::ClusterError;
+use super::error::{ClusterError, ClusterErrorKind};
 
 /// What the API server says for a Service whose pods do not answer; everything else that it says is about itself.
 const ABOUT_THE_PODS: [&str; 2] = ["no endpoints available for service", "error trying to reach service"];
@@ -14,7 +18,7 @@ impl Cluster {
     /// Sends a request to the port `http` of a Service; the request's URI is the path there. Redirects are not followed.
     ///
     /// There is no time limit: the caller has one, since it is the Service that is slow. What comes back may be the API
-    /// server's own word: see [`api_server_error`].
+    /// server's own error: see [`api_server_error`] and [`Cluster::confirm_error`].
     pub(crate) async fn ask_service(
         &self,
         namespace: &str,
@@ -37,11 +41,58 @@ impl Cluster {
     }
 }
 
+impl Cluster {
+    /// Whether an answer that looks like the API server's own error is one: a shop can answer anything, so the API server is
+    /// asked itself. `None` if the answer is the Service's.
+    pub(crate) async fn confirm_error(
+        &self,
+        namespace: &str,
+        service: &str,
+        method: &Method,
+        said: ClusterError,
+    ) -> Option<ClusterError> {
+        let verb = if method == Method::GET { "get" } else { "create" };
+        let review = SelfSubjectAccessReview {
+            spec: SelfSubjectAccessReviewSpec {
+                resource_attributes: Some(ResourceAttributes {
+                    namespace: Some(namespace.to_owned()),
+                    verb: Some(verb.to_owned()),
+                    resource: Some("services".to_owned()),
+                    subresource: Some("proxy".to_owned()),
+                    name: Some(format!("http:{service}:http")),
+                    ..ResourceAttributes::default()
+                }),
+                ..SelfSubjectAccessReviewSpec::default()
+            },
+            ..SelfSubjectAccessReview::default()
+        };
+        let what = format!("ask for the right to reach the service {service} in {namespace}");
+        let reviewed = self.call(&what, |client| async move {
+            Api::<SelfSubjectAccessReview>::all(client).create(&PostParams::default(), &review).await
+        });
+        match reviewed.await {
+            Err(error) => return Some(if error.kind() == ClusterErrorKind::Forbidden { said } else { error }),
+            Ok(review) if !review.status.as_ref().is_some_and(|status| status.allowed) => return Some(said),
+            Ok(_) => {}
+        }
+        if said.kind() != ClusterErrorKind::NotFound {
+            return None;
+        }
+        let what = format!("read the service {service} in {namespace}");
+        let found = self
+            .call(&what, |client| async move { Api::<Service>::namespaced(client, namespace).get_opt(service).await });
+        match found.await {
+            Ok(Some(_)) => None,
+            Ok(None) | Err(_) => Some(said),
+        }
+    }
+}
+
 fn build_error(what: &str, error: http::Error) -> ClusterError {
     ClusterError::from_client(what, &::kube::Error::HttpError(error))
 }
 
-/// The error that the API server answered in the Service's place, if that is what this answer is. That no pod answers is
+/// The error that the API server answered in the Service's place, if the answer looks like one. That no pod answers is
 /// news of the Service, and none of the API server's errors.
 pub(crate) fn api_server_error(code: StatusCode, body: &[u8]) -> Option<ClusterError> {
     let said: serde_json::Value = serde_json::from_slice(body).ok()?;
@@ -61,7 +112,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::kube::ClusterErrorKind;
 
     fn said(code: u16, message: &str) -> Option<ClusterErrorKind> {
         let body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",

@@ -1,18 +1,18 @@
-//! A customer's way through a shop, up to where it would cost money.
+//! A customer's purchase in a shop, up to where it would cost money.
 
 use std::time::Duration;
 
 use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 
-use super::Unverified;
 use super::transport::{Answer, Probe, Transport};
+use super::{Trouble, Unverified};
 
 pub(super) const PRODUCTS: Probe = Probe {
     name: "product list",
     key: "products_seconds",
     method: Method::GET,
-    route: "products&type=simple&stock_status=instock&per_page=1",
+    route: "products&type=simple&stock_status=instock&per_page=10&_fields=id,permalink,is_purchasable",
 };
 const CART: Probe = Probe { name: "cart", key: "cart_seconds", method: Method::GET, route: "cart" };
 const ADD: Probe =
@@ -21,6 +21,8 @@ const CHECKOUT: Probe = Probe { name: "checkout", key: "checkout_seconds", metho
 const EMPTY: Probe =
     Probe { name: "emptied cart", key: "remove_item_seconds", method: Method::POST, route: "cart/remove-item" };
 
+/// Products that are tried, the newest first: one without a price, for example, cannot be bought.
+const PRODUCTS_TRIED: usize = 5;
 /// Cash on delivery, as WooCommerce names it.
 const CASH_ON_DELIVERY: &str = "cod";
 /// The status of a checkout that nobody has paid. Since WooCommerce 10.8 there is not even a row behind it.
@@ -86,31 +88,43 @@ impl Customer<'_> {
     }
 }
 
-/// Goes on from the product list.
-pub(super) async fn run(transport: &Transport<'_>, demand: Demand, first: Answer) -> Result<Report, Unverified> {
+/// Continues from the product list.
+pub(super) async fn run(
+    transport: &Transport<'_>,
+    demand: Demand,
+    first: Result<Answer, Unverified>,
+) -> Result<Report, Unverified> {
     let mut customer = Customer { transport, token: None, report: Report::default() };
+    match purchase(&mut customer, demand, first).await {
+        Ok(sells) => Ok(customer.report.finish(transport, sells)),
+        // What a merchant sells, and to whom, is the merchant's affair: a shop that answers by the rules is up.
+        Err(Unverified::Shop(trouble)) if demand == Demand::AsMerchantLeft && trouble.is_well_formed() => {
+            let what = format!("The shop answers, and a purchase could not be tried: {}", trouble.what());
+            Ok(customer.report.finish(transport, what.trim_end_matches('.')))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn purchase(
+    customer: &mut Customer<'_>,
+    demand: Demand,
+    first: Result<Answer, Unverified>,
+) -> Result<&'static str, Unverified> {
+    let first = first?;
     customer.report.note(&PRODUCTS, &first);
-    let Some(products) = first.json.as_array() else {
-        return Err(first.wrong(&PRODUCTS, "The shop's product list is no list."));
-    };
-    let Some(product) = products.first() else {
+    let products = products(&first)?;
+    if products.is_empty() {
         return match demand {
             Demand::AsInstalled => Err(first.wrong(&PRODUCTS, "The shop has no product.")),
-            Demand::AsMerchantLeft => {
-                Ok(customer.report.finish(transport, "The shop answers; it has no product in stock to buy"))
-            }
+            Demand::AsMerchantLeft => Ok("The shop answers; it has no product in stock to buy"),
         };
-    };
-    let id = product.get("id").and_then(Value::as_u64);
-    let id = id.ok_or_else(|| first.wrong(&PRODUCTS, "The shop's product has no id."))?;
-
+    }
     let cart = customer.send(&CART, None).await?;
     if customer.token.is_none() {
         return Err(cart.wrong(&CART, "The shop's cart has no Cart-Token."));
     }
-    let cart = customer.send(&ADD, Some(json!({"id": id, "quantity": 1}))).await?;
-    let key = cart.json.pointer("/items/0/key").and_then(Value::as_str);
-    let key = key.ok_or_else(|| cart.wrong(&ADD, "The product did not stay in the cart."))?.to_owned();
+    let (cart, key) = add_one_of(customer, &products).await?;
     customer.report.payment_methods = payment_methods(&cart, demand)?;
     let checkout = customer.send(&CHECKOUT, None).await?;
     if checkout.json.get("status").and_then(Value::as_str) != Some(DRAFT) {
@@ -120,11 +134,39 @@ pub(super) async fn run(transport: &Transport<'_>, demand: Demand, first: Answer
     if cart.json.get("items_count").and_then(Value::as_u64) != Some(0) {
         return Err(cart.wrong(&EMPTY, "The cart could not be emptied."));
     }
-    let sells = match demand {
+    Ok(match demand {
         Demand::AsInstalled => "The shop sells, and takes cash on delivery",
         Demand::AsMerchantLeft => "The shop sells",
+    })
+}
+
+/// The products' ids, those first of which the shop says that they can be bought.
+fn products(first: &Answer) -> Result<Vec<u64>, Unverified> {
+    let Some(products) = first.json.as_array() else {
+        return Err(first.wrong(&PRODUCTS, "The shop's product list is no list."));
     };
-    Ok(customer.report.finish(transport, sells))
+    let mut products: Vec<_> = products.iter().collect();
+    products.sort_by_key(|product| product.get("is_purchasable") == Some(&Value::Bool(false)));
+    let ids = products.into_iter().map(|product| product.get("id").and_then(Value::as_u64));
+    ids.collect::<Option<_>>().ok_or_else(|| first.wrong(&PRODUCTS, "The shop's product has no id."))
+}
+
+/// The cart with the first product that can be put into it, and the item's key.
+async fn add_one_of(customer: &mut Customer<'_>, products: &[u64]) -> Result<(Answer, String), Unverified> {
+    let mut refused = None;
+    for id in products.iter().take(PRODUCTS_TRIED) {
+        match customer.send(&ADD, Some(json!({"id": id, "quantity": 1}))).await {
+            Ok(cart) => match cart.json.pointer("/items/0/key").and_then(Value::as_str).map(str::to_owned) {
+                Some(key) => return Ok((cart, key)),
+                None => refused = Some(cart.wrong(&ADD, "The product did not stay in the cart.")),
+            },
+            Err(Unverified::Shop(trouble)) if trouble.is_well_formed() => refused = Some(Unverified::Shop(trouble)),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(refused.unwrap_or_else(|| {
+        Unverified::Shop(Trouble::wrong(&ADD.line(), "The shop has no product that can be put into a cart."))
+    }))
 }
 
 fn payment_methods(cart: &Answer, demand: Demand) -> Result<Vec<String>, Unverified> {

@@ -20,16 +20,17 @@ use tokio::net::TcpStream;
 use url::Url;
 
 use crate::config::Via;
-use crate::kube::{Cluster, ClusterError};
+use crate::kube::{Cluster, ClusterError, ClusterErrorKind};
 use checkout_probe::PRODUCTS;
 pub use checkout_probe::{Demand, Report};
 use transport::{Answer, Transport};
 pub use trouble::{RetryPolicy, Trouble};
 
-/// How long the shop's URL may take to be resolved and connected to before the API server is asked instead.
-const NEAR: Duration = Duration::from_millis(300);
-/// And how long for the first answer.
-const FIRST_ANSWER: Duration = Duration::from_secs(3);
+/// How long the shop's URL may take to be resolved and connected to before the API server is asked instead, and how long for
+/// the first answer.
+const NEAR: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(3));
+/// The same where the API server's proxy does not lead to the shop.
+const FAR: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(10));
 
 /// Which shop is asked, and what it must be able to do.
 #[derive(Debug, Clone)]
@@ -73,32 +74,48 @@ impl Verifier {
         Self { cluster, via, web: transport::web() }
     }
 
-    /// Asks once, and says what was asked and how long it took. Worth nothing half done: it may be dropped at any time.
+    /// Tests once, and says what was asked and how long it took. May be dropped at any time.
     pub async fn verify(&self, shop: &Shop) -> Result<Report, Unverified> {
-        let proxy = || Transport::Proxy { cluster: &self.cluster, namespace: &shop.namespace };
-        let url = || Transport::Url { web: &self.web, base: shop.url.trim_end_matches('/') };
-        let (transport, first) = match self.via {
-            Via::Proxy => (proxy(), None),
-            Via::Url => (url(), None),
-            Via::Auto => match first_answer(&url(), shop).await {
-                Some(first) => (url(), Some(first)),
-                None => (proxy(), None),
-            },
-        };
-        let first = match first {
-            Some(first) => first,
-            None => transport.send(&PRODUCTS, None, None).await?,
-        };
-        checkout_probe::run(&transport, shop.demand, first).await
+        let proxy = Transport::Proxy { cluster: &self.cluster, namespace: &shop.namespace };
+        let url = Transport::Url { web: &self.web, base: shop.url.trim_end_matches('/') };
+        match self.via {
+            Via::Proxy => all(&proxy, shop).await,
+            Via::Url => all(&url, shop).await,
+            Via::Auto => {
+                if let Some(first) = first_answer(&url, shop, NEAR).await {
+                    return checkout_probe::run(&url, shop.demand, Ok(first)).await;
+                }
+                match all(&proxy, shop).await {
+                    // The API server may not reach pods at all: then the slow way is the only one.
+                    Err(error) if is_unreached(&error) => match first_answer(&url, shop, FAR).await {
+                        Some(first) => checkout_probe::run(&url, shop.demand, Ok(first)).await,
+                        None => Err(error),
+                    },
+                    done => done,
+                }
+            }
+        }
     }
 }
 
-/// The products by the shop's URL, if that leads there soon, and to this shop: something else may answer to its name.
-async fn first_answer(transport: &Transport<'_>, shop: &Shop) -> Option<Answer> {
+async fn all(transport: &Transport<'_>, shop: &Shop) -> Result<Report, Unverified> {
+    checkout_probe::run(transport, shop.demand, transport.send(&PRODUCTS, None, None).await).await
+}
+
+/// The proxy did not lead to the shop.
+fn is_unreached(error: &Unverified) -> bool {
+    match error {
+        Unverified::Shop(trouble) => trouble.is_passing(),
+        Unverified::Cluster(error) => error.kind() == ClusterErrorKind::Forbidden,
+    }
+}
+
+/// The products by the shop's URL, if that leads there in time, and to this shop: something else may answer to its name.
+async fn first_answer(transport: &Transport<'_>, shop: &Shop, (near, answer): (Duration, Duration)) -> Option<Answer> {
     let url = Url::parse(&shop.url).ok()?;
     let (host, port) = (url.host_str()?, url.port_or_known_default()?);
-    tokio::time::timeout(NEAR, TcpStream::connect((host, port))).await.ok()?.ok()?;
-    let answer = tokio::time::timeout(FIRST_ANSWER, transport.send(&PRODUCTS, None, None)).await.ok()?.ok()?;
+    tokio::time::timeout(near, TcpStream::connect((host, port))).await.ok()?.ok()?;
+    let answer = tokio::time::timeout(answer, transport.send(&PRODUCTS, None, None)).await.ok()?.ok()?;
     let link = answer.json.get(0)?.get("permalink")?.as_str()?.parse::<Url>().ok()?;
     (link.host_str() == Some(host)).then_some(answer)
 }

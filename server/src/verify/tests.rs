@@ -57,7 +57,7 @@ async fn what_a_shop_does_wrong_is_said_with_the_request_and_the_answer() {
     }
     insta::assert_snapshot!(said, @r#"
     NoProducts: The shop has no product.
-      request: GET /index.php?rest_route=/wc/store/v1/products&type=simple&stock_status=instock&per_page=1
+      request: GET /index.php?rest_route=/wc/store/v1/products&type=simple&stock_status=instock&per_page=10&_fields=id,permalink,is_purchasable
       status: 200 OK
       body: []
     NoCashOnDelivery: The shop does not offer cash on delivery (it offers: bacs).
@@ -65,10 +65,10 @@ async fn what_a_shop_does_wrong_is_said_with_the_request_and_the_answer() {
       status: 200 OK
       body: {"items":[{"id":17,"key":"k-1","quantity":1}],"items_count":1,"payment_methods":["bacs"]}
     Redirects: The shop sends whoever asks for the product list to https://login.example.com/.
-      request: GET /index.php?rest_route=/wc/store/v1/products&type=simple&stock_status=instock&per_page=1
+      request: GET /index.php?rest_route=/wc/store/v1/products&type=simple&stock_status=instock&per_page=10&_fields=id,permalink,is_purchasable
       status: 307 Temporary Redirect
     HtmlInsteadOfJson: The shop's answer to the product list is not JSON but "text/html; charset=utf-8".
-      request: GET /index.php?rest_route=/wc/store/v1/products&type=simple&stock_status=instock&per_page=1
+      request: GET /index.php?rest_route=/wc/store/v1/products&type=simple&stock_status=instock&per_page=10&_fields=id,permalink,is_purchasable
       status: 200 OK
       body: <h1>Coming soon</h1>
     NoCartToken: The shop's cart has no Cart-Token.
@@ -76,7 +76,7 @@ async fn what_a_shop_does_wrong_is_said_with_the_request_and_the_answer() {
       status: 200 OK
       body: {"items":[],"items_count":0,"payment_methods":["cod"]}
     HugeBody: The shop's answer to the product list has more than 256 KiB.
-      request: GET /index.php?rest_route=/wc/store/v1/products&type=simple&stock_status=instock&per_page=1
+      request: GET /index.php?rest_route=/wc/store/v1/products&type=simple&stock_status=instock&per_page=10&_fields=id,permalink,is_purchasable
       status: 200 OK
     "#);
 }
@@ -133,6 +133,56 @@ async fn what_a_merchant_took_away_is_no_failure() {
     assert!(report.message.contains("no product in stock"), "{}", report.message);
     let report = verify(Scenario::NoCashOnDelivery, Via::Url, Demand::AsMerchantLeft).await.expect("it sells");
     assert_eq!(report.payment_methods, ["bacs"]);
+}
+
+#[tokio::test]
+async fn another_product_is_tried_when_the_newest_cannot_be_bought() {
+    for demand in [Demand::AsInstalled, Demand::AsMerchantLeft] {
+        let shop = Scripted::open(Scenario::OneProductWithoutPrice).await;
+        let report = shop.verifier(Via::Url).verify(&shop.shop(demand)).await.expect("it sells tea");
+        assert!(report.message.starts_with("The shop sells"), "{}", report.message);
+        assert_eq!((shop.items(), shop.orders()), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_shop_that_was_ready_is_not_failed_for_what_its_merchant_sells() {
+    for (scenario, said) in [
+        (
+            Scenario::NoProductWithPrice,
+            "a purchase could not be tried: The shop answered the cart with a product with status 400",
+        ),
+        (Scenario::ApiClosed, "a purchase could not be tried: The shop answered the product list with status 401"),
+        (Scenario::NoCartToken, "a purchase could not be tried: The shop's cart has no Cart-Token"),
+    ] {
+        let report = verify(scenario, Via::Proxy, Demand::AsMerchantLeft).await.expect("it answers");
+        assert!(report.message.contains(said), "{scenario:?}: {}", report.message);
+        let Err(Unverified::Shop(trouble)) = verify(scenario, Via::Proxy, Demand::AsInstalled).await else {
+            panic!("a new shop must sell: {scenario:?}")
+        };
+        assert!(!trouble.is_passing(), "{scenario:?}");
+    }
+    for scenario in [Scenario::Redirects, Scenario::HtmlInsteadOfJson, Scenario::HugeBody] {
+        let Err(Unverified::Shop(_)) = verify(scenario, Via::Url, Demand::AsMerchantLeft).await else {
+            panic!("that is no answer of the Store API: {scenario:?}")
+        };
+    }
+}
+
+#[tokio::test]
+async fn a_shop_that_answers_like_an_api_server_is_not_taken_for_one() {
+    let Err(Unverified::Shop(trouble)) = verify(Scenario::ShopSaysUnauthorized, Via::Proxy, Demand::AsInstalled).await
+    else {
+        panic!("the API server knows us: the shop said that")
+    };
+    assert!(trouble.failure().message.contains("status 401"), "{trouble:?}");
+}
+
+/// The first question by the URL hangs, and time stands still until its limit is over.
+#[tokio::test(start_paused = true)]
+async fn the_url_is_asked_without_hurry_where_the_proxy_does_not_lead_to_the_shop() {
+    let report = verify(Scenario::ProxyCutOffAndSlowUrl, Via::Auto, Demand::AsInstalled).await.expect("it sells");
+    assert_eq!(report.via, "url");
 }
 
 #[tokio::test]

@@ -144,8 +144,11 @@ impl Transport<'_> {
                     let request = request("", probe, token, body, ::kube::client::Body::from)?;
                     let sent = cluster.ask_service(namespace, SERVICE, request).await.map_err(Unverified::Cluster)?;
                     let (parts, body) = read(probe, sent).await?;
-                    api_server_error(parts.status, &body)
-                        .map_or(Ok((parts, body)), |error| Err(Unverified::Cluster(error)))
+                    let Some(said) = api_server_error(parts.status, &body) else { return Ok((parts, body)) };
+                    match cluster.confirm_error(namespace, SERVICE, &probe.method, said).await {
+                        Some(error) => Err(Unverified::Cluster(error)),
+                        None => Ok((parts, body)),
+                    }
                 }
             }
         };

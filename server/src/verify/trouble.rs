@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use serde_json::Value;
 use storeplane_core::failure::Reason;
 
 use crate::obstacle::{Class, Obstacle, ObstacleLimits, said};
@@ -60,6 +61,19 @@ impl Trouble {
     /// Whether it may pass by itself.
     pub fn is_passing(&self) -> bool {
         self.obstacle.class() != Class::Lasting
+    }
+
+    /// An answer that the Store API gives: the shop is up, whatever it says.
+    pub(super) fn is_well_formed(&self) -> bool {
+        let Some(status) = self.status else { return false };
+        let Ok(json) = serde_json::from_str::<Value>(&self.body) else { return false };
+        let is_refusal = ["code", "message"].iter().all(|key| json.get(key).is_some_and(Value::is_string));
+        status.is_success() || (status.is_client_error() && is_refusal)
+    }
+
+    /// What was wrong, in one sentence.
+    pub(super) fn what(&self) -> &str {
+        &self.what
     }
 
     /// The cause. Its details come from the shop, so they are masked before they are cut.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, Secret};
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, ResourceQuota, Secret};
 use kube::api::{Api as Objects, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use storeplane_proto::v1::{Store, StoreEvent, StoreState, WatchStoreRequest};
@@ -203,6 +203,53 @@ async fn a_release_that_was_deleted_is_installed_again_by_helm_4() {
 }
 
 #[tokio::test]
+async fn a_deleted_workload_is_noticed_and_retry_brings_it_back() {
+    let lab = Lab::start().await;
+    let id = fresh("noweb");
+    let store = lab.api.ready(&id).await;
+    let before = belongings(&lab, &store).await;
+    deployments(&lab, &store).await.delete("store", &DeleteParams::default()).await.unwrap();
+    let ill = becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
+    assert_eq!(ill.reason, "WORKLOAD_MISSING", "{ill:?}");
+    assert!(ill.message.contains("Deployment store in store-noweb"), "{ill:?}");
+
+    lab.api.retry(&id).await.unwrap();
+    let (well, seen) = lab.api.settle(&id).await;
+    assert_eq!(well.state(), StoreState::Ready, "{}", seen.text());
+    assert_eq!(belongings(&lab, &store).await, before, "volumes and Secrets are kept");
+    finish(&lab, &id).await;
+}
+
+#[tokio::test]
+async fn a_failed_creation_that_becomes_healthy_by_itself_is_ready() {
+    let dir = tempfile::tempdir().unwrap();
+    crate::failures::copy(&charts(), dir.path());
+    // More pods than the quota allows: helm deploys the release, and the rollout fails.
+    let plan = std::fs::read_to_string(dir.path().join("woocommerce/plans/small.yaml")).unwrap();
+    std::fs::write(
+        dir.path().join("woocommerce/plans/broken.yaml"),
+        format!("{plan}\nquota: {{hard: {{pods: \"0\"}}}}\n"),
+    )
+    .unwrap();
+    let lab = Setup { charts: dir.path().to_owned(), ..Setup::default() }.start().await;
+    let id = fresh("heals");
+    let mut request = crate::harness::Api::wanted(&id);
+    request.store.as_mut().unwrap().plan = "broken".into();
+    lab.api.create(request).await.unwrap();
+    let (failed, seen) = lab.api.settle(&id).await;
+    assert_eq!((failed.state(), failed.reason.as_str()), (StoreState::Failed, "QUOTA_EXCEEDED"), "{}", seen.text());
+
+    let quotas = Objects::<ResourceQuota>::namespaced(lab.kubernetes.client().await, &failed.namespace);
+    quotas.delete_collection(&DeleteParams::default(), &ListParams::default()).await.unwrap();
+    // The controllers try again by themselves, ever more rarely.
+    let ready = becomes(&lab, &id, StoreState::Ready, Duration::from_secs(90)).await;
+    assert!(ready.ready_time.is_some() && ready.reason.is_empty(), "{ready:?}");
+    let events = events(&lab, &id).await;
+    assert!(events.last().unwrap().message.contains("became healthy by itself"), "{events:?}");
+    finish(&lab, &id).await;
+}
+
+#[tokio::test]
 async fn a_namespace_that_was_deleted_is_said_to_be_gone_and_made_again() {
     let lab = Lab::start().await;
     let id = fresh("nospace");
@@ -275,11 +322,8 @@ async fn lost_secrets_of_a_chart_that_says_nothing_are_asked_for() {
         secret.metadata = kube::api::ObjectMeta { name: secret.metadata.name, ..Default::default() };
         all.create(&PostParams::default(), &secret).await.unwrap();
     }
-    lab.api.retry(&id).await.unwrap();
-    let (well, seen) = lab.api.settle(&id).await;
-    assert_eq!(well.state(), StoreState::Ready, "{}", seen.text());
-    tokio::time::sleep(FOLLOWED).await;
-    assert_eq!(lab.api.get(&id).await.unwrap().state(), StoreState::Ready);
+    // FAILED is no dead end: the store is READY again without another call.
+    becomes(&lab, &id, StoreState::Ready, FOLLOWED * 2).await;
     finish(&lab, &id).await;
 }
 

@@ -33,6 +33,16 @@ pub(super) enum Scenario {
     NoEndpointsThenFine,
     /// The account may not use the proxy.
     ProxyForbidden,
+    /// The shop itself answers as an API server would.
+    ShopSaysUnauthorized,
+    /// The newest product cannot be bought.
+    OneProductWithoutPrice,
+    /// No product can be bought.
+    NoProductWithPrice,
+    /// The merchant closed the Store API.
+    ApiClosed,
+    /// The proxy does not lead to the shop, and the URL does only at the second try.
+    ProxyCutOffAndSlowUrl,
 }
 
 pub(super) struct Scripted {
@@ -89,6 +99,12 @@ async fn answer(State(script): State<Arc<Script>>, request: Request) -> Response
     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
     let proxied = path.starts_with(PROXY);
     let first = script.asked.fetch_add(1, Ordering::SeqCst) == 0;
+    if path == "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews" {
+        let allowed = script.scenario != Scenario::ProxyForbidden;
+        let review = json!({"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "spec": {},
+            "status": {"allowed": allowed}});
+        return axum::Json(review).into_response();
+    }
     assert_eq!(path.trim_start_matches(PROXY), "/index.php");
     match script.scenario {
         Scenario::Hangs => std::future::pending().await,
@@ -102,6 +118,15 @@ async fn answer(State(script): State<Arc<Script>>, request: Request) -> Response
         Scenario::NoEndpointsThenFine if first => {
             return status(StatusCode::SERVICE_UNAVAILABLE, "no endpoints available for service \"http:store:http\"");
         }
+        Scenario::ShopSaysUnauthorized => return status(StatusCode::UNAUTHORIZED, "Unauthorized"),
+        Scenario::ApiClosed => {
+            let error = json!({"code": "rest_forbidden", "message": "Sign in first.", "data": {"status": 401}});
+            return (StatusCode::UNAUTHORIZED, axum::Json(error)).into_response();
+        }
+        Scenario::ProxyCutOffAndSlowUrl if proxied => {
+            return status(StatusCode::SERVICE_UNAVAILABLE, "error trying to reach service: dial tcp: i/o timeout");
+        }
+        Scenario::ProxyCutOffAndSlowUrl if first => std::future::pending().await,
         Scenario::ProxyForbidden if proxied => return status(StatusCode::FORBIDDEN, "services \"store\" is forbidden"),
         _ => {}
     }
@@ -116,7 +141,12 @@ async fn answer(State(script): State<Arc<Script>>, request: Request) -> Response
     }
     let method = request.method().clone();
     let body = axum::body::to_bytes(request.into_body(), 1000).await.expect("a short body");
-    let json = axum::Json(script.cart(&method, &route, &serde_json::from_slice(&body).unwrap_or_default()));
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    if route == "cart/add-item" && !script.has_price(&body["id"]) {
+        let error = json!({"code": "woocommerce_rest_product_not_purchasable", "message": "This product cannot be purchased.", "data": {"status": 400}});
+        return (StatusCode::BAD_REQUEST, axum::Json(error)).into_response();
+    }
+    let json = axum::Json(script.cart(&method, &route, &body));
     match script.scenario {
         Scenario::NoCartToken => json.into_response(),
         _ => ([("Cart-Token", "token-1")], json).into_response(),
@@ -136,8 +166,16 @@ impl Script {
         let host = if ours { "127.0.0.1" } else { "elsewhere.example.com" };
         match self.scenario {
             Scenario::NoProducts => json!([]),
+            Scenario::OneProductWithoutPrice | Scenario::NoProductWithPrice => json!([
+                {"id": 18, "name": "Free", "permalink": format!("http://{host}/product/free/"), "is_purchasable": false},
+                {"id": 19, "name": "Odd", "permalink": format!("http://{host}/product/odd/"), "is_purchasable": true},
+                {"id": 17, "name": "Tea", "permalink": format!("http://{host}/product/tea/"), "is_purchasable": true}]),
             _ => json!([{"id": 17, "name": "Tea", "permalink": format!("http://{host}/product/tea/")}]),
         }
+    }
+
+    fn has_price(&self, id: &Value) -> bool {
+        self.scenario != Scenario::NoProductWithPrice && id == 17
     }
 
     fn cart(&self, method: &Method, route: &str, body: &Value) -> Value {
