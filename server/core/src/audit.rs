@@ -21,6 +21,8 @@ pub enum Action {
     CancelOperation,
     /// GetStoreCredentials.
     ReadCredentials,
+    /// `GetStoreLogs`.
+    ReadLogs,
     /// A token was made.
     CreateToken,
     /// A token was revoked.
@@ -31,12 +33,13 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::CreateStore,
         Self::DeleteStore,
         Self::RetryStore,
         Self::CancelOperation,
         Self::ReadCredentials,
+        Self::ReadLogs,
         Self::CreateToken,
         Self::RevokeToken,
         Self::RepairRelease,
@@ -50,6 +53,7 @@ impl Action {
             Self::RetryStore => "RETRY_STORE",
             Self::CancelOperation => "CANCEL_OPERATION",
             Self::ReadCredentials => "READ_CREDENTIALS",
+            Self::ReadLogs => "READ_LOGS",
             Self::CreateToken => "CREATE_TOKEN",
             Self::RevokeToken => "REVOKE_TOKEN",
             Self::RepairRelease => "REPAIR_RELEASE",

@@ -136,6 +136,7 @@ fn action(path: &str) -> Option<Action> {
         "/storeplane.v1.StoreService/CreateStore" => Some(Action::CreateStore),
         "/storeplane.v1.StoreService/DeleteStore" => Some(Action::DeleteStore),
         "/storeplane.v1.StoreService/GetStoreCredentials" => Some(Action::ReadCredentials),
+        "/storeplane.v1.StoreService/GetStoreLogs" => Some(Action::ReadLogs),
         "/storeplane.v1.StoreService/RetryStore" => Some(Action::RetryStore),
         "/storeplane.v1.OperationService/CancelOperation" => Some(Action::CancelOperation),
         _ => None,

@@ -3,6 +3,7 @@
 use time::OffsetDateTime;
 
 use super::Service;
+use crate::audit::Action;
 use crate::command::StoreRef;
 use crate::error::{DomainError, PortError};
 use crate::identity::Caller;
@@ -24,20 +25,36 @@ impl Service {
         Ok((self.clock.now(), resources))
     }
 
-    /// The store's logs and Kubernetes events, and when they were read. A DELETED store has none.
+    /// The store's logs and Kubernetes events, and when they were read. A DELETED store has none. The audit log has it
+    /// before the caller does.
     pub async fn logs(
         &self,
         caller: &Caller,
         wanted: &StoreRef,
         tail_lines: i32,
     ) -> Result<(OffsetDateTime, LiveLogs), PortError> {
+        let asked = wanted.id.to_string();
+        let read = self.read_logs(caller, wanted, tail_lines).await;
+        let (store, logs) = self.audited(caller, Action::ReadLogs, &asked, read).await?;
+        let mut record = self.request(caller, None).record(Action::ReadLogs, &asked);
+        record.store = Some(store.uid);
+        self.stores.record(record).await?;
+        Ok((self.clock.now(), logs))
+    }
+
+    async fn read_logs(
+        &self,
+        caller: &Caller,
+        wanted: &StoreRef,
+        tail_lines: i32,
+    ) -> Result<(Store, LiveLogs), PortError> {
         let lines = tail(tail_lines)?;
         let store = self.existing(caller, wanted).await?;
         let logs = match store.state {
             State::Deleted => LiveLogs::default(),
             _ => self.live_view.logs(&store, lines).await?,
         };
-        Ok((self.clock.now(), logs))
+        Ok((store, logs))
     }
 
     async fn existing(&self, caller: &Caller, wanted: &StoreRef) -> Result<Store, PortError> {
