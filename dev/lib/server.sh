@@ -43,14 +43,14 @@ server_start() { # BINARY NAME=VALUE...
   printf '%s\n' "$wanted" >"$state/storeplane-server.started"
 }
 
-# Waits until the server is ready; reports what is missing if that takes long.
+# Waits until the server is ready and all of its components are; reports what is missing if that takes long.
 server_ready() { # PORT SECONDS
   local began answer='' said=0 waited
   began=$(date +%s)
   while waited=$(seconds_since "$began"); do
     running storeplane-server >/dev/null || { show_log "$logs/server.log"; fail "the server exited during start-up"; }
     answer=$(http_get "$1" /readyz || true)
-    [ "${answer%%$'\n'*}" = 200 ] && return 0
+    [ "${answer%%$'\n'*}" = 200 ] && [[ $answer != *'"ok":false'* ]] && return 0
     if [ "$waited" -ge "$2" ]; then
       show_log "$logs/server.log"
       fail "the server is not ready after $2 s: ${answer#*$'\n'}"

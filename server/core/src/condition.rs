@@ -55,6 +55,17 @@ pub enum ConditionStatus {
     Unknown,
 }
 
+impl ConditionStatus {
+    /// The wire form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "TRUE",
+            Self::False => "FALSE",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
 impl Store {
     /// Sets one condition. `since` is taken over only if the status changed.
     pub fn set_condition(&mut self, condition: Condition) {

@@ -45,6 +45,10 @@ pub enum EventType {
     SecretsRenewed,
     /// The store is degraded still, for another reason; `reason` in the details.
     CauseChanged,
+    /// A condition of the store changed; `condition`, `status` and `reason` in the details.
+    ConditionChanged,
+    /// Volumes that stay in the cluster with their data after the deletion; their names in the details.
+    VolumesRetained,
 }
 
 impl EventType {
@@ -67,6 +71,8 @@ impl EventType {
             Self::StepSkipped => "STEP_SKIPPED",
             Self::SecretsRenewed => "SECRETS_RENEWED",
             Self::CauseChanged => "CAUSE_CHANGED",
+            Self::ConditionChanged => "CONDITION_CHANGED",
+            Self::VolumesRetained => "VOLUMES_RETAINED",
         }
     }
 }

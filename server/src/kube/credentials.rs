@@ -21,7 +21,7 @@ impl Cluster {
     /// A namespace of that name may be another store's, or somebody else's: nothing is read there.
     async fn login(&self, store: &Store, secret: &AdminSecret) -> Result<Option<AdminLogin>, ClusterError> {
         let namespace = &store.placement.namespace;
-        if !self.owns_namespace(namespace, store.uid).await? {
+        if !self.is_store_namespace(namespace, store.uid).await? {
             return Ok(None);
         }
         let Some(mut entries) = self.secret_entries(namespace, &secret.secret).await? else { return Ok(None) };

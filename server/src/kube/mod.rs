@@ -9,7 +9,7 @@
 //!   `rollout::observer` does the watching. Only the observer does I/O.
 //! - `cache` watches what matters of all stores at once; `examine` looks at one anew, or at many, and says what is wrong.
 //!   `listing` reads listings, `manifest` which workloads a release should have.
-//!   `restart` makes pods take up Secrets that were renewed.
+//!   `restart` makes pods take up Secrets that were changed, `volumes` says which volumes outlive a store.
 //!
 //! To add a terminal condition: in the file of `rollout::explain` that looks at that kind of object, push a `Finding`
 //! with its reason (the order of `Reason` is the rank) and its `Obstacle`, which says how long it may last; add the objects of
@@ -34,6 +34,7 @@ mod restart;
 mod rollout;
 mod secrets;
 mod tls;
+mod volumes;
 
 pub use cache::{ClusterCache, ClusterCacheView};
 pub use cluster::{Cluster, ClusterConfig, ClusterInfo};

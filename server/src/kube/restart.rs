@@ -1,12 +1,14 @@
-//! Pods read their Secrets when they start: those that are older than a Secret hold texts that are gone.
+//! Pods read their Secrets when they start: those that are older than the last change of a Secret that they read hold texts
+//! that are gone, whether the Secret was made anew or edited in place.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use ::kube::api::{ListParams, Patch, PatchParams};
 use ::kube::core::{NamespaceResourceScope, PartialObjectMeta};
 use ::kube::{Api, Resource, ResourceExt};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::{Container, Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -15,33 +17,24 @@ use super::cluster::Cluster;
 use super::error::ClusterError;
 use super::labels;
 use super::rollout::release_of;
+use super::secrets::not_helms;
 
 impl Cluster {
-    /// Restarts the release's workloads if a pod of one is older than the newest of the Secrets that we made. Gives
+    /// Restarts the release's workloads if a pod of one is older than the last change of a Secret that it reads. Gives
     /// their kinds and names. Done twice, it restarts once.
     pub async fn restart_older_than_secrets(
         &self,
         namespace: &str,
         release: &str,
     ) -> Result<Vec<String>, ClusterError> {
-        let Some(newest) = self.newest_secret(namespace).await? else { return Ok(Vec::new()) };
-        let pods = self.list_in::<PartialObjectMeta<Pod>>(namespace, ListParams::default()).await?;
-        let is_stale = |pod: &ObjectMeta| pod.creation_timestamp.as_ref().is_some_and(|made| *made < newest);
-        if !pods.iter().any(|pod| runs_for_good(&pod.metadata) && is_stale(&pod.metadata)) {
-            return Ok(Vec::new());
-        }
-        let mut restarted = self.restart_all::<StatefulSet>(namespace, release, &newest).await?;
-        restarted.extend(self.restart_all::<Deployment>(namespace, release, &newest).await?);
+        let secrets: Vec<PartialObjectMeta<Secret>> = self.list_in(namespace, not_helms()).await?;
+        let changed: BTreeMap<_, _> =
+            secrets.iter().filter_map(|secret| Some((secret.name_any(), changed(&secret.metadata)?))).collect();
+        let pods = self.list_in::<Pod>(namespace, ListParams::default()).await?;
+        let Some(newest) = pods.iter().filter_map(|pod| missed(pod, &changed)).max() else { return Ok(Vec::new()) };
+        let mut restarted = self.restart_all::<StatefulSet>(namespace, release, newest).await?;
+        restarted.extend(self.restart_all::<Deployment>(namespace, release, newest).await?);
         Ok(restarted)
-    }
-
-    async fn newest_secret(&self, namespace: &str) -> Result<Option<Time>, ClusterError> {
-        let what = format!("list the secrets in {namespace}");
-        let ours = ListParams::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::STOREPLANE));
-        let secrets = self.call(&what, |client| async move {
-            Api::<PartialObjectMeta<Secret>>::namespaced(client, namespace).list(&ours).await
-        });
-        Ok(secrets.await?.items.into_iter().filter_map(|secret| secret.metadata.creation_timestamp).max())
     }
 
     /// As `kubectl rollout restart` does it: an annotation on the pods' template. Helm leaves alone what it does not know.
@@ -67,9 +60,91 @@ impl Cluster {
     }
 }
 
+/// When a Secret got the texts that it has: when it was made, or when somebody last wrote its data.
+fn changed(secret: &ObjectMeta) -> Option<Time> {
+    let writes = secret
+        .managed_fields
+        .iter()
+        .flatten()
+        .filter(|write| write.fields_v1.as_ref().is_some_and(|fields| fields.0.get("f:data").is_some()));
+    writes.filter_map(|write| write.time.clone()).chain(secret.creation_timestamp.clone()).max()
+}
+
+/// The last change of a Secret that this pod reads and that came after its start.
+fn missed<'a>(pod: &Pod, changed: &'a BTreeMap<String, Time>) -> Option<&'a Time> {
+    if !runs_for_good(&pod.metadata) {
+        return None;
+    }
+    let started = pod.metadata.creation_timestamp.as_ref()?;
+    secrets(pod).into_iter().filter_map(|name| changed.get(name)).filter(|changed| started < *changed).max()
+}
+
+/// The Secrets that a pod reads.
+fn secrets(pod: &Pod) -> Vec<&str> {
+    let Some(spec) = &pod.spec else { return Vec::new() };
+    let volumes = spec.volumes.iter().flatten();
+    let mounted = volumes.clone().filter_map(|volume| volume.secret.as_ref()?.secret_name.as_deref());
+    let sources = volumes.filter_map(|volume| volume.projected.as_ref()?.sources.as_ref()).flatten();
+    let projected = sources.filter_map(|source| source.secret.as_ref().map(|secret| secret.name.as_str()));
+    let containers = spec.init_containers.iter().flatten().chain(&spec.containers);
+    mounted.chain(projected).chain(containers.flat_map(of_container)).collect()
+}
+
+fn of_container(container: &Container) -> impl Iterator<Item = &str> {
+    let variables = container.env.iter().flatten();
+    let single = variables.filter_map(|it| Some(it.value_from.as_ref()?.secret_key_ref.as_ref()?.name.as_str()));
+    let whole = container.env_from.iter().flatten();
+    single.chain(whole.filter_map(|it| it.secret_ref.as_ref().map(|secret| secret.name.as_str())))
+}
+
 /// A pod of a Deployment or a `StatefulSet` that is not on its way out. A job's pod ends by itself.
 fn runs_for_good(pod: &ObjectMeta) -> bool {
     let owners = pod.owner_references.as_deref().unwrap_or_default();
     let lasting = owners.iter().any(|owner| matches!(owner.kind.as_str(), "ReplicaSet" | "StatefulSet"));
     lasting && pod.deletion_timestamp.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn secret(fields: &Value, written: &str) -> ObjectMeta {
+        let metadata = json!({"name": "store-db", "creationTimestamp": "2026-11-25T10:00:00Z", "managedFields": [
+            {"manager": "storeplane", "operation": "Update", "time": "2026-11-25T10:00:00Z", "fieldsV1": {"f:data": {}}},
+            {"manager": "kubectl-edit", "operation": "Update", "time": written, "fieldsV1": fields}]});
+        serde_json::from_value(metadata).expect("metadata")
+    }
+
+    fn pod(owner: &str, started: &str, spec: &Value) -> Pod {
+        let owners = json!([{"apiVersion": "v1", "kind": owner, "name": "x", "uid": "u", "controller": true}]);
+        let metadata = json!({"name": "p", "creationTimestamp": started, "ownerReferences": owners});
+        serde_json::from_value(json!({"metadata": metadata, "spec": spec})).expect("a pod")
+    }
+
+    #[test]
+    fn pods_that_started_before_their_secret_was_edited_are_found() {
+        let edited = BTreeMap::from([(
+            "store-db".to_owned(),
+            changed(&secret(&json!({"f:data": {"f:password": {}}}), "2026-11-25T12:00:00Z")).expect("a time"),
+        )]);
+        let labelled = BTreeMap::from([(
+            "store-db".to_owned(),
+            changed(&secret(&json!({"f:metadata": {"f:labels": {}}}), "2026-11-25T12:00:00Z")).expect("a time"),
+        )]);
+        let env = json!({"containers": [{"name": "c", "env": [{"name": "P", "valueFrom": {"secretKeyRef": {"name": "store-db", "key": "password"}}}]}]});
+        let all = json!({"containers": [{"name": "c", "envFrom": [{"secretRef": {"name": "store-db"}}]}]});
+        let init = json!({"containers": [], "initContainers": [{"name": "c", "envFrom": [{"secretRef": {"name": "store-db"}}]}]});
+        let mount = json!({"containers": [], "volumes": [{"name": "v", "secret": {"secretName": "store-db"}}]});
+        let none = json!({"containers": [{"name": "c"}]});
+        let before = "2026-11-25T11:00:00Z";
+        for spec in [&env, &all, &init, &mount] {
+            assert!(missed(&pod("StatefulSet", before, spec), &edited).is_some(), "{spec}");
+            assert!(missed(&pod("ReplicaSet", "2026-11-25T12:00:00Z", spec), &edited).is_none(), "{spec}");
+            assert!(missed(&pod("Job", before, spec), &edited).is_none(), "{spec}");
+            assert!(missed(&pod("StatefulSet", before, spec), &labelled).is_none(), "its texts are the same: {spec}");
+        }
+        assert!(missed(&pod("StatefulSet", before, &none), &edited).is_none());
+    }
 }

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, QueryResult, Statement, TransactionTrait};
+use storeplane_core::condition::Condition;
 use storeplane_core::error::PortError;
 use storeplane_core::ids::{OperationId, StoreUid};
 use storeplane_core::ports::Clock;
 use storeplane_core::store::State;
-use storeplane_core::transition::health::{Health, apply_health};
+use storeplane_core::transition::health::{Health, apply_condition, apply_health};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::apply;
@@ -97,6 +99,27 @@ impl LiveStoreRepository {
         transaction.commit().await.map_err(port_error)?;
         self.notifier.notify_events();
         Ok(moved)
+    }
+}
+
+impl LiveStoreRepository {
+    /// Stores a condition of a store, made at the time that it is given.
+    pub async fn apply_condition(
+        &self,
+        uid: StoreUid,
+        condition: impl FnOnce(OffsetDateTime) -> Condition,
+    ) -> Result<(), PortError> {
+        let transaction = self.database.begin().await.map_err(port_error)?;
+        let Some(before) = apply::lock(&transaction, uid).await? else { return Ok(()) };
+        let now = self.clock.now();
+        let change = apply_condition(before.clone(), condition(now));
+        if change.store == before.store {
+            return Ok(());
+        }
+        apply::update(&transaction, &before, change, now).await?;
+        transaction.commit().await.map_err(port_error)?;
+        self.notifier.notify_events();
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 //! - This file: [`Reconciler`], which does it in one server at a time, the one that holds the `LeaderLock`.
 //! - `round`: one comparison of all stores. `health_tracker`: when a store is examined, and how flapping is damped.
 //!   `manifests`: which workloads each release should have. `sells`: whether a store that looks healthy also sells.
+//!   `reachability`: whether customers get to its shop.
 //! - [`orphans`]: namespaces and releases that belong to no store.
 //!
 //! The cache's watches say which stores may be in trouble; a fresh look at such a store decides. What cannot be seen is
@@ -11,6 +12,7 @@
 mod health_tracker;
 mod manifests;
 pub mod orphans;
+mod reachability;
 mod round;
 mod sells;
 
@@ -79,6 +81,7 @@ impl Reconciler {
         tokio::select! {
             () = cache.run() => {}
             () = rounds => {}
+            () = self.follow_reachability() => {}
         }
     }
 }

@@ -4,12 +4,14 @@
 //!
 //! - [`Verifier`] (here) finds the way to a shop: its URL where that leads there, else the API server's service proxy.
 //! - `transport` sends one request and takes in the answer, within bounds. `checkout_probe` is the customer's way through the shop.
+//! - `reachable` says whether customers get to the shop, whatever way it was asked.
 //! - `trouble` says what went wrong, and how often it may.
 //!
 //! To add a question: a `Probe` in `checkout_probe`, what its answer must be there, and what a shop may do wrong
 //! about it in `tests/scripted`.
 
 mod checkout_probe;
+mod reachable;
 mod transport;
 mod trouble;
 
@@ -23,6 +25,7 @@ use crate::config::Via;
 use crate::kube::{Cluster, ClusterError, ClusterErrorKind};
 use checkout_probe::PRODUCTS;
 pub use checkout_probe::{Demand, Report};
+pub use reachable::Reachability;
 use transport::{Answer, Transport};
 pub use trouble::{RetryPolicy, Trouble};
 

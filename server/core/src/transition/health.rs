@@ -3,6 +3,7 @@
 use time::OffsetDateTime;
 
 use super::{Change, Snapshot};
+use crate::condition::Condition;
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::Failure;
@@ -66,6 +67,23 @@ pub fn apply_health(
     Ok(change)
 }
 
+/// Sets a condition of a store that is READY or DEGRADED; told if its status or reason is another one.
+pub fn apply_condition(snapshot: Snapshot, condition: Condition) -> Change {
+    let mut change = Change::of(snapshot);
+    if !matches!(change.store.state, State::Ready | State::Degraded) {
+        return change;
+    }
+    let known = change.store.conditions.iter().find(|known| known.kind == condition.kind);
+    if known.is_some_and(|known| (known.status, &known.reason) == (condition.status, &condition.reason)) {
+        return change;
+    }
+    let event = NewEvent::new(EventType::ConditionChanged, condition.message.clone());
+    let event = event.with("condition", condition.kind.as_str()).with("status", condition.status.as_str());
+    change.events.push(event.with("reason", condition.reason.clone()));
+    change.store.set_condition(condition);
+    change
+}
+
 /// Details alone, such as counts of restarts, are no news.
 fn is_another(known: Option<&Failure>, failure: &Failure) -> bool {
     known.is_none_or(|known| (known.reason, &known.message) != (failure.reason, &failure.message))
@@ -77,6 +95,7 @@ mod tests {
 
     use super::*;
     use crate::command::tests::catalog;
+    use crate::condition::{ConditionKind, ConditionStatus};
     use crate::failure::Reason;
     use crate::identity::{Caller, Role};
     use crate::ids::{StoreUid, Tenant, TokenId};
@@ -144,6 +163,30 @@ mod tests {
         let other = apply_health(&snapshot, &unhealthy(Reason::ImagePullFailed, "No such image"));
         assert_eq!((other.store.state, other.events[0].kind), (State::Degraded, EventType::CauseChanged));
         assert_eq!(other.store.failure.map(|it| it.reason), Some(Reason::ImagePullFailed));
+    }
+
+    #[test]
+    fn a_condition_is_told_when_it_changes() {
+        let condition = |status, reason: &str, message: &str| Condition {
+            kind: ConditionKind::PubliclyReachable,
+            status,
+            reason: reason.into(),
+            message: message.into(),
+            since: NOW,
+        };
+        let broken = condition(ConditionStatus::False, "DNS_NOT_FOUND", "DNS has no address for shop.example.");
+        let change = apply_condition(settled(State::Ready), broken.clone());
+        let [event] = &change.events[..] else { panic!("one event") };
+        assert_eq!((event.kind, event.details["status"].as_str()), (EventType::ConditionChanged, "FALSE"));
+        assert_eq!((change.store.state, &change.store.conditions[..]), (State::Ready, &[broken.clone()][..]));
+
+        let Change { store, operation, .. } = change;
+        let known = Snapshot { store, operation };
+        let same = Condition { message: "in other words".into(), ..broken };
+        assert_eq!(apply_condition(known.clone(), same), Change::of(known.clone()));
+        assert_eq!(apply_condition(known, condition(ConditionStatus::True, "", "It answers.")).events.len(), 1);
+        let failed = settled(State::Failed);
+        assert_eq!(apply_condition(failed.clone(), condition(ConditionStatus::True, "", "")), Change::of(failed));
     }
 
     fn failed(was_ready: bool, kind: OperationKind) -> Snapshot {

@@ -24,7 +24,7 @@ pub enum Holding {
 
 impl Cluster {
     /// True if the namespace is there, is that store's, and stays.
-    pub(in crate::kube) async fn owns_namespace(&self, name: &str, store: StoreUid) -> Result<bool, ClusterError> {
+    pub async fn is_store_namespace(&self, name: &str, store: StoreUid) -> Result<bool, ClusterError> {
         let Some(found) = self.get_namespace(name).await? else { return Ok(false) };
         let stays = found.metadata.deletion_timestamp.is_none();
         Ok(stays && self.ownership(&found.metadata, store).await?.is_ours())

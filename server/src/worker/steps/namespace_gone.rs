@@ -19,6 +19,7 @@ const WITHIN: Duration = Duration::from_hours(1);
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
     let cluster = context.tools.cluster.clone();
     let name = context.store.placement.namespace.clone();
+    report_retained(context, &name).await?;
     match context.unless_stopped(cluster.delete_namespace(&name, context.store.uid)).await? {
         // Ours is not there: somebody else's has its name.
         Err(error) if error.kind() == ClusterErrorKind::NotOurs => return Ok(()),
@@ -45,6 +46,21 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
             told = by;
         }
     }
+}
+
+/// Volumes whose reclaim policy keeps them are named before the claims that lead to them are gone.
+async fn report_retained(context: &mut OperationContext, name: &str) -> Result<(), StepError> {
+    let cluster = context.tools.cluster.clone();
+    if !context.unless_stopped(cluster.is_store_namespace(name, context.store.uid)).await?? {
+        return Ok(());
+    }
+    let retained = context.unless_stopped(cluster.retained_volumes(name)).await??.join(", ");
+    if retained.is_empty() {
+        return Ok(());
+    }
+    let message = format!("Volumes whose reclaim policy is Retain stay in the cluster with their data: {retained}");
+    let event = NewEvent::new(EventType::VolumesRetained, message).in_step(Step::NamespaceGone);
+    context.emit(vec![event.with("volumes", retained)], None).await
 }
 
 async fn emit(context: &mut OperationContext, name: &str, by: &[String]) -> Result<(), StepError> {

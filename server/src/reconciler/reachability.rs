@@ -1,0 +1,120 @@
+//! Follows whether customers get to the shops of READY and DEGRADED stores: the condition `PubliclyReachable`.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use storeplane_core::condition::{Condition, ConditionKind, ConditionStatus};
+use storeplane_core::ids::StoreUid;
+use storeplane_core::store::State;
+use time::OffsetDateTime;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::Reconciler;
+use crate::postgres::LiveStore;
+use crate::verify::Reachability;
+
+/// Between two rounds.
+const ROUND: Duration = Duration::from_secs(5);
+/// Shops asked in one round, the longest due first; the others' turn is the next one.
+const MOST: usize = 64;
+/// Shops asked at the same time.
+const TOGETHER: usize = 16;
+/// Until a shop that customers get to is asked again.
+const WELL: Duration = Duration::from_mins(10);
+/// Until one that they do not get to is asked again, at first. It doubles up to [`WELL`]: certificates and DNS take minutes.
+const BROKEN: Duration = Duration::from_secs(30);
+
+/// When a shop is asked next.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    next: Instant,
+    pause: Duration,
+}
+
+impl Turn {
+    /// After an answer at `now`.
+    fn after(self, status: ConditionStatus, now: Instant) -> Self {
+        match status {
+            ConditionStatus::True => Self { next: now + WELL, pause: BROKEN },
+            _ => Self { next: now + self.pause, pause: (self.pause * 2).min(WELL) },
+        }
+    }
+}
+
+impl Reconciler {
+    /// Asks shops for as long as it is polled.
+    pub(super) async fn follow_reachability(&self) {
+        let mut turns: HashMap<StoreUid, Turn> = HashMap::new();
+        let mut tick = tokio::time::interval(ROUND);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            // Nothing runs in a simulated cluster that could answer.
+            if !self.cluster.check().await.is_ok_and(|cluster| !cluster.simulated) {
+                continue;
+            }
+            // The rounds log what is wrong with the database.
+            let Ok(live) = self.live_stores.live().await else { continue };
+            let live: Vec<_> =
+                live.into_iter().filter(|store| matches!(store.state, State::Ready | State::Degraded)).collect();
+            self.ask_due(&live, &mut turns).await;
+        }
+    }
+
+    async fn ask_due(&self, live: &[LiveStore], turns: &mut HashMap<StoreUid, Turn>) {
+        let now = Instant::now();
+        let before = std::mem::take(turns);
+        let turn = |store: &LiveStore| before.get(&store.uid).copied().unwrap_or(Turn { next: now, pause: BROKEN });
+        turns.extend(live.iter().map(|store| (store.uid, turn(store))));
+        let mut due: Vec<_> =
+            live.iter().map(|store| (turn(store), store)).filter(|(turn, _)| turn.next <= now).collect();
+        due.sort_by_key(|(turn, _)| turn.next);
+        due.truncate(MOST);
+        let asked = due.into_iter().map(|(turn, store)| async move {
+            let found = self.verifier.reachable(&store.shop_url).await;
+            let status = found.status;
+            let (live_stores, uid) = (self.live_stores.clone(), store.uid);
+            // A transaction that is dropped half-way stays open.
+            let stored =
+                self.tasks.spawn(async move { live_stores.apply_condition(uid, |now| condition(found, now)).await });
+            if let Ok(Err(error)) = stored.await {
+                tracing::debug!(store_id = store.store_id, %error, "a condition is not stored; the next answer is");
+            }
+            (uid, turn.after(status, Instant::now()))
+        });
+        let mut asked = futures::stream::iter(asked).buffer_unordered(TOGETHER);
+        while let Some((uid, turn)) = asked.next().await {
+            turns.insert(uid, turn);
+        }
+    }
+}
+
+fn condition(found: Reachability, now: OffsetDateTime) -> Condition {
+    Condition {
+        kind: ConditionKind::PubliclyReachable,
+        status: found.status,
+        reason: found.reason.to_owned(),
+        message: found.message,
+        since: now,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_shop_is_asked_soon_and_then_ever_more_rarely() {
+        let now = Instant::now();
+        let mut turn = Turn { next: now, pause: BROKEN };
+        let mut waits = Vec::new();
+        for _ in 0..7 {
+            turn = turn.after(ConditionStatus::False, now);
+            waits.push((turn.next - now).as_secs());
+        }
+        assert_eq!(waits, [30, 60, 120, 240, 480, 600, 600]);
+        let well = turn.after(ConditionStatus::True, now);
+        assert_eq!(((well.next - now).as_secs(), well.pause), (600, BROKEN));
+    }
+}

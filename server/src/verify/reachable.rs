@@ -1,0 +1,200 @@
+//! Whether a shop answers at its public URL, and if not, what stands in the way: DNS, the connection, the certificate, or
+//! the answer. VERIFY may go through the API server's proxy, so a READY shop may still be closed to its customers.
+
+use std::error::Error;
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http::header::{HOST, USER_AGENT};
+use http_body_util::Full;
+use storeplane_core::condition::ConditionStatus;
+use tokio::net::{TcpStream, lookup_host};
+use url::Url;
+
+use super::Verifier;
+
+/// Longest time for DNS, for the connection, and for the answer.
+const WITHIN: Duration = Duration::from_secs(5);
+
+/// Whether customers get to a shop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reachability {
+    /// FALSE only if something is wrong; UNKNOWN if it could not be found out.
+    pub status: ConditionStatus,
+    /// A stable `UPPER_SNAKE` word, empty if all is well.
+    pub reason: &'static str,
+    /// One sentence.
+    pub message: String,
+}
+
+impl Reachability {
+    fn no(reason: &'static str, message: String) -> Self {
+        Self { status: ConditionStatus::False, reason, message }
+    }
+}
+
+impl Verifier {
+    /// Asks a shop's URL once, as a browser would. Redirects are not followed.
+    pub async fn reachable(&self, url: &str) -> Reachability {
+        let parsed = Url::parse(url).ok();
+        let target = parsed.as_ref().and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)));
+        let Some((host, port)) = target else {
+            return Reachability::no("URL_INVALID", format!("{url} is not a URL."));
+        };
+        if let Err(found) = connect(host, port).await {
+            return found;
+        }
+        let request = Request::get(url).header(USER_AGENT, concat!("storeplane/", env!("CARGO_PKG_VERSION")));
+        let Ok(request) = request.header(HOST, host_header(host, parsed.as_ref())).body(Full::<Bytes>::default())
+        else {
+            return Reachability::no("URL_INVALID", format!("{url} cannot be asked."));
+        };
+        match tokio::time::timeout(WITHIN, self.web.request(request)).await {
+            Err(_) => Reachability::no("NO_ANSWER", format!("{url} gave no answer within {} s.", WITHIN.as_secs())),
+            Ok(Err(error)) => broken(url, host, &error),
+            Ok(Ok(answer)) if answer.status().is_server_error() => {
+                Reachability::no("SERVER_ERROR", format!("{url} answers with status {}.", answer.status().as_u16()))
+            }
+            Ok(Ok(_)) => Reachability { status: ConditionStatus::True, reason: "", message: format!("{url} answers.") },
+        }
+    }
+}
+
+fn host_header(host: &str, url: Option<&Url>) -> String {
+    url.and_then(Url::port).map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+async fn connect(host: &str, port: u16) -> Result<(), Reachability> {
+    let found = match tokio::time::timeout(WITHIN, lookup_host((host, port))).await {
+        Err(_) => return Err(dns_silent(host)),
+        Ok(Err(error)) if error.to_string().contains("emporary failure") => return Err(dns_silent(host)),
+        Ok(Err(_)) => Vec::new(),
+        Ok(Ok(found)) => found.collect(),
+    };
+    if found.is_empty() {
+        return Err(Reachability::no("DNS_NOT_FOUND", format!("DNS has no address for {host}.")));
+    }
+    match tokio::time::timeout(WITHIN, TcpStream::connect(&found[..])).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => {
+            Err(Reachability::no("CONNECTION_REFUSED", format!("{host} refuses connections at port {port}.")))
+        }
+        Ok(Err(error)) => {
+            Err(Reachability::no("CONNECTION_FAILED", format!("{host} cannot be connected to: {error}.")))
+        }
+        Err(_) => {
+            let message = format!("{host} accepts no connection at port {port} within {} s.", WITHIN.as_secs());
+            Err(Reachability::no("CONNECTION_TIMEOUT", message))
+        }
+    }
+}
+
+/// The resolver's trouble says nothing about the name.
+fn dns_silent(host: &str) -> Reachability {
+    let message = format!("DNS gave no answer about {host}.");
+    Reachability { status: ConditionStatus::Unknown, reason: "DNS_UNAVAILABLE", message }
+}
+
+fn broken(url: &str, host: &str, error: &(dyn Error + 'static)) -> Reachability {
+    match tls_error(error) {
+        Some(rustls::Error::InvalidCertificate(why)) => {
+            Reachability::no("CERTIFICATE_INVALID", format!("The certificate of {host} is not valid: {why}."))
+        }
+        Some(other) => Reachability::no("TLS_FAILED", format!("{host} does not complete a TLS handshake: {other}.")),
+        None => Reachability::no("NO_ANSWER", format!("{url} closed the connection without an answer.")),
+    }
+}
+
+/// An [`io::Error`] does not count what it wraps among its sources.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<rustls::Error>() {
+            return Some(found);
+        }
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner as &(dyn Error + 'static)),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::{ServerConfig, ServerConnection};
+
+    use super::*;
+    use crate::config::Via;
+    use crate::kube::{Cluster, ClusterConfig};
+
+    async fn reason(url: &str) -> (ConditionStatus, &'static str) {
+        let verifier = Verifier::new(Cluster::new(ClusterConfig::new("test")), Via::Auto);
+        let found = verifier.reachable(url).await;
+        assert!(found.message.ends_with('.'), "{found:?}");
+        (found.status, found.reason)
+    }
+
+    /// Answers one connection with this, and gives the port.
+    fn once(serve: impl FnOnce(std::net::TcpStream) + Send + 'static) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        std::thread::spawn(move || {
+            // The first connection only proves that there is one.
+            drop(listener.accept());
+            if let Ok((stream, _)) = listener.accept() {
+                serve(stream);
+            }
+        });
+        port
+    }
+
+    fn answering(answer: &'static str) -> u16 {
+        once(move |mut stream| {
+            let _ = stream.read(&mut [0; 1000]);
+            let _ = stream.write_all(answer.as_bytes());
+        })
+    }
+
+    #[tokio::test]
+    async fn what_stands_between_a_shop_and_its_customers_is_named() {
+        let fine = answering("HTTP/1.1 302 Found\r\nlocation: /shop\r\ncontent-length: 0\r\n\r\n");
+        let broken = answering("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n");
+        let silent = once(drop);
+        let no_tls = answering("HTTP/1.1 400 Bad Request\r\n\r\n");
+        for (url, expected) in [
+            (format!("http://127.0.0.1:{fine}/"), (ConditionStatus::True, "")),
+            (format!("http://127.0.0.1:{broken}/"), (ConditionStatus::False, "SERVER_ERROR")),
+            (format!("http://127.0.0.1:{silent}/"), (ConditionStatus::False, "NO_ANSWER")),
+            (format!("https://127.0.0.1:{no_tls}/"), (ConditionStatus::False, "TLS_FAILED")),
+            ("http://127.0.0.1:1/".to_owned(), (ConditionStatus::False, "CONNECTION_REFUSED")),
+            ("not a url".to_owned(), (ConditionStatus::False, "URL_INVALID")),
+        ] {
+            assert_eq!(reason(&url).await, expected, "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_nobody_trusts_is_named() {
+        let rcgen::CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let versions = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let server = versions.expect("versions").with_no_client_auth().with_single_cert(vec![cert.der().clone()], key);
+        let server = Arc::new(server.expect("a configuration"));
+        let port = once(move |mut stream| {
+            let mut tls = ServerConnection::new(server).expect("a connection");
+            let _ = tls.complete_io(&mut stream);
+        });
+        let url = format!("https://127.0.0.1:{port}/");
+        assert_eq!(reason(&url).await, (ConditionStatus::False, "CERTIFICATE_INVALID"));
+    }
+}
