@@ -53,7 +53,7 @@ pub struct Reconciler {
 impl Reconciler {
     /// Waits for its turn, reconciles as long as it lasts, and waits again; until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
-        shutdown.run_until_cancelled(self.take_turns()).await;
+        shutdown.run_until_cancelled(Box::pin(self.take_turns())).await;
     }
 
     async fn take_turns(&self) {
@@ -80,8 +80,8 @@ impl Reconciler {
         };
         tokio::select! {
             () = cache.run() => {}
-            () = rounds => {}
-            () = self.follow_reachability() => {}
+            () = Box::pin(rounds) => {}
+            () = Box::pin(self.follow_reachability()) => {}
         }
     }
 }

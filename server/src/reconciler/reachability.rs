@@ -58,35 +58,41 @@ impl Reconciler {
             let Ok(live) = self.live_stores.live().await else { continue };
             let live: Vec<_> =
                 live.into_iter().filter(|store| matches!(store.state, State::Ready | State::Degraded)).collect();
-            self.ask_due(&live, &mut turns).await;
+            self.ask_due(live, &mut turns).await;
         }
     }
 
-    async fn ask_due(&self, live: &[LiveStore], turns: &mut HashMap<StoreUid, Turn>) {
+    async fn ask_due(&self, live: Vec<LiveStore>, turns: &mut HashMap<StoreUid, Turn>) {
         let now = Instant::now();
         let before = std::mem::take(turns);
-        let turn = |store: &LiveStore| before.get(&store.uid).copied().unwrap_or(Turn { next: now, pause: BROKEN });
-        turns.extend(live.iter().map(|store| (store.uid, turn(store))));
-        let mut due: Vec<_> =
-            live.iter().map(|store| (turn(store), store)).filter(|(turn, _)| turn.next <= now).collect();
+        let mut due = Vec::new();
+        for store in live {
+            let turn = before.get(&store.uid).copied().unwrap_or(Turn { next: now, pause: BROKEN });
+            turns.insert(store.uid, turn);
+            if turn.next <= now {
+                due.push((turn, store));
+            }
+        }
         due.sort_by_key(|(turn, _)| turn.next);
         due.truncate(MOST);
-        let asked = due.into_iter().map(|(turn, store)| async move {
-            let found = self.verifier.reachable(&store.shop_url).await;
-            let status = found.status;
-            let (live_stores, uid) = (self.live_stores.clone(), store.uid);
-            // A transaction that is dropped half-way stays open.
-            let stored =
-                self.tasks.spawn(async move { live_stores.apply_condition(uid, |now| condition(found, now)).await });
-            if let Ok(Err(error)) = stored.await {
-                tracing::debug!(store_id = store.store_id, %error, "a condition is not stored; the next answer is");
-            }
-            (uid, turn.after(status, Instant::now()))
-        });
+        let asked = due.into_iter().map(|(turn, store)| self.ask(turn, store));
         let mut asked = futures::stream::iter(asked).buffer_unordered(TOGETHER);
         while let Some((uid, turn)) = asked.next().await {
             turns.insert(uid, turn);
         }
+    }
+
+    async fn ask(&self, turn: Turn, store: LiveStore) -> (StoreUid, Turn) {
+        let found = self.verifier.reachable(&store.shop_url).await;
+        let next = turn.after(found.status, Instant::now());
+        let (live_stores, uid) = (self.live_stores.clone(), store.uid);
+        // A transaction that is dropped half-way stays open.
+        let stored =
+            self.tasks.spawn(async move { live_stores.apply_condition(uid, |now| condition(found, now)).await });
+        if let Ok(Err(error)) = stored.await {
+            tracing::debug!(store_id = store.store_id, %error, "a condition is not stored; the next answer is");
+        }
+        (uid, next)
     }
 }
 
