@@ -33,7 +33,7 @@ pub enum EventType {
     UndoStarted,
     /// It is removed.
     UndoSucceeded,
-    /// Somebody asked for the operation to be cancelled.
+    /// Somebody requested that the operation be cancelled; `actor` in the details.
     CancelRequested,
     /// A release that a killed helm left pending was repaired.
     ReleaseRepaired,

@@ -119,7 +119,7 @@ pub struct Overview {
     pub active: Vec<Operation>,
     /// How many there are in all.
     pub active_count: i64,
-    /// What happened last, the newest first; at most [`SHOWN`].
+    /// The last state changes, the newest first; at most [`SHOWN`].
     pub recent: Vec<Event>,
     /// What the tenant uses of the stores that it may have.
     pub quota: Option<Quota>,

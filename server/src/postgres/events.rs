@@ -139,10 +139,12 @@ impl EventLog {
         found.into_iter().map(|row| rows::store(row).map(|store| (store.uid, store))).collect()
     }
 
-    /// What happened last to a tenant's stores, the newest first. By number: nobody goes on from here, and only the
-    /// tenant's own index has that order, however much others do.
-    pub async fn last(&self, tenant: &Tenant, limit: u64) -> Result<Vec<Event>, PortError> {
-        let sql = format!("SELECT {COLUMNS} FROM events WHERE tenant = $1 ORDER BY number DESC LIMIT {limit}");
+    /// The last state changes of a tenant's stores, the newest first. Ordered by number, as the index for it is: nobody resumes
+    /// from here.
+    pub async fn last_state_changes(&self, tenant: &Tenant, limit: u64) -> Result<Vec<Event>, PortError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM events WHERE tenant = $1 AND kind = 'STATE_CHANGED' ORDER BY number DESC LIMIT {limit}"
+        );
         events(&self.query(&sql, [tenant.as_str().into()]).await?)
     }
 

@@ -82,7 +82,7 @@ pub(super) async fn read(
         median_time_to_ready,
         active: active(database, query).await?,
         active_count,
-        recent: EventLog::new(database.clone()).last(&query.tenant, SHOWN).await?,
+        recent: EventLog::new(database.clone()).last_state_changes(&query.tenant, SHOWN).await?,
         quota: limit.map(|limit| Quota { used: states.iter().map(|row| row.count).sum(), limit: limit.get().into() }),
     })
 }

@@ -105,7 +105,7 @@ async fn places(lab: &Lab, overview: &Overview) -> Vec<i64> {
     let sql = format!(
         "SELECT string_agg((place - first + 1)::text, ' ' ORDER BY at) FROM (
              SELECT at, place, min(place) OVER () AS first FROM (VALUES {}) shown (at, store, sequence) JOIN (
-                 SELECT store, sequence, row_number() OVER (ORDER BY number DESC) AS place FROM events
+                 SELECT store, sequence, row_number() OVER (ORDER BY number DESC) AS place FROM events WHERE kind = 'STATE_CHANGED'
              ) e USING (store, sequence)) t",
         shown.join(", ")
     );
@@ -121,6 +121,10 @@ async fn it_shows_what_is_going_on_and_what_happened_last() {
         lab.api.create(Api::wanted(&id)).await.unwrap();
         ids.push(id);
     }
+    // A newer event of another type is not among the recent ones.
+    let waiting = "INSERT INTO events (store, sequence, store_id, tenant, at, kind, step, message, details)
+         SELECT uid, 100, store_id, tenant, now(), 'WAITING', '', 'waiting', '{}' FROM stores LIMIT 1";
+    lab.database.execute(waiting).await;
 
     let seen = overview(&lab.api, 3600).await.unwrap();
 

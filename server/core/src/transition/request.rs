@@ -182,7 +182,7 @@ pub fn cancel(snapshot: Snapshot, request: &Request<'_>) -> Result<Change, Domai
     }
     change.operation.cancel_requested = true;
     let message = format!("{} asked for the operation to be cancelled", request.caller.name);
-    change.events.push(NewEvent::new(EventType::CancelRequested, message));
+    change.events.push(NewEvent::new(EventType::CancelRequested, message).with("actor", &request.caller.name));
     if change.operation.state == OperationState::Pending {
         super::operation::end_cancelled(&mut change, request.now)?;
     }
