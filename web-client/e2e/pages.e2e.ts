@@ -70,7 +70,7 @@ test.each(PAGES)(
 /** Asserts that badges, buttons and filters are inside the viewport, also in containers that hide what overflows. */
 async function expectNothingClipped(page: Page): Promise<void> {
   const clipped = await page.evaluate(() =>
-    [...document.querySelectorAll('main :is(.state, button, time, .timeline-filter)')]
+    [...document.querySelectorAll('main :is(.state, button, time, li, section, .timeline-filter)')]
       .filter((element) => element.getClientRects().length > 0)
       .filter((element) => element.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
       .map((element) => element.outerHTML.slice(0, 120)),
@@ -165,7 +165,7 @@ test('a page loads quickly, does not shift, and shows events within a second', a
     overviewWithChartsKb: await transferredKb(page, true),
   };
   const delays: number[] = [];
-  for (const id of ['one', 'two', 'three']) delays.push(...(await eventToPixel(window, `measured-${id}`)));
+  for (const id of ['one', 'two']) delays.push(...(await eventToPixel(window, `measured-${id}`)));
   const sorted = delays.toSorted((a, b) => a - b);
   const quantile = (q: number) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? -1;
   const figures = {
@@ -177,13 +177,13 @@ test('a page loads quickly, does not shift, and shows events within a second', a
     ...sizes,
   };
   record(figures);
-  expect(sorted.length).toBeGreaterThan(8);
+  expect(sorted.length).toBeGreaterThan(7);
   expect(figures.overviewKb).toBeLessThan(250);
   expect(layoutShift).toBeLessThan(0.1);
   expect(figures.eventToPixelP50).toBeLessThan(1000);
 });
 
-/** Milliseconds from each event's time to the frame that shows it, while a store is created. Server and browser share a clock. */
+/** Milliseconds from each event's time to the frame that shows it, while a store is created and deleted. Server and browser share a clock. */
 async function eventToPixel(window: Window, id: string): Promise<number[]> {
   const { page } = window;
   await page.goto(`${env.server.url}/stores`);
@@ -205,10 +205,10 @@ async function eventToPixel(window: Window, id: string): Promise<number[]> {
     }).observe(list as Element, { childList: true });
   });
   await window.waitForState('READY');
-  await page.waitForTimeout(300);
-  const delays = await page.evaluate(() => Reflect.get(globalThis, 'delays') as number[]);
   await env.remove(id);
-  return delays;
+  await window.waitForState('DELETED');
+  await page.waitForTimeout(300);
+  return page.evaluate(() => Reflect.get(globalThis, 'delays') as number[]);
 }
 
 /** Compressed kilobytes of scripts and styles of a page; the charts are loaded after it. */

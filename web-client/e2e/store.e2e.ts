@@ -54,6 +54,10 @@ test('a store is created, watched by two windows until it is ready, shows its cr
     expect(duration).toMatch(/^[\d.]+ s$/);
   await window.waitForText(window.page.getByTestId('state-line'), /^Ready since \d\d:\d\d \(\d+ s\)/);
 
+  await window.waitForText(window.page.locator('section', { hasText: 'Resources' }), /(\d+) of \1 ready/);
+  expect(await window.page.locator('.resources li[data-child][data-resource^="Pod/"][data-ready=true]').count()).toBe(
+    2,
+  );
   const store = await env.waitForState(id, StoreState.READY);
   const messages: string[][] = [];
   for (const each of [window, viewer]) {
@@ -75,6 +79,10 @@ test('a store is created, watched by two windows until it is ready, shows its cr
   await window.page.getByText('Password', { exact: true }).waitFor({ state: 'detached' });
   expect(await window.page.content()).not.toContain(password);
 
+  await window.button('Delete').click();
+  await window.expectAccessible();
+  await window.page.keyboard.press('Escape');
+  await window.dialog().waitFor({ state: 'hidden' });
   await window.deleteStore(id);
   for (const each of [window, viewer]) await each.waitForState('DELETED');
   await window.waitForText(window.page.getByTestId('state-line'), /^Deleted \d\d:\d\d by e2e admin/);
@@ -111,11 +119,13 @@ test('a store that cannot be scheduled shows why it waits and fails, and can be 
   await window.waitForState('PROVISIONING');
   await window.button('Cancel').click();
   await window.waitForText(window.dialog(), 'Everything created so far is removed');
-  await window.expectAccessible();
   await window.button('Cancel creation').click();
   await window.waitForState('FAILED');
   await window.waitForText(window.page.locator('h1 + [role=status]'), 'Cancelled');
-  await window.waitForText(window.page.getByTestId('state-line'), /^Cancelled .*; everything was removed/);
+  await window.waitForText(
+    window.page.getByTestId('state-line'),
+    /^Cancelled \d\d:\d\d by e2e admin; everything was removed/,
+  );
   window.expectNoErrors();
   await window.close();
   await env.remove(id);

@@ -96,17 +96,27 @@ function Filters({ search, change }: FiltersProps) {
     ...all.map((value) => ({ value, label: words(value) })),
   ];
   return (
-    <Group gap="sm" align="flex-end">
+    <Group gap="sm" align="flex-end" className="filters">
       <DebouncedInput
-        w={160}
+        w={{ base: '100%', xs: 160 }}
         label="Search"
         placeholder="Actor or store"
         value={search.q}
         onValue={(q) => change({ q }, true)}
         {...{ [SEARCH_FIELD]: true }}
       />
-      <DebouncedInput w={160} label="Actor" value={search.actor} onValue={(actor) => change({ actor }, true)} />
-      <DebouncedInput w={160} label="Store" value={search.target} onValue={(target) => change({ target }, true)} />
+      <DebouncedInput
+        w={{ base: '100%', xs: 160 }}
+        label="Actor"
+        value={search.actor}
+        onValue={(actor) => change({ actor }, true)}
+      />
+      <DebouncedInput
+        w={{ base: '100%', xs: 160 }}
+        label="Store"
+        value={search.target}
+        onValue={(target) => change({ target }, true)}
+      />
       <NativeSelect
         label="Action"
         value={search.action ?? ''}

@@ -19,7 +19,7 @@ export function NeedsAttention() {
   const { data } = useQuery(
     queries.stores({
       filter: '(state = FAILED OR state = DEGRADED)',
-      orderBy: 'create_time desc',
+      orderBy: 'update_time desc',
       pageSize: SHOWN,
       pageToken: '',
     }),

@@ -137,7 +137,7 @@ function ChartTooltip({ active, payload }: ChartTooltipProps) {
 function Legend() {
   return (
     <Text size="xs" className="dimmed legend" component="div">
-      <span style={{ background: 'var(--chart-created)' }} /> Stores created
+      <span style={{ background: 'var(--chart-created)' }} /> Created
       <span style={{ background: 'var(--chart-failed)' }} /> Failed operations
     </Text>
   );

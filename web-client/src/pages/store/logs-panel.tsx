@@ -1,3 +1,4 @@
+import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { Button, Group, NativeSelect, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
@@ -43,7 +44,7 @@ export function LogsPanel({ store }: { store: Store }) {
     >
       {!isOpen && (
         <Text size="sm" className="dimmed">
-          Read from the cluster on request. Secrets are masked.
+          Read from the cluster on request, with secrets masked. Reading is audited.
         </Text>
       )}
       {logs.error && <ProblemAlert title="The logs couldn't be read" error={logs.error} />}
@@ -101,7 +102,7 @@ function EventList({ events }: { events: KubernetesEvent[] }) {
   return (
     <ul className="plain kubernetes-events" aria-label="Kubernetes events">
       {events.map((event) => (
-        <li key={`${event.object} ${event.reason} ${event.message}`}>
+        <li key={`${event.object} ${event.reason} ${event.message} ${event.firstTime && timestampMs(event.firstTime)}`}>
           <Group justify="space-between" gap="xs">
             <Text size="sm" className="wrap">
               <b>{event.reason}</b> <span className="mono dimmed">{event.object}</span>

@@ -101,13 +101,12 @@ function ResourceLine({ resource, isMoving, isChild }: LineProps) {
           </Text>
         )}
       </div>
-      <Text size="sm" className="dimmed resource-status">
-        {status || (ready ? 'Ready' : 'Not ready')}
-        {restarts > 0 && `, ${count(restarts, 'restart')}`}
-        <br />
-        <Text span size="xs">
-          <Ago time={createTime} />
-        </Text>
+      <Text component="div" size="sm" className="dimmed resource-status">
+        <span>
+          {status || (ready ? 'Ready' : 'Not ready')}
+          {restarts > 0 && `, ${count(restarts, 'restart')}`}
+        </span>
+        <Ago time={createTime} />
       </Text>
     </li>
   );

@@ -1,5 +1,5 @@
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { Code, ConnectError } from '@connectrpc/connect';
+import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
 import { screen, waitFor, within } from '@testing-library/react';
 import { userEvent } from '@testing-library/user-event';
 import { afterEach, expect, test, vi } from 'vitest';
@@ -18,8 +18,9 @@ const open = (store: Store, stores = {}) =>
 test('a deletion needs the typed ID, and one that is stopped sends nothing later', async () => {
   const requests: DeleteStoreRequest[] = [];
   open(makeStore(READY), {
-    deleteStore: (request: DeleteStoreRequest) => {
+    deleteStore: async (request: DeleteStoreRequest, { signal }: HandlerContext) => {
       requests.push(request);
+      if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
       throw new ConnectError('offline', Code.Unavailable);
     },
   });

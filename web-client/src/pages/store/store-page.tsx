@@ -77,7 +77,7 @@ function StoreView({ store }: { store: Store }) {
                 <StateBadge state={store.state} reason={store.reason} />
               </span>
             </Group>
-            <Group gap={4}>
+            <Group gap={4} wrap="nowrap">
               <Text className="mono dimmed wrap">{store.storeId}</Text>
               <Copy text={store.storeId} what="ID" />
             </Group>

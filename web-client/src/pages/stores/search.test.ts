@@ -5,7 +5,7 @@ import { filterOf, storesSearch } from './search';
 test('a search becomes an AIP-160 filter with quoted text', () => {
   expect(filterOf({})).toBe('');
   expect(filterOf({ q: ' tea "& co\\ ', show: 'busy', engine: 'woocommerce' })).toBe(
-    '"tea \\"& co\\\\" AND engine = "woocommerce" AND (state = PROVISIONING OR state = UPDATING OR state = DELETING)',
+    '("tea \\"& co\\\\" OR admin_email:"tea \\"& co\\\\" OR host:"tea \\"& co\\\\" OR namespace:"tea \\"& co\\\\") AND engine = "woocommerce" AND (state = PROVISIONING OR state = UPDATING OR state = DELETING)',
   );
   expect(filterOf({ show: 'failed' })).toBe('state = FAILED');
 });

@@ -49,11 +49,14 @@ export function storesSearch(search: Record<string, unknown>): StoresSearch {
   };
 }
 
+/** Fields that a search covers beside ID and name, which quoted text alone does. */
+const SEARCHED = ['admin_email', 'host', 'namespace'] as const;
+
 /** The filter of ListStores (AIP-160). */
 export function filterOf({ q, show = 'all', engine }: Pick<StoresSearch, 'q' | 'show' | 'engine'>): string {
   const parts: string[] = [];
   const text = q?.trim();
-  if (text) parts.push(quote(text));
+  if (text) parts.push(`(${[quote(text), ...SEARCHED.map((field) => `${field}:${quote(text)}`)].join(' OR ')})`);
   if (engine) parts.push(`engine = ${quote(engine)}`);
   const states = GROUPS[show].map((state) => `state = ${stateName(state)}`);
   if (states.length > 0) parts.push(states.length === 1 ? states.join() : `(${states.join(' OR ')})`);

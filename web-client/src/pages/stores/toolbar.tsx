@@ -20,7 +20,7 @@ export function Toolbar({ search, change }: Props) {
     <Group gap="sm">
       <DebouncedInput
         aria-label="Search stores"
-        placeholder="Search"
+        placeholder="Name, ID, email, host"
         leftSection={<IconSearch size={16} aria-hidden />}
         rightSection={<kbd className="key">/</kbd>}
         w={{ base: '100%', xs: 260 }}
