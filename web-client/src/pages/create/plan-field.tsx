@@ -29,5 +29,5 @@ export function PlanField({ engine, value, error, onChange }: Props) {
 
 export function sizeOf({ cpu, memory, storage, description }: Plan): string {
   const sizes = [cpu && `${cpu} CPU`, memory && `${memory} memory`, storage && `${storage} storage`];
-  return [description, sizes.filter(Boolean).join(', ')].filter(Boolean).join(' ');
+  return [description, sizes.filter(Boolean).join(', ')].filter(Boolean).join(' · ');
 }
