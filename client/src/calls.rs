@@ -10,6 +10,9 @@ use tonic::Response;
 use crate::client::{Client, patiently};
 use crate::error::Error;
 
+/// How long one call of `wait_operation` waits, in seconds: less than a call may take.
+const WAIT_SECONDS: i64 = 10;
+
 /// Gives a request an id, unless its caller did.
 fn identify(request_id: &mut String) {
     if request_id.is_empty() {
@@ -145,6 +148,41 @@ impl Client {
             async move { operations.cancel_operation(request).await.map(Response::into_inner) }
         };
         patiently(call).await
+    }
+
+    /// The same with every field of the request. Without a request id it gets one.
+    ///
+    /// # Errors
+    /// As [`Client::cancel_operation`], and `STALE_ETAG`.
+    pub async fn cancel_operation_with(&self, mut request: v1::CancelOperationRequest) -> Result<v1::Operation, Error> {
+        identify(&mut request.request_id);
+        let call = || {
+            let (mut operations, request) = (self.operations.clone(), request.clone());
+            async move { operations.cancel_operation(request).await.map(Response::into_inner) }
+        };
+        patiently(call).await
+    }
+
+    /// The operation once it has ended.
+    ///
+    /// # Errors
+    /// `OPERATION_NOT_FOUND`; [`Error::Deadline`] if it has not ended `within` this time.
+    pub async fn wait_operation(&self, operation_id: &str, within: Duration) -> Result<v1::Operation, Error> {
+        let waiting = async {
+            loop {
+                let timeout = Some(storeplane_proto::Duration { seconds: WAIT_SECONDS, nanos: 0 });
+                let request = v1::WaitOperationRequest { operation_id: operation_id.to_owned(), timeout };
+                let call = || {
+                    let (mut operations, request) = (self.operations.clone(), request.clone());
+                    async move { operations.wait_operation(request).await.map(Response::into_inner) }
+                };
+                let operation = patiently(call).await?;
+                if operation.end_time.is_some() {
+                    return Ok(operation);
+                }
+            }
+        };
+        tokio::time::timeout(within, waiting).await.map_err(|_| Error::Deadline)?
     }
 
     /// Counts, rates and durations of all stores over a window that ends now (1 hour to 90 days), what is going on and what
