@@ -251,8 +251,8 @@ mod tests {
         let mut names: Vec<_> = files.file_descriptor_proto.iter().map(name).collect();
         assert_eq!(names.remove(0), "storeplane/v1/store.proto");
         assert!(names.contains(&"google/api/field_behavior.proto".to_owned()), "{names:?}");
-        // Field 1052 of FieldOptions, a varint: OUTPUT_ONLY.
-        let option = [0xe0, 0x41, 0x03];
+        // Field 1052 of FieldOptions, packed: OUTPUT_ONLY.
+        let option = [0xe2, 0x41, 0x01, 0x03];
         let store = files.file_descriptor_proto.first().expect("a file");
         assert!(store.windows(option.len()).any(|bytes| bytes == option), "the options are served too");
     }

@@ -60,7 +60,7 @@ pub(super) fn answer(method: &Method, path: &str, headers: &HeaderMap) -> Respon
 }
 
 fn answer_from<F: Embed>(method: &Method, path: &str, headers: &HeaderMap) -> Response {
-    let path = path.trim_start_matches('/');
+    let path = path.strip_prefix('/').unwrap_or(path);
     let nonce = RandomIds.word(NONCE_LENGTH);
     let no_cache = [(CACHE_CONTROL, ASK_AGAIN)];
     let is_file = path.contains('.') || path.starts_with("assets/");
