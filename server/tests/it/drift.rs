@@ -259,7 +259,7 @@ async fn a_namespace_that_was_deleted_is_said_to_be_gone_and_made_again() {
 
     let ill = becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
     assert_eq!(ill.reason, "NAMESPACE_MISSING", "{ill:?}");
-    assert!(ill.remedy.contains("lost"), "{ill:?}");
+    assert!(ill.remedy.contains("new, empty shop"), "{ill:?}");
 
     lab.api.retry(&id).await.unwrap();
     let (well, seen) = lab.api.settle(&id).await;
