@@ -3,6 +3,11 @@
 //! To change the schema: add a file and a line in [`Migrator::migrations`]; never change one that was released. Changes
 //! are made in two releases, expand then contract, so that the servers of two releases can share a database: first add
 //! what is new (nullable, or with a default), then, a release later, drop what is old.
+//!
+//! A migration is one transaction, with a `lock_timeout` and without a `statement_timeout`; one that does not get its locks
+//! is tried again from its start. A file whose first line is `-- no transaction` runs outside of one, as CREATE INDEX
+//! CONCURRENTLY must: it holds that one statement, each idempotent (`DROP INDEX CONCURRENTLY IF EXISTS` is a migration of
+//! its own before it, since an index that was not finished stays).
 
 use sea_orm_migration::prelude::*;
 
@@ -20,6 +25,9 @@ impl MigratorTrait for Migrator {
             Box::new(Sql { name: "m0004_conditions", up: include_str!("m0004_conditions.sql") }),
             Box::new(Sql { name: "m0005_contract", up: include_str!("m0005_contract.sql") }),
             Box::new(Sql { name: "m0006_recent_state_changes", up: include_str!("m0006_recent_state_changes.sql") }),
+            Box::new(Sql { name: "m0007_audit_counts", up: include_str!("m0007_audit_counts.sql") }),
+            Box::new(Sql { name: "m0008_list_indexes", up: include_str!("m0008_list_indexes.sql") }),
+            Box::new(Sql { name: "m0009_lower", up: include_str!("m0009_lower.sql") }),
         ]
     }
 }
@@ -37,6 +45,10 @@ impl MigrationName for Sql {
 
 #[async_trait::async_trait]
 impl MigrationTrait for Sql {
+    fn use_transaction(&self) -> Option<bool> {
+        self.up.starts_with("-- no transaction").then_some(false)
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.get_connection().execute_unprepared(self.up).await.map(drop)
     }

@@ -53,7 +53,7 @@ type Arrivals = Arc<Mutex<Vec<((usize, i64), Instant)>>>;
 #[tokio::main]
 async fn main() {
     let args = Args::parse();
-    let writer = Arc::new(Writer::new(&args.database_url, 8).await);
+    let writer = Arc::new(Writer::new(&args.database_url, 8));
     let names = |kind: &str, count: usize| (0..count).map(|n| format!("{kind}{n}")).collect::<Vec<_>>();
     let (quiet, busy) = (names("idle", args.idle / 10), names("busy", args.busy));
     for store in quiet.iter().chain(&busy) {

@@ -21,6 +21,7 @@ pub mod helm;
 pub mod http;
 pub mod kube;
 pub mod obstacle;
+mod outage;
 pub mod postgres;
 pub mod reconciler;
 mod redact;

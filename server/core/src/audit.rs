@@ -136,8 +136,12 @@ pub struct AuditEvent {
     pub store: Option<StoreUid>,
     /// The operation that it began.
     pub operation: Option<OperationId>,
-    /// How it ended.
-    pub outcome: Outcome,
+    /// How it ended; `None` if only a newer server knows that.
+    pub outcome: Option<Outcome>,
     /// The error's reason, where it was not done.
     pub reason: String,
+    /// How often it was refused for that reason within an hour, where it was not done; else 1.
+    pub count: i64,
+    /// When that happened last.
+    pub last_at: OffsetDateTime,
 }

@@ -136,13 +136,68 @@ pub enum PortError {
     /// The command was refused.
     #[error(transparent)]
     Refused(#[from] DomainError),
-    /// The database is away; nothing was stored. Worth another try.
-    #[error("the database is not available")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database does not serve for now. Worth another try.
+    #[error(transparent)]
+    Unavailable(Outage),
     /// The cluster is away. Worth another try.
     #[error("the cluster is not available")]
     ClusterAway(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A bug or a broken row.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Why the database does not serve for now.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .kind.describe())]
+pub struct Outage {
+    /// In which way.
+    pub kind: OutageKind,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl Outage {
+    /// An outage with what the database or the network said.
+    pub fn new(kind: OutageKind, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { kind, source: source.into() }
+    }
+}
+
+/// In which way the database does not serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutageKind {
+    /// It cannot be reached, or it ended the connection.
+    Away,
+    /// It takes no writes: it is a standby, as after a failover.
+    ReadOnly,
+    /// Its disk is full.
+    Full,
+    /// It has too many connections or too little memory.
+    Overloaded,
+    /// A statement took longer than it may.
+    TooSlow,
+}
+
+impl OutageKind {
+    /// The stable reason.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Away => "DATABASE_UNAVAILABLE",
+            Self::ReadOnly => "DATABASE_READ_ONLY",
+            Self::Full => "DATABASE_FULL",
+            Self::Overloaded => "DATABASE_OVERLOADED",
+            Self::TooSlow => "DATABASE_TOO_SLOW",
+        }
+    }
+
+    /// What it means, for people.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Away => "the database is not available",
+            Self::ReadOnly => "the database takes no writes: it is a standby",
+            Self::Full => "the database's disk is full",
+            Self::Overloaded => "the database has too many connections or too little memory",
+            Self::TooSlow => "the database took too long",
+        }
+    }
 }

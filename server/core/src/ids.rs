@@ -46,6 +46,11 @@ macro_rules! label {
         pub struct $name(String);
 
         impl $name {
+            /// As it is stored, without a check: a newer server may allow more.
+            pub fn stored(text: String) -> Self {
+                Self(text)
+            }
+
             /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0

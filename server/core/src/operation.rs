@@ -19,6 +19,8 @@ pub enum OperationKind {
     Retry,
     /// Removes a store.
     Delete,
+    /// A row has a kind that this server does not know; only reading makes it. It is left to newer servers.
+    Unreadable,
 }
 
 impl OperationKind {
@@ -31,6 +33,7 @@ impl OperationKind {
             Self::Create => "CREATE",
             Self::Retry => "RETRY",
             Self::Delete => "DELETE",
+            Self::Unreadable => "UNREADABLE",
         }
     }
 
@@ -44,13 +47,14 @@ impl OperationKind {
         match self {
             Self::Create | Self::Retry => &[Step::Namespace, Step::Secrets, Step::Install, Step::Rollout, Step::Verify],
             Self::Delete => &[Step::Uninstall, Step::NamespaceGone],
+            Self::Unreadable => &[],
         }
     }
 
     /// Which goes first when several wait; higher is sooner. A delete overtakes queued creations.
     pub fn priority(self) -> i32 {
         match self {
-            Self::Create | Self::Retry => 0,
+            Self::Create | Self::Retry | Self::Unreadable => 0,
             Self::Delete => 10,
         }
     }
@@ -61,6 +65,7 @@ impl OperationKind {
         match self {
             Self::Create | Self::Retry => Duration::minutes(30),
             Self::Delete => Duration::minutes(15),
+            Self::Unreadable => Duration::ZERO,
         }
     }
 }
@@ -153,6 +158,8 @@ pub enum OperationState {
     Failed,
     /// Somebody stopped it.
     Cancelled,
+    /// A row has a state that this server does not know; only reading makes it.
+    Unreadable,
 }
 
 impl OperationState {
@@ -167,6 +174,7 @@ impl OperationState {
             Self::Succeeded => "SUCCEEDED",
             Self::Failed => "FAILED",
             Self::Cancelled => "CANCELLED",
+            Self::Unreadable => "UNREADABLE",
         }
     }
 

@@ -141,6 +141,9 @@ reasons! {
     /// The control plane itself failed; its log says how.
     Internal = "INTERNAL",
         "Search the server's log for the store's id and correct the error there, then retry the store.";
+    /// The store's row holds values that this server does not know; a newer one wrote them.
+    Unreadable = "UNREADABLE",
+        "Upgrade all servers to the release that wrote the store, or delete the store.";
 }
 
 impl std::str::FromStr for Reason {

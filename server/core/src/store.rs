@@ -54,10 +54,13 @@ pub enum State {
     Deleting,
     /// Gone.
     Deleted,
+    /// A row has a state that this server does not know; only reading makes it. Nothing is done with such a store, but
+    /// delete it.
+    Unreadable,
 }
 
 impl State {
-    /// Every state, in the order of the proto file.
+    /// Every state that a store can be given, in the order of the proto file.
     pub const ALL: [Self; 7] =
         [Self::Provisioning, Self::Ready, Self::Updating, Self::Degraded, Self::Failed, Self::Deleting, Self::Deleted];
 
@@ -71,6 +74,7 @@ impl State {
             Self::Failed => "FAILED",
             Self::Deleting => "DELETING",
             Self::Deleted => "DELETED",
+            Self::Unreadable => "UNREADABLE",
         }
     }
 
@@ -86,7 +90,7 @@ impl State {
 
     /// All legal moves. Anything else is a bug or a request that came too late.
     pub fn may_become(self, next: Self) -> bool {
-        use State::{Degraded, Deleted, Deleting, Failed, Provisioning, Ready, Updating};
+        use State::{Degraded, Deleted, Deleting, Failed, Provisioning, Ready, Unreadable, Updating};
         matches!(
             (self, next),
             (Provisioning | Degraded | Failed | Updating, Ready)
@@ -94,7 +98,7 @@ impl State {
                 | (Provisioning | Updating | Deleting, Failed)
                 | (Ready | Degraded | Failed, Updating)
                 | (Ready | Failed, Degraded)
-                | (Provisioning | Ready | Updating | Degraded | Failed | Deleting, Deleting)
+                | (Provisioning | Ready | Updating | Degraded | Failed | Deleting | Unreadable, Deleting)
                 | (Deleting, Deleted)
         )
     }
@@ -175,7 +179,7 @@ impl Store {
                 self.deleted_at = Some(now);
             }
             State::Provisioning | State::Deleting | State::Updating => self.failure = None,
-            State::Degraded | State::Failed => {}
+            State::Degraded | State::Failed | State::Unreadable => {}
         }
         Ok(())
     }

@@ -51,10 +51,10 @@ impl std::fmt::Debug for Server {
 
 impl Server {
     /// Checks what must be right from the start, and binds the port. Postgres, cluster and helm may all be away.
-    pub async fn bind(config: &Config, shutdown: CancellationToken) -> Result<Self, StartError> {
+    pub fn bind(config: &Config, shutdown: CancellationToken) -> Result<Self, StartError> {
         let bind = |source| StartError::Bind { address: config.listen, source };
         let (mutations, background) = (TaskTracker::new(), TaskTracker::new());
-        let parts = Parts::new(config, &shutdown).await?;
+        let parts = Parts::new(config, &shutdown)?;
         let incoming =
             TcpIncoming::bind(config.listen).map_err(bind)?.with_nodelay(Some(true)).with_keepalive(Some(KEEPALIVE));
         let address = incoming.local_addr().map_err(bind)?;

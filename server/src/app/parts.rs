@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::DatabaseConnection;
 use storeplane_core::ports::{Clock, Ids, Stores};
 use storeplane_core::service::{Ports, Service};
 use tokio_util::sync::CancellationToken;
@@ -16,15 +15,18 @@ use crate::config::{self, CatalogError, Config, ConfigError};
 use crate::grpc::Sealer;
 use crate::helm::{Helm, HelmConfig};
 use crate::kube::{Cluster, ClusterConfig};
+use crate::outage::OutageLog;
 use crate::postgres::{
-    self, ConnectError, EventLog, LiveStoreRepository, Notifier, PgStores, Queue, Retention, RetentionPolicy, Schema,
-    ServerKey, Tokens,
+    self, ConnectError, EventLog, LiveStoreRepository, Notifier, PgStores, Pool, PoolSizes, Pools, Queue, Retention,
+    RetentionPolicy, Schema, ServerKey, Tokens,
 };
 use crate::reconciler::Reconciler;
 use crate::system::{RandomIds, SystemClock};
 use crate::verify::Verifier;
 use crate::watch::{Hub, Watches};
 use crate::worker::Tools;
+
+static PROBE: OutageLog = OutageLog::new("probe the database");
 
 /// Longest that helm has from SIGTERM to SIGKILL. With half a lease of silence it stays within the lease.
 const HELM_GRACE: Duration = Duration::from_secs(5);
@@ -56,7 +58,7 @@ pub enum StartError {
 
 /// The parts, not yet at work.
 pub(super) struct Parts {
-    database: DatabaseConnection,
+    pools: Pools,
     notifier: Notifier,
     hub: Hub,
     log: EventLog,
@@ -71,19 +73,20 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) async fn new(config: &Config, shutdown: &CancellationToken) -> Result<Self, StartError> {
+    pub(super) fn new(config: &Config, shutdown: &CancellationToken) -> Result<Self, StartError> {
         let catalog = Arc::new(config::catalog(config)?);
-        let database = postgres::connect(config.database_url()?.expose(), config.database.pool_size).await?;
+        let pools = pools(config)?;
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
-        let (notifier, hub, log) = (Notifier::default(), Hub::default(), EventLog::new(database.clone()));
+        let (notifier, hub, log) = (Notifier::default(), Hub::default(), EventLog::new(pools.watch.clone()));
         let limit = config.limits.stores_per_tenant;
-        let stores: Arc<dyn Stores> =
-            Arc::new(PgStores::new(database.clone(), Arc::clone(&clock), notifier.clone(), limit));
-        let tokens = Tokens::new(database.clone(), Arc::clone(&clock), Arc::clone(&ids));
+        let stores = |pool: &Pool| -> Arc<dyn Stores> {
+            Arc::new(PgStores::new(pool.clone(), Arc::clone(&clock), notifier.clone(), limit))
+        };
+        let tokens = Tokens::new(pools.api.clone(), Arc::clone(&clock), Arc::clone(&ids));
         let watches = Watches::new(
-            Arc::clone(&stores),
+            stores(&pools.watch),
             log.clone(),
-            tokens.clone(),
+            tokens.on(pools.watch.clone()),
             hub.clone(),
             Arc::clone(&clock),
             shutdown.clone(),
@@ -91,7 +94,7 @@ impl Parts {
         let lease = Duration::from_secs(config.worker.lease_seconds);
         let (helm, cluster) = (Helm::new(helm_config(config)), Cluster::new(cluster_config(config)));
         let ports = Ports {
-            stores,
+            stores: stores(&pools.api),
             credentials: Arc::new(cluster.clone()),
             live_view: Arc::new(cluster.clone()),
             clock: Arc::clone(&clock),
@@ -99,7 +102,7 @@ impl Parts {
         };
         let service = Service::new(ports, Arc::clone(&catalog), &config.domain);
         let tools = Tools {
-            queue: Queue::new(database.clone(), notifier.clone(), lease),
+            queue: Queue::new(pools.work.clone(), notifier.clone(), lease),
             notifier: notifier.clone(),
             helm: helm.clone(),
             helm_timeout: Duration::from_secs(config.helm.timeout_seconds),
@@ -108,8 +111,8 @@ impl Parts {
             catalog,
             ids,
         };
-        let sealer = Sealer::new(ServerKey::new(database.clone()));
-        Ok(Self { database, notifier, hub, log, clock, cluster, service, watches, sealer, tokens, helm, tools })
+        let sealer = Sealer::new(ServerKey::new(pools.api.clone()));
+        Ok(Self { pools, notifier, hub, log, clock, cluster, service, watches, sealer, tokens, helm, tools })
     }
 
     /// Starts what carries news, from Postgres to this process and from the log to its watchers, and what removes the old.
@@ -123,7 +126,7 @@ impl Parts {
         tasks.spawn(postgres::listen(url.expose().to_owned(), self.notifier.clone(), shutdown.clone()));
         let keep =
             RetentionPolicy { events: config.retention.events.into(), operations: config.retention.operations.into() };
-        let retention = Retention::new(self.database.clone(), keep);
+        let retention = Retention::new(self.pools.work.clone(), keep);
         tasks.spawn(retention.run(shutdown.clone()));
         tasks.spawn(self.hub.clone().run(self.log.clone(), self.notifier.events(), shutdown.clone()));
         Ok(())
@@ -133,7 +136,7 @@ impl Parts {
     pub(super) fn reconciler(&self, config: &Config, tasks: &TaskTracker) -> Result<Reconciler, ConfigError> {
         let Tools { notifier, catalog, verifier, .. } = &self.tools;
         Ok(Reconciler {
-            live_stores: LiveStoreRepository::new(self.database.clone(), Arc::clone(&self.clock), notifier.clone()),
+            live_stores: LiveStoreRepository::new(self.pools.work.clone(), Arc::clone(&self.clock), notifier.clone()),
             cluster: self.cluster.clone(),
             catalog: Arc::clone(catalog),
             verifier: verifier.clone(),
@@ -144,10 +147,10 @@ impl Parts {
 
     /// Looks at the parts that may be away.
     pub(super) fn probes(&self, tasks: &TaskTracker, shutdown: &CancellationToken) -> Vec<Part> {
-        let (database, cluster, helm) = (self.database.clone(), self.cluster.clone(), self.helm.clone());
+        let (pool, cluster, helm) = (self.pools.work.clone(), self.cluster.clone(), self.helm.clone());
         let postgres = Part::probe("postgres", tasks, shutdown.clone(), move || {
-            let database = database.clone();
-            async move { postgres_usable(&database).await }
+            let pool = pool.clone();
+            async move { postgres_usable(&pool).await }
         });
         let kubernetes = Part::probe("kubernetes", tasks, shutdown.clone(), move || {
             let cluster = cluster.clone();
@@ -161,14 +164,26 @@ impl Parts {
     }
 }
 
-async fn postgres_usable(database: &DatabaseConnection) -> Result<(), String> {
-    match postgres::schema(database).await {
-        Ok(Schema::Current) => Ok(()),
+fn pools(config: &Config) -> Result<Pools, StartError> {
+    let database = &config.database;
+    let sizes = PoolSizes { work: database.worker_pool_size, watch: database.watch_pool_size, api: database.pool_size };
+    let pooler = database.listen_url.is_some();
+    Ok(Pools::new(config.database_url()?.expose(), sizes, pooler)?)
+}
+
+async fn postgres_usable(pool: &Pool) -> Result<(), String> {
+    match postgres::schema(pool).await {
+        Ok(Schema::Current) => {
+            PROBE.worked();
+            Ok(())
+        }
         Ok(Schema::Behind(missing)) => {
             Err(format!("{missing} migrations are missing: run `storeplane-server migrate`"))
         }
+        Ok(Schema::ReadOnly) => Err("the database takes no writes: it is a standby".into()),
+        // The cause is for the log: it may name hosts, and who asks for health is not authenticated.
         Err(error) => {
-            tracing::debug!(%error, "the database is not available");
+            PROBE.failed(&error);
             Err("the database is not available".into())
         }
     }

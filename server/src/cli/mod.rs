@@ -77,7 +77,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let signals = Signals::catch()?;
     let telemetry = Telemetry::init(config)?;
     let shutdown = CancellationToken::new();
-    let server = Server::bind(config, shutdown.clone()).await?;
+    let server = Server::bind(config, shutdown.clone())?;
     tracing::info!(address = %server.address(), version = env!("CARGO_PKG_VERSION"), "listening");
     tokio::select! {
         () = server.run() => {}
@@ -89,8 +89,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
 }
 
 async fn migrate(config: &Config) -> Result<(), Failure> {
-    let database = postgres::connect(config.database_url()?.expose(), 2).await?;
-    postgres::migrate(&database).await?;
+    postgres::migrate(config.session_url()?.expose()).await?;
     print("the schema is up to date\n")
 }
 

@@ -12,7 +12,7 @@ use crate::reconciler::orphans::find;
 use crate::system::SystemClock;
 
 pub(super) async fn run(config: &Config) -> Result<(), Failure> {
-    let database = postgres::connect(config.database_url()?.expose(), 2).await?;
+    let database = postgres::connect(config.session_url()?.expose(), 2)?;
     let live_stores = LiveStoreRepository::new(database, Arc::new(SystemClock), Notifier::default());
     let cluster = Cluster::new(cluster_config(config));
     // The rows last: a store's row is there before anything of it is in the cluster.

@@ -71,7 +71,7 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 pub(super) async fn run(command: Command, config: &Config) -> Result<(), Failure> {
-    let database = postgres::connect(config.database_url()?.expose(), 2).await?;
+    let database = postgres::connect(config.session_url()?.expose(), 2)?;
     let tokens = Tokens::new(database, Arc::new(SystemClock), Arc::new(RandomIds));
     match command {
         Command::Create { tenant, role, name, .. } => {

@@ -87,11 +87,16 @@ pub struct Database {
     /// The database's URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<SecretUrl>,
-    /// URL for LISTEN and advisory locks, where `url` leads through a pooler in transaction mode.
+    /// URL past the pooler, where `url` leads through one in transaction mode (PgBouncer): for LISTEN, advisory locks,
+    /// migrations and commands. Setting it tells the server that there is a pooler.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen_url: Option<SecretUrl>,
-    /// Most connections.
+    /// Most connections for API calls.
     pub pool_size: u32,
+    /// Most connections for workers, the reconciler and retention.
+    pub worker_pool_size: u32,
+    /// Most connections for watches.
+    pub watch_pool_size: u32,
 }
 
 /// `[kubernetes]`

@@ -21,9 +21,15 @@ pub struct Overrides {
     /// The same past a pooler, for LISTEN and advisory locks [default: the database's URL].
     #[arg(long, global = true, env = "STOREPLANE_LISTEN_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub listen_database_url: Option<String>,
-    /// Most database connections [default: 10].
+    /// Most database connections for API calls [default: 10].
     #[arg(long, global = true, env = "STOREPLANE_DATABASE_POOL_SIZE", value_name = "COUNT")]
     pub database_pool_size: Option<String>,
+    /// Most database connections for workers and the reconciler [default: 10].
+    #[arg(long, global = true, env = "STOREPLANE_DATABASE_WORKER_POOL_SIZE", value_name = "COUNT")]
+    pub database_worker_pool_size: Option<String>,
+    /// Most database connections for watches [default: 5].
+    #[arg(long, global = true, env = "STOREPLANE_DATABASE_WATCH_POOL_SIZE", value_name = "COUNT")]
+    pub database_watch_pool_size: Option<String>,
     /// Kubeconfig of the cluster for stores.
     #[arg(long, global = true, env = "KUBECONFIG", value_name = "FILE")]
     pub kubeconfig: Option<String>,
@@ -121,6 +127,8 @@ impl Overrides {
         ];
         let numbers = [
             ("database.pool_size", &self.database_pool_size),
+            ("database.worker_pool_size", &self.database_worker_pool_size),
+            ("database.watch_pool_size", &self.database_watch_pool_size),
             ("helm.max_processes", &self.max_helm_processes),
             ("helm.timeout_seconds", &self.helm_timeout_seconds),
             ("worker.max_operations", &self.max_operations),

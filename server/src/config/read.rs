@@ -96,6 +96,8 @@ fn database(section: &mut Section) -> Database {
         url: url("url"),
         listen_url: url("listen_url"),
         pool_size: section.checked("pool_size", 10, "must be 2 to 500", |n| (2..=500).contains(n)),
+        worker_pool_size: section.checked("worker_pool_size", 10, "must be 2 to 500", |n| (2..=500).contains(n)),
+        watch_pool_size: section.checked("watch_pool_size", 5, "must be 2 to 500", |n| (2..=500).contains(n)),
     }
 }
 

@@ -38,8 +38,10 @@ fn audit_event(event: AuditEvent) -> v1::AuditEvent {
         target: event.target,
         store_uid: event.store.map(|uid| uid.to_string()).unwrap_or_default(),
         operation_id: event.operation.map(|id| id.to_string()).unwrap_or_default(),
-        outcome: outcome(event.outcome).into(),
+        outcome: event.outcome.map_or(v1::AuditOutcome::Unspecified, outcome).into(),
         reason: event.reason,
+        count: event.count,
+        last_time: Some(timestamp(event.last_at)),
     }
 }
 

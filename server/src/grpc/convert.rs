@@ -35,6 +35,7 @@ pub(super) fn state(state: State) -> v1::StoreState {
         State::Failed => v1::StoreState::Failed,
         State::Deleting => v1::StoreState::Deleting,
         State::Deleted => v1::StoreState::Deleted,
+        State::Unreadable => v1::StoreState::Unspecified,
     }
 }
 
@@ -134,6 +135,7 @@ pub(super) fn operation(operation: Operation) -> v1::Operation {
             OperationKind::Create => v1::OperationKind::Create,
             OperationKind::Retry => v1::OperationKind::Retry,
             OperationKind::Delete => v1::OperationKind::Delete,
+            OperationKind::Unreadable => v1::OperationKind::Unspecified,
         }
         .into(),
         state: match operation.state {
@@ -142,6 +144,7 @@ pub(super) fn operation(operation: Operation) -> v1::Operation {
             OperationState::Succeeded => v1::OperationState::Succeeded,
             OperationState::Failed => v1::OperationState::Failed,
             OperationState::Cancelled => v1::OperationState::Cancelled,
+            OperationState::Unreadable => v1::OperationState::Unspecified,
         }
         .into(),
         step: operation.step.map(|step| step.as_str().to_owned()).unwrap_or_default(),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::time::Duration;
 
-use storeplane_core::error::{DomainError, PortError, Violation};
+use storeplane_core::error::{DomainError, OutageKind, PortError, Violation};
 use storeplane_core::event::{Cursor, Oldest};
 use storeplane_core::failure::truncate;
 use tonic::{Code, Status};
@@ -21,12 +21,9 @@ const MESSAGE_MAX: usize = 1000;
 pub fn port(error: &PortError) -> Status {
     match error {
         PortError::Refused(refusal) => self::refusal(refusal),
-        PortError::Unavailable(source) => {
-            tracing::warn!(error = %chain(&**source), "the database is not available");
-            unavailable(
-                "DATABASE_UNAVAILABLE",
-                "the database is not available; with a request_id it is safe to ask again",
-            )
+        PortError::Unavailable(outage) => {
+            tracing::warn!(error = %chain(outage), "a call found the database unavailable");
+            self::outage(outage.kind)
         }
         PortError::ClusterAway(source) => {
             tracing::warn!(error = %chain(&**source), "the cluster is not available");
@@ -37,6 +34,17 @@ pub fn port(error: &PortError) -> Status {
             internal()
         }
     }
+}
+
+/// The status of a call that the database does not serve for now.
+fn outage(kind: OutageKind) -> Status {
+    let (code, advice) = match kind {
+        OutageKind::TooSlow => (Code::ResourceExhausted, "narrow the filter, or try again later"),
+        _ => (Code::Unavailable, "with a request_id it is safe to try again"),
+    };
+    let mut details = ErrorDetails::with_retry_info(Some(RETRY_AFTER));
+    details.set_error_info(kind.reason(), DOMAIN, HashMap::new());
+    Status::with_error_details(code, format!("{}; {advice}", kind.describe()), details)
 }
 
 /// The status of a refused command.

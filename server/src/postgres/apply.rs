@@ -2,9 +2,7 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, Query, SimpleExpr};
-use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QuerySelect, Value,
-};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QuerySelect, Value};
 use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::event::NewEvent;
 use storeplane_core::ids::{OperationId, StoreUid};
@@ -16,19 +14,20 @@ use time::OffsetDateTime;
 use super::entity::{audit_event, event, operation, store};
 use super::error::{broken, port_error, violated};
 use super::notifier;
+use super::pool::Transaction;
 use super::rows;
 
 /// The store and its operation, locked until the transaction ends. `None` if there is no such store.
-pub(super) async fn lock(transaction: &DatabaseTransaction, uid: StoreUid) -> Result<Option<Snapshot>, PortError> {
+pub(super) async fn lock(transaction: &Transaction, uid: StoreUid) -> Result<Option<Snapshot>, PortError> {
     let row = store::Entity::find_by_id(uid.0).lock_exclusive().one(transaction).await.map_err(port_error)?;
     let Some(row) = row else { return Ok(None) };
     let operation = operation::Entity::find_by_id(row.operation).one(transaction).await.map_err(port_error)?;
     let operation = operation.ok_or_else(|| broken("a store's operation is missing"))?;
-    Ok(Some(Snapshot { store: rows::store(row)?, operation: rows::operation(operation)? }))
+    Ok(Some(Snapshot { store: rows::store(row), operation: rows::operation(operation) }))
 }
 
 /// Stores a new store with all that belongs to it.
-pub(super) async fn insert(transaction: &DatabaseTransaction, change: Change) -> Result<Applied, PortError> {
+pub(super) async fn insert(transaction: &Transaction, change: Change) -> Result<Applied, PortError> {
     let mut change = change;
     let now = change.store.created_at;
     let part_of = Some(change.operation.id);
@@ -45,7 +44,7 @@ pub(super) async fn insert(transaction: &DatabaseTransaction, change: Change) ->
 
 /// Stores what changed of a store that is there. `before` is what [`lock`] gave.
 pub(super) async fn update(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     before: &Snapshot,
     change: Change,
     now: OffsetDateTime,
@@ -73,7 +72,7 @@ pub(super) async fn update(
 }
 
 async fn finish(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     mut change: Change,
     numbered: NumberedEvents,
     wakes_workers: bool,
@@ -92,7 +91,7 @@ async fn finish(
     Ok(Applied { store: change.store, operation: change.operation })
 }
 
-async fn insert_operation(transaction: &DatabaseTransaction, change: &Change) -> Result<(), PortError> {
+async fn insert_operation(transaction: &Transaction, change: &Change) -> Result<(), PortError> {
     let mut row = rows::operation_row(&change.operation).into_active_model();
     row.fence = Set(0);
     row.writes = Set(0);
@@ -124,7 +123,7 @@ const PLACE: &str = "greatest(pg_current_xact_id(), \
     (SELECT last.transaction FROM events last WHERE last.store = $1 AND last.sequence = $2))";
 
 async fn insert_events(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     change: &Change,
     NumberedEvents { events, part_of, after, at }: NumberedEvents,
 ) -> Result<(), PortError> {

@@ -1,11 +1,18 @@
-//! What a database error means to a caller: away, refused, or our fault.
+//! What a database error means to a caller: for now, refused, or our fault.
+
+use std::borrow::Cow;
 
 use sea_orm::{DbErr, RuntimeErr};
-use storeplane_core::error::PortError;
+use storeplane_core::error::{Outage, OutageKind, PortError};
 
-/// Sorts an error into "away, worth another try" and "a bug".
+use super::pool::READ_ONLY;
+
+/// Sorts an error into "worth another try, and why" and "a bug".
 pub(super) fn port_error(error: DbErr) -> PortError {
-    if is_unavailable(&error) { PortError::Unavailable(Box::new(error)) } else { PortError::Internal(Box::new(error)) }
+    match outage(&error) {
+        Some(kind) => PortError::Unavailable(Outage::new(kind, error)),
+        None => PortError::Internal(Box::new(error)),
+    }
 }
 
 /// A row that does not make sense.
@@ -15,37 +22,81 @@ pub(super) fn broken(what: impl Into<String>) -> PortError {
 
 /// Name of the unique index that a statement ran into.
 pub(super) fn violated(error: &DbErr) -> Option<String> {
-    database_error(error).and_then(|error| error.constraint().map(str::to_owned))
+    let sqlx::Error::Database(error) = driver_error(error)? else { return None };
+    error.constraint().map(str::to_owned)
 }
 
-fn database_error(error: &DbErr) -> Option<&dyn sqlx::error::DatabaseError> {
+/// The SQLSTATE, if Postgres answered with an error.
+pub(super) fn sql_state(error: &DbErr) -> Option<Cow<'_, str>> {
+    let sqlx::Error::Database(error) = driver_error(error)? else { return None };
+    error.code()
+}
+
+fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
     match error {
-        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
-            error.as_database_error()
-        }
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
         _ => None,
     }
 }
 
-fn is_unavailable(error: &DbErr) -> bool {
-    match error {
-        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
-        DbErr::Exec(RuntimeErr::SqlxError(inner)) | DbErr::Query(RuntimeErr::SqlxError(inner)) => match &**inner {
-            sqlx::Error::Database(error) => error.code().is_some_and(|code| is_passing(&code)),
+fn outage(error: &DbErr) -> Option<OutageKind> {
+    match driver_error(error) {
+        Some(sqlx::Error::Database(error)) => error.code().and_then(|code| outage_of_state(&code)),
+        Some(
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => true,
-            _ => false,
-        },
-        _ => false,
+            | sqlx::Error::WorkerCrashed,
+        ) => Some(OutageKind::Away),
+        Some(_) => None,
+        None => matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_)).then_some(OutageKind::Away),
     }
 }
 
-/// SQLSTATEs of errors that pass: connection lost, out of connections or disk, shutting down, deadlock, time-outs.
-fn is_passing(code: &str) -> bool {
-    ["08", "53", "57"].iter().any(|class| code.starts_with(class))
-        || matches!(code, "40001" | "40P01" | "25P03" | "55P03")
+/// SQLSTATEs of errors that pass, or that an operator removes.
+fn outage_of_state(code: &str) -> Option<OutageKind> {
+    let class = code.get(..2)?;
+    match (code, class) {
+        (READ_ONLY, _) => Some(OutageKind::ReadOnly),
+        ("53100", _) => Some(OutageKind::Full),
+        (_, "53") => Some(OutageKind::Overloaded),
+        ("57014", _) => Some(OutageKind::TooSlow),
+        // Connections and passwords, shutdown, input and output; a missing database, serialization, deadlock, idle
+        // transaction, lock.
+        (_, "08" | "28" | "57" | "58") | ("3D000" | "40001" | "40P01" | "25P03" | "55P03", _) => Some(OutageKind::Away),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_told_apart() {
+        for (code, kind) in [
+            ("08006", Some(OutageKind::Away)),
+            ("25006", Some(OutageKind::ReadOnly)),
+            ("28P01", Some(OutageKind::Away)),
+            ("3D000", Some(OutageKind::Away)),
+            ("40P01", Some(OutageKind::Away)),
+            ("53100", Some(OutageKind::Full)),
+            ("53200", Some(OutageKind::Overloaded)),
+            ("53300", Some(OutageKind::Overloaded)),
+            ("55P03", Some(OutageKind::Away)),
+            ("57014", Some(OutageKind::TooSlow)),
+            ("57P01", Some(OutageKind::Away)),
+            ("58030", Some(OutageKind::Away)),
+            ("22021", None),
+            ("23505", None),
+            ("42P01", None),
+            ("", None),
+        ] {
+            assert_eq!(outage_of_state(code), kind, "{code}");
+        }
+    }
 }

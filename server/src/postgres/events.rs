@@ -6,24 +6,25 @@
 use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait as _, FromQueryResult,
+    ColumnTrait as _, ConnectionTrait, DbBackend, EntityTrait as _, FromQueryResult,
     QueryFilter as _, QueryResult, Statement,
 };
 use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::event::{Cursor, Event, Oldest};
-use storeplane_core::ids::{OperationId, StoreUid, Tenant};
+use storeplane_core::ids::{OperationId, StoreId, StoreUid, Tenant};
 use storeplane_core::store::Store;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::entity::store;
 use super::error::{broken, port_error};
+use super::pool::Pool;
 use super::rows;
 
 /// The events, read only.
 #[derive(Debug, Clone)]
 pub struct EventLog {
-    database: DatabaseConnection,
+    database: Pool,
 }
 
 /// A store's events after some sequence.
@@ -56,7 +57,7 @@ const COLUMNS: &str = "store, sequence, transaction::text::bigint AS transaction
 
 impl EventLog {
     /// Over this pool.
-    pub fn new(database: DatabaseConnection) -> Self {
+    pub fn new(database: Pool) -> Self {
         Self { database }
     }
 
@@ -186,19 +187,21 @@ fn events(rows: &[QueryResult]) -> Result<Vec<Event>, PortError> {
     let mut events = Vec::with_capacity(rows.len());
     for row in rows {
         if row.try_get::<Option<i64>>("", "sequence").map_err(port_error)?.is_some() {
-            events.push(event(Row::from_query_result(row, "").map_err(port_error)?)?);
+            events.push(event(Row::from_query_result(row, "").map_err(port_error)?));
         }
     }
     Ok(events)
 }
 
-fn event(row: Row) -> Result<Event, PortError> {
-    let details: BTreeMap<String, String> =
-        serde_json::from_value(row.details).map_err(|_| broken("an event's details are no texts"))?;
-    Ok(Event {
+fn event(row: Row) -> Event {
+    let details = match row.details {
+        serde_json::Value::Object(details) => details.into_iter().map(|(key, value)| (key, text(value))).collect(),
+        _ => BTreeMap::new(),
+    };
+    Event {
         store: StoreUid(row.store),
-        store_id: row.store_id.parse().map_err(|_| broken("store_id is not an id"))?,
-        tenant: row.tenant.parse().map_err(|_| broken("tenant is not a tenant"))?,
+        store_id: StoreId::stored(row.store_id),
+        tenant: Tenant::stored(row.tenant),
         sequence: row.sequence,
         cursor: Cursor { transaction: u64::try_from(row.transaction).unwrap_or_default(), row: row.number },
         at: row.at,
@@ -207,5 +210,13 @@ fn event(row: Row) -> Result<Event, PortError> {
         step: row.step,
         message: row.message,
         details,
-    })
+    }
+}
+
+/// A detail as text; a newer server may store other values.
+fn text(value: serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
+    }
 }

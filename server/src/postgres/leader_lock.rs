@@ -1,6 +1,6 @@
 //! Whose turn it is to do what only one server should do at a time: who holds an advisory lock, on a connection of its
 //! own, has it. The lock goes with the connection, so a server that dies, or that Postgres has not heard of for
-//! [`SILENCE`], loses it to the next one that asks.
+//! 15 s, loses it to the next one that asks.
 //!
 //! It saves work, and is no fence: a paused server may believe for a moment that it still has its turn. Whatever is
 //! done in one must be harmless when two do it.
@@ -8,7 +8,9 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
+
+use crate::outage::OutageLog;
 
 /// Between attempts to get it.
 const ASK: Duration = Duration::from_secs(2);
@@ -16,8 +18,10 @@ const ASK: Duration = Duration::from_secs(2);
 const PULSE: Duration = Duration::from_secs(3);
 /// How long one of them may take.
 const ANSWER: Duration = Duration::from_secs(5);
-/// After this time without one, Postgres ends the connection.
-const SILENCE: &str = "15s";
+/// After 15 s without one, Postgres (14 or newer) ends the connection.
+const SETTINGS: &str = "SET statement_timeout = '5s'; SET idle_session_timeout = '15s'";
+
+static OUTAGE: OutageLog = OutageLog::new("take the reconciler's lock");
 
 const TAKE: &str = "SELECT pg_try_advisory_lock(hashtext('storeplane-reconciler'))";
 
@@ -30,15 +34,10 @@ pub struct LeaderLock {
 impl LeaderLock {
     /// Waits until it is ours. `url` must lead to a session of its own, as for LISTEN.
     pub async fn wait(url: &str) -> Self {
-        let mut told = false;
         loop {
             match Self::acquire(url).await {
                 Ok(lock) => return lock,
-                // Postgres is there and refuses: it may be older than 14, and not know the time-out.
-                Err(error @ sqlx::Error::Database(_)) if !std::mem::replace(&mut told, true) => {
-                    tracing::warn!(%error, "cannot ask whose lock it is to reconcile; trying again");
-                }
-                Err(error) => tracing::debug!(%error, "cannot ask whose lock it is; trying again"),
+                Err(error) => OUTAGE.failed(&error),
             }
             tokio::time::sleep(ASK).await;
         }
@@ -46,8 +45,9 @@ impl LeaderLock {
 
     async fn acquire(url: &str) -> Result<Self, sqlx::Error> {
         let options = url.parse::<PgConnectOptions>()?.application_name("storeplane-reconciler");
-        let options = options.options([("idle_session_timeout", SILENCE), ("statement_timeout", "5s")]);
         let mut connection = in_time(options.disable_statement_logging().connect()).await?;
+        in_time(connection.execute(SETTINGS)).await?;
+        OUTAGE.worked();
         while !in_time(sqlx::query_scalar::<_, bool>(TAKE).fetch_one(&mut connection)).await? {
             tokio::time::sleep(ASK).await;
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, QueryResult, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseBackend, QueryResult, Statement};
 use storeplane_core::condition::Condition;
 use storeplane_core::error::PortError;
 use storeplane_core::ids::{OperationId, StoreUid};
@@ -13,8 +13,10 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::apply;
-use super::error::{broken, port_error};
+use super::error::port_error;
 use super::notifier::Notifier;
+use super::pool::Pool;
+use super::unreadable::Problems;
 
 /// Of a store that is not DELETED, what it takes to find it in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +57,7 @@ WHERE s.state <> 'DELETED'";
 /// Reads all live stores, and follows what the cluster says about one.
 #[derive(Clone)]
 pub struct LiveStoreRepository {
-    database: DatabaseConnection,
+    database: Pool,
     clock: Arc<dyn Clock>,
     notifier: Notifier,
 }
@@ -68,7 +70,7 @@ impl std::fmt::Debug for LiveStoreRepository {
 
 impl LiveStoreRepository {
     /// Over this pool.
-    pub fn new(database: DatabaseConnection, clock: Arc<dyn Clock>, notifier: Notifier) -> Self {
+    pub fn new(database: Pool, clock: Arc<dyn Clock>, notifier: Notifier) -> Self {
         Self { database, clock, notifier }
     }
 
@@ -127,16 +129,19 @@ fn read(row: &QueryResult) -> Result<LiveStore, PortError> {
     let text = |column: &str| row.try_get::<String>("", column).map_err(port_error);
     let flag = |column: &str| row.try_get::<bool>("", column).map_err(port_error);
     let id = |column: &str| row.try_get::<Uuid>("", column).map_err(port_error);
-    let state = text("state")?;
+    let (uid, state) = (id("uid")?, text("state")?);
+    let mut problems = Problems::of("stores", uid);
+    let state = problems.known("state", &state, State::parse(&state), State::Unreadable);
+    problems.log();
     Ok(LiveStore {
-        uid: StoreUid(id("uid")?),
+        uid: StoreUid(uid),
         store_id: text("store_id")?,
         tenant: text("tenant")?,
         namespace: text("namespace")?,
         release: text("release")?,
         engine: text("engine")?,
         chart_version: text("chart_version")?,
-        state: State::parse(&state).ok_or_else(|| broken(format!("state {state:?} in the database is unknown")))?,
+        state,
         operation: OperationId(id("operation")?),
         deleting: flag("deleting")?,
         was_ready: flag("was_ready")?,

@@ -8,10 +8,12 @@
 //! - [`Retention`] removes what was kept for long enough.
 //! - [`Notifier`] tells the rest of the process that there is something new to read. A hint is never data.
 //!
+//! - [`Pools`] are where statements run.
+//!
 //! Every change of a store goes through `apply`, in one transaction. To add a table: a migration, an entity in `entity/`.
 
 mod apply;
-mod connect;
+mod claims;
 mod entity;
 mod error;
 mod events;
@@ -20,22 +22,27 @@ mod list;
 mod live_stores;
 mod notifier;
 mod overview;
+mod pool;
 mod queue;
 mod quota;
+mod refusals;
 mod requests;
 mod retention;
 mod rows;
 mod server_key;
+mod schema;
 mod stores;
 mod tokens;
+mod unreadable;
 
-pub use connect::{ConnectError, Schema, connect, migrate, schema};
 pub use events::{EventLog, StoreEvents};
 pub use leader_lock::LeaderLock;
 pub use live_stores::{LiveStore, LiveStoreRepository};
 pub use notifier::{Notifier, listen};
+pub use pool::{ConnectError, Pool, PoolOptions, PoolSizes, Pools, connect};
 pub use queue::{Claim, FenceError, Lease, Queue, Renewed};
 pub use retention::{Removed, Retention, RetentionPolicy};
+pub use schema::{Schema, migrate, schema};
 pub use server_key::ServerKey;
 pub use stores::PgStores;
 pub use tokens::{TokenInfo, Tokens};

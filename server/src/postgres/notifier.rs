@@ -1,11 +1,16 @@
 //! Notifier that there is something new to read: from this process after a commit, from others by NOTIFY, and from time
 //! to time without a reason, in case one was lost. A hint carries nothing; whoever hears it reads the tables.
 
+use std::io;
+use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::postgres::PgListener;
+use sqlx::Executor as _;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use crate::outage::OutageLog;
 
 /// Said in each transaction that stores an event.
 pub(super) const NOTIFY_EVENTS: &str = "NOTIFY storeplane_events";
@@ -16,6 +21,12 @@ pub(super) const NOTIFY_OPERATIONS: &str = "NOTIFY storeplane_operations";
 const TICK: Duration = Duration::from_secs(2);
 /// Between attempts to listen again.
 const RECONNECT: Duration = Duration::from_secs(1);
+/// After this time without a notification the connection is tested.
+const SILENCE: Duration = Duration::from_secs(15);
+/// How long a test, or the way to listening, may take.
+const ANSWER: Duration = Duration::from_secs(5);
+
+static LISTEN: OutageLog = OutageLog::new("listen to Postgres (polling meanwhile)");
 
 /// Where hints are heard and given. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -59,7 +70,7 @@ pub async fn listen(url: String, notifier: Notifier, shutdown: CancellationToken
     let hearing = async {
         loop {
             if let Err(error) = hear(&url, &notifier).await {
-                tracing::debug!(%error, "cannot listen to Postgres; polling until it is back");
+                LISTEN.failed(&error);
             }
             tokio::time::sleep(RECONNECT).await;
         }
@@ -78,16 +89,35 @@ pub async fn listen(url: String, notifier: Notifier, shutdown: CancellationToken
 }
 
 async fn hear(url: &str, notifier: &Notifier) -> Result<(), sqlx::Error> {
-    let mut listener = PgListener::connect(url).await?;
-    listener.listen_all(["storeplane_events", "storeplane_operations"]).await?;
+    let options = PgConnectOptions::from_str(url)?.application_name("storeplane-listen");
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ANSWER).connect_lazy_with(options);
+    let mut listener = in_time(PgListener::connect_with(&pool)).await?;
+    in_time(listener.listen_all(["storeplane_events", "storeplane_operations"])).await?;
+    LISTEN.worked();
     loop {
         // Whatever was said before or between is in the tables.
         notifier.notify_operations();
-        while let Some(said) = listener.try_recv().await? {
+        while let Some(said) = next(&mut listener).await? {
             match said.channel() {
                 "storeplane_events" => notifier.notify_events(),
                 _ => notifier.notify_operations(),
             }
         }
     }
+}
+
+/// The next notification; `None` once the connection was lost and made anew. A silent network tells nothing, so the
+/// connection is tested when nothing came for a while.
+async fn next(listener: &mut PgListener) -> Result<Option<PgNotification>, sqlx::Error> {
+    loop {
+        if let Ok(said) = tokio::time::timeout(SILENCE, listener.try_recv()).await {
+            return said;
+        }
+        in_time(listener.execute("SELECT 1")).await?;
+    }
+}
+
+async fn in_time<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    let timed_out = || Err(io::Error::new(io::ErrorKind::TimedOut, "no answer from Postgres").into());
+    tokio::time::timeout(ANSWER, asked).await.unwrap_or_else(|_| timed_out())
 }

@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
-    QuerySelect, Statement, Value,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    Statement, Value,
 };
 use storeplane_core::error::PortError;
 use storeplane_core::operation::{Operation, OperationState};
@@ -15,6 +15,7 @@ use time::Duration;
 use super::entity::operation;
 use super::error::{broken, port_error};
 use super::events::EventLog;
+use super::pool::Pool;
 use super::rows;
 
 const STATES: &str = "
@@ -35,12 +36,16 @@ UNION ALL
 SELECT 'deleted', {PERIOD}, count(*)
   FROM (SELECT deleted_at AS at FROM stores WHERE tenant = $1 AND deleted_at >= $2 AND deleted_at < $3) t GROUP BY 2";
 
-/// Stores that became ready, by period and over all periods (the row without one), with the median of how long it took.
+/// Stores that became ready, by period and over all periods (the row without one), with the median of how long it took those
+/// whose creation made them ready. Where a person had to retry, the time says how long that person took.
 const READY: &str = "
-SELECT period, count(*) AS count, percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS median
-  FROM (SELECT {PERIOD} AS period, date_part('epoch', at - created_at) AS seconds
-          FROM (SELECT ready_at AS at, created_at FROM stores
-                 WHERE tenant = $1 AND ready_at >= $2 AND ready_at < $3) t) t
+SELECT period, count(*) AS count,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) FILTER (WHERE unaided) AS median
+  FROM (SELECT {PERIOD} AS period, date_part('epoch', at - created_at) AS seconds, unaided
+          FROM (SELECT ready_at AS at, created_at, NOT EXISTS (
+                         SELECT FROM operations retry WHERE retry.store = stores.uid AND retry.kind <> 'CREATE'
+                           AND retry.created_at < stores.ready_at) AS unaided
+                  FROM stores WHERE tenant = $1 AND ready_at >= $2 AND ready_at < $3) t) t
  GROUP BY GROUPING SETS ((period), ())";
 
 const ACTIVE_COUNT: &str = "SELECT count(*) FROM operations WHERE tenant = $1 AND state IN ('PENDING', 'RUNNING')";
@@ -67,7 +72,7 @@ struct ReadyRow {
 
 /// Reads all of it. The parts are read one after the other, each as it then is: whoever looks at them follows the events.
 pub(super) async fn read(
-    database: &DatabaseConnection,
+    database: &Pool,
     query: &OverviewQuery,
     limit: Option<NonZeroU32>,
 ) -> Result<Overview, PortError> {
@@ -77,7 +82,7 @@ pub(super) async fn read(
     let count = database.query_one_raw(statement(ACTIVE_COUNT, tenant())).await.map_err(port_error)?;
     let active_count = count.ok_or_else(|| broken("no count"))?.try_get_by_index(0).map_err(port_error)?;
     Ok(Overview {
-        states: in_order(&states)?,
+        states: in_order(&states),
         periods,
         median_time_to_ready,
         active: active(database, query).await?,
@@ -87,10 +92,7 @@ pub(super) async fn read(
     })
 }
 
-async fn window(
-    database: &DatabaseConnection,
-    query: &OverviewQuery,
-) -> Result<(Vec<Period>, Option<Duration>), PortError> {
+async fn window(database: &Pool, query: &OverviewQuery) -> Result<(Vec<Period>, Option<Duration>), PortError> {
     let length = i64::try_from(query.period.whole_microseconds()).map_err(|_| broken("a period without end"))?;
     let values = || [query.tenant.as_str().into(), query.start.into(), query.end().into(), length.into()];
     let (counted, readied): (Vec<CountRow>, Vec<ReadyRow>) = (
@@ -125,15 +127,17 @@ fn counts(periods: &mut [Period], index: i32) -> Result<&mut Counts, PortError> 
     period.map(|period| &mut period.counts).ok_or_else(|| broken("a period outside of the window"))
 }
 
-fn in_order(rows: &[StateRow]) -> Result<Vec<(State, i64)>, PortError> {
-    if let Some(row) = rows.iter().find(|row| State::parse(&row.state).is_none()) {
-        return Err(broken(format!("state {:?} in the database is unknown", row.state)));
-    }
+fn in_order(rows: &[StateRow]) -> Vec<(State, i64)> {
     let count = |state: State| rows.iter().find(|row| row.state == state.as_str()).map(|row| (state, row.count));
-    Ok(State::ALL.into_iter().filter_map(count).collect())
+    let mut counts: Vec<_> = State::ALL.into_iter().filter_map(count).collect();
+    let unreadable: i64 = rows.iter().filter(|row| State::parse(&row.state).is_none()).map(|row| row.count).sum();
+    if unreadable > 0 {
+        counts.push((State::Unreadable, unreadable));
+    }
+    counts
 }
 
-async fn active(database: &DatabaseConnection, query: &OverviewQuery) -> Result<Vec<Operation>, PortError> {
+async fn active(database: &Pool, query: &OverviewQuery) -> Result<Vec<Operation>, PortError> {
     use operation::Column;
     let states = OperationState::ALL.into_iter().filter(|state| state.is_active()).map(OperationState::as_str);
     let found = operation::Entity::find()
@@ -142,11 +146,11 @@ async fn active(database: &DatabaseConnection, query: &OverviewQuery) -> Result<
         .order_by_asc(Column::CreatedAt)
         .order_by_asc(Column::Id)
         .limit(SHOWN);
-    found.all(database).await.map_err(port_error)?.into_iter().map(rows::operation).collect()
+    Ok(found.all(database).await.map_err(port_error)?.into_iter().map(rows::operation).collect())
 }
 
 async fn rows_of<T: FromQueryResult>(
-    database: &DatabaseConnection,
+    database: &Pool,
     sql: &str,
     values: impl IntoIterator<Item = Value>,
 ) -> Result<Vec<T>, PortError> {

@@ -4,20 +4,26 @@
 //! Times are Postgres' own, those of events and deadlines as well, so that no worker's clock matters. A claim waits until the old lease has run out and
 //! [`MARGIN`] has passed; by then the old worker's helm is dead, because its supervisor kills it after half a lease.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, QueryResult, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, QueryResult, Statement};
 use storeplane_core::error::PortError;
 use storeplane_core::ids::{OperationId, StoreUid};
+use storeplane_core::operation::{OperationKind, Step};
 use storeplane_core::ports::Applied;
+use storeplane_core::store::State;
 use storeplane_core::transition::{Decision, Snapshot, operation};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::apply;
+use super::claims::Claims;
 use super::error::{broken, port_error};
 use super::notifier::Notifier;
+use super::pool::{Pool, Transaction};
+use crate::outage::OutageLog;
 
 /// How long after its end a lease still keeps others away.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -68,13 +74,17 @@ pub enum FenceError {
     Port(#[from] PortError),
 }
 
+static CLAIMS: OutageLog = OutageLog::new("claim operations");
+static WRITES: OutageLog = OutageLog::new("store the progress of operations");
+
 /// The queue, as one worker sees it.
 #[derive(Clone)]
 pub struct Queue {
-    database: DatabaseConnection,
+    database: Pool,
     notifier: Notifier,
     worker: Uuid,
     lease: Duration,
+    claims: Arc<Claims>,
 }
 
 impl std::fmt::Debug for Queue {
@@ -84,10 +94,13 @@ impl std::fmt::Debug for Queue {
 }
 
 /// Stores with an operation that may be claimed; the most urgent first, and among those the tenant's with the fewest at
-/// work. Locks the store's row, as every writer does, and skips those that are locked.
+/// work. What only a newer server understands is left to it. Locks the store's row, as every writer does, and skips those that are locked.
 const CANDIDATE: &str = "
 SELECT s.uid, o.id FROM operations o JOIN stores s ON s.uid = o.store
 WHERE o.state IN ('PENDING', 'RUNNING') AND s.operation = o.id
+  AND s.state = ANY($2) AND o.kind = ANY($3)
+  AND (o.step IS NULL OR o.step = ANY($4)) AND (o.reached IS NULL OR o.reached = ANY($4))
+  AND o.id <> ALL($5)
   AND NOT EXISTS (
     SELECT FROM operations held
     WHERE held.store = o.store AND held.lease_expires_at + make_interval(secs => $1) > clock_timestamp())
@@ -123,14 +136,23 @@ WHERE o.id = $1 AND o.fence = $2 AND o.lease_owner = $3 AND o.state = 'RUNNING'
   AND s.uid = o.store AND s.fence = $2 AND s.operation = o.id AND old.id = o.id
 RETURNING old.writes, clock_timestamp()";
 
+/// Active operations that [`CANDIDATE`] leaves to newer servers.
+const LEFT_TO_OTHERS: &str = "
+SELECT o.id FROM operations o JOIN stores s ON s.uid = o.store
+WHERE o.state IN ('PENDING', 'RUNNING') AND s.operation = o.id
+  AND (s.state <> ALL($1) OR o.kind <> ALL($2) OR o.step <> ALL($3) OR o.reached <> ALL($3))
+ORDER BY o.created_at LIMIT 20";
+
+const CANCELLED: &str = "SELECT id FROM operations WHERE cancel_requested AND id = ANY($1)";
+
 const RELEASE: &str = "
 UPDATE operations SET lease_owner = NULL, lease_expires_at = NULL
 WHERE id = $1 AND fence = $2 AND lease_owner = $3";
 
 impl Queue {
     /// A queue for one worker; `lease` is how long a claim holds without renewal.
-    pub fn new(database: DatabaseConnection, notifier: Notifier, lease: Duration) -> Self {
-        Self { database, notifier, worker: Uuid::now_v7(), lease }
+    pub fn new(database: Pool, notifier: Notifier, lease: Duration) -> Self {
+        Self { database, notifier, worker: Uuid::now_v7(), lease, claims: Arc::default() }
     }
 
     /// How long a claim holds without renewal.
@@ -138,13 +160,47 @@ impl Queue {
         self.lease
     }
 
-    /// Takes up one operation, if there is one to take.
+    /// Takes up one operation, if there is one to take. One that cannot be taken up for a reason of its own is logged, and
+    /// left alone for a while: it keeps none of the others waiting.
     pub async fn claim(&self) -> Result<Option<Claim>, PortError> {
+        loop {
+            let mut operation = None;
+            match self.try_claim(&mut operation).await {
+                Err(PortError::Internal(error)) if let Some(operation) = operation => {
+                    tracing::error!(operation_id = %operation, error = ?error, "an operation cannot be taken up");
+                    self.claims.skip(operation);
+                }
+                ended => {
+                    match &ended {
+                        Ok(_) => CLAIMS.worked(),
+                        Err(error) => CLAIMS.failed(error),
+                    }
+                    return ended;
+                }
+            }
+        }
+    }
+
+    async fn try_claim(&self, candidate: &mut Option<Uuid>) -> Result<Option<Claim>, PortError> {
         let asked_at = Instant::now();
         let transaction = self.database.begin().await.map_err(port_error)?;
-        let candidate = statement(CANDIDATE, [MARGIN.as_secs_f64().into()]);
-        let Some(row) = transaction.query_one_raw(candidate).await.map_err(port_error)? else { return Ok(None) };
+        let wanted = statement(
+            CANDIDATE,
+            [
+                MARGIN.as_secs_f64().into(),
+                states().into(),
+                kinds().into(),
+                steps().into(),
+                self.claims.skipped().into(),
+            ],
+        );
+        let Some(row) = transaction.query_one_raw(wanted).await.map_err(port_error)? else {
+            drop(transaction);
+            self.report_left_to_others().await?;
+            return Ok(None);
+        };
         let uid: Uuid = row.try_get_by_index(0).map_err(port_error)?;
+        *candidate = Some(row.try_get_by_index(1).map_err(port_error)?);
         let Some(before) = apply::lock(&transaction, StoreUid(uid)).await? else { return Ok(None) };
         if !before.operation.state.is_active() {
             return Ok(None);
@@ -157,9 +213,31 @@ impl Queue {
         Ok(Some(Claim { asked_at, at, lease, snapshot: Snapshot { store, operation } }))
     }
 
+    /// Logs, now and then, which operations wait for a newer server.
+    async fn report_left_to_others(&self) -> Result<(), PortError> {
+        if !self.claims.is_report_due() {
+            return Ok(());
+        }
+        let left = statement(LEFT_TO_OTHERS, [states().into(), kinds().into(), steps().into()]);
+        let rows = self.database.query_all_raw(left).await.map_err(port_error)?;
+        let ids: Vec<Uuid> =
+            rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>().map_err(port_error)?;
+        if !ids.is_empty() {
+            tracing::error!(operation_ids = ?ids, "operations wait for a newer server: this one does not know their steps");
+        }
+        Ok(())
+    }
+
+    /// Which of these somebody asked to be cancelled.
+    pub async fn cancelled(&self, operations: &[OperationId]) -> Result<Vec<OperationId>, PortError> {
+        let ids: Vec<Uuid> = operations.iter().map(|operation| operation.0).collect();
+        let rows = self.database.query_all_raw(statement(CANCELLED, [ids.into()])).await.map_err(port_error)?;
+        rows.iter().map(|row| Ok(OperationId(row.try_get_by_index(0).map_err(port_error)?))).collect()
+    }
+
     async fn take(
         &self,
-        transaction: &DatabaseTransaction,
+        transaction: &Transaction,
         before: &Snapshot,
     ) -> Result<Option<(Lease, OffsetDateTime)>, PortError> {
         let raise = statement(
@@ -200,6 +278,15 @@ impl Queue {
     /// Stores a change under the lease's fence, or nothing. After an error that leaves open whether it was stored, the
     /// same call again stores it if it was not, and nothing if it was.
     pub async fn write(&self, lease: &mut Lease, transition: &Decision<'_>) -> Result<Applied, FenceError> {
+        let written = self.try_write(lease, transition).await;
+        match &written {
+            Err(FenceError::Port(error @ PortError::Unavailable(_))) => WRITES.failed(error),
+            _ => WRITES.worked(),
+        }
+        written
+    }
+
+    async fn try_write(&self, lease: &mut Lease, transition: &Decision<'_>) -> Result<Applied, FenceError> {
         let transaction = self.database.begin().await.map_err(port_error)?;
         let before = apply::lock(&transaction, lease.store).await?.ok_or(FenceError::Lost)?;
         let (written, now) = self.written(&transaction, lease).await?;
@@ -225,11 +312,7 @@ impl Queue {
     }
 
     /// Counts this write, and says how many there were before it under any fence, and what time it is.
-    async fn written(
-        &self,
-        transaction: &DatabaseTransaction,
-        lease: &Lease,
-    ) -> Result<(i64, OffsetDateTime), FenceError> {
+    async fn written(&self, transaction: &Transaction, lease: &Lease) -> Result<(i64, OffsetDateTime), FenceError> {
         let count = statement(
             COUNT_WRITE,
             [lease.operation.0.into(), lease.fence.into(), self.worker.into(), lease.writes.into()],
@@ -250,6 +333,18 @@ impl Queue {
         let release = statement(RELEASE, [lease.operation.0.into(), lease.fence.into(), self.worker.into()]);
         connection.execute_raw(release).await.map(drop).map_err(port_error)
     }
+}
+
+fn states() -> Vec<String> {
+    State::ALL.into_iter().map(|state| state.as_str().to_owned()).collect()
+}
+
+fn kinds() -> Vec<String> {
+    OperationKind::ALL.into_iter().map(|kind| kind.as_str().to_owned()).collect()
+}
+
+fn steps() -> Vec<String> {
+    Step::ALL.into_iter().map(|step| step.as_str().to_owned()).collect()
 }
 
 /// A count of writes, and Postgres' time.

@@ -2,9 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, Statement,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, Statement};
 use storeplane_core::error::PortError;
 use storeplane_core::ids::Tenant;
 use storeplane_core::overview::Quota;
@@ -12,13 +10,14 @@ use storeplane_core::store::State;
 
 use super::entity::store::{Column, Entity};
 use super::error::port_error;
+use super::pool::Transaction;
 
 /// Of those who ask for the last place at once, one gets it: they wait here for each other's transactions.
 const ONE_BY_ONE: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-stores-of-' || $1, 0))";
 
 /// Refuses one more store, if the tenant may have no more. Holds until the transaction ends.
 pub(super) async fn admit(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     tenant: &Tenant,
     limit: Option<NonZeroU32>,
 ) -> Result<(), PortError> {

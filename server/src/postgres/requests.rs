@@ -2,7 +2,7 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use storeplane_core::command::Idempotency;
 use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::ids::{OperationId, StoreUid, Tenant};
@@ -11,6 +11,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::entity::{operation, request, store};
 use super::error::{broken, port_error};
+use super::pool::Transaction;
 use super::rows;
 
 /// How long a request id is remembered.
@@ -26,7 +27,7 @@ pub(super) enum Seen {
 
 /// Reserves a request id. A second request with the same one waits here until the first one's transaction ends.
 pub(super) async fn reserve(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     tenant: &Tenant,
     idempotency: Option<Idempotency>,
     now: OffsetDateTime,
@@ -59,12 +60,12 @@ pub(super) async fn reserve(
     let store = store::Entity::find_by_id(row.store).one(transaction).await.map_err(port_error)?;
     let operation = operation::Entity::find_by_id(row.operation).one(transaction).await.map_err(port_error)?;
     let (Some(store), Some(operation)) = (store, operation) else { return Err(broken("a request's store is missing")) };
-    Ok(Seen::Before(Box::new(Applied { store: rows::store(store)?, operation: rows::operation(operation)? })))
+    Ok(Seen::Before(Box::new(Applied { store: rows::store(store), operation: rows::operation(operation) })))
 }
 
 /// Notes what the request made.
 pub(super) async fn remember(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     tenant: &Tenant,
     idempotency: Option<Idempotency>,
     (store, operation): (StoreUid, OperationId),

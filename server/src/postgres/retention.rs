@@ -5,11 +5,13 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, Statement};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
+use super::pool::Pool;
 use super::requests;
+use crate::outage::OutageLog;
 
 /// Longest between two rounds; shorter only where less than ten minutes are kept.
 const ROUND: Duration = Duration::from_mins(1);
@@ -71,6 +73,8 @@ raised_for_tenants AS (
     WHERE (floor.transaction, floor.number) < (excluded.transaction, excluded.number))
 SELECT count(*) FROM gone";
 
+static OUTAGE: OutageLog = OutageLog::new("remove what was kept for long enough");
+
 /// For how long things are kept.
 #[derive(Debug, Clone, Copy)]
 pub struct RetentionPolicy {
@@ -83,7 +87,7 @@ pub struct RetentionPolicy {
 /// Removes what is older than it is kept.
 #[derive(Clone)]
 pub struct Retention {
-    database: DatabaseConnection,
+    database: Pool,
     keep: RetentionPolicy,
 }
 
@@ -106,7 +110,7 @@ pub struct Removed {
 
 impl Retention {
     /// Over this pool.
-    pub fn new(database: DatabaseConnection, keep: RetentionPolicy) -> Self {
+    pub fn new(database: Pool, keep: RetentionPolicy) -> Self {
         Self { database, keep }
     }
 
@@ -117,9 +121,13 @@ impl Retention {
         let rounds = async {
             loop {
                 match self.round().await {
-                    Ok(removed) if removed == Removed::default() => {}
-                    Ok(removed) => tracing::debug!(?removed, "removed what was kept for long enough"),
-                    Err(error) => tracing::debug!(%error, "what is old is not removed; trying again later"),
+                    Ok(removed) => {
+                        OUTAGE.worked();
+                        if removed != Removed::default() {
+                            tracing::debug!(?removed, "removed what was kept for long enough");
+                        }
+                    }
+                    Err(error) => OUTAGE.failed(&error),
                 }
                 tokio::time::sleep(round).await;
             }

@@ -1,30 +1,18 @@
 //! Rows to domain values and back.
 
-use sea_orm::ActiveValue::Set;
+use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::prelude::Json;
-use serde::de::DeserializeOwned;
+use serde::Deserialize as _;
 use storeplane_core::audit::{AuditEvent, AuditRecord, Outcome};
-use storeplane_core::error::PortError;
+use storeplane_core::condition::Condition;
 use storeplane_core::failure::Failure;
-use storeplane_core::ids::{OperationId, StoreUid};
+use storeplane_core::ids::{OperationId, StoreId, StoreUid, Tenant};
 use storeplane_core::names::Placement;
 use storeplane_core::operation::{Operation, OperationKind, OperationState, Step};
 use storeplane_core::store::{CleanupPolicy, Spec, State, Store, Versions};
 
 use super::entity::{audit_event, operation, store};
-use super::error::broken;
-
-fn parse<T>(what: &str, text: &str, parsed: Option<T>) -> Result<T, PortError> {
-    parsed.ok_or_else(|| broken(format!("{what} {text:?} in the database is unknown")))
-}
-
-fn steps(text: Option<&str>) -> Result<Option<Step>, PortError> {
-    text.map(|text| parse("step", text, Step::parse(text))).transpose()
-}
-
-fn json<T: DeserializeOwned>(value: Json) -> Result<T, PortError> {
-    serde_json::from_value(value).map_err(|error| PortError::Internal(Box::new(error)))
-}
+use super::unreadable::Problems;
 
 fn failure_json(failure: Option<&Failure>) -> Option<Json> {
     failure.and_then(|failure| serde_json::to_value(failure).ok())
@@ -37,29 +25,37 @@ pub(super) fn policy(policy: CleanupPolicy) -> &'static str {
     }
 }
 
-/// A store from its row.
-pub(super) fn store(row: store::Model) -> Result<Store, PortError> {
-    Ok(Store {
+/// A store from its row. What cannot be read is reported, and shown as far as it can be.
+pub(super) fn store(row: store::Model) -> Store {
+    let mut problems = Problems::of("stores", row.uid);
+    let state = problems.known("state", &row.state, State::parse(&row.state), State::Unreadable);
+    let step = problems.optional("step", row.step.as_deref(), Step::parse);
+    let known = [CleanupPolicy::Keep, CleanupPolicy::DeleteResources].into_iter();
+    let known = known.into_iter().find(|known| policy(*known) == row.cleanup_policy);
+    let cleanup_policy = problems.known("cleanup_policy", &row.cleanup_policy, known, CleanupPolicy::Keep);
+    let conditions = match row.conditions {
+        Json::Array(conditions) => conditions.iter().filter_map(|it| Condition::deserialize(it).ok()).collect(),
+        _ => Vec::new(),
+    };
+    let mut failure = problems.failure(row.failure);
+    problems.report(&mut failure);
+    Store {
         uid: StoreUid(row.uid),
-        id: row.store_id.parse().map_err(|_| broken("store_id is not an id"))?,
-        tenant: row.tenant.parse().map_err(|_| broken("tenant is not a tenant"))?,
+        id: StoreId::stored(row.store_id),
+        tenant: Tenant::stored(row.tenant),
         spec: Spec {
             display_name: row.display_name,
             engine: row.engine,
             plan: row.plan,
             admin_email: row.admin_email,
-            cleanup_policy: if row.cleanup_policy == "KEEP" {
-                CleanupPolicy::Keep
-            } else {
-                CleanupPolicy::DeleteResources
-            },
+            cleanup_policy,
         },
         placement: Placement { namespace: row.namespace, release: row.release, host: row.host },
-        state: parse("state", &row.state, State::parse(&row.state))?,
+        state,
         state_changed_at: row.state_changed_at,
-        conditions: json(row.conditions)?,
-        step: steps(row.step.as_deref())?,
-        failure: row.failure.map(json).transpose()?,
+        conditions,
+        step,
+        failure,
         versions: Versions { chart: row.chart_version, app: row.app_version },
         simulated: row.simulated,
         secure: row.secure,
@@ -69,7 +65,7 @@ pub(super) fn store(row: store::Model) -> Result<Store, PortError> {
         ready_at: row.ready_at,
         updated_at: row.updated_at,
         deleted_at: row.deleted_at,
-    })
+    }
 }
 
 /// All columns of a store but the fence, which only a claim raises.
@@ -86,7 +82,8 @@ pub(super) fn store_row(store: &Store) -> store::ActiveModel {
         namespace: Set(store.placement.namespace.clone()),
         release: Set(store.placement.release.clone()),
         host: Set(store.placement.host.clone()),
-        state: Set(store.state.as_str().to_owned()),
+        // What was not understood is not overwritten.
+        state: if store.state == State::Unreadable { NotSet } else { Set(store.state.as_str().to_owned()) },
         state_changed_at: Set(store.state_changed_at),
         conditions: Set(serde_json::json!(store.conditions)),
         step: Set(store.step.map(|step| step.as_str().to_owned())),
@@ -105,27 +102,34 @@ pub(super) fn store_row(store: &Store) -> store::ActiveModel {
     }
 }
 
-/// An operation from its row.
-pub(super) fn operation(row: operation::Model) -> Result<Operation, PortError> {
-    Ok(Operation {
+/// An operation from its row, as [`store`].
+pub(super) fn operation(row: operation::Model) -> Operation {
+    let mut problems = Problems::of("operations", row.id);
+    let kind = problems.known("kind", &row.kind, OperationKind::parse(&row.kind), OperationKind::Unreadable);
+    let state = problems.known("state", &row.state, OperationState::parse(&row.state), OperationState::Unreadable);
+    let step = problems.optional("step", row.step.as_deref(), Step::parse);
+    let reached = problems.optional("reached", row.reached.as_deref(), Step::parse);
+    let mut failure = problems.failure(row.failure);
+    problems.report(&mut failure);
+    Operation {
         id: OperationId(row.id),
         store: StoreUid(row.store),
-        store_id: row.store_id.parse().map_err(|_| broken("store_id is not an id"))?,
-        tenant: row.tenant.parse().map_err(|_| broken("tenant is not a tenant"))?,
-        kind: parse("kind", &row.kind, OperationKind::parse(&row.kind))?,
-        state: parse("state", &row.state, OperationState::parse(&row.state))?,
-        step: steps(row.step.as_deref())?,
-        reached: steps(row.reached.as_deref())?,
+        store_id: StoreId::stored(row.store_id),
+        tenant: Tenant::stored(row.tenant),
+        kind,
+        state,
+        step,
+        reached,
         undoing: row.undoing,
         cancel_requested: row.cancel_requested,
-        failure: row.failure.map(json).transpose()?,
+        failure,
         claims: row.claims,
         requested_by: row.requested_by,
         trace: row.trace,
         created_at: row.created_at,
         started_at: row.started_at,
         ended_at: row.ended_at,
-    })
+    }
 }
 
 /// All columns of an operation but fence and lease, which only the queue changes.
@@ -135,8 +139,15 @@ pub(super) fn operation_row(operation: &Operation) -> operation::ActiveModel {
         store: Set(operation.store.0),
         store_id: Set(operation.store_id.to_string()),
         tenant: Set(operation.tenant.to_string()),
-        kind: Set(operation.kind.as_str().to_owned()),
-        state: Set(operation.state.as_str().to_owned()),
+        kind: if operation.kind == OperationKind::Unreadable {
+            NotSet
+        } else {
+            Set(operation.kind.as_str().to_owned())
+        },
+        state: match operation.state {
+            OperationState::Unreadable => NotSet,
+            state => Set(state.as_str().to_owned()),
+        },
         step: Set(operation.step.map(|step| step.as_str().to_owned())),
         reached: Set(operation.reached.map(|step| step.as_str().to_owned())),
         undoing: Set(operation.undoing),
@@ -167,12 +178,18 @@ pub(super) fn audit_row(record: AuditRecord) -> audit_event::ActiveModel {
         operation: Set(record.operation.map(|operation| operation.0)),
         outcome: Set(record.outcome.as_str().to_owned()),
         reason: Set(record.reason),
+        count: Set(1),
+        last_at: Set(record.at),
+        refused_in: Set(None),
     }
 }
 
 /// An audit event from its row.
-pub(super) fn audit_event(row: audit_event::Model) -> Result<AuditEvent, PortError> {
-    Ok(AuditEvent {
+pub(super) fn audit_event(row: audit_event::Model) -> AuditEvent {
+    let mut problems = Problems::of("audit_events", row.id);
+    let outcome = problems.optional("outcome", Some(&row.outcome), Outcome::parse);
+    problems.log();
+    AuditEvent {
         id: row.id,
         at: row.at,
         actor: row.actor,
@@ -180,7 +197,9 @@ pub(super) fn audit_event(row: audit_event::Model) -> Result<AuditEvent, PortErr
         target: row.target,
         store: row.store.map(StoreUid),
         operation: row.operation.map(OperationId),
-        outcome: parse("outcome", &row.outcome, Outcome::parse(&row.outcome))?,
+        outcome,
         reason: row.reason,
-    })
+        count: row.count,
+        last_at: row.last_at,
+    }
 }

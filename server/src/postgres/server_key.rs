@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use storeplane_core::error::PortError;
 use tokio::sync::OnceCell;
 
 use super::error::{broken, port_error};
+use super::pool::Pool;
 
 /// Reads the key when it is first needed: the database may be away when the server starts.
 #[derive(Clone)]
 pub struct ServerKey {
-    database: DatabaseConnection,
+    database: Pool,
     key: Arc<OnceCell<[u8; 32]>>,
 }
 
@@ -23,7 +24,7 @@ impl std::fmt::Debug for ServerKey {
 
 impl ServerKey {
     /// Over this pool.
-    pub fn new(database: DatabaseConnection) -> Self {
+    pub fn new(database: Pool) -> Self {
         Self { database, key: Arc::default() }
     }
 

@@ -4,10 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sea_orm::{
-    ColumnTrait, Condition, DatabaseConnection, DatabaseTransaction, EntityTrait, Order, QueryFilter, QueryOrder,
-    TransactionTrait,
-};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder};
 use storeplane_core::audit::{AuditEvent, AuditRecord};
 use storeplane_core::command::{Idempotency, StoreRef};
 use storeplane_core::error::{DomainError, PortError};
@@ -19,16 +16,17 @@ use storeplane_core::query::{AuditQuery, OperationQuery, Page, StoreQuery};
 use storeplane_core::store::{State, Store};
 use storeplane_core::transition::{Change, Decision};
 
-use super::entity::{audit_event, operation, store};
+use super::entity::{operation, store};
 use super::error::port_error;
 use super::notifier::Notifier;
+use super::pool::{Pool, Transaction};
 use super::requests::{self, Seen};
-use super::{apply, list, overview, quota, rows};
+use super::{apply, list, overview, quota, refusals, rows};
 
 /// Stores and operations in Postgres.
 #[derive(Clone)]
 pub struct PgStores {
-    database: DatabaseConnection,
+    database: Pool,
     clock: Arc<dyn Clock>,
     notifier: Notifier,
     limit: Option<NonZeroU32>,
@@ -42,31 +40,21 @@ impl std::fmt::Debug for PgStores {
 
 impl PgStores {
     /// Over this pool, with at most `limit` stores for each tenant.
-    pub fn new(
-        database: DatabaseConnection,
-        clock: Arc<dyn Clock>,
-        notifier: Notifier,
-        limit: Option<NonZeroU32>,
-    ) -> Self {
+    pub fn new(database: Pool, clock: Arc<dyn Clock>, notifier: Notifier, limit: Option<NonZeroU32>) -> Self {
         Self { database, clock, notifier, limit }
     }
 
-    async fn begin(&self) -> Result<DatabaseTransaction, PortError> {
+    async fn begin(&self) -> Result<Transaction, PortError> {
         self.database.begin().await.map_err(port_error)
     }
 
-    async fn commit(&self, transaction: DatabaseTransaction) -> Result<(), PortError> {
+    async fn commit(&self, transaction: Transaction) -> Result<(), PortError> {
         transaction.commit().await.map_err(port_error)?;
         self.notifier.notify_operations();
         Ok(())
     }
 
-    async fn uid_of(
-        &self,
-        transaction: &DatabaseTransaction,
-        tenant: &Tenant,
-        target: &Target,
-    ) -> Result<StoreUid, PortError> {
+    async fn uid_of(&self, transaction: &Transaction, tenant: &Tenant, target: &Target) -> Result<StoreUid, PortError> {
         match target {
             Target::Store(wanted) => {
                 let row = latest(tenant, wanted).one(transaction).await.map_err(port_error)?;
@@ -138,7 +126,7 @@ impl Stores for PgStores {
             // An older operation of the store: it has ended, and the decision sees that.
             let row = owned(tenant, *id).one(&transaction).await.map_err(port_error)?;
             let missing = || DomainError::NotFound { kind: "operation", name: id.to_string() };
-            before.operation = rows::operation(row.ok_or_else(missing)?)?;
+            before.operation = rows::operation(row.ok_or_else(missing)?);
         }
         let change = transition(before.clone())?;
         let made = (change.store.uid, change.operation.id);
@@ -149,8 +137,7 @@ impl Stores for PgStores {
     }
 
     async fn record(&self, audit: AuditRecord) -> Result<(), PortError> {
-        let row = rows::audit_row(audit);
-        audit_event::Entity::insert(row).exec_without_returning(&self.database).await.map(drop).map_err(port_error)
+        refusals::record(&self.database, audit).await
     }
 
     async fn state_mark(&self) -> Result<String, PortError> {
@@ -159,7 +146,7 @@ impl Stores for PgStores {
 
     async fn find(&self, tenant: &Tenant, wanted: &StoreRef) -> Result<Option<Store>, PortError> {
         let row = latest(tenant, wanted).one(&self.database).await.map_err(port_error)?;
-        row.map(rows::store).transpose()
+        Ok(row.map(rows::store))
     }
 
     async fn list(&self, query: &StoreQuery) -> Result<Page<Store>, PortError> {
@@ -172,7 +159,7 @@ impl Stores for PgStores {
 
     async fn operation(&self, tenant: &Tenant, id: OperationId) -> Result<Option<Operation>, PortError> {
         let row = owned(tenant, id).one(&self.database).await.map_err(port_error)?;
-        row.map(rows::operation).transpose()
+        Ok(row.map(rows::operation))
     }
 
     async fn operations(&self, query: &OperationQuery) -> Result<Page<Operation>, PortError> {

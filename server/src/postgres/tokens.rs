@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, TransactionTrait};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use storeplane_core::audit::{Action, AuditRecord, Outcome};
 use storeplane_core::error::PortError;
 use storeplane_core::identity::{Caller, Role};
@@ -14,8 +14,10 @@ use storeplane_core::ports::{Clock, Ids};
 use time::OffsetDateTime;
 
 use super::entity::{audit_event, token};
-use super::error::{broken, port_error};
+use super::error::port_error;
+use super::pool::Pool;
 use super::rows;
+use super::unreadable::Problems;
 
 /// What every token begins with, so that scanners for leaked secrets know it.
 const PREFIX: &str = "spt_";
@@ -48,7 +50,7 @@ type Hash = [u8; 32];
 /// The tokens in Postgres.
 #[derive(Clone)]
 pub struct Tokens {
-    database: DatabaseConnection,
+    database: Pool,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     trusted: Arc<Mutex<HashMap<Hash, (Instant, Caller)>>>,
@@ -62,8 +64,14 @@ impl std::fmt::Debug for Tokens {
 
 impl Tokens {
     /// Over this pool.
-    pub fn new(database: DatabaseConnection, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+    pub fn new(database: Pool, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
         Self { database, clock, ids, trusted: Arc::default() }
+    }
+
+    /// The same tokens, with the same memory, read on another pool.
+    #[must_use]
+    pub fn on(&self, database: Pool) -> Self {
+        Self { database, ..self.clone() }
     }
 
     /// Makes a token for `actor`. The second value is the secret, which is shown this once.
@@ -99,7 +107,7 @@ impl Tokens {
     pub async fn list(&self) -> Result<Vec<TokenInfo>, PortError> {
         let rows =
             token::Entity::find().order_by_asc(token::Column::Id).all(&self.database).await.map_err(port_error)?;
-        rows.into_iter().map(info).collect()
+        Ok(rows.into_iter().filter_map(info).collect())
     }
 
     /// Revokes a token for `actor`. False if there is none, or it was revoked before.
@@ -114,7 +122,7 @@ impl Tokens {
             ..Default::default()
         };
         token::Entity::update(revoked).exec(&transaction).await.map_err(port_error)?;
-        let record = rows::audit_row(self.record(info(row)?.tenant, actor, Action::RevokeToken, id));
+        let record = rows::audit_row(self.record(Tenant::stored(row.tenant), actor, Action::RevokeToken, id));
         audit_event::Entity::insert(record).exec_without_returning(&transaction).await.map_err(port_error)?;
         transaction.commit().await.map_err(port_error)?;
         self.lock().clear();
@@ -133,7 +141,7 @@ impl Tokens {
             .filter(token::Column::Hash.eq(hash.to_vec()))
             .filter(token::Column::RevokedAt.is_null());
         let Some(row) = wanted.one(&self.database).await.map_err(port_error)? else { return Ok(None) };
-        let TokenInfo { id, name, tenant, role, .. } = info(row)?;
+        let Some(TokenInfo { id, name, tenant, role, .. }) = info(row) else { return Ok(None) };
         let caller = Caller { token: id, name, tenant, role };
         self.trust(hash, caller.clone());
         Ok(Some(caller))
@@ -189,12 +197,16 @@ fn hash(secret: &str) -> Hash {
     *blake3::hash(secret.as_bytes()).as_bytes()
 }
 
-fn info(row: token::Model) -> Result<TokenInfo, PortError> {
-    Ok(TokenInfo {
+/// A token from its row; `None`, and logged, if it has a role that only a newer server knows: it allows nothing here.
+fn info(row: token::Model) -> Option<TokenInfo> {
+    let mut problems = Problems::of("tokens", row.id);
+    let role = problems.optional("role", Some(&row.role), Role::parse);
+    problems.log();
+    Some(TokenInfo {
         id: TokenId(row.id),
         name: row.name,
-        tenant: row.tenant.parse().map_err(|_| broken("tenant is not a tenant"))?,
-        role: Role::parse(&row.role).ok_or_else(|| broken("role is not a role"))?,
+        tenant: Tenant::stored(row.tenant),
+        role: role?,
         created_at: row.created_at,
         revoked_at: row.revoked_at,
     })

@@ -11,6 +11,7 @@ use storeplane_core::store::Store;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::outage::OutageLog;
 use crate::postgres::EventLog;
 
 /// Events that a watcher of all stores may lag behind before it reads from Postgres.
@@ -25,6 +26,8 @@ const SETTLE: (Duration, Duration) = (Duration::from_millis(2), Duration::from_m
 const LONG: Duration = Duration::from_millis(16);
 /// Between attempts while Postgres is away.
 const RETRY: Duration = Duration::from_millis(500);
+
+static OUTAGE: OutageLog = OutageLog::new("read new events");
 
 /// What watchers hear.
 #[derive(Debug, Clone)]
@@ -116,7 +119,7 @@ impl Hub {
             loop {
                 wakeups.mark_unchanged();
                 if let Err(error) = self.read(&log, &mut cursor).await {
-                    tracing::debug!(%error, "cannot read new events; trying again");
+                    OUTAGE.failed(&error);
                     if matches!(error, PortError::Refused(_)) {
                         // What comes next was removed before it was read: begin anew, as every watcher must.
                         cursor = None;
@@ -124,6 +127,7 @@ impl Hub {
                     tokio::time::sleep(RETRY).await;
                     continue;
                 }
+                OUTAGE.worked();
                 self.sweep();
                 if wakeups.changed().await.is_err() {
                     return;

@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use storeplane_core::ids::OperationId;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use crate::outage::OutageLog;
 use crate::postgres::{Claim, Queue};
 
 /// Leases are renewed this often in the time that one lasts.
 const RENEWALS: u32 = 5;
-/// Notifier come in bursts; one look answers all of a burst.
+/// Hints come in bursts; one read answers all of a burst.
 const GATHER: Duration = Duration::from_millis(15);
+
+static RENEWAL: OutageLog = OutageLog::new("renew leases");
 
 /// The leases that are held. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -95,27 +98,53 @@ impl Drop for LeaseGuard {
     }
 }
 
-/// Renews what is held until `stop`: from time to time, and when a hint says that somebody may have asked for an end.
+/// Renews what is held until `stop`, at a fixed rate. A hint that somebody may have asked for an end is answered by a read.
 pub(super) async fn renew(leases: Leases, queue: Queue, mut wakeups: watch::Receiver<()>, stop: CancellationToken) {
     let every = leases.lease / RENEWALS;
+    let mut timer = tokio::time::interval_at(Instant::now() + every, every);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(every) => {}
-            _ = wakeups.changed() => tokio::time::sleep(GATHER).await,
+            _ = timer.tick() => renew_all(&leases, &queue, every).await,
+            _ = wakeups.changed() => {
+                tokio::time::sleep(GATHER).await;
+                wakeups.mark_unchanged();
+                read_cancellations(&leases, &queue, every).await;
+            }
         }
-        wakeups.mark_unchanged();
-        let operations = leases.operations();
-        if operations.is_empty() {
-            continue;
+    }
+}
+
+async fn renew_all(leases: &Leases, queue: &Queue, limit: Duration) {
+    let operations = leases.operations();
+    if operations.is_empty() {
+        return;
+    }
+    let asked_at = Instant::now();
+    match tokio::time::timeout(limit, queue.renew(&operations)).await {
+        Ok(Ok(renewed)) => {
+            RENEWAL.worked();
+            settle(leases, &operations, &renewed, asked_at);
         }
-        let asked_at = Instant::now();
-        match tokio::time::timeout(every, queue.renew(&operations)).await {
-            Ok(Ok(renewed)) => settle(&leases, &operations, &renewed, asked_at),
-            Ok(Err(error)) => tracing::debug!(%error, "leases not renewed"),
-            Err(_) => tracing::debug!("leases not renewed in time"),
+        Ok(Err(error)) => RENEWAL.failed(&error),
+        Err(_) => RENEWAL.timed_out(limit),
+    }
+    leases.expire();
+}
+
+/// The next renewal sees them as well, so nothing is lost when this fails.
+async fn read_cancellations(leases: &Leases, queue: &Queue, limit: Duration) {
+    let operations = leases.operations();
+    if operations.is_empty() {
+        return;
+    }
+    if let Ok(Ok(cancelled)) = tokio::time::timeout(limit / 2, queue.cancelled(&operations)).await {
+        let held = leases.lock();
+        for handle in cancelled.iter().filter_map(|operation| held.get(operation)) {
+            handle.cancel.cancel();
         }
-        leases.expire();
     }
 }
 

@@ -119,8 +119,8 @@ impl Worker {
                 Ok(None) => {
                     let Some(Ok(())) = shutdown.run_until_cancelled(wakeups.changed()).await else { return };
                 }
-                Err(error) => {
-                    tracing::debug!(%error, "cannot claim; trying again");
+                // Logged by the queue.
+                Err(_) => {
                     shutdown.run_until_cancelled(tokio::time::sleep(RETRY)).await;
                 }
             }

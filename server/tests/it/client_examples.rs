@@ -129,7 +129,7 @@ async fn what_cannot_become_ready_is_said_with_its_reason() {
 #[tokio::test]
 async fn all_stores_are_watched_on_from_where_an_earlier_run_ended() {
     let lab = crate::grpc_raw::edge().await;
-    let writer = Writer::new(&lab.database.url, 2).await;
+    let writer = Writer::new(&lab.database.url, 2);
     writer.ready("tea", "default").await;
     let caller = Caller::of(&lab).await;
     let first = lines_until(&caller, &[], "-- that was so far").await;

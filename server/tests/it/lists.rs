@@ -3,6 +3,7 @@
 use storeplane_proto::v1::{ListOperationsRequest, ListStoresRequest};
 use tonic::Code;
 
+use crate::grpc_raw::edge;
 use crate::harness::{Api, Lab, Setup, fresh};
 
 async fn list(lab: &Lab, request: ListStoresRequest) -> (Vec<String>, String, i64) {
@@ -56,6 +57,23 @@ async fn pages_neither_repeat_nor_hide_stores_that_stay() {
     ] {
         let (found, ..) = list(&lab, ListStoresRequest { filter: filter.into(), ..ListStoresRequest::default() }).await;
         assert_eq!(found.len(), expected, "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn a_search_folds_letters_of_every_script() {
+    let lab = edge().await;
+    for name in ["Äpfel & Co", "Магазин ЁЖ", "Σοφία"] {
+        let mut wanted = Api::wanted(&fresh("folded"));
+        wanted.store.as_mut().unwrap().display_name = name.into();
+        lab.api.create(wanted).await.unwrap();
+    }
+    for text in ["Äpfel", "äpfel", "ÄPFEL", "МАГАЗИН ёж", "магазин", "ΣΟΦΊΑ", "FOLDED Äpfel"] {
+        let filter = format!("\"{text}\"");
+        let filter = if text.starts_with("FOLDED") { text.to_owned() } else { filter };
+        let (found, ..) =
+            list(&lab, ListStoresRequest { filter: filter.clone(), ..ListStoresRequest::default() }).await;
+        assert_eq!(found.len(), 1, "{filter}");
     }
 }
 

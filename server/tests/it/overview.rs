@@ -34,6 +34,21 @@ fn seconds(length: Option<prost_types::Duration>) -> Option<f64> {
     length.map(|length| f64::from(i32::try_from(length.seconds).unwrap()) + f64::from(length.nanos) / 1e9)
 }
 
+/// A person retried this store before it became ready: how long that person took is no time to ready.
+async fn assert_retries_have_no_time_to_ready(lab: &Lab, retried: &str) {
+    lab.database
+        .execute(&format!(
+            "INSERT INTO operations SELECT gen_random_uuid(), store, store_id, tenant, 'RETRY', state, step, reached, undoing, \
+             cancel_requested, failure, claims, priority, requested_by, trace, fence, writes, lease_owner, lease_expires_at, \
+             created_at - interval '91 days', started_at, ended_at FROM operations WHERE store_id = '{retried}'"
+        ))
+        .await;
+    let seen = overview(&lab.api, QUARTER).await.unwrap();
+    assert_eq!(rates(&seen)[0], (3, [3, 2, 0, 0]), "it became ready all the same");
+    assert_eq!(seconds(seen.periods[3].median_time_to_ready), Some(10.0));
+    assert_eq!(seconds(seen.median_time_to_ready), Some(55.0));
+}
+
 #[tokio::test]
 async fn it_counts_states_and_what_happened_when() {
     let lab = edge().await;
@@ -89,6 +104,8 @@ async fn it_counts_states_and_what_happened_when() {
     assert_eq!(seconds(seen.periods[4].median_time_to_ready), Some(100.0));
     assert_eq!(seconds(seen.periods[5].median_time_to_ready), None);
     assert_eq!(seconds(seen.median_time_to_ready), Some(30.0));
+
+    assert_retries_have_no_time_to_ready(&lab, &ids[1]).await;
 
     let caller = stranger.platform.clone().get_overview(GetOverviewRequest::default()).await.unwrap().into_inner();
     assert_eq!((states(&caller), rates(&caller)), (Vec::new(), Vec::new()));
@@ -183,7 +200,7 @@ async fn the_engines_on_offer_are_listed_the_default_one_first() {
 }
 
 /// 10,000 stores of the tenant and as many of another, each with 10 events; most of them ready, some at work, some failed.
-const MANY: &str = "
+pub(crate) const MANY: &str = "
 SET LOCAL statement_timeout = 0;
 INSERT INTO stores SELECT gen_random_uuid(), 's' || n, t, 'Store ' || n, 'woocommerce', 'small', 'a@example.com', 'KEEP',
     'store-s' || n || '--' || t, 'store-s' || n, 's' || n || '.' || t || '.test',

@@ -22,7 +22,7 @@ struct Scene {
 impl Scene {
     async fn set() -> Self {
         let database = Database::create().await;
-        let writer = Writer::new(&database.url, 2).await;
+        let writer = Writer::new(&database.url, 2);
         let retention = Retention::new(database.pool.clone(), KEEP);
         let log = EventLog::new(database.pool.clone());
         Self { database, writer, retention, log }

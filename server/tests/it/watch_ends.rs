@@ -48,7 +48,7 @@ async fn end<T>(stream: &mut Streaming<T>) -> (Status, usize) {
 #[tokio::test]
 async fn an_idle_watch_has_a_heartbeat_with_its_place() {
     let lab = edge().await;
-    let writer = Writer::new(&lab.database.url, 2).await;
+    let writer = Writer::new(&lab.database.url, 2);
     writer.ready("tea", "default").await;
     let mut single = one(&lab.api, "tea").await;
     let mut whole = all(&lab.api, "").await.unwrap();
@@ -100,7 +100,7 @@ async fn an_idle_watch_has_a_heartbeat_with_its_place() {
 #[tokio::test]
 async fn a_revoked_token_ends_its_watches_within_15_s_idle_busy_or_asleep() {
     let lab = edge().await;
-    let writer = Writer::new(&lab.database.url, 4).await;
+    let writer = Writer::new(&lab.database.url, 4);
     for store in ["idle", "busy"] {
         writer.ready(store, "default").await;
     }
@@ -143,7 +143,7 @@ async fn a_revoked_token_ends_its_watches_within_15_s_idle_busy_or_asleep() {
 #[tokio::test]
 async fn a_watch_until_deleted_ends_when_the_store_is_gone_and_not_before() {
     let lab = edge().await;
-    let writer = Writer::new(&lab.database.url, 2).await;
+    let writer = Writer::new(&lab.database.url, 2);
     let id = fresh("goes");
     let uid = writer.ready(&id, "default").await;
     let request =
@@ -168,7 +168,7 @@ async fn a_watch_until_deleted_ends_when_the_store_is_gone_and_not_before() {
 #[tokio::test]
 async fn a_place_before_what_is_kept_is_out_of_range_and_says_from_where_all_is_kept() {
     let lab = crate::grpc_raw::edge_setup().with("STOREPLANE_RETENTION_EVENTS", "1s").start().await;
-    let writer = Writer::new(&lab.database.url, 2).await;
+    let writer = Writer::new(&lab.database.url, 2);
     writer.ready("old", "default").await;
     let mut before = all(&lab.api, "").await.unwrap();
     let cursor = loop {

@@ -27,7 +27,7 @@ fn resident(pid: u32) -> i64 {
 #[tokio::test]
 async fn clients_that_sleep_cost_bounded_memory_and_then_see_everything() {
     let lab = edge().await;
-    let writer = Writer::new(&lab.database.url, 2).await;
+    let writer = Writer::new(&lab.database.url, 2);
     writer.ready("tea", "default").await;
     let seconds = std::env::var("STOREPLANE_STALL_SECONDS").map_or(3, |seconds| seconds.parse().unwrap());
     let (mut singles, mut wholes) = (Vec::new(), Vec::new());
@@ -81,14 +81,14 @@ async fn clients_that_sleep_cost_bounded_memory_and_then_see_everything() {
 #[tokio::test]
 async fn a_long_transaction_elsewhere_holds_back_the_order_of_all_but_no_single_store() {
     let lab = edge().await;
-    let writer = Writer::new(&lab.database.url, 2).await;
+    let writer = Writer::new(&lab.database.url, 2);
     writer.ready("tea", "default").await;
     let request = WatchStoreRequest { store_id: "tea".into(), after_sequence: 1, ..WatchStoreRequest::default() };
     let mut single = lab.api.stores.clone().watch_store(request).await.unwrap().into_inner();
     let mut whole = lab.api.stores.clone().watch_stores(WatchStoresRequest::default()).await.unwrap().into_inner();
     while !matches!(whole.message().await.unwrap().unwrap().update, Some(watch_stores_response::Update::CaughtUp(_))) {}
     // Somebody else's, in another database of the same server.
-    let elsewhere = storeplane_server::postgres::connect(&env("STOREPLANE_TEST_DATABASE_URL"), 1).await.unwrap();
+    let elsewhere = sea_orm::Database::connect(env("STOREPLANE_TEST_DATABASE_URL")).await.unwrap();
     let long = sea_orm::TransactionTrait::begin(&elsewhere).await.unwrap();
     sea_orm::ConnectionTrait::execute_unprepared(&long, "SELECT pg_current_xact_id()").await.unwrap();
 
@@ -116,7 +116,7 @@ async fn who_comes_before_postgres_does_misses_nothing() {
     setup.database_proxy = Some(proxy.address);
     proxy.cut();
     let lab = setup.start().await;
-    let writer = Writer::new(&lab.database.url, 2).await;
+    let writer = Writer::new(&lab.database.url, 2);
     writer.ready("tea", "default").await;
     proxy.mend();
     let request = WatchStoreRequest { store_id: "tea".into(), ..WatchStoreRequest::default() };

@@ -90,6 +90,8 @@ pub fn succeeded(snapshot: Snapshot, now: OffsetDateTime) -> Result<Change, Doma
             change.enter(State::Ready, now, format!("Store {id} is ready{note}"))?;
         }
         OperationKind::Delete => change.enter(State::Deleted, now, format!("Store {id} is gone"))?,
+        // No worker runs one.
+        OperationKind::Unreadable => {}
     }
     Ok(change)
 }

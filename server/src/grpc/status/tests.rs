@@ -1,5 +1,6 @@
 use std::fmt::Write;
 
+use storeplane_core::error::Outage;
 use storeplane_core::ids::OperationId;
 use storeplane_core::store::State;
 use uuid::Uuid;
@@ -62,7 +63,7 @@ fn describe(status: &Status) -> String {
 /// Errors that are no refusals.
 fn other_errors() -> Vec<Status> {
     vec![
-        port(&PortError::Unavailable("connection refused (10.0.0.1:5432)".into())),
+        port(&PortError::Unavailable(Outage::new(OutageKind::Away, "connection refused (10.0.0.1:5432)"))),
         port(&PortError::ClusterAway("connection refused (10.0.0.2:6443)".into())),
         port(&PortError::Internal("row 7 of secrets is broken".into())),
         unauthenticated("TOKEN_INVALID", "the token is not valid"),
@@ -117,7 +118,7 @@ fn every_error_says_what_programs_need() {
       storeplane/PERMISSION_DENIED [("needed", "operator"), ("role", "viewer")]
     OutOfRange: events after the cursor are no longer kept; a watch can begin anew, or go on from after_sequence 42
       storeplane/CURSOR_EXPIRED [("oldest", "42")]
-    Unavailable: the database is not available; with a request_id it is safe to ask again
+    Unavailable: the database is not available; with a request_id it is safe to try again
       storeplane/DATABASE_UNAVAILABLE []
       retry after Some(1s)
     Unavailable: the cluster is not available; nothing was changed
@@ -138,7 +139,7 @@ fn every_error_says_what_programs_need() {
 fn nothing_internal_leaks() {
     for error in [
         PortError::Internal("password=hunter2".into()),
-        PortError::Unavailable("10.0.0.1".into()),
+        PortError::Unavailable(Outage::new(OutageKind::Away, "10.0.0.1")),
         PortError::ClusterAway("10.0.0.1".into()),
     ] {
         let status = port(&error);

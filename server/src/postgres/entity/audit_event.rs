@@ -18,6 +18,10 @@ pub struct Model {
     pub operation: Option<Uuid>,
     pub outcome: String,
     pub reason: String,
+    pub count: i64,
+    pub last_at: TimeDateTimeWithTimeZone,
+    /// The hour of a refusal.
+    pub refused_in: Option<TimeDateTimeWithTimeZone>,
 }
 
 /// None: joins are written where they are needed.

@@ -1,6 +1,6 @@
 //! Filters as SQL; every text in them is a bound parameter.
 
-use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr, SimpleExpr};
+use sea_orm::sea_query::{BinOper, Expr, ExprTrait, Func, LikeExpr, SimpleExpr};
 use sea_orm::{ColumnTrait, Condition};
 use storeplane_core::filter::{
     AuditField, AuditFilter, Comparison, Filter, OperationField, OperationFilter, Pattern, StoreField, StoreFilter,
@@ -103,13 +103,14 @@ fn condition<F>(filter: &Filter<F>, field: &impl Fn(&F) -> SimpleExpr, text: &im
     }
 }
 
-/// The column contains the text, in upper or lower case.
+/// The column contains the text, in upper or lower case. Postgres folds both, by one function of the schema.
 fn has(column: impl ColumnTrait, text: &str) -> SimpleExpr {
     contains(column.into_expr(), text)
 }
 
 fn contains(column: SimpleExpr, text: &str) -> SimpleExpr {
-    Func::lower(column).like(format!("%{}%", escaped(&text.to_lowercase())))
+    let lower = |text: SimpleExpr| Func::cust("storeplane_lower").arg(text);
+    lower(column).binary(BinOper::Like, lower(Expr::val(format!("%{}%", escaped(text)))))
 }
 
 fn escaped(text: &str) -> String {

@@ -6,8 +6,8 @@ mod filter;
 mod stores;
 
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, Select, Statement,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    Statement,
 };
 use storeplane_core::audit::AuditEvent;
 use storeplane_core::error::PortError;
@@ -17,20 +17,18 @@ use storeplane_core::query::{After, AuditQuery, OperationQuery, Page};
 use super::entity::{audit_event, operation};
 use super::error::{broken, port_error};
 use super::rows;
+use crate::postgres::pool::Pool;
 pub(super) use stores::{count, stores};
 
 /// Which transactions are visible. A commit changes it, since the committed transaction leaves the list of the running ones.
-pub(super) async fn state_mark(database: &DatabaseConnection) -> Result<String, PortError> {
+pub(super) async fn state_mark(database: &Pool) -> Result<String, PortError> {
     let statement = Statement::from_string(DbBackend::Postgres, "SELECT pg_current_snapshot()::text AS mark");
     let row = database.query_one_raw(statement).await.map_err(port_error)?;
     row.ok_or_else(|| broken("no snapshot"))?.try_get("", "mark").map_err(port_error)
 }
 
 /// A page of operations, the newest first.
-pub(super) async fn operations(
-    database: &DatabaseConnection,
-    query: &OperationQuery,
-) -> Result<Page<Operation>, PortError> {
+pub(super) async fn operations(database: &Pool, query: &OperationQuery) -> Result<Page<Operation>, PortError> {
     use operation::Column;
     let mut select = operation::Entity::find().filter(Column::Tenant.eq(query.tenant.as_str()));
     select = select.filter(filter::operations(&query.filter));
@@ -39,21 +37,18 @@ pub(super) async fn operations(
     }
     let select = newest(select, (Column::CreatedAt, Column::Id), query.after.as_ref());
     let found = select.limit(one_more(query.limit)).all(database).await.map_err(port_error)?;
-    let items: Vec<Operation> = found.into_iter().map(rows::operation).collect::<Result<_, _>>()?;
+    let items: Vec<Operation> = found.into_iter().map(rows::operation).collect();
     Ok(page(items, query.limit))
 }
 
 /// A page of the audit log, the newest first.
-pub(super) async fn audit_events(
-    database: &DatabaseConnection,
-    query: &AuditQuery,
-) -> Result<Page<AuditEvent>, PortError> {
+pub(super) async fn audit_events(database: &Pool, query: &AuditQuery) -> Result<Page<AuditEvent>, PortError> {
     use audit_event::Column;
     let wanted = filter::audit_events(&query.filter);
     let select = audit_event::Entity::find().filter(Column::Tenant.eq(query.tenant.as_str())).filter(wanted);
     let select = newest(select, (Column::At, Column::Id), query.after.as_ref());
     let found = select.limit(one_more(query.limit)).all(database).await.map_err(port_error)?;
-    let items: Vec<AuditEvent> = found.into_iter().map(rows::audit_event).collect::<Result<_, _>>()?;
+    let items: Vec<AuditEvent> = found.into_iter().map(rows::audit_event).collect();
     Ok(page(items, query.limit))
 }
 
@@ -61,7 +56,8 @@ pub(super) async fn audit_events(
 fn newest<E: EntityTrait>(mut select: Select<E>, (at, id): (E::Column, E::Column), after: Option<&After>) -> Select<E> {
     if let Some(after) = after {
         let same = Condition::all().add(at.eq(after.at)).add(id.lt(after.uid));
-        select = select.filter(Condition::any().add(at.lt(after.at)).add(same));
+        // The first is implied by the second, and is what an index can be searched with.
+        select = select.filter(at.lte(after.at)).filter(Condition::any().add(at.lt(after.at)).add(same));
     }
     select.order_by_desc(at).order_by_desc(id)
 }

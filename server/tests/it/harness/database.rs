@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement};
+use sea_orm::{ConnectionTrait, DatabaseBackend, Statement};
 use storeplane_core::identity::Role;
-use storeplane_server::postgres::{self, Tokens};
+use storeplane_server::postgres::{self, Pool, PoolOptions, Tokens};
 use storeplane_server::system::{RandomIds, SystemClock};
 
 use super::env;
 
 pub(crate) struct Database {
     pub(crate) url: String,
-    pub(crate) pool: DatabaseConnection,
+    pub(crate) pool: Pool,
     name: String,
     server: String,
 }
@@ -21,10 +21,14 @@ const CONNECTIONS: u32 = 4;
 /// However many those are: unlike a server's callers, tests are not sent away.
 const WAITS: Duration = Duration::from_mins(2);
 
-async fn connect(url: &str) -> DatabaseConnection {
-    let mut options = ConnectOptions::new(url);
-    options.max_connections(CONNECTIONS).acquire_timeout(WAITS).connect_lazy(true).sqlx_logging(false);
-    sea_orm::Database::connect(options).await.expect("a Postgres URL")
+fn connect(url: &str) -> Pool {
+    let options = PoolOptions {
+        connections: CONNECTIONS,
+        acquire_timeout: WAITS,
+        statement_timeout: WAITS,
+        ..PoolOptions::default()
+    };
+    options.connect(url).expect("a Postgres URL")
 }
 
 impl Database {
@@ -35,7 +39,7 @@ impl Database {
     /// On another Postgres than the tests' common one.
     pub(crate) async fn create_on(base: &str) -> Self {
         let database = Self::empty_on(base).await;
-        postgres::migrate(&database.pool).await.expect("migrations apply");
+        postgres::migrate(&database.url).await.expect("migrations apply");
         database
     }
 
@@ -46,12 +50,12 @@ impl Database {
 
     async fn empty_on(base: &str) -> Self {
         let name = format!("storeplane_test_{}", uuid::Uuid::new_v4().simple());
-        let server = connect(base).await;
+        let server = connect(base);
         server.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("a new database");
         let (before, query) = base.split_once('?').map_or((base, None), |(url, query)| (url, Some(query)));
         let root = before.rsplit_once('/').expect("a database in the URL").0;
         let url = query.map_or_else(|| format!("{root}/{name}"), |query| format!("{root}/{name}?{query}"));
-        let pool = connect(&url).await;
+        let pool = connect(&url);
         Self { url, pool, name, server: base.to_owned() }
     }
 
@@ -107,7 +111,7 @@ impl Drop for Database {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
                 let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-                let _ = connect(&url).await.execute_unprepared(&drop).await;
+                let _ = connect(&url).execute_unprepared(&drop).await;
             });
         });
         let _ = dropping.join();

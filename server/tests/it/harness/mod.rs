@@ -4,6 +4,7 @@
 
 mod api;
 mod balancer;
+mod bouncer;
 mod cluster;
 mod database;
 mod desk;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use api::{Api, fields, reason};
 pub(crate) use balancer::Balancer;
+pub(crate) use bouncer::Bouncer;
 pub(crate) use cluster::Kubernetes;
 pub(crate) use database::Database;
 pub(crate) use desk::{Desk, Hold};

@@ -15,6 +15,8 @@ pub(crate) fn authority(url: &str) -> String {
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     up: watch::Sender<bool>,
+    /// Rises with each silence; a connection made before the last one carries nothing any more.
+    silences: watch::Sender<u64>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -24,21 +26,26 @@ impl Proxy {
         let target = target.into();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let up = watch::Sender::new(true);
-        let watching = up.subscribe();
+        let (up, silences) = (watch::Sender::new(true), watch::Sender::new(0));
+        let (watching, listening) = (up.subscribe(), silences.subscribe());
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 if *watching.borrow() {
-                    tokio::spawn(carry(client, target.clone(), watching.clone()));
+                    tokio::spawn(carry(client, target.clone(), watching.clone(), listening.clone()));
                 }
             }
         });
-        Self { address, up, task }
+        Self { address, up, silences, task }
     }
 
     /// Cuts every connection and refuses new ones.
     pub(crate) fn cut(&self) {
         self.up.send_replace(false);
+    }
+
+    /// From now on the connections that there are carry nothing, and nobody hears that: packets are dropped. New ones work.
+    pub(crate) fn silence(&self) {
+        self.silences.send_modify(|silences| *silences += 1);
     }
 
     /// New connections go through again.
@@ -53,10 +60,21 @@ impl Drop for Proxy {
     }
 }
 
-async fn carry(mut client: TcpStream, target: String, mut up: watch::Receiver<bool>) {
+async fn carry(
+    mut client: TcpStream,
+    target: String,
+    mut up: watch::Receiver<bool>,
+    mut silences: watch::Receiver<u64>,
+) {
+    silences.mark_unchanged();
     let Ok(mut server) = TcpStream::connect(&target).await else { return };
-    tokio::select! {
-        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
-        _ = up.wait_for(|up| !*up) => {}
+    let dropping = tokio::select! {
+        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => false,
+        _ = up.wait_for(|up| !*up) => false,
+        changed = silences.changed() => changed.is_ok(),
+    };
+    if dropping {
+        // Both ends stay open.
+        std::future::pending::<()>().await;
     }
 }

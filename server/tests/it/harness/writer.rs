@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait as _, DatabaseBackend, DatabaseConnection, Statement};
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
 use storeplane_core::command::{Idempotency, StoreRef};
 use storeplane_core::error::PortError;
 use storeplane_core::event::{EventType, NewEvent};
@@ -14,7 +14,7 @@ use storeplane_core::operation::{Operation, OperationKind, OperationState};
 use storeplane_core::ports::{Applied, Clock, Stores as _, Target};
 use storeplane_core::store::{CleanupPolicy, Spec, State, Store, Versions};
 use storeplane_core::transition::{Change, Decision};
-use storeplane_server::postgres::{self, Notifier, PgStores};
+use storeplane_server::postgres::{self, Notifier, PgStores, Pool};
 use storeplane_server::system::SystemClock;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -72,14 +72,14 @@ impl Write {
 }
 
 pub(crate) struct Writer {
-    pool: DatabaseConnection,
+    pool: Pool,
     stores: PgStores,
 }
 
 impl Writer {
     /// With as many transactions at once.
-    pub(crate) async fn new(url: &str, at_once: u32) -> Self {
-        let pool = postgres::connect(url, at_once).await.expect("a Postgres URL");
+    pub(crate) fn new(url: &str, at_once: u32) -> Self {
+        let pool = postgres::connect(url, at_once).expect("a Postgres URL");
         Self { stores: PgStores::new(pool.clone(), Arc::new(SystemClock), Notifier::default(), None), pool }
     }
 

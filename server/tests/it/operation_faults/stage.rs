@@ -75,6 +75,7 @@ impl Stage {
             OperationKind::Create => Ok(Subject::new()),
             OperationKind::Delete => self.made(Subject::new(), StoreState::Ready).await,
             OperationKind::Retry => self.failed().await,
+            OperationKind::Unreadable => Err("no operation is made unreadable".to_owned()),
         }
     }
 
@@ -150,6 +151,7 @@ impl Stage {
             OperationKind::Create => self.api().create(Api::wanted(&subject.id)).await,
             OperationKind::Retry => self.api().retry(&subject.id).await,
             OperationKind::Delete => self.api().delete(&subject.id).await,
+            OperationKind::Unreadable => return Err("no operation is made unreadable".to_owned()),
         };
         let store = store.map_err(|status| format!("{} was refused: {status}", kind.as_str()))?;
         subject.uid = store.uid.parse().map_err(|_| "a store without a uid".to_owned())?;

@@ -40,7 +40,7 @@ impl Stage {
         // NOTIFY stays within its database: this one listens in another.
         let deaf = edge_setup().with("STOREPLANE_LISTEN_DATABASE_URL", env("STOREPLANE_TEST_DATABASE_URL"));
         let deaf = Server::start(&deaf, &database).await;
-        let writer = Writer::new(&database.url, 24).await;
+        let writer = Writer::new(&database.url, 24);
         Self { servers: [hearing.into(), deaf.into()], writer, played: AtomicU32::new(0), database }
     }
 

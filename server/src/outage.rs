@@ -1,0 +1,92 @@
+//! The log of things that fail again and again while something is away: a warning when it begins, one a minute while it
+//! lasts, and a line when it is over.
+
+use std::error::Error;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Between two warnings of the same outage.
+const INTERVAL: Duration = Duration::from_mins(1);
+
+/// What is known of one task's outage.
+#[derive(Debug)]
+pub(crate) struct OutageLog {
+    task: &'static str,
+    outage: Mutex<Option<Ongoing>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ongoing {
+    since: Instant,
+    logged: Instant,
+    failures: u64,
+}
+
+impl OutageLog {
+    /// For what is attempted again and again, for example `claim operations`.
+    pub(crate) const fn new(task: &'static str) -> Self {
+        Self { task, outage: Mutex::new(None) }
+    }
+
+    /// It failed. Logged unless that was done within [`INTERVAL`].
+    pub(crate) fn failed(&self, error: &(dyn Error + 'static)) {
+        if let Some(failures) = self.count(Instant::now()) {
+            let causes = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| Error::source(*error));
+            let error = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+            tracing::warn!(task = self.task, error, failures, "a task fails; it is tried again");
+        }
+    }
+
+    /// It did not end in time.
+    pub(crate) fn timed_out(&self, limit: Duration) {
+        let text = format!("no answer in {} ms", limit.as_millis());
+        self.failed(&std::io::Error::new(std::io::ErrorKind::TimedOut, text));
+    }
+
+    /// It worked. Logged if it failed before.
+    pub(crate) fn worked(&self) {
+        let ended = self.lock().take();
+        if let Some(Ongoing { since, failures, .. }) = ended {
+            let seconds = since.elapsed().as_secs();
+            tracing::info!(task = self.task, failures, seconds, "a task works again");
+        }
+    }
+
+    /// The number of failures in a row, if it is time to log them.
+    fn count(&self, now: Instant) -> Option<u64> {
+        let mut outage = self.lock();
+        let Some(ongoing) = outage.as_mut() else {
+            *outage = Some(Ongoing { since: now, logged: now, failures: 1 });
+            return Some(1);
+        };
+        ongoing.failures += 1;
+        if now.duration_since(ongoing.logged) < INTERVAL {
+            return None;
+        }
+        ongoing.logged = now;
+        Some(ongoing.failures)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Ongoing>> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_is_logged_when_it_begins_and_once_a_minute() {
+        let log = OutageLog::new("test");
+        assert_eq!(log.count(Instant::now()), Some(1));
+        assert_eq!(log.count(Instant::now()), None);
+        tokio::time::advance(INTERVAL).await;
+        assert_eq!(log.count(Instant::now()), Some(3));
+        assert_eq!(log.count(Instant::now()), None);
+        log.worked();
+        assert_eq!(log.count(Instant::now()), Some(1), "another outage");
+    }
+}

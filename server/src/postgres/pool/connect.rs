@@ -1,0 +1,112 @@
+//! How connections are made, and which idle ones are thrown away.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection};
+
+use super::{Pool, WORK_STATEMENT};
+
+/// How long a caller waits for a free connection before it hears UNAVAILABLE.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// A connection that was used within this time is used again without a test: a test doubles a short request's round trips.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// How long a test may take.
+const TEST: Duration = Duration::from_secs(1);
+/// After this time without use a connection is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+/// A transaction in which nothing happens for so long is ended by Postgres.
+pub(super) const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why there is no pool.
+#[derive(Debug, thiserror::Error)]
+#[error("DATABASE_URL is not a Postgres URL that can be used: {0}")]
+pub struct ConnectError(#[source] sqlx::Error);
+
+/// What a pool is like.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolOptions {
+    /// Most connections.
+    pub connections: u32,
+    /// Longest statement.
+    pub statement_timeout: Duration,
+    /// How long to wait for a free connection.
+    pub acquire_timeout: Duration,
+    /// True if the URL leads to a pooler in transaction mode.
+    pub pooler: bool,
+}
+
+impl Default for PoolOptions {
+    fn default() -> Self {
+        Self { connections: 2, statement_timeout: WORK_STATEMENT, acquire_timeout: ACQUIRE_TIMEOUT, pooler: false }
+    }
+}
+
+impl PoolOptions {
+    /// A pool that connects when it is first used, so that the server starts while Postgres is away.
+    pub fn connect(self, url: &str) -> Result<Pool, ConnectError> {
+        self.connect_with(url, Arc::default())
+    }
+
+    pub(super) fn connect_with(self, url: &str, discarded: Arc<Discarded>) -> Result<Pool, ConnectError> {
+        let options: PgConnectOptions = url.parse().map_err(ConnectError)?;
+        // No start-up parameter that a pooler may refuse; nothing here is a float.
+        let options = options.application_name("storeplane").extra_float_digits(None).disable_statement_logging();
+        let mut pool = PgPoolOptions::new()
+            .max_connections(self.connections)
+            .acquire_timeout(self.acquire_timeout)
+            .idle_timeout(IDLE_TIMEOUT)
+            // The test below has a time limit, this one has none.
+            .test_before_acquire(false);
+        let known = Arc::clone(&discarded);
+        pool = pool.before_acquire(move |connection, meta| {
+            let discarded = known.contains(meta.age);
+            Box::pin(async move { Ok(!discarded && (meta.idle_for < TRUSTED_IDLE || answers(connection).await)) })
+        });
+        if !self.pooler {
+            // By SET and not as start-up `options`, which some proxies refuse.
+            let settings = settings("SET", self.statement_timeout);
+            pool = pool.after_connect(move |connection, _| {
+                let settings = settings.clone();
+                Box::pin(async move { connection.execute(sqlx::AssertSqlSafe(settings)).await.map(drop) })
+            });
+        }
+        let Self { statement_timeout, pooler, .. } = self;
+        Ok(Pool { connections: pool.connect_lazy_with(options), statement_timeout, pooler, discarded })
+    }
+}
+
+/// A pool for a command, or for tests.
+pub fn connect(url: &str, connections: u32) -> Result<Pool, ConnectError> {
+    PoolOptions { connections, ..PoolOptions::default() }.connect(url)
+}
+
+/// Statements that set the time limits; `set` is `SET` or `SET LOCAL`.
+pub(super) fn settings(set: &str, statement_timeout: Duration) -> String {
+    let (statement, idle) = (statement_timeout.as_millis(), IDLE_IN_TRANSACTION_TIMEOUT.as_millis());
+    format!("{set} statement_timeout = {statement}; {set} idle_in_transaction_session_timeout = {idle}")
+}
+
+async fn answers(connection: &mut PgConnection) -> bool {
+    matches!(tokio::time::timeout(TEST, connection.ping()).await, Ok(Ok(())))
+}
+
+/// Connections that lead to a Postgres that must not be used any more, such as a primary that became a standby: all that
+/// were made before it was noticed, in every pool.
+#[derive(Debug, Default)]
+pub(super) struct Discarded {
+    before: Mutex<Option<Instant>>,
+}
+
+impl Discarded {
+    /// No connection that exists now is used again.
+    pub(super) fn all_until_now(&self) {
+        *self.before.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn contains(&self, age: Duration) -> bool {
+        let before = *self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        before.is_some_and(|before| age >= before.elapsed())
+    }
+}

@@ -1,0 +1,137 @@
+//! One borrowed connection: each statement has a time limit, and only a connection whose last statement ended goes back to
+//! its pool.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::{DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
+use sqlx::pool::PoolConnection;
+use sqlx::{Executor as _, PgConnection, Postgres};
+use tokio::runtime::Handle;
+
+use super::connect::Discarded;
+use super::statement::query;
+
+/// How long a rollback and the return to the pool may take in the background.
+const RETURN: Duration = Duration::from_secs(3);
+
+/// The error of a database that only takes reads.
+pub(in crate::postgres) const READ_ONLY: &str = "25006";
+
+/// A connection. Dropping it gives it back, or closes it.
+pub(super) struct Borrowed {
+    /// `None` once it was given back.
+    connection: Option<PoolConnection<Postgres>>,
+    limit: Duration,
+    /// Whether statements are kept prepared.
+    persistent: bool,
+    /// A statement was begun and has not ended, or the connection is broken.
+    unusable: bool,
+    /// A transaction is open.
+    pub(super) in_transaction: bool,
+    discarded: Arc<Discarded>,
+}
+
+impl Borrowed {
+    pub(super) fn new(
+        connection: PoolConnection<Postgres>,
+        limit: Duration,
+        persistent: bool,
+        discarded: Arc<Discarded>,
+    ) -> Self {
+        Self { connection: Some(connection), limit, persistent, unusable: false, in_transaction: false, discarded }
+    }
+
+    pub(super) async fn execute(&mut self, statement: &Statement) -> Result<ExecResult, DbErr> {
+        let query = query(statement, self.persistent);
+        self.run(async |connection| query.execute(connection).await).await.map(Into::into)
+    }
+
+    pub(super) async fn execute_unprepared(&mut self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.run(async |connection| connection.execute(sqlx::AssertSqlSafe(sql)).await).await.map(Into::into)
+    }
+
+    pub(super) async fn query_one(&mut self, statement: &Statement) -> Result<Option<QueryResult>, DbErr> {
+        let query = query(statement, self.persistent);
+        let row = self.run(async |connection| query.fetch_optional(connection).await).await?;
+        Ok(row.map(Into::into))
+    }
+
+    pub(super) async fn query_all(&mut self, statement: &Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let query = query(statement, self.persistent);
+        let rows = self.run(async |connection| query.fetch_all(connection).await).await?;
+        Ok(rows.into_iter().map(Into::into).collect())
+    }
+
+    async fn run<T>(
+        &mut self,
+        statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, DbErr> {
+        let Some(connection) = &mut self.connection else { return Err(db_error(sqlx::Error::PoolClosed)) };
+        // Until it ended: whoever drops this future, the connection is closed.
+        let unusable = std::mem::replace(&mut self.unusable, true);
+        let ended = tokio::time::timeout(self.limit, statement(connection)).await.unwrap_or_else(|_| {
+            let text = format!("no answer from Postgres in {} s", self.limit.as_secs());
+            Err(io::Error::new(io::ErrorKind::TimedOut, text).into())
+        });
+        self.unusable = unusable || ended.as_ref().is_err_and(|error| self.breaks(error));
+        ended.map_err(db_error)
+    }
+
+    /// Whether the connection is of no use after this error.
+    fn breaks(&self, error: &sqlx::Error) -> bool {
+        let sqlx::Error::Database(error) = error else { return !matches!(error, sqlx::Error::RowNotFound) };
+        let code = error.code().unwrap_or_default();
+        if code == READ_ONLY {
+            self.discarded.all_until_now();
+        }
+        code == READ_ONLY || ["08", "57P", "58"].iter().any(|class| code.starts_with(class))
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else { return };
+        // Without a runtime there is nobody to give it back; the process is ending.
+        let Ok(runtime) = Handle::try_current() else { return drop(connection) };
+        if self.unusable {
+            connection.close_on_drop();
+            return drop(connection);
+        }
+        let rollback = self.in_transaction;
+        runtime.spawn(async move {
+            let mut returning = Self::closing(connection);
+            let _ = tokio::time::timeout(RETURN, returning.give_back(rollback)).await;
+        });
+    }
+}
+
+impl Borrowed {
+    /// Closes what it holds when it is dropped.
+    fn closing(connection: PoolConnection<Postgres>) -> Self {
+        Self {
+            connection: Some(connection),
+            limit: RETURN,
+            persistent: false,
+            unusable: true,
+            in_transaction: false,
+            discarded: Arc::default(),
+        }
+    }
+
+    async fn give_back(&mut self, rollback: bool) {
+        if rollback && self.execute_unprepared("ROLLBACK").await.is_err() {
+            return;
+        }
+        if let Some(mut connection) = self.connection.take() {
+            // sqlx tests the connection; dropping that half done closes it.
+            connection.return_to_pool().await;
+        }
+    }
+}
+
+/// As sea-orm would have it.
+pub(super) fn db_error(error: sqlx::Error) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
+}

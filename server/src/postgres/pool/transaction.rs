@@ -1,0 +1,63 @@
+//! A transaction on one connection.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+use tokio::sync::Mutex;
+
+use super::connect::settings;
+use super::connection::Borrowed;
+
+/// Rolled back when it is dropped, unless it was committed.
+pub(in crate::postgres) struct Transaction {
+    connection: Mutex<Borrowed>,
+}
+
+impl std::fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transaction").finish_non_exhaustive()
+    }
+}
+
+impl Transaction {
+    /// `local` limits its statements where the session has no limit of its own. A BEGIN that is not waited for closes the
+    /// connection, so that no transaction stays open.
+    pub(super) async fn begin(mut connection: Borrowed, local: Option<Duration>) -> Result<Self, DbErr> {
+        let begin = local.map(|timeout| format!("BEGIN; {}", settings("SET LOCAL", timeout)));
+        connection.execute_unprepared(begin.as_deref().unwrap_or("BEGIN")).await?;
+        connection.in_transaction = true;
+        Ok(Self { connection: Mutex::new(connection) })
+    }
+
+    /// Makes it last. After an error it may or may not have lasted.
+    pub(in crate::postgres) async fn commit(self) -> Result<(), DbErr> {
+        let mut connection = self.connection.into_inner();
+        connection.execute_unprepared("COMMIT").await?;
+        connection.in_transaction = false;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for Transaction {
+    fn get_database_backend(&self) -> DbBackend {
+        DbBackend::Postgres
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.connection.lock().await.execute(&statement).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.connection.lock().await.execute_unprepared(sql).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.connection.lock().await.query_one(&statement).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.connection.lock().await.query_all(&statement).await
+    }
+}

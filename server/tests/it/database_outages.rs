@@ -1,0 +1,194 @@
+//! A database that fails in other ways than being away: nothing is lost, callers hear why, and all goes on by itself.
+
+use std::time::{Duration, Instant};
+
+use storeplane_proto::v1::{ListStoresRequest, StoreState};
+use tonic::Code;
+
+use crate::grpc_raw::{edge, edge_setup, http};
+use crate::harness::{Api, Bouncer, Database, Lab, Proxy, Setup, authority, env, fresh, reason, say};
+
+/// After the network went silent, work and watches go on within this time.
+const SILENT: Duration = Duration::from_secs(30);
+
+/// Creates a store as soon as that is possible again.
+async fn create_when_possible(api: &Api, id: &str, limit: Duration) -> Duration {
+    let began = Instant::now();
+    loop {
+        match api.create(Api::wanted(id)).await {
+            Ok(_) => return began.elapsed(),
+            Err(status) if status.code() == Code::Unavailable && began.elapsed() < limit => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            Err(status) => panic!("after {:?}: {status:?}", began.elapsed()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn dropped_packets_stop_nobody_for_long() {
+    let proxy = Proxy::to(authority(&env("STOREPLANE_TEST_DATABASE_URL"))).await;
+    let setup = Setup { database_proxy: Some(proxy.address), ..Setup::small() };
+    let lab = setup.start().await;
+    let (before, after) = (fresh("before"), fresh("after"));
+    lab.api.create(Api::wanted(&before)).await.unwrap();
+    let watch = lab.api.clone();
+    let watched = before.clone();
+    let watch = tokio::spawn(async move { watch.settle(&watched).await.0 });
+    lab.api.until_told(&before, "STEP_STARTED").await;
+
+    proxy.silence();
+    let began = Instant::now();
+    let called = create_when_possible(&lab.api, &after, SILENT).await;
+    assert_eq!(watch.await.unwrap().state(), StoreState::Ready);
+    let watched = began.elapsed();
+    assert_eq!(lab.api.settle(&after).await.0.state(), StoreState::Ready);
+
+    let worked = began.elapsed();
+    say(&format!(
+        "after packets were dropped: a call {called:?}, the watch's end {watched:?}, another store {worked:?}"
+    ));
+    assert!(watched < SILENT && worked < SILENT + Duration::from_secs(10), "{watched:?} {worked:?}");
+    lab.database.assert_sound().await;
+    for id in [&before, &after] {
+        lab.api.delete(id).await.unwrap();
+        lab.api.settle(id).await;
+    }
+}
+
+#[tokio::test]
+async fn a_primary_that_became_a_standby_is_left() {
+    let lab = edge().await;
+    let name = lab.database.value("SELECT current_database()").await;
+    // New connections meet a server that takes no writes; the old ones are ended, as by a failover.
+    lab.database.execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
+    let _ = lab
+        .database
+        .value(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        .await;
+
+    let refused = loop {
+        let status = lab.api.create(Api::wanted(&fresh("standby"))).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        if reason(&status) == "DATABASE_READ_ONLY" {
+            break status;
+        }
+    };
+    assert!(refused.message().contains("standby"), "{refused:?}");
+    let unready = async {
+        loop {
+            let answer = http(lab.server.address(), "GET /readyz", &[], b"").await;
+            if answer.status == 503 && String::from_utf8_lossy(&answer.body).contains("standby") {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(15), unready).await.expect("/readyz names the standby");
+
+    // The server takes writes again. Nobody ends the connections that were made meanwhile.
+    let reset = format!("BEGIN READ WRITE; ALTER DATABASE {name} RESET default_transaction_read_only; COMMIT");
+    lab.database.execute(&reset).await;
+    let took = create_when_possible(&lab.api, &fresh("primary"), Duration::from_secs(15)).await;
+    say(&format!("after the failover was over: a call {took:?}"));
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing() {
+    let lab = Setup::small().start().await;
+    let id = fresh("full");
+    lab.api.create(Api::wanted(&id)).await.unwrap();
+    lab.api.until_told(&id, "STEP_STARTED").await;
+    lab.database
+        .execute(
+            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+               RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;
+             CREATE TRIGGER full_disk BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION full_disk();",
+        )
+        .await;
+
+    let status = lab.api.create(Api::wanted(&fresh("no-room"))).await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "DATABASE_FULL"));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    lab.database.execute("DROP TRIGGER full_disk ON events").await;
+
+    let (store, seen) = lab.api.settle(&id).await;
+    assert_eq!(store.state(), StoreState::Ready, "{}", seen.text());
+    lab.database.assert_sound().await;
+    lab.api.delete(&id).await.unwrap();
+    lab.api.settle(&id).await;
+}
+
+#[tokio::test]
+async fn a_cancelled_begin_leaves_no_open_transaction() {
+    let database = Database::create().await;
+    let stores = storeplane_server::postgres::connect(&database.url, 2).unwrap();
+    let stores = storeplane_server::postgres::PgStores::new(
+        stores,
+        std::sync::Arc::new(storeplane_server::system::SystemClock),
+        storeplane_server::postgres::Notifier::default(),
+        None,
+    );
+    for wait in 0..200 {
+        let listing = crate::database_rows::list_all(&stores);
+        let _ = tokio::time::timeout(Duration::from_micros(wait * 20), listing).await;
+        let writing = crate::database_rows::refuse(&stores, "x");
+        let _ = tokio::time::timeout(Duration::from_micros(wait * 20), writing).await;
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
+    assert_eq!(database.value(open).await, "0");
+}
+
+#[tokio::test]
+async fn a_store_lives_its_life_through_pgbouncer() {
+    let database = Database::create().await;
+    let Some(bouncer) = Bouncer::before(&database.url).await else {
+        return say("skipped: pgbouncer is not installed (Debian's package has it)");
+    };
+    let setup = Setup { database_proxy: Some(bouncer.address), ..Setup::small() };
+    let setup = setup.with("STOREPLANE_LISTEN_DATABASE_URL", database.url.clone());
+    let lab = setup.start_on(database).await;
+    let ids: Vec<_> = (0..4).map(|n| fresh(&format!("pooled{n}"))).collect();
+
+    futures::future::join_all(ids.iter().map(|id| lab.api.ready(id))).await;
+    let request = ListStoresRequest { filter: "state = READY AND pooled".into(), ..ListStoresRequest::default() };
+    let page = lab.api.stores.clone().list_stores(request).await.unwrap().into_inner();
+    assert_eq!((page.stores.len(), page.total_size), (4, 4));
+    for id in &ids {
+        lab.api.delete(id).await.unwrap();
+        assert_eq!(lab.api.settle(id).await.0.state(), StoreState::Deleted);
+    }
+
+    lab.database.assert_sound().await;
+    let log = bouncer.log();
+    assert!(log.contains("login attempt") && !log.contains("unsupported startup parameter"), "{log}");
+}
+
+#[tokio::test]
+async fn health_probes_have_connections_of_their_own() {
+    // Calls wait for the one row that somebody holds; the workers' connections are free meanwhile.
+    let lab = edge_setup().with("STOREPLANE_DATABASE_POOL_SIZE", "2").start().await;
+    let Lab { database, api, .. } = &lab;
+    let id = fresh("held");
+    api.create(Api::wanted(&id)).await.unwrap();
+    let holder = storeplane_server::postgres::connect(&database.url, 1).unwrap();
+    let held = tokio::spawn(async move {
+        let sql = format!("BEGIN; SELECT FROM stores WHERE store_id = '{id}' FOR UPDATE; SELECT pg_sleep(4); COMMIT");
+        sea_orm::ConnectionTrait::execute_unprepared(&holder, &sql).await.map(|_| id)
+    });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let stored = database.value("SELECT store_id FROM stores").await;
+    let calls = futures::future::join_all((0..4).map(|_| api.delete(&stored)));
+    let probe = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let answer = http(lab.server.address(), "GET /readyz", &[], b"").await;
+        String::from_utf8_lossy(&answer.body).into_owned()
+    };
+    let (_, answer) = tokio::join!(calls, probe);
+    assert!(!answer.contains("postgres: the database"), "{answer}");
+    held.await.unwrap().unwrap();
+}

@@ -1,0 +1,197 @@
+//! Rows that a newer server wrote, and texts that Postgres refuses: shown as far as they can be, and in nobody's way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use storeplane_core::audit::{Action, AuditRecord, Outcome};
+use storeplane_core::error::PortError;
+use storeplane_core::ports::{Clock as _, Stores as _};
+use storeplane_core::query::{PageStart, StoreQuery};
+use storeplane_proto::v1::watch_store_response::Update;
+use storeplane_proto::v1::{
+    GetOperationRequest, ListAuditEventsRequest, ListOperationsRequest, ListStoresRequest, StoreState,
+    WatchStoreRequest,
+};
+use storeplane_server::postgres::{Notifier, PgStores};
+use storeplane_server::system::SystemClock;
+use tonic::Code;
+use uuid::Uuid;
+
+use crate::grpc_raw::edge;
+use crate::harness::{Api, Database, Setup, fresh};
+
+/// The first page of all stores.
+pub(crate) async fn list_all(stores: &PgStores) -> Result<usize, PortError> {
+    let query = StoreQuery::check(&"default".parse().expect("a tenant"), "", "", 50, PageStart::First)?;
+    Ok(stores.list(&query).await?.items.len())
+}
+
+/// Records a refused request about `target`.
+pub(crate) async fn refuse(stores: &PgStores, target: &str) -> Result<(), PortError> {
+    let record = AuditRecord {
+        id: Uuid::now_v7(),
+        at: SystemClock.now(),
+        tenant: "default".parse().expect("a tenant"),
+        actor: "viewer".into(),
+        token: Some(Uuid::nil()),
+        action: Action::CreateStore,
+        target: target.into(),
+        store: None,
+        operation: None,
+        outcome: Outcome::Denied,
+        reason: "PERMISSION_DENIED".into(),
+    };
+    stores.record(record).await
+}
+
+fn stores(database: &Database) -> PgStores {
+    PgStores::new(database.pool.clone(), Arc::new(SystemClock), Notifier::default(), None)
+}
+
+/// What only a newer release may store.
+const NEWER_SCHEMA: &str = "
+ALTER TABLE stores DROP CONSTRAINT stores_state_check, DROP CONSTRAINT stores_cleanup_policy_check;
+ALTER TABLE operations DROP CONSTRAINT operations_state_check, DROP CONSTRAINT operations_kind_check";
+
+/// Makes rows as only a newer release would: an operation's step, a store's state, an operation's kind.
+async fn age_rows(database: &Database, [step, state, kind]: [&String; 3]) {
+    let of = |id: &str| format!("WHERE store_id = '{id}'");
+    database.execute(NEWER_SCHEMA).await;
+    for change in [
+        "UPDATE operations SET lease_owner = NULL, lease_expires_at = NULL".to_owned(),
+        format!("UPDATE operations SET state = 'RUNNING', step = 'DANCE', reached = 'DANCE' {}", of(step)),
+        format!(
+            "UPDATE stores SET state = 'PAUSED', cleanup_policy = 'ASK', conditions = '[{{\"kind\": 1}}]', \
+             failure = '{{\"reason\": \"MOON_PHASE\", \"message\": \"The moon is full.\", \"details\": []}}' {}",
+            of(state)
+        ),
+        format!("UPDATE operations SET kind = 'POLISH' {}", of(kind)),
+        format!("UPDATE events SET details = '{{\"number\": 7}}', kind = 'NOVEL' {}", of(state)),
+    ] {
+        database.execute(&change).await;
+    }
+}
+
+/// Lists, reads and watches show such rows as far as they can be. Gives the store of each.
+async fn assert_shown(
+    api: &Api,
+    state: &str,
+    step: &str,
+) -> (storeplane_proto::v1::Store, storeplane_proto::v1::Store) {
+    let page = api.stores.clone().list_stores(ListStoresRequest::default()).await.unwrap().into_inner();
+    assert_eq!(page.stores.len(), 4);
+    let paused = api.get(state).await.unwrap();
+    assert_eq!((paused.state(), paused.reason.as_str()), (StoreState::Unspecified, "UNREADABLE"));
+    assert_eq!(paused.message, "The moon is full.");
+    let dancing = api.get(step).await.unwrap();
+    assert_eq!(dancing.state(), StoreState::Provisioning);
+    let request = GetOperationRequest { operation_id: dancing.operation.clone() };
+    let operation = api.operations.clone().get_operation(request).await.unwrap().into_inner();
+    assert_eq!((operation.reason.as_str(), operation.step.as_str()), ("UNREADABLE", ""));
+    let operations =
+        api.operations.clone().list_operations(ListOperationsRequest::default()).await.unwrap().into_inner();
+    assert_eq!(operations.operations.len(), 4);
+    let request = storeplane_proto::v1::GetOverviewRequest::default();
+    let states = api.platform.clone().get_overview(request).await.unwrap().into_inner().states;
+    assert!(states.iter().any(|each| each.state() == StoreState::Unspecified && each.count == 1), "{states:?}");
+    let request = WatchStoreRequest { store_id: state.into(), ..WatchStoreRequest::default() };
+    let mut watch = api.stores.clone().watch_store(request).await.unwrap().into_inner();
+    loop {
+        match watch.message().await.unwrap().unwrap().update.unwrap() {
+            Update::Event(event) => {
+                assert_eq!((event.r#type.as_str(), event.details["number"].as_str()), ("NOVEL", "7"));
+            }
+            Update::CaughtUp(_) => break,
+            _ => {}
+        }
+    }
+    (paused, dancing)
+}
+
+#[tokio::test]
+async fn rows_of_a_newer_server_are_shown_and_stop_nobody() {
+    let setup = Setup { kubeconfig: "/no/such/kubeconfig".into(), ..Setup::small() };
+    let mut lab = setup.start().await;
+    let (step, state, kind) = (fresh("step"), fresh("state"), fresh("kind"));
+    for id in [&step, &state, &kind] {
+        lab.api.create(Api::wanted(id)).await.unwrap();
+    }
+    lab.server.kill9();
+    age_rows(&lab.database, [&step, &state, &kind]).await;
+
+    lab.server.set("KUBECONFIG", &crate::harness::env("STOREPLANE_TEST_KUBECONFIG"));
+    lab.server.restart().await;
+    let fine = fresh("fine");
+    lab.api.ready(&fine).await;
+
+    let (paused, dancing) = assert_shown(&lab.api, &state, &step).await;
+
+    // The unreadable operations are as the newer server left them, and the log says so.
+    let left = lab.database.value("SELECT count(*) FROM operations WHERE step = 'DANCE' OR kind = 'POLISH'").await;
+    assert_eq!(left, "2");
+    let told = async {
+        while !(lab.server.log().contains(&paused.uid) && lab.server.log().contains(&dancing.operation)) {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), told).await.expect("the log names the rows");
+
+    // A way out: deletion.
+    for id in [&state, &step, &kind, &fine] {
+        lab.api.delete(id).await.unwrap();
+        assert_eq!(lab.api.settle(id).await.0.state(), StoreState::Deleted);
+    }
+}
+
+#[tokio::test]
+async fn nul_is_nobodys_internal_error() {
+    let lab = edge().await;
+    let id = fresh("nul");
+    lab.api.create(Api::wanted(&id)).await.unwrap();
+    for filter in ["store_id = \"a\0b\"", "\"a\0b\""] {
+        let request = ListStoresRequest { filter: filter.into(), ..ListStoresRequest::default() };
+        let answer = lab.api.stores.clone().list_stores(request).await;
+        let status = answer.as_ref().err().map(tonic::Status::code);
+        assert!(matches!(status, None | Some(Code::InvalidArgument)), "{answer:?}");
+        let request = ListAuditEventsRequest { filter: filter.replace("store_id", "target"), ..Default::default() };
+        let answer = lab.api.audit.clone().list_audit_events(request).await;
+        let status = answer.as_ref().err().map(tonic::Status::code);
+        assert!(matches!(status, None | Some(Code::InvalidArgument)), "{answer:?}");
+    }
+    refuse(&stores(&lab.database), "a\0b").await.unwrap();
+    assert_eq!(lab.database.value("SELECT target FROM audit_events WHERE outcome = 'DENIED'").await, "a\u{FFFD}b");
+}
+
+#[tokio::test]
+async fn refusals_cannot_fill_the_audit_log() {
+    let database = Database::create().await;
+    let stores = stores(&database);
+    for _ in 0..20 {
+        refuse(&stores, "same").await.unwrap();
+    }
+    for n in 0..300 {
+        refuse(&stores, &format!("different-{n}")).await.unwrap();
+    }
+    refuse(&stores, "same").await.unwrap();
+    // An hour may have begun meanwhile.
+    let rows: u32 = database.value("SELECT count(*) FROM audit_events").await.parse().unwrap();
+    assert!((101..=202).contains(&rows), "{rows}");
+    assert_eq!(database.value("SELECT sum(count) FROM audit_events").await, "321");
+    assert_eq!(database.value("SELECT sum(count) FROM audit_events WHERE target = 'same'").await, "21");
+    assert!(
+        database.value("SELECT sum(count) FROM audit_events WHERE target = '*'").await.parse::<u32>().unwrap() >= 98
+    );
+}
+
+#[tokio::test]
+async fn a_time_reads_the_same_in_every_answer() {
+    let lab = edge().await;
+    let id = fresh("time");
+    let created = lab.api.create(Api::wanted(&id)).await.unwrap();
+    let read = lab.api.get(&id).await.unwrap();
+    assert_eq!((created.create_time, created.state_time), (read.create_time, read.state_time));
+    let deleting = lab.api.delete(&id).await.unwrap();
+    let read = lab.api.get(&id).await.unwrap();
+    assert_eq!((deleting.update_time, deleting.state_time), (read.update_time, read.state_time));
+    assert_ne!(read.state_time, created.state_time);
+}

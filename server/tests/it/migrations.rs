@@ -1,0 +1,50 @@
+//! Migrations beside a busy database, and beside one that is newer.
+
+use std::time::Duration;
+
+use sea_orm::ConnectionTrait as _;
+use storeplane_server::postgres::{self, Schema};
+
+use crate::harness::Database;
+
+#[tokio::test]
+async fn a_migration_waits_for_locks_and_has_no_time_limit() {
+    let database = Database::create().await;
+    let name = database.value("SELECT current_database()").await;
+    database
+        .execute("DROP INDEX operations_by_store_id; DELETE FROM seaql_migrations WHERE version = 'm0007_list_indexes'")
+        .await;
+    // Of a session that does not set its own; lock waits count.
+    database.execute(&format!("ALTER DATABASE {name} SET statement_timeout = '1s'")).await;
+    let holder = sea_orm::Database::connect(&database.url).await.unwrap();
+    holder.execute_unprepared("SET statement_timeout = 0").await.unwrap();
+    let holding = tokio::spawn(async move {
+        holder.execute_unprepared("BEGIN; LOCK TABLE operations IN ROW EXCLUSIVE MODE; SELECT pg_sleep(5); COMMIT").await
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(postgres::schema(&database.pool).await.unwrap(), Schema::Behind(1));
+
+    postgres::migrate(&database.url).await.unwrap();
+
+    assert!(holding.is_finished(), "the lock was held until then");
+    assert_eq!(postgres::schema(&database.pool).await.unwrap(), Schema::Current);
+    assert_eq!(database.value("SELECT count(*) FROM pg_indexes WHERE indexname = 'operations_by_store_id'").await, "1");
+}
+
+#[tokio::test]
+async fn a_newer_schema_serves_an_older_server() {
+    let database = Database::create().await;
+    database.execute("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_future', 0)").await;
+    assert_eq!(postgres::schema(&database.pool).await.unwrap(), Schema::Current);
+    postgres::migrate(&database.url).await.unwrap();
+}
+
+#[tokio::test]
+async fn several_migrate_at_once() {
+    let database = Database::empty().await;
+    let migrations = (0..3).map(|_| postgres::migrate(&database.url));
+    for ended in futures::future::join_all(migrations).await {
+        ended.unwrap();
+    }
+    assert_eq!(postgres::schema(&database.pool).await.unwrap(), Schema::Current);
+}

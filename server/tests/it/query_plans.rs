@@ -1,0 +1,130 @@
+//! What the hot queries read: with thousands of rows, each searches an index and reads about as many rows as it answers.
+//!
+//! The figures are Postgres' own counts of what the real queries did, so no copy of a query can differ from it. An EXPLAIN of
+//! each is printed by `auto_explain` where a figure needs an explanation.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use storeplane_core::command::StoreRef;
+use storeplane_core::event::Cursor;
+use storeplane_core::ids::{OperationId, StoreUid};
+use storeplane_core::ports::Stores as _;
+use storeplane_core::query::{AuditQuery, OperationQuery, PageStart, StoreQuery};
+use storeplane_server::postgres::{EventLog, Notifier, PgStores, PoolOptions, Queue};
+use storeplane_server::system::SystemClock;
+use uuid::Uuid;
+
+use crate::harness::Database;
+use crate::overview::MANY;
+
+/// A page.
+const PAGE: i32 = 50;
+
+struct Scene {
+    database: Database,
+    stores: PgStores,
+    log: EventLog,
+    queue: Queue,
+    pool: storeplane_server::postgres::Pool,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let database = Database::create().await;
+        database.execute(MANY).await;
+        let audits = "INSERT INTO audit_events SELECT gen_random_uuid(), created_at, tenant, 'a', NULL, 'CREATE_STORE', store_id, uid, operation, 'ACCEPTED', '' FROM stores";
+        database.execute(audits).await;
+        database.execute("VACUUM ANALYZE").await;
+        // One connection, whose counts are complete once it was told to flush them.
+        let options = PoolOptions { connections: 1, acquire_timeout: Duration::from_mins(1), ..PoolOptions::default() };
+        let pool = options.connect(&database.url).unwrap();
+        let notifier = Notifier::default();
+        Self {
+            stores: PgStores::new(pool.clone(), Arc::new(SystemClock), notifier.clone(), None),
+            log: EventLog::new(pool.clone()),
+            queue: Queue::new(pool.clone(), notifier, Duration::from_secs(15)),
+            database,
+            pool,
+        }
+    }
+
+    /// Whole tables and rows that were read so far.
+    async fn counts(&self) -> (i64, i64) {
+        for sql in ["SELECT pg_stat_force_next_flush()", "SELECT 1"] {
+            sea_orm::ConnectionTrait::execute_unprepared(&self.pool, sql).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let sum =
+            "SELECT sum(seq_scan) || ' ' || sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_user_tables
+                   WHERE relname IN ('stores', 'operations', 'events', 'audit_events')";
+        let text = self.database.value(sum).await;
+        let (scans, rows) = text.split_once(' ').expect("two figures");
+        (scans.parse().unwrap(), rows.parse().unwrap())
+    }
+
+    /// Asserts what a query reads.
+    async fn reads<T>(&self, name: &str, at_most: i64, query: impl Future<Output = T>) -> T {
+        let before = self.counts().await;
+        let answer = query.await;
+        let after = self.counts().await;
+        let (scans, rows) = (after.0 - before.0, after.1 - before.1);
+        assert!(scans == 0 && rows <= at_most, "{name}: {scans} whole tables, {rows} rows");
+        answer
+    }
+}
+
+#[tokio::test]
+async fn hot_queries_read_what_they_answer() {
+    let scene = Scene::new().await;
+    let (stores, log) = (&scene.stores, &scene.log);
+    let tenant = "default".parse().expect("a tenant");
+    for order in ["", "create_time", "store_id", "store_id desc"] {
+        let mut query = StoreQuery::check(&tenant, "", order, PAGE, PageStart::First).unwrap();
+        // Deep into the list, where an OFFSET or a condition that no index knows would have read all before it.
+        for page in 0..4 {
+            let name = format!("ListStores by {order:?}, page {page}");
+            let found = scene.reads(&name, 60, stores.list(&query)).await.unwrap();
+            let next = found.next.expect("another page");
+            query = StoreQuery::check(&tenant, "", order, PAGE, PageStart::After(next)).unwrap();
+            if page == 0 {
+                query.limit = 4000;
+                let found = stores.list(&query).await.unwrap();
+                query = StoreQuery::check(&tenant, "", order, PAGE, PageStart::After(found.next.unwrap())).unwrap();
+            }
+        }
+    }
+    let all = StoreQuery::check(&tenant, "", "", PAGE, PageStart::First).unwrap();
+    let total = scene.reads("total_size", 1100, stores.count(&all)).await.unwrap();
+    assert!((8000..12_000).contains(&total), "an estimate of 9,900: {total}");
+    let few = StoreQuery::check(&tenant, "state = PROVISIONING", "", PAGE, PageStart::First).unwrap();
+    assert_eq!(scene.reads("total_size of few", 200, stores.count(&few)).await.unwrap(), 100, "few are counted");
+
+    let one = StoreRef { id: "s4711".parse().unwrap(), uid: None };
+    let store = scene.reads("GetStore", 2, stores.find(&tenant, &one)).await.unwrap().expect("a store");
+    let of_one = OperationQuery::check(&tenant, "s4711", PAGE, PageStart::First).unwrap();
+    let found = scene.reads("ListOperations of a store", 2, stores.operations(&of_one)).await.unwrap();
+    assert_eq!(found.items.len(), 1);
+    let every = OperationQuery::check(&tenant, "", PAGE, PageStart::First).unwrap();
+    let found = scene.reads("ListOperations", 60, stores.operations(&every)).await.unwrap();
+    let next = OperationQuery::check(&tenant, "", PAGE, PageStart::After(found.next.unwrap())).unwrap();
+    scene.reads("ListOperations, page 2", 60, stores.operations(&next)).await.unwrap();
+    scene.reads("GetOperation", 1, stores.operation(&tenant, store.operation)).await.unwrap().expect("an operation");
+    let audit = AuditQuery::check(&tenant, "", PAGE, PageStart::First).unwrap();
+    let found = scene.reads("ListAuditEvents", 60, stores.audit_events(&audit)).await.unwrap();
+    let next = AuditQuery::check(&tenant, "", PAGE, PageStart::After(found.next.unwrap())).unwrap();
+    scene.reads("ListAuditEvents, page 2", 60, stores.audit_events(&next)).await.unwrap();
+
+    scene.reads("a store's events", 12, log.after(StoreUid(store.uid.0), 0, 64)).await.unwrap();
+    let head = log.head().await.unwrap();
+    scene.reads("new events", 2, log.after_cursor(head, 500)).await.unwrap();
+    scene.reads("unsettled events", 2, log.unsettled(head)).await.unwrap();
+    scene.reads("events from the start", 510, log.after_cursor(Cursor::default(), 500)).await.unwrap();
+    scene.reads("the last events", 25, log.last(&tenant, 20)).await.unwrap();
+
+    // 200 operations are active, all of them held by others.
+    assert!(Box::pin(scene.reads("a claim", 1500, scene.queue.claim())).await.unwrap().is_none());
+    let ids: Vec<_> = (0..256).map(|_| OperationId(Uuid::now_v7())).collect();
+    scene.reads("a renewal", 10, scene.queue.renew(&ids)).await.unwrap();
+    scene.reads("cancellations", 10, scene.queue.cancelled(&ids)).await.unwrap();
+}
