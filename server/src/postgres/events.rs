@@ -137,7 +137,7 @@ impl EventLog {
         }
         let wanted = store::Column::Uid.is_in(uids.iter().map(|uid| uid.0));
         let found = store::Entity::find().filter(wanted).all(&self.database).await.map_err(port_error)?;
-        found.into_iter().map(|row| rows::store(row).map(|store| (store.uid, store))).collect()
+        Ok(found.into_iter().map(rows::store).map(|store| (store.uid, store)).collect())
     }
 
     /// The last state changes of a tenant's stores, the newest first. Ordered by number, as the index for it is: nobody resumes

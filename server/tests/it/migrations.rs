@@ -12,7 +12,7 @@ async fn a_migration_waits_for_locks_and_has_no_time_limit() {
     let database = Database::create().await;
     let name = database.value("SELECT current_database()").await;
     database
-        .execute("DROP INDEX operations_by_store_id; DELETE FROM seaql_migrations WHERE version = 'm0007_list_indexes'")
+        .execute("DROP INDEX operations_by_store_id; DELETE FROM seaql_migrations WHERE version = 'm0008_list_indexes'")
         .await;
     // Of a session that does not set its own; lock waits count.
     database.execute(&format!("ALTER DATABASE {name} SET statement_timeout = '1s'")).await;
