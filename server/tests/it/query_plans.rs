@@ -10,7 +10,7 @@ use storeplane_core::command::StoreRef;
 use storeplane_core::event::Cursor;
 use storeplane_core::ids::{OperationId, StoreUid};
 use storeplane_core::ports::Stores as _;
-use storeplane_core::query::{AuditQuery, OperationQuery, PageStart, StoreQuery};
+use storeplane_core::query::{AuditQuery, OperationQuery, PageStart, Paged as _, StoreQuery};
 use storeplane_server::postgres::{EventLog, Notifier, PgStores, PoolOptions, Queue};
 use storeplane_server::system::SystemClock;
 use uuid::Uuid;
@@ -85,12 +85,13 @@ async fn hot_queries_read_what_they_answer() {
         for page in 0..4 {
             let name = format!("ListStores by {order:?}, page {page}");
             let found = scene.reads(&name, 60, stores.list(&query)).await.unwrap();
-            let next = found.next.expect("another page");
+            let next = query.next(&found).expect("another page");
             query = StoreQuery::check(&tenant, "", order, PAGE, PageStart::After(next)).unwrap();
             if page == 0 {
                 query.limit = 4000;
                 let found = stores.list(&query).await.unwrap();
-                query = StoreQuery::check(&tenant, "", order, PAGE, PageStart::After(found.next.unwrap())).unwrap();
+                let next = query.next(&found).unwrap();
+                query = StoreQuery::check(&tenant, "", order, PAGE, PageStart::After(next)).unwrap();
             }
         }
     }
@@ -102,17 +103,19 @@ async fn hot_queries_read_what_they_answer() {
 
     let one = StoreRef { id: "s4711".parse().unwrap(), uid: None };
     let store = scene.reads("GetStore", 2, stores.find(&tenant, &one)).await.unwrap().expect("a store");
-    let of_one = OperationQuery::check(&tenant, "s4711", PAGE, PageStart::First).unwrap();
+    let of_one = OperationQuery::check(&tenant, "s4711", "", PAGE, PageStart::First).unwrap();
     let found = scene.reads("ListOperations of a store", 2, stores.operations(&of_one)).await.unwrap();
     assert_eq!(found.items.len(), 1);
-    let every = OperationQuery::check(&tenant, "", PAGE, PageStart::First).unwrap();
+    let every = OperationQuery::check(&tenant, "", "", PAGE, PageStart::First).unwrap();
     let found = scene.reads("ListOperations", 60, stores.operations(&every)).await.unwrap();
-    let next = OperationQuery::check(&tenant, "", PAGE, PageStart::After(found.next.unwrap())).unwrap();
+    let next = every.next(&found).unwrap();
+    let next = OperationQuery::check(&tenant, "", "", PAGE, PageStart::After(next)).unwrap();
     scene.reads("ListOperations, page 2", 60, stores.operations(&next)).await.unwrap();
     scene.reads("GetOperation", 1, stores.operation(&tenant, store.operation)).await.unwrap().expect("an operation");
     let audit = AuditQuery::check(&tenant, "", PAGE, PageStart::First).unwrap();
     let found = scene.reads("ListAuditEvents", 60, stores.audit_events(&audit)).await.unwrap();
-    let next = AuditQuery::check(&tenant, "", PAGE, PageStart::After(found.next.unwrap())).unwrap();
+    let next = audit.next(&found).unwrap();
+    let next = AuditQuery::check(&tenant, "", PAGE, PageStart::After(next)).unwrap();
     scene.reads("ListAuditEvents, page 2", 60, stores.audit_events(&next)).await.unwrap();
 
     scene.reads("a store's events", 12, log.after(StoreUid(store.uid.0), 0, 64)).await.unwrap();
@@ -120,7 +123,7 @@ async fn hot_queries_read_what_they_answer() {
     scene.reads("new events", 2, log.after_cursor(head, 500)).await.unwrap();
     scene.reads("unsettled events", 2, log.unsettled(head)).await.unwrap();
     scene.reads("events from the start", 510, log.after_cursor(Cursor::default(), 500)).await.unwrap();
-    scene.reads("the last events", 25, log.last(&tenant, 20)).await.unwrap();
+    scene.reads("the last state changes", 25, log.last_state_changes(&tenant, 20)).await.unwrap();
 
     // 200 operations are active, all of them held by others.
     assert!(Box::pin(scene.reads("a claim", 1500, scene.queue.claim())).await.unwrap().is_none());

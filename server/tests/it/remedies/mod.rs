@@ -70,6 +70,7 @@ fn case(reason: Reason) -> Case {
         | Reason::ClusterForbidden
         | Reason::ClusterUnreachable
         | Reason::VerificationFailed
+        | Reason::Unreadable
         | Reason::Internal => Case::Own,
     }
 }
