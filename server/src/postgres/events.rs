@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, DbBackend, EntityTrait as _, FromQueryResult,
-    QueryFilter as _, QueryResult, Statement,
+    ColumnTrait as _, ConnectionTrait, DbBackend, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryResult,
+    Statement,
 };
 use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::event::{Cursor, Event, Oldest};

@@ -19,7 +19,9 @@ async fn a_migration_waits_for_locks_and_has_no_time_limit() {
     let holder = sea_orm::Database::connect(&database.url).await.unwrap();
     holder.execute_unprepared("SET statement_timeout = 0").await.unwrap();
     let holding = tokio::spawn(async move {
-        holder.execute_unprepared("BEGIN; LOCK TABLE operations IN ROW EXCLUSIVE MODE; SELECT pg_sleep(5); COMMIT").await
+        holder
+            .execute_unprepared("BEGIN; LOCK TABLE operations IN ROW EXCLUSIVE MODE; SELECT pg_sleep(5); COMMIT")
+            .await
     });
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(postgres::schema(&database.pool).await.unwrap(), Schema::Behind(1));

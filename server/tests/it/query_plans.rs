@@ -1,7 +1,6 @@
 //! What the hot queries read: with thousands of rows, each searches an index and reads about as many rows as it answers.
 //!
-//! The figures are Postgres' own counts of what the real queries did, so no copy of a query can differ from it. An EXPLAIN of
-//! each is printed by `auto_explain` where a figure needs an explanation.
+//! The figures are Postgres' own counts of what the real queries did, so no copy of a query can differ from it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +17,8 @@ use uuid::Uuid;
 use crate::harness::Database;
 use crate::overview::MANY;
 
+const FEW_ACTIVE: &str = "UPDATE operations SET state = 'SUCCEEDED', ended_at = now() WHERE state = 'RUNNING'
+  AND id NOT IN (SELECT id FROM operations WHERE state = 'RUNNING' LIMIT 20)";
 /// A page.
 const PAGE: i32 = 50;
 
@@ -51,10 +52,13 @@ impl Scene {
 
     /// Whole tables and rows that were read so far.
     async fn counts(&self) -> (i64, i64) {
-        for sql in ["SELECT pg_stat_force_next_flush()", "SELECT 1"] {
-            sea_orm::ConnectionTrait::execute_unprepared(&self.pool, sql).await.unwrap();
+        // Postgres skips a flush while another one holds its lock: several, and a pause, leave nothing uncounted.
+        for _ in 0..3 {
+            for sql in ["SELECT pg_stat_force_next_flush()", "SELECT 1"] {
+                sea_orm::ConnectionTrait::execute_unprepared(&self.pool, sql).await.unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(40)).await;
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
         let sum =
             "SELECT sum(seq_scan) || ' ' || sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_user_tables
                    WHERE relname IN ('stores', 'operations', 'events', 'audit_events')";
@@ -90,6 +94,8 @@ async fn hot_queries_read_what_they_answer() {
             if page == 0 {
                 query.limit = 4000;
                 let found = stores.list(&query).await.unwrap();
+                // What this read counts, not the next page.
+                scene.counts().await;
                 let next = query.next(&found).unwrap();
                 query = StoreQuery::check(&tenant, "", order, PAGE, PageStart::After(next)).unwrap();
             }
@@ -125,8 +131,10 @@ async fn hot_queries_read_what_they_answer() {
     scene.reads("events from the start", 510, log.after_cursor(Cursor::default(), 500)).await.unwrap();
     scene.reads("the last state changes", 25, log.last_state_changes(&tenant, 20)).await.unwrap();
 
-    // 200 operations are active, all of them held by others.
-    assert!(Box::pin(scene.reads("a claim", 1500, scene.queue.claim())).await.unwrap().is_none());
+    // 20 operations are active, all of them held by others. With 200, Postgres rightly prefers to hash the stores once.
+    scene.database.execute(FEW_ACTIVE).await;
+    scene.database.execute("VACUUM ANALYZE").await;
+    assert!(Box::pin(scene.reads("a claim", 500, scene.queue.claim())).await.unwrap().is_none());
     let ids: Vec<_> = (0..256).map(|_| OperationId(Uuid::now_v7())).collect();
     scene.reads("a renewal", 10, scene.queue.renew(&ids)).await.unwrap();
     scene.reads("cancellations", 10, scene.queue.cancelled(&ids)).await.unwrap();
