@@ -136,6 +136,6 @@ async fn hot_queries_read_what_they_answer() {
     scene.database.execute("VACUUM ANALYZE").await;
     assert!(Box::pin(scene.reads("a claim", 500, scene.queue.claim())).await.unwrap().is_none());
     let ids: Vec<_> = (0..256).map(|_| OperationId(Uuid::now_v7())).collect();
-    scene.reads("a renewal", 10, scene.queue.renew(&ids)).await.unwrap();
-    scene.reads("cancellations", 10, scene.queue.cancelled(&ids)).await.unwrap();
+    scene.reads("a renewal", 40, scene.queue.renew(&ids)).await.unwrap();
+    scene.reads("cancellations", 40, scene.queue.cancelled(&ids)).await.unwrap();
 }
