@@ -71,7 +71,7 @@ impl Server {
         Ok(Self {
             incoming,
             address,
-            router: http::router(services, readiness, config),
+            router: http::router(services, readiness, config)?,
             limits: limits(config),
             worker: Worker::new(parts.tools, config.worker.max_operations),
             helm: parts.helm,

@@ -54,6 +54,9 @@ pub enum StartError {
     /// The descriptors that reflection serves are broken.
     #[error("reflection cannot serve the descriptors: {0}")]
     Reflection(#[from] prost::DecodeError),
+    /// The descriptors that JSON calls are read with are broken.
+    #[error("the descriptors cannot be read: {0}")]
+    Descriptors(#[from] prost_reflect::DescriptorError),
 }
 
 /// The parts, not yet at work.

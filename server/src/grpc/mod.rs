@@ -54,7 +54,7 @@ use self::reflection::Reflection;
 use crate::postgres::Tokens;
 
 /// Largest request, in bytes, compressed or not: gRPC's usual limit. Ours have a few hundred.
-const REQUEST_MAX: usize = 4 * 1024 * 1024;
+pub(crate) const REQUEST_MAX: usize = 4 * 1024 * 1024;
 
 /// Our services.
 const SERVICES: [&str; 4] = [

@@ -135,6 +135,12 @@ pub fn unavailable(reason: &'static str, message: &'static str) -> Status {
     Status::with_error_details(Code::Unavailable, message, details)
 }
 
+/// A request that was refused before a handler saw it, for a reason of the caller's.
+pub fn refused(code: Code, reason: &'static str, message: String) -> Status {
+    let details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+    Status::with_error_details(code, truncate(message, MESSAGE_MAX), details)
+}
+
 /// A bug. The log has the rest.
 pub fn internal() -> Status {
     plain(Code::Internal, "INTERNAL", "internal error; the server's log has the cause under this request's trace id")

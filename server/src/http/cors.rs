@@ -1,4 +1,4 @@
-//! Which pages may call over grpc-web: those of the server itself, those of configured origins, and, where the server
+//! Which pages may call over grpc-web and Connect: those of the server itself, those of configured origins, and, where the server
 //! listens on loopback only, those that are served from loopback too (a front end in development).
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::config::Config;
 /// How long a browser may keep the answer to a preflight.
 const MAX_AGE: Duration = Duration::from_hours(1);
 
-const REQUEST_HEADERS: [HeaderName; 9] = [
+const REQUEST_HEADERS: [HeaderName; 10] = [
     AUTHORIZATION,
     CONTENT_TYPE,
     HeaderName::from_static("grpc-timeout"),
@@ -22,6 +22,7 @@ const REQUEST_HEADERS: [HeaderName; 9] = [
     HeaderName::from_static("tracestate"),
     HeaderName::from_static("baggage"),
     HeaderName::from_static("connect-protocol-version"),
+    HeaderName::from_static("connect-timeout-ms"),
 ];
 
 const RESPONSE_HEADERS: [HeaderName; 3] = [

@@ -1,20 +1,26 @@
-//! Plain HTTP on the same port, and what is around the gRPC services there: CORS, the dashboard, and what answers to unknown
-//! paths.
+//! Plain HTTP on the same port, and what is around the gRPC services there: CORS, the Connect protocol, its OpenAPI document, the
+//! dashboard, and what answers to unknown paths.
 
+mod connect;
 pub mod connections;
 mod cors;
 pub mod dashboard;
+mod openapi;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use prost_reflect::{DescriptorError, DescriptorPool};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
+use self::connect::Connect;
+use self::dashboard::accepts_encoding;
 use crate::app::health::{Health, Part, is_serving};
 use crate::config::Config;
 use crate::grpc::status;
@@ -29,13 +35,15 @@ pub struct Readiness {
 }
 
 /// Everything that is served: the gRPC services and the plain paths.
-pub fn router(services: Router, readiness: Readiness, config: &Config) -> Router {
+pub fn router(services: Router, readiness: Readiness, config: &Config) -> Result<Router, DescriptorError> {
+    let api = DescriptorPool::decode(storeplane_proto::FILE_DESCRIPTOR_SET)?;
+    let services = services.route_layer(from_fn_with_state(Connect::new(&api)?, connect::serve));
     let plain = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/storeplane.v1.binpb", get(descriptors))
         .with_state(readiness);
-    services.merge(plain).fallback(other).layer(cors::layer(config))
+    Ok(services.merge(plain).merge(openapi::router(&api)).fallback(other).layer(cors::layer(config)))
 }
 
 async fn ready(State(readiness): State<Readiness>) -> Response {

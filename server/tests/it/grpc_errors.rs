@@ -93,7 +93,7 @@ async fn every_error_says_its_reason() {
         (GET, &[("authorization", "")], empty(), Unauthenticated, "TOKEN_MISSING"),
         (GET, &[("authorization", "Basic x")], empty(), Unauthenticated, "TOKEN_MALFORMED"),
         (GET, &[("authorization", "Bearer spt_nonsense")], empty(), Unauthenticated, "TOKEN_INVALID"),
-        (GET, &[("content-type", "application/json")], empty(), InvalidArgument, "NOT_GRPC"),
+        (GET, &[("content-type", "text/plain")], empty(), InvalidArgument, "NOT_GRPC"),
         (GET, &[("content-type", "")], empty(), InvalidArgument, "NOT_GRPC"),
         (GET, &[], empty(), InvalidArgument, "INVALID_REQUEST"),
         (CREATE, &[], framed(0, &[0x28, 9]), InvalidArgument, "INVALID_REQUEST"),
@@ -134,11 +134,11 @@ async fn what_http_itself_has_words_for_is_said_in_them_too() {
     let lab = edge().await;
     let caller = Caller::of(&lab).await;
 
-    let (json, _) = caller.send(GET, &[("content-type", "application/json")], Vec::new()).await;
+    let (text, _) = caller.send(GET, &[("content-type", "text/plain")], Vec::new()).await;
     let (packed, _) = caller.send(GET, &[("grpc-encoding", "zstd")], frame(&GetStoreRequest::default())).await;
     let got = crate::grpc_raw::http(lab.server.address(), &format!("GET {GET}"), &[], b"").await;
 
-    assert_eq!(json.status(), 415);
+    assert_eq!(text.status(), 415);
     assert_eq!(packed.headers()["grpc-accept-encoding"], "gzip,identity");
     assert_eq!((got.status, got.header("allow"), got.header("grpc-status")), (405, "POST", "3"));
 }

@@ -17,6 +17,7 @@ mod audit;
 mod client;
 mod client_examples;
 mod command_line;
+mod connect;
 mod connections;
 mod crashes;
 mod credentials;

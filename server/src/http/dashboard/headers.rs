@@ -40,7 +40,7 @@ pub(super) fn media_type(path: &str) -> &'static str {
 }
 
 /// True if an `accept-encoding` takes an encoding: it is named, and not with `q=0`.
-pub(super) fn accepts(accepted: &str, encoding: &str) -> bool {
+pub(in crate::http) fn accepts(accepted: &str, encoding: &str) -> bool {
     accepted.split(',').any(|each| {
         let (name, weight) = each.split_once(';').unwrap_or((each, ""));
         let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.trim().parse::<f32>().ok());

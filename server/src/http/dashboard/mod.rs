@@ -18,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use rust_embed::{Embed, EmbeddedFile};
 use storeplane_core::ports::Ids;
 
+pub(super) use self::headers::accepts as accepts_encoding;
 use crate::system::RandomIds;
 
 /// The dashboard's routes, as `web-client/src/router.tsx` has them; what ends with `/` has pages below it.

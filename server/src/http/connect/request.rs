@@ -1,0 +1,191 @@
+//! From a Connect request to a gRPC request.
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TE, TRANSFER_ENCODING};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Version};
+use bytes::{BufMut as _, Bytes, BytesMut};
+use futures::stream;
+use http_body::Frame;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited, StreamBody};
+use prost::Message as _;
+use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor};
+use tonic::{Code, Status};
+
+use super::{Call, Codec, gzip};
+use crate::grpc::{REQUEST_MAX, status};
+
+const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
+const TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+/// Digits of a `grpc-timeout`, and of a `connect-timeout-ms`.
+const GRPC_DIGITS: usize = 8;
+const CONNECT_DIGITS: usize = 10;
+
+impl Call {
+    /// The same request in gRPC. Whatever is wrong with it becomes the status with which its body fails: so it is authenticated,
+    /// logged and answered like any other.
+    pub(super) fn grpc_request(&self, request: Request) -> Request {
+        let (mut parts, body) = request.into_parts();
+        let (reader, timeout) = match timeout(&parts.headers) {
+            Ok(timeout) => (self.reader(&parts.headers), timeout),
+            Err(status) => (Err(status), None),
+        };
+        let headers = &mut parts.headers;
+        for name in [ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING, PROTOCOL_VERSION, TIMEOUT] {
+            headers.remove(name);
+        }
+        headers.remove(GRPC_TIMEOUT);
+        headers.extend(timeout.map(|timeout| (GRPC_TIMEOUT, timeout)));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        parts.version = Version::HTTP_2;
+        let frame = async move {
+            match reader {
+                Ok(reader) => reader.read(body).await.map(Frame::data),
+                Err(status) => Err(status),
+            }
+        };
+        Request::from_parts(parts, Body::new(StreamBody::new(stream::once(frame))))
+    }
+
+    /// What reads the body, if the call can be served.
+    fn reader(&self, headers: &HeaderMap) -> Result<Reader, Status> {
+        let version = headers.get(PROTOCOL_VERSION).map(HeaderValue::as_bytes);
+        if !matches!(version, None | Some(b"1")) {
+            return Err(invalid("connect-protocol-version must be 1".into()));
+        }
+        let gzip = match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+            None | Some(b"identity") => false,
+            Some(b"gzip") => true,
+            Some(_) => {
+                let message = "the content encoding must be gzip or identity".into();
+                return Err(status::refused(Code::Unimplemented, "COMPRESSION_NOT_SUPPORTED", message));
+            }
+        };
+        let streams = |method: &&prost_reflect::MethodDescriptor| {
+            method.is_client_streaming() || method.is_server_streaming() || self.codec == Codec::Stream
+        };
+        if let Some(method) = self.method.as_ref().filter(streams) {
+            return Err(no_streams(method));
+        }
+        let input = self.method.as_ref().map(prost_reflect::MethodDescriptor::input);
+        Ok(Reader { json: input.filter(|_| self.codec == Codec::Json), gzip })
+    }
+}
+
+/// Reads the body of a unary call.
+struct Reader {
+    /// The message that its JSON is of; protobuf is handed on as it is.
+    json: Option<MessageDescriptor>,
+    gzip: bool,
+}
+
+impl Reader {
+    /// The message in a gRPC frame.
+    async fn read(self, body: Body) -> Result<Bytes, Status> {
+        let body = Limited::new(body, REQUEST_MAX).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() { too_large() } else { invalid("the body ended too early".into()) }
+        })?;
+        let mut body = body.to_bytes();
+        if self.gzip {
+            let whole = gzip::decompress(&body, REQUEST_MAX).map_err(|_| invalid("the body is not gzip".into()))?;
+            body = whole.ok_or_else(too_large)?;
+        }
+        let Some(descriptor) = self.json else { return frame(&body) };
+        frame(&from_json(descriptor, &body)?.encode_to_vec())
+    }
+}
+
+fn from_json(descriptor: MessageDescriptor, body: &[u8]) -> Result<DynamicMessage, Status> {
+    let name = descriptor.name().to_owned();
+    let malformed = |error| invalid(format!("the body is not the JSON of a {name}: {error}"));
+    let mut json = serde_json::Deserializer::from_slice(body);
+    // A misspelt `validate_only` must not create a store.
+    let strict = DeserializeOptions::new().deny_unknown_fields(true);
+    let message = DynamicMessage::deserialize_with_options(descriptor, &mut json, &strict).map_err(malformed)?;
+    json.end().map_err(malformed)?;
+    Ok(message)
+}
+
+fn frame(message: &[u8]) -> Result<Bytes, Status> {
+    let length = u32::try_from(message.len()).map_err(|_| too_large())?;
+    let mut frame = BytesMut::with_capacity(message.len() + 5);
+    frame.put_u8(0);
+    frame.put_u32(length);
+    frame.put_slice(message);
+    Ok(frame.freeze())
+}
+
+/// `connect-timeout-ms` as gRPC writes it.
+fn timeout(headers: &HeaderMap) -> Result<Option<HeaderValue>, Status> {
+    let Some(text) = headers.get(TIMEOUT) else { return Ok(None) };
+    let text = text.to_str().unwrap_or_default();
+    let digits = (1..=CONNECT_DIGITS).contains(&text.len()) && text.bytes().all(|digit| digit.is_ascii_digit());
+    let ms = text.parse::<u64>().ok().filter(|_| digits);
+    let ms = ms.ok_or_else(|| {
+        let message = format!("connect-timeout-ms must be a number of at most {CONNECT_DIGITS} digits");
+        status::refused(Code::InvalidArgument, "TIMEOUT_MALFORMED", message)
+    })?;
+    let text = if text.len() <= GRPC_DIGITS { format!("{ms}m") } else { format!("{}S", ms / 1000) };
+    Ok(HeaderValue::from_str(&text).ok())
+}
+
+fn no_streams(method: &prost_reflect::MethodDescriptor) -> Status {
+    let message = format!(
+        "{} cannot be called by the Connect protocol's streams: methods that stream are served by gRPC and grpc-web, \
+         all others by application/json and application/proto as well",
+        method.name()
+    );
+    status::refused(Code::Unimplemented, "STREAMING_NOT_SUPPORTED", message)
+}
+
+fn invalid(message: String) -> Status {
+    status::refused(Code::InvalidArgument, "MALFORMED_REQUEST", message)
+}
+
+fn too_large() -> Status {
+    let message = format!("the request is too large: the limit is {REQUEST_MAX} bytes");
+    status::refused(Code::ResourceExhausted, "REQUEST_TOO_LARGE", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timeout_of(text: &'static str) -> Result<Option<String>, Code> {
+        let headers = HeaderMap::from_iter([(TIMEOUT, HeaderValue::from_static(text))]);
+        let timeout = timeout(&headers).map_err(|status| status.code())?;
+        Ok(timeout.map(|value| value.to_str().expect("text").to_owned()))
+    }
+
+    #[test]
+    fn timeouts_become_those_of_grpc() {
+        assert_eq!(timeout(&HeaderMap::new()).expect("none"), None);
+        assert_eq!(timeout_of("0"), Ok(Some("0m".into())));
+        assert_eq!(timeout_of("99999999"), Ok(Some("99999999m".into())));
+        assert_eq!(timeout_of("9999999999"), Ok(Some("9999999S".into())));
+        for bad in ["", "-1", "+1", "1s", "1.5", "12345678901", "x"] {
+            assert_eq!(timeout_of(bad), Err(Code::InvalidArgument), "{bad}");
+        }
+    }
+
+    #[test]
+    fn json_is_read_by_both_names_of_a_field_and_strictly() {
+        let pool = prost_reflect::DescriptorPool::decode(storeplane_proto::FILE_DESCRIPTOR_SET).expect("descriptors");
+        let read = |json: &str| {
+            let descriptor = pool.get_message_by_name("storeplane.v1.CreateStoreRequest").expect("a message");
+            from_json(descriptor, json.as_bytes()).map(|message| message.encode_to_vec())
+        };
+        let snake = read(r#"{"store_id":"tea","validate_only":true,"cleanup_policy":"CLEANUP_POLICY_KEEP"}"#);
+        let camel = read(r#"{"storeId":"tea","validateOnly":true,"cleanupPolicy":1}"#);
+        assert_eq!(snake.expect("in order"), camel.expect("in order"));
+        for bad in
+            ["", "[]", "{", "{} {}", r#"{"valdate_only":true}"#, r#"{"store_id":7}"#, r#"{"cleanup_policy":"X"}"#]
+        {
+            let status = read(bad).expect_err(bad);
+            assert_eq!(status.code(), Code::InvalidArgument, "{bad}");
+            assert!(status.message().starts_with("the body is not the JSON of a CreateStoreRequest: "), "{status:?}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! A request for each method.
+
+use serde_json::{Value, json};
+
+/// An example of a method's request.
+pub(super) fn request(method: &str) -> Option<Value> {
+    let example = match method {
+        "CreateStore" => json!({
+            "storeId": "tea",
+            "store": {"displayName": "Tea & Co", "adminEmail": "owner@example.com"},
+            "requestId": "0b0c1f5e-6f0a-4c67-9d55-0e6a6f0f7f11",
+        }),
+        "GetStore" | "GetStoreCredentials" | "GetStoreResources" => json!({"storeId": "tea"}),
+        "ListStores" => json!({"filter": "state = READY", "orderBy": "create_time desc", "pageSize": 20}),
+        "DeleteStore" | "RetryStore" => {
+            json!({"storeId": "tea", "requestId": "5d8f7a1c-3c44-4c0e-8a53-6a2b8f1f2e90"})
+        }
+        "GetStoreLogs" => json!({"storeId": "tea", "tailLines": 50}),
+        "GetOperation" | "CancelOperation" => json!({"operationId": "0197a5b0-7c1e-7d2a-9f00-5a1f6b2c3d4e"}),
+        "WaitOperation" => json!({"operationId": "0197a5b0-7c1e-7d2a-9f00-5a1f6b2c3d4e", "timeout": "60s"}),
+        "ListOperations" => json!({"storeId": "tea", "pageSize": 20}),
+        "ListAuditEvents" => json!({"filter": "outcome = DENIED", "pageSize": 20}),
+        "GetOverview" => json!({"window": "86400s"}),
+        "ListEngines" => json!({}),
+        _ => return None,
+    };
+    Some(example)
+}
