@@ -119,11 +119,13 @@ async fn streams_are_refused_with_a_hint() {
     is_error(&answer, 501, "unimplemented", "STREAMING_NOT_SUPPORTED");
     assert!(answer.json()["message"].as_str().unwrap().contains("grpc-web"), "{answer:?}");
 
-    let answer = caller.post("StoreService/WatchStores", &[("content-type", "application/connect+json")], b"").await;
-    assert_eq!((answer.status, answer.header("content-type")), (200, "application/connect+json"));
-    assert_eq!(answer.body[0], 2, "the envelope ends the stream");
-    let end: Value = serde_json::from_slice(&answer.body[5..]).unwrap();
-    assert_eq!(end["error"]["code"], "unimplemented");
+    for kind in ["application/connect+json", "application/connect+proto"] {
+        let answer = caller.post("StoreService/WatchStores", &[("content-type", kind)], b"").await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, kind));
+        assert_eq!(answer.body[0], 2, "the envelope ends the stream");
+        let end: Value = serde_json::from_slice(&answer.body[5..]).unwrap();
+        assert_eq!(end["error"]["code"], "unimplemented");
+    }
 }
 
 #[tokio::test]
@@ -183,5 +185,5 @@ async fn pages_may_call_and_anybody_may_read_the_document() {
     assert!(String::from_utf8(answer.body).unwrap().starts_with("components:"));
 
     let answer = http(to, "POST /grpc.health.v1.Health/Check", &[("content-type", "application/json")], b"{}").await;
-    assert_eq!(answer.json()["status"], "NOT_SERVING", "{answer:?}");
+    assert!(answer.json()["status"].as_str().is_some_and(|status| status.ends_with("SERVING")), "{answer:?}");
 }

@@ -59,8 +59,8 @@ pub(super) async fn serve(State(connect): State<Connect>, request: Request, next
 enum Codec {
     Json,
     Proto,
-    /// The envelopes of Connect's streams, which are not served.
-    Stream,
+    /// The envelopes of Connect's streams, which are not served; with their content type.
+    Stream(&'static str),
 }
 
 impl Codec {
@@ -69,7 +69,8 @@ impl Codec {
         match kind.as_str() {
             "application/json" => Some(Self::Json),
             "application/proto" => Some(Self::Proto),
-            "application/connect+json" | "application/connect+proto" => Some(Self::Stream),
+            "application/connect+json" => Some(Self::Stream("application/connect+json")),
+            "application/connect+proto" => Some(Self::Stream("application/connect+proto")),
             _ => None,
         }
     }

@@ -64,7 +64,7 @@ impl Call {
             }
         };
         let streams = |method: &&prost_reflect::MethodDescriptor| {
-            method.is_client_streaming() || method.is_server_streaming() || self.codec == Codec::Stream
+            method.is_client_streaming() || method.is_server_streaming() || matches!(self.codec, Codec::Stream(_))
         };
         if let Some(method) = self.method.as_ref().filter(streams) {
             return Err(no_streams(method));

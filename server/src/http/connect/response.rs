@@ -29,8 +29,8 @@ impl Call {
         };
         let (code, kind, body) = match answered {
             Ok(body) => (StatusCode::OK, self.kind(), body),
-            Err(status) if self.codec == Codec::Stream => {
-                (StatusCode::OK, "application/connect+json", end_stream(&error::body(&status, &self.details)))
+            Err(status) if self.streams() => {
+                (StatusCode::OK, self.kind(), end_stream(&error::body(&status, &self.details)))
             }
             Err(status) => {
                 let body = error::body(&status, &self.details).to_string().into();
@@ -39,16 +39,21 @@ impl Call {
         };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
-        let packed = gzip::compress(&body).filter(|_| self.takes_gzip && self.codec != Codec::Stream);
+        let packed = gzip::compress(&body).filter(|_| self.takes_gzip && !self.streams());
         headers.extend(packed.as_ref().map(|_| (CONTENT_ENCODING, HeaderValue::from_static("gzip"))));
         (code, headers, packed.unwrap_or(body)).into_response()
     }
 
     fn kind(&self) -> &'static str {
         match self.codec {
-            Codec::Json | Codec::Stream => "application/json",
+            Codec::Json => "application/json",
             Codec::Proto => "application/proto",
+            Codec::Stream(kind) => kind,
         }
+    }
+
+    fn streams(&self) -> bool {
+        matches!(self.codec, Codec::Stream(_))
     }
 
     /// The message of an answer as the caller wants it. Trailing metadata goes to `headers`.
