@@ -143,7 +143,8 @@ WHERE o.state IN ('PENDING', 'RUNNING') AND s.operation = o.id
   AND (s.state <> ALL($1) OR o.kind <> ALL($2) OR o.step <> ALL($3) OR o.reached <> ALL($3))
 ORDER BY o.created_at LIMIT 20";
 
-const CANCELLED: &str = "SELECT id FROM operations WHERE cancel_requested AND id = ANY($1)";
+const CANCELLED: &str =
+    "SELECT id FROM operations WHERE cancel_requested AND state IN ('PENDING', 'RUNNING') AND id = ANY($1)";
 
 const RELEASE: &str = "
 UPDATE operations SET lease_owner = NULL, lease_expires_at = NULL
