@@ -19,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(Sql { name: "m0003_overview", up: include_str!("m0003_overview.sql") }),
             Box::new(Sql { name: "m0004_conditions", up: include_str!("m0004_conditions.sql") }),
             Box::new(Sql { name: "m0005_contract", up: include_str!("m0005_contract.sql") }),
+            Box::new(Sql { name: "m0006_forced_deletions", up: include_str!("m0006_forced_deletions.sql") }),
         ]
     }
 }

@@ -107,10 +107,13 @@ impl StoreService for ApiHandler {
         note_store(&request.store_id);
         let trace = trace::current();
         let store = self.finish(async move {
-            let DeleteStoreRequest { store_id, etag, request_id, uid, force: _ } = request;
-            match StoreCommand::check("DeleteStore", &store_id, &uid, &etag, &request_id) {
+            let DeleteStoreRequest { store_id, etag, request_id, uid, force } = request;
+            match StoreCommand::check_delete(&store_id, &uid, &etag, &request_id, force) {
                 Ok(command) => service.delete(&caller, trace, command).await,
-                Err(refusal) => service.audited(&caller, Action::DeleteStore, &store_id, Err(refusal.into())).await,
+                Err(refusal) => {
+                    let action = if force { Action::ForceDeleteStore } else { Action::DeleteStore };
+                    service.audited(&caller, action, &store_id, Err(refusal.into())).await
+                }
             }
         });
         Ok(Response::new(convert::store(store.await?)))

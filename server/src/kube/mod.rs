@@ -9,7 +9,8 @@
 //!   `rollout::observer` does the watching. Only the observer does I/O.
 //! - `cache` watches what matters of all stores at once; `examine` looks at one anew, or at many, and says what is wrong.
 //!   `listing` reads listings.
-//!   `restart` makes pods take up Secrets that were renewed.
+//!   `restart` makes pods take up Secrets that were renewed; `outdated_pods` makes way for a corrected revision; `copied_secrets`
+//!   brings Secrets of another namespace and keeps them fresh; `claims` removes claims that were never bound.
 //!
 //! To add a terminal condition: in the file of `rollout::explain` that looks at that kind of object, push a `Finding`
 //! with its reason (the order of `Reason` is the rank) and its `Obstacle`, which says how long it may last; add the objects of
@@ -17,8 +18,10 @@
 //! `rollout::snapshot`, a watch in `rollout::watches`, and what ready means in `rollout::readiness`.
 
 mod cache;
+mod claims;
 mod cluster;
 mod connection;
+mod copied_secrets;
 mod credentials;
 mod error;
 mod examine;
@@ -26,6 +29,7 @@ pub mod labels;
 mod listing;
 mod live;
 mod namespace;
+mod outdated_pods;
 mod proxy;
 mod redact;
 mod release;
@@ -36,6 +40,7 @@ mod tls;
 
 pub use cache::{ClusterCache, ClusterCacheView};
 pub use cluster::{Cluster, ClusterConfig, ClusterInfo};
+pub use copied_secrets::{CopiedSecret, CopiedSecretUse};
 pub use error::{ClusterError, ClusterErrorKind};
 pub use examine::{ClusterSnapshot, Examined, Expected};
 pub use namespace::{Ensured, Holding, NamespaceSpec, NamespaceState, OwnedNamespace, Ownership};

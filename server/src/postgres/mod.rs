@@ -34,7 +34,7 @@ pub use events::{EventLog, StoreEvents};
 pub use leader_lock::LeaderLock;
 pub use live_stores::{LiveStore, LiveStoreRepository};
 pub use notifier::{Notifier, listen};
-pub use queue::{Claim, FenceError, Lease, Queue, Renewed};
+pub use queue::{Claim, ClaimScope, FenceError, Lease, Queue, Renewed};
 pub use retention::{Removed, Retention, RetentionPolicy};
 pub use server_key::ServerKey;
 pub use stores::PgStores;

@@ -12,12 +12,12 @@ use storeplane_core::ids::{OperationId, StoreUid};
 use storeplane_core::ports::Applied;
 use storeplane_core::transition::{Decision, Snapshot, operation};
 use time::OffsetDateTime;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::apply;
 use super::error::{broken, port_error};
 use super::notifier::Notifier;
+use crate::boottime::BootTime;
 
 /// How long after its end a lease still keeps others away.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -39,13 +39,22 @@ pub struct Lease {
 #[derive(Debug, Clone)]
 pub struct Claim {
     /// The moment before it was asked for: the lease began later.
-    pub asked_at: Instant,
+    pub asked_at: BootTime,
     /// The time at which it was claimed, by Postgres' clock.
     pub at: OffsetDateTime,
     /// The right to work on it.
     pub lease: Lease,
     /// The store and the operation as they are now.
     pub snapshot: Snapshot,
+}
+
+/// What a worker has room for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClaimScope {
+    /// Only deletions: the rest is in use.
+    pub deletions_only: bool,
+    /// Tenants that have their share; their deletions are claimed all the same.
+    pub tenants_at_limit: Vec<String>,
 }
 
 /// What a renewal says about one lease.
@@ -91,6 +100,7 @@ WHERE o.state IN ('PENDING', 'RUNNING') AND s.operation = o.id
   AND NOT EXISTS (
     SELECT FROM operations held
     WHERE held.store = o.store AND held.lease_expires_at + make_interval(secs => $1) > clock_timestamp())
+  AND (o.kind = 'DELETE' OR NOT ($2 OR o.tenant = ANY($3)))
 ORDER BY o.priority DESC,
   (SELECT count(*) FROM operations busy WHERE busy.tenant = o.tenant AND busy.state = 'RUNNING'),
   o.created_at
@@ -139,10 +149,13 @@ impl Queue {
     }
 
     /// Takes up one operation, if there is one to take.
-    pub async fn claim(&self) -> Result<Option<Claim>, PortError> {
-        let asked_at = Instant::now();
+    pub async fn claim(&self, scope: &ClaimScope) -> Result<Option<Claim>, PortError> {
+        let asked_at = BootTime::now();
         let transaction = self.database.begin().await.map_err(port_error)?;
-        let candidate = statement(CANDIDATE, [MARGIN.as_secs_f64().into()]);
+        let candidate = statement(
+            CANDIDATE,
+            [MARGIN.as_secs_f64().into(), scope.deletions_only.into(), scope.tenants_at_limit.clone().into()],
+        );
         let Some(row) = transaction.query_one_raw(candidate).await.map_err(port_error)? else { return Ok(None) };
         let uid: Uuid = row.try_get_by_index(0).map_err(port_error)?;
         let Some(before) = apply::lock(&transaction, StoreUid(uid)).await? else { return Ok(None) };

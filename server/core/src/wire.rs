@@ -1,0 +1,29 @@
+//! Enums with a stable text on the wire, in the database and in JSON: one table for variant, text and documentation.
+
+/// Declares the enum with `ALL`, `as_str` and `parse`, all from the same list, so that no variant can be missing from one.
+macro_rules! wire_enum {
+    ($(#[$outer:meta])* pub enum $name:ident { $($(#[$inner:meta])* $variant:ident = $wire:literal,)+ }) => {
+        $(#[$outer])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        pub enum $name {
+            $($(#[$inner])* #[serde(rename = $wire)] $variant,)+
+        }
+
+        impl $name {
+            /// All of them, in the order of the proto file.
+            pub const ALL: [Self; [$(Self::$variant),+].len()] = [$(Self::$variant),+];
+
+            /// The wire form.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $wire,)+ }
+            }
+
+            /// The variant of that wire form.
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.into_iter().find(|it| it.as_str() == text)
+            }
+        }
+    };
+}
+
+pub(crate) use wire_enum;
