@@ -6,6 +6,7 @@
 //! - [`worker`]: walks operations; the only caller of [`helm`] and [`verify`]. [`reconciler`]: compares stores with the cluster.
 //!   Both ask [`kube`].
 //! - [`telemetry`]: log and traces. [`system`]: clock and random source. [`secret`]: texts that do not print. `backoff`: waits. `redact`: masks secrets in texts.
+//!   `single_flight`: one read for callers who ask at once.
 //! - [`failpoints`]: where tests hold the worker; nothing in a release.
 //!
 //! What is decided is decided in `storeplane_core`; here is what it takes to do it.
@@ -19,10 +20,13 @@ pub mod grpc;
 pub mod helm;
 pub mod http;
 pub mod kube;
+#[cfg(test)]
+mod layers;
 pub mod postgres;
 pub mod reconciler;
 mod redact;
 pub mod secret;
+mod single_flight;
 pub mod system;
 pub mod telemetry;
 pub mod verify;

@@ -102,7 +102,7 @@ fn choose(check: &mut Check, catalog: &Catalog, engine: &str, plan: &str) -> Opt
 }
 
 /// Which store a command or a query means.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StoreRef {
     /// The one of that id that is not deleted, else the one deleted last.
     pub id: StoreId,

@@ -18,7 +18,6 @@ mod opaque;
 mod operations;
 mod page_cache;
 mod platform;
-mod single_flight;
 pub mod status;
 mod stores;
 mod watch;

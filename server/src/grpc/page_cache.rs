@@ -9,7 +9,7 @@ use std::future::Future;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::single_flight::SingleFlight;
+use crate::single_flight::SingleFlight;
 
 /// Answers kept at most, in bytes. Beyond it, further ones are read each time.
 const BYTES_MAX: usize = 16 * 1024 * 1024;

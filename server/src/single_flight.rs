@@ -1,8 +1,7 @@
-//! Reads that several callers ask for at the same moment, done once for all of them. Pages that watch ask again when
-//! something happens, all of them at once.
+//! One read for all callers who ask the same question at the same moment.
 //!
-//! Nobody hears of the past: who asks joins a read only if it has not begun yet. So for each question one read is under
-//! way at most, and one more waits for all who came meanwhile. What nobody waits for any more is dropped.
+//! Answers are never stale: a caller joins a read only if that has not begun yet. So for each question at most one read is in
+//! progress, and one more waits for everybody who came meanwhile. A read that no caller waits for is dropped.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -13,9 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared, WeakShared};
 
-/// Questions that are being answered.
+/// Questions with a read in progress or waiting.
 #[derive(Debug)]
-pub(super) struct SingleFlight<Q, A>(Arc<Mutex<HashMap<Q, Read<A>>>>)
+pub(crate) struct SingleFlight<Q, A>(Arc<Mutex<HashMap<Q, Read<A>>>>)
 where
     A: Clone;
 
@@ -34,13 +33,13 @@ impl<Q, A: Clone> Default for SingleFlight<Q, A> {
 #[derive(Debug)]
 struct Read<A: Clone> {
     begun: Arc<AtomicBool>,
-    /// Gone when nobody waits for it any more.
+    /// Gone once no caller waits for it.
     answer: WeakShared<BoxFuture<'static, A>>,
 }
 
 impl<Q: Eq + Hash, A: Clone + Send + Sync + 'static> SingleFlight<Q, A> {
-    /// The answer of a read that begins after this call: `read`, or somebody else's of the same question.
-    pub(super) fn run(
+    /// The answer of a read that begins after this call: `read`, or another caller's for the same question.
+    pub(crate) fn run(
         &self,
         question: Q,
         read: impl Future<Output = A> + Send + 'static,
@@ -94,7 +93,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_asks_at_once_shares_a_read_and_who_comes_later_does_not_hear_of_the_past() {
+    async fn callers_at_once_share_a_read_that_begins_after_their_call() {
         let (single_flight, source) = (SingleFlight::default(), Source::default());
         let ask = |question, after| {
             let (single_flight, read) = (&single_flight, source.read());
@@ -109,7 +108,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn callers_who_go_away_leave_nothing_and_keep_nobody_waiting() {
+    async fn cancelled_callers_leave_no_state_and_block_nobody() {
         let (single_flight, source) = (SingleFlight::default(), Source::default());
         let gone = tokio::time::timeout(Duration::from_millis(500), single_flight.run("a", source.read()));
         let stays = single_flight.run("a", source.read());
