@@ -107,7 +107,11 @@ impl StoreService for ApiHandler {
         note_store(&request.store_id);
         let trace = trace::current();
         let store = self.finish(async move {
-            let DeleteStoreRequest { store_id, etag, request_id, uid, force: _ } = request;
+            let DeleteStoreRequest { store_id, etag, request_id, uid, force } = request;
+            if force {
+                let refusal = DomainError::field("force", "is not supported by this server yet");
+                return service.audited(&caller, Action::DeleteStore, &store_id, Err(refusal.into())).await;
+            }
             match StoreCommand::check("DeleteStore", &store_id, &uid, &etag, &request_id) {
                 Ok(command) => service.delete(&caller, trace, command).await,
                 Err(refusal) => service.audited(&caller, Action::DeleteStore, &store_id, Err(refusal.into())).await,
