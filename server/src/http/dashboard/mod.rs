@@ -2,7 +2,8 @@
 //!
 //! - `/assets/…` have a hash in their names and are kept for ever; other files (a `.` in the path) are asked for anew.
 //! - Paths of [`PAGES`] are pages of the dashboard: to browsers (`accept: text/html`) they are all `index.html`.
-//! - Any other path is 404: a mistyped probe or script must hear that it is wrong.
+//! - Any other path is 404, since a mistyped probe or script must hear that it is wrong; a browser gets the dashboard's own
+//!   "Page not found" with that status.
 //! - `FILE.br` and `FILE.gz`, where the build of the dashboard made them, are what `FILE` is sent as.
 
 mod headers;
@@ -71,8 +72,9 @@ fn answer_from<F: Embed>(method: &Method, path: &str, headers: &HeaderMap) -> Re
         file::<F>(path, headers)
     } else if index::<F>().is_none() && path.is_empty() {
         (no_cache, MISSING).into_response()
-    } else if is_page(path) && takes_html(headers) {
-        page::<F>(&nonce)
+    } else if takes_html(headers) {
+        let status = if is_page(path) { StatusCode::OK } else { StatusCode::NOT_FOUND };
+        page::<F>(status, &nonce)
     } else {
         not_found()
     };
@@ -95,11 +97,11 @@ fn takes_html(headers: &HeaderMap) -> bool {
         .is_some_and(|accepted| accepted.contains("text/html"))
 }
 
-fn page<F: Embed>(nonce: &str) -> Response {
+fn page<F: Embed>(status: StatusCode, nonce: &str) -> Response {
     let Some(index) = index::<F>() else { return not_found() };
     let html = String::from_utf8_lossy(&index.data).replace(NONCE, nonce);
-    ([(CACHE_CONTROL, ASK_AGAIN), (VARY, HeaderValue::from_static("accept"))], axum::response::Html(html))
-        .into_response()
+    let headers = [(CACHE_CONTROL, ASK_AGAIN), (VARY, HeaderValue::from_static("accept"))];
+    (status, headers, axum::response::Html(html)).into_response()
 }
 
 fn file<F: Embed>(path: &str, headers: &HeaderMap) -> Response {

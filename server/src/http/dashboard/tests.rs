@@ -58,6 +58,13 @@ fn only_the_dashboards_own_routes_are_pages_and_only_for_browsers() {
 }
 
 #[tokio::test]
+async fn a_browser_on_an_unknown_path_gets_the_dashboards_not_found_page() {
+    let page = get("/nowhere", &[(ACCEPT, "text/html,*/*")]);
+    assert_eq!((page.status(), header(&page, CONTENT_TYPE)), (StatusCode::NOT_FOUND, "text/html; charset=utf-8"));
+    assert_eq!(header(&get("/nowhere", &[]), CONTENT_TYPE), "text/plain; charset=utf-8");
+}
+
+#[tokio::test]
 async fn assets_are_kept_for_ever_and_sent_in_the_smallest_form_that_is_taken() {
     let path = "/assets/main-1a2b3c4d.js";
     for (accepted, encoding, body) in [
