@@ -69,7 +69,7 @@ async fn a_rollout_survives_an_outage_of_the_api_server() {
     let cluster = cable.cluster();
     let mut updates = cluster.rollout(&spec.name, &spec.name);
     let first = tokio::time::timeout(SETTLES_WITHIN, updates.next()).await.expect("in time").expect("an update");
-    assert!(matches!(first, Ok(RolloutUpdate::Waiting(failure)) if failure.reason == Reason::NotReady));
+    assert!(matches!(first, Ok(RolloutUpdate::Waiting(failure)) if failure.reason == Reason::WorkloadMissing));
     cable.on.send_replace(false);
     let second = tokio::time::timeout(SETTLES_WITHIN, updates.next()).await.expect("in time").expect("an update");
     assert!(matches!(second, Ok(RolloutUpdate::Waiting(failure)) if failure.reason == Reason::ClusterUnreachable));
