@@ -36,19 +36,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
     if let Some(id) = &args.id {
         let mut watch = client.watch_until_deleted(id, args.after);
         while let Some(change) = watch.next().await {
-            tell(&change?, "");
+            print_change(&change?, "");
         }
     } else {
         let mut watch = client.watch_all("", &args.cursor);
         while let Some(told) = watch.next().await {
             let told = told?;
-            tell(&told.change, &told.cursor);
+            print_change(&told.change, &told.cursor);
         }
     }
     Ok(())
 }
 
-fn tell(change: &Change, cursor: &str) {
+fn print_change(change: &Change, cursor: &str) {
     match change {
         Change::Snapshot(store) => println!("{} is {} {cursor}", store.store_id, access::state(store)),
         Change::Event(event) => {

@@ -66,7 +66,7 @@ impl Client {
     /// What the shop's administrator signs in with. Each answer is noted in the audit log; keep it nowhere.
     ///
     /// # Errors
-    /// `STORE_NOT_FOUND`, `CREDENTIALS_NOT_THERE` while the store is being made or removed, and when it is gone.
+    /// `STORE_NOT_FOUND`, `CREDENTIALS_UNAVAILABLE` while the store is being made or removed, and when it is gone.
     pub async fn get_store_credentials(&self, store_id: &str) -> Result<v1::StoreCredentials, Error> {
         let request = v1::GetStoreCredentialsRequest {
             store_id: store_id.to_owned(),

@@ -77,7 +77,7 @@ pub enum DomainError {
         operation: OperationId,
     },
     /// There is no login to show: the store is in no state for that, or its Secret is not there.
-    #[error("the credentials of a store that is {} are not there", .state.as_str())]
+    #[error("a store that is {} has no credentials", .state.as_str())]
     CredentialsNotThere {
         /// What the store is.
         state: State,
@@ -118,7 +118,7 @@ impl DomainError {
             Self::IllegalMove { .. } => "ILLEGAL_STATE",
             Self::NotRetryable { .. } => "NOT_RETRYABLE",
             Self::NotCancellable { .. } => "NOT_CANCELLABLE",
-            Self::CredentialsNotThere { .. } => "CREDENTIALS_NOT_THERE",
+            Self::CredentialsNotThere { .. } => "CREDENTIALS_UNAVAILABLE",
             Self::PermissionDenied { .. } => "PERMISSION_DENIED",
             Self::CursorExpired { .. } => "CURSOR_EXPIRED",
         }

@@ -123,13 +123,13 @@ impl Step {
     /// What it does, for people.
     pub fn describe(self) -> &'static str {
         match self {
-            Self::Namespace => "Making the namespace",
-            Self::Secrets => "Making the passwords",
+            Self::Namespace => "Creating the namespace",
+            Self::Secrets => "Generating credentials",
             Self::Install => "Installing the chart",
-            Self::Rollout => "Waiting for everything to become ready",
-            Self::Verify => "Asking the shop as a customer would",
+            Self::Rollout => "Waiting for pods to become ready",
+            Self::Verify => "Testing the storefront",
             Self::Uninstall => "Uninstalling the release",
-            Self::NamespaceGone => "Removing the namespace and all that is in it",
+            Self::NamespaceGone => "Removing the namespace and everything in it",
         }
     }
 

@@ -50,7 +50,7 @@ impl Part {
                         Ok(Err(why)) => Health::Away(why),
                         Err(_) => Health::Away(format!("gave no answer in {} s", TIME.as_secs())),
                     };
-                    tell(name, &sender, health);
+                    report(name, &sender, health);
                     tokio::time::sleep(INTERVAL).await;
                 }
             };
@@ -76,7 +76,7 @@ impl Part {
     }
 }
 
-fn tell(name: &str, sender: &watch::Sender<Health>, health: Health) {
+fn report(name: &str, sender: &watch::Sender<Health>, health: Health) {
     sender.send_if_modified(|before| {
         let changed = *before != health;
         if changed {

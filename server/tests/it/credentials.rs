@@ -68,9 +68,9 @@ async fn without_a_shop_there_is_no_login() {
     let gone = ask(&lab.api, &id, "").await.unwrap_err();
 
     for status in [early, going, gone] {
-        assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, "CREDENTIALS_NOT_THERE"));
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, "CREDENTIALS_UNAVAILABLE"));
     }
-    assert_eq!(looks(&lab).await, "REJECTED CREDENTIALS_NOT_THERE", "equal refusals are one record");
+    assert_eq!(looks(&lab).await, "REJECTED CREDENTIALS_UNAVAILABLE", "equal refusals are one record");
 }
 
 #[tokio::test]
@@ -86,6 +86,6 @@ async fn the_login_in_somebody_elses_namespace_is_not_shown() {
 
     let status = ask(&lab.api, &id, "").await.unwrap_err();
 
-    assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, "CREDENTIALS_NOT_THERE"));
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, "CREDENTIALS_UNAVAILABLE"));
     lab.kubernetes.drop_namespace(&namespace).await;
 }

@@ -67,7 +67,7 @@ pub fn resumed(snapshot: Snapshot) -> Change {
     change
 }
 
-/// A pending release that a killed helm left was repaired, which the audit log shall know.
+/// Records in the audit log that a pending release of a killed helm was repaired.
 pub fn repaired(snapshot: Snapshot, step: Step, what: &str, audit: AuditRecord) -> Change {
     let mut change = Change::of(snapshot);
     change.events.push(NewEvent::new(EventType::ReleaseRepaired, what).in_step(step));
@@ -120,7 +120,7 @@ pub fn undo_started(snapshot: Snapshot, cause: Failure) -> Change {
     if cause.reason != Reason::Cancelled {
         push_failed(&mut change, &cause);
     }
-    let message = format!("Taking back what was made, because: {}", cause.message);
+    let message = format!("Rolling back: {}", cause.message);
     change.events.push(NewEvent::new(EventType::UndoStarted, message).because(&cause));
     change.operation.undoing = true;
     change.operation.failure = Some(cause.clone());

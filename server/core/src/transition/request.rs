@@ -124,7 +124,7 @@ pub fn create(new: NewStore<'_>, request: &Request<'_>) -> Change {
         deleted_at: None,
     };
     let operation = request.operation(OperationKind::Create, store.uid, &store.id);
-    let message = format!("{} asked for store {}", request.caller.name, store.id);
+    let message = format!("{} requested creation of {}", request.caller.name, store.id);
     let mut change = Change::of(Snapshot { store, operation });
     change.events.push(NewEvent::state(State::Provisioning, message));
     request.account(&mut change, Action::CreateStore);
@@ -149,7 +149,7 @@ pub fn delete(snapshot: Snapshot, etag: Option<&str>, request: &Request<'_>) -> 
         change.superseded = Some(superseded);
     }
     request.begin(&mut change, OperationKind::Delete, Action::DeleteStore);
-    let message = format!("{} asked for store {} to be deleted", request.caller.name, change.store.id);
+    let message = format!("{} requested deletion of {}", request.caller.name, change.store.id);
     change.enter(State::Deleting, request.now, message)?;
     Ok(change)
 }
@@ -165,7 +165,7 @@ pub fn retry(snapshot: Snapshot, request: &Request<'_>) -> Result<Change, Domain
     let (kind, next) =
         if deleting { (OperationKind::Delete, State::Deleting) } else { (OperationKind::Retry, State::Provisioning) };
     request.begin(&mut change, kind, Action::RetryStore);
-    let message = format!("{} asked for store {} to be retried", request.caller.name, change.store.id);
+    let message = format!("{} requested a retry of {}", request.caller.name, change.store.id);
     change.enter(next, request.now, message)?;
     Ok(change)
 }
@@ -181,7 +181,7 @@ pub fn cancel(snapshot: Snapshot, request: &Request<'_>) -> Result<Change, Domai
         return Ok(change);
     }
     change.operation.cancel_requested = true;
-    let message = format!("{} asked for the operation to be cancelled", request.caller.name);
+    let message = format!("{} requested cancellation of the operation", request.caller.name);
     change.events.push(NewEvent::new(EventType::CancelRequested, message).with("actor", &request.caller.name));
     if change.operation.state == OperationState::Pending {
         super::operation::end_cancelled(&mut change, request.now)?;

@@ -111,8 +111,8 @@ fn every_error_says_what_programs_need() {
     FailedPrecondition: operation 00000000-0000-0000-0000-000000000000 is a deletion, which cannot be cancelled
       storeplane/NOT_CANCELLABLE []
       precondition KIND of operation/00000000-0000-0000-0000-000000000000
-    FailedPrecondition: the credentials of a store that is PROVISIONING are not there
-      storeplane/CREDENTIALS_NOT_THERE [("state", "PROVISIONING")]
+    FailedPrecondition: a store that is PROVISIONING has no credentials
+      storeplane/CREDENTIALS_UNAVAILABLE [("state", "PROVISIONING")]
       precondition STATE of store
     PermissionDenied: role viewer may not do this; it needs operator
       storeplane/PERMISSION_DENIED [("needed", "operator"), ("role", "viewer")]
