@@ -30,7 +30,8 @@ async fn a_release_becomes_ready_and_every_resource_is_shown() {
         assert!(lines.iter().any(|it| it == line), "{line} is not in {lines:?}");
     }
     assert!(lines.iter().any(|line| line.starts_with("Ingress store store-it-")), "{lines:?}");
-    assert!(lines.iter().any(|line| line == "Pod store-db-0 Ready"), "{lines:?}");
+    // Pods and workloads have watches of their own: a workload may be complete before its last pod is seen to be Ready.
+    assert!(lines.iter().any(|line| line.starts_with("Pod store-db-0 ")), "{lines:?}");
     assert!(!lines.iter().any(|line| line.starts_with("waiting")), "{lines:?}");
 }
 
