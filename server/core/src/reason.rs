@@ -39,7 +39,7 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// The namespace or release belongs to somebody else.
+    /// The namespace or release does not belong to this store.
     NotOurs = "NOT_OURS",
         "Ask the owner of the namespace or release to remove it, then retry the store; or delete the store and create it under another id.";
     /// The store's namespace is gone or being deleted, with everything in it.
@@ -48,15 +48,15 @@ reasons! {
     /// Helm no longer has the store's release.
     ReleaseMissing = "RELEASE_MISSING",
         "Retry the store: the release is installed again over the existing objects, and volumes and Secrets are kept.";
-    /// Secrets that the control plane generated are gone.
+    /// Secrets that the control plane generated are missing.
     SecretMissing = "SECRET_MISSING",
         "Restore the named Secrets from a backup; without one, retry the store, which generates new ones where its chart allows that.";
-    /// Workloads that the release should have are gone.
+    /// Workloads of the release are missing.
     WorkloadMissing = "WORKLOAD_MISSING",
         "Retry the store: the chart is applied again, and volumes and Secrets are kept.";
     /// The helm binary is missing or cannot be run.
     HelmMissing = "HELM_MISSING",
-        "Install helm 3.17 or newer on the server, or point STOREPLANE_HELM_BIN to it, then retry the store.";
+        "Install helm 3.17 or newer on the server, or set STOREPLANE_HELM_BIN to its path, then retry the store.";
     /// The helm binary has an unsupported version.
     HelmUnsupported = "HELM_UNSUPPORTED",
         "Install helm 3.17 or newer (or helm 4) on the server, then retry the store.";
@@ -68,10 +68,10 @@ reasons! {
         "Change the admission policy or webhook that the message names, or the chart so that it complies, then retry the store.";
     /// An admission webhook cannot be called.
     WebhookUnavailable = "WEBHOOK_UNAVAILABLE",
-        "Repair or remove the admission webhook that the message names; a waiting operation then continues by itself, a failed store needs a retry.";
-    /// The API server could not be reached, or answered that it is overloaded.
+        "Repair or remove the admission webhook that the message names; a waiting operation then continues, a failed store needs a retry.";
+    /// The API server is unreachable or overloaded.
     ClusterUnreachable = "CLUSTER_UNREACHABLE",
-        "Check the API server and the kubeconfig; a waiting operation continues by itself once it answers, a failed store needs a retry.";
+        "Check the API server and the kubeconfig; a waiting operation continues once it answers, a failed store needs a retry.";
     /// The chart or its values were refused: template, schema or API validation.
     ChartRejected = "CHART_REJECTED",
         "Correct the chart or the values that the message names, then retry the store.";
@@ -84,10 +84,10 @@ reasons! {
     /// The API server refused to create an object for another reason.
     CreationRefused = "CREATION_REFUSED",
         "Remove the cause that the API server's message in the details names, then retry the store.";
-    /// Somebody scaled a workload of the store to zero.
+    /// A workload of the store was scaled to zero.
     ScaledToZero = "SCALED_TO_ZERO",
         "Retry the store, which restores the chart's number of replicas; or scale the workload that the message names up again.";
-    /// The node of a pod does not answer.
+    /// The node of a pod does not respond.
     NodeLost = "NODE_LOST",
         "Bring the node that the message names back, or delete its Node object so that its pods are replaced elsewhere.";
     /// No node can schedule a pod.
@@ -105,40 +105,40 @@ reasons! {
     /// A container needs a Secret or ConfigMap that is missing.
     ContainerConfigError = "CONTAINER_CONFIG_ERROR",
         "Create the Secret or ConfigMap that the message names, then retry the store.";
-    /// A container exits again and again.
+    /// A container exits repeatedly.
     CrashLoop = "CRASH_LOOP",
         "Correct the cause that the container's last log lines in the details show, then retry the store.";
     /// A container used more memory than its limit.
     OutOfMemory = "OUT_OF_MEMORY",
         "Raise the memory limit in the plan's values file, then retry the store.";
-    /// A container runs and does not become ready.
+    /// A container runs but does not become ready.
     NotReady = "NOT_READY",
         "Correct what the readiness probe's answer in the details shows; the store recovers by itself, a failed one needs a retry.";
-    /// The release is pending or half removed, and not by us.
+    /// The release is pending or partly removed, and the control plane is not the cause.
     ReleaseConflict = "RELEASE_CONFLICT",
-        "Find out with `helm history` who else works on the release, wait until that has ended, then retry the store.";
-    /// Helm ended with an error that matches none of the known ones.
+        "Find out with `helm history` what else is changing the release, wait until it has finished, then retry the store.";
+    /// Helm failed with an error that is not recognized.
     HelmFailed = "HELM_FAILED",
         "Remove the cause that helm's message in the details names, then retry the store.";
-    /// Helm ran longer than it may and was ended.
+    /// Helm exceeded its time limit and was stopped.
     HelmTimeout = "HELM_TIMEOUT",
         "Check the load of the API server and its admission webhooks, then retry the store.";
-    /// A namespace does not go away, because something in it has a finalizer that nobody removes.
+    /// A namespace is not deleted because an object in it has a finalizer that is not removed.
     NamespaceStuck = "NAMESPACE_STUCK",
         "Start the controller that owns the finalizer in the details, or remove that finalizer with kubectl, then retry the deletion.";
-    /// Labels by which we select the store's namespace were removed.
+    /// Labels that identify the store's namespace were removed.
     NamespaceUnlabelled = "NAMESPACE_UNLABELLED",
         "Stop the controller that removes labels from the namespace, then retry the store, which puts them back.";
-    /// The shop answers wrongly, or does not sell.
+    /// The shop gives wrong answers, or does not sell.
     VerificationFailed = "VERIFICATION_FAILED",
         "Correct what the request and its answer in the details show, then retry the store.";
-    /// The operation's time is up, and nothing of the above was seen.
+    /// The operation exceeded its time limit, and no other cause was observed.
     DeadlineExceeded = "DEADLINE_EXCEEDED",
         "Retry the store: it continues from what is there.";
-    /// Somebody cancelled the operation.
+    /// The operation was cancelled.
     Cancelled = "CANCELLED",
         "Retry the store if you still want it, or delete it.";
-    /// The control plane itself failed; its log says how.
+    /// The control plane itself failed; its log has the details.
     Internal = "INTERNAL",
         "Search the server's log for the store's id and correct the error there, then retry the store.";
     /// The store's row holds values that this server does not know; a newer one wrote them.
