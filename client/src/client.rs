@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_server_that_stays_away_is_given_up_after_seconds() {
+    async fn unavailable_server_fails_after_bounded_retries() {
         let began = Instant::now();
         let (tried, result) = tries(|_| Err(Status::unavailable("away"))).await;
         assert_eq!(tried, TRIES);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_refusal_is_heard_at_once_and_an_answer_ends_the_trying() {
+    async fn permanent_errors_are_not_retried_and_success_ends_retries() {
         let (tried, result) = tries(|_| Err(Status::not_found("none"))).await;
         assert_eq!((tried, result.expect_err("refused").is_unavailable()), (1, false));
         let answer = |tried| if tried < 3 { Err(Status::unavailable("away")) } else { Ok(()) };

@@ -25,7 +25,7 @@ fn refused(code: Code) -> Status {
 }
 
 #[tokio::test]
-async fn a_creation_whose_answer_is_lost_is_asked_for_again_under_the_same_request_id() {
+async fn create_is_retried_with_same_request_id_after_lost_response() {
     let (client, played) = Played::start([Act::Cut, Act::Cut, Act::Answer]).await;
 
     let store = client.create_store("tea", v1::Store::default()).await.unwrap();
@@ -39,7 +39,7 @@ async fn a_creation_whose_answer_is_lost_is_asked_for_again_under_the_same_reque
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_is_asked_again_under_the_same_request_id() {
+async fn create_is_retried_with_same_request_id_after_timeout() {
     let (address, played) = Played::serve([Act::Hang, Act::Answer], Server::builder()).await;
     let client = Client::to(&address.to_string()).token("token").answer_within(Duration::from_millis(200));
 
@@ -50,7 +50,7 @@ async fn a_server_that_hangs_is_asked_again_under_the_same_request_id() {
 }
 
 #[tokio::test]
-async fn what_the_server_refuses_is_not_asked_for_again() {
+async fn rejected_requests_are_not_retried() {
     for code in [Code::Internal, Code::Unknown, Code::FailedPrecondition] {
         let (client, played) = Played::start([Act::End(refused(code))]).await;
         let error = client.create_store("tea", v1::Store::default()).await.unwrap_err();
@@ -60,7 +60,7 @@ async fn what_the_server_refuses_is_not_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_watch_goes_on_after_every_kind_of_break_without_gap_or_repetition() {
+async fn watch_resumes_after_every_kind_of_break_without_gaps_or_duplicates() {
     let (client, played) = Played::start([
         Act::Tell(vec![1, 2, 3], Box::new(Act::Cut)),
         // Cut before it is open.
@@ -94,7 +94,7 @@ async fn a_watch_goes_on_after_every_kind_of_break_without_gap_or_repetition() {
 }
 
 #[tokio::test]
-async fn a_watch_of_all_stores_begins_anew_only_as_long_as_it_has_no_cursor() {
+async fn watch_all_restarts_only_until_it_has_a_cursor() {
     let (client, played) = Played::start([
         // Cut within the snapshot.
         Act::Tell(vec![], Box::new(Act::Cut)),
@@ -123,7 +123,7 @@ async fn a_watch_of_all_stores_begins_anew_only_as_long_as_it_has_no_cursor() {
 }
 
 #[tokio::test]
-async fn waiting_ends_with_the_very_store_or_at_its_deadline() {
+async fn wait_ends_with_its_own_store_or_at_deadline() {
     let is = |state| Act::Is(state);
     let watched = |then| Act::Tell(vec![1], Box::new(then));
     let (client, played) =
@@ -139,7 +139,7 @@ async fn waiting_ends_with_the_very_store_or_at_its_deadline() {
 }
 
 #[tokio::test]
-async fn waiting_for_ready_ends_with_the_failure_as_soon_as_there_is_one() {
+async fn wait_ready_returns_failure_immediately() {
     let is = |state| Act::Is(state);
     let told = |sequence| Act::Tell(vec![sequence], Box::new(Act::End(Status::unavailable("this server stops"))));
     let script = [is(StoreState::Degraded), told(1), is(StoreState::Provisioning), told(2), is(StoreState::Ready)];

@@ -25,7 +25,7 @@ fn authority() -> (String, Identity) {
 }
 
 #[tokio::test]
-async fn a_server_is_trusted_by_its_authority_and_by_no_other() {
+async fn server_certificate_is_verified_against_given_authority_only() {
     let (known, identity) = authority();
     let (stranger, _) = authority();
     let server = Server::builder().tls_config(ServerTlsConfig::new().identity(identity)).unwrap();
@@ -46,7 +46,7 @@ async fn a_server_is_trusted_by_its_authority_and_by_no_other() {
 }
 
 #[tokio::test]
-async fn an_authority_that_is_none_is_said_at_once() {
+async fn invalid_authority_is_rejected_immediately() {
     let nonsense = Client::to("https://localhost:1").token("token").authority("nonsense").client();
     assert!(matches!(nonsense, Err(Error::Tls(_))), "{nonsense:?}");
     let (known, _) = authority();

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_to_a_bound_and_begin_anew() {
+    fn delays_grow_to_maximum_and_reset() {
         let (first, longest) = (Duration::from_millis(100), Duration::from_secs(5));
         let mut backoff = Backoff::new(first, longest);
         for doubled in [100, 200, 400, 800, 1600, 3200, 5000, 5000] {

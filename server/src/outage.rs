@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn an_outage_is_logged_when_it_begins_and_once_a_minute() {
+    async fn outage_is_logged_at_start_and_once_a_minute() {
         let log = OutageLog::new("test");
         assert_eq!(log.count(Instant::now()), Some(1));
         assert_eq!(log.count(Instant::now()), None);

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_texts_stay_as_they_are() {
+    fn ordinary_texts_are_unchanged() {
         for text in [
             r#"secrets "sh.helm.release.v1.store-demo.v1" is forbidden: User "system:anonymous" cannot get resource"#,
             "Error: Kubernetes cluster unreachable: Get \"https://127.0.0.1:6443/version?timeout=32s\": dial tcp",
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn failure_is_masked_before_it_is_cut() {
+    fn failure_is_masked_before_truncation() {
         let secret = "c0rrect-horse-battery";
         let long = format!("{}{secret}", "x".repeat(DETAIL_LINE_MAX - 8));
         let pem = ["-----BEGIN EC PRIVATE KEY-----", "MHcCAQEE", "-----END EC PRIVATE KEY-----", "bye"];

@@ -37,12 +37,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_clock_has_the_precision_of_postgres() {
+    fn clock_has_postgres_precision() {
         assert!((0..100).all(|_| SystemClock.now().nanosecond().is_multiple_of(1000)));
     }
 
     #[test]
-    fn words_are_long_enough_and_never_the_same() {
+    fn random_tokens_are_long_and_unique() {
         let (a, b) = (RandomIds.word(40), RandomIds.word(40));
         assert!(a != b && a.len() == 40 && a.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
         assert_eq!(RandomIds.uuid().get_version_num(), 7);

@@ -214,7 +214,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_named_at_once() {
+    fn all_violations_are_reported_together() {
         let input = CreateStoreInput {
             store_id: "--help".into(),
             display_name: "a\nb".into(),
@@ -241,7 +241,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_request_id_is_bound_to_what_it_asked_for() {
+    fn request_id_is_bound_to_its_request() {
         let id = "0192f0c1-0000-7000-8000-000000000001";
         let with = |name: &str| CreateStoreInput { request_id: id.into(), display_name: name.into(), ..good() };
         let key = |name| with(name).check(&catalog()).expect("good").idempotency.expect("has a key");

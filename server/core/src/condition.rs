@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_new_status_changes_the_time() {
+    fn transition_time_changes_only_with_status() {
         let start = OffsetDateTime::UNIX_EPOCH;
         let mut conditions = Vec::new();
         let mut set = |status, reason: &str, seconds| {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_and_statuses_of_a_newer_server_are_read() {
+    fn kinds_and_statuses_of_newer_servers_are_readable() {
         let written = json!({"kind": "BackedUp", "status": "Perhaps", "since": "2026-11-25T00:00:00Z", "more": 1});
         let condition: Condition = serde_json::from_value(written).expect("readable");
         assert_eq!((condition.kind.as_str(), condition.status), ("BackedUp", ConditionStatus::Unknown));

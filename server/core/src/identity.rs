@@ -84,13 +84,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_role_includes_the_weaker_ones() {
+    fn each_role_includes_weaker_roles() {
         assert!(Role::Admin.allows(Role::Viewer) && Role::Operator.allows(Role::Operator));
         assert!(!Role::Viewer.allows(Role::Operator) && !Role::Operator.allows(Role::Admin));
     }
 
     #[test]
-    fn an_unknown_rpc_has_no_permission() {
+    fn unknown_rpc_has_no_permission() {
         assert_eq!(needed("/storeplane.v1.StoreService/Nonsense"), None);
     }
 }

@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_store_id_is_a_dns_label_of_at_most_forty() {
+    fn store_id_is_a_dns_label_of_at_most_40_characters() {
         for good in ["a", "demo", "my-shop-2", &"a".repeat(40)] {
             assert!(good.parse::<StoreId>().is_ok(), "{good}");
         }
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_has_at_most_fifteen_characters() {
+    fn tenant_has_at_most_15_characters() {
         assert!("a23456789012345".parse::<Tenant>().is_ok());
         assert!("a234567890123456".parse::<Tenant>().is_err());
     }

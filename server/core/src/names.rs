@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_names_are_still_legal() {
+    fn longest_names_are_valid() {
         let id: StoreId = "a".repeat(40).parse().unwrap_or_else(|e| unreachable!("{e}"));
         let tenant: Tenant = "t".repeat(15).parse().unwrap_or_else(|e| unreachable!("{e}"));
         let placement = Placement::new(&id, &tenant, "localhost");
@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn tenants_with_the_same_id_do_not_meet() {
+    fn same_id_in_two_tenants_gives_distinct_names() {
         let id: StoreId = "demo".parse().unwrap_or_else(|e| unreachable!("{e}"));
         let other: Tenant = "acme".parse().unwrap_or_else(|e| unreachable!("{e}"));
         assert_eq!(Placement::new(&id, &Tenant::default(), "x").namespace, "store-demo");

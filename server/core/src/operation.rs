@@ -280,7 +280,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_undo_takes_back_what_was_begun_last_first() {
+    fn undo_steps_run_in_reverse_order() {
         let mut create = operation(OperationKind::Create);
         assert_eq!(create.undo_steps(), []);
         create.reached = Some(Step::Secrets);

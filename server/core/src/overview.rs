@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn periods_stay_where_they_are_while_time_goes_on() {
+    fn periods_are_aligned_to_fixed_boundaries() {
         // 2026-11-21 10:59:59 and 11:00:00.
         let (before, after) = (1_795_258_799, 1_795_258_800);
         let (earlier, later) =
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn now_is_in_the_last_period_whatever_the_window() {
+    fn now_is_in_last_period_of_any_window() {
         for window in
             [Duration::hours(1), Duration::seconds(3601), Duration::days(90), Duration::nanoseconds(86_400_000_000_001)]
         {
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_is_of_an_hour_to_ninety_days() {
+    fn window_is_between_one_hour_and_90_days() {
         for bad in
             [Duration::seconds(3599), Duration::seconds(-1), Duration::days(90) + Duration::NANOSECOND, Duration::MAX]
         {

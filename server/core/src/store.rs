@@ -218,19 +218,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deleted_store_stays_deleted() {
+    fn deleted_is_final() {
         assert!(State::ALL.into_iter().all(|next| !State::Deleted.may_become(next)));
     }
 
     #[test]
-    fn every_state_but_deleted_can_be_deleted() {
+    fn every_state_except_deleted_can_be_deleted() {
         for state in State::ALL {
             assert_eq!(state.may_become(State::Deleting), state != State::Deleted, "{state:?}");
         }
     }
 
     #[test]
-    fn nothing_becomes_ready_out_of_the_blue() {
+    fn ready_is_reached_only_from_legal_states() {
         let sources: Vec<_> = State::ALL.into_iter().filter(|state| state.may_become(State::Ready)).collect();
         assert_eq!(sources, [State::Provisioning, State::Updating, State::Degraded, State::Failed]);
     }

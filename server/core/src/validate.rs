@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_any_script_pass_and_invisible_tricks_do_not() {
+    fn display_names_allow_all_scripts_but_no_invisible_characters() {
         for good in [
             "Demo",
             "Kaffee & Kuchen",
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn emails_with_room_for_tricks_are_refused() {
+    fn malformed_emails_are_rejected() {
         for good in ["a@b.co", "o'neil+{x}`$HOME`@shop.example.com"] {
             assert!(violations(|c| c.email("f", good)).is_empty(), "{good}");
         }

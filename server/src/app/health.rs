@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_part_comes_and_goes() {
+    async fn part_becomes_usable_and_away() {
         let (tasks, shutdown, there) = (TaskTracker::new(), CancellationToken::new(), Arc::new(AtomicBool::new(true)));
         let asked = Arc::clone(&there);
         let mut part = Part::probe("helm", &tasks, shutdown.clone(), move || {
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_part_that_hangs_is_away() {
+    async fn hanging_part_is_away() {
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let mut part = Part::probe("kubernetes", &tasks, shutdown.clone(), std::future::pending::<Result<(), String>>);
         part.changed().await;

@@ -120,12 +120,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn command_line_definition_is_valid() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn flags_may_come_before_and_after_the_command() {
+    fn flags_are_accepted_before_and_after_the_command() {
         for line in [["s", "--domain", "x.test", "serve"], ["s", "serve", "--domain", "x.test"]] {
             let cli = Cli::try_parse_from(line).expect("good");
             assert_eq!(cli.overrides.domain.as_deref(), Some("x.test"));

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ages_are_read_as_they_are_written() {
+    fn retention_periods_round_trip() {
         for text in ["1s", "90m", "1h", "90d", "36500d"] {
             assert_eq!(text.parse::<RetentionPeriod>().map(|age| age.to_string()), Ok(text.to_owned()));
         }

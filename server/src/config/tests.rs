@@ -7,7 +7,7 @@ fn parse(file: &str) -> Result<Config, ConfigError> {
 }
 
 #[test]
-fn nothing_at_all_is_a_configuration() {
+fn empty_file_is_valid() {
     let config = parse("").expect("defaults are possible");
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.engines["woocommerce"].values, [PathBuf::from("values-local.yaml")]);
@@ -17,7 +17,7 @@ fn nothing_at_all_is_a_configuration() {
 }
 
 #[test]
-fn everything_wrong_is_named_at_once() {
+fn all_violations_are_reported_together() {
     let error = parse(
         r#"
         lisen = "127.0.0.1:1"
@@ -64,14 +64,14 @@ fn everything_wrong_is_named_at_once() {
 }
 
 #[test]
-fn a_file_that_is_not_toml_is_an_error() {
+fn invalid_toml_is_an_error() {
     assert!(parse("listen 127").is_err_and(|error| error.to_string().contains("not TOML")));
     let missing = Overrides { config: Some("/nowhere/storeplane.toml".into()), ..Overrides::default() };
     assert!(Config::load(&missing).is_err_and(|error| error.to_string().contains("/nowhere/storeplane.toml")));
 }
 
 #[test]
-fn flags_and_environment_win_over_the_file() {
+fn flags_and_environment_override_the_file() {
     let over = Overrides {
         listen: Some("127.0.0.1:2".into()),
         chart_values: Some("a.yaml, b.yaml".into()),
@@ -95,7 +95,7 @@ fn flags_and_environment_win_over_the_file() {
 }
 
 #[test]
-fn what_is_printed_shows_no_secret_and_reads_back() {
+fn printed_configuration_masks_secrets_and_parses_back() {
     let file = "[database]\nurl = 'postgres://me:hunter2@db:5432/shops?sslmode=require&sslpassword=hunter3'\n\
                 [telemetry]\notlp_endpoint = 'http://u:hunter4@otel:4317'";
     let config = parse(file).expect("good");
@@ -107,7 +107,7 @@ fn what_is_printed_shows_no_secret_and_reads_back() {
 }
 
 #[test]
-fn engines_come_from_their_charts() {
+fn engines_are_loaded_from_their_charts() {
     let dir = tempfile::tempdir().expect("a directory");
     let chart = dir.path().join("tea");
     std::fs::create_dir_all(chart.join("plans")).expect("a directory");

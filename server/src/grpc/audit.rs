@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_outcomes_are_the_same_on_both_sides() {
+    fn outcome_names_match_the_proto() {
         for each in Outcome::ALL {
             assert_eq!(outcome(each).as_str_name(), format!("AUDIT_OUTCOME_{}", each.as_str()));
         }

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_do_not_matter_and_other_types_do() {
+    fn content_type_parameters_are_ignored_and_other_types_rejected() {
         let over = |given| canonical(given, Version::HTTP_2);
         assert_eq!(over("application/grpc-web+proto; charset=utf-8"), Some("application/grpc-web+proto"));
         assert_eq!(over("Application/GRPC"), Some("application/grpc"));

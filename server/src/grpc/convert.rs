@@ -165,21 +165,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_states_are_the_same_on_both_sides() {
+    fn state_names_match_the_proto() {
         for each in State::ALL {
             assert_eq!(state(each).as_str_name(), format!("STORE_STATE_{}", each.as_str()));
         }
     }
 
     #[test]
-    fn an_unknown_policy_is_none() {
+    fn unknown_cleanup_policy_is_none() {
         assert_eq!(cleanup_policy(0), Some(CleanupPolicy::Keep));
         assert_eq!(cleanup_policy(2), Some(CleanupPolicy::DeleteResources));
         assert_eq!(cleanup_policy(7), None);
     }
 
     #[test]
-    fn no_length_of_time_from_the_wire_is_too_much() {
+    fn any_wire_duration_is_accepted() {
         let read = |seconds, nanos| read_duration(prost_types::Duration { seconds, nanos });
         assert_eq!(read(3600, 0), Duration::HOUR);
         assert_eq!(read(-1, -500_000_000), Duration::milliseconds(-1500));
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn times_before_the_epoch_have_positive_nanoseconds() {
+    fn times_before_epoch_have_positive_nanoseconds() {
         let time = OffsetDateTime::UNIX_EPOCH - Duration::milliseconds(1500);
         assert_eq!(timestamp(time), Timestamp { seconds: -2, nanos: 500_000_000 });
     }

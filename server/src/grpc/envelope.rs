@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stream_ends_at_its_deadline_and_with_its_connection() {
+    async fn stream_ends_at_deadline_and_with_its_connection() {
         let deadline = Instant::now() + Duration::from_secs(5);
         assert_eq!(end_of(EnvelopeBody::new(endless(), Some(deadline), None)).await, Code::DeadlineExceeded);
         let token = CancellationToken::new();
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn timeouts_are_read_as_grpc_writes_them() {
+    fn grpc_timeouts_are_parsed() {
         assert_eq!(timeout("15S"), Some(Duration::from_secs(15)));
         assert_eq!(timeout("99999999H"), Some(Duration::from_hours(99_999_999)));
         assert_eq!(timeout("250m"), Some(Duration::from_millis(250)));
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_is_bounded() {
+    fn oversized_metadata_is_rejected() {
         let mut headers = HeaderMap::new();
         headers.insert("x-long", "a".repeat(METADATA_MAX).parse().expect("ascii"));
         assert_eq!(check(&headers).expect_err("too large").code(), Code::ResourceExhausted);

@@ -129,20 +129,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_comes_back_as_it_went(transaction: u64, row: i64) {
+        fn cursor_round_trips(transaction: u64, row: i64) {
             let there = Cursor { transaction, row };
             prop_assert_eq!(seal("default").read_cursor(&seal("default").cursor(there)), Ok(Some(there)));
         }
 
         #[test]
-        fn no_text_breaks_anything(text: String) {
+        fn malformed_tokens_never_panic(text: String) {
             let _ = seal("default").read_cursor(&text);
             let _ = seal("default").page_start(&text);
         }
     }
 
     #[test]
-    fn a_seal_is_of_one_tenant_one_key_and_one_purpose() {
+    fn sealed_token_is_bound_to_tenant_key_and_purpose() {
         let cursor = Cursor { transaction: 700, row: 1 };
         let text = seal("default").cursor(cursor);
         assert_eq!(text, seal("default").cursor(cursor), "the same place is the same text");
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_of_ours_is_refused() {
+    fn foreign_tokens_are_rejected() {
         let seal = seal("default");
         assert_eq!(seal.read_cursor(""), Ok(None));
         for text in ["x", "AAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAA", "****", " ", &"A".repeat(75)] {
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_token_comes_back_as_it_went() {
+    fn page_token_round_trips() {
         let after = After { at: OffsetDateTime::UNIX_EPOCH, text: "demo".into(), uid: Uuid::nil() };
         let token = PageToken { after, query: "0123456789abcdef".into() };
         let seal = seal("default");

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_to_wait_is_bounded_and_has_a_default() {
+    fn wait_time_has_bounds_and_default() {
         let of = |seconds: Option<i64>| {
             let timeout = seconds.map(|seconds| prost_types::Duration { seconds, nanos: 0 });
             let operation_id = "0192f0c1-0000-7000-8000-000000000001".into();

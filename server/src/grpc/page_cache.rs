@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_is_used_again_until_something_is_committed() {
+    async fn cached_answer_is_used_until_next_commit() {
         let source = Source::default();
         assert_eq!(source.get("a", Some("1")).await, 1);
         assert_eq!(source.get("a", Some("1")).await, 1);
@@ -136,13 +136,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_mark_every_call_reads() {
+    async fn without_state_mark_every_call_reads() {
         let source = Source::default();
         assert_eq!((source.get("a", None).await, source.get("a", None).await), (1, 2));
     }
 
     #[tokio::test]
-    async fn what_is_kept_is_bounded() {
+    async fn cache_size_is_bounded() {
         let source = Source::default();
         for question in ["a", "b", "c", "d", "e"] {
             source.get(question, Some("1")).await;

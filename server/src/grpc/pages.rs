@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_ends_where_the_next_row_does_not_fit() {
+    fn page_ends_before_row_that_exceeds_the_limit() {
         assert_eq!(filled(&[10, 10], false), (2, None));
         assert_eq!(filled(&[10, 10], true), (2, Some("1".into())));
         assert_eq!(filled(&[2_000_000, 1_000_000, 1_000_000], false), (2, Some("1".into())));

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_symbol_is_found_with_its_imports_and_options() {
+    fn every_symbol_kind_resolves_with_imports_and_options() {
         for symbol in [
             "storeplane.v1.StoreService",
             "storeplane.v1.StoreService.GetStore",
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_an_error_response() {
+    fn unknown_symbol_is_an_error_response() {
         for request in [
             MessageRequest::FileContainingSymbol("storeplane.v1.Nonsense".into()),
             MessageRequest::FileByFilename("nonsense.proto".into()),

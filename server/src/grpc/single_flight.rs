@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_asks_at_once_shares_a_read_and_who_comes_later_does_not_hear_of_the_past() {
+    async fn concurrent_callers_share_a_read_and_later_ones_get_fresh_data() {
         let (single_flight, source) = (SingleFlight::default(), Source::default());
         let ask = |question, after| {
             let (single_flight, read) = (&single_flight, source.read());
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn callers_who_go_away_leave_nothing_and_keep_nobody_waiting() {
+    async fn cancelled_callers_leave_no_state_and_block_nobody() {
         let (single_flight, source) = (SingleFlight::default(), Source::default());
         let gone = tokio::time::timeout(Duration::from_millis(500), single_flight.run("a", source.read()));
         let stays = single_flight.run("a", source.read());

@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_that_is_wrong_with_a_watch_is_named() {
+    fn all_watch_request_violations_are_reported() {
         let request = WatchStoreRequest { store_id: "A".into(), uid: "7".into(), after_sequence: -1, until: 9 };
         let Err(DomainError::Invalid(violations)) = check(&request) else { panic!("accepted") };
         let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();

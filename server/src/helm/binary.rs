@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_executable_on_the_path_is_taken() {
+    fn first_executable_on_path_is_used() {
         let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         script(first.path(), "helm", 0o600);
         let wanted = script(second.path(), "helm", 0o700);
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn another_file_under_the_same_name_is_another_binary() {
+    fn replaced_file_is_a_different_binary() {
         let folder = tempfile::tempdir().unwrap();
         let path = script(folder.path(), "helm", 0o700);
         let before = find(&path, OsStr::new("")).unwrap();

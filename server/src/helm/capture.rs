@@ -60,13 +60,13 @@ mod tests {
     }
 
     #[test]
-    fn long_output_keeps_its_beginning_and_its_end() {
+    fn long_output_keeps_beginning_and_end() {
         assert_eq!(captured(&["abcdefgh"]), "abcd\n[1 bytes left out]\nfgh");
         assert_eq!(captured(&["a", "bcdefghij", "klmno", "p"]), "abcd\n[9 bytes left out]\nnop");
     }
 
     #[test]
-    fn garbage_is_still_text() {
+    fn invalid_utf8_becomes_text() {
         let mut capture = Capture::new(2, 2);
         capture.push(&[0xff, b'a']);
         assert_eq!(capture.text(), "\u{fffd}a");

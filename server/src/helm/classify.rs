@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_it_ended_comes_before_what_it_said() {
+    fn exit_kind_takes_precedence_over_output() {
         for (exit, killed, kind, retryable) in [
             (Some(1), None, Kind::Unreachable, true),
             (Some(1), Some(KillReason::Asked), Kind::Stopped, false),
@@ -201,14 +201,14 @@ mod tests {
     }
 
     #[test]
-    fn success_is_success_even_if_it_was_to_end_by_then() {
+    fn success_counts_even_after_stop_request() {
         let release = Release { namespace: "n".into(), name: "n".into() };
         let context = Context::new(Verb::Uninstall, &release, "");
         assert_eq!(outcome(&context, &report(Some(0), Some(KillReason::Asked), "warning")), Ok(()));
     }
 
     #[test]
-    fn nonsense_is_unknown_and_still_fit_to_be_shown() {
+    fn unrecognized_output_is_unknown_and_printable() {
         let error = fails(Some(1), None, "\u{7}\u{fffd}panic: token=abc\n\n");
         assert_eq!(error.kind(), Kind::Unknown);
         assert_eq!(error.to_string(), "helm install store-demo: helm failed (\u{fffd}panic: token=***)");
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn values_and_our_folders_are_not_shown() {
+    fn values_and_paths_are_hidden() {
         let error = fails(
             Some(1),
             None,

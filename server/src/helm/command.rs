@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn both_majors_merge_on_our_side() {
+    fn upgrade_uses_client_side_merge_in_both_majors() {
         insta::assert_snapshot!(lines(Verb::Upgrade(&chart()), 4), @r#"
         upgrade
         --namespace=--all
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn generated_values_survive_the_way_to_helm() {
+    fn generated_values_round_trip_through_helm() {
         let chart = chart();
         let read: serde_json::Value = serde_json::from_str(&Verb::Install(&chart).input()).unwrap();
         assert_eq!(read, chart.values);

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn helm_gets_what_it_needs_and_nothing_else() {
+    fn helm_environment_has_only_required_variables() {
         let env = environment(&HelmConfig::default());
         let lines: Vec<_> = env.iter().map(|(name, value)| format!("{name}={value}")).collect();
         insta::assert_snapshot!(lines.join("\n"), @r"
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_is_named_and_more_variables_pass_only_if_configured() {
+    fn kubeconfig_is_explicit_and_extra_variables_need_configuration() {
         let env = environment(&HelmConfig {
             kubeconfig: Some("/etc/kube".into()),
             kube_context: Some("prod".into()),

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_best_news_about_the_lease_counts_and_garbage_does_not() {
+    fn latest_lease_renewal_counts_and_garbage_is_ignored() {
         let mut inbox = Inbox { unread: b"20\n700\nx\n5".to_vec(), closed: false };
         assert_eq!(inbox.lease(), Some(Duration::from_millis(700)));
         assert_eq!(inbox.lease(), None);

@@ -99,7 +99,7 @@ mod tests {
 
     /// Helm repeats the API server's texts, so they mean what `obstacle::said` says they mean.
     #[test]
-    fn refusals_mean_the_same_as_without_helm() {
+    fn api_refusals_through_helm_classify_as_direct_ones() {
         let release = Release { namespace: "store-demo".into(), name: "store-demo".into() };
         let context = Context::new(Verb::Uninstall, &release, "");
         let mut compared = 0;

@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_release_has_one_run_and_all_together_have_so_many() {
+    async fn runs_are_limited_per_release_and_in_total() {
         let limiter = Arc::new(ProcessLimiter::new(2));
         let first = limiter.enter(&release("a")).await.unwrap();
         assert!(limiter.enter(&release("a")).now_or_never().is_none(), "the release is taken");

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_has_a_private_directory_that_goes_with_it() {
+    fn run_directory_is_private_and_removed_afterwards() {
         let root = tempfile::tempdir().unwrap();
         let scratch_dirs = ScratchDirs::new(root.path().join("new"));
         let scratch = scratch_dirs.scratch().unwrap();
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn only_dead_servers_directories_are_swept() {
+    fn only_directories_of_dead_servers_are_removed() {
         let root = tempfile::tempdir().unwrap();
         let living = ScratchDirs::new(root.path().to_owned());
         let theirs = living.scratch().unwrap();
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cleaned_up_directory_comes_back() {
+    fn removed_directory_is_recreated() {
         let root = tempfile::tempdir().unwrap();
         let scratch_dirs = ScratchDirs::new(root.path().join("scratch_dirs"));
         scratch_dirs.scratch().unwrap();

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_as_helm_prints_them() {
+    fn helm_versions_are_parsed() {
         for (text, shown, supported) in [
             ("v3.17.3\n", "3.17.3", true),
             ("v3.16.4", "3.16.4", false),
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_no_versions() {
+    fn other_texts_are_not_versions() {
         for text in ["", "v", "v3", "3.17.3", "v3.x", "helm: command not found", "v3.17.-"] {
             assert_eq!(HelmVersion::read(text), None, "{text}");
         }

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_configured_origins_and_in_development_loopback_may_call() {
+    fn only_configured_and_loopback_origins_are_allowed() {
         let allowed = |origin: &'static str, development| {
             is_allowed(&HeaderValue::from_static(origin), &["https://shops.example.com".into()], development)
         };

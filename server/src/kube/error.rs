@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_told_apart() {
+    fn responses_are_classified() {
         use ClusterErrorKind as Kind;
         for (code, kind, retryable) in [
             (400, Kind::Rejected, false),
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_that_is_going_is_not_a_lack_of_rights() {
+    fn terminating_namespace_is_not_a_permission_error() {
         let error = answer(
             403,
             "secrets \"x\" is forbidden: unable to create new content in namespace a because it is being terminated",
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn denial_by_admission_is_told_apart_from_rbac_and_from_a_webhook_that_is_away() {
+    fn admission_denial_differs_from_rbac_and_unavailable_webhook() {
         use ClusterErrorKind as Kind;
         let rbac =
             "namespaces is forbidden: User \"storeplane\" cannot create resource \"namespaces\" at the cluster scope";
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_says_what_was_asked_for() {
+    fn error_text_names_the_request() {
         let error = answer(403, "no rights");
         assert_eq!(error.to_string(), "could not create the namespace store-demo: no rights");
         assert_eq!(error.failure().reason, Reason::ClusterForbidden);

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn workloads_of_the_stores_namespace_are_read_from_helms_record() {
+    fn workloads_of_own_namespace_are_read_from_release_record() {
         let record = json!({"name": "store-demo", "config": {"secret": "values"}, "manifest": MANIFEST}).to_string();
         let mut zip = GzEncoder::new(Vec::new(), Compression::best());
         zip.write_all(record.as_bytes()).expect("memory");
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_not_read() {
+    fn invalid_release_record_is_ignored() {
         for broken in [&b"%%%"[..], b"aGVsbG8=", b"H4sIAAAA"] {
             assert_eq!(read(broken, "store-demo"), None);
         }

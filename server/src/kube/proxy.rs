@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_api_servers_errors_are_told_from_the_shops() {
+    fn proxy_distinguishes_api_server_errors_from_shop_errors() {
         assert_eq!(said(403, "services \"store\" is forbidden"), Some(ClusterErrorKind::Forbidden));
         assert_eq!(said(429, "too many requests"), Some(ClusterErrorKind::Overloaded));
         assert_eq!(said(404, "services \"store\" not found"), Some(ClusterErrorKind::NotFound));

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_revision_counts_by_number_and_the_past_is_not_forgotten() {
+    fn newest_revision_is_chosen_by_number_and_history_is_kept() {
         let records = [
             record("a", "shop", "9", "superseded"),
             record("a", "shop", "10", "pending-upgrade"),
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn records_that_make_no_sense_are_passed_over() {
+    fn invalid_records_are_skipped() {
         assert_eq!(fold([ObjectMeta::default(), record("a", "shop", "first", "deployed")].iter()), []);
         assert_eq!(
             fold([record("a", "shop", "1", "new-in-helm-5")].iter())[0].observation.status,

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn pods_that_started_before_their_secret_was_edited_are_found() {
+    fn pods_older_than_their_secret_are_found() {
         let edited = BTreeMap::from([(
             "store-db".to_owned(),
             changed(&secret(&json!({"f:data": {"f:password": {}}}), "2026-11-25T12:00:00Z")).expect("a time"),

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_volumes_that_stay_are_shown() {
+    fn only_retained_volumes_are_listed() {
         let claim = serde_json::from_value(json!({"metadata": {"name": "data-store-db-0"}})).expect("a claim");
         let volume = |policy: &str| {
             let spec = json!({"persistentVolumeReclaimPolicy": policy, "capacity": {"storage": "5Gi"}});

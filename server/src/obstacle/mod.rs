@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lasting_obstacles_fail_in_seconds_passing_ones_in_minutes_and_progress_last() {
+    fn lasting_obstacles_fail_first_then_passing_then_progress() {
         let limits = ObstacleLimits::default();
         let limit = |obstacle: Obstacle| obstacle.limit(&limits).expect("a limit");
         for lasting in [Obstacle::Certain, Obstacle::Refused, Obstacle::Failing, Obstacle::Unschedulable] {

@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_of_the_api_server() {
+    fn api_server_refusals_are_classified() {
         for (text, reason, obstacle, why) in [
             (
                 "pods \"a\" is forbidden: status unknown for quota: store, resources: limits.memory",
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn obstacles_without_a_refusal() {
+    fn other_obstacles_are_classified() {
         for (what, obstacle, expected) in [
             ("creation: API server away", creation("Post \"https://x\": connection refused"), Passing),
             ("creation: unknown", creation("pods \"a\" is invalid"), Failing),
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn full_disk_is_recognised_by_its_words() {
+    fn full_disk_is_recognised_in_messages() {
         assert!(is_disk_full("mariadbd: Disk is full writing './wp/x.ibd' (Errcode: 28 \"No space left on device\")"));
         assert!(!is_disk_full("starting up"));
     }

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn an_operation_is_left_alone_for_a_while() {
+    async fn failed_claim_is_skipped_for_a_while() {
         let (claims, operation) = (Claims::default(), Uuid::now_v7());
         claims.skip(operation);
         assert_eq!(claims.skipped(), [operation]);

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn states_are_told_apart() {
+    fn sqlstates_are_classified() {
         for (code, kind) in [
             ("08006", Some(OutageKind::Away)),
             ("25006", Some(OutageKind::ReadOnly)),

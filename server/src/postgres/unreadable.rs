@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_of_a_newer_server_keeps_its_text() {
+    fn failure_of_newer_server_keeps_its_text() {
         let mut problems = Problems::of("stores", Uuid::nil());
         let stored = json!({"reason": "MOON_PHASE", "message": "The moon is full.", "details": ["full", 1]});
         let failure = problems.failure(Some(stored)).expect("a failure");
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_becomes_the_failure_of_a_row_without_one() {
+    fn unknown_values_become_the_failure_of_the_row() {
         let mut problems = Problems::of("operations", Uuid::now_v7());
         assert_eq!(problems.known("state", "PAUSED", None, 7), 7);
         assert_eq!(problems.optional("step", Some("DANCE"), |_| None::<u8>), None);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_row_is_logged_once_in_a_while() {
+    async fn unreadable_row_is_logged_with_rate_limit() {
         let id = Uuid::now_v7();
         assert!(is_due(id) && !is_due(id));
         tokio::time::advance(INTERVAL).await;

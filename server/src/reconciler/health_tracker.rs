@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn lasting_symptoms_are_examined_ever_more_rarely() {
+    fn lasting_symptoms_are_examined_with_growing_intervals() {
         let start = Instant::now();
         let mut tracker = HealthTracker::new(HealthDamping::default(), FIRST, State::Ready, Vec::new(), start);
         assert!(!tracker.is_due(at(start, 1000)), "a healthy store costs nothing");
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn short_symptoms_are_no_news() {
+    fn short_symptoms_are_ignored() {
         let start = Instant::now();
         let mut tracker = HealthTracker::new(HealthDamping::default(), FIRST, State::Ready, Vec::new(), start);
         tracker.observe(FIRST, State::Ready, symptoms(), at(start, 1));
@@ -157,7 +157,7 @@ mod tests {
 
     /// How long after its symptoms are gone a store is examined, after each of its relapses.
     #[test]
-    fn recovery_takes_longer_after_each_relapse() {
+    fn recovery_delay_grows_with_each_relapse() {
         let start = Instant::now();
         let mut tracker = HealthTracker::new(HealthDamping::default(), FIRST, State::Ready, Vec::new(), start);
         let (mut now, mut waits) = (start, Vec::new());
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn another_operation_starts_anew() {
+    fn new_operation_resets_the_tracker() {
         let start = Instant::now();
         let mut tracker = HealthTracker::new(HealthDamping::default(), FIRST, State::Ready, symptoms(), start);
         tracker.observe(OperationId(Uuid::max()), State::Ready, symptoms(), at(start, 60));

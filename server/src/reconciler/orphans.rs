@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_no_live_store_is_found() {
+    fn objects_without_live_store_are_found() {
         let (live, dead) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let of_another = OwnedNamespace { instance: Some("staging".into()), ..namespace("store-theirs", dead, false) };
         let namespaces = [
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_without_labels_is_known_by_its_release() {
+    fn unlabelled_namespace_is_identified_by_its_release() {
         let (live, dead) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let stripped = |name: &str| OwnedNamespace {
             instance: None,
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_told_once_when_it_stays() {
+    fn lasting_orphan_is_reported_once() {
         let orphans = || find("prod", [namespace("store-old", Uuid::nil(), false)].iter(), |_| Vec::new(), &[]);
         let (mut reports, start) = (Reports::default(), Instant::now());
         let told = |reports: &Reports| reports.seen.values().filter(|seen| seen.told).count();

@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_broken_shop_is_asked_soon_and_then_ever_more_rarely() {
+    fn unreachable_shop_is_probed_with_growing_intervals() {
         let now = Instant::now();
         let mut turn = Turn { next: now, pause: BROKEN };
         let mut waits = Vec::new();

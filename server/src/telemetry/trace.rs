@@ -66,7 +66,7 @@ mod tests {
     const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     #[test]
-    fn a_request_continues_its_callers_trace() {
+    fn request_continues_caller_trace() {
         let tracer = SdkTracerProvider::builder().build().tracer("test");
         let subscriber = tracing_subscriber::registry().with(tracing_opentelemetry::layer().with_tracer(tracer));
         tracing::subscriber::with_default(subscriber, || {
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_no_trace() {
+    fn invalid_traceparent_is_ignored() {
         assert!(parse(PARENT).is_some());
         for garbage in ["", "00-0-0-0", "00-00000000000000000000000000000000-b7ad6b7169203331-01", "x"] {
             assert!(parse(garbage).is_none(), "{garbage}");

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_stands_between_a_shop_and_its_customers_is_named() {
+    async fn unreachability_reason_is_specific() {
         let fine = answering("HTTP/1.1 302 Found\r\nlocation: /shop\r\ncontent-length: 0\r\n\r\n");
         let broken = answering("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n");
         let silent = once(drop);
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_certificate_that_nobody_trusts_is_named() {
+    async fn untrusted_certificate_is_reported() {
         let rcgen::CertifiedKey { cert, signing_key } =
             rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");

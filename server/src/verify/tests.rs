@@ -22,7 +22,7 @@ async fn trouble(scenario: Scenario) -> Trouble {
 }
 
 #[tokio::test]
-async fn a_shop_that_sells_is_asked_everything_and_left_as_it_was() {
+async fn selling_shop_passes_all_probes_and_is_left_unchanged() {
     for via in [Via::Url, Via::Proxy] {
         let shop = Scripted::open(Scenario::Sells).await;
         let report = shop.verifier(via).verify(&shop.shop(Demand::AsInstalled)).await.expect("it sells");
@@ -36,7 +36,7 @@ async fn a_shop_that_sells_is_asked_everything_and_left_as_it_was() {
 }
 
 #[tokio::test]
-async fn what_a_shop_does_wrong_is_said_with_the_request_and_the_answer() {
+async fn wrong_answer_is_reported_with_request_and_response() {
     let mut said = String::new();
     for scenario in [
         Scenario::NoProducts,
@@ -82,7 +82,7 @@ async fn what_a_shop_does_wrong_is_said_with_the_request_and_the_answer() {
 }
 
 #[tokio::test]
-async fn a_shop_that_stumbles_is_worth_another_question() {
+async fn transient_shop_errors_are_retryable() {
     let shop = Scripted::open(Scenario::Http500ThenFine).await;
     let (verifier, wanted) = (shop.verifier(Via::Url), shop.shop(Demand::AsInstalled));
     let Err(Unverified::Shop(trouble)) = verifier.verify(&wanted).await else { panic!("the first answer is a 500") };
@@ -92,7 +92,7 @@ async fn a_shop_that_stumbles_is_worth_another_question() {
 }
 
 #[tokio::test]
-async fn a_service_without_pods_is_the_shops_trouble_and_passes() {
+async fn service_without_pods_is_a_passing_shop_problem() {
     let shop = Scripted::open(Scenario::NoEndpointsThenFine).await;
     let (verifier, wanted) = (shop.verifier(Via::Proxy), shop.shop(Demand::AsInstalled));
     let Err(Unverified::Shop(trouble)) = verifier.verify(&wanted).await else { panic!("no pod answers yet") };
@@ -101,7 +101,7 @@ async fn a_service_without_pods_is_the_shops_trouble_and_passes() {
 }
 
 #[tokio::test]
-async fn an_api_server_that_refuses_is_not_the_shops_trouble() {
+async fn api_server_refusal_is_not_a_shop_problem() {
     match verify(Scenario::ProxyForbidden, Via::Proxy, Demand::AsInstalled).await {
         Err(Unverified::Cluster(error)) => assert_eq!(error.failure().reason.as_str(), "CLUSTER_FORBIDDEN"),
         other => panic!("{other:?}"),
@@ -110,7 +110,7 @@ async fn an_api_server_that_refuses_is_not_the_shops_trouble() {
 
 /// Time stands still here until nothing else can happen: 10 seconds are over at once.
 #[tokio::test(start_paused = true)]
-async fn a_shop_that_hangs_is_not_waited_for() {
+async fn hanging_shop_times_out() {
     let began = tokio::time::Instant::now();
     let trouble = trouble(Scenario::Hangs).await;
     assert!(trouble.is_passing() && began.elapsed() <= Duration::from_secs(11), "{:?}", began.elapsed());
@@ -118,7 +118,7 @@ async fn a_shop_that_hangs_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_shop_that_nobody_listens_for_passes_too() {
+async fn refused_connection_is_a_passing_shop_problem() {
     let shop = Scripted::open(Scenario::Sells).await;
     let nowhere = Shop { url: "http://127.0.0.1:1/".into(), ..shop.shop(Demand::AsInstalled) };
     let Err(Unverified::Shop(trouble)) = shop.verifier(Via::Url).verify(&nowhere).await else {
@@ -128,7 +128,7 @@ async fn a_shop_that_nobody_listens_for_passes_too() {
 }
 
 #[tokio::test]
-async fn what_a_merchant_took_away_is_no_failure() {
+async fn merchant_removing_products_is_not_a_failure() {
     let report = verify(Scenario::NoProducts, Via::Url, Demand::AsMerchantLeft).await.expect("it answers");
     assert!(report.message.contains("no product in stock"), "{}", report.message);
     let report = verify(Scenario::NoCashOnDelivery, Via::Url, Demand::AsMerchantLeft).await.expect("it sells");
@@ -136,7 +136,7 @@ async fn what_a_merchant_took_away_is_no_failure() {
 }
 
 #[tokio::test]
-async fn another_product_is_tried_when_the_newest_cannot_be_bought() {
+async fn next_product_is_tried_if_newest_is_not_purchasable() {
     for demand in [Demand::AsInstalled, Demand::AsMerchantLeft] {
         let shop = Scripted::open(Scenario::OneProductWithoutPrice).await;
         let report = shop.verifier(Via::Url).verify(&shop.shop(demand)).await.expect("it sells tea");
@@ -146,7 +146,7 @@ async fn another_product_is_tried_when_the_newest_cannot_be_bought() {
 }
 
 #[tokio::test]
-async fn a_shop_that_was_ready_is_not_failed_for_what_its_merchant_sells() {
+async fn merchant_settings_do_not_fail_a_ready_shop() {
     for (scenario, said) in [
         (
             Scenario::NoProductWithPrice,
@@ -170,7 +170,7 @@ async fn a_shop_that_was_ready_is_not_failed_for_what_its_merchant_sells() {
 }
 
 #[tokio::test]
-async fn a_shop_that_answers_like_an_api_server_is_not_taken_for_one() {
+async fn shop_response_is_not_mistaken_for_api_server_response() {
     let Err(Unverified::Shop(trouble)) = verify(Scenario::ShopSaysUnauthorized, Via::Proxy, Demand::AsInstalled).await
     else {
         panic!("the API server knows us: the shop said that")
@@ -180,13 +180,13 @@ async fn a_shop_that_answers_like_an_api_server_is_not_taken_for_one() {
 
 /// The first question by the URL hangs, and time stands still until its limit is over.
 #[tokio::test(start_paused = true)]
-async fn the_url_is_asked_without_hurry_where_the_proxy_does_not_lead_to_the_shop() {
+async fn url_gets_longer_timeout_if_proxy_cannot_reach_shop() {
     let report = verify(Scenario::ProxyCutOffAndSlowUrl, Via::Auto, Demand::AsInstalled).await.expect("it sells");
     assert_eq!(report.via, "url");
 }
 
 #[tokio::test]
-async fn the_url_is_used_where_it_leads_to_this_shop_and_the_proxy_elsewhere() {
+async fn url_is_used_if_it_reaches_this_shop_otherwise_proxy() {
     let via = async |scenario| verify(scenario, Via::Auto, Demand::AsInstalled).await.expect("it sells").via;
     assert_eq!(via(Scenario::Sells).await, "url");
     assert_eq!(via(Scenario::AnotherShopByUrl).await, "proxy");

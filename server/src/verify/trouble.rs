@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn silent_shop_has_a_minute_and_wrong_answers_a_few_tries() {
+    fn silent_shop_has_a_minute_and_wrong_answers_bounded_retries() {
         let (passing, wrong) = (Trouble::passing("GET /", "away"), Trouble::wrong("GET /", "empty"));
         let limits = ObstacleLimits::default();
         let (mut retry_policy, mut since, mut asked) = (RetryPolicy::new(&limits), Duration::ZERO, 1);
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn certificate_that_is_being_issued_has_as_long_as_all_progress() {
+    fn pending_certificate_has_the_progress_limit() {
         let limits = ObstacleLimits::default();
         let issued = Trouble::lost("GET /", "no answer", "invalid peer certificate: UnknownIssuer");
         let away = Trouble::lost("GET /", "no answer", "Connection refused");

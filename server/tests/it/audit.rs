@@ -32,7 +32,7 @@ async fn lab() -> (Lab, String, Api) {
 }
 
 #[tokio::test]
-async fn it_tells_who_asked_for_what_and_what_came_of_it() {
+async fn records_show_actor_action_and_outcome() {
     let (lab, id, viewer) = lab().await;
     let store = lab.api.get(&id).await.unwrap();
 
@@ -62,7 +62,7 @@ async fn it_tells_who_asked_for_what_and_what_came_of_it() {
 }
 
 #[tokio::test]
-async fn a_filter_finds_what_it_names_and_nothing_else() {
+async fn filter_matches_exactly_what_it_names() {
     let (lab, id, _) = lab().await;
     let uid = lab.api.get(&id).await.unwrap().uid;
     // The store's record becomes an old one.
@@ -98,7 +98,7 @@ async fn a_filter_finds_what_it_names_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn pages_neither_repeat_nor_hide_records() {
+async fn pages_neither_repeat_nor_skip_records() {
     let (lab, ..) = lab().await;
     // Several at one moment: the id decides.
     lab.database
@@ -126,7 +126,7 @@ async fn pages_neither_repeat_nor_hide_records() {
 }
 
 #[tokio::test]
-async fn nonsense_is_refused_with_everything_that_is_wrong() {
+async fn invalid_request_reports_all_violations() {
     let (lab, ..) = lab().await;
     let request = |filter: &str, token: &str| ListAuditEventsRequest {
         page_size: 1,
@@ -156,7 +156,7 @@ async fn nonsense_is_refused_with_everything_that_is_wrong() {
 }
 
 #[tokio::test]
-async fn of_another_tenants_log_one_learns_nothing() {
+async fn other_tenants_records_are_invisible() {
     let (lab, id, _) = lab().await;
     let uid = lab.api.get(&id).await.unwrap().uid;
     let stranger = Api::connect(lab.server.address(), &lab.database.token("acme", "admin").await);

@@ -8,7 +8,7 @@ use storeplane_client::{Change, Client, v1};
 use crate::harness::{Setup, fresh};
 
 #[tokio::test]
-async fn a_watch_goes_on_through_the_death_of_its_server() {
+async fn watch_resumes_after_server_is_killed() {
     let mut lab = Setup::default().with("STOREPLANE_LEASE_SECONDS", "3").start().await;
     let id = fresh("client");
     let token = lab.database.token("default", "operator").await;
@@ -45,7 +45,7 @@ async fn a_watch_goes_on_through_the_death_of_its_server() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_an_address_or_a_request_is_said() {
+async fn invalid_address_or_request_is_reported() {
     assert!(Client::connect("not an address", "t").is_err());
     assert!(Client::connect("http://127.0.0.1:1", "to\nken").is_err());
     let lab = crate::harness::Lab::start().await;
@@ -60,7 +60,7 @@ async fn what_is_wrong_with_an_address_or_a_request_is_said() {
 }
 
 #[tokio::test]
-async fn how_the_tenant_is_doing_can_be_asked() {
+async fn overview_is_available_through_client() {
     let lab = crate::grpc_raw::edge().await;
     let token = lab.database.token("default", "operator").await;
     let client = Client::connect(&lab.server.address().to_string(), &token).unwrap();

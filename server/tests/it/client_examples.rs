@@ -75,7 +75,7 @@ async fn finish(mut child: Child) -> Output {
 }
 
 #[tokio::test]
-async fn a_store_is_created_watched_waited_for_and_listed_while_its_server_dies() {
+async fn examples_create_watch_wait_and_list_while_server_is_killed() {
     let mut lab = Setup::default().with("STOREPLANE_LEASE_SECONDS", "3").start().await;
     let caller = Caller::of(&lab).await;
     let id = fresh("example");
@@ -111,7 +111,7 @@ async fn a_store_is_created_watched_waited_for_and_listed_while_its_server_dies(
 }
 
 #[tokio::test]
-async fn what_cannot_become_ready_is_said_with_its_reason() {
+async fn wait_ready_example_reports_failure_reason() {
     let mut lab = Setup { helm: "/no/such/helm".into(), ..Setup::default() }.start().await;
     let caller = Caller::of(&lab).await;
     let id = fresh("fails");
@@ -127,7 +127,7 @@ async fn what_cannot_become_ready_is_said_with_its_reason() {
 }
 
 #[tokio::test]
-async fn all_stores_are_watched_on_from_where_an_earlier_run_ended() {
+async fn watch_all_example_resumes_from_saved_cursor() {
     let lab = crate::grpc_raw::edge().await;
     let writer = Writer::new(&lab.database.url, 2);
     writer.ready("tea", "default").await;

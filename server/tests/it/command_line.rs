@@ -22,7 +22,7 @@ fn err(output: &Output) -> String {
 }
 
 #[test]
-fn the_effective_configuration_is_the_environment_over_the_file_without_secrets() {
+fn config_prints_environment_over_file_without_secrets() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("storeplane.toml");
     std::fs::write(&file, "domain = 'file.test'\ninstance = 'file'\n[worker]\nlease_seconds = 30\n").unwrap();
@@ -46,7 +46,7 @@ fn the_effective_configuration_is_the_environment_over_the_file_without_secrets(
 }
 
 #[test]
-fn a_server_that_cannot_be_right_does_not_start_and_names_every_key() {
+fn invalid_configuration_prevents_start_and_names_every_key() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("storeplane.toml");
     std::fs::write(&file, "lisen = 'x'\n[helm]\nmax_processes = 0\n").unwrap();
@@ -67,7 +67,7 @@ fn a_server_that_cannot_be_right_does_not_start_and_names_every_key() {
 }
 
 #[tokio::test]
-async fn the_schema_is_brought_up_to_date_once() {
+async fn migrate_is_idempotent() {
     let database = Database::empty().await;
     for _ in 0..2 {
         let output = run(&["migrate"], &[("DATABASE_URL", &database.url)]);
@@ -79,7 +79,7 @@ async fn the_schema_is_brought_up_to_date_once() {
 }
 
 #[tokio::test]
-async fn tokens_are_made_listed_and_revoked() {
+async fn tokens_are_created_listed_and_revoked() {
     let lab = edge().await;
     let env = [("DATABASE_URL", lab.database.url.as_str())];
 
@@ -147,7 +147,7 @@ fn half_a_request(address: &str) -> std::net::TcpStream {
 }
 
 #[test]
-fn a_server_that_is_asked_to_stop_exits_with_success() {
+fn sigterm_exits_with_success() {
     for _ in 0..5 {
         let (mut child, _) = serve(&[]);
         signal(child.id(), "TERM");
@@ -162,7 +162,7 @@ fn a_server_that_is_asked_to_stop_exits_with_success() {
 }
 
 #[test]
-fn a_second_signal_stops_it_at_once() {
+fn second_signal_exits_immediately() {
     let (mut child, address) = serve(&[("STOREPLANE_SHUTDOWN_SECONDS", "120")]);
     let _open = half_a_request(&address);
     signal(child.id(), "TERM");

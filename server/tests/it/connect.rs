@@ -54,7 +54,7 @@ fn is_error(answer: &Answer, status: u16, code: &str, reason: &str) {
 }
 
 #[tokio::test]
-async fn a_store_is_created_and_read_by_json_and_protobuf() {
+async fn store_is_created_and_read_by_json_and_protobuf() {
     let lab = edge().await;
     let (caller, id) = (Caller::new(&lab, "operator").await, fresh("json"));
     let wanted = json!({"storeId": id, "store": {"displayName": "Tee & Söhne", "admin_email": "owner@example.com"}});
@@ -83,7 +83,7 @@ async fn a_store_is_created_and_read_by_json_and_protobuf() {
 }
 
 #[tokio::test]
-async fn errors_have_their_http_status_and_details() {
+async fn errors_have_http_status_and_details() {
     let lab = edge().await;
     let caller = Caller::new(&lab, "operator").await;
     let body = json!({"store_id": "-", "store": {"display_name": "", "admin_email": "x"}});
@@ -112,7 +112,7 @@ async fn errors_have_their_http_status_and_details() {
 }
 
 #[tokio::test]
-async fn streams_are_refused_with_a_hint() {
+async fn streams_are_rejected_with_explanation() {
     let lab = edge().await;
     let caller = Caller::new(&lab, "viewer").await;
     let answer = caller.json("StoreService/WatchStores", &json!({})).await;
@@ -129,7 +129,7 @@ async fn streams_are_refused_with_a_hint() {
 }
 
 #[tokio::test]
-async fn a_denied_mutation_is_audited_with_its_target() {
+async fn denied_mutation_is_audited_with_its_target() {
     let lab = edge().await;
     let (caller, id) = (Caller::new(&lab, "viewer").await, fresh("json"));
     lab.api.create(Api::wanted(&id)).await.unwrap();
@@ -141,7 +141,7 @@ async fn a_denied_mutation_is_audited_with_its_target() {
 }
 
 #[tokio::test]
-async fn bodies_may_be_compressed_in_both_directions() {
+async fn bodies_may_be_gzip_in_both_directions() {
     let lab = edge().await;
     let (caller, id) = (Caller::new(&lab, "viewer").await, fresh("json"));
     lab.api.create(Api::wanted(&id)).await.unwrap();
@@ -163,7 +163,7 @@ async fn bodies_may_be_compressed_in_both_directions() {
 }
 
 #[tokio::test]
-async fn pages_may_call_and_anybody_may_read_the_document() {
+async fn allowed_origins_may_call_and_openapi_is_public() {
     let lab = edge().await;
     let to = lab.server.address();
     let origin = ("origin", "http://localhost:5173");

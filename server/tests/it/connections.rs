@@ -23,7 +23,7 @@ async fn kept(to: std::net::SocketAddr, sent: &[u8]) -> Duration {
 }
 
 #[tokio::test]
-async fn who_asks_nothing_is_cut_off_and_keeps_nobody_out() {
+async fn silent_connection_is_closed_and_does_not_block_others() {
     let lab = edge_setup()
         .with("STOREPLANE_CONNECTIONS_FIRST_REQUEST_SECONDS", "2")
         .with("STOREPLANE_CONNECTIONS_MAX", "8")
@@ -50,7 +50,7 @@ async fn who_asks_nothing_is_cut_off_and_keeps_nobody_out() {
 }
 
 #[tokio::test]
-async fn many_calls_cancelled_at_once_leave_the_connections_watch_alone() {
+async fn burst_of_cancelled_calls_does_not_end_watch_on_same_connection() {
     let lab = edge().await;
     let id = fresh("burst");
     lab.api.create(Api::wanted(&id)).await.unwrap();
@@ -75,7 +75,7 @@ async fn many_calls_cancelled_at_once_leave_the_connections_watch_alone() {
 }
 
 #[tokio::test]
-async fn an_old_connection_ends_its_watches_with_a_status_and_calls_go_on() {
+async fn aged_connection_ends_watches_with_status_and_calls_continue() {
     let lab = edge_setup()
         .with("STOREPLANE_CONNECTIONS_MAX_AGE_SECONDS", "2")
         .with("STOREPLANE_CONNECTIONS_MAX_AGE_GRACE_SECONDS", "2")

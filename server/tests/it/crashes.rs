@@ -36,7 +36,7 @@ async fn assert_all_ready(lab: &Lab, ids: &[String]) {
 }
 
 #[tokio::test]
-async fn a_killed_server_goes_on_where_it_was() {
+async fn restarted_server_continues_after_kill() {
     let mut lab = quick().start().await;
     let ids = five_creates(&lab).await;
     lab.server.kill9();
@@ -45,7 +45,7 @@ async fn a_killed_server_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn it_does_so_when_its_helms_are_killed_with_it() {
+async fn restarted_server_continues_after_kill_with_its_helm_processes() {
     let mut lab = quick().start().await;
     let ids = five_creates(&lab).await;
     let helpers = lab.server.helpers();
@@ -58,7 +58,7 @@ async fn it_does_so_when_its_helms_are_killed_with_it() {
 }
 
 #[tokio::test]
-async fn a_killed_helm_alone_is_tried_again() {
+async fn killed_helm_process_is_retried() {
     let lab = quick().start().await;
     let ids = five_creates(&lab).await;
     for pid in lab.server.helpers() {
@@ -68,7 +68,7 @@ async fn a_killed_helm_alone_is_tried_again() {
 }
 
 #[tokio::test]
-async fn helm_dies_with_its_server() {
+async fn helm_ends_when_its_server_is_killed() {
     let mut lab = quick().start().await;
     five_creates(&lab).await;
     let helpers = lab.server.helpers();
@@ -88,7 +88,7 @@ fn is_dead(pid: u32) -> bool {
 }
 
 #[tokio::test]
-async fn a_stopping_server_hands_its_operations_on_at_once() {
+async fn stopping_server_hands_over_operations_immediately() {
     // With the usual lease of 15 s: had it not been released, the second server would have to wait.
     let mut lab = Setup::default().start().await;
     let id = fresh("hand");

@@ -19,7 +19,7 @@ async fn looks(lab: &Lab) -> String {
 }
 
 #[tokio::test]
-async fn the_login_is_the_clusters_and_every_look_at_it_is_written_down() {
+async fn credentials_come_from_cluster_and_each_read_is_audited() {
     let lab = Lab::start().await;
     let id = fresh("login");
     let store = lab.api.ready(&id).await;
@@ -56,7 +56,7 @@ async fn the_login_is_the_clusters_and_every_look_at_it_is_written_down() {
 }
 
 #[tokio::test]
-async fn without_a_shop_there_is_no_login() {
+async fn credentials_are_unavailable_without_a_shop() {
     let lab = Lab::start().await;
     let id = fresh("nologin");
     lab.api.create(Api::wanted(&id)).await.unwrap();
@@ -74,7 +74,7 @@ async fn without_a_shop_there_is_no_login() {
 }
 
 #[tokio::test]
-async fn the_login_in_somebody_elses_namespace_is_not_shown() {
+async fn credentials_in_foreign_namespace_are_not_returned() {
     let lab = Lab::start().await;
     let id = fresh("foreign");
     let namespace = format!("store-{id}");

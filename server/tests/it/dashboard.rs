@@ -16,7 +16,7 @@ fn assets(html: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_port_serves_the_dashboard_or_says_how_to_get_it() {
+async fn port_serves_dashboard_or_build_instructions() {
     let lab = edge().await;
 
     let html = ("accept", "text/html,*/*;q=0.8");
@@ -57,7 +57,7 @@ async fn the_port_serves_the_dashboard_or_says_how_to_get_it() {
 }
 
 #[tokio::test]
-async fn head_tells_what_get_would() {
+async fn head_matches_get() {
     let lab = edge().await;
     for path in ["/", "/assets/none.js", "/healthz"] {
         let got = get(&lab, path, &[]).await;
@@ -70,7 +70,7 @@ async fn head_tells_what_get_would() {
 }
 
 #[tokio::test]
-async fn what_is_no_page_is_not_there() {
+async fn unknown_paths_are_not_found() {
     let lab = edge().await;
     for path in ["/assets/none.js", "/robots.txt", "/nonsense.v1.Service/Method", "/wp-login.php", "/../etc/passwd"] {
         assert_eq!(get(&lab, path, &[]).await.status, 404, "{path}");

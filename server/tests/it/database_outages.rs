@@ -26,7 +26,7 @@ async fn create_when_possible(api: &Api, id: &str, limit: Duration) -> Duration 
 }
 
 #[tokio::test]
-async fn dropped_packets_stop_nobody_for_long() {
+async fn dropped_packets_cause_only_short_interruption() {
     let proxy = Proxy::to(authority(&env("STOREPLANE_TEST_DATABASE_URL"))).await;
     let setup = Setup { database_proxy: Some(proxy.address), ..Setup::small() };
     let lab = setup.start().await;
@@ -57,7 +57,7 @@ async fn dropped_packets_stop_nobody_for_long() {
 }
 
 #[tokio::test]
-async fn a_primary_that_became_a_standby_is_left() {
+async fn standby_after_failover_is_abandoned() {
     let lab = edge().await;
     let name = lab.database.value("SELECT current_database()").await;
     // New connections meet a server that takes no writes; the old ones are ended, as by a failover.
@@ -97,7 +97,7 @@ async fn a_primary_that_became_a_standby_is_left() {
 }
 
 #[tokio::test]
-async fn a_full_disk_loses_nothing() {
+async fn full_disk_loses_nothing() {
     let lab = Setup::small().start().await;
     let id = fresh("full");
     lab.api.create(Api::wanted(&id)).await.unwrap();
@@ -123,7 +123,7 @@ async fn a_full_disk_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_cancelled_begin_leaves_no_open_transaction() {
+async fn cancelled_begin_leaves_no_open_transaction() {
     let database = Database::create().await;
     let stores = storeplane_server::postgres::connect(&database.url, 2).unwrap();
     let stores = storeplane_server::postgres::PgStores::new(
@@ -144,7 +144,7 @@ async fn a_cancelled_begin_leaves_no_open_transaction() {
 }
 
 #[tokio::test]
-async fn a_store_lives_its_life_through_pgbouncer() {
+async fn store_lifecycle_works_through_pgbouncer() {
     let database = Database::create().await;
     let Some(bouncer) = Bouncer::before(&database.url).await else {
         return say("skipped: pgbouncer is not installed (Debian's package has it)");
@@ -169,7 +169,7 @@ async fn a_store_lives_its_life_through_pgbouncer() {
 }
 
 #[tokio::test]
-async fn health_probes_have_connections_of_their_own() {
+async fn health_probes_use_worker_pool() {
     // Calls wait for the one row that somebody holds; the workers' connections are free meanwhile.
     let lab = edge_setup().with("STOREPLANE_DATABASE_POOL_SIZE", "2").start().await;
     let Lab { database, api, .. } = &lab;

@@ -109,7 +109,7 @@ async fn assert_shown(
 }
 
 #[tokio::test]
-async fn rows_of_a_newer_server_are_shown_and_stop_nobody() {
+async fn rows_of_newer_server_are_shown_and_block_nothing() {
     let setup = Setup { kubeconfig: "/no/such/kubeconfig".into(), ..Setup::small() };
     let mut lab = setup.start().await;
     let (step, state, kind) = (fresh("step"), fresh("state"), fresh("kind"));
@@ -144,7 +144,7 @@ async fn rows_of_a_newer_server_are_shown_and_stop_nobody() {
 }
 
 #[tokio::test]
-async fn nul_is_nobodys_internal_error() {
+async fn nul_in_request_is_not_an_internal_error() {
     let lab = edge().await;
     let id = fresh("nul");
     lab.api.create(Api::wanted(&id)).await.unwrap();
@@ -184,7 +184,7 @@ async fn refusals_cannot_fill_the_audit_log() {
 }
 
 #[tokio::test]
-async fn a_time_reads_the_same_in_every_answer() {
+async fn timestamps_are_equal_in_every_response() {
     let lab = edge().await;
     let id = fresh("time");
     let created = lab.api.create(Api::wanted(&id)).await.unwrap();

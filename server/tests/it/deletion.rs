@@ -7,7 +7,7 @@ use tonic::Code;
 use crate::harness::{Api, Desk, Lab, Setup, fresh};
 
 #[tokio::test]
-async fn a_deleted_store_leaves_nothing_but_its_history() {
+async fn deleted_store_leaves_only_its_history() {
     let lab = Lab::start().await;
     let id = fresh("gone");
     lab.api.ready(&id).await;
@@ -26,7 +26,7 @@ async fn a_deleted_store_leaves_nothing_but_its_history() {
 }
 
 #[tokio::test]
-async fn what_never_was_is_not_found() {
+async fn deleting_unknown_store_is_not_found() {
     let lab = Lab::start().await;
     assert_eq!(lab.api.delete("never-was").await.unwrap_err().code(), Code::NotFound);
     assert_eq!(lab.api.get("never-was").await.unwrap_err().code(), Code::NotFound);
@@ -35,7 +35,7 @@ async fn what_never_was_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_delete_in_the_middle_of_a_creation_wins_at_every_step() {
+async fn delete_during_creation_wins_at_every_step() {
     let lab = Lab::start().await;
     for moment in ["STATE_CHANGED", "STEP_STARTED NAMESPACE", "STEP_STARTED INSTALL", "STEP_STARTED ROLLOUT"] {
         let id = fresh("mid");
@@ -52,7 +52,7 @@ async fn a_delete_in_the_middle_of_a_creation_wins_at_every_step() {
 }
 
 #[tokio::test]
-async fn an_id_is_free_again_once_its_store_is_gone() {
+async fn id_is_reusable_after_deletion() {
     let lab = Lab::start().await;
     let id = fresh("reuse");
     let first = lab.api.ready(&id).await;
@@ -68,7 +68,7 @@ async fn an_id_is_free_again_once_its_store_is_gone() {
 }
 
 #[tokio::test]
-async fn a_namespace_of_somebody_else_is_neither_taken_nor_touched() {
+async fn foreign_namespace_is_neither_adopted_nor_changed() {
     let lab = Lab::start().await;
     let id = fresh("theirs");
     let namespace = format!("store-{id}");
@@ -85,7 +85,7 @@ async fn a_namespace_of_somebody_else_is_neither_taken_nor_touched() {
 }
 
 #[tokio::test]
-async fn a_delete_overtakes_the_creations_that_wait_before_it() {
+async fn delete_takes_precedence_over_queued_creations() {
     let desk = Desk::new();
     let setup = Setup::small().with("FAILPOINTS", desk.failpoints()).with("STOREPLANE_MAX_OPERATIONS", "1");
     let lab = setup.start().await;

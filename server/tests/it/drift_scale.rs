@@ -196,7 +196,7 @@ async fn all_at_once(lab: &mut Lab, gateway: &Gateway, cluster: &Cluster, specs:
 }
 
 #[tokio::test]
-async fn many_stores_cost_no_more_requests_than_one_and_are_followed() {
+async fn many_stores_need_no_more_idle_requests_than_one() {
     let stores: usize = std::env::var("STOREPLANE_TEST_STORES").map_or(40, |count| count.parse().expect("a number"));
     let (gateway, run) = (Gateway::open().await, fresh("many"));
     let setup = Setup { kubeconfig: gateway.kubeconfig.clone(), ..Setup::default() };

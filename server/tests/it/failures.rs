@@ -38,7 +38,7 @@ const OVER_QUOTA: &str =
     "quota: {hard: {requests.cpu: 1m, requests.memory: 1Mi, limits.cpu: 1m, limits.memory: 1Mi}}\n";
 
 #[tokio::test]
-async fn a_store_over_its_quota_fails_in_seconds_with_that_cause() {
+async fn exceeded_quota_fails_store_in_seconds() {
     let charts = charts_with_plan("broken", OVER_QUOTA);
     let lab = Setup { charts: charts.path().to_owned(), ..Setup::default() }.start().await;
     let id = fresh("quota");
@@ -63,7 +63,7 @@ async fn a_store_over_its_quota_fails_in_seconds_with_that_cause() {
 }
 
 #[tokio::test]
-async fn delete_resources_leaves_nothing_of_a_failed_creation() {
+async fn delete_resources_removes_failed_creation() {
     let charts = charts_with_plan("broken", OVER_QUOTA);
     let lab = Setup { charts: charts.path().to_owned(), ..Setup::default() }.start().await;
     let id = fresh("clean");
@@ -82,7 +82,7 @@ async fn delete_resources_leaves_nothing_of_a_failed_creation() {
 }
 
 #[tokio::test]
-async fn a_chart_that_refuses_its_values_fails_at_once_and_says_which() {
+async fn rejected_values_fail_immediately_and_are_named() {
     let charts = charts_with_plan("broken", "noSuchValue: 1\n");
     let lab = Setup { charts: charts.path().to_owned(), ..Setup::default() }.start().await;
     let id = fresh("schema");
@@ -95,7 +95,7 @@ async fn a_chart_that_refuses_its_values_fails_at_once_and_says_which() {
 }
 
 #[tokio::test]
-async fn a_cancelled_creation_is_undone_and_says_so() {
+async fn cancelled_creation_is_undone_with_events() {
     // Nothing can be scheduled, so that it is still going on when it is cancelled.
     let charts = charts_with_plan("nowhere", "scheduling: {nodeSelector: {no-such: node}}\n");
     let lab = Setup { charts: charts.path().to_owned(), ..Setup::default() }.start().await;
@@ -128,7 +128,7 @@ async fn a_cancelled_creation_is_undone_and_says_so() {
 }
 
 #[tokio::test]
-async fn without_helm_the_server_serves_and_says_what_is_missing() {
+async fn server_without_helm_serves_and_reports_it() {
     let lab = Setup { helm: "/no/such/helm".into(), ..Setup::default() }.start().await;
     let id = fresh("nohelm");
     lab.api.create(Api::wanted(&id)).await.unwrap();
@@ -142,7 +142,7 @@ async fn without_helm_the_server_serves_and_says_what_is_missing() {
 }
 
 #[tokio::test]
-async fn a_delete_that_needs_helm_does_not_pretend_without_it() {
+async fn delete_without_helm_fails_instead_of_pretending() {
     let mut lab = Lab::start().await;
     let id = fresh("needs");
     lab.api.ready(&id).await;

@@ -30,7 +30,7 @@ async fn get_with(lab: &Lab, authorization: Option<&str>) -> Status {
 }
 
 #[tokio::test]
-async fn without_a_good_token_nobody_gets_in() {
+async fn invalid_tokens_are_unauthenticated() {
     let lab = edge().await;
     let tokens = lab.database.tokens();
     let (id, revoked): (TokenId, String) = tokens
@@ -58,7 +58,7 @@ async fn without_a_good_token_nobody_gets_in() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_revoked_while_it_is_used_stops_working() {
+async fn token_revoked_in_use_stops_working() {
     let lab = edge().await;
     let tokens = lab.database.tokens();
     let role = storeplane_core::identity::Role::Viewer;
@@ -76,7 +76,7 @@ async fn a_token_that_is_revoked_while_it_is_used_stops_working() {
 }
 
 #[tokio::test]
-async fn a_viewer_reads_everything_and_changes_nothing() {
+async fn viewer_can_read_everything_and_change_nothing() {
     let lab = edge().await;
     let id = fresh("seen");
     let store = lab.api.create(Api::wanted(&id)).await.unwrap();
@@ -128,7 +128,7 @@ async fn a_viewer_reads_everything_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn every_refused_mutation_leaves_one_audit_record() {
+async fn every_refused_mutation_has_one_audit_record() {
     let lab = edge().await;
     let (mut stores, mut operations) = (lab.api.stores.clone(), lab.api.operations.clone());
     let request_id = || "not a uuid".to_owned();
@@ -153,7 +153,7 @@ async fn every_refused_mutation_leaves_one_audit_record() {
 }
 
 #[tokio::test]
-async fn of_another_tenants_store_one_learns_nothing() {
+async fn other_tenants_stores_are_invisible() {
     let lab = edge().await;
     let (there, never) = (fresh("there"), fresh("never"));
     let store = lab.api.create(Api::wanted(&there)).await.unwrap();

@@ -28,7 +28,7 @@ async fn reflect(lab: &Lab, wanted: MessageRequest) -> MessageResponse {
 }
 
 #[tokio::test]
-async fn reflection_shows_every_service_with_its_comments() {
+async fn reflection_returns_every_service_with_comments() {
     let lab = edge().await;
 
     let listed = reflect(&lab, MessageRequest::ListServices(String::new())).await;
@@ -56,7 +56,7 @@ async fn reflection_shows_every_service_with_its_comments() {
 }
 
 #[tokio::test]
-async fn both_reflections_answer_an_unknown_symbol_on_the_stream_and_go_on() {
+async fn reflection_streams_continue_after_unknown_symbol() {
     use tonic_reflection::pb::v1alpha;
     use v1alpha::server_reflection_response::MessageResponse as Answer;
     let lab = edge().await;
@@ -77,7 +77,7 @@ async fn both_reflections_answer_an_unknown_symbol_on_the_stream_and_go_on() {
 }
 
 #[tokio::test]
-async fn every_service_has_its_health_and_an_unknown_one_is_watched_as_unknown() {
+async fn health_covers_every_service_and_reports_unknown_ones() {
     let lab = edge().await;
     until(&lab, "postgres", true).await;
     let mut client = HealthClient::new(channel(&lab));
@@ -132,7 +132,7 @@ async fn until(lab: &Lab, part: &str, usable: bool) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn unavailable_parts_are_named_and_take_no_replica_out_of_service() {
+async fn unavailable_kubernetes_and_helm_keep_replica_in_service() {
     let lab = edge().await;
 
     let json = until(&lab, "helm", false).await;
@@ -151,7 +151,7 @@ async fn unavailable_parts_are_named_and_take_no_replica_out_of_service() {
 }
 
 #[tokio::test]
-async fn ready_needs_postgres_alone_and_the_database_may_go_and_come() {
+async fn readiness_follows_postgres_only() {
     let url = env("STOREPLANE_TEST_DATABASE_URL");
     let authority = url.split_once('@').unwrap().1.split(['/', '?']).next().unwrap().to_owned();
     let proxy = Proxy::to(authority).await;
@@ -171,7 +171,7 @@ async fn ready_needs_postgres_alone_and_the_database_may_go_and_come() {
 }
 
 #[tokio::test]
-async fn a_database_without_the_schema_is_no_reason_to_stop_and_is_reported() {
+async fn missing_schema_is_reported_without_stopping() {
     let database = Database::empty().await;
     let server = crate::harness::Server::start(&edge_setup(), &database).await;
     let began = std::time::Instant::now();
@@ -186,7 +186,7 @@ async fn a_database_without_the_schema_is_no_reason_to_stop_and_is_reported() {
 }
 
 #[tokio::test]
-async fn unknown_methods_are_unimplemented_and_unknown_pages_are_not_there() {
+async fn unknown_methods_are_unimplemented_and_unknown_pages_not_found() {
     let lab = edge().await;
     let to = lab.server.address();
     let token = format!("Bearer {}", lab.database.token("default", "admin").await);
@@ -217,7 +217,7 @@ async fn unknown_methods_are_unimplemented_and_unknown_pages_are_not_there() {
 }
 
 #[tokio::test]
-async fn each_request_leaves_one_line_with_who_asked_what_and_no_secret() {
+async fn each_request_logs_one_line_without_secrets() {
     let lab = edge_setup().with("STOREPLANE_LOG_FORMAT", "json").start().await;
     let token = lab.database.token("default", "operator").await;
     let authorization = format!("Bearer {token}");
@@ -246,7 +246,7 @@ async fn each_request_leaves_one_line_with_who_asked_what_and_no_secret() {
 }
 
 #[tokio::test]
-async fn callers_who_go_away_leave_no_transaction_open_and_nothing_half_done() {
+async fn cancelled_callers_leave_no_open_transaction_or_partial_change() {
     let lab = edge().await;
     let token = format!("Bearer {}", lab.database.token("default", "operator").await);
     let headers = [("content-type", "application/grpc-web+proto"), ("authorization", token.as_str())];
@@ -274,7 +274,7 @@ fn ticks(pid: u32) -> u64 {
 }
 
 #[tokio::test]
-async fn a_server_with_nothing_to_do_does_nothing() {
+async fn idle_server_uses_almost_no_cpu() {
     let lab = edge().await;
     for part in ["helm", "kubernetes"] {
         until(&lab, part, false).await;

@@ -67,7 +67,7 @@ fn framed(flag: u8, bytes: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn every_error_says_its_reason() {
+async fn every_error_has_error_info() {
     use Code::{InvalidArgument, NotFound, ResourceExhausted, Unauthenticated, Unimplemented};
     let lab = edge().await;
     let caller = Caller::of(&lab).await;
@@ -116,7 +116,7 @@ async fn every_error_says_its_reason() {
 }
 
 #[tokio::test]
-async fn a_passed_deadline_is_deadline_exceeded() {
+async fn passed_deadline_is_deadline_exceeded() {
     let lab = edge().await;
     let token = format!("Bearer {}", lab.database.token("default", "viewer").await);
     // By hand: a client of tonic would end the call by itself.
@@ -130,7 +130,7 @@ async fn a_passed_deadline_is_deadline_exceeded() {
 }
 
 #[tokio::test]
-async fn what_http_itself_has_words_for_is_said_in_them_too() {
+async fn http_level_errors_have_grpc_codes() {
     let lab = edge().await;
     let caller = Caller::of(&lab).await;
 
@@ -144,7 +144,7 @@ async fn what_http_itself_has_words_for_is_said_in_them_too() {
 }
 
 #[tokio::test]
-async fn a_bad_cleanup_policy_is_named_with_all_else() {
+async fn invalid_cleanup_policy_is_reported_with_other_violations() {
     let lab = edge().await;
     let caller = Caller::of(&lab).await;
     let request = storeplane_proto::v1::CreateStoreRequest { cleanup_policy: 9, ..Default::default() };
@@ -153,7 +153,7 @@ async fn a_bad_cleanup_policy_is_named_with_all_else() {
 }
 
 #[tokio::test]
-async fn requests_and_answers_may_be_gzip_and_four_mebibytes() {
+async fn messages_may_be_gzip_and_up_to_4_mib() {
     let lab = edge().await;
     let caller = Caller::of(&lab).await;
     let request = ListStoresRequest { filter: "x".repeat(3 << 20), ..ListStoresRequest::default() };

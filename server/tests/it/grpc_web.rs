@@ -15,7 +15,7 @@ async fn authorization(lab: &Lab) -> String {
 }
 
 #[tokio::test]
-async fn a_page_gets_a_store_and_errors_with_their_details() {
+async fn unary_calls_and_error_details_work() {
     let lab = edge().await;
     let (id, token) = (fresh("web"), authorization(&lab).await);
     let store = lab.api.create(Api::wanted(&id)).await.unwrap();
@@ -45,7 +45,7 @@ fn status(headers: &HashMap<String, String>, trailers: &HashMap<String, String>)
 }
 
 #[tokio::test]
-async fn a_page_watches_a_store_until_its_deadline() {
+async fn watch_ends_at_client_deadline() {
     let lab = edge().await;
     let (id, token) = (fresh("web"), authorization(&lab).await);
     lab.api.create(Api::wanted(&id)).await.unwrap();
@@ -66,7 +66,7 @@ async fn a_page_watches_a_store_until_its_deadline() {
 }
 
 #[tokio::test]
-async fn a_watch_of_a_ready_store_tells_all_and_ends_in_order() {
+async fn watch_of_ready_store_ends_with_ok() {
     let lab = Lab::start().await;
     let (id, token) = (fresh("web"), authorization(&lab).await);
     let store = lab.api.ready(&id).await;
@@ -86,7 +86,7 @@ async fn a_watch_of_a_ready_store_tells_all_and_ends_in_order() {
 }
 
 #[tokio::test]
-async fn only_pages_that_may_are_told_that_they_may() {
+async fn cors_allows_only_configured_origins() {
     let lab = edge_setup().with("STOREPLANE_ALLOWED_ORIGINS", "https://shops.example.com").start().await;
     let to = lab.server.address();
     let preflight = |origin: &'static str| async move {

@@ -1,4 +1,4 @@
-//! `docs/guarantees.md` names the tests that hold our promises: each of them must be there.
+//! `docs/guarantees.md` names the tests of each guarantee: each of them must exist.
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,7 @@ fn is_a_test(source: &str, name: &str) -> bool {
 }
 
 #[test]
-fn every_test_that_is_named_is_there() {
+fn every_named_test_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let text = std::fs::read_to_string(root.join("docs/guarantees.md")).unwrap();
     let mut files = Vec::new();
@@ -39,11 +39,11 @@ fn every_test_that_is_named_is_there() {
     }
     let rows = text
         .lines()
-        .filter(|line| line.starts_with("| ") && !line.starts_with("| promise") && !line.starts_with("| ---"));
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| guarantee |") && !line.starts_with("| ---"));
     let (mut named, mut missing) = (0, Vec::new());
     for row in rows {
         let tests: Vec<_> = row.split('`').skip(1).step_by(2).filter(|code| is_path(code)).collect();
-        assert!(!tests.is_empty(), "a promise without a test: {row}");
+        assert!(!tests.is_empty(), "a guarantee without a test: {row}");
         for test in tests {
             named += 1;
             let (file, name) = test.rsplit_once("::").unwrap();
@@ -54,11 +54,11 @@ fn every_test_that_is_named_is_there() {
             }
         }
     }
-    assert!(missing.is_empty(), "docs/guarantees.md names what is not there: {missing:#?}");
-    assert!(named > 30, "{named} tests are named: is the table read at all?");
+    assert!(missing.is_empty(), "docs/guarantees.md names tests that do not exist: {missing:#?}");
+    assert!(named > 30, "only {named} tests are named; the table is not parsed");
 }
 
-/// `module::a_test`, and no type's method.
+/// `module::test_name`, but not a method of a type.
 fn is_path(code: &str) -> bool {
     code.contains("::")
         && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_:".contains(&byte))

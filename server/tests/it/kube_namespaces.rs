@@ -16,14 +16,14 @@ use uuid::Uuid;
 use crate::kube_support::{cluster, namespace, plain_client, remove, spec};
 
 #[tokio::test]
-async fn the_cluster_says_what_it_is() {
+async fn cluster_reports_version_and_simulation() {
     let info = cluster().check().await.expect("the cluster answers");
     assert!(info.version.starts_with('v'), "{info:?}");
     assert!(info.simulated, "{info:?}");
 }
 
 #[tokio::test]
-async fn a_namespace_is_made_once_and_adopted_afterwards() {
+async fn namespace_is_created_once_and_adopted_afterwards() {
     let cluster = cluster();
     let first = namespace(&cluster).await;
     let later = NamespaceSpec { fence: 7, ..first.clone() };
@@ -40,7 +40,7 @@ async fn a_namespace_is_made_once_and_adopted_afterwards() {
 }
 
 #[tokio::test]
-async fn a_lower_fence_has_lost() {
+async fn lower_fence_is_rejected() {
     let cluster = cluster();
     let spec = namespace(&cluster).await;
     let winner = NamespaceSpec { fence: 9, ..spec.clone() };
@@ -51,7 +51,7 @@ async fn a_lower_fence_has_lost() {
 }
 
 #[tokio::test]
-async fn of_many_claims_at_once_the_highest_stays() {
+async fn highest_of_concurrent_fences_wins() {
     let cluster = cluster();
     let spec = namespace(&cluster).await;
     let claims = (2..12).map(|fence| {
@@ -73,7 +73,7 @@ async fn of_many_claims_at_once_the_highest_stays() {
 }
 
 #[tokio::test]
-async fn a_namespace_of_somebody_else_is_neither_adopted_nor_deleted() {
+async fn foreign_namespace_is_neither_adopted_nor_deleted() {
     let (cluster, spec) = (cluster(), spec(1));
     let namespaces = Api::<Namespace>::all(plain_client().await);
     let foreign: Namespace = serde_json::from_value(json!({"metadata": {"name": spec.name}})).expect("a namespace");
@@ -87,7 +87,7 @@ async fn a_namespace_of_somebody_else_is_neither_adopted_nor_deleted() {
 }
 
 #[tokio::test]
-async fn a_namespace_of_another_store_of_ours_is_refused() {
+async fn namespace_of_another_store_is_refused() {
     let cluster = cluster();
     let spec = namespace(&cluster).await;
     let other = NamespaceSpec { store_uid: StoreUid(Uuid::now_v7()), ..spec.clone() };
@@ -97,7 +97,7 @@ async fn a_namespace_of_another_store_of_ours_is_refused() {
 }
 
 #[tokio::test]
-async fn secrets_are_made_once_and_keep_their_texts() {
+async fn secrets_are_created_once_and_keep_their_values() {
     let cluster = cluster();
     let spec = namespace(&cluster).await;
     let secret = |name: &str, text: &str| SecretSpec {
@@ -118,7 +118,7 @@ async fn secrets_are_made_once_and_keep_their_texts() {
 }
 
 #[tokio::test]
-async fn an_empty_namespace_goes_and_what_is_gone_stays_gone() {
+async fn empty_namespace_is_deleted_and_stays_deleted() {
     let cluster = cluster();
     let spec = namespace(&cluster).await;
     remove(&cluster, &spec).await;
@@ -130,7 +130,7 @@ async fn an_empty_namespace_goes_and_what_is_gone_stays_gone() {
 }
 
 #[tokio::test]
-async fn a_namespace_held_by_a_finalizer_says_which() {
+async fn namespace_held_by_finalizer_names_it() {
     let (cluster, client) = (cluster(), plain_client().await);
     let spec = namespace(&cluster).await;
     let maps = Api::<ConfigMap>::namespaced(client, &spec.name);
@@ -164,7 +164,7 @@ async fn a_namespace_held_by_a_finalizer_says_which() {
 }
 
 #[tokio::test]
-async fn a_secret_in_our_namespace_carries_our_label() {
+async fn secrets_carry_our_label() {
     let cluster = cluster();
     let spec = namespace(&cluster).await;
     let secret = SecretSpec { name: "store-db".into(), entries: BTreeMap::new() };

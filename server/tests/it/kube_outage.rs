@@ -63,7 +63,7 @@ async fn serve(listener: TcpListener, target: Arc<str>, on: watch::Receiver<bool
 }
 
 #[tokio::test]
-async fn a_rollout_survives_an_outage_of_the_api_server() {
+async fn rollout_survives_api_server_outage() {
     let (direct, chart, cable) = (impatient(), chart(), Cable::plugged().await);
     let spec = namespace(&direct).await;
     let cluster = cable.cluster();
@@ -83,7 +83,7 @@ async fn a_rollout_survives_an_outage_of_the_api_server() {
 }
 
 #[tokio::test]
-async fn a_short_cut_is_not_worth_a_word() {
+async fn short_interruption_is_not_reported() {
     let (direct, chart, cable) = (impatient(), chart(), Cable::plugged().await);
     let spec = namespace(&direct).await;
     let cluster = cable.cluster();
@@ -107,7 +107,7 @@ async fn a_short_cut_is_not_worth_a_word() {
 }
 
 #[tokio::test]
-async fn without_an_api_server_every_call_says_so_and_works_again_afterwards() {
+async fn calls_fail_during_outage_and_recover() {
     let cable = Cable::plugged().await;
     let cluster = cable.cluster();
     cable.on.send_replace(false);
@@ -122,7 +122,7 @@ async fn without_an_api_server_every_call_says_so_and_works_again_afterwards() {
 }
 
 #[tokio::test]
-async fn a_kubeconfig_that_is_not_there_yet_is_read_when_it_is() {
+async fn kubeconfig_created_later_is_read() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("later");
     let cluster = Cluster::new(ClusterConfig { kubeconfig: Some(path.clone()), ..config() });

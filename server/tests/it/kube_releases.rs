@@ -29,11 +29,11 @@ async fn release_is_followed(helm_binary: &str) {
 }
 
 #[tokio::test]
-async fn a_release_of_helm_3_is_followed() {
+async fn release_state_matches_helm_3() {
     release_is_followed(&env("STOREPLANE_TEST_HELM3")).await;
 }
 
 #[tokio::test]
-async fn a_release_of_helm_4_is_followed() {
+async fn release_state_matches_helm_4() {
     release_is_followed(&env("STOREPLANE_TEST_HELM4")).await;
 }

@@ -23,7 +23,7 @@ async fn failed(values: &[&str]) -> (Failure, Duration) {
 }
 
 #[tokio::test]
-async fn a_release_becomes_ready_and_every_resource_is_shown() {
+async fn release_becomes_ready_and_reports_every_resource() {
     let (last, lines) = rolled_out(&[]).await;
     assert_eq!(last, RolloutUpdate::Ready);
     for line in ["StatefulSet store-db 1/1", "Deployment store 1/1", "PersistentVolumeClaim data-store-db-0 Bound"] {
@@ -36,7 +36,7 @@ async fn a_release_becomes_ready_and_every_resource_is_shown() {
 }
 
 #[tokio::test]
-async fn a_release_that_is_ready_already_says_so_at_once() {
+async fn ready_release_is_reported_immediately() {
     let (cluster, chart) = (impatient(), chart());
     let spec = namespace(&cluster).await;
     install(&env("STOREPLANE_TEST_HELM4"), &spec, chart.path(), &[]).await;
@@ -48,7 +48,7 @@ async fn a_release_that_is_ready_already_says_so_at_once() {
 }
 
 #[tokio::test]
-async fn an_upgrade_is_ready_when_its_own_pods_are() {
+async fn upgrade_is_ready_when_its_new_pods_are() {
     let (cluster, chart) = (impatient(), chart());
     let spec = namespace(&cluster).await;
     let helm = env("STOREPLANE_TEST_HELM3");
@@ -67,7 +67,7 @@ async fn an_upgrade_is_ready_when_its_own_pods_are() {
 }
 
 #[tokio::test]
-async fn a_quota_that_is_too_small_is_the_cause() {
+async fn exceeded_quota_is_the_cause() {
     let (failure, took) = failed(&["quota=32Mi"]).await;
     assert_eq!(failure.reason, Reason::QuotaExceeded, "{failure:?}");
     assert!(failure.message.contains("exceeded quota: store"), "{failure:?}");
@@ -75,7 +75,7 @@ async fn a_quota_that_is_too_small_is_the_cause() {
 }
 
 #[tokio::test]
-async fn pod_security_is_the_cause() {
+async fn pod_security_violation_is_the_cause() {
     let (failure, took) = failed(&["privileged=true"]).await;
     assert_eq!(failure.reason, Reason::PodSecurityViolation, "{failure:?}");
     assert!(failure.message.contains("allowPrivilegeEscalation"), "{failure:?}");
@@ -83,7 +83,7 @@ async fn pod_security_is_the_cause() {
 }
 
 #[tokio::test]
-async fn a_storage_class_that_does_not_exist_is_the_cause() {
+async fn missing_storage_class_is_the_cause() {
     let (failure, took) = failed(&["storageClass=missing"]).await;
     assert_eq!(failure.reason, Reason::VolumeNotBound, "{failure:?}");
     assert!(failure.message.contains("data-store-db-0"), "{failure:?}");
@@ -92,7 +92,7 @@ async fn a_storage_class_that_does_not_exist_is_the_cause() {
 }
 
 #[tokio::test]
-async fn a_node_that_does_not_exist_is_the_cause() {
+async fn unsatisfiable_node_selector_is_the_cause() {
     let (failure, took) = failed(&["node=nowhere"]).await;
     assert_eq!(failure.reason, Reason::Unschedulable, "{failure:?}");
     assert!(failure.message.contains("store-db-0"), "the database comes first: {failure:?}");
@@ -100,7 +100,7 @@ async fn a_node_that_does_not_exist_is_the_cause() {
 }
 
 #[tokio::test]
-async fn many_rollouts_at_once_share_connections_and_all_become_ready() {
+async fn concurrent_rollouts_share_connections_and_become_ready() {
     let (cluster, chart) = (cluster(), chart());
     let helm = env("STOREPLANE_TEST_HELM3");
     let mut specs = Vec::new();

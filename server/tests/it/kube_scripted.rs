@@ -142,27 +142,27 @@ async fn updates(scenario: Scenario) -> Vec<Result<RolloutUpdate, storeplane_ser
 }
 
 #[tokio::test]
-async fn errors_and_refusals_for_lack_of_time_are_tried_again() {
+async fn server_errors_and_timeouts_are_retried() {
     let all = updates(Scenario::Stumbles).await;
     assert_eq!(all.last(), Some(&Ok(RolloutUpdate::Ready)), "{all:?}");
 }
 
 #[tokio::test]
-async fn lost_history_is_read_anew() {
+async fn expired_watch_is_listed_again() {
     let all = updates(Scenario::ForgetsHistory).await;
     assert_eq!(all.last(), Some(&Ok(RolloutUpdate::Ready)), "{all:?}");
     assert!(!all.iter().flatten().any(|update| matches!(update, RolloutUpdate::Waiting(_))), "{all:?}");
 }
 
 #[tokio::test]
-async fn a_lack_of_rights_ends_the_watch_when_it_lasts() {
+async fn lasting_forbidden_ends_the_watch() {
     let all = updates(Scenario::Refuses).await;
     let Some(Err(error)) = all.last() else { panic!("{all:?}") };
     assert_eq!((error.kind(), error.failure().reason), (ClusterErrorKind::Forbidden, Reason::ClusterForbidden));
 }
 
 #[tokio::test]
-async fn a_server_that_never_answers_is_an_outage() {
+async fn unresponsive_api_server_is_an_outage() {
     let (cluster, _directory) = serve(Scenario::Hangs).await;
     let first = tokio::time::timeout(SETTLES_WITHIN, cluster.rollout("store-shop", "shop").next()).await;
     let first = first.expect("in time").expect("an update");
@@ -173,7 +173,7 @@ async fn a_server_that_never_answers_is_an_outage() {
 }
 
 #[tokio::test]
-async fn a_crash_is_told_with_its_last_words_and_without_the_password() {
+async fn crash_is_reported_with_last_log_lines_and_without_password() {
     let all = updates(Scenario::Crashes).await;
     let Some(Ok(RolloutUpdate::Failed(failure))) = all.last() else { panic!("{all:?}") };
     assert_eq!(failure.reason, Reason::CrashLoop);

@@ -5,7 +5,7 @@ use storeplane_proto::v1::StoreState;
 use crate::harness::{Api, Lab, Setup, env, fresh};
 
 #[tokio::test]
-async fn a_store_becomes_ready_and_every_step_of_it_is_told() {
+async fn store_becomes_ready_with_an_event_for_every_step() {
     let lab = Lab::start().await;
     let id = fresh("life");
     let answer = lab.api.create(Api::wanted(&id)).await.unwrap();
@@ -34,7 +34,7 @@ async fn a_store_becomes_ready_and_every_step_of_it_is_told() {
 }
 
 #[tokio::test]
-async fn helm_4_does_the_same() {
+async fn store_becomes_ready_with_helm_4() {
     let lab = Setup { helm: env("STOREPLANE_TEST_HELM4"), ..Setup::default() }.start().await;
     let id = fresh("helm4");
     lab.api.ready(&id).await;
@@ -45,7 +45,7 @@ async fn helm_4_does_the_same() {
 }
 
 #[tokio::test]
-async fn what_a_caller_writes_arrives_in_the_cluster_as_text() {
+async fn caller_input_reaches_cluster_as_plain_text() {
     let lab = Lab::start().await;
     let id = fresh("text");
     let name = r#"{{ .Release.Name }} $(id) `id` ; "x" 'y' \ #, a=b: {c} ключ 店"#;
@@ -66,7 +66,7 @@ async fn what_a_caller_writes_arrives_in_the_cluster_as_text() {
 }
 
 #[tokio::test]
-async fn twenty_at_once_all_become_ready_within_the_bound_on_helm_processes() {
+async fn twenty_stores_become_ready_within_helm_process_limit() {
     let lab = Setup::default().with("STOREPLANE_MAX_HELM_PROCESSES", "3").start().await;
     let ids: Vec<_> = (0..20).map(|n| fresh(&format!("many{n}"))).collect();
     let creations = ids.iter().map(|id| lab.api.create(Api::wanted(id)));
@@ -94,7 +94,7 @@ async fn twenty_at_once_all_become_ready_within_the_bound_on_helm_processes() {
 }
 
 #[tokio::test]
-async fn tenants_neither_see_nor_meet_each_other() {
+async fn tenants_are_isolated_even_with_equal_ids() {
     let lab = Lab::start().await;
     let other = Api::connect(lab.server.address(), &lab.database.token("acme", "operator").await);
     let id = fresh("tenant");

@@ -12,7 +12,7 @@ async fn list(lab: &Lab, request: ListStoresRequest) -> (Vec<String>, String, i6
 }
 
 #[tokio::test]
-async fn pages_neither_repeat_nor_hide_stores_that_stay() {
+async fn pages_neither_repeat_nor_skip_stores() {
     // Without a cluster: the stores stay as they are.
     let lab = Setup { kubeconfig: "/no/such/kubeconfig".into(), ..Setup::default() }.start().await;
     let mut ids = Vec::new();
@@ -61,7 +61,7 @@ async fn pages_neither_repeat_nor_hide_stores_that_stay() {
 }
 
 #[tokio::test]
-async fn a_search_folds_letters_of_every_script() {
+async fn search_ignores_case_in_every_script() {
     let lab = edge().await;
     for name in ["Äpfel & Co", "Магазин ЁЖ", "Σοφία"] {
         let mut wanted = Api::wanted(&fresh("folded"));
@@ -78,7 +78,7 @@ async fn a_search_folds_letters_of_every_script() {
 }
 
 #[tokio::test]
-async fn nonsense_in_a_list_is_refused() {
+async fn invalid_list_requests_are_rejected() {
     let lab = Lab::start().await;
     for request in [
         ListStoresRequest { page_size: -1, ..ListStoresRequest::default() },
@@ -93,7 +93,7 @@ async fn nonsense_in_a_list_is_refused() {
 }
 
 #[tokio::test]
-async fn the_operations_of_a_store_are_its_history() {
+async fn operations_of_a_store_are_listed() {
     let lab = Lab::start().await;
     let id = fresh("history");
     lab.api.ready(&id).await;

@@ -52,7 +52,7 @@ async fn say(lab: &Lab, store: &Store, name: &str, message: &str) {
 }
 
 #[tokio::test]
-async fn resources_and_logs_come_from_the_cluster_masked_and_for_the_right_role() {
+async fn resources_and_logs_are_read_masked_and_require_their_role() {
     let gateway = Gateway::open().await;
     let lab = Setup { kubeconfig: gateway.kubeconfig.clone(), ..Setup::default() }.start().await;
     let id = fresh("live");
@@ -118,7 +118,7 @@ async fn resources_and_logs_come_from_the_cluster_masked_and_for_the_right_role(
 }
 
 #[tokio::test]
-async fn nothing_of_somebody_elses_namespace_is_shown() {
+async fn foreign_namespace_is_not_shown() {
     let lab = Lab::start().await;
     let id = fresh("theirs");
     let namespace = format!("store-{id}");
@@ -136,7 +136,7 @@ async fn nothing_of_somebody_elses_namespace_is_shown() {
 }
 
 #[tokio::test]
-async fn a_namespace_without_our_labels_is_still_the_stores_and_is_deleted_with_it() {
+async fn unlabelled_namespace_still_belongs_to_store_and_is_deleted() {
     use k8s_openapi::api::core::v1::Namespace;
     use kube::api::{Patch, PatchParams};
     use serde_json::json;

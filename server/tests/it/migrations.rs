@@ -8,7 +8,7 @@ use storeplane_server::postgres::{self, Schema};
 use crate::harness::Database;
 
 #[tokio::test]
-async fn a_migration_waits_for_locks_and_has_no_time_limit() {
+async fn migration_waits_for_locks_without_statement_timeout() {
     let database = Database::create().await;
     let name = database.value("SELECT current_database()").await;
     database
@@ -34,7 +34,7 @@ async fn a_migration_waits_for_locks_and_has_no_time_limit() {
 }
 
 #[tokio::test]
-async fn a_newer_schema_serves_an_older_server() {
+async fn newer_schema_works_with_older_server() {
     let database = Database::create().await;
     database.execute("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_future', 0)").await;
     assert_eq!(postgres::schema(&database.pool).await.unwrap(), Schema::Current);
@@ -42,7 +42,7 @@ async fn a_newer_schema_serves_an_older_server() {
 }
 
 #[tokio::test]
-async fn several_migrate_at_once() {
+async fn concurrent_migrations_apply_once() {
     let database = Database::empty().await;
     let migrations = (0..3).map(|_| postgres::migrate(&database.url));
     for ended in futures::future::join_all(migrations).await {

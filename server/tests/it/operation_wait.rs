@@ -21,7 +21,7 @@ async fn wait(api: &Api, operation_id: &str, seconds: i64) -> Result<Operation, 
 }
 
 #[tokio::test]
-async fn waiting_ends_with_the_operation_or_when_its_time_is_up() {
+async fn wait_ends_with_operation_or_timeout() {
     let lab = edge().await;
     let id = fresh("wait");
     let store = lab.api.create(Api::wanted(&id)).await.unwrap();
@@ -64,7 +64,7 @@ async fn waiting_ends_with_the_operation_or_when_its_time_is_up() {
 }
 
 #[tokio::test]
-async fn a_stopping_server_ends_the_wait_with_unavailable() {
+async fn stopping_server_ends_wait_with_unavailable() {
     let lab = edge().await;
     let store = lab.api.create(Api::wanted(&fresh("stop"))).await.unwrap();
     let stopping = async {
@@ -77,7 +77,7 @@ async fn a_stopping_server_ends_the_wait_with_unavailable() {
 }
 
 #[tokio::test]
-async fn the_store_comes_with_each_change_of_its_state_replayed_or_live() {
+async fn state_changes_carry_the_store_in_replay_and_live() {
     let lab = edge().await;
     let id = fresh("beside");
     let created = lab.api.create(Api::wanted(&id)).await.unwrap();

@@ -45,7 +45,7 @@ fn orphans(lab: &Lab, instance: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_belongs_to_no_store_is_reported_once_and_stays() {
+async fn orphans_are_reported_once_and_not_removed() {
     let instance = fresh("instance");
     let lab = Setup::default().with("STOREPLANE_INSTANCE", instance.as_str()).start().await;
     let cluster = Cluster::new(ClusterConfig { kubeconfig: Some(kubeconfig()), ..ClusterConfig::new(&instance) });

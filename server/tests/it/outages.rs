@@ -9,7 +9,7 @@ use tonic_types::StatusExt as _;
 use crate::harness::{Api, Lab, Proxy, Setup, authority, env, fresh, reason};
 
 #[tokio::test]
-async fn while_postgres_is_away_nothing_is_promised_and_afterwards_all_goes_on() {
+async fn postgres_outage_acknowledges_nothing_and_work_resumes() {
     let proxy = Proxy::to(authority(&env("STOREPLANE_TEST_DATABASE_URL"))).await;
     let setup = Setup { database_proxy: Some(proxy.address), ..Setup::default() };
     let Lab { database, api, kubernetes, server: _server } = setup.with("STOREPLANE_LEASE_SECONDS", "3").start().await;
@@ -34,7 +34,7 @@ async fn while_postgres_is_away_nothing_is_promised_and_afterwards_all_goes_on()
 }
 
 #[tokio::test]
-async fn while_the_api_server_is_away_operations_wait_and_no_store_fails() {
+async fn api_server_outage_makes_operations_wait_without_failures() {
     let kubeconfig = std::fs::read_to_string(env("STOREPLANE_TEST_KUBECONFIG")).unwrap();
     let server_line = kubeconfig.lines().find(|line| line.contains("server:")).expect("a server");
     let url = server_line.split("server:").nth(1).unwrap().trim().trim_matches(|c| "\"{}, ".contains(c));

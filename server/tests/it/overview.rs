@@ -50,7 +50,7 @@ async fn assert_retries_have_no_time_to_ready(lab: &Lab, retried: &str) {
 }
 
 #[tokio::test]
-async fn it_counts_states_and_what_happened_when() {
+async fn overview_counts_states_and_history() {
     let lab = edge().await;
     let mut ids = Vec::new();
     for name in ["a", "b", "c", "failed", "gone", "new"] {
@@ -130,7 +130,7 @@ async fn places(lab: &Lab, overview: &Overview) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn it_shows_what_is_going_on_and_what_happened_last() {
+async fn overview_shows_active_operations_and_recent_events() {
     let lab = edge().await;
     let mut ids = Vec::new();
     for n in 0..22 {
@@ -156,7 +156,7 @@ async fn it_shows_what_is_going_on_and_what_happened_last() {
 }
 
 #[tokio::test]
-async fn a_window_has_24_periods_and_is_of_an_hour_to_ninety_days() {
+async fn window_has_24_periods_and_bounds() {
     let lab = edge().await;
     let day = lab.api.platform.clone().get_overview(GetOverviewRequest::default()).await.unwrap().into_inner();
     for (overview, length) in [
@@ -178,7 +178,7 @@ async fn a_window_has_24_periods_and_is_of_an_hour_to_ninety_days() {
 }
 
 #[tokio::test]
-async fn a_simulated_cluster_is_called_so() {
+async fn simulated_cluster_is_labelled() {
     let lab = Lab::start().await;
     let began = Instant::now();
     while !overview(&lab.api, 3600).await.unwrap().simulated {
@@ -188,7 +188,7 @@ async fn a_simulated_cluster_is_called_so() {
 }
 
 #[tokio::test]
-async fn the_engines_on_offer_are_listed_the_default_one_first() {
+async fn engines_are_listed_with_default_first() {
     let lab = edge().await;
     let engines = lab.api.platform.clone().list_engines(ListEnginesRequest {}).await.unwrap().into_inner().engines;
     let woocommerce = &engines[0];
@@ -219,7 +219,7 @@ INSERT INTO events (store, sequence, store_id, tenant, at, kind, operation, step
   FROM stores s, generate_series(1, 10) n;";
 
 #[tokio::test]
-async fn with_ten_thousand_stores_it_reads_no_whole_table() {
+async fn overview_of_10000_stores_scans_no_table() {
     let lab = edge().await;
     lab.database.execute(MANY).await;
     lab.database.execute("VACUUM ANALYZE").await;

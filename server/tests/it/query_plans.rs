@@ -79,7 +79,7 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn hot_queries_read_what_they_answer() {
+async fn hot_queries_read_only_returned_rows() {
     let scene = Scene::new().await;
     let (stores, log) = (&scene.stores, &scene.log);
     let tenant = "default".parse().expect("a tenant");

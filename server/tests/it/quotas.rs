@@ -8,7 +8,7 @@ use crate::grpc_raw::edge_setup;
 use crate::harness::{Api, fresh, reason};
 
 #[tokio::test]
-async fn a_tenant_has_no_more_stores_than_it_may_have() {
+async fn tenant_store_quota_is_enforced() {
     let lab = edge_setup().with("STOREPLANE_STORES_PER_TENANT", "3").start().await;
     let used = async || {
         let overview = lab.api.platform.clone().get_overview(GetOverviewRequest::default()).await.unwrap();

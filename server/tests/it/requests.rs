@@ -7,7 +7,7 @@ use tonic_types::StatusExt as _;
 use crate::harness::{Api, Lab, fresh, reason};
 
 #[tokio::test]
-async fn everything_wrong_with_a_request_is_said_at_once() {
+async fn all_request_violations_are_reported_together() {
     let lab = Lab::start().await;
     let request = CreateStoreRequest {
         store_id: "--help".into(),
@@ -32,7 +32,7 @@ async fn everything_wrong_with_a_request_is_said_at_once() {
 }
 
 #[tokio::test]
-async fn bad_ids_and_names_are_refused_with_the_field_named() {
+async fn invalid_ids_and_names_are_rejected_by_field() {
     let lab = Lab::start().await;
     let long = "a".repeat(41);
     for id in ["A", "1a", "a-", "-a", "a--b", "a b", "ä", "a;id", "$(id)", "a\0", &long] {
@@ -56,7 +56,7 @@ async fn bad_ids_and_names_are_refused_with_the_field_named() {
 }
 
 #[tokio::test]
-async fn an_id_is_made_from_the_name_when_none_is_given() {
+async fn missing_id_is_generated_from_name() {
     let lab = Lab::start().await;
     let mut request = CreateStoreRequest { validate_only: true, ..Api::wanted("") };
     request.store.as_mut().unwrap().display_name = "Käse & Wein 24".into();
@@ -65,7 +65,7 @@ async fn an_id_is_made_from_the_name_when_none_is_given() {
 }
 
 #[tokio::test]
-async fn validate_only_checks_all_and_changes_nothing() {
+async fn validate_only_changes_nothing() {
     let lab = Lab::start().await;
     let id = fresh("dry");
     let request = CreateStoreRequest { validate_only: true, ..Api::wanted(&id) };
@@ -81,7 +81,7 @@ async fn validate_only_checks_all_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn the_same_request_id_again_gives_the_same_store_and_starts_nothing() {
+async fn repeated_request_id_returns_same_store_and_starts_nothing() {
     let lab = Lab::start().await;
     let id = fresh("again");
     let key = uuid::Uuid::new_v4().to_string();
@@ -105,7 +105,7 @@ async fn the_same_request_id_again_gives_the_same_store_and_starts_nothing() {
 }
 
 #[tokio::test]
-async fn five_identical_creates_at_once_make_one_store() {
+async fn concurrent_identical_creates_make_one_store() {
     let lab = Lab::start().await;
     let id = fresh("race");
     let attempts = (0..5).map(|_| {
@@ -125,7 +125,7 @@ async fn five_identical_creates_at_once_make_one_store() {
 }
 
 #[tokio::test]
-async fn a_stale_etag_deletes_nothing() {
+async fn stale_etag_deletes_nothing() {
     let lab = Lab::start().await;
     let id = fresh("etag");
     let created = lab.api.create(Api::wanted(&id)).await.unwrap();

@@ -67,7 +67,7 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn events_and_ended_operations_go_when_their_time_is_up_and_what_is_needed_stays() {
+async fn expired_events_and_operations_are_removed_and_needed_ones_kept() {
     let scene = Scene::set().await;
     let quiet = scene.writer.ready("quiet", "default").await;
     let busy = scene.writer.ready("busy", "default").await;
@@ -110,7 +110,7 @@ async fn events_and_ended_operations_go_when_their_time_is_up_and_what_is_needed
 }
 
 #[tokio::test]
-async fn an_operation_that_a_request_id_leads_to_is_kept_as_long_as_that() {
+async fn operation_is_kept_as_long_as_its_request_id() {
     let scene = Scene::set().await;
     let short = RetentionPolicy { events: Duration::from_secs(1), operations: Duration::from_secs(1) };
     let retention = Retention::new(scene.database.pool.clone(), short);
@@ -126,7 +126,7 @@ async fn an_operation_that_a_request_id_leads_to_is_kept_as_long_as_that() {
 }
 
 #[tokio::test]
-async fn one_round_is_bounded_and_replicas_share_the_work() {
+async fn retention_round_is_bounded_and_shared_between_replicas() {
     let scene = Scene::set().await;
     scene.writer.ready("pile", "default").await;
     scene.pile_up("pile", 45_000).await;
@@ -144,7 +144,7 @@ async fn one_round_is_bounded_and_replicas_share_the_work() {
 }
 
 #[tokio::test]
-async fn clocks_that_disagree_leave_no_hole() {
+async fn disagreeing_clocks_leave_no_gap() {
     let scene = Scene::set().await;
     let uid = scene.writer.ready("tea", "default").await;
     for away in [Duration::ZERO, DAY * 365, Duration::ZERO, DAY] {
@@ -163,7 +163,7 @@ async fn clocks_that_disagree_leave_no_hole() {
 }
 
 #[tokio::test]
-async fn a_reader_is_never_told_half_of_what_was() {
+async fn readers_never_get_partial_history() {
     let scene = Scene::set().await;
     let uid = scene.writer.ready("pile", "default").await;
     scene.pile_up("pile", 20_000).await;

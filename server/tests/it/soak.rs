@@ -36,12 +36,12 @@ fn number(name: &str) -> Option<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_servers_keep_their_word_while_they_are_killed() {
+async fn two_servers_lose_nothing_while_killed_at_random() {
     soak(2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn three_servers_keep_their_word_while_they_are_killed() {
+async fn three_servers_lose_nothing_while_killed_at_random() {
     soak(3).await;
 }
 

@@ -63,7 +63,7 @@ async fn end(scene: Scene) {
 }
 
 #[tokio::test]
-async fn what_a_killed_server_held_goes_on_elsewhere_within_twenty_seconds() {
+async fn killed_servers_operations_continue_elsewhere_within_20_s() {
     let mut scene = scene().await;
     let killed = Instant::now();
     scene.lab.server.kill9();
@@ -77,7 +77,7 @@ async fn what_a_killed_server_held_goes_on_elsewhere_within_twenty_seconds() {
 }
 
 #[tokio::test]
-async fn what_a_stopped_server_held_goes_on_elsewhere_at_once() {
+async fn stopped_servers_operations_continue_elsewhere_immediately() {
     let mut scene = scene().await;
     let stopped = Instant::now();
     signal(scene.lab.server.pid(), "TERM");

@@ -29,7 +29,7 @@ impl TraceService for Collector {
 }
 
 #[tokio::test]
-async fn a_request_leads_to_its_operation_and_on_to_every_helm_run() {
+async fn trace_links_request_operation_and_helm_runs() {
     let collector = Collector::default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());

@@ -46,7 +46,7 @@ async fn end<T>(stream: &mut Streaming<T>) -> (Status, usize) {
 }
 
 #[tokio::test]
-async fn an_idle_watch_has_a_heartbeat_with_its_place() {
+async fn idle_watch_sends_heartbeats_with_cursor() {
     let lab = edge().await;
     let writer = Writer::new(&lab.database.url, 2);
     writer.ready("tea", "default").await;
@@ -98,7 +98,7 @@ async fn an_idle_watch_has_a_heartbeat_with_its_place() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_ends_its_watches_within_15_s_idle_busy_or_asleep() {
+async fn revoked_token_ends_watches_within_15_s() {
     let lab = edge().await;
     let writer = Writer::new(&lab.database.url, 4);
     for store in ["idle", "busy"] {
@@ -141,7 +141,7 @@ async fn a_revoked_token_ends_its_watches_within_15_s_idle_busy_or_asleep() {
 }
 
 #[tokio::test]
-async fn a_watch_until_deleted_ends_when_the_store_is_gone_and_not_before() {
+async fn watch_until_deleted_ends_only_when_store_is_gone() {
     let lab = edge().await;
     let writer = Writer::new(&lab.database.url, 2);
     let id = fresh("goes");
@@ -166,7 +166,7 @@ async fn a_watch_until_deleted_ends_when_the_store_is_gone_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_place_before_what_is_kept_is_out_of_range_and_says_from_where_all_is_kept() {
+async fn expired_cursor_is_out_of_range_with_oldest_position() {
     let lab = crate::grpc_raw::edge_setup().with("STOREPLANE_RETENTION_EVENTS", "1s").start().await;
     let writer = Writer::new(&lab.database.url, 2);
     writer.ready("old", "default").await;

@@ -25,7 +25,7 @@ fn resident(pid: u32) -> i64 {
 }
 
 #[tokio::test]
-async fn clients_that_sleep_cost_bounded_memory_and_then_see_everything() {
+async fn stalled_clients_use_bounded_memory_and_miss_nothing() {
     let lab = edge().await;
     let writer = Writer::new(&lab.database.url, 2);
     writer.ready("tea", "default").await;
@@ -79,7 +79,7 @@ async fn clients_that_sleep_cost_bounded_memory_and_then_see_everything() {
 }
 
 #[tokio::test]
-async fn a_long_transaction_elsewhere_holds_back_the_order_of_all_but_no_single_store() {
+async fn long_transaction_delays_watch_stores_but_not_watch_store() {
     let lab = edge().await;
     let writer = Writer::new(&lab.database.url, 2);
     writer.ready("tea", "default").await;
@@ -110,7 +110,7 @@ async fn a_long_transaction_elsewhere_holds_back_the_order_of_all_but_no_single_
 }
 
 #[tokio::test]
-async fn who_comes_before_postgres_does_misses_nothing() {
+async fn watch_started_before_postgres_misses_nothing() {
     let proxy = Proxy::to(authority(&env("STOREPLANE_TEST_DATABASE_URL"))).await;
     let mut setup = edge_setup();
     setup.database_proxy = Some(proxy.address);

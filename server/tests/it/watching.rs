@@ -7,7 +7,7 @@ use tonic::Code;
 use crate::harness::{Api, Lab, fresh, reason};
 
 #[tokio::test]
-async fn a_watch_from_a_cursor_tells_exactly_what_followed() {
+async fn watch_from_cursor_returns_exactly_later_events() {
     let lab = Lab::start().await;
     let id = fresh("cursor");
     let store = lab.api.ready(&id).await;
@@ -26,7 +26,7 @@ async fn a_watch_from_a_cursor_tells_exactly_what_followed() {
 }
 
 #[tokio::test]
-async fn two_watchers_see_the_same() {
+async fn two_watchers_receive_the_same_events() {
     let lab = Lab::start().await;
     let id = fresh("pair");
     lab.api.create(Api::wanted(&id)).await.unwrap();
@@ -37,7 +37,7 @@ async fn two_watchers_see_the_same() {
 }
 
 #[tokio::test]
-async fn a_cursor_older_than_what_is_kept_says_where_to_begin() {
+async fn expired_cursor_names_oldest_position() {
     let lab = Lab::start().await;
     let id = fresh("old");
     let store = lab.api.ready(&id).await;
@@ -55,7 +55,7 @@ async fn a_cursor_older_than_what_is_kept_says_where_to_begin() {
 }
 
 #[tokio::test]
-async fn a_stopping_server_ends_its_watches_with_unavailable() {
+async fn stopping_server_ends_watches_with_unavailable() {
     let mut lab = Lab::start().await;
     let id = fresh("bye");
     lab.api.ready(&id).await;
@@ -79,7 +79,7 @@ async fn a_stopping_server_ends_its_watches_with_unavailable() {
 }
 
 #[tokio::test]
-async fn all_stores_are_told_in_one_order_to_all_who_watch() {
+async fn watch_stores_has_one_global_order() {
     let lab = Lab::start().await;
     let before = fresh("before");
     lab.api.ready(&before).await;
@@ -134,7 +134,7 @@ async fn all_stores_are_told_in_one_order_to_all_who_watch() {
 }
 
 #[tokio::test]
-async fn a_watch_from_now_on_begins_without_snapshots_and_misses_nothing() {
+async fn watch_from_now_skips_snapshots_and_misses_nothing() {
     let lab = Lab::start().await;
     let (before, after) = (fresh("before"), fresh("after"));
     lab.api.ready(&before).await;
@@ -167,7 +167,7 @@ fn is_last(events: &[(String, i64, String)], id: &str, sequence: i64) -> bool {
 }
 
 #[tokio::test]
-async fn a_filter_by_state_or_a_foreign_cursor_is_refused() {
+async fn state_filter_and_foreign_cursor_are_rejected() {
     let lab = Lab::start().await;
     for (filter, cursor) in [("state = READY", ""), ("", "nonsense"), ("price = 3", "")] {
         let request =

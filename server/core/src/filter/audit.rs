@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn times_have_an_order() {
+    fn times_are_compared_chronologically() {
         let november = OffsetDateTime::from_unix_timestamp(1_793_491_200).expect("in range");
         for (sign, comparison) in [
             ("=", Comparison::Equal),
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_those_of_the_log() {
+    fn filter_names_match_audit_log_names() {
         assert_eq!(field("action = READ_CREDENTIALS"), AuditField::Action(Action::ReadCredentials));
         assert_eq!(field("outcome = DENIED"), AuditField::Outcome(Outcome::Denied));
         assert_eq!(field("outcome = AUDIT_OUTCOME_DENIED"), AuditField::Outcome(Outcome::Denied));
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wrong_is_said_at_once() {
+    fn all_filter_errors_are_reported_together() {
         let text = "action = CreateStore outcome = MAYBE time > yesterday store_uid = tea actor < z store_id = tea";
         let error = AuditFilter::parse(text).expect_err("bad");
         insta::assert_snapshot!(error.0.join("\n"), @r#"

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_read_by_short_names_and_by_the_enums_own() {
+    fn enum_values_parse_by_short_and_full_name() {
         for (text, field) in [
             ("state = RUNNING", OperationField::State(OperationState::Running)),
             ("state = OPERATION_STATE_FAILED", OperationField::State(OperationState::Failed)),

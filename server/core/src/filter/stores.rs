@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn words_and_quotes_search() {
+    fn bare_words_and_quoted_text_search() {
         assert_eq!(StoreFilter::parse("coffee"), Ok(Filter::Text("coffee".into())));
         assert_eq!(StoreFilter::parse("\"a \\\" b\""), Ok(Filter::Text("a \" b".into())));
         assert_eq!(
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_of_the_contract_is_read() {
+    fn every_documented_field_is_supported() {
         for good in [
             "state : READY",
             "store_id = tea*",
@@ -170,13 +170,13 @@ mod tests {
     }
 
     #[test]
-    fn only_a_filter_that_names_deleted_lists_it() {
+    fn deleted_stores_are_listed_only_if_filter_names_them() {
         assert!(StoreFilter::parse("NOT state = DELETED").expect("good").names(State::Deleted));
         assert!(!StoreFilter::parse("state = READY").expect("good").names(State::Deleted));
     }
 
     #[test]
-    fn changing_fields_are_known() {
+    fn mutable_fields_are_identified() {
         for (filter, changes) in [
             ("reason : *", true),
             ("state = READY", true),
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_refused_with_its_place() {
+    fn unsupported_syntax_is_rejected_with_its_position() {
         for (bad, said) in [
             ("state >", "no value after \"state\" (at character 1)"),
             ("state > READY", "state can be compared with =, != and : only (at character 1)"),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wrong_is_said_at_once() {
+    fn all_filter_errors_are_reported_together() {
         let error = StoreFilter::parse("state = SLEEPY AND (price = 3 OR plan < small) (").expect_err("bad");
         insta::assert_snapshot!(error.0.join("\n"), @r#"
         state must be one of: PROVISIONING, READY, UPDATING, DEGRADED, FAILED, DELETING, DELETED (at character 1)
@@ -238,7 +238,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in "\\PC{0,60}") {
+        fn parser_never_panics(text in "\\PC{0,60}") {
             let _ = StoreFilter::parse(&text);
         }
     }

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn has_ignores_case_and_star_means_present() {
+    fn has_operator_ignores_case_and_star_tests_presence() {
         let has = |value| Pattern::read("display_name", Comparison::Has, value);
         assert!(has("grüN").expect("good").matches("Grünwald"));
         assert!(has("*").expect("good").matches("x") && !has("*").expect("good").matches(""));

@@ -51,7 +51,7 @@ mod tests {
     use crate::query::OperationQuery;
 
     #[test]
-    fn a_token_belongs_to_its_list_its_filter_and_its_tenant() {
+    fn page_token_is_bound_to_list_filter_and_tenant() {
         let tenant = Tenant::default();
         let first = AuditQuery::check(&tenant, "", 0, PageStart::First).expect("good");
         let after = After { at: OffsetDateTime::UNIX_EPOCH, text: String::new(), uid: Uuid::nil() };
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_named() {
+    fn all_query_violations_are_reported() {
         let bad = AuditQuery::check(&Tenant::default(), "outcome = 1 price = 2", -1, PageStart::Unreadable);
         let Err(DomainError::Invalid(violations)) = bad else { panic!("accepted") };
         let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();

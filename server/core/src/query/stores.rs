@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_belongs_to_its_query() {
+    fn page_token_is_bound_to_its_query() {
         let first = query("state = READY", "", PageStart::First).expect("good");
         let after = After { at: OffsetDateTime::UNIX_EPOCH, text: "a".into(), uid: Uuid::nil() };
         let token = PageToken { after: after.clone(), query: first.fingerprint.clone() };
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn orders_are_a_field_and_a_direction() {
+    fn order_by_takes_a_field_and_a_direction() {
         let order = |text| Order::parse(text).map(|order| (order.key, order.descending));
         assert_eq!(order(""), Some((OrderKey::CreateTime, true)));
         assert_eq!(order("display_name"), Some((OrderKey::DisplayName, false)));
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_named() {
+    fn all_query_violations_are_reported() {
         let Err(DomainError::Invalid(violations)) =
             StoreQuery::check(&Tenant::default(), "state >", "price", -1, PageStart::First)
         else {

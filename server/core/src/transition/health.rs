@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ready_store_degrades_with_its_cause_and_recovers_without_one() {
+    fn ready_store_degrades_with_cause_and_recovers() {
         let degraded = apply_health(&settled(State::Ready), &unhealthy(Reason::CrashLoop, "It ends"));
         assert_eq!(degraded.store.state, State::Degraded);
         assert_eq!(degraded.store.failure.as_ref().map(|it| it.reason), Some(Reason::CrashLoop));
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn another_cause_is_told_and_the_same_one_is_not() {
+    fn changed_cause_emits_event_and_same_cause_does_not() {
         let mut snapshot = settled(State::Degraded);
         snapshot.store.failure = Some(Failure::new(Reason::NotReady, "0/1"));
         let same = unhealthy(Reason::NotReady, "0/1");
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_is_told_when_it_changes() {
+    fn condition_change_emits_event() {
         let condition = |status, reason: &str, message: &str| Condition {
             kind: ConditionKind::PubliclyReachable,
             status,
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_store_follows_the_cluster_unless_it_was_being_deleted() {
+    fn failed_store_follows_cluster_unless_deletion_failed() {
         let ill = unhealthy(Reason::NotReady, "0/1");
         for (was_ready, kind, health, state, message) in [
             (
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_is_worked_on_is_left_alone() {
+    fn store_with_active_operation_is_ignored() {
         let ill = unhealthy(Reason::NotReady, "0/1");
         for state in State::ALL.into_iter().filter(|state| !matches!(state, State::Ready | State::Degraded)) {
             assert_eq!(apply_health(&settled(state), &ill), Change::of(settled(state)), "{state:?}");

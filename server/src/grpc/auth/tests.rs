@@ -22,21 +22,21 @@ fn rpcs() -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_rpc_is_in_the_table_of_permissions_and_nothing_else_is() {
+fn permission_table_lists_exactly_all_rpcs() {
     let there: BTreeSet<String> = rpcs().into_iter().map(|(path, _)| path).collect();
     let named: BTreeSet<String> = PERMISSIONS.iter().map(|(path, _)| (*path).to_owned()).collect();
     assert_eq!(there, named);
 }
 
 #[test]
-fn whatever_a_viewer_may_not_do_is_audited() {
+fn every_rpc_above_viewer_is_audited() {
     for (path, needed) in PERMISSIONS {
         assert_eq!(action(path).is_some(), !Role::Viewer.allows(*needed), "{path}");
     }
 }
 
 #[tokio::test]
-async fn the_target_of_a_denied_request_is_its_first_field() {
+async fn denied_request_target_is_its_first_field() {
     let files = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("the descriptors of this build");
     for (_, input) in rpcs().into_iter().filter(|(path, _)| action(path).is_some()) {
         let wanted = input.trim_start_matches(".storeplane.v1.");

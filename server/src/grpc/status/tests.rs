@@ -73,7 +73,7 @@ fn other_errors() -> Vec<Status> {
 }
 
 #[test]
-fn every_error_says_what_programs_need() {
+fn every_error_has_reason_and_details() {
     let mut table: String = every_refusal().iter().map(|refusal| describe(&self::refusal(refusal))).collect();
     table.extend(other_errors().iter().map(describe));
     insta::assert_snapshot!(table, @r#"
@@ -136,7 +136,7 @@ fn every_error_says_what_programs_need() {
 }
 
 #[test]
-fn nothing_internal_leaks() {
+fn internal_details_do_not_leak() {
     for error in [
         PortError::Internal("password=hunter2".into()),
         PortError::Unavailable(Outage::new(OutageKind::Away, "10.0.0.1")),
@@ -149,7 +149,7 @@ fn nothing_internal_leaks() {
 }
 
 #[test]
-fn the_text_fits_into_a_header() {
+fn status_message_fits_into_a_header() {
     let status = refusal(&DomainError::Invalid(vec![violation("filter", &"x".repeat(5000))]));
     assert!(status.message().len() <= MESSAGE_MAX);
 }

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_have_the_names_and_statuses_of_the_protocol() {
+    fn codes_have_connect_names_and_http_statuses() {
         let all: Vec<_> =
             (1..=16).map(|code| wire(Code::from_i32(code))).map(|(name, http)| (name, http.as_u16())).collect();
         let expected = [
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn details_can_be_read_by_programs_and_by_people() {
+    fn error_details_are_machine_and_human_readable() {
         let mut details = ErrorDetails::with_error_info("WRONG", "storeplane", HashMap::new());
         details.add_bad_request_violation("store_id", "must be short");
         let status = Status::with_error_details(Code::InvalidArgument, "wrong", details);

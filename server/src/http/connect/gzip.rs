@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_that_unpacks_to_more_than_the_limit_is_not_kept() {
+    fn oversized_decompressed_body_is_rejected() {
         let packed = compress(&vec![b'a'; 100_000]).expect("long enough");
         assert!(packed.len() < 1000);
         assert_eq!(decompress(&packed, 100_000).expect("gzip").map(|body| body.len()), Some(100_000));

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn timeouts_become_those_of_grpc() {
+    fn connect_timeouts_become_grpc_timeouts() {
         assert_eq!(timeout(&HeaderMap::new()).expect("none"), None);
         assert_eq!(timeout_of("0"), Ok(Some("0m".into())));
         assert_eq!(timeout_of("99999999"), Ok(Some("99999999m".into())));
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_read_by_both_names_of_a_field_and_strictly() {
+    fn json_accepts_both_field_names_and_rejects_unknown_fields() {
         let pool = prost_reflect::DescriptorPool::decode(storeplane_proto::FILE_DESCRIPTOR_SET).expect("descriptors");
         let read = |json: &str| {
             let descriptor = pool.get_message_by_name("storeplane.v1.CreateStoreRequest").expect("a message");

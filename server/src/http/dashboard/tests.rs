@@ -28,7 +28,7 @@ async fn text(response: Response) -> String {
 }
 
 #[tokio::test]
-async fn every_page_is_the_dashboard_with_a_nonce_of_its_own() {
+async fn every_page_is_the_dashboard_with_a_fresh_nonce() {
     let mut nonces = Vec::new();
     for path in ["/", "/stores", "/stores/tea", "/create", "/activity", "/index.html"] {
         let response = get(path, &[(ACCEPT, "text/html,application/xhtml+xml,*/*;q=0.8")]);
@@ -47,7 +47,7 @@ async fn every_page_is_the_dashboard_with_a_nonce_of_its_own() {
 }
 
 #[test]
-fn only_the_dashboards_own_routes_are_pages_and_only_for_browsers() {
+fn only_dashboard_routes_are_pages_and_only_for_browsers() {
     for path in ["/livez", "/metrics", "/version", "/readyz/", "/v1/stores", "/storesx", "/stores/", "/create/x", "//"]
     {
         assert_eq!(get(path, &[(ACCEPT, "text/html")]).status(), StatusCode::NOT_FOUND, "{path}");
@@ -58,14 +58,14 @@ fn only_the_dashboards_own_routes_are_pages_and_only_for_browsers() {
 }
 
 #[tokio::test]
-async fn a_browser_on_an_unknown_path_gets_the_dashboards_not_found_page() {
+async fn browser_on_unknown_path_gets_not_found_page() {
     let page = get("/nowhere", &[(ACCEPT, "text/html,*/*")]);
     assert_eq!((page.status(), header(&page, CONTENT_TYPE)), (StatusCode::NOT_FOUND, "text/html; charset=utf-8"));
     assert_eq!(header(&get("/nowhere", &[]), CONTENT_TYPE), "text/plain; charset=utf-8");
 }
 
 #[tokio::test]
-async fn assets_are_kept_for_ever_and_sent_in_the_smallest_form_that_is_taken() {
+async fn assets_are_immutable_and_sent_in_smallest_accepted_encoding() {
     let path = "/assets/main-1a2b3c4d.js";
     for (accepted, encoding, body) in [
         ("gzip, deflate, br", "br", "as brotli"),
@@ -87,7 +87,7 @@ async fn assets_are_kept_for_ever_and_sent_in_the_smallest_form_that_is_taken() 
 }
 
 #[tokio::test]
-async fn what_is_there_already_is_not_sent_again() {
+async fn matching_etag_gives_not_modified() {
     let path = "/favicon.svg";
     let first = get(path, &[]);
     assert_eq!(header(&first, CACHE_CONTROL), "no-cache");
@@ -103,7 +103,7 @@ async fn what_is_there_already_is_not_sent_again() {
 }
 
 #[test]
-fn what_is_not_there_is_not_there() {
+fn missing_asset_is_not_found() {
     for path in [
         "/assets/none.js",
         "/assets/",
@@ -121,7 +121,7 @@ fn what_is_not_there_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_server_without_a_dashboard_says_how_to_get_one() {
+async fn server_without_dashboard_explains_how_to_build_it() {
     let root = answer_from::<Nothing>(&Method::GET, "/", &HeaderMap::new());
     assert_eq!(root.status(), StatusCode::OK);
     assert!(text(root).await.contains("`dev/web build`"));

@@ -12,7 +12,7 @@ fn unary(api: &DescriptorPool) -> Vec<MethodDescriptor> {
 }
 
 #[test]
-fn every_unary_method_is_documented_with_its_comment_and_an_example_that_can_be_sent() {
+fn every_unary_method_has_description_and_valid_example() {
     let api = api();
     let document = document(&api);
     let methods = unary(&api);
@@ -36,7 +36,7 @@ fn every_unary_method_is_documented_with_its_comment_and_an_example_that_can_be_
 }
 
 #[test]
-fn every_reference_leads_somewhere() {
+fn every_reference_resolves() {
     let document = document(&api());
     let text = document.to_string();
     let references: Vec<_> = text.split("\"$ref\":\"#").skip(1).filter_map(|rest| rest.split('"').next()).collect();
@@ -47,7 +47,7 @@ fn every_reference_leads_somewhere() {
 }
 
 #[test]
-fn a_store_reads_as_its_json_does() {
+fn store_schema_matches_its_json() {
     let document = document(&api());
     let store = &document["components"]["schemas"]["Store"]["properties"];
     insta::assert_snapshot!(format!(

@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_lines_are_kept_and_a_long_one_is_cut() {
+    fn newest_lines_are_kept_and_long_ones_truncated() {
         assert_eq!(last_lines("one\ntwo\nthree\n", 100), ["one", "two", "three"]);
         assert_eq!(last_lines("aaaa\nbbbb\ncccc\ndd\n", 16), ["bbbb", "cccc", "dd"]);
         assert_eq!((end("one\ntwo\nthree", 7), end("one\ntwo", 7), end("äöü", 3)), ("three", "one\ntwo", "ü"));
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn all_logs_together_have_a_bound_and_each_keeps_its_end() {
+    fn total_log_size_is_bounded_and_each_log_keeps_its_end() {
         let log = |pod: &str, lines: usize| ContainerLog {
             pod: pod.into(),
             container: "web".into(),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn containers_that_ran_are_read_and_restarted_ones_twice() {
+    fn started_containers_are_read_and_crashed_ones_from_previous_run() {
         let pod: Pod = serde_json::from_value(json!({"metadata": {"name": "p"}, "status": {
             "initContainerStatuses": [{"name": "init", "image": "", "imageID": "", "ready": true, "restartCount": 0,
                 "state": {"terminated": {"exitCode": 0}}}],
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn events_of_both_apis_have_their_times_and_secrets_are_masked() {
+    fn events_of_both_apis_have_times_and_masked_messages() {
         let old = json!({"metadata": {"name": "a"}, "involvedObject": {"kind": "Pod", "name": "p"}, "type": "Warning",
             "reason": "Failed", "message": "said c0rrect-horse", "count": 4,
             "firstTimestamp": "2026-11-25T10:00:00Z", "lastTimestamp": "2026-11-25T11:00:00Z"});

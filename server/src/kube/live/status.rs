@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn pods_have_the_words_of_kubectl() {
+    fn pod_status_matches_kubectl() {
         let running = pod(&ready());
         assert_eq!((running.ready, running.status.as_str(), running.restarts), (true, "Running", 3));
         assert_eq!((running.owner.as_str(), running.message.as_str()), ("Deployment/store", ""));
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_is_ready_with_one_of_its_pods() {
+    fn service_is_ready_with_one_ready_pod() {
         let selecting = |app: &str| {
             let shown = service(&object(json!({"spec": {"type": "ClusterIP", "selector": {"app": app}}})), &[ready()]);
             (shown.ready, shown.status)
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn workloads_claims_and_jobs_say_how_they_are() {
+    fn workloads_claims_and_jobs_have_a_status() {
         let failing: Deployment = object(
             json!({"metadata": {"name": "store", "generation": 1}, "spec": {"replicas": 1, "selector": {}, "template": {}},
             "status": {"observedGeneration": 1, "conditions": [

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn ownership_needs_one_piece_of_evidence_and_no_contradiction() {
+    fn ownership_needs_evidence_without_contradiction() {
         let (ours, other) = (Uuid::nil().to_string(), Uuid::max().to_string());
         let label = |uid: &str, instance: &str| json!({"app.kubernetes.io/managed-by": "storeplane", "storeplane.io/instance": instance, "storeplane.io/store-uid": uid});
         let annotated =
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_later_of_both_fences_counts() {
+    fn higher_fence_wins() {
         let metadata = json!({"labels": {"storeplane.io/fence": "3"}, "annotations": {"storeplane.io/fence": "7"}});
         assert_eq!(fence(&serde_json::from_value(metadata).expect("metadata")), 7);
         assert_eq!(fence(&ObjectMeta::default()), 0);

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_says_what_it_waits_for_finalizers_first() {
+    fn terminating_namespace_reports_finalizers_first() {
         let going = json!({
             "metadata": {"name": "a", "deletionTimestamp": "2026-11-21T07:00:00Z", "finalizers": ["example.com/keep"]},
             "status": {"phase": "Terminating", "conditions": [
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_that_stays_is_active() {
+    fn namespace_without_deletion_is_active() {
         assert_eq!(state(json!({"metadata": {"name": "a"}})), NamespaceState::Active);
     }
 }

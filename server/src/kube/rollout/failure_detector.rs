@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_symptom_is_said_when_it_lasts_and_a_failure_when_patience_ends() {
+    fn lasting_symptom_is_reported_and_fails_at_its_limit() {
         let (mut detector, start) = detector();
         let seen = || vec![finding(Reason::Unschedulable, Obstacle::Unschedulable)];
         assert_eq!(detector.evaluate(seen(), start), (Verdict::Unchanged, Some(start + REPORTED_AFTER)));
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_symptom_that_goes_is_over_and_begins_anew() {
+    fn resolved_symptom_resets_its_timer() {
         let (mut detector, start) = detector();
         let seen = || vec![finding(Reason::ImagePullFailed, Obstacle::Failing)];
         let at = |seconds| start + Duration::from_secs(seconds);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cause_is_the_first_error_not_the_first_failure() {
+    fn cause_is_the_first_error_not_the_first_failure() {
         let (mut detector, start) = detector();
         let seen = vec![
             finding(Reason::Unschedulable, Obstacle::Unschedulable),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_slow_is_no_cause() {
+    fn slow_progress_is_not_a_cause() {
         let (mut detector, start) = detector();
         let seen =
             vec![finding(Reason::VolumeNotBound, Obstacle::Progress), finding(Reason::CrashLoop, Obstacle::Certain)];
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_limit_never_fails() {
+    fn obstacle_without_limit_never_fails() {
         let (mut detector, start) = detector();
         let seen = || vec![finding(Reason::NotReady, Obstacle::Reported)];
         detector.evaluate(seen(), start);

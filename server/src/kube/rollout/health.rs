@@ -84,19 +84,19 @@ mod tests {
     }
 
     #[test]
-    fn a_shop_is_well_when_all_of_it_serves() {
+    fn shop_is_healthy_when_all_workloads_serve() {
         assert_eq!(diagnose(&shop(2, 2, &json!([])), Vec::new()), Diagnosis::Healthy);
     }
 
     #[test]
-    fn a_shop_without_a_pod_or_scaled_to_none_is_unwell() {
+    fn shop_without_pods_is_unhealthy() {
         assert_eq!(reason(diagnose(&shop(1, 0, &json!([])), Vec::new())), (true, Reason::NotReady));
         assert_eq!(reason(diagnose(&shop(0, 0, &json!([])), Vec::new())), (true, Reason::ScaledToZero));
         assert_eq!(reason(diagnose(&Snapshot::new("shop".into()), Vec::new())), (true, Reason::WorkloadMissing));
     }
 
     #[test]
-    fn a_shop_that_has_some_of_its_pods_may_be_starting_unless_something_stands_in_their_way() {
+    fn partly_ready_shop_is_settling_unless_an_obstacle_exists() {
         assert_eq!(reason(diagnose(&shop(3, 2, &json!([])), Vec::new())), (false, Reason::NotReady));
         let mut refused = shop(3, 2, &over_quota());
         let set = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "store-x", "uid": "r",
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fact_is_the_cause_and_what_follows_from_it_is_told() {
+    fn missing_object_is_the_cause_and_consequences_are_details() {
         let fact = Unmasked::new(Reason::ReleaseMissing, "gone");
         let Diagnosis::Unhealthy(failure, None) = diagnose(&shop(1, 0, &json!([])), vec![fact]) else {
             panic!("unhealthy")

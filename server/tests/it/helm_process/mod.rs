@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 
 #[tokio::test]
-async fn a_helm_that_hangs_ends_with_its_time() {
+async fn hanging_helm_is_stopped_at_time_limit() {
     let stage = Stage::new();
     let run = Run { timeout: Duration::from_millis(300), ..stage.run() };
     assert_eq!(kind(stage.play("hangs", &run).await), HelmErrorKind::TimedOut);
@@ -26,7 +26,7 @@ async fn a_helm_that_hangs_ends_with_its_time() {
 }
 
 #[tokio::test]
-async fn a_helm_that_ignores_the_request_to_end_is_killed() {
+async fn helm_that_ignores_sigterm_is_killed() {
     let stage = Stage::with(|config| config.grace = Duration::from_millis(100));
     let run = stage.run();
     let (task, _) = stage.start("ignores-sigterm", &run).await;
@@ -36,7 +36,7 @@ async fn a_helm_that_ignores_the_request_to_end_is_killed() {
 }
 
 #[tokio::test]
-async fn cancelling_lets_helm_end_in_order() {
+async fn cancellation_lets_helm_exit_cleanly() {
     let stage = Stage::new();
     let run = stage.run();
     let (task, _) = stage.start("ends-in-order", &run).await;
@@ -48,7 +48,7 @@ async fn cancelling_lets_helm_end_in_order() {
 }
 
 #[tokio::test]
-async fn without_news_about_the_lease_helm_ends() {
+async fn helm_ends_without_lease_renewals() {
     let stage = Stage::new();
     let run = Run { silence: Duration::from_millis(300), ..stage.run() };
     assert_eq!(kind(stage.play("hangs", &run).await), HelmErrorKind::LeaseLost);
@@ -56,7 +56,7 @@ async fn without_news_about_the_lease_helm_ends() {
 }
 
 #[tokio::test]
-async fn a_lease_that_was_lost_before_never_lets_helm_work() {
+async fn lost_lease_never_starts_helm() {
     let stage = Stage::new();
     let run = Run { silence: Duration::ZERO, ..stage.run() };
     assert_eq!(kind(stage.play("reports", &run).await), HelmErrorKind::LeaseLost);
@@ -65,7 +65,7 @@ async fn a_lease_that_was_lost_before_never_lets_helm_work() {
 }
 
 #[tokio::test]
-async fn a_renewed_lease_keeps_helm_going() {
+async fn renewed_lease_keeps_helm_running() {
     let stage = Stage::new();
     let silence = Duration::from_secs(3);
     let run = Run { silence, ..stage.run() };
@@ -80,7 +80,7 @@ async fn a_renewed_lease_keeps_helm_going() {
 }
 
 #[tokio::test]
-async fn a_dropped_run_leaves_nothing() {
+async fn dropped_run_leaves_no_process() {
     let stage = Stage::new();
     let (task, _) = stage.start("hangs", &stage.run()).await;
     task.abort();
@@ -90,7 +90,7 @@ async fn a_dropped_run_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn helm_dies_with_its_supervisor() {
+async fn helm_ends_with_its_supervisor() {
     let stage = Stage::new();
     let (task, helm) = stage.start("ignores-sigterm", &stage.run()).await;
     kill(stage.pid("ignores-sigterm.supervisor"), Signal::SIGKILL).unwrap();
@@ -100,7 +100,7 @@ async fn helm_dies_with_its_supervisor() {
 }
 
 #[tokio::test]
-async fn a_supervisor_that_is_stuck_does_not_hold_anybody_up() {
+async fn stuck_supervisor_does_not_block_the_server() {
     let stage = Stage::with(|config| config.grace = Duration::ZERO);
     let run = stage.run();
     let (task, helm) = stage.start("hangs", &run).await;
@@ -112,7 +112,7 @@ async fn a_supervisor_that_is_stuck_does_not_hold_anybody_up() {
 }
 
 #[tokio::test]
-async fn a_killed_helm_is_not_a_failed_one() {
+async fn killed_helm_is_distinguished_from_failed_helm() {
     let stage = Stage::new();
     let error = stage.play("dies-half-way", &stage.run()).await.unwrap_err();
     assert_eq!((error.kind(), error.retryable()), (HelmErrorKind::Killed, true));
@@ -120,7 +120,7 @@ async fn a_killed_helm_is_not_a_failed_one() {
 }
 
 #[tokio::test]
-async fn a_signal_to_everybody_leaves_the_supervisor_at_work() {
+async fn supervisor_survives_signal_to_whole_group() {
     let stage = Stage::new();
     let (task, _) = stage.start("until-told", &stage.run()).await;
     kill(stage.pid("until-told.supervisor"), Signal::SIGTERM).unwrap();
@@ -131,7 +131,7 @@ async fn a_signal_to_everybody_leaves_the_supervisor_at_work() {
 
 /// The kernel closes a dead server's pipes; this closes them without a server that dies.
 #[tokio::test]
-async fn helm_dies_with_the_server() {
+async fn helm_ends_with_the_server() {
     let (desk, scratch) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let spec = serde_json::json!({
         "program": script(), "args": ["uninstall", "--", "hangs"], "input": "", "scratch": scratch.path(),

@@ -12,7 +12,7 @@ fn chart(values: serde_json::Value) -> Chart {
 }
 
 #[tokio::test]
-async fn helm_gets_the_values_and_only_its_own_environment() {
+async fn helm_gets_values_and_only_its_own_environment() {
     let stage = Stage::new();
     let values = serde_json::json!({"store": {"displayName": "\"Ünï\" `id` $(id) {{ .x }}\n--set a=b,c"}});
 
@@ -28,7 +28,7 @@ async fn helm_gets_the_values_and_only_its_own_environment() {
 }
 
 #[tokio::test]
-async fn values_of_any_size_neither_block_nor_are_cut() {
+async fn values_of_any_size_neither_block_nor_truncate() {
     let stage = Stage::new();
     let chart = chart(serde_json::json!("x".repeat(1_000_000)));
     stage.tell_to_go_on();
@@ -38,14 +38,14 @@ async fn values_of_any_size_neither_block_nor_are_cut() {
 }
 
 #[tokio::test]
-async fn a_name_that_looks_like_a_flag_is_a_name() {
+async fn flag_like_name_is_passed_as_name() {
     let stage = Stage::new();
     let error = stage.play("--help", &stage.run()).await.unwrap_err();
     assert!(error.to_string().contains("no scenario --help for uninstall"), "{error}");
 }
 
 #[tokio::test]
-async fn garbage_is_an_unknown_error_without_its_bytes() {
+async fn binary_output_is_an_unknown_error_without_its_bytes() {
     let stage = Stage::new();
     let error = stage.play("prints-garbage", &stage.run()).await.unwrap_err();
     assert_eq!(error.kind(), HelmErrorKind::Unknown);
@@ -53,7 +53,7 @@ async fn garbage_is_an_unknown_error_without_its_bytes() {
 }
 
 #[tokio::test]
-async fn a_gigabyte_neither_blocks_helm_nor_is_kept() {
+async fn gigabyte_of_output_neither_blocks_nor_is_kept() {
     let stage = Stage::new();
     let error = stage.play("prints-a-gigabyte", &stage.run()).await.unwrap_err();
     assert_eq!(error.kind(), HelmErrorKind::ReleaseNotFound, "the end of the output is kept");
@@ -61,7 +61,7 @@ async fn a_gigabyte_neither_blocks_helm_nor_is_kept() {
 }
 
 #[tokio::test]
-async fn a_grandchild_that_holds_the_pipe_goes_with_helm() {
+async fn grandchild_holding_the_pipe_is_killed_with_helm() {
     for scenario in ["grandchild-holds-pipe", "grandchild-escapes"] {
         let stage = Stage::new();
         stage.play(scenario, &stage.run()).await.unwrap();
@@ -71,7 +71,7 @@ async fn a_grandchild_that_holds_the_pipe_goes_with_helm() {
 }
 
 #[tokio::test]
-async fn closed_outputs_are_not_an_end() {
+async fn closed_outputs_do_not_end_the_run() {
     let stage = Stage::new();
     let (task, helm) = stage.start("closes-its-outputs", &stage.run()).await;
     sleep(Duration::from_millis(50)).await;

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::stage::{Stage, background, kind, release, script, until};
 
 #[tokio::test]
-async fn no_more_processes_run_than_configured() {
+async fn process_count_stays_within_limit() {
     let stage = Stage::with(|config| config.max_processes = 2);
     let runs: Vec<_> = (0..5)
         .map(|n| {
@@ -26,7 +26,7 @@ async fn no_more_processes_run_than_configured() {
 }
 
 #[tokio::test]
-async fn waiting_for_a_turn_can_be_cancelled() {
+async fn waiting_for_a_permit_can_be_cancelled() {
     let stage = Stage::with(|config| config.max_processes = 1);
     let (first, _) = stage.start("until-told", &stage.run()).await;
     for scenario in ["until-told", "hangs"] {
@@ -42,7 +42,7 @@ async fn waiting_for_a_turn_can_be_cancelled() {
 }
 
 #[tokio::test]
-async fn the_next_run_of_a_release_waits_for_a_dropped_one() {
+async fn next_run_of_release_waits_for_dropped_run() {
     let stage = Stage::new();
     let (dropped, helm) = stage.start("ends-in-order", &stage.run()).await;
     dropped.abort();
@@ -56,7 +56,7 @@ async fn the_next_run_of_a_release_waits_for_a_dropped_one() {
 }
 
 #[tokio::test]
-async fn a_helm_that_comes_later_is_found() {
+async fn helm_installed_later_is_found() {
     let folder = TempDir::new().unwrap();
     let link = folder.path().join("helm");
     let stage = Stage::with(|config| config.binary = link.clone());
@@ -70,7 +70,7 @@ async fn a_helm_that_comes_later_is_found() {
 }
 
 #[tokio::test]
-async fn other_versions_are_refused_by_name() {
+async fn unsupported_versions_are_named() {
     for (answer, named) in [("v2.17.0", "helm 2.17.0"), ("v3.16.4", "helm 3.16.4"), ("v5.0.0", "helm 5.0.0")] {
         let stage = Stage::new();
         fs::write(stage.desk.path().join("version"), answer).unwrap();
@@ -82,7 +82,7 @@ async fn other_versions_are_refused_by_name() {
 }
 
 #[tokio::test]
-async fn something_else_called_helm_is_refused() {
+async fn other_program_named_helm_is_rejected() {
     let stage = Stage::new();
     fs::write(stage.desk.path().join("version"), "a rudder, token=abc").unwrap();
     let error = stage.helm.version().await.unwrap_err();
@@ -91,7 +91,7 @@ async fn something_else_called_helm_is_refused() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_executed_is_missing() {
+async fn non_executable_file_counts_as_missing() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("helm");
     fs::copy(script(), &path).unwrap();
@@ -102,7 +102,7 @@ async fn a_file_that_cannot_be_executed_is_missing() {
 }
 
 #[tokio::test]
-async fn a_supervisor_that_is_none_is_an_error_of_ours() {
+async fn invalid_supervisor_is_an_internal_error() {
     for path in ["/nowhere/storeplane-server", "/bin/true"] {
         let stage = Stage::with(|config| config.supervisor = path.into());
         let error = stage.helm.version().await.unwrap_err();

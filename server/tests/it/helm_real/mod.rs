@@ -33,7 +33,7 @@ async fn both_majors_are_recognised() {
 }
 
 #[tokio::test]
-async fn a_release_lives_from_install_to_uninstall() {
+async fn release_lifecycle_from_install_to_uninstall() {
     for major in MAJORS {
         let (lab, run) = (Lab::new().await, run());
         let (helm, release) = (lab.helm(major), &lab.release);
@@ -54,7 +54,7 @@ async fn a_release_lives_from_install_to_uninstall() {
 }
 
 #[tokio::test]
-async fn each_major_goes_on_with_the_others_releases_and_repairs_what_people_changed() {
+async fn each_major_upgrades_other_majors_releases_and_reverts_manual_changes() {
     for (first, second) in [("3", "4"), ("4", "3")] {
         let (lab, run) = (Lab::new().await, run());
         lab.helm(first).install(&run, &lab.release, &chart(json!({"replicas": 2}))).await.unwrap();
@@ -69,7 +69,7 @@ async fn each_major_goes_on_with_the_others_releases_and_repairs_what_people_cha
 }
 
 #[tokio::test]
-async fn any_text_arrives_as_it_is_and_later_values_win() {
+async fn values_are_passed_verbatim_and_later_files_win() {
     let text = "a=b,c.d[0] \"'`$(id)` {{ .Release.Name }} | & ; \\ \t\n--set x=y ✓ null";
     for major in MAJORS {
         let lab = Lab::new().await;
@@ -87,7 +87,7 @@ async fn any_text_arrives_as_it_is_and_later_values_win() {
 }
 
 #[tokio::test]
-async fn refusals_are_told_apart() {
+async fn refusals_are_classified() {
     for major in MAJORS {
         let (lab, run) = (Lab::new().await, run());
         let (helm, release) = (lab.helm(major), &lab.release);
@@ -109,7 +109,7 @@ async fn refusals_are_told_apart() {
 }
 
 #[tokio::test]
-async fn an_api_server_that_is_away_is_worth_another_try() {
+async fn unavailable_api_server_is_retryable() {
     let lab = Lab::new().await;
     let kubeconfig = lab.home.path().join("kubeconfig");
     let content = json!({

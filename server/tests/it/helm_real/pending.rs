@@ -12,7 +12,7 @@ use super::{
 };
 
 #[tokio::test]
-async fn what_a_killed_helm_left_is_told_apart_and_can_be_repaired() {
+async fn pending_release_of_killed_helm_is_detected_and_repaired() {
     for major in MAJORS {
         let (lab, run) = (Lab::new().await, run());
         let (helm, release) = (lab.helm(major), &lab.release);
@@ -35,7 +35,7 @@ async fn what_a_killed_helm_left_is_told_apart_and_can_be_repaired() {
 }
 
 #[tokio::test]
-async fn a_cancelled_install_is_recorded_as_failed_and_can_be_applied_again() {
+async fn cancelled_install_is_recorded_as_failed_and_can_be_repeated() {
     for major in MAJORS {
         let (lab, run, run_again) = (Lab::new().await, run(), run());
         let (helm, blocked) = (lab.helm(major), chart(json!({"blocked": true})));

@@ -50,7 +50,7 @@ async fn fails_until_retried(lab: &Lab, reason: Reason, produce: impl FnOnce(), 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reasons_of_the_server_are_cured_by_their_remedies() {
+async fn server_reasons_are_cured_by_their_remedies() {
     let (dir, gateway) = (tempfile::tempdir().unwrap(), Gateway::open().await);
     let (helm, real) = (dir.path().join("helm"), env("STOREPLANE_TEST_HELM3"));
     let good = || script(&helm, &format!("#!/bin/sh\nexec '{real}' \"$@\"\n"));
@@ -80,7 +80,7 @@ async fn reasons_of_the_server_are_cured_by_their_remedies() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn helm_that_hangs_is_cured_when_it_no_longer_does() {
+async fn hanging_helm_is_cured_by_retry() {
     let dir = tempfile::tempdir().unwrap();
     let (helm, real) = (dir.path().join("helm"), env("STOREPLANE_TEST_HELM3"));
     let hangs =
@@ -95,7 +95,7 @@ async fn helm_that_hangs_is_cured_when_it_no_longer_does() {
 /// Simulated nodes run nothing, so a server that may not see that they are simulated asks a shop that does not answer. The
 /// correction is to let it see that.
 #[tokio::test(flavor = "multi_thread")]
-async fn shop_that_does_not_answer_is_cured_by_correcting_it() {
+async fn silent_shop_is_cured_by_correcting_it() {
     let (dir, gateway) = (tempfile::tempdir().unwrap(), Gateway::open().await);
     let setup = Setup { kubeconfig: gateway.kubeconfig.clone(), ..charts(dir.path()) };
     let configuration = dir.path().join("storeplane.toml");

@@ -15,7 +15,7 @@ fn count() -> u32 {
 }
 
 #[test]
-fn every_client_sees_each_event_once_and_in_the_one_order() {
+fn every_client_receives_each_event_once_in_order() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let stage = runtime.block_on(Stage::set());

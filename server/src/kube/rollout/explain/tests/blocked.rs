@@ -21,14 +21,14 @@ fn unscheduled(message: &str) -> serde_json::Value {
 }
 
 #[test]
-fn nothing_stands_in_the_way_of_a_pod_that_just_starts() {
+fn starting_pod_has_no_obstacle() {
     let starting = db_pod(json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "True"}]}));
     let creating = shop_pod(waiting("ContainerCreating", ""));
     assert_eq!(explained(&snapshot([starting, creating, claim("Pending")])), "");
 }
 
 #[test]
-fn a_quota_that_is_exceeded() {
+fn exceeded_quota_is_reported() {
     let quota = "create Pod store-db-0 in StatefulSet store-db failed error: pods \"store-db-0\" is forbidden: exceeded quota: store, requested: limits.memory=2Gi, used: limits.memory=0, limited: limits.memory=1Gi";
     let seen = snapshot([event("set", "FailedCreate", quota)]);
     assert_snapshot!(explained(&seen), @r#"QUOTA_EXCEEDED Refused: StatefulSet store-db cannot create its pods: exceeded quota: store, requested: limits.memory=2Gi, used: limits.memory=0, limited: limits.memory=1Gi | create Pod store-db-0 in StatefulSet store-db failed error: pods "store-db-0" is forbidden: exceeded quota: store, requested: limits.memory=2Gi, used: limits.memory=0, limited: limits.memory=1Gi"#);
@@ -40,14 +40,14 @@ fn a_quota_that_is_exceeded() {
 }
 
 #[test]
-fn pod_security() {
+fn pod_security_violation_is_reported() {
     let text = "pods \"store-new-x\" is forbidden: violates PodSecurity \"restricted:latest\": allowPrivilegeEscalation != false (container \"main\" must set securityContext.allowPrivilegeEscalation=false)";
     let seen = snapshot([failing_deployment(text), event("store-new", "FailedCreate", text)]);
     assert_snapshot!(explained(&seen), @r#"POD_SECURITY_VIOLATION Refused: Deployment store cannot create its pods: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false (container "main" must set securityContext.allowPrivilegeEscalation=false) | pods "store-new-x" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false (container "main" must set securityContext.allowPrivilegeEscalation=false)"#);
 }
 
 #[test]
-fn what_was_said_before_the_watch_began_is_no_failure_yet() {
+fn events_from_before_the_watch_are_not_failures_yet() {
     let text = "pods \"store-db-0\" is forbidden: exceeded quota: store";
     let mut seen = snapshot([
         failing_deployment(text),
@@ -63,13 +63,13 @@ fn what_was_said_before_the_watch_began_is_no_failure_yet() {
 }
 
 #[test]
-fn a_refusal_that_passes_by_itself_is_waited_for() {
+fn transient_refusal_is_tolerated() {
     let uncounted = "create Pod store-db-0 in StatefulSet store-db failed error: pods \"store-db-0\" is forbidden: status unknown for quota: store, resources: limits.memory";
     assert_snapshot!(explained(&snapshot([event("set", "FailedCreate", uncounted)])), @r#"CREATION_REFUSED Progress: StatefulSet store-db cannot create its pods: status unknown for quota: store, resources: limits.memory | create Pod store-db-0 in StatefulSet store-db failed error: pods "store-db-0" is forbidden: status unknown for quota: store, resources: limits.memory"#);
 }
 
 #[test]
-fn a_claim_without_a_volume() {
+fn unbound_claim_is_reported() {
     let no_class =
         event("claim", "FailedBinding", "no persistent volumes available for this claim and no storage class is set");
     assert_snapshot!(explained(&snapshot([claim("Pending"), no_class])), @r#"VOLUME_NOT_BOUND Refused: PersistentVolumeClaim data-store-db-0 is not bound: no persistent volumes available for this claim and no storage class is set | storage class: fast"#);
@@ -87,14 +87,14 @@ fn a_claim_without_a_volume() {
 }
 
 #[test]
-fn a_pod_that_waits_for_its_claim_is_a_matter_of_the_claim() {
+fn pod_waiting_for_claim_reports_the_claim() {
     let text = "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found";
     let missing = event("claim", "ProvisioningFailed", "storageclass.storage.k8s.io \"fast\" not found");
     assert_snapshot!(explained(&snapshot([db_pod(unscheduled(text)), claim("Pending"), missing])), @r#"VOLUME_NOT_BOUND Refused: PersistentVolumeClaim data-store-db-0 is not bound: storageclass.storage.k8s.io "fast" not found | storage class: fast"#);
 }
 
 #[test]
-fn no_node_fits_before_everything_that_follows_from_it() {
+fn unschedulable_outranks_its_consequences() {
     let text = "0/3 nodes are available: 3 Insufficient memory. preemption: 0/3 nodes are available: 3 No preemption victims found for incoming pod.";
     let crash = shop_pod(container(
         json!({"waiting": {"reason": "CrashLoopBackOff"}}),
@@ -108,7 +108,7 @@ CRASH_LOOP Certain: The container main of the pod store-new-x ends again and aga
 }
 
 #[test]
-fn pods_of_jobs_and_of_older_revisions_do_not_fail_a_rollout() {
+fn job_and_old_revision_pods_do_not_fail_rollout() {
     let crash =
         || container(json!({"waiting": {"reason": "CrashLoopBackOff"}}), 9, json!({"terminated": {"exitCode": 1}}));
     let job = pod("store-cron-1", "Job", "job", "", crash());
@@ -119,7 +119,7 @@ fn pods_of_jobs_and_of_older_revisions_do_not_fail_a_rollout() {
 }
 
 #[test]
-fn a_missing_secret_in_a_volume_and_a_probe_that_fails() {
+fn missing_volume_secret_and_failing_probe_are_reported() {
     let missing = event(
         "store-db-0",
         "FailedMount",
@@ -133,7 +133,7 @@ fn a_missing_secret_in_a_volume_and_a_probe_that_fails() {
 }
 
 #[test]
-fn a_release_without_workloads() {
+fn release_without_workloads_is_reported() {
     let mut seen = snapshot([]);
     seen.release = "another".into();
     assert_snapshot!(explained(&seen), @r#"WORKLOAD_MISSING Reported: No workload of the release another is there |"#);

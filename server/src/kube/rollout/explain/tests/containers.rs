@@ -8,14 +8,14 @@ fn pulls(reason: &str, message: &str) -> String {
 }
 
 #[test]
-fn images_that_cannot_be_pulled() {
+fn image_pull_errors_are_reported() {
     assert_snapshot!(pulls("ErrImagePull", "rpc error: code = NotFound desc = failed to pull and unpack image \"docker.io/library/shop:1\": not found"), @r#"IMAGE_PULL_FAILED Failing: The image shop:1 of the container main of the pod store-new-x cannot be pulled | ErrImagePull: rpc error: code = NotFound desc = failed to pull and unpack image "docker.io/library/shop:1": not found"#);
     assert_snapshot!(pulls("ImagePullBackOff", "Back-off pulling image \"shop:1\""), @r#"IMAGE_PULL_FAILED Failing: The image shop:1 of the container main of the pod store-new-x cannot be pulled | ImagePullBackOff: Back-off pulling image "shop:1""#);
     assert_snapshot!(pulls("InvalidImageName", "Failed to apply default image tag \"SHOP:::1\": couldn't parse image name"), @r#"IMAGE_PULL_FAILED Refused: The image shop:1 of the container main of the pod store-new-x cannot be pulled | InvalidImageName: Failed to apply default image tag "SHOP:::1": couldn't parse image name"#);
 }
 
 #[test]
-fn a_container_that_needs_what_is_not_there() {
+fn missing_config_reference_is_reported() {
     assert_snapshot!(pulls("CreateContainerConfigError", "secret \"store-db\" not found"), @r#"CONTAINER_CONFIG_ERROR Failing: The container main of the pod store-new-x cannot be made: secret "store-db" not found |"#);
     assert_snapshot!(pulls("CreateContainerConfigError", "couldn't find key root-password in Secret store-demo/store-db"), @r#"CONTAINER_CONFIG_ERROR Failing: The container main of the pod store-new-x cannot be made: couldn't find key root-password in Secret store-demo/store-db |"#);
 }
@@ -27,7 +27,7 @@ fn crash(restarts: i32, last: Value) -> String {
 }
 
 #[test]
-fn a_container_that_ends_again_and_again() {
+fn repeated_exits_are_a_crash_loop() {
     assert_snapshot!(crash(1, json!({"exitCode": 1, "reason": "Error"})), @r#"CRASH_LOOP Failing: The container main of the pod store-db-0 ends again and again, the last time with exit code 1 | restarts: 1"#);
     assert_snapshot!(crash(2, json!({"exitCode": 1, "reason": "Error", "message": "no data directory\n"})), @r#"CRASH_LOOP Certain: The container main of the pod store-db-0 ends again and again, the last time with exit code 1 | restarts: 2 | no data directory"#);
     assert_snapshot!(crash(3, json!({"exitCode": 0, "reason": "Completed"})), @r#"CRASH_LOOP Certain: The container main of the pod store-db-0 ends again and again, the last time with exit code 0 | restarts: 3"#);
@@ -35,12 +35,12 @@ fn a_container_that_ends_again_and_again() {
 }
 
 #[test]
-fn out_of_memory_is_not_called_a_crash() {
+fn out_of_memory_outranks_crash_loop() {
     assert_snapshot!(crash(2, json!({"exitCode": 137, "reason": "OOMKilled"})), @r#"OUT_OF_MEMORY Certain: The container main of the pod store-db-0 was killed: it used more memory than it may | restarts: 2"#);
 }
 
 #[test]
-fn a_crash_is_seen_before_the_back_off() {
+fn crash_is_detected_before_back_off() {
     let now = json!({"terminated": {"exitCode": 2}});
     assert_snapshot!(explained(&snapshot([db_pod(container(now, 2, json!({})))])), @r#"CRASH_LOOP Certain: The container main of the pod store-db-0 ends again and again, the last time with exit code 2 | restarts: 2"#);
     let running = container(json!({"running": {}}), 2, json!({"terminated": {"exitCode": 2}}));
@@ -48,7 +48,7 @@ fn a_crash_is_seen_before_the_back_off() {
 }
 
 #[test]
-fn an_init_container_that_is_done_is_no_crash_and_one_that_fails_is() {
+fn completed_init_container_is_not_a_crash() {
     let init = |exit: i32, restarts: i32| {
         json!({"phase": "Pending", "initContainerStatuses": [{"name": "bootstrap", "image": "shop:1", "imageID": "", "ready": true,
             "restartCount": restarts, "state": {"terminated": {"exitCode": exit}}}],
@@ -60,7 +60,7 @@ fn an_init_container_that_is_done_is_no_crash_and_one_that_fails_is() {
 }
 
 #[test]
-fn the_databases_crash_comes_before_the_shops() {
+fn database_crash_outranks_shop_crash() {
     let state = || json!({"waiting": {"reason": "CrashLoopBackOff"}});
     let both = [shop_pod(container(state(), 4, json!({}))), db_pod(container(state(), 4, json!({})))];
     let first = explained(&snapshot(both));
@@ -68,7 +68,7 @@ fn the_databases_crash_comes_before_the_shops() {
 }
 
 #[test]
-fn trouble_from_before_the_watch_is_waited_for_until_it_shows_again() {
+fn problems_from_before_the_watch_must_recur() {
     let state = || json!({"waiting": {"reason": "CrashLoopBackOff"}});
     let crashed = |restarts| db_pod(container(state(), restarts, json!({})));
     let mut seen = snapshot([crashed(7), shop_pod(waiting("ImagePullBackOff", ""))]);

@@ -22,7 +22,7 @@ fn on_node(conditions: Value, terminating: bool) -> Value {
 }
 
 #[test]
-fn node_that_an_autoscaler_adds_is_progress_until_it_gives_up() {
+fn autoscaling_is_progress_until_autoscaler_gives_up() {
     assert!(explained(&snapshot([unscheduled()])).starts_with("UNSCHEDULABLE Unschedulable: No node can schedule pod"));
     for reason in ["TriggeredScaleUp", "Nominated"] {
         let seen = explained(&snapshot([unscheduled(), event("store-db-0", reason, "pod triggered scale-up")]));
@@ -37,7 +37,7 @@ fn node_that_an_autoscaler_adds_is_progress_until_it_gives_up() {
 }
 
 #[test]
-fn registry_that_is_overloaded_passes_and_an_image_that_is_missing_does_not() {
+fn overloaded_registry_is_passing_and_missing_image_is_lasting() {
     for (why, obstacle) in [
         ("failed to pull: unexpected status code 429 Too Many Requests", "Passing"),
         ("failed to pull: 503 Service Unavailable", "Passing"),
@@ -55,7 +55,7 @@ fn registry_that_is_overloaded_passes_and_an_image_that_is_missing_does_not() {
 }
 
 #[test]
-fn evicted_and_failed_leftovers_of_pods_are_not_crashes() {
+fn evicted_pods_are_not_crashes() {
     let evicted = json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory.",
         "containerStatuses": [{"name": "main", "image": "shop:1", "imageID": "", "ready": false, "restartCount": 0,
             "state": {"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown"}}, "lastState": {}}]});
@@ -63,7 +63,7 @@ fn evicted_and_failed_leftovers_of_pods_are_not_crashes() {
 }
 
 #[test]
-fn lost_node_is_named_also_when_its_pod_stays_terminating() {
+fn lost_node_is_named_even_for_terminating_pods() {
     let unknown = json!([{"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}]);
     let seen = explained(&snapshot([on_node(unknown, false)]));
     assert!(seen.starts_with("NODE_LOST Passing: The node node-1 of pod store-new-x does not answer"), "{seen}");
@@ -76,7 +76,7 @@ fn lost_node_is_named_also_when_its_pod_stays_terminating() {
 }
 
 #[test]
-fn workload_that_is_scaled_to_zero_is_the_cause() {
+fn workload_scaled_to_zero_is_the_cause() {
     let scaled = json!({"kind": "StatefulSet", "metadata": {"name": "store-db", "uid": "set",
             "annotations": {"meta.helm.sh/release-name": "shop"}},
         "spec": {"replicas": 0, "selector": {}, "template": {}, "serviceName": "store-db"}, "status": {"replicas": 0}});
@@ -86,7 +86,7 @@ fn workload_that_is_scaled_to_zero_is_the_cause() {
 }
 
 #[test]
-fn full_volume_is_recognised_in_a_probe_and_in_a_last_message() {
+fn full_volume_is_recognised_in_probe_and_termination_message() {
     let running = db_pod(json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}]}));
     let probe = event("store-db-0", "Unhealthy", "Readiness probe failed: ERROR 3: Disk full (Errcode: 28)");
     let seen = explained(&snapshot([running, probe]));
@@ -94,7 +94,7 @@ fn full_volume_is_recognised_in_a_probe_and_in_a_last_message() {
 }
 
 #[test]
-fn policy_and_webhook_are_told_apart() {
+fn policy_denial_and_webhook_failure_are_distinguished() {
     let denied = "create Pod store-db-0 in StatefulSet store-db failed error: admission webhook \"check.example.com\" denied the request: no owner";
     let seen = explained(&snapshot([event("set", "FailedCreate", denied)]));
     assert!(
