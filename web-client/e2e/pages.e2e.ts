@@ -55,9 +55,9 @@ test.each(PAGES)(
     for (const [width, height, colorScheme] of VIEWS) {
       await page.setViewportSize({ width, height });
       await page.emulateMedia({ colorScheme });
+      await page.locator(`html[data-mantine-color-scheme=${colorScheme}]`).waitFor();
       await page.getByRole('heading', { level: 1, name: heading }).waitFor();
       await page.locator('[aria-busy=true]').first().waitFor({ state: 'detached' });
-      await page.waitForTimeout(200);
       await window.expectAccessible();
       await window.expectNoOverflow();
       await expectNothingClipped(page);

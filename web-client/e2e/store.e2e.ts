@@ -80,6 +80,7 @@ test('a store is created, watched by two windows until it is ready, shows its cr
   expect(await window.page.content()).not.toContain(password);
 
   await window.button('Delete').click();
+  await window.dialog().getByLabel(/Type/).waitFor();
   await window.expectAccessible();
   await window.page.keyboard.press('Escape');
   await window.dialog().waitFor({ state: 'hidden' });

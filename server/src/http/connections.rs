@@ -3,6 +3,7 @@
 //! This takes the place of tonic's own server, which has no limit for a socket that sends nothing, answers a passed deadline with
 //! CANCELLED, and cuts an aged connection without a GOAWAY.
 
+use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,8 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
 use futures::StreamExt as _;
-use http::Request;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Version};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -22,6 +26,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::transport::server::TcpIncoming;
 use tower::Service as _;
+
+use super::unread;
 
 /// Requests that one connection may have in work at a time; further ones wait. A watch counts until it begins.
 const CONCURRENCY: usize = 256;
@@ -127,10 +133,10 @@ impl Connection {
         let service = tower::service_fn(move |mut request: Request<Incoming>| {
             seen.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(ConnectionEnd(token.clone()));
-            let (mut router, in_work) = (router.clone(), Arc::clone(&in_work));
+            let (router, in_work) = (router.clone(), Arc::clone(&in_work));
             async move {
                 let _place = in_work.acquire_owned().await;
-                router.call(request).await
+                answer(router, request).await
             }
         });
         let builder = builder(limits);
@@ -158,6 +164,20 @@ impl Connection {
             let _ = tokio::time::timeout(FAREWELL, connection).await;
         }
     }
+}
+
+/// Answers a request. Over HTTP/1.1 what is left of its body is read first.
+async fn answer(mut router: Router, request: Request<Incoming>) -> Result<Response, Infallible> {
+    if request.version() >= Version::HTTP_2 {
+        return router.call(request.map(Body::new)).await;
+    }
+    let (parts, body) = request.into_parts();
+    let (body, rest) = unread::split(body);
+    let mut response = router.call(Request::from_parts(parts, Body::new(body))).await?;
+    if !rest.drained().await {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }
 
 /// Ends if nothing was asked in time; else never.

@@ -6,6 +6,7 @@ pub mod connections;
 mod cors;
 pub mod dashboard;
 mod openapi;
+mod unread;
 
 use axum::Router;
 use axum::body::Body;

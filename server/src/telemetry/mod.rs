@@ -23,6 +23,9 @@ use tracing_subscriber::{Layer, fmt};
 
 use crate::config::{Config, LogFormat, SecretUrl};
 
+/// What libraries log of connections that break: a lost connection is no error, and what it leads to is logged by the task
+/// that needed it. `log.filter` can name this target to see it all the same.
+const QUIET: &str = "sqlx_core::pool=off";
 /// How long one export may take.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the last export may take at shutdown.
@@ -48,11 +51,16 @@ pub struct Telemetry {
     provider: SdkTracerProvider,
 }
 
+/// `log.filter`, after what is quiet unless it says otherwise.
+fn filter(wanted: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
+    EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).parse(format!("{QUIET},{wanted}"))
+}
+
 impl Telemetry {
     /// Sets up log and traces for the whole process. To be called inside the runtime: the exporter lives there.
     pub fn init(config: &Config) -> Result<Self, TelemetryError> {
         let provider = provider(config)?;
-        let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).parse(&config.log.filter)?;
+        let filter = filter(&config.log.filter)?;
         let log = match config.log.format {
             LogFormat::Pretty => fmt::layer()
                 .with_writer(std::io::stderr)

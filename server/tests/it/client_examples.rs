@@ -82,7 +82,7 @@ async fn examples_create_watch_wait_and_list_while_server_is_killed() {
     let creating = caller.start("create_store", &["--id", &id, "--name", "Tea & Co"]);
     let began = Instant::now();
     while lab.api.get(&id).await.is_err() {
-        assert!(began.elapsed() < Duration::from_secs(30), "the program creates nothing");
+        assert!(began.elapsed() < Duration::from_mins(1), "the program creates nothing");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     lab.api.until_told(&id, "STEP_STARTED INSTALL").await;
@@ -160,7 +160,7 @@ async fn lines_until(caller: &Caller, arguments: &[&str], end: &str) -> Vec<Stri
         }
         lines
     });
-    let lines = tokio::time::timeout(Duration::from_secs(30), reading).await;
+    let lines = tokio::time::timeout(Duration::from_mins(1), reading).await;
     child.kill().unwrap();
     child.wait().unwrap();
     lines.expect("it tells").unwrap()

@@ -8,8 +8,8 @@ use tonic::Code;
 use crate::grpc_raw::{edge, edge_setup, http};
 use crate::harness::{Api, Bouncer, Database, Lab, Proxy, Setup, authority, env, fresh, reason, say};
 
-/// After the network went silent, work and watches go on within this time.
-const SILENT: Duration = Duration::from_secs(30);
+/// After the network went silent, work and watches go on within 30 s; a busy machine has twice that.
+const SILENT: Duration = Duration::from_mins(1);
 
 /// Creates a store as soon as that is possible again.
 async fn create_when_possible(api: &Api, id: &str, limit: Duration) -> Duration {
@@ -48,7 +48,7 @@ async fn dropped_packets_cause_only_short_interruption() {
     say(&format!(
         "after packets were dropped: a call {called:?}, the watch's end {watched:?}, another store {worked:?}"
     ));
-    assert!(watched < SILENT && worked < SILENT + Duration::from_secs(10), "{watched:?} {worked:?}");
+    assert!(watched < SILENT && worked < SILENT, "{watched:?} {worked:?}");
     lab.database.assert_sound().await;
     for id in [&before, &after] {
         lab.api.delete(id).await.unwrap();
@@ -62,13 +62,7 @@ async fn standby_after_failover_is_abandoned() {
     let name = lab.database.value("SELECT current_database()").await;
     // New connections meet a server that takes no writes; the old ones are ended, as by a failover.
     lab.database.execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
-    let _ = lab
-        .database
-        .value(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-         WHERE datname = current_database() AND pid <> pg_backend_pid()",
-        )
-        .await;
+    lab.database.end_connections("%").await;
 
     let refused = loop {
         let status = lab.api.create(Api::wanted(&fresh("standby"))).await.unwrap_err();
@@ -87,12 +81,12 @@ async fn standby_after_failover_is_abandoned() {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(15), unready).await.expect("/readyz names the standby");
+    tokio::time::timeout(Duration::from_mins(1), unready).await.expect("/readyz names the standby");
 
     // The server takes writes again. Nobody ends the connections that were made meanwhile.
     let reset = format!("BEGIN READ WRITE; ALTER DATABASE {name} RESET default_transaction_read_only; COMMIT");
     lab.database.execute(&reset).await;
-    let took = create_when_possible(&lab.api, &fresh("primary"), Duration::from_secs(15)).await;
+    let took = create_when_possible(&lab.api, &fresh("primary"), Duration::from_mins(1)).await;
     say(&format!("after the failover was over: a call {took:?}"));
 }
 
@@ -138,9 +132,13 @@ async fn cancelled_begin_leaves_no_open_transaction() {
         let writing = crate::database_rows::refuse(&stores, "x");
         let _ = tokio::time::timeout(Duration::from_micros(wait * 20), writing).await;
     }
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    // Postgres itself would end one only after 10 s.
     let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
-    assert_eq!(database.value(open).await, "0");
+    let began = Instant::now();
+    while database.value(open).await != "0" {
+        assert!(began.elapsed() < Duration::from_secs(8), "a transaction stays open");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]

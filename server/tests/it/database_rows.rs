@@ -134,7 +134,7 @@ async fn rows_of_newer_server_are_shown_and_block_nothing() {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), told).await.expect("the log names the rows");
+    tokio::time::timeout(Duration::from_mins(1), told).await.expect("the log names the rows");
 
     // A way out: deletion.
     for id in [&state, &step, &kind, &fine] {

@@ -70,7 +70,7 @@ async fn token_revoked_in_use_stops_working() {
 
     let began = std::time::Instant::now();
     while get_with(&lab, Some(&authorization)).await.code() != Code::Unauthenticated {
-        assert!(began.elapsed().as_secs() < 10, "a revoked token still works");
+        assert!(began.elapsed().as_secs() < 60, "a revoked token still works");
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
 }

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use prost::Message;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use crate::harness::{Lab, Setup};
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server whose cluster and helm are away: enough for all that is decided at the edge. Stores stay PROVISIONING.
 pub(crate) async fn edge() -> Lab {
@@ -98,6 +98,53 @@ pub(crate) async fn http(to: SocketAddr, line: &str, headers: &[(&str, &str)], b
         body = dechunk(&body);
     }
     Answer { status, headers, body }
+}
+
+/// One connection that is used again and again, as clients' pools do.
+pub(crate) struct KeptConnection {
+    stream: BufReader<TcpStream>,
+    to: SocketAddr,
+}
+
+impl KeptConnection {
+    pub(crate) async fn open(to: SocketAddr) -> Self {
+        Self { stream: BufReader::new(TcpStream::connect(to).await.expect("the server listens")), to }
+    }
+
+    /// Sends a request whole and then reads its answer, of which it keeps status and headers.
+    pub(crate) async fn call(&mut self, line: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut head = format!("{line} HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n", self.to, body.len());
+        head.extend(headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]));
+        head += "\r\n";
+        self.stream.write_all(head.as_bytes()).await.expect("the head is sent");
+        self.stream.write_all(body).await.expect("the body is sent");
+        tokio::time::timeout(PATIENCE, self.answer()).await.expect("an answer in time").expect("an answer")
+    }
+
+    async fn answer(&mut self) -> std::io::Result<Answer> {
+        let (mut first, mut rest) = (String::new(), String::new());
+        self.stream.read_line(&mut first).await?;
+        while !rest.ends_with("\r\n\r\n") && self.stream.read_line(&mut rest).await? > 2 {}
+        let (status, headers) = (first.split(' ').nth(1).and_then(|code| code.parse().ok()), fields(&rest));
+        let mut body = Vec::new();
+        if let Some(length) = headers.get("content-length") {
+            body.resize(length.parse().expect("a length"), 0);
+            self.stream.read_exact(&mut body).await?;
+        } else {
+            loop {
+                let mut size = String::new();
+                self.stream.read_line(&mut size).await?;
+                let size = usize::from_str_radix(size.trim(), 16).expect("the size of a chunk");
+                let mut chunk = vec![0; size + 2];
+                self.stream.read_exact(&mut chunk).await?;
+                if size == 0 {
+                    break;
+                }
+                body.extend(&chunk[..size]);
+            }
+        }
+        Ok(Answer { status: status.expect("a status"), headers, body })
+    }
 }
 
 fn dechunk(mut body: &[u8]) -> Vec<u8> {

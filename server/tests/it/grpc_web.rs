@@ -49,14 +49,14 @@ async fn watch_ends_at_client_deadline() {
     let lab = edge().await;
     let (id, token) = (fresh("web"), authorization(&lab).await);
     lab.api.create(Api::wanted(&id)).await.unwrap();
-    let headers = [("authorization", token.as_str()), ("grpc-timeout", "1500m")];
+    let headers = [("authorization", token.as_str()), ("grpc-timeout", "3S")];
     let watch = WatchStoreRequest { store_id: id.clone(), ..WatchStoreRequest::default() };
 
     let began = std::time::Instant::now();
     let answer = grpc_web(lab.server.address(), "StoreService/WatchStore", &headers, &watch).await;
 
     let took = began.elapsed().as_millis();
-    assert!((1400..8000).contains(&took), "{took} ms");
+    assert!((2900..30_000).contains(&took), "{took} ms");
     let (messages, trailers) = answer.frames::<WatchStoreResponse>();
     assert_eq!(trailers["grpc-status"], "4", "DEADLINE_EXCEEDED");
     let updates: Vec<_> = messages.into_iter().filter_map(|message| message.update).collect();

@@ -126,7 +126,7 @@ async fn empty_namespace_is_deleted_and_stays_deleted() {
     cluster.wait_namespace_gone(&spec.name, Duration::from_mins(2), |_| {}).await.expect("gone");
     assert_eq!(cluster.namespace_state(&spec.name).await, Ok(NamespaceState::Absent));
     remove(&cluster, &spec).await;
-    cluster.wait_namespace_gone(&spec.name, Duration::from_secs(5), |_| {}).await.expect("still gone");
+    cluster.wait_namespace_gone(&spec.name, Duration::from_mins(1), |_| {}).await.expect("still gone");
 }
 
 #[tokio::test]

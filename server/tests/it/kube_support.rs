@@ -10,7 +10,7 @@ use storeplane_server::obstacle::ObstacleLimits;
 use uuid::Uuid;
 
 /// A rollout on simulated nodes takes well under a second; this is for a busy machine.
-pub(crate) const SETTLES_WITHIN: Duration = Duration::from_mins(1);
+pub(crate) const SETTLES_WITHIN: Duration = Duration::from_mins(3);
 
 pub(crate) fn env(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with `make test`"))

@@ -29,7 +29,7 @@ async fn wait_ends_with_operation_or_timeout() {
 
     let early = wait(&lab.api, &store.operation, 1).await.unwrap();
     assert!(matches!(early.state(), OperationState::Pending | OperationState::Running), "{early:?}");
-    assert!((0.9..5.0).contains(&began.elapsed().as_secs_f64()), "{:?}", began.elapsed());
+    assert!((0.9..30.0).contains(&began.elapsed().as_secs_f64()), "{:?}", began.elapsed());
     // A deletion ends the creation that it overtakes.
     let deleting = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -39,7 +39,7 @@ async fn wait_ends_with_operation_or_timeout() {
     let (ended, deleted) = tokio::join!(wait(&lab.api, &store.operation, 60), deleting);
 
     assert!(ended.unwrap().end_time.is_some());
-    assert!(deleted.elapsed() < Duration::from_secs(5), "{:?}", deleted.elapsed());
+    assert!(deleted.elapsed() < Duration::from_secs(30), "{:?}", deleted.elapsed());
     assert!(
         wait(&lab.api, &store.operation, 60).await.unwrap().end_time.is_some(),
         "one that has ended is not waited for"
@@ -68,7 +68,8 @@ async fn stopping_server_ends_wait_with_unavailable() {
     let lab = edge().await;
     let store = lab.api.create(Api::wanted(&fresh("stop"))).await.unwrap();
     let stopping = async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        // Long enough for the call to have begun: later nobody would answer it.
+        tokio::time::sleep(Duration::from_secs(3)).await;
         signal(lab.server.pid(), "TERM");
     };
     let (ended, ()) = tokio::join!(wait(&lab.api, &store.operation, 60), stopping);

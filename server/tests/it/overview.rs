@@ -182,7 +182,7 @@ async fn simulated_cluster_is_labelled() {
     let lab = Lab::start().await;
     let began = Instant::now();
     while !overview(&lab.api, 3600).await.unwrap().simulated {
-        assert!(began.elapsed().as_secs() < 20, "the cluster of the tests has simulated nodes");
+        assert!(began.elapsed().as_secs() < 60, "the cluster of the tests has simulated nodes");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
@@ -42,7 +41,6 @@ async fn trace_links_request_operation_and_helm_runs() {
 
     // What is not exported yet is exported when the server stops.
     lab.server.terminate().await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
 
     let spans = collector.0.lock().unwrap().clone();
     let names: Vec<_> = spans.iter().map(|span| span.name.as_str()).collect();

@@ -43,11 +43,7 @@ impl Call {
         let frame = async move {
             match reader {
                 Ok(reader) => reader.read(body).await.map(Frame::data),
-                Err(status) => {
-                    // Over HTTP/1.1 an answer to a body that was not read breaks the connection under the caller.
-                    let _ = Limited::new(body, REQUEST_MAX).collect().await;
-                    Err(status)
-                }
+                Err(status) => Err(status),
             }
         };
         Request::from_parts(parts, Body::new(StreamBody::new(stream::once(frame))))

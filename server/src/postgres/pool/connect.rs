@@ -7,6 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection};
 
 use super::{Pool, WORK_STATEMENT};
+use crate::outage::OutageLog;
 
 /// How long a caller waits for a free connection before it hears UNAVAILABLE.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -35,11 +36,19 @@ pub struct PoolOptions {
     pub acquire_timeout: Duration,
     /// True if the URL leads to a pooler in transaction mode.
     pub pooler: bool,
+    /// What `pg_stat_activity` shows for its connections.
+    pub application_name: &'static str,
 }
 
 impl Default for PoolOptions {
     fn default() -> Self {
-        Self { connections: 2, statement_timeout: WORK_STATEMENT, acquire_timeout: ACQUIRE_TIMEOUT, pooler: false }
+        Self {
+            connections: 2,
+            statement_timeout: WORK_STATEMENT,
+            acquire_timeout: ACQUIRE_TIMEOUT,
+            pooler: false,
+            application_name: "storeplane",
+        }
     }
 }
 
@@ -52,7 +61,8 @@ impl PoolOptions {
     pub(super) fn connect_with(self, url: &str, discarded: Arc<Discarded>) -> Result<Pool, ConnectError> {
         let options: PgConnectOptions = url.parse().map_err(ConnectError)?;
         // No start-up parameter that a pooler may refuse; nothing here is a float.
-        let options = options.application_name("storeplane").extra_float_digits(None).disable_statement_logging();
+        let options =
+            options.application_name(self.application_name).extra_float_digits(None).disable_statement_logging();
         let mut pool = PgPoolOptions::new()
             .max_connections(self.connections)
             .acquire_timeout(self.acquire_timeout)
@@ -67,9 +77,10 @@ impl PoolOptions {
         if !self.pooler {
             // By SET and not as start-up `options`, which some proxies refuse.
             let settings = settings("SET", self.statement_timeout);
+            let log = Arc::new(OutageLog::new("set the limits of a new database connection"));
             pool = pool.after_connect(move |connection, _| {
-                let settings = settings.clone();
-                Box::pin(async move { connection.execute(sqlx::AssertSqlSafe(settings)).await.map(drop) })
+                let (settings, log) = (settings.clone(), Arc::clone(&log));
+                Box::pin(async move { prepare(connection, settings, &log).await })
             });
         }
         let Self { statement_timeout, pooler, .. } = self;
@@ -86,6 +97,17 @@ pub fn connect(url: &str, connections: u32) -> Result<Pool, ConnectError> {
 pub(super) fn settings(set: &str, statement_timeout: Duration) -> String {
     let (statement, idle) = (statement_timeout.as_millis(), IDLE_IN_TRANSACTION_TIMEOUT.as_millis());
     format!("{set} statement_timeout = {statement}; {set} idle_in_transaction_session_timeout = {idle}")
+}
+
+/// Sets the limits of a new connection. When this fails, sqlx closes the connection and makes another one until the caller's
+/// time is up; the caller then hears of that alone, so the cause is logged here.
+async fn prepare(connection: &mut PgConnection, settings: String, log: &OutageLog) -> Result<(), sqlx::Error> {
+    let prepared = connection.execute(sqlx::AssertSqlSafe(settings)).await;
+    match &prepared {
+        Ok(_) => log.worked(),
+        Err(error) => log.failed(error),
+    }
+    prepared.map(drop)
 }
 
 async fn answers(connection: &mut PgConnection) -> bool {

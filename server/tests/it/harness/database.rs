@@ -1,6 +1,6 @@
-//! A database for each test, dropped after it.
+//! One database for each test; it is dropped afterwards.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement};
 use storeplane_core::identity::Role;
@@ -16,16 +16,19 @@ pub(crate) struct Database {
     server: String,
 }
 
-/// Questions at once; the others wait.
+/// Connections of one test.
 const CONNECTIONS: u32 = 4;
-/// However many those are: unlike a server's callers, tests are not sent away.
-const WAITS: Duration = Duration::from_mins(2);
+/// How long a test waits for a connection or a statement: unlike a server's callers, tests are not refused.
+const TIMEOUT: Duration = Duration::from_mins(2);
+/// Marks the connections of tests, so that [`Database::end_connections`] spares them.
+const APPLICATION_NAME: &str = "storeplane-tests";
 
 fn connect(url: &str) -> Pool {
     let options = PoolOptions {
         connections: CONNECTIONS,
-        acquire_timeout: WAITS,
-        statement_timeout: WAITS,
+        acquire_timeout: TIMEOUT,
+        statement_timeout: TIMEOUT,
+        application_name: APPLICATION_NAME,
         ..PoolOptions::default()
     };
     options.connect(url).expect("a Postgres URL")
@@ -83,6 +86,27 @@ impl Database {
     /// Runs a statement.
     pub(crate) async fn execute(&self, sql: &str) {
         self.pool.execute_unprepared(sql).await.expect("a statement");
+    }
+
+    /// Ends the connections of servers to this database, as a failover does, and waits until they are gone. `query` limits
+    /// that to those whose last statement is like it. The tests' own connections stay.
+    pub(crate) async fn end_connections(&self, query: &str) {
+        let others = format!(
+            "FROM pg_stat_activity WHERE datname = current_database() AND application_name <> '{APPLICATION_NAME}' \
+             AND backend_type = 'client backend' AND query LIKE '{query}'"
+        );
+        let pids =
+            self.value(&format!("SELECT string_agg(pid::text, ',') {others} AND pg_terminate_backend(pid)")).await;
+        if pids.is_empty() {
+            return;
+        }
+        let left =
+            format!("SELECT count(*) FROM pg_stat_activity WHERE pid IN ({pids}) AND datname = current_database()");
+        let began = Instant::now();
+        while self.value(&left).await != "0" {
+            assert!(began.elapsed() < TIMEOUT, "connections do not end: {pids}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Asserts the invariants that hold whatever happened: events of each store are 1..n, one audit record for each
