@@ -1,4 +1,4 @@
-//! Compiles the protos with protox: no protoc needed. The descriptor set is kept as protox encodes it, with all options, for reflection.
+//! Compiles the protos with protox, so that no protoc is needed. The descriptor set is kept as protox encodes it, with all options, for reflection.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(out.join("storeplane.bin"), compiler.encode_file_descriptor_set())?;
     tonic_prost_build::configure()
         .build_transport(false)
-        // Has a password: lib.rs says how it prints.
+        // Contains a password; lib.rs implements `Debug`.
         .skip_debug([".storeplane.v1.StoreCredentials"])
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Creates a store unless it is there, and tells what happens until nothing goes on any more.
+//! Creates a store unless it exists, and prints its events until no operation is active.
 //!
 //!     STOREPLANE_ADDR=127.0.0.1:8080 STOREPLANE_TOKEN=… create_store --id tea --name "Tea & Co"
 
@@ -12,7 +12,7 @@ use clap::Parser;
 use futures::StreamExt as _;
 use storeplane_client::{Change, v1};
 
-/// Creates a store unless it is there, and tells what happens until it is ready.
+/// Creates a store unless it exists, and prints its events until it is ready.
 #[derive(Parser)]
 struct Args {
     /// The store's id.
@@ -49,7 +49,7 @@ async fn run(args: Args) -> Result<bool, Box<dyn std::error::Error>> {
         v1::Store { display_name: args.name, admin_email: args.admin_email, plan: args.plan, ..v1::Store::default() };
     match client.create_store(&args.id, wanted).await {
         Ok(_) => {}
-        Err(error) if error.reason().as_deref() == Some("STORE_ALREADY_EXISTS") => println!("  it is there already"),
+        Err(error) if error.reason().as_deref() == Some("STORE_ALREADY_EXISTS") => println!("  it already exists"),
         Err(error) => return Err(error.into()),
     }
     let mut watch = client.watch_until_settled(&args.id, 0);
@@ -81,7 +81,7 @@ fn conclude(store: &v1::Store) -> bool {
         }
     }
     if store.simulated {
-        println!("  simulated: nothing runs behind this address");
+        println!("  simulated: nothing runs behind this URL");
     }
     ready
 }

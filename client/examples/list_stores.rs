@@ -14,7 +14,7 @@ use futures::TryStreamExt as _;
 struct Args {
     #[command(flatten)]
     access: access::Access,
-    /// Which; all if empty.
+    /// The filter; lists all stores if empty.
     #[arg(long, default_value = "")]
     filter: String,
 }

@@ -1,4 +1,4 @@
-//! Waits until a store is ready, or says why it is not. For scripts: the exit code is 0 only if it is.
+//! Waits until a store is ready, or prints why it is not. For scripts: the exit code is 0 only if the store is ready.
 //!
 //!     STOREPLANE_ADDR=127.0.0.1:8080 STOREPLANE_TOKEN=… wait_ready --id tea --seconds 300
 
@@ -19,7 +19,7 @@ struct Args {
     /// The store's id.
     #[arg(long)]
     id: String,
-    /// For how long at most.
+    /// The maximum time to wait.
     #[arg(long, default_value_t = 300)]
     seconds: u64,
 }

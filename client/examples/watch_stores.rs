@@ -1,4 +1,4 @@
-//! Tells what happens: to one store, or to all of them in one order. Kill the server, start it again: it goes on.
+//! Prints the events of one store, or of all stores in their global order. It continues when the server is killed and restarted.
 //!
 //!     STOREPLANE_ADDR=127.0.0.1:8080 STOREPLANE_TOKEN=… watch_stores --id tea
 //!     STOREPLANE_ADDR=127.0.0.1:8080 STOREPLANE_TOKEN=… watch_stores --cursor "$last_one_seen"
@@ -13,18 +13,18 @@ use clap::Parser;
 use futures::StreamExt as _;
 use storeplane_client::{Change, v1};
 
-/// Tells what happens to stores.
+/// Prints events of stores.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
     access: access::Access,
-    /// Only this store, from its first event on until it is deleted. Else all of them, from now on without end.
+    /// Only this store, from its first event until it is deleted. Without it: all stores, from now on.
     #[arg(long)]
     id: Option<String>,
-    /// With --id: only what came after this event.
+    /// With --id: only events after this one.
     #[arg(long, default_value_t = 0)]
     after: i64,
-    /// Without --id: where an earlier run ended.
+    /// Without --id: the cursor at which an earlier run ended.
     #[arg(long, default_value = "")]
     cursor: String,
 }
@@ -40,9 +40,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     } else {
         let mut watch = client.watch_all("", &args.cursor);
-        while let Some(told) = watch.next().await {
-            let told = told?;
-            print_change(&told.change, &told.cursor);
+        while let Some(update) = watch.next().await {
+            let update = update?;
+            print_change(&update.change, &update.cursor);
         }
     }
     Ok(())
@@ -55,6 +55,6 @@ fn print_change(change: &Change, cursor: &str) {
             let v1::StoreEvent { store_id, sequence, r#type, message, .. } = &**event;
             println!("{store_id} {sequence} {type} {message} {cursor}");
         }
-        Change::CaughtUp => println!("-- that was so far; now live {cursor}"),
+        Change::CaughtUp => println!("-- caught up; live events follow {cursor}"),
     }
 }

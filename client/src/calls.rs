@@ -1,5 +1,5 @@
-//! The calls. Mutations carry a request id, so that one whose answer was lost can be repeated: one of their own for each
-//! call, or the caller's, who can then repeat it even after his own restart.
+//! The calls. Mutations carry a request id, so that a call whose response was lost can be repeated: a new one for each
+//! call, or the caller's own, which allows repeating it even after the caller's restart.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use tonic::Response;
 use crate::client::{Client, patiently};
 use crate::error::Error;
 
-/// How long one call of `wait_operation` waits, in seconds: less than a call may take.
+/// How long one call of `wait_operation` waits, in seconds: less than the limit of a call.
 const WAIT_SECONDS: i64 = 10;
 
-/// Gives a request an id, unless its caller did.
+/// Sets a request id unless the caller did.
 fn identify(request_id: &mut String) {
     if request_id.is_empty() {
         *request_id = uuid::Uuid::new_v4().to_string();
@@ -21,10 +21,10 @@ fn identify(request_id: &mut String) {
 }
 
 impl Client {
-    /// Asks for a store; `store` says name, engine, plan and the administrator's e-mail address. An empty id is made from the name.
+    /// Creates a store; `store` needs a name and the administrator's e-mail address. An empty id is generated from the name.
     ///
     /// # Errors
-    /// `INVALID_REQUEST` with everything that is wrong, `STORE_ALREADY_EXISTS`, and what every call can say.
+    /// `INVALID_REQUEST` with all violations, `STORE_ALREADY_EXISTS`, and the errors of every call.
     pub async fn create_store(&self, store_id: &str, store: v1::Store) -> Result<v1::Store, Error> {
         let request = v1::CreateStoreRequest {
             store_id: store_id.to_owned(),
@@ -34,10 +34,10 @@ impl Client {
         self.create_store_with(request).await
     }
 
-    /// The same with every field of the request. Without a request id it gets one.
+    /// As [`Client::create_store`], with every field of the request. A missing request id is generated.
     ///
     /// # Errors
-    /// As [`Client::create_store`].
+    /// See [`Client::create_store`].
     pub async fn create_store_with(&self, mut request: v1::CreateStoreRequest) -> Result<v1::Store, Error> {
         identify(&mut request.request_id);
         let call = || {
@@ -47,7 +47,7 @@ impl Client {
         patiently(call).await
     }
 
-    /// One store: the one that is not deleted, else the one deleted last.
+    /// Returns a store: the one that is not deleted, otherwise the one deleted last.
     ///
     /// # Errors
     /// `STORE_NOT_FOUND`.
@@ -63,10 +63,10 @@ impl Client {
         patiently(call).await
     }
 
-    /// What the shop's administrator signs in with. Each answer is noted in the audit log; keep it nowhere.
+    /// Returns the shop administrator's login. Each call is audited; do not store the result.
     ///
     /// # Errors
-    /// `STORE_NOT_FOUND`, `CREDENTIALS_UNAVAILABLE` while the store is being made or removed, and when it is gone.
+    /// `STORE_NOT_FOUND`, `CREDENTIALS_UNAVAILABLE` while the store is being created or removed, and after it is gone.
     pub async fn get_store_credentials(&self, store_id: &str) -> Result<v1::StoreCredentials, Error> {
         let request = v1::GetStoreCredentialsRequest {
             store_id: store_id.to_owned(),
@@ -79,10 +79,10 @@ impl Client {
         patiently(call).await
     }
 
-    /// A page of stores.
+    /// Returns a page of stores.
     ///
     /// # Errors
-    /// `INVALID_REQUEST` for a filter, an order or a token that makes no sense.
+    /// `INVALID_REQUEST` for an invalid filter, order or page token.
     pub async fn list_stores(&self, request: v1::ListStoresRequest) -> Result<v1::ListStoresResponse, Error> {
         let call = || {
             let (mut stores, request) = (self.stores.clone(), request.clone());
@@ -91,19 +91,19 @@ impl Client {
         patiently(call).await
     }
 
-    /// Removes a store with all its data, in any state.
+    /// Deletes a store and all its data, in any state.
     ///
     /// # Errors
-    /// `STORE_NOT_FOUND` for one that never was. What is deleted already is returned as it is.
+    /// `STORE_NOT_FOUND` if it never existed. A store that is already deleted is returned unchanged.
     pub async fn delete_store(&self, store_id: &str) -> Result<v1::Store, Error> {
         let request = v1::DeleteStoreRequest { store_id: store_id.to_owned(), ..v1::DeleteStoreRequest::default() };
         self.delete_store_with(request).await
     }
 
-    /// The same with every field of the request. Without a request id it gets one.
+    /// As [`Client::delete_store`], with every field of the request. A missing request id is generated.
     ///
     /// # Errors
-    /// As [`Client::delete_store`], and `STALE_ETAG`.
+    /// Those of [`Client::delete_store`], and `STALE_ETAG`.
     pub async fn delete_store_with(&self, mut request: v1::DeleteStoreRequest) -> Result<v1::Store, Error> {
         identify(&mut request.request_id);
         let call = || {
@@ -113,7 +113,7 @@ impl Client {
         patiently(call).await
     }
 
-    /// Goes on with a store that is FAILED or DEGRADED, from what is there.
+    /// Retries a FAILED or DEGRADED store, starting from what exists.
     ///
     /// # Errors
     /// `STORE_NOT_FOUND`, `NOT_RETRYABLE`.
@@ -122,10 +122,10 @@ impl Client {
         self.retry_store_with(request).await
     }
 
-    /// The same with every field of the request. Without a request id it gets one.
+    /// As [`Client::retry_store`], with every field of the request. A missing request id is generated.
     ///
     /// # Errors
-    /// As [`Client::retry_store`].
+    /// See [`Client::retry_store`].
     pub async fn retry_store_with(&self, mut request: v1::RetryStoreRequest) -> Result<v1::Store, Error> {
         identify(&mut request.request_id);
         let call = || {
@@ -135,7 +135,7 @@ impl Client {
         patiently(call).await
     }
 
-    /// Asks for a creation to be stopped and undone.
+    /// Requests that a creation be stopped and undone.
     ///
     /// # Errors
     /// `OPERATION_NOT_FOUND`, `NOT_CANCELLABLE`.
@@ -150,10 +150,10 @@ impl Client {
         patiently(call).await
     }
 
-    /// The same with every field of the request. Without a request id it gets one.
+    /// As [`Client::cancel_operation`], with every field of the request. A missing request id is generated.
     ///
     /// # Errors
-    /// As [`Client::cancel_operation`], and `STALE_ETAG`.
+    /// Those of [`Client::cancel_operation`], and `STALE_ETAG`.
     pub async fn cancel_operation_with(&self, mut request: v1::CancelOperationRequest) -> Result<v1::Operation, Error> {
         identify(&mut request.request_id);
         let call = || {
@@ -163,10 +163,10 @@ impl Client {
         patiently(call).await
     }
 
-    /// The operation once it has ended.
+    /// Waits until an operation has ended, and returns it.
     ///
     /// # Errors
-    /// `OPERATION_NOT_FOUND`; [`Error::Deadline`] if it has not ended `within` this time.
+    /// `OPERATION_NOT_FOUND`; [`Error::Deadline`] if it has not ended `within` that time.
     pub async fn wait_operation(&self, operation_id: &str, within: Duration) -> Result<v1::Operation, Error> {
         let waiting = async {
             loop {
@@ -185,13 +185,13 @@ impl Client {
         tokio::time::timeout(within, waiting).await.map_err(|_| Error::Deadline)?
     }
 
-    /// Counts, rates and durations of all stores over a window that ends now (1 hour to 90 days), what is going on and what
-    /// happened last.
+    /// Counts, rates and durations of all stores over a window that ends now (1 hour to 90 days), active operations and
+    /// recent events.
     ///
     /// # Errors
     /// `INVALID_REQUEST` for another window.
     pub async fn get_overview(&self, window: Duration) -> Result<v1::Overview, Error> {
-        // What is too long for the wire is too long for the server.
+        // A duration that does not fit into the message exceeds the server's limit, too.
         let seconds = i64::try_from(window.as_secs()).unwrap_or(i64::MAX);
         let nanos = window.subsec_nanos().cast_signed();
         let request = v1::GetOverviewRequest { window: Some(storeplane_proto::Duration { seconds, nanos }) };
@@ -202,10 +202,10 @@ impl Client {
         patiently(call).await
     }
 
-    /// The kinds of shop that can be made, the default one first.
+    /// The available engines, the default one first.
     ///
     /// # Errors
-    /// What every call can say.
+    /// The errors of every call.
     pub async fn list_engines(&self) -> Result<Vec<v1::Engine>, Error> {
         let call = || {
             let mut platform = self.platform.clone();
@@ -214,10 +214,10 @@ impl Client {
         Ok(patiently(call).await?.engines)
     }
 
-    /// A page of the audit log, the newest first.
+    /// A page of the audit log, newest first.
     ///
     /// # Errors
-    /// `INVALID_REQUEST` for a filter or a token that makes no sense.
+    /// `INVALID_REQUEST` for an invalid filter or page token.
     pub async fn list_audit_events(
         &self,
         request: v1::ListAuditEventsRequest,
@@ -229,10 +229,10 @@ impl Client {
         patiently(call).await
     }
 
-    /// One operation.
+    /// Returns an operation.
     ///
     /// # Errors
-    /// `OPERATION_NOT_FOUND`, also for one that ended so long ago that it is no longer kept.
+    /// `OPERATION_NOT_FOUND`, also for one that was removed by retention.
     pub async fn get_operation(&self, operation_id: &str) -> Result<v1::Operation, Error> {
         let request = v1::GetOperationRequest { operation_id: operation_id.to_owned() };
         let call = || {
@@ -242,10 +242,10 @@ impl Client {
         patiently(call).await
     }
 
-    /// A page of operations, the newest first.
+    /// A page of operations, newest first.
     ///
     /// # Errors
-    /// `INVALID_REQUEST` for a token that makes no sense.
+    /// `INVALID_REQUEST` for an invalid page token.
     pub async fn list_operations(
         &self,
         request: v1::ListOperationsRequest,
@@ -257,7 +257,7 @@ impl Client {
         patiently(call).await
     }
 
-    /// All stores that match a filter, the newest first, page after page as they are asked for. An empty filter is all.
+    /// All stores that match a filter (empty: all), newest first. Pages are fetched on demand.
     pub fn all_stores(&self, filter: &str) -> impl Stream<Item = Result<v1::Store, Error>> + Send + use<> {
         let first = v1::ListStoresRequest { filter: filter.to_owned(), ..v1::ListStoresRequest::default() };
         let pages = try_unfold((self.clone(), Some(first)), |(client, request)| async move {

@@ -1,4 +1,4 @@
-//! The connection, and how often a call is tried.
+//! The connection, and how often a call is retried.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use tonic::{Request, Status};
 use crate::connect::Connect;
 use crate::error::{Error, is_passing};
 
-/// Tries of a call while the server is away: with the waits between them five to eleven seconds.
+/// Attempts while the server is unavailable; with the delays between them, five to eleven seconds.
 const TRIES: u32 = 7;
-/// First wait between two tries; it doubles up to [`WAIT_MAX`].
+/// First delay between two attempts; it doubles up to [`WAIT_MAX`].
 const WAIT: Duration = Duration::from_millis(200);
-/// Longest wait between two tries.
+/// Longest delay between two attempts.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
 pub(crate) type Stores = StoreServiceClient<InterceptedService<Channel, Bearer>>;
@@ -27,7 +27,7 @@ pub(crate) type Operations = OperationServiceClient<InterceptedService<Channel, 
 pub(crate) type Platform = PlatformServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Audit = AuditServiceClient<InterceptedService<Channel, Bearer>>;
 
-/// Puts the token onto each call.
+/// Adds the token to each call.
 #[derive(Clone)]
 pub(crate) struct Bearer(pub(crate) MetadataValue<Ascii>);
 
@@ -54,16 +54,16 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client of the server at `address`, for example `http://127.0.0.1:8080` or `https://shops.example.com`; without a
-    /// scheme it is `http`. Connects with the first call, and again whenever the connection is lost.
+    /// Creates a client for the server at `address`, for example `http://127.0.0.1:8080` or `https://shops.example.com`; without a
+    /// scheme, `http` is used. It connects with the first call, and again whenever the connection is lost.
     ///
     /// # Errors
-    /// [`Error::Address`] and [`Error::Token`], if they cannot be what they should be.
+    /// [`Error::Address`] and [`Error::Token`] if they are malformed.
     pub fn connect(address: &str, token: &str) -> Result<Self, Error> {
         Self::to(address).token(token).client()
     }
 
-    /// The same, where there is more to say than address and token:
+    /// A builder, for options beyond address and token:
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -79,7 +79,7 @@ impl Client {
     }
 }
 
-/// Tries a call until it is answered, as long as the server is only away.
+/// Retries a call while the server is unavailable.
 pub(crate) async fn patiently<T, F: Future<Output = Result<T, Status>>>(
     mut call: impl FnMut() -> F,
 ) -> Result<T, Error> {
@@ -94,7 +94,7 @@ pub(crate) async fn patiently<T, F: Future<Output = Result<T, Status>>>(
     Ok(call().await?)
 }
 
-/// Between half and all of a wait, so that clients do not come back in step.
+/// Adds jitter: between half and all of a delay, so that clients do not reconnect simultaneously.
 pub(crate) fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(rand::random_range(0.5..1.0))
 }

@@ -1,4 +1,4 @@
-//! How a client comes to its connection.
+//! The builder of a client's connection.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 use crate::client::{Bearer, Client};
 use crate::error::Error;
 
-/// Silence after which the connection is asked whether it still lives.
+/// Idle time after which a keepalive ping is sent.
 const KEEPALIVE: Duration = Duration::from_secs(20);
-/// How long a connection may take to come about.
+/// Connect timeout.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long one try of a call may take; the server's slowest takes a few seconds.
+/// Timeout of one attempt of a call; the server's slowest calls take a few seconds.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// A client in the making; see [`Client::to`].
+/// Builds a client; see [`Client::to`].
 #[derive(Clone)]
 pub struct Connect {
     address: String,
@@ -41,38 +41,38 @@ impl Connect {
         Self { address: address.to_owned(), token: String::new(), authority: None, answer: ANSWER, gzip: false }
     }
 
-    /// The token that every call shows.
+    /// The token sent with each call.
     #[must_use]
     pub fn token(mut self, token: &str) -> Self {
         token.clone_into(&mut self.token);
         self
     }
 
-    /// Trusts servers with a certificate of this authority (PEM), and no others. Without it: those of the system's authorities.
+    /// Trusts only this certificate authority (PEM). Default: the system's authorities.
     #[must_use]
     pub fn authority(mut self, pem: impl AsRef<[u8]>) -> Self {
         self.authority = Some(Certificate::from_pem(pem));
         self
     }
 
-    /// Compresses requests and answers with gzip: less traffic for more processor time.
+    /// Compresses requests and responses with gzip: less traffic, more CPU time.
     #[must_use]
     pub fn gzip(mut self) -> Self {
         self.gzip = true;
         self
     }
 
-    /// How long one try of a call may take before it is given up and made again (20 s). A watch has this long to begin.
+    /// Timeout of one attempt of a call before it is retried (20 s). A watch must begin within it.
     #[must_use]
     pub fn answer_within(mut self, time: Duration) -> Self {
         self.answer = time;
         self
     }
 
-    /// The client. It connects with the first call, and again whenever the connection is lost.
+    /// Builds the client. It connects with the first call, and again whenever the connection is lost.
     ///
     /// # Errors
-    /// [`Error::Address`], [`Error::Token`] and [`Error::Tls`], if they cannot be what they should be.
+    /// [`Error::Address`], [`Error::Token`] and [`Error::Tls`] if they are malformed.
     pub fn client(self) -> Result<Client, Error> {
         let Self { address, token, authority, answer, gzip } = self;
         let url = if address.contains("://") { address.clone() } else { format!("http://{address}") };
@@ -113,7 +113,7 @@ impl Connect {
     }
 }
 
-/// The transport takes a PEM without a certificate for an authority that vouches for nobody.
+/// The transport would accept a PEM file without a certificate, and then trust nobody.
 fn has_certificate(authority: &Certificate) -> bool {
     const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
     authority.as_ref().windows(BEGIN.len()).any(|window| window == BEGIN)

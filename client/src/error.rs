@@ -1,4 +1,4 @@
-//! Why a call did not do what it was asked.
+//! Errors of the client.
 
 use std::error::Error as _;
 
@@ -6,35 +6,35 @@ use storeplane_proto::v1;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-/// Why a call did not do what it was asked.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The address is no URL of a server.
+    /// The address is not a valid server URL.
     #[error("{address:?} is not the address of a server, such as http://127.0.0.1:8080")]
     Address {
-        /// What was given.
+        /// The given address.
         address: String,
     },
-    /// The token has characters that no token has.
+    /// The token contains invalid characters.
     #[error("the token is not one that the server gave")]
     Token,
-    /// TLS cannot be had that way.
+    /// TLS could not be configured.
     #[error("TLS: {0}")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The server refused, or could not be reached for as long as the client tried.
+    /// The server returned an error, or stayed unavailable until the client gave up.
     #[error("{}", describe(.0))]
     Refused(Box<Status>),
-    /// The store will not become ready by waiting: it is FAILED or DELETED. It says why.
+    /// Waiting does not help: the store is FAILED or DELETED. It contains the reason.
     #[error("{}", not_ready(.0))]
     NotReady(Box<v1::Store>),
-    /// The deadline passed before the store was as it was waited for.
+    /// The deadline passed before the store reached the requested state.
     #[error("the deadline passed before the store was as it was waited for")]
     Deadline,
 }
 
 impl Error {
-    /// The server's status, if it was the server that refused.
+    /// The server's status, if the server returned one.
     pub fn status(&self) -> Option<&Status> {
         match self {
             Self::Refused(status) => Some(status),
@@ -42,7 +42,7 @@ impl Error {
         }
     }
 
-    /// The stable reason: the server's, for example `STORE_ALREADY_EXISTS`, or the store's that is not ready, for
+    /// The stable reason: the server's, for example `STORE_ALREADY_EXISTS`, or that of a store that is not ready, for
     /// example `IMAGE_PULL_FAILED`.
     pub fn reason(&self) -> Option<String> {
         match self {
@@ -51,13 +51,13 @@ impl Error {
         }
     }
 
-    /// If the place from which a watch was to go on is forgotten (`CURSOR_EXPIRED`): the oldest one that is not, a
-    /// sequence or a cursor as the watch takes it. What was between them is lost to this watch.
+    /// For `CURSOR_EXPIRED`: the oldest position that is still complete, as a sequence or a cursor that a watch accepts. Events
+    /// before it are lost to this watch.
     pub fn oldest(&self) -> Option<String> {
         self.status()?.get_details_error_info()?.metadata.get("oldest").cloned()
     }
 
-    /// True if the server is away, or the connection broke, and the client gave up. A mutation may have been done all the same.
+    /// True if the server is unavailable or the connection broke, and the client gave up. A mutation may have been executed nevertheless.
     pub fn is_unavailable(&self) -> bool {
         self.status().is_some_and(is_passing)
     }
@@ -69,15 +69,15 @@ impl From<Status> for Error {
     }
 }
 
-/// Whether the same call may work a moment later: the server says so, or it was not the server that spoke. A broken
-/// connection comes under several codes, and is told by its source; one that a proxy ended, by its lack of any status.
-/// The server's own UNKNOWN would have details.
+/// Whether the same call may succeed later: the server says so, or the error is not the server's. A broken
+/// connection has various codes and is recognized by its source; one that a proxy ended, by its missing status.
+/// An UNKNOWN error of the server itself would have details.
 pub(crate) fn is_passing(status: &Status) -> bool {
     let cut_short = status.code() == Code::Unknown && status.details().is_empty();
     status.code() == Code::Unavailable || status.source().is_some() || cut_short
 }
 
-/// Which store, in which state, why, and what can be done.
+/// The store, its state, the reason and the remedy.
 fn not_ready(store: &v1::Store) -> String {
     let state = store.state().as_str_name().trim_start_matches("STORE_STATE_");
     let said = [&store.reason, &store.message, &store.remedy];
@@ -85,7 +85,7 @@ fn not_ready(store: &v1::Store) -> String {
     format!("store {} is {state}{}", store.store_id, said.collect::<String>())
 }
 
-/// The message, and every field that is wrong.
+/// The message and all field violations.
 fn describe(status: &Status) -> String {
     let violations = status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
     if violations.is_empty() {

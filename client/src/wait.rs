@@ -1,4 +1,4 @@
-//! Watching, and waiting for what one watches for.
+//! Watching, and waiting for a state.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::error::Error;
 use crate::watch::{self, Beginning, Change, Told, Watch};
 
 impl Client {
-    /// What happened to a store after event `after` (0: everything that is kept), and what happens from now on.
+    /// The events of a store after event `after` (0: all that are kept), then live events.
     pub fn watch(&self, store_id: &str, after: i64) -> Watch {
         self.watch_until(store_id, after, v1::WatchUntil::Never)
     }
 
-    /// The same, until no operation is at work on the store: READY, DEGRADED, FAILED or DELETED.
+    /// The same, until no operation is active: READY, DEGRADED, FAILED or DELETED.
     pub fn watch_until_settled(&self, store_id: &str, after: i64) -> Watch {
         self.watch_until(store_id, after, v1::WatchUntil::Settled)
     }
@@ -30,13 +30,13 @@ impl Client {
         watch::from_sequence(self.clone(), &Beginning { store_id, uid: "", after, until })
     }
 
-    /// What happens to all stores that match a filter (empty: all of the tenant's), in one order for everybody who watches.
-    /// With an empty cursor it begins with a snapshot of each; with the cursor of something told, exactly after that.
+    /// The events of all stores that match a filter (empty: all of the tenant's), in their global order.
+    /// With an empty cursor it begins with a snapshot of each store; with the cursor of a received message, it continues exactly after that.
     pub fn watch_all(&self, filter: &str, cursor: &str) -> Watch<Told> {
         watch::from_cursor(self.clone(), filter, cursor)
     }
 
-    /// Waits until no operation is at work on a store, and gives that very store, also when its id was used again.
+    /// Waits until no operation is active on a store, and returns that very store, even if its id was reused.
     ///
     /// # Errors
     /// [`Error::Deadline`] after `within`; `STORE_NOT_FOUND`.
@@ -48,7 +48,7 @@ impl Client {
     /// Waits until a store is READY.
     ///
     /// # Errors
-    /// [`Error::NotReady`] as soon as the store is FAILED or DELETED; it says why. [`Error::Deadline`] after `within`;
+    /// [`Error::NotReady`] as soon as the store is FAILED or DELETED, with the reason. [`Error::Deadline`] after `within`;
     /// `STORE_NOT_FOUND`.
     pub async fn wait_ready(&self, store_id: &str, within: Duration) -> Result<v1::Store, Error> {
         let decided = |store: &v1::Store| matches!(store.state(), Ready | Failed | Deleted);
@@ -64,7 +64,7 @@ impl Client {
     ) -> Result<v1::Store, Error> {
         let waiting = async {
             let mut store = self.get_store(store_id).await?;
-            // This very store from here on, and only what is new.
+            // From here on, only this very store and only new events.
             let (uid, after, until) = (store.uid.clone(), store.last_sequence, v1::WatchUntil::Never);
             let mut watch = watch::from_sequence(self.clone(), &Beginning { store_id, uid: &uid, after, until });
             while !done(&store) {

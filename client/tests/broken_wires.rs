@@ -1,9 +1,9 @@
-//! Connections that break at the worst moments, between the client and a server that plays its part.
+//! Connections that break at the worst moments, between the client and a scripted server.
 
-#![allow(clippy::disallowed_methods, reason = "the played server runs beside its test")]
+#![allow(clippy::disallowed_methods, reason = "the scripted server runs beside its test")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod played;
+mod scripted;
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use tonic::transport::Server;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use played::{Act, Played};
+use scripted::{Act, ScriptedServer};
 
-/// More than any of the waits here take together.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// More than all delays here together.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 fn refused(code: Code) -> Status {
     let details = ErrorDetails::with_error_info("REASON", "storeplane", [("a".to_owned(), "b".to_owned())]);
@@ -26,60 +26,60 @@ fn refused(code: Code) -> Status {
 
 #[tokio::test]
 async fn create_is_retried_with_same_request_id_after_lost_response() {
-    let (client, played) = Played::start([Act::Cut, Act::Cut, Act::Answer]).await;
+    let (client, server) = ScriptedServer::start([Act::Cut, Act::Cut, Act::Answer]).await;
 
     let store = client.create_store("tea", v1::Store::default()).await.unwrap();
 
     assert_eq!(store.store_id, "tea");
-    let ids: Vec<_> = played.creations().into_iter().map(|request| request.request_id).collect();
+    let ids: Vec<_> = server.creations().into_iter().map(|request| request.request_id).collect();
     assert_eq!(ids.len(), 3);
     assert!(ids.iter().all(|id| *id == ids[0] && id.len() == 36), "{ids:?}");
     client.create_store("tea", v1::Store::default()).await.unwrap();
-    assert_ne!(played.creations()[3].request_id, ids[0], "another call is another request");
+    assert_ne!(server.creations()[3].request_id, ids[0], "another call is another request");
 }
 
 #[tokio::test]
 async fn create_is_retried_with_same_request_id_after_timeout() {
-    let (address, played) = Played::serve([Act::Hang, Act::Answer], Server::builder()).await;
+    let (address, server) = ScriptedServer::serve([Act::Hang, Act::Answer], Server::builder()).await;
     let client = Client::to(&address.to_string()).token("token").answer_within(Duration::from_millis(200));
 
     client.client().unwrap().create_store("tea", v1::Store::default()).await.unwrap();
 
-    let ids: Vec<_> = played.creations().into_iter().map(|request| request.request_id).collect();
+    let ids: Vec<_> = server.creations().into_iter().map(|request| request.request_id).collect();
     assert!(ids.len() == 2 && ids[0] == ids[1], "{ids:?}");
 }
 
 #[tokio::test]
 async fn rejected_requests_are_not_retried() {
     for code in [Code::Internal, Code::Unknown, Code::FailedPrecondition] {
-        let (client, played) = Played::start([Act::End(refused(code))]).await;
+        let (client, server) = ScriptedServer::start([Act::End(refused(code))]).await;
         let error = client.create_store("tea", v1::Store::default()).await.unwrap_err();
         assert_eq!((error.reason().as_deref(), error.is_unavailable()), (Some("REASON"), false), "{code:?}");
-        assert_eq!(played.creations().len(), 1, "{code:?}");
+        assert_eq!(server.creations().len(), 1, "{code:?}");
     }
 }
 
 #[tokio::test]
 async fn watch_resumes_after_every_kind_of_break_without_gaps_or_duplicates() {
-    let (client, played) = Played::start([
-        Act::Tell(vec![1, 2, 3], Box::new(Act::Cut)),
-        // Cut before it is open.
+    let (client, server) = ScriptedServer::start([
+        Act::Send(vec![1, 2, 3], Box::new(Act::Cut)),
+        // Cut before the stream is open.
         Act::Cut,
-        // Tells again what was told, and is ended in order though nobody asked for an end.
-        Act::Tell(vec![2, 3, 4], Box::new(Act::Answer)),
-        Act::Tell(vec![5], Box::new(Act::End(Status::unavailable("this server stops")))),
+        // Repeats events, and ends with OK although the client did not ask for an end.
+        Act::Send(vec![2, 3, 4], Box::new(Act::Answer)),
+        Act::Send(vec![5], Box::new(Act::End(Status::unavailable("this server stops")))),
         // As tonic reports a stream that a proxy ended without a status.
-        Act::Tell(vec![6], Box::new(Act::End(Status::unknown("missing grpc-status")))),
-        Act::Tell(vec![7], Box::new(Act::End(refused(Code::OutOfRange)))),
+        Act::Send(vec![6], Box::new(Act::End(Status::unknown("missing grpc-status")))),
+        Act::Send(vec![7], Box::new(Act::End(refused(Code::OutOfRange)))),
     ])
     .await;
 
-    let told = client.watch("tea", 0).collect::<Vec<_>>();
-    let told = tokio::time::timeout(PATIENCE, told).await.expect("it ends where going on does not help");
+    let items = client.watch("tea", 0).collect::<Vec<_>>();
+    let items = tokio::time::timeout(TIME_LIMIT, items).await.expect("it ends with a permanent error");
 
     let mut sequences = Vec::new();
     let mut end = None;
-    for change in told {
+    for change in items {
         match change {
             Ok(Change::Event(event)) => sequences.push(event.sequence),
             Ok(_) => {}
@@ -88,52 +88,53 @@ async fn watch_resumes_after_every_kind_of_break_without_gaps_or_duplicates() {
     }
     assert_eq!(sequences, [1, 2, 3, 4, 5, 6, 7]);
     assert_eq!(end.as_deref(), Some("REASON"));
-    let asked: Vec<_> = played.watches().iter().map(|request| (request.after_sequence, request.uid.clone())).collect();
+    let received: Vec<_> =
+        server.watches().iter().map(|request| (request.after_sequence, request.uid.clone())).collect();
     let expected = [(0, ""), (3, "uid"), (3, "uid"), (4, "uid"), (5, "uid"), (6, "uid")];
-    assert_eq!(asked, expected.map(|(after, uid)| (after, uid.to_owned())));
+    assert_eq!(received, expected.map(|(after, uid)| (after, uid.to_owned())));
 }
 
 #[tokio::test]
 async fn watch_all_restarts_only_until_it_has_a_cursor() {
-    let (client, played) = Played::start([
-        // Cut within the snapshot.
-        Act::Tell(vec![], Box::new(Act::Cut)),
-        Act::Tell(vec![1, 2], Box::new(Act::Cut)),
-        Act::Tell(vec![3], Box::new(Act::Answer)),
+    let (client, server) = ScriptedServer::start([
+        // Cut within the snapshots.
+        Act::Send(vec![], Box::new(Act::Cut)),
+        Act::Send(vec![1, 2], Box::new(Act::Cut)),
+        Act::Send(vec![3], Box::new(Act::Answer)),
         Act::End(Status::unavailable("this server stops")),
-        Act::Tell(vec![4], Box::new(Act::End(refused(Code::Unauthenticated)))),
+        Act::Send(vec![4], Box::new(Act::End(refused(Code::Unauthenticated)))),
     ])
     .await;
 
-    let told = client.watch_all("", "").collect::<Vec<_>>();
-    let told = tokio::time::timeout(PATIENCE, told).await.expect("it ends where going on does not help");
+    let items = client.watch_all("", "").collect::<Vec<_>>();
+    let items = tokio::time::timeout(TIME_LIMIT, items).await.expect("it ends with a permanent error");
 
     let (mut snapshots, mut events) = (0, Vec::new());
-    for told in &told[..told.len() - 1] {
-        let told = told.as_ref().unwrap();
-        match &told.change {
+    for item in &items[..items.len() - 1] {
+        let item = item.as_ref().unwrap();
+        match &item.change {
             Change::Snapshot(_) => snapshots += 1,
-            Change::Event(event) => events.push((event.sequence, told.cursor.as_str())),
+            Change::Event(event) => events.push((event.sequence, item.cursor.as_str())),
             Change::CaughtUp => {}
         }
     }
     assert_eq!((snapshots, events), (2, vec![(1, "1"), (2, "2"), (3, "3"), (4, "4")]));
-    assert_eq!(told.last().unwrap().as_ref().unwrap_err().reason().as_deref(), Some("REASON"));
-    assert_eq!(played.cursors(), ["", "", "2", "3", "3"]);
+    assert_eq!(items.last().unwrap().as_ref().unwrap_err().reason().as_deref(), Some("REASON"));
+    assert_eq!(server.cursors(), ["", "", "2", "3", "3"]);
 }
 
 #[tokio::test]
 async fn wait_ends_with_its_own_store_or_at_deadline() {
     let is = |state| Act::Is(state);
-    let watched = |then| Act::Tell(vec![1], Box::new(then));
-    let (client, played) =
-        Played::start([is(StoreState::Provisioning), watched(Act::Hang), is(StoreState::Degraded)]).await;
-    let store = client.wait_settled("tea", PATIENCE).await.unwrap();
+    let watched = |then| Act::Send(vec![1], Box::new(then));
+    let (client, server) =
+        ScriptedServer::start([is(StoreState::Provisioning), watched(Act::Hang), is(StoreState::Degraded)]).await;
+    let store = client.wait_settled("tea", TIME_LIMIT).await.unwrap();
     assert_eq!(store.state(), StoreState::Degraded);
-    assert_eq!(played.gets()[1].uid, "uid");
-    assert_eq!(played.watches()[0].uid, "uid");
+    assert_eq!(server.gets()[1].uid, "uid");
+    assert_eq!(server.watches()[0].uid, "uid");
 
-    let (client, _played) = Played::start([is(StoreState::Provisioning), watched(Act::Hang), Act::Hang]).await;
+    let (client, _server) = ScriptedServer::start([is(StoreState::Provisioning), watched(Act::Hang), Act::Hang]).await;
     let error = client.wait_settled("tea", Duration::from_millis(300)).await.unwrap_err();
     assert!(matches!(error, storeplane_client::Error::Deadline), "{error}");
 }
@@ -141,14 +142,14 @@ async fn wait_ends_with_its_own_store_or_at_deadline() {
 #[tokio::test]
 async fn wait_ready_returns_failure_immediately() {
     let is = |state| Act::Is(state);
-    let told = |sequence| Act::Tell(vec![sequence], Box::new(Act::End(Status::unavailable("this server stops"))));
-    let script = [is(StoreState::Degraded), told(1), is(StoreState::Provisioning), told(2), is(StoreState::Ready)];
-    let (client, _played) = Played::start(script).await;
-    assert_eq!(client.wait_ready("tea", PATIENCE).await.unwrap().state(), StoreState::Ready);
+    let items = |sequence| Act::Send(vec![sequence], Box::new(Act::End(Status::unavailable("this server stops"))));
+    let script = [is(StoreState::Degraded), items(1), is(StoreState::Provisioning), items(2), is(StoreState::Ready)];
+    let (client, _server) = ScriptedServer::start(script).await;
+    assert_eq!(client.wait_ready("tea", TIME_LIMIT).await.unwrap().state(), StoreState::Ready);
 
     for end in [StoreState::Failed, StoreState::Deleted] {
-        let (client, _played) = Played::start([is(StoreState::Provisioning), told(1), is(end)]).await;
-        let error = client.wait_ready("tea", PATIENCE).await.unwrap_err();
+        let (client, _server) = ScriptedServer::start([is(StoreState::Provisioning), items(1), is(end)]).await;
+        let error = client.wait_ready("tea", TIME_LIMIT).await.unwrap_err();
         assert_eq!(error.reason().as_deref(), Some("IMAGE_PULL_FAILED"));
         let state = end.as_str_name().trim_start_matches("STORE_STATE_");
         assert_eq!(error.to_string(), format!("store tea is {state}: IMAGE_PULL_FAILED"));

@@ -1,16 +1,16 @@
-//! Whom a client trusts.
+//! Which servers a client trusts.
 
-#![allow(clippy::disallowed_methods, reason = "the played server runs beside its test")]
+#![allow(clippy::disallowed_methods, reason = "the scripted server runs beside its test")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-#![allow(dead_code, reason = "each test program uses a part of the played server")]
+#![allow(dead_code, reason = "each test program uses a part of the scripted server")]
 
-mod played;
+mod scripted;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use storeplane_client::{Client, Error};
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 
-use played::Played;
+use scripted::ScriptedServer;
 
 /// An authority, and a certificate for `localhost` that it signed.
 fn authority() -> (String, Identity) {
@@ -29,7 +29,7 @@ async fn server_certificate_is_verified_against_given_authority_only() {
     let (known, identity) = authority();
     let (stranger, _) = authority();
     let server = Server::builder().tls_config(ServerTlsConfig::new().identity(identity)).unwrap();
-    let (address, played) = Played::serve([], server).await;
+    let (address, server) = ScriptedServer::serve([], server).await;
     let url = format!("https://localhost:{}", address.port());
 
     let client = Client::to(&url).token("token").authority(&known).client().unwrap();
@@ -38,11 +38,11 @@ async fn server_certificate_is_verified_against_given_authority_only() {
     let error = client.get_store("tea").await.unwrap_err();
     assert!(error.is_unavailable(), "{error}");
     let client = Client::connect(&url, "token");
-    // Where the system has no authorities at all, that is said at once.
+    // On a system without authorities, the error says so immediately.
     if let Ok(client) = client {
         assert!(client.get_store("tea").await.unwrap_err().is_unavailable(), "the system does not know it");
     }
-    assert_eq!(played.gets().len(), 1, "nobody else was let through");
+    assert_eq!(server.gets().len(), 1, "only the trusting client was served");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/kwok/pkg/utils/signals"
 )
 
-// components are the subcommands that `up` starts; each sees its own flags in os.Args[1:].
+// components are the subcommands that `up` starts; each sees only its own flags in os.Args[1:].
 var components = map[string]func(){
 	"etcd":        func() { etcdmain.Main(os.Args) },
 	"apiserver":   func() { os.Exit(cli.Run(apiserver.NewAPIServerCommand())) },
@@ -25,9 +25,9 @@ var components = map[string]func(){
 	"nodes":       func() { os.Exit(cli.Run(nodes())) },
 }
 
-// nodes is kwok, which reads its global flags before its command is made.
+// nodes is kwok, which parses its global flags before its command is created.
 func nodes() *cobra.Command {
-	// The other components' global flags are in the way: kwok has a --version of its own.
+	// The other components' global flags conflict: kwok has its own --version.
 	pflag.CommandLine = pflag.NewFlagSet("nodes", pflag.ExitOnError)
 	global := pflag.NewFlagSet("global", pflag.ContinueOnError)
 	global.ParseErrorsAllowlist.UnknownFlags = true

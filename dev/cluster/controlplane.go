@@ -7,7 +7,7 @@ const (
 	firstServiceAddress = "10.96.0.1"
 )
 
-// etcdFlags: nothing is synced to disk, since losing a simulated cluster in a power cut costs nothing.
+// etcdFlags: nothing is synced to disk, because a simulated cluster may be lost in a power failure.
 func (l layout) etcdFlags() []string {
 	return []string{
 		"--data-dir", l.file("etcd"),
@@ -20,8 +20,8 @@ func (l layout) etcdFlags() []string {
 	}
 }
 
-// apiserverFlags: no endpoint reconciler, since nothing in the cluster calls the API server by its service. Privileged
-// pods are Pod Security's to refuse, as in other clusters: without the flag a Deployment of them would not even be stored.
+// apiserverFlags: no endpoint reconciler, because nothing in the cluster calls the API server by its service. Privileged
+// pods are allowed here so that Pod Security rejects them, as in other clusters; otherwise not even their Deployment could be stored.
 func (l layout) apiserverFlags() []string {
 	return []string{
 		"--etcd-servers", l.etcd(),
@@ -38,7 +38,7 @@ func (l layout) apiserverFlags() []string {
 	}
 }
 
-// Leader election only costs time where there is one of each.
+// There is one instance of each component, so leader election would only take time.
 func single(kubeconfig string) []string {
 	return []string{
 		"--kubeconfig", kubeconfig, "--leader-elect=false", "--secure-port", "0", "--profiling=false",
@@ -46,7 +46,7 @@ func single(kubeconfig string) []string {
 	}
 }
 
-// controllersFlags: a simulated node is late only when this machine is, so its pods are never evicted for that.
+// controllersFlags: a simulated node is late only if this machine is, so its pods are never evicted.
 func (l layout) controllersFlags() []string {
 	return append(single(l.kubeconfig("controllers")),
 		"--use-service-account-credentials", "--service-account-private-key-file", l.pki("service-accounts.key"),

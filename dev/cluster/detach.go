@@ -11,10 +11,10 @@ import (
 	"syscall"
 )
 
-// The environment variable names the descriptor on which a detached supervisor reports until it is ready.
+// Environment variable with the file descriptor on which a detached supervisor reports until it is ready.
 const reportVariable = "STOREPLANE_CLUSTER_REPORT"
 
-// upDetached starts `up` in a session of its own, shows its progress, and returns once it is ready.
+// upDetached starts `up` in its own session, shows its progress, and returns once it is ready.
 func upDetached(dir string) error {
 	own, err := os.Executable()
 	if err != nil {
@@ -53,7 +53,7 @@ func upDetached(dir string) error {
 	return fmt.Errorf("it did not start: %s says why", output.Name())
 }
 
-// announcer shows progress on stderr and, for a detached supervisor, to who started it; an empty line means ready.
+// announcer shows progress on stderr and reports it to the parent of a detached supervisor; an empty line means ready.
 func announcer() func(string) {
 	descriptor, err := strconv.Atoi(os.Getenv(reportVariable))
 	os.Unsetenv(reportVariable)
@@ -64,11 +64,11 @@ func announcer() func(string) {
 			}
 		}
 	}
-	syscall.CloseOnExec(descriptor) // else a component would keep the pipe open
+	syscall.CloseOnExec(descriptor) // otherwise a component would keep the pipe open
 	report := os.NewFile(uintptr(descriptor), "report")
 	return func(line string) {
 		fmt.Fprintln(os.Stderr, line)
-		fmt.Fprintln(report, line) // fails harmlessly when nobody waits any more
+		fmt.Fprintln(report, line) // fails harmlessly if nobody is waiting
 		if line == "" {
 			report.Close()
 		}

@@ -42,7 +42,7 @@ func (a api) ready(ctx context.Context) error {
 	return a.client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 }
 
-// furnish makes what a cluster's administrator would: nodes, storage, an ingress class. What exists stays.
+// furnish creates what a cluster's administrator would: nodes, storage classes, an ingress class. Existing objects are kept.
 func (a api) furnish(ctx context.Context) error {
 	for i := range nodeCount {
 		if err := a.node(ctx, fmt.Sprintf("%s-%d", simulated, i)); err != nil {
@@ -95,7 +95,7 @@ func (a api) node(ctx context.Context, name string) error {
 	return err
 }
 
-// usable says that pods can be made and scheduled: the controllers and kwok have done their part.
+// usable checks that pods can be created and scheduled: the controllers and kwok are ready.
 func (a api) usable(ctx context.Context) error {
 	if _, err := a.client.CoreV1().ServiceAccounts("default").Get(ctx, "default", meta.GetOptions{}); err != nil {
 		return err

@@ -31,7 +31,7 @@ func (l layout) server() string { return fmt.Sprintf("https://127.0.0.1:%d", l.p
 func (l layout) etcd() string   { return fmt.Sprintf("https://127.0.0.1:%d", l.ports["etcd"]) }
 func (l layout) peer() string   { return fmt.Sprintf("https://127.0.0.1:%d", l.ports["peer"]) }
 
-// prepare makes what is missing in dir: folders, keys, ports, kubeconfigs.
+// prepare creates whatever is missing in dir: folders, keys, ports, kubeconfigs.
 func prepare(dir string) (layout, error) {
 	l := layout{dir: dir}
 	for _, name := range []string{"pki", "log", "kwok"} {
@@ -61,7 +61,7 @@ func (l layout) writeKubeconfig(path, client string) error {
 	return pki.WriteKubeconfig(path, l.server(), clusterName, l.pki("ca.crt"), l.pki(client))
 }
 
-// identities makes all keys once; a run that was interrupted here begins again.
+// identities creates all keys once; an interrupted run starts over.
 func (l layout) identities() error {
 	done := l.pki("done")
 	if _, err := os.Stat(done); err == nil {

@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errHeld says that a living process has the cluster.
+// errHeld means that a running process holds the cluster's lock.
 var errHeld = errors.New("held by another process")
 
-// lock is the right to run the cluster in one folder. The kernel drops it when its holder dies, however that happens,
-// and knows who holds it: no stale pid file can point at a stranger.
+// lock is held by the process that runs the cluster in a folder. The kernel releases it when that process ends, for any
+// reason, and knows the holder, so there is no stale pid file.
 type lock struct{ file *os.File }
 
 func acquire(dir string) (lock, error) {
@@ -33,7 +33,7 @@ func acquire(dir string) (lock, error) {
 
 func (l lock) release() { l.file.Close() }
 
-// holder is the process that runs the cluster in dir, 0 for none.
+// holder returns the process that runs the cluster in dir, or 0.
 func holder(dir string) (int, error) {
 	file, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR, 0)
 	if errors.Is(err, os.ErrNotExist) {

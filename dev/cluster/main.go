@@ -1,6 +1,6 @@
-// Command cluster is a whole Kubernetes in one binary, for machines without Docker: upstream's etcd, API server,
-// controllers and scheduler, and kwok's simulated nodes. `up`, `down` and `status` are for people; the other
-// subcommands are the components, which `up` starts as children of its own.
+// Command cluster is a complete Kubernetes in one binary, for machines without Docker: upstream's etcd, API server,
+// controllers and scheduler, and kwok's simulated nodes. `up`, `down` and `status` are the user's commands; the other
+// subcommands are the components, which `up` starts as child processes.
 package main
 
 import (

@@ -17,13 +17,13 @@ import (
 )
 
 const (
-	// Upstream waits 5 s before it empties a namespace, and again after each look at one that is not empty yet, so that
-	// other API servers learn of the deletion. Here is one API server; its admission learns within some 10 ms.
+	// Upstream waits 5 s before it empties a namespace, and between its checks, so that other API servers
+	// learn of the deletion. Here is only one, whose admission learns of it within some 10 ms.
 	settleTime       = 400 * time.Millisecond
 	namespaceWorkers = 10
 )
 
-// deleteNamespaces empties and finalises namespaces with upstream's code, in the place of its namespace controller.
+// deleteNamespaces empties and finalises namespaces with upstream's code, instead of its namespace controller.
 func deleteNamespaces(ctx context.Context, kubeconfig string) error {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A component that ends too often is not restarted any more.
+// A component that exits too often is not restarted again.
 const (
 	restartPause = 500 * time.Millisecond
 	restartLimit = 10
@@ -20,7 +20,7 @@ const (
 	stopLimit    = 8 * time.Second
 )
 
-// supervisor runs components as children, restarts those that end, and stops them in reverse order.
+// supervisor runs components as child processes, restarts those that exit, and stops them in reverse order.
 type supervisor struct {
 	layout   layout
 	spawn    chan func()
@@ -38,7 +38,7 @@ type child struct {
 func newSupervisor(l layout) *supervisor {
 	s := &supervisor{layout: l, spawn: make(chan func()), failed: make(chan error, 16)}
 	go func() {
-		// Linux sends a child its parent-death signal when the thread that started it ends: this one never does.
+		// Linux sends a child its parent-death signal when the thread that started it ends, so this thread never ends.
 		runtime.LockOSThread()
 		for start := range s.spawn {
 			start()
@@ -51,7 +51,7 @@ func newSupervisor(l layout) *supervisor {
 func (s *supervisor) start(name string, flags []string) error {
 	c := &child{name: name, flags: flags, stopping: make(chan struct{}), ended: make(chan struct{})}
 	log := s.layout.log(name)
-	_ = os.Rename(log, log+".old") // one earlier run is kept
+	_ = os.Rename(log, log+".old") // one previous log is kept
 	command, err := s.run(c)
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func (s *supervisor) start(name string, flags []string) error {
 	return nil
 }
 
-// keep waits for a child and starts it again, as long as it isn't being stopped.
+// keep waits for a child and restarts it unless it is being stopped.
 func (s *supervisor) keep(c *child, command *exec.Cmd) {
 	defer close(c.ended)
 	var ends []time.Time
@@ -116,7 +116,7 @@ func (s *supervisor) run(c *child) (*exec.Cmd, error) {
 	command.Stdout, command.Stderr = output, output
 	command.Dir = s.layout.dir
 	command.Env = append(os.Environ(), "KWOK_WORKDIR="+s.layout.file("kwok"), "HOME="+s.layout.dir)
-	// Its own group: a terminal's Ctrl-C reaches the supervisor alone, which then stops them in order.
+	// Its own process group: Ctrl-C in a terminal then reaches only the supervisor, which stops them in order.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
 	s.spawn <- func() { started <- command.Start() }
@@ -127,7 +127,7 @@ func (s *supervisor) run(c *child) (*exec.Cmd, error) {
 	return command, os.WriteFile(s.layout.file("log", c.name+".pid"), []byte(pid), 0o600)
 }
 
-// stop ends all, the ones started last first.
+// stop ends all components in reverse order.
 func (s *supervisor) stop() {
 	for i := len(s.children) - 1; i >= 0; i-- {
 		close(s.children[i].stopping)
@@ -136,7 +136,7 @@ func (s *supervisor) stop() {
 	}
 }
 
-// wait returns when ctx ends (nil) or a component cannot be kept running.
+// wait returns when ctx ends (nil) or when a component cannot be kept running.
 func (s *supervisor) wait(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
@@ -146,7 +146,7 @@ func (s *supervisor) wait(ctx context.Context) error {
 	}
 }
 
-// until calls check every few milliseconds until it returns nil, and gives up early when a component fails.
+// until calls check every few milliseconds until it returns nil, or until a component fails.
 func (s *supervisor) until(ctx context.Context, what string, limit time.Duration, check func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -154,7 +154,7 @@ func (s *supervisor) until(ctx context.Context, what string, limit time.Duration
 	defer tick.Stop()
 	last := errors.New("not asked yet")
 	for {
-		// Before it is up, an API server can accept a connection and not answer.
+		// While it starts, an API server can accept a connection without answering.
 		short, done := context.WithTimeout(ctx, 2*time.Second)
 		err := check(short)
 		done()

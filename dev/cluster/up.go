@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// errStopped is how a start ends that somebody called off.
+// errStopped is the result of a cancelled start.
 var errStopped = errors.New("stopped")
 
-// up runs the cluster until a signal. When another process runs it, up waits until that one is ready and returns.
+// up runs the cluster until a signal. If another process runs it, up waits until it is ready and returns.
 func up(dir string, announce func(string)) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -51,7 +51,7 @@ func up(dir string, announce func(string)) error {
 	return s.wait(ctx)
 }
 
-// begin starts the components, each once what it needs answers.
+// begin starts the components, each one once its dependencies answer.
 func begin(ctx context.Context, s *supervisor, announce func(string)) error {
 	l := s.layout
 	announce("starting etcd and the API server")
@@ -102,7 +102,7 @@ func awaitOther(dir string, announce func(string)) error {
 	return fmt.Errorf("not ready after two minutes; logs are in %s", l.file("log"))
 }
 
-// answers does not believe the mark alone: a process that was killed leaves it behind.
+// answers does not rely on the marker file: a killed process leaves it behind.
 func answers(l layout) bool {
 	if _, err := os.Stat(l.file("ready")); err != nil {
 		return false

@@ -1,17 +1,17 @@
-//! The Postgres schema, step by step. Each migration is a file of SQL beside this one, applied once, in order.
+//! The Postgres schema. Each migration is an SQL file in this folder, applied once and in order.
 //!
-//! To change the schema: add a file and a line in [`Migrator::migrations`]; never change one that was released. Changes
-//! are made in two releases, expand then contract, so that the servers of two releases can share a database: first add
-//! what is new (nullable, or with a default), then, a release later, drop what is old.
+//! To change the schema: add a file and a line in [`Migrator::migrations`]; never change a released one. Changes take
+//! two releases (expand, then contract), so that servers of two releases can share a database: first add
+//! the new column (nullable, or with a default), then, one release later, drop the old one.
 //!
-//! A migration is one transaction, with a `lock_timeout` and without a `statement_timeout`; one that does not get its locks
-//! is tried again from its start. A file whose first line is `-- no transaction` runs outside of one, as CREATE INDEX
-//! CONCURRENTLY must: it holds that one statement, each idempotent (`DROP INDEX CONCURRENTLY IF EXISTS` is a migration of
-//! its own before it, since an index that was not finished stays).
+//! A migration is one transaction, with a `lock_timeout` and without a `statement_timeout`. If it does not get its locks,
+//! it is retried from the start. A file whose first line is `-- no transaction` runs outside a transaction, as CREATE INDEX
+//! CONCURRENTLY requires; it contains only that idempotent statement. A separate migration before it runs
+//! `DROP INDEX CONCURRENTLY IF EXISTS`, because an unfinished index remains.
 
 use sea_orm_migration::prelude::*;
 
-/// Applies what is missing.
+/// Applies missing migrations.
 #[derive(Debug)]
 pub struct Migrator;
 

@@ -1,4 +1,4 @@
--- Stores, the operations on them, what happened, who asked, and who may ask.
+-- Stores, their operations and events, the audit log, and tokens.
 
 CREATE TABLE stores (
     uid            uuid PRIMARY KEY,
@@ -20,15 +20,15 @@ CREATE TABLE stores (
     app_version    text NOT NULL,
     simulated      boolean NOT NULL,
     secure         boolean NOT NULL,
-    operation      uuid NOT NULL,           -- the active one, else the last
-    last_sequence  bigint NOT NULL,         -- of this store's events: 1, 2, 3, … without holes
-    fence          bigint NOT NULL,         -- rises with each claim of any of its operations
+    operation      uuid NOT NULL,           -- the active one, otherwise the last
+    last_sequence  bigint NOT NULL,         -- of this store's events: 1, 2, 3, … without gaps
+    fence          bigint NOT NULL,         -- incremented with each claim of any of its operations
     created_at     timestamptz NOT NULL,
     ready_at       timestamptz,
     updated_at     timestamptz NOT NULL,
     deleted_at     timestamptz
 );
--- A deleted store's id, namespace and host are free again; its row stays.
+-- The id, namespace and host of a deleted store can be reused; its row is kept.
 CREATE UNIQUE INDEX stores_live_id ON stores (tenant, store_id) WHERE state <> 'DELETED';
 CREATE UNIQUE INDEX stores_live_host ON stores (host) WHERE state <> 'DELETED';
 CREATE UNIQUE INDEX stores_live_namespace ON stores (namespace) WHERE state <> 'DELETED';
@@ -52,9 +52,9 @@ CREATE TABLE operations (
     requested_by     text NOT NULL,
     trace            text,
     fence            bigint NOT NULL,       -- of the claim that may write; 0 before the first
-    writes           bigint NOT NULL,       -- under a fence, so far: tells a repeated write from a new one
+    writes           bigint NOT NULL,       -- count of fenced writes: detects a repeated write
     lease_owner      uuid,                  -- the worker that holds it
-    lease_expires_at timestamptz,           -- by Postgres' clock; kept after the end until the worker let go
+    lease_expires_at timestamptz,           -- by Postgres' clock; kept after the operation's end until the worker released it
     created_at       timestamptz NOT NULL,
     started_at       timestamptz,
     ended_at         timestamptz
@@ -68,7 +68,7 @@ CREATE INDEX operations_by_store ON operations (store, created_at);
 CREATE TABLE events (
     store       uuid NOT NULL REFERENCES stores,
     sequence    bigint NOT NULL,
-    -- Order over all stores: by transaction, then by number. A row is handed out once no older transaction runs, so
+    -- Global order: by transaction, then by number. A row is delivered once no older transaction is running, so
     -- that none can commit behind a cursor.
     transaction xid8 NOT NULL DEFAULT pg_current_xact_id(),
     number      bigint GENERATED ALWAYS AS IDENTITY,
@@ -111,7 +111,7 @@ CREATE TABLE tokens (
     revoked_by text
 );
 
--- Which mutations were asked for in the last 24 hours, so that a repeated one starts nothing.
+-- Request ids of the last 24 hours, so that a repeated request starts nothing.
 CREATE TABLE requests (
     tenant      text NOT NULL,
     request     uuid NOT NULL,

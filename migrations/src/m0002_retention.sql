@@ -1,6 +1,6 @@
--- What is kept for a time only, and what is left to say of it.
+-- Retention: indexes for expired rows, and the position up to which events were removed.
 
--- Everything up to here in the order of all events may be gone: a cursor before it has expired.
+-- Events up to this position in the global order may be removed: an earlier cursor has expired.
 CREATE TABLE event_floor (
     only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     transaction xid8 NOT NULL,

@@ -1,4 +1,4 @@
--- What GetOverview counts and ListAuditEvents looks for, so that neither reads whole tables.
+-- Indexes for GetOverview and ListAuditEvents, so that neither scans whole tables.
 
 CREATE INDEX stores_by_state ON stores (tenant, state) WHERE state <> 'DELETED';
 CREATE INDEX stores_by_ready ON stores (tenant, ready_at) INCLUDE (created_at) WHERE ready_at IS NOT NULL;

@@ -1,7 +1,7 @@
--- Events are read by tenant, so that nothing of one tenant moves the cursors of another.
+-- Events are read by tenant, so that one tenant's events do not move another's cursors.
 CREATE INDEX events_by_tenant_in_order ON events (tenant, transaction, number);
 
--- Up to where events of a tenant were removed. `event_floor` says the same for all.
+-- Position up to which a tenant's events were removed; `event_floor` has it for all tenants.
 CREATE TABLE event_floors (
     tenant      text PRIMARY KEY,
     transaction xid8 NOT NULL,
@@ -18,6 +18,6 @@ CREATE TABLE server_keys (
 INSERT INTO server_keys (name, key)
     VALUES ('cursor', decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'));
 
--- The orders of ListStores.
+-- For the orders of ListStores.
 CREATE INDEX stores_by_update ON stores (tenant, updated_at, uid);
 CREATE INDEX stores_by_name ON stores (tenant, display_name, uid);

@@ -1,4 +1,4 @@
--- Lower case for searches, whatever the database's locale: with locale C, `lower` knows ASCII alone.
+-- Lower case for searches in any locale of the database: with locale C, `lower` handles only ASCII.
 
 DO $$
 DECLARE

@@ -1,6 +1,6 @@
-//! The contract: messages, clients and servers of `storeplane.v1`, generated from the files in `storeplane/v1`.
+//! The API: messages, clients and servers of `storeplane.v1`, generated from the files in `storeplane/v1`.
 
-/// `storeplane.v1`, generated. The documentation is that of the proto files.
+/// `storeplane.v1`, generated. Its documentation comes from the proto files.
 #[allow(
     missing_docs,
     clippy::all,
@@ -29,14 +29,14 @@ pub mod health {
 }
 
 impl std::fmt::Debug for v1::StoreCredentials {
-    /// Without the password.
+    /// Omits the password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("StoreCredentials").field("username", &self.username).finish_non_exhaustive()
     }
 }
 
-/// A point in time and a length of time, as the messages have them.
+/// The well-known types that the messages use.
 pub use prost_types::{Duration, Timestamp};
 
-/// The files as a `FileDescriptorSet`, with comments, for server reflection and for client generators. `grpc.health.v1` is in it.
+/// The proto files as a `FileDescriptorSet` with comments, for server reflection and client generators. Includes `grpc.health.v1`.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/storeplane.bin"));

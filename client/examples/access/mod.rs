@@ -1,4 +1,4 @@
-//! What every example needs to know: where the server is, and who asks.
+//! The server address and credentials that every example needs.
 
 use clap::Args;
 use storeplane_client::Client;
@@ -8,10 +8,10 @@ pub(crate) struct Access {
     /// The server's address.
     #[arg(long, env = "STOREPLANE_ADDR")]
     addr: String,
-    /// A token; better in the environment than here.
+    /// A token; prefer the environment variable.
     #[arg(long, env = "STOREPLANE_TOKEN", hide_env_values = true)]
     token: String,
-    /// File with the authority (PEM) that vouches for the server; without it, the system's.
+    /// Certificate authority (PEM file) to verify the server with; default: the system's authorities.
     #[arg(long, env = "STOREPLANE_CA")]
     ca: Option<std::path::PathBuf>,
 }
@@ -27,7 +27,7 @@ impl Access {
     }
 }
 
-/// The state as people write it.
+/// The state as displayed.
 pub(crate) fn state(store: &storeplane_client::v1::Store) -> &'static str {
     store.state().as_str_name().trim_start_matches("STORE_STATE_")
 }

@@ -4,7 +4,7 @@ use storeplane_proto::v1;
 use storeplane_proto::v1::watch_stores_response::Update;
 use tonic::{Status, Streaming};
 
-use super::{Attempt, Change, Step, Told, Watch, resume, spoken};
+use super::{Attempt, Change, Step, Told, Watch, next_message, resume};
 use crate::client::Client;
 use crate::error::Error;
 
@@ -26,14 +26,14 @@ impl Attempt for All {
     async fn step(&mut self) -> Result<Step<Told>, Error> {
         let Some(stream) = &mut self.stream else {
             let mut stores = self.client.stores.clone();
-            let answer = spoken(stores.watch_stores(self.request.clone())).await?;
+            let answer = next_message(stores.watch_stores(self.request.clone())).await?;
             self.stream = Some(answer.into_inner());
             return Ok(Step::Opened);
         };
-        let message = spoken(stream.message()).await?.ok_or_else(|| Status::unavailable("the stream ended"))?;
+        let message = next_message(stream.message()).await?.ok_or_else(|| Status::unavailable("the stream ended"))?;
         let change = match message.update {
             Some(Update::Snapshot(store)) => Some(Change::Snapshot(Box::new(store))),
-            // The server goes on exactly after a cursor: what was told before does not come again.
+            // The server continues exactly after a cursor, so nothing is repeated.
             Some(Update::Event(event)) => Some(Change::Event(Box::new(event))),
             Some(Update::CaughtUp(_)) if !self.caught_up => {
                 self.caught_up = true;
@@ -42,7 +42,7 @@ impl Attempt for All {
             _ => None,
         };
         self.request.cursor.clone_from(&message.cursor);
-        Ok(change.map_or(Step::Heard, |change| Step::Told(Told { change, cursor: message.cursor })))
+        Ok(change.map_or(Step::Heard, |change| Step::Item(Told { change, cursor: message.cursor })))
     }
 
     fn lost(&mut self) {

@@ -1,5 +1,5 @@
-//! Watches that go on: after a lost connection, a restart or a move to another server they begin again after the last
-//! thing that they told.
+//! Resuming watches: after a lost connection, a restart or a move to another server they continue after the last
+//! event that they returned.
 
 mod all;
 mod one;
@@ -20,35 +20,35 @@ use crate::error::Error;
 pub(crate) use self::all::from_cursor;
 pub(crate) use self::one::{Beginning, from_sequence};
 
-/// First wait before a watch begins again; it doubles up to [`WAIT_MAX`].
+/// First delay before a watch reconnects; it doubles up to [`WAIT_MAX`].
 const WAIT: Duration = Duration::from_millis(100);
-/// Longest wait before a watch begins again. It never gives up: who waits decides how long.
+/// Longest delay before a watch reconnects. It never gives up: the caller decides how long to wait.
 const WAIT_MAX: Duration = Duration::from_secs(10);
-/// Three heartbeats: a stream that is silent for longer is dead, whatever the connection says.
+/// Three heartbeat intervals: a stream that is silent for longer is considered dead.
 const SILENCE: Duration = Duration::from_secs(45);
 
-/// What a watch tells.
+/// An item of a watch.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    /// A store as it is: first of all, and after each new beginning.
+    /// The current store: at the beginning, and after each reconnect without a position.
     Snapshot(Box<v1::Store>),
-    /// Something happened. Each event comes once and in order.
+    /// An event. Each one is returned once and in order.
     Event(Box<v1::StoreEvent>),
-    /// Everything that had happened when the watch began was told. Comes once.
+    /// All events from before the watch began have been returned. Occurs once.
     CaughtUp,
 }
 
-/// What a watch of all stores tells, and where another one would go on after it.
+/// An item of a watch of all stores, and the position after it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Told {
-    /// What there is to tell.
+    /// The item.
     pub change: Change,
     /// The cursor for [`Client::watch_all`](crate::Client::watch_all), for example after this program's own restart.
-    /// Empty within the first snapshots: half of them are no place to go on from.
+    /// Empty within the first snapshots: a watch that breaks there must start again.
     pub cursor: String,
 }
 
-/// A stream that outlives its connections. Ends with an error only where beginning again does not help.
+/// A stream that outlives its connections. It ends with an error only if reconnecting does not help.
 pub struct Watch<T = Change>(BoxStream<'static, Result<T, Error>>);
 
 impl<T> fmt::Debug for Watch<T> {
@@ -65,30 +65,30 @@ impl<T> Stream for Watch<T> {
     }
 }
 
-/// What came of one more look at the wire.
+/// The result of one poll of the stream.
 enum Step<T> {
-    /// The stream is open; nothing is told yet.
+    /// The stream is open; there is no item yet.
     Opened,
-    /// Something to tell.
-    Told(T),
-    /// A message of which there is nothing to tell.
+    /// An item.
+    Item(T),
+    /// A message without an item.
     Heard,
-    /// The stream ended as it was asked to.
+    /// The stream ended as requested.
     Ended,
 }
 
-/// A watch of some kind: always asks for what was not told yet.
+/// A kind of watch: always requests what was not returned yet.
 trait Attempt: Send + 'static {
     type Told: Send;
 
     /// Opens the stream or reads from it.
     fn step(&mut self) -> impl Future<Output = Result<Step<Self::Told>, Error>> + Send;
 
-    /// The connection is lost: the next step opens another.
+    /// The connection is lost: the next step opens another one.
     fn lost(&mut self);
 }
 
-/// Begins again for as long as that may help.
+/// Reconnects as long as that may help.
 fn resume<A: Attempt>(attempt: A) -> Watch<A::Told> {
     let state = Some((attempt, WAIT));
     Watch(
@@ -96,7 +96,7 @@ fn resume<A: Attempt>(attempt: A) -> Watch<A::Told> {
             let (mut attempt, mut wait) = state?;
             loop {
                 match attempt.step().await {
-                    Ok(Step::Told(told)) => return Some((Ok(told), Some((attempt, WAIT)))),
+                    Ok(Step::Item(told)) => return Some((Ok(told), Some((attempt, WAIT)))),
                     Ok(Step::Heard) => wait = WAIT,
                     Ok(Step::Opened) => {}
                     Ok(Step::Ended) => return None,
@@ -113,8 +113,8 @@ fn resume<A: Attempt>(attempt: A) -> Watch<A::Told> {
     )
 }
 
-/// What the server says, unless it is silent for too long.
-async fn spoken<T>(answer: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+/// The next message, unless the server is silent for too long.
+async fn next_message<T>(answer: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
     match tokio::time::timeout(SILENCE, answer).await {
         Ok(answer) => answer,
         Err(_) => Err(Status::unavailable("the server is silent")),

@@ -4,14 +4,14 @@ use storeplane_proto::v1;
 use storeplane_proto::v1::watch_store_response::Update;
 use tonic::{Status, Streaming};
 
-use super::{Attempt, Change, Step, Watch, resume, spoken};
+use super::{Attempt, Change, Step, Watch, next_message, resume};
 use crate::client::Client;
 use crate::error::Error;
 
-/// Of which store, from where and until when.
+/// Which store, from which position and until when.
 pub(crate) struct Beginning<'a> {
     pub(crate) store_id: &'a str,
-    /// Empty for whichever store has the id when the watch begins.
+    /// Empty: the store that has the id when the watch begins.
     pub(crate) uid: &'a str,
     pub(crate) after: i64,
     pub(crate) until: v1::WatchUntil,
@@ -40,11 +40,11 @@ impl Attempt for One {
     async fn step(&mut self) -> Result<Step<Change>, Error> {
         let Some(stream) = &mut self.stream else {
             let mut stores = self.client.stores.clone();
-            let answer = spoken(stores.watch_store(self.request.clone())).await?;
+            let answer = next_message(stores.watch_store(self.request.clone())).await?;
             self.stream = Some(answer.into_inner());
             return Ok(Step::Opened);
         };
-        let Some(message) = spoken(stream.message()).await? else {
+        let Some(message) = next_message(stream.message()).await? else {
             if self.request.until() == v1::WatchUntil::Never {
                 return Err(Status::unavailable("the stream ended").into());
             }
@@ -52,17 +52,17 @@ impl Attempt for One {
         };
         Ok(match message.update {
             Some(Update::Snapshot(store)) => {
-                // From now on this very store, also when its id is used again.
+                // From now on this very store, even if its id is reused.
                 self.request.uid.clone_from(&store.uid);
-                Step::Told(Change::Snapshot(Box::new(store)))
+                Step::Item(Change::Snapshot(Box::new(store)))
             }
             Some(Update::Event(event)) if event.sequence > self.request.after_sequence => {
                 self.request.after_sequence = event.sequence;
-                Step::Told(Change::Event(Box::new(event)))
+                Step::Item(Change::Event(Box::new(event)))
             }
             Some(Update::CaughtUp(_)) if !self.caught_up => {
                 self.caught_up = true;
-                Step::Told(Change::CaughtUp)
+                Step::Item(Change::CaughtUp)
             }
             _ => Step::Heard,
         })

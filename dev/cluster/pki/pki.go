@@ -1,4 +1,4 @@
-// Package pki makes the keys and certificates of one cluster: an authority, the API server's certificate,
+// Package pki creates the keys and certificates of one cluster: an authority, the API server's certificate,
 // one for each client, and the key that signs service account tokens.
 package pki
 
@@ -18,10 +18,10 @@ import (
 	"time"
 )
 
-// A cluster of this kind is thrown away long before.
+// Longer than any such cluster exists.
 const lifetime = 10 * 365 * 24 * time.Hour
 
-// Client is somebody who talks to the API server; Groups are what RBAC knows it by.
+// Client is an API client; RBAC sees its Groups.
 type Client struct {
 	Name   string
 	User   string
@@ -35,7 +35,7 @@ type Authority struct {
 	key         *ecdsa.PrivateKey
 }
 
-// NewAuthority makes an authority and writes NAME.crt into dir. Its key is never written: nothing is signed later.
+// NewAuthority creates an authority and writes NAME.crt into dir. Its key is never written, because nothing is signed later.
 func NewAuthority(dir, name string) (*Authority, error) {
 	key, err := newKey()
 	if err != nil {
@@ -55,7 +55,7 @@ func NewAuthority(dir, name string) (*Authority, error) {
 	return &Authority{dir, certificate, key}, writePEM(filepath.Join(dir, name+".crt"), "CERTIFICATE", der)
 }
 
-// Server writes NAME.crt and NAME.key for a server on this machine, which may be a client of its own kind too.
+// Server writes NAME.crt and NAME.key for a server on this machine, which may also act as a client.
 func (a *Authority) Server(name string, addresses []net.IP, hosts ...string) error {
 	template := base(name)
 	template.IPAddresses = append([]net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}, addresses...)
@@ -87,7 +87,7 @@ func (a *Authority) sign(name string, template *x509.Certificate) error {
 	return writeKey(filepath.Join(a.dir, name+".key"), key)
 }
 
-// SigningKey writes a key that belongs to no certificate.
+// SigningKey writes a key without a certificate.
 func SigningKey(path string) error {
 	key, err := newKey()
 	if err != nil {
@@ -96,7 +96,7 @@ func SigningKey(path string) error {
 	return writeKey(path, key)
 }
 
-// WriteKubeconfig writes a kubeconfig with everything inside: authority is a certificate's file, client a path
+// WriteKubeconfig writes a self-contained kubeconfig: authority is a certificate file, client a path
 // without .crt and .key.
 func WriteKubeconfig(path, server, cluster, authority, client string) error {
 	encoded := make([]any, 0, 3)
@@ -126,7 +126,7 @@ func base(name string) *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber:          serial,
 		Subject:               pkix.Name{CommonName: name},
-		NotBefore:             now.Add(-time.Hour), // clocks differ between a machine and its containers
+		NotBefore:             now.Add(-time.Hour), // clocks may differ between a machine and its containers
 		NotAfter:              now.Add(lifetime),
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		BasicConstraintsValid: true,
@@ -147,7 +147,7 @@ func writePEM(path, kind string, der []byte) error {
 	return writeFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
-// writeFile replaces a file as a whole, readable by its owner only.
+// writeFile replaces a file atomically, readable by its owner only.
 func writeFile(path string, content []byte) error {
 	temporary := path + ".new"
 	if err := os.WriteFile(temporary, content, 0o600); err != nil {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-func TestAServersAndAClientsCertificatesAreAcceptedByTheirAuthorityOnly(t *testing.T) {
+func TestCertificatesAreValidForTheirAuthorityOnly(t *testing.T) {
 	dir := t.TempDir()
 	ours, err := NewAuthority(dir, "ca")
 	must(t, err)
@@ -36,7 +36,7 @@ func TestAServersAndAClientsCertificatesAreAcceptedByTheirAuthorityOnly(t *testi
 	}
 }
 
-func TestWhatIsSecretIsReadableByItsOwnerOnly(t *testing.T) {
+func TestKeysAreReadableByOwnerOnly(t *testing.T) {
 	dir := t.TempDir()
 	authority, err := NewAuthority(dir, "ca")
 	must(t, err)

@@ -1,4 +1,4 @@
-// Package ports picks the loopback ports of one cluster and remembers them, so that a kubeconfig stays valid.
+// Package ports picks the cluster's loopback ports and stores them, so that kubeconfigs stay valid.
 package ports
 
 import (
@@ -10,13 +10,13 @@ import (
 	"os"
 )
 
-// Below Linux's range for outgoing connections, which would otherwise take a port while the cluster is down.
+// Below Linux's range of ephemeral ports, which could otherwise take a port while the cluster is down.
 const (
 	lowest  = 20000
 	highest = 32000
 )
 
-// Pick returns a free port for each name: the ones in the file at path where they are free, else new ones,
+// Pick returns a free port for each name: those in the file at path if they are free, otherwise new ones,
 // which it writes there.
 func Pick(path string, names ...string) (map[string]int, error) {
 	picked := map[string]int{}

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestPortsStayTheSameFromRunToRun(t *testing.T) {
+func TestPortsAreStableBetweenRuns(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ports.json")
 	first := pick(t, file, "api", "etcd")
 	second := pick(t, file, "api", "etcd")
@@ -17,7 +17,7 @@ func TestPortsStayTheSameFromRunToRun(t *testing.T) {
 	}
 }
 
-func TestAPortThatSomebodyTookIsReplacedAloneAndRemembered(t *testing.T) {
+func TestTakenPortAloneIsReplacedAndStored(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ports.json")
 	first := pick(t, file, "api", "etcd")
 	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first["api"]))
@@ -34,7 +34,7 @@ func TestAPortThatSomebodyTookIsReplacedAloneAndRemembered(t *testing.T) {
 	}
 }
 
-func TestADamagedFileIsNamed(t *testing.T) {
+func TestErrorNamesDamagedFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ports.json")
 	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)

@@ -132,13 +132,13 @@ async fn watch_all_example_resumes_from_saved_cursor() {
     let writer = Writer::new(&lab.database.url, 2);
     writer.ready("tea", "default").await;
     let caller = Caller::of(&lab).await;
-    let first = lines_until(&caller, &[], "-- that was so far").await;
+    let first = lines_until(&caller, &[], "-- caught up").await;
     assert!(first[0].starts_with("tea is READY"), "{first:?}");
     let cursor = first.last().unwrap().rsplit_once(' ').unwrap().1.to_owned();
     writer.write("default", "tea", &Write::of(3)).await.unwrap();
     writer.ready("coffee", "default").await;
 
-    let second = lines_until(&caller, &["--cursor", &cursor], "-- that was so far").await;
+    let second = lines_until(&caller, &["--cursor", &cursor], "-- caught up").await;
 
     let told: Vec<_> = second.iter().map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
     assert_eq!(told, ["tea 2", "tea 3", "tea 4", "coffee 1", "-- that"], "{second:?}");

@@ -1,4 +1,4 @@
-//! A server that does what the test says, call by call, behind a wire that it can cut.
+//! A scripted server, call by call, behind a connection that the test can cut.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -14,25 +14,25 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
-/// What becomes of one call.
+/// The outcome of one call.
 #[derive(Debug, Clone)]
 pub(crate) enum Act {
-    /// It is answered; a watch ends in order.
+    /// It is answered; a watch ends with OK.
     Answer,
     /// It is answered with a store in this state.
     Is(v1::StoreState),
-    /// It arrives, then all connections break.
+    /// It arrives, then all connections are cut.
     Cut,
     /// It ends with this status.
     End(Status),
-    /// Nothing more is heard of it.
+    /// It is never answered.
     Hang,
-    /// A watch tells a snapshot (one of all stores only if it was sent no cursor) and these events, then goes on so.
-    Tell(Vec<i64>, Box<Act>),
+    /// A watch sends a snapshot (one of all stores only if the request has no cursor) and these events, then ends like this.
+    Send(Vec<i64>, Box<Act>),
 }
 
 #[derive(Default)]
-struct Asked {
+struct Received {
     acts: VecDeque<Act>,
     creations: Vec<v1::CreateStoreRequest>,
     gets: Vec<v1::GetStoreRequest>,
@@ -41,31 +41,31 @@ struct Asked {
 }
 
 #[derive(Clone)]
-pub(crate) struct Played {
-    asked: Arc<Mutex<Asked>>,
+pub(crate) struct ScriptedServer {
+    received: Arc<Mutex<Received>>,
     cut: broadcast::Sender<()>,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
 type Updates = BoxStream<'static, Result<v1::WatchStoreResponse, Status>>;
 
-impl Played {
-    /// A server with its script, and a client of it. Calls beyond the script are answered.
+impl ScriptedServer {
+    /// A server with its script, and a client for it. Calls beyond the script are answered.
     pub(crate) async fn start(acts: impl IntoIterator<Item = Act>) -> (Client, Self) {
-        let (address, played) = Self::serve(acts, Server::builder()).await;
-        (Client::connect(&address.to_string(), "token").unwrap(), played)
+        let (address, server) = Self::serve(acts, Server::builder()).await;
+        (Client::connect(&address.to_string(), "token").unwrap(), server)
     }
 
-    /// The same without a client, and with TLS if `server` has it.
+    /// Without a client, and with TLS if `server` has it.
     pub(crate) async fn serve(acts: impl IntoIterator<Item = Act>, mut server: Server) -> (SocketAddr, Self) {
-        let asked = Asked { acts: acts.into_iter().collect(), ..Asked::default() };
-        let played = Self { asked: Arc::new(Mutex::new(asked)), cut: broadcast::Sender::new(8) };
+        let received = Received { acts: acts.into_iter().collect(), ..Received::default() };
+        let script = Self { received: Arc::new(Mutex::new(received)), cut: broadcast::Sender::new(8) };
         let behind = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let wire = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (target, address) = (behind.local_addr().unwrap(), wire.local_addr().unwrap());
-        let server = server.add_service(StoreServiceServer::new(played.clone()));
+        let server = server.add_service(StoreServiceServer::new(script.clone()));
         tokio::spawn(server.serve_with_incoming(TcpIncoming::from(behind)));
-        let cut = played.cut.clone();
+        let cut = script.cut.clone();
         tokio::spawn(async move {
             while let Ok((mut client, _)) = wire.accept().await {
                 let mut cut = cut.subscribe();
@@ -78,44 +78,44 @@ impl Played {
                 });
             }
         });
-        (address, played)
+        (address, script)
     }
 
     pub(crate) fn creations(&self) -> Vec<v1::CreateStoreRequest> {
-        self.asked.lock().unwrap().creations.clone()
+        self.received.lock().unwrap().creations.clone()
     }
 
     pub(crate) fn gets(&self) -> Vec<v1::GetStoreRequest> {
-        self.asked.lock().unwrap().gets.clone()
+        self.received.lock().unwrap().gets.clone()
     }
 
     pub(crate) fn watches(&self) -> Vec<v1::WatchStoreRequest> {
-        self.asked.lock().unwrap().watches.clone()
+        self.received.lock().unwrap().watches.clone()
     }
 
     pub(crate) fn cursors(&self) -> Vec<String> {
-        self.asked.lock().unwrap().cursors.clone()
+        self.received.lock().unwrap().cursors.clone()
     }
 
-    fn next(&self, note: impl FnOnce(&mut Asked)) -> Act {
-        let mut asked = self.asked.lock().unwrap();
-        note(&mut asked);
-        asked.acts.pop_front().unwrap_or(Act::Answer)
+    fn next(&self, note: impl FnOnce(&mut Received)) -> Act {
+        let mut received = self.received.lock().unwrap();
+        note(&mut received);
+        received.acts.pop_front().unwrap_or(Act::Answer)
     }
 
     /// How a stream ends.
     fn end<T: Send + 'static>(&self, act: Act) -> BoxStream<'static, Result<T, Status>> {
-        let played = self.clone();
-        let end = stream::once(async move { played.play(act).await.err() });
+        let server = self.clone();
+        let end = stream::once(async move { server.play(act).await.err() });
         end.filter_map(|status| std::future::ready(status.map(Err))).boxed()
     }
 
     async fn play(&self, act: Act) -> Result<(), Status> {
         match act {
-            Act::Answer | Act::Is(_) | Act::Tell(..) => return Ok(()),
+            Act::Answer | Act::Is(_) | Act::Send(..) => return Ok(()),
             Act::End(status) => return Err(status),
             Act::Cut => {
-                // What was sent before goes out first.
+                // Messages sent before are flushed first.
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                 self.cut.send(()).unwrap();
             }
@@ -135,19 +135,19 @@ fn event(sequence: i64) -> v1::StoreEvent {
 }
 
 #[tonic::async_trait]
-impl StoreService for Played {
+impl StoreService for ScriptedServer {
     type WatchStoreStream = Updates;
     type WatchStoresStream = BoxStream<'static, Result<v1::WatchStoresResponse, Status>>;
 
     async fn create_store(&self, request: Request<v1::CreateStoreRequest>) -> Answer<v1::Store> {
         let request = request.into_inner();
-        self.play(self.next(|asked| asked.creations.push(request.clone()))).await?;
+        self.play(self.next(|received| received.creations.push(request.clone()))).await?;
         Ok(Response::new(store(&request.store_id)))
     }
 
     async fn get_store(&self, request: Request<v1::GetStoreRequest>) -> Answer<v1::Store> {
         let request = request.into_inner();
-        let act = self.next(|asked| asked.gets.push(request.clone()));
+        let act = self.next(|received| received.gets.push(request.clone()));
         let mut store = store(&request.store_id);
         if let Act::Is(state) = &act {
             store.set_state(*state);
@@ -167,8 +167,8 @@ impl StoreService for Played {
 
     async fn watch_store(&self, request: Request<v1::WatchStoreRequest>) -> Answer<Updates> {
         let request = request.into_inner();
-        let act = self.next(|asked| asked.watches.push(request.clone()));
-        let Act::Tell(sequences, then) = act else {
+        let act = self.next(|received| received.watches.push(request.clone()));
+        let Act::Send(sequences, then) = act else {
             self.play(act).await?;
             return Ok(Response::new(stream::empty().boxed()));
         };
@@ -198,8 +198,8 @@ impl StoreService for Played {
     async fn watch_stores(&self, request: Request<v1::WatchStoresRequest>) -> Answer<Self::WatchStoresStream> {
         use v1::watch_stores_response::Update;
         let cursor = request.into_inner().cursor;
-        let act = self.next(|asked| asked.cursors.push(cursor.clone()));
-        let Act::Tell(sequences, then) = act else {
+        let act = self.next(|received| received.cursors.push(cursor.clone()));
+        let Act::Send(sequences, then) = act else {
             self.play(act).await?;
             return Ok(Response::new(stream::empty().boxed()));
         };
