@@ -1,6 +1,6 @@
 //! Postgres, through sea-orm: everything that must outlive a process.
 //!
-//! - [`PgStores`] implements the domain's port: mutations, lookups, lists.
+//! - [`PgStores`] implements the domain's port: mutations, lookups (in batches: `store_loader`), lists.
 //! - [`Queue`] hands operations to workers: claim, lease, fence.
 //! - [`LiveStoreRepository`] shows the reconciler all stores, and stores what it finds out; [`LeaderLock`] lets one server at a time do that.
 //! - [`EventLog`] reads events by store and in their one order.
@@ -31,6 +31,7 @@ mod retention;
 mod rows;
 mod schema;
 mod server_key;
+mod store_loader;
 mod stores;
 mod tokens;
 mod unreadable;

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use storeplane_core::audit::{AuditEvent, AuditRecord};
 use storeplane_core::command::{Idempotency, StoreRef};
 use storeplane_core::error::{DomainError, PortError};
@@ -13,20 +13,22 @@ use storeplane_core::operation::Operation;
 use storeplane_core::overview::{Overview, OverviewQuery, Quota};
 use storeplane_core::ports::{Applied, Clock, Stores, Target};
 use storeplane_core::query::{AuditQuery, OperationQuery, Page, StoreQuery};
-use storeplane_core::store::{State, Store};
+use storeplane_core::store::Store;
 use storeplane_core::transition::{Change, Decision};
 
-use super::entity::{operation, store};
+use super::entity::operation;
 use super::error::port_error;
 use super::notifier::Notifier;
 use super::pool::{Pool, Transaction};
 use super::requests::{self, Seen};
+use super::store_loader::{self, StoreLoader};
 use super::{apply, list, overview, quota, refusals, rows};
 
 /// Stores and operations in Postgres.
 #[derive(Clone)]
 pub struct PgStores {
     database: Pool,
+    loader: StoreLoader,
     clock: Arc<dyn Clock>,
     notifier: Notifier,
     limit: Option<NonZeroU32>,
@@ -41,7 +43,7 @@ impl std::fmt::Debug for PgStores {
 impl PgStores {
     /// Over this pool, with at most `limit` stores for each tenant.
     pub fn new(database: Pool, clock: Arc<dyn Clock>, notifier: Notifier, limit: Option<NonZeroU32>) -> Self {
-        Self { database, clock, notifier, limit }
+        Self { loader: StoreLoader::new(database.clone()), database, clock, notifier, limit }
     }
 
     async fn begin(&self) -> Result<Transaction, PortError> {
@@ -57,7 +59,7 @@ impl PgStores {
     async fn uid_of(&self, transaction: &Transaction, tenant: &Tenant, target: &Target) -> Result<StoreUid, PortError> {
         match target {
             Target::Store(wanted) => {
-                let row = latest(tenant, wanted).one(transaction).await.map_err(port_error)?;
+                let row = store_loader::find(transaction, tenant, wanted).await.map_err(port_error)?;
                 let missing = || DomainError::NotFound { kind: "store", name: wanted.id.to_string() };
                 row.map(|row| StoreUid(row.uid)).ok_or_else(|| missing().into())
             }
@@ -68,21 +70,6 @@ impl PgStores {
             }
         }
     }
-}
-
-/// The store that is not deleted, else the one deleted last; with a uid that very one, if it is the tenant's.
-fn latest(tenant: &Tenant, wanted: &StoreRef) -> sea_orm::Select<store::Entity> {
-    let mut condition = Condition::all()
-        .add(store::Column::Tenant.eq(tenant.as_str()))
-        .add(store::Column::StoreId.eq(wanted.id.as_str()));
-    if let Some(uid) = wanted.uid {
-        condition = condition.add(store::Column::Uid.eq(uid.0));
-    }
-    store::Entity::find()
-        .filter(condition)
-        .order_by(store::Column::State.eq(State::Deleted.as_str()), Order::Asc)
-        .order_by_desc(store::Column::CreatedAt)
-        .order_by_desc(store::Column::Uid)
 }
 
 fn owned(tenant: &Tenant, id: OperationId) -> sea_orm::Select<operation::Entity> {
@@ -145,7 +132,7 @@ impl Stores for PgStores {
     }
 
     async fn find(&self, tenant: &Tenant, wanted: &StoreRef) -> Result<Option<Store>, PortError> {
-        let row = latest(tenant, wanted).one(&self.database).await.map_err(port_error)?;
+        let row = self.loader.find(tenant, wanted).await.map_err(port_error)?;
         Ok(row.map(rows::store))
     }
 

@@ -58,6 +58,7 @@ mod requests;
 mod retention;
 mod secrecy;
 mod soak;
+mod store_lookups;
 mod takeover;
 mod traces;
 mod watch_ends;
