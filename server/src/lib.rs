@@ -2,6 +2,7 @@
 //!
 //! - [`cli`] and [`config`]: how it is started. [`app`]: the wiring, and its beginning and end.
 //! - [`grpc`] and [`http`]: the edge. Requests to commands, rows to messages.
+//!   [`health`]: whether Postgres, the cluster and helm can be used.
 //! - [`postgres`]: everything that outlives the process. [`watch`]: events to watchers.
 //! - [`worker`]: walks operations; the only caller of [`helm`] and [`verify`]. [`reconciler`]: compares stores with the cluster.
 //!   Both ask [`kube`].
@@ -17,9 +18,12 @@ pub mod cli;
 pub mod config;
 pub mod failpoints;
 pub mod grpc;
+pub mod health;
 pub mod helm;
 pub mod http;
 pub mod kube;
+#[cfg(test)]
+mod layers;
 pub mod obstacle;
 mod outage;
 pub mod postgres;

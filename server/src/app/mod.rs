@@ -1,9 +1,8 @@
 //! The wiring: which part gets which, how the server begins and how it ends.
 //!
 //! - This file: [`Server`], from a configuration to a bound port to a clean end.
-//! - [`parts`]: what the server is made of. [`health`]: whether the parts can be used. [`signals`]: when to stop.
+//! - [`parts`]: what the server is made of. [`signals`]: when to stop.
 
-pub mod health;
 mod parts;
 mod signals;
 
@@ -22,7 +21,7 @@ use crate::config::Config;
 use crate::grpc::{self, ApiHandler};
 use crate::helm::Helm;
 use crate::http::connections::{self, Limits};
-use crate::http::{self, Readiness};
+use crate::http::{self, Readiness, dashboard};
 use crate::worker::Worker;
 
 /// After this much silence the system asks whether a connection still lives.
@@ -65,7 +64,14 @@ impl Server {
         let (reporter, health) = grpc::health::service(&probes);
         background.spawn(reporter.run(probes.clone(), shutdown.clone()));
         let simulated = parts.cluster.simulated();
-        let handler = ApiHandler::new(parts.service, parts.watches, parts.sealer, mutations.clone(), simulated);
+        let handler = ApiHandler::new(
+            parts.service,
+            parts.watches,
+            parts.sealer,
+            mutations.clone(),
+            simulated,
+            dashboard::version(),
+        );
         let services = grpc::services(handler, parts.tokens, health)?;
         let readiness = Readiness { parts: probes, shutdown: shutdown.clone() };
         Ok(Self {

@@ -10,9 +10,9 @@ use storeplane_core::service::{Ports, Service};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::health::Part;
 use crate::config::{self, CatalogError, Config, ConfigError};
 use crate::grpc::Sealer;
+use crate::health::Part;
 use crate::helm::{Helm, HelmConfig};
 use crate::kube::{Cluster, ClusterConfig};
 use crate::outage::OutageLog;

@@ -28,6 +28,8 @@ pub struct ApiHandler {
     /// Mutations that are going on.
     tasks: TaskTracker,
     pub(super) simulated: watch::Receiver<bool>,
+    /// The server's version.
+    pub(super) version: String,
     pub(super) lists: PageCache<(Tenant, ListStoresRequest), Arc<ListStoresResponse>, Status>,
 }
 
@@ -40,8 +42,9 @@ impl ApiHandler {
         sealer: Sealer,
         tasks: TaskTracker,
         simulated: watch::Receiver<bool>,
+        version: String,
     ) -> Self {
-        Self { service, watches, sealer, tasks, simulated, lists: PageCache::default() }
+        Self { service, watches, sealer, tasks, simulated, version, lists: PageCache::default() }
     }
 
     /// What a tenant's cursors and page tokens are sealed with.

@@ -12,14 +12,13 @@ use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Response};
 use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
-use tokio_util::sync::WaitForCancellationFutureOwned;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use super::status;
-use crate::http::connections::ConnectionEnd;
 
 /// Largest metadata of a request, counted as HTTP/2 does: gRPC's usual limit.
 const METADATA_MAX: usize = 16 * 1024;
@@ -29,6 +28,10 @@ const FIELD_OVERHEAD: usize = 32;
 const ANSWER_MAX: Duration = Duration::from_mins(6);
 /// Longest deadline that is kept; a longer one is as good as none.
 const DEADLINE_MAX: Duration = Duration::from_hours(24 * 365);
+
+/// Cancelled when the connection of a request ends; a part of each request's extensions.
+#[derive(Debug, Clone)]
+pub struct ConnectionEnd(pub CancellationToken);
 
 /// Puts a service into its envelope.
 #[derive(Debug, Clone, Copy, Default)]
@@ -189,10 +192,8 @@ impl http_body::Body for EnvelopeBody {
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::BodyExt as _;
-    use tokio_util::sync::CancellationToken;
-
     use super::*;
+    use http_body_util::BodyExt as _;
 
     fn endless() -> Body {
         Body::new(http_body_util::StreamBody::new(futures::stream::pending::<Result<Frame<Bytes>, Status>>()))

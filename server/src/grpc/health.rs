@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::{OPEN_SERVICES, SERVICES, status};
-use crate::app::health::{ESSENTIAL, Part, is_serving};
+use crate::health::{ESSENTIAL, Part, is_serving};
 
 type Statuses = BTreeMap<&'static str, ServingStatus>;
 

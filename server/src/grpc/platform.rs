@@ -10,7 +10,6 @@ use tonic::{Request, Response, Status};
 
 use super::api_handler::{ApiHandler, caller};
 use super::{convert, status};
-use crate::http::dashboard;
 
 #[tonic::async_trait]
 impl PlatformService for ApiHandler {
@@ -19,7 +18,7 @@ impl PlatformService for ApiHandler {
         let window = request.into_inner().window.map(convert::read_duration).unwrap_or_default();
         let overview = self.service.overview(&caller, window).await.map_err(|error| status::port(&error))?;
         let simulated = *self.simulated.borrow();
-        Ok(Response::new(message(caller, simulated, overview)))
+        Ok(Response::new(message(caller, simulated, self.version.clone(), overview)))
     }
 
     async fn list_engines(
@@ -32,7 +31,7 @@ impl PlatformService for ApiHandler {
     }
 }
 
-fn message(caller: Caller, simulated: bool, overview: Overview) -> v1::Overview {
+fn message(caller: Caller, simulated: bool, server_version: String, overview: Overview) -> v1::Overview {
     let state = |(state, count)| v1::StateCount { state: convert::state(state).into(), count };
     v1::Overview {
         caller: Some(v1::Caller {
@@ -40,7 +39,7 @@ fn message(caller: Caller, simulated: bool, overview: Overview) -> v1::Overview 
             tenant: caller.tenant.into(),
             role: caller.role.as_str().to_owned(),
         }),
-        server_version: dashboard::version(),
+        server_version,
         simulated,
         states: overview.states.into_iter().map(state).collect(),
         periods: overview.periods.into_iter().map(period).collect(),

@@ -28,6 +28,7 @@ use tonic::transport::server::TcpIncoming;
 use tower::Service as _;
 
 use super::unread;
+use crate::grpc::envelope::ConnectionEnd;
 
 /// Requests that one connection may have in work at a time; further ones wait. A watch counts until it begins.
 const CONCURRENCY: usize = 256;
@@ -59,10 +60,6 @@ pub struct Limits {
     /// How long its requests may go on after that.
     pub max_age_grace: Duration,
 }
-
-/// Cancelled when the connection of a request ends; a part of each request's extensions.
-#[derive(Debug, Clone)]
-pub struct ConnectionEnd(pub CancellationToken);
 
 /// Serves until `shutdown`, and then until all connections have ended.
 pub async fn serve(incoming: TcpIncoming, router: Router, limits: Limits, shutdown: CancellationToken) {

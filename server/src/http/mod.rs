@@ -22,9 +22,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::connect::Connect;
 use self::dashboard::accepts_encoding;
-use crate::app::health::{Health, Part, is_serving};
 use crate::config::Config;
 use crate::grpc::status;
+use crate::health::{Health, Part, is_serving};
 
 /// What `/readyz` looks at.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! Whether the parts that this server needs can be used: asked every few seconds, kept, and told to everybody.
+//! Whether Postgres, the cluster and helm can be used: probed every few seconds.
 
 use std::future::Future;
 use std::time::Duration;
@@ -7,9 +7,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Between two looks at a part.
+/// Between two probes of a part.
 const INTERVAL: Duration = Duration::from_secs(3);
-/// How long a look may take.
+/// How long a probe may take.
 const TIME: Duration = Duration::from_secs(5);
 
 /// Whether a part can be used.
@@ -21,31 +21,31 @@ pub enum Health {
     Away(String),
 }
 
-/// A part, and how it is.
+/// A part and its health.
 #[derive(Debug, Clone)]
 pub struct Part {
     /// `postgres`, `kubernetes` or `helm`.
     pub name: &'static str,
-    /// The last that is known.
+    /// The result of the last probe.
     pub state: watch::Receiver<Health>,
 }
 
 impl Part {
-    /// Looks at a part now and then, until `shutdown`. Before the first look it is away.
+    /// Probes a part until `shutdown`. Before the first probe it is away.
     pub fn probe<F, T>(
         name: &'static str,
         tasks: &TaskTracker,
         shutdown: CancellationToken,
-        look: impl Fn() -> F + Send + Sync + 'static,
+        probe: impl Fn() -> F + Send + Sync + 'static,
     ) -> Self
     where
         F: Future<Output = Result<T, String>> + Send,
     {
-        let (sender, state) = watch::channel(Health::Away("was not looked at yet".into()));
+        let (sender, state) = watch::channel(Health::Away("was not probed yet".into()));
         tasks.spawn(async move {
-            let looking = async {
+            let probing = async {
                 loop {
-                    let health = match tokio::time::timeout(TIME, look()).await {
+                    let health = match tokio::time::timeout(TIME, probe()).await {
                         Ok(Ok(_)) => Health::Usable,
                         Ok(Err(why)) => Health::Away(why),
                         Err(_) => Health::Away(format!("gave no answer in {} s", TIME.as_secs())),
@@ -56,13 +56,13 @@ impl Part {
             };
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = looking => {}
+                () = probing => {}
             }
         });
         Self { name, state }
     }
 
-    /// True if it can be used.
+    /// Whether it can be used.
     pub fn is_usable(&self) -> bool {
         *self.state.borrow() == Health::Usable
     }
@@ -70,7 +70,7 @@ impl Part {
     /// Waits for a change.
     pub async fn changed(&mut self) {
         if self.state.changed().await.is_err() {
-            // Nobody looks any more: it stays as it is.
+            // The probes have ended: it stays as it is.
             std::future::pending::<()>().await;
         }
     }
