@@ -14,6 +14,7 @@
 
 pub mod app;
 mod backoff;
+pub mod boottime;
 pub mod cli;
 pub mod config;
 pub mod failpoints;

@@ -1,94 +1,47 @@
 //! The audit log: one record for each mutation that was asked for, and each look at a login, whether it was done, refused
 //! or denied.
 
-use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::ids::{OperationId, StoreUid, Tenant};
+use crate::wire::wire_enum;
 
-/// What was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Action {
-    /// CreateStore.
-    CreateStore,
-    /// DeleteStore.
-    DeleteStore,
-    /// RetryStore.
-    RetryStore,
-    /// CancelOperation.
-    CancelOperation,
-    /// GetStoreCredentials.
-    ReadCredentials,
-    /// `GetStoreLogs`.
-    ReadLogs,
-    /// A token was made.
-    CreateToken,
-    /// A token was revoked.
-    RevokeToken,
-    /// The worker removed or rolled back a release that a killed helm left pending.
-    RepairRelease,
-}
-
-impl Action {
-    /// Every action.
-    pub const ALL: [Self; 9] = [
-        Self::CreateStore,
-        Self::DeleteStore,
-        Self::RetryStore,
-        Self::CancelOperation,
-        Self::ReadCredentials,
-        Self::ReadLogs,
-        Self::CreateToken,
-        Self::RevokeToken,
-        Self::RepairRelease,
-    ];
-
-    /// The wire form.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::CreateStore => "CREATE_STORE",
-            Self::DeleteStore => "DELETE_STORE",
-            Self::RetryStore => "RETRY_STORE",
-            Self::CancelOperation => "CANCEL_OPERATION",
-            Self::ReadCredentials => "READ_CREDENTIALS",
-            Self::ReadLogs => "READ_LOGS",
-            Self::CreateToken => "CREATE_TOKEN",
-            Self::RevokeToken => "REVOKE_TOKEN",
-            Self::RepairRelease => "REPAIR_RELEASE",
-        }
+wire_enum! {
+    /// What was requested.
+    pub enum Action {
+        /// CreateStore.
+        CreateStore = "CREATE_STORE",
+        /// DeleteStore.
+        DeleteStore = "DELETE_STORE",
+        /// DeleteStore with `force`: the store may be forgotten while something of it is left.
+        ForceDeleteStore = "FORCE_DELETE_STORE",
+        /// RetryStore.
+        RetryStore = "RETRY_STORE",
+        /// CancelOperation.
+        CancelOperation = "CANCEL_OPERATION",
+        /// GetStoreCredentials.
+        ReadCredentials = "READ_CREDENTIALS",
+        /// `GetStoreLogs`.
+        ReadLogs = "READ_LOGS",
+        /// A token was created.
+        CreateToken = "CREATE_TOKEN",
+        /// A token was revoked.
+        RevokeToken = "REVOKE_TOKEN",
+        /// The worker repaired a release that an interrupted helm left behind.
+        RepairRelease = "REPAIR_RELEASE",
     }
 }
 
-/// How it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Outcome {
-    /// It was done, or begun.
-    Accepted,
-    /// The caller may do such things, but not this one now.
-    Rejected,
-    /// The caller may not do such things.
-    Denied,
-}
-
-impl Outcome {
-    /// Every outcome, in the order of the proto file.
-    pub const ALL: [Self; 3] = [Self::Accepted, Self::Rejected, Self::Denied];
-
-    /// The outcome of that wire form.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.as_str() == text)
-    }
-
-    /// The wire form.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "ACCEPTED",
-            Self::Rejected => "REJECTED",
-            Self::Denied => "DENIED",
-        }
+wire_enum! {
+    /// How it ended.
+    pub enum Outcome {
+        /// It was done, or started.
+        Accepted = "ACCEPTED",
+        /// The caller may do such things, but not this one now.
+        Rejected = "REJECTED",
+        /// The caller may not do such things.
+        Denied = "DENIED",
     }
 }
 

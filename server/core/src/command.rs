@@ -131,6 +131,8 @@ pub struct StoreCommand {
     pub target: StoreRef,
     /// The etag that it must still have.
     pub etag: Option<String>,
+    /// DeleteStore only: forget the store if the cluster does not answer for it.
+    pub force: bool,
     /// The caller's key.
     pub idempotency: Option<Idempotency>,
 }
@@ -142,36 +144,55 @@ impl StoreCommand {
         let id = check.required("store_id", store_id);
         let uid = check.optional("uid", uid);
         let request = check.optional("request_id", request_id);
-        if etag.len() > 64 {
-            check.fail("etag", "must be an etag that a Store had");
-        }
-        let idempotency = Idempotency::of(
-            request,
-            method,
-            &[store_id, &uid.map_or(String::new(), |u: StoreUid| u.to_string()), etag],
-        );
-        let etag = (!etag.is_empty()).then(|| etag.to_owned());
-        check.finish(id.map(|id| Self { target: StoreRef { id, uid }, etag, idempotency }))
+        let fields = [store_id, &uid.map_or(String::new(), |u: StoreUid| u.to_string()), etag];
+        let idempotency = Idempotency::of(request, method, &fields);
+        let etag = check_etag(&mut check, etag);
+        check.finish(id.map(|id| Self { target: StoreRef { id, uid }, etag, force: false, idempotency }))
+    }
+
+    /// Checks the fields of DeleteStore.
+    pub fn check_delete(
+        store_id: &str,
+        uid: &str,
+        etag: &str,
+        request_id: &str,
+        force: bool,
+    ) -> Result<Self, DomainError> {
+        let method = if force { "DeleteStore force" } else { "DeleteStore" };
+        Ok(Self { force, ..Self::check(method, store_id, uid, etag, request_id)? })
     }
 }
 
+fn check_etag(check: &mut Check, etag: &str) -> Option<String> {
+    if etag.len() > 64 {
+        check.fail("etag", "must be an etag that a Store had");
+    }
+    (!etag.is_empty()).then(|| etag.to_owned())
+}
+
 /// CancelOperation after the check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CancelOperation {
     /// Which one.
     pub operation: OperationId,
+    /// And only if it is on this very store.
+    pub store: Option<StoreUid>,
+    /// The etag that the store must still have.
+    pub etag: Option<String>,
     /// The caller's key.
     pub idempotency: Option<Idempotency>,
 }
 
 impl CancelOperation {
     /// Checks the fields of CancelOperation.
-    pub fn check(operation_id: &str, request_id: &str) -> Result<Self, DomainError> {
+    pub fn check(operation_id: &str, store_uid: &str, etag: &str, request_id: &str) -> Result<Self, DomainError> {
         let mut check = Check::default();
         let operation = check.required("operation_id", operation_id);
+        let store = check.optional("store_uid", store_uid);
         let request = check.optional("request_id", request_id);
-        let idempotency = Idempotency::of(request, "CancelOperation", &[operation_id]);
-        check.finish(operation.map(|operation| Self { operation, idempotency }))
+        let idempotency = Idempotency::of(request, "CancelOperation", &[operation_id, store_uid, etag]);
+        let etag = check_etag(&mut check, etag);
+        check.finish(operation.map(|operation| Self { operation, store, etag, idempotency }))
     }
 }
 

@@ -64,8 +64,8 @@ pub enum DomainError {
         /// What it should become.
         to: State,
     },
-    /// Only a store that is FAILED or DEGRADED is retried.
-    #[error("a store that is {} cannot be retried; only FAILED and DEGRADED stores can", .state.as_str())]
+    /// Only a settled store is retried.
+    #[error("a store that is {} cannot be retried; only READY, DEGRADED and FAILED stores can", .state.as_str())]
     NotRetryable {
         /// What it is.
         state: State,

@@ -9,71 +9,49 @@ use crate::failure::Failure;
 use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
 use crate::operation::Step;
 use crate::store::State;
+use crate::wire::wire_enum;
 
-/// What kind of thing happened. On the wire `UPPER_SNAKE`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum EventType {
-    /// The store's state changed; `state` and `reason` in the details.
-    StateChanged,
-    /// A worker took the operation up again after another one was lost or stopped.
-    OperationResumed,
-    /// A step began.
-    StepStarted,
-    /// A step is done; `seconds` in the details.
-    StepSucceeded,
-    /// A step is tried again; `reason`, `attempt` in the details.
-    StepRetried,
-    /// A step failed for good; `reason` in the details.
-    StepFailed,
-    /// A Kubernetes resource changed; `kind`, `name` and what changed in the details.
-    ResourceChanged,
-    /// Why nothing moves just now; `reason` in the details.
-    Waiting,
-    /// What a failed or cancelled operation had made is being removed.
-    UndoStarted,
-    /// It is removed.
-    UndoSucceeded,
-    /// Somebody requested that the operation be cancelled; `actor` in the details.
-    CancelRequested,
-    /// A release that a killed helm left pending was repaired.
-    ReleaseRepaired,
-    /// The shop was asked as a customer would ask; what was asked and how many seconds each took in the details.
-    Verified,
-    /// A step has nothing to do here; the message says why.
-    StepSkipped,
-    /// Secrets that were lost are made anew; their names in the details.
-    SecretsRenewed,
-    /// The store is degraded still, for another reason; `reason` in the details.
-    CauseChanged,
-    /// A condition of the store changed; `condition`, `status` and `reason` in the details.
-    ConditionChanged,
-    /// Volumes that stay in the cluster with their data after the deletion; their names in the details.
-    VolumesRetained,
-}
-
-impl EventType {
-    /// The wire form.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::StateChanged => "STATE_CHANGED",
-            Self::OperationResumed => "OPERATION_RESUMED",
-            Self::StepStarted => "STEP_STARTED",
-            Self::StepSucceeded => "STEP_SUCCEEDED",
-            Self::StepRetried => "STEP_RETRIED",
-            Self::StepFailed => "STEP_FAILED",
-            Self::ResourceChanged => "RESOURCE_CHANGED",
-            Self::Waiting => "WAITING",
-            Self::UndoStarted => "UNDO_STARTED",
-            Self::UndoSucceeded => "UNDO_SUCCEEDED",
-            Self::CancelRequested => "CANCEL_REQUESTED",
-            Self::ReleaseRepaired => "RELEASE_REPAIRED",
-            Self::Verified => "VERIFIED",
-            Self::StepSkipped => "STEP_SKIPPED",
-            Self::SecretsRenewed => "SECRETS_RENEWED",
-            Self::CauseChanged => "CAUSE_CHANGED",
-            Self::ConditionChanged => "CONDITION_CHANGED",
-            Self::VolumesRetained => "VOLUMES_RETAINED",
-        }
+wire_enum! {
+    /// What kind of thing happened.
+    pub enum EventType {
+        /// The store's state changed; `state` and `reason` in the details.
+        StateChanged = "STATE_CHANGED",
+        /// A worker resumed the operation after another one was lost or stopped.
+        OperationResumed = "OPERATION_RESUMED",
+        /// A step started.
+        StepStarted = "STEP_STARTED",
+        /// A step is done; `seconds` in the details.
+        StepSucceeded = "STEP_SUCCEEDED",
+        /// A step is tried again; `reason` in the details. Told once for each reason.
+        StepRetried = "STEP_RETRIED",
+        /// A step failed for good; `reason` in the details.
+        StepFailed = "STEP_FAILED",
+        /// A Kubernetes resource changed; `kind`, `name` and what changed in the details.
+        ResourceChanged = "RESOURCE_CHANGED",
+        /// What the step waits for; `reason` in the details.
+        Waiting = "WAITING",
+        /// A failed or cancelled operation rolls back.
+        UndoStarted = "UNDO_STARTED",
+        /// It is rolled back.
+        UndoSucceeded = "UNDO_SUCCEEDED",
+        /// Somebody requested that the operation be cancelled; `actor` in the details.
+        CancelRequested = "CANCEL_REQUESTED",
+        /// A release that an interrupted helm left behind is repaired.
+        ReleaseRepaired = "RELEASE_REPAIRED",
+        /// The storefront was tested; the requests and their durations in the details.
+        Verified = "VERIFIED",
+        /// A step has nothing to do here; the message says why.
+        StepSkipped = "STEP_SKIPPED",
+        /// Secrets that were lost are generated again; their names in the details.
+        SecretsRenewed = "SECRETS_RENEWED",
+        /// The store is still degraded, for another reason; `reason` in the details.
+        CauseChanged = "CAUSE_CHANGED",
+        /// A condition of the store changed; `condition`, `status` and `reason` in the details.
+        ConditionChanged = "CONDITION_CHANGED",
+        /// Volumes that stay in the cluster with their data after the deletion; their names in the details.
+        VolumesRetained = "VOLUMES_RETAINED",
+        /// A store was deleted by force; `namespace` and `release` that may be left in the details.
+        ResourcesLeft = "RESOURCES_LEFT",
     }
 }
 

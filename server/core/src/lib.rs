@@ -28,3 +28,4 @@ pub mod service;
 pub mod store;
 pub mod transition;
 pub mod validate;
+mod wire;

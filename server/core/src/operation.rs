@@ -8,40 +8,28 @@ use time::{Duration, OffsetDateTime};
 
 use crate::failure::Failure;
 use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
+use crate::store::State;
+use crate::wire::wire_enum;
 
-/// What an operation does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum OperationKind {
-    /// Makes a store.
-    Create,
-    /// Goes on from what a failed creation or a degraded store left behind; applies the chart again.
-    Retry,
-    /// Removes a store.
-    Delete,
-    /// A row has a kind that this server does not know; only reading makes it. It is left to newer servers.
-    Unreadable,
+/// How long a forced deletion waits for the cluster before it forgets the store.
+pub const FORCE_BUDGET: Duration = Duration::seconds(45);
+
+wire_enum! {
+    /// What an operation does.
+    pub enum OperationKind {
+        /// Provisions a store.
+        Create = "CREATE",
+        /// Applies the chart again to a settled store, from whatever is there.
+        Retry = "RETRY",
+        /// Removes a store.
+        Delete = "DELETE",
+        ;
+        /// A row has a kind that this server does not know; only reading makes it. It is left to newer servers.
+        Unreadable = "UNREADABLE",
+    }
 }
 
 impl OperationKind {
-    /// Every kind, in the order of the proto file.
-    pub const ALL: [Self; 3] = [Self::Create, Self::Retry, Self::Delete];
-
-    /// The wire form.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Create => "CREATE",
-            Self::Retry => "RETRY",
-            Self::Delete => "DELETE",
-            Self::Unreadable => "UNREADABLE",
-        }
-    }
-
-    /// The kind of that wire form.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
-    }
-
     /// The steps, in order. Each can be run again, and looks at the cluster before it acts.
     pub fn steps(self) -> &'static [Step] {
         match self {
@@ -51,7 +39,7 @@ impl OperationKind {
         }
     }
 
-    /// Which goes first when several wait; higher is sooner. A delete overtakes queued creations.
+    /// Claim order; higher is sooner. Deletions overtake queued creations.
     pub fn priority(self) -> i32 {
         match self {
             Self::Create | Self::Retry | Self::Unreadable => 0,
@@ -59,8 +47,7 @@ impl OperationKind {
         }
     }
 
-    /// How long all of it may take, from the first claim on, outages included. Longer than the slowest good run by far:
-    /// a rollout that pulls its images over a slow line takes minutes, not half hours.
+    /// Longest total time from the first claim on, outages included; far more than a slow image pull takes.
     pub fn budget(self) -> Duration {
         match self {
             Self::Create | Self::Retry => Duration::minutes(30),
@@ -70,56 +57,27 @@ impl OperationKind {
     }
 }
 
-/// One step of an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Step {
-    /// The namespace is there, and is ours.
-    Namespace,
-    /// The Secrets are there; those that exist are kept.
-    Secrets,
-    /// The release is deployed.
-    Install,
-    /// Everything in it is ready.
-    Rollout,
-    /// The shop answers its customers, and sells.
-    Verify,
-    /// The release is gone.
-    Uninstall,
-    /// The namespace is gone, with everything in it.
-    NamespaceGone,
+wire_enum! {
+    /// One step of an operation.
+    pub enum Step {
+        /// The namespace exists and is the store's.
+        Namespace = "NAMESPACE",
+        /// The Secrets exist; those that were there are kept.
+        Secrets = "SECRETS",
+        /// The release is deployed.
+        Install = "INSTALL",
+        /// All pods of the release are ready.
+        Rollout = "ROLLOUT",
+        /// The storefront answers, and sells.
+        Verify = "VERIFY",
+        /// The release is gone.
+        Uninstall = "UNINSTALL",
+        /// The namespace is gone, with everything in it.
+        NamespaceGone = "NAMESPACE_GONE",
+    }
 }
 
 impl Step {
-    /// Every step.
-    pub const ALL: [Self; 7] = [
-        Self::Namespace,
-        Self::Secrets,
-        Self::Install,
-        Self::Rollout,
-        Self::Verify,
-        Self::Uninstall,
-        Self::NamespaceGone,
-    ];
-
-    /// The wire form.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Namespace => "NAMESPACE",
-            Self::Secrets => "SECRETS",
-            Self::Install => "INSTALL",
-            Self::Rollout => "ROLLOUT",
-            Self::Verify => "VERIFY",
-            Self::Uninstall => "UNINSTALL",
-            Self::NamespaceGone => "NAMESPACE_GONE",
-        }
-    }
-
-    /// The step of that wire form.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|step| step.as_str() == text)
-    }
-
     /// What it does, for people.
     pub fn describe(self) -> &'static str {
         match self {
@@ -133,6 +91,11 @@ impl Step {
         }
     }
 
+    /// True if it runs helm.
+    pub fn runs_helm(self) -> bool {
+        matches!(self, Self::Install | Self::Uninstall)
+    }
+
     /// The step that takes back what this one did. `None` where another step's undo does it (Secrets go with their
     /// namespace) or where there is nothing to take back.
     pub fn undo(self) -> Option<Self> {
@@ -144,109 +107,109 @@ impl Step {
     }
 }
 
-/// Where an operation is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum OperationState {
-    /// Nobody has taken it up yet.
-    Pending,
-    /// A worker holds it, or held it when it died.
-    Running,
-    /// It did what it was asked for.
-    Succeeded,
-    /// It did not, and `failure` says why.
-    Failed,
-    /// Somebody stopped it.
-    Cancelled,
-    /// A row has a state that this server does not know; only reading makes it.
-    Unreadable,
+wire_enum! {
+    /// How far an operation is.
+    pub enum OperationState {
+        /// No worker has claimed it yet.
+        Pending = "PENDING",
+        /// A worker holds it, or held it when it died.
+        Running = "RUNNING",
+        /// It did what it was asked for.
+        Succeeded = "SUCCEEDED",
+        /// It did not, and `failure` says why.
+        Failed = "FAILED",
+        /// It was cancelled, or superseded by a deletion.
+        Cancelled = "CANCELLED",
+        ;
+        /// A row has a state that this server does not know; only reading makes it.
+        Unreadable = "UNREADABLE",
+    }
 }
 
 impl OperationState {
-    /// Every state, in the order of the proto file.
-    pub const ALL: [Self; 5] = [Self::Pending, Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled];
-
-    /// The wire form.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "PENDING",
-            Self::Running => "RUNNING",
-            Self::Succeeded => "SUCCEEDED",
-            Self::Failed => "FAILED",
-            Self::Cancelled => "CANCELLED",
-            Self::Unreadable => "UNREADABLE",
-        }
-    }
-
-    /// The state of that wire form.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text)
-    }
-
     /// True while there is something left to do.
     pub fn is_active(self) -> bool {
         matches!(self, Self::Pending | Self::Running)
     }
 }
 
+/// How a store was when an operation on it was requested.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriorState {
+    /// Its state.
+    pub state: State,
+    /// Why it was in that state, if it was DEGRADED or FAILED.
+    pub failure: Option<Failure>,
+}
+
 /// One operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
-    /// Its id.
+    /// UUID v7.
     pub id: OperationId,
-    /// On which store.
+    /// The store.
     pub store: StoreUid,
-    /// What that store's callers call it.
+    /// The store's id, as its callers know it.
     pub store_id: StoreId,
-    /// Whose it is.
+    /// The store's tenant.
     pub tenant: Tenant,
     /// What it does.
     pub kind: OperationKind,
-    /// Where it is.
+    /// A deletion that gives up on a cluster which does not answer, and forgets the store.
+    pub force: bool,
+    /// The store before; `None` for a creation.
+    pub prior: Option<PriorState>,
+    /// How far it is.
     pub state: OperationState,
-    /// The last step that was begun. While [`Self::undoing`], the undo that was begun last.
+    /// The step that was started last. While [`Self::undoing`], the undo that was started last.
     pub step: Option<Step>,
-    /// The furthest forward step that was begun: what an undo has to take back.
+    /// The furthest forward step that was started: what an undo has to take back.
     pub reached: Option<Step>,
-    /// True once it takes back what it did.
+    /// True once it rolls back.
     pub undoing: bool,
-    /// True once somebody asked for it to be cancelled.
+    /// True once its cancellation was accepted.
     pub cancel_requested: bool,
-    /// Why it failed, or is about to.
+    /// What it waits for; once it rolls back or has ended, why.
     pub failure: Option<Failure>,
-    /// How often it was taken up.
+    /// How often it was claimed.
     pub claims: i32,
-    /// Who asked for it.
+    /// Who requested it.
     pub requested_by: String,
-    /// The W3C `traceparent` of the request, to link the spans.
+    /// The request's W3C `traceparent`, to link the spans.
     pub trace: Option<String>,
-    /// When it was asked for.
+    /// When it was requested.
     pub created_at: OffsetDateTime,
-    /// When it was first taken up.
+    /// When it was first claimed.
     pub started_at: Option<OffsetDateTime>,
     /// When it ended.
     pub ended_at: Option<OffsetDateTime>,
 }
 
 impl Operation {
-    /// The undo steps for everything that was begun, the last first.
-    pub fn undo_steps(&self) -> Vec<Step> {
-        let Some(reached) = self.reached else { return Vec::new() };
-        let steps = self.kind.steps();
-        let begun = steps.iter().position(|step| *step == reached).map_or(0, |at| at + 1);
-        steps.iter().take(begun).rev().filter_map(|step| step.undo()).collect()
+    /// Its steps, in order. A forced deletion only removes the namespace, and everything in it with that.
+    pub fn steps(&self) -> &'static [Step] {
+        if self.force { &[Step::NamespaceGone] } else { self.kind.steps() }
     }
 
-    /// True if `step` was begun before the last one that was: it is only checked again after a restart.
+    /// The undo steps for everything that was started, the last first.
+    pub fn undo_steps(&self) -> Vec<Step> {
+        let Some(reached) = self.reached else { return Vec::new() };
+        let steps = self.steps();
+        let started = steps.iter().position(|step| *step == reached).map_or(0, |at| at + 1);
+        steps.iter().take(started).rev().filter_map(|step| step.undo()).collect()
+    }
+
+    /// True if `step` was started before the last one that was: it is only checked again after a restart.
     pub fn is_behind(&self, step: Step) -> bool {
-        let position = |wanted: Step| self.kind.steps().iter().position(|step| *step == wanted);
+        let position = |wanted: Step| self.steps().iter().position(|step| *step == wanted);
         self.reached.and_then(position) > position(step)
     }
 
-    /// When its time is up: the budget from the first claim on, and as much again as a deletion has for an undo.
+    /// When its time is up: the budget from the first claim on, and as much again as a deletion has for a rollback.
     pub fn deadline(&self) -> Option<OffsetDateTime> {
+        let budget = if self.force { FORCE_BUDGET } else { self.kind.budget() };
         let undo = if self.undoing { OperationKind::Delete.budget() } else { Duration::ZERO };
-        self.started_at.map(|started| started + self.kind.budget() + undo)
+        self.started_at.map(|started| started + budget + undo)
     }
 }
 
@@ -264,6 +227,8 @@ pub(crate) mod tests {
             store_id: "demo".parse().expect("valid"),
             tenant: Tenant::default(),
             kind,
+            force: false,
+            prior: None,
             state: OperationState::Pending,
             step: None,
             reached: None,
@@ -290,15 +255,14 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn every_step_belongs_to_a_kind_and_parses_back() {
+    fn every_step_belongs_to_a_kind() {
         for step in Step::ALL {
             assert!(OperationKind::ALL.iter().any(|kind| kind.steps().contains(&step)), "{step:?}");
-            assert_eq!(Step::parse(step.as_str()), Some(step));
         }
     }
 
     #[test]
-    fn only_steps_before_the_furthest_are_behind() {
+    fn steps_before_the_furthest_are_behind() {
         let mut create = operation(OperationKind::Create);
         assert!(!create.is_behind(Step::Namespace));
         create.reached = Some(Step::Install);

@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
 use crate::names::Placement;
 use crate::operation::Step;
+use crate::wire::wire_enum;
 
 /// What a caller asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,53 +37,31 @@ pub enum CleanupPolicy {
     DeleteResources,
 }
 
-/// What a store is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum State {
-    /// Being created.
-    Provisioning,
-    /// Everything that was asked for is there.
-    Ready,
-    /// Being changed.
-    Updating,
-    /// Was ready, and something no longer is.
-    Degraded,
-    /// An operation failed.
-    Failed,
-    /// Being removed.
-    Deleting,
-    /// Gone.
-    Deleted,
-    /// A row has a state that this server does not know; only reading makes it. Nothing is done with such a store, but
-    /// delete it.
-    Unreadable,
+wire_enum! {
+    /// What a store is doing.
+    pub enum State {
+        /// Being created, or its chart applied again.
+        Provisioning = "PROVISIONING",
+        /// Everything that was asked for is there.
+        Ready = "READY",
+        /// Being changed.
+        Updating = "UPDATING",
+        /// Was READY, and something is wrong now.
+        Degraded = "DEGRADED",
+        /// Its creation or deletion failed.
+        Failed = "FAILED",
+        /// Being removed.
+        Deleting = "DELETING",
+        /// Gone.
+        Deleted = "DELETED",
+        ;
+        /// A row has a state that this server does not know; only reading makes it. Nothing is done with such a store, but
+        /// delete it.
+        Unreadable = "UNREADABLE",
+    }
 }
 
 impl State {
-    /// Every state that a store can be given, in the order of the proto file.
-    pub const ALL: [Self; 7] =
-        [Self::Provisioning, Self::Ready, Self::Updating, Self::Degraded, Self::Failed, Self::Deleting, Self::Deleted];
-
-    /// The wire form.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Provisioning => "PROVISIONING",
-            Self::Ready => "READY",
-            Self::Updating => "UPDATING",
-            Self::Degraded => "DEGRADED",
-            Self::Failed => "FAILED",
-            Self::Deleting => "DELETING",
-            Self::Deleted => "DELETED",
-            Self::Unreadable => "UNREADABLE",
-        }
-    }
-
-    /// The state of that wire form.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text)
-    }
-
     /// True while no operation is at work.
     pub fn is_settled(self) -> bool {
         matches!(self, Self::Ready | Self::Degraded | Self::Failed | Self::Deleted)
@@ -94,10 +73,9 @@ impl State {
         matches!(
             (self, next),
             (Provisioning | Degraded | Failed | Updating, Ready)
-                | (Failed | Degraded, Provisioning)
+                | (Ready | Failed | Degraded, Provisioning | Updating)
                 | (Provisioning | Updating | Deleting, Failed)
-                | (Ready | Degraded | Failed, Updating)
-                | (Ready | Failed, Degraded)
+                | (Ready | Failed | Provisioning, Degraded)
                 | (Provisioning | Ready | Updating | Degraded | Failed | Deleting | Unreadable, Deleting)
                 | (Deleting, Deleted)
         )

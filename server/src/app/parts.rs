@@ -199,6 +199,7 @@ pub fn helm_config(config: &Config) -> HelmConfig {
         max_processes: config.helm.max_processes,
         kubeconfig: config.kubernetes.kubeconfig.clone(),
         kube_context: config.kubernetes.context.clone(),
+        pass_env: config.helm.pass_env.clone(),
         grace: HELM_GRACE.min(Duration::from_secs(config.worker.lease_seconds) / 3),
         ..HelmConfig::default()
     }
@@ -210,6 +211,9 @@ pub fn cluster_config(config: &Config) -> ClusterConfig {
         kubeconfig: config.kubernetes.kubeconfig.clone(),
         context: config.kubernetes.context.clone(),
         limits: config.obstacles.0,
+        namespace_labels: config.kubernetes.namespace_labels.clone(),
+        namespace_annotations: config.kubernetes.namespace_annotations.clone(),
+        copied_secrets: config.kubernetes.copied_secrets.clone(),
         ..ClusterConfig::new(config.instance.as_str())
     }
 }

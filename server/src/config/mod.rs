@@ -27,6 +27,8 @@ pub use overrides::Overrides;
 pub use retention_period::RetentionPeriod;
 pub use url::SecretUrl;
 
+use crate::kube::CopiedSecret;
+
 /// The effective configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Config {
@@ -108,6 +110,12 @@ pub struct Kubernetes {
     /// Context in it; without one its current context.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
+    /// Further labels of every store's namespace, for policies that demand them.
+    pub namespace_labels: BTreeMap<String, String>,
+    /// Further annotations of every store's namespace.
+    pub namespace_annotations: BTreeMap<String, String>,
+    /// Secrets of other namespaces that every store's namespace gets a copy of.
+    pub copied_secrets: Vec<CopiedSecret>,
 }
 
 /// `[helm]`
@@ -119,6 +127,8 @@ pub struct Helm {
     pub max_processes: usize,
     /// How long one helm run may take.
     pub timeout_seconds: u64,
+    /// Variables of the server's environment that helm gets too, for the kubeconfig's credential plugins.
+    pub pass_env: Vec<String>,
 }
 
 /// `[worker]`

@@ -13,6 +13,8 @@ use super::{
     RetentionPeriod, SecretUrl, Telemetry, Verify, Via, Worker,
 };
 
+use crate::kube::{CopiedSecret, CopiedSecretUse, labels};
+
 /// A helm process takes 60 to 250 MB; one for each of these bytes of memory at most.
 const MEMORY_PER_HELM: u64 = 512 * 1024 * 1024;
 /// Installs do not get faster with more helm processes than this on a core: measured with 2, 4 and 8 on two cores.
@@ -39,15 +41,13 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
         shutdown_seconds: root.checked("shutdown_seconds", 10, "must be 1 to 300", |n| (1..=300).contains(n)),
         connections: root.section("connections", connections),
         database: root.section("database", database),
-        kubernetes: root.section("kubernetes", |section| Kubernetes {
-            kubeconfig: section.optional("kubeconfig"),
-            context: section.optional("context"),
-        }),
+        kubernetes: root.section("kubernetes", kubernetes),
         helm: root.section("helm", |section| Helm {
             binary: section.take("binary", PathBuf::from("helm")),
             max_processes: section
                 .checked("max_processes", max_helm_processes(), "must be 1 to 64", |n| (1..=64).contains(n)),
             timeout_seconds: section.checked("timeout_seconds", 180, "must be 5 to 1800", |n| (5..=1800).contains(n)),
+            pass_env: section.take("pass_env", Vec::new()),
         }),
         worker: root.section("worker", |section| Worker {
             max_operations: section.checked("max_operations", 256, "must be 1 to 10000", |n| (1..=10_000).contains(n)),
@@ -98,6 +98,34 @@ fn database(section: &mut Section) -> Database {
         pool_size: section.checked("pool_size", 10, "must be 2 to 500", |n| (2..=500).contains(n)),
         worker_pool_size: section.checked("worker_pool_size", 10, "must be 2 to 500", |n| (2..=500).contains(n)),
         watch_pool_size: section.checked("watch_pool_size", 5, "must be 2 to 500", |n| (2..=500).contains(n)),
+    }
+}
+
+fn kubernetes(section: &mut Section) -> Kubernetes {
+    let copied_secrets: Vec<CopiedSecret> = section.take("copied_secrets", Vec::new());
+    let tls = copied_secrets.iter().filter(|secret| secret.purpose == CopiedSecretUse::Tls).count();
+    if tls > 1 {
+        section.fail("copied_secrets", "may have one with use = \"tls\"");
+    }
+    let mut names: Vec<_> = copied_secrets.iter().map(|secret| secret.name.as_str()).collect();
+    names.sort_unstable();
+    if names.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
+        section.fail("copied_secrets", "must have names that differ: they share a namespace");
+    }
+    let namespace_labels: BTreeMap<String, String> = section.take("namespace_labels", BTreeMap::new());
+    let namespace_annotations: BTreeMap<String, String> = section.take("namespace_annotations", BTreeMap::new());
+    for (key, map) in [("namespace_labels", &namespace_labels), ("namespace_annotations", &namespace_annotations)] {
+        let reserved = |name: &&String| name.starts_with("storeplane.io/") || *name == labels::MANAGED_BY;
+        if let Some(name) = map.keys().find(reserved) {
+            section.fail(key, format!("must not set {name}, which the control plane sets"));
+        }
+    }
+    Kubernetes {
+        kubeconfig: section.optional("kubeconfig"),
+        context: section.optional("context"),
+        namespace_labels,
+        namespace_annotations,
+        copied_secrets,
     }
 }
 

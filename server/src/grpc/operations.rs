@@ -68,14 +68,10 @@ impl OperationService for ApiHandler {
 
     async fn cancel_operation(&self, request: Request<CancelOperationRequest>) -> Result<Response<Operation>, Status> {
         let (caller, service) = (caller(&request)?, self.service.clone());
-        let CancelOperationRequest { operation_id, request_id, etag, .. } = request.into_inner();
+        let CancelOperationRequest { operation_id, request_id, etag, store_uid } = request.into_inner();
         let trace = trace::current();
         let operation = self.finish(async move {
-            if !etag.is_empty() {
-                let refusal = DomainError::field("etag", "is not supported by this server yet");
-                return service.audited(&caller, Action::CancelOperation, &operation_id, Err(refusal.into())).await;
-            }
-            match CancelOperation::check(&operation_id, &request_id) {
+            match CancelOperation::check(&operation_id, &store_uid, &etag, &request_id) {
                 Ok(command) => service.cancel(&caller, trace, command).await,
                 Err(refusal) => {
                     service.audited(&caller, Action::CancelOperation, &operation_id, Err(refusal.into())).await

@@ -108,13 +108,12 @@ impl StoreService for ApiHandler {
         let trace = trace::current();
         let store = self.finish(async move {
             let DeleteStoreRequest { store_id, etag, request_id, uid, force } = request;
-            if force {
-                let refusal = DomainError::field("force", "is not supported by this server yet");
-                return service.audited(&caller, Action::DeleteStore, &store_id, Err(refusal.into())).await;
-            }
-            match StoreCommand::check("DeleteStore", &store_id, &uid, &etag, &request_id) {
+            match StoreCommand::check_delete(&store_id, &uid, &etag, &request_id, force) {
                 Ok(command) => service.delete(&caller, trace, command).await,
-                Err(refusal) => service.audited(&caller, Action::DeleteStore, &store_id, Err(refusal.into())).await,
+                Err(refusal) => {
+                    let action = if force { Action::ForceDeleteStore } else { Action::DeleteStore };
+                    service.audited(&caller, action, &store_id, Err(refusal.into())).await
+                }
             }
         });
         Ok(Response::new(convert::store(store.await?)))

@@ -42,6 +42,8 @@ pub enum HelmErrorKind {
     PolicyDenied,
     /// An admission webhook cannot be called.
     WebhookUnavailable,
+    /// The API server refuses to change a field of an object that exists.
+    Immutable,
     /// Pod Security refuses an object.
     PodSecurity,
     /// A quota or limit range refuses an object.
@@ -99,6 +101,7 @@ impl HelmErrorKind {
             | Self::NamespaceMissing
             | Self::ChartRejected
             | Self::ObjectRejected
+            | Self::Immutable
             | Self::PodSecurity
             | Self::Quota
             | Self::Forbidden
@@ -115,9 +118,9 @@ impl HelmErrorKind {
             Self::NotOurs => Reason::NotOurs,
             Self::ReleaseNotFound | Self::NameInUse | Self::InProgress | Self::Conflict => Reason::ReleaseConflict,
             Self::NamespaceMissing | Self::NamespaceTerminating => Reason::CreationRefused,
-            Self::ChartRejected | Self::ObjectRejected => Reason::ChartRejected,
             Self::PolicyDenied => Reason::PolicyDenied,
             Self::WebhookUnavailable => Reason::WebhookUnavailable,
+            Self::ChartRejected | Self::ObjectRejected | Self::Immutable => Reason::ChartRejected,
             Self::PodSecurity => Reason::PodSecurityViolation,
             Self::Quota => Reason::QuotaExceeded,
             Self::Forbidden => Reason::ClusterForbidden,
@@ -145,6 +148,7 @@ impl HelmErrorKind {
             Self::ObjectRejected => "the API server refuses an object of the chart",
             Self::PolicyDenied => "an admission policy or webhook denies an object of the chart",
             Self::WebhookUnavailable => "an admission webhook cannot be called",
+            Self::Immutable => "an existing object has a field that cannot be changed",
             Self::PodSecurity => "Pod Security refuses an object of the chart",
             Self::Quota => "the namespace's quota is used up",
             Self::Forbidden => "the API server does not allow it",

@@ -18,7 +18,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::protocol::{Report, SUPERVISOR, Spec, SupervisorMessage, millis, now};
+use super::protocol::{Report, SUPERVISOR, Spec, SupervisorMessage, millis};
+use crate::boottime::BootTime;
 
 /// The longest answer of a supervisor, in bytes: two outputs with every byte escaped, and then some.
 const ANSWER_MAX: u64 = 4 * 1024 * 1024;
@@ -28,15 +29,14 @@ const MARGIN: Duration = Duration::from_secs(5);
 /// The lease under which a run happens.
 #[derive(Debug, Clone)]
 pub(super) struct Lease {
-    pub(super) renewed: watch::Receiver<Instant>,
+    pub(super) renewed: watch::Receiver<BootTime>,
     pub(super) silence: Duration,
 }
 
 impl Lease {
     /// Until when helm may run on the news so far, on the clock of both sides.
-    pub(super) fn until_ms(&mut self) -> io::Result<u64> {
-        let age = self.renewed.borrow_and_update().elapsed();
-        Ok(millis((now()? + self.silence).saturating_sub(age)))
+    pub(super) fn until_ms(&mut self) -> u64 {
+        millis(self.renewed.borrow_and_update().after(self.silence))
     }
 }
 
@@ -149,9 +149,8 @@ impl SupervisorSession {
 async fn renewed(lease: &mut Option<Lease>) -> u64 {
     if let Some(lease) = lease
         && lease.renewed.changed().await.is_ok()
-        && let Ok(until) = lease.until_ms()
     {
-        return until;
+        return lease.until_ms();
     }
     // Nobody renews it any more.
     std::future::pending().await

@@ -21,6 +21,7 @@ use super::{
     scratch_dirs::ScratchDirs,
     version::HelmVersion,
 };
+use crate::boottime::BootTime;
 
 /// Runs helm. Clones are the same runner.
 #[derive(Debug, Clone)]
@@ -40,7 +41,7 @@ struct Inner {
 #[derive(Debug, Clone)]
 pub struct Run {
     /// When the lease was last renewed: the moment before that was asked for. Helm ends when this is `silence` old.
-    pub renewed: watch::Receiver<Instant>,
+    pub renewed: watch::Receiver<BootTime>,
     /// Half a lease.
     pub silence: Duration,
     /// Ends helm in order, or the wait for its turn.
@@ -146,7 +147,7 @@ impl Helm {
             args: verb.args(version, release),
             input: verb.input(),
             timeout: run.timeout,
-            lease_until_ms: Some(lease.until_ms().map_err(|error| lost(&context, error.into()))?),
+            lease_until_ms: Some(lease.until_ms()),
         };
         let report = self.process(job, Some(lease), stop, pass).await.map_err(|error| lost(&context, error))?;
         record(&report);

@@ -1,5 +1,6 @@
 //! The handle to the cluster, and what is asked of the cluster as a whole.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use k8s_openapi::api::core::v1::Node;
 use tokio::sync::watch;
 
 use super::connection::{Connected, Connection};
+use super::copied_secrets::CopiedSecret;
 use super::error::{ClusterError, ClusterErrorKind};
 use crate::backoff::Backoff;
 use crate::obstacle::ObstacleLimits;
@@ -44,6 +46,12 @@ pub struct ClusterConfig {
     pub request_timeout: Duration,
     /// How long what stands in a store's way may last.
     pub limits: ObstacleLimits,
+    /// Further labels of every store's namespace, for policies that demand them. Ours win.
+    pub namespace_labels: BTreeMap<String, String>,
+    /// Further annotations of every store's namespace.
+    pub namespace_annotations: BTreeMap<String, String>,
+    /// Secrets that every store's namespace gets a copy of.
+    pub copied_secrets: Vec<CopiedSecret>,
 }
 
 impl ClusterConfig {
@@ -55,6 +63,9 @@ impl ClusterConfig {
             instance: instance.into(),
             request_timeout: Duration::from_secs(10),
             limits: ObstacleLimits::default(),
+            namespace_labels: BTreeMap::new(),
+            namespace_annotations: BTreeMap::new(),
+            copied_secrets: Vec::new(),
         }
     }
 }

@@ -16,6 +16,10 @@ pub const TENANT: &str = "storeplane.io/tenant";
 pub const FENCE: &str = "storeplane.io/fence";
 /// On the pods' template of a workload that was restarted: since when its Secrets are what they are.
 pub const SECRETS_SINCE: &str = "storeplane.io/secrets-since";
+/// On a copy of a Secret: `namespace.name` of the original.
+pub const COPIED_FROM: &str = "storeplane.io/copied-from";
+/// On a copy of a Secret: the resource version of the original that it was copied from.
+pub const COPIED_VERSION: &str = "storeplane.io/copied-version";
 /// Pod Security: what is refused, recorded and warned about.
 pub const POD_SECURITY: [&str; 3] =
     ["pod-security.kubernetes.io/enforce", "pod-security.kubernetes.io/audit", "pod-security.kubernetes.io/warn"];

@@ -9,7 +9,9 @@
 //!   `rollout::observer` does the watching. Only the observer does I/O.
 //! - `cache` watches what matters of all stores at once; `examine` looks at one anew, or at many, and says what is wrong.
 //!   `listing` reads listings, `manifest` which workloads a release should have.
-//!   `restart` makes pods take up Secrets that were changed, `volumes` says which volumes outlive a store.
+//!   `restart` makes pods take up Secrets that were changed, `volumes` says which volumes outlive a store; `outdated_pods`
+//!   deletes pods that keep a corrected revision out; `copied_secrets` copies Secrets of another namespace and keeps them
+//!   up to date; `claims` removes claims that were never bound.
 //!
 //! To add a terminal condition: in the file of `rollout::explain` that looks at that kind of object, push a `Finding`
 //! with its reason (the order of `Reason` is the rank) and its `Obstacle`, which says how long it may last; add the objects of
@@ -17,8 +19,10 @@
 //! `rollout::snapshot`, a watch in `rollout::watches`, and what ready means in `rollout::readiness`.
 
 mod cache;
+mod claims;
 mod cluster;
 mod connection;
+mod copied_secrets;
 mod credentials;
 mod error;
 mod examine;
@@ -27,6 +31,7 @@ mod listing;
 mod live;
 mod manifest;
 mod namespace;
+mod outdated_pods;
 mod proxy;
 mod redact;
 mod release;
@@ -38,6 +43,7 @@ mod volumes;
 
 pub use cache::{ClusterCache, ClusterCacheView};
 pub use cluster::{Cluster, ClusterConfig, ClusterInfo};
+pub use copied_secrets::{CopiedSecret, CopiedSecretUse};
 pub use error::{ClusterError, ClusterErrorKind};
 pub use examine::{ClusterSnapshot, Examined, Expected};
 pub use manifest::WorkloadName;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use ::kube::Api;
-use ::kube::api::ListParams;
+use ::kube::api::{DeleteParams, ListParams};
 use ::kube::core::PartialObjectMeta;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -54,11 +54,6 @@ impl ReleaseStatus {
         }
     }
 
-    /// A helm works on it, or one died while it did; no other helm goes on before that is repaired.
-    pub fn is_pending(self) -> bool {
-        matches!(self, Self::PendingInstall | Self::PendingUpgrade | Self::PendingRollback | Self::Uninstalling)
-    }
-
     /// Helm's word for it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -82,8 +77,8 @@ pub struct ReleaseObservation {
     pub status: ReleaseStatus,
     /// The newest revision.
     pub revision: u32,
-    /// Some revision that is still recorded was deployed once.
-    pub ever_deployed: bool,
+    /// The newest recorded revision that was deployed: to where a rollback leads.
+    pub last_deployed: Option<u32>,
     /// When helm last wrote the newest revision, by helm's clock.
     pub updated: Option<OffsetDateTime>,
     /// The store for which it was made; `None` where it was not us who made it.
@@ -115,6 +110,17 @@ impl Cluster {
         Ok(fold(records.items.iter().map(|record| &record.metadata)).pop().map(|release| release.observation))
     }
 
+    /// Removes helm's records of a release, and nothing else: its objects stay.
+    pub async fn forget_release(&self, namespace: &str, name: &str) -> Result<(), ClusterError> {
+        let selector = ListParams::default().labels(&format!("owner=helm,name={name}"));
+        let what = format!("remove the records of the release {name} in {namespace}");
+        self.call(&what, |client| async move {
+            let secrets = Api::<PartialObjectMeta<Secret>>::namespaced(client, namespace);
+            secrets.delete_collection(&DeleteParams::default(), &selector).await.map(drop)
+        })
+        .await
+    }
+
     /// Every helm release in the cluster, read in pages, ordered by namespace and name.
     pub async fn all_releases(&self) -> Result<Vec<ListedRelease>, ClusterError> {
         let records: Vec<PartialObjectMeta<Secret>> = self.list_all("list the releases", records()).await?;
@@ -136,12 +142,12 @@ pub(super) fn fold<'a>(records: impl Iterator<Item = &'a ObjectMeta>) -> Vec<Lis
         match releases.get_mut(&key) {
             None => drop(releases.insert(key, revision)),
             Some(known) => {
-                let ever_deployed = known.ever_deployed || revision.ever_deployed;
+                let last_deployed = known.last_deployed.max(revision.last_deployed);
                 let store_uid = known.store_uid.or(revision.store_uid);
                 if revision.revision > known.revision {
                     *known = revision;
                 }
-                (known.ever_deployed, known.store_uid) = (ever_deployed, store_uid);
+                (known.last_deployed, known.store_uid) = (last_deployed, store_uid);
             }
         }
     }
@@ -154,10 +160,12 @@ fn read(record: &ObjectMeta) -> Option<(String, ReleaseObservation)> {
     let found = record.labels.as_ref()?;
     let status = ReleaseStatus::parse(found.get("status")?);
     let seconds = found.get("modifiedAt").or_else(|| found.get("createdAt")).and_then(|text| text.parse().ok());
+    let revision = found.get("version")?.parse().ok()?;
+    let was_deployed = matches!(status, ReleaseStatus::Deployed | ReleaseStatus::Superseded);
     let observation = ReleaseObservation {
         status,
-        revision: found.get("version")?.parse().ok()?,
-        ever_deployed: matches!(status, ReleaseStatus::Deployed | ReleaseStatus::Superseded),
+        revision,
+        last_deployed: was_deployed.then_some(revision),
         updated: seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok()),
         store_uid: found.get(labels::STORE_UID).and_then(|text| text.parse().ok()),
     };
@@ -182,16 +190,17 @@ mod tests {
     fn newest_revision_is_chosen_by_number_and_history_is_kept() {
         let records = [
             record("a", "shop", "9", "superseded"),
-            record("a", "shop", "10", "pending-upgrade"),
+            record("a", "shop", "11", "pending-upgrade"),
+            record("a", "shop", "10", "failed"),
             record("b", "shop", "1", "pending-install"),
         ];
         let releases = fold(records.iter());
         assert_eq!(releases.len(), 2);
         let first = &releases[0].observation;
-        assert_eq!((first.status, first.revision, first.ever_deployed), (ReleaseStatus::PendingUpgrade, 10, true));
+        assert_eq!((first.status, first.revision, first.last_deployed), (ReleaseStatus::PendingUpgrade, 11, Some(9)));
         assert_eq!(first.updated.map(OffsetDateTime::unix_timestamp), Some(1_790_000_000));
         let second = &releases[1].observation;
-        assert_eq!((second.status, second.ever_deployed), (ReleaseStatus::PendingInstall, false));
+        assert_eq!((second.status, second.last_deployed), (ReleaseStatus::PendingInstall, None));
     }
 
     #[test]

@@ -101,6 +101,11 @@ impl Cluster {
         })
     }
 
+    /// A whole Secret.
+    pub(super) async fn secret(&self, what: &str, namespace: &str, name: &str) -> Result<Secret, ClusterError> {
+        self.secret_request::<Secret>(what, requests(namespace).get(name, &GetParams::default())).await
+    }
+
     /// All entries of a Secret, if it is there.
     pub(super) async fn secret_entries(
         &self,
@@ -108,7 +113,7 @@ impl Cluster {
         name: &str,
     ) -> Result<Option<BTreeMap<String, ByteString>>, ClusterError> {
         let what = format!("read the secret {name} in {namespace}");
-        match self.secret_request::<Secret>(&what, requests(namespace).get(name, &GetParams::default())).await {
+        match self.secret(&what, namespace, name).await {
             Ok(secret) => Ok(Some(secret.data.unwrap_or_default())),
             Err(error) if error.kind() == ClusterErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),

@@ -15,7 +15,6 @@ use storeplane_core::ports::Applied;
 use storeplane_core::store::State;
 use storeplane_core::transition::{Decision, Snapshot, operation};
 use time::OffsetDateTime;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::apply;
@@ -23,6 +22,7 @@ use super::claims::Claims;
 use super::error::{broken, port_error};
 use super::notifier::Notifier;
 use super::pool::{Pool, Transaction};
+use crate::boottime::BootTime;
 use crate::outage::OutageLog;
 
 /// How long after its end a lease still keeps others away.
@@ -45,13 +45,22 @@ pub struct Lease {
 #[derive(Debug, Clone)]
 pub struct Claim {
     /// The moment before it was asked for: the lease began later.
-    pub asked_at: Instant,
+    pub asked_at: BootTime,
     /// The time at which it was claimed, by Postgres' clock.
     pub at: OffsetDateTime,
     /// The right to work on it.
     pub lease: Lease,
     /// The store and the operation as they are now.
     pub snapshot: Snapshot,
+}
+
+/// What a worker has room for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClaimScope {
+    /// Only deletions: the rest is in use.
+    pub deletions_only: bool,
+    /// Tenants that have their share; their deletions are claimed all the same.
+    pub tenants_at_limit: Vec<String>,
 }
 
 /// What a renewal says about one lease.
@@ -104,6 +113,7 @@ WHERE o.state IN ('PENDING', 'RUNNING') AND s.operation = o.id
   AND NOT EXISTS (
     SELECT FROM operations held
     WHERE held.store = o.store AND held.lease_expires_at + make_interval(secs => $1) > clock_timestamp())
+  AND (o.kind = 'DELETE' OR NOT ($6 OR o.tenant = ANY($7)))
 ORDER BY o.priority DESC,
   (SELECT count(*) FROM operations busy WHERE busy.tenant = o.tenant AND busy.state = 'RUNNING'),
   o.created_at
@@ -163,10 +173,10 @@ impl Queue {
 
     /// Takes up one operation, if there is one to take. One that cannot be taken up for a reason of its own is logged, and
     /// left alone for a while: it keeps none of the others waiting.
-    pub async fn claim(&self) -> Result<Option<Claim>, PortError> {
+    pub async fn claim(&self, scope: &ClaimScope) -> Result<Option<Claim>, PortError> {
         loop {
             let mut operation = None;
-            match self.try_claim(&mut operation).await {
+            match self.try_claim(scope, &mut operation).await {
                 Err(PortError::Internal(error)) if let Some(operation) = operation => {
                     tracing::error!(operation_id = %operation, error = ?error, "an operation cannot be taken up");
                     self.claims.skip(operation);
@@ -182,8 +192,12 @@ impl Queue {
         }
     }
 
-    async fn try_claim(&self, candidate: &mut Option<Uuid>) -> Result<Option<Claim>, PortError> {
-        let asked_at = Instant::now();
+    async fn try_claim(
+        &self,
+        scope: &ClaimScope,
+        candidate: &mut Option<Uuid>,
+    ) -> Result<Option<Claim>, PortError> {
+        let asked_at = BootTime::now();
         let transaction = self.database.begin().await.map_err(port_error)?;
         let wanted = statement(
             CANDIDATE,
@@ -193,6 +207,8 @@ impl Queue {
                 kinds().into(),
                 steps().into(),
                 self.claims.skipped().into(),
+                scope.deletions_only.into(),
+                scope.tenants_at_limit.clone().into(),
             ],
         );
         let Some(row) = transaction.query_one_raw(wanted).await.map_err(port_error)? else {

@@ -160,7 +160,7 @@ mod tests {
         let observation = ReleaseObservation {
             status: ReleaseStatus::Deployed,
             revision: 1,
-            ever_deployed: true,
+            last_deployed: Some(1),
             updated: None,
             store_uid: store_uid.map(StoreUid),
         };

@@ -1,4 +1,4 @@
-//! What a step gets to see of its operation, and how it speaks: every word is an event, stored under the fence.
+//! What a step sees of its operation, and how it emits events, which are stored under the fence.
 
 use std::time::Duration;
 
@@ -8,23 +8,23 @@ use storeplane_core::event::NewEvent;
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::Operation;
 use storeplane_core::store::Store;
-use storeplane_core::transition::{Decision, operation as transition};
+use storeplane_core::transition::{Decision, Snapshot, operation as transition};
 use time::OffsetDateTime;
-use tokio::sync::watch;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::Tools;
 use super::leases::LeaseGuard;
 use super::outcome::StepError;
-use crate::helm::{Release, Run};
+use super::release::ToldRepairs;
+use super::slots::Slot;
+use crate::boottime::BootTime;
 use crate::kube::NamespaceSpec;
 use crate::postgres::{Claim, FenceError, Lease};
 
 /// Between attempts to write while Postgres is away.
 const WRITE_RETRY: Duration = Duration::from_millis(300);
 
-/// An operation in the making.
+/// A claimed operation and what its steps need.
 pub(super) struct OperationContext {
     pub(super) tools: Tools,
     /// The store as the last write left it.
@@ -34,17 +34,20 @@ pub(super) struct OperationContext {
     pub(super) lease: Lease,
     /// What the cluster says about itself.
     pub(super) simulated: bool,
-    /// What the running step waits for, as it was last told.
-    pub(super) waiting: Option<Failure>,
     /// When it was claimed, by Postgres' clock and by one that cannot be set.
-    claimed: (OffsetDateTime, Instant),
+    claimed: (OffsetDateTime, BootTime),
     /// When the operation's time is up.
     until: Instant,
-    guard: LeaseGuard,
+    /// Repairs of the release that were told.
+    pub(super) told_repairs: ToldRepairs,
+    /// How often helm could not uninstall the release.
+    pub(super) failed_uninstalls: u32,
+    pub(super) guard: LeaseGuard,
+    slot: Slot,
 }
 
 impl OperationContext {
-    pub(super) fn new(tools: Tools, claim: Claim, guard: LeaseGuard) -> Self {
+    pub(super) fn new(tools: Tools, claim: Claim, guard: LeaseGuard, slot: Slot) -> Self {
         let simulated = claim.snapshot.store.simulated;
         let Claim { lease, snapshot, at, .. } = claim;
         Self {
@@ -53,10 +56,12 @@ impl OperationContext {
             operation: snapshot.operation,
             lease,
             simulated,
-            waiting: None,
-            claimed: (at, Instant::now()),
+            claimed: (at, BootTime::now()),
             until: Instant::now(),
+            told_repairs: ToldRepairs::default(),
+            failed_uninstalls: 0,
             guard,
+            slot,
         }
     }
 
@@ -78,8 +83,18 @@ impl OperationContext {
 
     /// Tells what happened in a step; `waiting` becomes the store's current reason.
     pub(super) async fn emit(&mut self, events: Vec<NewEvent>, waiting: Option<Failure>) -> Result<(), StepError> {
-        self.waiting.clone_from(&waiting);
         self.write(&|snapshot| Ok(transition::progress(snapshot, events.clone(), waiting.clone()))).await
+    }
+
+    /// What the running step waits for, as it was last told.
+    pub(super) fn waiting(&self) -> Option<Failure> {
+        let snapshot = Snapshot { store: self.store.clone(), operation: self.operation.clone() };
+        snapshot.waiting().cloned()
+    }
+
+    /// From now on the operation changes nothing and only waits: it leaves its slot to others.
+    pub(super) fn only_waits(&mut self) {
+        self.slot.wait();
     }
 
     /// The time by Postgres' clock, whatever becomes of this machine's.
@@ -118,13 +133,13 @@ impl OperationContext {
     /// Waits, unless the step must stop.
     pub(super) async fn pause(&self, wait: Duration) -> Result<(), StepError> {
         tokio::select! {
-            () = self.stopped() => Err(self.setback()),
+            () = self.stopped() => Err(self.stop_reason()),
             () = tokio::time::sleep(wait) => Ok(()),
         }
     }
 
     /// What it means that the step was stopped.
-    pub(super) fn setback(&self) -> StepError {
+    pub(super) fn stop_reason(&self) -> StepError {
         let told_to = self.guard.halt.is_cancelled() || (self.guard.cancel.is_cancelled() && !self.operation.undoing);
         match self.guard.is_lost() {
             true => StepError::Lost,
@@ -136,48 +151,9 @@ impl OperationContext {
     /// Does something that is worth nothing half done, unless the step must stop: then what it waits for is dropped.
     pub(super) async fn unless_stopped<T>(&self, doing: impl Future<Output = T>) -> Result<T, StepError> {
         tokio::select! {
-            () = self.stopped() => Err(self.setback()),
+            () = self.stopped() => Err(self.stop_reason()),
             done = doing => Ok(done),
         }
-    }
-
-    /// Runs helm: `call` gets what the run must obey. Helm is stopped in order when the step must stop.
-    pub(super) async fn helm<F: Future<Output = Result<(), crate::helm::HelmError>>>(
-        &self,
-        call: impl FnOnce(Run) -> F,
-    ) -> Result<(), StepError> {
-        let cancel = CancellationToken::new();
-        let run = Run {
-            renewed: self.renewed(),
-            silence: self.tools.queue.lease() / 2,
-            cancel: cancel.clone(),
-            timeout: self.tools.helm_timeout,
-            operation_id: self.operation.id.to_string(),
-            store_uid: self.store.uid.to_string(),
-        };
-        let running = call(run);
-        tokio::pin!(running);
-        let ended = tokio::select! {
-            ended = &mut running => ended,
-            () = self.stopped() => {
-                cancel.cancel();
-                running.await
-            }
-        };
-        ended.map_err(|error| match StepError::from(error) {
-            StepError::Stopped => self.setback(),
-            other => other,
-        })
-    }
-
-    fn renewed(&self) -> watch::Receiver<Instant> {
-        self.guard.renewed.clone()
-    }
-
-    /// The store's release.
-    pub(super) fn release_name(&self) -> Release {
-        let placement = &self.store.placement;
-        Release { namespace: placement.namespace.clone(), name: placement.release.clone() }
     }
 
     /// The store's namespace under this claim's fence.
@@ -195,7 +171,7 @@ impl OperationContext {
     pub(super) fn engine(&self) -> Result<Engine, StepError> {
         let found = self.tools.catalog.engine(&self.store.spec.engine).cloned();
         found.ok_or_else(|| {
-            let message = format!("Engine {} is no longer on offer.", self.store.spec.engine);
+            let message = format!("Engine {} is not in the configuration any more.", self.store.spec.engine);
             StepError::Failed(Failure::new(Reason::ChartRejected, message))
         })
     }

@@ -1,12 +1,12 @@
-//! One operation, from its claim to its end: forward through its steps, or back through their undo.
+//! One operation, from its claim to its end: forwards through its steps, or back through their undo.
 
 use std::time::{Duration, Instant};
 
 use storeplane_core::error::PortError;
 use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::failure::{Failure, Reason};
-use storeplane_core::operation::Step;
-use storeplane_core::store::CleanupPolicy;
+use storeplane_core::operation::{OperationKind, Step};
+use storeplane_core::transition::health::Health;
 use storeplane_core::transition::operation as transition;
 use tracing::Instrument;
 
@@ -14,18 +14,24 @@ use super::Tools;
 use super::context::OperationContext;
 use super::leases::LeaseGuard;
 use super::outcome::{FEW, RetryLimit, StepError};
+use super::slots::Slot;
 use super::steps;
 use crate::backoff::Backoff;
 use crate::failpoints::{Moment, Then, reached};
+use crate::kube::{Examined, Expected};
 use crate::postgres::Claim;
 
 /// Before a step is tried again the first time, ...
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// ... and at most.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
+/// The same once helm was run in vain again and again: each try costs the API server some twenty requests.
+const LONGEST_HELM_WAIT: Duration = Duration::from_mins(2);
+/// How long the cluster may take to say how a live store is.
+const EXAMINE_WITHIN: Duration = Duration::from_secs(20);
 
-/// Walks an operation as far as it goes, and lets go of it.
-pub(super) async fn execute(tools: Tools, claim: Claim, guard: LeaseGuard) {
+/// Executes an operation as far as it goes, and releases it.
+pub(super) async fn execute(tools: Tools, claim: Claim, guard: LeaseGuard, slot: Slot) {
     let operation = &claim.snapshot.operation;
     let span = tracing::info_span!(
         "operation",
@@ -39,7 +45,7 @@ pub(super) async fn execute(tools: Tools, claim: Claim, guard: LeaseGuard) {
     if let Some(trace) = &operation.trace {
         crate::telemetry::link(&span, trace);
     }
-    let mut context = OperationContext::new(tools, claim, guard);
+    let mut context = OperationContext::new(tools, claim, guard, slot);
     async {
         match context.execute().await {
             Ok(()) => tracing::info!(state = context.operation.state.as_str(), "operation ended"),
@@ -67,44 +73,54 @@ impl OperationContext {
     async fn execute(&mut self) -> Result<(), StepError> {
         if !self.operation.undoing {
             match self.run_steps().await {
-                Ok(()) if !self.operation.undoing => return Ok(()),
-                // Somebody cancelled it while its last step ended.
                 Ok(()) => {}
-                Err(StepError::Stopped) if self.is_cancelled() => self.begin_undo(transition::cancelled()).await?,
-                Err(StepError::Failed(failure)) => {
-                    if !self.undoes_failures() {
-                        return self.fail(failure).await;
-                    }
-                    self.begin_undo(failure).await?;
-                }
+                Err(StepError::Stopped) if self.is_cancelled() => self.give_up(transition::cancelled()).await?,
+                Err(StepError::Failed(failure)) => self.give_up(failure).await?,
                 Err(other) => return Err(other),
+            }
+            if !self.operation.undoing {
+                return Ok(());
             }
         }
         match self.compensate().await {
-            Ok(()) => Ok(()),
-            Err(StepError::Failed(failure)) => self.fail(failure).await,
-            Err(other) => Err(other),
+            Err(StepError::Failed(failure)) => {
+                let now = self.now();
+                self.write(&|snapshot| transition::undo_failed(snapshot, failure.clone(), now)).await
+            }
+            other => other,
         }
     }
 
-    /// A creation's resources go when that was asked for, unless the shop once worked: it has data then.
-    fn undoes_failures(&self) -> bool {
-        let asked = self.store.spec.cleanup_policy == CleanupPolicy::DeleteResources;
-        asked && self.store.ready_at.is_none() && !self.operation.undo_steps().is_empty()
+    /// Stores that the operation does not succeed. What becomes of the store is the domain's to decide.
+    async fn give_up(&mut self, cause: Failure) -> Result<(), StepError> {
+        let (seen, now) = (self.live_health().await, self.now());
+        self.write(&|snapshot| transition::gave_up(snapshot, cause.clone(), seen.clone(), now)).await
     }
 
-    async fn begin_undo(&mut self, cause: Failure) -> Result<(), StepError> {
-        self.write(&|snapshot| Ok(transition::undo_started(snapshot, cause.clone()))).await
-    }
-
-    async fn fail(&mut self, failure: Failure) -> Result<(), StepError> {
-        let now = self.now();
-        self.write(&|snapshot| transition::failed(snapshot, failure.clone(), now)).await
+    /// How a store that was READY once is in the cluster. `None` for all others, and where the cluster does not answer.
+    async fn live_health(&self) -> Option<Health> {
+        if self.store.ready_at.is_none() || self.operation.kind == OperationKind::Delete {
+            return None;
+        }
+        let engine = self.tools.catalog.engine(&self.store.spec.engine);
+        let secrets = engine.map(|engine| engine.secrets.iter().map(|secret| secret.name.clone()).collect());
+        let placement = &self.store.placement;
+        let expected = Expected {
+            namespace: placement.namespace.clone(),
+            store_uid: self.store.uid,
+            release: placement.release.clone(),
+            secrets: secrets.unwrap_or_default(),
+        };
+        let examined = tokio::time::timeout(EXAMINE_WITHIN, self.tools.cluster.examine(&expected)).await;
+        match examined.ok()?.ok()? {
+            Examined::Healthy => Some(Health::Healthy),
+            Examined::Settling(failure) | Examined::Unhealthy(failure) => Some(Health::Unhealthy(failure)),
+        }
     }
 
     async fn run_steps(&mut self) -> Result<(), StepError> {
         let mut done: Option<(Step, Duration)> = None;
-        for step in self.operation.kind.steps().iter().copied() {
+        for step in self.operation.steps().iter().copied() {
             // What was done before a restart is only looked at again, without a word.
             if !self.operation.is_behind(step) {
                 self.started(done.take(), step).await?;
@@ -123,9 +139,7 @@ impl OperationContext {
 
     async fn compensate(&mut self) -> Result<(), StepError> {
         let mut done = None;
-        // A shop that once worked has its customers' orders: cancelling a repair leaves it where it is.
-        let steps = if self.store.ready_at.is_some() { Vec::new() } else { self.operation.undo_steps() };
-        for step in steps {
+        for step in self.operation.undo_steps() {
             self.started(done.take(), step).await?;
             let took = self.attempt(step).await?;
             done = Some((step, took));
@@ -154,9 +168,10 @@ impl OperationContext {
     async fn attempt(&mut self, step: Step) -> Result<Duration, StepError> {
         let began = Instant::now();
         let span = tracing::info_span!("step", step = step.as_str(), undoing = self.operation.undoing);
-        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        let longest = if step.runs_helm() { LONGEST_HELM_WAIT } else { LONGEST_WAIT };
+        let mut backoff = Backoff::new(FIRST_WAIT, longest);
         let mut few = 0;
-        let mut last: Option<Failure> = None;
+        let mut told = Vec::new();
         loop {
             reached(&self.store.id, step, Moment::Before).await;
             let result = match self.keep_time() {
@@ -169,7 +184,7 @@ impl OperationContext {
             let (failure, tries, after) = match result {
                 Ok(()) => return Ok(began.elapsed()),
                 Err(StepError::Retry { failure, tries, after }) => (failure, tries, after),
-                Err(StepError::OutOfTime) => return Err(out_of_time(step, last.or_else(|| self.waiting.clone()))),
+                Err(StepError::OutOfTime) => return Err(out_of_time(step, self.waiting())),
                 Err(other) => return Err(other),
             };
             few += u32::from(tries == RetryLimit::Bounded);
@@ -177,21 +192,22 @@ impl OperationContext {
                 return Err(StepError::Failed(failure));
             }
             tracing::debug!(parent: &span, reason = failure.reason.as_str(), message = failure.message, "step is tried again");
-            if last.as_ref().is_none_or(|last| last.reason != failure.reason) {
+            // Each reason is told once, however often it comes back.
+            if !told.contains(&failure.reason) {
+                told.push(failure.reason);
                 self.emit_retry(step, &failure).await?;
             }
-            last = Some(failure);
             // Whoever refused may have asked for more.
             let wait = backoff.next().max(after.unwrap_or_default());
             match self.pause(wait).await {
-                Err(StepError::OutOfTime) => return Err(out_of_time(step, last)),
+                Err(StepError::OutOfTime) => return Err(out_of_time(step, self.waiting())),
                 paused => paused?,
             }
         }
     }
 
     async fn emit_retry(&mut self, step: Step, failure: &Failure) -> Result<(), StepError> {
-        let message = format!("Trying again, because: {}", failure.message);
+        let message = format!("Trying again: {}", failure.message);
         let event = NewEvent::new(EventType::StepRetried, message).in_step(step).because(failure);
         self.emit(vec![event], Some(failure.clone())).await
     }
@@ -206,15 +222,25 @@ impl OperationContext {
     }
 }
 
-fn out_of_time(step: Step, last: Option<Failure>) -> StepError {
-    let message = format!("The time for the operation was up while {}.", lower_first(step.describe()));
-    StepError::Failed(match last {
-        Some(last) => Failure { message: format!("{message} {}", last.message), ..last },
+fn out_of_time(step: Step, waiting: Option<Failure>) -> StepError {
+    let message = format!("The operation ran out of time in step {}.", step.as_str());
+    StepError::Failed(match waiting {
+        Some(waiting) => Failure { message: format!("{message} {}", waiting.message), ..waiting },
         None => Failure::new(Reason::DeadlineExceeded, message),
     })
 }
 
-fn lower_first(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn out_of_time_names_the_step_and_keeps_what_it_waited_for() {
+        let waiting = Failure::new(Reason::ImagePullFailed, "No such image.").with_details(["observed"]);
+        let StepError::Failed(failure) = out_of_time(Step::Rollout, Some(waiting)) else { panic!("failed") };
+        assert_eq!((failure.reason, failure.details.len()), (Reason::ImagePullFailed, 1));
+        assert_eq!(failure.message, "The operation ran out of time in step ROLLOUT. No such image.");
+        let StepError::Failed(failure) = out_of_time(Step::Verify, None) else { panic!("failed") };
+        assert_eq!(failure.reason, Reason::DeadlineExceeded);
+    }
 }

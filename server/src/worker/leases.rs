@@ -9,12 +9,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use crate::boottime::BootTime;
 use crate::outage::OutageLog;
-use crate::postgres::{Claim, Queue};
+use crate::postgres::{Claim, Queue, Renewed};
 
 /// Leases are renewed this often in the time that one lasts.
 const RENEWALS: u32 = 5;
-/// Hints come in bursts; one read answers all of a burst.
+/// Notifications come in bursts; one read answers all of a burst.
 const GATHER: Duration = Duration::from_millis(15);
 
 static RENEWAL: OutageLog = OutageLog::new("renew leases");
@@ -28,24 +29,27 @@ pub(super) struct Leases {
 
 #[derive(Debug)]
 struct LeaseHandle {
+    /// Which claim it is: the same operation may be claimed again before the guard of its last claim is dropped.
+    fence: i64,
     lost: CancellationToken,
     cancel: CancellationToken,
-    renewed: watch::Sender<Instant>,
+    renewed: watch::Sender<BootTime>,
 }
 
-/// One held lease, as the operation's walk sees it. Dropping it gives it up.
+/// One held lease, as the operation's execution sees it. Dropping it gives it up.
 #[derive(Debug)]
 pub(super) struct LeaseGuard {
-    /// Cancelled when the walk must stop at once: the lease is lost or the server stops.
+    /// Cancelled when the execution must stop at once: the lease is lost or the server stops.
     pub(super) halt: CancellationToken,
     /// Cancelled when the lease is lost.
     pub(super) lost: CancellationToken,
     /// Cancelled when somebody asked for the operation to be cancelled.
     pub(super) cancel: CancellationToken,
     /// When the lease was last renewed: the moment before that was asked for.
-    pub(super) renewed: watch::Receiver<Instant>,
+    pub(super) renewed: watch::Receiver<BootTime>,
     leases: Leases,
     operation: OperationId,
+    fence: i64,
 }
 
 impl Leases {
@@ -53,26 +57,38 @@ impl Leases {
         Self { held: Arc::default(), lease }
     }
 
-    /// Takes in a lease that was just claimed.
+    /// Takes in a lease that was just claimed. An older claim of the same operation is lost.
     pub(super) fn hold(&self, claim: &Claim, shutdown: &CancellationToken) -> LeaseGuard {
+        let guard = self.insert(claim.lease.operation, claim.lease.fence, claim.asked_at, shutdown);
+        if claim.snapshot.operation.cancel_requested {
+            guard.cancel.cancel();
+        }
+        guard
+    }
+
+    fn insert(
+        &self,
+        operation: OperationId,
+        fence: i64,
+        asked_at: BootTime,
+        shutdown: &CancellationToken,
+    ) -> LeaseGuard {
         let halt = shutdown.child_token();
         let (lost, cancel) = (CancellationToken::new(), CancellationToken::new());
-        let (sender, renewed) = watch::channel(claim.asked_at);
-        if claim.snapshot.operation.cancel_requested {
-            cancel.cancel();
+        let (sender, renewed) = watch::channel(asked_at);
+        let handle = LeaseHandle { fence, lost: lost.clone(), cancel: cancel.clone(), renewed: sender };
+        if let Some(older) = self.lock().insert(operation, handle) {
+            older.lost.cancel();
         }
-        let operation = claim.lease.operation;
-        let handle = LeaseHandle { lost: lost.clone(), cancel: cancel.clone(), renewed: sender };
-        self.lock().insert(operation, handle);
-        LeaseGuard { halt, lost, cancel, renewed, leases: self.clone(), operation }
+        LeaseGuard { halt, lost, cancel, renewed, leases: self.clone(), operation, fence }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<OperationId, LeaseHandle>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn operations(&self) -> Vec<OperationId> {
-        self.lock().keys().copied().collect()
+    fn claims(&self) -> Vec<(OperationId, i64)> {
+        self.lock().iter().map(|(operation, handle)| (*operation, handle.fence)).collect()
     }
 
     /// Gives up the leases that nobody could renew for too long.
@@ -94,7 +110,10 @@ impl LeaseGuard {
 
 impl Drop for LeaseGuard {
     fn drop(&mut self) {
-        self.leases.lock().remove(&self.operation);
+        let mut held = self.leases.lock();
+        if held.get(&self.operation).is_some_and(|handle| handle.fence == self.fence) {
+            held.remove(&self.operation);
+        }
     }
 }
 
@@ -118,15 +137,16 @@ pub(super) async fn renew(leases: Leases, queue: Queue, mut wakeups: watch::Rece
 }
 
 async fn renew_all(leases: &Leases, queue: &Queue, limit: Duration) {
-    let operations = leases.operations();
-    if operations.is_empty() {
+    let claims = leases.claims();
+    if claims.is_empty() {
         return;
     }
-    let asked_at = Instant::now();
+    let operations: Vec<_> = claims.iter().map(|(operation, _)| *operation).collect();
+    let asked_at = BootTime::now();
     match tokio::time::timeout(limit, queue.renew(&operations)).await {
         Ok(Ok(renewed)) => {
             RENEWAL.worked();
-            settle(leases, &operations, &renewed, asked_at);
+            settle(leases, &claims, &renewed, asked_at);
         }
         Ok(Err(error)) => RENEWAL.failed(&error),
         Err(_) => RENEWAL.timed_out(limit),
@@ -136,7 +156,7 @@ async fn renew_all(leases: &Leases, queue: &Queue, limit: Duration) {
 
 /// The next renewal sees them as well, so nothing is lost when this fails.
 async fn read_cancellations(leases: &Leases, queue: &Queue, limit: Duration) {
-    let operations = leases.operations();
+    let operations: Vec<_> = leases.claims().into_iter().map(|(operation, _)| operation).collect();
     if operations.is_empty() {
         return;
     }
@@ -148,10 +168,11 @@ async fn read_cancellations(leases: &Leases, queue: &Queue, limit: Duration) {
     }
 }
 
-fn settle(leases: &Leases, asked: &[OperationId], renewed: &[crate::postgres::Renewed], asked_at: Instant) {
+fn settle(leases: &Leases, asked: &[(OperationId, i64)], renewed: &[Renewed], asked_at: BootTime) {
     let held = leases.lock();
-    for operation in asked {
-        let Some(handle) = held.get(operation) else { continue };
+    for (operation, fence) in asked {
+        // Claimed again since it was asked: the answer is about the older claim.
+        let Some(handle) = held.get(operation).filter(|handle| handle.fence == *fence) else { continue };
         match renewed.iter().find(|renewed| renewed.operation == *operation) {
             Some(renewed) => {
                 handle.renewed.send_replace(asked_at);
@@ -161,5 +182,30 @@ fn settle(leases: &Leases, asked: &[OperationId], renewed: &[crate::postgres::Re
             }
             None => handle.lost.cancel(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_dropped_guard_and_an_old_answer_leave_the_next_claim_alone() {
+        let (leases, shutdown) = (Leases::new(Duration::from_secs(15)), CancellationToken::new());
+        let operation = OperationId(Uuid::nil());
+        let first = leases.insert(operation, 1, BootTime::now(), &shutdown);
+        let asked = leases.claims();
+        let second = leases.insert(operation, 2, BootTime::now(), &shutdown);
+        assert!(first.is_lost() && !second.is_lost());
+        settle(&leases, &asked, &[], BootTime::now());
+        assert!(!second.is_lost(), "the answer was about the first claim");
+        drop(first);
+        assert_eq!(leases.claims(), [(operation, 2)]);
+        settle(&leases, &leases.claims(), &[], BootTime::now());
+        assert!(second.is_lost());
+        drop(second);
+        assert_eq!(leases.claims(), []);
     }
 }

@@ -3,7 +3,8 @@
 //! - [`Worker`] (here): claims what waits, holds the leases, hands on what is left when it stops.
 //! - `leases`: which operations are held; renewed together, lost together with the database.
 //! - `execute`: one operation from its claim to its end, forwards or back.
-//! - `context`: what a step gets to see and to say. `steps`: what each step does. `outcome`: how a step ends.
+//! - `context`: what a step sees and how it emits events. `steps`: what each step does. `outcome`: how a step ends.
+//! - `release`: what every step may do with the store's helm release. `slots`: how much is held at a time, by whom.
 //!
 //! Who retries: steps do, with backoff and until the operation's deadline, where the error says that it is worth it.
 //! Every step looks at the cluster before it acts, so each can be run again after any crash. To add one: see
@@ -13,6 +14,8 @@ mod context;
 mod execute;
 mod leases;
 mod outcome;
+mod release;
+mod slots;
 mod steps;
 
 use std::sync::Arc;
@@ -20,15 +23,15 @@ use std::time::Duration;
 
 use storeplane_core::engine::Catalog;
 use storeplane_core::ports::Ids;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::helm::Helm;
 use crate::kube::Cluster;
-use crate::postgres::{Notifier, Queue};
+use crate::postgres::{ClaimScope, Notifier, Queue};
 use crate::verify::Verifier;
 use leases::Leases;
+use slots::Slots;
 
 /// How long a stopping worker waits for its operations to be handed on.
 const HAND_ON: Duration = Duration::from_secs(8);
@@ -66,14 +69,13 @@ impl std::fmt::Debug for Tools {
 #[derive(Debug)]
 pub struct Worker {
     tools: Tools,
-    /// Operations held at a time. Watching a rollout costs little; helm processes are bounded by [`Helm`] itself.
-    slots: Arc<Semaphore>,
+    slots: Slots,
 }
 
 impl Worker {
-    /// A worker that holds at most `max_operations` at a time.
+    /// A worker with `max_operations` slots.
     pub fn new(tools: Tools, max_operations: usize) -> Self {
-        Self { tools, slots: Arc::new(Semaphore::new(max_operations)) }
+        Self { tools, slots: Slots::new(max_operations) }
     }
 
     /// Works until `shutdown`, then stops its helm processes in order and lets go of what is left: another worker takes
@@ -89,6 +91,7 @@ impl Worker {
             self.tools.notifier.operations(),
             renewing.clone(),
         ));
+        tasks.spawn(self.tools.cluster.clone().refresh_copied_secrets(shutdown.clone()));
         let executions = TaskTracker::new();
         self.claim(&leases, &executions, &shutdown).await;
         executions.close();
@@ -104,20 +107,30 @@ impl Worker {
     async fn claim(&self, leases: &Leases, executions: &TaskTracker, shutdown: &CancellationToken) {
         let mut wakeups = self.tools.notifier.operations();
         loop {
-            let slot = shutdown.run_until_cancelled(Arc::clone(&self.slots).acquire_owned()).await;
-            let Some(Ok(slot)) = slot else { return };
+            let Some(scope) = self.slots.scope() else {
+                let Some(()) = shutdown.run_until_cancelled(self.slots.freed()).await else { return };
+                continue;
+            };
+            if shutdown.is_cancelled() {
+                return;
+            }
             wakeups.mark_unchanged();
-            match self.tools.queue.claim().await {
+            match self.tools.queue.claim(&scope).await {
                 Ok(Some(claim)) => {
                     let guard = leases.hold(&claim, shutdown);
-                    let execution = execute::execute(self.tools.clone(), claim, guard);
-                    executions.spawn(async move {
-                        execution.await;
-                        drop(slot);
-                    });
+                    let operation = &claim.snapshot.operation;
+                    let slot = self.slots.take(&operation.tenant, operation.kind);
+                    executions.spawn(execute::execute(self.tools.clone(), claim, guard, slot));
                 }
                 Ok(None) => {
-                    let Some(Ok(())) = shutdown.run_until_cancelled(wakeups.changed()).await else { return };
+                    // A slot that was given back may be for what this worker had no room for.
+                    let news = async {
+                        tokio::select! {
+                            changed = wakeups.changed() => changed.is_ok(),
+                            () = self.slots.freed(), if scope != ClaimScope::default() => true,
+                        }
+                    };
+                    let Some(true) = shutdown.run_until_cancelled(news).await else { return };
                 }
                 // Logged by the queue.
                 Err(_) => {

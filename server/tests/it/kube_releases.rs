@@ -11,7 +11,7 @@ async fn release_is_followed(helm_binary: &str) {
     assert_eq!(cluster.release(name, name).await, Ok(None));
     install(helm_binary, &spec, chart.path(), &["empty=true"]).await;
     let first = cluster.release(name, name).await.expect("an answer").expect("a release");
-    assert_eq!((first.status, first.revision, first.ever_deployed), (ReleaseStatus::Deployed, 1, true));
+    assert_eq!((first.status, first.revision, first.last_deployed), (ReleaseStatus::Deployed, 1, Some(1)));
     assert!(first.updated.is_some());
     install(helm_binary, &spec, chart.path(), &["empty=true", "quota=1Gi"]).await;
     let second = cluster.release(name, name).await.expect("an answer").expect("a release");
@@ -22,7 +22,7 @@ async fn release_is_followed(helm_binary: &str) {
     assert_eq!((listed[0].name.as_str(), &listed[0].observation), (name, &second));
     helm(helm_binary, &["uninstall", name, "--namespace", name, "--keep-history"]).await;
     let kept = cluster.release(name, name).await.expect("an answer").expect("a release");
-    assert_eq!((kept.status, kept.ever_deployed), (ReleaseStatus::Uninstalled, true));
+    assert_eq!((kept.status, kept.last_deployed), (ReleaseStatus::Uninstalled, Some(1)));
     helm(helm_binary, &["uninstall", name, "--namespace", name]).await;
     assert_eq!(cluster.release(name, name).await, Ok(None));
     remove(&cluster, &spec).await;

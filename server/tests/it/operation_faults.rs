@@ -25,7 +25,8 @@ use std::time::Instant;
 use futures::{FutureExt as _, StreamExt as _};
 
 use crate::harness::{Postgres, env, say};
-use fault::{Case, Fault, cases};
+use fault::{Case, Fault, cases, wanted};
+use passage::{Effect, Passage};
 use stage::Stage;
 
 /// Stores that are at work at the same time.
@@ -39,7 +40,7 @@ fn is_full() -> bool {
 async fn every_step_survives_every_fault_of_its_store() {
     let stage = Stage::start(&env("STOREPLANE_TEST_DATABASE_URL"), true, Vec::new()).await;
     let effects = stage.survey().await.expect("without a fault all is well");
-    let cases = cases(&Fault::single("helm3"), &effects, is_full());
+    let cases = chosen(&Fault::single("helm3", is_full()), &effects);
     let began = Instant::now();
     let played = futures::stream::iter(cases).map(|case| async {
         let result = AssertUnwindSafe(single::play(&stage, &case)).catch_unwind().await;
@@ -67,7 +68,7 @@ async fn every_step_survives_every_fault_of_its_server() {
     let effects = stage.survey().await.expect("without a fault all is well");
     let began = Instant::now();
     let mut results = Vec::new();
-    let all = cases(&faults, &effects, is_full());
+    let all = chosen(&faults, &effects);
     for fault in faults {
         let of_this: Vec<Case> = all.iter().filter(|case| case.fault == fault).cloned().collect();
         let round = AssertUnwindSafe(rounds::play(&mut stage, &postgres, &of_this)).catch_unwind().await;
@@ -79,6 +80,15 @@ async fn every_step_survives_every_fault_of_its_server() {
     stage.lab.database.assert_sound().await;
     report("of a server", began, &results);
     drop(stage);
+}
+
+/// The cases of these faults that are wanted. A wish may be for the other test's faults, but for none at all it is an error.
+fn chosen(faults: &[Fault], effects: &[(Passage, Effect)]) -> Vec<Case> {
+    let only = std::env::var("STOREPLANE_FAULTS_ONLY").unwrap_or_default();
+    let mut known = Fault::single("helm3", true);
+    known.extend(Fault::of_servers());
+    let all: Vec<_> = cases(&known, effects, true).iter().map(ToString::to_string).collect();
+    wanted(cases(faults, effects, is_full()), &all, &only)
 }
 
 /// Prints how many cases there were, also when all went well; fails with those that did not.

@@ -178,21 +178,23 @@ impl Service {
         trace: Option<String>,
         command: StoreCommand,
     ) -> Result<Store, PortError> {
-        let etag = command.etag.clone();
+        let (etag, force) = (command.etag.clone(), command.force);
         let request = self.request(caller, trace);
-        let transition = move |snapshot| request::delete(snapshot, etag.as_deref(), &request);
-        self.mutate(caller, Action::DeleteStore, command, &transition).await
+        let transition = move |snapshot| request::delete(snapshot, etag.as_deref(), force, &request);
+        let action = if force { Action::ForceDeleteStore } else { Action::DeleteStore };
+        self.mutate(caller, action, command, &transition).await
     }
 
-    /// Goes on with a store that failed.
+    /// Applies the chart to a settled store again.
     pub async fn retry(
         &self,
         caller: &Caller,
         trace: Option<String>,
         command: StoreCommand,
     ) -> Result<Store, PortError> {
+        let etag = command.etag.clone();
         let request = self.request(caller, trace);
-        let transition = move |snapshot| request::retry(snapshot, &request);
+        let transition = move |snapshot| request::retry(snapshot, etag.as_deref(), &request);
         self.mutate(caller, Action::RetryStore, command, &transition).await
     }
 
@@ -217,11 +219,12 @@ impl Service {
         command: CancelOperation,
     ) -> Result<Operation, PortError> {
         let request = self.request(caller, trace);
-        let target = Target::Operation(command.operation);
-        let transition = move |snapshot| request::cancel(snapshot, &request);
-        let result = self.stores.change(&caller.tenant, &target, command.idempotency, &transition).await;
-        let operation = result.map(|Applied { operation, .. }| operation);
-        self.audited(caller, Action::CancelOperation, &command.operation.to_string(), operation).await
+        let CancelOperation { operation, store, etag, idempotency } = command;
+        let target = Target::Operation(operation);
+        let transition = move |snapshot| request::cancel(snapshot, store, etag.as_deref(), &request);
+        let result = self.stores.change(&caller.tenant, &target, idempotency, &transition).await;
+        let cancelled = result.map(|Applied { operation, .. }| operation);
+        self.audited(caller, Action::CancelOperation, &operation.to_string(), cancelled).await
     }
 
     /// Notes a mutation whose request broke a rule, or whose caller may not do it, before the answer goes out.

@@ -6,12 +6,15 @@
 pub mod health;
 pub mod operation;
 pub mod request;
+#[cfg(test)]
+mod tests;
 
 use time::OffsetDateTime;
 
 use crate::audit::AuditRecord;
 use crate::error::DomainError;
 use crate::event::NewEvent;
+use crate::failure::Failure;
 use crate::operation::Operation;
 use crate::store::{State, Store};
 
@@ -39,6 +42,14 @@ pub struct Change {
     pub audit: Option<AuditRecord>,
 }
 
+impl Snapshot {
+    /// What the operation's step waits for, as it was last told.
+    pub fn waiting(&self) -> Option<&Failure> {
+        let waiting = self.store.failure.as_ref();
+        waiting.filter(|waiting| !self.operation.undoing || self.operation.failure.as_ref() != Some(waiting))
+    }
+}
+
 impl Change {
     /// A change of nothing yet.
     pub fn of(Snapshot { store, operation }: Snapshot) -> Self {
@@ -54,6 +65,15 @@ impl Change {
         change.superseded = change.superseded.or(superseded);
         change.audit = change.audit.or(audit);
         Ok(change)
+    }
+
+    /// What the operation waits for, in the one place that store and operation show it from. During a rollback the
+    /// operation keeps the cause of that.
+    fn wait_for(&mut self, waiting: Option<Failure>) {
+        if !self.operation.undoing {
+            self.operation.failure.clone_from(&waiting);
+        }
+        self.store.failure = waiting.or_else(|| self.operation.failure.clone());
     }
 
     fn enter(&mut self, state: State, now: OffsetDateTime, message: impl Into<String>) -> Result<(), DomainError> {

@@ -4,21 +4,24 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use super::health::Health;
 use super::{Change, Snapshot};
 use crate::audit::AuditRecord;
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::{Failure, Reason};
 use crate::operation::{OperationKind, OperationState, Step};
-use crate::store::State;
+use crate::store::{CleanupPolicy, State};
 
-/// A worker took the operation up.
+/// A worker claimed the operation.
 pub fn claim(snapshot: Snapshot, now: OffsetDateTime) -> Change {
     let mut change = Change::of(snapshot);
     let operation = &mut change.operation;
     if operation.claims > 0 {
-        let message =
-            format!("Going on where the last worker stopped ({})", operation.step.map_or("begin", Step::as_str));
+        let message = format!(
+            "Resumed where the last worker stopped ({})",
+            operation.step.map_or("at the beginning", Step::as_str)
+        );
         change.events.push(NewEvent::new(EventType::OperationResumed, message));
     }
     operation.claims += 1;
@@ -27,9 +30,10 @@ pub fn claim(snapshot: Snapshot, now: OffsetDateTime) -> Change {
     change
 }
 
-/// A step is about to act.
+/// A step is about to act. What an earlier step waited for is over.
 pub fn step_started(snapshot: Snapshot, step: Step) -> Change {
     let mut change = Change::of(snapshot);
+    change.wait_for(None);
     change.operation.step = Some(step);
     if !change.operation.undoing {
         change.operation.reached = Some(step);
@@ -42,7 +46,7 @@ pub fn step_started(snapshot: Snapshot, step: Step) -> Change {
 /// A step did what it should, in `took`. `simulated` is what the cluster said about itself.
 pub fn step_succeeded(snapshot: Snapshot, step: Step, took: Duration, simulated: bool) -> Change {
     let mut change = Change::of(snapshot);
-    change.store.failure = change.operation.failure.clone();
+    change.wait_for(None);
     change.store.simulated = simulated;
     let seconds = format!("{:.3}", took.as_secs_f64());
     let message = format!("{}: done", step.describe());
@@ -50,24 +54,25 @@ pub fn step_succeeded(snapshot: Snapshot, step: Step, took: Duration, simulated:
     change
 }
 
-/// A step found something worth telling; `waiting` becomes the store's current reason.
+/// A step found something worth telling; with `waiting`, it waits for that from now on.
 pub fn progress(snapshot: Snapshot, events: Vec<NewEvent>, waiting: Option<Failure>) -> Change {
     let mut change = Change::of(snapshot);
     if waiting.is_some() {
-        change.store.failure = waiting;
+        change.wait_for(waiting);
     }
     change.events = events;
     change
 }
 
 /// What a step waited for is over.
-pub fn resumed(snapshot: Snapshot) -> Change {
+pub fn resumed(snapshot: Snapshot, events: Vec<NewEvent>) -> Change {
     let mut change = Change::of(snapshot);
-    change.store.failure = change.operation.failure.clone();
+    change.wait_for(None);
+    change.events = events;
     change
 }
 
-/// Records in the audit log that a pending release of a killed helm was repaired.
+/// A release that an interrupted helm left behind is about to be repaired, which the audit log records.
 pub fn repaired(snapshot: Snapshot, step: Step, what: &str, audit: AuditRecord) -> Change {
     let mut change = Change::of(snapshot);
     change.events.push(NewEvent::new(EventType::ReleaseRepaired, what).in_step(step));
@@ -76,50 +81,128 @@ pub fn repaired(snapshot: Snapshot, step: Step, what: &str, audit: AuditRecord) 
     change
 }
 
-/// All steps are done. A creation whose end somebody asked for meanwhile is undone all the same: they were told so.
+/// All steps are done. A first installation whose cancellation was accepted meanwhile is rolled back all the same.
 pub fn succeeded(snapshot: Snapshot, now: OffsetDateTime) -> Result<Change, DomainError> {
     if snapshot.operation.cancel_requested && snapshot.store.ready_at.is_none() {
         return Ok(undo_started(snapshot, cancelled()));
     }
     let mut change = Change::of(snapshot);
-    end(&mut change, OperationState::Succeeded, now);
+    end(&mut change, OperationState::Succeeded, None, now);
     let id = change.store.id.clone();
     match change.operation.kind {
         OperationKind::Create | OperationKind::Retry => {
-            let note = if change.store.simulated { " (simulated: nothing runs in it)" } else { "" };
+            let note = if change.store.simulated { " (simulated: no pods run)" } else { "" };
             change.enter(State::Ready, now, format!("Store {id} is ready{note}"))?;
         }
-        OperationKind::Delete => change.enter(State::Deleted, now, format!("Store {id} is gone"))?,
+        OperationKind::Delete => change.enter(State::Deleted, now, format!("Store {id} is deleted"))?,
         // No worker runs one.
         OperationKind::Unreadable => {}
     }
     Ok(change)
 }
 
-/// A step failed for good and the resources stay; or the undo itself failed.
-pub fn failed(snapshot: Snapshot, failure: Failure, now: OffsetDateTime) -> Result<Change, DomainError> {
+/// A step failed for good, or somebody cancelled. `seen` is how the store is in the cluster, if that was asked.
+///
+/// - A cancellation that was accepted is honoured even if a step failed at the same moment.
+/// - A store that was READY once is left as it is: what the cluster says decides whether it is READY or DEGRADED.
+/// - A first installation is rolled back if it was cancelled, or if its cleanup policy says so; else it is FAILED.
+pub fn gave_up(
+    snapshot: Snapshot,
+    failure: Failure,
+    seen: Option<Health>,
+    now: OffsetDateTime,
+) -> Result<Change, DomainError> {
+    let mut change = Change::of(snapshot);
+    if failure.reason != Reason::Cancelled {
+        push_failed(&mut change, &failure);
+    }
+    let Change { store, operation, .. } = &change;
+    let is_deletion = operation.kind == OperationKind::Delete;
+    let cause = if operation.cancel_requested && !is_deletion { cancelled() } else { failure };
+    if is_deletion {
+        return change.then(|snapshot| end_deletion(snapshot, cause, now));
+    }
+    if store.ready_at.is_some() {
+        return change.then(|snapshot| left_as_it_is(snapshot, cause, seen, now));
+    }
+    let clean_up = store.spec.cleanup_policy == CleanupPolicy::DeleteResources && !operation.undo_steps().is_empty();
+    if cause.reason == Reason::Cancelled || clean_up {
+        return change.then(|snapshot| Ok(undo_started(snapshot, cause)));
+    }
+    change.then(|snapshot| end_failed(snapshot, cause, now))
+}
+
+/// The rollback itself failed. That does not hide why there was one.
+pub fn undo_failed(snapshot: Snapshot, failure: Failure, now: OffsetDateTime) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
     push_failed(&mut change, &failure);
-    // An undo that fails does not hide why there was one.
     let cause = match change.operation.failure.take() {
         Some(first) => {
-            first.with_details([format!("then undoing failed: {}", failure.message)]).with_details(failure.details)
+            first.with_details([format!("then the rollback failed: {}", failure.message)]).with_details(failure.details)
         }
         None => failure,
     };
-    end(&mut change, OperationState::Failed, now);
-    change.operation.failure = Some(cause.clone());
+    change.then(|snapshot| end_failed(snapshot, cause, now))
+}
+
+fn end_failed(snapshot: Snapshot, cause: Failure, now: OffsetDateTime) -> Result<Change, DomainError> {
+    let mut change = Change::of(snapshot);
+    end(&mut change, OperationState::Failed, Some(cause.clone()), now);
     change.store.failure = Some(cause.clone());
     change.enter(State::Failed, now, cause.message)?;
     Ok(change)
 }
 
-/// What was made is taken back now: after a failure with DELETE_RESOURCES, or because somebody cancelled.
-pub fn undo_started(snapshot: Snapshot, cause: Failure) -> Change {
-    let mut change = Change::of(snapshot);
-    if cause.reason != Reason::Cancelled {
-        push_failed(&mut change, &cause);
+/// A deletion that failed leaves a FAILED store, unless it is forced: then the store is forgotten.
+fn end_deletion(snapshot: Snapshot, cause: Failure, now: OffsetDateTime) -> Result<Change, DomainError> {
+    if !snapshot.operation.force {
+        return end_failed(snapshot, cause, now);
     }
+    let mut change = Change::of(snapshot);
+    let placement = change.store.placement.clone();
+    let message = format!(
+        "Store {} is deleted by force. The namespace {} may be left, with everything in it: release, workloads, volumes \
+         and Secrets. Remove it with: kubectl delete namespace {}",
+        change.store.id, placement.namespace, placement.namespace
+    );
+    let left = NewEvent::new(EventType::ResourcesLeft, message).because(&cause);
+    change.events.push(left.with("namespace", placement.namespace).with("release", placement.release));
+    end(&mut change, OperationState::Succeeded, Some(cause), now);
+    let message = format!("Store {} is deleted", change.store.id);
+    change.enter(State::Deleted, now, message)?;
+    Ok(change)
+}
+
+/// A shop that was READY once keeps everything that it has, whatever became of the operation.
+fn left_as_it_is(
+    snapshot: Snapshot,
+    cause: Failure,
+    seen: Option<Health>,
+    now: OffsetDateTime,
+) -> Result<Change, DomainError> {
+    let mut change = Change::of(snapshot);
+    let (state, how) = match cause.reason {
+        Reason::Cancelled => (OperationState::Cancelled, "was cancelled"),
+        _ => (OperationState::Failed, "failed"),
+    };
+    end(&mut change, state, Some(cause.clone()), now);
+    let id = change.store.id.clone();
+    let (state, failure, health) = match seen {
+        Some(Health::Healthy) => (State::Ready, None, "its workloads are ready".to_owned()),
+        Some(Health::Unhealthy(failure)) => {
+            let message = format!("it is degraded: {}", failure.message);
+            (State::Degraded, Some(failure), message)
+        }
+        None => (State::Degraded, Some(cause), "its health is not known".to_owned()),
+    };
+    change.store.failure = failure;
+    change.enter(state, now, format!("The operation on store {id} {how}; nothing was removed, and {health}"))?;
+    Ok(change)
+}
+
+/// What was created is removed now: after a failure with DELETE_RESOURCES, or because somebody cancelled.
+fn undo_started(snapshot: Snapshot, cause: Failure) -> Change {
+    let mut change = Change::of(snapshot);
     let message = format!("Rolling back: {}", cause.message);
     change.events.push(NewEvent::new(EventType::UndoStarted, message).because(&cause));
     change.operation.undoing = true;
@@ -128,21 +211,15 @@ pub fn undo_started(snapshot: Snapshot, cause: Failure) -> Change {
     change
 }
 
-/// Everything is taken back. The store is failed, with the cause of the undo.
+/// Everything that was created is removed. The store is FAILED, with the cause of the rollback.
 pub fn undone(snapshot: Snapshot, now: OffsetDateTime) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
-    change.events.push(NewEvent::new(EventType::UndoSucceeded, "Everything that was made is removed"));
-    let cancelled = change.operation.failure.as_ref().is_none_or(|cause| cause.reason == Reason::Cancelled);
-    if cancelled {
-        end_cancelled(&mut change, now)?;
-    } else {
-        end(&mut change, OperationState::Failed, now);
-        let cause = change.operation.failure.clone();
-        let message = cause.as_ref().map_or_else(String::new, |cause| cause.message.clone());
-        change.store.failure = cause;
-        change.enter(State::Failed, now, message)?;
+    change.events.push(NewEvent::new(EventType::UndoSucceeded, "Everything that was created is removed"));
+    let cause = change.operation.failure.clone().unwrap_or_else(cancelled);
+    if cause.reason == Reason::Cancelled {
+        return change.then(|snapshot| end_cancelled(snapshot, now));
     }
-    Ok(change)
+    change.then(|snapshot| end_failed(snapshot, cause, now))
 }
 
 /// The failure of an operation that somebody cancelled.
@@ -150,15 +227,25 @@ pub fn cancelled() -> Failure {
     Failure::new(Reason::Cancelled, "The operation was cancelled.")
 }
 
-pub(super) fn end_cancelled(change: &mut Change, now: OffsetDateTime) -> Result<(), DomainError> {
-    end(change, OperationState::Cancelled, now);
-    change.operation.failure = Some(cancelled());
-    change.store.failure = Some(cancelled());
-    change.enter(State::Failed, now, "The operation was cancelled")
+/// An operation that did nothing, or whose doings are removed, ends: the store is as it was before.
+pub(super) fn end_cancelled(snapshot: Snapshot, now: OffsetDateTime) -> Result<Change, DomainError> {
+    let mut change = Change::of(snapshot);
+    end(&mut change, OperationState::Cancelled, Some(cancelled()), now);
+    let untouched = change.operation.prior.clone().filter(|_| change.operation.started_at.is_none());
+    if let Some(prior) = untouched {
+        change.store.failure = prior.failure;
+        let message = format!("The operation was cancelled before it started; store {} is as before", change.store.id);
+        change.enter(prior.state, now, message)?;
+    } else {
+        change.store.failure = Some(cancelled());
+        change.enter(State::Failed, now, "The operation was cancelled")?;
+    }
+    Ok(change)
 }
 
-fn end(change: &mut Change, state: OperationState, now: OffsetDateTime) {
+fn end(change: &mut Change, state: OperationState, failure: Option<Failure>, now: OffsetDateTime) {
     change.operation.state = state;
+    change.operation.failure = failure;
     change.operation.ended_at = Some(now);
 }
 

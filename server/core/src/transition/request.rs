@@ -12,7 +12,7 @@ use crate::failure::{Failure, Reason};
 use crate::identity::Caller;
 use crate::ids::{OperationId, StoreId, StoreUid};
 use crate::names::Placement;
-use crate::operation::{Operation, OperationKind, OperationState};
+use crate::operation::{Operation, OperationKind, OperationState, PriorState};
 use crate::store::{Spec, State, Store};
 
 /// Who asks, when, and the ids for what is made. Clock and randomness come from outside.
@@ -55,6 +55,8 @@ impl Request<'_> {
             store_id: store_id.clone(),
             tenant: self.caller.tenant.clone(),
             kind,
+            force: false,
+            prior: None,
             state: OperationState::Pending,
             step: None,
             reached: None,
@@ -71,7 +73,8 @@ impl Request<'_> {
     }
 
     fn begin(&self, change: &mut Change, kind: OperationKind, action: Action) {
-        change.operation = self.operation(kind, change.store.uid, &change.store.id);
+        let prior = PriorState { state: change.store.state, failure: change.store.failure.clone() };
+        change.operation = Operation { prior: Some(prior), ..self.operation(kind, change.store.uid, &change.store.id) };
         change.store.operation = self.operation;
         self.account(change, action);
     }
@@ -131,13 +134,21 @@ pub fn create(new: NewStore<'_>, request: &Request<'_>) -> Change {
     change
 }
 
-/// Removes a store in any state. A creation that is going on ends; what is being deleted, or is gone, stays as it is.
-pub fn delete(snapshot: Snapshot, etag: Option<&str>, request: &Request<'_>) -> Result<Change, DomainError> {
+/// Removes a store in any state. A creation that is going on ends; what is being deleted, or is gone, stays as it is,
+/// unless `force` is new.
+pub fn delete(
+    snapshot: Snapshot,
+    etag: Option<&str>,
+    force: bool,
+    request: &Request<'_>,
+) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
     check_etag(&change.store, etag)?;
-    if matches!(change.store.state, State::Deleting | State::Deleted) {
-        request.account(&mut change, Action::DeleteStore);
-        // It began none: the deletion that is going on has its own record.
+    let action = if force { Action::ForceDeleteStore } else { Action::DeleteStore };
+    let new_force = force && !change.operation.force;
+    if change.store.state == State::Deleted || (change.store.state == State::Deleting && !new_force) {
+        request.account(&mut change, action);
+        // It started none: the deletion that is going on has its own record.
         change.audit = change.audit.map(|record| AuditRecord { operation: None, ..record });
         return Ok(change);
     }
@@ -145,20 +156,23 @@ pub fn delete(snapshot: Snapshot, etag: Option<&str>, request: &Request<'_>) -> 
         let mut superseded = change.operation.clone();
         superseded.state = OperationState::Cancelled;
         superseded.ended_at = Some(request.now);
-        superseded.failure = Some(Failure::new(Reason::Cancelled, "The store was deleted meanwhile."));
+        superseded.failure = Some(Failure::new(Reason::Cancelled, "Superseded by the deletion of the store."));
         change.superseded = Some(superseded);
     }
-    request.begin(&mut change, OperationKind::Delete, Action::DeleteStore);
-    let message = format!("{} requested deletion of {}", request.caller.name, change.store.id);
+    request.begin(&mut change, OperationKind::Delete, action);
+    change.operation.force = force;
+    let how = if force { "forced deletion" } else { "deletion" };
+    let message = format!("{} requested {how} of {}", request.caller.name, change.store.id);
     change.enter(State::Deleting, request.now, message)?;
     Ok(change)
 }
 
-/// Goes on with a store that is failed or degraded: with its deletion if that is what failed, else from what is there.
-pub fn retry(snapshot: Snapshot, request: &Request<'_>) -> Result<Change, DomainError> {
+/// Applies the chart again to a settled store, whatever is there; a failed deletion is continued.
+pub fn retry(snapshot: Snapshot, etag: Option<&str>, request: &Request<'_>) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
+    check_etag(&change.store, etag)?;
     let state = change.store.state;
-    if !matches!(state, State::Failed | State::Degraded) {
+    if !matches!(state, State::Ready | State::Failed | State::Degraded) {
         return Err(DomainError::NotRetryable { state });
     }
     let deleting = state == State::Failed && change.operation.kind == OperationKind::Delete;
@@ -170,11 +184,22 @@ pub fn retry(snapshot: Snapshot, request: &Request<'_>) -> Result<Change, Domain
     Ok(change)
 }
 
-/// Stops an operation. One that nobody took up ends at once; a running one is stopped and undone by its worker.
-pub fn cancel(snapshot: Snapshot, request: &Request<'_>) -> Result<Change, DomainError> {
+/// Stops an operation. One that was never claimed ends at once, and the store is as before; a running one is stopped and
+/// rolled back by its worker.
+pub fn cancel(
+    snapshot: Snapshot,
+    store: Option<StoreUid>,
+    etag: Option<&str>,
+    request: &Request<'_>,
+) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
+    let id = change.operation.id;
+    if store.is_some_and(|uid| uid != change.store.uid) {
+        return Err(DomainError::NotFound { kind: "operation", name: id.to_string() });
+    }
+    check_etag(&change.store, etag)?;
     if change.operation.state.is_active() && change.operation.kind == OperationKind::Delete {
-        return Err(DomainError::NotCancellable { operation: change.operation.id });
+        return Err(DomainError::NotCancellable { operation: id });
     }
     request.account(&mut change, Action::CancelOperation);
     if !change.operation.state.is_active() || change.operation.cancel_requested {
@@ -184,7 +209,7 @@ pub fn cancel(snapshot: Snapshot, request: &Request<'_>) -> Result<Change, Domai
     let message = format!("{} requested cancellation of the operation", request.caller.name);
     change.events.push(NewEvent::new(EventType::CancelRequested, message).with("actor", &request.caller.name));
     if change.operation.state == OperationState::Pending {
-        super::operation::end_cancelled(&mut change, request.now)?;
+        return change.then(|snapshot| super::operation::end_cancelled(snapshot, request.now));
     }
     Ok(change)
 }

@@ -26,7 +26,7 @@ fn every_refusal() -> Vec<DomainError> {
         DomainError::RequestIdReused,
         DomainError::StaleEtag { actual: "0123456789abcdef".into() },
         DomainError::IllegalMove { from: State::Deleted, to: State::Ready },
-        DomainError::NotRetryable { state: State::Ready },
+        DomainError::NotRetryable { state: State::Deleting },
         DomainError::NotCancellable { operation: OperationId(Uuid::nil()) },
         DomainError::CredentialsNotThere { state: State::Provisioning },
         DomainError::PermissionDenied { role: "viewer", needed: "operator" },
@@ -105,8 +105,8 @@ fn every_error_has_reason_and_details() {
     FailedPrecondition: a store that is DELETED cannot become READY
       storeplane/ILLEGAL_STATE [("state", "DELETED")]
       precondition STATE of store
-    FailedPrecondition: a store that is READY cannot be retried; only FAILED and DEGRADED stores can
-      storeplane/NOT_RETRYABLE [("state", "READY")]
+    FailedPrecondition: a store that is DELETING cannot be retried; only READY, DEGRADED and FAILED stores can
+      storeplane/NOT_RETRYABLE [("state", "DELETING")]
       precondition STATE of store
     FailedPrecondition: operation 00000000-0000-0000-0000-000000000000 is a deletion, which cannot be cancelled
       storeplane/NOT_CANCELLABLE []

@@ -20,6 +20,8 @@ pub enum Holding {
     Terminating,
     /// It is somebody else's. Nothing in it may be touched.
     Foreign,
+    /// Nothing says whose it is: somebody else's, or the store's without any mark. Nothing in it may be touched.
+    Unmarked,
 }
 
 impl Cluster {
@@ -38,7 +40,8 @@ impl Cluster {
             let Some(found) = self.get_namespace(&spec.name).await? else { return Ok(Holding::Absent) };
             let owned = OwnedNamespace::read(&found.metadata);
             if !self.ownership(&found.metadata, spec.store_uid).await?.is_ours() {
-                return Ok(Holding::Foreign);
+                let unmarked = owned.instance.is_none() && owned.store_uid.is_none();
+                return Ok(if unmarked { Holding::Unmarked } else { Holding::Foreign });
             }
             if owned.terminating {
                 return Ok(Holding::Terminating);

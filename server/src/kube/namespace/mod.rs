@@ -134,6 +134,9 @@ impl Cluster {
             (labels::FENCE.to_owned(), spec.fence.to_string()),
         ]);
         wanted.extend(labels::POD_SECURITY.map(|label| (label.to_owned(), labels::RESTRICTED.to_owned())));
+        for (label, value) in &self.config().namespace_labels {
+            wanted.entry(label.clone()).or_insert_with(|| value.clone());
+        }
         wanted
     }
 

@@ -81,15 +81,17 @@ impl Cluster {
         Ok(by_releases(releases.into_iter().filter_map(|release| release.observation.store_uid), store))
     }
 
-    /// Annotations that say what the labels say.
+    /// Annotations that say what the labels say, and those of the configuration.
     pub(super) fn namespace_annotations(&self, spec: &NamespaceSpec) -> BTreeMap<String, String> {
-        BTreeMap::from([
+        let mut wanted = self.config().namespace_annotations.clone();
+        wanted.extend([
             (labels::INSTANCE.to_owned(), self.config().instance.clone()),
             (labels::STORE_ID.to_owned(), spec.store_id.to_string()),
             (labels::STORE_UID.to_owned(), spec.store_uid.to_string()),
             (labels::TENANT.to_owned(), spec.tenant.to_string()),
             (labels::FENCE.to_owned(), spec.fence.to_string()),
-        ])
+        ]);
+        wanted
     }
 }
 

@@ -15,6 +15,9 @@ pub struct Model {
     pub state: String,
     pub step: Option<String>,
     pub reached: Option<String>,
+    pub force: bool,
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub prior: Option<Json>,
     pub undoing: bool,
     pub cancel_requested: bool,
     #[sea_orm(column_type = "JsonBinary", nullable)]

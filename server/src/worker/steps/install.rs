@@ -1,48 +1,49 @@
 //! INSTALL: the release is deployed. What helm left half done is repaired first; what is deployed is adopted.
 
-use serde_json::json;
-use storeplane_core::audit::{Action, AuditRecord, Outcome};
+use serde_json::{Value, json};
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::{OperationKind, Step};
-use storeplane_core::transition::operation as transition;
 
+use super::repair::{Known, Repair, repair};
 use crate::helm::{Chart, HelmErrorKind};
-use crate::kube::{ReleaseObservation, ReleaseStatus, labels};
+use crate::kube::{CopiedSecret, CopiedSecretUse, ReleaseObservation, ReleaseStatus, labels};
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::{RetryLimit, StepError};
-
-/// What to do about a release as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Move {
-    /// It is as it should be.
-    Adopt,
-    /// It is not there.
-    Install,
-    /// It is there; chart and values are applied again.
-    Upgrade,
-    /// A killed helm left it half installed, and it never worked: away with it, then install.
-    Remove,
-    /// A killed helm left it half changed: back to what worked.
-    RollBack,
-    /// It once worked and is half removed: nothing here may touch it.
-    Refuse,
-    /// Somebody else made it.
-    LeaveAlone,
-}
+use crate::worker::release::Stopped;
 
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
-    let found = observe(context).await?;
-    match next(context, found.as_ref()) {
-        Move::Adopt => return Ok(()),
-        Move::Install => install(context).await?,
-        Move::Upgrade => upgrade(context).await?,
-        Move::Remove => remove(context, found.as_ref()).await?,
-        Move::RollBack => roll_back(context, found.as_ref()).await?,
-        Move::LeaveAlone => return Err(StepError::Failed(not_ours(context))),
-        Move::Refuse => return Err(StepError::Failed(refusal(context, found.as_ref()))),
+    let chart = chart(context)?;
+    let found = context.observe_release().await?;
+    let known = Known {
+        is_ours: found.as_ref().is_some_and(|release| release.store_uid == Some(context.store.uid)),
+        was_ready: context.store.ready_at.is_some(),
+        apply_again: context.operation.kind == OperationKind::Retry && !context.operation.is_behind(Step::Install),
+    };
+    let found = found.as_ref();
+    match repair(found, known) {
+        Repair::Adopt => return Ok(()),
+        Repair::LeaveAlone => return Err(StepError::Failed(not_ours(context))),
+        Repair::Install => context.helm_install(&chart).await?,
+        Repair::Upgrade => upgrade(context, found, &chart).await?,
+        Repair::Reinstall => {
+            context.note_repair(Step::Install, found, "removed, then installed again").await?;
+            reinstall(context, &chart).await?;
+        }
+        Repair::RollBack(revision) => {
+            let how = format!("rolled back to revision {revision}, then upgraded");
+            context.note_repair(Step::Install, found, &how).await?;
+            context.helm_rollback(revision).await?;
+            upgrade(context, found, &chart).await?;
+        }
+        Repair::Forget => {
+            let how = "installed again over what is there; nothing is removed";
+            context.note_repair(Step::Install, found, how).await?;
+            forget(context).await?;
+            context.helm_install(&chart).await?;
+        }
     }
     // An exit code proves nothing: the release's own record does.
-    match observe(context).await? {
+    match context.observe_release().await? {
         Some(ReleaseObservation { status: ReleaseStatus::Deployed, .. }) => Ok(()),
         other => {
             let status = other.map_or("missing", |release| release.status.as_str());
@@ -53,36 +54,42 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     }
 }
 
-async fn observe(context: &OperationContext) -> Result<Option<ReleaseObservation>, StepError> {
-    let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
-    Ok(context.unless_stopped(cluster.release(&release.namespace, &release.name)).await??)
+/// A field that cannot be changed in place (a storage class that was corrected) is no dead end while the shop never worked.
+async fn upgrade(
+    context: &mut OperationContext,
+    found: Option<&ReleaseObservation>,
+    chart: &Chart,
+) -> Result<(), StepError> {
+    match context.helm_upgrade(chart).await {
+        Err(Stopped::Helm(error)) if error.kind() == HelmErrorKind::Immutable && context.store.ready_at.is_none() => {
+            let how =
+                "removed with its unbound volume claims, then installed again: the chart changes immutable fields";
+            context.note_repair(Step::Install, found, how).await?;
+            reinstall(context, chart).await
+        }
+        other => other.map_err(StepError::from),
+    }
 }
 
-fn next(context: &OperationContext, found: Option<&ReleaseObservation>) -> Move {
-    let Some(found) = found else { return Move::Install };
-    if found.store_uid != Some(context.store.uid) {
-        return Move::LeaveAlone;
-    }
-    let worked = context.store.ready_at.is_some() || found.ever_deployed;
-    match found.status {
-        ReleaseStatus::Deployed
-            if context.operation.kind == OperationKind::Retry && !context.operation.is_behind(Step::Install) =>
-        {
-            Move::Upgrade
-        }
-        ReleaseStatus::Deployed => Move::Adopt,
-        ReleaseStatus::PendingUpgrade | ReleaseStatus::PendingRollback => Move::RollBack,
-        ReleaseStatus::Failed | ReleaseStatus::Superseded if worked => Move::Upgrade,
-        _ if context.store.ready_at.is_none() => Move::Remove,
-        _ => Move::Refuse,
-    }
+/// For stores that were never READY only.
+async fn reinstall(context: &OperationContext, chart: &Chart) -> Result<(), StepError> {
+    context.helm_uninstall().await?;
+    let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
+    context.unless_stopped(cluster.delete_unbound_claims(&namespace)).await??;
+    context.helm_install(chart).await
+}
+
+async fn forget(context: &OperationContext) -> Result<(), StepError> {
+    let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
+    Ok(context.unless_stopped(cluster.forget_release(&release.namespace, &release.name)).await??)
 }
 
 fn chart(context: &OperationContext) -> Result<Chart, StepError> {
     let engine = context.engine()?;
     let store = &context.store;
     let plan = engine.plan(&store.spec.plan).ok_or_else(|| {
-        let message = format!("Plan {} of engine {} is no longer on offer.", store.spec.plan, engine.name);
+        let message =
+            format!("Plan {} of engine {} is not in the configuration any more.", store.spec.plan, engine.name);
         StepError::Failed(Failure::new(Reason::ChartRejected, message))
     })?;
     let values = json!({
@@ -95,75 +102,29 @@ fn chart(context: &OperationContext) -> Result<Chart, StepError> {
         },
         "ingress": { "host": store.placement.host },
     });
+    let values = with_copied_secrets(values, context.tools.cluster.copied_secrets());
     let values_files = engine.values.iter().chain([&plan.values]).cloned().collect();
     let labels = vec![(labels::STORE_UID.to_owned(), store.uid.to_string())];
     Ok(Chart { dir: engine.chart.clone(), values_files, values, labels })
 }
 
-async fn install(context: &OperationContext) -> Result<(), StepError> {
-    let (helm, release, chart) = (context.tools.helm.clone(), context.release_name(), chart(context)?);
-    context
-        .helm(async |run| match helm.install(&run, &release, &chart).await {
-            // Somebody was quicker, or an earlier try got further than it seemed: the next look tells.
-            Err(error) if error.kind() == HelmErrorKind::NameInUse => Ok(()),
-            other => other,
-        })
-        .await
-}
-
-async fn upgrade(context: &OperationContext) -> Result<(), StepError> {
-    let (helm, release, chart) = (context.tools.helm.clone(), context.release_name(), chart(context)?);
-    context.helm(async |run| helm.upgrade(&run, &release, &chart).await).await
-}
-
-async fn remove(context: &mut OperationContext, found: Option<&ReleaseObservation>) -> Result<(), StepError> {
-    repair(context, found, "removed, then installed again").await?;
-    let (helm, release) = (context.tools.helm.clone(), context.release_name());
-    context
-        .helm(async |run| match helm.uninstall(&run, &release).await {
-            Err(error) if error.kind() == HelmErrorKind::ReleaseNotFound => Ok(()),
-            other => other,
-        })
-        .await?;
-    install(context).await
-}
-
-async fn roll_back(context: &mut OperationContext, found: Option<&ReleaseObservation>) -> Result<(), StepError> {
-    repair(context, found, "rolled back, then applied again").await?;
-    let (helm, release) = (context.tools.helm.clone(), context.release_name());
-    // Revision 0 is helm's word for the one before.
-    context.helm(async |run| helm.rollback(&run, &release, 0).await).await?;
-    upgrade(context).await
-}
-
-/// Says and records what is repaired, before it is. The lease proves that no helm of ours is at work any more.
-async fn repair(
-    context: &mut OperationContext,
-    found: Option<&ReleaseObservation>,
-    how: &str,
-) -> Result<(), StepError> {
-    let status = found.map_or("missing", |release| release.status.as_str());
-    let what = format!("Release {} was left {status}; it is {how}", context.store.placement.release);
-    let record = AuditRecord {
-        id: context.tools.ids.uuid(),
-        at: context.now(),
-        tenant: context.store.tenant.clone(),
-        actor: "worker".into(),
-        token: None,
-        action: Action::RepairRelease,
-        target: context.store.id.to_string(),
-        store: None,
-        operation: None,
-        outcome: Outcome::Accepted,
-        reason: String::new(),
+/// Names the Secrets that each namespace gets a copy of. What is not configured is the chart's own.
+fn with_copied_secrets(mut values: Value, copied: &[CopiedSecret]) -> Value {
+    let named = |purpose| copied.iter().filter(move |secret| secret.purpose == purpose).map(|secret| &secret.name);
+    let pull: Vec<_> = named(CopiedSecretUse::ImagePull).collect();
+    let mut set = |section: &str, key: &str, value: Value| {
+        let section = values.as_object_mut().map(|all| all.entry(section).or_insert_with(|| json!({})));
+        if let Some(section) = section.and_then(Value::as_object_mut) {
+            section.insert(key.to_owned(), value);
+        }
     };
-    context.write(&|snapshot| Ok(transition::repaired(snapshot, Step::Install, &what, record.clone()))).await
-}
-
-fn refusal(context: &OperationContext, found: Option<&ReleaseObservation>) -> Failure {
-    let status = found.map_or("missing", |release| release.status.as_str());
-    let message = format!("Release {} is {status}, though the store was ready once.", context.store.placement.release);
-    Failure::new(Reason::ReleaseConflict, message)
+    if !pull.is_empty() {
+        set("images", "pullSecrets", json!(pull));
+    }
+    if let Some(name) = named(CopiedSecretUse::Tls).next() {
+        set("ingress", "tls", json!({"secretName": name}));
+    }
+    values
 }
 
 fn not_ours(context: &OperationContext) -> Failure {
@@ -172,7 +133,24 @@ fn not_ours(context: &OperationContext) -> Failure {
         "A release {} that this control plane did not make is in the namespace {}.",
         placement.release, placement.namespace
     );
-    let remedy =
-        format!("Whoever made it can remove it: helm uninstall {} -n {}", placement.release, placement.namespace);
+    let remedy = format!("Its owner can remove it: helm uninstall {} -n {}", placement.release, placement.namespace);
     Failure::new(Reason::NotOurs, message).with_details([remedy])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copied_secrets_are_named_in_the_chart_s_values() {
+        let secret = |name: &str, purpose| CopiedSecret { namespace: "shared".into(), name: name.into(), purpose };
+        let values = json!({"ingress": {"host": "a.test"}});
+        assert_eq!(with_copied_secrets(values.clone(), &[secret("ca", CopiedSecretUse::None)]), values);
+        let copied = [secret("pull", CopiedSecretUse::ImagePull), secret("wildcard", CopiedSecretUse::Tls)];
+        let expected = json!({
+            "images": {"pullSecrets": ["pull"]},
+            "ingress": {"host": "a.test", "tls": {"secretName": "wildcard"}},
+        });
+        assert_eq!(with_copied_secrets(values, &copied), expected);
+    }
 }

@@ -3,6 +3,7 @@
 mod install;
 mod namespace;
 mod namespace_gone;
+mod repair;
 mod rollout;
 mod secrets;
 mod uninstall;

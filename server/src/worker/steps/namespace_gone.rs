@@ -7,7 +7,7 @@ use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::Step;
 use tokio::sync::watch;
 
-use crate::kube::ClusterErrorKind;
+use crate::kube::{ClusterErrorKind, Holding, labels};
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::StepError;
 
@@ -21,10 +21,11 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     let name = context.store.placement.namespace.clone();
     report_retained(context, &name).await?;
     match context.unless_stopped(cluster.delete_namespace(&name, context.store.uid)).await? {
-        // Ours is not there: somebody else's has its name.
-        Err(error) if error.kind() == ClusterErrorKind::NotOurs => return Ok(()),
+        // Ours is not there: somebody else's has its name. Or it lost its labels, and is not gone at all.
+        Err(error) if error.kind() == ClusterErrorKind::NotOurs => return check_unmarked(context).await,
         deleted => deleted?,
     }
+    context.only_waits();
     let (sender, mut blocked) = watch::channel(Vec::new());
     let gone = cluster.wait_namespace_gone(&name, WITHIN, move |by: &[String]| {
         sender.send_replace(by.to_vec());
@@ -36,7 +37,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     loop {
         tokio::select! {
             gone = &mut gone => return gone.map_err(StepError::from),
-            () = context.stopped() => return Err(context.setback()),
+            () = context.stopped() => return Err(context.stop_reason()),
             () = &mut quiet, if patient => patient = false,
             Ok(()) = blocked.changed(), if !patient => {}
         }
@@ -63,8 +64,29 @@ async fn report_retained(context: &mut OperationContext, name: &str) -> Result<(
     context.emit(vec![event.with("volumes", retained)], None).await
 }
 
+/// A namespace of the store's name without any mark of an owner is not somebody else's if the store was at work in it.
+async fn check_unmarked(context: &OperationContext) -> Result<(), StepError> {
+    let (cluster, spec) = (context.tools.cluster.clone(), context.namespace());
+    if context.unless_stopped(cluster.hold_namespace(&spec)).await?? != Holding::Unmarked {
+        return Ok(());
+    }
+    let release = context.observe_release().await?;
+    let has_our_release = release.is_some_and(|release| release.store_uid == Some(context.store.uid));
+    if context.store.ready_at.is_none() && !has_our_release {
+        return Ok(());
+    }
+    let message = format!("The namespace {} is there, and has lost the labels that say whose it is.", spec.name);
+    let remedy = format!(
+        "If it is this store's: kubectl label namespace {} {}={} (then retry the store); else delete the store with force.",
+        spec.name,
+        labels::STORE_UID,
+        spec.store_uid
+    );
+    Err(StepError::Failed(Failure::new(Reason::NotOurs, message).with_details([remedy])))
+}
+
 async fn emit(context: &mut OperationContext, name: &str, by: &[String]) -> Result<(), StepError> {
-    let message = format!("Namespace {name} waits for what is left in it.");
+    let message = format!("Waiting for namespace cleanup: {name} still has content.");
     let failure = Failure::new(Reason::NamespaceStuck, message).with_details(by.iter().cloned());
     let event =
         NewEvent::new(EventType::Waiting, failure.message.clone()).in_step(Step::NamespaceGone).because(&failure);

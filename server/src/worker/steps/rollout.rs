@@ -16,8 +16,10 @@ use crate::worker::outcome::StepError;
 const TOGETHER: usize = 32;
 
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
+    context.only_waits();
     if context.operation.kind == OperationKind::Retry {
         restart(context).await?;
+        Box::pin(replace_outdated(context)).await?;
     }
     let release = context.release_name();
     let updates = context.tools.cluster.rollout(&release.namespace, &release.name);
@@ -47,6 +49,19 @@ async fn restart(context: &mut OperationContext) -> Result<(), StepError> {
     if told.is_empty() { Ok(()) } else { context.emit(told, None).await }
 }
 
+/// A StatefulSet never replaces a pod of an older revision that did not become ready: the corrected one waits for it.
+async fn replace_outdated(context: &mut OperationContext) -> Result<(), StepError> {
+    let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
+    let deleting = cluster.delete_outdated_pods(&release.namespace, &release.name);
+    let deleted = Box::pin(context.unless_stopped(deleting)).await??;
+    let told = deleted.iter().map(|pod| {
+        let message = format!("Pod {pod} is deleted: it was not ready, and is of an older revision of its StatefulSet");
+        NewEvent::new(EventType::ResourceChanged, message).in_step(Step::Rollout)
+    });
+    let told: Vec<_> = told.collect();
+    if told.is_empty() { Ok(()) } else { context.emit(told, None).await }
+}
+
 /// What was last said of each resource.
 #[derive(Default)]
 struct Told(HashMap<String, String>);
@@ -63,7 +78,7 @@ async fn emit(
             Ok(RolloutUpdate::Waiting(failure)) => {
                 let event = NewEvent::new(EventType::Waiting, failure.message.clone());
                 events.push(event.in_step(Step::Rollout).because(&failure));
-                (waiting, resumed) = (Some(failure), false);
+                waiting = Some(failure);
             }
             Ok(RolloutUpdate::Resumed) => (waiting, resumed) = (None, true),
             Ok(RolloutUpdate::Ready) => end = Some(Ok(())),
@@ -72,12 +87,10 @@ async fn emit(
         }
     }
     if resumed {
-        context.waiting = None;
-        context
-            .write(&|snapshot| {
-                transition::resumed(snapshot).then(|snapshot| Ok(transition::progress(snapshot, events.clone(), None)))
-            })
-            .await?;
+        context.write(&|snapshot| Ok(transition::resumed(snapshot, events.clone()))).await?;
+        if let Some(waiting) = waiting {
+            context.emit(Vec::new(), Some(waiting)).await?;
+        }
     } else if !events.is_empty() {
         context.emit(events, waiting).await?;
     }

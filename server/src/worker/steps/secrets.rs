@@ -29,6 +29,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     let cluster = context.tools.cluster.clone();
     let namespace = context.store.placement.namespace.clone();
     context.unless_stopped(cluster.ensure_secrets(&namespace, secrets)).await??;
+    context.unless_stopped(cluster.copy_secrets(&namespace)).await??;
     Ok(())
 }
 

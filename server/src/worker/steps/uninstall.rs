@@ -1,34 +1,45 @@
-//! UNINSTALL: helm's release is gone. Proved by its record, not by an exit code.
+//! UNINSTALL: the release is gone. Proved by its record, not by an exit code.
 
+use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::failure::{Failure, Reason};
+use storeplane_core::operation::Step;
 
-use crate::helm::HelmErrorKind;
-use crate::kube::{Holding, ReleaseObservation};
+use crate::kube::Holding;
 use crate::worker::context::OperationContext;
-use crate::worker::outcome::{RetryLimit, StepError};
+use crate::worker::outcome::{FEW, RetryLimit, StepError};
 
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
     let cluster = context.tools.cluster.clone();
     let spec = context.namespace();
     match context.unless_stopped(cluster.hold_namespace(&spec)).await?? {
-        // Nothing of ours is there; in a namespace that is going, everything goes by itself.
-        Holding::Absent | Holding::Foreign | Holding::Terminating => return Ok(()),
+        // Nothing of ours is there (NAMESPACE_GONE makes sure of it), or everything goes by itself.
+        Holding::Absent | Holding::Foreign | Holding::Unmarked | Holding::Terminating => return Ok(()),
         Holding::Ours => {}
     }
-    match observe(context).await? {
+    match context.observe_release().await? {
         None => return Ok(()),
         // Helm does not touch what others made. It is in the store's namespace, and goes with that.
         Some(release) if release.store_uid != Some(context.store.uid) => return Ok(()),
         Some(_) => {}
     }
-    let (helm, release) = (context.tools.helm.clone(), context.release_name());
-    context
-        .helm(async |run| match helm.uninstall(&run, &release).await {
-            Err(error) if error.kind() == HelmErrorKind::ReleaseNotFound => Ok(()),
-            other => other,
-        })
-        .await?;
-    if observe(context).await?.is_none() {
+    let ended = uninstall(context).await;
+    let failure = match ended {
+        Err(StepError::Retry { failure, .. }) if is_helms_own(&failure) => failure,
+        other => return other,
+    };
+    context.failed_uninstalls += 1;
+    if context.failed_uninstalls < FEW {
+        return Err(StepError::Retry { failure, tries: RetryLimit::UntilDeadline, after: None });
+    }
+    // A record that helm cannot read, say: all that the release has is in the namespace, and goes with that.
+    let message = format!("Helm cannot uninstall the release; it is removed with its namespace. {}", failure.message);
+    let event = NewEvent::new(EventType::StepSkipped, message).in_step(Step::Uninstall).because(&failure);
+    context.emit(vec![event], None).await
+}
+
+async fn uninstall(context: &OperationContext) -> Result<(), StepError> {
+    context.helm_uninstall().await?;
+    if context.observe_release().await?.is_none() {
         return Ok(());
     }
     let message = format!("Release {} is still there after helm ended.", context.store.placement.release);
@@ -36,7 +47,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     Err(StepError::Retry { failure, tries: RetryLimit::Bounded, after: None })
 }
 
-async fn observe(context: &OperationContext) -> Result<Option<ReleaseObservation>, StepError> {
-    let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
-    Ok(context.unless_stopped(cluster.release(&release.namespace, &release.name)).await??)
+/// What the cluster does not answer or allow would stop the namespace's deletion as well.
+fn is_helms_own(failure: &Failure) -> bool {
+    matches!(failure.reason, Reason::HelmFailed | Reason::HelmTimeout | Reason::ReleaseConflict)
 }

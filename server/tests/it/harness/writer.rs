@@ -189,6 +189,8 @@ fn ended(id: OperationId, store: &Store, now: OffsetDateTime) -> Operation {
         state: OperationState::Succeeded,
         step: None,
         reached: None,
+        force: false,
+        prior: None,
         undoing: false,
         cancel_requested: false,
         failure: None,

@@ -13,6 +13,7 @@ use nix::{
     unistd::Pid,
 };
 use stage::{LONG, SUPERVISOR, Stage, is_gone, kind, script, until};
+use storeplane_server::boottime::BootTime;
 use storeplane_server::helm::{HelmErrorKind, Run};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
@@ -72,7 +73,7 @@ async fn renewed_lease_keeps_helm_running() {
     let (task, _) = stage.start("until-told", &run).await;
     let started = Instant::now();
     while started.elapsed() < silence + Duration::from_millis(500) {
-        stage.renewed.send_replace(Instant::now());
+        stage.renewed.send_replace(BootTime::now());
         sleep(Duration::from_millis(50)).await;
     }
     stage.tell_to_go_on();

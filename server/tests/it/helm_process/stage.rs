@@ -7,6 +7,7 @@ use std::{
 };
 
 use nix::unistd::Pid;
+use storeplane_server::boottime::BootTime;
 use storeplane_server::helm::{Helm, HelmConfig, HelmError, HelmErrorKind, Release, Run};
 use tempfile::TempDir;
 use tokio::{
@@ -24,7 +25,7 @@ pub(super) struct Stage {
     /// What the scenarios tell the test, and where it tells them to go on.
     pub(super) desk: TempDir,
     pub(super) home: TempDir,
-    pub(super) renewed: watch::Sender<Instant>,
+    pub(super) renewed: watch::Sender<BootTime>,
 }
 
 impl Stage {
@@ -43,7 +44,7 @@ impl Stage {
             ..HelmConfig::default()
         };
         change(&mut config);
-        Self { helm: Helm::new(config), desk, home, renewed: watch::Sender::new(Instant::now()) }
+        Self { helm: Helm::new(config), desk, home, renewed: watch::Sender::new(BootTime::now()) }
     }
 
     pub(super) fn run(&self) -> Run {

@@ -18,10 +18,7 @@ use nix::{
 use serde_json::{Value, json};
 use storeplane_server::helm::{Chart, Helm, HelmConfig, Release, Run};
 use tempfile::TempDir;
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep},
-};
+use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 /// A namespace of its own, and the helms that work in it.
@@ -125,7 +122,7 @@ impl Lab {
 /// The sender is gone, so nothing renews this lease; it is long enough.
 pub(super) fn run() -> Run {
     Run {
-        renewed: watch::channel(Instant::now()).1,
+        renewed: watch::channel(storeplane_server::boottime::BootTime::now()).1,
         silence: Duration::from_mins(2),
         cancel: CancellationToken::new(),
         timeout: Duration::from_mins(2),

@@ -11,6 +11,8 @@ use crate::harness::Requests;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Passage {
     pub(super) kind: OperationKind,
+    /// The store was READY once: a retry of it leaves it as it is, whatever happens.
+    pub(super) was_ready: bool,
     pub(super) undoing: bool,
     pub(super) step: Step,
 }
@@ -47,19 +49,29 @@ impl Phase {
 }
 
 impl Passage {
-    fn forwards(kind: OperationKind) -> impl Iterator<Item = Self> {
-        kind.steps().iter().map(move |step| Self { kind, undoing: false, step: *step })
+    fn forwards(kind: OperationKind, was_ready: bool) -> impl Iterator<Item = Self> {
+        kind.steps().iter().map(move |step| Self { kind, was_ready, undoing: false, step: *step })
     }
 
     /// What a cancelled operation takes back, in order.
     fn backwards(kind: OperationKind) -> impl Iterator<Item = Self> {
         let undone = kind.steps().iter().rev().filter_map(|step| step.undo());
-        undone.map(move |step| Self { kind, undoing: true, step })
+        undone.map(move |step| Self { kind, was_ready: false, undoing: true, step })
     }
 
-    /// Those that one operation goes through, in order: forwards, or all the way forwards and back.
-    pub(super) fn of(kind: OperationKind, undoing: bool) -> Vec<Self> {
-        if undoing { Self::backwards(kind).collect() } else { Self::forwards(kind).collect() }
+    /// What each operation goes through, in order: forwards, or all the way forwards and back; a retry also of a store that
+    /// was READY once.
+    pub(super) fn all() -> Vec<Vec<Self>> {
+        let each = OperationKind::ALL.into_iter();
+        let mut all: Vec<Vec<Self>> = each
+            .flat_map(|kind| {
+                let was_ready = kind == OperationKind::Delete;
+                [Self::forwards(kind, was_ready).collect(), Self::backwards(kind).collect()]
+            })
+            .collect();
+        all.push(Self::forwards(OperationKind::Retry, true).collect());
+        all.retain(|passages| !passages.is_empty());
+        all
     }
 
     /// The step before whose run an operation is cancelled, so that all of it is taken back.
@@ -71,6 +83,7 @@ impl Passage {
 impl fmt::Display for Passage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let back = if self.undoing { " undone by" } else { "" };
-        write!(f, "{}{back} {}", self.kind.as_str(), self.step.as_str())
+        let of = if self.was_ready && self.kind == OperationKind::Retry { " of a READY store" } else { "" };
+        write!(f, "{}{of}{back} {}", self.kind.as_str(), self.step.as_str())
     }
 }

@@ -75,7 +75,7 @@ async fn round(stage: &mut Stage, postgres: &Postgres, cases: &[Case]) -> Vec<(C
 }
 
 async fn wait_at<'a>(stage: &Stage, case: &'a Case) -> Result<Held<'a>, String> {
-    let mut subject = stage.prepare(case.passage.kind).await?;
+    let mut subject = stage.prepare(case.passage.kind, case.passage.was_ready).await?;
     let side = if case.phase == Phase::After { "after" } else { "before" };
     let hold = stage.desk.hold(&subject.id, case.passage.step, side);
     stage.embark(&mut subject, case.passage).await?;

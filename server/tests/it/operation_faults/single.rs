@@ -36,7 +36,7 @@ pub(super) async fn play(stage: &Stage, case: &Case) -> Result<(), String> {
 
 /// True if the fault struck.
 async fn attempt(stage: &Stage, case: &Case) -> Result<bool, String> {
-    let mut subject = stage.prepare(case.passage.kind).await?;
+    let mut subject = stage.prepare(case.passage.kind, case.passage.was_ready).await?;
     let side = if is_armed_after(case) { "after" } else { "before" };
     if case.fault == Fault::RunTwice {
         let again = stage.desk.again(&subject.id, case.passage.step);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use storeplane_core::operation::OperationKind;
-use storeplane_proto::v1::{CancelOperationRequest, Store, StoreState, WatchUntil};
+use storeplane_proto::v1::{CancelOperationRequest, DeleteStoreRequest, Store, StoreState, WatchUntil};
 use uuid::Uuid;
 
 use super::passage::{Effect, Passage};
@@ -70,10 +70,11 @@ impl Stage {
     }
 
     /// A store that is as an operation of this kind finds it.
-    pub(super) async fn prepare(&self, kind: OperationKind) -> Result<Subject, String> {
+    pub(super) async fn prepare(&self, kind: OperationKind, was_ready: bool) -> Result<Subject, String> {
         match kind {
             OperationKind::Create => Ok(Subject::new()),
             OperationKind::Delete => self.made(Subject::new(), StoreState::Ready).await,
+            OperationKind::Retry if was_ready => self.made(Subject::new(), StoreState::Ready).await,
             OperationKind::Retry => self.failed().await,
             OperationKind::Unreadable => Err("no operation is made unreadable".to_owned()),
         }
@@ -159,6 +160,15 @@ impl Stage {
         Ok(store)
     }
 
+    /// Asks for a forced deletion.
+    pub(super) async fn force_delete(&self, subject: &mut Subject) -> Result<Store, String> {
+        let request = DeleteStoreRequest { store_id: subject.id.clone(), force: true, ..DeleteStoreRequest::default() };
+        let store = self.api().stores.clone().delete_store(request).await;
+        let store = store.map_err(|status| format!("the forced deletion was refused: {status}"))?;
+        subject.mutations += 1;
+        Ok(store.into_inner())
+    }
+
     /// Asks for an operation that comes by this passage.
     pub(super) async fn embark(&self, subject: &mut Subject, passage: Passage) -> Result<(), String> {
         if !passage.undoing {
@@ -197,19 +207,16 @@ impl Stage {
 
     /// What each step does to the world, seen once without any fault.
     pub(super) async fn survey(&self) -> Result<Vec<(Passage, Effect)>, String> {
-        let ways = OperationKind::ALL.into_iter().flat_map(|kind| [(kind, false), (kind, true)]);
-        let ways = ways.filter(|(kind, undoing)| !Passage::of(*kind, *undoing).is_empty());
-        let surveys = ways.map(|(kind, undoing)| self.survey_one(kind, undoing));
+        let surveys = Passage::all().into_iter().map(|passages| self.survey_one(passages));
         let seen: Result<Vec<_>, String> = futures::future::join_all(surveys).await.into_iter().collect();
         Ok(seen?.into_iter().flatten().collect())
     }
 
-    async fn survey_one(&self, kind: OperationKind, undoing: bool) -> Result<Vec<(Passage, Effect)>, String> {
-        let mut subject = self.prepare(kind).await?;
-        let passages = Passage::of(kind, undoing);
+    async fn survey_one(&self, passages: Vec<Passage>) -> Result<Vec<(Passage, Effect)>, String> {
+        let first = passages.first().copied().ok_or("an operation without steps")?;
+        let mut subject = self.prepare(first.kind, first.was_ready).await?;
         let sides = |passage: &Passage| ["before", "after"].map(|side| self.desk.hold(&subject.id, passage.step, side));
         let holds: Vec<_> = passages.iter().map(sides).collect();
-        let first = passages.first().copied().ok_or("an operation without steps")?;
         self.embark(&mut subject, first).await?;
         let mut effects = Vec::new();
         for (passage, [before, after]) in passages.iter().zip(&holds) {

@@ -1,0 +1,256 @@
+//! Tables of what leads where, for callers' commands and workers' findings.
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::health::Health;
+use super::operation::{self as worker, cancelled};
+use super::request::{self, NewStore, Request};
+use super::{Change, Snapshot};
+use crate::audit::Action;
+use crate::command::tests::catalog;
+use crate::error::DomainError;
+use crate::event::{EventType, NewEvent};
+use crate::failure::{Failure, Reason};
+use crate::identity::{Caller, Role};
+use crate::ids::{OperationId, StoreUid, Tenant, TokenId};
+use crate::operation::{OperationKind, OperationState, Step};
+use crate::store::{CleanupPolicy, Spec, State};
+
+const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+fn caller() -> Caller {
+    Caller { token: TokenId(Uuid::nil()), name: "test".into(), tenant: Tenant::default(), role: Role::Admin }
+}
+
+fn request(caller: &Caller) -> Request<'_> {
+    Request { caller, now: NOW, operation: OperationId(Uuid::max()), audit: Uuid::nil(), trace: None }
+}
+
+fn created() -> Snapshot {
+    let (catalog, caller) = (catalog(), caller());
+    let spec = Spec {
+        display_name: "Demo".into(),
+        engine: "woocommerce".into(),
+        plan: "small".into(),
+        admin_email: "a@b.co".into(),
+        cleanup_policy: CleanupPolicy::Keep,
+    };
+    let id = "demo".parse().expect("an id");
+    let new = NewStore { uid: StoreUid(Uuid::nil()), id, spec, engine: &catalog.engines()[0], domain: "localhost" };
+    let request = Request { operation: OperationId(Uuid::nil()), ..request(&caller) };
+    after(request::create(new, &request))
+}
+
+fn after(change: Change) -> Snapshot {
+    Snapshot { store: change.store, operation: change.operation }
+}
+
+/// A settled store in that state, with a failure where the state has one.
+fn settled(state: State, was_ready: bool) -> Snapshot {
+    let mut snapshot = created();
+    snapshot.store.state = state;
+    snapshot.store.ready_at = was_ready.then_some(NOW);
+    snapshot.operation.state = OperationState::Succeeded;
+    if matches!(state, State::Degraded | State::Failed) {
+        snapshot.store.failure = Some(crash_loop());
+    }
+    snapshot
+}
+
+/// An operation of that kind on that store, claimed and in that step.
+fn running(kind: OperationKind, was_ready: bool, step: Step) -> Snapshot {
+    let caller = caller();
+    let requested = match kind {
+        OperationKind::Create => Ok(Change::of(created())),
+        OperationKind::Retry if was_ready => request::retry(settled(State::Degraded, true), None, &request(&caller)),
+        OperationKind::Retry => request::retry(settled(State::Failed, false), None, &request(&caller)),
+        OperationKind::Delete => request::delete(settled(State::Ready, was_ready), None, false, &request(&caller)),
+    };
+    let claimed = worker::claim(after(requested.expect("legal")), NOW);
+    after(worker::step_started(after(claimed), step))
+}
+
+fn crash_loop() -> Failure {
+    Failure::new(Reason::CrashLoop, "The pod crashes")
+}
+
+fn types(change: &Change) -> Vec<EventType> {
+    change.events.iter().map(|event| event.kind).collect()
+}
+
+#[test]
+fn retry_is_accepted_in_every_settled_state_and_in_no_other() {
+    let caller = caller();
+    for state in State::ALL {
+        let change = request::retry(settled(state, true), None, &request(&caller));
+        if matches!(state, State::Ready | State::Degraded | State::Failed) {
+            let change = change.expect("accepted");
+            assert_eq!((change.store.state, change.operation.kind), (State::Provisioning, OperationKind::Retry));
+            assert_eq!(change.operation.prior.expect("is kept").state, state);
+        } else {
+            assert_eq!(change, Err(DomainError::NotRetryable { state }));
+        }
+    }
+}
+
+#[test]
+fn commands_with_a_stale_etag_or_another_uid_change_nothing() {
+    let (caller, store) = (caller(), settled(State::Ready, true));
+    let stale = Err(DomainError::StaleEtag { actual: store.store.etag() });
+    assert_eq!(request::retry(store.clone(), Some("old"), &request(&caller)), stale);
+    assert_eq!(request::delete(store.clone(), Some("old"), true, &request(&caller)), stale);
+    assert_eq!(request::cancel(store.clone(), None, Some("old"), &request(&caller)), stale);
+    let another = request::cancel(store.clone(), Some(StoreUid(Uuid::max())), None, &request(&caller));
+    assert!(matches!(another, Err(DomainError::NotFound { kind: "operation", .. })), "{another:?}");
+    let etag = store.store.etag();
+    assert!(request::retry(store, Some(&etag), &request(&caller)).is_ok());
+}
+
+#[test]
+fn cancel_of_a_pending_retry_restores_the_state_before() {
+    let caller = caller();
+    for state in [State::Ready, State::Degraded, State::Failed] {
+        let before = settled(state, state != State::Failed);
+        let retried = request::retry(before.clone(), None, &request(&caller)).expect("legal");
+        let change = request::cancel(after(retried), None, None, &request(&caller)).expect("legal");
+        assert_eq!((change.store.state, &change.store.failure), (state, &before.store.failure));
+        assert_eq!(change.operation.state, OperationState::Cancelled);
+        assert_eq!(types(&change), [EventType::CancelRequested, EventType::StateChanged]);
+    }
+    let change = request::cancel(created(), None, None, &request(&caller)).expect("legal");
+    assert_eq!(change.store.state, State::Failed, "a creation has no state before");
+}
+
+#[test]
+fn a_store_that_was_ready_is_never_failed_by_a_retry() {
+    let unhealthy = Failure::new(Reason::NotReady, "0/1");
+    for (seen, state) in [
+        (Some(Health::Healthy), State::Ready),
+        (Some(Health::Unhealthy(unhealthy.clone())), State::Degraded),
+        (None, State::Degraded),
+    ] {
+        for cause in [cancelled(), crash_loop(), Failure::new(Reason::VerificationFailed, "too strict")] {
+            for policy in [CleanupPolicy::Keep, CleanupPolicy::DeleteResources] {
+                let mut snapshot = running(OperationKind::Retry, true, Step::Install);
+                snapshot.store.spec.cleanup_policy = policy;
+                snapshot.operation.cancel_requested = cause.reason == Reason::Cancelled;
+                let change = worker::gave_up(snapshot, cause.clone(), seen.clone(), NOW).expect("legal");
+                assert_eq!((change.store.state, change.operation.undoing), (state, false), "{cause:?} {seen:?}");
+                assert_eq!(change.operation.failure.as_ref(), Some(&cause));
+                let said = &change.events.last().expect("an event").message;
+                assert!(said.contains("nothing was removed"), "{said}");
+                let shown = change.store.failure.map(|failure| failure.reason);
+                let expected = match &seen {
+                    Some(Health::Healthy) => None,
+                    Some(Health::Unhealthy(failure)) => Some(failure.reason),
+                    None => Some(cause.reason),
+                };
+                assert_eq!(shown, expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_accepted_cancellation_is_honoured_whatever_happens_at_the_same_moment() {
+    let mut snapshot = running(OperationKind::Create, false, Step::Install);
+    snapshot.operation.cancel_requested = true;
+    for change in [
+        worker::gave_up(snapshot.clone(), crash_loop(), None, NOW).expect("legal"),
+        worker::succeeded(snapshot, NOW).expect("legal"),
+    ] {
+        assert!(change.operation.undoing && change.operation.state == OperationState::Running);
+        assert_eq!(change.operation.failure, Some(cancelled()));
+        let change = worker::undone(after(change), NOW).expect("legal");
+        assert_eq!((change.store.state, change.operation.state), (State::Failed, OperationState::Cancelled));
+    }
+}
+
+#[test]
+fn a_first_installation_that_fails_follows_its_cleanup_policy() {
+    let mut snapshot = running(OperationKind::Create, false, Step::Install);
+    let kept = worker::gave_up(snapshot.clone(), crash_loop(), None, NOW).expect("legal");
+    assert_eq!((kept.store.state, kept.store.failure), (State::Failed, Some(crash_loop())));
+    snapshot.store.spec.cleanup_policy = CleanupPolicy::DeleteResources;
+    let rolled_back = worker::gave_up(snapshot, crash_loop(), None, NOW).expect("legal");
+    assert_eq!(types(&rolled_back), [EventType::StepFailed, EventType::UndoStarted]);
+    let failed = worker::undo_failed(after(rolled_back), Failure::new(Reason::NamespaceStuck, "stuck"), NOW);
+    let cause = failed.expect("legal").operation.failure.expect("has one");
+    assert_eq!((cause.reason, cause.details), (Reason::CrashLoop, vec!["then the rollback failed: stuck".to_owned()]));
+}
+
+#[test]
+fn what_a_step_waits_for_shows_on_store_and_operation_and_ends_with_the_step() {
+    let snapshot = running(OperationKind::Create, false, Step::Rollout);
+    let waiting = after(worker::progress(snapshot, Vec::new(), Some(crash_loop())));
+    assert_eq!((&waiting.store.failure, &waiting.operation.failure), (&Some(crash_loop()), &Some(crash_loop())));
+    // A resource that changes says nothing about it.
+    let event = NewEvent::new(EventType::ResourceChanged, "Pod a Running");
+    let still = after(worker::progress(waiting, vec![event], None));
+    assert_eq!(still.waiting(), Some(&crash_loop()));
+    for over in [
+        worker::resumed(still.clone(), Vec::new()),
+        worker::step_started(still.clone(), Step::Verify),
+        worker::step_succeeded(still, Step::Rollout, std::time::Duration::ZERO, false),
+    ] {
+        assert_eq!((over.store.failure, over.operation.failure), (None, None));
+    }
+}
+
+#[test]
+fn a_rollback_keeps_its_cause_while_it_waits() {
+    let mut snapshot = running(OperationKind::Create, false, Step::Install);
+    snapshot.operation.cancel_requested = true;
+    let undoing = after(worker::gave_up(snapshot, cancelled(), None, NOW).expect("legal"));
+    assert_eq!(undoing.waiting(), None);
+    let stuck = Failure::new(Reason::NamespaceStuck, "a finalizer");
+    let waiting = after(worker::progress(undoing, Vec::new(), Some(stuck.clone())));
+    assert_eq!((waiting.waiting(), &waiting.operation.failure), (Some(&stuck), &Some(cancelled())));
+    let over = worker::resumed(waiting, Vec::new());
+    assert_eq!(over.store.failure, Some(cancelled()));
+}
+
+#[test]
+fn a_failed_deletion_is_failed_unless_it_is_forced() {
+    let snapshot = running(OperationKind::Delete, true, Step::NamespaceGone);
+    let failed = worker::gave_up(snapshot.clone(), crash_loop(), None, NOW).expect("legal");
+    assert_eq!(failed.store.state, State::Failed);
+    let caller = caller();
+    let again = request::retry(after(failed), None, &request(&caller)).expect("legal");
+    assert_eq!((again.store.state, again.operation.kind), (State::Deleting, OperationKind::Delete));
+
+    let forced = request::delete(snapshot, None, true, &request(&caller)).expect("legal");
+    assert_eq!(forced.superseded.as_ref().map(|it| it.state), Some(OperationState::Cancelled));
+    assert_eq!(forced.audit.as_ref().map(|record| record.action), Some(Action::ForceDeleteStore));
+    let twice = request::delete(after(forced.clone()), None, true, &request(&caller)).expect("legal");
+    assert_eq!((twice.operation, twice.events.len()), (forced.operation.clone(), 0));
+    assert_eq!(forced.operation.steps(), [Step::NamespaceGone]);
+    let claimed = after(worker::claim(after(forced), NOW));
+    let gone = worker::gave_up(claimed, crash_loop(), None, NOW).expect("legal");
+    assert_eq!((gone.store.state, gone.operation.state), (State::Deleted, OperationState::Succeeded));
+    assert_eq!(types(&gone), [EventType::StepFailed, EventType::ResourcesLeft, EventType::StateChanged]);
+    assert!(gone.events[1].message.contains("store-demo"), "{}", gone.events[1].message);
+}
+
+#[test]
+fn a_deletion_supersedes_what_is_going_on_and_cannot_be_cancelled() {
+    let (caller, snapshot) = (caller(), running(OperationKind::Create, false, Step::Install));
+    let change = request::delete(snapshot, None, false, &request(&caller)).expect("legal");
+    assert_eq!(change.superseded.as_ref().map(|it| it.state), Some(OperationState::Cancelled));
+    let cancel = request::cancel(after(change), None, None, &request(&caller));
+    assert!(matches!(cancel, Err(DomainError::NotCancellable { .. })), "{cancel:?}");
+}
+
+#[test]
+fn every_settled_state_has_a_call_that_leads_out() {
+    let caller = caller();
+    for state in State::ALL.into_iter().filter(|state| state.is_settled() && *state != State::Deleted) {
+        for was_ready in [false, true] {
+            let snapshot = settled(state, was_ready);
+            assert!(request::retry(snapshot.clone(), None, &request(&caller)).is_ok(), "{state:?}");
+            assert!(request::delete(snapshot.clone(), None, false, &request(&caller)).is_ok(), "{state:?}");
+            assert!(request::delete(snapshot, None, true, &request(&caller)).is_ok(), "{state:?}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The clock of leases: it counts the time in which the machine was suspended, and nobody can set it.
+
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+
+/// A moment on that clock, the same in every process of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BootTime(Duration);
+
+impl BootTime {
+    /// This moment.
+    pub fn now() -> Self {
+        // Every Linux that we run on has it; the other clock is what there was before.
+        let now = clock_gettime(ClockId::CLOCK_BOOTTIME).or_else(|_| clock_gettime(ClockId::CLOCK_MONOTONIC));
+        Self(now.map(Duration::from).unwrap_or_default())
+    }
+
+    /// How long ago it was.
+    pub fn elapsed(self) -> Duration {
+        Self::now().0.saturating_sub(self.0)
+    }
+
+    /// The moment so much later, as the time since the machine started.
+    pub fn after(self, time: Duration) -> Duration {
+        self.0 + time
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_the_clock_that_goes_on_while_the_machine_is_suspended() {
+        let kernel = Duration::from(clock_gettime(ClockId::CLOCK_BOOTTIME).expect("a clock"));
+        let ours = BootTime::now();
+        assert!(ours.0 >= kernel && ours.0 < kernel + Duration::from_mins(1));
+        assert_eq!(ours.after(Duration::from_secs(7)), ours.0 + Duration::from_secs(7));
+    }
+}

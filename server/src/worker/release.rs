@@ -1,0 +1,136 @@
+//! The store's helm release: observed, changed and repaired, under the operation's lease.
+
+use std::collections::BTreeSet;
+
+use storeplane_core::audit::{Action, AuditRecord, Outcome};
+use storeplane_core::operation::Step;
+use storeplane_core::transition::operation as transition;
+use tokio_util::sync::CancellationToken;
+
+use super::context::OperationContext;
+use super::outcome::StepError;
+use crate::helm::{Chart, Helm, HelmError, HelmErrorKind, Release, Run};
+use crate::kube::ReleaseObservation;
+
+/// Repairs that were told already: what fails and is repaired again and again is told once.
+#[derive(Debug, Default)]
+pub(super) struct ToldRepairs(BTreeSet<String>);
+
+impl OperationContext {
+    /// The store's release.
+    pub(super) fn release_name(&self) -> Release {
+        let placement = &self.store.placement;
+        Release { namespace: placement.namespace.clone(), name: placement.release.clone() }
+    }
+
+    /// What helm recorded about the release.
+    pub(super) async fn observe_release(&self) -> Result<Option<ReleaseObservation>, StepError> {
+        let (cluster, release) = (self.tools.cluster.clone(), self.release_name());
+        Ok(self.unless_stopped(cluster.release(&release.namespace, &release.name)).await??)
+    }
+
+    pub(super) async fn helm_install(&self, chart: &Chart) -> Result<(), StepError> {
+        self.run_helm(async |helm, run, release| match helm.install(run, release, chart).await {
+            // Somebody was quicker, or an earlier try got further than it seemed: the record tells.
+            Err(error) if error.kind() == HelmErrorKind::NameInUse => Ok(()),
+            other => other,
+        })
+        .await
+        .map_err(StepError::from)
+    }
+
+    /// The error is helm's own: some are for the step to answer.
+    pub(super) async fn helm_upgrade(&self, chart: &Chart) -> Result<(), Stopped> {
+        self.run_helm(async |helm, run, release| helm.upgrade(run, release, chart).await).await
+    }
+
+    pub(super) async fn helm_rollback(&self, revision: u32) -> Result<(), StepError> {
+        let run = self.run_helm(async |helm, run, release| helm.rollback(run, release, revision).await);
+        run.await.map_err(StepError::from)
+    }
+
+    pub(super) async fn helm_uninstall(&self) -> Result<(), StepError> {
+        self.run_helm(async |helm, run, release| match helm.uninstall(run, release).await {
+            Err(error) if error.kind() == HelmErrorKind::ReleaseNotFound => Ok(()),
+            other => other,
+        })
+        .await
+        .map_err(StepError::from)
+    }
+
+    /// Runs helm. It is stopped in order when the step must stop.
+    async fn run_helm(
+        &self,
+        call: impl AsyncFnOnce(&Helm, &Run, &Release) -> Result<(), HelmError>,
+    ) -> Result<(), Stopped> {
+        let cancel = CancellationToken::new();
+        let run = Run {
+            renewed: self.guard.renewed.clone(),
+            silence: self.tools.queue.lease() / 2,
+            cancel: cancel.clone(),
+            timeout: self.tools.helm_timeout,
+            operation_id: self.operation.id.to_string(),
+            store_uid: self.store.uid.to_string(),
+        };
+        let release = self.release_name();
+        let running = std::pin::pin!(call(&self.tools.helm, &run, &release));
+        let mut running = running;
+        let ended = tokio::select! {
+            ended = &mut running => ended,
+            () = self.stopped() => {
+                cancel.cancel();
+                running.await
+            }
+        };
+        ended.map_err(|error| match error.kind() {
+            HelmErrorKind::Stopped => Stopped::Step(self.stop_reason()),
+            _ => Stopped::Helm(error),
+        })
+    }
+
+    /// Tells and records what is repaired, before it is. The lease proves that no helm of ours is at work any more.
+    pub(super) async fn note_repair(
+        &mut self,
+        step: Step,
+        found: Option<&ReleaseObservation>,
+        how: &str,
+    ) -> Result<(), StepError> {
+        let status = found.map_or("missing", |release| release.status.as_str());
+        let what = format!("Release {} was left {status}; it is {how}", self.store.placement.release);
+        if !self.told_repairs.0.insert(what.clone()) {
+            return Ok(());
+        }
+        let record = AuditRecord {
+            id: self.tools.ids.uuid(),
+            at: self.now(),
+            tenant: self.store.tenant.clone(),
+            actor: "worker".into(),
+            token: None,
+            action: Action::RepairRelease,
+            target: self.store.id.to_string(),
+            store: None,
+            operation: None,
+            outcome: Outcome::Accepted,
+            reason: String::new(),
+        };
+        self.write(&|snapshot| Ok(transition::repaired(snapshot, step, &what, record.clone()))).await
+    }
+}
+
+/// Why a helm run did not succeed.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// The step was stopped.
+    Step(StepError),
+    /// Helm failed.
+    Helm(HelmError),
+}
+
+impl From<Stopped> for StepError {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Step(error) => error,
+            Stopped::Helm(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! How much a worker holds at a time, and who gets what is left.
+//!
+//! An operation that works (helm, changes) holds a slot; one that only waits for pods or for a namespace gives it back and
+//! counts among those that wait, of which there may be more. Of both, a tenant gets no more than what is still left for
+//! others, so that something is always left for the next tenant. Some slots are for deletions alone.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use storeplane_core::ids::Tenant;
+use storeplane_core::operation::OperationKind;
+use tokio::sync::Notify;
+
+use crate::postgres::ClaimScope;
+
+/// Operations that wait, for each slot.
+const WAITING_PER_SLOT: usize = 4;
+/// One of so many slots is for deletions.
+const RESERVE: usize = 8;
+
+/// The slots of one worker. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Slots(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    total: usize,
+    held: Mutex<Held>,
+    freed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    /// Working: creations and retries by tenant, and deletions.
+    working: HashMap<Tenant, usize>,
+    deleting: usize,
+    /// Waiting: creations and retries by tenant, and deletions.
+    waiting: HashMap<Tenant, usize>,
+    deleting_waiting: usize,
+}
+
+/// What one operation holds. Dropping it gives it back.
+#[derive(Debug)]
+pub(super) struct Slot {
+    slots: Slots,
+    tenant: Tenant,
+    is_deletion: bool,
+    waits: bool,
+}
+
+impl Slots {
+    pub(super) fn new(total: usize) -> Self {
+        Self(Arc::new(Inner { total, held: Mutex::default(), freed: Notify::new() }))
+    }
+
+    /// What may be claimed now; `None` if nothing may.
+    pub(super) fn scope(&self) -> Option<ClaimScope> {
+        let (held, total) = (self.lock(), self.0.total);
+        let most_waiting = total * WAITING_PER_SLOT;
+        let (working, waiting): (usize, usize) = (held.working.values().sum(), held.waiting.values().sum());
+        if working + held.deleting >= total || held.deleting_waiting >= most_waiting {
+            return None;
+        }
+        let reserve = if total > 1 { (total / RESERVE).max(1) } else { 0 };
+        let left = (total - reserve).saturating_sub(working);
+        let left_waiting = most_waiting.saturating_sub(waiting);
+        let deletions_only = left == 0 || left_waiting == 0;
+        let above = |counts: &HashMap<Tenant, usize>, left: usize| {
+            let above = counts.iter().filter(|(_, count)| **count > left);
+            above.map(|(tenant, _)| tenant.to_string()).collect::<Vec<_>>()
+        };
+        let mut tenants_at_limit = above(&held.working, left);
+        tenants_at_limit.extend(above(&held.waiting, left_waiting));
+        tenants_at_limit.sort();
+        tenants_at_limit.dedup();
+        Some(ClaimScope { deletions_only, tenants_at_limit })
+    }
+
+    /// Takes a slot for what was claimed.
+    pub(super) fn take(&self, tenant: &Tenant, kind: OperationKind) -> Slot {
+        let slot = Slot {
+            slots: self.clone(),
+            tenant: tenant.clone(),
+            is_deletion: kind == OperationKind::Delete,
+            waits: false,
+        };
+        self.lock().count(&slot, 1);
+        slot
+    }
+
+    /// Resolves when something was given back.
+    pub(super) async fn freed(&self) {
+        self.0.freed.notified().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn count(&mut self, slot: &Slot, by: isize) {
+        let counts = if slot.waits { &mut self.waiting } else { &mut self.working };
+        let count = match (slot.is_deletion, slot.waits) {
+            (true, false) => &mut self.deleting,
+            (true, true) => &mut self.deleting_waiting,
+            (false, _) => counts.entry(slot.tenant.clone()).or_default(),
+        };
+        *count = count.saturating_add_signed(by);
+        counts.retain(|_, count| *count > 0);
+    }
+}
+
+impl Slot {
+    /// From now on the operation only waits.
+    pub(super) fn wait(&mut self) {
+        if self.waits {
+            return;
+        }
+        let mut held = self.slots.lock();
+        held.count(self, -1);
+        self.waits = true;
+        held.count(self, 1);
+        drop(held);
+        self.slots.0.freed.notify_one();
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.slots.lock().count(self, -1);
+        self.slots.0.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tenant(name: &str) -> Tenant {
+        name.parse().expect("a tenant")
+    }
+
+    /// Claims for this tenant until there is no more for it.
+    fn fill(slots: &Slots, name: &str, wait: bool) -> Vec<Slot> {
+        let mut taken = Vec::new();
+        while let Some(scope) = slots.scope()
+            && !scope.deletions_only
+            && !scope.tenants_at_limit.contains(&name.to_owned())
+        {
+            let mut slot = slots.take(&tenant(name), OperationKind::Create);
+            if wait {
+                slot.wait();
+            }
+            taken.push(slot);
+        }
+        taken
+    }
+
+    #[test]
+    fn a_tenant_leaves_slots_for_others_and_all_leave_some_for_deletions() {
+        let slots = Slots::new(16);
+        let a = fill(&slots, "a", false);
+        let b = fill(&slots, "b", false);
+        let c = fill(&slots, "c", false);
+        assert_eq!((a.len(), b.len(), c.len()), (8, 4, 2), "14 of 16 are not for deletions");
+        assert_eq!(slots.scope().map(|scope| scope.deletions_only), Some(true));
+        let deletions: Vec<_> = (0..2).map(|_| slots.take(&tenant("a"), OperationKind::Delete)).collect();
+        assert_eq!(slots.scope(), None);
+        drop(deletions);
+        assert!(slots.scope().is_some());
+        drop((a, b, c));
+        assert_eq!(slots.scope(), Some(ClaimScope::default()));
+    }
+
+    #[test]
+    fn what_only_waits_holds_no_slot_and_is_bounded_all_the_same() {
+        let slots = Slots::new(4);
+        let stuck = fill(&slots, "a", true);
+        assert_eq!(stuck.len(), 9, "of 16 that may wait");
+        assert!(!fill(&slots, "b", false).is_empty(), "another tenant goes on");
+        let scope = slots.scope().expect("deletions go on");
+        assert_eq!(scope.tenants_at_limit, ["a"]);
+    }
+
+    #[test]
+    fn a_single_slot_serves_everybody_in_turn() {
+        let slots = Slots::new(1);
+        let only = slots.take(&tenant("a"), OperationKind::Create);
+        assert_eq!(slots.scope(), None);
+        drop(only);
+        assert_eq!(slots.scope(), Some(ClaimScope::default()));
+    }
+}
