@@ -56,7 +56,10 @@ async fn exceeded_quota_fails_store_in_seconds() {
     assert_eq!(lab.api.retry(&id).await.unwrap().state(), StoreState::Provisioning);
     let (store, seen) = lab.api.settle(&id).await;
     assert_eq!((store.state(), store.reason.as_str()), (StoreState::Ready, ""), "{}", seen.text());
+    // A READY store is retryable as well: its chart is applied again.
+    assert_eq!(lab.api.retry(&id).await.unwrap().state(), StoreState::Provisioning);
     assert_eq!(reason(&lab.api.retry(&id).await.unwrap_err()), "NOT_RETRYABLE");
+    assert_eq!(lab.api.settle(&id).await.0.state(), StoreState::Ready);
     lab.database.assert_sound().await;
     lab.api.delete(&id).await.unwrap();
     lab.api.settle(&id).await;
