@@ -55,12 +55,21 @@ pub struct Claim {
 }
 
 /// What a worker has room for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimScope {
-    /// Only deletions: the rest is in use.
-    pub deletions_only: bool,
+    /// Deletions may be claimed.
+    pub deletions: bool,
+    /// Creations and retries may be claimed.
+    pub others: bool,
     /// Tenants that have their share; their deletions are claimed all the same.
     pub tenants_at_limit: Vec<String>,
+}
+
+impl Default for ClaimScope {
+    /// Everything may be claimed.
+    fn default() -> Self {
+        Self { deletions: true, others: true, tenants_at_limit: Vec::new() }
+    }
 }
 
 /// What a renewal says about one lease.
@@ -113,7 +122,7 @@ WHERE o.state IN ('PENDING', 'RUNNING') AND s.operation = o.id
   AND NOT EXISTS (
     SELECT FROM operations held
     WHERE held.store = o.store AND held.lease_expires_at + make_interval(secs => $1) > clock_timestamp())
-  AND (o.kind = 'DELETE' OR NOT ($6 OR o.tenant = ANY($7)))
+  AND CASE o.kind WHEN 'DELETE' THEN $6 ELSE $7 AND o.tenant <> ALL($8) END
 ORDER BY o.priority DESC,
   (SELECT count(*) FROM operations busy WHERE busy.tenant = o.tenant AND busy.state = 'RUNNING'),
   o.created_at
@@ -192,11 +201,7 @@ impl Queue {
         }
     }
 
-    async fn try_claim(
-        &self,
-        scope: &ClaimScope,
-        candidate: &mut Option<Uuid>,
-    ) -> Result<Option<Claim>, PortError> {
+    async fn try_claim(&self, scope: &ClaimScope, candidate: &mut Option<Uuid>) -> Result<Option<Claim>, PortError> {
         let asked_at = BootTime::now();
         let transaction = self.database.begin().await.map_err(port_error)?;
         let wanted = statement(
@@ -207,7 +212,8 @@ impl Queue {
                 kinds().into(),
                 steps().into(),
                 self.claims.skipped().into(),
-                scope.deletions_only.into(),
+                scope.deletions.into(),
+                scope.others.into(),
                 scope.tenants_at_limit.clone().into(),
             ],
         );

@@ -110,6 +110,7 @@ pub(super) fn operation(row: operation::Model) -> Operation {
     let step = problems.optional("step", row.step.as_deref(), Step::parse);
     let reached = problems.optional("reached", row.reached.as_deref(), Step::parse);
     let mut failure = problems.failure(row.failure);
+    let prior = problems.json("prior", row.prior);
     problems.report(&mut failure);
     Operation {
         id: OperationId(row.id),
@@ -121,7 +122,7 @@ pub(super) fn operation(row: operation::Model) -> Operation {
         step,
         reached,
         force: row.force,
-        prior: row.prior.map(json).transpose()?,
+        prior,
         undoing: row.undoing,
         cancel_requested: row.cancel_requested,
         failure,

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize as _;
+use serde::de::DeserializeOwned;
 use storeplane_core::failure::{Failure, Reason};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -42,7 +43,7 @@ impl Problems {
         &mut self,
         column: &str,
         text: Option<&str>,
-        parse: impl Fn(&str) -> Option<T>,
+        parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
         let text = text?;
         self.known(column, text, parse(text).map(Some), None)
@@ -60,6 +61,13 @@ impl Problems {
         let message = stored.get("message").and_then(text).unwrap_or_default();
         let details = stored.get("details").and_then(serde_json::Value::as_array).into_iter().flatten();
         Some(Failure::new(Reason::Unreadable, message).with_details(details.filter_map(text)))
+    }
+
+    /// A value that was stored as JSON, or `None` if this server does not know its form.
+    pub(super) fn json<T: DeserializeOwned>(&mut self, column: &str, stored: Option<serde_json::Value>) -> Option<T> {
+        let stored = stored?;
+        let read = T::deserialize(&stored).ok();
+        self.optional(column, Some(&stored.to_string()), |_| read)
     }
 
     /// Logs what was found. A store or an operation shows it as its failure, unless it has one.

@@ -97,6 +97,11 @@ impl OperationContext {
         self.slot.wait();
     }
 
+    /// The operation works again after it waited.
+    pub(super) fn works(&mut self) {
+        self.slot.work();
+    }
+
     /// The time by Postgres' clock, whatever becomes of this machine's.
     pub(super) fn now(&self) -> OffsetDateTime {
         let (at, claimed) = self.claimed;

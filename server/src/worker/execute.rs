@@ -18,7 +18,7 @@ use super::slots::Slot;
 use super::steps;
 use crate::backoff::Backoff;
 use crate::failpoints::{Moment, Then, reached};
-use crate::kube::{Examined, Expected};
+use crate::kube::{ClusterError, Examined, Expected, ReleaseStatus};
 use crate::postgres::Claim;
 
 /// Before a step is tried again the first time, ...
@@ -102,20 +102,32 @@ impl OperationContext {
         if self.store.ready_at.is_none() || self.operation.kind == OperationKind::Delete {
             return None;
         }
+        let examined = tokio::time::timeout(EXAMINE_WITHIN, self.examine()).await;
+        match examined.ok()?.ok()? {
+            Examined::Healthy => Some(Health::Healthy),
+            Examined::Settling(failure) | Examined::Unhealthy(failure) => Some(Health::Unhealthy(failure)),
+        }
+    }
+
+    async fn examine(&self) -> Result<Examined, ClusterError> {
+        let (placement, cluster) = (&self.store.placement, &self.tools.cluster);
+        let deployed = cluster.release(&placement.namespace, &placement.release).await?;
+        let workloads = match deployed.filter(|release| release.status == ReleaseStatus::Deployed) {
+            Some(release) => {
+                cluster.release_workloads(&placement.namespace, &placement.release, release.revision).await?
+            }
+            None => Vec::new(),
+        };
         let engine = self.tools.catalog.engine(&self.store.spec.engine);
         let secrets = engine.map(|engine| engine.secrets.iter().map(|secret| secret.name.clone()).collect());
-        let placement = &self.store.placement;
         let expected = Expected {
             namespace: placement.namespace.clone(),
             store_uid: self.store.uid,
             release: placement.release.clone(),
             secrets: secrets.unwrap_or_default(),
+            workloads,
         };
-        let examined = tokio::time::timeout(EXAMINE_WITHIN, self.tools.cluster.examine(&expected)).await;
-        match examined.ok()?.ok()? {
-            Examined::Healthy => Some(Health::Healthy),
-            Examined::Settling(failure) | Examined::Unhealthy(failure) => Some(Health::Unhealthy(failure)),
-        }
+        cluster.examine(&expected).await
     }
 
     async fn run_steps(&mut self) -> Result<(), StepError> {
@@ -168,6 +180,9 @@ impl OperationContext {
     async fn attempt(&mut self, step: Step) -> Result<Duration, StepError> {
         let began = Instant::now();
         let span = tracing::info_span!("step", step = step.as_str(), undoing = self.operation.undoing);
+        if step.runs_helm() {
+            self.works();
+        }
         let longest = if step.runs_helm() { LONGEST_HELM_WAIT } else { LONGEST_WAIT };
         let mut backoff = Backoff::new(FIRST_WAIT, longest);
         let mut few = 0;

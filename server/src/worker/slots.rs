@@ -58,13 +58,17 @@ impl Slots {
         let (held, total) = (self.lock(), self.0.total);
         let most_waiting = total * WAITING_PER_SLOT;
         let (working, waiting): (usize, usize) = (held.working.values().sum(), held.waiting.values().sum());
-        if working + held.deleting >= total || held.deleting_waiting >= most_waiting {
+        if working + held.deleting >= total {
             return None;
         }
         let reserve = if total > 1 { (total / RESERVE).max(1) } else { 0 };
         let left = (total - reserve).saturating_sub(working);
         let left_waiting = most_waiting.saturating_sub(waiting);
-        let deletions_only = left == 0 || left_waiting == 0;
+        let deletions = held.deleting_waiting < most_waiting;
+        let others = left > 0 && left_waiting > 0;
+        if !deletions && !others {
+            return None;
+        }
         let above = |counts: &HashMap<Tenant, usize>, left: usize| {
             let above = counts.iter().filter(|(_, count)| **count > left);
             above.map(|(tenant, _)| tenant.to_string()).collect::<Vec<_>>()
@@ -73,7 +77,7 @@ impl Slots {
         tenants_at_limit.extend(above(&held.waiting, left_waiting));
         tenants_at_limit.sort();
         tenants_at_limit.dedup();
-        Some(ClaimScope { deletions_only, tenants_at_limit })
+        Some(ClaimScope { deletions, others, tenants_at_limit })
     }
 
     /// Takes a slot for what was claimed.
@@ -114,12 +118,22 @@ impl Held {
 impl Slot {
     /// From now on the operation only waits.
     pub(super) fn wait(&mut self) {
-        if self.waits {
+        self.set_waits(true);
+    }
+
+    /// From now on the operation works again. It never waits for a slot, so there may be more at work than slots for a
+    /// while; nothing is claimed then.
+    pub(super) fn work(&mut self) {
+        self.set_waits(false);
+    }
+
+    fn set_waits(&mut self, waits: bool) {
+        if self.waits == waits {
             return;
         }
         let mut held = self.slots.lock();
         held.count(self, -1);
-        self.waits = true;
+        self.waits = waits;
         held.count(self, 1);
         drop(held);
         self.slots.0.freed.notify_one();
@@ -145,7 +159,7 @@ mod tests {
     fn fill(slots: &Slots, name: &str, wait: bool) -> Vec<Slot> {
         let mut taken = Vec::new();
         while let Some(scope) = slots.scope()
-            && !scope.deletions_only
+            && scope.others
             && !scope.tenants_at_limit.contains(&name.to_owned())
         {
             let mut slot = slots.take(&tenant(name), OperationKind::Create);
@@ -164,7 +178,7 @@ mod tests {
         let b = fill(&slots, "b", false);
         let c = fill(&slots, "c", false);
         assert_eq!((a.len(), b.len(), c.len()), (8, 4, 2), "14 of 16 are not for deletions");
-        assert_eq!(slots.scope().map(|scope| scope.deletions_only), Some(true));
+        assert_eq!(slots.scope().map(|scope| (scope.deletions, scope.others)), Some((true, false)));
         let deletions: Vec<_> = (0..2).map(|_| slots.take(&tenant("a"), OperationKind::Delete)).collect();
         assert_eq!(slots.scope(), None);
         drop(deletions);
@@ -181,6 +195,27 @@ mod tests {
         assert!(!fill(&slots, "b", false).is_empty(), "another tenant goes on");
         let scope = slots.scope().expect("deletions go on");
         assert_eq!(scope.tenants_at_limit, ["a"]);
+    }
+
+    #[test]
+    fn deletions_that_wait_leave_creations_alone() {
+        let slots = Slots::new(2);
+        let mut stuck: Vec<_> = (0..8).map(|_| slots.take(&tenant("a"), OperationKind::Delete)).collect();
+        stuck.iter_mut().for_each(Slot::wait);
+        assert_eq!(slots.scope().map(|scope| (scope.deletions, scope.others)), Some((false, true)));
+        assert_eq!(fill(&slots, "b", false).len(), 1);
+    }
+
+    #[test]
+    fn a_rollback_after_a_wait_holds_a_slot_again() {
+        let slots = Slots::new(1);
+        let mut slot = slots.take(&tenant("a"), OperationKind::Create);
+        slot.wait();
+        assert!(slots.scope().is_some());
+        slot.work();
+        assert_eq!(slots.scope(), None);
+        drop(slot);
+        assert_eq!(slots.scope(), Some(ClaimScope::default()));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use storeplane_core::event::Cursor;
 use storeplane_core::ids::{OperationId, StoreUid};
 use storeplane_core::ports::Stores as _;
 use storeplane_core::query::{AuditQuery, OperationQuery, PageStart, Paged as _, StoreQuery};
-use storeplane_server::postgres::{EventLog, Notifier, PgStores, PoolOptions, Queue};
+use storeplane_server::postgres::{ClaimScope, EventLog, Notifier, PgStores, PoolOptions, Queue};
 use storeplane_server::system::SystemClock;
 use uuid::Uuid;
 
@@ -134,7 +134,7 @@ async fn hot_queries_read_only_returned_rows() {
     // 20 operations are active, all of them held by others. With 200, Postgres rightly prefers to hash the stores once.
     scene.database.execute(FEW_ACTIVE).await;
     scene.database.execute("VACUUM ANALYZE").await;
-    assert!(Box::pin(scene.reads("a claim", 500, scene.queue.claim())).await.unwrap().is_none());
+    assert!(Box::pin(scene.reads("a claim", 500, scene.queue.claim(&ClaimScope::default()))).await.unwrap().is_none());
     let ids: Vec<_> = (0..256).map(|_| OperationId(Uuid::now_v7())).collect();
     scene.reads("a renewal", 40, scene.queue.renew(&ids)).await.unwrap();
     scene.reads("cancellations", 40, scene.queue.cancelled(&ids)).await.unwrap();

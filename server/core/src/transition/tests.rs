@@ -66,6 +66,7 @@ fn running(kind: OperationKind, was_ready: bool, step: Step) -> Snapshot {
         OperationKind::Retry if was_ready => request::retry(settled(State::Degraded, true), None, &request(&caller)),
         OperationKind::Retry => request::retry(settled(State::Failed, false), None, &request(&caller)),
         OperationKind::Delete => request::delete(settled(State::Ready, was_ready), None, false, &request(&caller)),
+        OperationKind::Unreadable => panic!("nobody requests one"),
     };
     let claimed = worker::claim(after(requested.expect("legal")), NOW);
     after(worker::step_started(after(claimed), step))
