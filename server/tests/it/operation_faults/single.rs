@@ -1,18 +1,13 @@
 //! Faults of one store's operation. Many stores at a time, since they do not disturb each other.
 
-use std::time::Duration;
-
 use storeplane_core::operation::OperationKind;
 use tokio::sync::watch;
 
 use super::fault::{Case, Fault};
 use super::passage::Phase;
-use super::stage::{ATTEMPTS, Stage, Subject};
+use super::stage::{ATTEMPTS, STRIKES, Stage, Subject};
 use super::verdict::judge;
 use crate::harness::{Hold, Set, Trick, Which};
-
-/// How long a fault may take to strike once the step is let go.
-const STRIKES: Duration = Duration::from_mins(1);
 
 /// What shows that a fault struck.
 enum Armed {
@@ -96,12 +91,11 @@ async fn strike(stage: &Stage, case: &Case, subject: &mut Subject, hold: &Hold) 
             if phase == Phase::During {
                 let mut set = stage.gate.set(&namespace, Which::Write(case.nth), Trick::Hold);
                 hold.release();
-                let struck = set.struck(STRIKES).await;
-                stage.is_acting(subject);
-                set.release();
-                if !struck {
+                if !set.struck(STRIKES).await {
                     return Err("helm did not come to where it was to be killed".into());
                 }
+                stage.kill_acting_helm(subject).await;
+                set.release();
             }
             Armed::Helm
         }

@@ -1,6 +1,7 @@
 //! A server whose helm, API server, Postgres and worker the tests have in hand, and what they do with a store there.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use storeplane_core::operation::OperationKind;
 use storeplane_proto::v1::{CancelOperationRequest, DeleteStoreRequest, Store, StoreState, WatchUntil};
@@ -34,6 +35,9 @@ impl Subject {
         format!("store-{}", self.id)
     }
 }
+
+/// How long a helm may take to come to where it is killed.
+pub(super) const STRIKES: Duration = Duration::from_mins(1);
 
 /// How often something is set up again that a busy machine spoiled.
 pub(super) const ATTEMPTS: usize = 3;
@@ -125,14 +129,17 @@ impl Stage {
         std::fs::read_to_string(file).is_ok_and(|left| left.is_empty())
     }
 
-    /// Tells the scenario that helm is in the middle of what it does.
-    pub(super) fn is_acting(&self, subject: &Subject) {
-        std::fs::write(self.desk.path().join(format!("{}.acting", subject.namespace())), "").expect("a word");
-    }
-
-    /// True until the scenario heard that.
-    pub(super) fn is_waiting_to_act(&self, subject: &Subject) -> bool {
-        self.desk.path().join(format!("{}.acting", subject.namespace())).exists()
+    /// Kills the store's helm, which a scenario let run until now; it is dead afterwards.
+    pub(super) async fn kill_acting_helm(&self, subject: &Subject) {
+        let file = self.desk.path().join(format!("{}.acting", subject.namespace()));
+        std::fs::write(&file, "").expect("a file for the scenario");
+        // The scenario removes it once helm is dead.
+        let killed = async {
+            while file.exists() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(STRIKES, killed).await.expect("the scenario kills helm");
     }
 
     /// Helms that worked on this store at the same time; empty, unless a promise is broken.

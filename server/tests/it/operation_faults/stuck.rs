@@ -1,19 +1,14 @@
 //! Releases and namespaces in every state in which helm or somebody else may leave them. Each is brought about as it
 //! comes about: by a helm that is killed, a person with helm, a namespace that somebody deletes.
 
-use std::time::Duration;
-
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::json;
 use storeplane_core::operation::{OperationKind, Step};
 use storeplane_proto::v1::StoreState;
 
-use super::stage::{Stage, Subject};
+use super::stage::{STRIKES, Stage, Subject};
 use crate::harness::{Hold, Trick, Which, env};
-
-/// How long a helm may take to come to where it is killed.
-const STRIKES: Duration = Duration::from_mins(1);
 
 async fn stage() -> Stage {
     Stage::start(&env("STOREPLANE_TEST_DATABASE_URL"), false, Vec::new()).await
@@ -27,11 +22,9 @@ async fn kill_helms(stage: &Stage, subject: &Subject, hold: &Hold, after_writes:
         let mut set = stage.gate.set(&subject.namespace(), Which::Write(*writes), Trick::Hold);
         hold.release();
         assert!(set.struck(STRIKES).await, "helm came to where it is killed");
-        stage.is_acting(subject);
+        // What helm waits for goes on only when helm is dead, or a quick one would finish.
+        stage.kill_acting_helm(subject).await;
         set.release();
-        while stage.is_waiting_to_act(subject) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
     }
 }
 
