@@ -1,11 +1,11 @@
-//! How long to wait before something that failed is tried again.
+//! Delays between retries.
 
 use std::time::Duration;
 
 use rand::Rng as _;
 
-/// Waits that double up to a bound. Each is a random part, half to all, of that, so that many who lost the same server do
-/// not come back as one.
+/// Delays that double up to a maximum. Each has jitter (half to all of its value), so that clients that lost the same server do
+/// not reconnect simultaneously.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     first: Duration,
@@ -18,19 +18,19 @@ impl Backoff {
         Self { first, longest, next: first }
     }
 
-    /// Begins anew: it worked.
+    /// Resets the delay after a success.
     pub(crate) fn reset(&mut self) {
         self.next = self.first;
     }
 
-    /// The next wait.
+    /// The next delay.
     pub(crate) fn next(&mut self) -> Duration {
         let wait = self.next.mul_f64(rand::rng().random_range(0.5..=1.0));
         self.next = (self.next * 2).min(self.longest);
         wait
     }
 
-    /// Waits.
+    /// Waits for the next delay.
     pub(crate) async fn pause(&mut self) {
         tokio::time::sleep(self.next()).await;
     }

@@ -1,28 +1,28 @@
-//! Where tests hold the worker: before and after each run of a step, which is any step, so that a new one needs nothing
-//! here. Only builds with the feature `failpoints` have them, and only `cargo test` makes such a build.
+//! Failpoints: tests pause the worker before and after each run of a step. They apply to every step, so a new one needs nothing
+//! here. Only builds with the feature `failpoints` have them, and only `cargo test` enables it.
 //!
-//! The failpoint `desk` returns a folder in which test and worker meet. A test writes the file `STORE.STEP.before` or
+//! The failpoint `desk` returns a folder shared by test and worker. A test creates the file `STORE.STEP.before` or
 //! `STORE.STEP.after`; the worker that gets there renames it to `….reached` and waits for `….go`. If the file says
-//! `again`, the worker does not wait but runs the step once more. The file `clock` says how many seconds the clock is off.
+//! `again`, the worker does not wait but runs the step again. The file `clock` contains the clock's offset in seconds.
 
 use storeplane_core::ids::StoreId;
 use storeplane_core::operation::Step;
 
-/// On which side of a step's run.
+/// The point in a step's run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moment {
-    /// It is noted as begun, and did nothing yet.
+    /// It is recorded as started, but has not acted yet.
     Before,
-    /// It did all that it should, and this is not noted yet.
+    /// It has acted, but this is not recorded yet.
     After,
 }
 
-/// What the worker shall do then.
+/// What the worker does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Then {
-    /// What it does without a test.
+    /// Continues normally.
     GoOn,
-    /// Run the step once more.
+    /// Runs the step again.
     Again,
 }
 
@@ -50,10 +50,10 @@ mod armed {
 
     use super::{Moment, Step, StoreId, Then};
 
-    /// How often a held worker looks whether it may go on.
+    /// How often a paused worker checks whether to continue.
     const LOOK: Duration = Duration::from_millis(5);
 
-    /// Reads `FAILPOINTS`. They are there as long as what this returns lives.
+    /// Reads `FAILPOINTS`. They are active as long as the returned value lives.
     #[must_use]
     pub fn set_up() -> impl Sized {
         fail::FailScenario::setup()
@@ -69,7 +69,7 @@ mod armed {
         let side = if moment == Moment::Before { "before" } else { "after" };
         let point = desk.join(format!("{store}.{}.{side}", step.as_str()));
         let wish = fs::read_to_string(&point).unwrap_or_default();
-        // Only one of two servers gets it.
+        // Only one of two servers succeeds.
         if fs::rename(&point, point.with_extension(format!("{side}.reached"))).is_err() {
             return Then::GoOn;
         }

@@ -12,12 +12,12 @@ const INTERVAL: Duration = Duration::from_secs(3);
 /// How long a probe may take.
 const TIME: Duration = Duration::from_secs(5);
 
-/// Whether a part can be used.
+/// Whether a component is usable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// It can.
+    /// Usable.
     Usable,
-    /// It cannot; why, in one sentence without secrets.
+    /// Not usable; the reason in one sentence without secrets.
     Away(String),
 }
 
@@ -90,8 +90,8 @@ fn report(name: &str, sender: &watch::Sender<Health>, health: Health) {
     });
 }
 
-/// The part without which the server cannot answer. Without the others it reads, watches and accepts requests all the same;
-/// operations wait, and no replica could do better.
+/// The component without which the server cannot answer. Without the others it still serves reads, watches and new requests;
+/// operations wait, and no other replica could do better.
 pub const ESSENTIAL: &str = "postgres";
 
 /// True if the server can serve requests.

@@ -1,16 +1,16 @@
 //! The storeplane control plane.
 //!
-//! - [`cli`] and [`config`]: how it is started. [`app`]: the wiring, and its beginning and end.
-//! - [`grpc`] and [`http`]: the edge. Requests to commands, rows to messages.
+//! - [`cli`] and [`config`]: commands and configuration. [`app`]: wiring, startup and shutdown.
+//! - [`grpc`] and [`http`]: the API. Requests to commands, rows to messages.
 //!   [`health`]: whether Postgres, the cluster and helm can be used.
-//! - [`postgres`]: everything that outlives the process. [`watch`]: events to watchers.
-//! - [`worker`]: walks operations; the only caller of [`helm`] and [`verify`]. [`reconciler`]: compares stores with the cluster.
-//!   Both ask [`kube`].
-//! - [`telemetry`]: log and traces. [`system`]: clock and random source. [`secret`]: texts that do not print. `backoff`: waits. `redact`: masks secrets in texts.
-//!   [`obstacle`]: what stands in a store's way, and how long it may.
-//! - [`failpoints`]: where tests hold the worker; nothing in a release.
+//! - [`postgres`]: everything that must outlive the process. [`watch`]: event streams.
+//! - [`worker`]: executes operations; the only caller of [`helm`]. [`reconciler`]: compares stores with the cluster.
+//!   Both use [`kube`] and [`verify`].
+//! - [`telemetry`]: log and traces. [`system`]: clock and random source. [`secret`]: texts that do not print. `backoff`: retry delays. `redact`: masks secrets.
+//!   [`obstacle`]: classifies obstacles and limits how long they may last.
+//! - [`failpoints`]: where tests pause the worker; empty in a release.
 //!
-//! What is decided is decided in `storeplane_core`; here is what it takes to do it.
+//! Decisions are made in `storeplane_core`; this crate provides the I/O.
 
 pub mod app;
 mod backoff;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // First of all, while there is one thread: helm runs below helpers that are this same binary.
+    // Must come first, while there is only one thread: helm runs under helper processes of this same binary.
     if let Some(code) = storeplane_server::helm::helper_main() {
         return code;
     }

@@ -1,5 +1,5 @@
-//! The log of things that fail again and again while something is away: a warning when it begins, one a minute while it
-//! lasts, and a line when it is over.
+//! Logs repeated failures of the same task: a warning when they start, one per minute while they last, and a line when they
+//! end.
 
 use std::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Between two warnings of the same outage.
+/// Between two warnings about the same outage.
 const INTERVAL: Duration = Duration::from_mins(1);
 
-/// What is known of one task's outage.
+/// The outage of one task.
 #[derive(Debug)]
 pub(crate) struct OutageLog {
     task: &'static str,
@@ -25,12 +25,12 @@ struct Ongoing {
 }
 
 impl OutageLog {
-    /// For what is attempted again and again, for example `claim operations`.
+    /// For a repeated task, for example `claim operations`.
     pub(crate) const fn new(task: &'static str) -> Self {
         Self { task, outage: Mutex::new(None) }
     }
 
-    /// It failed. Logged unless that was done within [`INTERVAL`].
+    /// Records a failure. Logged unless that was done within [`INTERVAL`].
     pub(crate) fn failed(&self, error: &(dyn Error + 'static)) {
         if let Some(failures) = self.count(Instant::now()) {
             let causes = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| Error::source(*error));
@@ -39,13 +39,13 @@ impl OutageLog {
         }
     }
 
-    /// It did not end in time.
+    /// Records a timeout.
     pub(crate) fn timed_out(&self, limit: Duration) {
         let text = format!("no answer in {} ms", limit.as_millis());
         self.failed(&std::io::Error::new(std::io::ErrorKind::TimedOut, text));
     }
 
-    /// It worked. Logged if it failed before.
+    /// Records a success. Logged if it failed before.
     pub(crate) fn worked(&self) {
         let ended = self.lock().take();
         if let Some(Ongoing { since, failures, .. }) = ended {
@@ -54,7 +54,7 @@ impl OutageLog {
         }
     }
 
-    /// The number of failures in a row, if it is time to log them.
+    /// The number of consecutive failures, if it is time to log them.
     fn count(&self, now: Instant) -> Option<u64> {
         let mut outage = self.lock();
         let Some(ongoing) = outage.as_mut() else {

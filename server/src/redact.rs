@@ -1,8 +1,8 @@
-//! The one redactor: what may be shown of text that comes from helm, from Kubernetes or from a shop.
+//! Redaction of text from helm, Kubernetes or shops: the only place that decides what may be shown.
 //!
-//! Text comes in through [`plain`], which removes colours and control characters (Postgres cannot store a NUL), and goes
-//! out through [`redact`], which masks given values and whatever looks like a secret. It rather hides too much. Mask first
-//! and cut afterwards: a cut leaves a part of a secret that no longer looks like one. [`Unmasked`] enforces that order.
+//! Text enters through [`plain`], which removes colours and control characters (Postgres cannot store NUL), and leaves
+//! through [`redact`], which masks given values and anything that looks like a secret; in doubt it masks. Mask first
+//! and truncate afterwards: a truncated secret no longer looks like one. [`Unmasked`] enforces that order.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 use storeplane_core::failure::{DETAIL_LINE_MAX, Failure, Reason, truncate};
 
-/// Stands for what is not shown.
+/// Replaces masked text.
 pub(crate) const MASK: &str = "***";
 
 /// Names that announce a secret.
@@ -22,10 +22,10 @@ macro_rules! name {
 
 type Replace = fn(&Captures<'_>) -> String;
 
-/// What could be a secret, and what is shown of it.
+/// Patterns of secrets, and their replacements.
 static RULES: LazyLock<Vec<(Regex, Replace)>> = LazyLock::new(|| {
     let rules: [(&str, Replace); 9] = [
-        // PEM blocks, also those whose beginning or end was not read.
+        // PEM blocks, also if their beginning or end is missing.
         (r"(?s)-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\z)", whole),
         (r"(?m)(?:^[A-Za-z0-9+/=]+[ \r]*\n)*-----END [A-Z0-9 ]+-----", whole),
         (r#"(?i)(\bauthorization["']?\s*[:=]\s*["']?)(?:[a-z]+\s+)?[^\s,;"']+"#, after_first),
@@ -49,7 +49,7 @@ static RULES: LazyLock<Vec<(Regex, Replace)>> = LazyLock::new(|| {
             ),
             after_first,
         ),
-        // JSON Web Tokens, and any long random word: hashes, keys, base64.
+        // JSON Web Tokens, and long random words: hashes, keys, base64.
         (r"\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?", whole),
         (r"(sha256:)?[A-Za-z0-9+/_]{41,}={0,2}", random),
     ];
@@ -69,13 +69,13 @@ fn user_info(found: &Captures<'_>) -> String {
     format!("{}@", after_first(found))
 }
 
-/// Databases say `(using password: YES)`.
+/// Databases print `(using password: YES)`.
 fn named(found: &Captures<'_>) -> String {
     let all = found.get(0).map_or("", |all| all.as_str());
     if all.ends_with(": YES)") || all.ends_with(": NO)") { all.to_owned() } else { after_first(found) }
 }
 
-/// A digest of an image is no secret, and neither is a long path.
+/// An image digest is not a secret, and neither is a long path.
 fn random(found: &Captures<'_>) -> String {
     let all = found.get(0).map_or("", |all| all.as_str());
     let has = |class: fn(&char) -> bool| all.chars().any(|c| class(&c));
@@ -84,7 +84,7 @@ fn random(found: &Captures<'_>) -> String {
     if found.get(1).is_none() && (mixed || hexadecimal) { MASK.to_owned() } else { all.to_owned() }
 }
 
-/// The text without colours, control characters (line ends stay) and characters that reorder what is read.
+/// The text without colours, control characters (except line ends) and bidirectional overrides.
 pub(crate) fn plain(text: &str) -> String {
     static COLORS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("\x1b\\[[0-9;?]*[A-Za-z]").ok());
     let text = COLORS.as_ref().map_or(Cow::Borrowed(text), |colors| colors.replace_all(text, ""));
@@ -96,11 +96,11 @@ fn reorders(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The plain text with `hidden` values masked wherever they stand, and whatever looks like a secret.
+/// The plain text with `hidden` values, and anything that looks like a secret, masked.
 pub(crate) fn redact<'a>(text: &str, hidden: impl IntoIterator<Item = &'a str>) -> String {
     let mut text = plain(text);
     let mut hidden: Vec<&str> = hidden.into_iter().filter(|value| !value.is_empty()).collect();
-    // A value may be a part of a longer one.
+    // A value may be part of a longer one.
     hidden.sort_by_key(|value| std::cmp::Reverse(value.len()));
     for value in hidden {
         text = text.replace(value, MASK);
@@ -113,36 +113,36 @@ pub(crate) fn redact<'a>(text: &str, hidden: impl IntoIterator<Item = &'a str>) 
     text
 }
 
-/// A failure whose texts are neither masked nor cut yet. The only way to a [`Failure`] masks first and cuts afterwards.
+/// A failure whose texts are neither masked nor truncated. The only way to a [`Failure`] masks first and truncates afterwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unmasked {
-    /// The stable cause.
+    /// The stable reason.
     pub(crate) reason: Reason,
     /// One sentence.
     pub(crate) message: String,
-    /// What was observed, a line each.
+    /// What was observed, one entry per line.
     pub(crate) details: Vec<String>,
 }
 
 impl Unmasked {
-    /// Without observed facts.
+    /// Without details.
     pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self { reason, message: message.into(), details: Vec::new() }
     }
 
-    /// The same with what was observed.
+    /// Adds details.
     pub(crate) fn with_details<T: Into<String>>(mut self, details: impl IntoIterator<Item = T>) -> Self {
         self.details.extend(details.into_iter().map(Into::into));
         self
     }
 
-    /// The failure without details: what to say when the values to mask are not known.
+    /// The failure without details, for when the values to mask are not known.
     pub(crate) fn without_details(mut self, why: &str) -> Self {
         self.details = vec![why.to_owned()];
         self
     }
 
-    /// The failure as it may be shown. Details are masked as one text, since a PEM block has many lines.
+    /// The failure for display. Details are masked as one text, because a PEM block has many lines.
     pub(crate) fn masked<'a>(&self, hidden: impl IntoIterator<Item = &'a str> + Clone) -> Failure {
         let message = redact(&self.message, hidden.clone()).replace('\n', " ");
         let details = redact(&self.details.join("\n"), hidden);

@@ -1,21 +1,21 @@
-//! Text that must not be seen: passwords, tokens, salts.
+//! Secret text: passwords, tokens, salts.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 
-/// A text that prints as nothing but `***`. Only [`SecretText::expose`] shows it, so that every place
+/// A text that prints as `***`. Only [`SecretText::expose`] reveals it, so that every place
 /// where a secret leaves the process can be found by that name.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretText(String);
 
 impl SecretText {
-    /// Takes the text in.
+    /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself. Never log it, and never put it into an error, an event or a command line.
+    /// The text itself. Never log it or put it into an error, an event or a command line.
     pub fn expose(&self) -> &str {
         &self.0
     }

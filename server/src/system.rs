@@ -1,4 +1,4 @@
-//! The real clock and the real random source. The only place that reads either.
+//! The real clock and random source. No other code reads either.
 
 use rand::Rng;
 use storeplane_core::ports::{Clock, Ids};
@@ -12,12 +12,12 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else gets")]
     fn now(&self) -> OffsetDateTime {
-        // Postgres keeps microseconds: a time that is told before it is stored must read the same afterwards.
+        // Postgres stores microseconds: a time sent to clients before it is stored must be equal afterwards.
         (OffsetDateTime::now_utc() + crate::failpoints::clock_offset()).truncate_to_microsecond()
     }
 }
 
-/// Ids and words from the operating system's random source.
+/// Ids and random words from the operating system's random source.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RandomIds;
 

@@ -1,4 +1,4 @@
-//! Commands: what callers ask for, as texts, and the same after every rule was checked.
+//! Commands: requests as they arrive, and the same after validation.
 
 use crate::engine::Catalog;
 use crate::error::DomainError;
@@ -6,17 +6,17 @@ use crate::ids::{OperationId, RequestId, StoreId, StoreUid};
 use crate::store::{CleanupPolicy, Spec};
 use crate::validate::Check;
 
-/// Makes a mutation safe to repeat: the caller's key and what it was used for.
+/// An idempotency key and the request it was used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Idempotency {
-    /// The caller's key.
+    /// The caller's request id.
     pub request: RequestId,
     /// Hash of the method and all of its fields.
     pub fingerprint: [u8; 32],
 }
 
 impl Idempotency {
-    /// The key of a request, if it has one.
+    /// The idempotency key of a request, if it has a request id.
     pub fn of(request: Option<RequestId>, method: &str, fields: &[&str]) -> Option<Self> {
         let mut hash = blake3::Hasher::new();
         for part in std::iter::once(&method).chain(fields) {
@@ -27,10 +27,10 @@ impl Idempotency {
     }
 }
 
-/// CreateStore as it came in.
+/// CreateStore as received.
 #[derive(Debug, Clone, Default)]
 pub struct CreateStoreInput {
-    /// Wanted id; empty to have one made.
+    /// The requested id; empty to generate one.
     pub store_id: String,
     /// The shop's name.
     pub display_name: String,
@@ -40,25 +40,25 @@ pub struct CreateStoreInput {
     pub plan: String,
     /// Administrator's e-mail address.
     pub admin_email: String,
-    /// What happens when creation fails; `None` if it is none of ours.
+    /// What happens if the creation fails; `None` if the value is unknown.
     pub cleanup_policy: Option<CleanupPolicy>,
-    /// The caller's key; empty without one.
+    /// The request id; empty if there is none.
     pub request_id: String,
 }
 
-/// CreateStore after the check.
+/// CreateStore after validation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateStore {
-    /// Wanted id, or `None` to have one made.
+    /// The requested id, or `None` to generate one.
     pub id: Option<StoreId>,
-    /// What is asked for.
+    /// The requested spec.
     pub spec: Spec,
-    /// The caller's key.
+    /// The idempotency key.
     pub idempotency: Option<Idempotency>,
 }
 
 impl CreateStoreInput {
-    /// Checks everything and names everything that is wrong.
+    /// Validates everything and reports all violations.
     pub fn check(self, catalog: &Catalog) -> Result<CreateStore, DomainError> {
         let mut check = Check::default();
         let id = check.optional("store_id", &self.store_id);
@@ -105,17 +105,17 @@ fn choose(check: &mut Check, catalog: &Catalog, engine: &str, plan: &str) -> Opt
     Some((found.name.clone(), chosen.name.clone()))
 }
 
-/// Which store a command or a query means.
+/// Identifies a store in a command or a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreRef {
-    /// The one of that id that is not deleted, else the one deleted last.
+    /// The store with this id that is not deleted, otherwise the one deleted last.
     pub id: StoreId,
-    /// And only if it is this very one.
+    /// Matches only a store with this uid.
     pub uid: Option<StoreUid>,
 }
 
 impl StoreRef {
-    /// Checks an id and an optional uid.
+    /// Validates an id and an optional uid.
     pub fn check(store_id: &str, uid: &str) -> Result<Self, DomainError> {
         let mut check = Check::default();
         let id = check.required("store_id", store_id);
@@ -124,21 +124,21 @@ impl StoreRef {
     }
 }
 
-/// A mutation of one store that is there: delete or retry.
+/// A validated mutation of an existing store: delete or retry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreCommand {
     /// Which store.
     pub target: StoreRef,
-    /// The etag that it must still have.
+    /// The etag that the store must have.
     pub etag: Option<String>,
     /// DeleteStore only: forget the store if the cluster does not answer for it.
     pub force: bool,
-    /// The caller's key.
+    /// The idempotency key.
     pub idempotency: Option<Idempotency>,
 }
 
 impl StoreCommand {
-    /// Checks the fields of DeleteStore or RetryStore; `method` sets their request ids apart.
+    /// Validates the fields of DeleteStore or RetryStore; `method` distinguishes their request ids.
     pub fn check(method: &str, store_id: &str, uid: &str, etag: &str, request_id: &str) -> Result<Self, DomainError> {
         let mut check = Check::default();
         let id = check.required("store_id", store_id);
@@ -170,21 +170,21 @@ fn check_etag(check: &mut Check, etag: &str) -> Option<String> {
     (!etag.is_empty()).then(|| etag.to_owned())
 }
 
-/// CancelOperation after the check.
+/// CancelOperation after validation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CancelOperation {
-    /// Which one.
+    /// Which operation.
     pub operation: OperationId,
     /// And only if it is on this very store.
     pub store: Option<StoreUid>,
     /// The etag that the store must still have.
     pub etag: Option<String>,
-    /// The caller's key.
+    /// The idempotency key.
     pub idempotency: Option<Idempotency>,
 }
 
 impl CancelOperation {
-    /// Checks the fields of CancelOperation.
+    /// Validates the fields of CancelOperation.
     pub fn check(operation_id: &str, store_uid: &str, etag: &str, request_id: &str) -> Result<Self, DomainError> {
         let mut check = Check::default();
         let operation = check.required("operation_id", operation_id);
@@ -202,7 +202,7 @@ pub(crate) mod tests {
     use crate::engine::{Engine, Plan};
     use crate::store::Versions;
 
-    /// One engine with two plans.
+    /// An engine with two plans.
     pub(crate) fn catalog() -> Catalog {
         let plan = |name: &str| Plan {
             name: name.into(),

@@ -1,21 +1,21 @@
-//! Conditions: what else is known of a store beside its state, as Kubernetes conditions are.
+//! Conditions of a store in addition to its state, like Kubernetes conditions.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::store::Store;
 
-/// One aspect of a store.
+/// A condition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Condition {
-    /// Which aspect.
+    /// The aspect that it describes.
     pub kind: ConditionKind,
     /// Whether it holds.
     pub status: ConditionStatus,
-    /// A stable `UPPER_SNAKE` word, else empty.
+    /// A stable `UPPER_SNAKE` code; otherwise empty.
     #[serde(default)]
     pub reason: String,
-    /// The same in one sentence. Holds no secret.
+    /// `reason` as a sentence without secrets.
     #[serde(default)]
     pub message: String,
     /// When the status last changed.
@@ -23,12 +23,12 @@ pub struct Condition {
     pub since: OffsetDateTime,
 }
 
-/// Aspects of a store.
+/// The kinds of conditions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ConditionKind {
     /// The shop answers at its public URL: DNS, certificate and ingress work.
     PubliclyReachable,
-    /// A kind that only a newer server knows; kept as it is.
+    /// A kind that only a newer server knows, kept unchanged.
     #[serde(untagged)]
     Other(String),
 }
@@ -46,11 +46,11 @@ impl ConditionKind {
 /// Whether a condition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ConditionStatus {
-    /// It does.
+    /// It holds.
     True,
-    /// It does not.
+    /// It does not hold.
     False,
-    /// Nobody could tell, or a newer server knows another status.
+    /// It could not be determined, or a newer server wrote another status.
     #[serde(other)]
     Unknown,
 }
@@ -67,7 +67,7 @@ impl ConditionStatus {
 }
 
 impl Store {
-    /// Sets one condition. `since` is taken over only if the status changed.
+    /// Sets a condition. `since` is taken over only if the status changed.
     pub fn set_condition(&mut self, condition: Condition) {
         set(&mut self.conditions, condition);
     }

@@ -1,4 +1,4 @@
-//! The engines on offer: each is a chart and an entry in the server's configuration. The worker knows none by name.
+//! Engines: each is a chart and an entry in the server's configuration. No code refers to one by name.
 
 use std::path::PathBuf;
 
@@ -7,56 +7,56 @@ use crate::store::Versions;
 /// A kind of shop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Engine {
-    /// What callers name it.
+    /// The name that callers use.
     pub name: String,
     /// The chart's directory.
     pub chart: PathBuf,
-    /// Values files under every store of this engine, in helm's order of precedence.
+    /// Values files of every store of this engine, in helm's order of precedence.
     pub values: Vec<PathBuf>,
-    /// Plans, in order of size.
+    /// Plans, smallest first.
     pub plans: Vec<Plan>,
     /// The plan of stores that name none.
     pub default_plan: String,
-    /// Secrets that the chart refers to; made before helm runs, kept only in the cluster.
+    /// Secrets that the chart refers to; generated before helm runs, and stored only in the cluster.
     pub secrets: Vec<SecretTemplate>,
-    /// What becomes of them when they are lost and the volumes are not.
+    /// What a retry does if they are lost but the volumes are not.
     pub lost_secrets: LostSecrets,
-    /// Where its administrator's login is, if its shops have one.
+    /// Where the administrator's login is stored, if the shops have one.
     pub credentials: Option<AdminSecret>,
-    /// How a shop of this engine is asked whether it sells.
+    /// How a shop of this engine is tested.
     pub verify: Verification,
-    /// Versions as `Chart.yaml` has them.
+    /// Versions from `Chart.yaml`.
     pub versions: Versions,
-    /// True where the values turn on TLS at the ingress.
+    /// True if the values enable TLS at the ingress.
     pub secure: bool,
 }
 
-/// What a retry does when Secrets with random texts are gone while the shop's volumes are there.
+/// What a retry does if generated Secrets are gone while the shop's volumes exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LostSecrets {
-    /// It fails and asks for the old ones: what is in the volumes may be locked with them.
+    /// It fails and asks for the old ones: data in the volumes may depend on them.
     #[default]
     Refuse,
-    /// It makes new ones and restarts the pods, which take them up at their start.
+    /// It generates new ones and restarts the pods, which read them at their start.
     Renew,
 }
 
-/// How a shop proves that it can sell, once its pods are ready.
+/// How a shop is tested once its pods are ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Verification {
-    /// It is not asked: ready pods are enough.
+    /// Not at all: ready pods suffice.
     #[default]
     None,
-    /// By WooCommerce's Store API: products, a cart, and a checkout that nobody pays.
+    /// With WooCommerce's Store API: products, a cart, and a checkout that is not paid.
     StoreApi,
 }
 
-/// Where the administrator's login is: a Secret in the store's namespace, and its keys.
+/// Where the administrator's login is stored: a Secret in the store's namespace, and its keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminSecret {
     /// The Secret's name.
     pub secret: String,
-    /// The key of the user's name.
+    /// The key of the user name.
     pub username: String,
     /// The key of the password.
     pub password: String,
@@ -67,73 +67,73 @@ pub struct AdminSecret {
 pub struct SecretTemplate {
     /// Its name in the store's namespace.
     pub name: String,
-    /// Its keys and how their texts come about.
+    /// Its keys, and how their values are generated.
     pub entries: Vec<(String, SecretEntry)>,
 }
 
-/// How one text in a Secret comes about.
+/// How a value in a Secret is generated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretEntry {
-    /// Always this; no secret, but belongs with one: a user's name.
+    /// A fixed text, which is not secret but belongs to the Secret: a user name.
     Fixed(String),
-    /// That many random letters and digits, new for each store.
+    /// This number of random letters and digits, different for each store.
     Random(usize),
 }
 
-/// A size of a shop: one more values file.
+/// A size of a shop: an additional values file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// What callers name it.
+    /// The name that callers use.
     pub name: String,
     /// Its values file.
     pub values: PathBuf,
-    /// How large a shop of it is, for people.
+    /// Its size, for display.
     pub size: PlanSize,
 }
 
-/// A plan's size as Kubernetes writes quantities; empty where the chart does not say.
+/// A plan's size as Kubernetes quantities; empty if the chart does not declare it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PlanSize {
-    /// CPU limit of one pod of the shop and its database together.
+    /// CPU limit of one shop pod and its database together.
     pub cpu: String,
-    /// Memory limit of the same.
+    /// Memory limit of the same pods.
     pub memory: String,
-    /// Storage of all volumes.
+    /// Total storage of the volumes.
     pub storage: String,
-    /// One sentence.
+    /// A one-sentence description.
     pub description: String,
 }
 
 impl Engine {
-    /// The plan of that name.
+    /// The plan with this name.
     pub fn plan(&self, name: &str) -> Option<&Plan> {
         self.plans.iter().find(|plan| plan.name == name)
     }
 
-    /// The plan of stores that name none: the configured one where the engine has it, else the smallest.
+    /// The plan of stores that name none: the configured one if the engine has it, otherwise the smallest.
     pub fn default_plan(&self) -> Option<&Plan> {
         self.plan(&self.default_plan).or_else(|| self.plans.first())
     }
 }
 
-/// All engines, the default one first. Never empty: the server refuses to start without one.
+/// All engines, the default one first. Never empty: without an engine the server refuses to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Catalog {
     engines: Vec<Engine>,
 }
 
 impl Catalog {
-    /// A catalogue of these engines, or `None` without one, or when one has no plan.
+    /// A catalogue of these engines, or `None` if there is none, or if one has no plan.
     pub fn new(engines: Vec<Engine>) -> Option<Self> {
         (!engines.is_empty() && engines.iter().all(|engine| !engine.plans.is_empty())).then_some(Self { engines })
     }
 
-    /// The engine of that name.
+    /// The engine with this name.
     pub fn engine(&self, name: &str) -> Option<&Engine> {
         self.engines.iter().find(|engine| engine.name == name)
     }
 
-    /// Every engine, the default one first.
+    /// All engines, the default one first.
     pub fn engines(&self) -> &[Engine] {
         &self.engines
     }

@@ -1,30 +1,30 @@
-//! Why a command is not carried out. Each has a stable reason for programs and a text for people.
+//! Errors of commands and ports. Each has a stable reason for programs and a text for people.
 
 use crate::event::Oldest;
 use crate::ids::{OperationId, Tenant};
 use crate::store::State;
 
-/// One thing wrong with a request.
+/// A violation of one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// The field's path in the request, for example `store.display_name`.
     pub field: String,
-    /// The rule that it breaks, as a sentence.
+    /// The violated rule, as a sentence.
     pub description: String,
 }
 
-/// Why a command was refused. Nothing was changed.
+/// Why a command was rejected. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DomainError {
-    /// Something about the request is wrong; all of it is listed.
+    /// The request is invalid; all violations are listed.
     #[error("{}", summary(.0))]
     Invalid(Vec<Violation>),
-    /// There is no such thing among what the caller may see.
+    /// The resource does not exist, or the caller may not see it.
     #[error("{kind} \"{name}\" was not found")]
     NotFound {
         /// `store` or `operation`.
         kind: &'static str,
-        /// As it was asked for.
+        /// The id as requested.
         name: String,
     },
     /// The id is taken.
@@ -33,12 +33,12 @@ pub enum DomainError {
         /// The id.
         name: String,
     },
-    /// The tenant has as many stores as it may have.
-    #[error("tenant \"{tenant}\" has {limit} stores, and may not have more")]
+    /// The tenant has reached its store quota.
+    #[error("tenant \"{tenant}\" has reached its limit of {limit} stores")]
     StoreQuotaExceeded {
-        /// Whose.
+        /// Which tenant.
         tenant: Tenant,
-        /// How many it may have.
+        /// Its limit.
         limit: i64,
     },
     /// The host name is taken by another store.
@@ -47,53 +47,53 @@ pub enum DomainError {
         /// The host name.
         host: String,
     },
-    /// The request id was used for another request.
+    /// The request id was used for a different request.
     #[error("request_id was used for another request in the last 24 hours")]
     RequestIdReused,
     /// The store changed since the caller read it.
     #[error("the store changed since it was read: etag is {actual}")]
     StaleEtag {
-        /// The etag that it has now.
+        /// Its current etag.
         actual: String,
     },
-    /// The store is in no state for that.
+    /// The store's state does not allow the change.
     #[error("a store that is {} cannot become {}", .from.as_str(), .to.as_str())]
     IllegalMove {
-        /// What it is.
+        /// The current state.
         from: State,
-        /// What it should become.
+        /// The requested state.
         to: State,
     },
     /// Only a settled store is retried.
     #[error("a store that is {} cannot be retried; only READY, DEGRADED and FAILED stores can", .state.as_str())]
     NotRetryable {
-        /// What it is.
+        /// The current state.
         state: State,
     },
-    /// A deletion is not cancelled: half a deletion is no store.
+    /// A deletion cannot be cancelled: it would leave half a store.
     #[error("operation {operation} is a deletion, which cannot be cancelled")]
     NotCancellable {
-        /// Which one.
+        /// Which operation.
         operation: OperationId,
     },
-    /// There is no login to show: the store is in no state for that, or its Secret is not there.
+    /// The login is not available: the store's state does not allow it, or its Secret does not exist.
     #[error("a store that is {} has no credentials", .state.as_str())]
     CredentialsNotThere {
-        /// What the store is.
+        /// The current state.
         state: State,
     },
-    /// The caller's role does not include it.
-    #[error("role {role} may not do this; it needs {needed}")]
+    /// The caller's role does not permit it.
+    #[error("role {role} does not permit this; it requires {needed}")]
     PermissionDenied {
-        /// What the caller has.
+        /// The caller's role.
         role: &'static str,
-        /// What it takes.
+        /// The required role.
         needed: &'static str,
     },
     /// The events after the cursor are no longer kept.
-    #[error("events after the cursor are no longer kept; a watch can begin anew, or go on from {oldest}")]
+    #[error("events after the cursor are no longer kept; a watch can start again, or resume from {oldest}")]
     CursorExpired {
-        /// From where on all is kept.
+        /// The oldest complete position.
         oldest: Oldest,
     },
 }
@@ -124,57 +124,57 @@ impl DomainError {
         }
     }
 
-    /// A refusal because of one field.
+    /// An error with one field violation.
     pub fn field(field: impl Into<String>, description: impl Into<String>) -> Self {
         Self::Invalid(vec![Violation { field: field.into(), description: description.into() }])
     }
 }
 
-/// Why a port did not do what it was asked.
+/// Why a port failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {
-    /// The command was refused.
+    /// The command was rejected.
     #[error(transparent)]
     Refused(#[from] DomainError),
-    /// The database does not serve for now. Worth another try.
+    /// The database is temporarily unusable. Retryable.
     #[error(transparent)]
     Unavailable(Outage),
-    /// The cluster is away. Worth another try.
+    /// The cluster is unavailable. Retryable.
     #[error("the cluster is not available")]
     ClusterAway(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A bug or a broken row.
+    /// A bug or an invalid row.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Why the database does not serve for now.
+/// Why the database is temporarily unusable.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .kind.describe())]
 pub struct Outage {
-    /// In which way.
+    /// The kind of outage.
     pub kind: OutageKind,
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 impl Outage {
-    /// An outage with what the database or the network said.
+    /// An outage with the message of the database or the network.
     pub fn new(kind: OutageKind, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { kind, source: source.into() }
     }
 }
 
-/// In which way the database does not serve.
+/// The kinds of database outages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutageKind {
-    /// It cannot be reached, or it ended the connection.
+    /// It cannot be reached, or it closed the connection.
     Away,
-    /// It takes no writes: it is a standby, as after a failover.
+    /// It is read-only: a standby, for example after a failover.
     ReadOnly,
     /// Its disk is full.
     Full,
     /// It has too many connections or too little memory.
     Overloaded,
-    /// A statement took longer than it may.
+    /// A statement exceeded its time limit.
     TooSlow,
 }
 
@@ -190,7 +190,7 @@ impl OutageKind {
         }
     }
 
-    /// What it means, for people.
+    /// A description for people.
     pub fn describe(self) -> &'static str {
         match self {
             Self::Away => "the database is not available",

@@ -1,32 +1,32 @@
-//! Why something failed or waits: the one form that rows, events, errors and the dashboard show.
+//! Failures: the one form that rows, events, errors and the dashboard use.
 
 use serde::{Deserialize, Serialize};
 
 pub use crate::reason::Reason;
 
-/// One ranked cause: what it is, one sentence about it, and what was seen.
+/// One ranked cause: its reason, a message, and what was observed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// The stable cause.
+    /// The stable reason.
     pub reason: Reason,
-    /// One sentence with the names involved. Holds no secret.
+    /// A sentence that names the objects involved. Contains no secret.
     pub message: String,
-    /// What was observed, the most relevant first: lines of text without secrets, at most [`DETAILS_MAX`].
+    /// What was observed, most relevant first: lines without secrets, at most [`DETAILS_MAX`].
     pub details: Vec<String>,
 }
 
-/// Most lines of observed facts kept with a failure.
+/// Maximum number of detail lines.
 pub const DETAILS_MAX: usize = 20;
-/// Longest line of observed facts, in bytes.
+/// Maximum length of a detail line, in bytes.
 pub const DETAIL_LINE_MAX: usize = 500;
 
 impl Failure {
-    /// A failure without observed facts.
+    /// A failure without details.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self { reason, message: message.into(), details: Vec::new() }
     }
 
-    /// The same failure with what was observed; lines beyond [`DETAILS_MAX`] and text beyond [`DETAIL_LINE_MAX`] are cut.
+    /// Adds details; lines beyond [`DETAILS_MAX`] and text beyond [`DETAIL_LINE_MAX`] are dropped.
     #[must_use]
     pub fn with_details<T: Into<String>>(mut self, details: impl IntoIterator<Item = T>) -> Self {
         let room = DETAILS_MAX.saturating_sub(self.details.len());
@@ -40,7 +40,7 @@ impl Failure {
     }
 }
 
-/// Cuts a text to at most `max` bytes at a character's boundary, and marks the cut with `…`.
+/// Truncates a text to at most `max` bytes at a character boundary, and marks the cut with `…`.
 pub fn truncate(mut text: String, max: usize) -> String {
     if text.len() <= max {
         return text;

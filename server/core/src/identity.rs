@@ -1,23 +1,23 @@
-//! Who calls, and what they may do. One table; every RPC names its permission there.
+//! Callers and their permissions. One table names the required role of every RPC.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Tenant, TokenId};
 
-/// What a token allows.
+/// What a token permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Reads.
+    /// Read access.
     Viewer,
-    /// Changes stores as well.
+    /// Also changes to stores.
     Operator,
-    /// Manages tokens as well.
+    /// Also token management.
     Admin,
 }
 
 impl Role {
-    /// Every role, the weakest first.
+    /// All roles, weakest first.
     pub const ALL: [Self; 3] = [Self::Viewer, Self::Operator, Self::Admin];
 
     /// The wire form.
@@ -40,20 +40,20 @@ impl Role {
     }
 }
 
-/// The caller of a command, known from the first line to the audit record.
+/// The caller of a command, from authentication to the audit record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The token that was shown.
+    /// The token.
     pub token: TokenId,
-    /// The token's name: who it is, for people.
+    /// The token's name: the actor in the audit log.
     pub name: String,
-    /// Whose stores it can see.
+    /// The tenant whose stores it can access.
     pub tenant: Tenant,
-    /// What it may do.
+    /// The token's role.
     pub role: Role,
 }
 
-/// What each RPC needs: the one table. An RPC that is not here is refused.
+/// The role that each RPC requires. An RPC that is not listed is denied.
 pub const PERMISSIONS: &[(&str, Role)] = &[
     ("/storeplane.v1.AuditService/ListAuditEvents", Role::Viewer),
     ("/storeplane.v1.OperationService/CancelOperation", Role::Operator),
@@ -74,7 +74,7 @@ pub const PERMISSIONS: &[(&str, Role)] = &[
     ("/storeplane.v1.StoreService/WatchStores", Role::Viewer),
 ];
 
-/// The role that an RPC's path (`/package.Service/Method`) needs.
+/// The role required by an RPC's path (`/package.Service/Method`).
 pub fn needed(path: &str) -> Option<Role> {
     PERMISSIONS.iter().find(|(rpc, _)| *rpc == path).map(|(_, role)| *role)
 }

@@ -1,4 +1,4 @@
-//! Identifiers that are not strings: each is checked once, where it enters.
+//! Typed identifiers: each is validated once, where it enters.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,12 +6,12 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Longest store id: with `store-` before it and `--<tenant>` after it, a namespace still is a DNS label (63).
+/// Maximum length of a store id: with the prefix `store-` and the suffix `--<tenant>`, a namespace is still a DNS label (63).
 pub const STORE_ID_MAX: usize = 40;
-/// Longest tenant name; see [`STORE_ID_MAX`].
+/// Maximum length of a tenant name; see [`STORE_ID_MAX`].
 pub const TENANT_MAX: usize = 15;
 
-/// Why a text is not an identifier. The text is the rule, for people.
+/// The rule that an identifier violates, for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct IdError(pub String);
@@ -46,7 +46,7 @@ macro_rules! label {
         pub struct $name(String);
 
         impl $name {
-            /// As it is stored, without a check: a newer server may allow more.
+            /// An identifier from the database, not validated: a newer server may allow more.
             pub fn stored(text: String) -> Self {
                 Self(text)
             }
@@ -92,7 +92,7 @@ label!(
     STORE_ID_MAX
 );
 label!(
-    /// A tenant: whose stores they are. Comes from the caller's credentials, never from a request. At most 15 characters.
+    /// A tenant: the owner of stores. Comes from the caller's credentials, never from a request. At most 15 characters.
     Tenant,
     TENANT_MAX
 );
@@ -125,11 +125,11 @@ macro_rules! uuid_id {
 }
 
 uuid_id!(
-    /// One store for ever, also when its id is used again later. UUID v7.
+    /// The unique id of a store, never reused. UUID v7.
     StoreUid
 );
 uuid_id!(
-    /// One operation on a store. UUID v7.
+    /// The id of an operation. UUID v7.
     OperationId
 );
 uuid_id!(
@@ -137,7 +137,7 @@ uuid_id!(
     RequestId
 );
 uuid_id!(
-    /// An API token. UUID v7; not the secret.
+    /// The id of an API token. UUID v7; not the secret.
     TokenId
 );
 

@@ -1,11 +1,11 @@
-//! What storeplane decides, without doing any of it.
+//! The domain of storeplane: decisions without I/O.
 //!
-//! A store, its states and the moves between them; the operations that change it, their steps and how each is
-//! undone; what a request must look like; who may ask for what. Everything here is pure: no clock, no randomness,
-//! no database, no process. `storeplane-server` supplies those through [`ports`].
+//! A store, its states and legal transitions; operations, their steps and undo steps; validation of requests;
+//! permissions. Everything here is pure: no clock, no randomness,
+//! no database, no process. `storeplane-server` provides those through [`ports`].
 //!
-//! To add a kind of operation: a variant in [`operation::OperationKind`], its steps in [`operation::Step`], and the
-//! compiler names the rest. To add an engine: an entry in the server's configuration, nothing here.
+//! To add a kind of operation: a variant in [`operation::OperationKind`] and its steps in [`operation::Step`]; the
+//! compiler reports the rest. To add an engine: an entry in the server's configuration, nothing here.
 
 pub mod audit;
 pub mod command;

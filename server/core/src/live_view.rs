@@ -1,10 +1,10 @@
-//! A store's Kubernetes objects, logs and events as they are at this moment: read when somebody asks, and kept nowhere.
+//! A store's Kubernetes objects, logs and events, read on request and not stored.
 
 use time::OffsetDateTime;
 
-/// Lines of each container's log when the caller does not say how many.
+/// Default number of lines of each container's log.
 pub const TAIL_LINES_DEFAULT: u32 = 100;
-/// Most lines of each container's log.
+/// Maximum number of lines of each container's log.
 pub const TAIL_LINES_MAX: u32 = 500;
 
 /// One Kubernetes object of a store.
@@ -14,21 +14,21 @@ pub struct LiveResource {
     pub kind: String,
     /// The object's name.
     pub name: String,
-    /// Whether it does what it is there for.
+    /// Whether it is ready.
     pub ready: bool,
-    /// A short text, for example `1/1 ready` or `CrashLoopBackOff`.
+    /// A short status, for example `1/1 ready` or `CrashLoopBackOff`.
     pub status: String,
-    /// What Kubernetes says about it; empty if nothing. Secrets are masked.
+    /// Kubernetes' explanation; empty if there is none. Secrets are masked.
     pub message: String,
-    /// Restarts of a pod's containers.
+    /// Number of restarts of a pod's containers.
     pub restarts: i32,
     /// When it was created.
     pub created_at: Option<OffsetDateTime>,
-    /// The controller of a pod, for example `Deployment/store`; else empty.
+    /// The controller of a pod, for example `Deployment/store`; otherwise empty.
     pub owner: String,
 }
 
-/// The end of one container's log. Secrets are masked.
+/// The last lines of a container's log. Secrets are masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerLog {
     /// The pod's name.
@@ -37,7 +37,7 @@ pub struct ContainerLog {
     pub container: String,
     /// True for the container's previous, terminated instance.
     pub previous: bool,
-    /// The oldest first.
+    /// Oldest first.
     pub lines: Vec<String>,
 }
 
@@ -50,13 +50,13 @@ pub struct ClusterEvent {
     pub reason: String,
     /// For example `Pod/store-7d4b9`.
     pub object: String,
-    /// What happened.
+    /// The message.
     pub message: String,
-    /// How often.
+    /// How often it occurred.
     pub count: i32,
-    /// When it happened first.
+    /// First occurrence.
     pub first_at: Option<OffsetDateTime>,
-    /// When it happened last.
+    /// Last occurrence.
     pub last_at: Option<OffsetDateTime>,
 }
 
@@ -65,6 +65,6 @@ pub struct ClusterEvent {
 pub struct LiveLogs {
     /// By pod and container.
     pub logs: Vec<ContainerLog>,
-    /// The newest first.
+    /// Newest first.
     pub events: Vec<ClusterEvent>,
 }

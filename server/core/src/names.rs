@@ -1,13 +1,13 @@
-//! What a store is called in the cluster and in the world. One place, so that nothing else glues strings.
+//! Names of a store's namespace, release and host. No other code builds them.
 
 use crate::ids::{StoreId, Tenant};
 
-/// Where a store lives: fixed when it is created and never derived again from configuration.
+/// Where a store lives: fixed at its creation and never derived again from the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placement {
-    /// Kubernetes namespace: `store-<id>`, in other tenants than `default` `store-<id>--<tenant>`.
+    /// Kubernetes namespace: `store-<id>`; in tenants other than `default`, `store-<id>--<tenant>`.
     pub namespace: String,
-    /// Helm release: `store-<id>`. Without the tenant: helm allows 53 characters, and the namespace sets it apart.
+    /// Helm release: `store-<id>`. Without the tenant, because helm allows 53 characters and the namespace is unique.
     pub release: String,
     /// Host name of the shop: the namespace's name under the configured domain.
     pub host: String,

@@ -1,4 +1,4 @@
-//! How a tenant's stores are doing as a whole: counts, rates and durations over a window of equal periods.
+//! An overview of a tenant's stores: counts, rates and durations over a window of equal periods.
 
 use time::{Duration, OffsetDateTime};
 
@@ -8,29 +8,29 @@ use crate::ids::Tenant;
 use crate::operation::Operation;
 use crate::store::State;
 
-/// Periods in a window.
+/// Number of periods in a window.
 pub const PERIODS: i32 = 24;
-/// Operations and events that an overview shows.
+/// Maximum number of operations and of events in an overview.
 pub const SHOWN: u64 = 20;
 
 const WINDOW_DEFAULT: Duration = Duration::hours(24);
 const WINDOW_MIN: Duration = Duration::hours(1);
 const WINDOW_MAX: Duration = Duration::days(90);
 
-/// Of whom, and from when to when.
+/// The tenant and the time range of an overview.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OverviewQuery {
     /// Whose stores.
     pub tenant: Tenant,
-    /// When the first period begins.
+    /// The beginning of the first period.
     pub start: OffsetDateTime,
-    /// How long each is; whole microseconds, as the database counts.
+    /// The length of a period, in whole microseconds, the database's precision.
     pub period: Duration,
 }
 
 impl OverviewQuery {
-    /// Checks the window of GetOverview. Its periods begin at multiples of their length since 1970, so that they are the
-    /// same from one call to the next; `now` is in the last one.
+    /// Validates the window of GetOverview. Periods begin at multiples of their length since 1970, so that they are
+    /// stable between calls; `now` is in the last one.
     pub fn check(tenant: &Tenant, window: Duration, now: OffsetDateTime) -> Result<Self, DomainError> {
         let window = if window.is_zero() { WINDOW_DEFAULT } else { window };
         if !(WINDOW_MIN..=WINDOW_MAX).contains(&window) {
@@ -51,22 +51,22 @@ impl OverviewQuery {
         })
     }
 
-    /// When the last period ends.
+    /// The end of the last period.
     pub fn end(&self) -> OffsetDateTime {
         self.start.saturating_add(self.period * PERIODS)
     }
 
-    /// The periods, before anything was counted.
+    /// Empty periods.
     pub fn periods(&self) -> Vec<Period> {
         let begin = |index| self.start.saturating_add(self.period * index);
         (0..PERIODS).map(|index| Period { start: begin(index), counts: Counts::default() }).collect()
     }
 }
 
-/// What happened in a stretch of time.
+/// Counts over a time range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// Stores asked for.
+    /// Stores requested.
     pub created: i64,
     /// Stores that became READY for the first time.
     pub ready: i64,
@@ -74,30 +74,30 @@ pub struct Counts {
     pub failed: i64,
     /// Stores that became DELETED.
     pub deleted: i64,
-    /// Median time from CreateStore to READY of those that became READY.
+    /// Median time from CreateStore to READY of the stores that became READY.
     pub median_time_to_ready: Option<Duration>,
 }
 
-/// A stretch of time, up to where the next one begins.
+/// A period; it ends where the next one begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Period {
-    /// When it begins.
+    /// Its beginning.
     pub start: OffsetDateTime,
-    /// What happened in it.
+    /// Its counts.
     pub counts: Counts,
 }
 
-/// A limit, and what is used of it. Stores that are DELETED do not count.
+/// A quota and its usage. DELETED stores do not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
-    /// Stores that there are.
+    /// Stores that exist.
     pub used: i64,
-    /// Stores that there may be.
+    /// Maximum number of stores.
     pub limit: i64,
 }
 
 impl Quota {
-    /// Refuses one more, if there may be no more.
+    /// Returns an error if the quota is exhausted.
     pub fn admit(self, tenant: &Tenant) -> Result<(), DomainError> {
         if self.used < self.limit {
             return Ok(());
@@ -106,22 +106,22 @@ impl Quota {
     }
 }
 
-/// How a tenant's stores are doing.
+/// An overview of a tenant's stores.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overview {
-    /// Stores that are not DELETED, by state; no state without a store.
+    /// Stores by state, without DELETED ones and without states that have no store.
     pub states: Vec<(State, i64)>,
-    /// The window, the oldest first.
+    /// The periods of the window, oldest first.
     pub periods: Vec<Period>,
     /// Median time from CreateStore to READY over the window.
     pub median_time_to_ready: Option<Duration>,
-    /// Operations that wait or run, the oldest first; at most [`SHOWN`].
+    /// Active operations, oldest first; at most [`SHOWN`].
     pub active: Vec<Operation>,
-    /// How many there are in all.
+    /// Total number of active operations.
     pub active_count: i64,
-    /// The last state changes, the newest first; at most [`SHOWN`].
+    /// The last state changes, newest first; at most [`SHOWN`].
     pub recent: Vec<Event>,
-    /// What the tenant uses of the stores that it may have.
+    /// The tenant's quota, if there is one.
     pub quota: Option<Quota>,
 }
 

@@ -1,5 +1,4 @@
-//! What the domain needs from the outside. The server implements these over Postgres, the cluster, the clock and the random
-//! source.
+//! The ports of the domain. The server implements them over Postgres, the cluster, the clock and the random source.
 
 use std::fmt;
 
@@ -19,43 +18,43 @@ use crate::query::{AuditQuery, OperationQuery, Page, StoreQuery};
 use crate::store::Store;
 use crate::transition::{Change, Decision};
 
-/// The time, so that tests own it.
+/// The clock, which tests can replace.
 pub trait Clock: Send + Sync {
     /// Now, in UTC.
     fn now(&self) -> OffsetDateTime;
 }
 
-/// Fresh ids, so that tests own them.
+/// A source of ids, which tests can replace.
 pub trait Ids: Send + Sync {
     /// A UUID v7.
     fn uuid(&self) -> Uuid;
-    /// Lower-case letters and digits that nobody can guess, `length` of them.
+    /// `length` random lower-case letters and digits, suitable for secrets.
     fn word(&self, length: usize) -> String;
 }
 
-/// What a mutation left behind.
+/// The result of a mutation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
-    /// The store as it is now.
+    /// The current store.
     pub store: Store,
     /// Its operation.
     pub operation: Operation,
 }
 
-/// Which store a mutation means.
+/// Which store a mutation targets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// By id and perhaps uid.
+    /// By id and optional uid.
     Store(StoreRef),
-    /// The one of that operation.
+    /// The store of this operation.
     Operation(OperationId),
 }
 
-/// Stores, their operations and the audit log, kept where they outlive the process.
+/// Stores, their operations and the audit log, stored durably.
 #[async_trait]
 pub trait Stores: Send + Sync {
-    /// Stores a new store with its operation, first event and audit record, in one transaction, if the tenant may have
-    /// one more. The same `idempotency` again gives the store that it made the first time, and changes nothing.
+    /// Stores a new store with its operation, first event and audit record in one transaction, if the tenant's quota
+    /// allows it. The same `idempotency` again returns the store that it created, and changes nothing.
     async fn create(&self, change: Change, idempotency: Option<Idempotency>) -> Result<Applied, PortError>;
 
     /// Decides under the store's row lock, and stores the whole change in one transaction. `idempotency` as above.
@@ -67,19 +66,19 @@ pub trait Stores: Send + Sync {
         transition: &Decision<'_>,
     ) -> Result<Applied, PortError>;
 
-    /// Stores the record of a mutation that was refused or denied.
+    /// Stores the audit record of a mutation that was rejected or denied.
     async fn record(&self, audit: AuditRecord) -> Result<(), PortError>;
 
-    /// Identifies what is committed: while it stays the same, every read answers the same.
+    /// Identifies the committed state: while it is unchanged, every read returns the same.
     async fn state_mark(&self) -> Result<String, PortError>;
 
-    /// The store that is meant, or `None`.
+    /// The store, or `None`.
     async fn find(&self, tenant: &Tenant, store: &StoreRef) -> Result<Option<Store>, PortError>;
 
     /// A page of stores.
     async fn list(&self, query: &StoreQuery) -> Result<Page<Store>, PortError>;
 
-    /// How many stores there are on all of its pages.
+    /// The total number of stores on all pages of a query.
     async fn count(&self, query: &StoreQuery) -> Result<i64, PortError>;
 
     /// One operation, or `None`.
@@ -91,19 +90,19 @@ pub trait Stores: Send + Sync {
     /// A page of the audit log.
     async fn audit_events(&self, query: &AuditQuery) -> Result<Page<AuditEvent>, PortError>;
 
-    /// What a tenant uses of the stores that it may have; `None` where there is no limit.
+    /// A tenant's store quota; `None` if there is no limit.
     async fn quota(&self, tenant: &Tenant) -> Result<Option<Quota>, PortError>;
 
-    /// How a tenant's stores are doing as a whole. Its cost does not grow with what is older than the window.
+    /// An overview of a tenant's stores. Its cost does not depend on data older than the window.
     async fn overview(&self, query: &OverviewQuery) -> Result<Overview, PortError>;
 }
 
-/// What a store's administrator signs in with. Prints without its password.
+/// The login of a store's administrator. `Debug` omits the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AdminLogin {
-    /// The user's name.
+    /// The user name.
     pub username: String,
-    /// The password. Never log it, and never put it into an error or an event.
+    /// The password. Never log it or put it into an error or event.
     pub password: String,
 }
 
@@ -113,19 +112,19 @@ impl fmt::Debug for AdminLogin {
     }
 }
 
-/// The secrets of stores, read from the only place where they are kept.
+/// The secrets of stores, read from the cluster, the only place where they are stored.
 #[async_trait]
 pub trait Credentials: Send + Sync {
-    /// The administrator's login as it is now; `None` where the store has no such Secret of its own.
+    /// The administrator's current login; `None` if the store has no such Secret.
     async fn admin(&self, store: &Store, secret: &AdminSecret) -> Result<Option<AdminLogin>, PortError>;
 }
 
-/// Stores as they are in the cluster at this moment.
+/// Stores as they currently are in the cluster.
 #[async_trait]
 pub trait LiveView: Send + Sync {
-    /// The store's Kubernetes objects, by kind and name. Nothing of a namespace that is not the store's.
+    /// The store's Kubernetes objects, by kind and name. Empty if the namespace does not belong to the store.
     async fn resources(&self, store: &Store) -> Result<Vec<LiveResource>, PortError>;
 
-    /// The last `tail_lines` of each of the store's containers, and the events of its namespace; bounded and masked.
+    /// The last `tail_lines` of each container of the store, and the events of its namespace; bounded and masked.
     async fn logs(&self, store: &Store, tail_lines: u32) -> Result<LiveLogs, PortError>;
 }

@@ -1,14 +1,14 @@
-//! Every reason by which a store fails, degrades or waits, with its rank, its wire form and its remedy.
+//! All reasons why a store fails, degrades or waits, with rank, wire form and remedy.
 //!
 //! To add one: a line in the table below, at its rank; a case in `server/tests/it/remedies`; a row in `docs/operations.md`.
-//! Tests fail until all three are there.
+//! Tests fail until all three exist.
 
 use serde::{Deserialize, Serialize};
 
-/// One table for all that is known of each reason.
+/// One table with everything about each reason.
 macro_rules! reasons {
     ($(#[doc = $doc:literal] $name:ident = $wire:literal, $remedy:literal;)+) => {
-        /// A stable cause, `UPPER_SNAKE` on the wire. The order of declaration is the rank: when several are observed,
+        /// A stable reason, `UPPER_SNAKE` on the wire. The order of declaration is the rank: if several are observed,
         /// the first one is the cause and the others are its consequences.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Reason {
@@ -16,7 +16,7 @@ macro_rules! reasons {
         }
 
         impl Reason {
-            /// All of them, by rank.
+            /// All reasons, by rank.
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
             /// The wire form, for example `IMAGE_PULL_FAILED`.
@@ -29,7 +29,7 @@ macro_rules! reasons {
                 match self { $(Self::$name => $remedy,)+ }
             }
 
-            /// What it means, as documented above.
+            /// Its meaning, as documented above.
             #[cfg(test)]
             fn meaning(self) -> &'static str {
                 match self { $(Self::$name => $doc,)+ }

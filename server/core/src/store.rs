@@ -1,4 +1,4 @@
-//! A store: what was asked for, where it lives, how it is doing, and the moves between its states.
+//! A store: its spec, placement and state, and the transitions between states.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -11,26 +11,26 @@ use crate::names::Placement;
 use crate::operation::Step;
 use crate::wire::wire_enum;
 
-/// What a caller asks for.
+/// The requested properties.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spec {
-    /// The shop's name as its customers read it.
+    /// The shop's name as customers see it.
     pub display_name: String,
-    /// What kind of shop it is: a name in the [`crate::engine::Catalog`].
+    /// The kind of shop: a name in the [`crate::engine::Catalog`].
     pub engine: String,
-    /// How large it is: a plan of the engine.
+    /// The size: a plan of the engine.
     pub plan: String,
     /// Administrator's e-mail address.
     pub admin_email: String,
-    /// What happens to the resources when creation fails.
+    /// What happens to the resources if the creation fails.
     pub cleanup_policy: CleanupPolicy,
 }
 
-/// What happens to a store's resources when its creation fails.
+/// What happens to a store's resources if its creation fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CleanupPolicy {
-    /// They stay, so that a person can look and a retry can go on.
+    /// They are kept for debugging and retry.
     #[default]
     Keep,
     /// Release and namespace are removed.
@@ -38,11 +38,11 @@ pub enum CleanupPolicy {
 }
 
 wire_enum! {
-    /// What a store is doing.
+    /// The state of a store.
     pub enum State {
         /// Being created, or its chart applied again.
         Provisioning = "PROVISIONING",
-        /// Everything that was asked for is there.
+        /// Everything that was requested exists and is ready.
         Ready = "READY",
         /// Being changed.
         Updating = "UPDATING",
@@ -52,22 +52,22 @@ wire_enum! {
         Failed = "FAILED",
         /// Being removed.
         Deleting = "DELETING",
-        /// Gone.
+        /// Removed from the cluster.
         Deleted = "DELETED",
         ;
-        /// A row has a state that this server does not know; only reading makes it. Nothing is done with such a store, but
-        /// delete it.
+        /// A row has a state that this server does not know; only reading creates it. Such a store can only be
+        /// deleted.
         Unreadable = "UNREADABLE",
     }
 }
 
 impl State {
-    /// True while no operation is at work.
+    /// True while no operation is active.
     pub fn is_settled(self) -> bool {
         matches!(self, Self::Ready | Self::Degraded | Self::Failed | Self::Deleted)
     }
 
-    /// All legal moves. Anything else is a bug or a request that came too late.
+    /// All legal transitions. Any other is a bug or a request that came too late.
     pub fn may_become(self, next: Self) -> bool {
         use State::{Degraded, Deleted, Deleting, Failed, Provisioning, Ready, Unreadable, Updating};
         matches!(
@@ -82,60 +82,60 @@ impl State {
     }
 }
 
-/// Versions of what is installed.
+/// The installed versions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Versions {
     /// The Helm chart's.
     pub chart: String,
-    /// The shop software's, as the chart names it.
+    /// The shop software's, according to the chart.
     pub app: String,
 }
 
-/// A store as it is.
+/// A store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
-    /// For ever this one store.
+    /// Its unique id, never reused.
     pub uid: StoreUid,
-    /// What callers call it.
+    /// The id that callers use.
     pub id: StoreId,
-    /// Whose it is.
+    /// Its tenant.
     pub tenant: Tenant,
-    /// What was asked for.
+    /// What was requested.
     pub spec: Spec,
-    /// Where it lives.
+    /// Its namespace, release and host.
     pub placement: Placement,
-    /// How it is doing.
+    /// Its state.
     pub state: State,
-    /// When it entered that state.
+    /// When it entered the state.
     pub state_changed_at: OffsetDateTime,
-    /// What else is known of it, at most one of each kind.
+    /// Conditions, at most one of each kind.
     pub conditions: Vec<Condition>,
-    /// The step of the operation that is going on.
+    /// The step of the active operation.
     pub step: Option<Step>,
     /// Why it is failed or degraded, or what it waits for.
     pub failure: Option<Failure>,
-    /// What is installed.
+    /// The installed versions.
     pub versions: Versions,
-    /// True once its cluster was seen to be simulated.
+    /// True once its cluster was found to be simulated.
     pub simulated: bool,
-    /// `https` where the chart terminates TLS, else `http`.
+    /// `https` if the chart terminates TLS, otherwise `http`.
     pub secure: bool,
-    /// The operation that is going on, else the last one.
+    /// The active operation, otherwise the last one.
     pub operation: OperationId,
     /// Sequence of the last event.
     pub last_sequence: i64,
-    /// When it was asked for.
+    /// When it was requested.
     pub created_at: OffsetDateTime,
-    /// When it was first ready.
+    /// When it first became ready.
     pub ready_at: Option<OffsetDateTime>,
-    /// When the row changed last.
+    /// When the row last changed.
     pub updated_at: OffsetDateTime,
-    /// When it was gone.
+    /// When it was deleted.
     pub deleted_at: Option<OffsetDateTime>,
 }
 
 impl Store {
-    /// Moves to another state, if that is legal.
+    /// Changes the state if the transition is legal.
     pub fn move_to(&mut self, next: State, now: OffsetDateTime) -> Result<(), DomainError> {
         if !self.state.may_become(next) {
             return Err(DomainError::IllegalMove { from: self.state, to: next });
@@ -162,7 +162,7 @@ impl Store {
         Ok(())
     }
 
-    /// The etag: changes with what a caller can set and with the state, not with progress.
+    /// The etag: changes with caller-settable fields and with the state, not with progress.
     pub fn etag(&self) -> String {
         let mut hash = blake3::Hasher::new();
         for part in [
@@ -179,13 +179,13 @@ impl Store {
         hash.finalize().to_hex().chars().take(16).collect()
     }
 
-    /// Where customers shop.
+    /// The shop's URL.
     pub fn shop_url(&self) -> String {
         let scheme = if self.secure { "https" } else { "http" };
         format!("{scheme}://{}/", self.placement.host)
     }
 
-    /// Where the administrator signs in.
+    /// The URL of the shop's administration.
     pub fn admin_url(&self) -> String {
         format!("{}wp-admin/", self.shop_url())
     }

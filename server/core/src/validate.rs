@@ -1,35 +1,35 @@
-//! The rules for what callers send. Every violation is collected; nothing is corrected silently.
+//! Validation of requests. All violations are collected; nothing is corrected silently.
 
 use std::str::FromStr;
 
 use crate::error::{DomainError, Violation};
 use crate::ids::IdError;
 
-/// Longest display name, in characters.
+/// Maximum length of a display name, in characters.
 pub const DISPLAY_NAME_MAX: usize = 80;
-/// Longest e-mail address, in bytes (RFC 5321).
+/// Maximum length of an e-mail address, in bytes (RFC 5321).
 pub const EMAIL_MAX: usize = 254;
-/// Longest part before the `@`, in bytes (RFC 5321).
+/// Maximum length of the part before the `@`, in bytes (RFC 5321).
 const EMAIL_LOCAL_MAX: usize = 64;
 
-/// Collects what is wrong with a request.
+/// Collects the violations of a request.
 #[derive(Debug, Default)]
 pub struct Check {
     violations: Vec<Violation>,
 }
 
 impl Check {
-    /// Notes that a field breaks a rule.
+    /// Records the violation of a field.
     pub fn fail(&mut self, field: &str, description: impl Into<String>) {
         self.violations.push(Violation { field: field.to_owned(), description: description.into() });
     }
 
-    /// Parses an identifier that must be there.
+    /// Parses a required identifier.
     pub fn required<T: FromStr<Err = IdError>>(&mut self, field: &str, text: &str) -> Option<T> {
         text.parse().map_err(|error: IdError| self.fail(field, error.0)).ok()
     }
 
-    /// Parses an identifier; empty means that there is none.
+    /// Parses an optional identifier; empty means none.
     pub fn optional<T: FromStr<Err = IdError>>(&mut self, field: &str, text: &str) -> Option<T> {
         if text.is_empty() { None } else { self.required(field, text) }
     }
@@ -40,7 +40,7 @@ impl Check {
             return self.fail(field, "must not be empty");
         }
         if text.chars().all(is_invisible) {
-            return self.fail(field, "must have a character that can be seen");
+            return self.fail(field, "must contain a visible character");
         }
         let length = text.chars().count();
         if length > DISPLAY_NAME_MAX {
@@ -54,7 +54,7 @@ impl Check {
         }
     }
 
-    /// An e-mail address as browsers check it (WHATWG HTML, 4.10.5.1.5), with RFC 5321's lengths.
+    /// An e-mail address as browsers validate it (WHATWG HTML, 4.10.5.1.5), with RFC 5321's lengths.
     pub fn email(&mut self, field: &str, text: &str) {
         if text.is_empty() {
             return self.fail(field, "must not be empty");
@@ -66,7 +66,7 @@ impl Check {
         }
     }
 
-    /// Everything that was wrong, or the value.
+    /// All violations, or the value.
     pub fn finish<T>(self, value: Option<T>) -> Result<T, DomainError> {
         match value {
             Some(value) if self.violations.is_empty() => Ok(value),
@@ -80,7 +80,7 @@ fn is_control(c: char) -> bool {
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Nothing is printed for it: white space, controls, and what Unicode calls default ignorable, or prints as blank.
+/// Invisible characters: white space, control characters, and those that Unicode calls default ignorable, or prints as blank.
 fn is_invisible(c: char) -> bool {
     c.is_whitespace()
         || is_control(c)

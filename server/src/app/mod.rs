@@ -1,6 +1,6 @@
-//! The wiring: which part gets which, how the server begins and how it ends.
+//! The wiring of components, startup and shutdown.
 //!
-//! - This file: [`Server`], from a configuration to a bound port to a clean end.
+//! - This file: [`Server`], from its configuration to a clean shutdown.
 //! - [`parts`]: what the server is made of. [`signals`]: when to stop.
 
 mod parts;
@@ -24,9 +24,9 @@ use crate::http::connections::{self, Limits};
 use crate::http::{self, Readiness, dashboard};
 use crate::worker::Worker;
 
-/// After this much silence the system asks whether a connection still lives.
+/// TCP keepalive: idle time before the first probe.
 const KEEPALIVE: Duration = Duration::from_mins(1);
-/// A server that is bound to its port, and not serving yet.
+/// A server that is bound to its port but does not serve yet.
 pub struct Server {
     incoming: TcpIncoming,
     address: SocketAddr,
@@ -34,9 +34,9 @@ pub struct Server {
     limits: Limits,
     worker: Worker,
     helm: Helm,
-    /// Mutations: they end by themselves, and are waited for.
+    /// Mutations: they are short, and shutdown waits for them.
     mutations: TaskTracker,
-    /// Everything else that runs until shutdown.
+    /// All other tasks, which run until shutdown.
     background: TaskTracker,
     shutdown: CancellationToken,
     patience: Duration,
@@ -49,7 +49,7 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Checks what must be right from the start, and binds the port. Postgres, cluster and helm may all be away.
+    /// Checks the configuration and binds the port. Postgres, the cluster and helm may all be unavailable.
     pub fn bind(config: &Config, shutdown: CancellationToken) -> Result<Self, StartError> {
         let bind = |source| StartError::Bind { address: config.listen, source };
         let (mutations, background) = (TaskTracker::new(), TaskTracker::new());
@@ -88,19 +88,19 @@ impl Server {
         })
     }
 
-    /// Where it listens: the port that was chosen, if the configured one is 0.
+    /// The address that it listens on, with the actual port if the configured one is 0.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves until shutdown is asked for and all that was going on has ended, or the time for that is up.
+    /// Serves until `shutdown`, and then until everything in progress has ended or the time limit is reached.
     pub async fn run(self) {
         let Self { incoming, router, limits, worker, helm, mutations, background, shutdown, patience, .. } = self;
         let worker = background.spawn(worker.run(shutdown.clone()));
         let serving = connections::serve(incoming, router, limits, shutdown.clone());
         let ending = async {
             serving.await;
-            // Also when it ended without being asked to.
+            // Also if it ended without a request to stop.
             shutdown.cancel();
             mutations.close();
             mutations.wait().await;
@@ -131,7 +131,7 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-/// What comes of `work`, if it ends before `shutdown` or in the time after it.
+/// The result of `work`, if it ends before `shutdown` or within the grace period after it.
 async fn within<T>(patience: Duration, shutdown: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
     let up = async {
         shutdown.cancelled().await;

@@ -1,4 +1,4 @@
-//! What the server is made of, and which part gets which.
+//! The components of the server and their dependencies.
 
 use std::io;
 use std::net::SocketAddr;
@@ -28,22 +28,22 @@ use crate::worker::Tools;
 
 static PROBE: OutageLog = OutageLog::new("probe the database");
 
-/// Longest that helm has from SIGTERM to SIGKILL. With half a lease of silence it stays within the lease.
+/// Maximum time between SIGTERM and SIGKILL for helm. Together with half a lease of silence it stays within the lease.
 const HELM_GRACE: Duration = Duration::from_secs(5);
 
-/// Why the server does not start. Nothing of this changes by waiting.
+/// Why the server does not start. Waiting does not help.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Something is missing in the configuration.
+    /// A required setting is missing.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A chart is missing or broken.
+    /// A chart is missing or invalid.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// The database's URL cannot be used.
+    /// The database's URL is invalid.
     #[error(transparent)]
     Database(#[from] ConnectError),
-    /// The port cannot be had.
+    /// The port cannot be bound.
     #[error("cannot listen on {address}: {source}")]
     Bind {
         /// Where.
@@ -51,15 +51,15 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
-    /// The descriptors that reflection serves are broken.
+    /// The descriptors for server reflection are invalid.
     #[error("reflection cannot serve the descriptors: {0}")]
     Reflection(#[from] prost::DecodeError),
-    /// The descriptors that JSON calls are read with are broken.
+    /// The descriptors for JSON calls are invalid.
     #[error("the descriptors cannot be read: {0}")]
     Descriptors(#[from] prost_reflect::DescriptorError),
 }
 
-/// The parts, not yet at work.
+/// The components, not yet running.
 pub(super) struct Parts {
     pools: Pools,
     notifier: Notifier,
@@ -118,7 +118,7 @@ impl Parts {
         Ok(Self { pools, notifier, hub, log, clock, cluster, service, watches, sealer, tokens, helm, tools })
     }
 
-    /// Starts what carries news, from Postgres to this process and from the log to its watchers, and what removes the old.
+    /// Starts the notifications from Postgres, the event hub, and retention.
     pub(super) fn start(
         &self,
         config: &Config,
@@ -135,7 +135,7 @@ impl Parts {
         Ok(())
     }
 
-    /// What compares stores with the cluster.
+    /// Starts the reconciler.
     pub(super) fn reconciler(&self, config: &Config, tasks: &TaskTracker) -> Result<Reconciler, ConfigError> {
         let Tools { notifier, catalog, verifier, .. } = &self.tools;
         Ok(Reconciler {
@@ -148,7 +148,7 @@ impl Parts {
         })
     }
 
-    /// Looks at the parts that may be away.
+    /// Starts the probes of components that may be unavailable.
     pub(super) fn probes(&self, tasks: &TaskTracker, shutdown: &CancellationToken) -> Vec<Part> {
         let (pool, cluster, helm) = (self.pools.work.clone(), self.cluster.clone(), self.helm.clone());
         let postgres = Part::probe("postgres", tasks, shutdown.clone(), move || {
@@ -184,7 +184,7 @@ async fn postgres_usable(pool: &Pool) -> Result<(), String> {
             Err(format!("{missing} migrations are missing: run `storeplane-server migrate`"))
         }
         Ok(Schema::ReadOnly) => Err("the database takes no writes: it is a standby".into()),
-        // The cause is for the log: it may name hosts, and who asks for health is not authenticated.
+        // The cause is only logged: it may contain host names, and health requests are not authenticated.
         Err(error) => {
             PROBE.failed(&error);
             Err("the database is not available".into())
@@ -192,7 +192,7 @@ async fn postgres_usable(pool: &Pool) -> Result<(), String> {
     }
 }
 
-/// How this configuration runs helm.
+/// The helm settings of a configuration.
 pub fn helm_config(config: &Config) -> HelmConfig {
     HelmConfig {
         binary: config.helm.binary.clone(),
@@ -205,7 +205,7 @@ pub fn helm_config(config: &Config) -> HelmConfig {
     }
 }
 
-/// How this configuration reaches the cluster.
+/// The cluster settings of a configuration.
 pub fn cluster_config(config: &Config) -> ClusterConfig {
     ClusterConfig {
         kubeconfig: config.kubernetes.kubeconfig.clone(),

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: the first one asks the server to stop in order, the second one ends it at once.
+//! SIGTERM and SIGINT: the first one starts a clean shutdown, the second one exits immediately.
 
 use std::convert::Infallible;
 use std::io;
@@ -6,7 +6,7 @@ use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// The signals that end the process, caught from the moment on when this is made.
+/// The signals that end the process, caught from the creation of this value.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
@@ -14,7 +14,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Catches them. To be made before anything that has to end in order.
+    /// Catches the signals. Call it before starting anything that needs a clean shutdown.
     pub fn catch() -> io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }

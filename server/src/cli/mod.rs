@@ -26,29 +26,29 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serves gRPC, grpc-web and HTTP, and works on operations.
+    /// Serves gRPC, grpc-web and HTTP, and executes operations.
     Serve,
-    /// Brings the database's schema up to date.
+    /// Applies missing database migrations.
     Migrate,
     /// Prints the effective configuration, without secrets.
     Config,
-    /// Makes, lists and revokes API tokens.
+    /// Creates, lists and revokes API tokens.
     #[command(subcommand)]
     Token(token::Command),
-    /// Lists what is in the cluster, labelled as ours, and belongs to no store. Removes nothing.
+    /// Lists objects in the cluster with our labels that belong to no store. Changes nothing.
     Orphans,
 }
 
-/// Anything that ends a command; the text is all that is left to say.
+/// An error that ends a command; its text is printed.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Does what the command line asks for.
+/// Runs the command line.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // Nobody is left to tell if standard error is gone.
+            // If standard error is closed, nobody can be told.
             let _ = writeln!(std::io::stderr(), "storeplane-server: {}", text(&*failure));
             ExitCode::FAILURE
         }
@@ -60,7 +60,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     if matches!(cli.command, Command::Config) {
         return print(&config.print()?);
     }
-    // sqlx, kube and tonic share one crypto provider. It fails only if there is one already.
+    // sqlx, kube and tonic share one crypto provider. This fails only if one is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         match cli.command {
@@ -99,7 +99,7 @@ fn print(text: &str) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-/// An error with its causes, each said once.
+/// An error with its causes, without repetitions.
 fn text(failure: &dyn std::error::Error) -> String {
     let mut text = failure.to_string();
     let mut cause = failure.source();

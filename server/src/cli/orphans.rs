@@ -15,7 +15,7 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let database = postgres::connect(config.session_url()?.expose(), 2)?;
     let live_stores = LiveStoreRepository::new(database, Arc::new(SystemClock), Notifier::default());
     let cluster = Cluster::new(cluster_config(config));
-    // The rows last: a store's row is there before anything of it is in the cluster.
+    // Rows are read last: a store's row exists before any of its objects.
     let (namespaces, releases) = (cluster.every_namespace().await?, cluster.all_releases().await?);
     let live = live_stores.live().await?;
     let within = |namespace: &str| releases.iter().filter(|release| release.namespace == namespace).cloned().collect();

@@ -13,41 +13,41 @@ use crate::config::Config;
 use crate::postgres::{self, Tokens};
 use crate::system::{RandomIds, SystemClock};
 
-/// Who makes and revokes tokens here, in the audit log.
+/// The actor in the audit log.
 const ACTOR: &str = "command line";
-/// Longest name of a token, in characters.
+/// Maximum length of a token's name, in characters.
 const NAME_MAX: usize = 80;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Makes a token and prints it, and nothing else. It is shown this once.
+    /// Creates a token and prints only its secret, which cannot be shown again.
     Create {
-        /// Whose stores it sees.
+        /// The tenant whose stores it can access.
         #[arg(long, default_value = "default")]
         tenant: Tenant,
-        /// What it allows.
+        /// Its role.
         #[arg(long, value_enum)]
         role: RoleName,
-        /// Who will use it: the name in the audit log.
+        /// Its name: the actor in the audit log.
         #[arg(long, value_parser = name)]
         name: String,
     },
     /// Lists all tokens, without their secrets.
     List,
-    /// Makes a token worthless.
+    /// Revokes a token.
     Revoke {
-        /// Its id, as `token list` shows it.
+        /// The token's id, from `token list`.
         id: TokenId,
     },
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum RoleName {
-    /// Reads.
+    /// Read access.
     Viewer,
-    /// Changes stores as well.
+    /// Also changes to stores.
     Operator,
-    /// Manages tokens as well.
+    /// Also token management.
     Admin,
 }
 

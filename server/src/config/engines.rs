@@ -1,4 +1,4 @@
-//! From the configured engines to the domain's [`Catalog`]: what the charts themselves say.
+//! From the configured engines and their charts to the domain's [`Catalog`].
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use storeplane_core::store::Versions;
 
 use super::Config;
 
-/// Why an engine cannot be offered. Names the key and the file.
+/// Why an engine cannot be used. Names the key and the file.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
     /// A file is missing or cannot be read.
@@ -24,17 +24,17 @@ pub enum CatalogError {
         /// Why.
         source: std::io::Error,
     },
-    /// A file is not what it should be.
+    /// A file is invalid.
     #[error("engines.{engine}: {} {problem}", path.display())]
     Broken {
         /// Which engine.
         engine: String,
         /// Which file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// There is no engine.
+    /// No engine is configured.
     #[error("engines: there is none")]
     Empty,
 }
@@ -55,7 +55,7 @@ struct ValuesFile {
     plan: Option<PlanFile>,
 }
 
-/// What a chart says of a plan's size: a block of its values that no template uses. Later files win key by key.
+/// A plan's size: a block of the chart's values that no template uses. Later files override single keys.
 #[derive(Clone, Default, Deserialize)]
 struct PlanFile {
     order: Option<i64>,
@@ -88,7 +88,7 @@ struct Tls {
     enabled: Option<bool>,
 }
 
-/// A chart's `storeplane.yaml`: what the control plane needs to know of it.
+/// A chart's `storeplane.yaml`: what the control plane needs to know about the chart.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DescriptorFile {
@@ -97,7 +97,7 @@ struct DescriptorFile {
     #[serde(default)]
     lost_secrets: LostSecretsFile,
     credentials: Option<CredentialsFile>,
-    /// Secrets by name, and in each its entries by key.
+    /// Secrets by name, each with its entries by key.
     #[serde(default)]
     secrets: BTreeMap<String, BTreeMap<String, EntryFile>>,
 }
@@ -133,7 +133,7 @@ enum EntryFile {
     Random(usize),
 }
 
-/// Fewest random characters that are a secret: 16 of 36 make 82 bits.
+/// Minimum number of random characters for a secret: 16 of 36 are 82 bits.
 const RANDOM_MIN: usize = 16;
 
 /// Reads the charts of all engines. The default engine comes first.
@@ -147,7 +147,7 @@ pub fn catalog(config: &Config) -> Result<Catalog, CatalogError> {
     Catalog::new(engines).ok_or(CatalogError::Empty)
 }
 
-/// The chart of one engine while it is read.
+/// The chart of an engine while it is being read.
 struct Chart<'a> {
     config: &'a Config,
     name: &'a str,
@@ -195,7 +195,7 @@ impl Chart<'_> {
         })
     }
 
-    /// In the chart's order; plans that have none come after those that do, by name.
+    /// By the chart's order; plans without one come last, by name.
     fn plans(&self, dir: &Path, size: &PlanFile) -> Result<Vec<Plan>, CatalogError> {
         let entries = std::fs::read_dir(dir).map_err(|source| self.unreadable(dir, source))?;
         let mut plans = Vec::new();
@@ -225,7 +225,7 @@ impl Chart<'_> {
         Ok(plans.into_iter().map(plan).collect())
     }
 
-    /// Nothing where the chart has no such file.
+    /// The default if the chart has no such file.
     fn descriptor(&self, path: &Path) -> Result<DescriptorFile, CatalogError> {
         if !path.exists() {
             return Ok(DescriptorFile::default());

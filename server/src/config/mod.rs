@@ -1,7 +1,7 @@
 //! Configuration: flags and environment over one TOML file over defaults.
 //!
-//! [`Config`] is what the rest of the server sees: complete, checked, printable. [`Overrides`] are the flags and the
-//! environment. Everything that is wrong is reported at once, each with its key.
+//! [`Config`] is what the rest of the server uses: complete, validated, printable. [`Overrides`] are the flags and environment
+//! variables. All errors are reported together, each with its key.
 //!
 //! To add a key: a field here with its default, a line in `read`, and, if it needs one, a flag in `overrides`.
 
@@ -36,13 +36,13 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Domain below which shops get their host names.
     pub domain: String,
-    /// Sets this control plane's namespaces apart from another's in the same cluster.
+    /// Distinguishes this control plane's namespaces from another's in the same cluster.
     pub instance: String,
-    /// Further origins whose pages may call over grpc-web; `*` for all. Loopback origins may, when `listen` is loopback.
+    /// Additional origins whose pages may call the API; `*` for all. Loopback origins are allowed if `listen` is loopback.
     pub allowed_origins: Vec<String>,
-    /// How long a shutdown waits for what is going on.
+    /// How long a shutdown waits for work in progress.
     pub shutdown_seconds: u64,
-    /// What connections may do.
+    /// Limits of client connections.
     pub connections: Connections,
     /// Postgres.
     pub database: Database,
@@ -50,17 +50,17 @@ pub struct Config {
     pub kubernetes: Kubernetes,
     /// The helm binary.
     pub helm: Helm,
-    /// How operations are worked on.
+    /// Limits of the worker.
     pub worker: Worker,
-    /// How long things are kept.
+    /// Retention periods.
     pub retention: Retention,
-    /// How shops are asked whether they sell.
+    /// How shops are tested.
     pub verify: Verify,
-    /// How much there may be.
+    /// Quotas.
     pub limits: Limits,
-    /// How long what stands in a store's way may last.
+    /// How long obstacles may last.
     pub obstacles: Obstacles,
-    /// Where charts are, and what engines have in common.
+    /// Where charts are, and settings common to all engines.
     pub charts: Charts,
     /// Engines by name.
     pub engines: BTreeMap<String, Engine>,
@@ -73,13 +73,13 @@ pub struct Config {
 /// `[connections]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Connections {
-    /// Most at a time; further ones wait to be accepted.
+    /// Maximum number of open connections; further ones wait to be accepted.
     pub max: usize,
-    /// How long a new one may take to ask for something.
+    /// Time limit of a new connection's first request.
     pub first_request_seconds: u64,
-    /// Age at which clients are asked to connect anew, so that they find new replicas. Each one's own differs by up to a tenth.
+    /// Age at which clients are asked to reconnect, so that they find new replicas. Each connection's differs by up to 10 %.
     pub max_age_seconds: u64,
-    /// How long what goes on at that age may still go on.
+    /// How long calls in progress may continue after that age.
     pub max_age_grace_seconds: u64,
 }
 
@@ -89,25 +89,25 @@ pub struct Database {
     /// The database's URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<SecretUrl>,
-    /// URL past the pooler, where `url` leads through one in transaction mode (PgBouncer): for LISTEN, advisory locks,
+    /// Direct URL, if `url` leads through a pooler in transaction mode (PgBouncer): for LISTEN, advisory locks,
     /// migrations and commands. Setting it tells the server that there is a pooler.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen_url: Option<SecretUrl>,
-    /// Most connections for API calls.
+    /// Maximum number of connections for API calls.
     pub pool_size: u32,
-    /// Most connections for workers, the reconciler and retention.
+    /// Maximum number of connections for workers, the reconciler and retention.
     pub worker_pool_size: u32,
-    /// Most connections for watches.
+    /// Maximum number of connections for watches.
     pub watch_pool_size: u32,
 }
 
 /// `[kubernetes]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Kubernetes {
-    /// Kubeconfig; without one `~/.kube/config`, then the pod's account.
+    /// Kubeconfig; default: `~/.kube/config`, then the pod's service account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kubeconfig: Option<PathBuf>,
-    /// Context in it; without one its current context.
+    /// Context in the kubeconfig; default: its current context.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
     /// Further labels of every store's namespace, for policies that demand them.
@@ -121,11 +121,11 @@ pub struct Kubernetes {
 /// `[helm]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Helm {
-    /// A path, or a name that is looked up on `PATH`.
+    /// A path, or a name to look up on `PATH`.
     pub binary: PathBuf,
-    /// Most helm processes at once.
+    /// Maximum number of concurrent helm processes.
     pub max_processes: usize,
-    /// How long one helm run may take.
+    /// Time limit of one helm run.
     pub timeout_seconds: u64,
     /// Variables of the server's environment that helm gets too, for the kubeconfig's credential plugins.
     pub pass_env: Vec<String>,
@@ -134,35 +134,35 @@ pub struct Helm {
 /// `[worker]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Worker {
-    /// Most operations that this process works on at once.
+    /// Maximum number of operations that this process executes at a time.
     pub max_operations: usize,
-    /// How long an operation stays claimed without a renewal.
+    /// Duration of a lease without renewal.
     pub lease_seconds: u64,
 }
 
 /// `[retention]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Retention {
-    /// How long events are kept. A watch from before them begins anew.
+    /// How long events are kept. A watch from an earlier position expires.
     pub events: RetentionPeriod,
-    /// How long operations are kept after their end. A store's last one always is.
+    /// How long operations are kept after their end. A store's last one is kept as long as the store.
     pub operations: RetentionPeriod,
 }
 
 /// `[verify]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Verify {
-    /// The way to a shop.
+    /// How requests reach a shop.
     pub via: Via,
 }
 
-/// The way to a shop.
+/// How requests reach a shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Via {
-    /// Its URL where the server gets to the shop by it, else the API server's service proxy.
+    /// Its URL if that reaches the shop, otherwise the API server's service proxy.
     Auto,
-    /// Its URL only: ingress and DNS are a part of what is proved.
+    /// Only its URL: ingress and DNS are part of the test.
     Url,
     /// The API server's service proxy only.
     Proxy,
@@ -171,7 +171,7 @@ pub enum Via {
 /// `[limits]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Limits {
-    /// Most stores of a tenant, DELETED ones not counted; without one there is no limit.
+    /// Maximum number of stores per tenant, not counting DELETED ones; default: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stores_per_tenant: Option<NonZeroU32>,
 }
@@ -181,9 +181,9 @@ pub struct Limits {
 pub struct Charts {
     /// Directory of the charts.
     pub dir: PathBuf,
-    /// Values files of engines that name none; relative to the chart.
+    /// Values files of engines without their own; relative to the chart.
     pub values: Vec<PathBuf>,
-    /// Plan of stores that name none, where the engine has it.
+    /// Plan of stores that name none, if the engine has it.
     pub default_plan: String,
     /// Engine of stores that name none.
     pub default_engine: String,
@@ -194,38 +194,38 @@ pub struct Charts {
 pub struct Engine {
     /// The chart's directory; relative to `charts.dir`.
     pub chart: PathBuf,
-    /// Values files under every store of this engine; relative to the chart.
+    /// Values files of all stores of this engine; relative to the chart.
     pub values: Vec<PathBuf>,
 }
 
 /// `[log]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Log {
-    /// For people or for programs.
+    /// Human-readable or JSON.
     pub format: LogFormat,
-    /// What is logged: `info`, or `info,storeplane_server::worker=debug`.
+    /// Log filter: `info`, or `info,storeplane_server::worker=debug`.
     pub filter: String,
 }
 
-/// How the log is written.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// One readable line an event.
+    /// One human-readable line per event.
     Pretty,
-    /// One JSON object an event.
+    /// One JSON object per event.
     Json,
 }
 
 /// `[telemetry]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Telemetry {
-    /// Where spans are sent by OTLP over gRPC; without one they are not.
+    /// OTLP endpoint (gRPC) for spans; default: spans are not exported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub otlp_endpoint: Option<SecretUrl>,
 }
 
-/// Everything that is wrong with a configuration.
+/// All errors of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError(pub Vec<String>);
 
@@ -239,7 +239,7 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Config {
-    /// Reads the file that `overrides` name, if they do, and puts them over it.
+    /// Reads the file that `overrides` name, if any, and applies `overrides`.
     pub fn load(overrides: &Overrides) -> Result<Self, ConfigError> {
         let file = match &overrides.config {
             Some(path) => std::fs::read_to_string(path)
@@ -249,7 +249,7 @@ impl Config {
         Self::parse(&file, overrides)
     }
 
-    /// The same with the file's text.
+    /// The same for a file's content.
     pub fn parse(file: &str, overrides: &Overrides) -> Result<Self, ConfigError> {
         let mut table: toml::Table = file.parse().map_err(|error: toml::de::Error| {
             ConfigError(vec![format!("the file is not TOML: {}", error.to_string().trim_end())])
@@ -263,12 +263,12 @@ impl Config {
         self.database.url.as_ref().ok_or_else(|| ConfigError(vec!["database.url (DATABASE_URL): is missing".into()]))
     }
 
-    /// The URL of a session of its own, past any pooler.
+    /// The URL for sessions, which bypasses a pooler.
     pub fn session_url(&self) -> Result<&SecretUrl, ConfigError> {
         self.database.listen_url.as_ref().map_or_else(|| self.database_url(), Ok)
     }
 
-    /// All of it as TOML, with secrets masked.
+    /// The configuration as TOML, with secrets masked.
     pub fn print(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(self)
     }

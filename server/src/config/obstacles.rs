@@ -1,4 +1,4 @@
-//! `[obstacles]`: how long what stands in a store's way may last. Keys and defaults are those of `ObstacleLimits`.
+//! `[obstacles]`: how long obstacles may last. Keys and defaults are those of `ObstacleLimits`.
 
 use serde::{Serialize, Serializer};
 
@@ -10,7 +10,7 @@ use crate::obstacle::{HealthDamping, ObstacleLimits};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Obstacles(pub ObstacleLimits);
 
-/// Every key with its place, in the order in which they are printed. One list for reading, printing and the guide.
+/// Every key and its field, in the printed order. One list for reading, printing and the documentation's test.
 macro_rules! periods {
     ($with:ident) => {
         $with! {

@@ -1,11 +1,11 @@
-//! Flags and environment: whatever is given here wins over the file.
+//! Flags and environment variables, which override the file.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use toml::{Table, Value};
 
-/// Flags, each with its variable. Values are texts: what is wrong with them is reported together with the file's.
+/// Flags, each with an environment variable. Values are strings, so that their errors are reported with the file's.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Configuration")]
 pub struct Overrides {
@@ -18,16 +18,16 @@ pub struct Overrides {
     /// URL of the Postgres database.
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
-    /// The same past a pooler, for LISTEN and advisory locks [default: the database's URL].
+    /// Direct database URL that bypasses a pooler, for LISTEN and advisory locks [default: the database's URL].
     #[arg(long, global = true, env = "STOREPLANE_LISTEN_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub listen_database_url: Option<String>,
-    /// Most database connections for API calls [default: 10].
+    /// Maximum number of database connections for API calls [default: 10].
     #[arg(long, global = true, env = "STOREPLANE_DATABASE_POOL_SIZE", value_name = "COUNT")]
     pub database_pool_size: Option<String>,
-    /// Most database connections for workers and the reconciler [default: 10].
+    /// Maximum number of database connections for workers and the reconciler [default: 10].
     #[arg(long, global = true, env = "STOREPLANE_DATABASE_WORKER_POOL_SIZE", value_name = "COUNT")]
     pub database_worker_pool_size: Option<String>,
-    /// Most database connections for watches [default: 5].
+    /// Maximum number of database connections for watches [default: 5].
     #[arg(long, global = true, env = "STOREPLANE_DATABASE_WATCH_POOL_SIZE", value_name = "COUNT")]
     pub database_watch_pool_size: Option<String>,
     /// Kubeconfig of the cluster for stores.
@@ -39,22 +39,22 @@ pub struct Overrides {
     /// Name of this control plane in the cluster's labels [default: storeplane].
     #[arg(long, global = true, env = "STOREPLANE_INSTANCE", value_name = "NAME")]
     pub instance: Option<String>,
-    /// Helm's path or name [default: helm].
+    /// Path or name of the helm binary [default: helm].
     #[arg(long, global = true, env = "STOREPLANE_HELM_BIN", value_name = "PATH")]
     pub helm_bin: Option<String>,
-    /// Most helm processes at once [default: by cores and memory].
+    /// Maximum number of concurrent helm processes [default: by cores and memory].
     #[arg(long, global = true, env = "STOREPLANE_MAX_HELM_PROCESSES", value_name = "COUNT")]
     pub max_helm_processes: Option<String>,
-    /// How long one helm run may take [default: 180].
+    /// Time limit of one helm run [default: 180].
     #[arg(long, global = true, env = "STOREPLANE_HELM_TIMEOUT_SECONDS", value_name = "SECONDS")]
     pub helm_timeout_seconds: Option<String>,
-    /// Most operations worked on at once [default: 256].
+    /// Maximum number of concurrent operations [default: 256].
     #[arg(long, global = true, env = "STOREPLANE_MAX_OPERATIONS", value_name = "COUNT")]
     pub max_operations: Option<String>,
-    /// How long an operation stays claimed without a renewal [default: 15].
+    /// Duration of an operation's lease without renewal [default: 15].
     #[arg(long, global = true, env = "STOREPLANE_LEASE_SECONDS", value_name = "SECONDS")]
     pub lease_seconds: Option<String>,
-    /// How long a shutdown waits for what is going on [default: 10].
+    /// How long a shutdown waits for work in progress [default: 10].
     #[arg(long, global = true, env = "STOREPLANE_SHUTDOWN_SECONDS", value_name = "SECONDS")]
     pub shutdown_seconds: Option<String>,
     /// How long events are kept: 12h, 90d [default: 90d].
@@ -63,16 +63,16 @@ pub struct Overrides {
     /// How long operations are kept after their end [default: 90d].
     #[arg(long, global = true, env = "STOREPLANE_RETENTION_OPERATIONS", value_name = "AGE")]
     pub retention_operations: Option<String>,
-    /// Most connections at a time [default: 4096, and no more than half of the open files allowed].
+    /// Maximum number of open connections [default: 4096, and at most half of the open files allowed].
     #[arg(long, global = true, env = "STOREPLANE_CONNECTIONS_MAX", value_name = "COUNT")]
     pub connections_max: Option<String>,
-    /// How long a new connection may take to ask for something [default: 10].
+    /// Time limit of a new connection's first request [default: 10].
     #[arg(long, global = true, env = "STOREPLANE_CONNECTIONS_FIRST_REQUEST_SECONDS", value_name = "SECONDS")]
     pub connections_first_request_seconds: Option<String>,
-    /// Age at which clients are asked to connect anew [default: 1800].
+    /// Age at which clients are asked to reconnect [default: 1800].
     #[arg(long, global = true, env = "STOREPLANE_CONNECTIONS_MAX_AGE_SECONDS", value_name = "SECONDS")]
     pub connections_max_age_seconds: Option<String>,
-    /// How long calls may go on at that age [default: 300].
+    /// How long calls may continue after that age [default: 300].
     #[arg(long, global = true, env = "STOREPLANE_CONNECTIONS_MAX_AGE_GRACE_SECONDS", value_name = "SECONDS")]
     pub connections_max_age_grace_seconds: Option<String>,
     /// Domain below which shops get their host names [default: localhost].
@@ -81,31 +81,31 @@ pub struct Overrides {
     /// Directory of the charts [default: charts].
     #[arg(long, global = true, env = "STOREPLANE_CHARTS_DIR", value_name = "DIR")]
     pub charts_dir: Option<String>,
-    /// Values files under every store, relative to the chart, with commas between [default: values-local.yaml].
+    /// Values files of every store, relative to the chart, comma-separated [default: values-local.yaml].
     #[arg(long, global = true, env = "STOREPLANE_CHART_VALUES", value_name = "FILES")]
     pub chart_values: Option<String>,
-    /// How shops are asked whether they sell: auto, url or proxy [default: auto].
+    /// How shops are tested: auto, url or proxy [default: auto].
     #[arg(long, global = true, env = "STOREPLANE_VERIFY_VIA", value_name = "WAY")]
     pub verify_via: Option<String>,
-    /// Most stores of a tenant [default: no limit].
+    /// Maximum number of stores per tenant [default: no limit].
     #[arg(long, global = true, env = "STOREPLANE_STORES_PER_TENANT", value_name = "COUNT")]
     pub stores_per_tenant: Option<String>,
-    /// Origins whose pages may call over grpc-web, with commas between.
+    /// Origins whose pages may call the API, comma-separated.
     #[arg(long, global = true, env = "STOREPLANE_ALLOWED_ORIGINS", value_name = "ORIGINS")]
     pub allowed_origins: Option<String>,
-    /// pretty or json [default: pretty].
+    /// Log format: pretty or json [default: pretty].
     #[arg(long, global = true, env = "STOREPLANE_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<String>,
-    /// What is logged [default: info].
+    /// Log filter [default: info].
     #[arg(long, global = true, env = "STOREPLANE_LOG", value_name = "FILTER")]
     pub log: Option<String>,
-    /// Where spans are sent by OTLP over gRPC.
+    /// OTLP endpoint (gRPC) for spans.
     #[arg(long, global = true, env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true, value_name = "URL")]
     pub otlp_endpoint: Option<String>,
 }
 
 impl Overrides {
-    /// The same as the file would say it. An empty text is as good as none.
+    /// The overrides as a TOML table. An empty string counts as absent.
     pub(super) fn table(&self) -> Table {
         let mut table = Table::new();
         let texts = [

@@ -1,4 +1,4 @@
-//! From a TOML table to a [`Config`]: defaults, types and what is possible.
+//! From a TOML table to a [`Config`]: defaults, types and validation.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,11 +15,11 @@ use super::{
 
 use crate::kube::{CopiedSecret, CopiedSecretUse, labels};
 
-/// A helm process takes 60 to 250 MB; one for each of these bytes of memory at most.
+/// A helm process takes 60 to 250 MB: at most one per this amount of memory.
 const MEMORY_PER_HELM: u64 = 512 * 1024 * 1024;
-/// Installs do not get faster with more helm processes than this on a core: measured with 2, 4 and 8 on two cores.
+/// More helm processes per core do not make installs faster: measured with 2, 4 and 8 on two cores.
 const HELM_PER_CORE: usize = 2;
-/// A quarter of a year: who looks for what happened, does so by then.
+/// About a quarter of a year, long enough to investigate a problem.
 const RETENTION: RetentionPeriod = RetentionPeriod::days(90);
 /// Longest domain: a host name has 253 characters, of which the store's label may take 63 and a dot.
 const DOMAIN_MAX: usize = 253 - 64;

@@ -1,4 +1,4 @@
-//! How long something is kept: `90d`, `12h`.
+//! Retention periods: `90d`, `12h`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)];
-/// A hundred years: longer is for ever, and dates that far back still exist.
+/// A hundred years: a longer period would lead to dates that do not exist.
 const MAX: u64 = 36_500 * 86_400;
 
-/// A whole number of days, hours, minutes or seconds; at least a second.
+/// A whole number of days, hours, minutes or seconds; at least one second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetentionPeriod {
     seconds: u64,

@@ -1,11 +1,11 @@
-//! Reads a TOML table key by key, and collects what is wrong instead of stopping at the first.
+//! Reads a TOML table key by key, and collects all errors.
 
 use std::fmt::Display;
 
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-/// A table of the configuration, of which some keys were taken.
+/// A table of the configuration, and the keys that were read.
 pub(super) struct Section {
     path: String,
     table: Table,
@@ -18,19 +18,19 @@ impl Section {
         Self { path: String::new(), table, problems: Vec::new() }
     }
 
-    /// The key's value, or `default` if it is not there or wrong.
+    /// The key's value, or `default` if it is absent or invalid.
     pub(super) fn take<T: DeserializeOwned>(&mut self, key: &str, default: T) -> T {
         self.optional(key).unwrap_or(default)
     }
 
-    /// The key's value if it is there.
+    /// The key's value if it is present.
     pub(super) fn optional<T: DeserializeOwned>(&mut self, key: &str) -> Option<T> {
         let value = self.table.remove(key)?;
         let shown = value.to_string();
         match value.try_into() {
             Ok(value) => Some(value),
             Err(error) => {
-                // A wrong value may be a secret in the wrong place: only numbers and words are shown.
+                // An invalid value may be a misplaced secret: only numbers and booleans are shown.
                 let shown =
                     if shown.len() <= 40 && !shown.contains("://") { format!(" (is {shown})") } else { String::new() };
                 self.fail(key, format!("{}{shown}", error.to_string().trim_end()));
@@ -39,7 +39,7 @@ impl Section {
         }
     }
 
-    /// The key's value if it fulfils the rule, else `default`.
+    /// The key's value if it is valid, otherwise `default`.
     pub(super) fn checked<T: DeserializeOwned + Display>(
         &mut self,
         key: &str,
@@ -57,7 +57,7 @@ impl Section {
         }
     }
 
-    /// A table below this one; an empty one if it is not there.
+    /// A nested table; empty if it is absent.
     pub(super) fn section<T>(&mut self, key: &str, read: impl FnOnce(&mut Self) -> T) -> T {
         let path = self.name(key);
         let table = match self.table.remove(key) {
@@ -74,17 +74,17 @@ impl Section {
         value
     }
 
-    /// The keys that were not taken yet.
+    /// The keys that were not read yet.
     pub(super) fn keys(&self) -> Vec<String> {
         self.table.keys().cloned().collect()
     }
 
-    /// Notes that a key is wrong.
+    /// Records an error of a key.
     pub(super) fn fail(&mut self, key: &str, problem: impl Display) {
         self.problems.push(format!("{}: {problem}", self.name(key)));
     }
 
-    /// Everything that was wrong, unknown keys included.
+    /// All errors, including unknown keys.
     pub(super) fn finish(mut self) -> Vec<String> {
         for key in self.keys() {
             self.fail(&key, "is not a key of the configuration");
@@ -97,7 +97,7 @@ impl Section {
     }
 }
 
-/// Puts `over` onto `table`, key by key.
+/// Merges `over` into `table`, key by key.
 pub(super) fn overlay(table: &mut Table, over: Table) {
     for (key, value) in over {
         match (table.get_mut(&key), value) {

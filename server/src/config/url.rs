@@ -1,14 +1,14 @@
-//! URLs that may hold a password.
+//! URLs that may contain a password.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 
-/// What is shown in a secret's place.
+/// Shown in place of a secret.
 const MASK: &str = "***";
 
-/// A URL whose password is shown to nobody: printed, logged and serialized with `***` in its place.
+/// A URL whose password is never shown: it is printed, logged and serialized as `***`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretUrl(Url);
 
@@ -18,7 +18,7 @@ impl SecretUrl {
         self.0.as_str()
     }
 
-    /// `postgres`, `https` and so on.
+    /// The scheme: `postgres`, `https`, …
     pub fn scheme(&self) -> &str {
         self.0.scheme()
     }

@@ -1,43 +1,43 @@
-//! How long what may last: `[obstacles]` of the configuration.
+//! The limits of obstacles: `[obstacles]` of the configuration.
 
 use std::time::Duration;
 
 /// How long obstacles may last. The fields are the keys of the configuration's `[obstacles]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObstacleLimits {
-    /// What the API server or a controller refuses for good: quota, policy, Pod Security, a missing storage class. Not
-    /// zero, since a rolling update may meet a quota for a moment while old pods go.
+    /// Refused by the API server or a controller: quota, policy, Pod Security, a missing storage class. Not
+    /// zero, because a rolling update may exceed a quota briefly until old pods have ended.
     pub refused: Duration,
-    /// What now and then goes away within seconds: a missing image, a missing Secret, a crash.
+    /// Usually permanent, but sometimes resolved within seconds: a missing image, a missing Secret, a crash.
     pub failing: Duration,
-    /// No node fits, and no autoscaler has said that it adds one.
+    /// No node fits, and no autoscaler has announced one.
     pub unschedulable: Duration,
-    /// What usually goes away by itself: registry 429 and 5xx, webhook time-outs, DNS, a node that does not answer.
+    /// Usually transient: registry 429 and 5xx, webhook timeouts, DNS, an unresponsive node.
     pub passing: Duration,
-    /// Something on its way: a node, a volume, an image, a certificate.
+    /// Something is being prepared: a node, a volume, an image, a certificate.
     pub progress: Duration,
-    /// The API server does not let us watch; rights that were just granted take a moment to arrive.
+    /// The API server forbids a watch; newly granted permissions take a moment to apply.
     pub forbidden: Duration,
-    /// A shop whose pods are ready gives no answer, or answers 5xx.
+    /// A shop with ready pods does not answer, or answers 5xx.
     pub shop_silent: Duration,
-    /// How many wrong answers of a shop are a failure.
+    /// The number of wrong answers from a shop that counts as a failure.
     pub shop_wrong_answers: u32,
     /// When a settled store's state follows the cluster.
     pub health: HealthDamping,
 }
 
-/// When a settled store's state follows the cluster: bad news soon, good news later with each relapse.
+/// When a settled store's state follows the cluster: problems are reported soon, recovery later with each relapse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HealthDamping {
-    /// How long symptoms must last before a READY store is examined; a pod that is replaced sooner is no news.
+    /// How long symptoms must last before a READY store is examined; a pod that is replaced sooner is ignored.
     pub symptoms_last: Duration,
-    /// How long a workload with only some of its pods, and nothing in their way, counts as starting.
+    /// How long a workload with only some of its pods, and no obstacle, counts as starting.
     pub starting: Duration,
     /// How long a DEGRADED store must be without symptoms the first time; four times as long after each relapse ...
     pub recovered: Duration,
-    /// ... and at most.
+    /// ... up to this limit.
     pub recovered_max: Duration,
-    /// A store that was READY for this long starts anew.
+    /// A store that was READY for this long has no relapses to count.
     pub relapse_window: Duration,
 }
 

@@ -1,11 +1,11 @@
-//! What stands in the way of a store, and how long it may: the one damping policy of the server.
+//! Obstacles of a store, and how long each may last: the server's only damping policy.
 //!
-//! Something in the way is **lasting** (nobody removes it by waiting: fail within seconds), **passing** (it usually goes away
-//! by itself: registry 429 and 5xx, webhook time-outs, DNS; wait for minutes) or **progress** (something is on its way: a node,
-//! a volume, an image, a certificate; wait long). [`said`] decides which, from what the cluster says; [`ObstacleLimits`] is how
-//! long each may last, from the configuration's `[obstacles]`.
+//! An obstacle is **lasting** (waiting does not help: fail within seconds), **passing** (usually transient:
+//! registry 429 and 5xx, webhook timeouts, DNS; wait for minutes) or **progress** (something is being prepared: a node,
+//! a volume, an image, a certificate; wait longer). [`said`] classifies the cluster's messages; [`ObstacleLimits`] are
+//! the limits from the configuration's `[obstacles]`.
 //!
-//! Who asks: `kube::rollout` for the symptoms of a rollout, `kube::error` and `helm::error` for refused requests, `verify` for
+//! Users: `kube::rollout` for the symptoms of a rollout, `kube::error` and `helm::error` for refused requests, `verify` for
 //! shops that do not answer, `reconciler` for how long symptoms must last before a store's state changes.
 //!
 //! To add an obstacle: a line in [`said`] and one in its table test.
@@ -17,22 +17,22 @@ use std::time::Duration;
 
 pub use limits::{HealthDamping, ObstacleLimits};
 
-/// Something that stands in the way, by how long it may.
+/// An obstacle, by its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Obstacle {
-    /// Lasting, and seen often enough.
+    /// Lasting, and observed often enough.
     Certain,
-    /// Lasting: the API server or a controller refuses for good.
+    /// Lasting: refused by the API server or a controller.
     Refused,
-    /// Lasting, though it now and then goes away within seconds: an image that is not there, a missing Secret, a crash.
+    /// Lasting, although sometimes resolved within seconds: a missing image, a missing Secret, a crash.
     Failing,
-    /// Lasting: no node fits, and nobody adds one.
+    /// Lasting: no node fits, and none is being added.
     Unschedulable,
     /// Passing.
     Passing,
     /// Progress.
     Progress,
-    /// Worth reporting, and never a failure by itself.
+    /// Reported, but never a failure by itself.
     Reported,
 }
 
@@ -41,14 +41,14 @@ pub enum Obstacle {
 pub enum Class {
     /// Waiting does not help.
     Lasting,
-    /// It usually goes away by itself.
+    /// Usually transient.
     Passing,
-    /// Something is on its way.
+    /// Something is being prepared.
     Progress,
 }
 
 impl Obstacle {
-    /// Which kind it is.
+    /// The kind of this obstacle.
     pub fn class(self) -> Class {
         match self {
             Self::Certain | Self::Refused | Self::Failing | Self::Unschedulable => Class::Lasting,
@@ -57,12 +57,12 @@ impl Obstacle {
         }
     }
 
-    /// Something is wrong, as opposed to slow: such an obstacle may be the cause of another one that is a failure already.
+    /// True for errors, as opposed to slow progress: an error may be the cause of another obstacle that has become a failure.
     pub fn is_error(self) -> bool {
         self.class() != Class::Progress
     }
 
-    /// How long it may last before it is a failure; `None` for ever.
+    /// How long it may last before it is a failure; `None` for no limit.
     pub fn limit(self, limits: &ObstacleLimits) -> Option<Duration> {
         match self {
             Self::Certain => Some(Duration::ZERO),

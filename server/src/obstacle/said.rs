@@ -1,23 +1,23 @@
-//! From what Kubernetes, an admission webhook, a registry or a shop says to what it means and how long it may last.
+//! Classifies messages of Kubernetes, admission webhooks, registries and shops: their meaning and their limit.
 //!
-//! The API server's texts reach us three ways (an answer to us, helm's error, an event of a controller) and mean the same.
+//! A message of the API server arrives directly, through helm, or in a controller's event; the meaning is the same.
 
 use storeplane_core::failure::Reason;
 
 use super::Obstacle;
 
-/// What a text of the API server means.
+/// The meaning of a message of the API server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refusal<'a> {
     pub(crate) reason: Reason,
     pub(crate) obstacle: Obstacle,
-    /// The part of the text that says it.
+    /// The relevant part of the text.
     pub(crate) why: &'a str,
 }
 
-/// Texts that name a reason: the first one that is contained decides. What says "it cannot now" comes before what says "no".
+/// Texts that identify a reason; the first match decides. Transient conditions come before refusals.
 const REFUSALS: &[(&str, Reason, Obstacle)] = &[
-    // The quota or the namespace was made a moment ago: its use is not counted yet, or its default account is missing.
+    // The quota or the namespace is new: its usage is not computed yet, or its default account is missing.
     ("status unknown for quota", Reason::CreationRefused, Obstacle::Progress),
     ("error looking up service account", Reason::CreationRefused, Obstacle::Progress),
     ("failed calling webhook", Reason::WebhookUnavailable, Obstacle::Passing),
@@ -40,12 +40,12 @@ const REFUSALS: &[(&str, Reason, Obstacle)] = &[
     ("is forbidden: User ", Reason::ClusterForbidden, Obstacle::Refused),
 ];
 
-/// What a refusal of the API server means; `None` for a text that names no cause that we know.
+/// The meaning of an API server's refusal; `None` if no known cause is named.
 pub(crate) fn refusal(text: &str) -> Option<Refusal<'_>> {
     let found = REFUSALS.iter().find_map(|(needle, reason, obstacle)| Some((text.find(needle)?, *reason, *obstacle)));
     let (at, reason, obstacle) = found?;
     let start = match reason {
-        // The name comes before: `ValidatingAdmissionPolicy 'x'`.
+        // The name comes first: `ValidatingAdmissionPolicy 'x'`.
         Reason::PolicyDenied => {
             text.get(..at).and_then(|before| before.rfind([' ', ':'])).map_or(at, |space| space + 1)
         }
@@ -54,7 +54,7 @@ pub(crate) fn refusal(text: &str) -> Option<Refusal<'_>> {
     Some(Refusal { reason, obstacle, why: text.get(start..).unwrap_or(text).trim_start() })
 }
 
-/// Signs that a server or the way to it is away for a moment.
+/// Signs that a server or the connection to it is temporarily unavailable.
 const AWAY: [&str; 16] = [
     "toomanyrequests",
     "too many requests",
@@ -74,12 +74,12 @@ const AWAY: [&str; 16] = [
     "unexpected eof",
 ];
 
-/// How long a failed creation may last whose text names no known cause.
+/// How long a creation may fail whose message names no known cause.
 pub(crate) fn creation(text: &str) -> Obstacle {
     if is_away(text) { Obstacle::Passing } else { Obstacle::Failing }
 }
 
-/// How long an image may not be pulled, by the registry's words.
+/// How long pulling an image may fail, by the registry's message.
 pub(crate) fn image_pull(text: &str) -> Obstacle {
     if is_away(text) || text.contains("pull QPS exceeded") { Obstacle::Passing } else { Obstacle::Failing }
 }
@@ -89,22 +89,22 @@ fn is_away(text: &str) -> bool {
     AWAY.iter().any(|sign| text.contains(sign))
 }
 
-/// How long a claim may be without a volume, by the reason and text of its newest event.
+/// How long a claim may be unbound, by the reason and message of its newest event.
 pub(crate) fn claim(event: &str, text: &str) -> Obstacle {
     match event {
-        // A provisioner is at work; volumes that many nodes share take minutes.
+        // A provisioner is working; shared volumes take minutes.
         "ExternalProvisioning" | "Provisioning" => Obstacle::Progress,
         "FailedBinding" => Obstacle::Refused,
         _ if text.contains("storageclass") && text.contains("not found") => Obstacle::Refused,
-        // Provisioners try again, and their clouds answer with quota, rate limits and time-outs alike.
+        // Provisioners retry, and their clouds use the same messages for quota, rate limits and timeouts.
         _ => Obstacle::Passing,
     }
 }
 
-/// What autoscalers say about a pod: the first two that a node is on its way, the others that none is.
+/// Autoscalers' events about a pod: the first two announce a node, the others say that there is none.
 pub(crate) const SCALING: [&str; 4] = ["TriggeredScaleUp", "Nominated", "NotTriggerScaleUp", "FailedScaleUp"];
 
-/// How long a pod may be without a node, by the reason of the newest of [`SCALING`]'s events and whether the scheduler has
+/// How long a pod may be unscheduled, by the reason of the newest of [`SCALING`]'s events and whether the scheduler has
 /// nominated a node on which it makes room.
 pub(crate) fn scheduling(event: Option<&str>, nominated: bool) -> Obstacle {
     match event {
@@ -114,15 +114,15 @@ pub(crate) fn scheduling(event: Option<&str>, nominated: bool) -> Obstacle {
     }
 }
 
-/// How long a shop may give no answer at its URL, by the error of the connection.
+/// How long a shop's URL may give no answer, by the connection's error.
 pub(crate) fn shop_lost(error: &str) -> Obstacle {
     let error = error.to_ascii_lowercase();
-    // A certificate that is being issued: until then the ingress shows one of its own. A name that is not published yet.
+    // The certificate is not issued yet, so the ingress presents its own; or the name is not published yet.
     let on_the_way = ["certificate", "failed to lookup address", "name or service not known", "no address associated"];
     if on_the_way.iter().any(|sign| error.contains(sign)) { Obstacle::Progress } else { Obstacle::Passing }
 }
 
-/// True for a text by which a program says that its disk is full.
+/// True for a message that the disk is full.
 pub(crate) fn is_disk_full(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     ["no space left on device", "errcode: 28", "disk is full", "disk full", "disk quota exceeded"]

@@ -1,9 +1,9 @@
 //! When a store is examined, by the [`HealthDamping`] of `crate::obstacle`.
 //!
-//! - A READY store with symptoms is examined when they have lasted `symptoms_last`, then ever more rarely until they change.
+//! - A READY store with symptoms is examined when they have lasted `symptoms_last`, then with growing intervals until they change.
 //! - A DEGRADED one is examined when it had no symptoms for `recovered`: four times as long after each relapse, up to
-//!   `recovered_max`. A store that was READY for `relapse_window` starts anew.
-//! - A DEGRADED one with symptoms is examined now and then, since its cause may become clearer or another one.
+//!   `recovered_max`. A store that was READY for `relapse_window` has no relapses to count.
+//! - A DEGRADED one with symptoms is examined periodically, because its cause may change or become clearer.
 
 use std::time::Duration;
 
@@ -13,19 +13,19 @@ use tokio::time::Instant;
 
 use crate::obstacle::HealthDamping;
 
-/// How long after it became DEGRADED, or its symptoms changed, its cause is examined again.
+/// Delay before the cause is examined again, after the store became DEGRADED or its symptoms changed.
 const AGAIN: Duration = Duration::from_secs(4);
-/// Longest pause between examinations of a store whose symptoms do not change.
+/// Longest delay between examinations of a store whose symptoms do not change.
 const LOOK_MAX: Duration = Duration::from_mins(1);
 
-/// What is remembered of one store between two rounds.
+/// The state of one store between rounds.
 #[derive(Debug)]
 pub(super) struct HealthTracker {
     damping: HealthDamping,
     operation: OperationId,
     state: State,
     symptoms: Vec<String>,
-    /// Since when there are symptoms, or none.
+    /// Since when there have been symptoms, or none.
     since: Instant,
     next_look: Instant,
     pause: Duration,
@@ -34,7 +34,7 @@ pub(super) struct HealthTracker {
 }
 
 impl HealthTracker {
-    /// A store that is seen for the first time, or after somebody worked on it.
+    /// For a store that is new, or whose operation changed.
     pub(super) fn new(
         damping: HealthDamping,
         operation: OperationId,
@@ -49,7 +49,7 @@ impl HealthTracker {
         tracker
     }
 
-    /// Takes in what is seen of the store now.
+    /// Records the current observation of the store.
     pub(super) fn observe(&mut self, operation: OperationId, state: State, symptoms: Vec<String>, now: Instant) {
         if operation != self.operation {
             *self = Self::new(self.damping, operation, state, symptoms, now);
@@ -79,7 +79,7 @@ impl HealthTracker {
         let hold = self.damping.symptoms_last;
         (self.pause, self.next_look) = match (degraded, self.symptoms.is_empty()) {
             (true, true) => (hold, self.since + self.calm()),
-            // Not put off by symptoms that change all the time.
+            // Not delayed by symptoms that keep changing.
             (true, false) => (AGAIN, self.next_look.min(now + AGAIN)),
             (false, _) => (hold, now.max(self.since + hold)),
         };
@@ -89,13 +89,13 @@ impl HealthTracker {
         self.damping.recovered.saturating_mul(4_u32.saturating_pow(self.relapses)).min(self.damping.recovered_max)
     }
 
-    /// True if it is time to examine it. A healthy store without symptoms never is.
+    /// True if it is time to examine the store. A healthy store without symptoms is never examined.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         let quiet = self.state == State::Ready && self.symptoms.is_empty();
         !quiet && self.next_look <= now
     }
 
-    /// It was examined: the next time is later, unless the symptoms change.
+    /// Records an examination: the next one is later, unless the symptoms change.
     pub(super) fn record_probe(&mut self, now: Instant) {
         self.pause = (self.pause * 2).min(LOOK_MAX);
         self.next_look = now + self.pause;
@@ -155,7 +155,7 @@ mod tests {
         assert!(!tracker.is_due(at(start, 100)));
     }
 
-    /// How long after its symptoms are gone a store is examined, after each of its relapses.
+    /// The delays until a store is examined after its symptoms have ended, for each relapse.
     #[test]
     fn recovery_delay_grows_with_each_relapse() {
         let start = Instant::now();

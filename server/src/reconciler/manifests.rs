@@ -1,4 +1,4 @@
-//! Which workloads each release should have: read once for each revision.
+//! The workloads that each release should have, read once per revision.
 
 use std::collections::HashMap;
 
@@ -7,12 +7,12 @@ use storeplane_core::ids::StoreUid;
 
 use crate::kube::{Cluster, ClusterCacheView, Expected, ReleaseStatus, WorkloadName};
 
-/// Records read in one round.
+/// Maximum number of records read in one round.
 const MOST: usize = 256;
-/// Records read at the same time.
+/// Maximum number of records read concurrently.
 const TOGETHER: usize = 8;
 
-/// What is known, by store. A store whose release is being changed, or is gone, keeps what its last revision had.
+/// Workloads by store. A store whose release is being changed, or is gone, keeps those of its last revision.
 #[derive(Debug, Default)]
 pub(super) struct Manifests {
     known: HashMap<StoreUid, (u32, Vec<WorkloadName>)>,
@@ -27,7 +27,7 @@ pub(super) struct Unread {
 }
 
 impl Manifests {
-    /// The record that is to be read for this store, if its release has a revision that is not known yet.
+    /// The record to read for this store, if its release has a new revision.
     pub(super) fn unread(&self, expected: &Expected, view: &ClusterCacheView) -> Option<Unread> {
         let releases = view.releases(&expected.namespace);
         let release = releases.into_iter().find(|release| release.name == expected.release)?;
@@ -41,7 +41,7 @@ impl Manifests {
         })
     }
 
-    /// Reads some of them; the others' turn is the next round. What cannot be read is tried again while that may help.
+    /// Reads some of them; the rest follows in the next round. A failed read is repeated if that may help.
     pub(super) async fn read(&mut self, cluster: &Cluster, unread: Vec<Unread>) {
         let reads = unread.into_iter().take(MOST).map(|unread| async move {
             let Unread { store, namespace, release, revision } = unread;
@@ -64,12 +64,12 @@ impl Manifests {
         }
     }
 
-    /// The workloads that a store should have, as far as that is known.
+    /// The workloads that a store should have, if known.
     pub(super) fn workloads(&self, store: StoreUid) -> &[WorkloadName] {
         self.known.get(&store).map(|(_, workloads)| workloads.as_slice()).unwrap_or_default()
     }
 
-    /// Forgets stores that are gone.
+    /// Drops stores that no longer exist.
     pub(super) fn retain(&mut self, is_live: impl Fn(&StoreUid) -> bool) {
         self.known.retain(|store, _| is_live(store));
     }

@@ -1,13 +1,13 @@
-//! The reconciler: compares all stores with the cluster, follows what it finds, and reports what belongs to no store.
+//! The reconciler: compares all stores with the cluster, updates their state, and reports orphans.
 //!
-//! - This file: [`Reconciler`], which does it in one server at a time, the one that holds the `LeaderLock`.
+//! - This file: [`Reconciler`], which runs in one server at a time, the holder of the `LeaderLock`.
 //! - `round`: one comparison of all stores. `health_tracker`: when a store is examined, and how flapping is damped.
 //!   `manifests`: which workloads each release should have. `sells`: whether a store that looks healthy also sells.
-//!   `reachability`: whether customers get to its shop.
+//!   `reachability`: whether customers can reach its shop.
 //! - [`orphans`]: namespaces and releases that belong to no store.
 //!
-//! The cache's watches say which stores may be in trouble; a fresh look at such a store decides. What cannot be seen is
-//! not known, and nothing follows from it. Nobody retries here: the next round does.
+//! The cache's watches show which stores may have a problem; a fresh examination decides. Missing data
+//! is not evidence. Nothing is retried here: the next round does it.
 
 mod health_tracker;
 mod manifests;
@@ -30,7 +30,7 @@ use crate::postgres::{LeaderLock, LiveStoreRepository};
 use crate::verify::Verifier;
 use round::Rounds;
 
-/// Between two rounds.
+/// Interval between rounds.
 const ROUND: Duration = Duration::from_secs(2);
 
 /// Compares stores with the cluster.
@@ -44,14 +44,14 @@ pub struct Reconciler {
     pub catalog: Arc<Catalog>,
     /// Tests shops.
     pub verifier: Verifier,
-    /// Where the turn is taken: a session of its own.
+    /// The database for the leader lock: a session of its own.
     pub url: SecretUrl,
-    /// What a round stores is stored to its end, even if the round is not gone on with.
+    /// Runs a round's writes to completion, even if the round is cancelled.
     pub tasks: TaskTracker,
 }
 
 impl Reconciler {
-    /// Waits for its turn, reconciles as long as it lasts, and waits again; until `shutdown`.
+    /// Waits for the leader lock, reconciles while it holds it, and waits again; until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
         shutdown.run_until_cancelled(Box::pin(self.take_turns())).await;
     }

@@ -1,5 +1,5 @@
-//! What is in the cluster and belongs to no store: reported, never removed. It may be all that is left of a shop whose
-//! row was lost; only a person can know.
+//! Orphans: objects in the cluster that belong to no store. They are reported, never removed: one may be all that is left of a shop whose
+//! row was lost, which only a person can decide.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,28 +10,28 @@ use tokio::time::Instant;
 use crate::kube::{ListedRelease, OwnedNamespace};
 use crate::postgres::LiveStore;
 
-/// What goes away by itself within this time is not reported: a view may lag behind the rows.
+/// Orphans that disappear within this time are not reported: the cache may lag behind the rows.
 const HOLD: Duration = Duration::from_secs(10);
 
-/// A namespace of ours, or a release in one, that belongs to no store.
+/// One of our namespaces, or a release in one, that belongs to no store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Orphan {
     /// The namespace.
     pub namespace: String,
-    /// The release, if only that belongs to no store.
+    /// The release, if only the release is an orphan.
     pub release: Option<String>,
     /// All releases in the namespace.
     pub releases: Vec<String>,
-    /// The store's id, as the namespace says it.
+    /// The store's id, from the namespace's label.
     pub store_id: String,
-    /// The tenant, as the namespace says it.
+    /// The tenant, from the namespace's label.
     pub tenant: String,
-    /// The store's uid, as the namespace or a release in it says it.
+    /// The store's uid, from the namespace or from a release in it.
     pub store_uid: Option<StoreUid>,
 }
 
-/// What belongs to none of the `live` stores, among all namespaces of the cluster. A namespace that is ours says so; one that
-/// lost its labels and annotations may have a release that was made for a store. One that is being deleted needs nobody.
+/// The orphans among all namespaces of the cluster, given the `live` stores. Our namespaces are labelled; one that
+/// lost its labels may still have a store's release. One that is being deleted is ignored.
 pub fn find<'a>(
     instance: &str,
     namespaces: impl Iterator<Item = &'a OwnedNamespace>,
@@ -69,7 +69,7 @@ pub fn find<'a>(
     orphans
 }
 
-/// What was reported, so that it is not reported again.
+/// The orphans reported so far.
 #[derive(Debug, Default)]
 pub(super) struct Reports {
     seen: HashMap<(String, Option<String>), Seen>,
@@ -82,7 +82,7 @@ struct Seen {
 }
 
 impl Reports {
-    /// Tells of each orphan once, when it has been one for a while, and once more when it is none any longer.
+    /// Reports each orphan once, after it has lasted for a while, and once more when it is gone.
     pub(super) fn report(&mut self, orphans: Vec<Orphan>, now: Instant) {
         let mut before = std::mem::take(&mut self.seen);
         for orphan in orphans {

@@ -1,4 +1,4 @@
-//! Follows whether customers get to the shops of READY and DEGRADED stores: the condition `PubliclyReachable`.
+//! Maintains the condition `PubliclyReachable` of READY and DEGRADED stores: whether customers can reach the shop.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,18 +14,18 @@ use super::Reconciler;
 use crate::postgres::LiveStore;
 use crate::verify::Reachability;
 
-/// Between two rounds.
+/// Interval between rounds.
 const ROUND: Duration = Duration::from_secs(5);
-/// Shops asked in one round, the longest due first; the others' turn is the next one.
+/// Maximum number of shops probed in one round, most overdue first; the rest follows in the next round.
 const MOST: usize = 64;
-/// Shops asked at the same time.
+/// Maximum number of concurrent probes.
 const TOGETHER: usize = 16;
-/// Until a shop that customers get to is asked again.
+/// Interval between probes of a reachable shop.
 const WELL: Duration = Duration::from_mins(10);
-/// Until one that they do not get to is asked again, at first. It doubles up to [`WELL`]: certificates and DNS take minutes.
+/// First interval between probes of an unreachable shop. It doubles up to [`WELL`]: certificates and DNS take minutes.
 const BROKEN: Duration = Duration::from_secs(30);
 
-/// When a shop is asked next.
+/// When a shop is probed next.
 #[derive(Debug, Clone, Copy)]
 struct Turn {
     next: Instant,
@@ -33,7 +33,7 @@ struct Turn {
 }
 
 impl Turn {
-    /// After an answer at `now`.
+    /// The next probe after a result at `now`.
     fn after(self, status: ConditionStatus, now: Instant) -> Self {
         match status {
             ConditionStatus::True => Self { next: now + WELL, pause: BROKEN },
@@ -43,18 +43,18 @@ impl Turn {
 }
 
 impl Reconciler {
-    /// Asks shops for as long as it is polled.
+    /// Probes shops for as long as it is polled.
     pub(super) async fn follow_reachability(&self) {
         let mut turns: HashMap<StoreUid, Turn> = HashMap::new();
         let mut tick = tokio::time::interval(ROUND);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            // Nothing runs in a simulated cluster that could answer.
+            // In a simulated cluster nothing could answer.
             if !self.cluster.check().await.is_ok_and(|cluster| !cluster.simulated) {
                 continue;
             }
-            // The rounds log what is wrong with the database.
+            // The rounds log database problems.
             let Ok(live) = self.live_stores.live().await else { continue };
             let live: Vec<_> =
                 live.into_iter().filter(|store| matches!(store.state, State::Ready | State::Degraded)).collect();
@@ -86,7 +86,7 @@ impl Reconciler {
         let found = self.verifier.reachable(&store.shop_url).await;
         let next = turn.after(found.status, Instant::now());
         let (live_stores, uid) = (self.live_stores.clone(), store.uid);
-        // A transaction that is dropped half-way stays open.
+        // A transaction that is dropped half-way would stay open.
         let stored =
             self.tasks.spawn(async move { live_stores.apply_condition(uid, |now| condition(found, now)).await });
         if let Ok(Err(error)) = stored.await {

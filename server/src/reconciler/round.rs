@@ -1,4 +1,4 @@
-//! One comparison of all stores with what is seen of the cluster, and a fresh look at those that need one.
+//! One comparison of all stores with the cache, and examination of those that need it.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -17,17 +17,17 @@ use super::orphans::{Orphan, Reports, find};
 use crate::kube::{ClusterCache, ClusterSnapshot, Examined, Expected};
 use crate::postgres::{LiveStore, LiveStoreRepository};
 
-/// Stores that are worked on at the same time.
+/// Maximum number of concurrent examinations.
 const TOGETHER: usize = 16;
-/// Stores looked at in one round, all in memory at once. The others' turn is the next one.
+/// Maximum number of stores examined in one round, all in memory at once. The rest follows in the next round.
 const MOST: usize = 512;
-/// More than so many ...
+/// If more than this number ...
 const MANY: usize = 16;
-/// ... and no fewer than one of so many stores are looked at all at once, by listings of the whole cluster: nine listings are a
-/// look at one store, and a store's share of a listing costs about a tenth of a look at it alone.
+/// ... and at least one in this number of stores are due, they are observed together, by listings of the whole cluster: one store
+/// takes nine requests, and its share of a listing costs about a tenth of that.
 const ONE_OF: usize = 8;
 
-/// What is remembered between two rounds, and what they are made with.
+/// The state between two rounds, and its inputs.
 pub(super) struct Rounds<'a> {
     reconciler: &'a Reconciler,
     cache: &'a ClusterCache,
@@ -36,7 +36,7 @@ pub(super) struct Rounds<'a> {
     reports: Reports,
 }
 
-/// A store that is looked at.
+/// A store to examine.
 struct ProbeTarget {
     store: LiveStore,
     expected: Expected,
@@ -55,7 +55,7 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    /// Compares once.
+    /// Runs one round.
     pub(super) async fn run(&mut self) {
         let live = match self.reconciler.live_stores.live().await {
             Ok(live) => live,
@@ -64,7 +64,7 @@ impl<'a> Rounds<'a> {
         self.read_manifests(&live).await;
         let now = Instant::now();
         let Some((targets, orphans)) = self.compare(&live, now) else {
-            // Since when something has been wrong is not known any more.
+            // The time at which symptoms began is no longer known.
             self.trackers.clear();
             return;
         };
@@ -78,7 +78,7 @@ impl<'a> Rounds<'a> {
         let mut looks = futures::stream::iter(looks).buffer_unordered(TOGETHER);
         while let Some((uid, seen)) = looks.next().await {
             if !seen {
-                // The next round tries again; by then the view may be gone as well.
+                // The next round tries again; by then the cache may be gone as well.
                 return;
             }
             if let Some(tracker) = self.trackers.get_mut(&uid) {
@@ -87,7 +87,7 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    /// Whom to look at, and what belongs to nobody. `None` while the cluster cannot be seen.
+    /// The stores to examine, and the orphans. `None` while the cluster cannot be observed.
     fn compare(&mut self, live: &[LiveStore], now: Instant) -> Option<(Vec<ProbeTarget>, Vec<Orphan>)> {
         let followed = live.iter().filter(|store| is_followed(store));
         let expected: Vec<_> = followed.map(|store| (store.clone(), self.expected(store))).collect();
@@ -115,13 +115,13 @@ impl<'a> Rounds<'a> {
             }
             self.trackers.insert(store.uid, tracker);
         }
-        // Who is not what it seems to be comes first, then whose cause may be another now.
+        // Stores whose state seems wrong come first, then those whose cause may have changed.
         targets.sort_by_key(|target| (target.store.state == State::Ready) != (target.unhealthy_for > Duration::ZERO));
         targets.truncate(MOST);
         Some((targets, orphans))
     }
 
-    /// Reads which workloads the releases should have, where that is not known yet.
+    /// Reads the workloads of new release revisions.
     async fn read_manifests(&mut self, live: &[LiveStore]) {
         let followed: Vec<_> = live.iter().filter(|store| is_followed(store)).collect();
         let uids: HashSet<_> = followed.iter().map(|store| store.uid).collect();
@@ -133,7 +133,7 @@ impl<'a> Rounds<'a> {
         self.manifests.read(&self.reconciler.cluster, unread.unwrap_or_default()).await;
     }
 
-    /// What should be there. A chart of another version than the store's may have other Secrets.
+    /// What should exist. A chart version other than the store's may have different Secrets.
     fn expected(&self, store: &LiveStore) -> Expected {
         let engine = self.reconciler.catalog.engine(&store.engine);
         let engine = engine.filter(|engine| engine.versions.chart == store.chart_version);
@@ -148,18 +148,18 @@ impl<'a> Rounds<'a> {
     }
 }
 
-/// Nobody works on it, and it is wanted. A deletion that failed is continued by RetryStore only.
+/// No operation is active, and the store is wanted. A failed deletion is continued by RetryStore only.
 fn is_followed(store: &LiveStore) -> bool {
     matches!(store.state, State::Ready | State::Degraded) || (store.state == State::Failed && !store.deleting)
 }
 
-/// A store that never was READY stays FAILED while something is wrong: nothing new can come of examining it.
+/// A store that never was READY stays FAILED while it has symptoms, so examining it is pointless.
 fn stays_failed(store: &LiveStore, unhealthy_for: Duration) -> bool {
     store.state == State::Failed && !store.was_ready && unhealthy_for > Duration::ZERO
 }
 
 impl Reconciler {
-    /// What is seen of each, if all are looked at at once. `None` if the cluster cannot be seen.
+    /// The observations of all targets, if they are observed together. `None` if the cluster cannot be observed.
     async fn snapshots(&self, targets: &[ProbeTarget], all_at_once: bool) -> Option<Vec<Option<ClusterSnapshot>>> {
         let each_alone = || Some(targets.iter().map(|_| None).collect());
         if !all_at_once {
@@ -170,13 +170,13 @@ impl Reconciler {
             Ok(snapshots) => Some(snapshots.into_iter().map(Some).collect()),
             Err(error) => {
                 tracing::debug!(%error, "stores cannot be examined all at once");
-                // Whom the API server refuses a listing of the whole cluster may still see single namespaces.
+                // An account without permission to list the whole cluster may still see single namespaces.
                 if error.retryable() { None } else { each_alone() }
             }
         }
     }
 
-    /// Looks at a store, unless it was seen already, and follows what is seen. False if it could not be seen.
+    /// Examines a store, unless it was already observed, and applies the result. False if it could not be observed.
     async fn probe(&self, target: ProbeTarget, snapshot: Option<ClusterSnapshot>) -> bool {
         let ProbeTarget { store, expected, unhealthy_for, calm_for } = target;
         let examined = match snapshot {
@@ -201,7 +201,7 @@ impl Reconciler {
             }
         };
         let live_stores = self.live_stores.clone();
-        // A task that panicked has said so.
+        // A task that panicked has logged it.
         let _ = self.tasks.spawn(async move { apply_health(&live_stores, &store, &health).await }).await;
         true
     }

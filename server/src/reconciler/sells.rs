@@ -1,4 +1,4 @@
-//! Whether a store that looks healthy also sells. A store becomes READY by itself only if its shop passes the same test as
+//! Whether a store that looks healthy also sells. The reconciler makes a store READY only if its shop passes the same test as
 //! after an operation.
 
 use std::time::Duration;
@@ -10,18 +10,18 @@ use super::Reconciler;
 use crate::postgres::LiveStore;
 use crate::verify::{Demand, Shop, Unverified};
 
-/// A shop whose pods are ready, and that answers "not now" for this long, does not sell.
+/// A shop with ready pods that keeps answering with passing errors for this long does not sell.
 const ANSWERS_WITHIN: Duration = Duration::from_mins(1);
 
 impl Reconciler {
-    /// `calm_for` is how long nothing has been wrong in the cluster. `None` if it is not known whether it sells.
+    /// `calm_for` is the time without symptoms. `None` if it is not known whether the shop sells.
     pub(super) async fn sells(&self, store: &LiveStore, calm_for: Duration) -> Option<Health> {
         let engine = self.catalog.engine(&store.engine);
         if engine.is_none_or(|engine| engine.verify == Verification::None) {
             return Some(Health::Healthy);
         }
         match self.cluster.check().await {
-            // Nothing runs in it that could be asked.
+            // Nothing runs in it that could be tested.
             Ok(cluster) if cluster.simulated => return Some(Health::Healthy),
             Ok(_) => {}
             Err(error) => {

@@ -1,10 +1,10 @@
-//! The log and the traces.
+//! Log and traces.
 //!
-//! - This file: one log to standard error, for people or as JSON, and OpenTelemetry spans, exported by OTLP where an
-//!   endpoint is configured. Without one spans still have ids, so that a log line and a caller's trace can be joined.
-//! - [`trace`]: W3C `traceparent` in and out, and links from an operation's spans to the request that began it.
+//! - This file: one log to standard error, human-readable or JSON, and OpenTelemetry spans, exported by OTLP if an
+//!   endpoint is configured. Without one, spans still have ids, so that log lines can be matched to a caller's trace.
+//! - [`trace`]: W3C `traceparent` in requests and responses, and links from an operation's spans to the request that started it.
 //!
-//! Neither bodies nor tokens are ever put into a span or a line.
+//! Spans and log lines never contain bodies or tokens.
 
 pub mod trace;
 
@@ -23,24 +23,24 @@ use tracing_subscriber::{Layer, fmt};
 
 use crate::config::{Config, LogFormat, SecretUrl};
 
-/// What libraries log of connections that break: a lost connection is no error, and what it leads to is logged by the task
-/// that needed it. `log.filter` can name this target to see it all the same.
+/// Libraries' log of broken connections, silenced: the task that needed the connection logs the consequence.
+/// `log.filter` can name this target to see it.
 const QUIET: &str = "sqlx_core::pool=off";
-/// How long one export may take.
+/// Time limit of one export.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the last export may take at shutdown.
+/// Time limit of the last export, at shutdown.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why there is no log or no trace.
+/// Why log or traces could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The filter cannot be read.
+    /// The filter is invalid.
     #[error("log.filter: {0}")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
-    /// The exporter cannot be made.
+    /// The exporter could not be created.
     #[error("telemetry.otlp_endpoint: {0}")]
     Exporter(#[from] ExporterBuildError),
-    /// Something else in this process writes the log.
+    /// Another subscriber is already installed in this process.
     #[error("the log is set up already: {0}")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
 }
@@ -51,13 +51,13 @@ pub struct Telemetry {
     provider: SdkTracerProvider,
 }
 
-/// `log.filter`, after what is quiet unless it says otherwise.
+/// `log.filter`, after the targets that are silenced by default.
 fn filter(wanted: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
     EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).parse(format!("{QUIET},{wanted}"))
 }
 
 impl Telemetry {
-    /// Sets up log and traces for the whole process. To be called inside the runtime: the exporter lives there.
+    /// Sets up log and traces for the whole process. Call it inside the runtime, which the exporter uses.
     pub fn init(config: &Config) -> Result<Self, TelemetryError> {
         let provider = provider(config)?;
         let filter = filter(&config.log.filter)?;
@@ -71,7 +71,7 @@ impl Telemetry {
                 fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(std::io::stderr).boxed()
             }
         };
-        // Our own spans only, and no events: what is worth an event is a row in Postgres.
+        // Only our own spans, and no events: important events are rows in Postgres.
         let ours = filter_fn(|meta| meta.is_span() && meta.target().starts_with("storeplane"));
         let spans = tracing_opentelemetry::layer()
             .with_tracer(provider.tracer("storeplane"))
@@ -84,7 +84,7 @@ impl Telemetry {
         Ok(Self { provider })
     }
 
-    /// Sends what is left, for at most two seconds.
+    /// Exports the remaining spans, for at most two seconds.
     pub async fn shutdown(self) {
         let flush = tokio::task::spawn_blocking(move || self.provider.shutdown_with_timeout(SHUTDOWN_TIMEOUT));
         match tokio::time::timeout(SHUTDOWN_TIMEOUT * 2, flush).await {

@@ -1,4 +1,4 @@
-//! W3C trace context: from requests, into operations, and from operations into the worker's spans.
+//! W3C trace context: from requests to operations, and from operations to the worker's spans.
 
 use std::collections::HashMap;
 
@@ -22,18 +22,18 @@ impl Extractor for Headers<'_> {
     }
 }
 
-/// Makes `span` a part of the caller's trace, if the request says that there is one, and gives the trace's id.
+/// Makes `span` part of the caller's trace, if the request has one, and returns the trace id.
 pub fn continue_from(span: &Span, headers: &HeaderMap) -> Option<String> {
     let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers));
     if parent.span().span_context().is_valid() {
-        // Fails only without a tracer, or when the span began already: then there is nothing to continue.
+        // Fails only without a tracer, or if the span has already started: then there is nothing to continue.
         let _ = span.set_parent(parent);
     }
     let context = span.context().span().span_context().clone();
     context.is_valid().then(|| context.trace_id().to_string())
 }
 
-/// The `traceparent` of the current span: what an operation keeps of the request that began it.
+/// The `traceparent` of the current span, stored with an operation.
 pub fn current() -> Option<String> {
     let context = Span::current().context().span().span_context().clone();
     context
@@ -41,7 +41,7 @@ pub fn current() -> Option<String> {
         .then(|| format!("00-{}-{}-{:02x}", context.trace_id(), context.span_id(), context.trace_flags().to_u8()))
 }
 
-/// Links `span` to the request that began its operation: the operation outlives it, so it is no part of it.
+/// Links `span` to the request that started its operation. A link and not a child, because the operation outlives the request.
 pub fn link(span: &Span, traceparent: &str) {
     if let Some(context) = parse(traceparent) {
         span.add_link(context);

@@ -1,4 +1,4 @@
-//! The watch of all of a tenant's stores, in the one order of their events.
+//! The watch of all of a tenant's stores, in their global order.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::hub::{News, changed};
 use super::{BATCH, HeartbeatTimer, StoresUpdate, Update, WatchEnd, Watches};
 
-/// Stores read at once for the snapshot.
+/// Stores per page of the snapshot.
 const SNAPSHOT_PAGE: i32 = 200;
 
 /// Where a watch of all stores begins.
@@ -27,7 +27,7 @@ const SNAPSHOT_PAGE: i32 = 200;
 pub enum Start {
     /// With a snapshot of each store.
     Snapshot,
-    /// With what happens from now on.
+    /// At the present, without a snapshot.
     Now,
     /// After this event.
     After(Cursor),
@@ -44,7 +44,7 @@ impl Watches {
         if filter.names_changing_fields() {
             return Err(DomainError::field("filter", "must not name state, reason or update_time: they change").into());
         }
-        // Listen first, look second: nothing falls between.
+        // Subscribe first, read second, so that nothing is missed in between.
         let live = self.hub.all();
         let head = self.log.head().await?;
         let (sent, snapshot) = match start {
@@ -52,7 +52,7 @@ impl Watches {
                 return Err(DomainError::field("cursor", "must be the cursor of a message that was received").into());
             }
             Start::After(cursor) => {
-                // One that has expired is an answer, not the end of a stream.
+                // An expired cursor is an error response, not the end of a stream.
                 self.log.after_cursor_of(&caller.tenant, cursor, 0).await?;
                 (cursor, None)
             }
@@ -85,9 +85,9 @@ struct Watch {
     watches: Watches,
     caller: Caller,
     filter: StoreFilter,
-    /// Cursor of the last event that was told or passed over.
+    /// Cursor of the last event that was sent or skipped.
     sent: Cursor,
-    /// The page of the snapshot that comes next.
+    /// The next page of the snapshot.
     snapshot: Option<StoreQuery>,
     ready: VecDeque<StoresUpdate>,
     live: Receiver<News>,
@@ -95,7 +95,7 @@ struct Watch {
     caught_up: bool,
     failures: u32,
     heartbeat: HeartbeatTimer,
-    /// Which stores match the filter, if there is one; at most one entry for each store of the tenant that is not deleted.
+    /// The stores that match the filter, if there is one; at most one entry for each store of the tenant that is not deleted.
     matches: HashMap<StoreUid, bool>,
     ended: bool,
 }
@@ -202,8 +202,8 @@ impl Watch {
         Ok(())
     }
 
-    /// Sends an event, or passes over one that does not match. The cursor moves only when that is decided, and never with what
-    /// happens to another tenant.
+    /// Sends an event, or skips one that does not match. The cursor moves only then, and never because of
+    /// another tenant's events.
     async fn emit(&mut self, event: Arc<Event>, store: Option<Arc<Store>>) -> Result<(), PortError> {
         let wanted = self.is_wanted(&event).await?;
         self.sent = event.cursor;
@@ -231,7 +231,7 @@ impl Watch {
     }
 
     fn push(&mut self, update: Update) {
-        // Half of a snapshot is no place to go on from.
+        // A partial snapshot has no cursor to resume from.
         let cursor = self.snapshot.is_none().then_some(self.sent);
         self.ready.push_back(StoresUpdate { update, cursor });
     }

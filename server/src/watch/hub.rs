@@ -1,4 +1,4 @@
-//! The one reader of new events in a process, and those who listen to it.
+//! The hub: the only reader of new events in a process, and its subscribers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,21 +20,21 @@ const ALL_BUFFER: usize = 4096;
 const ONE_BUFFER: usize = 128;
 /// Events read at once.
 const BATCH: u32 = 500;
-/// First and longest wait for an older transaction that keeps events from being settled.
+/// First and longest delay while an older transaction keeps events unsettled.
 const SETTLE: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(500));
-/// A wait from which on it is worth sending those who watch one store to the table.
+/// From this delay on, watchers of single stores are told to read from the table.
 const LONG: Duration = Duration::from_millis(16);
-/// Between attempts while Postgres is away.
+/// Between attempts while Postgres is unavailable.
 const RETRY: Duration = Duration::from_millis(500);
 
 static OUTAGE: OutageLog = OutageLog::new("read new events");
 
-/// What watchers hear.
+/// A message to watchers.
 #[derive(Debug, Clone)]
 pub(super) enum News {
-    /// Something happened, and nothing can slip in before it any more. Beside a change of state: the store as it is now.
+    /// A settled event: no earlier one can appear any more. With a state change: the current store.
     Event(Arc<Event>, Option<Arc<Store>>),
-    /// The table has events up to this sequence that are not handed out, or not yet: read it.
+    /// The table has events up to this sequence that were not distributed, or not yet: read it.
     ReadTable(i64),
 }
 
@@ -48,7 +48,7 @@ pub(super) fn changed<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<StoreU
     uids
 }
 
-/// Hands new events to watchers. Cheap to clone.
+/// Distributes new events to watchers. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Hub {
     all: Sender,
@@ -62,12 +62,12 @@ impl Default for Hub {
 }
 
 impl Hub {
-    /// New events of every store.
+    /// Subscribes to new events of every store.
     pub(super) fn all(&self) -> broadcast::Receiver<News> {
         self.all.subscribe()
     }
 
-    /// New events of one store.
+    /// Subscribes to new events of one store.
     pub(super) fn one(&self, store: StoreUid) -> broadcast::Receiver<News> {
         self.lock().entry(store).or_insert_with(|| broadcast::Sender::new(ONE_BUFFER)).subscribe()
     }
@@ -77,7 +77,7 @@ impl Hub {
         if let News::Event(event, _) = &news {
             self.send(event.store, news.clone());
         }
-        // Nobody listening is no error.
+        // It is no error if nobody subscribed.
         let _ = self.all.send(news);
     }
 
@@ -94,7 +94,7 @@ impl Hub {
         }
     }
 
-    /// Sends everybody to the table.
+    /// Tells all watchers to read from the table.
     fn send_all_to_table(&self) {
         let look = News::ReadTable(i64::MAX);
         for listeners in self.lock().values() {
@@ -103,7 +103,7 @@ impl Hub {
         let _ = self.all.send(look);
     }
 
-    /// Forgets stores that nobody watches any more.
+    /// Drops stores without watchers.
     fn sweep(&self) {
         self.lock().retain(|_, listeners| listeners.receiver_count() > 0);
     }
@@ -112,7 +112,7 @@ impl Hub {
         self.one.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads new events and hands them out, until `shutdown`.
+    /// Reads and distributes new events, until `shutdown`.
     pub async fn run(self, log: EventLog, mut wakeups: watch::Receiver<()>, shutdown: CancellationToken) {
         let mut cursor = None;
         let reading = async {
@@ -121,7 +121,7 @@ impl Hub {
                 if let Err(error) = self.read(&log, &mut cursor).await {
                     OUTAGE.failed(&error);
                     if matches!(error, PortError::Refused(_)) {
-                        // What comes next was removed before it was read: begin anew, as every watcher must.
+                        // Later events were removed before they were read: start again, as every watcher must.
                         cursor = None;
                     }
                     tokio::time::sleep(RETRY).await;
@@ -140,8 +140,8 @@ impl Hub {
         }
     }
 
-    /// Hands out everything that is settled, and waits for what is committed but not settled yet. Who watches one store
-    /// need not wait for that: its events are in order as soon as they are committed.
+    /// Distributes all settled events, and waits for those that are committed but not settled. Watchers of one store
+    /// do not wait for that: its events are in order as soon as they are committed.
     async fn read(&self, log: &EventLog, cursor: &mut Option<Cursor>) -> Result<(), PortError> {
         let mut at = self.begin(log, cursor).await?;
         let mut wait = SETTLE.0;
@@ -162,7 +162,7 @@ impl Hub {
                 continue;
             }
             wait = SETTLE.0;
-            // Once for all who watch.
+            // One read for all watchers.
             let watched = events.iter().filter(|event| self.is_watched(event.store));
             let stores = log.stores(&changed(watched)).await?;
             let stores: HashMap<_, _> = stores.into_iter().map(|(uid, store)| (uid, Arc::new(store))).collect();
@@ -175,7 +175,7 @@ impl Hub {
         }
     }
 
-    /// Where to read on. Whoever began to listen before the first place was known may have missed something before it.
+    /// The position to continue from. Watchers that subscribed before the first position was known may have missed earlier events.
     async fn begin(&self, log: &EventLog, cursor: &mut Option<Cursor>) -> Result<Cursor, PortError> {
         if let Some(at) = *cursor {
             return Ok(at);

@@ -1,8 +1,8 @@
-//! Watching: what happened, then what happens, each event once and in order, or a word why not and from where to go on.
+//! Watches: past and future events, each once and in order, or an error with the position to resume from.
 //!
-//! One task a process, the [`hub`], reads new events in their one order and hands them to whoever watches. A watcher
-//! that falls behind is not buffered for: it reads from Postgres again, at its own pace, from its own cursor. So what a
-//! watcher sees never depends on a hint, on a buffer or on which server it asks.
+//! One task per process, the [`hub`], reads new events in their global order and distributes them to watchers. A watcher
+//! that falls behind is not buffered for: it reads from Postgres, at its own pace, from its own cursor. So what a
+//! watcher receives never depends on a notification, a buffer or the server it is connected to.
 
 mod all;
 mod hub;
@@ -26,75 +26,75 @@ use crate::postgres::{EventLog, Tokens};
 pub use all::Start;
 pub use hub::Hub;
 
-/// Between two looks at the watcher's token. With the time that a token is trusted for, a revoked one watches 10 s at most.
+/// Between two checks of the watcher's token. With the time that a token is cached, a revoked one keeps watching for at most 10 s.
 const LOOK: Duration = Duration::from_secs(5);
-/// Looks for each heartbeat: one every 15 s.
+/// Token checks per heartbeat: one heartbeat every 15 s.
 const LOOKS_A_BEAT: u32 = 3;
-/// Events that a watcher reads at once: what it keeps in memory while its client is slow.
+/// Events that a watcher reads at once: its memory while its client is slow.
 const BATCH: u32 = 64;
-/// Between attempts to read while Postgres is away.
+/// Between attempts to read while Postgres is unavailable.
 const RETRY: Duration = Duration::from_secs(1);
 /// Attempts before the stream ends with UNAVAILABLE.
 const RETRIES: u32 = 30;
 
-/// What a watch tells.
+/// An update of a watch.
 #[derive(Debug, Clone)]
 pub enum Update {
-    /// A store as it is when the watch begins.
+    /// A store at the beginning of the watch.
     Snapshot(Box<Store>),
-    /// Something happened. Beside a change of state: the store, at least as new as the event.
+    /// An event. With a state change: the store, at least as new as the event.
     Event(Arc<Event>, Option<Arc<Store>>),
-    /// Everything that had happened when the watch began was told.
+    /// All events from before the watch began have been sent.
     CaughtUp,
-    /// The stream lives.
+    /// Keeps the stream alive.
     Heartbeat(OffsetDateTime),
 }
 
-/// An update of one store, and where to go on after it.
+/// An update of one store, and the position after it.
 #[derive(Debug, Clone)]
 pub struct StoreUpdate {
-    /// What there is to tell.
+    /// The update.
     pub update: Update,
-    /// `after_sequence` of the watch that goes on from here.
+    /// `after_sequence` with which a watch resumes from here.
     pub sequence: i64,
 }
 
-/// An update of any store, and where to go on after it.
+/// An update of any store, and the position after it.
 #[derive(Debug, Clone)]
 pub struct StoresUpdate {
-    /// What there is to tell.
+    /// The update.
     pub update: Update,
-    /// Cursor of the watch that goes on from here; none within the first snapshot, where it would begin anew.
+    /// Cursor with which a watch resumes from here; none within the first snapshot, where a watch must start again.
     pub cursor: Option<Cursor>,
 }
 
-/// When a watch of one store ends by itself.
+/// When a watch of one store ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Until {
     /// Never.
     #[default]
     Never,
-    /// When no operation is at work.
+    /// When no operation is active.
     Settled,
     /// When the store is gone.
     Deleted,
 }
 
-/// Why a watch ended that should have gone on. The client goes on from its last cursor.
+/// Why a watch ended early. The client resumes from its last cursor.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchEnd {
-    /// This server stops; another one, or this one soon, goes on.
+    /// This server stops; the client resumes elsewhere, or here after a restart.
     #[error("the server is shutting down")]
     ShuttingDown,
     /// The watcher's token was revoked.
     #[error("the token was revoked")]
     Revoked,
-    /// Postgres does not answer, or the cursor is too old.
+    /// Postgres is unavailable, or the cursor has expired.
     #[error(transparent)]
     Port(#[from] PortError),
 }
 
-/// Begins watches.
+/// Starts watches.
 #[derive(Clone)]
 pub struct Watches {
     stores: Arc<dyn Stores>,
@@ -124,8 +124,8 @@ impl Watches {
         Self { stores, log, tokens, hub, clock, shutdown }
     }
 
-    /// Looks whether the watcher may still watch, and gives a heartbeat when it is time for one. While Postgres is away
-    /// nobody is turned out.
+    /// Checks the watcher's token, and returns a heartbeat when one is due. While Postgres is unavailable
+    /// the watch continues.
     async fn check_token(&self, caller: &Caller, heartbeat: &mut HeartbeatTimer) -> Result<Option<Update>, WatchEnd> {
         let valid = tokio::select! {
             () = self.shutdown.cancelled() => return Err(WatchEnd::ShuttingDown),
@@ -140,7 +140,7 @@ impl Watches {
         }
     }
 
-    /// Counts a failed read, and waits a little before the next; gives up after a while.
+    /// Counts a failed read and waits before the next one; gives up after some attempts.
     async fn retry_after_error(&self, error: PortError, failures: &mut u32) -> Result<(), WatchEnd> {
         *failures += 1;
         if *failures >= RETRIES || !matches!(error, PortError::Unavailable(_)) {
@@ -153,8 +153,8 @@ impl Watches {
     }
 }
 
-/// When to look at the watcher's token, and when to say that the stream lives. Goes by time, not by what happens: a busy
-/// stream is looked at as often as an idle one, and one whose client slept before it is told anything more.
+/// When to check the watcher's token and when to send a heartbeat. It depends on time alone: a busy
+/// stream is checked as often as an idle one, and a client that was stalled is checked before it receives anything more.
 struct HeartbeatTimer {
     next: Instant,
     looks: u32,
@@ -173,7 +173,7 @@ impl HeartbeatTimer {
         tokio::time::sleep_until(self.next).await;
     }
 
-    /// Counts a look, and says whether it is a heartbeat.
+    /// Counts a check, and returns whether a heartbeat is due.
     fn beat(&mut self) -> bool {
         self.next = Instant::now() + LOOK;
         self.looks += 1;

@@ -18,7 +18,7 @@ use super::hub::{News, changed};
 use super::{BATCH, HeartbeatTimer, StoreUpdate, Until, Update, WatchEnd, Watches, not_found};
 
 impl Watches {
-    /// Watches one store: a snapshot, the events after `after`, a marker, then what happens.
+    /// Watches one store: a snapshot, the events after `after`, a marker, then live events.
     pub async fn store(
         &self,
         caller: Caller,
@@ -31,7 +31,7 @@ impl Watches {
             found.ok_or_else(|| not_found(wanted.id.as_str()))
         };
         let uid = find().await?.uid;
-        // Listen first, look second: nothing falls between.
+        // Subscribe first, read second, so that nothing is missed in between.
         let live = self.hub.one(uid);
         let this_one = StoreRef { uid: Some(uid), ..wanted.clone() };
         let store = self.stores.find(&caller.tenant, &this_one).await?.ok_or_else(|| not_found(wanted.id.as_str()))?;
@@ -55,7 +55,7 @@ impl Watches {
             heartbeat: HeartbeatTimer::new(),
             ended: false,
         };
-        // A cursor that has expired is an answer, not the end of a stream.
+        // An expired cursor is an error response, not the end of a stream.
         watch.read().await?;
         Ok(unfold(watch, |mut watch| async move { watch.next().await.map(|item| (item, watch)) }))
     }
@@ -65,11 +65,11 @@ struct Watch {
     watches: Watches,
     caller: Caller,
     uid: StoreUid,
-    /// The store's state after the last event that was told.
+    /// The store's state after the last event that was sent.
     state: State,
-    /// Sequence of the last event that was told.
+    /// Sequence of the last event that was sent.
     sent: i64,
-    /// Sequence of the last event that the snapshot knew.
+    /// Sequence of the last event in the snapshot.
     seen: i64,
     until: Until,
     ready: VecDeque<StoreUpdate>,

@@ -1,4 +1,4 @@
-//! Waiting for an operation's end: by the events of its store, not by asking Postgres again and again.
+//! Waits for the end of an operation by following its store's events instead of polling Postgres.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::hub::News;
 use super::{WatchEnd, Watches};
 
 impl Watches {
-    /// The operation once it has ended, or as it is when `timeout` is up; `None` if the caller's tenant has no such one.
+    /// The operation once it has ended, or its current state at `timeout`; `None` if the caller's tenant has no such operation.
     pub async fn operation(
         &self,
         caller: &Caller,
@@ -26,7 +26,7 @@ impl Watches {
         if first.ended_at.is_some() {
             return Ok(Some(first));
         }
-        // Listen first, look second: nothing falls between.
+        // Subscribe first, read second, so that nothing is missed in between.
         let mut live = self.hub.one(first.store);
         loop {
             let operation = self.read_operation(caller, id).await?;
@@ -46,7 +46,7 @@ impl Watches {
         self.stores.operation(&caller.tenant, id).await
     }
 
-    /// Waits until the store's state may have changed. An operation never ends without that.
+    /// Waits until the store's state may have changed. Every end of an operation changes it.
     async fn state_changed(&self, store: StoreUid, live: &mut Receiver<News>) {
         loop {
             match live.recv().await {

@@ -7,23 +7,23 @@ use super::{Comparison, Fields, Filter, no_field};
 use crate::audit::{Action, Outcome};
 use crate::ids::StoreUid;
 
-/// A filter of audit events; a text searches actor and target.
+/// A filter of audit events; bare text searches actor and target.
 pub type AuditFilter = Filter<AuditField>;
 
-/// What a filter says of an audit event.
+/// A condition of an audit filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuditField {
-    /// Who.
+    /// The actor.
     Actor(Pattern),
-    /// What it was about, as the request named it.
+    /// The target, as the request named it.
     Target(Pattern),
-    /// Which very store.
+    /// The store's uid.
     StoreUid(StoreUid),
-    /// What was asked for.
+    /// The action.
     Action(Action),
-    /// What came of it.
+    /// The outcome.
     Outcome(Outcome),
-    /// When.
+    /// The time.
     Time(Comparison, OffsetDateTime),
 }
 
@@ -95,7 +95,7 @@ mod tests {
         outcome must be one of: ACCEPTED, REJECTED, DENIED (at character 22)
         time must be an RFC 3339 time in quotes, such as "2026-11-01T00:00:00Z" (at character 38)
         store_uid must be a UUID (at character 55)
-        actor can be compared with =, != and : only (at character 71)
+        actor can only be compared with =, != and : (at character 71)
         has no field "store_id"; the fields are actor, target, store_uid, action, outcome, time (at character 81)
         "#);
     }

@@ -1,9 +1,9 @@
-//! Filters of lists: the part of AIP-160 that they need. `state = READY AND (engine = x OR plan != small) coffee`.
+//! List filters: a subset of AIP-160. `state = READY AND (engine = x OR plan != small) coffee`.
 //!
 //! - This file: [`Filter`], the same for every list. [`stores`], [`operations`], [`audit`]: the fields of each list.
-//! - [`tokens`], then [`parser`]: from a text to a filter. [`value`]: what fields are compared with.
+//! - [`tokens`], then [`parser`]: from a text to a filter. [`value`]: the values that fields are compared with.
 //!
-//! To add a list: a file with its [`Fields`], and what they mean to the database in the server's `postgres/list`.
+//! To add a list: a file with its [`Fields`], and their translation to SQL in the server's `postgres/list`.
 
 mod audit;
 mod operations;
@@ -19,15 +19,15 @@ pub use value::Pattern;
 
 use crate::validate::Check;
 
-/// Longest filter, in bytes.
+/// Maximum length of a filter, in bytes.
 const LENGTH_MAX: usize = 1000;
 
-/// Everything that keeps a filter from being read.
+/// All errors of a filter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("; "))]
 pub struct FilterError(pub Vec<String>);
 
-/// How a field is compared. `a != b` is read as `NOT a = b`.
+/// How a field is compared. `a != b` is parsed as `NOT a = b`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {
     /// `=`
@@ -57,34 +57,34 @@ impl Comparison {
     }
 }
 
-/// What one list's filters can compare.
+/// The fields that a list's filters can compare.
 pub trait Fields: Sized {
-    /// A filter that makes sense, for the text of errors.
+    /// A valid example, for error texts.
     const EXAMPLE: &'static str;
 
-    /// Reads one comparison; the error is a rule, for people.
+    /// Parses one comparison; the error is the violated rule.
     fn compare(field: &str, comparison: Comparison, value: &str) -> Result<Self, String>;
 }
 
-/// A filter, read.
+/// A parsed filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Filter<F> {
-    /// Everything.
+    /// Matches everything.
     All,
-    /// A field compares so.
+    /// A comparison of a field.
     Field(F),
-    /// What people search contains the text, in upper or lower case.
+    /// A text that the searched fields contain, ignoring case.
     Text(String),
-    /// Not this.
+    /// Negation.
     Not(Box<Self>),
     /// All of these.
     And(Vec<Self>),
-    /// One of these.
+    /// Any of these.
     Or(Vec<Self>),
 }
 
 impl<F: Fields> Filter<F> {
-    /// Reads a filter; an empty one means everything.
+    /// Parses a filter; an empty one matches everything.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         if text.len() > LENGTH_MAX {
             return Err(FilterError(vec![format!("must be at most {LENGTH_MAX} bytes, has {}", text.len())]));
@@ -92,7 +92,7 @@ impl<F: Fields> Filter<F> {
         parser::parse(text)
     }
 
-    /// Reads the field `filter` of a request, and notes everything that is wrong with it.
+    /// Parses the field `filter` of a request, and records all of its errors.
     pub fn check(check: &mut Check, text: &str) -> Option<Self> {
         let read = Self::parse(text);
         read.map_err(|FilterError(problems)| problems.into_iter().for_each(|problem| check.fail("filter", problem)))
@@ -101,17 +101,17 @@ impl<F: Fields> Filter<F> {
 }
 
 impl<F> Filter<F> {
-    /// True if a field that it compares is such a one.
-    pub fn mentions(&self, such: &impl Fn(&F) -> bool) -> bool {
+    /// True if one of its comparisons satisfies `test`.
+    pub fn mentions(&self, test: &impl Fn(&F) -> bool) -> bool {
         match self {
-            Self::Field(field) => such(field),
-            Self::Not(inner) => inner.mentions(such),
-            Self::And(parts) | Self::Or(parts) => parts.iter().any(|part| part.mentions(such)),
+            Self::Field(field) => test(field),
+            Self::Not(inner) => inner.mentions(test),
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(|part| part.mentions(test)),
             Self::All | Self::Text(_) => false,
         }
     }
 
-    /// True if it holds, for what the fields and the searched text are.
+    /// Evaluates the filter, given the values of the fields and the searched text.
     pub fn holds(&self, field: &impl Fn(&F) -> bool, contains: &impl Fn(&str) -> bool) -> bool {
         match self {
             Self::All => true,

@@ -7,21 +7,21 @@ use super::{Comparison, Fields, Filter, no_field};
 use crate::ids::StoreUid;
 use crate::operation::{OperationKind, OperationState};
 
-/// A filter of operations; a text searches the store's id.
+/// A filter of operations; bare text searches the store's id.
 pub type OperationFilter = Filter<OperationField>;
 
-/// What a filter says of an operation.
+/// A condition of an operation filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OperationField {
-    /// Where it is.
+    /// The state.
     State(OperationState),
-    /// What it does.
+    /// The kind.
     Kind(OperationKind),
-    /// The id of its store.
+    /// The store's id.
     StoreId(Pattern),
-    /// Its very store.
+    /// The store's uid.
     StoreUid(StoreUid),
-    /// When it was asked for.
+    /// The creation time.
     CreateTime(Comparison, OffsetDateTime),
 }
 

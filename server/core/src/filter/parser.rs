@@ -1,15 +1,14 @@
-//! From tokens to a filter. What is wrong with a comparison is noted and the reading goes on; where the text itself makes
-//! no sense it ends.
+//! From tokens to a filter. An invalid comparison is recorded and parsing continues; a syntax error ends it.
 
 use super::tokens::{Kind, Token, placed, tokens};
 use super::{Comparison, Fields, Filter, FilterError};
 
-/// Deepest nesting of parentheses and NOT.
+/// Maximum nesting of parentheses and NOT.
 const DEPTH_MAX: u32 = 20;
-/// Most comparisons and searched texts: each costs the database a test for each row.
+/// Maximum number of comparisons and search texts: the database evaluates each of them for each row.
 const TERMS_MAX: u32 = 20;
 
-/// Reads a filter.
+/// Parses a filter.
 pub(super) fn parse<F: Fields>(text: &str) -> Result<Filter<F>, FilterError> {
     let tokens = tokens(text).map_err(|problem| FilterError(vec![problem]))?;
     if tokens.is_empty() {
@@ -48,12 +47,12 @@ impl Parser {
         self.tokens.next_if(|token| matches!(&token.kind, Kind::Word(found) if found == word)).is_some()
     }
 
-    /// Takes a token of this kind, and says where it is.
+    /// Consumes a token of this kind, and returns its position.
     fn take(&mut self, kind: &Kind) -> Option<usize> {
         self.tokens.next_if(|token| token.kind == *kind).map(|token| token.at)
     }
 
-    /// Parts joined by AND, or just put side by side.
+    /// Terms joined by AND, explicit or implied.
     fn sequence<F: Fields>(&mut self) -> Result<Filter<F>, String> {
         let mut parts = vec![self.choice()?];
         loop {
@@ -65,7 +64,7 @@ impl Parser {
         }
     }
 
-    /// Parts joined by OR, which binds more tightly than AND (AIP-160).
+    /// Terms joined by OR, which binds more tightly than AND (AIP-160).
     fn choice<F: Fields>(&mut self) -> Result<Filter<F>, String> {
         let mut parts = vec![self.part()?];
         while self.keyword("OR") {
@@ -77,7 +76,7 @@ impl Parser {
     fn part<F: Fields>(&mut self) -> Result<Filter<F>, String> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
-            return Err(format!("is nested more than {DEPTH_MAX} deep"));
+            return Err(format!("is nested more than {DEPTH_MAX} levels deep"));
         }
         let part = if self.keyword("NOT") || self.take(&Kind::Minus).is_some() {
             Filter::Not(Box::new(self.part()?))
@@ -97,7 +96,7 @@ impl Parser {
         if self.terms > TERMS_MAX {
             return Err(format!("has more than {TERMS_MAX} terms"));
         }
-        let token = self.tokens.next().ok_or("ends in the middle")?;
+        let token = self.tokens.next().ok_or("ends unexpectedly")?;
         let at = token.at;
         let word = match token.kind {
             Kind::Word(word) if !matches!(word.as_str(), "AND" | "OR") => word,
@@ -126,7 +125,7 @@ impl Parser {
     }
 }
 
-/// A bare word searches, unless its writer most likely meant something else by it.
+/// A bare word searches, unless the author most likely meant something else.
 fn search<F>(word: String) -> Result<Filter<F>, String> {
     if matches!(word.as_str(), "and" | "or" | "not") {
         return Err(format!(
@@ -141,7 +140,7 @@ fn search<F>(word: String) -> Result<Filter<F>, String> {
 }
 
 fn unexpected<F: Fields>(token: &Token) -> String {
-    let problem = format!("has {} where it makes no sense; write for example: {}", token.kind.shown(), F::EXAMPLE);
+    let problem = format!("has an unexpected {}; example: {}", token.kind.shown(), F::EXAMPLE);
     placed(&problem, token.at)
 }
 

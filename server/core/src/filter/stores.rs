@@ -6,21 +6,21 @@ use super::value::{Pattern, one_of, time};
 use super::{Comparison, Fields, Filter, no_field};
 use crate::store::{State, Store};
 
-/// A filter of stores; a text searches id and name.
+/// A filter of stores; bare text searches id and name.
 pub type StoreFilter = Filter<StoreField>;
 
-/// What a filter says of a store.
+/// A condition of a store filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreField {
-    /// What it is doing.
+    /// The state.
     State(State),
-    /// A text of it.
+    /// A text field.
     Text(StoreText, Pattern),
-    /// A time of it.
+    /// A time field.
     Time(StoreTime, Comparison, OffsetDateTime),
 }
 
-/// The texts of a store that can be compared.
+/// The text fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "named as the fields of the proto's Store")]
 pub enum StoreText {
@@ -34,7 +34,7 @@ pub enum StoreText {
     Reason,
 }
 
-/// The times of a store that can be compared.
+/// The time fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "named as the fields of the proto's Store")]
 pub enum StoreTime {
@@ -71,12 +71,12 @@ impl Fields for StoreField {
 }
 
 impl StoreFilter {
-    /// True if it says something about this state: lists leave DELETED out unless they are asked for it.
+    /// True if it names this state: lists omit DELETED stores unless the filter names that state.
     pub fn names(&self, state: State) -> bool {
         self.mentions(&|field| *field == StoreField::State(state))
     }
 
-    /// True if it compares what changes while a store lives.
+    /// True if it compares a field that changes during a store's life.
     pub fn names_changing_fields(&self) -> bool {
         self.mentions(&|field| {
             matches!(
@@ -86,7 +86,7 @@ impl StoreFilter {
         })
     }
 
-    /// True if a store matches. The same as the database's answer.
+    /// Evaluates the filter for a store, with the same result as the database.
     pub fn matches(&self, store: &Store) -> bool {
         let field = |field: &StoreField| match field {
             StoreField::State(state) => store.state == *state,
@@ -191,16 +191,16 @@ mod tests {
     fn unsupported_syntax_is_rejected_with_its_position() {
         for (bad, said) in [
             ("state >", "no value after \"state\" (at character 1)"),
-            ("state > READY", "state can be compared with =, != and : only (at character 1)"),
+            ("state > READY", "state can only be compared with =, != and : (at character 1)"),
             ("state = SLEEPY", "state must be one of"),
             ("price = 3", "has no field \"price\""),
             ("a.b = 3", "has no field \"a.b\""),
-            ("(", "ends in the middle"),
+            ("(", "ends unexpectedly"),
             ("(tea", "a parenthesis that is never closed (at character 1)"),
-            ("tea )", "has \")\" where it makes no sense"),
-            ("a OR", "ends in the middle"),
-            ("NOT", "ends in the middle"),
-            ("= x", "has \"=\" where it makes no sense"),
+            ("tea )", "has an unexpected \")\""),
+            ("a OR", "ends unexpectedly"),
+            ("NOT", "ends unexpectedly"),
+            ("= x", "has an unexpected \"=\""),
             ("tea \"", "a quotation mark that is never closed (at character 5)"),
             (
                 "state = READY or state = FAILED",
@@ -210,13 +210,13 @@ mod tests {
             ("not tea", "has \"not\" in lower case"),
             ("has(x)", "has the function \"has(...)\": functions are not supported (at character 1)"),
             ("Green*", "searches for \"Green*\": a search takes no \"*\""),
-            ("display_name = \"a*b\"", "can have \"*\" at the beginning and at the end"),
-            ("create_time : *", "create_time can be compared with"),
+            ("display_name = \"a*b\"", "can have \"*\" only at the beginning and at the end"),
+            ("create_time : *", "create_time can only be compared with"),
             ("create_time > yesterday", "must be an RFC 3339 time"),
             ("state : *", "state must be one of"),
             ("!", "the operators are"),
             ("a, b", "the operators are"),
-            (&"(".repeat(50), "is nested more than 20 deep"),
+            (&"(".repeat(50), "is nested more than 20 levels deep"),
             (&"x".repeat(1001), "must be at most 1000 bytes"),
             (&"x ".repeat(21), "has more than 20 terms"),
         ] {
@@ -231,8 +231,8 @@ mod tests {
         insta::assert_snapshot!(error.0.join("\n"), @r#"
         state must be one of: PROVISIONING, READY, UPDATING, DEGRADED, FAILED, DELETING, DELETED (at character 1)
         has no field "price"; the fields are state, store_id, display_name, engine, plan, admin_email, host, namespace, reason, create_time, update_time (at character 21)
-        plan can be compared with =, != and : only (at character 34)
-        ends in the middle
+        plan can only be compared with =, != and : (at character 34)
+        ends unexpectedly
         "#);
     }
 

@@ -1,11 +1,11 @@
-//! The tokens of a filter, each with its place.
+//! The tokens of a filter, each with its position.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
 use super::Comparison;
 
-/// A token and the character at which it begins, counted from 1.
+/// A token and the position of its first character, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) at: usize,
@@ -24,7 +24,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// As the caller wrote it.
+    /// The token as written by the caller.
     pub(super) fn shown(&self) -> String {
         match self {
             Self::Word(word) => format!("\"{word}\""),
@@ -38,12 +38,12 @@ impl Kind {
     }
 }
 
-/// Adds to a problem where it is.
+/// Adds the position to an error.
 pub(super) fn placed(problem: &str, at: usize) -> String {
     format!("{problem} (at character {at})")
 }
 
-/// All tokens of a text.
+/// Splits a text into tokens.
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
     let mut reader = Reader { rest: text.chars().peekable(), at: 0 };
     let mut tokens = Vec::new();

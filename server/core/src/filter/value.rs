@@ -1,11 +1,11 @@
-//! What a filter can compare a field with: words of an enum, texts with wildcards, times.
+//! The values that filters compare fields with: enum values, texts with wildcards, times.
 
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
 use super::Comparison;
 
-/// How a text must look.
+/// A pattern of a text field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pattern {
     /// `field = "text"`
@@ -16,28 +16,28 @@ pub enum Pattern {
     EndsWith(String),
     /// `field = "*text*"`
     Contains(String),
-    /// `field : text`: contains it, in upper or lower case.
+    /// `field : text`: contains it, ignoring case.
     Has(String),
     /// `field : *`: is not empty.
     Present,
 }
 
 impl Pattern {
-    /// Reads the right-hand side of a comparison with a text field.
+    /// Parses the right-hand side of a comparison with a text field.
     pub(super) fn read(field: &str, comparison: Comparison, value: &str) -> Result<Self, String> {
         match comparison {
             Comparison::Has if value == "*" => return Ok(Self::Present),
             Comparison::Has if value.contains('*') => {
-                return Err(format!("{field}: takes \"*\" or a text without \"*\""));
+                return Err(format!("{field}: must be \"*\" or a text without \"*\""));
             }
             Comparison::Has => return Ok(Self::Has(value.to_owned())),
             Comparison::Equal => {}
-            _ => return Err(format!("{field} can be compared with =, != and : only")),
+            _ => return Err(format!("{field} can only be compared with =, != and :")),
         }
         let (start, rest) = value.strip_prefix('*').map_or((false, value), |rest| (true, rest));
         let (end, rest) = rest.strip_suffix('*').map_or((false, rest), |rest| (true, rest));
         if rest.contains('*') {
-            return Err(format!("{field} can have \"*\" at the beginning and at the end of its text only"));
+            return Err(format!("{field} can have \"*\" only at the beginning and at the end of its text"));
         }
         let text = rest.to_owned();
         Ok(match (start, end) {
@@ -48,7 +48,7 @@ impl Pattern {
         })
     }
 
-    /// True if a text looks so. The same as the database's answer.
+    /// True if a text matches, with the same result as the database.
     pub fn matches(&self, text: &str) -> bool {
         match self {
             Self::Exactly(wanted) => text == wanted,
@@ -62,7 +62,7 @@ impl Pattern {
 }
 
 impl Comparison {
-    /// True if it holds between two times.
+    /// Compares two times.
     pub fn holds(self, left: OffsetDateTime, right: OffsetDateTime) -> bool {
         match self {
             Self::Equal | Self::Has => left == right,
@@ -74,7 +74,7 @@ impl Comparison {
     }
 }
 
-/// Reads a comparison with a field that is one of some words: its short name, or the enum's own (`STORE_STATE_READY`).
+/// Parses a comparison with an enum field: the short name or the full one (`STORE_STATE_READY`).
 pub(super) fn one_of<T: Copy>(
     (field, prefix): (&str, &str),
     comparison: Comparison,
@@ -88,20 +88,20 @@ pub(super) fn one_of<T: Copy>(
     found.ok_or_else(|| format!("{field} must be one of: {}", words()))
 }
 
-/// Reads a comparison with a field that has no order and no parts, such as a UUID.
+/// Parses a comparison with a field that only supports equality, such as a UUID.
 pub(super) fn exact(field: &str, comparison: Comparison) -> Result<(), String> {
     match comparison {
         Comparison::Equal | Comparison::Has => Ok(()),
-        _ => Err(format!("{field} can be compared with =, != and : only")),
+        _ => Err(format!("{field} can only be compared with =, != and :")),
     }
 }
 
-/// Reads a comparison with a time.
+/// Parses a comparison with a time.
 pub(super) fn time(field: &str, comparison: Comparison, value: &str) -> Result<OffsetDateTime, String> {
     if comparison == Comparison::Has {
-        return Err(format!("{field} can be compared with =, !=, <, <=, > and >= only"));
+        return Err(format!("{field} can only be compared with =, !=, <, <=, > and >="));
     }
-    // In UTC: the very ends of the calendar do not exist in every zone.
+    // In UTC, because the earliest and latest dates do not exist in every zone.
     let read = OffsetDateTime::parse(value, &Rfc3339).ok().and_then(|time| time.checked_to_offset(UtcOffset::UTC));
     read.ok_or_else(|| format!("{field} must be an RFC 3339 time in quotes, such as \"2026-11-01T00:00:00Z\""))
 }

@@ -7,22 +7,22 @@ use crate::filter::AuditFilter;
 use crate::ids::Tenant;
 use crate::validate::Check;
 
-/// A page of audit events, the newest first.
+/// A page of audit events, newest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditQuery {
-    /// Whose.
+    /// The tenant.
     pub tenant: Tenant,
-    /// Which.
+    /// The filter.
     pub filter: AuditFilter,
-    /// How many.
+    /// The page size.
     pub limit: u32,
-    /// After which.
+    /// The page token.
     pub after: Option<After>,
     fingerprint: String,
 }
 
 impl AuditQuery {
-    /// Checks the fields of ListAuditEvents.
+    /// Validates the fields of ListAuditEvents.
     pub fn check(tenant: &Tenant, filter: &str, page_size: i32, token: PageStart) -> Result<Self, DomainError> {
         let mut check = Check::default();
         let limit = page_limit(&mut check, page_size);

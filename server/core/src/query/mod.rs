@@ -1,6 +1,6 @@
-//! Queries: pages with opaque tokens that stay right while rows come and go.
+//! Queries: pages with opaque tokens that stay correct while rows are added and removed.
 //!
-//! - This file: what all pages share. [`stores`], [`operations`], [`audit`]: what each list can be asked.
+//! - This file: what all pages share. [`stores`], [`operations`], [`audit`]: the parameters of each list.
 
 mod audit;
 mod operations;
@@ -15,40 +15,40 @@ use uuid::Uuid;
 
 use crate::validate::Check;
 
-/// Rows on a page when the caller does not say.
+/// Default page size.
 const PAGE_SIZE_DEFAULT: u32 = 50;
-/// Most rows on a page.
+/// Maximum page size.
 const PAGE_SIZE_MAX: u32 = 1000;
 
-/// The last row of the page before.
+/// The last row of the previous page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct After {
     /// The time that the list is ordered by.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// The text that the list is ordered by; empty where that is a time.
+    /// The text that the list is ordered by; empty if it is ordered by a time.
     pub text: String,
-    /// Its uid.
+    /// The row's uid.
     pub uid: Uuid,
 }
 
-/// A page token: where to go on, and of which query.
+/// A page token: a position in a particular query.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageToken {
-    /// The last row of the page before.
+    /// The last row of the previous page.
     pub after: After,
-    /// Hash of everything but the page's size.
+    /// Hash of all parameters except the page size.
     pub query: String,
 }
 
-/// The page token of a request, as far as it could be read.
+/// The page token of a request after decoding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PageStart {
     /// There is none: the first page.
     First,
     /// The page after that row.
     After(PageToken),
-    /// There is one, and it is none of ours.
+    /// The token is invalid.
     Unreadable,
 }
 
@@ -57,16 +57,16 @@ pub enum PageStart {
 pub struct Page<T> {
     /// The rows.
     pub items: Vec<T>,
-    /// True if rows follow that are not on this page.
+    /// True if there are more pages.
     pub more: bool,
 }
 
 /// A list that is read page by page.
 pub trait Paged {
-    /// What is listed.
+    /// The row type.
     type Item;
 
-    /// The token of the page after the one that ends with this row.
+    /// The token of the page after this row.
     fn token_after(&self, last: &Self::Item) -> PageToken;
 
     /// The token of the next page, if there is one.

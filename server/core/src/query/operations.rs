@@ -7,24 +7,24 @@ use crate::ids::{StoreId, Tenant};
 use crate::operation::Operation;
 use crate::validate::Check;
 
-/// A page of operations, the newest first.
+/// A page of operations, newest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OperationQuery {
-    /// Whose.
+    /// The tenant.
     pub tenant: Tenant,
-    /// Only this store's.
+    /// Limits the list to one store.
     pub store: Option<StoreId>,
-    /// Which.
+    /// The filter.
     pub filter: OperationFilter,
-    /// How many.
+    /// The page size.
     pub limit: u32,
-    /// After which.
+    /// The page token.
     pub after: Option<After>,
     fingerprint: String,
 }
 
 impl OperationQuery {
-    /// Checks the fields of ListOperations.
+    /// Validates the fields of ListOperations.
     pub fn check(
         tenant: &Tenant,
         store_id: &str,

@@ -10,13 +10,13 @@ use crate::validate::Check;
 /// The order of a list of stores. Ties are broken by uid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Order {
-    /// By what.
+    /// The field.
     pub key: OrderKey,
-    /// True for the last first.
+    /// True for descending order.
     pub descending: bool,
 }
 
-/// What a list of stores can be ordered by.
+/// The fields that a list of stores can be ordered by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "named as the fields of the proto's Store")]
 pub enum OrderKey {
@@ -52,21 +52,21 @@ impl Order {
 /// A page of stores.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoreQuery {
-    /// Whose.
+    /// The tenant.
     pub tenant: Tenant,
-    /// Which.
+    /// The filter.
     pub filter: StoreFilter,
-    /// In which order.
+    /// The order.
     pub order: Order,
-    /// How many.
+    /// The page size.
     pub limit: u32,
-    /// After which.
+    /// The page token.
     pub after: Option<After>,
     fingerprint: String,
 }
 
 impl StoreQuery {
-    /// Checks the fields of ListStores.
+    /// Validates the fields of ListStores.
     pub fn check(
         tenant: &Tenant,
         filter: &str,
@@ -80,7 +80,7 @@ impl StoreQuery {
         let order = Order::parse(order_by);
         if order.is_none() {
             let fields: Vec<_> = OrderKey::ALL.iter().map(|(name, _)| *name).collect();
-            check.fail("order_by", format!("must be one of {}, with \"desc\" after it or not", fields.join(", ")));
+            check.fail("order_by", format!("must be one of {}, optionally followed by \"desc\"", fields.join(", ")));
         }
         let fingerprint = fingerprint(&[tenant.as_str(), filter, order_by]);
         let after = page_after(&mut check, token, &fingerprint);
@@ -95,12 +95,12 @@ impl StoreQuery {
         check.finish(whole)
     }
 
-    /// How many stores there are in all, where this page tells: the first one holds them, as with most lists.
+    /// The total number of stores, if this page determines it: a first page that is also the last one.
     pub fn total(&self, page: &Page<Store>) -> Option<i64> {
         (self.after.is_none() && !page.more).then(|| i64::try_from(page.items.len()).ok()).flatten()
     }
 
-    /// The same query, going on after the page that this token ended.
+    /// The same query, starting after this token's page.
     #[must_use]
     pub fn page(mut self, token: PageToken) -> Self {
         self.after = Some(token.after);

@@ -1,4 +1,4 @@
-//! Shops' logins, shown to those who may see them.
+//! Reads shops' logins.
 
 use super::Service;
 use crate::audit::Action;
@@ -9,8 +9,8 @@ use crate::ports::AdminLogin;
 use crate::store::{State, Store};
 
 impl Service {
-    /// Shows the administrator's login of a store, read from the cluster at this moment. The audit log knows of it before
-    /// the caller does.
+    /// Returns the administrator's login of a store, read from the cluster. The audit record is stored before the caller gets
+    /// the answer.
     pub async fn credentials(&self, caller: &Caller, wanted: StoreRef) -> Result<(Store, AdminLogin), PortError> {
         let asked = wanted.id.to_string();
         let result = self.read_credentials(caller, wanted).await;

@@ -1,4 +1,4 @@
-//! What is in the cluster of a store at this moment.
+//! Reads the Kubernetes objects, logs and events of a store.
 
 use time::OffsetDateTime;
 
@@ -11,7 +11,7 @@ use crate::live_view::{LiveLogs, LiveResource, TAIL_LINES_DEFAULT, TAIL_LINES_MA
 use crate::store::{State, Store};
 
 impl Service {
-    /// The store's Kubernetes objects, and when they were read. A DELETED store has none.
+    /// The store's Kubernetes objects, and the time of reading. A DELETED store has none.
     pub async fn resources(
         &self,
         caller: &Caller,
@@ -25,8 +25,8 @@ impl Service {
         Ok((self.clock.now(), resources))
     }
 
-    /// The store's logs and Kubernetes events, and when they were read. A DELETED store has none. The audit log has it
-    /// before the caller does.
+    /// The store's logs and Kubernetes events, and the time of reading. A DELETED store has none. The audit record is stored
+    /// before the caller gets the answer.
     pub async fn logs(
         &self,
         caller: &Caller,

@@ -1,6 +1,6 @@
-//! What callers can do with stores: checks, decisions and the audit trail, over the ports.
+//! The commands and queries of callers: validation, decisions and audit, over the ports.
 //!
-//! This file has the mutations; [`credentials`] shows logins, [`live_view`] what is in the cluster.
+//! This file has the mutations; [`credentials`] reads logins, [`live_view`] the cluster.
 
 mod credentials;
 mod live_view;
@@ -19,26 +19,26 @@ use crate::ports::{Applied, Clock, Credentials, Ids, LiveView, Stores, Target};
 use crate::store::Store;
 use crate::transition::{Decision, request};
 
-/// How often a generated id is tried before the caller hears that it is taken.
+/// How many generated ids are tried before the caller gets an error.
 const GENERATED_ID_TRIES: u32 = 3;
 /// Random characters at the end of a generated id: 36^5, sixty million.
 const GENERATED_ID_SUFFIX: usize = 5;
 
-/// Longest text kept of what a refused request named, in bytes.
+/// Maximum length of the target recorded for a refused request, in bytes.
 const TARGET_MAX: usize = 100;
 
-/// What the service needs from the outside.
+/// The ports of the service.
 #[derive(Clone)]
 pub struct Ports {
     /// Stores, operations and the audit log.
     pub stores: Arc<dyn Stores>,
     /// The secrets of stores.
     pub credentials: Arc<dyn Credentials>,
-    /// Stores as they are in the cluster.
+    /// Stores as they currently are in the cluster.
     pub live_view: Arc<dyn LiveView>,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Fresh ids.
+    /// The source of ids.
     pub ids: Arc<dyn Ids>,
 }
 
@@ -73,23 +73,23 @@ impl Service {
         Self { stores, credentials, live_view, clock, ids, catalog, domain: domain.into() }
     }
 
-    /// The rows, for queries.
+    /// The repository, for queries.
     pub fn stores(&self) -> &dyn Stores {
         &*self.stores
     }
 
-    /// What can be asked for.
+    /// The available engines.
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
     }
 
-    /// How the caller's stores are doing as a whole, over a window that ends now.
+    /// An overview of the caller's stores, over a window that ends now.
     pub async fn overview(&self, caller: &Caller, window: time::Duration) -> Result<Overview, PortError> {
         let query = OverviewQuery::check(&caller.tenant, window, self.clock.now())?;
         self.stores.overview(&query).await
     }
 
-    /// Asks for a store.
+    /// Creates a store.
     pub async fn create(
         &self,
         caller: &Caller,
@@ -113,7 +113,7 @@ impl Service {
         let engine = self
             .catalog
             .engine(&command.spec.engine)
-            .ok_or_else(|| DomainError::field("store.engine", "is not on offer"))?;
+            .ok_or_else(|| DomainError::field("store.engine", "is not available"))?;
         let mut tries = if command.id.is_some() { 1 } else { GENERATED_ID_TRIES };
         loop {
             tries -= 1;
@@ -154,7 +154,7 @@ impl Service {
         }
     }
 
-    /// An id from a name: its letters and digits, and a random end.
+    /// Generates an id from a name: its letters and digits, and a random suffix.
     fn generate(&self, display_name: &str) -> Result<StoreId, PortError> {
         let words = display_name.to_lowercase();
         let mut slug = String::new();
@@ -171,7 +171,7 @@ impl Service {
         id.parse().map_err(|error| PortError::Internal(Box::new(error)))
     }
 
-    /// Removes a store.
+    /// Deletes a store.
     pub async fn delete(
         &self,
         caller: &Caller,
@@ -211,7 +211,7 @@ impl Service {
         self.audited(caller, action, &asked, result.map(|applied| applied.store)).await
     }
 
-    /// Stops an operation.
+    /// Cancels an operation.
     pub async fn cancel(
         &self,
         caller: &Caller,
@@ -227,7 +227,7 @@ impl Service {
         self.audited(caller, Action::CancelOperation, &operation.to_string(), cancelled).await
     }
 
-    /// Notes a mutation whose request broke a rule, or whose caller may not do it, before the answer goes out.
+    /// Records a mutation that was invalid or denied, before the response is sent.
     pub async fn audited<T>(
         &self,
         caller: &Caller,

@@ -90,7 +90,7 @@ fn every_error_has_reason_and_details() {
     AlreadyExists: store "demo" already exists
       storeplane/STORE_ALREADY_EXISTS []
       resource store demo
-    ResourceExhausted: tenant "acme" has 100 stores, and may not have more
+    ResourceExhausted: tenant "acme" has reached its limit of 100 stores
       storeplane/STORE_QUOTA_EXCEEDED [("limit", "100")]
       quota of tenant/acme
     AlreadyExists: host name "store-demo.localhost" is taken
@@ -114,9 +114,9 @@ fn every_error_has_reason_and_details() {
     FailedPrecondition: a store that is PROVISIONING has no credentials
       storeplane/CREDENTIALS_UNAVAILABLE [("state", "PROVISIONING")]
       precondition STATE of store
-    PermissionDenied: role viewer may not do this; it needs operator
+    PermissionDenied: role viewer does not permit this; it requires operator
       storeplane/PERMISSION_DENIED [("needed", "operator"), ("role", "viewer")]
-    OutOfRange: events after the cursor are no longer kept; a watch can begin anew, or go on from after_sequence 42
+    OutOfRange: events after the cursor are no longer kept; a watch can start again, or resume from after_sequence 42
       storeplane/CURSOR_EXPIRED [("oldest", "42")]
     Unavailable: the database is not available; with a request_id it is safe to try again
       storeplane/DATABASE_UNAVAILABLE []

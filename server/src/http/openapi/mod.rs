@@ -141,7 +141,7 @@ const ERRORS: [(Code, &str, &str, &str); 9] = [
         Code::PermissionDenied,
         "The token's role does not allow it: `permission_denied`.",
         "PERMISSION_DENIED",
-        "the role viewer may not do this",
+        "role viewer does not permit this; it requires operator",
     ),
     (Code::NotFound, "No such store or operation: `not_found`.", "NOT_FOUND", "no store is named tea"),
     (
