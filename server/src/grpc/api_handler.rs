@@ -1,4 +1,4 @@
-//! What all handlers share.
+//! Common parts of all handlers.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub struct ApiHandler {
     pub(super) service: Service,
     pub(super) watches: Watches,
     sealer: Sealer,
-    /// Mutations that are going on.
+    /// Mutations in progress.
     tasks: TaskTracker,
     pub(super) simulated: watch::Receiver<bool>,
     /// The server's version.
@@ -34,8 +34,8 @@ pub struct ApiHandler {
 }
 
 impl ApiHandler {
-    /// With what callers can do and what they can watch. `tasks` get what a shutdown must wait for; `simulated` says whether
-    /// the cluster was seen to be.
+    /// Created from the service and the watches. `tasks` are the mutations that a shutdown waits for; `simulated` says whether
+    /// the cluster was found to be simulated.
     pub fn new(
         service: Service,
         watches: Watches,
@@ -47,12 +47,12 @@ impl ApiHandler {
         Self { service, watches, sealer, tasks, simulated, version, lists: PageCache::default() }
     }
 
-    /// What a tenant's cursors and page tokens are sealed with.
+    /// The seal of a tenant's cursors and page tokens.
     pub(super) async fn seal(&self, tenant: &Tenant) -> Result<Seal, Status> {
         self.sealer.of(tenant).await.map_err(|error| status::port(&error))
     }
 
-    /// Runs a mutation to its end, also when its caller goes away meanwhile: a transaction that is dropped half-way
+    /// Runs a mutation to completion, even if its caller disconnects: a transaction that is dropped half-way
     /// stays open on its connection.
     pub(super) async fn finish<T: Send + 'static>(
         &self,
@@ -74,7 +74,7 @@ impl Weight for Arc<ListStoresResponse> {
     }
 }
 
-/// The caller that was authenticated.
+/// The authenticated caller.
 pub(super) fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
     request.extensions().get::<Caller>().cloned().ok_or_else(|| {
         tracing::error!("a handler was called without a caller");
@@ -82,7 +82,7 @@ pub(super) fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
     })
 }
 
-/// Puts the store's id into the request's line, if it is one.
+/// Adds the store's id to the request's log line, if it is valid.
 pub(super) fn note_store(store_id: &str) {
     if store_id.parse::<StoreId>().is_ok() {
         Span::current().record("store_id", store_id);

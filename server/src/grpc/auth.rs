@@ -1,4 +1,4 @@
-//! Who calls, and whether they may: before any handler runs, for every RPC of ours.
+//! Authentication and authorization of every RPC, before its handler runs.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};
@@ -22,21 +22,21 @@ use tracing::Span;
 use super::status;
 use crate::postgres::Tokens;
 
-/// Most of a denied request's body that is read to learn what it was about.
+/// Maximum size of a denied request's body that is read to find its target.
 const DENIED_BODY_MAX: usize = 64 * 1024;
-/// How long that may take.
+/// Time limit of that.
 const DENIED_BODY_TIME: Duration = Duration::from_secs(2);
-/// Bytes before the message in a gRPC frame: whether it is compressed, and its length.
+/// Bytes before the message in a gRPC frame: the compression flag and the length.
 const FRAME_HEADER: usize = 5;
-/// Longest authorization header that is looked at.
+/// Maximum length of an authorization header.
 const HEADER_MAX: usize = 1000;
 
-/// Lets only known callers through to a service, and only to what their role includes.
+/// Lets only authenticated callers through to a service, and only if their role permits the RPC.
 #[derive(Debug, Clone)]
 pub struct AuthLayer {
-    /// Knows the callers.
+    /// Verifies tokens.
     pub tokens: Tokens,
-    /// Notes what was denied.
+    /// Records denied requests.
     pub service: service::Service,
 }
 
@@ -130,7 +130,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Status> {
         .ok_or_else(|| status::unauthenticated("TOKEN_MALFORMED", "authorization must be `Bearer <token>`"))
 }
 
-/// What an RPC does, if the audit log shall know of it.
+/// The audit action of an RPC, if it is audited.
 fn action(path: &str) -> Option<Action> {
     match path {
         "/storeplane.v1.StoreService/CreateStore" => Some(Action::CreateStore),
@@ -143,14 +143,14 @@ fn action(path: &str) -> Option<Action> {
     }
 }
 
-/// The first field of every such request names what it is about.
+/// The first field of every such request names its target.
 #[derive(Clone, PartialEq, Message)]
 struct Named {
     #[prost(string, tag = "1")]
     target: String,
 }
 
-/// What a denied request was about, as far as it says so soon; for the audit log only.
+/// The target of a denied request, if it can be read quickly; only for the audit log.
 async fn target(body: Body) -> String {
     let read = Limited::new(body, DENIED_BODY_MAX).collect();
     let Ok(Ok(read)) = tokio::time::timeout(DENIED_BODY_TIME, read).await else { return String::new() };

@@ -1,5 +1,5 @@
-//! What a request to a gRPC service must be: POST with a content type that is spoken here. Anything else is answered in HTTP's words,
-//! with gRPC's status among the headers.
+//! Accepts only requests that gRPC services understand: POST with a supported content type. Others get an HTTP error
+//! that also carries the gRPC status in its headers.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};
@@ -13,7 +13,7 @@ use tower::{Layer, Service};
 
 use super::status;
 
-/// Lets only gRPC and grpc-web through.
+/// Lets only gRPC and grpc-web requests through.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ContentTypeLayer;
 
@@ -25,7 +25,7 @@ impl<S> Layer<S> for ContentTypeLayer {
     }
 }
 
-/// A service that only hears of gRPC and grpc-web.
+/// A service that receives only gRPC and grpc-web requests.
 #[derive(Debug, Clone)]
 pub(super) struct ContentTyped<S> {
     inner: S,
@@ -69,13 +69,13 @@ where
     }
 }
 
-/// Not a gRPC answer, although it carries gRPC's status.
+/// Not a gRPC response, although it carries a gRPC status.
 fn in_http(mut response: Response<Body>) -> Response<Body> {
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 
-/// The content type without parameters, if it is one of ours. gRPC itself needs HTTP/2.
+/// The content type without parameters, if it is supported. gRPC itself requires HTTP/2.
 fn canonical(given: &str, version: Version) -> Option<&'static str> {
     const GRPC: [&str; 2] = ["application/grpc", "application/grpc+proto"];
     const WEB: [&str; 4] = [

@@ -1,4 +1,4 @@
-//! Between the domain and the messages of `storeplane.v1`. Nothing is decided here.
+//! Conversion between the domain and the messages of `storeplane.v1`, without decisions.
 
 use prost_types::Timestamp;
 use storeplane_core::condition::{Condition, ConditionStatus};
@@ -9,23 +9,23 @@ use storeplane_core::store::{CleanupPolicy, State, Store};
 use storeplane_proto::v1;
 use time::{Duration, OffsetDateTime};
 
-/// A time on the wire.
+/// A timestamp message.
 pub(super) fn timestamp(time: OffsetDateTime) -> Timestamp {
-    // Below 10^9, so that it fits.
+    // Less than 10^9, so that it fits.
     Timestamp { seconds: time.unix_timestamp(), nanos: time.nanosecond().cast_signed() }
 }
 
-/// A length of time on the wire.
+/// A duration message.
 pub(super) fn duration(duration: Duration) -> prost_types::Duration {
     prost_types::Duration { seconds: duration.whole_seconds(), nanos: duration.subsec_nanoseconds() }
 }
 
-/// A length of time from the wire, also one that is out of every range.
+/// A duration from a message, saturating if it is out of range.
 pub(super) fn read_duration(duration: prost_types::Duration) -> Duration {
     Duration::seconds(duration.seconds).saturating_add(Duration::nanoseconds(duration.nanos.into()))
 }
 
-/// A state on the wire.
+/// A state as the proto's enum.
 pub(super) fn state(state: State) -> v1::StoreState {
     match state {
         State::Provisioning => v1::StoreState::Provisioning,
@@ -39,7 +39,7 @@ pub(super) fn state(state: State) -> v1::StoreState {
     }
 }
 
-/// A policy from the wire; `None` if it is none of ours.
+/// A cleanup policy from the proto's enum; `None` if it is unknown.
 pub(super) fn cleanup_policy(policy: i32) -> Option<CleanupPolicy> {
     match v1::CleanupPolicy::try_from(policy).ok()? {
         v1::CleanupPolicy::Unspecified | v1::CleanupPolicy::Keep => Some(CleanupPolicy::Keep),
@@ -55,7 +55,7 @@ fn message(failure: Option<&Failure>) -> String {
     failure.map(|failure| failure.message.clone()).unwrap_or_default()
 }
 
-/// A store on the wire.
+/// A store message.
 pub(super) fn store(store: Store) -> v1::Store {
     let failure = store.failure.as_ref();
     v1::Store {
@@ -110,7 +110,7 @@ fn condition(condition: Condition) -> v1::Condition {
     }
 }
 
-/// An event on the wire.
+/// An event message.
 pub(super) fn event(event: &Event) -> v1::StoreEvent {
     v1::StoreEvent {
         store_id: event.store_id.to_string(),
@@ -125,7 +125,7 @@ pub(super) fn event(event: &Event) -> v1::StoreEvent {
     }
 }
 
-/// An operation on the wire.
+/// An operation message.
 pub(super) fn operation(operation: Operation) -> v1::Operation {
     let failure = operation.failure.as_ref();
     v1::Operation {

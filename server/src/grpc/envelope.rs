@@ -1,5 +1,5 @@
-//! What is true of every call, whichever service answers it: its deadline, the size of its metadata, and that each error carries an
-//! `ErrorInfo`, also one that tonic made.
+//! Applies to every call of every service: its deadline, the size of its metadata, and an `ErrorInfo` on each error,
+//! including those that tonic creates.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -20,20 +20,20 @@ use tower::{Layer, Service};
 
 use super::status;
 
-/// Largest metadata of a request, counted as HTTP/2 does: gRPC's usual limit.
+/// Maximum size of a request's metadata, counted as in HTTP/2: gRPC's usual limit.
 const METADATA_MAX: usize = 16 * 1024;
-/// What HTTP/2 counts for each field beside its name and value.
+/// HTTP/2 adds this to each field's name and value.
 const FIELD_OVERHEAD: usize = 32;
-/// How long any call may take to begin its answer. `WaitOperation` may take five minutes.
+/// Time limit until a response begins. `WaitOperation` may take five minutes.
 const ANSWER_MAX: Duration = Duration::from_mins(6);
-/// Longest deadline that is kept; a longer one is as good as none.
+/// Maximum deadline; a longer one is shortened to it.
 const DEADLINE_MAX: Duration = Duration::from_hours(24 * 365);
 
 /// Cancelled when the connection of a request ends; a part of each request's extensions.
 #[derive(Debug, Clone)]
 pub struct ConnectionEnd(pub CancellationToken);
 
-/// Puts a service into its envelope.
+/// Wraps a service in an envelope.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EnvelopeLayer;
 
@@ -45,7 +45,7 @@ impl<S> Layer<S> for EnvelopeLayer {
     }
 }
 
-/// A service in its envelope.
+/// A service with its envelope.
 #[derive(Debug, Clone)]
 pub struct Enveloped<S> {
     inner: S,
@@ -94,7 +94,7 @@ where
     }
 }
 
-/// The deadline of a request whose metadata is in order.
+/// The deadline of a request, after checking its metadata.
 fn check(headers: &HeaderMap) -> Result<Option<Instant>, Status> {
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD).sum();
     if size > METADATA_MAX {
@@ -121,12 +121,12 @@ fn timeout(text: &str) -> Option<Duration> {
     }
 }
 
-/// The body of an answer: it ends with a status at the deadline and with its connection, and its status is complete.
+/// The body of a response: it ends with a status at the deadline and with its connection, and its status is complete.
 struct EnvelopeBody {
     body: Body,
     deadline: Option<Pin<Box<Sleep>>>,
     connection: Option<ConnectionEnd>,
-    /// Waits for the connection's end; made when the body first has to wait.
+    /// Waits for the connection's end; created when the body first has to wait.
     ending: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     ended: bool,
 }
@@ -137,7 +137,7 @@ impl EnvelopeBody {
         Self { body, deadline, connection, ending: None, ended: false }
     }
 
-    /// The status with which the body must end now, although it has not.
+    /// The status with which the body must end now, if it must.
     fn cut(&mut self, cx: &mut Context<'_>) -> Option<Status> {
         if self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
             return Some(status::deadline_exceeded());

@@ -1,4 +1,4 @@
-//! grpc.health.v1: the server as a whole, each part that may be away, and each service, kept current.
+//! grpc.health.v1 for the server as a whole, its components and its services.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::health::{ESSENTIAL, Part, is_serving};
 
 type Statuses = BTreeMap<&'static str, ServingStatus>;
 
-/// Answers what is served and what is not.
+/// Reports what is serving.
 #[derive(Debug, Clone)]
 pub struct HealthService(watch::Receiver<Statuses>);
 
@@ -23,15 +23,15 @@ pub struct HealthService(watch::Receiver<Statuses>);
 #[derive(Debug)]
 pub struct HealthReporter(watch::Sender<Statuses>);
 
-/// A service and what keeps it current. Until that runs, nothing is served.
+/// A health service and its reporter. Until the reporter runs, nothing is serving.
 pub fn service(parts: &[Part]) -> (HealthReporter, HealthService) {
     let (sender, receiver) = watch::channel(nothing_served(parts));
     (HealthReporter(sender), HealthService(receiver))
 }
 
 impl HealthReporter {
-    /// Reports every change of a part until shutdown begins, then that nothing is served any more; with that, health watches
-    /// end. The empty name stands for the whole server, and says the same as `/readyz`.
+    /// Reports every change of a component until shutdown begins, then that nothing is serving; this ends health
+    /// watches. The empty name stands for the whole server, as in `/readyz`.
     pub async fn run(self, mut parts: Vec<Part>, shutdown: CancellationToken) {
         loop {
             let now = statuses(&parts);
@@ -40,7 +40,7 @@ impl HealthReporter {
                 *statuses = now;
                 changed
             });
-            // The same receivers each time: a clone would not know what was seen, and wake at once for ever.
+            // The same receivers each time: a clone would not know what was seen, and wake up immediately.
             let changes = parts.iter_mut().map(|part| Box::pin(part.changed()));
             tokio::select! {
                 () = shutdown.cancelled() => break,
@@ -88,14 +88,14 @@ impl Health for HealthService {
 
     async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let service = request.into_inner().service;
-        // Nothing has been told yet.
+        // Nothing has been sent yet.
         let mut changes = self.0.clone();
         changes.mark_changed();
         let told = unfold((changes, service, None), |(mut changes, service, told)| async move {
             loop {
                 changes.changed().await.ok()?;
                 let now = changes.borrow_and_update().get(service.as_str()).copied();
-                // A name that is not known may become so.
+                // An unknown name may become known.
                 let now = now.unwrap_or(ServingStatus::ServiceUnknown);
                 if told != Some(now) {
                     return Some((Ok(response(now)), (changes, service, Some(now))));

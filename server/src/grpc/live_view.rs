@@ -1,4 +1,4 @@
-//! `GetStoreResources` and `GetStoreLogs`: what is in the cluster at this moment.
+//! `GetStoreResources` and `GetStoreLogs`.
 
 use storeplane_core::command::StoreRef;
 use storeplane_core::live_view::{ClusterEvent, ContainerLog, LiveResource};

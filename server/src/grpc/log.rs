@@ -1,4 +1,4 @@
-//! One line and one span for each request, whatever becomes of it: answered, failed, dropped, panicked.
+//! One log line and one span for each request, whatever its outcome: answered, failed, cancelled, panicked.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -22,7 +22,7 @@ use tracing::{Instrument, Span, field};
 use super::status;
 use crate::telemetry::trace;
 
-/// Longest method in a line: unknown ones are whatever the caller sent.
+/// Maximum length of a method in a log line: unknown ones are arbitrary text.
 const METHOD_MAX: usize = 100;
 
 /// Logs the requests of a service.
@@ -109,7 +109,7 @@ fn code(headers: &HeaderMap) -> Option<Code> {
     Status::from_header_map(headers).map(|status| status.code())
 }
 
-/// Writes the line when it goes away, so that no way out is without one.
+/// Writes the log line when it is dropped, so that every outcome is logged.
 struct Line {
     span: Span,
     started: Instant,
@@ -118,7 +118,7 @@ struct Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        // Dropped before its end: the caller went away, or its deadline passed.
+        // Dropped early: the caller disconnected, or its deadline passed.
         let code = self.code.unwrap_or(Code::Cancelled);
         let status = name(code);
         let ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -135,7 +135,7 @@ impl Drop for Line {
     }
 }
 
-/// A body that notes the status in its trailers.
+/// A body that reads the status from its trailers.
 struct LoggedBody {
     body: Body,
     line: Line,

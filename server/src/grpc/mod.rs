@@ -1,13 +1,13 @@
-//! The gRPC handler: requests to commands, rows to messages. It never runs helm; of the cluster it sees
-//! what a port of the domain reads there.
+//! The gRPC API: requests to commands, rows to messages. It never runs helm, and reads the cluster only
+//! through ports of the domain.
 //!
 //! A request passes, from the outside in: CORS ([`crate::http`]), [`content_type`], grpc-web, [`log`], [`envelope`], [`auth`], then a
-//! handler in [`stores`], [`operations`], [`platform`] or [`audit`]; reads that many ask for at once are a [`single_flight`]. Errors
-//! leave through [`status`], messages are built in [`convert`], pages in [`pages`], their tokens and the cursors are sealed in
-//! [`opaque`]. [`health`] and [`reflection`] are open to everybody.
+//! handler in [`stores`], [`operations`], [`platform`] or [`audit`]; concurrent equal reads share a [`single_flight`]. Errors
+//! are converted in [`status`], messages in [`convert`], pages in [`pages`]; page tokens and cursors are sealed in
+//! [`opaque`]. [`health`] and [`reflection`] need no token.
 //!
 //! To add an RPC: the proto, its line in `storeplane_core::identity::PERMISSIONS`, its handler, and, if it changes
-//! anything or shows a secret, its action in [`auth`]. Tests say what was forgotten.
+//! anything or returns a secret, its action in [`auth`]. Tests report what is missing.
 
 mod api_handler;
 mod audit;
@@ -53,31 +53,31 @@ use self::log::LogLayer;
 use self::reflection::Reflection;
 use crate::postgres::Tokens;
 
-/// Largest request, in bytes, compressed or not: gRPC's usual limit. Ours have a few hundred.
+/// Maximum size of a request, in bytes, after decompression: gRPC's usual limit. Ours have a few hundred.
 pub(crate) const REQUEST_MAX: usize = 4 * 1024 * 1024;
 
-/// Our services.
+/// The services of `storeplane.v1`.
 const SERVICES: [&str; 4] = [
     storeplane_proto::v1::audit_service_server::SERVICE_NAME,
     storeplane_proto::v1::operation_service_server::SERVICE_NAME,
     storeplane_proto::v1::platform_service_server::SERVICE_NAME,
     storeplane_proto::v1::store_service_server::SERVICE_NAME,
 ];
-/// Services that need no token and nothing behind them.
+/// Services that need no token.
 const OPEN_SERVICES: [&str; 3] = [
     storeplane_proto::health::health_server::SERVICE_NAME,
     v1::server_reflection_server::SERVICE_NAME,
     v1alpha::server_reflection_server::SERVICE_NAME,
 ];
 
-/// Sets what all services have in common: their limit, and gzip both ways.
+/// Applies the common settings of all services: the size limit, and gzip in both directions.
 macro_rules! configured {
     ($server:expr) => {
         $server.max_decoding_message_size(REQUEST_MAX).accept_compressed(Gzip).send_compressed(Gzip)
     };
 }
 
-/// All gRPC services, each with grpc-web around it.
+/// All gRPC services, each with grpc-web.
 pub fn services(handler: ApiHandler, tokens: Tokens, health: HealthService) -> Result<Router, prost::DecodeError> {
     let auth = AuthLayer { tokens, service: handler.service.clone() };
     let stores = configured!(StoreServiceServer::new(handler.clone()));
@@ -89,13 +89,13 @@ pub fn services(handler: ApiHandler, tokens: Tokens, health: HealthService) -> R
         storeplane_proto::FILE_DESCRIPTOR_SET,
         v1::FILE_DESCRIPTOR_SET,
         v1alpha::FILE_DESCRIPTOR_SET,
-        // So that grpcurl can read the details of an error.
+        // Lets grpcurl decode error details.
         tonic_types::pb::FILE_DESCRIPTOR_SET,
     ])?;
     let reflection_v1 = configured!(v1::server_reflection_server::ServerReflectionServer::new(reflection.clone()));
     let reflection_v1alpha = configured!(v1alpha::server_reflection_server::ServerReflectionServer::new(reflection));
     let outer = (ContentTypeLayer, GrpcWebLayer::new());
-    // The log is inside of grpc-web, where a status still is a trailer.
+    // The log is inside grpc-web, where a status is still a trailer.
     let ours = (LogLayer, EnvelopeLayer, auth);
     let routes = Routes::default()
         .add_service(outer.layer(ours.layer(stores)))
@@ -108,7 +108,7 @@ pub fn services(handler: ApiHandler, tokens: Tokens, health: HealthService) -> R
     Ok(routes.into_axum_router().reset_fallback())
 }
 
-/// Asks proxies (nginx) to pass a stream on as it comes.
+/// Tells proxies (nginx) not to buffer streams.
 fn unbuffered<T>(answer: &mut Response<T>) {
     answer.metadata_mut().insert("x-accel-buffering", MetadataValue::<Ascii>::from_static("no"));
 }

@@ -1,5 +1,5 @@
-//! Page tokens and cursors as callers see them: sealed, so that they tell nothing, cannot be made up, and are of use to one tenant
-//! and for one purpose only. The same place is the same text each time.
+//! Page tokens and cursors for callers, sealed: they reveal nothing, cannot be forged, and are valid for one tenant
+//! and one purpose only. Equal positions give equal texts.
 
 use std::sync::Arc;
 
@@ -14,17 +14,17 @@ use storeplane_core::query::{PageStart, PageToken};
 
 use crate::postgres::ServerKey;
 
-/// Longest sealed text that is looked at, in bytes; ours have some hundreds.
+/// Maximum length of a sealed text, in bytes; ours have some hundreds.
 const LENGTH_MAX: usize = 2000;
 /// Bytes of a nonce.
 const NONCE: usize = 24;
 
-/// Makes [`Seal`]s, with the key that all servers of one database share.
+/// Creates [`Seal`]s with the key that all servers of one database share.
 #[derive(Debug, Clone)]
 pub struct Sealer(ServerKey);
 
 impl Sealer {
-    /// With this key.
+    /// Uses this key.
     pub fn new(key: ServerKey) -> Self {
         Self(key)
     }
@@ -52,11 +52,11 @@ impl Seal {
 
     /// The token of the next page; empty if there is none.
     pub(super) fn page_token(&self, token: Option<&PageToken>) -> String {
-        // A token is two texts and a UUID: there is no such value that is not JSON.
+        // A token consists of two texts and a UUID, which can always be serialized.
         token.and_then(|token| serde_json::to_vec(token).ok()).map(|json| self.seal("page", &json)).unwrap_or_default()
     }
 
-    /// Where the page of this token starts.
+    /// The position of a page token.
     pub(super) fn page_start(&self, token: &str) -> PageStart {
         if token.is_empty() {
             return PageStart::First;

@@ -19,9 +19,9 @@ use super::api_handler::{ApiHandler, caller, note_store};
 use super::{convert, pages, status, watch};
 use crate::telemetry::trace;
 
-/// How long `WaitOperation` waits when the caller does not say.
+/// Default timeout of `WaitOperation`.
 const WAIT_DEFAULT: Duration = Duration::from_mins(1);
-/// Longest that it waits.
+/// Maximum timeout.
 const WAIT_MAX: Duration = Duration::from_mins(5);
 
 #[tonic::async_trait]

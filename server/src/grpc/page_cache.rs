@@ -1,8 +1,8 @@
-//! Answers to reads that are asked for again while nothing was committed: pages that watch, and scripts that poll.
+//! Caches answers to reads that are repeated while nothing is committed: pages that watch, and scripts that poll.
 //!
-//! An answer is kept beside the database's [state mark](storeplane_core::ports::Stores::state_mark), and is used only while a mark that
-//! was read after the call began is still the same. So nobody is told the past, whichever server committed. Equal reads at the same
-//! moment are one read, and so are the reads of the mark.
+//! An answer is stored with the database's [state mark](storeplane_core::ports::Stores::state_mark), and is used only if a mark that
+//! was read after the call began is equal. So nobody gets stale data, whichever server committed. Concurrent equal
+//! reads are one read, and so are reads of the mark.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -11,16 +11,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::single_flight::SingleFlight;
 
-/// Answers kept at most, in bytes. Beyond it, further ones are read each time.
+/// Maximum size of all cached answers, in bytes. Beyond it, answers are not cached.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// How many bytes an answer takes, roughly.
+/// The approximate size of an answer.
 pub(super) trait Weight {
-    /// Bytes.
+    /// In bytes.
     fn weight(&self) -> usize;
 }
 
-/// Kept answers. Cheap to clone.
+/// A cache of answers. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct PageCache<Q, A, E>
 where
@@ -32,7 +32,7 @@ where
     kept: Arc<Mutex<Kept<Q, A>>>,
 }
 
-/// Every answer here was read after the mark: another mark makes all of them old.
+/// All answers here were read after the mark: a different mark invalidates them.
 #[derive(Debug)]
 struct Kept<Q, A> {
     mark: Option<Arc<str>>,
@@ -53,8 +53,8 @@ where
     A: Clone + Weight + Send + Sync + 'static,
     E: Clone + Send + Sync + 'static,
 {
-    /// The answer to `question` as it is now: a kept one if nothing was committed since it was read, else that of `read`. `mark` reads the
-    /// state mark; `None` means that it cannot be read, and nothing is kept.
+    /// The current answer to `question`: the cached one if nothing was committed since it was read, otherwise that of `read`. `mark` reads the
+    /// state mark; `None` means that it cannot be read, and nothing is cached.
     pub(super) async fn get(
         &self,
         question: Q,
@@ -85,7 +85,7 @@ impl<Q: Eq + Hash, A: Clone + Weight> Kept<Q, A> {
         self.answers.get(question).filter(|_| same).cloned()
     }
 
-    /// `answer` was read after `mark`. Which of two marks is the newer one cannot be told; the wrong guess only costs a read.
+    /// `answer` was read after `mark`. Which of two marks is newer is unknown; a wrong guess only costs a read.
     fn keep(&mut self, mark: Arc<str>, question: Q, answer: &A) {
         if self.mark.as_ref() != Some(&mark) {
             *self = Self { mark: Some(mark), answers: HashMap::new(), bytes: 0 };
@@ -109,7 +109,7 @@ mod tests {
         }
     }
 
-    /// A database: its state mark, and how often it was read.
+    /// A fake database: its state mark, and the number of reads.
     #[derive(Default)]
     struct Source {
         reads: Arc<AtomicUsize>,

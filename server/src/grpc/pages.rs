@@ -1,14 +1,14 @@
-//! Pages as messages, bounded by bytes as well as by rows: gRPC clients take 4 MiB unless they are told otherwise.
+//! Pages as messages, limited by size as well as by rows: gRPC clients accept 4 MiB by default.
 
 use prost::Message;
 use storeplane_core::query::{Page, PageToken, Paged};
 
-/// Most bytes of a page's rows.
+/// Maximum size of a page's rows, in bytes.
 const BYTES_MAX: usize = 3_500_000;
-/// Bytes before a row in a message: its tag and its length.
+/// Bytes before a row in a message: its tag and length.
 const ROW_OVERHEAD: usize = 6;
 
-/// The messages of a page's rows, as many as fit and at least one, and where the next page begins.
+/// The messages of a page's rows, as many as fit and at least one, and the position of the next page.
 pub(super) fn fill<Q: Paged, M: Message>(
     query: &Q,
     page: Page<Q::Item>,
@@ -48,7 +48,7 @@ mod tests {
         }
     }
 
-    /// Rows of these lengths: how many are on the page, and after which the next one begins.
+    /// Rows of these lengths: the number on the page, and the row before the next page.
     fn filled(lengths: &[usize], more: bool) -> (usize, Option<String>) {
         let page = Page { items: lengths.iter().copied().enumerate().collect(), more };
         let (messages, next) = fill(&Numbers, page, |(_, length)| "x".repeat(length));

@@ -1,5 +1,5 @@
-//! Server reflection, v1 and v1alpha. Files are answered byte for byte as they were compiled, so that no option is lost, each with all
-//! that it imports. What is not known is an `error_response` on the stream, which goes on.
+//! Server reflection, v1 and v1alpha. Files are returned byte for byte as they were compiled, so that no option is lost, each with all
+//! of its imports. An unknown name gives an `error_response`, and the stream continues.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,14 +18,14 @@ use tonic_reflection::pb::{v1, v1alpha};
 
 use super::status;
 
-/// A set of files, each as its bytes.
+/// A set of encoded files.
 #[derive(Clone, PartialEq, Message)]
 struct RawSet {
     #[prost(bytes = "vec", repeated, tag = "1")]
     files: Vec<Vec<u8>>,
 }
 
-/// Answers what clients ask about the contract.
+/// Answers reflection requests.
 #[derive(Debug, Clone)]
 pub struct Reflection(Arc<Index>);
 
@@ -34,7 +34,7 @@ struct Index {
     files: Vec<File>,
     by_name: HashMap<String, usize>,
     by_symbol: HashMap<String, usize>,
-    /// By the extended message and the number.
+    /// By the extended message and the field number.
     extensions: HashMap<(String, i32), usize>,
     services: Vec<String>,
 }
@@ -46,7 +46,7 @@ struct File {
 }
 
 impl Reflection {
-    /// Over these encoded `FileDescriptorSet`s; a file that is in several is taken once.
+    /// Over these encoded `FileDescriptorSet`s; a file that occurs several times is used once.
     pub fn new(sets: &[&[u8]]) -> Result<Self, prost::DecodeError> {
         let mut index = Index::default();
         for set in sets {
@@ -103,7 +103,7 @@ impl Index {
         self.by_symbol.insert(name, at);
     }
 
-    /// An enum's values are named beside it, not in it.
+    /// An enum's values are siblings of the enum, not members.
     fn add_enum(&mut self, at: usize, scope: &str, each: &EnumDescriptorProto) {
         for value in &each.value {
             self.by_symbol.insert(join(scope, value.name()), at);
@@ -143,7 +143,7 @@ impl Index {
         }
     }
 
-    /// The file, then all that it imports.
+    /// The file, followed by all of its imports.
     fn file(&self, first: Option<&usize>, name: &str) -> MessageResponse {
         let Some(first) = first else { return error(Code::NotFound, format!("{name} is not known here")) };
         let (mut wanted, mut seen, mut bytes) = (vec![*first], HashSet::from([*first]), Vec::new());
@@ -210,7 +210,7 @@ impl v1alpha::server_reflection_server::ServerReflection for Reflection {
     }
 }
 
-/// The two versions' messages have the same fields.
+/// Both versions' messages have the same fields.
 fn convert<To: Message + Default>(from: &impl Message) -> Result<To, Status> {
     To::decode(from.encode_to_vec().as_slice()).map_err(|error| {
         tracing::error!(%error, "a reflection message is not the same in both versions");

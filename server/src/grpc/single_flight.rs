@@ -1,8 +1,8 @@
-//! Reads that several callers ask for at the same moment, done once for all of them. Pages that watch ask again when
-//! something happens, all of them at once.
+//! Merges concurrent equal reads into one. Pages that watch repeat their reads when
+//! something happens, all at the same time.
 //!
-//! Nobody hears of the past: who asks joins a read only if it has not begun yet. So for each question one read is under
-//! way at most, and one more waits for all who came meanwhile. What nobody waits for any more is dropped.
+//! Nobody gets stale data: a caller joins a read only if it has not begun yet. So at most one read per question is
+//! running, and one more waits for all later callers. A read that nobody waits for is dropped.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared, WeakShared};
 
-/// Questions that are being answered.
+/// The questions in progress.
 #[derive(Debug)]
 pub(super) struct SingleFlight<Q, A>(Arc<Mutex<HashMap<Q, Read<A>>>>)
 where
@@ -34,12 +34,12 @@ impl<Q, A: Clone> Default for SingleFlight<Q, A> {
 #[derive(Debug)]
 struct Read<A: Clone> {
     begun: Arc<AtomicBool>,
-    /// Gone when nobody waits for it any more.
+    /// Gone when nobody waits for it.
     answer: WeakShared<BoxFuture<'static, A>>,
 }
 
 impl<Q: Eq + Hash, A: Clone + Send + Sync + 'static> SingleFlight<Q, A> {
-    /// The answer of a read that begins after this call: `read`, or somebody else's of the same question.
+    /// The answer of a read that begins after this call: `read`, or another caller's for the same question.
     pub(super) fn run(
         &self,
         question: Q,
@@ -78,7 +78,7 @@ mod tests {
 
     use super::*;
 
-    /// Counts reads; each takes a second and gives its number.
+    /// Counts reads; each takes a second and returns its number.
     #[derive(Default)]
     struct Source(Arc<AtomicUsize>);
 

@@ -1,4 +1,4 @@
-//! From the domain's errors to gRPC's: code, text, and the details that programs read. The only such place.
+//! The only conversion from the domain's errors to gRPC's: code, message and details.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -12,12 +12,12 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 /// `google.rpc.ErrorInfo.domain` of every error.
 pub const DOMAIN: &str = "storeplane";
-/// When a caller should try again while the database is away, or another replica should be tried.
+/// The suggested retry delay while the database is unavailable or a server stops.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// Longest text of an error, in bytes: it travels in a header, percent-encoded.
+/// Maximum length of an error message, in bytes: it is sent in a header, percent-encoded.
 const MESSAGE_MAX: usize = 1000;
 
-/// The status of what a port did not do. Internal causes go to the log, never to the caller.
+/// The status of a port's error. Internal causes are logged, never returned.
 pub fn port(error: &PortError) -> Status {
     match error {
         PortError::Refused(refusal) => self::refusal(refusal),
@@ -36,7 +36,7 @@ pub fn port(error: &PortError) -> Status {
     }
 }
 
-/// The status of a call that the database does not serve for now.
+/// The status while the database is unusable.
 fn outage(kind: OutageKind) -> Status {
     let (code, advice) = match kind {
         OutageKind::TooSlow => (Code::ResourceExhausted, "narrow the filter, or try again later"),
@@ -47,7 +47,7 @@ fn outage(kind: OutageKind) -> Status {
     Status::with_error_details(code, format!("{}; {advice}", kind.describe()), details)
 }
 
-/// The status of a refused command.
+/// The status of a rejected command.
 pub fn refusal(refusal: &DomainError) -> Status {
     let mut details = ErrorDetails::new();
     let message = truncate(refusal.to_string(), MESSAGE_MAX);
@@ -111,7 +111,7 @@ pub fn refusal(refusal: &DomainError) -> Status {
     Status::with_error_details(code, message, details)
 }
 
-/// A watch of all stores cannot go on from its cursor, but from this one.
+/// A watch of all stores cannot resume from its cursor, but from this one.
 pub fn cursor_expired(oldest: &str) -> Status {
     let refusal = DomainError::CursorExpired { oldest: Oldest::Cursor(Cursor::default()) };
     let metadata = HashMap::from([("oldest".to_owned(), oldest.to_owned())]);
@@ -123,30 +123,30 @@ fn field(violation: &Violation) -> FieldViolation {
     FieldViolation::new(&violation.field, &violation.description)
 }
 
-/// A caller that is not known: no token, an unknown one, or a revoked one.
+/// The caller is unknown: no token, an unknown one, or a revoked one.
 pub fn unauthenticated(reason: &'static str, message: &'static str) -> Status {
     plain(Code::Unauthenticated, reason, message)
 }
 
-/// Something is away for now.
+/// Something is temporarily unavailable.
 pub fn unavailable(reason: &'static str, message: &'static str) -> Status {
     let mut details = ErrorDetails::with_retry_info(Some(RETRY_AFTER));
     details.set_error_info(reason, DOMAIN, HashMap::new());
     Status::with_error_details(Code::Unavailable, message, details)
 }
 
-/// A request that was refused before a handler saw it, for a reason of the caller's.
+/// A request that was rejected before its handler, because of the caller.
 pub fn refused(code: Code, reason: &'static str, message: String) -> Status {
     let details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
     Status::with_error_details(code, truncate(message, MESSAGE_MAX), details)
 }
 
-/// A bug. The log has the rest.
+/// A bug. The details are logged.
 pub fn internal() -> Status {
     plain(Code::Internal, "INTERNAL", "internal error; the server's log has the cause under this request's trace id")
 }
 
-/// There is no such method.
+/// The method does not exist.
 pub fn unknown_method() -> Status {
     plain(
         Code::Unimplemented,
@@ -155,28 +155,28 @@ pub fn unknown_method() -> Status {
     )
 }
 
-/// The health service knows no such name.
+/// The health service does not know this name.
 pub fn unknown_service() -> Status {
     plain(Code::NotFound, "SERVICE_UNKNOWN", "there is no such service; Health/List names those there are")
 }
 
-/// The caller's time is up.
+/// The caller's deadline has passed.
 pub fn deadline_exceeded() -> Status {
     plain(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "the deadline of the call has passed")
 }
 
-/// The connection of a stream reached its age.
+/// The stream's connection reached its maximum age.
 pub fn connection_ended() -> Status {
     unavailable("CONNECTION_AGED", "the connection reached its maximum age; resume on a new one")
 }
 
-/// A request has more metadata than is read.
+/// A request exceeds the metadata limit.
 pub fn metadata_too_large(size: usize, limit: usize) -> Status {
     let message = format!("the metadata has {size} bytes; the limit is {limit}");
     with_info(Code::ResourceExhausted, "METADATA_TOO_LARGE", message)
 }
 
-/// `grpc-timeout` is not one.
+/// `grpc-timeout` is malformed.
 pub fn timeout_malformed() -> Status {
     plain(Code::InvalidArgument, "TIMEOUT_MALFORMED", "grpc-timeout must be up to 8 digits and one of H, M, S, m, u, n")
 }
@@ -186,8 +186,8 @@ pub fn unsupported_http(message: &'static str) -> Status {
     plain(Code::InvalidArgument, "NOT_GRPC", message)
 }
 
-/// The status of a request that never reached a handler, or that a handler refused, with an `ErrorInfo` if it has none. What tonic
-/// says of a request that it cannot read gets the code that the gRPC specification has for it: the fault is the caller's.
+/// The status of a request that never reached a handler, or that a handler rejected, with an `ErrorInfo` added if necessary. For a request that
+/// tonic cannot read, the code is the one that the gRPC specification requires: the fault is the caller's.
 pub fn complete_request(status: Status) -> Status {
     if status.get_details_error_info().is_some() {
         return status;
@@ -209,7 +209,7 @@ pub fn complete_request(status: Status) -> Status {
     complete
 }
 
-/// The same status with an `ErrorInfo`, if it has none; its reason is then the name of its code.
+/// The same status with an `ErrorInfo` added if necessary; its reason is then the name of its code.
 pub fn complete(status: Status) -> Status {
     if status.get_details_error_info().is_some() {
         return status;

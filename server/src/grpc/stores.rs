@@ -51,7 +51,7 @@ impl StoreService for ApiHandler {
         let store = store.await?;
         note_store(store.id.as_str());
         let mut created = convert::store(store);
-        // What GetOverview knows, before a worker has looked.
+        // The value that GetOverview returns before a worker has connected to the cluster.
         created.simulated |= *self.simulated.borrow();
         Ok(Response::new(created))
     }
@@ -84,7 +84,7 @@ impl StoreService for ApiHandler {
             username: login.username,
             password: login.password,
         });
-        // Browsers and what is between them and us must not keep it.
+        // Browsers and proxies must not store it.
         answer.metadata_mut().insert("cache-control", MetadataValue::from_static("no-store"));
         Ok(answer)
     }

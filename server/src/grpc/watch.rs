@@ -1,4 +1,4 @@
-//! WatchStore and WatchStores: updates to messages, and how a stream ends by itself. [`super::envelope`] ends it at its deadline.
+//! WatchStore and WatchStores: updates to messages, and how a stream ends. [`super::envelope`] ends it at its deadline.
 
 use futures::stream::{BoxStream, StreamExt};
 use storeplane_core::command::StoreRef;
@@ -109,13 +109,13 @@ fn stores_response(seal: &Seal, StoresUpdate { update, cursor }: StoresUpdate) -
     WatchStoresResponse { update: Some(update), cursor, store }
 }
 
-/// The store beside an event that changed its state.
+/// The store, sent with an event that changed its state.
 fn changed_store(update: &Update) -> Option<v1::Store> {
     let Update::Event(_, store) = update else { return None };
     store.as_deref().cloned().map(|store: Store| convert::store(store))
 }
 
-/// How a watch of all stores ends: where to go on is sealed as every cursor is.
+/// How a watch of all stores ends: its cursor is sealed.
 fn stores_ended(seal: &Seal, end: &WatchEnd) -> Status {
     match end {
         WatchEnd::Port(PortError::Refused(DomainError::CursorExpired { oldest: Oldest::Cursor(cursor) })) => {

@@ -1,4 +1,4 @@
-//! The one place that changes a store: a whole [`Change`] in the caller's transaction, under the store's row lock.
+//! The only code that changes a store: applies a whole [`Change`] in the caller's transaction, under the store's row lock.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, Query, SimpleExpr};
@@ -17,7 +17,7 @@ use super::notifier;
 use super::pool::Transaction;
 use super::rows;
 
-/// The store and its operation, locked until the transaction ends. `None` if there is no such store.
+/// The store and its operation, locked until the transaction ends. `None` if the store does not exist.
 pub(super) async fn lock(transaction: &Transaction, uid: StoreUid) -> Result<Option<Snapshot>, PortError> {
     let row = store::Entity::find_by_id(uid.0).lock_exclusive().one(transaction).await.map_err(port_error)?;
     let Some(row) = row else { return Ok(None) };
@@ -26,7 +26,7 @@ pub(super) async fn lock(transaction: &Transaction, uid: StoreUid) -> Result<Opt
     Ok(Some(Snapshot { store: rows::store(row), operation: rows::operation(operation) }))
 }
 
-/// Stores a new store with all that belongs to it.
+/// Stores a new store, its operation, events and audit record.
 pub(super) async fn insert(transaction: &Transaction, change: Change) -> Result<Applied, PortError> {
     let mut change = change;
     let now = change.store.created_at;
@@ -42,7 +42,7 @@ pub(super) async fn insert(transaction: &Transaction, change: Change) -> Result<
     finish(transaction, change, events, true).await
 }
 
-/// Stores what changed of a store that is there. `before` is what [`lock`] gave.
+/// Stores the changes of an existing store. `before` is the result of [`lock`].
 pub(super) async fn update(
     transaction: &Transaction,
     before: &Snapshot,
@@ -50,7 +50,7 @@ pub(super) async fn update(
     now: OffsetDateTime,
 ) -> Result<Applied, PortError> {
     let mut change = change;
-    // What happens to a store after its last operation ended, and leaves that as it was, is not a part of it.
+    // A change of the store after its last operation ended, which does not change the operation, is not part of it.
     let concerns = change.operation.state.is_active() || change.operation != before.operation;
     let part_of = concerns.then_some(change.operation.id);
     let events = NumberedEvents::number(&mut change, part_of, now);
@@ -100,7 +100,7 @@ async fn insert_operation(transaction: &Transaction, change: &Change) -> Result<
     operation::Entity::insert(row).exec_without_returning(transaction).await.map(drop).map_err(port_error)
 }
 
-/// The events of a change: the store's next sequences, given under its row lock, so that there is no hole and no double.
+/// Stores the events of a change with the store's next sequences, assigned under its row lock, so without gaps or duplicates.
 struct NumberedEvents {
     events: Vec<NewEvent>,
     part_of: Option<OperationId>,
@@ -117,8 +117,8 @@ impl NumberedEvents {
     }
 }
 
-/// The place among all events is this transaction's, or that of the store's last event if that is later: a transaction
-/// may have begun before the one that it waited for, and the order over all stores must not turn a store's own around.
+/// The position in the global order is this transaction's, or that of the store's last event if that is later: a transaction
+/// may have begun before the one that it waited for, and the global order must not reverse a store's own.
 const PLACE: &str = "greatest(pg_current_xact_id(), \
     (SELECT last.transaction FROM events last WHERE last.store = $1 AND last.sequence = $2))";
 

@@ -1,4 +1,4 @@
-//! What a worker remembers between two claims.
+//! What a worker remembers between claims.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,14 +7,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// How long an operation that could not be taken up is left alone.
+/// How long an operation that could not be claimed is skipped.
 const SKIPPED: Duration = Duration::from_mins(1);
-/// Most operations that are left alone at a time.
+/// Maximum number of skipped operations.
 const SKIPPED_MAX: usize = 1000;
-/// Between two reports of operations that are left to newer servers.
+/// Between two reports of operations that need a newer server.
 const REPORT: Duration = Duration::from_mins(1);
 
-/// Operations to leave alone, and when to report those of newer servers.
+/// Operations to skip, and when to report those that need a newer server.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     skipped: Mutex<HashMap<Uuid, Instant>>,
@@ -22,7 +22,7 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// Leaves an operation alone for a while.
+    /// Skips an operation for a while.
     pub(super) fn skip(&self, operation: Uuid) {
         let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
         if skipped.len() < SKIPPED_MAX {
@@ -30,14 +30,14 @@ impl Claims {
         }
     }
 
-    /// Those that are left alone now.
+    /// The operations that are currently skipped.
     pub(super) fn skipped(&self) -> Vec<Uuid> {
         let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
         skipped.retain(|_, since| since.elapsed() < SKIPPED);
         skipped.keys().copied().collect()
     }
 
-    /// True once in a while.
+    /// True if it is time for a report.
     pub(super) fn is_report_due(&self) -> bool {
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         let due = reported.is_none_or(|last| last.elapsed() >= REPORT);

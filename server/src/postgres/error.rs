@@ -1,4 +1,4 @@
-//! What a database error means to a caller: for now, refused, or our fault.
+//! The meaning of database errors: unavailable, rejected, or a bug.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use storeplane_core::error::{Outage, OutageKind, PortError};
 
 use super::pool::READ_ONLY;
 
-/// Sorts an error into "worth another try, and why" and "a bug".
+/// Classifies an error as retryable, with the kind of outage, or as a bug.
 pub(super) fn port_error(error: DbErr) -> PortError {
     match outage(&error) {
         Some(kind) => PortError::Unavailable(Outage::new(kind, error)),
@@ -15,12 +15,12 @@ pub(super) fn port_error(error: DbErr) -> PortError {
     }
 }
 
-/// A row that does not make sense.
+/// The error for an invalid row.
 pub(super) fn broken(what: impl Into<String>) -> PortError {
     PortError::Internal(what.into().into())
 }
 
-/// Name of the unique index that a statement ran into.
+/// The unique index that a statement violated.
 pub(super) fn violated(error: &DbErr) -> Option<String> {
     let sqlx::Error::Database(error) = driver_error(error)? else { return None };
     error.constraint().map(str::to_owned)
@@ -57,7 +57,7 @@ fn outage(error: &DbErr) -> Option<OutageKind> {
     }
 }
 
-/// SQLSTATEs of errors that pass, or that an operator removes.
+/// SQLSTATEs that are transient or that an operator can resolve.
 fn outage_of_state(code: &str) -> Option<OutageKind> {
     let class = code.get(..2)?;
     match (code, class) {
@@ -65,8 +65,8 @@ fn outage_of_state(code: &str) -> Option<OutageKind> {
         ("53100", _) => Some(OutageKind::Full),
         (_, "53") => Some(OutageKind::Overloaded),
         ("57014", _) => Some(OutageKind::TooSlow),
-        // Connections and passwords, shutdown, input and output; a missing database, serialization, deadlock, idle
-        // transaction, lock.
+        // Connections and passwords, shutdown, I/O; a missing database, serialization failures, deadlocks, idle
+        // transactions, locks.
         (_, "08" | "28" | "57" | "58") | ("3D000" | "40001" | "40P01" | "25P03" | "55P03", _) => Some(OutageKind::Away),
         _ => None,
     }

@@ -1,7 +1,7 @@
-//! Reading events: a store's own, by sequence; all of them, in the order of their commits.
+//! Reads events: of one store, by sequence; of all stores, in commit order.
 //!
-//! What a reader gets is whole: if something that followed its place was removed, it hears `CURSOR_EXPIRED`. Each answer
-//! is one statement, so that the rows and what is known of removed ones are of one moment.
+//! Results are complete: if events after the reader's position were removed, it gets `CURSOR_EXPIRED`. Each result
+//! is one statement, so that events and removals are from the same snapshot.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,7 +21,7 @@ use super::error::{broken, port_error};
 use super::pool::Pool;
 use super::rows;
 
-/// The events, read only.
+/// Read access to the events.
 #[derive(Debug, Clone)]
 pub struct EventLog {
     database: Pool,
@@ -30,9 +30,9 @@ pub struct EventLog {
 /// A store's events after some sequence.
 #[derive(Debug, Clone)]
 pub struct StoreEvents {
-    /// The sequence before the first of them: the one that was asked for, or later if that was 0.
+    /// The sequence before the first of them: the requested one, or a later one if that was 0.
     pub after: i64,
-    /// Without holes.
+    /// Without gaps.
     pub events: Vec<Event>,
 }
 
@@ -52,16 +52,16 @@ struct Row {
     details: serde_json::Value,
 }
 
-/// A transaction id is 64 bits without a sign, and stays far below 2^63.
+/// Transaction ids are unsigned 64-bit numbers and stay far below 2^63.
 const COLUMNS: &str = "store, sequence, transaction::text::bigint AS transaction, number, store_id, tenant, at, kind, operation, step, message, details";
 
 impl EventLog {
-    /// Over this pool.
+    /// Uses this pool.
     pub fn new(database: Pool) -> Self {
         Self { database }
     }
 
-    /// A store's events after a sequence, at most `limit`; after 0, those that are kept.
+    /// A store's events after a sequence, at most `limit`; after 0, all that are kept.
     pub async fn after(&self, store: StoreUid, sequence: i64, limit: u32) -> Result<StoreEvents, PortError> {
         let sql = format!(
             "SELECT stores.last_sequence AS last, kept.* FROM stores LEFT JOIN LATERAL (
@@ -79,7 +79,7 @@ impl EventLog {
         Ok(StoreEvents { after, events })
     }
 
-    /// Events of all stores after a cursor, at most `limit`, up to where nothing can slip in behind: rows whose
+    /// Events of all stores after a cursor, at most `limit`, up to the first unsettled one: only rows whose
     /// transaction, and every older one, has ended.
     pub async fn after_cursor(&self, cursor: Cursor, limit: u32) -> Result<Vec<Event>, PortError> {
         let sql = format!(
@@ -95,7 +95,7 @@ impl EventLog {
         self.above_floor(cursor, &sql, values).await
     }
 
-    /// The same for the stores of one tenant. What others do costs it nothing and is not seen in its cursors.
+    /// The same for one tenant's stores. Other tenants' events are neither read nor visible in its cursors.
     pub async fn after_cursor_of(&self, tenant: &Tenant, cursor: Cursor, limit: u32) -> Result<Vec<Event>, PortError> {
         let sql = format!(
             "SELECT coalesce(floor.transaction::text::bigint, 0) AS floor_transaction,
@@ -112,7 +112,7 @@ impl EventLog {
         self.above_floor(cursor, &sql, values).await
     }
 
-    /// The events that a statement gives, unless some after the cursor were removed.
+    /// The events of a statement, unless some after the cursor were removed.
     async fn above_floor(
         &self,
         cursor: Cursor,
@@ -130,7 +130,7 @@ impl EventLog {
         events(&rows)
     }
 
-    /// Stores as they are now, by uid.
+    /// The current stores with these uids.
     pub async fn stores(&self, uids: &[StoreUid]) -> Result<HashMap<StoreUid, Store>, PortError> {
         if uids.is_empty() {
             return Ok(HashMap::new());
@@ -140,7 +140,7 @@ impl EventLog {
         Ok(found.into_iter().map(rows::store).map(|store| (store.uid, store)).collect())
     }
 
-    /// The last state changes of a tenant's stores, the newest first. Ordered by number, as the index for it is: nobody resumes
+    /// The last state changes of a tenant's stores, newest first. Ordered by number, like the index: nobody resumes
     /// from here.
     pub async fn last_state_changes(&self, tenant: &Tenant, limit: u64) -> Result<Vec<Event>, PortError> {
         let sql = format!(
@@ -149,7 +149,7 @@ impl EventLog {
         events(&self.query(&sql, [tenant.as_str().into()]).await?)
     }
 
-    /// The cursor behind which everything is settled now: a watch that begins here misses nothing that comes.
+    /// The cursor behind which everything is settled: a watch that begins here misses no later event.
     pub async fn head(&self) -> Result<Cursor, PortError> {
         let rows = self.query("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint", []).await?;
         let row = rows.first().ok_or_else(|| broken("no snapshot"))?;
@@ -158,7 +158,7 @@ impl EventLog {
         Ok(Cursor { transaction: last, row: i64::MAX })
     }
 
-    /// Stores with events that are committed but not settled, since an older transaction is still running, and the
+    /// Stores with events that are committed but not settled, because an older transaction is still running, and the
     /// sequence of each one's newest.
     pub async fn unsettled(&self, cursor: Cursor) -> Result<Vec<(StoreUid, i64)>, PortError> {
         let sql = "SELECT store, max(sequence) FROM events
@@ -182,7 +182,7 @@ impl EventLog {
     }
 }
 
-/// The rows' events; a row of an outer join may have none.
+/// The events of the rows; a row of an outer join may have none.
 fn events(rows: &[QueryResult]) -> Result<Vec<Event>, PortError> {
     let mut events = Vec::with_capacity(rows.len());
     for row in rows {
@@ -213,7 +213,7 @@ fn event(row: Row) -> Event {
     }
 }
 
-/// A detail as text; a newer server may store other values.
+/// A detail as text; a newer server may store other types.
 fn text(value: serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) => text,

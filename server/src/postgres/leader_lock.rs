@@ -1,9 +1,9 @@
-//! Whose turn it is to do what only one server should do at a time: who holds an advisory lock, on a connection of its
-//! own, has it. The lock goes with the connection, so a server that dies, or that Postgres has not heard of for
-//! 15 s, loses it to the next one that asks.
+//! The leader lock: an advisory lock on a dedicated connection, for work that only one server should do at a time. Postgres
+//! releases it when the connection closes, so a server that has died, or has been silent for 15 s,
+//! loses it to the next one that tries.
 //!
-//! It saves work, and is no fence: a paused server may believe for a moment that it still has its turn. Whatever is
-//! done in one must be harmless when two do it.
+//! It avoids duplicate work but is no fence: a paused server may briefly believe that it still holds the lock. Work
+//! under the lock must be harmless if two servers do it.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
 use crate::outage::OutageLog;
 
-/// Between attempts to get it.
+/// Interval between attempts to acquire it.
 const ASK: Duration = Duration::from_secs(2);
-/// Between signs of life from who has it.
+/// Interval between pings of the holder.
 const PULSE: Duration = Duration::from_secs(3);
-/// How long one of them may take.
+/// Time limit of one request.
 const ANSWER: Duration = Duration::from_secs(5);
 /// After 15 s without one, Postgres (14 or newer) ends the connection.
 const SETTINGS: &str = "SET statement_timeout = '5s'; SET idle_session_timeout = '15s'";
@@ -25,14 +25,14 @@ static OUTAGE: OutageLog = OutageLog::new("take the reconciler's lock");
 
 const TAKE: &str = "SELECT pg_try_advisory_lock(hashtext('storeplane-reconciler'))";
 
-/// The turn, as long as the connection lives. Dropping it gives it up.
+/// The lock, held as long as the connection lives. Dropping it releases it.
 #[derive(Debug)]
 pub struct LeaderLock {
     connection: PgConnection,
 }
 
 impl LeaderLock {
-    /// Waits until it is ours. `url` must lead to a session of its own, as for LISTEN.
+    /// Waits until the lock is acquired. `url` must lead to a session of its own, as for LISTEN.
     pub async fn wait(url: &str) -> Self {
         loop {
             match Self::acquire(url).await {
@@ -54,7 +54,7 @@ impl LeaderLock {
         Ok(Self { connection })
     }
 
-    /// Gives signs of life, and returns when it is no longer certain that the turn is ours.
+    /// Pings, and returns when it is no longer certain that the lock is held.
     pub async fn lost(&mut self) {
         loop {
             tokio::time::sleep(PULSE).await;

@@ -1,4 +1,4 @@
-//! All live stores at once, for who compares them with the cluster, and the change of one that nobody works on.
+//! All live stores, for the reconciler, and changes to a store without an active operation.
 
 use std::sync::Arc;
 
@@ -18,14 +18,14 @@ use super::notifier::Notifier;
 use super::pool::Pool;
 use super::unreadable::Problems;
 
-/// Of a store that is not DELETED, what it takes to find it in the cluster.
+/// What is needed to find a store that is not DELETED in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveStore {
-    /// For ever this one store.
+    /// Its unique id.
     pub uid: StoreUid,
-    /// What its callers call it.
+    /// The id that callers use.
     pub store_id: String,
-    /// Whose it is.
+    /// Its tenant.
     pub tenant: String,
     /// Its namespace.
     pub namespace: String,
@@ -33,17 +33,17 @@ pub struct LiveStore {
     pub release: String,
     /// The name of its engine.
     pub engine: String,
-    /// The version of the chart that it was made with.
+    /// The chart version that it was installed with.
     pub chart_version: String,
-    /// How it is doing, as far as Postgres knows.
+    /// Its state in Postgres.
     pub state: State,
-    /// Its operation: the active one, else the last.
+    /// Its active operation, otherwise the last one.
     pub operation: OperationId,
-    /// That operation deletes it.
+    /// True if that operation deletes it.
     pub deleting: bool,
-    /// It was READY once.
+    /// True if it was ever READY.
     pub was_ready: bool,
-    /// Where customers shop.
+    /// The shop's URL.
     pub shop_url: String,
 }
 
@@ -54,7 +54,7 @@ SELECT s.uid, s.store_id, s.tenant, s.namespace, s.release, s.engine, s.chart_ve
 FROM stores s JOIN operations o ON o.id = s.operation
 WHERE s.state <> 'DELETED'";
 
-/// Reads all live stores, and follows what the cluster says about one.
+/// Reads all live stores, and applies observations of the cluster to them.
 #[derive(Clone)]
 pub struct LiveStoreRepository {
     database: Pool,
@@ -69,7 +69,7 @@ impl std::fmt::Debug for LiveStoreRepository {
 }
 
 impl LiveStoreRepository {
-    /// Over this pool.
+    /// Uses this pool.
     pub fn new(database: Pool, clock: Arc<dyn Clock>, notifier: Notifier) -> Self {
         Self { database, clock, notifier }
     }
@@ -81,8 +81,8 @@ impl LiveStoreRepository {
         rows.iter().map(read).collect()
     }
 
-    /// Stores what was found out about a store, if nobody has worked on it since its operation was `last`. The state
-    /// that it moved to, if it did.
+    /// Applies the observed health of a store, if `last` is still its operation and inactive. Returns the new state
+    /// if it changed.
     pub async fn apply_health(
         &self,
         uid: StoreUid,
@@ -105,7 +105,7 @@ impl LiveStoreRepository {
 }
 
 impl LiveStoreRepository {
-    /// Stores a condition of a store, made at the time that it is given.
+    /// Stores a condition of a store, created with the current time.
     pub async fn apply_condition(
         &self,
         uid: StoreUid,

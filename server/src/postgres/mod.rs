@@ -1,14 +1,14 @@
 //! Postgres, through sea-orm: everything that must outlive a process.
 //!
 //! - [`PgStores`] implements the domain's port: mutations, lookups (in batches: `store_loader`), lists.
-//! - [`Queue`] hands operations to workers: claim, lease, fence.
-//! - [`LiveStoreRepository`] shows the reconciler all stores, and stores what it finds out; [`LeaderLock`] lets one server at a time do that.
-//! - [`EventLog`] reads events by store and in their one order.
-//! - [`Tokens`] keeps API tokens, hashed. [`ServerKey`] is what servers seal cursors with.
-//! - [`Retention`] removes what was kept for long enough.
-//! - [`Notifier`] tells the rest of the process that there is something new to read. A hint is never data.
+//! - [`Queue`] gives operations to workers: claim, lease, fence.
+//! - [`LiveStoreRepository`] gives the reconciler all stores, and stores its results; [`LeaderLock`] lets only one server reconcile.
+//! - [`EventLog`] reads events by store and in their global order.
+//! - [`Tokens`] stores API tokens as hashes. [`ServerKey`] is the key that seals cursors.
+//! - [`Retention`] removes expired rows.
+//! - [`Notifier`] wakes up readers in this process. A notification carries no data.
 //!
-//! - [`Pools`] are where statements run.
+//! - [`Pools`] are the connection pools.
 //!
 //! Every change of a store goes through `apply`, in one transaction. To add a table: a migration, an entity in `entity/`.
 

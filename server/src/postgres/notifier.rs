@@ -1,5 +1,5 @@
-//! Notifier that there is something new to read: from this process after a commit, from others by NOTIFY, and from time
-//! to time without a reason, in case one was lost. A hint carries nothing; whoever hears it reads the tables.
+//! Wakes up readers: after a commit of this process, after a NOTIFY of another one, and periodically,
+//! in case one was lost. A notification carries no data; whoever receives it reads the tables.
 
 use std::io;
 use std::str::FromStr as _;
@@ -12,23 +12,23 @@ use tokio_util::sync::CancellationToken;
 
 use crate::outage::OutageLog;
 
-/// Said in each transaction that stores an event.
+/// Sent in each transaction that stores an event.
 pub(super) const NOTIFY_EVENTS: &str = "NOTIFY storeplane_events";
-/// Said in each transaction that begins an operation or asks for its end.
+/// Sent in each transaction that starts an operation or requests its end.
 pub(super) const NOTIFY_OPERATIONS: &str = "NOTIFY storeplane_operations";
 
-/// How often everybody looks without a hint.
+/// Interval at which readers poll without a notification.
 const TICK: Duration = Duration::from_secs(2);
-/// Between attempts to listen again.
+/// Delay between attempts to reconnect.
 const RECONNECT: Duration = Duration::from_secs(1);
-/// After this time without a notification the connection is tested.
+/// Without notifications for this time, the connection is tested.
 const SILENCE: Duration = Duration::from_secs(15);
-/// How long a test, or the way to listening, may take.
+/// Time limit of a test, and of connecting.
 const ANSWER: Duration = Duration::from_secs(5);
 
 static LISTEN: OutageLog = OutageLog::new("listen to Postgres (polling meanwhile)");
 
-/// Where hints are heard and given. Cheap to clone.
+/// Sends and receives notifications within the process. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Notifier {
     events: watch::Sender<()>,
@@ -47,12 +47,12 @@ impl Notifier {
         self.events.subscribe()
     }
 
-    /// Changes when there may be an operation to take up or to stop.
+    /// Changes when there may be an operation to claim or to stop.
     pub fn operations(&self) -> watch::Receiver<()> {
         self.operations.subscribe()
     }
 
-    /// This process committed something.
+    /// This process committed an event and an operation.
     pub(super) fn notify_operations(&self) {
         self.events.send_replace(());
         self.operations.send_replace(());
@@ -64,7 +64,7 @@ impl Notifier {
     }
 }
 
-/// Hears other processes' hints until `shutdown`, on a connection of its own. `url` must lead to a session of its own:
+/// Receives other processes' notifications until `shutdown`, on a dedicated connection. `url` must lead to a session of its own:
 /// a pooler in transaction mode breaks LISTEN.
 pub async fn listen(url: String, notifier: Notifier, shutdown: CancellationToken) {
     let hearing = async {
@@ -95,7 +95,7 @@ async fn hear(url: &str, notifier: &Notifier) -> Result<(), sqlx::Error> {
     in_time(listener.listen_all(["storeplane_events", "storeplane_operations"])).await?;
     LISTEN.worked();
     loop {
-        // Whatever was said before or between is in the tables.
+        // Changes from before the connection, or from between two, are in the tables.
         notifier.notify_operations();
         while let Some(said) = next(&mut listener).await? {
             match said.channel() {
@@ -106,8 +106,8 @@ async fn hear(url: &str, notifier: &Notifier) -> Result<(), sqlx::Error> {
     }
 }
 
-/// The next notification; `None` once the connection was lost and made anew. A silent network tells nothing, so the
-/// connection is tested when nothing came for a while.
+/// The next notification; `None` if the connection was lost and re-established. A broken network is silent, so the
+/// connection is tested when nothing arrived for a while.
 async fn next(listener: &mut PgListener) -> Result<Option<PgNotification>, sqlx::Error> {
     loop {
         if let Ok(said) = tokio::time::timeout(SILENCE, listener.try_recv()).await {

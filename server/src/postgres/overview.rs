@@ -1,4 +1,4 @@
-//! GetOverview's figures: six statements, each answered from an index, whatever the number of rows.
+//! GetOverview: six statements, each answered from an index, whatever the number of rows.
 
 use std::num::NonZeroU32;
 
@@ -21,11 +21,11 @@ use super::rows;
 const STATES: &str = "
 SELECT state, count(*) AS count FROM stores WHERE tenant = $1 AND state <> 'DELETED' GROUP BY state";
 
-/// A time's period, in whole microseconds; a float holds 90 days of them exactly, and is much quicker than `extract`'s
-/// numeric. $2 begins the window, $3 ends it, $4 is a period's length.
+/// The period of a time, in whole microseconds; a float holds 90 days of them exactly, and is much faster than `extract`'s
+/// numeric. $2 is the window's start, $3 its end, $4 a period's length.
 const PERIOD: &str = "((date_part('epoch', at - $2) * 1000000)::bigint / $4)::int";
 
-/// Each kind of thing that is counted, by period.
+/// Counts by kind and period.
 const COUNTS: &str = "
 SELECT 'created' AS kind, {PERIOD} AS period, count(*) AS count
   FROM (SELECT created_at AS at FROM stores WHERE tenant = $1 AND created_at >= $2 AND created_at < $3) t GROUP BY 2
@@ -36,8 +36,8 @@ UNION ALL
 SELECT 'deleted', {PERIOD}, count(*)
   FROM (SELECT deleted_at AS at FROM stores WHERE tenant = $1 AND deleted_at >= $2 AND deleted_at < $3) t GROUP BY 2";
 
-/// Stores that became ready, by period and over all periods (the row without one), with the median of how long it took those
-/// whose creation made them ready. Where a person had to retry, the time says how long that person took.
+/// Stores that became ready, by period and in total (the row without a period), with the median duration of those
+/// that became ready without a retry. A retry's duration depends on the person.
 const READY: &str = "
 SELECT period, count(*) AS count,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) FILTER (WHERE unaided) AS median
@@ -70,7 +70,7 @@ struct ReadyRow {
     median: Option<f64>,
 }
 
-/// Reads all of it. The parts are read one after the other, each as it then is: whoever looks at them follows the events.
+/// Reads all of it. The parts are read one after another, each as of then; clients follow the events.
 pub(super) async fn read(
     database: &Pool,
     query: &OverviewQuery,

@@ -1,4 +1,4 @@
-//! How many stores a tenant may have.
+//! The store quota of a tenant.
 
 use std::num::NonZeroU32;
 
@@ -12,10 +12,10 @@ use super::entity::store::{Column, Entity};
 use super::error::port_error;
 use super::pool::Transaction;
 
-/// Of those who ask for the last place at once, one gets it: they wait here for each other's transactions.
+/// Concurrent requests wait here for each other's transactions, so that only one gets the last place.
 const ONE_BY_ONE: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-stores-of-' || $1, 0))";
 
-/// Refuses one more store, if the tenant may have no more. Holds until the transaction ends.
+/// Returns an error if the tenant's quota is exhausted. The lock is held until the transaction ends.
 pub(super) async fn admit(
     transaction: &Transaction,
     tenant: &Tenant,
@@ -31,7 +31,7 @@ pub(super) async fn admit(
     }
 }
 
-/// What a tenant uses of its stores.
+/// The tenant's quota and usage.
 pub(super) async fn read(
     connection: &impl ConnectionTrait,
     tenant: &Tenant,

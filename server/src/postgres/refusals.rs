@@ -1,5 +1,5 @@
-//! Records of refused requests. Whoever may only read can still ask for what is refused, as often as it likes, and the audit
-//! log is kept for ever: so what is the same within an hour is one record with a count, and what a token can add is bounded.
+//! Records of refused requests. Even a viewer can cause refusals without limit, and the audit log is kept forever:
+//! so identical refusals within an hour are one record with a count, and the number of records per token is bounded.
 
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use storeplane_core::audit::AuditRecord;
@@ -8,10 +8,10 @@ use storeplane_core::error::PortError;
 use super::error::port_error;
 use super::pool::Pool;
 
-/// Different records of one token in one hour; what comes after them is told apart without its target.
+/// Different records of one token in one hour; further ones are recorded without their target.
 const DIFFERENT: i64 = 100;
 
-/// $10 is what is refused, $12 how many of a token's are told apart.
+/// $10 is the hour, $12 the maximum number of a token's distinct records.
 const RECORD: &str = "
 INSERT INTO audit_events (id, at, tenant, actor, token, action, store, operation, outcome, reason, last_at, refused_in, target)
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $11, $2, date_trunc('hour', $2::timestamptz, 'UTC'),
@@ -26,7 +26,7 @@ FROM (SELECT EXISTS (
 ON CONFLICT (token, refused_in, action, outcome, reason, target) WHERE refused_in IS NOT NULL
 DO UPDATE SET count = audit_events.count + 1, last_at = greatest(audit_events.last_at, excluded.last_at)";
 
-/// Stores the record of a request that was refused, or counts it.
+/// Stores the record of a refused request, or counts it.
 pub(super) async fn record(database: &Pool, audit: AuditRecord) -> Result<(), PortError> {
     let AuditRecord { id, at, tenant, actor, token, action, target, store, operation, outcome, reason } = audit;
     let values = [

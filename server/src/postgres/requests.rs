@@ -1,4 +1,4 @@
-//! Request ids: a mutation that was asked for twice is done once.
+//! Request ids: a repeated mutation is executed once.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
@@ -14,18 +14,18 @@ use super::error::{broken, port_error};
 use super::pool::Transaction;
 use super::rows;
 
-/// How long a request id is remembered.
+/// How long a request id is kept.
 pub(super) const KEPT: Duration = Duration::hours(24);
 
-/// What a request id says about a mutation.
+/// What is known about a request id.
 pub(super) enum Seen {
     /// It is new; the row is reserved until the transaction ends.
     New,
-    /// It was done; this is what it left, as it is now.
+    /// It was executed; this is its result, as of now.
     Before(Box<Applied>),
 }
 
-/// Reserves a request id. A second request with the same one waits here until the first one's transaction ends.
+/// Reserves a request id. A concurrent request with the same one waits here until the first one's transaction ends.
 pub(super) async fn reserve(
     transaction: &Transaction,
     tenant: &Tenant,
@@ -63,7 +63,7 @@ pub(super) async fn reserve(
     Ok(Seen::Before(Box::new(Applied { store: rows::store(store), operation: rows::operation(operation) })))
 }
 
-/// Notes what the request made.
+/// Records the result of the request.
 pub(super) async fn remember(
     transaction: &Transaction,
     tenant: &Tenant,

@@ -1,7 +1,7 @@
-//! What is kept for a time only, removed in batches: request ids, finished operations, events. The audit log is kept for
-//! ever, and so is a store's row with its last operation.
+//! Removes expired rows in batches: request ids, ended operations, events. The audit log and stores with their last operation
+//! are kept forever.
 //!
-//! A round is bounded, so that a long backlog never keeps the database busy; the next one goes on. Replicas take turns.
+//! A round is bounded, so that a long backlog does not keep the database busy; the next one continues. One replica runs at a time.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use super::pool::Pool;
 use super::requests;
 use crate::outage::OutageLog;
 
-/// Longest between two rounds; shorter only where less than ten minutes are kept.
+/// Interval between rounds; shorter only if less than ten minutes are kept.
 const ROUND: Duration = Duration::from_mins(1);
-/// Rows removed by one statement: short locks, short transactions.
+/// Rows removed by one statement, so that locks and transactions are short.
 const BATCH: i64 = 1000;
-/// Batches of one kind in one round: with [`ROUND`], some 28 million rows a day.
+/// Maximum number of batches of one kind in one round: with [`ROUND`], some 28 million rows a day.
 const BATCHES: u32 = 20;
 
-/// One replica at a time; the others pass. Ends with the transaction. The time is Postgres': a server whose clock is wrong
+/// Only one replica acquires it, until its transaction ends. The time is Postgres', so a server with a wrong clock
 /// removes nothing too early.
 const TURN: &str =
     "SELECT CASE WHEN pg_try_advisory_xact_lock(hashtext('storeplane-retention')) THEN clock_timestamp() END";
@@ -32,7 +32,7 @@ WITH gone AS (
   RETURNING 1)
 SELECT count(*) FROM gone";
 
-/// Not a store's last one, not one that a kept request id leads to, not one that a worker may still hold.
+/// Except a store's last one, those that a kept request id refers to, and those that a worker may still hold.
 const OPERATIONS: &str = "
 WITH gone AS (
   DELETE FROM operations WHERE id IN (
@@ -45,9 +45,9 @@ WITH gone AS (
   RETURNING 1)
 SELECT count(*) FROM gone";
 
-/// Each store's oldest, and never one that follows a kept one, whatever the clocks of those who wrote them said: what is
-/// kept has no holes. Raises the floor with it, so that no reader takes what is left for all there was. Every batch makes
-/// progress: stores whose oldest event is young have no part in it, and of the others at least the oldest goes.
+/// Each store's oldest events, and never one that follows a kept one, whatever their writers' clocks were: the
+/// retained history has no gaps. Raises the floor too, so that readers notice the removal. Every batch makes
+/// progress: stores whose oldest event is not expired are excluded, and of the others at least the oldest event is removed.
 const EVENTS: &str = "
 WITH old AS MATERIALIZED (
   SELECT store, sequence FROM events candidate
@@ -75,16 +75,16 @@ SELECT count(*) FROM gone";
 
 static OUTAGE: OutageLog = OutageLog::new("remove what was kept for long enough");
 
-/// For how long things are kept.
+/// Retention periods.
 #[derive(Debug, Clone, Copy)]
 pub struct RetentionPolicy {
     /// Events.
     pub events: Duration,
-    /// Operations, from their end.
+    /// Operations, counted from their end.
     pub operations: Duration,
 }
 
-/// Removes what is older than it is kept.
+/// Removes expired rows.
 #[derive(Clone)]
 pub struct Retention {
     database: Pool,
@@ -97,7 +97,7 @@ impl std::fmt::Debug for Retention {
     }
 }
 
-/// Rows that a round removed.
+/// The number of rows removed in a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Removed {
     /// Request ids.
@@ -109,12 +109,12 @@ pub struct Removed {
 }
 
 impl Retention {
-    /// Over this pool.
+    /// Uses this pool.
     pub fn new(database: Pool, keep: RetentionPolicy) -> Self {
         Self { database, keep }
     }
 
-    /// Goes its rounds until `shutdown`.
+    /// Runs rounds until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
         let shortest = self.keep.events.min(self.keep.operations);
         let round = (shortest / 10).clamp(Duration::from_secs(1), ROUND);
@@ -138,7 +138,7 @@ impl Retention {
         }
     }
 
-    /// One round: at most some batches of each kind.
+    /// One round: a limited number of batches of each kind.
     pub async fn round(&self) -> Result<Removed, DbErr> {
         Ok(Removed {
             requests: self.remove(REQUESTS, requests::KEPT).await?,

@@ -1,4 +1,4 @@
-//! Rows to domain values and back.
+//! Conversion between rows and domain values.
 
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::prelude::Json;
@@ -25,7 +25,7 @@ pub(super) fn policy(policy: CleanupPolicy) -> &'static str {
     }
 }
 
-/// A store from its row. What cannot be read is reported, and shown as far as it can be.
+/// A store from its row. Unknown values are reported, and the rest is shown.
 pub(super) fn store(row: store::Model) -> Store {
     let mut problems = Problems::of("stores", row.uid);
     let state = problems.known("state", &row.state, State::parse(&row.state), State::Unreadable);
@@ -68,7 +68,7 @@ pub(super) fn store(row: store::Model) -> Store {
     }
 }
 
-/// All columns of a store but the fence, which only a claim raises.
+/// All columns of a store except the fence, which only a claim changes.
 pub(super) fn store_row(store: &Store) -> store::ActiveModel {
     store::ActiveModel {
         uid: Set(store.uid.0),
@@ -82,7 +82,7 @@ pub(super) fn store_row(store: &Store) -> store::ActiveModel {
         namespace: Set(store.placement.namespace.clone()),
         release: Set(store.placement.release.clone()),
         host: Set(store.placement.host.clone()),
-        // What was not understood is not overwritten.
+        // Unknown values are not overwritten.
         state: if store.state == State::Unreadable { NotSet } else { Set(store.state.as_str().to_owned()) },
         state_changed_at: Set(store.state_changed_at),
         conditions: Set(serde_json::json!(store.conditions)),
@@ -102,7 +102,7 @@ pub(super) fn store_row(store: &Store) -> store::ActiveModel {
     }
 }
 
-/// An operation from its row, as [`store`].
+/// An operation from its row, like [`store`].
 pub(super) fn operation(row: operation::Model) -> Operation {
     let mut problems = Problems::of("operations", row.id);
     let kind = problems.known("kind", &row.kind, OperationKind::parse(&row.kind), OperationKind::Unreadable);
@@ -135,7 +135,7 @@ pub(super) fn operation(row: operation::Model) -> Operation {
     }
 }
 
-/// All columns of an operation but fence and lease, which only the queue changes.
+/// All columns of an operation except fence and lease, which only the queue changes.
 pub(super) fn operation_row(operation: &Operation) -> operation::ActiveModel {
     operation::ActiveModel {
         id: Set(operation.id.0),

@@ -1,4 +1,4 @@
-//! Whether the schema is the one that this server knows, and how it is brought there.
+//! Checks and migrates the schema.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -10,32 +10,32 @@ use storeplane_migrations::Migrator;
 use super::error::sql_state;
 use super::pool::Pool;
 
-/// How long a migration waits for a lock on a table. While it waits everybody else waits behind it, so it gives up soon
+/// How long a migration waits for a table lock. Meanwhile others wait behind it, so it gives up soon
 /// and tries again.
 const LOCK_TIMEOUT: &str = "3s";
 /// Between two attempts to get a lock.
 const LOCK_RETRY: Duration = Duration::from_secs(2);
 /// Attempts to get a lock: with [`LOCK_TIMEOUT`] and [`LOCK_RETRY`], five minutes.
 const LOCK_ATTEMPTS: u32 = 60;
-/// Between two looks whether another server's migrations have ended.
+/// Interval between checks whether another server's migrations have ended.
 const TURN: Duration = Duration::from_millis(500);
 
 /// Whether the database has the schema that this server knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Schema {
-    /// It has. A newer server may have added to it.
+    /// It does. A newer server may have added to it.
     Current,
-    /// That many migrations are missing: `storeplane-server migrate` applies them.
+    /// This number of migrations is missing: `storeplane-server migrate` applies them.
     Behind(usize),
-    /// It has, and takes no writes: this Postgres is a standby.
+    /// It does, but it is read-only: this Postgres is a standby.
     ReadOnly,
 }
 
-/// Looks at the schema, and whether it can be written to.
+/// Checks the schema, and whether it is writable.
 pub async fn schema(pool: &Pool) -> Result<Schema, DbErr> {
     let applied = match applied(pool).await {
         Ok(applied) => applied,
-        // There is no such table.
+        // The table does not exist.
         Err(error) if sql_state(&error).as_deref() == Some("42P01") => HashSet::new(),
         Err(error) => return Err(error),
     };
@@ -59,14 +59,14 @@ fn missing(applied: &HashSet<String>) -> usize {
     Migrator::migrations().iter().filter(|migration| !applied.contains(migration.name())).count()
 }
 
-/// Brings the schema up to date, past any pooler. Several at once wait for each other.
+/// Applies missing migrations, bypassing any pooler. Concurrent calls wait for each other.
 ///
-/// On a connection of its own without a time limit for statements: building an index may take hours.
+/// Uses a dedicated connection without a statement timeout: building an index may take hours.
 pub async fn migrate(url: &str) -> Result<(), DbErr> {
     let connection = migration_connection(url).await?;
     wait_for_turn(&connection).await?;
     if applied(&connection).await.is_ok_and(|applied| missing(&applied) == 0) {
-        // Also where a newer server has applied more, which sea-orm takes for an error.
+        // Also if a newer server has applied more, which sea-orm treats as an error.
         return Ok(());
     }
     let mut attempts = 0;
@@ -85,7 +85,7 @@ pub async fn migrate(url: &str) -> Result<(), DbErr> {
 async fn migration_connection(url: &str) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(url);
     options
-        // One: the settings and the lock below belong to its session.
+        // One connection: the settings and the lock below belong to its session.
         .min_connections(1)
         .max_connections(1)
         .max_lifetime(None::<Duration>)
@@ -98,8 +98,8 @@ async fn migration_connection(url: &str) -> Result<DatabaseConnection, DbErr> {
     Ok(connection)
 }
 
-/// Waits until no other server migrates. By asking again and again: a statement that waits for a lock keeps a snapshot, for
-/// which CREATE INDEX CONCURRENTLY would wait in turn.
+/// Waits until no other server migrates. It polls, because a statement that waits for a lock keeps a snapshot,
+/// for which CREATE INDEX CONCURRENTLY would wait in turn.
 async fn wait_for_turn(connection: &DatabaseConnection) -> Result<(), DbErr> {
     loop {
         let lock = "SELECT pg_try_advisory_lock(hashtext('storeplane-migrations'))";

@@ -1,4 +1,4 @@
-//! The key by which cursors and page tokens are sealed: made once for each database, shared by all servers.
+//! The key that seals cursors and page tokens: created once per database, shared by all servers.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use super::error::{broken, port_error};
 use super::pool::Pool;
 
-/// Reads the key when it is first needed: the database may be away when the server starts.
+/// Reads the key on first use: the database may be unavailable when the server starts.
 #[derive(Clone)]
 pub struct ServerKey {
     database: Pool,
@@ -23,7 +23,7 @@ impl std::fmt::Debug for ServerKey {
 }
 
 impl ServerKey {
-    /// Over this pool.
+    /// Uses this pool.
     pub fn new(database: Pool) -> Self {
         Self { database, key: Arc::default() }
     }

@@ -1,4 +1,4 @@
-//! The domain's port [`Stores`], over Postgres.
+//! Implements the domain's port [`Stores`].
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl std::fmt::Debug for PgStores {
 }
 
 impl PgStores {
-    /// Over this pool, with at most `limit` stores for each tenant.
+    /// Uses this pool, with at most `limit` stores for each tenant.
     pub fn new(database: Pool, clock: Arc<dyn Clock>, notifier: Notifier, limit: Option<NonZeroU32>) -> Self {
         Self { loader: StoreLoader::new(database.clone()), database, clock, notifier, limit }
     }
@@ -110,7 +110,7 @@ impl Stores for PgStores {
         if let Target::Operation(id) = target
             && before.operation.id != *id
         {
-            // An older operation of the store: it has ended, and the decision sees that.
+            // An older operation of the store: it has ended, which the decision handles.
             let row = owned(tenant, *id).one(&transaction).await.map_err(port_error)?;
             let missing = || DomainError::NotFound { kind: "operation", name: id.to_string() };
             before.operation = rows::operation(row.ok_or_else(missing)?);

@@ -1,4 +1,4 @@
-//! API tokens: random, stored as a hash, carrying tenant and role.
+//! API tokens: random, stored as a hash, with tenant and role.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,13 +19,13 @@ use super::pool::Pool;
 use super::rows;
 use super::unreadable::Problems;
 
-/// What every token begins with, so that scanners for leaked secrets know it.
+/// Prefix of every token, for scanners of leaked secrets.
 const PREFIX: &str = "spt_";
-/// Letters and digits after the prefix: 50 of 36 make 258 bits.
+/// Random letters and digits after the prefix: 50 of 36 are 258 bits.
 const LENGTH: usize = 50;
-/// How long a verified token is trusted without another look: a revoked one works at most this long.
+/// How long a verified token is cached: a revoked one works at most this long.
 const TRUSTED: Duration = Duration::from_secs(5);
-/// Tokens trusted at a time.
+/// Maximum number of cached tokens.
 const TRUSTED_MAX: usize = 1000;
 
 /// A token, without its secret.
@@ -33,11 +33,11 @@ const TRUSTED_MAX: usize = 1000;
 pub struct TokenInfo {
     /// Its id.
     pub id: TokenId,
-    /// Whose it is, for people.
+    /// Its name: the actor in the audit log.
     pub name: String,
-    /// Whose stores it can see.
+    /// Its tenant.
     pub tenant: Tenant,
-    /// What it allows.
+    /// Its role.
     pub role: Role,
     /// When it was made.
     pub created_at: OffsetDateTime,
@@ -63,18 +63,18 @@ impl std::fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// Over this pool.
+    /// Uses this pool.
     pub fn new(database: Pool, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
         Self { database, clock, ids, trusted: Arc::default() }
     }
 
-    /// The same tokens, with the same memory, read on another pool.
+    /// The same tokens and cache, read through another pool.
     #[must_use]
     pub fn on(&self, database: Pool) -> Self {
         Self { database, ..self.clone() }
     }
 
-    /// Makes a token for `actor`. The second value is the secret, which is shown this once.
+    /// Creates a token on behalf of `actor`. The second value is the secret, which cannot be shown again.
     pub async fn create(
         &self,
         tenant: Tenant,
@@ -103,14 +103,14 @@ impl Tokens {
         Ok((id, secret))
     }
 
-    /// Every token, the oldest first.
+    /// All tokens, oldest first.
     pub async fn list(&self) -> Result<Vec<TokenInfo>, PortError> {
         let rows =
             token::Entity::find().order_by_asc(token::Column::Id).all(&self.database).await.map_err(port_error)?;
         Ok(rows.into_iter().filter_map(info).collect())
     }
 
-    /// Revokes a token for `actor`. False if there is none, or it was revoked before.
+    /// Revokes a token on behalf of `actor`. False if it does not exist or was already revoked.
     pub async fn revoke(&self, id: TokenId, actor: &str) -> Result<bool, PortError> {
         let transaction = self.database.begin().await.map_err(port_error)?;
         let there = token::Entity::find_by_id(id.0).filter(token::Column::RevokedAt.is_null());
@@ -129,7 +129,7 @@ impl Tokens {
         Ok(true)
     }
 
-    /// Who shows this secret; `None` if it is none of ours or revoked.
+    /// The caller with this secret; `None` if it is unknown or revoked.
     pub async fn verify(&self, secret: &str) -> Result<Option<Caller>, PortError> {
         let hash = hash(secret);
         if let Some((since, caller)) = self.lock().get(&hash)
@@ -157,8 +157,8 @@ impl Tokens {
         }
     }
 
-    /// True while the token of this caller is not revoked. As in [`Tokens::verify`], one that was looked at is trusted
-    /// for a moment: a thousand watchers with one token are one look.
+    /// True while the caller's token is not revoked. As in [`Tokens::verify`], the result is cached briefly:
+    /// a thousand watchers with one token cause one read.
     pub async fn is_valid(&self, caller: &Caller) -> Result<bool, PortError> {
         let trusted = |(since, known): &(Instant, Caller)| known.token == caller.token && since.elapsed() < TRUSTED;
         if self.lock().values().any(trusted) {
@@ -197,7 +197,7 @@ fn hash(secret: &str) -> Hash {
     *blake3::hash(secret.as_bytes()).as_bytes()
 }
 
-/// A token from its row; `None`, and logged, if it has a role that only a newer server knows: it allows nothing here.
+/// A token from its row; `None`, and logged, if its role is unknown because a newer server wrote it: it then permits nothing.
 fn info(row: token::Model) -> Option<TokenInfo> {
     let mut problems = Problems::of("tokens", row.id);
     let role = problems.optional("role", Some(&row.role), Role::parse);

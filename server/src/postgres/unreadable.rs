@@ -1,5 +1,5 @@
-//! Rows that this server does not understand, most likely because a newer one wrote them: shown as far as they can be,
-//! logged with their id, and never in the way of others.
+//! Rows with values that this server does not know, most likely because a newer one wrote them: they are shown as far as
+//! possible, logged with their id, and never block others.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,14 +11,14 @@ use storeplane_core::failure::{Failure, Reason};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// Between two log lines about the same row.
+/// Interval between log lines about the same row.
 const INTERVAL: Duration = Duration::from_mins(10);
-/// Most rows that are remembered as logged.
+/// Maximum number of remembered rows.
 const REMEMBERED: usize = 1000;
 
 static LOGGED: Mutex<Option<HashMap<Uuid, Instant>>> = Mutex::new(None);
 
-/// What is wrong with one row.
+/// The unknown values of one row.
 pub(super) struct Problems {
     table: &'static str,
     id: Uuid,
@@ -30,7 +30,7 @@ impl Problems {
         Self { table, id, found: Vec::new() }
     }
 
-    /// The value, or what stands for one that is unknown.
+    /// The value, or a substitute for an unknown one.
     pub(super) fn known<T>(&mut self, column: &str, text: &str, parsed: Option<T>, unknown: T) -> T {
         parsed.unwrap_or_else(|| {
             self.found.push(format!("{column} {text:?}"));
@@ -38,7 +38,7 @@ impl Problems {
         })
     }
 
-    /// The same for a column that may be NULL.
+    /// The same for a nullable column.
     pub(super) fn optional<T>(
         &mut self,
         column: &str,
@@ -49,7 +49,7 @@ impl Problems {
         self.known(column, text, parse(text).map(Some), None)
     }
 
-    /// A failure as it was stored, or as much of it as can be read.
+    /// A stored failure, or as much of it as can be read.
     pub(super) fn failure(&mut self, stored: Option<serde_json::Value>) -> Option<Failure> {
         let stored = stored?;
         if let Ok(failure) = Failure::deserialize(&stored) {
@@ -70,13 +70,13 @@ impl Problems {
         self.optional(column, Some(&stored.to_string()), |_| read)
     }
 
-    /// Logs what was found. A store or an operation shows it as its failure, unless it has one.
+    /// Logs the unknown values. A store or an operation shows them as its failure, unless it has one.
     pub(super) fn report(self, failure: &mut Option<Failure>) {
         let Some(message) = self.log() else { return };
         failure.get_or_insert_with(|| Failure::new(Reason::Unreadable, message));
     }
 
-    /// Logs what was found, and gives the sentence about it.
+    /// Logs the unknown values, and returns a sentence about them.
     pub(super) fn log(self) -> Option<String> {
         let Self { table, id, found } = self;
         if found.is_empty() {

@@ -11,7 +11,7 @@ fn violation(field: &str, description: &str) -> Violation {
     Violation { field: field.into(), description: description.into() }
 }
 
-/// One of each: a new variant does not compile in `refusal`, and belongs here as well.
+/// One of each: a new variant does not compile in `refusal`, and must be added here.
 fn every_refusal() -> Vec<DomainError> {
     vec![
         DomainError::Invalid(vec![
@@ -60,7 +60,7 @@ fn describe(status: &Status) -> String {
     text
 }
 
-/// Errors that are no refusals.
+/// Errors that are not refusals.
 fn other_errors() -> Vec<Status> {
     vec![
         port(&PortError::Unavailable(Outage::new(OutageKind::Away, "connection refused (10.0.0.1:5432)"))),

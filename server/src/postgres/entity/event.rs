@@ -10,7 +10,7 @@ pub struct Model {
     pub store: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
     pub sequence: i64,
-    /// Postgres' `xid8`: only ever an expression.
+    /// Postgres' `xid8`, only used in expressions.
     #[sea_orm(select_as = "text", save_as = "xid8")]
     pub transaction: String,
     pub store_id: String,

@@ -1,4 +1,4 @@
-//! The tables as sea-orm sees them. Plain rows; the domain's types are made in the parent's `rows`.
+//! The tables as sea-orm entities. The parent's `rows` converts them to the domain's types.
 
 #![allow(
     missing_docs,

@@ -1,4 +1,4 @@
-//! Filters as SQL; every text in them is a bound parameter.
+//! Filters as SQL; every value is a bound parameter.
 
 use sea_orm::sea_query::{BinOper, Expr, ExprTrait, Func, LikeExpr, SimpleExpr};
 use sea_orm::{ColumnTrait, Condition};
@@ -34,7 +34,7 @@ fn store_text(text: StoreText) -> SimpleExpr {
         StoreText::AdminEmail => Column::AdminEmail.into_expr(),
         StoreText::Host => Column::Host.into_expr(),
         StoreText::Namespace => Column::Namespace.into_expr(),
-        // No failure is no reason, also under NOT.
+        // Without a failure there is no reason, also under NOT.
         StoreText::Reason => Expr::cust("coalesce(failure->>'reason', '')"),
     }
 }
@@ -58,7 +58,7 @@ pub(super) fn audit_events(filter: &AuditFilter) -> Condition {
     let field = |field: &AuditField| match field {
         AuditField::Actor(wanted) => pattern(Column::Actor.into_expr(), wanted),
         AuditField::Target(wanted) => pattern(Column::Target.into_expr(), wanted),
-        // NULL is no store, also under NOT.
+        // NULL is not a store, also under NOT.
         AuditField::StoreUid(uid) => Column::Store.is_not_null().and(Column::Store.eq(uid.0)),
         AuditField::Action(action) => Column::Action.eq(action.as_str()),
         AuditField::Outcome(outcome) => Column::Outcome.eq(outcome.as_str()),
@@ -103,7 +103,7 @@ fn condition<F>(filter: &Filter<F>, field: &impl Fn(&F) -> SimpleExpr, text: &im
     }
 }
 
-/// The column contains the text, in upper or lower case. Postgres folds both, by one function of the schema.
+/// The column contains the text, ignoring case. A function of the schema folds both.
 fn has(column: impl ColumnTrait, text: &str) -> SimpleExpr {
     contains(column.into_expr(), text)
 }

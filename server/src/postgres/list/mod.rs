@@ -1,6 +1,6 @@
-//! Lists: keyset pages, so that rows that come and go neither repeat nor hide others.
+//! Lists: keyset pagination, so that added and removed rows neither repeat nor hide others.
 //!
-//! This file has what they share and the short ones. [`stores`]: stores, in several orders. [`filter`]: filters as SQL.
+//! This file has the common parts and the simple lists. [`stores`]: stores, in several orders. [`filter`]: filters as SQL.
 
 mod filter;
 mod stores;
@@ -20,14 +20,14 @@ use super::rows;
 use crate::postgres::pool::Pool;
 pub(super) use stores::{count, stores};
 
-/// Which transactions are visible. A commit changes it, since the committed transaction leaves the list of the running ones.
+/// The visible transactions. Each commit changes them, because the committed transaction is no longer a running one.
 pub(super) async fn state_mark(database: &Pool) -> Result<String, PortError> {
     let statement = Statement::from_string(DbBackend::Postgres, "SELECT pg_current_snapshot()::text AS mark");
     let row = database.query_one_raw(statement).await.map_err(port_error)?;
     row.ok_or_else(|| broken("no snapshot"))?.try_get("", "mark").map_err(port_error)
 }
 
-/// A page of operations, the newest first.
+/// A page of operations, newest first.
 pub(super) async fn operations(database: &Pool, query: &OperationQuery) -> Result<Page<Operation>, PortError> {
     use operation::Column;
     let mut select = operation::Entity::find().filter(Column::Tenant.eq(query.tenant.as_str()));
@@ -41,7 +41,7 @@ pub(super) async fn operations(database: &Pool, query: &OperationQuery) -> Resul
     Ok(page(items, query.limit))
 }
 
-/// A page of the audit log, the newest first.
+/// A page of the audit log, newest first.
 pub(super) async fn audit_events(database: &Pool, query: &AuditQuery) -> Result<Page<AuditEvent>, PortError> {
     use audit_event::Column;
     let wanted = filter::audit_events(&query.filter);
@@ -52,17 +52,17 @@ pub(super) async fn audit_events(database: &Pool, query: &AuditQuery) -> Result<
     Ok(page(items, query.limit))
 }
 
-/// The newest first, from after that row.
+/// Newest first, after that row.
 fn newest<E: EntityTrait>(mut select: Select<E>, (at, id): (E::Column, E::Column), after: Option<&After>) -> Select<E> {
     if let Some(after) = after {
         let same = Condition::all().add(at.eq(after.at)).add(id.lt(after.uid));
-        // The first is implied by the second, and is what an index can be searched with.
+        // The first condition is implied by the second, and lets an index be used.
         select = select.filter(at.lte(after.at)).filter(Condition::any().add(at.lt(after.at)).add(same));
     }
     select.order_by_desc(at).order_by_desc(id)
 }
 
-/// A page's rows, and one that tells whether there is another page.
+/// The rows of a page, and one more that shows whether there is another page.
 fn one_more(limit: u32) -> u64 {
     u64::from(limit) + 1
 }

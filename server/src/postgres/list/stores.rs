@@ -16,7 +16,7 @@ use crate::postgres::error::port_error;
 use crate::postgres::pool::Pool;
 use crate::postgres::rows;
 
-/// Matching stores that are counted one by one.
+/// Maximum number of matching stores that are counted exactly.
 const COUNTED: u64 = 1000;
 
 /// A page of stores. DELETED ones only if the filter names that state.
@@ -32,7 +32,7 @@ pub(in crate::postgres) async fn stores(database: &Pool, query: &StoreQuery) -> 
     Ok(page(items, query.limit))
 }
 
-/// How many there are on all pages: counted up to [`COUNTED`], beyond that Postgres' estimate, so that the cost does not grow
+/// The total number of stores: counted up to [`COUNTED`], beyond that Postgres' estimate, so that the cost does not grow
 /// with the number of stores.
 pub(in crate::postgres) async fn count(database: &Pool, query: &StoreQuery) -> Result<i64, PortError> {
     let some = Entity::find().select_only().column(Column::Uid).filter(wanted(query));
@@ -47,7 +47,7 @@ pub(in crate::postgres) async fn count(database: &Pool, query: &StoreQuery) -> R
     Ok(Ord::max(estimate, counted))
 }
 
-/// The planner's estimate of a query's rows; it runs nothing.
+/// The planner's estimate of a query's rows, without executing it.
 async fn estimate(database: &Pool, query: Statement) -> Result<i64, PortError> {
     let explain = Statement { sql: format!("EXPLAIN (FORMAT JSON) {}", query.sql), ..query };
     let row = database.query_one_raw(explain).await.map_err(port_error)?;
@@ -76,7 +76,7 @@ fn beyond(order: Order, after: &After) -> Condition {
         OrderKey::CreateTime | OrderKey::UpdateTime => after.at.into(),
         OrderKey::StoreId | OrderKey::DisplayName => after.text.as_str().into(),
     };
-    // `bound` is implied by the other two, and is what an index can be searched with.
+    // `bound` is implied by the other two conditions, and lets an index be used.
     let (bound, further, same) = if order.descending {
         (column.lte(last.clone()), column.lt(last.clone()), Column::Uid.lt(after.uid))
     } else {

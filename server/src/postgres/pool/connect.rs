@@ -1,4 +1,4 @@
-//! How connections are made, and which idle ones are thrown away.
+//! How connections are made, and when idle ones are discarded.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,34 +9,34 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection};
 use super::{Pool, WORK_STATEMENT};
 use crate::outage::OutageLog;
 
-/// How long a caller waits for a free connection before it hears UNAVAILABLE.
+/// How long a caller waits for a free connection before it gets UNAVAILABLE.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-/// A connection that was used within this time is used again without a test: a test doubles a short request's round trips.
+/// A connection used within this time is reused without a test: a test doubles the round trips of a short request.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
-/// How long a test may take.
+/// Time limit of a test.
 const TEST: Duration = Duration::from_secs(1);
-/// After this time without use a connection is closed.
+/// An idle connection is closed after this time.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
-/// A transaction in which nothing happens for so long is ended by Postgres.
+/// Postgres ends a transaction that is idle for this long.
 pub(super) const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why there is no pool.
+/// Why the pool could not be created.
 #[derive(Debug, thiserror::Error)]
 #[error("DATABASE_URL is not a Postgres URL that can be used: {0}")]
 pub struct ConnectError(#[source] sqlx::Error);
 
-/// What a pool is like.
+/// The options of a pool.
 #[derive(Debug, Clone, Copy)]
 pub struct PoolOptions {
-    /// Most connections.
+    /// Maximum number of connections.
     pub connections: u32,
-    /// Longest statement.
+    /// Time limit of a statement.
     pub statement_timeout: Duration,
     /// How long to wait for a free connection.
     pub acquire_timeout: Duration,
     /// True if the URL leads to a pooler in transaction mode.
     pub pooler: bool,
-    /// What `pg_stat_activity` shows for its connections.
+    /// The connections' name in `pg_stat_activity`.
     pub application_name: &'static str,
 }
 
@@ -53,21 +53,21 @@ impl Default for PoolOptions {
 }
 
 impl PoolOptions {
-    /// A pool that connects when it is first used, so that the server starts while Postgres is away.
+    /// A pool that connects on first use, so that the server starts while Postgres is unavailable.
     pub fn connect(self, url: &str) -> Result<Pool, ConnectError> {
         self.connect_with(url, Arc::default())
     }
 
     pub(super) fn connect_with(self, url: &str, discarded: Arc<Discarded>) -> Result<Pool, ConnectError> {
         let options: PgConnectOptions = url.parse().map_err(ConnectError)?;
-        // No start-up parameter that a pooler may refuse; nothing here is a float.
+        // No start-up parameter that a pooler may reject; no floats are read here.
         let options =
             options.application_name(self.application_name).extra_float_digits(None).disable_statement_logging();
         let mut pool = PgPoolOptions::new()
             .max_connections(self.connections)
             .acquire_timeout(self.acquire_timeout)
             .idle_timeout(IDLE_TIMEOUT)
-            // The test below has a time limit, this one has none.
+            // The test below has a time limit; sqlx's has none.
             .test_before_acquire(false);
         let known = Arc::clone(&discarded);
         pool = pool.before_acquire(move |connection, meta| {
@@ -75,7 +75,7 @@ impl PoolOptions {
             Box::pin(async move { Ok(!discarded && (meta.idle_for < TRUSTED_IDLE || answers(connection).await)) })
         });
         if !self.pooler {
-            // By SET and not as start-up `options`, which some proxies refuse.
+            // By SET, because some proxies reject start-up `options`.
             let settings = settings("SET", self.statement_timeout);
             let log = Arc::new(OutageLog::new("set the limits of a new database connection"));
             pool = pool.after_connect(move |connection, _| {
@@ -99,8 +99,8 @@ pub(super) fn settings(set: &str, statement_timeout: Duration) -> String {
     format!("{set} statement_timeout = {statement}; {set} idle_in_transaction_session_timeout = {idle}")
 }
 
-/// Sets the limits of a new connection. When this fails, sqlx closes the connection and makes another one until the caller's
-/// time is up; the caller then hears of that alone, so the cause is logged here.
+/// Sets the limits of a new connection. If this fails, sqlx closes the connection and makes another one until the caller's
+/// time limit; the caller then gets only a timeout, so the cause is logged here.
 async fn prepare(connection: &mut PgConnection, settings: String, log: &OutageLog) -> Result<(), sqlx::Error> {
     let prepared = connection.execute(sqlx::AssertSqlSafe(settings)).await;
     match &prepared {
@@ -114,7 +114,7 @@ async fn answers(connection: &mut PgConnection) -> bool {
     matches!(tokio::time::timeout(TEST, connection.ping()).await, Ok(Ok(())))
 }
 
-/// Connections that lead to a Postgres that must not be used any more, such as a primary that became a standby: all that
+/// Connections to a Postgres that must no longer be used, such as a primary that became a standby: all that
 /// were made before it was noticed, in every pool.
 #[derive(Debug, Default)]
 pub(super) struct Discarded {
@@ -122,7 +122,7 @@ pub(super) struct Discarded {
 }
 
 impl Discarded {
-    /// No connection that exists now is used again.
+    /// Discards every connection that exists now.
     pub(super) fn all_until_now(&self) {
         *self.before.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }

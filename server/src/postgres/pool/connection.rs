@@ -1,4 +1,4 @@
-//! One borrowed connection: each statement has a time limit, and only a connection whose last statement ended goes back to
+//! A borrowed connection: each statement has a time limit, and only a connection whose last statement finished returns to
 //! its pool.
 
 use std::io;
@@ -13,20 +13,20 @@ use tokio::runtime::Handle;
 use super::connect::Discarded;
 use super::statement::query;
 
-/// How long a rollback and the return to the pool may take in the background.
+/// Time limit of a rollback and the return to the pool in the background.
 const RETURN: Duration = Duration::from_secs(3);
 
-/// The error of a database that only takes reads.
+/// SQLSTATE of a read-only database.
 pub(in crate::postgres) const READ_ONLY: &str = "25006";
 
-/// A connection. Dropping it gives it back, or closes it.
+/// A connection. Dropping it returns it to the pool, or closes it.
 pub(super) struct Borrowed {
-    /// `None` once it was given back.
+    /// `None` once it was returned.
     connection: Option<PoolConnection<Postgres>>,
     limit: Duration,
-    /// Whether statements are kept prepared.
+    /// Whether prepared statements are kept.
     persistent: bool,
-    /// A statement was begun and has not ended, or the connection is broken.
+    /// A statement has started but not finished, or the connection is broken.
     unusable: bool,
     /// A transaction is open.
     pub(super) in_transaction: bool,
@@ -69,7 +69,7 @@ impl Borrowed {
         statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
     ) -> Result<T, DbErr> {
         let Some(connection) = &mut self.connection else { return Err(db_error(sqlx::Error::PoolClosed)) };
-        // Until it ended: whoever drops this future, the connection is closed.
+        // Until it finishes: if this future is dropped, the connection is closed.
         let unusable = std::mem::replace(&mut self.unusable, true);
         let ended = tokio::time::timeout(self.limit, statement(connection)).await.unwrap_or_else(|_| {
             let text = format!("no answer from Postgres in {} s", self.limit.as_secs());
@@ -79,7 +79,7 @@ impl Borrowed {
         ended.map_err(db_error)
     }
 
-    /// Whether the connection is of no use after this error.
+    /// Whether the connection is unusable after this error.
     fn breaks(&self, error: &sqlx::Error) -> bool {
         let sqlx::Error::Database(error) = error else { return !matches!(error, sqlx::Error::RowNotFound) };
         let code = error.code().unwrap_or_default();
@@ -93,7 +93,7 @@ impl Borrowed {
 impl Drop for Borrowed {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
-        // Without a runtime there is nobody to give it back; the process is ending.
+        // Without a runtime it cannot be returned; the process is ending.
         let Ok(runtime) = Handle::try_current() else { return drop(connection) };
         if self.unusable {
             connection.close_on_drop();
@@ -108,7 +108,7 @@ impl Drop for Borrowed {
 }
 
 impl Borrowed {
-    /// Closes what it holds when it is dropped.
+    /// Closes its connection when it is dropped.
     fn closing(connection: PoolConnection<Postgres>) -> Self {
         Self {
             connection: Some(connection),
@@ -125,13 +125,13 @@ impl Borrowed {
             return;
         }
         if let Some(mut connection) = self.connection.take() {
-            // sqlx tests the connection; dropping that half done closes it.
+            // sqlx tests the connection; dropping it before that is done closes it.
             connection.return_to_pool().await;
         }
     }
 }
 
-/// As sea-orm would have it.
+/// The error as sea-orm's type.
 pub(super) fn db_error(error: sqlx::Error) -> DbErr {
     DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
 }

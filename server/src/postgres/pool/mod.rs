@@ -1,11 +1,11 @@
-//! Connection pools: one each for workers, watches and API calls, so that none of them waits for another's connections.
+//! Connection pools: one each for workers, watches and API calls, so that none of them exhausts another's connections.
 //!
 //! - This file: [`Pools`], and [`Pool`], which runs single statements and begins transactions.
-//! - [`connect`]: how connections are made and when one is thrown away. [`transaction`]: [`Transaction`].
+//! - [`connect`]: how connections are made and discarded. [`transaction`]: [`Transaction`].
 //! - [`connection`]: one borrowed connection, and the time limit of every statement. [`statement`]: bound parameters.
 //!
-//! Every statement has a limit in Postgres and a longer one here, since a silent network never answers. A connection
-//! whose statement did not end, in time or at all, is closed; it never goes back to its pool. sea-orm's own pool offers
+//! Every statement has a limit in Postgres and a longer one here, because a broken network is silent. A connection
+//! whose statement did not finish is closed and never returns to its pool. sea-orm's own pool offers
 //! neither, hence this one below its [`ConnectionTrait`].
 
 mod connect;
@@ -26,14 +26,14 @@ pub(super) use connection::READ_ONLY;
 use connection::{Borrowed, db_error};
 pub(super) use transaction::Transaction;
 
-/// How much longer this side waits for a statement than Postgres works on it.
+/// How much longer the client waits for a statement than Postgres.
 const NETWORK: Duration = Duration::from_secs(2);
-/// Longest statement of a worker, the reconciler or a watch. With [`NETWORK`] it stays within a lease.
+/// Time limit of statements of workers, the reconciler and watches. With [`NETWORK`] it is shorter than a lease.
 const WORK_STATEMENT: Duration = Duration::from_secs(8);
-/// Longest statement of an API call; the slowest of ours take milliseconds.
+/// Time limit of an API call's statement; the slowest of ours take milliseconds.
 const API_STATEMENT: Duration = Duration::from_secs(5);
 
-/// Pools that do not wait for each other.
+/// Independent pools.
 #[derive(Debug, Clone)]
 pub struct Pools {
     /// For workers, the reconciler, retention and health probes.
@@ -44,7 +44,7 @@ pub struct Pools {
     pub api: Pool,
 }
 
-/// Most connections of each pool.
+/// Maximum number of connections of each pool.
 #[derive(Debug, Clone, Copy)]
 pub struct PoolSizes {
     /// Of [`Pools::work`].
@@ -56,7 +56,7 @@ pub struct PoolSizes {
 }
 
 impl Pools {
-    /// Pools that connect when they are first used. `pooler` is true if `url` leads to a pooler in transaction mode.
+    /// Pools that connect on first use. `pooler` is true if `url` leads to a pooler in transaction mode.
     pub fn new(url: &str, sizes: PoolSizes, pooler: bool) -> Result<Self, ConnectError> {
         let discarded = Arc::new(Discarded::default());
         let pool = |connections, statement_timeout| {
@@ -75,9 +75,9 @@ impl Pools {
 #[derive(Clone)]
 pub struct Pool {
     connections: PgPool,
-    /// Of Postgres; this side waits [`NETWORK`] longer.
+    /// The limit in Postgres; the client waits [`NETWORK`] longer.
     statement_timeout: Duration,
-    /// Between this server and Postgres: sessions are not ours, transactions are.
+    /// The URL leads to a pooler: only transactions, not sessions, stay on one connection.
     pooler: bool,
     discarded: Arc<Discarded>,
 }
@@ -91,7 +91,7 @@ impl std::fmt::Debug for Pool {
     }
 }
 
-/// Over a pool that somebody else made.
+/// Wraps an existing pool.
 impl From<PgPool> for Pool {
     fn from(pool: PgPool) -> Self {
         Self { connections: pool, statement_timeout: WORK_STATEMENT, pooler: false, discarded: Arc::default() }
@@ -99,12 +99,12 @@ impl From<PgPool> for Pool {
 }
 
 impl Pool {
-    /// A transaction. Dropped before [`Transaction::commit`] it is rolled back.
+    /// Starts a transaction. It is rolled back if it is dropped before [`Transaction::commit`].
     pub(super) async fn begin(&self) -> Result<Transaction, DbErr> {
         Transaction::begin(self.borrow().await?, self.pooler.then_some(self.statement_timeout)).await
     }
 
-    /// No connection that exists now is used again, in this pool and those made with it.
+    /// Discards all current connections of this pool and of those created with it.
     pub(super) fn discard_connections(&self) {
         self.discarded.all_until_now();
     }
@@ -116,8 +116,8 @@ impl Pool {
     }
 }
 
-/// One statement after the other, each on any connection. Behind a pooler each is a transaction of its own: only within one
-/// do prepare, bind and execute meet the same connection to Postgres.
+/// Single statements, each on any connection. Behind a pooler each one is a transaction, because only within one
+/// do prepare, bind and execute use the same connection to Postgres.
 #[async_trait]
 impl ConnectionTrait for Pool {
     fn get_database_backend(&self) -> DbBackend {

@@ -1,5 +1,5 @@
-//! Statements with their bound parameters. Postgres stores no NUL, neither as text nor as JSON, so this is the one place
-//! where it is replaced: whatever a container logs or a caller sends, no statement fails for it.
+//! Statements with bound parameters. Postgres cannot store NUL, neither as text nor as JSON, so it is replaced here
+//! and only here: whatever a container logs or a caller sends, no statement fails because of it.
 
 use sea_orm::sea_query::Values;
 use sea_orm::{JsonValue, Statement, Value};
@@ -7,10 +7,10 @@ use sea_query_sqlx::SqlxValues;
 use sqlx::Postgres;
 use sqlx::query::Query;
 
-/// What stands in a NUL's place.
+/// Replaces NUL.
 const REPLACEMENT: &str = "\u{FFFD}";
 
-/// The statement as sqlx takes it. One that is not `persistent` leaves no prepared statement behind.
+/// The statement for sqlx. Without `persistent` it leaves no prepared statement.
 pub(super) fn query(statement: &Statement, persistent: bool) -> Query<'_, Postgres, SqlxValues> {
     let values = statement.values.iter().flat_map(|values| values.iter().cloned().map(without_nul)).collect();
     sqlx::query_with(sqlx::AssertSqlSafe(statement.sql.as_str()), SqlxValues(Values(values))).persistent(persistent)

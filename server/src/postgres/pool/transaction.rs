@@ -21,7 +21,7 @@ impl std::fmt::Debug for Transaction {
 }
 
 impl Transaction {
-    /// `local` limits its statements where the session has no limit of its own. A BEGIN that is not waited for closes the
+    /// `local` limits the statements if the session has no limit of its own. Cancelling BEGIN closes the
     /// connection, so that no transaction stays open.
     pub(super) async fn begin(mut connection: Borrowed, local: Option<Duration>) -> Result<Self, DbErr> {
         let begin = local.map(|timeout| format!("BEGIN; {}", settings("SET LOCAL", timeout)));
@@ -30,7 +30,7 @@ impl Transaction {
         Ok(Self { connection: Mutex::new(connection) })
     }
 
-    /// Makes it last. After an error it may or may not have lasted.
+    /// Commits. After an error it may or may not have been committed.
     pub(in crate::postgres) async fn commit(self) -> Result<(), DbErr> {
         let mut connection = self.connection.into_inner();
         connection.execute_unprepared("COMMIT").await?;
