@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A file that can be executed; equal to another one as long as it is the same file with the same contents.
+/// An executable file; equal to another one as long as it is the same file with the same contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Binary {
     path: PathBuf,
@@ -29,7 +29,7 @@ impl Binary {
     }
 }
 
-/// Looks a name up in a search path; anything with a slash is a path already.
+/// Looks up a name in a search path; anything with a slash is already a path.
 pub(super) fn find(name: &Path, search: &OsStr) -> Result<Binary, String> {
     if name.components().count() != 1 || name.is_absolute() {
         return Binary::at(std::path::absolute(name).map_err(|error| error.to_string())?);

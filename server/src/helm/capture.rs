@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-/// An output of which only so much is kept.
+/// An output of which only a limited amount is kept.
 #[derive(Debug)]
 pub(super) struct Capture {
     first: Vec<u8>,
@@ -21,7 +21,7 @@ impl Capture {
         let room = self.keep_first.saturating_sub(self.first.len()).min(bytes.len());
         let (first, rest) = bytes.split_at(room);
         self.first.extend_from_slice(first);
-        // Of a flood, most is not even copied.
+        // Most of a very long output is not even copied.
         let (skipped, tail) = rest.split_at(rest.len().saturating_sub(self.keep_last));
         self.last.extend(tail);
         let excess = self.last.len().saturating_sub(self.keep_last);

@@ -1,4 +1,4 @@
-//! From what helm left behind to what it means.
+//! Classifies the result of a helm run.
 
 use std::path::Path;
 
@@ -15,9 +15,9 @@ use storeplane_core::failure::truncate;
 
 /// Lines of helm's output that an error keeps.
 const LINES: usize = 20;
-/// Longest part of one of helm's lines in a message, in bytes.
+/// Maximum length of a line of helm's output in a message, in bytes.
 const CAUSE_MAX: usize = 240;
-/// Beginnings of helm's lines that say nothing new.
+/// Prefixes of helm's lines without information.
 const IDLE: [&str; 8] = [
     "Error:",
     "INSTALLATION FAILED:",
@@ -29,13 +29,13 @@ const IDLE: [&str; 8] = [
     "cluster reachability check failed:",
 ];
 
-/// What is needed to speak about a run.
+/// The context for messages about a run.
 #[derive(Debug)]
 pub(super) struct Context {
     what: String,
     /// Texts that are never shown, longest first.
     hidden: Vec<String>,
-    /// Folders of this machine, shown by their last name only.
+    /// Directories of this machine, of which only the last component is shown.
     folders: Vec<(String, String)>,
 }
 
@@ -47,7 +47,7 @@ impl Context {
             let known =
                 |text: &str| text == store_uid || text.contains(&release.namespace) || release.namespace.contains(text);
             leaves(&chart.values, &mut |text| {
-                // Whatever shorter is too common to be told from helm's own words.
+                // Shorter values are too common to be distinguished from helm's own text.
                 if text.len() >= 4 && !known(text) {
                     hidden.push(text.to_owned());
                 }
@@ -72,7 +72,7 @@ impl Context {
         &self.what
     }
 
-    /// The last lines of a text, fit to be shown.
+    /// The last lines of a text, redacted.
     fn excerpt(&self, text: &str) -> Vec<String> {
         let mut clean = redact(text, self.hidden.iter().map(String::as_str));
         for (folder, shown) in &self.folders {
@@ -89,10 +89,10 @@ impl Context {
     }
 }
 
-/// What a report means.
+/// The meaning of a report.
 pub(super) fn outcome(context: &Context, report: &Report) -> Result<(), HelmError> {
     let kind = match (report.exit, report.killed) {
-        // Helm was done before the signal reached it.
+        // Helm had finished before the signal reached it.
         (Some(0), _) => return Ok(()),
         (_, Some(KillReason::Timeout)) => Kind::TimedOut,
         (_, Some(KillReason::LeaseExpired)) => Kind::LeaseLost,
@@ -103,7 +103,7 @@ pub(super) fn outcome(context: &Context, report: &Report) -> Result<(), HelmErro
     Err(context.error(kind, &report.stderr))
 }
 
-/// The answer to `helm version`. Whatever fails in an unknown way at that is not helm, or a broken one.
+/// The result of `helm version`. Any unknown failure means that the program is not helm, or broken.
 pub(super) fn version(context: &Context, report: &Report) -> Result<HelmVersion, HelmError> {
     match outcome(context, report) {
         Err(error) if error.kind() == Kind::Unknown => Err(context.error(Kind::Missing, &report.stderr)),
@@ -112,7 +112,7 @@ pub(super) fn version(context: &Context, report: &Report) -> Result<HelmVersion,
     }
 }
 
-/// What it means that there is no report.
+/// The meaning of a missing report.
 pub(super) fn lost(context: &Context, lost: Lost) -> HelmError {
     match lost {
         Lost::DiskFull => HelmError::new(Kind::DiskFull, &context.what, None, Vec::new()),
@@ -127,7 +127,7 @@ fn classify(stderr: &str) -> Kind {
     known::TEXTS.iter().find(|(needles, _)| fits(needles)).map_or(Kind::Unknown, |(_, kind)| *kind)
 }
 
-/// What helm said, on one line and without the words that say nothing.
+/// Helm's message on one line, without prefixes that carry no information.
 fn cause(lines: &[String]) -> Option<String> {
     let words: Vec<&str> = lines.iter().map(|line| strip(line)).filter(|line| !line.is_empty()).collect();
     (!words.is_empty()).then(|| truncate(words.join(" "), CAUSE_MAX))
@@ -141,7 +141,7 @@ fn strip(line: &str) -> &str {
     rest
 }
 
-/// From helm's last word on; warnings and logs come before.
+/// From helm's last error on; warnings and logs precede it.
 fn error_part(stderr: &str) -> &str {
     let start = if stderr.starts_with("Error: ") { Some(0) } else { stderr.find("\nError: ").map(|at| at + 1) };
     start.and_then(|start| stderr.get(start..)).unwrap_or(stderr)

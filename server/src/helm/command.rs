@@ -1,33 +1,33 @@
-//! The argument lists. Every value is attached to its flag or stands behind `--`, so that none can become a flag,
-//! and nothing that a caller chose is on them but the release's and the namespace's checked names.
+//! Argument lists. Every value is attached to its flag or follows `--`, so that none can become a flag. Nothing chosen by a
+//! caller is among them except the validated names of release and namespace.
 
 use std::path::PathBuf;
 
 use super::version::HelmVersion;
 
-/// A release, by its place and name.
+/// A release, identified by namespace and name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Release {
-    /// The namespace in which helm keeps it.
+    /// The namespace in which helm stores it.
     pub namespace: String,
     /// Its name, at most 53 characters.
     pub name: String,
 }
 
-/// A chart on disk and the values for one release.
+/// A chart on disk and the values of one release.
 #[derive(Debug, Clone)]
 pub struct Chart {
     /// The chart's directory.
     pub dir: PathBuf,
-    /// Values files, later ones win.
+    /// Values files; later ones override earlier ones.
     pub values_files: Vec<PathBuf>,
-    /// Generated values, which win over all files. They reach helm through a pipe and are never on disk.
+    /// Generated values, which override all files. Helm reads them from a pipe; they are never on disk.
     pub values: serde_json::Value,
-    /// Labels of helm's own records of the release: our names and ids, without commas.
+    /// Labels of helm's records of the release: our names and ids, without commas.
     pub labels: Vec<(String, String)>,
 }
 
-/// What helm is asked to do.
+/// A helm command.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Verb<'a> {
     Version,
@@ -37,12 +37,12 @@ pub(super) enum Verb<'a> {
     Uninstall,
 }
 
-/// Revisions of a release that helm keeps.
+/// Maximum number of revisions that helm keeps.
 const HISTORY: &str = "--history-max=10";
 
-/// Helm reads the cluster's whole `OpenAPI` document to look for fields that no Kubernetes knows, which takes longer than
-/// all else that it does. A chart has them or has not, whatever the store: its tests look for them, and what a store's
-/// values can break the API server refuses.
+/// Helm reads the cluster's whole `OpenAPI` document to find unknown fields, which takes longer than everything else
+/// it does. Unknown fields depend on the chart alone, and its tests find them; the API server rejects invalid
+/// values.
 const UNCHECKED: &str = "--disable-openapi-validation";
 
 impl Verb<'_> {
@@ -56,7 +56,7 @@ impl Verb<'_> {
         }
     }
 
-    /// What helm reads on its standard input.
+    /// Helm's standard input.
     pub(super) fn input(self) -> String {
         match self {
             // YAML is a superset of JSON.
@@ -72,8 +72,8 @@ impl Verb<'_> {
             return args;
         }
         args.push(format!("--namespace={}", release.namespace));
-        // Helm 4 would apply on the server's side, which conflicts with what autoscalers and people change, and cannot
-        // take over what helm 3 made. The three-way merge works for releases of both, from both.
+        // Helm 4's server-side apply conflicts with changes by autoscalers and people, and cannot
+        // take over releases of helm 3. The three-way merge works for releases of both, from both.
         if version.major >= 4 && !matches!(self, Self::Uninstall) {
             args.push("--server-side=false".to_owned());
         }
@@ -108,12 +108,12 @@ fn labels(chart: &Chart) -> impl Iterator<Item = String> {
 }
 
 fn values(chart: &Chart) -> impl Iterator<Item = String> {
-    // Helm splits a values flag at commas, as CSV does with quotes around them.
+    // Helm parses a values flag as CSV: commas separate, quotes escape.
     let files = chart.values_files.iter().map(|file| format!("--values=\"{}\"", path(file).replace('"', "\"\"")));
     files.chain(["--values=-".to_owned()])
 }
 
-/// An absolute path: to helm, a relative one without a file behind it is the name of a chart in a repository.
+/// An absolute path: helm takes a relative path without a file for the name of a chart in a repository.
 fn path(path: &std::path::Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
 }

@@ -1,32 +1,32 @@
-//! How helm is run, and the environment that it gets.
+//! Settings of helm runs, and helm's environment.
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, time::Duration};
 
-/// How helm is run.
+/// Settings of helm runs.
 #[derive(Debug, Clone)]
 pub struct HelmConfig {
     /// A path, or a name that is looked up on `PATH` at each run.
     pub binary: PathBuf,
-    /// The binary whose hidden subcommand supervises helm: this program. `/proc/self/exe` stays right
+    /// The binary whose hidden subcommand supervises helm: this program. `/proc/self/exe` stays valid
     /// while an upgrade replaces the file.
     pub supervisor: PathBuf,
-    /// How many helm processes run at once; each takes 60 to 250 MB. `helm version` comes on top, one at a time.
+    /// Maximum number of concurrent helm processes; each takes 60 to 250 MB. `helm version` comes on top, one at a time.
     pub max_processes: usize,
-    /// None: `~/.kube/config` if there is one, else the service account of the pod.
+    /// `None`: `~/.kube/config` if it exists, otherwise the pod's service account.
     pub kubeconfig: Option<PathBuf>,
-    /// None: the kubeconfig's current context.
+    /// `None`: the kubeconfig's current context.
     pub kube_context: Option<String>,
-    /// Where each run gets a directory of its own, which is gone after it. Several servers may share it.
+    /// Parent of each run's own directory, which is removed afterwards. Several servers may share it.
     pub home: PathBuf,
-    /// From SIGTERM to SIGKILL. Together with a run's `silence` it must be shorter than a lease.
+    /// Time between SIGTERM and SIGKILL. Together with a run's `silence` it must be shorter than a lease.
     pub grace: Duration,
-    /// How long `helm version` may take.
+    /// Time limit of `helm version`.
     pub version_timeout: Duration,
-    /// How long the answer of `helm version` is believed while the file stays the same.
+    /// How long the result of `helm version` is cached while the file is unchanged.
     pub version_ttl: Duration,
     /// Bytes kept of the beginning and of the end of each output.
     pub keep: (usize, usize),
-    /// Names of further variables that helm gets from the server's environment, for credential plugins.
+    /// Additional variables that helm inherits from the server, for credential plugins.
     pub pass_env: Vec<String>,
 }
 
@@ -48,7 +48,7 @@ impl Default for HelmConfig {
     }
 }
 
-/// What helm inherits if the server has it: its way to the API server and through proxies.
+/// Variables that helm inherits: its access to the API server and to proxies.
 const INHERITED: [&str; 14] = [
     "PATH",
     "HOME",
@@ -66,12 +66,12 @@ const INHERITED: [&str; 14] = [
     "KUBERNETES_SERVICE_PORT",
 ];
 
-/// Requests a second, and at once, that one helm may send: a store has some twenty objects.
+/// Request rate and burst of one helm process: a store has some twenty objects.
 const QPS: (&str, &str) = ("HELM_QPS", "50");
 const BURST: (&str, &str) = ("HELM_BURST_LIMIT", "100");
 
 impl HelmConfig {
-    /// Helm's whole environment, given the run's own directory and what the server's environment holds.
+    /// Helm's complete environment, given the run's directory and the server's environment.
     pub(super) fn environment(
         &self,
         scratch: &str,

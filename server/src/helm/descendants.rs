@@ -1,5 +1,5 @@
-//! Processes that helm started and left behind, in a group of their own perhaps. The supervisor inherits them,
-//! since it is the nearest subreaper, and it has no other children.
+//! Processes that helm started and left behind, possibly in other process groups. The supervisor inherits them,
+//! because it is the nearest subreaper, and it has no other children.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const ROUNDS: u32 = 250;
 pub(super) fn kill_descendants() {
     for _ in 0..ROUNDS {
         for pid in children() {
-            // One that is gone already is what we want.
+            // One that has already exited is fine.
             let _ = kill(pid, Signal::SIGKILL);
         }
         loop {

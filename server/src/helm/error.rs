@@ -13,67 +13,67 @@ pub struct HelmError {
     details: Vec<String>,
 }
 
-/// What kind of failure it was. See the known texts for what leads to which.
+/// The kind of failure. See the known texts for what leads to which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HelmErrorKind {
-    /// There is no helm, or it cannot be executed.
+    /// The helm binary does not exist or is not executable.
     Missing,
-    /// Helm has a version that is not supported.
+    /// Helm's version is not supported.
     Unsupported,
-    /// An object of the chart exists and belongs to somebody else.
+    /// An object of the chart already exists and does not belong to the release.
     NotOurs,
-    /// The release or the revision is not there, or nothing was ever deployed that could be upgraded.
+    /// The release or the revision does not exist, or no deployed revision can be upgraded.
     ReleaseNotFound,
-    /// A release of that name is there already.
+    /// The release already exists.
     NameInUse,
-    /// The release is pending: another helm works on it, or was killed while it did.
+    /// The release is pending: another helm process is changing it, or was killed while doing so.
     InProgress,
     /// Some objects of the release could not be deleted; helm does not say why.
     Incomplete,
-    /// The namespace is not there.
+    /// The namespace does not exist.
     NamespaceMissing,
     /// The namespace is being deleted.
     NamespaceTerminating,
-    /// The chart, its templates or its schema refuse these values.
+    /// The chart, its templates or its schema reject these values.
     ChartRejected,
-    /// The API server refuses an object: unknown kind, invalid or immutable field.
+    /// The API server rejects an object: unknown kind, invalid field.
     ObjectRejected,
     /// An admission policy or webhook denies an object.
     PolicyDenied,
     /// An admission webhook cannot be called.
     WebhookUnavailable,
-    /// The API server refuses to change a field of an object that exists.
+    /// The API server rejects a change of an immutable field.
     Immutable,
-    /// Pod Security refuses an object.
+    /// Pod Security rejects an object.
     PodSecurity,
-    /// A quota or limit range refuses an object.
+    /// A quota or limit range rejects an object.
     Quota,
-    /// The API server refuses our credentials or our right.
+    /// The API server rejects our credentials, or RBAC forbids the request.
     Forbidden,
-    /// The API server cannot be reached.
+    /// The API server is unreachable.
     Unreachable,
-    /// The API server answers that it cannot work: too many requests, internal error, timeout.
+    /// The API server is temporarily unable: too many requests, internal error, timeout.
     Overloaded,
-    /// An object changed while helm worked on it.
+    /// An object changed during the run.
     Conflict,
-    /// There is no room on the server's disk.
+    /// The server's disk is full.
     DiskFull,
-    /// Helm ran longer than it may, and was ended.
+    /// Helm exceeded its time limit and was stopped.
     TimedOut,
-    /// The lease was not renewed in time, so helm was ended.
+    /// The lease was not renewed in time, so helm was stopped.
     LeaseLost,
     /// The caller cancelled.
     Stopped,
-    /// Somebody else killed helm or its supervisor: the kernel for its memory, a person.
+    /// Helm or its supervisor was killed from outside: by the kernel for lack of memory, or by a person.
     Killed,
-    /// The server could not start or watch helm.
+    /// The server could not start or supervise helm.
     Internal,
-    /// None of the known texts.
+    /// No known text matches.
     Unknown,
 }
 
 impl HelmErrorKind {
-    /// Whether the same run may succeed a moment later, if nobody changes anything.
+    /// Whether the same run may succeed later without any other change.
     pub fn is_retryable(self) -> bool {
         self.obstacle() == Obstacle::Passing
     }
@@ -132,7 +132,7 @@ impl HelmErrorKind {
         }
     }
 
-    /// The end of a sentence that begins with what helm was to do.
+    /// The end of a sentence that begins with helm's task.
     fn phrase(self) -> &'static str {
         match self {
             Self::Missing => "helm is not there or cannot be run",
@@ -167,24 +167,24 @@ impl HelmErrorKind {
 }
 
 impl HelmError {
-    /// `what` is what helm was to do, `cause` its own line about it; both and the details are clean of secrets.
+    /// `what` is helm's task, `cause` its own error line; both and the details are redacted.
     pub(super) fn new(kind: HelmErrorKind, what: &str, cause: Option<&str>, details: Vec<String>) -> Self {
         let phrase = kind.phrase();
         let message = cause.map_or_else(|| format!("{what}: {phrase}"), |cause| format!("{what}: {phrase} ({cause})"));
         Self { kind, message, details }
     }
 
-    /// What kind of failure it was.
+    /// The kind of failure.
     pub fn kind(&self) -> HelmErrorKind {
         self.kind
     }
 
-    /// Whether the same run may succeed a moment later, if nobody changes anything.
+    /// Whether the same run may succeed later without any other change.
     pub fn retryable(&self) -> bool {
         self.kind.is_retryable()
     }
 
-    /// The form in which people see it.
+    /// The failure for display.
     pub fn failure(&self) -> Failure {
         Failure::new(self.kind.reason(), self.message.clone()).with_details(self.details.iter().cloned())
     }

@@ -1,4 +1,4 @@
-//! The last stage before helm: the same process, which becomes helm once its life is tied to the supervisor's.
+//! The last stage before helm: a process that ties its life to the supervisor's and then executes helm.
 //! The kernel kills it when the thread that started it dies, and the supervisor has only one thread.
 
 use std::{ffi::OsString, io::Write as _, os::unix::process::CommandExt as _, process::ExitCode};
@@ -13,7 +13,7 @@ use nix::{
 
 use super::protocol::EXEC_ERROR;
 
-/// Runs `PARENT PROGRAM ARGUMENT...`; returns only if that was not possible.
+/// Executes `PARENT PROGRAM ARGUMENT...`; returns only if that failed.
 pub(super) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     let cause = match (args.next(), args.next()) {
         (Some(parent), Some(program)) => match tie_to(&parent) {
@@ -22,7 +22,7 @@ pub(super) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         },
         _ => "too few arguments".to_owned(),
     };
-    // Nobody may read it any more: then there is nobody to tell.
+    // If nobody reads it any more, nobody can be told.
     let _ = writeln!(std::io::stderr(), "{EXEC_ERROR}{cause}");
     ExitCode::from(127)
 }

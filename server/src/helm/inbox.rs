@@ -1,4 +1,4 @@
-//! The supervisor's standard input: the spec, then until when the lease is good, then the end.
+//! The supervisor's standard input: the spec, then lease renewals, then the end.
 
 use std::{io, time::Duration};
 
@@ -6,7 +6,7 @@ use nix::{errno::Errno, unistd::read};
 
 use super::protocol::Spec;
 
-/// Reads the server's words without ever reading ahead of what was asked for.
+/// Reads the server's messages without reading ahead.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     unread: Vec<u8>,
@@ -14,7 +14,7 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    /// The first line; none if it never comes or is not a spec.
+    /// The first line; `None` if it is missing or not a spec.
     pub(super) fn spec(&mut self) -> Option<Spec> {
         loop {
             if let Some(line) = self.line() {
@@ -26,7 +26,7 @@ impl Inbox {
         }
     }
 
-    /// Takes in what is there; blocks if nothing is.
+    /// Reads what is available; blocks if nothing is.
     pub(super) fn read(&mut self) -> io::Result<()> {
         let mut chunk = vec![0; 16 * 1024];
         match read(io::stdin(), &mut chunk) {
@@ -38,7 +38,7 @@ impl Inbox {
         Ok(())
     }
 
-    /// Until when the lease is good, if there is news.
+    /// The lease's new deadline, if a renewal arrived.
     pub(super) fn lease(&mut self) -> Option<Duration> {
         let mut news = None;
         while let Some(line) = self.line() {
@@ -48,7 +48,7 @@ impl Inbox {
         news
     }
 
-    /// Whether the server closed the pipe, or is gone.
+    /// Whether the server closed the pipe or died.
     pub(super) fn is_closed(&self) -> bool {
         self.closed
     }

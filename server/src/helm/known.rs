@@ -1,9 +1,9 @@
-//! Error texts of helm 3.17 and helm 4, and what they mean.
+//! Known error texts of helm 3.17 and helm 4, and their meaning.
 
 use super::{error::HelmErrorKind as Kind, protocol::EXEC_ERROR};
 
-/// Each line: all of these texts in helm's error mean this. The first line that fits decides, so the more telling
-/// ones stand first: a webhook that does not answer speaks of a refused connection as well.
+/// Each line: if helm's error contains all of these texts, it means this. The first match decides, so the more specific
+/// ones come first: an unavailable webhook also mentions a refused connection.
 pub(super) const TEXTS: &[(&[&str], Kind)] = &[
     (&[EXEC_ERROR], Kind::Missing),
     // The release.
@@ -72,7 +72,7 @@ mod tests {
         protocol::{KillReason, Report},
     };
 
-    /// What helm really wrote, by the case's name and helm's major version.
+    /// Recorded outputs of helm, by case and helm's major version.
     fn samples() -> BTreeMap<(String, String), String> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/helm/samples");
         let mut samples = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Runs the helm binary. This is the only place in the product that starts processes.
+//! Runs helm. No other code starts processes.
 //!
 //! ```text
 //! runner ─► process ──pipe──► supervisor ─► exec ─► helm
@@ -6,15 +6,15 @@
 //!  command    ◄──────────────────┘ report
 //!  classify ◄ report             (same binary, hidden subcommands)
 //! ```
-//! - `runner`: what the worker calls. `gate`: how many at once. `command`: the arguments. `config`: the
-//!   environment. `homes`: a directory for each run. `binary`, `version`: which helm.
-//! - `process`: the server's side of a run; `protocol`: what both sides say.
-//! - `supervisor` with `inbox`, `stream`, `capture` and `descendants`: the process that ends helm when the
-//!   server dies, asks for it, or says no more that the lease is renewed; `exec`: helm dies with its supervisor.
-//! - `classify`, `known`, `error`: what a failure means.
+//! - `runner`: the worker's interface. `process_limiter`: how many runs at once. `command`: arguments. `config`:
+//!   environment. `scratch_dirs`: a directory for each run. `binary`, `version`: which helm.
+//! - `process`: the server's side of a run; `protocol`: the messages between both sides.
+//! - `supervisor` with `inbox`, `stream`, `capture` and `descendants`: the process that stops helm when the
+//!   server dies, requests it, or no longer renews the lease; `exec`: helm dies with its supervisor.
+//! - `classify`, `known`, `error`: the meaning of a failure.
 //!
-//! To add a known error text: put what helm wrote to its standard error into `samples/helm3/` or `samples/helm4/`,
-//! named after the case, add the telling part to the table in `known`, and accept the new lines of its snapshot.
+//! To add a known error text: store helm's standard error in `samples/helm3/` or `samples/helm4/`,
+//! named after the case, add the distinctive part to the table in `known`, and accept the new lines of its snapshot.
 
 mod binary;
 mod capture;
@@ -43,8 +43,8 @@ pub use error::{HelmError, HelmErrorKind};
 pub use runner::{Helm, Run};
 pub use version::HelmVersion;
 
-/// To be called first in `main`, before anything starts a thread: if this process is one of the runner's helpers,
-/// does its work and says how it ended.
+/// Call this first in `main`, before any thread is started: if this process is one of the runner's helpers,
+/// it does its work and returns the exit code.
 pub fn helper_main() -> Option<ExitCode> {
     let mut args = std::env::args_os().skip(1);
     match args.next()?.to_str()? {

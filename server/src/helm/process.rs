@@ -1,4 +1,4 @@
-//! The server's side of a supervised run: starts the supervisor, tells it about the lease, and hears how helm ended.
+//! The server's side of a supervised run: starts the supervisor, forwards lease renewals, and receives the report.
 
 use std::{io, path::Path, process::Stdio, time::Duration};
 
@@ -21,9 +21,9 @@ use tokio_util::sync::CancellationToken;
 use super::protocol::{Report, SUPERVISOR, Spec, SupervisorMessage, millis};
 use crate::boottime::BootTime;
 
-/// The longest answer of a supervisor, in bytes: two outputs with every byte escaped, and then some.
+/// Maximum length of a supervisor's report, in bytes: two outputs with every byte escaped, and a margin.
 const ANSWER_MAX: u64 = 4 * 1024 * 1024;
-/// How much later than it should a supervisor may answer before it is killed, and helm with it.
+/// How late a supervisor's report may be before it is killed, and helm with it.
 const MARGIN: Duration = Duration::from_secs(5);
 
 /// The lease under which a run happens.
@@ -34,7 +34,7 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// Until when helm may run on the news so far, on the clock of both sides.
+    /// Until when helm may run according to the last renewal, on the clock of both sides.
     pub(super) fn until_ms(&mut self) -> u64 {
         millis(self.renewed.borrow_and_update().after(self.silence))
     }
@@ -45,7 +45,7 @@ impl Lease {
 pub(super) enum Lost {
     /// The supervisor could not be started, or could not start helm.
     Failed(String),
-    /// There was no room for the run's directory.
+    /// The disk has no room for the run's directory.
     DiskFull,
     /// The supervisor was killed, and helm with it.
     Killed,
@@ -60,7 +60,7 @@ impl From<io::Error> for Lost {
     }
 }
 
-/// Runs helm until it is gone. Dropping the future ends helm as well, without waiting for that.
+/// Runs helm to its end. Dropping the future stops helm as well, without waiting for that.
 pub(super) async fn supervise(
     supervisor: &Path,
     spec: &Spec,
@@ -71,11 +71,11 @@ pub(super) async fn supervise(
     let mut child = Command::new(supervisor)
         .arg0("storeplane-server")
         .arg(SUPERVISOR)
-        // What helm gets is in the spec; the server's own secrets are not for them.
+        // Helm's input is in the spec; it must not inherit the server's own secrets.
         .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        // A terminal's Ctrl-C is for the server; it then ends its helms in order.
+        // Ctrl-C in a terminal is for the server, which then stops its helm processes cleanly.
         .process_group(0)
         .spawn()?;
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
@@ -102,7 +102,7 @@ pub(super) async fn supervise(
     answer
 }
 
-/// The conversation with one supervisor.
+/// The session with one supervisor.
 struct SupervisorSession {
     stdin: Option<ChildStdin>,
     lease: Option<Lease>,
@@ -137,7 +137,7 @@ impl SupervisorSession {
         }
     }
 
-    /// A supervisor that cannot be told anything is gone or stuck; its silence or the deadline ends the run.
+    /// A supervisor that cannot be reached is dead or stuck; its silence or the deadline ends the run.
     async fn send(&mut self, line: &[u8]) {
         if let Some(stdin) = &mut self.stdin {
             let _ = timeout(MARGIN, stdin.write_all(line)).await;
@@ -145,7 +145,7 @@ impl SupervisorSession {
     }
 }
 
-/// Until when helm may run, as soon as there is news about the lease.
+/// Until when helm may run, after the next renewal.
 async fn renewed(lease: &mut Option<Lease>) -> u64 {
     if let Some(lease) = lease
         && lease.renewed.changed().await.is_ok()
@@ -163,11 +163,11 @@ async fn reap(supervisor: &mut Child) {
     }
 }
 
-/// Waits until the kernel has ended a helm whose supervisor was killed, with what helm started itself.
+/// Waits until the kernel has ended a helm whose supervisor was killed, and helm's child processes.
 async fn reap_orphan(helm: Pid) {
     let end = Instant::now() + MARGIN;
     while !matches!(killpg(helm, Signal::SIGKILL), Err(Errno::ESRCH)) && Instant::now() < end {
-        // Where this server is the machine's first process, orphans are its own.
+        // If this server is process 1, orphans become its children.
         let _ = waitpid(helm, Some(WaitPidFlag::WNOHANG));
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

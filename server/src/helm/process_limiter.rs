@@ -1,4 +1,4 @@
-//! Who may start helm now: so many at once, and never two for one release.
+//! Limits helm runs: a maximum number at once, and never two for one release.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit, Se
 
 use super::command::Release;
 
-/// Lets runs in.
+/// Grants permits for runs.
 #[derive(Debug)]
 pub(super) struct ProcessLimiter {
     permits: Arc<Semaphore>,
@@ -21,7 +21,7 @@ pub(super) struct ProcessLimiter {
     peak: AtomicUsize,
 }
 
-/// A run that was let in; as long as this lives.
+/// The right to run, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Permit {
     limiter: Arc<ProcessLimiter>,
@@ -39,7 +39,7 @@ impl ProcessLimiter {
         }
     }
 
-    /// Waits for its turn. None: the gate is closed, which it never is.
+    /// Waits for a permit. `None` if the semaphore is closed, which never happens.
     pub(super) async fn enter(self: &Arc<Self>, release: &Release) -> Option<Permit> {
         let release = self.lock_of(release).lock_owned().await;
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;

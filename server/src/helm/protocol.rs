@@ -1,5 +1,5 @@
-//! What server and supervisor say to each other. The server writes one [`Spec`] as a line of JSON, then one decimal
-//! number a line: until when the lease is good, in milliseconds of [`now`]. The end of that pipe means: stop helm.
+//! The messages between server and supervisor. The server writes one [`Spec`] as a line of JSON, then one decimal
+//! number per line: the lease's deadline in milliseconds of [`now`]. Closing that pipe means: stop helm.
 //! The supervisor answers with lines of JSON, one [`SupervisorMessage`] each.
 
 use std::{collections::BTreeMap, io, path::PathBuf, time::Duration};
@@ -9,17 +9,17 @@ use serde::{Deserialize, Serialize};
 
 /// The first argument that makes this binary a supervisor.
 pub(super) const SUPERVISOR: &str = "helm-supervisor";
-/// The first argument that makes this binary tie its life to its parent's and then become helm.
+/// The first argument that makes this binary tie its life to its parent's and then execute helm.
 pub(super) const EXEC: &str = "helm-exec";
-/// How the second one's own error texts begin, so that nobody takes them for helm's.
+/// Prefix of the latter's own errors, to distinguish them from helm's.
 pub(super) const EXEC_ERROR: &str = "storeplane could not run helm: ";
 
-/// The clock of both sides: it counts the time in which the machine slept, as leases do, and cannot be set.
+/// The clock of both sides: it includes suspended time, as leases do, and cannot be set.
 pub(super) fn now() -> io::Result<Duration> {
     Ok(Duration::from(clock_gettime(ClockId::CLOCK_BOOTTIME)?))
 }
 
-/// Whole milliseconds, as they travel.
+/// Whole milliseconds, as transmitted.
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -29,14 +29,14 @@ pub(super) fn millis(duration: Duration) -> u64 {
 pub(super) struct Spec {
     pub(super) program: PathBuf,
     pub(super) args: Vec<String>,
-    /// The whole environment of helm.
+    /// Helm's complete environment.
     pub(super) env: BTreeMap<String, String>,
-    /// What helm reads on its standard input.
+    /// Helm's standard input.
     pub(super) input: String,
-    /// A directory that goes away with helm.
+    /// A directory to remove after helm has ended.
     pub(super) scratch: PathBuf,
     pub(super) timeout_ms: u64,
-    /// Until when the lease is good, unless there is news; none: nobody has a lease on this.
+    /// The lease's deadline until a renewal arrives; `None`: there is no lease.
     pub(super) lease_until_ms: Option<u64>,
     /// From SIGTERM to SIGKILL.
     pub(super) grace_ms: u64,
@@ -45,15 +45,15 @@ pub(super) struct Spec {
     pub(super) keep_last: usize,
 }
 
-/// What the supervisor says.
+/// A message of the supervisor.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum SupervisorMessage {
-    /// Helm's process id, which is its group's as well.
+    /// Helm's process id, which is also its group's.
     Started(i32),
-    /// The last word: helm and everything it started is gone.
+    /// The final message: helm and everything it started has ended.
     Ended(Report),
-    /// The last word: helm could not be started, or not be watched, and is gone.
+    /// The final message: helm could not be started or supervised, and is not running.
     Failed(String),
 }
 
@@ -83,15 +83,15 @@ impl Report {
     }
 }
 
-/// Why the supervisor ended helm.
+/// Why the supervisor stopped helm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum KillReason {
-    /// The pipe from the server closed: it asked for the end, or died.
+    /// The server's pipe closed: it requested the end, or died.
     Asked,
-    /// The time was up.
+    /// The time limit was reached.
     Timeout,
-    /// Nobody said in time that the lease was renewed.
+    /// No renewal arrived in time.
     LeaseExpired,
 }
 

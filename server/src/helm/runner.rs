@@ -1,4 +1,4 @@
-//! The runner that the worker calls.
+//! The runner, the worker's interface to helm.
 
 use std::{env, io, sync::Arc, time::Duration};
 
@@ -33,20 +33,20 @@ struct Inner {
     limiter: Arc<ProcessLimiter>,
     scratch_dirs: ScratchDirs,
     tasks: TaskTracker,
-    /// What the binary said when it was last asked, and when that was.
+    /// The last version check: its result and its time.
     known: Mutex<Option<(Binary, HelmVersion, Instant)>>,
 }
 
-/// On whose behalf, and under which conditions, helm runs.
+/// The conditions under which helm runs.
 #[derive(Debug, Clone)]
 pub struct Run {
-    /// When the lease was last renewed: the moment before that was asked for. Helm ends when this is `silence` old.
+    /// When the lease was last renewed: the time before the request. Helm is stopped when this is `silence` old.
     pub renewed: watch::Receiver<BootTime>,
     /// Half a lease.
     pub silence: Duration,
-    /// Ends helm in order, or the wait for its turn.
+    /// Stops helm cleanly, or ends the wait for a permit.
     pub cancel: CancellationToken,
-    /// How long helm may run, not counting the wait for its turn.
+    /// Time limit of the run, not counting the wait for a permit.
     pub timeout: Duration,
     /// For traces.
     pub operation_id: String,
@@ -55,7 +55,7 @@ pub struct Run {
 }
 
 impl Helm {
-    /// Never fails: helm may be missing now and there later.
+    /// Never fails: helm may be missing now and be installed later.
     pub fn new(config: HelmConfig) -> Self {
         Self(Arc::new(Inner {
             limiter: Arc::new(ProcessLimiter::new(config.max_processes)),
@@ -66,45 +66,45 @@ impl Helm {
         }))
     }
 
-    /// The version of helm, asked again when the file changed, after a while, and after an error.
-    /// Errors are `Missing`, `Unsupported` and what keeps any process from running.
+    /// The version of helm, checked again when the file changed, after a while, and after an error.
+    /// Errors are `Missing`, `Unsupported` and those that prevent any process from running.
     pub async fn version(&self) -> Result<HelmVersion, HelmError> {
         Ok(self.binary().await?.1)
     }
 
-    /// Installs a release that is not there. Does not wait for its pods. Helm also ends well when its last note about
-    /// the release could not be written: what it wrote down says whether the release is deployed or still pending.
+    /// Installs a new release without waiting for its pods. Helm may succeed although its last record of
+    /// the release could not be written: the record shows whether the release is deployed or still pending.
     pub async fn install(&self, run: &Run, release: &Release, chart: &Chart) -> Result<(), HelmError> {
         self.run(run, release, Verb::Install(chart)).await
     }
 
-    /// Applies chart and values to a release that is there, whichever helm made it. Does not wait for its pods.
+    /// Upgrades an existing release, whichever helm created it, without waiting for its pods.
     pub async fn upgrade(&self, run: &Run, release: &Release, chart: &Chart) -> Result<(), HelmError> {
         self.run(run, release, Verb::Upgrade(chart)).await
     }
 
-    /// Goes back to a revision that is there. Does not wait for its pods.
+    /// Rolls back to an existing revision, without waiting for its pods.
     pub async fn rollback(&self, run: &Run, release: &Release, revision: u32) -> Result<(), HelmError> {
         self.run(run, release, Verb::Rollback(revision)).await
     }
 
-    /// Removes a release. One that is not there is `ReleaseNotFound`; success is no proof that its objects are gone.
+    /// Uninstalls a release. A missing one is `ReleaseNotFound`; success does not prove that its objects are gone.
     pub async fn uninstall(&self, run: &Run, release: &Release) -> Result<(), HelmError> {
         self.run(run, release, Verb::Uninstall).await
     }
 
-    /// How many helm processes run now.
+    /// The number of running helm processes.
     pub fn running(&self) -> usize {
         self.0.limiter.running()
     }
 
-    /// The most helm processes that ever ran at once.
+    /// The highest number of concurrent helm processes so far.
     pub fn peak(&self) -> usize {
         self.0.limiter.peak()
     }
 
-    /// Waits until no helm process is left, those of dropped futures included. Call it once, when nobody starts
-    /// runs any more.
+    /// Waits until no helm process is left, including those of dropped futures. Call it once, when no
+    /// further runs are started.
     pub async fn drained(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
@@ -154,7 +154,7 @@ impl Helm {
         outcome(&context, &report)
     }
 
-    /// The binary as it is now, and its version.
+    /// The current binary and its version.
     async fn binary(&self) -> Result<(Binary, HelmVersion), HelmError> {
         let what = "helm version";
         let mut known = self.0.known.lock().await;
@@ -178,7 +178,7 @@ impl Helm {
     }
 }
 
-/// One process, with the time that it may take.
+/// One process, with its time limit.
 struct Job {
     program: Binary,
     args: Vec<String>,
@@ -206,8 +206,8 @@ impl Helm {
         classify::version(&context, &report)
     }
 
-    /// Runs helm in a task of its own, so that a dropped future neither leaves a process behind nor lets another
-    /// one in (`held` is what keeps it out) before that process is gone.
+    /// Runs helm in its own task, so that a dropped future neither leaves a process behind nor releases
+    /// `held`, which keeps others out, before that process has ended.
     async fn process(
         &self,
         job: Job,

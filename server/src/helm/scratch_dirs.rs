@@ -1,5 +1,5 @@
 //! A directory for each run, below one for each server. A server's directory is locked while it lives, so that the
-//! next one can tell which were left behind by `kill -9`, on volumes shared between machines' processes as well.
+//! next one can tell which were left behind by `kill -9`, also on shared volumes.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 const PREFIX: &str = "server-";
 
-/// Where runs get their directories.
+/// Creates the runs' directories.
 #[derive(Debug)]
 pub(super) struct ScratchDirs {
     root: PathBuf,
@@ -23,7 +23,7 @@ pub(super) struct ScratchDirs {
 #[derive(Debug)]
 struct Own {
     dir: TempDir,
-    /// Held as long as the directory is in use; the kernel lets go of it when the process dies.
+    /// Held as long as the directory is in use; the kernel releases it when the process dies.
     _lock: File,
 }
 
@@ -32,10 +32,10 @@ impl ScratchDirs {
         Self { root, own: Mutex::new(None) }
     }
 
-    /// A new directory for one run, mode 0700, which is removed when it is dropped.
+    /// Creates a directory for one run, mode 0700, which is removed when it is dropped.
     pub(super) fn scratch(&self) -> io::Result<TempDir> {
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        // Machines clean their temporary directories; then ours begins anew.
+        // Temporary directories may be cleaned up; then ours is created again.
         if own.as_ref().is_none_or(|own| !own.dir.path().exists()) {
             *own = Some(self.claim()?);
         }
@@ -51,14 +51,14 @@ impl ScratchDirs {
         loop {
             let dir = tempfile::Builder::new().prefix(PREFIX).permissions(private()).tempdir_in(&self.root)?;
             let lock = File::open(dir.path())?;
-            // Between the two lines above, another server's sweep may have taken it for a dead one's.
+            // Between the two lines above, another server may have removed it as a dead one's.
             if lock.try_lock().is_ok() && is_still(&lock, dir.path()) {
                 return Ok(Own { dir, _lock: lock });
             }
         }
     }
 
-    /// Removes what dead servers left.
+    /// Removes the directories of dead servers.
     fn sweep(&self) {
         for entry in fs::read_dir(&self.root).into_iter().flatten().flatten() {
             if !entry.file_name().to_string_lossy().starts_with(PREFIX) {

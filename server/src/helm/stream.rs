@@ -1,4 +1,4 @@
-//! Helm's pipes, as the supervisor sees them: nothing here ever blocks.
+//! Helm's pipes on the supervisor's side: no operation blocks.
 
 use std::{
     io,
@@ -39,7 +39,7 @@ impl Stream {
         self.pipe.as_ref().map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN))
     }
 
-    /// Takes one chunk of what is there, so that a flood on one pipe does not starve the others.
+    /// Reads one chunk, so that a large output on one pipe does not starve the others.
     pub(super) fn read(&mut self) {
         let Some(pipe) = &self.pipe else { return };
         match read(pipe, &mut self.chunk) {
@@ -54,13 +54,13 @@ impl Stream {
     }
 }
 
-/// Writes as much as the pipe takes, and closes it after the last byte.
+/// Writes as much as the pipe accepts, and closes it after the last byte.
 pub(super) fn feed(pipe: &mut Option<ChildStdin>, unsent: &mut Vec<u8>) {
     while let Some(open) = pipe {
         match write(&*open, unsent) {
             Ok(count) if count < unsent.len() => drop(unsent.drain(..count)),
             Err(Errno::EAGAIN | Errno::EINTR) => return,
-            // All is written, or helm reads no more.
+            // Everything is written, or helm has stopped reading.
             Ok(_) | Err(_) => *pipe = None,
         }
     }

@@ -1,5 +1,5 @@
 //! The process between the server and helm. It has one thread, so that helm's parent-death signal means its own
-//! death, and waits in one `poll` for the server's words, helm's outputs and the next deadline.
+//! death, and waits in one `poll` for the server's messages, helm's outputs and the next deadline.
 
 use std::{
     io::{self, Write as _},
@@ -30,13 +30,13 @@ use super::{
     stream::{Stream, feed, nonblocking},
 };
 
-/// How long outputs are read after helm's end, where somebody still holds them open.
+/// How long outputs are read after helm's end, if another process still holds them open.
 const DRAIN: Duration = Duration::from_millis(250);
-/// How soon helm's end is noticed when its outputs are still open, and when they are closed.
+/// How soon helm's end is noticed while its outputs are open, and once they are closed.
 const TICK: Duration = Duration::from_millis(100);
 const SHORT_TICK: Duration = Duration::from_millis(2);
 
-/// Reads a [`Spec`] and does what it says.
+/// Reads a [`Spec`] and executes it.
 pub(super) fn main() -> ExitCode {
     let mut inbox = Inbox::default();
     let Some(spec) = inbox.spec() else {
@@ -63,7 +63,7 @@ fn supervise(spec: &Spec, inbox: Inbox) -> io::Result<Report> {
 fn send(message: &SupervisorMessage) {
     if let Ok(mut line) = serde_json::to_vec(message) {
         line.push(b'\n');
-        // A server that died reads nothing; helm is dead all the same.
+        // If the server died, nobody reads the report; helm has ended all the same.
         let _ = io::stdout().write_all(&line).and_then(|()| io::stdout().flush());
     }
 }
@@ -85,7 +85,7 @@ struct Supervisor {
 
 impl Supervisor {
     fn start(spec: &Spec, inbox: Inbox) -> io::Result<Self> {
-        // The server alone decides when helm ends: a signal to everybody (a terminal's, an init's) is not for us.
+        // The server alone decides when helm ends: signals to the whole group (a terminal's, an init's) are ignored.
         SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT]).thread_block()?;
         prctl::set_child_subreaper(true)?;
         let started = now()?;
@@ -131,7 +131,7 @@ impl Supervisor {
             self.lease_end = self.lease_end.map(|end| end.max(self.inbox.lease().unwrap_or_default()));
             self.enforce()?;
         }
-        // The dead leader still holds the group's number, so this hits nobody else.
+        // The dead leader still holds the group's number, so this signals no other group.
         let _ = killpg(self.group, Signal::SIGKILL);
         let status = self.helm.wait()?;
         descendants::kill_descendants();
@@ -155,7 +155,7 @@ impl Supervisor {
         !self.stdout.is_open() && !self.stderr.is_open()
     }
 
-    /// Whether helm is dead; it is not reaped yet.
+    /// Whether helm has exited; it is not reaped yet.
     fn has_ended(&self) -> io::Result<bool> {
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         match waitid(Id::Pid(self.group), flags) {
@@ -165,7 +165,7 @@ impl Supervisor {
         }
     }
 
-    /// Ends helm when its time has come, in order first and by force after the grace.
+    /// Stops helm when its time has come, with SIGTERM first and SIGKILL after the grace period.
     fn enforce(&mut self) -> io::Result<()> {
         let now = now()?;
         let (reason, signal) = match self.killed {
@@ -176,7 +176,7 @@ impl Supervisor {
             None if self.inbox.is_closed() => (KillReason::Asked, Signal::SIGTERM),
             None => return Ok(()),
         };
-        // After SIGKILL there is nothing left to do but to say it again.
+        // After SIGKILL, the only option is to repeat it.
         self.killed = Some((reason, now + if signal == Signal::SIGTERM { self.grace } else { TICK }));
         match killpg(self.group, signal) {
             Ok(()) | Err(Errno::ESRCH) => Ok(()),
@@ -218,9 +218,9 @@ impl Supervisor {
 }
 
 impl Drop for Supervisor {
-    /// An error of our own must not leave helm behind.
+    /// An internal error must not leave helm running.
     fn drop(&mut self) {
-        // Not the group's number once it may be somebody else's.
+        // Not if the group's number may already be reused.
         if matches!(self.helm.try_wait(), Ok(None)) {
             let _ = killpg(self.group, Signal::SIGKILL);
             let _ = self.helm.wait();

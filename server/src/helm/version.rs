@@ -1,20 +1,20 @@
-//! Which helm this is.
+//! Helm's version.
 
 use std::fmt;
 
 /// A version of helm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HelmVersion {
-    /// 3 or 4 where it is supported.
+    /// 3 or 4 if it is supported.
     pub major: u32,
     /// Minor version.
     pub minor: u32,
-    /// Patch version, 0 where a build does not tell.
+    /// Patch version; 0 if the build does not report it.
     pub patch: u32,
 }
 
 impl HelmVersion {
-    /// The oldest one that is supported.
+    /// The oldest supported version.
     pub(super) const OLDEST: Self = Self { major: 3, minor: 17, patch: 0 };
 
     /// 3.17 and later, and all of 4.

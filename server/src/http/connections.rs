@@ -1,7 +1,7 @@
-//! Accepts connections and serves them, each within limits: how many there are, how long one may stay silent, how old it gets.
+//! Accepts and serves connections within limits: their number, their idle time and their age.
 //!
-//! This takes the place of tonic's own server, which has no limit for a socket that sends nothing, answers a passed deadline with
-//! CANCELLED, and cuts an aged connection without a GOAWAY.
+//! Replaces tonic's server, which has no limit for silent sockets, answers a passed deadline with
+//! CANCELLED, and closes an aged connection without GOAWAY.
 
 use std::convert::Infallible;
 use std::io;
@@ -30,34 +30,34 @@ use tower::Service as _;
 use super::unread;
 use crate::grpc::envelope::ConnectionEnd;
 
-/// Requests that one connection may have in work at a time; further ones wait. A watch counts until it begins.
+/// Maximum number of concurrent requests of a connection; further ones wait. A watch counts until it begins.
 const CONCURRENCY: usize = 256;
-/// Streams that one connection may have open: mostly watches.
+/// Maximum number of open streams of a connection, mostly watches.
 const STREAMS: u32 = 1024;
-/// Streams that a client may reset before the server looked at them. As many as it may open: whoever opens them all and then
-/// gives up does nothing wrong.
+/// Maximum number of streams that a client may reset before the server has handled them: as many as it may open, because
+/// opening and cancelling them all is legitimate.
 const RESET_STREAMS: usize = STREAMS as usize;
-/// Largest metadata that is read at all; [`crate::grpc::envelope`] refuses less than this with a status.
+/// Maximum metadata that is read at all; [`crate::grpc::envelope`] rejects less than this with a status.
 const HEADERS: u32 = 64 * 1024;
-/// After this much silence a connection is asked whether it still lives.
+/// Idle time after which a keepalive ping is sent.
 const KEEPALIVE: Duration = Duration::from_secs(30);
-/// How long it has for the answer.
+/// Time limit of the ping's answer.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long streams may take to send their last status once their connection ends.
+/// How long streams may take to send their last status after their connection's end.
 const FAREWELL: Duration = Duration::from_secs(5);
-/// First and longest wait after the system refused a connection, for want of file descriptors or memory.
+/// First and longest delay after accepting failed because of missing file descriptors or memory.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// What connections may do.
+/// Limits of connections.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Most connections at a time; further ones wait in the listener's queue.
+    /// Maximum number of connections; further ones wait in the listener's queue.
     pub connections: usize,
     /// Time from a connection's start to the end of its first request's head.
     pub first_request: Duration,
-    /// Age at which a connection is told to begin no more requests; each one's own differs by up to a tenth.
+    /// Age at which a connection accepts no further requests; each one's differs by up to 10 %.
     pub max_age: Duration,
-    /// How long its requests may go on after that.
+    /// How long its requests may continue after that.
     pub max_age_grace: Duration,
 }
 
@@ -104,7 +104,7 @@ async fn accept(
     }
 }
 
-/// True if the next connection may well be accepted.
+/// True if accepting the next connection may succeed.
 fn is_about_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{
         ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, InvalidInput, NotConnected,
@@ -154,7 +154,7 @@ impl Connection {
             () = shutdown.cancelled() => connection.as_mut().graceful_shutdown(),
         }
         if shutdown.is_cancelled() {
-            // What goes on ends by itself: whoever shuts down waits as long as it wants to.
+            // Requests in progress end by themselves: the shutdown decides how long to wait.
             let _ = connection.await;
         } else {
             end.cancel();
@@ -177,7 +177,7 @@ async fn answer(mut router: Router, request: Request<Incoming>) -> Result<Respon
     Ok(response)
 }
 
-/// Ends if nothing was asked in time; else never.
+/// Completes if no request arrived in time; otherwise never.
 async fn silence(time: Duration, asked: &AtomicBool) {
     tokio::time::sleep(time).await;
     if asked.load(Ordering::Relaxed) {
@@ -199,7 +199,7 @@ fn builder(limits: Limits) -> Builder<TokioExecutor> {
     builder
 }
 
-/// At most so many connections that half of the process' file descriptors are left for everything else: helm, Postgres, the cluster.
+/// Leaves half of the process' file descriptors for everything else: helm, Postgres, the cluster.
 pub fn affordable(connections: usize) -> usize {
     let soft =
         nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).map_or(u64::MAX, |limits| limits.0);

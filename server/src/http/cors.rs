@@ -1,5 +1,5 @@
-//! Which pages may call over grpc-web and Connect: those of the server itself, those of configured origins, and, where the server
-//! listens on loopback only, those that are served from loopback too (a front end in development).
+//! The origins that may call over grpc-web and Connect: the server's own, configured ones, and, if the server
+//! listens on loopback only, loopback origins (a front end in development).
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::config::Config;
 
-/// How long a browser may keep the answer to a preflight.
+/// How long browsers may cache a preflight response.
 const MAX_AGE: Duration = Duration::from_hours(1);
 
 const REQUEST_HEADERS: [HeaderName; 10] = [
@@ -31,7 +31,7 @@ const RESPONSE_HEADERS: [HeaderName; 3] = [
     HeaderName::from_static("grpc-status-details-bin"),
 ];
 
-/// Same-origin requests need no permission and get none here.
+/// Same-origin requests need no permission and get none.
 pub(super) fn layer(config: &Config) -> CorsLayer {
     let development = config.listen.ip().is_loopback();
     let origins = config.allowed_origins.clone();

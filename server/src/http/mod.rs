@@ -1,5 +1,5 @@
-//! Plain HTTP on the same port, and what is around the gRPC services there: CORS, the Connect protocol, its OpenAPI document, the
-//! dashboard, and what answers to unknown paths.
+//! HTTP on the same port, around the gRPC services: CORS, the Connect protocol, its OpenAPI document, the
+//! dashboard, and responses to unknown paths.
 
 mod connect;
 pub mod connections;
@@ -26,12 +26,12 @@ use crate::config::Config;
 use crate::grpc::status;
 use crate::health::{Health, Part, is_serving};
 
-/// What `/readyz` looks at.
+/// What `/readyz` checks.
 #[derive(Debug, Clone)]
 pub struct Readiness {
-    /// The parts.
+    /// The components.
     pub parts: Vec<Part>,
-    /// Once cancelled, the server is not ready any more.
+    /// Once cancelled, the server is no longer ready.
     pub shutdown: CancellationToken,
 }
 
@@ -67,7 +67,7 @@ async fn ready(State(readiness): State<Readiness>) -> Response {
     (code, axum::Json(answer)).into_response()
 }
 
-/// To gRPC and grpc-web an unknown path is an unknown method, to everybody else it may be a page or a file of the dashboard.
+/// For gRPC and grpc-web an unknown path is an unknown method, otherwise it may be a page or a file of the dashboard.
 async fn other(request: Request) -> Response {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.starts_with("application/grpc") {
@@ -81,7 +81,7 @@ async fn other(request: Request) -> Response {
     response
 }
 
-/// The contract as a `FileDescriptorSet`, for generators of clients and for `grpcurl -protoset`.
+/// The API as a `FileDescriptorSet`, for client generators and for `grpcurl -protoset`.
 async fn descriptors() -> Response {
     ([(CONTENT_TYPE, "application/x-protobuf")], storeplane_proto::FILE_DESCRIPTOR_SET).into_response()
 }

@@ -1,4 +1,4 @@
-//! A customer's purchase in a shop, up to where it would cost money.
+//! A test purchase, up to the point of payment.
 
 use std::time::Duration;
 
@@ -21,32 +21,32 @@ const CHECKOUT: Probe = Probe { name: "checkout", key: "checkout_seconds", metho
 const EMPTY: Probe =
     Probe { name: "emptied cart", key: "remove_item_seconds", method: Method::POST, route: "cart/remove-item" };
 
-/// Products that are tried, the newest first: one without a price, for example, cannot be bought.
+/// Number of products that are tried, newest first: one without a price, for example, cannot be bought.
 const PRODUCTS_TRIED: usize = 5;
-/// Cash on delivery, as WooCommerce names it.
+/// WooCommerce's name for cash on delivery.
 const CASH_ON_DELIVERY: &str = "cod";
-/// The status of a checkout that nobody has paid. Since WooCommerce 10.8 there is not even a row behind it.
+/// The status of an unpaid checkout. Since WooCommerce 10.8 no row exists for it.
 const DRAFT: &str = "checkout-draft";
 
 /// What a shop must be able to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Demand {
-    /// It was just installed: it has products, and takes cash on delivery.
+    /// It was just installed: it has products, and offers cash on delivery.
     AsInstalled,
-    /// It was ready once, and its merchant decides what it sells and how that is paid for.
+    /// It was ready once, and its merchant decides on products and payment methods.
     AsMerchantLeft,
 }
 
-/// What was asked, and how long each took.
+/// The requests and their durations.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// By the questions' keys, in order.
+    /// By the probes' keys, in order.
     pub took: Vec<(&'static str, Duration)>,
-    /// The way: `url` or `proxy`.
+    /// The route: `url` or `proxy`.
     pub via: &'static str,
-    /// One sentence about all of it.
+    /// A one-sentence summary.
     pub message: String,
-    /// What it can be paid with.
+    /// The payment methods on offer.
     pub payment_methods: Vec<String>,
     names: Vec<&'static str>,
 }
@@ -57,7 +57,7 @@ impl Report {
         self.names.push(probe.name);
     }
 
-    /// How long all of it took.
+    /// The total duration.
     pub fn total(&self) -> Duration {
         self.took.iter().map(|(_, took)| *took).sum()
     }
@@ -70,7 +70,7 @@ impl Report {
     }
 }
 
-/// One customer.
+/// A customer's session.
 struct Customer<'a> {
     transport: &'a Transport<'a>,
     token: Option<HeaderValue>,
@@ -97,7 +97,7 @@ pub(super) async fn run(
     let mut customer = Customer { transport, token: None, report: Report::default() };
     match purchase(&mut customer, demand, first).await {
         Ok(sells) => Ok(customer.report.finish(transport, sells)),
-        // What a merchant sells, and to whom, is the merchant's affair: a shop that answers by the rules is up.
+        // Products and payment methods are the merchant's decision: a shop with well-formed answers is up.
         Err(Unverified::Shop(trouble)) if demand == Demand::AsMerchantLeft && trouble.is_well_formed() => {
             let what = format!("The shop answers, and a purchase could not be tried: {}", trouble.what());
             Ok(customer.report.finish(transport, what.trim_end_matches('.')))
@@ -140,7 +140,7 @@ async fn purchase(
     })
 }
 
-/// The products' ids, those first of which the shop says that they can be bought.
+/// The products' ids, those marked as purchasable first.
 fn products(first: &Answer) -> Result<Vec<u64>, Unverified> {
     let Some(products) = first.json.as_array() else {
         return Err(first.wrong(&PRODUCTS, "The shop's product list is no list."));
@@ -151,7 +151,7 @@ fn products(first: &Answer) -> Result<Vec<u64>, Unverified> {
     ids.collect::<Option<_>>().ok_or_else(|| first.wrong(&PRODUCTS, "The shop's product has no id."))
 }
 
-/// The cart with the first product that can be put into it, and the item's key.
+/// Adds the first product that can be added, and returns the cart and the item's key.
 async fn add_one_of(customer: &mut Customer<'_>, products: &[u64]) -> Result<(Answer, String), Unverified> {
     let mut refused = None;
     for id in products.iter().take(PRODUCTS_TRIED) {

@@ -1,14 +1,14 @@
-//! Asks a shop as a customer would: are there products, can one be put into a cart, and would the checkout take cash on
-//! delivery? All of it by WooCommerce's Store API with a `Cart-Token`, so without a session and without a page. The checkout
-//! is a draft, which WooCommerce throws away by itself: no order is left, and the cart is emptied again.
+//! Tests a shop like a customer: are there products, can one be added to a cart, and does the checkout offer cash on
+//! delivery? It uses WooCommerce's Store API with a `Cart-Token`, without a session or pages. The checkout
+//! is a draft, which WooCommerce discards: no order remains, and the cart is emptied again.
 //!
-//! - [`Verifier`] (here) finds the way to a shop: its URL where that leads there, else the API server's service proxy.
-//! - `transport` sends one request and takes in the answer, within bounds. `checkout_probe` is the customer's way through the shop.
-//! - `reachable` says whether customers get to the shop, whatever way it was asked.
-//! - `trouble` says what went wrong, and how often it may.
+//! - [`Verifier`] (here) selects the route to a shop: its URL if that reaches the shop, otherwise the API server's service proxy.
+//! - `transport` sends one request and reads the response, within limits. `checkout_probe` is the test purchase.
+//! - `reachable` checks whether customers can reach the shop, whatever the route of the test.
+//! - `trouble` describes what went wrong, and how often that may happen.
 //!
-//! To add a question: a `Probe` in `checkout_probe`, what its answer must be there, and what a shop may do wrong
-//! about it in `tests/scripted`.
+//! To add a check: a `Probe` in `checkout_probe`, the condition on its response there, and its possible failures
+//! in `tests/scripted`.
 
 mod checkout_probe;
 mod reachable;
@@ -29,20 +29,20 @@ pub use reachable::Reachability;
 use transport::{Answer, Transport};
 pub use trouble::{RetryPolicy, Trouble};
 
-/// How long the shop's URL may take to be resolved and connected to before the API server is asked instead, and how long for
-/// the first answer.
+/// Time limits for connecting to the shop's URL, DNS included, and for
+/// its first response, before the API server's proxy is used instead.
 const NEAR: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(3));
-/// The same where the API server's proxy does not lead to the shop.
+/// The same if the API server's proxy does not reach the shop.
 const FAR: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(10));
 
-/// Which shop is asked, and what it must be able to do.
+/// A shop to test, and the requirements.
 #[derive(Debug, Clone)]
 pub struct Shop {
-    /// Where customers shop.
+    /// The shop's URL.
     pub url: String,
-    /// Where the Service `store` is.
+    /// The namespace of the Service `store`.
     pub namespace: String,
-    /// What is expected of it.
+    /// The requirements.
     pub demand: Demand,
 }
 
@@ -54,16 +54,16 @@ impl Shop {
     }
 }
 
-/// Why it is not known that a shop sells.
+/// Why it is not known whether a shop sells.
 #[derive(Debug)]
 pub enum Unverified {
-    /// The shop could not be asked: the API server did not let us, or is away.
+    /// The shop could not be reached: the API server is unavailable or forbids it.
     Cluster(ClusterError),
-    /// It was asked, and answered wrongly or not at all.
+    /// The shop gave a wrong answer, or none.
     Shop(Trouble),
 }
 
-/// Asks shops. Cheap to clone.
+/// Tests shops. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Verifier {
     cluster: Cluster,
@@ -72,12 +72,12 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Asks shops in this cluster, by that way.
+    /// Tests shops in this cluster, by this route.
     pub fn new(cluster: Cluster, via: Via) -> Self {
         Self { cluster, via, web: transport::web() }
     }
 
-    /// Tests once, and says what was asked and how long it took. May be dropped at any time.
+    /// Tests a shop once, and reports the requests and their durations. May be dropped at any time.
     pub async fn verify(&self, shop: &Shop) -> Result<Report, Unverified> {
         let proxy = Transport::Proxy { cluster: &self.cluster, namespace: &shop.namespace };
         let url = Transport::Url { web: &self.web, base: shop.url.trim_end_matches('/') };
@@ -89,7 +89,7 @@ impl Verifier {
                     return checkout_probe::run(&url, shop.demand, Ok(first)).await;
                 }
                 match all(&proxy, shop).await {
-                    // The API server may not reach pods at all: then the slow way is the only one.
+                    // If the API server cannot reach pods at all, only the shop's URL remains.
                     Err(error) if is_unreached(&error) => match first_answer(&url, shop, FAR).await {
                         Some(first) => checkout_probe::run(&url, shop.demand, Ok(first)).await,
                         None => Err(error),
@@ -105,7 +105,7 @@ async fn all(transport: &Transport<'_>, shop: &Shop) -> Result<Report, Unverifie
     checkout_probe::run(transport, shop.demand, transport.send(&PRODUCTS, None, None).await).await
 }
 
-/// The proxy did not lead to the shop.
+/// The proxy did not reach the shop.
 fn is_unreached(error: &Unverified) -> bool {
     match error {
         Unverified::Shop(trouble) => trouble.is_passing(),
@@ -113,7 +113,7 @@ fn is_unreached(error: &Unverified) -> bool {
     }
 }
 
-/// The products by the shop's URL, if that leads there in time, and to this shop: something else may answer to its name.
+/// The product list by the shop's URL, if that reaches this very shop in time: its host name may lead elsewhere.
 async fn first_answer(transport: &Transport<'_>, shop: &Shop, (near, answer): (Duration, Duration)) -> Option<Answer> {
     let url = Url::parse(&shop.url).ok()?;
     let (host, port) = (url.host_str()?, url.port_or_known_default()?);

@@ -1,5 +1,5 @@
-//! Whether a shop answers at its public URL, and if not, what stands in the way: DNS, the connection, the certificate, or
-//! the answer. VERIFY may go through the API server's proxy, so a READY shop may still be closed to its customers.
+//! Whether a shop answers at its public URL, and if not, what is wrong: DNS, the connection, the certificate, or
+//! the response. VERIFY may use the API server's proxy, so a READY shop may still be unreachable for customers.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -15,15 +15,15 @@ use url::Url;
 
 use super::Verifier;
 
-/// Longest time for DNS, for the connection, and for the answer.
+/// Time limits for DNS, for the connection, and for the response.
 const WITHIN: Duration = Duration::from_secs(5);
 
-/// Whether customers get to a shop.
+/// Whether customers can reach a shop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reachability {
-    /// FALSE only if something is wrong; UNKNOWN if it could not be found out.
+    /// FALSE only if something is wrong; UNKNOWN if it could not be determined.
     pub status: ConditionStatus,
-    /// A stable `UPPER_SNAKE` word, empty if all is well.
+    /// A stable `UPPER_SNAKE` code, empty if it is reachable.
     pub reason: &'static str,
     /// One sentence.
     pub message: String,
@@ -36,7 +36,7 @@ impl Reachability {
 }
 
 impl Verifier {
-    /// Asks a shop's URL once, as a browser would. Redirects are not followed.
+    /// Requests a shop's URL once, as a browser would. Redirects are not followed.
     pub async fn reachable(&self, url: &str) -> Reachability {
         let parsed = Url::parse(url).ok();
         let target = parsed.as_ref().and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)));
@@ -91,7 +91,7 @@ async fn connect(host: &str, port: u16) -> Result<(), Reachability> {
     }
 }
 
-/// The resolver's trouble says nothing about the name.
+/// The resolver's own failure does not mean that the name is missing.
 fn dns_silent(host: &str) -> Reachability {
     let message = format!("DNS gave no answer about {host}.");
     Reachability { status: ConditionStatus::Unknown, reason: "DNS_UNAVAILABLE", message }
@@ -107,7 +107,7 @@ fn broken(url: &str, host: &str, error: &(dyn Error + 'static)) -> Reachability 
     }
 }
 
-/// An [`io::Error`] does not count what it wraps among its sources.
+/// An [`io::Error`] does not count the error it wraps among its sources.
 fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -142,12 +142,12 @@ mod tests {
         (found.status, found.reason)
     }
 
-    /// Answers one connection with this, and gives the port.
+    /// Answers one connection with this, and returns the port.
     fn once(serve: impl FnOnce(std::net::TcpStream) + Send + 'static) -> u16 {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         std::thread::spawn(move || {
-            // The first connection only proves that there is one.
+            // The first connection only shows that one is possible.
             drop(listener.accept());
             if let Ok((stream, _)) = listener.accept() {
                 serve(stream);

@@ -1,4 +1,4 @@
-//! Against a shop that follows a script, asked by its URL and through an API server's proxy.
+//! Tests against a scripted shop, by its URL and through an API server's proxy.
 
 mod scripted;
 
@@ -108,7 +108,7 @@ async fn api_server_refusal_is_not_a_shop_problem() {
     }
 }
 
-/// Time stands still here until nothing else can happen: 10 seconds are over at once.
+/// Time is paused until nothing else can happen: 10 seconds pass at once.
 #[tokio::test(start_paused = true)]
 async fn hanging_shop_times_out() {
     let began = tokio::time::Instant::now();
@@ -178,7 +178,7 @@ async fn shop_response_is_not_mistaken_for_api_server_response() {
     assert!(trouble.failure().message.contains("status 401"), "{trouble:?}");
 }
 
-/// The first question by the URL hangs, and time stands still until its limit is over.
+/// The first request by URL hangs, and time is paused until its limit.
 #[tokio::test(start_paused = true)]
 async fn url_gets_longer_timeout_if_proxy_cannot_reach_shop() {
     let report = verify(Scenario::ProxyCutOffAndSlowUrl, Via::Auto, Demand::AsInstalled).await.expect("it sells");

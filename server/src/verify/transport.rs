@@ -1,4 +1,4 @@
-//! One request to a shop and its answer: JSON, within 10 seconds and 256 KiB, redirects not followed.
+//! One request to a shop and its response: JSON, within 10 seconds and 256 KiB, without redirects.
 
 use std::time::{Duration, Instant};
 
@@ -16,44 +16,44 @@ use tower::BoxError;
 use super::{Trouble, Unverified};
 use crate::kube::{Cluster, api_server_error};
 
-/// Longest time for one request; a cold shop takes about one second.
+/// Time limit of one request; a cold shop takes about one second.
 const WITHIN: Duration = Duration::from_secs(10);
-/// Longest answer; a cart has about 4 KiB.
+/// Maximum size of a response; a cart has about 4 KiB.
 const BODY_MAX: usize = 256 * 1024;
-/// The Service that leads to a shop's pods.
+/// The Service of a shop's pods.
 const SERVICE: &str = "store";
-/// What a cart is known by.
+/// The header that identifies a cart.
 const CART_TOKEN: HeaderName = HeaderName::from_static("cart-token");
 
-/// Something to ask of the Store API.
+/// A request to the Store API.
 #[derive(Debug)]
 pub(super) struct Probe {
-    /// What people call it, for example `product list`.
+    /// Its name in messages, for example `product list`.
     pub(super) name: &'static str,
     /// Its key in an event's details.
     pub(super) key: &'static str,
     pub(super) method: Method,
-    /// After `/wc/store/v1/`, with further parameters.
+    /// The path after `/wc/store/v1/`, and additional parameters.
     pub(super) route: &'static str,
 }
 
 impl Probe {
-    /// Works whatever permalinks the merchant has chosen; `/wp-json/` does not.
+    /// Works with any permalink setting of the merchant; `/wp-json/` does not.
     fn path(&self) -> String {
         format!("/index.php?rest_route=/wc/store/v1/{}", self.route)
     }
 
-    /// The request as people write it.
+    /// The request for messages.
     pub(super) fn line(&self) -> String {
         format!("{} {}", self.method, self.path())
     }
 }
 
-/// What a shop answered.
+/// A shop's response.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) json: Value,
-    /// What the cart is known by from now on, if that was said.
+    /// The cart's new token, if there is one.
     pub(super) token: Option<HeaderValue>,
     pub(super) took: Duration,
     status: StatusCode,
@@ -61,16 +61,16 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// What is wrong about it, though it is an answer.
+    /// An error about a response that arrived.
     pub(super) fn wrong(&self, probe: &Probe, what: impl Into<String>) -> Unverified {
         Unverified::Shop(Trouble::wrong(&probe.line(), what).answered(self.status, &self.body))
     }
 }
 
-/// Asks shops by their URLs.
+/// A client for shops' URLs.
 pub(super) type Web = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
-/// Knows the certificates that the system knows.
+/// Trusts the system's certificate authorities.
 pub(super) fn web() -> Web {
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
@@ -83,7 +83,7 @@ pub(super) fn web() -> Web {
     });
     let connector = match roots {
         Ok(tls) => HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build(),
-        // Ring has them all.
+        // ring provides all of them.
         Err(error) => unreachable!("{error}"),
     };
     Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector)
@@ -92,7 +92,7 @@ pub(super) fn web() -> Web {
 /// How a shop is reached.
 #[derive(Debug)]
 pub(super) enum Transport<'a> {
-    /// As its customers do.
+    /// By its URL, like customers.
     Url {
         /// The client.
         web: &'a Web,
@@ -103,13 +103,13 @@ pub(super) enum Transport<'a> {
     Proxy {
         /// The cluster.
         cluster: &'a Cluster,
-        /// Where the Service is.
+        /// The namespace of the Service.
         namespace: &'a str,
     },
 }
 
 impl Transport<'_> {
-    /// For people.
+    /// The route for people.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Url { .. } => "its URL",
@@ -117,7 +117,7 @@ impl Transport<'_> {
         }
     }
 
-    /// For programs.
+    /// The route for programs.
     pub(super) fn key(&self) -> &'static str {
         match self {
             Self::Url { .. } => "url",
@@ -125,7 +125,7 @@ impl Transport<'_> {
         }
     }
 
-    /// Asks a question of a cart's owner.
+    /// Sends a request for a cart's owner.
     pub(super) async fn send(
         &self,
         probe: &Probe,
@@ -210,7 +210,7 @@ where
     }
 }
 
-/// The answer's JSON, if it is one that the Store API gives.
+/// The response's JSON, if it comes from the Store API.
 fn judge(probe: &Probe, parts: &http::response::Parts, body: &Bytes) -> Result<Value, Trouble> {
     let status = parts.status;
     let header = |name| parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));

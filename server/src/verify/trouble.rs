@@ -1,4 +1,4 @@
-//! What a shop did wrong, and how often it may.
+//! A shop's wrong answers, and how often they may occur.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use storeplane_core::failure::Reason;
 use crate::obstacle::{Class, Obstacle, ObstacleLimits, said};
 use crate::redact::Unmasked;
 
-/// First and longest pause.
+/// First and longest delay.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
-/// Least pause after a wrong answer: nothing is on its way that would correct it in a moment.
+/// Minimum delay after a wrong answer, which is unlikely to be corrected within a moment.
 const WRONG_PAUSE: Duration = Duration::from_secs(1);
 
-/// What a shop answered in place of what it should have.
+/// What a shop answered instead of the expected response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// How long it may last: no answer or one that says "not now" is passing, a wrong answer lasting.
+    /// Its limit: no answer, or a temporary error, is passing; a wrong answer is lasting.
     obstacle: Obstacle,
     /// One sentence.
     what: String,
@@ -28,7 +28,7 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    /// No answer, or one that says "not now".
+    /// No answer, or a temporary error.
     pub(super) fn passing(request: &str, what: impl Into<String>) -> Self {
         Self {
             obstacle: Obstacle::Passing,
@@ -49,7 +49,7 @@ impl Trouble {
         Self { obstacle: said::shop_lost(error), ..Self::passing(request, what) }
     }
 
-    /// The same with the answer.
+    /// The same with the response.
     pub(super) fn answered(mut self, status: StatusCode, body: &[u8]) -> Self {
         self.status = Some(status);
         let text = String::from_utf8_lossy(body).replace(char::is_control, " ");
@@ -58,12 +58,12 @@ impl Trouble {
         self
     }
 
-    /// Whether it may pass by itself.
+    /// Whether it may be transient.
     pub fn is_passing(&self) -> bool {
         self.obstacle.class() != Class::Lasting
     }
 
-    /// An answer that the Store API gives: the shop is up, whatever it says.
+    /// A well-formed answer of the Store API: the shop is up, whatever it answers.
     pub(super) fn is_well_formed(&self) -> bool {
         let Some(status) = self.status else { return false };
         let Ok(json) = serde_json::from_str::<Value>(&self.body) else { return false };
@@ -76,7 +76,7 @@ impl Trouble {
         &self.what
     }
 
-    /// The cause. Its details come from the shop, so they are masked before they are cut.
+    /// The cause. Its details come from the shop, so they are masked before truncation.
     pub(crate) fn failure(&self) -> Unmasked {
         let status = self.status.map(|status| format!("status: {status}"));
         let body = (!self.body.is_empty()).then(|| format!("body: {}", self.body));
@@ -85,7 +85,7 @@ impl Trouble {
     }
 }
 
-/// How often a shop may fail to answer as it should, by the limits of `crate::obstacle`.
+/// How often a shop may fail, by the limits of `crate::obstacle`.
 #[derive(Debug)]
 pub struct RetryPolicy {
     limits: ObstacleLimits,
@@ -94,12 +94,12 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// By these limits.
+    /// Uses these limits.
     pub fn new(limits: &ObstacleLimits) -> Self {
         Self { limits: *limits, next: PAUSES.0, wrong: 0 }
     }
 
-    /// How long to wait before the shop is asked again, `since` the first question; `None` when that is enough.
+    /// The delay before the shop is tested again, `since` the first attempt; `None` if the limit is reached.
     pub fn after(&mut self, trouble: &Trouble, since: Duration) -> Option<Duration> {
         let pause = self.next;
         self.next = (pause * 2).min(PAUSES.1);

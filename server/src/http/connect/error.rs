@@ -1,4 +1,4 @@
-//! Errors as the Connect protocol writes them.
+//! Errors of the Connect protocol.
 
 use axum::http::StatusCode;
 use base64::Engine as _;
@@ -8,10 +8,10 @@ use prost_reflect::{DescriptorPool, DynamicMessage};
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
-/// HTTP has no name for it: the caller went away.
+/// HTTP has no status for it: the caller disconnected.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// Every code's name in JSON and its HTTP status.
+/// Every code's name in JSON, and its HTTP status.
 pub(in crate::http) fn wire(code: Code) -> (&'static str, StatusCode) {
     let client_closed = StatusCode::from_u16(CLIENT_CLOSED_REQUEST).unwrap_or(StatusCode::BAD_REQUEST);
     match code {

@@ -1,4 +1,4 @@
-//! Bodies compressed with gzip.
+//! gzip-compressed bodies.
 
 use std::io::{self, Read as _, Write as _};
 
@@ -7,10 +7,10 @@ use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
-/// Answers shorter than this are not worth it.
+/// Responses shorter than this are not compressed.
 const WORTHWHILE: usize = 1024;
 
-/// What a compressed body holds; `None` if that is more than `max` bytes.
+/// Decompresses a body; `None` if it exceeds `max` bytes.
 pub(super) fn decompress(body: &[u8], max: usize) -> io::Result<Option<Bytes>> {
     let mut whole = Vec::new();
     let limit = u64::try_from(max).unwrap_or(u64::MAX);
@@ -18,7 +18,7 @@ pub(super) fn decompress(body: &[u8], max: usize) -> io::Result<Option<Bytes>> {
     Ok((whole.len() <= max).then(|| whole.into()))
 }
 
-/// A body in less space; `None` if it is too short for that.
+/// Compresses a body; `None` if it is too short for that.
 pub(super) fn compress(body: &[u8]) -> Option<Bytes> {
     if body.len() < WORTHWHILE {
         return None;

@@ -1,12 +1,12 @@
 //! The Connect protocol for unary calls: `POST /package.Service/Method` with JSON or protobuf as the body, for callers without gRPC.
 //!
-//! A request is rewritten into a gRPC request and handed to the same services, so that authentication, limits, the log, the audit
-//! log and errors are those of gRPC. What is wrong with the body is reported through the body: the service reads it as a status.
+//! A request is rewritten into a gRPC request and passed to the same services, so that authentication, limits, log, audit
+//! log and errors are those of gRPC. An invalid body is reported through the body: the service reads it as a status.
 //!
-//! - This file: what is a Connect call. [`request`]: Connect to gRPC. [`response`]: gRPC to Connect.
+//! - This file: what counts as a Connect call. [`request`]: Connect to gRPC. [`response`]: gRPC to Connect.
 //! - [`error`]: codes and error bodies. [`gzip`]: compressed bodies.
 //!
-//! Methods that stream are answered with `unimplemented`: gRPC and grpc-web serve them.
+//! Streaming methods are answered with `unimplemented`: gRPC and grpc-web serve them.
 
 mod error;
 mod gzip;
@@ -24,7 +24,7 @@ use axum::response::Response;
 pub(super) use error::wire;
 use prost_reflect::{DescriptorError, DescriptorPool, MethodDescriptor};
 
-/// The methods that can be called, and the messages that errors carry.
+/// The callable methods, and the messages that errors contain.
 #[derive(Debug, Clone)]
 pub(super) struct Connect {
     /// By path.
@@ -42,24 +42,24 @@ impl Connect {
     }
 }
 
-/// Where a method is called.
+/// The path prefix of methods.
 pub(super) fn path(method: &MethodDescriptor) -> String {
     format!("/{}/{}", method.parent_service().full_name(), method.name())
 }
 
-/// Serves a Connect call through the gRPC services; hands on every other request as it is.
+/// Serves a Connect call through the gRPC services, and passes every other request on unchanged.
 pub(super) async fn serve(State(connect): State<Connect>, request: Request, next: Next) -> Response {
     let Some(call) = Call::of(&connect, &request) else { return next.run(request).await };
     let response = next.run(call.grpc_request(request)).await;
     call.connect_response(response).await
 }
 
-/// How a body is written.
+/// The encoding of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Codec {
     Json,
     Proto,
-    /// The envelopes of Connect's streams, which are not served; with their content type.
+    /// The stream encoding of Connect, which is not supported, by content type.
     Stream(&'static str),
 }
 
@@ -79,7 +79,7 @@ impl Codec {
 /// One Connect call.
 #[derive(Debug)]
 struct Call {
-    /// `None` if there is no such method: the service says so.
+    /// `None` if the method does not exist: the service reports that.
     method: Option<MethodDescriptor>,
     codec: Codec,
     takes_gzip: bool,

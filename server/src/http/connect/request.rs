@@ -18,12 +18,12 @@ use crate::grpc::{REQUEST_MAX, status};
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 const TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
-/// Digits of a `grpc-timeout`, and of a `connect-timeout-ms`.
+/// Maximum number of digits of `grpc-timeout` and `connect-timeout-ms`.
 const GRPC_DIGITS: usize = 8;
 const CONNECT_DIGITS: usize = 10;
 
 impl Call {
-    /// The same request in gRPC. Whatever is wrong with it becomes the status with which its body fails: so it is authenticated,
+    /// Converts a request to gRPC. An error becomes the status with which its body fails, so that the request is authenticated,
     /// logged and answered like any other.
     pub(super) fn grpc_request(&self, request: Request) -> Request {
         let (mut parts, body) = request.into_parts();
@@ -49,7 +49,7 @@ impl Call {
         Request::from_parts(parts, Body::new(StreamBody::new(stream::once(frame))))
     }
 
-    /// What reads the body, if the call can be served.
+    /// What reads the body, if the method can be called.
     fn reader(&self, headers: &HeaderMap) -> Result<Reader, Status> {
         let version = headers.get(PROTOCOL_VERSION).map(HeaderValue::as_bytes);
         if !matches!(version, None | Some(b"1")) {
@@ -76,13 +76,13 @@ impl Call {
 
 /// Reads the body of a unary call.
 struct Reader {
-    /// The message that its JSON is of; protobuf is handed on as it is.
+    /// The message type for JSON; protobuf is passed on unchanged.
     json: Option<MessageDescriptor>,
     gzip: bool,
 }
 
 impl Reader {
-    /// The message in a gRPC frame.
+    /// The message as a gRPC frame.
     async fn read(self, body: Body) -> Result<Bytes, Status> {
         let body = Limited::new(body, REQUEST_MAX).collect().await.map_err(|error| {
             if error.is::<LengthLimitError>() { too_large() } else { invalid("the body ended too early".into()) }
@@ -117,7 +117,7 @@ fn frame(message: &[u8]) -> Result<Bytes, Status> {
     Ok(frame.freeze())
 }
 
-/// `connect-timeout-ms` as gRPC writes it.
+/// `connect-timeout-ms` as a `grpc-timeout`.
 fn timeout(headers: &HeaderMap) -> Result<Option<HeaderValue>, Status> {
     let Some(text) = headers.get(TIMEOUT) else { return Ok(None) };
     let text = text.to_str().unwrap_or_default();

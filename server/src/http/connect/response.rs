@@ -12,13 +12,13 @@ use tonic::{Code, Status};
 use super::{Call, Codec, error, gzip};
 use crate::grpc::status;
 
-/// Bytes before the message in a gRPC frame: whether it is compressed, and its length.
+/// Bytes before the message in a gRPC frame: the compression flag and the length.
 const FRAME_HEADER: usize = 5;
-/// Marks the last envelope of a Connect stream.
+/// Flag of the last envelope of a Connect stream.
 const END_STREAM: u8 = 2;
 
 impl Call {
-    /// The same answer as Connect has it.
+    /// Converts a response to Connect.
     pub(super) async fn connect_response(self, response: Response) -> Response {
         let (parts, body) = response.into_parts();
         let mut headers = metadata(&parts.headers, "");
@@ -56,7 +56,7 @@ impl Call {
         matches!(self.codec, Codec::Stream(_))
     }
 
-    /// The message of an answer as the caller wants it. Trailing metadata goes to `headers`.
+    /// The message in the caller's encoding. Trailing metadata goes to `headers`.
     async fn message(&self, body: Body, headers: &mut HeaderMap) -> Result<Bytes, Status> {
         let body = body.collect().await.map_err(|error| {
             tracing::warn!(%error, "an answer ended too early");
@@ -87,7 +87,7 @@ fn to_json(message: Result<DynamicMessage, prost::DecodeError>) -> Result<Bytes,
     })
 }
 
-/// What a handler sent along, without what belongs to gRPC and to HTTP.
+/// A handler's metadata without gRPC's and HTTP's own headers.
 fn metadata(headers: &HeaderMap, prefix: &str) -> HeaderMap {
     let own = |name: &HeaderName| {
         [CONTENT_TYPE, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING].contains(name) || name.as_str().starts_with("grpc-")
@@ -97,7 +97,7 @@ fn metadata(headers: &HeaderMap, prefix: &str) -> HeaderMap {
     kept.filter_map(|(name, value)| named(name).map(|name| (name, value.clone()))).collect()
 }
 
-/// The only envelope of a stream that failed.
+/// The only envelope of a failed stream.
 fn end_stream(error: &serde_json::Value) -> Bytes {
     let json = serde_json::json!({"error": error}).to_string();
     let mut envelope = BytesMut::with_capacity(json.len() + FRAME_HEADER);

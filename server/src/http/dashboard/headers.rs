@@ -1,14 +1,14 @@
-//! Headers of the dashboard's files: what they are, and what a page of theirs may do.
+//! Headers of the dashboard's files: content type and Content-Security-Policy.
 
 use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderMap, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue};
 
-/// Everything that a page may load is from here; no script or style stands in the page itself. Mantine (its variables) and
-/// react-remove-scroll insert style elements at run time: those carry the answer's nonce. Small images are in style sheets.
+/// Pages load only from this server and have no inline scripts or styles. Mantine (its variables) and
+/// react-remove-scroll insert style elements at run time: those carry the response's nonce. Small images are in style sheets.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{NONCE}'; img-src 'self' data:; \
     font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Tells the browser what the answer may do, and who may use it.
+/// Sets the security headers of a response.
 pub(super) fn protect(headers: &mut HeaderMap, nonce: &str) {
     let policy = HeaderValue::from_str(&POLICY.replace("{NONCE}", nonce));
     headers.insert(CONTENT_SECURITY_POLICY, policy.unwrap_or(HeaderValue::from_static("default-src 'none'")));
@@ -19,7 +19,7 @@ pub(super) fn protect(headers: &mut HeaderMap, nonce: &str) {
     headers.insert(HeaderName::from_static("cross-origin-resource-policy"), same_origin);
 }
 
-/// A file's type, by how its name ends.
+/// A file's content type, by its extension.
 pub(super) fn media_type(path: &str) -> &'static str {
     match path.rsplit_once('.').map_or("", |(_, end)| end) {
         "css" => "text/css; charset=utf-8",
@@ -39,7 +39,7 @@ pub(super) fn media_type(path: &str) -> &'static str {
     }
 }
 
-/// True if an `accept-encoding` takes an encoding: it is named, and not with `q=0`.
+/// True if `accept-encoding` names an encoding without `q=0`.
 pub(in crate::http) fn accepts(accepted: &str, encoding: &str) -> bool {
     accepted.split(',').any(|each| {
         let (name, weight) = each.split_once(';').unwrap_or((each, ""));

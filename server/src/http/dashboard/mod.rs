@@ -1,10 +1,10 @@
-//! The dashboard: the files of `web-client/dist`, in this binary since it was compiled.
+//! The dashboard: the files of `web-client/dist`, embedded at compile time.
 //!
-//! - `/assets/…` have a hash in their names and are kept for ever; other files (a `.` in the path) are asked for anew.
-//! - Paths of [`PAGES`] are pages of the dashboard: to browsers (`accept: text/html`) they are all `index.html`.
-//! - Any other path is 404, since a mistyped probe or script must hear that it is wrong; a browser gets the dashboard's own
+//! - `/assets/…` have a hash in their names and are immutable; other files (a `.` in the path) are revalidated.
+//! - Paths of [`PAGES`] are pages of the dashboard: browsers (`accept: text/html`) get `index.html`.
+//! - Any other path is 404, so that a mistyped probe or script fails; a browser gets the dashboard's own
 //!   "Page not found" with that status.
-//! - `FILE.br` and `FILE.gz`, where the build of the dashboard made them, are what `FILE` is sent as.
+//! - `FILE.br` and `FILE.gz`, created by the dashboard's build, are the compressed forms of `FILE`.
 
 mod headers;
 
@@ -22,15 +22,15 @@ use storeplane_core::ports::Ids;
 pub(super) use self::headers::accepts as accepts_encoding;
 use crate::system::RandomIds;
 
-/// The dashboard's routes, as `web-client/src/router.tsx` has them; what ends with `/` has pages below it.
+/// The dashboard's routes, as in `web-client/src/router.tsx`; one that ends with `/` has pages below it.
 const PAGES: [&str; 5] = ["", "stores", "stores/", "create", "activity"];
-/// Stands in `index.html` where the nonce of a single answer belongs.
+/// Placeholder for a response's nonce in `index.html`.
 const NONCE: &str = "__CSP_NONCE__";
 /// Random letters and digits of a nonce: 165 bits.
 const NONCE_LENGTH: usize = 32;
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
-/// What a file can be sent as, the smallest first: the encoding's name, and how its file ends.
+/// Encodings by preference, smallest first, with the file extension of each.
 const ENCODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
 
 const MISSING: &str = "\
@@ -45,18 +45,18 @@ gRPC and grpc-web are served here all the same; `grpcurl -plaintext HOST:PORT li
 #[allow_missing = true]
 struct Dist;
 
-/// True if the dashboard was there when this server was compiled.
+/// True if the dashboard was built when this server was compiled.
 pub fn is_built_in() -> bool {
     index::<Dist>().is_some()
 }
 
-/// The server's version, and a mark of the dashboard in it.
+/// The server's version and a hash of its dashboard.
 pub fn version() -> String {
     let server = env!("CARGO_PKG_VERSION");
     index::<Dist>().map_or_else(|| server.to_owned(), |index| format!("{server}+{:.8}", mark(&index)))
 }
 
-/// The dashboard's answer to a request that nobody else answers.
+/// The response to a request that no other handler serves.
 pub(super) fn answer(method: &Method, path: &str, headers: &HeaderMap) -> Response {
     answer_from::<Dist>(method, path, headers)
 }
@@ -125,7 +125,7 @@ fn index<F: Embed>() -> Option<EmbeddedFile> {
     F::get("index.html")
 }
 
-/// The smallest form of a file that the caller takes.
+/// The smallest form of a file that the caller accepts.
 fn smallest<F: Embed>(path: &str, headers: &HeaderMap) -> Option<(EmbeddedFile, Option<&'static str>)> {
     let accepted = headers.get(ACCEPT_ENCODING)?.to_str().ok()?;
     ENCODINGS.into_iter().find_map(|(encoding, end)| {
@@ -134,7 +134,7 @@ fn smallest<F: Embed>(path: &str, headers: &HeaderMap) -> Option<(EmbeddedFile, 
     })
 }
 
-/// True if the caller has this very file. Proxies that compress make a weak tag of ours.
+/// True if the caller already has this file. Compressing proxies turn our ETag into a weak one.
 fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     let known = headers.get(IF_NONE_MATCH).and_then(|known| known.to_str().ok()).unwrap_or_default();
     known.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == etag || tag == "*")
@@ -147,7 +147,7 @@ fn body(data: Cow<'static, [u8]>) -> Body {
     }
 }
 
-/// A file's content in 32 characters.
+/// A file's content hash, 32 characters.
 fn mark(file: &EmbeddedFile) -> String {
     let hash = file.metadata.sha256_hash();
     format!("{:032x}", hash.first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes)))

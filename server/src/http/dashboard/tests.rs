@@ -3,12 +3,12 @@ use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderName};
 
 use super::*;
 
-/// A small dashboard, embedded as the real one is.
+/// A small dashboard, embedded like the real one.
 #[derive(Embed)]
 #[folder = "src/http/dashboard/fixture"]
 struct Fixture;
 
-/// None at all.
+/// An empty one.
 #[derive(Embed)]
 #[folder = "src/http/dashboard/no-such-folder"]
 #[allow_missing = true]

@@ -1,11 +1,11 @@
-//! The comments of the contract's files.
+//! The comments of the proto files.
 
 use prost_reflect::{
     EnumDescriptor, EnumValueDescriptor, FieldDescriptor, FileDescriptor, MessageDescriptor, MethodDescriptor,
     ServiceDescriptor,
 };
 
-/// What can have a comment: where it stands in its file.
+/// Identifies a commented element: its path in its file.
 pub(super) trait Commented {
     fn place(&self) -> (FileDescriptor, &[i32]);
 }
@@ -34,7 +34,7 @@ impl Commented for EnumValueDescriptor {
     }
 }
 
-/// The comment before it, in one paragraph for each of its own; empty without one.
+/// The element's leading comment as paragraphs; empty if there is none.
 pub(super) fn comment(item: &impl Commented) -> String {
     let (file, path) = item.place();
     let locations = file.file_descriptor_proto().source_code_info.as_ref().map_or(&[][..], |info| &info.location);

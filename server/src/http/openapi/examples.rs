@@ -1,8 +1,8 @@
-//! A request for each method.
+//! An example request for each method.
 
 use serde_json::{Value, json};
 
-/// An example of a method's request.
+/// The example for a method.
 pub(super) fn request(method: &str) -> Option<Value> {
     let example = match method {
         "CreateStore" => json!({

@@ -1,10 +1,10 @@
-//! The OpenAPI document of the calls that can be made by JSON, generated from the contract's descriptors and served at
+//! The OpenAPI document of all calls that are available as JSON, generated from the descriptors and served at
 //! `/openapi.json` and `/openapi.yaml`.
 //!
-//! - This file: the document and its operations. [`schema`]: messages as JSON Schema. [`comments`]: the contract's comments.
+//! - This file: the document and its operations. [`schema`]: messages as JSON Schema. [`comments`]: the proto files' comments.
 //! - [`examples`]: a request for each method.
 //!
-//! A new method appears here by itself; a test asks for its example.
+//! A new method appears here automatically; a test requires an example for it.
 
 mod comments;
 mod examples;
@@ -22,7 +22,7 @@ use self::comments::comment;
 use self::schema::Schemas;
 use super::connect::{path, wire};
 
-/// The package that is documented.
+/// The documented package.
 const PACKAGE: &str = "storeplane.v1";
 
 const DESCRIPTION: &str = "\
@@ -87,7 +87,7 @@ fn document(api: &DescriptorPool) -> Value {
     })
 }
 
-/// True if it can be called by JSON.
+/// True if it is available as JSON.
 fn is_unary(method: &MethodDescriptor) -> bool {
     !method.is_client_streaming() && !method.is_server_streaming()
 }
@@ -123,7 +123,7 @@ fn operation(method: &MethodDescriptor, schemas: &mut Schemas) -> Value {
     })
 }
 
-/// The errors that callers meet, one for each HTTP status: what it means, and an example of reason and message.
+/// The errors of the API, one for each HTTP status: its meaning, and an example of reason and message.
 const ERRORS: [(Code, &str, &str, &str); 9] = [
     (
         Code::InvalidArgument,
@@ -171,7 +171,7 @@ const ERRORS: [(Code, &str, &str, &str); 9] = [
     ),
 ];
 
-/// The name of the component for a status.
+/// The component's name for a status.
 fn component(status: &str) -> String {
     format!("error_{status}")
 }

@@ -1,4 +1,4 @@
-//! Messages as JSON Schema, by the JSON mapping of proto3.
+//! Messages as JSON Schema, according to proto3's JSON mapping.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use super::comments::comment;
 const REQUIRED: i32 = 2;
 const OUTPUT_ONLY: i32 = 3;
 
-/// The schemas that are referred to, by name.
+/// The referenced schemas, by name.
 #[derive(Debug, Default)]
 pub(super) struct Schemas {
     known: BTreeMap<String, Value>,
 }
 
 impl Schemas {
-    /// All of them, and that of errors.
+    /// All of them, and the error's.
     pub(super) fn finish(mut self) -> BTreeMap<String, Value> {
         self.known.insert("Error".to_owned(), error());
         self.known
@@ -28,7 +28,7 @@ impl Schemas {
     pub(super) fn reference(&mut self, message: &MessageDescriptor) -> Value {
         let name = message.name().to_owned();
         if !self.known.contains_key(&name) {
-            // First its place: messages may refer to themselves.
+            // Reserve its place first: messages may refer to themselves.
             self.known.insert(name.clone(), Value::Null);
             let schema = self.message(message);
             self.known.insert(name.clone(), schema);

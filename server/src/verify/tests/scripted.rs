@@ -1,4 +1,4 @@
-//! A shop that follows a script. It answers for itself and, under the path of a service proxy, for an API server.
+//! A scripted shop. It also answers for an API server, under the path of a service proxy.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,13 +27,13 @@ pub(super) enum Scenario {
     Http500ThenFine,
     Hangs,
     HugeBody,
-    /// The URL leads to somebody else's shop, the proxy to ours.
+    /// The URL leads to another shop, the proxy to ours.
     AnotherShopByUrl,
-    /// The API server knows of no pod at first.
+    /// The API server knows no pod at first.
     NoEndpointsThenFine,
     /// The account may not use the proxy.
     ProxyForbidden,
-    /// The shop itself answers as an API server would.
+    /// The shop itself answers like an API server.
     ShopSaysUnauthorized,
     /// The newest product cannot be bought.
     OneProductWithoutPrice,
@@ -41,7 +41,7 @@ pub(super) enum Scenario {
     NoProductWithPrice,
     /// The merchant closed the Store API.
     ApiClosed,
-    /// The proxy does not lead to the shop, and the URL does only at the second try.
+    /// The proxy does not reach the shop, and the URL reaches it only at the second attempt.
     ProxyCutOffAndSlowUrl,
 }
 
@@ -84,7 +84,7 @@ impl Scripted {
         Shop { url: format!("http://{}/", self.address), namespace: "store-demo".into(), demand }
     }
 
-    /// Things left in the cart.
+    /// Items left in the cart.
     pub(super) fn items(&self) -> u64 {
         self.script.items.load(Ordering::SeqCst)
     }
@@ -153,7 +153,7 @@ async fn answer(State(script): State<Arc<Script>>, request: Request) -> Response
     }
 }
 
-/// What an API server says.
+/// An API server's error.
 fn status(code: StatusCode, message: &str) -> Response {
     let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message,
         "reason": "x", "code": code.as_u16()});
