@@ -1,8 +1,8 @@
 //! Enums with a stable text on the wire, in the database and in JSON: one table for variant, text and documentation.
 
 /// Declares the enum with `ALL`, `as_str` and `parse`, all from the same list, so that no variant can be missing from one.
-/// A variant after `;` is what reading makes of a text that this server does not know: it is not in `ALL`, and `parse` never
-/// answers it.
+/// A variant after `;` represents texts that this server does not know: it is not in `ALL`, and `parse` never
+/// returns it.
 macro_rules! wire_enum {
     ($(#[$outer:meta])* pub enum $name:ident { $($(#[$inner:meta])* $variant:ident = $wire:literal,)+
         $(; $(#[$unknown_meta:meta])* $unknown:ident = $unknown_wire:literal,)?
@@ -15,7 +15,7 @@ macro_rules! wire_enum {
         }
 
         impl $name {
-            /// All of them, in the order of the proto file.
+            /// All variants, in the order of the proto file.
             pub const ALL: [Self; [$(Self::$variant),+].len()] = [$(Self::$variant),+];
 
             /// The wire form.
@@ -23,7 +23,7 @@ macro_rules! wire_enum {
                 match self { $(Self::$variant => $wire,)+ $(Self::$unknown => $unknown_wire,)? }
             }
 
-            /// The variant of that wire form.
+            /// Parses the wire form.
             pub fn parse(text: &str) -> Option<Self> {
                 Self::ALL.into_iter().find(|it| it.as_str() == text)
             }

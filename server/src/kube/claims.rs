@@ -1,4 +1,4 @@
-//! Volume claims that were never bound: they hold nothing, and stand in the way of a corrected one.
+//! Volume claims that were never bound: they hold no data, and block a corrected one.
 
 use ::kube::api::{DeleteParams, ListParams, Preconditions};
 use ::kube::{Api, ResourceExt as _};
@@ -8,12 +8,12 @@ use super::cluster::Cluster;
 use super::error::{ClusterError, ClusterErrorKind};
 
 impl Cluster {
-    /// Deletes the claims in the namespace that are pending. One that has a volume stays, whatever is in it.
+    /// Deletes the namespace's pending claims. One with a volume is kept, whatever it contains.
     pub async fn delete_unbound_claims(&self, namespace: &str) -> Result<(), ClusterError> {
         let claims = self.list_in::<PersistentVolumeClaim>(namespace, ListParams::default()).await?;
         for claim in claims.iter().filter(|claim| is_unbound(claim)) {
             let name = claim.name_any();
-            // If it is bound meanwhile, it is another version.
+            // If it is bound meanwhile, its version differs.
             let only_this =
                 Preconditions { uid: claim.uid(), resource_version: claim.metadata.resource_version.clone() };
             let what = format!("delete the pending volume claim {name} in {namespace}");

@@ -1,4 +1,4 @@
-//! The handle to the cluster, and what is asked of the cluster as a whole.
+//! The handle to the cluster, and requests about the cluster as a whole.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -19,43 +19,43 @@ use crate::obstacle::ObstacleLimits;
 
 /// Nodes with this annotation and the value `fake` run nothing, ...
 const SIMULATED: &str = "kwok.x-k8s.io/node";
-/// ... nor does a kubelet of a version that begins so.
+/// ... and neither does a kubelet whose version starts like this.
 const SIMULATOR: &str = "kwok";
-/// Nodes looked at to tell whether the cluster is simulated.
+/// Number of nodes that are read to detect a simulated cluster.
 const NODES_LOOKED_AT: u32 = 20;
-/// How long a good answer of [`Cluster::check`] is used again ...
+/// How long a successful [`Cluster::check`] is cached ...
 const GOOD_FOR: Duration = Duration::from_secs(3);
-/// ... and a bad one: many rollouts that wait for the same server ask it at this rate together, not each.
+/// ... and a failed one: rollouts that wait for the same API server share its requests.
 const BAD_FOR: Duration = Duration::from_millis(500);
 
-/// Between two questions to a cluster that does not answer.
+/// Delay between requests to a cluster that does not answer.
 pub(super) fn backoff() -> Backoff {
     Backoff::new(Duration::from_millis(100), Duration::from_secs(5))
 }
 
-/// Where the cluster is, and how to treat it.
+/// How to reach the cluster, and settings for it.
 #[derive(Debug, Clone)]
 pub struct ClusterConfig {
-    /// Kubeconfig files as in `KUBECONFIG`. Without: `KUBECONFIG`, then `~/.kube/config`, then the pod's account.
+    /// Kubeconfig files as in `KUBECONFIG`. Default: `KUBECONFIG`, then `~/.kube/config`, then the pod's service account.
     pub kubeconfig: Option<PathBuf>,
-    /// Context in the kubeconfig; without, its current one.
+    /// Context in the kubeconfig; default: its current one.
     pub context: Option<String>,
-    /// Sets this control plane's namespaces apart from another's in the same cluster (`storeplane.io/instance`).
+    /// Distinguishes this control plane's namespaces from another's in the same cluster (`storeplane.io/instance`).
     pub instance: String,
-    /// Longest time for one request. Watches are not requests; they are given up when the connection is silent.
+    /// Time limit of one request. Watches have none; they end when their connection is silent.
     pub request_timeout: Duration,
-    /// How long what stands in a store's way may last.
+    /// How long obstacles may last.
     pub limits: ObstacleLimits,
-    /// Further labels of every store's namespace, for policies that demand them. Ours win.
+    /// Additional labels of every store's namespace, for policies that require them. Ours take precedence.
     pub namespace_labels: BTreeMap<String, String>,
-    /// Further annotations of every store's namespace.
+    /// Additional annotations of every store's namespace.
     pub namespace_annotations: BTreeMap<String, String>,
-    /// Secrets that every store's namespace gets a copy of.
+    /// Secrets that are copied into every store's namespace.
     pub copied_secrets: Vec<CopiedSecret>,
 }
 
 impl ClusterConfig {
-    /// The usual kubeconfig, 10 s a request, and the usual limits.
+    /// The default kubeconfig, 10 s per request, and the default limits.
     pub fn new(instance: impl Into<String>) -> Self {
         Self {
             kubeconfig: None,
@@ -70,16 +70,16 @@ impl ClusterConfig {
     }
 }
 
-/// What [`Cluster::check`] found.
+/// The result of [`Cluster::check`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterInfo {
     /// The API server's version, for example `v1.36.1`.
     pub version: String,
-    /// Every node is simulated: pods become ready and nothing runs.
+    /// Every node is simulated: pods become ready but nothing runs.
     pub simulated: bool,
 }
 
-/// The handle to the cluster: cheap to clone, and made without talking to it.
+/// The handle to the cluster: cheap to clone, and created without a request.
 #[derive(Debug, Clone)]
 pub struct Cluster {
     inner: Arc<Inner>,
@@ -93,19 +93,19 @@ struct Inner {
 }
 
 impl Cluster {
-    /// Nothing is read and nobody is asked before the first request.
+    /// Reads and requests nothing yet.
     pub fn new(config: ClusterConfig) -> Self {
         let (connection, simulated) = (Connection::new(config), watch::Sender::new(false));
         Self { inner: Arc::new(Inner { connection, checked: tokio::sync::Mutex::default(), simulated }) }
     }
 
-    /// Whether the last good answer of [`Cluster::check`] said that nothing runs; false before the first.
+    /// Whether the last successful [`Cluster::check`] found a simulated cluster; false before the first.
     pub fn simulated(&self) -> watch::Receiver<bool> {
         self.inner.simulated.subscribe()
     }
 
-    /// Whether the cluster answers, and what it is. Callers at the same time share one answer; a good one is used again
-    /// for 3 s, a bad one for 0.5 s.
+    /// Whether the cluster answers, and its properties. Concurrent callers share one result; a success is cached
+    /// for 3 s, a failure for 0.5 s.
     pub async fn check(&self) -> Result<ClusterInfo, ClusterError> {
         let mut checked = self.inner.checked.lock().await;
         if let Some((when, answer)) = &*checked
@@ -131,13 +131,13 @@ impl Cluster {
         });
         match list.await {
             Ok(nodes) => Ok(!nodes.items.is_empty() && nodes.items.iter().all(is_simulated)),
-            // An account without the right to see nodes works, and is not in a simulation of ours.
+            // An account that may not list nodes is not an error; the cluster then counts as not simulated.
             Err(error) if error.kind() == ClusterErrorKind::Forbidden => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// One request, within the time. `what` completes "could not …".
+    /// One request within the time limit. `what` completes "could not …".
     pub(super) async fn call<T, F>(&self, what: &str, request: impl FnOnce(Client) -> F) -> Result<T, ClusterError>
     where
         F: Future<Output = Result<T, ::kube::Error>>,
@@ -158,7 +158,7 @@ impl Cluster {
         Err(error)
     }
 
-    /// The plain client, for what has no method here: tests and tools. Its requests have no time limit.
+    /// The plain client, for tests and tools. Its requests have no time limit.
     pub async fn client(&self) -> Result<Client, ClusterError> {
         Ok(self.connected().await?.client())
     }
@@ -171,7 +171,7 @@ impl Cluster {
         self.inner.connection.note_failure(connected, error).await;
     }
 
-    /// How long what stands in a store's way may last.
+    /// How long obstacles may last.
     pub fn limits(&self) -> &ObstacleLimits {
         &self.config().limits
     }

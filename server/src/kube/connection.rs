@@ -1,7 +1,7 @@
-//! The way to the API server: made when it is first needed, and made anew when it no longer works.
+//! The connection to the API server: created on first use, and recreated when it no longer works.
 //!
-//! Requests and watches use HTTP/2. An API server allows about 100 streams on one connection, and a client that wants
-//! more waits without a word; so watches share out connections of their own, [`WatchConnection`]s, and requests never wait for them.
+//! Requests and watches use HTTP/2. An API server allows about 100 streams per connection, and further streams
+//! wait silently; so watches have their own [`WatchConnection`]s, and requests never wait for them.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,16 +21,16 @@ use super::error::{ClusterError, ClusterErrorKind, root_cause};
 use super::tls::connector;
 
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection that is silent for this long is asked for a sign of life ...
+/// A connection that is silent for this long gets a ping ...
 const PING_INTERVAL: Duration = Duration::from_secs(10);
-/// ... and given up when none comes in this time.
+/// ... and is closed without an answer in this time.
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
-/// Streams for watches on one connection; the API server's limit is 100.
+/// Maximum number of watch streams per connection; the API server's limit is 100.
 const LANE_STREAMS: usize = 90;
-/// A client that failed is made anew (the kubeconfig is read again), but not more often than this.
+/// A failed client is recreated (and the kubeconfig read again) at most this often.
 const REMAKE_AFTER: Duration = Duration::from_secs(2);
 
-/// Makes and keeps the client.
+/// Creates and caches the client.
 #[derive(Debug)]
 pub(super) struct Connection {
     config: ClusterConfig,
@@ -46,7 +46,7 @@ impl Connection {
         &self.config
     }
 
-    /// The client in use. Does not talk to the API server; fails only where the kubeconfig cannot be used.
+    /// The current client. Makes no request; fails only if the kubeconfig is unusable.
     pub(super) async fn get(&self) -> Result<Arc<Connected>, ClusterError> {
         let mut current = self.current.lock().await;
         if let Some(connected) = &*current {
@@ -54,7 +54,7 @@ impl Connection {
         }
         let config = self.config.clone();
         let runtime = tokio::runtime::Handle::current();
-        // Reading the kubeconfig reads files and may run a credential plugin.
+        // Reads files and may run a credential plugin.
         let made = tokio::task::spawn_blocking(move || runtime.block_on(connect(&config)));
         let made = tokio::time::timeout(self.config.request_timeout, made).await;
         let made = made.unwrap_or_else(|_| Ok(Err("its credential plugin does not answer".into())));
@@ -65,7 +65,7 @@ impl Connection {
         Ok(Arc::clone(current.insert(Arc::new(connected))))
     }
 
-    /// Called with every failed request: certificates, tokens and addresses change, and are read again then.
+    /// Called with every failed request: certificates, tokens and addresses may have changed, and are then read again.
     pub(super) async fn note_failure(&self, connected: &Arc<Connected>, error: &ClusterError) {
         let broken = matches!(error.kind(), ClusterErrorKind::Unreachable | ClusterErrorKind::Unauthorized);
         if !broken || connected.since.elapsed() < REMAKE_AFTER {
@@ -78,7 +78,7 @@ impl Connection {
     }
 }
 
-/// One set of credentials, and the connections made with it.
+/// One set of credentials, and the connections created with it.
 pub(super) struct Connected {
     config: Config,
     connector: HttpsConnector<HttpConnector>,
@@ -101,7 +101,7 @@ struct WatchConnection {
     warm: Arc<OnceCell<()>>,
 }
 
-/// A client for a number of watches; its room on the connection is free again when it is dropped.
+/// A client for a number of watches; its share of the connection is released when it is dropped.
 pub(super) struct WatchClient {
     pub(super) client: Client,
     _room: OwnedSemaphorePermit,
@@ -116,7 +116,7 @@ impl Connected {
     /// A client with room for `streams` watches at once.
     pub(super) async fn watch_client(&self, streams: u32) -> Result<WatchClient, ::kube::Error> {
         let (connection, room) = self.connection(streams)?;
-        // Without a connection each of the first requests would make one.
+        // Without a connection, each of the first requests would create one.
         connection.warm.get_or_try_init(|| async { connection.client.apiserver_version().await.map(drop) }).await?;
         Ok(WatchClient { client: connection.client, _room: room })
     }
@@ -142,7 +142,7 @@ impl Connected {
 }
 
 async fn connect(wanted: &ClusterConfig) -> Result<Connected, String> {
-    // Fails when another part of the process was first, which is as good.
+    // Fails if another task was first, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = load(wanted).await.map_err(|error| root_cause(&*error))?;
     if config.proxy_url.is_some() {

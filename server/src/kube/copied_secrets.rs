@@ -1,4 +1,4 @@
-//! Secrets that operators keep in one place and every store needs: to pull images, and certificates for all shops. Each
+//! Secrets that operators maintain in one place and every store needs: for pulling images, and certificates for all shops. Each
 //! store's namespace gets a copy of the same type; copies follow their original.
 
 use std::collections::BTreeMap;
@@ -16,12 +16,12 @@ use super::cluster::Cluster;
 use super::error::{ClusterError, ClusterErrorKind};
 use super::labels;
 
-/// Who writes the copies, for Kubernetes' record of that.
+/// Field manager of the copies.
 const MANAGER: &str = "storeplane";
 /// How often copies are compared with their originals.
 const REFRESH: Duration = Duration::from_mins(2);
 
-/// What a copy is for: the chart's values name it.
+/// The purpose of a copy: which value of the chart names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CopiedSecretUse {
@@ -39,20 +39,20 @@ pub enum CopiedSecretUse {
 pub struct CopiedSecret {
     /// Where the original is.
     pub namespace: String,
-    /// Its name, there and here.
+    /// Its name, in both namespaces.
     pub name: String,
-    /// What it is for.
+    /// Its purpose.
     #[serde(rename = "use")]
     pub purpose: CopiedSecretUse,
 }
 
 impl Cluster {
-    /// What every store's namespace gets a copy of.
+    /// The Secrets that are copied into every store's namespace.
     pub fn copied_secrets(&self) -> &[CopiedSecret] {
         &self.config().copied_secrets
     }
 
-    /// Brings all copies into the namespace, or up to date there.
+    /// Creates or updates all copies in the namespace.
     pub async fn copy_secrets(&self, namespace: &str) -> Result<(), ClusterError> {
         for wanted in self.copied_secrets() {
             let original = self.original(wanted).await?;
@@ -115,7 +115,7 @@ impl Cluster {
             "data": original.data,
         });
         match self.apply_secret(namespace, name, &copy).await {
-            // Its type cannot be changed in place.
+            // A Secret's type cannot be changed in place.
             Err(error) if error.kind() == ClusterErrorKind::Rejected => {
                 let what = format!("replace the secret {name} in {namespace}");
                 self.call(&what, |client| async move {
@@ -141,7 +141,7 @@ impl Cluster {
     }
 }
 
-/// A label's value: namespaces and Secrets have dots at most, and may be longer together than a label.
+/// A label value; a namespace and a Secret's name contain dots at most, but together may exceed a label's length.
 fn mark(wanted: &CopiedSecret) -> String {
     let full = format!("{}.{}", wanted.namespace, wanted.name);
     if full.len() <= 63 { full } else { blake3::hash(full.as_bytes()).to_hex().chars().take(32).collect() }

@@ -1,4 +1,4 @@
-//! The administrator's login, for the domain's port [`Credentials`]: read when it is asked for, and kept nowhere.
+//! The administrator's login, for the domain's port [`Credentials`]: read on request and not stored.
 
 use async_trait::async_trait;
 use k8s_openapi::ByteString;
@@ -18,7 +18,7 @@ impl Credentials for Cluster {
 }
 
 impl Cluster {
-    /// A namespace of that name may be another store's, or somebody else's: nothing is read there.
+    /// A namespace with that name may not belong to this store: nothing is read there.
     async fn login(&self, store: &Store, secret: &AdminSecret) -> Result<Option<AdminLogin>, ClusterError> {
         let namespace = &store.placement.namespace;
         if !self.is_store_namespace(namespace, store.uid).await? {

@@ -1,4 +1,4 @@
-//! Why the cluster did not do what was asked, and whether asking again may help.
+//! Why a request to the cluster failed, and whether retrying may help.
 
 use std::time::Duration;
 
@@ -11,48 +11,48 @@ use storeplane_core::failure::{DETAIL_LINE_MAX, Failure, Reason, truncate};
 use crate::obstacle::{Obstacle, said};
 use crate::redact::redact;
 
-/// What went wrong, for programs.
+/// The kind of failure, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ClusterErrorKind {
-    /// No answer: no connection, a broken one, or none within the time; or the kubeconfig cannot be used yet.
+    /// No answer: no connection, a broken one, or a timeout; or the kubeconfig is not usable yet.
     Unreachable,
-    /// The API server answered that it cannot now (429, 5xx).
+    /// The API server is temporarily unable (429, 5xx).
     Overloaded,
-    /// The API server does not know us (401). The credentials are read again before the next request.
+    /// The API server does not accept our credentials (401). They are read again before the next request.
     Unauthorized,
-    /// RBAC refuses (403).
+    /// RBAC forbids it (403).
     Forbidden,
-    /// Admission refuses the object for good: a policy, a webhook, a quota, Pod Security.
+    /// Admission rejects the object: a policy, a webhook, a quota, Pod Security.
     Denied,
     /// An admission webhook cannot be called.
     WebhookUnavailable,
-    /// Somebody else changed the object at the same time.
+    /// The object was changed concurrently.
     Conflict,
-    /// The namespace carries a higher fence than ours: the caller has lost its operation and must stop.
+    /// The namespace carries a higher fence: the caller has lost its operation and must stop.
     Fenced,
     /// The object exists and is not ours.
     NotOurs,
     /// The namespace is being deleted; the same request works once it is gone.
     Terminating,
-    /// A namespace did not go away in the time allowed.
+    /// A namespace was not deleted in time.
     Stuck,
-    /// The API server refused the object itself (400, 422 and the like).
+    /// The API server rejected the object itself (400, 422 and the like).
     Rejected,
     /// The object does not exist.
     NotFound,
     /// The history that a watch or a page needs is gone (410): list again.
     Gone,
-    /// The answer is not what Kubernetes answers.
+    /// The response is not valid.
     Unintelligible,
 }
 
-/// A failed request to the cluster. The text holds no secret.
+/// A failed request to the cluster. Its text contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ClusterError {
     kind: ClusterErrorKind,
     message: String,
-    /// What the API server's text names, where it names a cause that we know.
+    /// The known cause that the API server's message names, if any.
     refused: Option<Reason>,
     retry_after: Option<Duration>,
     details: Vec<String>,
@@ -69,12 +69,12 @@ impl ClusterError {
         self
     }
 
-    /// What went wrong, for programs.
+    /// The kind of failure, for programs.
     pub fn kind(&self) -> ClusterErrorKind {
         self.kind
     }
 
-    /// Whether the same request may work later without anybody changing anything else.
+    /// Whether the same request may succeed later without any other change.
     pub fn retryable(&self) -> bool {
         self.obstacle() == Obstacle::Passing
     }
@@ -101,12 +101,12 @@ impl ClusterError {
         }
     }
 
-    /// How long the API server asked us to wait.
+    /// The delay that the API server requested.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// The cause, in the form that everybody sees.
+    /// The failure for display.
     pub fn failure(&self) -> Failure {
         use ClusterErrorKind as Kind;
         let by_kind = match self.kind {
@@ -123,7 +123,7 @@ impl ClusterError {
         Failure::new(self.refused.unwrap_or(by_kind), self.message.clone()).with_details(self.details.iter().cloned())
     }
 
-    /// For callers of the API: the cluster cannot be asked just now, or something is wrong with us.
+    /// For API callers: the cluster is temporarily unavailable, or it is an internal error.
     pub(super) fn into_port(self) -> PortError {
         if self.retryable() || self.kind == ClusterErrorKind::Forbidden {
             PortError::ClusterAway(Box::new(self))
@@ -132,7 +132,7 @@ impl ClusterError {
         }
     }
 
-    /// `what` was asked for, in the words of the message: "read the namespace store-demo".
+    /// `what` is the request as in the message: "read the namespace store-demo".
     pub(super) fn from_client(what: &str, error: &ClientError) -> Self {
         match error {
             ClientError::Api(status) => Self::from_status(what, status),
@@ -189,7 +189,7 @@ impl ClusterError {
     }
 }
 
-/// The innermost text: "Connection refused", not the six wrappings around it.
+/// The innermost error: "Connection refused" without its wrappers.
 pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {

@@ -1,26 +1,26 @@
-//! The labels by which we know what is ours. People and other programs select by them: they do not change.
+//! Labels of our objects. People and other programs select by them, so they do not change.
 
-/// Who manages the object.
+/// What manages the object.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-/// The value of [`MANAGED_BY`] on what the control plane itself makes.
+/// The value of [`MANAGED_BY`] on objects that the control plane itself creates.
 pub const STOREPLANE: &str = "storeplane";
 /// Which control plane.
 pub const INSTANCE: &str = "storeplane.io/instance";
 /// The store's id.
 pub const STORE_ID: &str = "storeplane.io/store-id";
-/// The store's uid: that very store, not a later one of the same id.
+/// The store's uid, which distinguishes it from others with the same id.
 pub const STORE_UID: &str = "storeplane.io/store-uid";
 /// The store's tenant.
 pub const TENANT: &str = "storeplane.io/tenant";
-/// The claim that acted last; a worker with a lower one has lost its operation.
+/// The fence of the claim that acted last; a worker with a lower one has lost its operation.
 pub const FENCE: &str = "storeplane.io/fence";
-/// On the pods' template of a workload that was restarted: since when its Secrets are what they are.
+/// On the pod template of a restarted workload: when its Secrets last changed.
 pub const SECRETS_SINCE: &str = "storeplane.io/secrets-since";
 /// On a copy of a Secret: `namespace.name` of the original.
 pub const COPIED_FROM: &str = "storeplane.io/copied-from";
 /// On a copy of a Secret: the resource version of the original that it was copied from.
 pub const COPIED_VERSION: &str = "storeplane.io/copied-version";
-/// Pod Security: what is refused, recorded and warned about.
+/// Pod Security: what is enforced, audited and warned about.
 pub const POD_SECURITY: [&str; 3] =
     ["pod-security.kubernetes.io/enforce", "pod-security.kubernetes.io/audit", "pod-security.kubernetes.io/warn"];
 /// The value of [`POD_SECURITY`].

@@ -10,13 +10,13 @@ use serde::de::DeserializeOwned;
 use super::cluster::Cluster;
 use super::error::ClusterError;
 
-/// Objects asked for in one page.
+/// Page size.
 const PAGE: u32 = 500;
-/// Most objects of a kind that are looked at in one namespace; its quota allows far fewer pods.
+/// Maximum number of objects of a kind that are read in one namespace; its quota allows far fewer pods.
 pub(super) const MOST: u32 = 1000;
 
 impl Cluster {
-    /// What is wanted of a kind in a namespace, up to [`MOST`] of it: one request.
+    /// Lists a kind in a namespace, up to [`MOST`] objects, in one request.
     pub(super) async fn list_in<K>(&self, namespace: &str, wanted: ListParams) -> Result<Vec<K>, ClusterError>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
@@ -37,7 +37,7 @@ impl Cluster {
         Ok(all)
     }
 
-    /// Reads a listing of the whole cluster page by page, and hands over each object.
+    /// Lists a kind in the whole cluster page by page, and passes on each object.
     pub(super) async fn read_pages<K>(
         &self,
         what: &str,

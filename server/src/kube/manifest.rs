@@ -1,6 +1,6 @@
-//! The workloads that a release should have: what helm wrote down of what it applied, in the record of the release's revision.
+//! The workloads that a release should have, from helm's record of the release's revision.
 //!
-//! It is true for every chart and for all of its values. Only kinds and names leave this file: a record also has the values.
+//! This works for every chart and for all values. Only kinds and names leave this file, because a record also contains the values.
 
 use std::io::Read as _;
 
@@ -14,7 +14,7 @@ use super::cluster::Cluster;
 use super::error::{ClusterError, ClusterErrorKind};
 use super::rollout::ResourceKind;
 
-/// Most bytes of an unpacked record; a Secret holds 1 MiB of a packed one.
+/// Maximum size of a decompressed record; a Secret holds 1 MiB of a compressed one.
 const RECORD_MAX: u64 = 32 * 1024 * 1024;
 /// The key in the record's Secret.
 const KEY: &str = "release";
@@ -50,7 +50,7 @@ struct Metadata {
 }
 
 impl Cluster {
-    /// The workloads that a revision of a release has. None if there is no such record any more.
+    /// The workloads of a release's revision. `None` if the record no longer exists.
     pub async fn release_workloads(
         &self,
         namespace: &str,
@@ -68,7 +68,7 @@ impl Cluster {
     }
 }
 
-/// Helm packs a record by gzip and base64, before Kubernetes does its own base64.
+/// Helm encodes a record with gzip and base64, before Kubernetes' own base64.
 fn read(packed: &[u8], namespace: &str) -> Option<Vec<WorkloadName>> {
     let zipped = STANDARD.decode(packed).ok()?;
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! Pods of an older revision that never became ready: a `StatefulSet` keeps them, and waits for them for ever.
+//! Pods of an older revision that never became ready: a `StatefulSet` waits for them forever.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use super::cluster::Cluster;
 use super::error::{ClusterError, ClusterErrorKind};
 use super::rollout::release_of;
 
-/// On a pod of a `StatefulSet`: the revision that it was made from.
+/// On a pod of a `StatefulSet`: its revision.
 const REVISION: &str = "controller-revision-hash";
-/// How long its controller may take to see what helm changed.
+/// How long its controller may take to observe helm's change.
 const OBSERVED_WITHIN: u32 = 20;
 const LOOK: Duration = Duration::from_millis(250);
 
 impl Cluster {
-    /// Deletes pods of the release's `StatefulSets` that are not ready and of an older revision. Gives their names.
+    /// Deletes pods of the release's `StatefulSets` that are not ready and of an older revision. Returns their names.
     pub async fn delete_outdated_pods(&self, namespace: &str, release: &str) -> Result<Vec<String>, ClusterError> {
         let mut deleted = Vec::new();
         for set in self.observed_sets(namespace, release).await? {
@@ -34,7 +34,7 @@ impl Cluster {
                 });
                 match gone.await {
                     Ok(()) => deleted.push(name),
-                    // Its controller was quicker.
+                    // Its controller was faster.
                     Err(error) if matches!(error.kind(), ClusterErrorKind::NotFound | ClusterErrorKind::Conflict) => {}
                     Err(error) => return Err(error),
                 }
@@ -43,7 +43,7 @@ impl Cluster {
         Ok(deleted)
     }
 
-    /// The release's sets, once their controller has seen their newest form, or after a while.
+    /// The release's sets, once their controller has observed their newest generation, or after a while.
     async fn observed_sets(&self, namespace: &str, release: &str) -> Result<Vec<StatefulSet>, ClusterError> {
         for _ in 0..OBSERVED_WITHIN {
             let sets = self.list_in::<StatefulSet>(namespace, ListParams::default()).await?;
@@ -54,7 +54,7 @@ impl Cluster {
             }
             tokio::time::sleep(LOOK).await;
         }
-        // A controller that is away: the rollout says so.
+        // If the controller is unavailable, the rollout reports it.
         Ok(Vec::new())
     }
 }

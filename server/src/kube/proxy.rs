@@ -1,4 +1,4 @@
-//! A store's Service, asked through the API server's service proxy: for a control plane that has no other way to a shop.
+//! Requests to a store's Service through the API server's service proxy, for a control plane that cannot reach shops directly.
 
 use ::kube::Api;
 use ::kube::api::PostParams;
@@ -11,13 +11,13 @@ use k8s_openapi::api::core::v1::Service;
 use super::cluster::Cluster;
 use super::error::{ClusterError, ClusterErrorKind};
 
-/// What the API server says for a Service whose pods do not answer; everything else that it says is about itself.
+/// The API server's error for a Service whose pods do not answer; all its other errors are about itself.
 const ABOUT_THE_PODS: [&str; 2] = ["no endpoints available for service", "error trying to reach service"];
 
 impl Cluster {
     /// Sends a request to the port `http` of a Service; the request's URI is the path there. Redirects are not followed.
     ///
-    /// There is no time limit: the caller has one, since it is the Service that is slow. What comes back may be the API
+    /// There is no time limit here: the caller has one, because the Service may be slow. The response may be the API
     /// server's own error: see [`api_server_error`] and [`Cluster::confirm_error`].
     pub(crate) async fn ask_service(
         &self,
@@ -42,8 +42,8 @@ impl Cluster {
 }
 
 impl Cluster {
-    /// Whether an answer that looks like the API server's own error is one: a shop can answer anything, so the API server is
-    /// asked itself. `None` if the answer is the Service's.
+    /// Whether a response that looks like the API server's own error is one: a shop can answer anything, so the API server is
+    /// asked. `None` if the response is the Service's.
     pub(crate) async fn confirm_error(
         &self,
         namespace: &str,
@@ -92,8 +92,8 @@ fn build_error(what: &str, error: http::Error) -> ClusterError {
     ClusterError::from_client(what, &::kube::Error::HttpError(error))
 }
 
-/// The error that the API server answered in the Service's place, if the answer looks like one. That no pod answers is
-/// news of the Service, and none of the API server's errors.
+/// The error that the API server returned instead of the Service, if the response looks like one. An error about unresponsive
+/// pods is about the Service, not about the API server.
 pub(crate) fn api_server_error(code: StatusCode, body: &[u8]) -> Option<ClusterError> {
     let said: serde_json::Value = serde_json::from_slice(body).ok()?;
     if said.get("kind")? != "Status" || said.get("apiVersion")? != "v1" {

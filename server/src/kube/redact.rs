@@ -1,6 +1,6 @@
-//! Masking what may be secret in text that comes out of a store's namespace: log lines, probe answers, events.
+//! Masks secrets in text from a store's namespace: log lines, probe responses, events.
 //!
-//! The values of the store's own Secrets are masked, and whatever `crate::redact` takes for a secret.
+//! The values of the store's own Secrets are masked, and whatever `crate::redact` considers a secret.
 
 use storeplane_core::failure::Failure;
 
@@ -12,20 +12,20 @@ use crate::secret::SecretText;
 const SHORTEST: usize = 8;
 
 impl Cluster {
-    /// The failure with the secrets of a namespace masked; without its details when those cannot be read.
+    /// Masks a failure with the secrets of a namespace; drops its details if those cannot be read.
     pub(crate) async fn masked(&self, namespace: &str, failure: Unmasked) -> Failure {
         Masks::default().failure(self, namespace, failure).await
     }
 }
 
-/// What to mask in one namespace. The values are read once, when there is something to mask.
+/// The values to mask in one namespace. They are read once, when first needed.
 #[derive(Debug, Default)]
 pub(super) struct Masks {
     values: Option<Vec<SecretText>>,
 }
 
 impl Masks {
-    /// The failure with secrets masked; without its details when the secrets cannot be read.
+    /// Masks a failure; drops its details if the secrets cannot be read.
     pub(super) async fn failure(&mut self, cluster: &Cluster, namespace: &str, failure: Unmasked) -> Failure {
         if self.values.is_none() {
             self.values = cluster.secret_texts(namespace).await.ok();
@@ -38,7 +38,7 @@ impl Masks {
     }
 }
 
-/// A text with secrets masked: `values` are the secrets of the namespace from which it comes.
+/// Masks a text: `values` are the secrets of the namespace that it comes from.
 pub(super) fn mask(text: &str, values: &[SecretText]) -> String {
     redact(text, hidden(values))
 }

@@ -1,6 +1,6 @@
-//! What helm says about a release, read from the Secrets in which helm keeps it.
+//! A release's state, read from the Secrets in which helm stores it.
 //!
-//! Only labels are read: who has a release's content has its values, and nobody here needs them.
+//! Only labels are read: a record's content includes the values, which are not needed here.
 
 use std::collections::BTreeMap;
 
@@ -16,26 +16,26 @@ use super::cluster::Cluster;
 use super::error::ClusterError;
 use super::labels;
 
-/// Helm's own status of a release's revision.
+/// Helm's status of a revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReleaseStatus {
-    /// All manifests were applied. Whether anything runs is another question.
+    /// All manifests were applied. This does not mean that anything runs.
     Deployed,
-    /// Helm gave up.
+    /// Helm failed.
     Failed,
-    /// A first install is under way, or was when helm died.
+    /// A first install is in progress, or was interrupted.
     PendingInstall,
-    /// An upgrade is under way, or was when helm died.
+    /// An upgrade is in progress, or was interrupted.
     PendingUpgrade,
-    /// A rollback is under way, or was when helm died.
+    /// A rollback is in progress, or was interrupted.
     PendingRollback,
-    /// An uninstall is under way, or was when helm died.
+    /// An uninstall is in progress, or was interrupted.
     Uninstalling,
     /// Uninstalled, with its history kept.
     Uninstalled,
     /// A later revision was deployed.
     Superseded,
-    /// Helm says `unknown`, or something that we do not know.
+    /// `unknown`, or a status that is not known here.
     Unknown,
 }
 
@@ -54,7 +54,7 @@ impl ReleaseStatus {
         }
     }
 
-    /// Helm's word for it.
+    /// Helm's name of the status.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Deployed => "deployed",
@@ -70,18 +70,18 @@ impl ReleaseStatus {
     }
 }
 
-/// A release as its newest revision has it.
+/// A release, according to its newest revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseObservation {
     /// Status of the newest revision.
     pub status: ReleaseStatus,
     /// The newest revision.
     pub revision: u32,
-    /// The newest recorded revision that was deployed: to where a rollback leads.
+    /// The newest deployed revision: the target of a rollback.
     pub last_deployed: Option<u32>,
     /// When helm last wrote the newest revision, by helm's clock.
     pub updated: Option<OffsetDateTime>,
-    /// The store for which it was made; `None` where it was not us who made it.
+    /// The store that it was created for; `None` if we did not create it.
     pub store_uid: Option<StoreUid>,
 }
 
@@ -92,12 +92,12 @@ pub struct ListedRelease {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// What is known about it.
+    /// Its state.
     pub observation: ReleaseObservation,
 }
 
 impl Cluster {
-    /// What helm recorded about one release; `None` if it never heard of it or forgot it.
+    /// Helm's record of a release; `None` if there is none.
     pub async fn release(&self, namespace: &str, name: &str) -> Result<Option<ReleaseObservation>, ClusterError> {
         let what = format!("read the release {name} in {namespace}");
         let selector = format!("owner=helm,name={name}");
@@ -110,7 +110,7 @@ impl Cluster {
         Ok(fold(records.items.iter().map(|record| &record.metadata)).pop().map(|release| release.observation))
     }
 
-    /// Removes helm's records of a release, and nothing else: its objects stay.
+    /// Removes helm's records of a release and nothing else: its objects are kept.
     pub async fn forget_release(&self, namespace: &str, name: &str) -> Result<(), ClusterError> {
         let selector = ListParams::default().labels(&format!("owner=helm,name={name}"));
         let what = format!("remove the records of the release {name} in {namespace}");
@@ -128,7 +128,7 @@ impl Cluster {
     }
 }
 
-/// Asks for helm's own records.
+/// Selects helm's release records.
 pub(super) fn records() -> ListParams {
     ListParams::default().labels("owner=helm")
 }

@@ -1,5 +1,5 @@
-//! Pods read their Secrets when they start: those that are older than the last change of a Secret that they read hold texts
-//! that are gone, whether the Secret was made anew or edited in place.
+//! Restarts pods with outdated Secrets. Pods read their Secrets at their start: those that are older than the last change of one
+//! have old values, whether the Secret was recreated or edited.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -20,8 +20,8 @@ use super::rollout::release_of;
 use super::secrets::not_helms;
 
 impl Cluster {
-    /// Restarts the release's workloads if a pod of one is older than the last change of a Secret that it reads. Gives
-    /// their kinds and names. Done twice, it restarts once.
+    /// Restarts the release's workloads with a pod that is older than the last change of a Secret it reads. Returns
+    /// their kinds and names. Repeating it does not restart them again.
     pub async fn restart_older_than_secrets(
         &self,
         namespace: &str,
@@ -37,7 +37,7 @@ impl Cluster {
         Ok(restarted)
     }
 
-    /// As `kubectl rollout restart` does it: an annotation on the pods' template. Helm leaves alone what it does not know.
+    /// Like `kubectl rollout restart`: an annotation on the pod template, which helm preserves.
     async fn restart_all<K>(&self, namespace: &str, release: &str, since: &Time) -> Result<Vec<String>, ClusterError>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
@@ -60,7 +60,7 @@ impl Cluster {
     }
 }
 
-/// When a Secret got the texts that it has: when it was made, or when somebody last wrote its data.
+/// When a Secret got its current values: its creation, or the last write to its data.
 fn changed(secret: &ObjectMeta) -> Option<Time> {
     let writes = secret
         .managed_fields
@@ -70,7 +70,7 @@ fn changed(secret: &ObjectMeta) -> Option<Time> {
     writes.filter_map(|write| write.time.clone()).chain(secret.creation_timestamp.clone()).max()
 }
 
-/// The last change of a Secret that this pod reads and that came after its start.
+/// The last change of a Secret that this pod reads, if that came after its start.
 fn missed<'a>(pod: &Pod, changed: &'a BTreeMap<String, Time>) -> Option<&'a Time> {
     if !runs_for_good(&pod.metadata) {
         return None;
@@ -97,7 +97,7 @@ fn of_container(container: &Container) -> impl Iterator<Item = &str> {
     single.chain(whole.filter_map(|it| it.secret_ref.as_ref().map(|secret| secret.name.as_str())))
 }
 
-/// A pod of a Deployment or a `StatefulSet` that is not on its way out. A job's pod ends by itself.
+/// A pod of a Deployment or a `StatefulSet` that is not terminating. A job's pod ends anyway.
 fn runs_for_good(pod: &ObjectMeta) -> bool {
     let owners = pod.owner_references.as_deref().unwrap_or_default();
     let lasting = owners.iter().any(|owner| matches!(owner.kind.as_str(), "ReplicaSet" | "StatefulSet"));

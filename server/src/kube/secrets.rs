@@ -1,6 +1,6 @@
-//! A store's Secrets: made once, never overwritten, never in a log.
+//! A store's Secrets: created once, never overwritten, never logged.
 //!
-//! The requests are built by hand, since the client's typed calls write an answer that they cannot read into the log.
+//! Requests are built by hand, because the client's typed calls log a response that they cannot parse.
 
 use std::collections::BTreeMap;
 
@@ -18,20 +18,20 @@ use super::error::{ClusterError, ClusterErrorKind};
 use super::labels;
 use crate::secret::SecretText;
 
-/// Entries that are words ("wordpress"), and no secrets.
+/// Values that are ordinary words ("wordpress") and not secret.
 const PUBLIC: [&str; 2] = ["username", "database"];
 
-/// A Secret to be there.
+/// A Secret to create.
 #[derive(Debug, Clone)]
 pub struct SecretSpec {
     /// Name in the namespace.
     pub name: String,
-    /// Its keys and their texts.
+    /// Its keys and values.
     pub entries: BTreeMap<String, SecretText>,
 }
 
 impl Cluster {
-    /// Creates those that are missing. What exists stays as it is, so a repeated step keeps its passwords.
+    /// Creates missing Secrets. Existing ones are unchanged, so that repeated steps keep their passwords.
     pub async fn ensure_secrets(&self, namespace: &str, secrets: Vec<SecretSpec>) -> Result<(), ClusterError> {
         try_join_all(secrets.iter().map(|secret| self.ensure_secret(namespace, secret))).await.map(drop)
     }
@@ -70,7 +70,7 @@ impl Cluster {
         }
     }
 
-    /// Which of these are not there, whoever made them.
+    /// Which of these do not exist, whoever created them.
     pub async fn missing_secrets(&self, namespace: &str, names: &[String]) -> Result<Vec<String>, ClusterError> {
         if names.is_empty() {
             return Ok(Vec::new());
@@ -78,7 +78,7 @@ impl Cluster {
         Ok(missing(names, &self.list_in(namespace, not_helms()).await?))
     }
 
-    /// True if a volume claim is in the namespace.
+    /// True if the namespace has a volume claim.
     pub async fn has_claims(&self, namespace: &str) -> Result<bool, ClusterError> {
         Ok(!self
             .list_in::<PartialObjectMeta<PersistentVolumeClaim>>(namespace, ListParams::default())
@@ -86,7 +86,7 @@ impl Cluster {
             .is_empty())
     }
 
-    /// One entry of a Secret, if both are there.
+    /// One value of a Secret, if both exist.
     pub async fn read_secret(
         &self,
         namespace: &str,
@@ -106,7 +106,7 @@ impl Cluster {
         self.secret_request::<Secret>(what, requests(namespace).get(name, &GetParams::default())).await
     }
 
-    /// All entries of a Secret, if it is there.
+    /// All values of a Secret, if it exists.
     pub(super) async fn secret_entries(
         &self,
         namespace: &str,
@@ -120,7 +120,7 @@ impl Cluster {
         }
     }
 
-    /// The secret texts in all Secrets of the namespace, whoever made them: to be masked in everything that comes from there.
+    /// The secret values of all Secrets in the namespace, whoever created them: to be masked in every text from it.
     pub(super) async fn secret_texts(&self, namespace: &str) -> Result<Vec<SecretText>, ClusterError> {
         let what = format!("read the secrets in {namespace}");
         let list = self.secret_request::<ObjectList<Secret>>(&what, requests(namespace).list(&not_helms())).await?;
@@ -139,7 +139,7 @@ impl Cluster {
                 client.request_text(request.map_err(::kube::Error::BuildRequest)?).await.map(SecretText::new)
             })
             .await?;
-        // The parser's own words could quote the answer.
+        // The parser's own message could quote the response.
         serde_json::from_str(text.expose()).map_err(|_| {
             let message = format!("could not {what}: the answer makes no sense");
             ClusterError::new(ClusterErrorKind::Unintelligible, message)
@@ -147,12 +147,12 @@ impl Cluster {
     }
 }
 
-/// Asks for all Secrets but helm's own records.
+/// Selects all Secrets except release records.
 pub(super) fn not_helms() -> ListParams {
     ListParams::default().fields("type!=helm.sh/release.v1")
 }
 
-/// The names under which there is none.
+/// The names without a Secret.
 pub(super) fn missing(names: &[String], found: &[PartialObjectMeta<Secret>]) -> Vec<String> {
     let is_there = |name: &String| found.iter().any(|secret| secret.metadata.name.as_ref() == Some(name));
     names.iter().filter(|name| !is_there(name)).cloned().collect()

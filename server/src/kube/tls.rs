@@ -20,7 +20,7 @@ use tower::BoxError;
 use super::connection::CONNECT_TIMEOUT;
 use super::error::root_cause;
 
-/// Connects to the API server with HTTP/2 where it speaks that, else HTTP/1.1.
+/// Connects to the API server with HTTP/2 if it supports that, otherwise HTTP/1.1.
 pub(super) fn connector(config: &Config) -> Result<HttpsConnector<HttpConnector>, BoxError> {
     let mut http = HttpConnector::new();
     http.enforce_http(false);
@@ -33,8 +33,8 @@ pub(super) fn connector(config: &Config) -> Result<HttpsConnector<HttpConnector>
     Ok(builder.enable_all_versions().wrap_connector(http))
 }
 
-/// kubectl takes X.509 version 1 client certificates, which is what `openssl x509 -req` makes without extensions, and
-/// rustls refuses to read them. It need not: who checks a client certificate is the API server.
+/// kubectl accepts X.509 version 1 client certificates, which `openssl x509 -req` creates without extensions, but
+/// rustls refuses to read them. It need not: the API server verifies client certificates.
 fn client_config(config: &Config) -> Result<ClientConfig, BoxError> {
     let error = match config.rustls_client_config() {
         Ok(tls) => return Ok(tls),

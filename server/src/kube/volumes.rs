@@ -1,4 +1,4 @@
-//! Volumes that outlive a store: those of its claims whose reclaim policy keeps them.
+//! Volumes that outlive a store: those of its claims whose reclaim policy is `Retain`.
 
 use ::kube::Api;
 use ::kube::api::ListParams;
@@ -7,12 +7,12 @@ use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use super::cluster::Cluster;
 use super::error::{ClusterError, ClusterErrorKind};
 
-/// Kubernetes' word for keeping a volume and its data.
+/// The reclaim policy that keeps a volume and its data.
 const RETAIN: &str = "Retain";
 
 impl Cluster {
-    /// The volumes that stay with their data when the namespace is deleted, for example `pvc-1 (5Gi, claim data)`. None
-    /// where the account may not read volumes.
+    /// The volumes that remain when the namespace is deleted, for example `pvc-1 (5Gi, claim data)`. Empty
+    /// if the account may not read volumes.
     pub async fn retained_volumes(&self, namespace: &str) -> Result<Vec<String>, ClusterError> {
         let claims = self.list_in::<PersistentVolumeClaim>(namespace, ListParams::default()).await?;
         let mut retained = Vec::new();

@@ -1,7 +1,7 @@
-//! Looks up stores, one statement for all callers who ask at about the same time.
+//! Looks up stores with one statement for all concurrent callers.
 //!
-//! A caller joins a batch only if its statement has not begun yet, so every answer includes what was committed before the call. A batch
-//! waits for the one before it, which lets it fill, but never long: a slow statement delays nobody else.
+//! A caller joins a batch only if its statement has not begun yet, so every result includes what was committed before the call. A batch
+//! waits for the previous one, which lets it fill, but only briefly: a slow statement delays no others.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,12 +17,12 @@ use tokio::sync::Semaphore;
 use super::entity::store;
 use super::pool::Pool;
 
-/// Most stores of one statement.
+/// Maximum number of stores in one statement.
 const BATCH: usize = 256;
-/// How long a batch waits for the one before it.
+/// How long a batch waits for the previous one.
 const TURN: Duration = Duration::from_millis(20);
 
-/// The store that is not deleted, else the one deleted last; with a uid that very one, if it is the tenant's.
+/// The store that is not deleted, otherwise the one deleted last; with a uid, that very store if it is the tenant's.
 const FIND: &str = "
 SELECT wanted.n, found.* FROM jsonb_to_recordset($1) AS wanted (n integer, tenant text, store_id text, uid uuid)
 CROSS JOIN LATERAL (
@@ -32,7 +32,7 @@ CROSS JOIN LATERAL (
 
 type Key = (Tenant, StoreRef);
 type Answer = Result<Option<store::Model>, DbErr>;
-/// The answers to a batch's keys, in their order.
+/// The results for a batch's keys, in their order.
 type Answers = Result<Arc<[Answer]>, DbErr>;
 
 /// Looks up stores. Cheap to clone.
@@ -64,7 +64,7 @@ impl StoreLoader {
         answers.await?.get(number).cloned().unwrap_or(Ok(None))
     }
 
-    /// A batch with this key, and the key's number in it.
+    /// A batch with this key, and the key's index in it.
     fn join(&self, key: Key) -> (usize, Shared<BoxFuture<'static, Answers>>) {
         let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(batch) = &*open
@@ -92,7 +92,7 @@ async fn run(loader: Arc<Loader>, keys: Arc<Mutex<Option<Vec<Key>>>>) -> Answers
     read(&loader.pool, &keys).await.map(Arc::from)
 }
 
-/// The same without waiting for others, for a transaction.
+/// The same without batching, for a transaction.
 pub(super) async fn find(database: &impl ConnectionTrait, tenant: &Tenant, wanted: &StoreRef) -> Answer {
     let found = read(database, &[(tenant.clone(), wanted.clone())]).await?;
     found.into_iter().next().unwrap_or(Ok(None))

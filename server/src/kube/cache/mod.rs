@@ -1,9 +1,9 @@
-//! All stores of the cluster in one view, kept up to date by six watches over all namespaces, whatever the number of
-//! stores. It is what one looks at to notice that something may be wrong; [`Cluster::examine`] then tells what.
+//! A cache of all stores' objects, maintained by six watches over all namespaces, whatever the number of
+//! stores. It shows which stores may have a problem; [`Cluster::examine`] then determines the cause.
 //!
-//! - This file: [`ClusterCache`], which keeps the watches open. `watches`: what is watched. [`ClusterCacheView`]: what is kept of it.
+//! - This file: [`ClusterCache`], which maintains the watches. `watches`: what is watched. [`ClusterCacheView`]: what is kept of it.
 //!
-//! While the cluster cannot be seen there is no view, so that nobody takes what was not seen for what is not there.
+//! While the cluster cannot be observed there is no view, so that missing data is not mistaken for missing objects.
 
 mod view;
 mod watches;
@@ -21,10 +21,10 @@ use super::cluster::{self, Cluster};
 use super::error::{ClusterError, ClusterErrorKind};
 use crate::backoff::Backoff;
 
-/// How long the first listings of everything may take.
+/// Time limit of the first listings.
 const LISTED_WITHIN: Duration = Duration::from_mins(1);
 
-/// The view, and what keeps it up to date.
+/// The view, and its connection to the cluster.
 #[derive(Debug)]
 pub struct ClusterCache {
     cluster: Cluster,
@@ -32,12 +32,12 @@ pub struct ClusterCache {
 }
 
 impl ClusterCache {
-    /// A view of nothing yet.
+    /// An empty cache.
     pub fn new(cluster: Cluster) -> Self {
         Self { cluster, view: Mutex::default() }
     }
 
-    /// What `look` finds in the view; `None` while the cluster cannot be seen.
+    /// Reads the view; `None` while the cluster cannot be observed.
     pub fn read<T>(&self, read: impl FnOnce(&ClusterCacheView) -> T) -> Option<T> {
         let view = self.lock();
         view.is_complete().then(|| read(&view))
@@ -61,7 +61,7 @@ impl ClusterCache {
         }
     }
 
-    /// Watches until that does not work any more; gives the reason. `seen` becomes true with the first whole view.
+    /// Watches until an error, which it returns. `seen` becomes true with the first complete view.
     async fn watch(&self, backoff: &mut Backoff, seen: &mut bool) -> ClusterError {
         let connected = match self.cluster.connected().await {
             Ok(connected) => connected,

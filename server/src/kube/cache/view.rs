@@ -1,4 +1,4 @@
-//! What is kept of all stores' objects: a few words of each, by namespace and name.
+//! What is cached of all stores' objects: a short summary of each, by namespace and name.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::kube::namespace::OwnedNamespace;
 use crate::kube::release::{ListedRelease, ReleaseStatus, fold};
 use crate::kube::rollout::{ResourceKind, Serving, claim_is_lost, release_of};
 
-/// All stores' objects, as far as they matter.
+/// The relevant objects of all stores.
 #[derive(Debug, Default)]
 pub struct ClusterCacheView {
     namespaces: Table<OwnedNamespace>,
@@ -21,7 +21,7 @@ pub struct ClusterCacheView {
     stateful_sets: Table<Workload>,
     /// True for a claim whose volume is lost.
     claims: Table<bool>,
-    /// Of helm's records only their labels.
+    /// Only the labels of release records.
     records: Table<ObjectMeta>,
     secrets: Table<()>,
 }
@@ -30,12 +30,12 @@ pub struct ClusterCacheView {
 struct Workload {
     release: Option<String>,
     serving: Serving,
-    /// As a person reads it: `Deployment store 0/1`.
+    /// For messages: `Deployment store 0/1`.
     status: String,
 }
 
 impl ClusterCacheView {
-    /// Every namespace in the cluster, whoever made it.
+    /// Every namespace in the cluster, whoever created it.
     pub fn namespaces(&self) -> impl Iterator<Item = &OwnedNamespace> {
         self.namespaces.live.values()
     }
@@ -45,7 +45,7 @@ impl ClusterCacheView {
         fold(self.records.within(namespace).map(|(_, labels)| labels))
     }
 
-    /// What seems to be wrong with a store, in a few words each; nothing if nothing is.
+    /// The symptoms of a store, in a few words each; empty if there are none.
     pub fn troubles(&self, expected: &Expected) -> Vec<String> {
         let namespace = &expected.namespace;
         let releases = self.releases(namespace);
@@ -125,13 +125,13 @@ impl ClusterCacheView {
             && self.secrets.synced
     }
 
-    /// The connection was lost: what was seen is old, and is forgotten.
+    /// The connection was lost: the cached objects are outdated and dropped.
     pub(super) fn expire(&mut self) {
         *self = Self::default();
     }
 }
 
-/// The objects of one kind, by namespace and name. What is in no namespace is under the empty one.
+/// Objects of one kind, by namespace and name. Cluster-scoped objects have an empty namespace.
 #[derive(Debug)]
 struct Table<T> {
     live: BTreeMap<(String, String), T>,

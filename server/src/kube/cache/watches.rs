@@ -1,4 +1,4 @@
-//! What is watched over all namespaces: only what tells how a store is doing, and of Secrets only their metadata.
+//! What is watched over all namespaces: only what shows a store's health, and of Secrets only their metadata.
 
 use std::fmt::Debug;
 
@@ -14,19 +14,19 @@ use serde::de::DeserializeOwned;
 use crate::kube::error::ClusterError;
 use crate::kube::labels;
 
-/// Watches open at once, one stream each.
+/// Number of watches, one stream each.
 pub(super) const STREAMS: u32 = 6;
-/// Changes taken together.
+/// Maximum number of changes processed together.
 const TOGETHER: usize = 512;
-/// Helm puts this on all that it makes, whatever the chart ...
+/// Helm's label on all objects that it creates ...
 const HELMS: &str = "app.kubernetes.io/managed-by=Helm";
-/// ... and this on its own records.
+/// ... and on its release records.
 const RECORDS: &str = "owner=helm";
-/// Claims that a `StatefulSet` makes from its template have no label that all charts share, and a namespace may have lost its
-/// labels.
+/// No selector: claims created from a `StatefulSet`'s template have no label that all charts share, and a namespace may have lost
+/// its labels.
 const ALL: &str = "";
 
-/// One step of what was seen.
+/// A change of one object.
 pub(super) enum Seen {
     Namespace(Change<PartialObjectMeta<Namespace>>),
     Deployment(Change<Deployment>),
@@ -36,7 +36,7 @@ pub(super) enum Seen {
     Secret(Change<PartialObjectMeta<Secret>>),
 }
 
-/// Everything that is ready at once, or the end of it.
+/// All changes that are available at once, or the end of the stream.
 pub(super) type Batch = Vec<Result<Seen, ClusterError>>;
 
 /// All watches, as one stream of changes.
@@ -65,7 +65,7 @@ where
     let changes = watcher(Api::<K>::all(client.clone()), watcher::Config::default().labels(selector));
     let seen = move |change: Result<Change<K>, watcher::Error>| match change {
         Ok(change) => Some(Ok(seen(change.modify(|object| object.managed_fields_mut().clear())))),
-        // The watcher lists again by itself.
+        // The watcher lists again automatically.
         Err(watcher::Error::WatchError(status)) if status.code == 410 => None,
         Err(error) => Some(Err(ClusterError::from_watch(&what, &error))),
     };

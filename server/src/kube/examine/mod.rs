@@ -1,7 +1,7 @@
-//! A store, looked at anew: is all of it there and ready, and if not, why?
+//! Examines a store: does everything exist, is it ready, and if not, why?
 //!
-//! `sight` looks, at one store or at many at once; this file judges what was seen. Every request of a look must be
-//! answered: what could not be seen is not known, and an error says so.
+//! `snapshot` observes one store or many; this file interprets it. Every request must be
+//! answered: missing data is not evidence, and an error says so.
 
 mod snapshot;
 
@@ -18,41 +18,41 @@ use super::namespace::{Ownership, ownership};
 use super::release::ReleaseStatus;
 use super::rollout::{Diagnosis, Snapshot, diagnose};
 
-/// A store, as it should be in the cluster.
+/// What a store should have in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected {
     /// Its namespace.
     pub namespace: String,
-    /// The store that the namespace is labelled with.
+    /// The store that the namespace's labels name.
     pub store_uid: StoreUid,
     /// Its release.
     pub release: String,
-    /// The Secrets that the control plane made.
+    /// The generated Secrets.
     pub secrets: Vec<String>,
-    /// The workloads of the release, as far as they are known.
+    /// The workloads of the release, if known.
     pub workloads: Vec<WorkloadName>,
 }
 
-/// How a store is doing.
+/// The result of an examination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Examined {
-    /// All of it is there and ready.
+    /// Everything exists and is ready.
     Healthy,
-    /// Not all of it is ready, and nothing is wrong: it may just be starting.
+    /// Not everything is ready, but no problem is visible: it may be starting.
     Settling(Failure),
-    /// Something is wrong; texts are masked.
+    /// There is a problem; texts are masked.
     Unhealthy(Failure),
 }
 
 impl Cluster {
-    /// Looks at a store. A failed request is an error: nothing is known then.
+    /// Examines a store. A failed request is an error: the store's health is then unknown.
     pub async fn examine(&self, expected: &Expected) -> Result<Examined, ClusterError> {
         let snapshot = self.observe(expected).await?;
         Ok(self.judge(expected, snapshot).await)
     }
 
-    /// Says how a store that was seen is doing. Asks for more only where something is wrong: for the secrets to mask, and
-    /// for the log that tells more.
+    /// Interprets an observation. Sends requests only if there is a problem: for the secrets to mask, and
+    /// for a container's log.
     pub async fn judge(&self, expected: &Expected, snapshot: ClusterSnapshot) -> Examined {
         let namespace = expected.namespace.as_str();
         if let Some(failure) = self.namespace_trouble(expected, &snapshot) {

@@ -1,4 +1,4 @@
-//! What can be seen of stores: the same nine listings for one of them, in its namespace, and for many, over all namespaces.
+//! Observes stores: the same nine listings for one of them, in its namespace, and for many, over all namespaces.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -20,12 +20,12 @@ use crate::kube::release::{ReleaseStatus, fold, records};
 use crate::kube::rollout::{Snapshot, Table};
 use crate::kube::secrets::{missing, not_helms};
 
-/// What was seen of one store.
+/// The observation of one store.
 #[derive(Debug)]
 pub struct ClusterSnapshot {
     pub(super) namespace: Option<ObjectMeta>,
     pub(super) release: Option<ReleaseStatus>,
-    /// The stores for which the releases in the namespace were made.
+    /// The stores to which the releases in the namespace belong.
     pub(super) release_stores: Vec<StoreUid>,
     pub(super) missing_secrets: Vec<String>,
     pub(super) objects: Snapshot,
@@ -35,7 +35,7 @@ pub struct ClusterSnapshot {
 type Found<K> = BTreeMap<String, Vec<K>>;
 
 impl Cluster {
-    /// Looks at one store: nine requests.
+    /// Observes one store: nine requests.
     pub(super) async fn observe(&self, expected: &Expected) -> Result<ClusterSnapshot, ClusterError> {
         let (name, scope) = (&expected.namespace, Scope::One(&expected.namespace));
         let namespace = async { Ok(self.get_namespace(name).await?.map(|found| found.metadata)) };
@@ -43,7 +43,7 @@ impl Cluster {
         Ok(found.snapshot(expected, namespace))
     }
 
-    /// Looks at many stores: nine listings of the whole cluster, in pages, whatever the number of the stores. In their order.
+    /// Observes many stores: nine paged listings of the whole cluster, whatever the number of stores. Results are in the stores' order.
     pub async fn observe_all(&self, expected: &[Expected]) -> Result<Vec<ClusterSnapshot>, ClusterError> {
         let names: BTreeSet<_> = expected.iter().map(|expected| expected.namespace.as_str()).collect();
         let mut namespaces = BTreeMap::new();
@@ -94,7 +94,7 @@ impl Cluster {
     }
 }
 
-/// Where is looked.
+/// Where to list.
 enum Scope<'a> {
     One(&'a str),
     All(&'a BTreeSet<&'a str>),
@@ -112,7 +112,7 @@ struct Objects {
 }
 
 impl Objects {
-    /// Takes out what is this store's.
+    /// Removes this store's part.
     fn snapshot(&mut self, expected: &Expected, namespace: Option<ObjectMeta>) -> ClusterSnapshot {
         let name = &expected.namespace;
         let records = self.records.remove(name).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The ends of the containers' logs, and the namespace's events.
+//! The last lines of the containers' logs, and the namespace's events.
 
 use std::cmp::Reverse;
 
@@ -18,20 +18,20 @@ use crate::kube::error::ClusterError;
 use crate::kube::redact::mask;
 use crate::secret::SecretText;
 
-/// Bytes shown of one log, its end.
+/// Bytes shown of one log, from its end.
 const LOG_MAX: usize = 64 * 1024;
-/// Bytes read of one log. The kubelet counts from the first of the wanted lines, so this is far more than is shown.
+/// Bytes read of one log. The kubelet counts from the first requested line, so this is far more than is shown.
 const READ_MAX: i64 = 1024 * 1024;
 /// Bytes shown of all logs together.
 const ALL_MAX: usize = 1024 * 1024;
-/// Pods whose logs are read, the newest ones.
+/// Number of pods whose logs are read, newest first.
 const PODS_MAX: usize = 20;
-/// Events shown, the newest ones.
+/// Number of events shown, newest first.
 const EVENTS_MAX: usize = 100;
-/// Logs read at the same time.
+/// Number of logs read concurrently.
 const TOGETHER: usize = 4;
 
-/// A container's log that may be there.
+/// A container's log that may exist.
 struct Source {
     pod: String,
     container: String,
@@ -63,7 +63,7 @@ impl Cluster {
         Ok(LiveLogs { logs: bounded(logs.into_iter().flatten(), ALL_MAX), events: newest(&events, values) })
     }
 
-    /// `None` where the node has no such log for us. The text is not masked yet.
+    /// `None` if the node has no such log. The text is not masked yet.
     async fn tail(&self, namespace: &str, source: &Source, lines: u32) -> Option<String> {
         let parameters = LogParams {
             container: Some(source.container.clone()),
@@ -80,7 +80,7 @@ impl Cluster {
     }
 }
 
-/// The containers that run or have run, init containers first, and the last instances of those that were restarted.
+/// The containers that have started, init containers first, and the previous instances of restarted ones.
 fn sources(mut pods: Vec<Pod>) -> Vec<Source> {
     pods.sort_by(|a, b| b.metadata.creation_timestamp.cmp(&a.metadata.creation_timestamp));
     pods.truncate(PODS_MAX);
@@ -107,14 +107,14 @@ fn sources(mut pods: Vec<Pod>) -> Vec<Source> {
     sources
 }
 
-/// The whole lines within so many bytes at the end of a text.
+/// The whole lines within this number of bytes at the end of a text.
 fn end(text: &str, room: usize) -> &str {
     let Some(from) = text.len().checked_sub(room).filter(|from| *from > 0) else { return text };
     let rest = (from..text.len()).find_map(|from| text.get(from..)).unwrap_or_default();
     rest.split_once('\n').map_or(rest, |(_, lines)| lines)
 }
 
-/// The last lines that have room in so many bytes. One that is longer by itself is cut.
+/// The last lines that fit into this number of bytes. A longer line is truncated.
 fn last_lines(text: &str, room: usize) -> Vec<String> {
     let mut left = room;
     let mut lines = Vec::new();
@@ -128,7 +128,7 @@ fn last_lines(text: &str, room: usize) -> Vec<String> {
     lines
 }
 
-/// Logs that have room in so many bytes together; of what is too much, the oldest lines of the longest logs go.
+/// Limits the total size of logs: the oldest lines of the longest logs are dropped.
 fn bounded(logs: impl Iterator<Item = ContainerLog>, room: usize) -> Vec<ContainerLog> {
     let mut logs: Vec<_> = logs.collect();
     let share = room / logs.len().max(1);

@@ -1,10 +1,10 @@
-//! A store as it is in the cluster at this moment, for the domain's port [`LiveView`].
+//! The current objects and logs of a store, for the domain's port [`LiveView`].
 //!
-//! - This file: the port, its time limit, and whose namespace it is. Nothing is read in somebody else's.
-//! - `resources` lists the objects, `status` says in a few words how each one is. `logs` reads logs and events.
+//! - This file: the port, its time limit, and the ownership check. Nothing is read in a foreign namespace.
+//! - `resources` lists the objects, `status` summarizes each one. `logs` reads logs and events.
 //!
-//! Every text that comes out of the namespace is masked: what looks like a secret, and the values of its Secrets. If those
-//! cannot be read, the texts are left out.
+//! Every text from the namespace is masked: whatever looks like a secret, and the values of its Secrets. If those
+//! cannot be read, the texts are omitted.
 
 mod logs;
 mod resources;
@@ -25,7 +25,7 @@ use time::OffsetDateTime;
 use super::cluster::Cluster;
 use super::error::{ClusterError, ClusterErrorKind};
 
-/// How long all of it may take.
+/// Time limit of the whole request.
 const WITHIN: Duration = Duration::from_secs(10);
 
 #[async_trait]
@@ -48,7 +48,7 @@ async fn within<T>(reading: impl Future<Output = Result<T, ClusterError>>) -> Re
     read.unwrap_or_else(|_| Err(late())).map_err(ClusterError::into_port)
 }
 
-/// Whose the namespace of a store's name is.
+/// The owner of the namespace.
 enum Found {
     Missing,
     Foreign,

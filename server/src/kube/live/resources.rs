@@ -19,7 +19,7 @@ use crate::kube::cluster::Cluster;
 use crate::kube::error::{ClusterError, ClusterErrorKind};
 use crate::kube::redact::mask;
 
-/// Objects shown of each kind, the newest ones.
+/// Maximum number of objects of each kind, newest first.
 const EACH_MAX: usize = 100;
 
 impl Cluster {
@@ -54,7 +54,7 @@ impl Cluster {
         Ok(all)
     }
 
-    /// The newest objects of a kind. None where the account may not list that kind: the others still tell something.
+    /// The newest objects of a kind. Empty if the account may not list that kind: the others are still useful.
     async fn live_list<K>(&self, namespace: &str) -> Result<Vec<K>, ClusterError>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
@@ -75,7 +75,7 @@ impl Cluster {
         let values = self.secret_texts(namespace).await;
         for resource in all {
             resource.message = match &values {
-                // Masked first and cut afterwards: a part of a secret no longer looks like one.
+                // Masked first and truncated afterwards: a truncated secret no longer looks like one.
                 Ok(values) => truncate(mask(&resource.message, values), DETAIL_LINE_MAX),
                 Err(_) => String::new(),
             };

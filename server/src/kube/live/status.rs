@@ -1,4 +1,4 @@
-//! How an object is, in the few words that people know from `kubectl get`. Messages are not masked yet.
+//! Short statuses of objects, as in `kubectl get`. Messages are not masked yet.
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition, StatefulSet};
 use k8s_openapi::api::batch::v1::CronJob;
@@ -75,14 +75,14 @@ fn containers(status: &k8s_openapi::api::core::v1::PodStatus) -> impl Iterator<I
     status.init_container_statuses.iter().chain(&status.container_statuses).flatten()
 }
 
-/// What the kubelet says about a container that waits, or about its last end.
+/// The kubelet's message about a waiting container, or about its last exit.
 fn said(container: &ContainerStatus, before: bool) -> Option<&str> {
     let state = if before { container.last_state.as_ref() } else { container.state.as_ref() }?;
     let waiting = state.waiting.as_ref().and_then(|waiting| waiting.message.as_deref());
     waiting.or_else(|| state.terminated.as_ref().and_then(|ended| ended.message.as_deref()))
 }
 
-/// The Deployment stands for the ReplicaSet between it and the pod, whose name ends in the template's hash.
+/// The Deployment instead of its ReplicaSet, whose name ends in the template's hash.
 fn owner(pod: &ObjectMeta) -> String {
     let owners = pod.owner_references.as_deref().unwrap_or_default();
     let Some(owner) = owners.iter().find(|owner| owner.controller == Some(true)) else { return String::new() };
@@ -94,7 +94,7 @@ fn owner(pod: &ObjectMeta) -> String {
     }
 }
 
-/// A Service is ready if one of its pods is. One without a selector is somebody else's to fill.
+/// A Service is ready if one of its pods is. One without a selector is managed by something else.
 pub(super) fn service(object: &Service, pods: &[Pod]) -> LiveResource {
     let spec = object.spec.as_ref();
     let kind = spec.and_then(|spec| spec.type_.as_deref()).unwrap_or("ClusterIP");

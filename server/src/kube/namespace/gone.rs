@@ -1,4 +1,4 @@
-//! Waiting until a namespace is gone.
+//! Waits for a namespace's deletion.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use crate::kube::error::{ClusterError, ClusterErrorKind};
 impl Cluster {
     /// Watches until the namespace is gone, for at most `within`.
     ///
-    /// `on_change` hears what blocks it, each time that this changes. A namespace of the same name made anew counts as
-    /// gone. While the API server is away the wait goes on. When the time is up: [`ClusterErrorKind::Stuck`] with what
+    /// `on_change` is called with what blocks it, whenever that changes. A new namespace with the same name counts as
+    /// gone. While the API server is unavailable the wait continues. At the time limit: [`ClusterErrorKind::Stuck`] with what
     /// blocks it, or the outage's own error.
     pub async fn wait_namespace_gone(
         &self,
@@ -102,7 +102,7 @@ impl Wait<'_> {
         Ok(())
     }
 
-    /// True when this is another namespace of the same name.
+    /// True if this is another namespace with the same name.
     fn observe(&mut self, namespace: &Namespace, on_change: &mut (impl FnMut(&[String]) + Send)) -> bool {
         let uid = namespace.metadata.uid.clone();
         if self.uid.get_or_insert_with(|| uid.clone().unwrap_or_default()) != &uid.unwrap_or_default() {

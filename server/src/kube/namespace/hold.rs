@@ -1,4 +1,4 @@
-//! Taking hold of a namespace that may or may not be there, without making one.
+//! Claims an existing namespace with a fence, without creating one.
 
 use storeplane_core::ids::StoreUid;
 
@@ -6,35 +6,35 @@ use super::{NamespaceSpec, OwnedNamespace};
 use crate::kube::cluster::Cluster;
 use crate::kube::error::{ClusterError, ClusterErrorKind};
 
-/// How often a change is tried again when somebody else changed the namespace at the same time.
+/// How often a change is retried after concurrent changes of the namespace.
 const ATTEMPTS: usize = 8;
 
-/// Whose a namespace is.
+/// The owner of a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holding {
-    /// It is not there.
+    /// It does not exist.
     Absent,
-    /// It is the store's, and carries the caller's fence now.
+    /// It is the store's, and now carries the caller's fence.
     Ours,
     /// It is the store's, and is being deleted.
     Terminating,
-    /// It is somebody else's. Nothing in it may be touched.
+    /// It belongs to something else. Nothing in it may be changed.
     Foreign,
-    /// Nothing says whose it is: somebody else's, or the store's without any mark. Nothing in it may be touched.
+    /// Its owner is unknown: it may be foreign, or the store's without labels. Nothing in it may be changed.
     Unmarked,
 }
 
 impl Cluster {
-    /// True if the namespace is there, is that store's, and stays.
+    /// True if the namespace exists, is that store's, and is not being deleted.
     pub async fn is_store_namespace(&self, name: &str, store: StoreUid) -> Result<bool, ClusterError> {
         let Some(found) = self.get_namespace(name).await? else { return Ok(false) };
         let stays = found.metadata.deletion_timestamp.is_none();
         Ok(stays && self.ownership(&found.metadata, store).await?.is_ours())
     }
 
-    /// Raises the fence of the store's namespace to the caller's, if it is there.
+    /// Raises the fence of the store's namespace to the caller's, if it exists.
     ///
-    /// [`ClusterErrorKind::Fenced`] when a later claim was here.
+    /// [`ClusterErrorKind::Fenced`] if a later claim has acted.
     pub async fn hold_namespace(&self, spec: &NamespaceSpec) -> Result<Holding, ClusterError> {
         for _ in 0..ATTEMPTS {
             let Some(found) = self.get_namespace(&spec.name).await? else { return Ok(Holding::Absent) };

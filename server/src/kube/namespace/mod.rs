@@ -1,4 +1,4 @@
-//! A store's namespace: made, adopted, fenced, removed, and why it does not go away.
+//! A store's namespace: creation, adoption, fencing, deletion, and what blocks its deletion.
 
 mod gone;
 mod hold;
@@ -23,10 +23,10 @@ use super::cluster::{self, Cluster};
 use super::error::{ClusterError, ClusterErrorKind};
 use super::labels;
 
-/// How often a change is tried again when somebody else changed the namespace at the same time.
+/// How often a change is retried after concurrent changes of the namespace.
 const ATTEMPTS: usize = 20;
 
-/// The namespace of one store, as it should be.
+/// The desired namespace of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamespaceSpec {
     /// Its name, from the store's placement.
@@ -37,45 +37,45 @@ pub struct NamespaceSpec {
     pub store_uid: StoreUid,
     /// The store's tenant.
     pub tenant: Tenant,
-    /// The fence of the caller's claim on the operation.
+    /// The fence of the caller's claim.
     pub fence: i64,
 }
 
-/// How [`Cluster::ensure_namespace`] got what it wanted.
+/// The result of [`Cluster::ensure_namespace`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ensured {
-    /// It was not there.
+    /// It was created.
     Created,
-    /// It was there and is ours; it carries our fence now.
+    /// It existed and is ours; it now carries our fence.
     Adopted,
 }
 
-/// What a namespace says about itself, by labels or by annotations.
+/// A namespace's labels and annotations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedNamespace {
     /// Its name.
     pub name: String,
-    /// The control plane that made it, if it says so.
+    /// The control plane that created it, if known.
     pub instance: Option<String>,
-    /// The store's id, if it says so.
+    /// The store's id, if known.
     pub store_id: Option<String>,
-    /// The store's uid, if it says so.
+    /// The store's uid, if known.
     pub store_uid: Option<StoreUid>,
-    /// The tenant, if it says so.
+    /// The tenant, if known.
     pub tenant: Option<String>,
-    /// The claim that acted last; 0 where it does not say so.
+    /// The fence of the claim that acted last; 0 if unknown.
     pub fence: i64,
-    /// All labels by which we select it are on it.
+    /// True if it has all labels that we select it by.
     pub labelled: bool,
     /// It is being deleted.
     pub terminating: bool,
 }
 
 impl Cluster {
-    /// Makes the namespace, or adopts ours and raises its fence to the caller's.
+    /// Creates the namespace, or adopts ours and raises its fence to the caller's.
     ///
-    /// Errors besides the usual: [`ClusterErrorKind::NotOurs`] for one that exists without our labels,
-    /// [`ClusterErrorKind::Fenced`] when a later claim was here, [`ClusterErrorKind::Terminating`] while it is going.
+    /// Additional errors: [`ClusterErrorKind::NotOurs`] if it exists without our labels,
+    /// [`ClusterErrorKind::Fenced`] if a later claim has acted, [`ClusterErrorKind::Terminating`] while it is being deleted.
     pub async fn ensure_namespace(&self, spec: &NamespaceSpec) -> Result<Ensured, ClusterError> {
         let mut backoff = cluster::backoff();
         let mut found = None;
@@ -89,7 +89,7 @@ impl Cluster {
             };
             match done.map_err(|error| (error.kind(), error)) {
                 Ok(ensured) => return Ok(ensured),
-                // It was there already, was changed by another, or went away in between.
+                // It existed, was changed concurrently, or was deleted meanwhile.
                 Err((ClusterErrorKind::Conflict | ClusterErrorKind::NotFound, _)) => {}
                 Err((_, error)) => return Err(error),
             }
@@ -162,7 +162,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// The resource version in the patch makes it fail with a conflict when anybody was faster.
+    /// The resource version makes the patch fail with a conflict after a concurrent change.
     async fn raise_fence(&self, spec: &NamespaceSpec, found: &Namespace) -> Result<(), ClusterError> {
         let (labels, annotations) = (self.namespace_labels(spec), self.namespace_annotations(spec));
         let has = |all: Option<&BTreeMap<String, String>>, wanted: &BTreeMap<String, String>| {
@@ -184,7 +184,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Asks for the namespace's deletion, if it is that store's. One that is absent or going already is fine.
+    /// Requests the namespace's deletion, if it is that store's. One that is missing or already being deleted is fine.
     pub async fn delete_namespace(&self, name: &str, store_uid: StoreUid) -> Result<(), ClusterError> {
         let Some(found) = self.get_namespace(name).await? else { return Ok(()) };
         if !self.ownership(&found.metadata, store_uid).await?.is_ours() {
@@ -208,21 +208,21 @@ impl Cluster {
         }
     }
 
-    /// Every namespace in the cluster, whoever made it, read in pages.
+    /// Every namespace in the cluster, whoever created it, read in pages.
     pub async fn every_namespace(&self) -> Result<Vec<OwnedNamespace>, ClusterError> {
         let found: Vec<PartialObjectMeta<Namespace>> =
             self.list_all("list the namespaces", ListParams::default()).await?;
         Ok(found.iter().map(|namespace| OwnedNamespace::read(&namespace.metadata)).collect())
     }
 
-    /// The namespaces that say that they are of this instance.
+    /// The namespaces labelled with this instance.
     pub async fn all_namespaces(&self) -> Result<Vec<OwnedNamespace>, ClusterError> {
         let mut all = self.every_namespace().await?;
         all.retain(|namespace| namespace.instance.as_ref() == Some(&self.config().instance));
         Ok(all)
     }
 
-    /// Sets this control plane's namespaces apart from another's.
+    /// Distinguishes this control plane's namespaces from another's.
     pub fn instance(&self) -> &str {
         &self.config().instance
     }

@@ -1,5 +1,5 @@
-//! Whose a namespace is. Labels can be removed by people and by controllers that do not know them, so they are not the only
-//! evidence: the same facts stand in annotations, and helm's records name the store as well.
+//! The ownership of a namespace. People and controllers may remove labels, so they are not the only
+//! evidence: annotations repeat them, and release records name the store as well.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +14,14 @@ use crate::kube::error::ClusterError;
 use crate::kube::labels;
 use crate::kube::release::{fold, records};
 
-/// Whose a namespace is, from the point of view of one store.
+/// The ownership of a namespace with respect to one store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ownership {
     /// The store's.
     Ours,
-    /// The store's, though labels of ours are missing on it.
+    /// The store's, although some of our labels are missing.
     Unlabelled,
-    /// Somebody else's. Nothing in it may be touched.
+    /// Something else's. Nothing in it may be changed.
     Foreign,
 }
 
@@ -32,19 +32,19 @@ impl Ownership {
     }
 }
 
-/// What we write down on a namespace: as a label, and once more as an annotation.
+/// A fact recorded on a namespace, both as a label and as an annotation.
 pub(in crate::kube) fn fact<'a>(found: &'a ObjectMeta, key: &str) -> Option<&'a String> {
     let get = |all: &'a Option<BTreeMap<String, String>>| all.as_ref().and_then(|all| all.get(key));
     get(&found.labels).or_else(|| get(&found.annotations))
 }
 
-/// The claim that acted last, by label or annotation, whichever is later; 0 where there is none.
+/// The fence of the claim that acted last, the higher one of label and annotation; 0 if there is none.
 pub(in crate::kube) fn fence(found: &ObjectMeta) -> i64 {
     let all = [&found.labels, &found.annotations].into_iter().flatten();
     all.filter_map(|all| all.get(labels::FENCE)?.parse().ok()).max().unwrap_or(0)
 }
 
-/// What the namespace itself says. `None` if it says nothing: helm's records must tell.
+/// According to the namespace itself. `None` if it has no evidence: release records must decide.
 pub(in crate::kube) fn by_metadata(found: &ObjectMeta, instance: &str, store: StoreUid) -> Option<Ownership> {
     if fact(found, labels::INSTANCE).is_some_and(|of| of != instance) {
         return Some(Ownership::Foreign);
@@ -60,13 +60,13 @@ pub(in crate::kube) fn by_metadata(found: &ObjectMeta, instance: &str, store: St
     Some(if labelled { Ownership::Ours } else { Ownership::Unlabelled })
 }
 
-/// What the stores of the releases in a namespace that says nothing itself mean.
+/// According to the stores of the releases in a namespace without evidence of its own.
 pub(in crate::kube) fn by_releases(mut stores: impl Iterator<Item = StoreUid>, store: StoreUid) -> Ownership {
     if stores.any(|of| of == store) { Ownership::Unlabelled } else { Ownership::Foreign }
 }
 
 impl Cluster {
-    /// Whose a namespace is that was found under the name in the store's row.
+    /// The ownership of the namespace with the name in the store's row.
     pub(in crate::kube) async fn ownership(
         &self,
         found: &ObjectMeta,
@@ -81,7 +81,7 @@ impl Cluster {
         Ok(by_releases(releases.into_iter().filter_map(|release| release.observation.store_uid), store))
     }
 
-    /// Annotations that say what the labels say, and those of the configuration.
+    /// The annotations: those that repeat the labels, and those of the configuration.
     pub(super) fn namespace_annotations(&self, spec: &NamespaceSpec) -> BTreeMap<String, String> {
         let mut wanted = self.config().namespace_annotations.clone();
         wanted.extend([

@@ -1,4 +1,4 @@
-//! What a namespace's own words mean.
+//! Interprets a namespace's status.
 
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -8,23 +8,23 @@ use crate::kube::cluster::Cluster;
 use crate::kube::error::ClusterError;
 use crate::redact::plain;
 
-/// Whether a namespace is there.
+/// Whether a namespace exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NamespaceState {
-    /// It is not there.
+    /// It does not exist.
     Absent,
-    /// It is there and stays.
+    /// It exists and is not being deleted.
     Active,
     /// It is being deleted.
     Terminating {
-        /// What it waits for, in Kubernetes' words: content that is left, finalizers that nobody has answered yet.
+        /// What blocks the deletion, in Kubernetes' words: remaining content, finalizers.
         /// Empty in the first moments.
         blocked_by: Vec<String>,
     },
 }
 
 impl Cluster {
-    /// Whether the namespace is there, and what keeps it if it is going.
+    /// Whether the namespace exists, and what blocks its deletion.
     pub async fn namespace_state(&self, name: &str) -> Result<NamespaceState, ClusterError> {
         Ok(self.get_namespace(name).await?.as_ref().map_or(NamespaceState::Absent, read))
     }
@@ -37,8 +37,8 @@ pub(super) fn read(namespace: &Namespace) -> NamespaceState {
     NamespaceState::Terminating { blocked_by: blocked_by(namespace) }
 }
 
-/// The namespace controller names what is left in conditions that are all called "something is left" when true.
-/// Finalizers come first: content goes away by itself, a finalizer only when its owner acts.
+/// The namespace controller reports remaining content in conditions that are True while something remains.
+/// Finalizers come first: content is removed automatically, a finalizer only by its owner.
 fn blocked_by(namespace: &Namespace) -> Vec<String> {
     const TELLING: [&str; 5] = [
         "NamespaceFinalizersRemaining",

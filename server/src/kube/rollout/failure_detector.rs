@@ -1,4 +1,4 @@
-//! When a symptom is a failure: how long it has lasted (`crate::obstacle` says how long it may), and what else was seen.
+//! Decides when a symptom is a failure: by how long it has lasted (limits in `crate::obstacle`) and what else was observed.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use tokio::time::Instant;
 use super::explain::Finding;
 use crate::obstacle::ObstacleLimits;
 
-/// Most symptoms of a healthy start are over sooner than this: a pod whose claim is being bound, a quota being counted.
+/// Most symptoms of a healthy start last less than this: a claim being bound, a quota being counted.
 const REPORTED_AFTER: Duration = Duration::from_millis(700);
 
-/// Remembers since when each symptom lasts, and what was said last.
+/// Tracks since when each symptom lasts, and what was last reported.
 #[derive(Debug)]
 pub(super) struct FailureDetector {
     limits: ObstacleLimits,
@@ -20,16 +20,16 @@ pub(super) struct FailureDetector {
     reported: Option<(Reason, String)>,
 }
 
-/// What is to be said now.
+/// What to report now.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Nothing new.
     Unchanged,
-    /// It waits, for another reason than was said.
+    /// It waits, for a new reason.
     Waiting(Finding),
-    /// What it waited for is over.
+    /// The reported symptom is resolved.
     Resumed,
-    /// It failed: the cause, and the messages of what else stands in the way.
+    /// It failed: the cause, and the messages of the other obstacles.
     Failed(Finding, Vec<String>),
 }
 
@@ -38,12 +38,12 @@ impl FailureDetector {
         Self { limits, since: HashMap::new(), reported: None }
     }
 
-    /// The cluster was not seen for a while: what lasted then is not known.
+    /// The cluster could not be observed for a while: durations before that are unknown.
     pub(super) fn forget(&mut self) {
         self.since.clear();
     }
 
-    /// True when this was not what was said last.
+    /// True if this differs from the last report.
     pub(super) fn is_news(&mut self, reason: Reason, message: &str) -> bool {
         let new = Some((reason, message.to_owned()));
         let other = self.reported != new;
@@ -51,7 +51,7 @@ impl FailureDetector {
         other
     }
 
-    /// `findings` are in order, the likeliest cause first. The second part is when to judge again, if nothing happens.
+    /// `findings` are ordered, the likeliest cause first. The second result is when to check again without a change.
     pub(super) fn evaluate(&mut self, findings: Vec<Finding>, now: Instant) -> (Verdict, Option<Instant>) {
         let key = |finding: &Finding| (finding.failure.reason, finding.subject.clone());
         let before = std::mem::take(&mut self.since);

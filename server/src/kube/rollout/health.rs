@@ -1,4 +1,4 @@
-//! How a release that was ready once is doing now: one look at it, and the same causes by which a rollout fails.
+//! The health of a release that was ready once: one observation, interpreted with the same causes as a rollout.
 
 use storeplane_core::failure::Reason;
 
@@ -8,21 +8,21 @@ use super::snapshot::Snapshot;
 use crate::obstacle::Obstacle;
 use crate::redact::Unmasked;
 
-/// A workload's own shortfall comes after all that may explain it.
+/// A workload's missing pods rank after anything that may explain them.
 const AFTER_ALL: u8 = 30;
 
-/// What one look says.
+/// The result of one observation.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::kube) enum Diagnosis {
-    /// All of it serves.
+    /// All workloads serve.
     Healthy,
-    /// Less than all of it serves, and nothing stands in the way of the rest: it may just be starting.
+    /// Some pods are missing, without an obstacle: it may be starting.
     Settling(Unmasked),
-    /// Something is wrong, or nothing of it serves. Whose log tells more.
+    /// There is a problem, or no pod serves; and the container whose log explains it.
     Unhealthy(Unmasked, Option<LogSource>),
 }
 
-/// `facts` are failures that were found without looking at workloads: a missing release, missing Secrets.
+/// `facts` are failures found without workloads: a missing release, missing Secrets.
 pub(in crate::kube) fn diagnose(snapshot: &Snapshot, facts: Vec<Unmasked>) -> Diagnosis {
     let serving = serving(snapshot);
     let lost = snapshot.claims.iter().any(claim_is_lost);
@@ -60,7 +60,7 @@ mod tests {
 
     use super::*;
 
-    /// A Deployment of the release with so many pods, of which some are ready, and what its controller says.
+    /// A Deployment of the release with this number of pods, of which some are ready, and its controller's message.
     fn shop(wanted: i32, ready: i32, conditions: &Value) -> Snapshot {
         let mut snapshot = Snapshot::new("shop".into());
         let deployment = json!({"metadata": {"name": "store", "uid": "d", "annotations": {"meta.helm.sh/release-name": "shop"}},

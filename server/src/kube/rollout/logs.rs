@@ -1,4 +1,4 @@
-//! The last log lines of a container that ended.
+//! The last log lines of an exited container.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use crate::kube::cluster::Cluster;
 use crate::obstacle::said;
 use crate::redact::Unmasked;
 
-/// Lines asked for; a failure keeps at most that many details.
+/// Number of lines requested; a failure keeps at most that many details.
 const LINES: i64 = 15;
-/// Bytes asked for.
+/// Number of bytes requested.
 const BYTES: i64 = 16 * 1024;
-/// A node that does not answer must not keep the failure from being told.
+/// Time limit, so that an unresponsive node does not delay the failure.
 const WITHIN: Duration = Duration::from_secs(3);
 
 impl Cluster {
-    /// The container's last lines that are not empty; none when the node has no log for us. Not masked yet.
+    /// The container's last non-empty lines; empty if the node has no such log. Not masked yet.
     async fn last_log_lines(&self, namespace: &str, source: &LogSource) -> Vec<String> {
         for previous in [false, true] {
             let text = tokio::time::timeout(WITHIN, self.log(namespace, source, previous)).await;
@@ -35,7 +35,7 @@ impl Cluster {
         Vec::new()
     }
 
-    /// The failure with the container's last log lines. They may tell the cause: a full disk ends databases.
+    /// Adds the container's last log lines to the failure. They may change the cause: a full disk stops databases.
     pub(in crate::kube) async fn with_log(&self, namespace: &str, failure: Unmasked, source: &LogSource) -> Unmasked {
         let lines = self.last_log_lines(namespace, source).await;
         let mut failure = failure;

@@ -1,4 +1,4 @@
-//! Watching one release until all of it is ready, or until it is certain that it will not be.
+//! Watches a release until it is ready, or until it is certain that it will not be.
 
 mod explain;
 mod failure_detector;
@@ -22,22 +22,22 @@ pub(in crate::kube) use snapshot::{Snapshot, Table, release_of};
 use super::cluster::Cluster;
 use super::error::ClusterError;
 
-/// What happened to a rollout.
+/// An update of a rollout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RolloutUpdate {
-    /// A resource is in another state than before.
+    /// A resource's state changed.
     Resource(ResourceStatus),
-    /// It does not go on, for this reason; said once for each reason. It may still go on by itself.
+    /// It is blocked for this reason; reported once per reason. It may still resolve.
     Waiting(Failure),
-    /// What was said by the last [`RolloutUpdate::Waiting`] is over.
+    /// The cause of the last [`RolloutUpdate::Waiting`] is resolved.
     Resumed,
     /// Everything is ready. The stream ends.
     Ready,
-    /// It will not become ready by itself. The stream ends.
+    /// It will not become ready without intervention. The stream ends.
     Failed(Failure),
 }
 
-/// A kind of resource that a person wants to see.
+/// A kind of resource that is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ResourceKind {
     /// A `StatefulSet`.
@@ -64,23 +64,23 @@ impl fmt::Display for ResourceKind {
     }
 }
 
-/// One resource's state, as a person reads it: `StatefulSet store-db 0/1`, `PersistentVolumeClaim data-store-db-0 Bound`.
+/// A resource's state: `StatefulSet store-db 0/1`, `PersistentVolumeClaim data-store-db-0 Bound`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceStatus {
     /// Its kind.
     pub kind: ResourceKind,
     /// Its name.
     pub name: String,
-    /// How many of it are ready: replicas of a workload, else 0 or 1.
+    /// How many are ready: replicas of a workload, otherwise 0 or 1.
     pub ready: u32,
-    /// How many should be.
+    /// How many are desired.
     pub desired: u32,
-    /// The state in a word or two: `0/1`, `Bound`, `ContainerCreating`, or the host name of an Ingress.
+    /// A short state: `0/1`, `Bound`, `ContainerCreating`, or the host name of an Ingress.
     pub phase: String,
 }
 
 impl ResourceStatus {
-    /// Nothing is missing.
+    /// True if all are ready.
     pub fn is_ready(&self) -> bool {
         self.ready >= self.desired
     }
@@ -95,9 +95,9 @@ impl fmt::Display for ResourceStatus {
 impl Cluster {
     /// Watches a release that helm has just applied, until [`RolloutUpdate::Ready`] or [`RolloutUpdate::Failed`].
     ///
-    /// Nothing is polled. While the API server is away it says `Waiting` and goes on by itself afterwards: an outage
-    /// never fails a rollout, and there is no time limit here. An `Err` ends the stream; it comes only when the API
-    /// server has refused us for longer than [`ObstacleLimits::forbidden`](crate::obstacle::ObstacleLimits::forbidden). Dropping the stream ends its watches.
+    /// Nothing is polled. While the API server is unavailable it reports `Waiting` and continues afterwards: an outage
+    /// never fails a rollout, and there is no time limit here. An `Err` ends the stream; it occurs only if the API
+    /// server has denied access for longer than [`ObstacleLimits::forbidden`](crate::obstacle::ObstacleLimits::forbidden). Dropping the stream ends its watches.
     pub fn rollout(&self, namespace: &str, release: &str) -> BoxStream<'static, Result<RolloutUpdate, ClusterError>> {
         let observer = observer::Observer::new(self.clone(), namespace.into(), release.into());
         futures::stream::unfold(observer, |mut observer| async {

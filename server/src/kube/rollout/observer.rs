@@ -1,4 +1,4 @@
-//! The watching: opens the watches, takes in what they say, and says what changed.
+//! Maintains the watches, processes their changes, and reports updates.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::kube::connection::{Connected, WatchClient};
 use crate::kube::error::{ClusterError, ClusterErrorKind};
 use crate::kube::redact::Masks;
 
-/// A shorter interruption is not worth saying.
+/// A shorter interruption is not reported.
 const REPORTED_AFTER: Duration = Duration::from_secs(1);
 
 type Update = Result<RolloutUpdate, ClusterError>;
@@ -119,7 +119,7 @@ impl Observer {
 
     async fn open(&mut self) -> Result<(), ClusterError> {
         if self.outage.is_some() {
-            // Shared by all rollouts, so that a server that comes back is not met by all of them at once.
+            // Shared by all rollouts, so that they do not reconnect to a restarted server simultaneously.
             self.cluster.check().await?;
         }
         let connected = self.cluster.connected().await?;

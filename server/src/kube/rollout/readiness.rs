@@ -1,4 +1,4 @@
-//! How far a release is.
+//! The progress of a release.
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, PersistentVolumeClaim, Pod};
@@ -9,10 +9,10 @@ use super::snapshot::Snapshot;
 use super::{ResourceKind, ResourceStatus};
 use crate::redact::plain;
 
-/// Longest state of a resource, in bytes; controllers' words are shorter.
+/// Maximum length of a resource's state, in bytes; controllers' texts are shorter.
 const PHASE_MAX: usize = 100;
 
-/// Everything that a person wants to see, workloads first.
+/// All reported resources, workloads first.
 pub(super) fn statuses(snapshot: &Snapshot) -> Vec<ResourceStatus> {
     let sets = snapshot.release_stateful_sets().map(stateful_set);
     let deployments = snapshot.release_deployments().map(deployment);
@@ -22,7 +22,7 @@ pub(super) fn statuses(snapshot: &Snapshot) -> Vec<ResourceStatus> {
     sets.chain(deployments).chain(claims).chain(ingresses).chain(pods).collect()
 }
 
-/// There is a workload, every workload's controller has seen its newest form and is done with it, and every claim is bound.
+/// There is a workload, every workload's newest generation is observed and rolled out, and every claim is bound.
 pub(super) fn is_ready(snapshot: &Snapshot) -> bool {
     let any = snapshot.release_deployments().next().is_some() || snapshot.release_stateful_sets().next().is_some();
     any && snapshot.release_deployments().all(deployment_ready)
@@ -33,21 +33,21 @@ pub(super) fn is_ready(snapshot: &Snapshot) -> bool {
 /// How much of a workload serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::kube) enum Serving {
-    /// All of it, in its newest form.
+    /// All of it, in its newest revision.
     Fully,
-    /// Some of it is not there, or not yet in its newest form.
+    /// Some pods are missing or outdated.
     Partly,
-    /// Nothing of it.
+    /// No pod serves.
     Not,
 }
 
 impl Serving {
-    /// With the Deployment's state in words.
+    /// With the Deployment's state as text.
     pub(in crate::kube) fn of_deployment(object: &Deployment) -> (Self, String) {
         Self::of(&deployment(object), deployment_ready(object))
     }
 
-    /// With the set's state in words.
+    /// With the set's state as text.
     pub(in crate::kube) fn of_stateful_set(object: &StatefulSet) -> (Self, String) {
         Self::of(&stateful_set(object), stateful_set_ready(object))
     }
@@ -62,7 +62,7 @@ impl Serving {
     }
 }
 
-/// True if the volume behind a claim is gone.
+/// True if the volume behind a claim is lost.
 pub(in crate::kube) fn claim_is_lost(object: &PersistentVolumeClaim) -> bool {
     object.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Lost")
 }
@@ -144,7 +144,7 @@ pub(in crate::kube) fn pod(object: &Pod) -> ResourceStatus {
     single(ResourceKind::Pod, object.metadata.name.clone(), u32::from(ready), &text)
 }
 
-/// The kubelet's word for what a container waits for or why it ended. `PodInitializing` is the init containers' matter.
+/// The kubelet's reason for a container's waiting or exit. `PodInitializing` is left to the init containers.
 fn trouble(container: &ContainerStatus) -> Option<&str> {
     match container.state.as_ref()? {
         ContainerState { waiting: Some(waiting), .. } => {
@@ -155,7 +155,7 @@ fn trouble(container: &ContainerStatus) -> Option<&str> {
     }
 }
 
-/// An init container that ended well, or a sidecar that has started.
+/// An init container that succeeded, or a sidecar that has started.
 fn is_done(container: &ContainerStatus) -> bool {
     let ended = container.state.as_ref().and_then(|state| state.terminated.as_ref());
     ended.is_some_and(|ended| ended.exit_code == 0) || container.started == Some(true)

@@ -1,4 +1,4 @@
-//! What was seen of a release: its objects as they are now, and what Kubernetes said about them.
+//! The observed state of a release: its current objects, and Kubernetes' events about them.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::ResourceKind;
 use crate::kube::manifest::WorkloadName;
 
-/// Helm writes the release's name here on everything that it makes.
+/// Helm's annotation with the release's name, on all objects that it creates.
 const RELEASE: &str = "meta.helm.sh/release-name";
-/// The Deployment controller's number of a revision, on the Deployment and on each of its `ReplicaSet`s.
+/// The Deployment controller's revision number, on the Deployment and on each of its `ReplicaSet`s.
 const REVISION: &str = "deployment.kubernetes.io/revision";
-/// The `StatefulSet` controller's name of a revision, on its pods.
+/// The `StatefulSet` controller's revision name, on its pods.
 const REVISION_HASH: &str = "controller-revision-hash";
 
-/// Everything seen in one namespace.
+/// All observed objects of one namespace.
 #[derive(Debug, Default)]
 pub(in crate::kube) struct Snapshot {
     pub(super) release: String,
@@ -31,9 +31,9 @@ pub(in crate::kube) struct Snapshot {
     pub(in crate::kube) claims: Table<PersistentVolumeClaim>,
     pub(in crate::kube) events: Table<Event>,
     pub(super) ingresses: Vec<Ingress>,
-    /// Versions of events that were there before the watch began: they may tell of what is long mended.
+    /// Versions of events from before the watch began: their problems may be resolved.
     pub(super) old_events: BTreeMap<String, String>,
-    /// Containers in trouble when the watch began, by pod's uid and name, with their restarts.
+    /// Containers with a problem when the watch began, by pod uid and name, with their restarts.
     pub(super) old_trouble: Option<BTreeMap<(String, String), i32>>,
 }
 
@@ -75,7 +75,7 @@ impl<K: ResourceExt> Table<K> {
         self.live.contains_key(name)
     }
 
-    /// What one listing gave.
+    /// The result of one listing.
     pub(in crate::kube) fn listed(objects: Vec<K>) -> Self {
         let live = objects.into_iter().map(|object| (object.name_any(), object)).collect();
         Self { live, listing: None, synced: true }
@@ -87,7 +87,7 @@ impl<K: ResourceExt> Table<K> {
     }
 }
 
-/// What a pod belongs to.
+/// The owner of a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Owner<'a> {
     /// A `StatefulSet` of the release, at its newest revision.
@@ -99,7 +99,7 @@ pub(super) enum Owner<'a> {
 }
 
 impl Owner<'_> {
-    /// Databases before what uses them.
+    /// Databases before their clients.
     pub(super) fn rank(self) -> u8 {
         match self {
             Self::StatefulSet(_) | Self::OldStatefulSet(_) => 0,
@@ -113,7 +113,7 @@ impl Snapshot {
         Self { release, ..Self::default() }
     }
 
-    /// True if a workload of that kind and name is there, whoever made it.
+    /// True if a workload of that kind and name exists, whoever created it.
     pub(in crate::kube) fn has(&self, workload: &WorkloadName) -> bool {
         match workload.kind {
             ResourceKind::Deployment => self.deployments.contains(&workload.name),
@@ -132,13 +132,13 @@ impl Snapshot {
         self.stateful_sets.iter().filter(|object| self.is_ours(&object.metadata))
     }
 
-    /// Pods of the release's workloads that are not terminating. Pods of jobs do not count.
+    /// Pods of the release's workloads that are not terminating, without jobs' pods.
     pub(super) fn release_pods(&self) -> impl Iterator<Item = (&Pod, Owner<'_>)> {
         self.release_pods_and_terminating().filter(|(pod, _)| pod.metadata.deletion_timestamp.is_none())
     }
 
-    /// The same with those that are terminating. A pod that has ended (evicted, rejected by its node, shut down with it) is a
-    /// leftover: its controller makes another one.
+    /// The same, including terminating ones. A finished pod (evicted, rejected by its node, shut down with it) is a
+    /// leftover: its controller creates another one.
     pub(super) fn release_pods_and_terminating(&self) -> impl Iterator<Item = (&Pod, Owner<'_>)> {
         let phase = |pod: &Pod| pod.status.as_ref().and_then(|status| status.phase.clone());
         let running =
@@ -177,7 +177,7 @@ impl Snapshot {
         release_of(metadata) == Some(&self.release)
     }
 
-    /// What was said about an object, the newest last.
+    /// Events about an object, newest last.
     pub(super) fn said_about<'a>(&'a self, uid: Option<&'a str>, reasons: &'a [&str]) -> Vec<Said<'a>> {
         let about = |event: &&Event| {
             uid.is_some()
@@ -194,8 +194,8 @@ impl Snapshot {
         old.is_none() || old != event.metadata.resource_version.as_ref()
     }
 
-    /// The container was in trouble before the watch began, and nothing has happened to it since: what was wrong may be
-    /// mended, and the kubelet lets up to five minutes pass before it tries again.
+    /// The container had a problem before the watch began, and nothing has happened since: it may be
+    /// resolved, and the kubelet may wait up to five minutes before it retries.
     pub(super) fn is_old_trouble(&self, pod: &Pod, container: &ContainerStatus) -> bool {
         let key = (pod.uid().unwrap_or_default(), container.name.clone());
         let restarts = self.old_trouble.as_ref().and_then(|all| all.get(&key));
@@ -203,7 +203,7 @@ impl Snapshot {
         restarts == Some(&container.restart_count) && !tried()
     }
 
-    /// Every container that is in trouble so far was so before: called when the first listing is complete.
+    /// Marks every problem so far as older than the watch: called when the first listing is complete.
     pub(super) fn age_trouble(&mut self) {
         let mut old = BTreeMap::new();
         for pod in self.pods.iter() {
@@ -216,7 +216,7 @@ impl Snapshot {
         self.old_trouble = Some(old);
     }
 
-    /// Everything said so far is old news: called when the first listing is complete.
+    /// Marks every event so far as older than the watch: called when the first listing is complete.
     pub(super) fn age_events(&mut self) {
         let versions = self.events.iter().map(|event| (event.name_any(), event.resource_version().unwrap_or_default()));
         self.old_events = versions.collect();
@@ -228,12 +228,12 @@ pub(in crate::kube) fn release_of(metadata: &ObjectMeta) -> Option<&String> {
     metadata.annotations.as_ref().and_then(|all| all.get(RELEASE))
 }
 
-/// Something that Kubernetes said about an object.
+/// A Kubernetes event about an object.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Said<'a> {
     pub(super) reason: &'a str,
     pub(super) message: &'a str,
-    /// It was said, or said again, since the watch began.
+    /// It occurred, or was repeated, since the watch began.
     pub(super) news: bool,
 }
 
@@ -261,7 +261,7 @@ fn is_in_trouble(container: &ContainerStatus) -> bool {
     state.terminated.is_some() || waits_for.is_some_and(|it| !matches!(it, "ContainerCreating" | "PodInitializing"))
 }
 
-/// Kind and uid of what controls an object.
+/// Kind and uid of an object's controller.
 fn controller(metadata: &ObjectMeta) -> Option<(&str, &str)> {
     let owners = metadata.owner_references.as_deref().unwrap_or_default();
     let controller = owners.iter().find(|owner| owner.controller == Some(true))?;

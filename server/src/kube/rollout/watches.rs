@@ -16,12 +16,12 @@ use serde::de::DeserializeOwned;
 use super::snapshot::Snapshot;
 use crate::kube::error::{ClusterError, ClusterErrorKind};
 
-/// Watches open at once, one stream each.
+/// Number of watches, one stream each.
 pub(super) const STREAMS: u32 = 6;
-/// Changes taken together, so that what is over already is not reported.
+/// Maximum number of changes processed together, so that superseded states are not reported.
 const TOGETHER: usize = 512;
 
-/// One step of what was seen.
+/// A change of one object.
 pub(super) enum Seen {
     Deployment(Change<Deployment>),
     StatefulSet(Change<StatefulSet>),
@@ -32,11 +32,11 @@ pub(super) enum Seen {
     Ingresses(Vec<Ingress>),
 }
 
-/// Everything that is ready at once, or the end of it.
+/// All changes that are available at once, or the end of the stream.
 pub(super) type Batch = Vec<Result<Seen, ClusterError>>;
 
-/// All watches of a namespace. Of `ReplicaSet`s only the metadata is read, and an Ingress is read once: helm made it
-/// before the watch began, and nothing about it changes while pods start.
+/// All watches of a namespace. Of `ReplicaSet`s only the metadata is read, and an Ingress is read once: helm created it
+/// before the watch began, and it does not change while pods start.
 pub(super) fn open(client: &Client, namespace: &str) -> BoxStream<'static, Batch> {
     let all = SelectAll::from_iter([
         watch(client, namespace, Seen::Deployment),
@@ -63,7 +63,7 @@ where
     let changes = watcher(api, watcher::Config::default());
     let seen = move |change: Result<Change<K>, watcher::Error>| match change {
         Ok(change) => Some(Ok(seen(change.modify(|object| object.managed_fields_mut().clear())))),
-        // The watcher lists again by itself.
+        // The watcher lists again automatically.
         Err(watcher::Error::WatchError(status)) if status.code == 410 => None,
         Err(error) => Some(Err(ClusterError::from_watch(&what, &error))),
     };
@@ -86,7 +86,7 @@ fn ingresses(client: &Client, namespace: &str) -> BoxStream<'static, Result<Seen
 }
 
 impl Snapshot {
-    /// Takes in what was seen.
+    /// Processes a change.
     pub(super) fn apply(&mut self, seen: Seen) {
         match seen {
             Seen::Deployment(change) => self.deployments.apply(change),
@@ -120,13 +120,13 @@ impl Snapshot {
             && self.events.synced
     }
 
-    /// The listings are old: the connection was lost. What was seen stays until it is replaced.
+    /// The listings are outdated: the connection was lost. Objects are kept until they are replaced.
     pub(super) fn expire(&mut self) {
         self.deployments.synced = false;
         self.stateful_sets.synced = false;
         self.replica_sets.synced = false;
         self.pods.synced = false;
         self.claims.synced = false;
-        // Not the events: what is news stays news.
+        // Except the events: new ones remain new.
     }
 }

@@ -1,4 +1,4 @@
-//! Volume claims that nothing is bound to.
+//! Unbound volume claims.
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use storeplane_core::failure::Reason;
@@ -7,7 +7,7 @@ use super::{Finding, sentence};
 use crate::kube::rollout::snapshot::{Said, Snapshot};
 use crate::obstacle::{Obstacle, said};
 
-/// `WaitForFirstConsumer` and `WaitForPodScheduled` are not among them: such a claim waits for its pod.
+/// Without `WaitForFirstConsumer` and `WaitForPodScheduled`: such a claim waits for its pod.
 const TELLING: [&str; 4] = ["FailedBinding", "ProvisioningFailed", "ExternalProvisioning", "Provisioning"];
 
 pub(super) fn inspect(snapshot: &Snapshot, found: &mut Vec<Finding>) {
@@ -17,7 +17,7 @@ pub(super) fn inspect(snapshot: &Snapshot, found: &mut Vec<Finding>) {
         let message = |why: &str| format!("{subject} is not bound: {}", sentence(why));
         match claim.status.as_ref().and_then(|status| status.phase.as_deref()) {
             Some("Bound") => {}
-            // A claim is called lost for a moment when the controller has not yet seen the volume that was just made.
+            // A claim is briefly called lost until the controller has seen its new volume.
             Some("Lost") => {
                 let why = message("its volume is lost");
                 found.push(Finding::new(Reason::VolumeNotBound, subject.clone(), why, Obstacle::Failing));
@@ -35,7 +35,7 @@ pub(super) fn inspect(snapshot: &Snapshot, found: &mut Vec<Finding>) {
 
 fn obstacle(said: &Said<'_>) -> Obstacle {
     let obstacle = said::claim(said.reason, said.message);
-    // What was said before the watch began may be mended; the controller says it again every 15 s.
+    // A problem from before the watch began may be resolved; otherwise the controller repeats its event every 15 s.
     if said.news || obstacle == Obstacle::Progress { obstacle } else { Obstacle::Reported }
 }
 

@@ -1,4 +1,4 @@
-//! Containers that cannot start, or that end again and again.
+//! Containers that cannot start, or that exit repeatedly.
 
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod};
 use storeplane_core::failure::Reason;
@@ -7,9 +7,9 @@ use super::{Finding, pods, sentence};
 use crate::kube::rollout::snapshot::{Snapshot, containers};
 use crate::obstacle::{Obstacle, said};
 
-/// Ends of a container that show that the next one will end too.
+/// Exits that will recur.
 const ENOUGH_RESTARTS: i32 = 2;
-/// Comes after the workloads, claims and pods of the same reason.
+/// Ranks after workloads, claims and pods with the same reason.
 const AFTER_PODS: u8 = 20;
 
 pub(super) fn inspect(snapshot: &Snapshot, found: &mut Vec<Finding>) {
@@ -47,8 +47,8 @@ fn symptom(snapshot: &Snapshot, pod: &Pod, container: &ContainerStatus) -> Optio
     ended_often(pod, container)
 }
 
-/// It runs (or is about to) for the third time or more, after an out-of-memory kill or a crash. Only worth saying:
-/// this time it may go well.
+/// It runs (or is about to) for the third time or more, after an out-of-memory kill or a crash. Only reported, because
+/// this time it may succeed.
 fn ended_often(pod: &Pod, container: &ContainerStatus) -> Option<Finding> {
     if container.ready || container.started == Some(true) && is_init(pod, container) {
         return None;
@@ -59,7 +59,7 @@ fn ended_often(pod: &Pod, container: &ContainerStatus) -> Option<Finding> {
     Some(finding)
 }
 
-/// The kubelet says "Back-off pulling image" without the cause, which is in the newest event then.
+/// The kubelet reports "Back-off pulling image" without the cause, which is in the newest event.
 fn pull_failed(snapshot: &Snapshot, pod: &Pod, container: &ContainerStatus, reason: &str, why: &str) -> Finding {
     let events = snapshot.said_about(pod.metadata.uid.as_deref(), &["Failed"]);
     let is_pull = |text: &&str| text.contains("pull image") && text.contains(&container.image);
@@ -79,7 +79,7 @@ fn config(pod: &Pod, container: &ContainerStatus, why: &str) -> Finding {
     Finding::new(Reason::ContainerConfigError, subject(pod, container), message, Obstacle::Failing)
 }
 
-/// A container that has ended: out of memory, or a crash with its last log lines.
+/// An exited container: out of memory, or a crash with its last log lines.
 fn ended(pod: &Pod, container: &ContainerStatus, last: Option<&ContainerStateTerminated>) -> Finding {
     let killed = last.is_some_and(|last| last.reason.as_deref() == Some("OOMKilled"));
     let obstacle = if container.restart_count >= ENOUGH_RESTARTS { Obstacle::Certain } else { Obstacle::Failing };

@@ -29,7 +29,7 @@ fn scaled_to_zero(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     }
 }
 
-/// A `StatefulSet` tells of it in events only. They count as long as pods are missing.
+/// A `StatefulSet` reports this only in events. They count as long as pods are missing.
 fn stateful_sets(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     for set in snapshot.release_stateful_sets() {
         let desired = set.spec.replicas.unwrap_or(1);
@@ -42,7 +42,7 @@ fn stateful_sets(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     }
 }
 
-/// A Deployment keeps it as a condition; the events of its newest `ReplicaSet` tell whether that is news.
+/// A Deployment has a condition for this; the events of its newest `ReplicaSet` show whether it is current.
 fn deployments(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     for deployment in snapshot.release_deployments() {
         let conditions = deployment.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
@@ -67,7 +67,7 @@ fn refusal(subject: &str, event: Said<'_>, rank: u8) -> Finding {
         let start = event.message.find("forbidden:").and_then(|at| event.message.get(at..));
         (Reason::CreationRefused, said::creation(event.message), start.unwrap_or(event.message))
     };
-    // What was said before the watch began may be mended; the controller tries again and says it again if not.
+    // A problem from before the watch began may be resolved; otherwise the controller reports it again.
     let obstacle = if event.news { obstacle } else { Obstacle::Reported };
     let message = format!("{subject} cannot create its pods: {}", sentence(why));
     Finding::new(reason, subject.into(), message, obstacle).rank(rank).detail(event.message)

@@ -1,4 +1,4 @@
-//! Why a release does not go on: a pure function from what was seen to what it means.
+//! Finds what blocks a release: a pure function of the observed objects.
 //!
 //! Each file inspects one kind of object and pushes [`Finding`]s; `failure_detector` decides when a finding is a failure.
 
@@ -15,18 +15,18 @@ use super::snapshot::Snapshot;
 use crate::obstacle::Obstacle;
 use crate::redact::Unmasked;
 
-/// A symptom that stands in the way of a rollout now.
+/// A current obstacle of a rollout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
-    /// What it is.
+    /// The failure that it would be.
     pub(super) failure: Unmasked,
-    /// How long it may last.
+    /// Its limit.
     pub(super) obstacle: Obstacle,
-    /// Databases before what uses them, objects before their pods.
+    /// Databases before their clients, objects before their pods.
     pub(super) rank: u8,
-    /// Kind and name of what has the symptom.
+    /// Kind and name of the affected object.
     pub(super) subject: String,
-    /// Whose last log lines tell more.
+    /// The container whose log explains it.
     pub(super) log: Option<LogSource>,
 }
 
@@ -42,7 +42,7 @@ impl Finding {
         Self { failure: Unmasked::new(reason, message), obstacle, rank: 0, subject, log: None }
     }
 
-    /// What is known for certain, without a symptom at a workload.
+    /// A fact that is certain without any symptom of a workload.
     pub(super) fn fact(failure: Unmasked) -> Self {
         Self { failure, obstacle: Obstacle::Certain, rank: 0, subject: String::new(), log: None }
     }
@@ -69,7 +69,7 @@ impl Finding {
     }
 }
 
-/// All that stands in the way, the likeliest cause first.
+/// All obstacles, the likeliest cause first.
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let mut found = Vec::new();
     creation::inspect(snapshot, &mut found);
@@ -80,7 +80,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     found
 }
 
-/// Kubernetes ends some sentences and not others; ours end without a dot, since details follow.
+/// Kubernetes ends only some sentences with a dot; ours have none, because details follow.
 fn sentence(text: &str) -> &str {
     text.trim().trim_end_matches('.')
 }

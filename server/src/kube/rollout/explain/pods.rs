@@ -1,4 +1,4 @@
-//! Pods that no node can schedule, that cannot start, that run and are not ready, or whose node is lost.
+//! Pods that cannot be scheduled or started, that run but are not ready, or whose node is lost.
 
 use k8s_openapi::api::core::v1::Pod;
 use storeplane_core::failure::Reason;
@@ -11,10 +11,10 @@ const VOLUMES: [&str; 2] = ["FailedMount", "FailedAttachVolume"];
 const SANDBOX: [&str; 1] = ["FailedCreatePodSandBox"];
 const PROBES: [&str; 1] = ["Unhealthy"];
 const NODE_LOST: [&str; 1] = ["NodeNotReady"];
-/// What the scheduler adds after the reason: what it tried to make room.
+/// The scheduler appends what it tried in order to make room.
 const ASIDES: [&str; 2] = [" no new claims to deallocate", " preemption:"];
 
-/// Comes after the workloads and claims of the same reason.
+/// Ranks after workloads and claims with the same reason.
 const AFTER_OWNERS: u8 = 10;
 
 pub(super) fn inspect(snapshot: &Snapshot, found: &mut Vec<Finding>) {
@@ -34,7 +34,7 @@ pub(super) fn inspect(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     }
 }
 
-/// A pod of an older revision shows what was wrong before; it is worth saying, since its set may wait for it.
+/// A pod of an older revision shows the previous problem; it is reported, because its set may wait for it.
 pub(super) fn tame(mut finding: Finding, owner: Owner<'_>) -> Finding {
     if let Owner::OldStatefulSet(name) = owner {
         finding.obstacle = Obstacle::Reported;
@@ -51,7 +51,7 @@ fn unscheduled(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
     }
     let why = condition.message.as_deref().unwrap_or("no node fits");
     let name = pod.metadata.name.as_deref().unwrap_or_default();
-    // The scheduler's words for a claim that is in the way.
+    // The scheduler's message for an unbound claim.
     let claim = ["unbound immediate PersistentVolumeClaims", "didn't find available persistent volumes to bind"];
     let events = snapshot.said_about(pod.metadata.uid.as_deref(), &said::SCALING);
     let scaling = events.last();
@@ -98,7 +98,7 @@ fn volumes(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
     Some(Finding::new(Reason::NotReady, subject, message, Obstacle::Reported).detail(event.message))
 }
 
-/// Said only when a probe has failed: until then the pod is just starting.
+/// Only after a probe has failed: until then the pod is starting.
 fn unready(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
     let status = pod.status.as_ref()?;
     let ready = status.conditions.iter().flatten().any(|it| it.type_ == "Ready" && it.status == "True");
@@ -116,7 +116,7 @@ fn unready(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
     Some(Finding::new(reason, format!("Pod {name}"), message, obstacle).detail(event.message))
 }
 
-/// A pod whose node does not answer: it is not ready, and when it is evicted it stays Terminating, since nobody confirms its end.
+/// A pod whose node does not respond: it is not ready, and after its eviction it remains Terminating, because nothing confirms its end.
 fn node_lost(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
     let status = pod.status.as_ref()?;
     let node = pod.spec.as_ref()?.node_name.as_deref()?;

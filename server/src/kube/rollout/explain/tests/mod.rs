@@ -1,4 +1,4 @@
-//! Small cases as Kubernetes shows them, and what they mean. Their texts are the ones of Kubernetes 1.36.
+//! Cases with the objects and texts of Kubernetes 1.36, and the expected findings.
 
 mod blocked;
 mod containers;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::findings;
 use crate::kube::rollout::snapshot::Snapshot;
 
-/// A release `shop` with the database's set `store-db` and Deployment `store`, whose controllers have seen them, and `more`.
+/// A release `shop` with the database's set `store-db` and Deployment `store`, observed by their controllers, and `more`.
 fn snapshot(more: impl IntoIterator<Item = Value>) -> Snapshot {
     let release = json!({"meta.helm.sh/release-name": "shop", "deployment.kubernetes.io/revision": "2"});
     let base = [
@@ -79,7 +79,7 @@ fn event(uid: &str, reason: &str, message: &str) -> Value {
         "involvedObject": {"uid": uid}, "reason": reason, "message": message})
 }
 
-/// `REASON grace: message | details`, a line for each finding.
+/// `REASON obstacle: message | details`, one line per finding.
 fn explained(snapshot: &Snapshot) -> String {
     let line = |finding: &super::Finding| {
         let failure = &finding.failure;

@@ -1,4 +1,4 @@
-//! What is on its way, what passes, and what is only left over.
+//! Progress, passing obstacles, and leftovers.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ fn unscheduled() -> Value {
         {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": NO_NODE}]}))
 }
 
-/// The shop's pod on a node, not ready, with further conditions; `terminating` once it was evicted.
+/// The shop's pod on a node, not ready, with further conditions; `terminating` after its eviction.
 fn on_node(conditions: Value, terminating: bool) -> Value {
     let mut pod = shop_pod(json!({"phase": "Running", "conditions": conditions}));
     pod["spec"] = json!({"nodeName": "node-1", "containers": []});
@@ -47,7 +47,7 @@ fn overloaded_registry_is_passing_and_missing_image_is_lasting() {
         let seen = explained(&snapshot([shop_pod(waiting("ErrImagePull", why))]));
         assert!(seen.starts_with(&format!("IMAGE_PULL_FAILED {obstacle}:")), "{seen}");
     }
-    // Back-off alone names no cause; the newest event does.
+    // Back-off alone has no cause; the newest event has.
     let back_off = shop_pod(waiting("ImagePullBackOff", "Back-off pulling image \"shop:1\""));
     let cause = event("store-new-x", "Failed", "Failed to pull image \"shop:1\": 429 Too Many Requests");
     let seen = explained(&snapshot([back_off, cause]));
