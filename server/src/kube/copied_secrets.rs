@@ -25,7 +25,7 @@ const REFRESH: Duration = Duration::from_mins(2);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CopiedSecretUse {
-    /// `images.pullSecrets` names it.
+    /// `imagePullSecrets` names it.
     ImagePull,
     /// `ingress.tls.secretName` names it.
     Tls,

@@ -65,3 +65,4 @@ mod watch_ends;
 mod watch_property;
 mod watch_slow;
 mod watching;
+mod ways_out;

@@ -111,18 +111,16 @@ fn chart(context: &OperationContext) -> Result<Chart, StepError> {
 /// Names the Secrets that each namespace gets a copy of. What is not configured is the chart's own.
 fn with_copied_secrets(mut values: Value, copied: &[CopiedSecret]) -> Value {
     let named = |purpose| copied.iter().filter(move |secret| secret.purpose == purpose).map(|secret| &secret.name);
+    let Some(all) = values.as_object_mut() else { return values };
     let pull: Vec<_> = named(CopiedSecretUse::ImagePull).collect();
-    let mut set = |section: &str, key: &str, value: Value| {
-        let section = values.as_object_mut().map(|all| all.entry(section).or_insert_with(|| json!({})));
-        if let Some(section) = section.and_then(Value::as_object_mut) {
-            section.insert(key.to_owned(), value);
-        }
-    };
     if !pull.is_empty() {
-        set("images", "pullSecrets", json!(pull));
+        all.insert("imagePullSecrets".to_owned(), json!(pull));
     }
     if let Some(name) = named(CopiedSecretUse::Tls).next() {
-        set("ingress", "tls", json!({"secretName": name}));
+        let ingress = all.entry("ingress").or_insert_with(|| json!({}));
+        if let Some(ingress) = ingress.as_object_mut() {
+            ingress.insert("tls".to_owned(), json!({"secretName": name}));
+        }
     }
     values
 }
@@ -148,7 +146,7 @@ mod tests {
         assert_eq!(with_copied_secrets(values.clone(), &[secret("ca", CopiedSecretUse::None)]), values);
         let copied = [secret("pull", CopiedSecretUse::ImagePull), secret("wildcard", CopiedSecretUse::Tls)];
         let expected = json!({
-            "images": {"pullSecrets": ["pull"]},
+            "imagePullSecrets": ["pull"],
             "ingress": {"host": "a.test", "tls": {"secretName": "wildcard"}},
         });
         assert_eq!(with_copied_secrets(values, &copied), expected);

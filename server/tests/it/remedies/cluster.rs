@@ -4,7 +4,9 @@ use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding, ValidatingWebhookConfiguration,
 };
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, PersistentVolume, Pod, Secret, ServiceAccount};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, Event, Namespace, PersistentVolume, PersistentVolumeClaim, Pod, Secret, ServiceAccount,
+};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde::de::DeserializeOwned;
@@ -22,7 +24,12 @@ async fn deployments(stage: &Stage, store: &Store) -> Api<Deployment> {
     Api::namespaced(stage.lab.kubernetes.client().await, &store.namespace)
 }
 
-pub(super) async fn storage_class_is_created(stage: &Stage, reason: Reason) {
+pub(super) async fn storage_class_is_created_or_corrected(stage: &Stage, reason: Reason) {
+    storage_class_is_created(stage, reason).await;
+    storage_class_is_corrected(stage, reason).await;
+}
+
+async fn storage_class_is_created(stage: &Stage, reason: Reason) {
     let id = Stage::id(reason);
     stage.plan(reason, &format!("storageClass: {id}\n"));
     stage.create(&id, reason).await;
@@ -38,6 +45,19 @@ pub(super) async fn storage_class_is_created(stage: &Stage, reason: Reason) {
     stage.retry(&id, reason).await;
     volumes.delete(&id, &DeleteParams::default()).await.unwrap();
     classes.delete(&id, &DeleteParams::default()).await.unwrap();
+}
+
+/// The API server refuses to change the claim's class in place.
+async fn storage_class_is_corrected(stage: &Stage, reason: Reason) {
+    let id = Stage::id(reason);
+    stage.plan(reason, &format!("storageClass: {id}\n"));
+    let store = stage.create(&id, reason).await;
+    stage.fails(&id, reason).await;
+    stage.plan(reason, "storageClass: simulated\n");
+    stage.retry(&id, reason).await;
+    let claims = Api::<PersistentVolumeClaim>::namespaced(stage.lab.kubernetes.client().await, &store.namespace);
+    let class = claims.get("data").await.unwrap().spec.unwrap().storage_class_name;
+    assert_eq!(class.as_deref(), Some("simulated"));
 }
 
 pub(super) async fn service_account_is_created(stage: &Stage, reason: Reason) {

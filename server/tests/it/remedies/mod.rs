@@ -44,7 +44,7 @@ fn case(reason: Reason) -> Case {
         | Reason::ImagePullFailed
         | Reason::CrashLoop => shared!(plans::corrected),
         Reason::Cancelled => shared!(plans::cancelled),
-        Reason::VolumeNotBound => shared!(cluster::storage_class_is_created),
+        Reason::VolumeNotBound => shared!(cluster::storage_class_is_created_or_corrected),
         Reason::CreationRefused => shared!(cluster::service_account_is_created),
         Reason::NotOurs => shared!(cluster::foreign_namespace_is_removed),
         Reason::NamespaceMissing => shared!(cluster::namespace_is_deleted),
