@@ -1,27 +1,27 @@
-//! The clock of leases: it counts the time in which the machine was suspended, and nobody can set it.
+//! The clock of leases: it includes suspended time and cannot be set.
 
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-/// A moment on that clock, the same in every process of this machine.
+/// A time on that clock, comparable between processes of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BootTime(Duration);
 
 impl BootTime {
-    /// This moment.
+    /// The current time.
     pub fn now() -> Self {
-        // Every Linux that we run on has it; the other clock is what there was before.
+        // Every supported Linux has it; the other clock is a fallback.
         let now = clock_gettime(ClockId::CLOCK_BOOTTIME).or_else(|_| clock_gettime(ClockId::CLOCK_MONOTONIC));
         Self(now.map(Duration::from).unwrap_or_default())
     }
 
-    /// How long ago it was.
+    /// The time since then.
     pub fn elapsed(self) -> Duration {
         Self::now().0.saturating_sub(self.0)
     }
 
-    /// The moment so much later, as the time since the machine started.
+    /// The time after a duration, as the time since boot.
     pub fn after(self, time: Duration) -> Duration {
         self.0 + time
     }

@@ -1,12 +1,12 @@
-//! Layers point one way: no top-level module of the server depends on itself, directly or through others.
+//! Tests that layers point one way: no top-level module of the server depends on itself, directly or through others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Which module uses which.
+/// The dependencies of each module.
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
-/// Which top-level module uses which, by the paths that begin with `crate::`. Tests may use anything.
+/// The dependencies between top-level modules, from paths that begin with `crate::`. Tests may use anything.
 fn graph(root: &Path) -> Graph {
     let path = regex::Regex::new(r"\bcrate::(?:(?P<one>[a-z_]+)|\{(?P<many>[^;]*)\})").expect("a pattern");
     let name = regex::Regex::new(r"(?:^|[{,])\s*([a-z_]+)").expect("a pattern");
@@ -33,7 +33,7 @@ fn graph(root: &Path) -> Graph {
     graph
 }
 
-/// Source files but those of tests.
+/// Source files except tests.
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
     let is_test = |path: &Path| matches!(path.file_stem().and_then(|name| name.to_str()), Some("tests" | "layers"));
@@ -42,8 +42,8 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     files.chain(folders.iter().flat_map(|folder| sources(folder))).collect()
 }
 
-/// The modules in circles, with those between circles: what is left once every module without users, and every one that uses
-/// none, is taken away again and again.
+/// The modules in cycles, and those between cycles: what remains after repeatedly removing modules that nothing depends on
+/// and modules without dependencies.
 fn circles(mut graph: Graph) -> Graph {
     loop {
         let used: BTreeSet<String> = graph.values().flatten().cloned().collect();

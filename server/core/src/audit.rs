@@ -1,4 +1,4 @@
-//! The audit log: one record for each mutation that was asked for, and each look at a login, whether it was done, refused
+//! The audit log: one record for each mutation and for each read of secrets, whether it was done, rejected
 //! or denied.
 
 use time::OffsetDateTime;
@@ -34,67 +34,67 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// How it ended.
+    /// The outcome.
     pub enum Outcome {
         /// It was done, or started.
         Accepted = "ACCEPTED",
-        /// The caller may do such things, but not this one now.
+        /// The caller was authorized, but it could not be done.
         Rejected = "REJECTED",
-        /// The caller may not do such things.
+        /// The caller's role does not permit it.
         Denied = "DENIED",
     }
 }
 
-/// One line of the audit log. Holds no secret.
+/// A record of the audit log. Contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRecord {
     /// UUID v7.
     pub id: Uuid,
-    /// When.
+    /// The time.
     pub at: OffsetDateTime,
-    /// Whose store.
+    /// The tenant.
     pub tenant: Tenant,
-    /// Who: a token's name, `worker`, or `command line`.
+    /// The actor: a token's name, `worker`, or `command line`.
     pub actor: String,
     /// The token's id, if there was one.
     pub token: Option<Uuid>,
-    /// What.
+    /// The action.
     pub action: Action,
-    /// On which store id or token, as it was asked.
+    /// The target: the store id or token, as requested.
     pub target: String,
-    /// Which store that was.
+    /// The store's uid.
     pub store: Option<StoreUid>,
-    /// The operation that it began.
+    /// The operation that it started.
     pub operation: Option<OperationId>,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
-    /// The error's reason, where it was not done.
+    /// The error's reason, if it was not done.
     pub reason: String,
 }
 
-/// One line of the audit log, read back.
+/// A record of the audit log, as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEvent {
     /// UUID v7.
     pub id: Uuid,
-    /// When.
+    /// The time.
     pub at: OffsetDateTime,
-    /// Who.
+    /// The actor.
     pub actor: String,
-    /// What, on the wire: rows outlive the code that wrote them.
+    /// The action as text, because a newer server may have written it.
     pub action: String,
-    /// On which store id, operation or token, as it was asked.
+    /// The target: the store id, operation or token, as requested.
     pub target: String,
-    /// Which store that was.
+    /// The store's uid.
     pub store: Option<StoreUid>,
-    /// The operation that it began.
+    /// The operation that it started.
     pub operation: Option<OperationId>,
-    /// How it ended; `None` if only a newer server knows that.
+    /// The outcome; `None` if only a newer server knows it.
     pub outcome: Option<Outcome>,
-    /// The error's reason, where it was not done.
+    /// The error's reason, if it was not done.
     pub reason: String,
-    /// How often it was refused for that reason within an hour, where it was not done; else 1.
+    /// The number of identical refusals within an hour; otherwise 1.
     pub count: i64,
-    /// When that happened last.
+    /// The time of the last of them.
     pub last_at: OffsetDateTime,
 }

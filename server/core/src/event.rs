@@ -1,4 +1,4 @@
-//! Events: what happened to a store, as it is told to watchers.
+//! Events of a store, as sent to watchers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::store::State;
 use crate::wire::wire_enum;
 
 wire_enum! {
-    /// What kind of thing happened.
+    /// The type of an event.
     pub enum EventType {
         /// The store's state changed; `state` and `reason` in the details.
         StateChanged = "STATE_CHANGED",
@@ -22,7 +22,7 @@ wire_enum! {
         StepStarted = "STEP_STARTED",
         /// A step is done; `seconds` in the details.
         StepSucceeded = "STEP_SUCCEEDED",
-        /// A step is tried again; `reason` in the details. Told once for each reason.
+        /// A step is retried; `reason` in the details. Emitted once for each reason.
         StepRetried = "STEP_RETRIED",
         /// A step failed for good; `reason` in the details.
         StepFailed = "STEP_FAILED",
@@ -30,39 +30,39 @@ wire_enum! {
         ResourceChanged = "RESOURCE_CHANGED",
         /// What the step waits for; `reason` in the details.
         Waiting = "WAITING",
-        /// A failed or cancelled operation rolls back.
+        /// A failed or cancelled operation is being rolled back.
         UndoStarted = "UNDO_STARTED",
-        /// It is rolled back.
+        /// The rollback is complete.
         UndoSucceeded = "UNDO_SUCCEEDED",
-        /// Somebody requested that the operation be cancelled; `actor` in the details.
+        /// The operation's cancellation was requested; `actor` in the details.
         CancelRequested = "CANCEL_REQUESTED",
-        /// A release that an interrupted helm left behind is repaired.
+        /// A release that an interrupted helm left behind is being repaired.
         ReleaseRepaired = "RELEASE_REPAIRED",
         /// The storefront was tested; the requests and their durations in the details.
         Verified = "VERIFIED",
         /// A step has nothing to do here; the message says why.
         StepSkipped = "STEP_SKIPPED",
-        /// Secrets that were lost are generated again; their names in the details.
+        /// Lost Secrets are generated again; their names in the details.
         SecretsRenewed = "SECRETS_RENEWED",
         /// The store is still degraded, for another reason; `reason` in the details.
         CauseChanged = "CAUSE_CHANGED",
         /// A condition of the store changed; `condition`, `status` and `reason` in the details.
         ConditionChanged = "CONDITION_CHANGED",
-        /// Volumes that stay in the cluster with their data after the deletion; their names in the details.
+        /// Volumes that remain in the cluster with their data after the deletion; their names in the details.
         VolumesRetained = "VOLUMES_RETAINED",
-        /// A store was deleted by force; `namespace` and `release` that may be left in the details.
+        /// A store was deleted by force; `namespace` and `release` that may remain in the details.
         ResourcesLeft = "RESOURCES_LEFT",
     }
 }
 
-/// An event that is about to happen: it gets its sequence under the store's row lock.
+/// A new event: it gets its sequence under the store's row lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
-    /// What kind.
+    /// The type.
     pub kind: EventType,
     /// The operation's step, if it is part of one.
     pub step: Option<Step>,
-    /// One sentence for people. Holds no secret.
+    /// A sentence for people. Contains no secret.
     pub message: String,
     /// Facts for programs.
     pub details: BTreeMap<String, String>,
@@ -74,26 +74,26 @@ impl NewEvent {
         Self { kind, step: None, message: message.into(), details: BTreeMap::new() }
     }
 
-    /// The store's move to a state.
+    /// A change of the store's state.
     pub fn state(state: State, message: impl Into<String>) -> Self {
         Self::new(EventType::StateChanged, message).with("state", state.as_str())
     }
 
-    /// The same event as a part of a step.
+    /// Adds the step.
     #[must_use]
     pub fn in_step(mut self, step: Step) -> Self {
         self.step = Some(step);
         self
     }
 
-    /// The same event with one more fact.
+    /// Adds a fact.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
         self.details.insert(key.to_owned(), value.into());
         self
     }
 
-    /// The same event with the cause.
+    /// Adds the cause.
     #[must_use]
     pub fn because(mut self, failure: &Failure) -> Self {
         self.details.insert("reason".into(), failure.reason.as_str().into());
@@ -105,35 +105,35 @@ impl NewEvent {
     }
 }
 
-/// An event that happened.
+/// A stored event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Which store.
+    /// The store's uid.
     pub store: StoreUid,
-    /// What its callers call it.
+    /// The store's id.
     pub store_id: StoreId,
-    /// Whose it is.
+    /// The tenant.
     pub tenant: Tenant,
     /// 1, 2, 3, … for each store.
     pub sequence: i64,
-    /// Its place among all events.
+    /// Its position in the global order.
     pub cursor: Cursor,
-    /// When.
+    /// The time.
     pub at: OffsetDateTime,
-    /// What kind, on the wire: rows outlive the code that wrote them.
+    /// The type as text, because a newer server may have written it.
     pub kind: String,
-    /// The operation that it is part of.
+    /// The operation that it belongs to.
     pub operation: Option<OperationId>,
-    /// The operation's step that it is part of; empty without one.
+    /// The operation's step that it belongs to; otherwise empty.
     pub step: String,
-    /// One sentence for people.
+    /// A sentence for people.
     pub message: String,
     /// Facts for programs.
     pub details: BTreeMap<String, String>,
 }
 
 impl Event {
-    /// The state that the store moved to, if that is what happened.
+    /// The state that the store changed to, if it did.
     pub fn new_state(&self) -> Option<State> {
         (self.kind == EventType::StateChanged.as_str())
             .then(|| self.details.get("state").and_then(|state| State::parse(state)))
@@ -141,7 +141,7 @@ impl Event {
     }
 }
 
-/// A place in the order of all events: by the transaction that committed them, then by their own number.
+/// A position in the global order: by the transaction that committed the event, then by the event's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Cursor {
     /// Postgres' 64-bit transaction id.
@@ -150,7 +150,7 @@ pub struct Cursor {
     pub row: i64,
 }
 
-/// Where a watch can go on when its own place is forgotten: everything after it is kept.
+/// Where a watch can resume if its own position has expired: all later events are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Oldest {
     /// Of one store.

@@ -1,7 +1,7 @@
-//! Operations: work on a store that outlives the request. Their steps, what undoes each, and how they end.
+//! Operations: long-running work on a store. Their steps, undo steps and outcomes.
 //!
-//! To add a step: a variant of [`Step`], its place in [`OperationKind::steps`], its undo in [`Step::undo`], and what it
-//! does in the server's `worker/steps`. The compiler asks for each of them.
+//! To add a step: a variant of [`Step`], its place in [`OperationKind::steps`], its undo in [`Step::undo`], and its
+//! implementation in the server's `worker/steps`. The compiler reports what is missing.
 
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -11,26 +11,26 @@ use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
 use crate::store::State;
 use crate::wire::wire_enum;
 
-/// How long a forced deletion waits for the cluster before it forgets the store.
+/// How long a forced deletion waits for the cluster before it drops the store.
 pub const FORCE_BUDGET: Duration = Duration::seconds(45);
 
 wire_enum! {
-    /// What an operation does.
+    /// The kind of an operation.
     pub enum OperationKind {
         /// Provisions a store.
         Create = "CREATE",
-        /// Applies the chart again to a settled store, from whatever is there.
+        /// Applies the chart again to a settled store, starting from what exists.
         Retry = "RETRY",
-        /// Removes a store.
+        /// Deletes a store.
         Delete = "DELETE",
         ;
-        /// A row has a kind that this server does not know; only reading makes it. It is left to newer servers.
+        /// A row has a kind that this server does not know; only reading creates it. It is left to newer servers.
         Unreadable = "UNREADABLE",
     }
 }
 
 impl OperationKind {
-    /// The steps, in order. Each can be run again, and looks at the cluster before it acts.
+    /// The steps, in order. Each can run again, and reads the cluster before it acts.
     pub fn steps(self) -> &'static [Step] {
         match self {
             Self::Create | Self::Retry => &[Step::Namespace, Step::Secrets, Step::Install, Step::Rollout, Step::Verify],
@@ -39,7 +39,7 @@ impl OperationKind {
         }
     }
 
-    /// Claim order; higher is sooner. Deletions overtake queued creations.
+    /// Claim order; higher is sooner. Deletions take precedence over queued creations.
     pub fn priority(self) -> i32 {
         match self {
             Self::Create | Self::Retry | Self::Unreadable => 0,
@@ -47,7 +47,7 @@ impl OperationKind {
         }
     }
 
-    /// Longest total time from the first claim on, outages included; far more than a slow image pull takes.
+    /// Maximum total time from the first claim, including outages; far more than a slow image pull takes.
     pub fn budget(self) -> Duration {
         match self {
             Self::Create | Self::Retry => Duration::minutes(30),
@@ -62,7 +62,7 @@ wire_enum! {
     pub enum Step {
         /// The namespace exists and is the store's.
         Namespace = "NAMESPACE",
-        /// The Secrets exist; those that were there are kept.
+        /// The Secrets exist; existing ones are kept.
         Secrets = "SECRETS",
         /// The release is deployed.
         Install = "INSTALL",
@@ -72,13 +72,13 @@ wire_enum! {
         Verify = "VERIFY",
         /// The release is gone.
         Uninstall = "UNINSTALL",
-        /// The namespace is gone, with everything in it.
+        /// The namespace and everything in it is gone.
         NamespaceGone = "NAMESPACE_GONE",
     }
 }
 
 impl Step {
-    /// What it does, for people.
+    /// A description for people.
     pub fn describe(self) -> &'static str {
         match self {
             Self::Namespace => "Creating the namespace",
@@ -96,8 +96,8 @@ impl Step {
         matches!(self, Self::Install | Self::Uninstall)
     }
 
-    /// The step that takes back what this one did. `None` where another step's undo does it (Secrets go with their
-    /// namespace) or where there is nothing to take back.
+    /// The step that undoes this one. `None` if another step's undo covers it (Secrets are deleted with their
+    /// namespace) or if there is nothing to undo.
     pub fn undo(self) -> Option<Self> {
         match self {
             Self::Namespace => Some(Self::NamespaceGone),
@@ -108,37 +108,37 @@ impl Step {
 }
 
 wire_enum! {
-    /// How far an operation is.
+    /// The state of an operation.
     pub enum OperationState {
         /// No worker has claimed it yet.
         Pending = "PENDING",
         /// A worker holds it, or held it when it died.
         Running = "RUNNING",
-        /// It did what it was asked for.
+        /// It was completed.
         Succeeded = "SUCCEEDED",
-        /// It did not, and `failure` says why.
+        /// It failed; `failure` has the cause.
         Failed = "FAILED",
         /// It was cancelled, or superseded by a deletion.
         Cancelled = "CANCELLED",
         ;
-        /// A row has a state that this server does not know; only reading makes it.
+        /// A row has a state that this server does not know; only reading creates it.
         Unreadable = "UNREADABLE",
     }
 }
 
 impl OperationState {
-    /// True while there is something left to do.
+    /// True while it is not finished.
     pub fn is_active(self) -> bool {
         matches!(self, Self::Pending | Self::Running)
     }
 }
 
-/// How a store was when an operation on it was requested.
+/// The store's state when an operation was requested.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PriorState {
     /// Its state.
     pub state: State,
-    /// Why it was in that state, if it was DEGRADED or FAILED.
+    /// The failure, if it was DEGRADED or FAILED.
     pub failure: Option<Failure>,
 }
 
@@ -149,31 +149,31 @@ pub struct Operation {
     pub id: OperationId,
     /// The store.
     pub store: StoreUid,
-    /// The store's id, as its callers know it.
+    /// The store's id.
     pub store_id: StoreId,
     /// The store's tenant.
     pub tenant: Tenant,
-    /// What it does.
+    /// The kind.
     pub kind: OperationKind,
-    /// A deletion that gives up on a cluster which does not answer, and forgets the store.
+    /// True for a deletion that drops the store if the cluster does not answer.
     pub force: bool,
-    /// The store before; `None` for a creation.
+    /// The store's previous state; `None` for a creation.
     pub prior: Option<PriorState>,
-    /// How far it is.
+    /// The state.
     pub state: OperationState,
-    /// The step that was started last. While [`Self::undoing`], the undo that was started last.
+    /// The step that was started last. While [`Self::undoing`], the undo step that was started last.
     pub step: Option<Step>,
-    /// The furthest forward step that was started: what an undo has to take back.
+    /// The furthest step that was started: what an undo must cover.
     pub reached: Option<Step>,
     /// True once it rolls back.
     pub undoing: bool,
     /// True once its cancellation was accepted.
     pub cancel_requested: bool,
-    /// What it waits for; once it rolls back or has ended, why.
+    /// What it waits for; during a rollback and after its end, the cause.
     pub failure: Option<Failure>,
     /// How often it was claimed.
     pub claims: i32,
-    /// Who requested it.
+    /// The name of the token that requested it.
     pub requested_by: String,
     /// The request's W3C `traceparent`, to link the spans.
     pub trace: Option<String>,
@@ -186,12 +186,12 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// Its steps, in order. A forced deletion only removes the namespace, and everything in it with that.
+    /// Its steps, in order. A forced deletion only deletes the namespace, which includes everything else.
     pub fn steps(&self) -> &'static [Step] {
         if self.force { &[Step::NamespaceGone] } else { self.kind.steps() }
     }
 
-    /// The undo steps for everything that was started, the last first.
+    /// The undo steps of everything that was started, last first.
     pub fn undo_steps(&self) -> Vec<Step> {
         let Some(reached) = self.reached else { return Vec::new() };
         let steps = self.steps();
@@ -199,13 +199,13 @@ impl Operation {
         steps.iter().take(started).rev().filter_map(|step| step.undo()).collect()
     }
 
-    /// True if `step` was started before the last one that was: it is only checked again after a restart.
+    /// True if `step` precedes the step that was started last: after a restart it is only checked.
     pub fn is_behind(&self, step: Step) -> bool {
         let position = |wanted: Step| self.steps().iter().position(|step| *step == wanted);
         self.reached.and_then(position) > position(step)
     }
 
-    /// When its time is up: the budget from the first claim on, and as much again as a deletion has for a rollback.
+    /// When its time is up: the budget after the first claim, plus that of a deletion for a rollback.
     pub fn deadline(&self) -> Option<OffsetDateTime> {
         let budget = if self.force { FORCE_BUDGET } else { self.kind.budget() };
         let undo = if self.undoing { OperationKind::Delete.budget() } else { Duration::ZERO };

@@ -1,7 +1,7 @@
-//! The operation queue: who works on what. A worker claims an operation, holds a lease on it that it renews, and writes
+//! The operation queue. A worker claims an operation, holds a lease that it renews, and writes
 //! under the fence of its claim; without the lease it can write nothing.
 //!
-//! Times are Postgres' own, those of events and deadlines as well, so that no worker's clock matters. A claim waits until the old lease has run out and
+//! All times are Postgres', including those of events and deadlines, so that no worker's clock matters. An operation can be claimed again when the old lease has expired and
 //! [`MARGIN`] has passed; by then the old worker's helm is dead, because its supervisor kills it after half a lease.
 
 use std::sync::Arc;
@@ -25,43 +25,43 @@ use super::pool::{Pool, Transaction};
 use crate::boottime::BootTime;
 use crate::outage::OutageLog;
 
-/// How long after its end a lease still keeps others away.
+/// How long after its expiry a lease still prevents other claims.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// The right to work on an operation, until it is lost.
+/// The right to execute an operation, until it is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
-    /// On which operation.
+    /// The operation.
     pub operation: OperationId,
-    /// Of which store.
+    /// The store.
     pub store: StoreUid,
     /// Rises with each claim; every write names it.
     pub fence: i64,
-    /// Writes under any fence that this operation has seen. The one who writes counts on.
+    /// The number of fenced writes to this operation so far, by all workers.
     pub writes: i64,
 }
 
 /// A claimed operation.
 #[derive(Debug, Clone)]
 pub struct Claim {
-    /// The moment before it was asked for: the lease began later.
+    /// The local time before the claim was requested: the lease began later.
     pub asked_at: BootTime,
-    /// The time at which it was claimed, by Postgres' clock.
+    /// The time of the claim, by Postgres' clock.
     pub at: OffsetDateTime,
-    /// The right to work on it.
+    /// The lease.
     pub lease: Lease,
-    /// The store and the operation as they are now.
+    /// The current store and operation.
     pub snapshot: Snapshot,
 }
 
-/// What a worker has room for.
+/// What a worker has capacity for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimScope {
     /// Deletions may be claimed.
     pub deletions: bool,
     /// Creations and retries may be claimed.
     pub others: bool,
-    /// Tenants that have their share; their deletions are claimed all the same.
+    /// Tenants that have reached their share; only their deletions are claimed.
     pub tenants_at_limit: Vec<String>,
 }
 
@@ -72,22 +72,22 @@ impl Default for ClaimScope {
     }
 }
 
-/// What a renewal says about one lease.
+/// The result of renewing one lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Renewed {
-    /// Which operation's lease goes on.
+    /// The operation whose lease was renewed.
     pub operation: OperationId,
-    /// True if somebody asked for the operation to be cancelled.
+    /// True if the operation's cancellation was requested.
     pub cancel_requested: bool,
 }
 
-/// Why a fenced write was not done.
+/// Why a fenced write was not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum FenceError {
-    /// The operation is somebody else's now, or has ended. Stop.
+    /// The operation belongs to another worker, or has ended. Stop.
     #[error("the lease is lost")]
     Lost,
-    /// The database did not do it.
+    /// The database failed.
     #[error(transparent)]
     Port(#[from] PortError),
 }
@@ -95,7 +95,7 @@ pub enum FenceError {
 static CLAIMS: OutageLog = OutageLog::new("claim operations");
 static WRITES: OutageLog = OutageLog::new("store the progress of operations");
 
-/// The queue, as one worker sees it.
+/// The queue of one worker.
 #[derive(Clone)]
 pub struct Queue {
     database: Pool,
@@ -111,8 +111,8 @@ impl std::fmt::Debug for Queue {
     }
 }
 
-/// Stores with an operation that may be claimed; the most urgent first, and among those the tenant's with the fewest at
-/// work. What only a newer server understands is left to it. Locks the store's row, as every writer does, and skips those that are locked.
+/// Stores with a claimable operation; the most urgent first, and then those of tenants with the fewest running
+/// operations. Those that only a newer server understands are excluded. Locks the store's row, as every writer does, and skips locked ones.
 const CANDIDATE: &str = "
 SELECT s.uid, o.id FROM operations o JOIN stores s ON s.uid = o.store
 WHERE o.state IN ('PENDING', 'RUNNING') AND s.operation = o.id
@@ -129,7 +129,7 @@ ORDER BY o.priority DESC,
 LIMIT 1
 FOR UPDATE OF s SKIP LOCKED";
 
-/// Takes, and ends what a dead worker held of an operation that was superseded under it.
+/// Claims, and releases what a dead worker held of a superseded operation.
 const TAKE: &str = "
 WITH left_over AS (
   UPDATE operations SET lease_owner = NULL, lease_expires_at = NULL
@@ -147,7 +147,7 @@ UPDATE operations SET lease_expires_at = clock_timestamp() + make_interval(secs 
 WHERE lease_owner = $1 AND lease_expires_at > clock_timestamp() AND state = 'RUNNING' AND id = ANY($3)
 RETURNING id, cancel_requested";
 
-/// Finds nothing if the lease is lost; leaves the count alone if the write was stored before.
+/// Returns nothing if the lease is lost; does not increment the count if the write was already stored.
 const COUNT_WRITE: &str = "
 UPDATE operations o SET writes = greatest(o.writes, $4 + 1)
 FROM stores s, operations old
@@ -170,18 +170,18 @@ UPDATE operations SET lease_owner = NULL, lease_expires_at = NULL
 WHERE id = $1 AND fence = $2 AND lease_owner = $3";
 
 impl Queue {
-    /// A queue for one worker; `lease` is how long a claim holds without renewal.
+    /// A queue for one worker; `lease` is the duration of a claim without renewal.
     pub fn new(database: Pool, notifier: Notifier, lease: Duration) -> Self {
         Self { database, notifier, worker: Uuid::now_v7(), lease, claims: Arc::default() }
     }
 
-    /// How long a claim holds without renewal.
+    /// The duration of a claim without renewal.
     pub fn lease(&self) -> Duration {
         self.lease
     }
 
-    /// Takes up one operation, if there is one to take. One that cannot be taken up for a reason of its own is logged, and
-    /// left alone for a while: it keeps none of the others waiting.
+    /// Claims one operation, if there is one. One that cannot be claimed for a reason of its own is logged and
+    /// skipped for a while, so that it does not block the others.
     pub async fn claim(&self, scope: &ClaimScope) -> Result<Option<Claim>, PortError> {
         loop {
             let mut operation = None;
@@ -236,7 +236,7 @@ impl Queue {
         Ok(Some(Claim { asked_at, at, lease, snapshot: Snapshot { store, operation } }))
     }
 
-    /// Logs, now and then, which operations wait for a newer server.
+    /// Logs occasionally which operations wait for a newer server.
     async fn report_left_to_others(&self) -> Result<(), PortError> {
         if !self.claims.is_report_due() {
             return Ok(());
@@ -251,7 +251,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Which of these somebody asked to be cancelled.
+    /// Which of these operations should be cancelled.
     pub async fn cancelled(&self, operations: &[OperationId]) -> Result<Vec<OperationId>, PortError> {
         let ids: Vec<Uuid> = operations.iter().map(|operation| operation.0).collect();
         let rows = self.database.query_all_raw(statement(CANCELLED, [ids.into()])).await.map_err(port_error)?;
@@ -285,7 +285,7 @@ impl Queue {
         Ok(Some((Lease { operation: before.operation.id, store: before.store.uid, fence, writes }, at)))
     }
 
-    /// Makes these leases of this worker last again. One that is not in the answer is lost.
+    /// Renews leases of this worker. One that is not in the result is lost.
     pub async fn renew(&self, operations: &[OperationId]) -> Result<Vec<Renewed>, PortError> {
         let ids: Vec<Uuid> = operations.iter().map(|operation| operation.0).collect();
         let renew = statement(RENEW, [self.worker.into(), self.lease.as_secs_f64().into(), ids.into()]);
@@ -298,8 +298,8 @@ impl Queue {
             .collect()
     }
 
-    /// Stores a change under the lease's fence, or nothing. After an error that leaves open whether it was stored, the
-    /// same call again stores it if it was not, and nothing if it was.
+    /// Stores a change under the lease's fence, or nothing. After an error that leaves open whether it was stored,
+    /// repeating the call stores it only if it was not.
     pub async fn write(&self, lease: &mut Lease, transition: &Decision<'_>) -> Result<Applied, FenceError> {
         let written = self.try_write(lease, transition).await;
         match &written {
@@ -334,7 +334,7 @@ impl Queue {
         Ok(applied)
     }
 
-    /// Counts this write, and says how many there were before it under any fence, and what time it is.
+    /// Increments the write count, and returns the number of earlier writes and the time.
     async fn written(&self, transaction: &Transaction, lease: &Lease) -> Result<(i64, OffsetDateTime), FenceError> {
         let count = statement(
             COUNT_WRITE,
@@ -344,7 +344,7 @@ impl Queue {
         Ok(read(&row)?)
     }
 
-    /// Lets go of an operation, done or not: another worker can take it up at once. Says nothing if it was lost already.
+    /// Releases an operation, finished or not, so that another worker can claim it at once. Does nothing if the lease is already lost.
     pub async fn release(&self, lease: Lease) -> Result<(), PortError> {
         self.let_go(&self.database, lease).await?;
         self.database.execute_unprepared(super::notifier::NOTIFY_OPERATIONS).await.map_err(port_error)?;
@@ -370,7 +370,7 @@ fn steps() -> Vec<String> {
     Step::ALL.into_iter().map(|step| step.as_str().to_owned()).collect()
 }
 
-/// A count of writes, and Postgres' time.
+/// A write count, and Postgres' time.
 fn read(row: &QueryResult) -> Result<(i64, OffsetDateTime), PortError> {
     Ok((row.try_get_by_index(0).map_err(port_error)?, row.try_get_by_index(1).map_err(port_error)?))
 }

@@ -1,4 +1,4 @@
-//! What a step sees of its operation, and how it emits events, which are stored under the fence.
+//! The context of a step: its operation, and events, which are stored under the fence.
 
 use std::time::Duration;
 
@@ -21,26 +21,26 @@ use crate::boottime::BootTime;
 use crate::kube::NamespaceSpec;
 use crate::postgres::{Claim, FenceError, Lease};
 
-/// Between attempts to write while Postgres is away.
+/// Between attempts to write while Postgres is unavailable.
 const WRITE_RETRY: Duration = Duration::from_millis(300);
 
-/// A claimed operation and what its steps need.
+/// A claimed operation and the dependencies of its steps.
 pub(super) struct OperationContext {
     pub(super) tools: Tools,
-    /// The store as the last write left it.
+    /// The store as of the last write.
     pub(super) store: Store,
-    /// The operation as the last write left it.
+    /// The operation as of the last write.
     pub(super) operation: Operation,
     pub(super) lease: Lease,
-    /// What the cluster says about itself.
+    /// Properties of the cluster.
     pub(super) simulated: bool,
-    /// When it was claimed, by Postgres' clock and by one that cannot be set.
+    /// The time of the claim, by Postgres' clock and by one that cannot be set.
     claimed: (OffsetDateTime, BootTime),
     /// When the operation's time is up.
     until: Instant,
-    /// Repairs of the release that were told.
+    /// Repairs of the release that were already reported.
     pub(super) told_repairs: ToldRepairs,
-    /// How often helm could not uninstall the release.
+    /// The number of failed uninstalls.
     pub(super) failed_uninstalls: u32,
     pub(super) guard: LeaseGuard,
     slot: Slot,
@@ -65,7 +65,7 @@ impl OperationContext {
         }
     }
 
-    /// Stores a change. While Postgres is away it waits, as long as the lease may still be ours.
+    /// Stores a change. While Postgres is unavailable it waits, as long as the lease may still be held.
     pub(super) async fn write(&mut self, transition: &Decision<'_>) -> Result<(), StepError> {
         loop {
             match self.tools.queue.write(&mut self.lease, transition).await {
@@ -81,34 +81,34 @@ impl OperationContext {
         }
     }
 
-    /// Tells what happened in a step; `waiting` becomes the store's current reason.
+    /// Emits an event of a step; `waiting` becomes the store's current reason.
     pub(super) async fn emit(&mut self, events: Vec<NewEvent>, waiting: Option<Failure>) -> Result<(), StepError> {
         self.write(&|snapshot| Ok(transition::progress(snapshot, events.clone(), waiting.clone()))).await
     }
 
-    /// What the running step waits for, as it was last told.
+    /// What the running step waits for, as last emitted.
     pub(super) fn waiting(&self) -> Option<Failure> {
         let snapshot = Snapshot { store: self.store.clone(), operation: self.operation.clone() };
         snapshot.waiting().cloned()
     }
 
-    /// From now on the operation changes nothing and only waits: it leaves its slot to others.
+    /// From now on the operation only waits, and releases its slot.
     pub(super) fn only_waits(&mut self) {
         self.slot.wait();
     }
 
-    /// The operation works again after it waited.
+    /// The operation is working again.
     pub(super) fn works(&mut self) {
         self.slot.work();
     }
 
-    /// The time by Postgres' clock, whatever becomes of this machine's.
+    /// The time by Postgres' clock, independent of this machine's.
     pub(super) fn now(&self) -> OffsetDateTime {
         let (at, claimed) = self.claimed;
         at + claimed.elapsed()
     }
 
-    /// Looks at how much time the operation has left; from now on, steps stop when it is up.
+    /// Reads the operation's deadline; from now on, steps stop when it has passed.
     pub(super) fn keep_time(&mut self) -> Result<(), StepError> {
         let left = self.operation.deadline().map(|deadline| deadline - self.now());
         let left: Duration = left.and_then(|left| left.try_into().ok()).unwrap_or_default();
@@ -116,12 +116,12 @@ impl OperationContext {
         if left.is_zero() { Err(StepError::OutOfTime) } else { Ok(()) }
     }
 
-    /// True if somebody asked for the operation to be cancelled and nothing more urgent is the matter.
+    /// True if cancellation was requested, unless the step must stop for a more urgent reason.
     pub(super) fn is_cancelled(&self) -> bool {
         self.guard.cancel.is_cancelled() && !self.guard.halt.is_cancelled() && !self.guard.is_lost()
     }
 
-    /// Resolves when the step must stop. An undo is not stopped by what began it.
+    /// Resolves when the step must stop. An undo is not stopped by the cancellation that caused it.
     pub(super) fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
         let (halt, lost, cancel) = (self.guard.halt.clone(), self.guard.lost.clone(), self.guard.cancel.clone());
         let (undoing, until) = (self.operation.undoing, self.until);
@@ -143,7 +143,7 @@ impl OperationContext {
         }
     }
 
-    /// What it means that the step was stopped.
+    /// Why the step was stopped.
     pub(super) fn stop_reason(&self) -> StepError {
         let told_to = self.guard.halt.is_cancelled() || (self.guard.cancel.is_cancelled() && !self.operation.undoing);
         match self.guard.is_lost() {
@@ -153,7 +153,7 @@ impl OperationContext {
         }
     }
 
-    /// Does something that is worth nothing half done, unless the step must stop: then what it waits for is dropped.
+    /// Runs something that can be dropped half-way, unless the step must stop.
     pub(super) async fn unless_stopped<T>(&self, doing: impl Future<Output = T>) -> Result<T, StepError> {
         tokio::select! {
             () = self.stopped() => Err(self.stop_reason()),
@@ -172,7 +172,7 @@ impl OperationContext {
         }
     }
 
-    /// The store's engine; it may have been taken from the configuration since.
+    /// The store's engine, which may have been removed from the configuration.
     pub(super) fn engine(&self) -> Result<Engine, StepError> {
         let found = self.tools.catalog.engine(&self.store.spec.engine).cloned();
         found.ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! One operation, from its claim to its end: forwards through its steps, or back through their undo.
+//! Executes an operation from its claim to its end: runs its steps, or its undo steps.
 
 use std::time::{Duration, Instant};
 
@@ -21,16 +21,16 @@ use crate::failpoints::{Moment, Then, reached};
 use crate::kube::{ClusterError, Examined, Expected, ReleaseStatus};
 use crate::postgres::Claim;
 
-/// Before a step is tried again the first time, ...
+/// First delay before a step is retried, ...
 const FIRST_WAIT: Duration = Duration::from_millis(250);
-/// ... and at most.
+/// ... and the longest.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
-/// The same once helm was run in vain again and again: each try costs the API server some twenty requests.
+/// The same after repeated helm failures: each attempt costs the API server some twenty requests.
 const LONGEST_HELM_WAIT: Duration = Duration::from_mins(2);
-/// How long the cluster may take to say how a live store is.
+/// How long observing a live store may take.
 const EXAMINE_WITHIN: Duration = Duration::from_secs(20);
 
-/// Executes an operation as far as it goes, and releases it.
+/// Executes an operation as far as possible, and releases it.
 pub(super) async fn execute(tools: Tools, claim: Claim, guard: LeaseGuard, slot: Slot) {
     let operation = &claim.snapshot.operation;
     let span = tracing::info_span!(
@@ -91,13 +91,13 @@ impl OperationContext {
         }
     }
 
-    /// Stores that the operation does not succeed. What becomes of the store is the domain's to decide.
+    /// Stores that the operation does not succeed. The domain decides the store's state.
     async fn give_up(&mut self, cause: Failure) -> Result<(), StepError> {
         let (seen, now) = (self.live_health().await, self.now());
         self.write(&|snapshot| transition::gave_up(snapshot, cause.clone(), seen.clone(), now)).await
     }
 
-    /// How a store that was READY once is in the cluster. `None` for all others, and where the cluster does not answer.
+    /// The health of a store that was READY once. `None` for all others, and if the cluster does not answer.
     async fn live_health(&self) -> Option<Health> {
         if self.store.ready_at.is_none() || self.operation.kind == OperationKind::Delete {
             return None;
@@ -133,7 +133,7 @@ impl OperationContext {
     async fn run_steps(&mut self) -> Result<(), StepError> {
         let mut done: Option<(Step, Duration)> = None;
         for step in self.operation.steps().iter().copied() {
-            // What was done before a restart is only looked at again, without a word.
+            // Steps completed before a restart are only checked, without events.
             if !self.operation.is_behind(step) {
                 self.started(done.take(), step).await?;
             }
@@ -165,7 +165,7 @@ impl OperationContext {
         .await
     }
 
-    /// Notes that a step begins, and with the same stroke that the one before it is done.
+    /// Stores that a step has started, and that the previous one is done, in one write.
     async fn started(&mut self, done: Option<(Step, Duration)>, step: Step) -> Result<(), StepError> {
         let simulated = self.simulated;
         self.write(&|snapshot| match done {
@@ -207,12 +207,12 @@ impl OperationContext {
                 return Err(StepError::Failed(failure));
             }
             tracing::debug!(parent: &span, reason = failure.reason.as_str(), message = failure.message, "step is tried again");
-            // Each reason is told once, however often it comes back.
+            // Each reason is reported once, however often it recurs.
             if !told.contains(&failure.reason) {
                 told.push(failure.reason);
                 self.emit_retry(step, &failure).await?;
             }
-            // Whoever refused may have asked for more.
+            // The API server may have asked for a longer delay.
             let wait = backoff.next().max(after.unwrap_or_default());
             match self.pause(wait).await {
                 Err(StepError::OutOfTime) => return Err(out_of_time(step, self.waiting())),

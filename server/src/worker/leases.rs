@@ -1,4 +1,4 @@
-//! Which operations this worker holds. One statement renews all of them; who is not in its answer is lost.
+//! The leases of this worker. One statement renews all of them; one that is not in its result is lost.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,14 +13,14 @@ use crate::boottime::BootTime;
 use crate::outage::OutageLog;
 use crate::postgres::{Claim, Queue, Renewed};
 
-/// Leases are renewed this often in the time that one lasts.
+/// Number of renewals within the duration of a lease.
 const RENEWALS: u32 = 5;
-/// Notifications come in bursts; one read answers all of a burst.
+/// Notifications arrive in bursts; one read handles all of a burst.
 const GATHER: Duration = Duration::from_millis(15);
 
 static RENEWAL: OutageLog = OutageLog::new("renew leases");
 
-/// The leases that are held. Cheap to clone.
+/// The held leases. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Leases {
     held: Arc<Mutex<HashMap<OperationId, LeaseHandle>>>,
@@ -29,23 +29,23 @@ pub(super) struct Leases {
 
 #[derive(Debug)]
 struct LeaseHandle {
-    /// Which claim it is: the same operation may be claimed again before the guard of its last claim is dropped.
+    /// The number of the claim: an operation may be claimed again before the guard of its last claim is dropped.
     fence: i64,
     lost: CancellationToken,
     cancel: CancellationToken,
     renewed: watch::Sender<BootTime>,
 }
 
-/// One held lease, as the operation's execution sees it. Dropping it gives it up.
+/// One held lease. Dropping it gives it up.
 #[derive(Debug)]
 pub(super) struct LeaseGuard {
     /// Cancelled when the execution must stop at once: the lease is lost or the server stops.
     pub(super) halt: CancellationToken,
     /// Cancelled when the lease is lost.
     pub(super) lost: CancellationToken,
-    /// Cancelled when somebody asked for the operation to be cancelled.
+    /// Cancelled when the operation's cancellation was requested.
     pub(super) cancel: CancellationToken,
-    /// When the lease was last renewed: the moment before that was asked for.
+    /// When the lease was last renewed: the local time before the request.
     pub(super) renewed: watch::Receiver<BootTime>,
     leases: Leases,
     operation: OperationId,
@@ -57,7 +57,7 @@ impl Leases {
         Self { held: Arc::default(), lease }
     }
 
-    /// Takes in a lease that was just claimed. An older claim of the same operation is lost.
+    /// Adds a new lease. An older one of the same operation is lost.
     pub(super) fn hold(&self, claim: &Claim, shutdown: &CancellationToken) -> LeaseGuard {
         let guard = self.insert(claim.lease.operation, claim.lease.fence, claim.asked_at, shutdown);
         if claim.snapshot.operation.cancel_requested {
@@ -91,7 +91,7 @@ impl Leases {
         self.lock().iter().map(|(operation, handle)| (*operation, handle.fence)).collect()
     }
 
-    /// Gives up the leases that nobody could renew for too long.
+    /// Drops leases that were not renewed for too long.
     fn expire(&self) {
         for handle in self.lock().values() {
             if handle.renewed.borrow().elapsed() >= self.lease {
@@ -117,7 +117,7 @@ impl Drop for LeaseGuard {
     }
 }
 
-/// Renews what is held until `stop`, at a fixed rate. A hint that somebody may have asked for an end is answered by a read.
+/// Renews the leases until `stop`, at a fixed rate. A notification that an operation may have been cancelled causes a read.
 pub(super) async fn renew(leases: Leases, queue: Queue, mut wakeups: watch::Receiver<()>, stop: CancellationToken) {
     let every = leases.lease / RENEWALS;
     let mut timer = tokio::time::interval_at(Instant::now() + every, every);
@@ -154,7 +154,7 @@ async fn renew_all(leases: &Leases, queue: &Queue, limit: Duration) {
     leases.expire();
 }
 
-/// The next renewal sees them as well, so nothing is lost when this fails.
+/// The next renewal returns them as well, so nothing is lost if this fails.
 async fn read_cancellations(leases: &Leases, queue: &Queue, limit: Duration) {
     let operations: Vec<_> = leases.claims().into_iter().map(|(operation, _)| operation).collect();
     if operations.is_empty() {
@@ -171,7 +171,7 @@ async fn read_cancellations(leases: &Leases, queue: &Queue, limit: Duration) {
 fn settle(leases: &Leases, asked: &[(OperationId, i64)], renewed: &[Renewed], asked_at: BootTime) {
     let held = leases.lock();
     for (operation, fence) in asked {
-        // Claimed again since it was asked: the answer is about the older claim.
+        // It was claimed again since the request: the result is about the older claim.
         let Some(handle) = held.get(operation).filter(|handle| handle.fence == *fence) else { continue };
         match renewed.iter().find(|renewed| renewed.operation == *operation) {
             Some(renewed) => {

@@ -1,13 +1,13 @@
 //! The worker: claims operations, executes their steps, and is the only caller of helm.
 //!
-//! - [`Worker`] (here): claims what waits, holds the leases, hands on what is left when it stops.
-//! - `leases`: which operations are held; renewed together, lost together with the database.
-//! - `execute`: one operation from its claim to its end, forwards or back.
-//! - `context`: what a step sees and how it emits events. `steps`: what each step does. `outcome`: how a step ends.
-//! - `release`: what every step may do with the store's helm release. `slots`: how much is held at a time, by whom.
+//! - [`Worker`] (here): claims operations, holds their leases, and releases the rest when it stops.
+//! - `leases`: which operations are held, and their renewal.
+//! - `execute`: one operation from its claim to its end, including its rollback.
+//! - `context`: the steps' context and events. `steps`: the implementation of each step. `outcome`: how a step fails.
+//! - `release`: a step's access to the store's helm release. `slots`: limits on the number of held operations.
 //!
-//! Who retries: steps do, with backoff and until the operation's deadline, where the error says that it is worth it.
-//! Every step looks at the cluster before it acts, so each can be run again after any crash. To add one: see
+//! Who retries: steps do, with backoff and until the operation's deadline, if the error is retryable.
+//! Every step reads the cluster before it acts, so each can run again after any crash. To add one: see
 //! [`storeplane_core::operation`], then a file in `steps/`.
 
 mod context;
@@ -33,29 +33,29 @@ use crate::verify::Verifier;
 use leases::Leases;
 use slots::Slots;
 
-/// How long a stopping worker waits for its operations to be handed on.
+/// How long a stopping worker waits for its operations to be released.
 const HAND_ON: Duration = Duration::from_secs(8);
-/// Between attempts to claim while Postgres is away.
+/// Between attempts to claim while Postgres is unavailable.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What operations are worked on with.
+/// The dependencies of a worker.
 #[derive(Clone)]
 pub struct Tools {
-    /// Who works on what.
+    /// The queue.
     pub queue: Queue,
-    /// When there is something to look at.
+    /// Notifications of new and cancelled operations.
     pub notifier: Notifier,
     /// Runs helm.
     pub helm: Helm,
-    /// How long one helm run may take.
+    /// Time limit of one helm run.
     pub helm_timeout: Duration,
-    /// Asks Kubernetes.
+    /// The cluster.
     pub cluster: Cluster,
-    /// Asks shops whether they sell.
+    /// Tests shops.
     pub verifier: Verifier,
-    /// The engines on offer.
+    /// The available engines.
     pub catalog: Arc<Catalog>,
-    /// Fresh ids and passwords.
+    /// The source of ids and passwords.
     pub ids: Arc<dyn Ids>,
 }
 
@@ -65,7 +65,7 @@ impl std::fmt::Debug for Tools {
     }
 }
 
-/// Works on operations.
+/// Executes operations.
 #[derive(Debug)]
 pub struct Worker {
     tools: Tools,
@@ -78,12 +78,12 @@ impl Worker {
         Self { tools, slots: Slots::new(max_operations) }
     }
 
-    /// Works until `shutdown`, then stops its helm processes in order and lets go of what is left: another worker takes
-    /// it up at once.
+    /// Runs until `shutdown`, then stops its helm processes cleanly and releases the rest, so that another worker can continue
+    /// at once.
     pub async fn run(self, shutdown: CancellationToken) {
         let leases = Leases::new(self.tools.queue.lease());
         let tasks = TaskTracker::new();
-        // Leases are renewed until the last operation is handed on.
+        // Leases are renewed until the last operation is released.
         let renewing = CancellationToken::new();
         tasks.spawn(leases::renew(
             leases.clone(),
@@ -103,7 +103,7 @@ impl Worker {
         tasks.wait().await;
     }
 
-    /// Claims until `shutdown`. A claim itself is never cut short: half of one would hold an operation for a whole lease.
+    /// Claims until `shutdown`. A claim is never cancelled half-way, because that would block an operation for a whole lease.
     async fn claim(&self, leases: &Leases, executions: &TaskTracker, shutdown: &CancellationToken) {
         let mut wakeups = self.tools.notifier.operations();
         loop {
@@ -123,7 +123,7 @@ impl Worker {
                     executions.spawn(execute::execute(self.tools.clone(), claim, guard, slot));
                 }
                 Ok(None) => {
-                    // A slot that was given back may be for what this worker had no room for.
+                    // A released slot may allow what this worker had no capacity for.
                     let news = async {
                         tokio::select! {
                             changed = wakeups.changed() => changed.is_ok(),
@@ -132,7 +132,7 @@ impl Worker {
                     };
                     let Some(true) = shutdown.run_until_cancelled(news).await else { return };
                 }
-                // Logged by the queue.
+                // The queue has logged it.
                 Err(_) => {
                     shutdown.run_until_cancelled(tokio::time::sleep(RETRY)).await;
                 }

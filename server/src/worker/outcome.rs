@@ -1,4 +1,4 @@
-//! How a step ends when it does not succeed, and what each layer's errors mean for it.
+//! How a step fails, and the meaning of each layer's errors for it.
 
 use std::time::Duration;
 
@@ -12,35 +12,35 @@ use crate::postgres::FenceError;
 /// Why a step did not succeed.
 #[derive(Debug)]
 pub(super) enum StepError {
-    /// It was told to stop: cancelled, shut down, or the lease is lost.
+    /// It was stopped: cancelled, shut down, or the lease is lost.
     Stopped,
     /// The operation's time is up.
     OutOfTime,
-    /// The operation is somebody else's now.
+    /// Another worker owns the operation.
     Lost,
-    /// It may succeed later by itself; `after` is what the API server asked for.
+    /// It may succeed later; `after` is the delay that the API server requested.
     Retry {
-        /// Why it did not succeed now.
+        /// Why it did not succeed.
         failure: Failure,
-        /// How often that may happen in a row.
+        /// How often this may happen in a row.
         tries: RetryLimit,
-        /// Not sooner than this.
+        /// Minimum delay.
         after: Option<Duration>,
     },
-    /// It will not succeed unless somebody does something.
+    /// It cannot succeed without intervention.
     Failed(Failure),
 }
 
-/// How often a step may be tried again for the same kind of reason.
+/// How often a step may be retried for the same kind of reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RetryLimit {
-    /// Until the operation's time is up: the world is away and comes back.
+    /// Until the operation's time is up: something is unavailable and will recover.
     UntilDeadline,
-    /// A few times: nobody knows whether it helps.
+    /// A few times: it is unknown whether retrying helps.
     Bounded,
 }
 
-/// Attempts of a step that fails for an unknown reason.
+/// Number of attempts of a step that fails for an unknown reason.
 pub(super) const FEW: u32 = 3;
 
 impl From<ClusterError> for StepError {
@@ -77,7 +77,7 @@ impl From<HelmError> for StepError {
 impl From<FenceError> for StepError {
     fn from(error: FenceError) -> Self {
         match error {
-            // Writes that were away for too long have cost the lease.
+            // Writes that failed for too long have cost the lease.
             FenceError::Lost | FenceError::Port(PortError::Unavailable(_)) => Self::Lost,
             FenceError::Port(error) => {
                 tracing::error!(error = ?error, "an operation's progress cannot be stored");

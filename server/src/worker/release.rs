@@ -1,4 +1,4 @@
-//! The store's helm release: observed, changed and repaired, under the operation's lease.
+//! The store's helm release: reads, changes and repairs it under the operation's lease.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use super::outcome::StepError;
 use crate::helm::{Chart, Helm, HelmError, HelmErrorKind, Release, Run};
 use crate::kube::ReleaseObservation;
 
-/// Repairs that were told already: what fails and is repaired again and again is told once.
+/// Repairs that were already reported: a repair that fails repeatedly is reported once.
 #[derive(Debug, Default)]
 pub(super) struct ToldRepairs(BTreeSet<String>);
 
@@ -23,7 +23,7 @@ impl OperationContext {
         Release { namespace: placement.namespace.clone(), name: placement.release.clone() }
     }
 
-    /// What helm recorded about the release.
+    /// Helm's record of the release.
     pub(super) async fn observe_release(&self) -> Result<Option<ReleaseObservation>, StepError> {
         let (cluster, release) = (self.tools.cluster.clone(), self.release_name());
         Ok(self.unless_stopped(cluster.release(&release.namespace, &release.name)).await??)
@@ -31,7 +31,7 @@ impl OperationContext {
 
     pub(super) async fn helm_install(&self, chart: &Chart) -> Result<(), StepError> {
         self.run_helm(async |helm, run, release| match helm.install(run, release, chart).await {
-            // Somebody was quicker, or an earlier try got further than it seemed: the record tells.
+            // Another process was faster, or an earlier attempt got further than it seemed: the record shows it.
             Err(error) if error.kind() == HelmErrorKind::NameInUse => Ok(()),
             other => other,
         })
@@ -39,7 +39,7 @@ impl OperationContext {
         .map_err(StepError::from)
     }
 
-    /// The error is helm's own: some are for the step to answer.
+    /// The error is helm's own: the step handles some of them.
     pub(super) async fn helm_upgrade(&self, chart: &Chart) -> Result<(), Stopped> {
         self.run_helm(async |helm, run, release| helm.upgrade(run, release, chart).await).await
     }
@@ -58,7 +58,7 @@ impl OperationContext {
         .map_err(StepError::from)
     }
 
-    /// Runs helm. It is stopped in order when the step must stop.
+    /// Runs helm. It is stopped cleanly when the step must stop.
     async fn run_helm(
         &self,
         call: impl AsyncFnOnce(&Helm, &Run, &Release) -> Result<(), HelmError>,
@@ -88,7 +88,7 @@ impl OperationContext {
         })
     }
 
-    /// Tells and records what is repaired, before it is. The lease proves that no helm of ours is at work any more.
+    /// Reports and audits a repair before doing it. The lease proves that none of our helm processes is running.
     pub(super) async fn note_repair(
         &mut self,
         step: Step,

@@ -1,8 +1,8 @@
-//! How much a worker holds at a time, and who gets what is left.
+//! Limits how many operations a worker holds, and shares them between tenants.
 //!
-//! An operation that works (helm, changes) holds a slot; one that only waits for pods or for a namespace gives it back and
-//! counts among those that wait, of which there may be more. Of both, a tenant gets no more than what is still left for
-//! others, so that something is always left for the next tenant. Some slots are for deletions alone.
+//! An operation that works (helm, changes) holds a slot; one that only waits for pods or for a namespace releases it and
+//! counts among the waiting ones, of which there may be more. Of both, a tenant gets at most as many as remain free for
+//! others, so that the next tenant always gets some. Some slots are reserved for deletions.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,9 +13,9 @@ use tokio::sync::Notify;
 
 use crate::postgres::ClaimScope;
 
-/// Operations that wait, for each slot.
+/// Number of waiting operations per slot.
 const WAITING_PER_SLOT: usize = 4;
-/// One of so many slots is for deletions.
+/// One in this number of slots is reserved for deletions.
 const RESERVE: usize = 8;
 
 /// The slots of one worker. Cheap to clone.
@@ -39,7 +39,7 @@ struct Held {
     deleting_waiting: usize,
 }
 
-/// What one operation holds. Dropping it gives it back.
+/// The share of one operation. Dropping it releases it.
 #[derive(Debug)]
 pub(super) struct Slot {
     slots: Slots,
@@ -53,7 +53,7 @@ impl Slots {
         Self(Arc::new(Inner { total, held: Mutex::default(), freed: Notify::new() }))
     }
 
-    /// What may be claimed now; `None` if nothing may.
+    /// What may be claimed now; `None` if nothing.
     pub(super) fn scope(&self) -> Option<ClaimScope> {
         let (held, total) = (self.lock(), self.0.total);
         let most_waiting = total * WAITING_PER_SLOT;
@@ -80,7 +80,7 @@ impl Slots {
         Some(ClaimScope { deletions, others, tenants_at_limit })
     }
 
-    /// Takes a slot for what was claimed.
+    /// Takes a slot for a claimed operation.
     pub(super) fn take(&self, tenant: &Tenant, kind: OperationKind) -> Slot {
         let slot = Slot {
             slots: self.clone(),
@@ -92,7 +92,7 @@ impl Slots {
         slot
     }
 
-    /// Resolves when something was given back.
+    /// Resolves when something was released.
     pub(super) async fn freed(&self) {
         self.0.freed.notified().await;
     }
@@ -121,7 +121,7 @@ impl Slot {
         self.set_waits(true);
     }
 
-    /// From now on the operation works again. It never waits for a slot, so there may be more at work than slots for a
+    /// From now on the operation works again. It never waits for a slot, so more operations than slots may work for a
     /// while; nothing is claimed then.
     pub(super) fn work(&mut self) {
         self.set_waits(false);
@@ -155,7 +155,7 @@ mod tests {
         name.parse().expect("a tenant")
     }
 
-    /// Claims for this tenant until there is no more for it.
+    /// Claims for this tenant until its share is used up.
     fn fill(slots: &Slots, name: &str, wait: bool) -> Vec<Slot> {
         let mut taken = Vec::new();
         while let Some(scope) = slots.scope()

@@ -1,4 +1,4 @@
-//! What the reconciler finds out about a store on which nobody works.
+//! Applies the reconciler's observations to a store without an active operation.
 
 use time::OffsetDateTime;
 
@@ -11,21 +11,21 @@ use crate::ids::OperationId;
 use crate::operation::OperationKind;
 use crate::store::State;
 
-/// How a store is doing in the cluster.
+/// The health of a store in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// All of it is there and ready.
+    /// Everything exists and is ready.
     Healthy,
-    /// Something is not, and why.
+    /// There is a problem.
     Unhealthy(Failure),
 }
 
-/// Follows the cluster: READY becomes DEGRADED and DEGRADED becomes READY. FAILED is no dead end: a store whose release became
-/// healthy is READY, and one that was READY once is DEGRADED otherwise. Only a failed deletion stays FAILED, since its store
-/// is wanted no longer. A store in another state stays as it is.
+/// READY becomes DEGRADED and DEGRADED becomes READY. A FAILED store whose release became
+/// healthy becomes READY; otherwise it becomes DEGRADED if it was READY once. After a failed deletion it stays FAILED, because the store
+/// is not wanted. Other states do not change.
 ///
-/// `last` is the store's operation as it was when the cluster was looked at. If another one has begun since, or this one
-/// is at work, nothing changes: an operation owns its store, and what was seen then is old.
+/// `last` is the store's operation at the time of the observation. If another one has begun since, or this one
+/// is active, nothing changes: an operation owns its store, and the observation is outdated.
 pub fn apply_health(
     snapshot: Snapshot,
     last: OperationId,
@@ -67,7 +67,7 @@ pub fn apply_health(
     Ok(change)
 }
 
-/// Sets a condition of a store that is READY or DEGRADED; told if its status or reason is another one.
+/// Sets a condition of a READY or DEGRADED store; emits an event if its status or reason changed.
 pub fn apply_condition(snapshot: Snapshot, condition: Condition) -> Change {
     let mut change = Change::of(snapshot);
     if !matches!(change.store.state, State::Ready | State::Degraded) {
@@ -84,7 +84,7 @@ pub fn apply_condition(snapshot: Snapshot, condition: Condition) -> Change {
     change
 }
 
-/// Details alone, such as counts of restarts, are no news.
+/// Changed details alone, such as restart counts, cause no event.
 fn is_another(known: Option<&Failure>, failure: &Failure) -> bool {
     known.is_none_or(|known| (known.reason, &known.message) != (failure.reason, &failure.message))
 }

@@ -1,7 +1,7 @@
-//! Decisions: what a command, or a finding of the worker or the reconciler, changes. Pure functions from what is known to a [`Change`].
+//! Transitions: pure functions from a [`Snapshot`] and a command, or an observation of the worker or the reconciler, to a [`Change`].
 //!
-//! The database adapter takes the store's row lock, hands in the [`Snapshot`], and stores the whole change in one
-//! transaction: store, operations, events, audit record. Nothing else ever changes a store.
+//! The database adapter takes the store's row lock, provides the [`Snapshot`], and stores the whole change in one
+//! transaction: store, operations, events, audit record. No other code changes a store.
 
 pub mod health;
 pub mod operation;
@@ -18,32 +18,32 @@ use crate::failure::Failure;
 use crate::operation::Operation;
 use crate::store::{State, Store};
 
-/// What is known of a store, under its row lock.
+/// The current store and operation, read under the store's row lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     /// The store.
     pub store: Store,
-    /// Its operation: the active one, else the last.
+    /// Its operation: the active one, otherwise the last.
     pub operation: Operation,
 }
 
-/// What to store, all or nothing.
+/// What to store, in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The store afterwards.
+    /// The new store.
     pub store: Store,
-    /// The store's operation afterwards.
+    /// The new operation of the store.
     pub operation: Operation,
-    /// An operation that had to end for this one.
+    /// The operation that this one supersedes.
     pub superseded: Option<Operation>,
-    /// What happened, in order.
+    /// The events, in order.
     pub events: Vec<NewEvent>,
-    /// The audit record, if somebody asked for this.
+    /// The audit record of a request.
     pub audit: Option<AuditRecord>,
 }
 
 impl Snapshot {
-    /// What the operation's step waits for, as it was last told.
+    /// What the operation's step waits for, as last emitted.
     pub fn waiting(&self) -> Option<&Failure> {
         let waiting = self.store.failure.as_ref();
         waiting.filter(|waiting| !self.operation.undoing || self.operation.failure.as_ref() != Some(waiting))
@@ -51,12 +51,12 @@ impl Snapshot {
 }
 
 impl Change {
-    /// A change of nothing yet.
+    /// An empty change.
     pub fn of(Snapshot { store, operation }: Snapshot) -> Self {
         Self { store, operation, superseded: None, events: Vec::new(), audit: None }
     }
 
-    /// Goes on deciding from where this change leads; both are stored together.
+    /// Continues with another decision after this change; both are stored together.
     pub fn then(self, next: impl FnOnce(Snapshot) -> Result<Self, DomainError>) -> Result<Self, DomainError> {
         let Self { store, operation, superseded, mut events, audit } = self;
         let mut change = next(Snapshot { store, operation })?;
@@ -67,8 +67,8 @@ impl Change {
         Ok(change)
     }
 
-    /// What the operation waits for, in the one place that store and operation show it from. During a rollback the
-    /// operation keeps the cause of that.
+    /// Sets what the operation waits for, which store and operation both show. During a rollback the
+    /// operation keeps the rollback's cause.
     fn wait_for(&mut self, waiting: Option<Failure>) {
         if !self.operation.undoing {
             self.operation.failure.clone_from(&waiting);

@@ -1,4 +1,4 @@
-//! What a worker's findings change. Each is stored under the operation's fence, or not at all.
+//! Applies a worker's progress. Each change is stored under the operation's fence, or not at all.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub fn claim(snapshot: Snapshot, now: OffsetDateTime) -> Change {
     change
 }
 
-/// A step is about to act. What an earlier step waited for is over.
+/// A step is about to act. This clears what an earlier step waited for.
 pub fn step_started(snapshot: Snapshot, step: Step) -> Change {
     let mut change = Change::of(snapshot);
     change.wait_for(None);
@@ -43,7 +43,7 @@ pub fn step_started(snapshot: Snapshot, step: Step) -> Change {
     change
 }
 
-/// A step did what it should, in `took`. `simulated` is what the cluster said about itself.
+/// A step succeeded, in `took`. `simulated` is a property of the cluster.
 pub fn step_succeeded(snapshot: Snapshot, step: Step, took: Duration, simulated: bool) -> Change {
     let mut change = Change::of(snapshot);
     change.wait_for(None);
@@ -54,7 +54,7 @@ pub fn step_succeeded(snapshot: Snapshot, step: Step, took: Duration, simulated:
     change
 }
 
-/// A step found something worth telling; with `waiting`, it waits for that from now on.
+/// A step emits an event; with `waiting`, that is what it waits for from now on.
 pub fn progress(snapshot: Snapshot, events: Vec<NewEvent>, waiting: Option<Failure>) -> Change {
     let mut change = Change::of(snapshot);
     if waiting.is_some() {
@@ -64,7 +64,7 @@ pub fn progress(snapshot: Snapshot, events: Vec<NewEvent>, waiting: Option<Failu
     change
 }
 
-/// What a step waited for is over.
+/// What a step waited for is resolved.
 pub fn resumed(snapshot: Snapshot, events: Vec<NewEvent>) -> Change {
     let mut change = Change::of(snapshot);
     change.wait_for(None);
@@ -72,7 +72,7 @@ pub fn resumed(snapshot: Snapshot, events: Vec<NewEvent>) -> Change {
     change
 }
 
-/// A release that an interrupted helm left behind is about to be repaired, which the audit log records.
+/// A release that an interrupted helm left behind is about to be repaired, which is audited.
 pub fn repaired(snapshot: Snapshot, step: Step, what: &str, audit: AuditRecord) -> Change {
     let mut change = Change::of(snapshot);
     change.events.push(NewEvent::new(EventType::ReleaseRepaired, what).in_step(step));
@@ -81,7 +81,7 @@ pub fn repaired(snapshot: Snapshot, step: Step, what: &str, audit: AuditRecord) 
     change
 }
 
-/// All steps are done. A first installation whose cancellation was accepted meanwhile is rolled back all the same.
+/// All steps are done. A first installation whose cancellation was accepted meanwhile is rolled back nevertheless.
 pub fn succeeded(snapshot: Snapshot, now: OffsetDateTime) -> Result<Change, DomainError> {
     if snapshot.operation.cancel_requested && snapshot.store.ready_at.is_none() {
         return Ok(undo_started(snapshot, cancelled()));
@@ -101,11 +101,11 @@ pub fn succeeded(snapshot: Snapshot, now: OffsetDateTime) -> Result<Change, Doma
     Ok(change)
 }
 
-/// A step failed for good, or somebody cancelled. `seen` is how the store is in the cluster, if that was asked.
+/// A step failed for good, or the operation was cancelled. `seen` is the store's health in the cluster, if it was observed.
 ///
-/// - A cancellation that was accepted is honoured even if a step failed at the same moment.
-/// - A store that was READY once is left as it is: what the cluster says decides whether it is READY or DEGRADED.
-/// - A first installation is rolled back if it was cancelled, or if its cleanup policy says so; else it is FAILED.
+/// - An accepted cancellation takes effect even if a step failed at the same moment.
+/// - A store that was READY once is kept: its health decides whether it is READY or DEGRADED.
+/// - A first installation is rolled back if it was cancelled, or if its cleanup policy requires it; otherwise it is FAILED.
 pub fn gave_up(
     snapshot: Snapshot,
     failure: Failure,
@@ -132,7 +132,7 @@ pub fn gave_up(
     change.then(|snapshot| end_failed(snapshot, cause, now))
 }
 
-/// The rollback itself failed. That does not hide why there was one.
+/// The rollback itself failed. This does not hide the rollback's cause.
 pub fn undo_failed(snapshot: Snapshot, failure: Failure, now: OffsetDateTime) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
     push_failed(&mut change, &failure);
@@ -153,7 +153,7 @@ fn end_failed(snapshot: Snapshot, cause: Failure, now: OffsetDateTime) -> Result
     Ok(change)
 }
 
-/// A deletion that failed leaves a FAILED store, unless it is forced: then the store is forgotten.
+/// A failed deletion leaves a FAILED store, unless it is forced: then the store is dropped.
 fn end_deletion(snapshot: Snapshot, cause: Failure, now: OffsetDateTime) -> Result<Change, DomainError> {
     if !snapshot.operation.force {
         return end_failed(snapshot, cause, now);
@@ -173,7 +173,7 @@ fn end_deletion(snapshot: Snapshot, cause: Failure, now: OffsetDateTime) -> Resu
     Ok(change)
 }
 
-/// A shop that was READY once keeps everything that it has, whatever became of the operation.
+/// A shop that was READY once keeps everything, whatever the operation's outcome.
 fn left_as_it_is(
     snapshot: Snapshot,
     cause: Failure,
@@ -200,7 +200,7 @@ fn left_as_it_is(
     Ok(change)
 }
 
-/// What was created is removed now: after a failure with DELETE_RESOURCES, or because somebody cancelled.
+/// Starts the rollback: after a failure with DELETE_RESOURCES, or after a cancellation.
 fn undo_started(snapshot: Snapshot, cause: Failure) -> Change {
     let mut change = Change::of(snapshot);
     let message = format!("Rolling back: {}", cause.message);
@@ -211,7 +211,7 @@ fn undo_started(snapshot: Snapshot, cause: Failure) -> Change {
     change
 }
 
-/// Everything that was created is removed. The store is FAILED, with the cause of the rollback.
+/// The rollback is complete. The store is FAILED, with the rollback's cause.
 pub fn undone(snapshot: Snapshot, now: OffsetDateTime) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
     change.events.push(NewEvent::new(EventType::UndoSucceeded, "Everything that was created is removed"));
@@ -222,12 +222,12 @@ pub fn undone(snapshot: Snapshot, now: OffsetDateTime) -> Result<Change, DomainE
     change.then(|snapshot| end_failed(snapshot, cause, now))
 }
 
-/// The failure of an operation that somebody cancelled.
+/// The failure of a cancelled operation.
 pub fn cancelled() -> Failure {
     Failure::new(Reason::Cancelled, "The operation was cancelled.")
 }
 
-/// An operation that did nothing, or whose doings are removed, ends: the store is as it was before.
+/// Ends an operation that changed nothing, or was rolled back: the store gets its previous state.
 pub(super) fn end_cancelled(snapshot: Snapshot, now: OffsetDateTime) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
     end(&mut change, OperationState::Cancelled, Some(cancelled()), now);

@@ -1,4 +1,4 @@
-//! What callers' commands change.
+//! Applies callers' commands.
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -15,14 +15,14 @@ use crate::names::Placement;
 use crate::operation::{Operation, OperationKind, OperationState, PriorState};
 use crate::store::{Spec, State, Store};
 
-/// Who asks, when, and the ids for what is made. Clock and randomness come from outside.
+/// The caller, the time, and ids for new rows. Clock and randomness come from outside.
 #[derive(Debug, Clone)]
 pub struct Request<'a> {
-    /// Who asks.
+    /// The caller.
     pub caller: &'a Caller,
-    /// When.
+    /// The time.
     pub now: OffsetDateTime,
-    /// Id of the operation, if one is made.
+    /// Id of the operation, if one is created.
     pub operation: OperationId,
     /// Id of the audit record.
     pub audit: Uuid,
@@ -87,22 +87,22 @@ impl Request<'_> {
     }
 }
 
-/// What it takes to make a store.
+/// What is needed to create a store.
 #[derive(Debug)]
 pub struct NewStore<'a> {
-    /// For ever this one store.
+    /// Its uid.
     pub uid: StoreUid,
-    /// What its callers call it.
+    /// Its id.
     pub id: StoreId,
-    /// What was asked for.
+    /// The requested spec.
     pub spec: Spec,
     /// The engine that the spec names.
     pub engine: &'a Engine,
-    /// The domain below which shops get their host names.
+    /// The parent domain of shops' host names.
     pub domain: &'a str,
 }
 
-/// A new store, and its creation.
+/// Creates a store and its operation.
 pub fn create(new: NewStore<'_>, request: &Request<'_>) -> Change {
     let tenant = request.caller.tenant.clone();
     let store = Store {
@@ -134,7 +134,7 @@ pub fn create(new: NewStore<'_>, request: &Request<'_>) -> Change {
     change
 }
 
-/// Removes a store in any state. A creation that is going on ends; what is being deleted, or is gone, stays as it is,
+/// Deletes a store in any state. An active creation is superseded; a deletion in progress, or completed, is unchanged,
 /// unless `force` is new.
 pub fn delete(
     snapshot: Snapshot,
@@ -148,7 +148,7 @@ pub fn delete(
     let new_force = force && !change.operation.force;
     if change.store.state == State::Deleted || (change.store.state == State::Deleting && !new_force) {
         request.account(&mut change, action);
-        // It started none: the deletion that is going on has its own record.
+        // It started none: the deletion in progress has its own record.
         change.audit = change.audit.map(|record| AuditRecord { operation: None, ..record });
         return Ok(change);
     }
@@ -167,7 +167,7 @@ pub fn delete(
     Ok(change)
 }
 
-/// Applies the chart again to a settled store, whatever is there; a failed deletion is continued.
+/// Applies the chart again to a settled store; continues a failed deletion.
 pub fn retry(snapshot: Snapshot, etag: Option<&str>, request: &Request<'_>) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
     check_etag(&change.store, etag)?;
@@ -184,7 +184,7 @@ pub fn retry(snapshot: Snapshot, etag: Option<&str>, request: &Request<'_>) -> R
     Ok(change)
 }
 
-/// Stops an operation. One that was never claimed ends at once, and the store is as before; a running one is stopped and
+/// Cancels an operation. One that was never claimed ends at once, and the store gets its previous state; a running one is stopped and
 /// rolled back by its worker.
 pub fn cancel(
     snapshot: Snapshot,

@@ -1,4 +1,4 @@
-//! Tables of what leads where, for callers' commands and workers' findings.
+//! Tables of transitions, for callers' commands and workers' progress.
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -46,7 +46,7 @@ fn after(change: Change) -> Snapshot {
     Snapshot { store: change.store, operation: change.operation }
 }
 
-/// A settled store in that state, with a failure where the state has one.
+/// A settled store in that state, with a failure if the state has one.
 fn settled(state: State, was_ready: bool) -> Snapshot {
     let mut snapshot = created();
     snapshot.store.state = state;

@@ -1,4 +1,4 @@
-//! INSTALL: the release is deployed. What helm left half done is repaired first; what is deployed is adopted.
+//! INSTALL: the release is deployed. A release that helm left incomplete is repaired first; a deployed one is adopted.
 
 use serde_json::{Value, json};
 use storeplane_core::failure::{Failure, Reason};
@@ -42,7 +42,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
             context.helm_install(&chart).await?;
         }
     }
-    // An exit code proves nothing: the release's own record does.
+    // The exit code proves nothing; the release's own record does.
     match context.observe_release().await? {
         Some(ReleaseObservation { status: ReleaseStatus::Deployed, .. }) => Ok(()),
         other => {
@@ -54,7 +54,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     }
 }
 
-/// A field that cannot be changed in place (a storage class that was corrected) is no dead end while the shop never worked.
+/// A changed immutable field (a corrected storage class) can be applied by reinstalling, as long as the shop never worked.
 async fn upgrade(
     context: &mut OperationContext,
     found: Option<&ReleaseObservation>,
@@ -108,7 +108,7 @@ fn chart(context: &OperationContext) -> Result<Chart, StepError> {
     Ok(Chart { dir: engine.chart.clone(), values_files, values, labels })
 }
 
-/// Names the Secrets that each namespace gets a copy of. What is not configured is the chart's own.
+/// The values that name the copied Secrets. Without configuration, the chart's own values apply.
 fn with_copied_secrets(mut values: Value, copied: &[CopiedSecret]) -> Value {
     let named = |purpose| copied.iter().filter(move |secret| secret.purpose == purpose).map(|secret| &secret.name);
     let Some(all) = values.as_object_mut() else { return values };

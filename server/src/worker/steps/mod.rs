@@ -1,4 +1,4 @@
-//! What each step does. Each looks at the cluster first and does what is missing, so that it can be run again.
+//! The implementation of each step. Each reads the cluster first and does what is missing, so that it can run again.
 
 mod install;
 mod namespace;

@@ -1,4 +1,4 @@
-//! NAMESPACE: the store's namespace is there, is ours, and carries this claim's fence.
+//! NAMESPACE: the store's namespace exists, is ours, and carries this claim's fence.
 
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::StepError;

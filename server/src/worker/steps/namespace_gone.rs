@@ -1,4 +1,4 @@
-//! `NAMESPACE_GONE`: the namespace is gone, and with it whatever was in it. Tells what keeps it.
+//! `NAMESPACE_GONE`: the namespace and everything in it is deleted. Reports what blocks the deletion.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::kube::{ClusterErrorKind, Holding, labels};
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::StepError;
 
-/// What keeps a namespace is told once it has kept it this long; most content is gone before.
+/// A blocker is reported after this time; most content is deleted sooner.
 const QUIET: Duration = Duration::from_secs(3);
 /// Longer than any operation's budget: the operation's own deadline ends the wait.
 const WITHIN: Duration = Duration::from_hours(1);
@@ -21,7 +21,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     let name = context.store.placement.namespace.clone();
     report_retained(context, &name).await?;
     match context.unless_stopped(cluster.delete_namespace(&name, context.store.uid)).await? {
-        // Ours is not there: somebody else's has its name. Or it lost its labels, and is not gone at all.
+        // Ours does not exist: the name belongs to a foreign namespace. Or it lost its labels, and is not deleted at all.
         Err(error) if error.kind() == ClusterErrorKind::NotOurs => return check_unmarked(context).await,
         deleted => deleted?,
     }
@@ -49,7 +49,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     }
 }
 
-/// Volumes whose reclaim policy keeps them are named before the claims that lead to them are gone.
+/// Volumes that will be retained are named before the claims that refer to them are deleted.
 async fn report_retained(context: &mut OperationContext, name: &str) -> Result<(), StepError> {
     let cluster = context.tools.cluster.clone();
     if !context.unless_stopped(cluster.is_store_namespace(name, context.store.uid)).await?? {
@@ -64,7 +64,7 @@ async fn report_retained(context: &mut OperationContext, name: &str) -> Result<(
     context.emit(vec![event.with("volumes", retained)], None).await
 }
 
-/// A namespace of the store's name without any mark of an owner is not somebody else's if the store was at work in it.
+/// A namespace with the store's name and without an owner belongs to the store if the store worked in it.
 async fn check_unmarked(context: &OperationContext) -> Result<(), StepError> {
     let (cluster, spec) = (context.tools.cluster.clone(), context.namespace());
     if context.unless_stopped(cluster.hold_namespace(&spec)).await?? != Holding::Unmarked {

@@ -1,24 +1,24 @@
-//! What a release needs, from what helm recorded of it. Pure.
+//! What to do about a release, given helm's record. Pure.
 
 use crate::kube::{ReleaseObservation, ReleaseStatus};
 
 /// What INSTALL does about a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repair {
-    /// It is as it should be.
+    /// Nothing: it is deployed.
     Adopt,
-    /// It is not there.
+    /// Install: it does not exist.
     Install,
-    /// It is there; chart and values are applied again.
+    /// Upgrade: chart and values are applied again.
     Upgrade,
-    /// It never worked, and helm did not finish: uninstalled, then installed.
+    /// It never worked, and helm did not finish: uninstall, then install.
     Reinstall,
-    /// An upgrade was interrupted: back to the last revision that was deployed, then upgraded.
+    /// An upgrade was interrupted: roll back to the last deployed revision, then upgrade.
     RollBack(u32),
-    /// It may have a shop's data, and helm cannot go on from its record: the record is removed, and the chart is installed
-    /// over the objects that are there.
+    /// It may contain a shop's data, and helm cannot continue from its record: remove the record, and install the chart
+    /// over the existing objects.
     Forget,
-    /// Somebody else made it.
+    /// Something else created it.
     LeaveAlone,
 }
 
@@ -29,11 +29,11 @@ pub(super) struct Known {
     pub(super) is_ours: bool,
     /// The store was READY once: nothing may be uninstalled.
     pub(super) was_ready: bool,
-    /// The chart is to be applied even if the release is deployed.
+    /// Apply the chart even if the release is deployed.
     pub(super) apply_again: bool,
 }
 
-/// Never uninstalls what was READY once, and has an answer to every state.
+/// Never uninstalls a store that was READY once, and handles every state.
 pub(super) fn repair(found: Option<&ReleaseObservation>, known: Known) -> Repair {
     let Some(found) = found else { return Repair::Install };
     if !known.is_ours {

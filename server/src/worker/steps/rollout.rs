@@ -1,4 +1,4 @@
-//! ROLLOUT: everything in the release is ready. Tells each resource as it changes, and why something waits.
+//! ROLLOUT: everything in the release is ready. Reports changes of resources, and what blocks them.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::kube::{ClusterError, ResourceStatus, RolloutUpdate};
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::StepError;
 
-/// Changes told with one write when they come at once.
+/// Maximum number of simultaneous changes reported in one write.
 const TOGETHER: usize = 32;
 
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
@@ -36,7 +36,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     }
 }
 
-/// What was there before the retry may hold Secrets that were lost and made anew.
+/// Pods from before the retry may have lost Secrets that were generated again.
 async fn restart(context: &mut OperationContext) -> Result<(), StepError> {
     let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
     let restarting = cluster.restart_older_than_secrets(&release.namespace, &release.name);
@@ -49,7 +49,7 @@ async fn restart(context: &mut OperationContext) -> Result<(), StepError> {
     if told.is_empty() { Ok(()) } else { context.emit(told, None).await }
 }
 
-/// A StatefulSet never replaces a pod of an older revision that did not become ready: the corrected one waits for it.
+/// A StatefulSet never replaces a pod of an older revision that did not become ready, which blocks the corrected one.
 async fn replace_outdated(context: &mut OperationContext) -> Result<(), StepError> {
     let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
     let deleting = cluster.delete_outdated_pods(&release.namespace, &release.name);
@@ -62,7 +62,7 @@ async fn replace_outdated(context: &mut OperationContext) -> Result<(), StepErro
     if told.is_empty() { Ok(()) } else { context.emit(told, None).await }
 }
 
-/// What was last said of each resource.
+/// The last reported state of each resource.
 #[derive(Default)]
 struct Told(HashMap<String, String>);
 

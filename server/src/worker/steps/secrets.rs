@@ -1,4 +1,4 @@
-//! SECRETS: the engine's Secrets are there. Their texts are made here and kept in the cluster alone.
+//! SECRETS: the engine's Secrets exist. Their values are generated here and stored only in the cluster.
 
 use storeplane_core::engine::{Engine, LostSecrets, SecretEntry, SecretTemplate};
 use storeplane_core::event::{EventType, NewEvent};
@@ -12,7 +12,7 @@ use crate::worker::outcome::StepError;
 
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
     let engine = context.engine()?;
-    // Before the first INSTALL there is nothing that could have been locked with lost ones.
+    // Before the first INSTALL no data can depend on lost ones.
     if context.operation.kind == OperationKind::Retry || context.operation.is_behind(Step::Secrets) {
         look_for_lost(context, &engine).await?;
     }
@@ -33,8 +33,8 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     Ok(())
 }
 
-/// Secrets that are gone while a volume is there: what is in the volume was made with texts that nobody has any more.
-/// Only the chart knows whether new ones will do.
+/// Secrets that are missing although a volume exists: its data may depend on their values, which nobody has any more.
+/// Only the chart knows whether new ones work.
 async fn look_for_lost(context: &mut OperationContext, engine: &Engine) -> Result<(), StepError> {
     let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
     let is_random =

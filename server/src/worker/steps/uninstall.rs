@@ -1,4 +1,4 @@
-//! UNINSTALL: the release is gone. Proved by its record, not by an exit code.
+//! UNINSTALL: the release is gone, according to its record, not to an exit code.
 
 use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::failure::{Failure, Reason};
@@ -12,13 +12,13 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     let cluster = context.tools.cluster.clone();
     let spec = context.namespace();
     match context.unless_stopped(cluster.hold_namespace(&spec)).await?? {
-        // Nothing of ours is there (NAMESPACE_GONE makes sure of it), or everything goes by itself.
+        // Nothing of ours exists (NAMESPACE_GONE verifies that), or everything is being deleted.
         Holding::Absent | Holding::Foreign | Holding::Unmarked | Holding::Terminating => return Ok(()),
         Holding::Ours => {}
     }
     match context.observe_release().await? {
         None => return Ok(()),
-        // Helm does not touch what others made. It is in the store's namespace, and goes with that.
+        // A foreign release: helm does not touch it. It is in the store's namespace, and is deleted with that.
         Some(release) if release.store_uid != Some(context.store.uid) => return Ok(()),
         Some(_) => {}
     }
@@ -31,7 +31,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     if context.failed_uninstalls < FEW {
         return Err(StepError::Retry { failure, tries: RetryLimit::UntilDeadline, after: None });
     }
-    // A record that helm cannot read, say: all that the release has is in the namespace, and goes with that.
+    // For example a record that helm cannot read: everything in the release is in the namespace, and is deleted with that.
     let message = format!("Helm cannot uninstall the release; it is removed with its namespace. {}", failure.message);
     let event = NewEvent::new(EventType::StepSkipped, message).in_step(Step::Uninstall).because(&failure);
     context.emit(vec![event], None).await
@@ -47,7 +47,7 @@ async fn uninstall(context: &OperationContext) -> Result<(), StepError> {
     Err(StepError::Retry { failure, tries: RetryLimit::Bounded, after: None })
 }
 
-/// What the cluster does not answer or allow would stop the namespace's deletion as well.
+/// A problem with the cluster or with permissions would block the namespace's deletion as well.
 fn is_helms_own(failure: &Failure) -> bool {
     matches!(failure.reason, Reason::HelmFailed | Reason::HelmTimeout | Reason::ReleaseConflict)
 }

@@ -1,4 +1,4 @@
-//! VERIFY: the shop answers its customers, and sells. Where nothing runs, or the engine's shops cannot be asked, it says so.
+//! VERIFY: the storefront answers and sells. On simulated clusters, and for engines without a test, it is skipped with an event.
 
 use std::time::Instant;
 
