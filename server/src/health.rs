@@ -41,14 +41,14 @@ impl Part {
     where
         F: Future<Output = Result<T, String>> + Send,
     {
-        let (sender, state) = watch::channel(Health::Away("was not probed yet".into()));
+        let (sender, state) = watch::channel(Health::Away("has not been probed yet".into()));
         tasks.spawn(async move {
             let probing = async {
                 loop {
                     let health = match tokio::time::timeout(TIME, probe()).await {
                         Ok(Ok(_)) => Health::Usable,
                         Ok(Err(why)) => Health::Away(why),
-                        Err(_) => Health::Away(format!("gave no answer in {} s", TIME.as_secs())),
+                        Err(_) => Health::Away(format!("did not answer within {} s", TIME.as_secs())),
                     };
                     report(name, &sender, health);
                     tokio::time::sleep(INTERVAL).await;
@@ -130,7 +130,7 @@ mod tests {
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let mut part = Part::probe("kubernetes", &tasks, shutdown.clone(), std::future::pending::<Result<(), String>>);
         part.changed().await;
-        assert_eq!(*part.state.borrow(), Health::Away("gave no answer in 5 s".into()));
+        assert_eq!(*part.state.borrow(), Health::Away("did not answer within 5 s".into()));
         shutdown.cancel();
     }
 }

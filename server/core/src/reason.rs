@@ -98,7 +98,7 @@ reasons! {
         "Make sure that the storage class that the details name exists and that its provisioner works, then retry the store.";
     /// A volume has no space left.
     VolumeFull = "VOLUME_FULL",
-        "Expand the volume claim that the message names (its storage class must allow that) or free space on it; the store recovers by itself, a failed one needs a retry.";
+        "Expand the volume claim that the message names (its storage class must allow that) or free space on it; the store then recovers, a failed one needs a retry.";
     /// An image cannot be pulled.
     ImagePullFailed = "IMAGE_PULL_FAILED",
         "Correct the image's name, tag or the registry's credentials, then retry the store.";
@@ -113,7 +113,7 @@ reasons! {
         "Raise the memory limit in the plan's values file, then retry the store.";
     /// A container runs but does not become ready.
     NotReady = "NOT_READY",
-        "Correct what the readiness probe's answer in the details shows; the store recovers by itself, a failed one needs a retry.";
+        "Correct what the readiness probe's answer in the details shows; the store then recovers, a failed one needs a retry.";
     /// The release is pending or partly removed, and the control plane is not the cause.
     ReleaseConflict = "RELEASE_CONFLICT",
         "Find out with `helm history` what else is changing the release, wait until it has finished, then retry the store.";
@@ -134,7 +134,7 @@ reasons! {
         "Correct what the request and its answer in the details show, then retry the store.";
     /// The operation exceeded its time limit, and no other cause was observed.
     DeadlineExceeded = "DEADLINE_EXCEEDED",
-        "Retry the store: it continues from what is there.";
+        "Retry the store: it continues from what exists.";
     /// The operation was cancelled.
     Cancelled = "CANCELLED",
         "Retry the store if you still want it, or delete it.";

@@ -137,9 +137,9 @@ impl HelmErrorKind {
         match self {
             Self::Missing => "helm is not there or cannot be run",
             Self::Unsupported => "this version of helm is not supported",
-            Self::NotOurs => "an object of that name belongs to somebody else",
+            Self::NotOurs => "an object with that name does not belong to the release",
             Self::ReleaseNotFound => "the release or revision is not there",
-            Self::NameInUse => "a release of that name is there already",
+            Self::NameInUse => "the release already exists",
             Self::InProgress => "another operation on the release is in progress or was killed",
             Self::Incomplete => "not all objects could be deleted",
             Self::NamespaceMissing => "the namespace is not there",

@@ -25,7 +25,7 @@ impl Cluster {
         service: &str,
         mut request: Request<Body>,
     ) -> Result<Response<Body>, ClusterError> {
-        let what = format!("ask the service {service} in {namespace}");
+        let what = format!("send a request to the service {service} in {namespace}");
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         let uri = format!("/api/v1/namespaces/{namespace}/services/http:{service}:http/proxy{path}");
         *request.uri_mut() =
@@ -66,7 +66,7 @@ impl Cluster {
             },
             ..SelfSubjectAccessReview::default()
         };
-        let what = format!("ask for the right to reach the service {service} in {namespace}");
+        let what = format!("check the permission to reach the service {service} in {namespace}");
         let reviewed = self.call(&what, |client| async move {
             Api::<SelfSubjectAccessReview>::all(client).create(&PostParams::default(), &review).await
         });
@@ -104,7 +104,7 @@ pub(crate) fn api_server_error(code: StatusCode, body: &[u8]) -> Option<ClusterE
         return None;
     }
     status.code = code.as_u16();
-    Some(ClusterError::from_client("ask the shop through the API server", &::kube::Error::Api(status.boxed())))
+    Some(ClusterError::from_client("reach the shop through the API server", &::kube::Error::Api(status.boxed())))
 }
 
 #[cfg(test)]

@@ -103,8 +103,7 @@ impl Reports {
 fn warn(orphan: &Orphan) {
     let Orphan { namespace, release, releases, store_id, tenant, store_uid } = orphan;
     let (releases, store_uid) = (releases.join(","), store_uid.map(tracing::field::display));
-    let what =
-        if release.is_some() { "a release in a store's namespace" } else { "a namespace that was made for a store" };
+    let what = if release.is_some() { "a release in a store's namespace" } else { "a namespace created for a store" };
     tracing::warn!(
         event = "ORPHAN_FOUND",
         namespace,

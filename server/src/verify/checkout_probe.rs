@@ -64,7 +64,7 @@ impl Report {
 
     fn finish(mut self, transport: &Transport<'_>, what: &str) -> Self {
         let (names, seconds) = (self.names.join(", "), self.total().as_secs_f64());
-        self.message = format!("{what} (asked through {} for {names} in {seconds:.2} s)", transport.name());
+        self.message = format!("{what} (tested through {} for {names} in {seconds:.2} s)", transport.name());
         self.via = transport.key();
         self
     }

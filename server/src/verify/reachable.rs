@@ -49,7 +49,7 @@ impl Verifier {
         let request = Request::get(url).header(USER_AGENT, concat!("storeplane/", env!("CARGO_PKG_VERSION")));
         let Ok(request) = request.header(HOST, host_header(host, parsed.as_ref())).body(Full::<Bytes>::default())
         else {
-            return Reachability::no("URL_INVALID", format!("{url} cannot be asked."));
+            return Reachability::no("URL_INVALID", format!("{url} is not a valid URL."));
         };
         match tokio::time::timeout(WITHIN, self.web.request(request)).await {
             Err(_) => Reachability::no("NO_ANSWER", format!("{url} gave no answer within {} s.", WITHIN.as_secs())),

@@ -77,7 +77,7 @@ pub(super) fn web() -> Web {
     let roots = versions.map(|versions| match versions.clone().with_native_roots() {
         Ok(roots) => roots.with_no_client_auth(),
         Err(error) => {
-            tracing::warn!(%error, "no certificates to trust: shops are not asked by https");
+            tracing::warn!(%error, "no certificate authorities found: shops are not tested over https");
             versions.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
         }
     });
@@ -183,8 +183,7 @@ fn request<B>(
         builder = builder.header(CONTENT_TYPE, "application/json");
     }
     let built = builder.body(wrap(bytes.unwrap_or_default().into()));
-    built
-        .map_err(|error| Unverified::Shop(Trouble::wrong(&probe.line(), format!("The shop cannot be asked: {error}."))))
+    built.map_err(|error| Unverified::Shop(Trouble::wrong(&probe.line(), format!("The request is invalid: {error}."))))
 }
 
 fn lost(probe: &Probe, error: &dyn std::error::Error) -> Unverified {

@@ -245,7 +245,7 @@ async fn a_failed_creation_that_becomes_healthy_by_itself_is_ready() {
     let ready = becomes(&lab, &id, StoreState::Ready, Duration::from_secs(90)).await;
     assert!(ready.ready_time.is_some() && ready.reason.is_empty(), "{ready:?}");
     let events = events(&lab, &id).await;
-    assert!(events.last().unwrap().message.contains("became healthy by itself"), "{events:?}");
+    assert!(events.last().unwrap().message.contains("has become healthy"), "{events:?}");
     finish(&lab, &id).await;
 }
 

@@ -120,7 +120,7 @@ async fn until(lab: &Lab, part: &str, usable: bool) -> serde_json::Value {
     loop {
         let ready = http(lab.server.address(), "GET /readyz", &[], b"").await;
         let json = ready.json();
-        if json["parts"][part]["ok"] == usable && json["parts"][part]["why"] != "was not probed yet" {
+        if json["parts"][part]["ok"] == usable && json["parts"][part]["why"] != "has not been probed yet" {
             assert_eq!(ready.status, if json["ready"] == true { 200 } else { 503 });
             let serving = if usable { ServingStatus::Serving } else { ServingStatus::NotServing };
             until_health(lab, part, serving).await;

@@ -134,7 +134,7 @@ fn search<F>(word: String) -> Result<Filter<F>, String> {
         ));
     }
     if word.contains('*') {
-        return Err(format!("searches for \"{word}\": a search takes no \"*\"; quote it, or compare a field"));
+        return Err(format!("searches for \"{word}\": a search cannot contain \"*\"; quote it, or compare a field"));
     }
     Ok(Filter::Text(word))
 }

@@ -209,7 +209,7 @@ mod tests {
             ("tea and coffee", "has \"and\" in lower case"),
             ("not tea", "has \"not\" in lower case"),
             ("has(x)", "has the function \"has(...)\": functions are not supported (at character 1)"),
-            ("Green*", "searches for \"Green*\": a search takes no \"*\""),
+            ("Green*", "searches for \"Green*\": a search cannot contain \"*\""),
             ("display_name = \"a*b\"", "can have \"*\" only at the beginning and at the end"),
             ("create_time : *", "create_time can only be compared with"),
             ("create_time > yesterday", "must be an RFC 3339 time"),

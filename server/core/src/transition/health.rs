@@ -48,7 +48,7 @@ pub fn apply_health(
         (State::Failed, _) if change.operation.kind == OperationKind::Delete => {}
         (State::Failed, Health::Healthy) => {
             let again = if change.store.ready_at.is_some() { " again" } else { "" };
-            let message = format!("Store {} is ready{again}: its release became healthy by itself", change.store.id);
+            let message = format!("Store {} is ready{again}: its release has become healthy", change.store.id);
             change.enter(State::Ready, now, message)?;
         }
         (State::Failed, Health::Unhealthy(failure)) if change.store.ready_at.is_some() => {
@@ -208,21 +208,21 @@ mod tests {
                 OperationKind::Create,
                 &Health::Healthy,
                 State::Ready,
-                "Store demo is ready: its release became healthy by itself",
+                "Store demo is ready: its release has become healthy",
             ),
             (
                 false,
                 OperationKind::Retry,
                 &Health::Healthy,
                 State::Ready,
-                "Store demo is ready: its release became healthy by itself",
+                "Store demo is ready: its release has become healthy",
             ),
             (
                 true,
                 OperationKind::Retry,
                 &Health::Healthy,
                 State::Ready,
-                "Store demo is ready again: its release became healthy by itself",
+                "Store demo is ready again: its release has become healthy",
             ),
             (true, OperationKind::Retry, &ill, State::Degraded, "0/1"),
             (false, OperationKind::Create, &ill, State::Failed, ""),

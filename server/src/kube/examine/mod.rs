@@ -81,7 +81,7 @@ impl Cluster {
             return missing(format!("The namespace {namespace} was deleted, and everything in it"));
         };
         if self.owner(expected, snapshot) == Some(Ownership::Foreign) {
-            let message = format!("The namespace {namespace} belongs to somebody else now");
+            let message = format!("The namespace {namespace} no longer belongs to this store");
             return Some(Failure::new(Reason::NotOurs, message).with_details([self.wanted_labels(expected)]));
         }
         if found.deletion_timestamp.is_some() {

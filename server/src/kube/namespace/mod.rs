@@ -146,7 +146,7 @@ impl Cluster {
         let not_ours = |message: String| Err(ClusterError::new(ClusterErrorKind::NotOurs, message));
         let is_ours = self.ownership(&found.metadata, spec.store_uid).await?.is_ours();
         if !is_ours && owned.instance.as_ref() != Some(&self.config().instance) {
-            return not_ours(format!("the namespace {name} exists and was not made by this control plane"));
+            return not_ours(format!("the namespace {name} exists and was not created by this control plane"));
         }
         if owned.terminating {
             let message = format!("the namespace {name} is still being deleted");

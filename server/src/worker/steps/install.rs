@@ -36,7 +36,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
             upgrade(context, found, &chart).await?;
         }
         Repair::Forget => {
-            let how = "installed again over what is there; nothing is removed";
+            let how = "installed again over the existing objects; nothing is removed";
             context.note_repair(Step::Install, found, how).await?;
             forget(context).await?;
             context.helm_install(&chart).await?;
@@ -128,7 +128,7 @@ fn with_copied_secrets(mut values: Value, copied: &[CopiedSecret]) -> Value {
 fn not_ours(context: &OperationContext) -> Failure {
     let placement = &context.store.placement;
     let message = format!(
-        "A release {} that this control plane did not make is in the namespace {}.",
+        "A release {} that this control plane did not create is in the namespace {}.",
         placement.release, placement.namespace
     );
     let remedy = format!("Its owner can remove it: helm uninstall {} -n {}", placement.release, placement.namespace);

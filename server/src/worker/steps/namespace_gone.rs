@@ -75,7 +75,7 @@ async fn check_unmarked(context: &OperationContext) -> Result<(), StepError> {
     if context.store.ready_at.is_none() && !has_our_release {
         return Ok(());
     }
-    let message = format!("The namespace {} is there, and has lost the labels that say whose it is.", spec.name);
+    let message = format!("The namespace {} exists, but lost the labels that identify its owner.", spec.name);
     let remedy = format!(
         "If it is this store's: kubectl label namespace {} {}={} (then retry the store); else delete the store with force.",
         spec.name,

@@ -47,8 +47,9 @@ async fn look_for_lost(context: &mut OperationContext, engine: &Engine) -> Resul
     let lost = lost.join(", ");
     match engine.lost_secrets {
         LostSecrets::Renew => {
-            let message =
-                format!("Secrets are missing ({lost}): new ones are made, and pods that hold the old ones restart");
+            let message = format!(
+                "Secrets are missing ({lost}): new ones are generated, and pods with the old ones are restarted"
+            );
             let event = NewEvent::new(EventType::SecretsRenewed, message).in_step(Step::Secrets).with("names", lost);
             context.emit(vec![event], None).await
         }

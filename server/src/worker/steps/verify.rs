@@ -13,7 +13,7 @@ use crate::worker::outcome::StepError;
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
     let engine = context.engine()?;
     let skipped = match engine.verify {
-        Verification::None => Some("Skipped: shops of this engine cannot be asked"),
+        Verification::None => Some("Skipped: this engine has no storefront test"),
         Verification::StoreApi if context.simulated => Some("Skipped: the cluster is simulated, nothing runs in it"),
         Verification::StoreApi => None,
     };

@@ -75,7 +75,7 @@ fn image(pod: &Pod, container: &ContainerStatus, reason: &str, why: &str, obstac
 }
 
 fn config(pod: &Pod, container: &ContainerStatus, why: &str) -> Finding {
-    let message = format!("{} cannot be made: {}", capital(&place(pod, container)), sentence(why));
+    let message = format!("{} cannot be created: {}", capital(&place(pod, container)), sentence(why));
     Finding::new(Reason::ContainerConfigError, subject(pod, container), message, Obstacle::Failing)
 }
 

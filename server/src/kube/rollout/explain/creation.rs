@@ -10,7 +10,7 @@ const REFUSED: [&str; 1] = ["FailedCreate"];
 
 pub(super) fn inspect(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     if snapshot.release_deployments().next().is_none() && snapshot.release_stateful_sets().next().is_none() {
-        let message = format!("No workload of the release {} is there", snapshot.release);
+        let message = format!("The release {} has no workload", snapshot.release);
         found.push(Finding::new(Reason::WorkloadMissing, "release".into(), message, Obstacle::Reported));
     }
     scaled_to_zero(snapshot, found);

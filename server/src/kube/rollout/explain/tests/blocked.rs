@@ -136,5 +136,5 @@ fn missing_volume_secret_and_failing_probe_are_reported() {
 fn release_without_workloads_is_reported() {
     let mut seen = snapshot([]);
     seen.release = "another".into();
-    assert_snapshot!(explained(&seen), @r#"WORKLOAD_MISSING Reported: No workload of the release another is there |"#);
+    assert_snapshot!(explained(&seen), @r#"WORKLOAD_MISSING Reported: The release another has no workload |"#);
 }

@@ -16,8 +16,8 @@ fn image_pull_errors_are_reported() {
 
 #[test]
 fn missing_config_reference_is_reported() {
-    assert_snapshot!(pulls("CreateContainerConfigError", "secret \"store-db\" not found"), @r#"CONTAINER_CONFIG_ERROR Failing: The container main of the pod store-new-x cannot be made: secret "store-db" not found |"#);
-    assert_snapshot!(pulls("CreateContainerConfigError", "couldn't find key root-password in Secret store-demo/store-db"), @r#"CONTAINER_CONFIG_ERROR Failing: The container main of the pod store-new-x cannot be made: couldn't find key root-password in Secret store-demo/store-db |"#);
+    assert_snapshot!(pulls("CreateContainerConfigError", "secret \"store-db\" not found"), @r#"CONTAINER_CONFIG_ERROR Failing: The container main of the pod store-new-x cannot be created: secret "store-db" not found |"#);
+    assert_snapshot!(pulls("CreateContainerConfigError", "couldn't find key root-password in Secret store-demo/store-db"), @r#"CONTAINER_CONFIG_ERROR Failing: The container main of the pod store-new-x cannot be created: couldn't find key root-password in Secret store-demo/store-db |"#);
 }
 
 fn crash(restarts: i32, last: Value) -> String {
