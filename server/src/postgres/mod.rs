@@ -33,6 +33,7 @@ mod schema;
 mod server_key;
 mod store_loader;
 mod stores;
+mod token_lookup;
 mod tokens;
 mod unreadable;
 

@@ -1,11 +1,9 @@
 //! API tokens: random, stored as a hash, with tenant and role.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder, Statement};
 use storeplane_core::audit::{Action, AuditRecord, Outcome};
 use storeplane_core::error::PortError;
 use storeplane_core::identity::{Caller, Role};
@@ -17,16 +15,8 @@ use super::entity::{audit_event, token};
 use super::error::port_error;
 use super::pool::Pool;
 use super::rows;
+use super::token_lookup::{Found, Hash, LENGTH, PREFIX, TokenLookup, hash};
 use super::unreadable::Problems;
-
-/// Prefix of every token, for scanners of leaked secrets.
-const PREFIX: &str = "spt_";
-/// Random letters and digits after the prefix: 50 of 36 are 258 bits.
-const LENGTH: usize = 50;
-/// How long a verified token is cached: a revoked one works at most this long.
-const TRUSTED: Duration = Duration::from_secs(5);
-/// Maximum number of cached tokens.
-const TRUSTED_MAX: usize = 1000;
 
 /// A token, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,15 +35,13 @@ pub struct TokenInfo {
     pub revoked_at: Option<OffsetDateTime>,
 }
 
-type Hash = [u8; 32];
-
 /// The tokens in Postgres.
 #[derive(Clone)]
 pub struct Tokens {
     database: Pool,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-    trusted: Arc<Mutex<HashMap<Hash, (Instant, Caller)>>>,
+    lookup: Arc<TokenLookup>,
 }
 
 impl std::fmt::Debug for Tokens {
@@ -65,7 +53,7 @@ impl std::fmt::Debug for Tokens {
 impl Tokens {
     /// Uses this pool.
     pub fn new(database: Pool, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { database, clock, ids, trusted: Arc::default() }
+        Self { database, clock, ids, lookup: Arc::default() }
     }
 
     /// The same tokens and cache, read through another pool.
@@ -125,55 +113,28 @@ impl Tokens {
         let record = rows::audit_row(self.record(Tenant::stored(row.tenant), actor, Action::RevokeToken, id));
         audit_event::Entity::insert(record).exec_without_returning(&transaction).await.map_err(port_error)?;
         transaction.commit().await.map_err(port_error)?;
-        self.lock().clear();
+        self.lookup.forget();
         Ok(true)
     }
 
-    /// The caller with this secret; `None` if it is unknown or revoked.
+    /// The caller with this secret; `None` if it is unknown or revoked. A token that was refused before it was created works
+    /// within a second of its creation.
     pub async fn verify(&self, secret: &str) -> Result<Option<Caller>, PortError> {
-        let hash = hash(secret);
-        if let Some((since, caller)) = self.lock().get(&hash)
-            && since.elapsed() < TRUSTED
-        {
-            return Ok(Some(caller.clone()));
-        }
-        let wanted = token::Entity::find()
-            .filter(token::Column::Hash.eq(hash.to_vec()))
-            .filter(token::Column::RevokedAt.is_null());
-        let Some(row) = wanted.one(&self.database).await.map_err(port_error)? else { return Ok(None) };
-        let Some(TokenInfo { id, name, tenant, role, .. }) = info(row) else { return Ok(None) };
-        let caller = Caller { token: id, name, tenant, role };
-        self.trust(hash, caller.clone());
-        Ok(Some(caller))
-    }
-
-    fn trust(&self, hash: Hash, caller: Caller) {
-        let mut trusted = self.lock();
-        if trusted.len() >= TRUSTED_MAX {
-            trusted.retain(|_, (since, _)| since.elapsed() < TRUSTED);
-        }
-        if trusted.len() < TRUSTED_MAX {
-            trusted.insert(hash, (Instant::now(), caller));
-        }
+        self.lookup.verify(secret, |hashes| find(self.database.clone(), hashes)).await
     }
 
     /// True while the caller's token is not revoked. As in [`Tokens::verify`], the result is cached briefly:
     /// a thousand watchers with one token cause one read.
     pub async fn is_valid(&self, caller: &Caller) -> Result<bool, PortError> {
-        let trusted = |(since, known): &(Instant, Caller)| known.token == caller.token && since.elapsed() < TRUSTED;
-        if self.lock().values().any(trusted) {
+        if self.lookup.trusts(caller.token) {
             return Ok(true);
         }
         let row = token::Entity::find_by_id(caller.token.0).one(&self.database).await.map_err(port_error)?;
         let Some(row) = row.filter(|row| row.revoked_at.is_none()) else { return Ok(false) };
         if let Ok(hash) = Hash::try_from(row.hash.as_slice()) {
-            self.trust(hash, caller.clone());
+            self.lookup.trust(hash, caller.clone());
         }
         Ok(true)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Hash, (Instant, Caller)>> {
-        self.trusted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn record(&self, tenant: Tenant, actor: &str, action: Action, id: TokenId) -> AuditRecord {
@@ -193,8 +154,18 @@ impl Tokens {
     }
 }
 
-fn hash(secret: &str) -> Hash {
-    *blake3::hash(secret.as_bytes()).as_bytes()
+/// The callers of those hashes that are tokens and not revoked.
+async fn find(database: Pool, hashes: Vec<Hash>) -> Result<Found, PortError> {
+    const SQL: &str = "SELECT * FROM tokens WHERE hash = ANY($1) AND revoked_at IS NULL";
+    let hashes: Vec<_> = hashes.iter().map(|hash| hash.to_vec()).collect();
+    let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, SQL, [hashes.into()]);
+    let rows = token::Entity::find().from_raw_sql(statement).all(&database).await.map_err(port_error)?;
+    let caller = |row: token::Model| {
+        let hash = Hash::try_from(row.hash.as_slice()).ok()?;
+        let TokenInfo { id, name, tenant, role, .. } = info(row)?;
+        Some((hash, Caller { token: id, name, tenant, role }))
+    };
+    Ok(rows.into_iter().filter_map(caller).collect())
 }
 
 /// A token from its row; `None`, and logged, if its role is unknown because a newer server wrote it: it then permits nothing.

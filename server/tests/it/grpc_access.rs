@@ -58,6 +58,48 @@ async fn invalid_tokens_are_unauthenticated() {
 }
 
 #[tokio::test]
+async fn flood_of_invalid_tokens_is_few_statements_and_valid_tokens_work() {
+    let lab = edge().await;
+    let good = format!("Bearer {}", lab.database.token("default", "viewer").await);
+    let began = std::time::Instant::now();
+    // Those of the wrong form are no statement at all.
+    for _ in 0..5 {
+        let malformed = (0..200).map(|number| format!("Bearer spt_{number}"));
+        let unknown = (0..200).map(|_| format!("Bearer spt_{:0<50}", uuid::Uuid::new_v4().simple()));
+        let bad: Vec<_> = malformed.chain(unknown).collect();
+        let calls = bad.iter().map(|authorization| get_with(&lab, Some(authorization)));
+        let (refused, admitted) = tokio::join!(futures::future::join_all(calls), get_with(&lab, Some(&good)));
+        assert!(refused.iter().all(|status| status.code() == Code::Unauthenticated));
+        assert_eq!(admitted.code(), Code::NotFound);
+    }
+    // 20 a second, one for each of the good token's looks, and what the harness itself did.
+    let most = 20 * began.elapsed().as_secs() + 50;
+    // Postgres counts a connection's statements once a second.
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    get_with(&lab, Some(&good)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let looks = "SELECT sum(seq_scan + coalesce(idx_scan, 0)) FROM pg_stat_user_tables WHERE relname = 'tokens'";
+    let looks: u64 = lab.database.value(looks).await.parse().unwrap();
+    assert!((1..=most).contains(&looks), "{looks} looks at the table for 2,000 bad tokens, at most {most} expected");
+    assert!(lab.server.log().contains("calls with invalid tokens were refused"), "{}", lab.server.log());
+}
+
+#[tokio::test]
+async fn token_refused_before_its_creation_works_soon_after() {
+    let lab = edge().await;
+    let token = lab.database.token("default", "viewer").await;
+    let (authorization, hide) = (format!("Bearer {token}"), "UPDATE tokens SET hash = hash || hash");
+    lab.database.execute(hide).await;
+    assert_eq!(get_with(&lab, Some(&authorization)).await.code(), Code::Unauthenticated);
+    lab.database.execute("UPDATE tokens SET hash = substr(hash, 1, 32)").await;
+    let began = std::time::Instant::now();
+    while get_with(&lab, Some(&authorization)).await.code() != Code::NotFound {
+        assert!(began.elapsed().as_secs() < 60, "a new token does not work");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
 async fn token_revoked_in_use_stops_working() {
     let lab = edge().await;
     let tokens = lab.database.tokens();
