@@ -55,7 +55,7 @@ async fn run(args: Args) -> Result<bool, Box<dyn std::error::Error>> {
     let mut watch = client.watch_until_settled(&args.id, 0);
     let mut began = None;
     while let Some(change) = watch.next().await {
-        if let Change::Event(event) = change? {
+        if let Change::Event(event, _) = change? {
             let at = event.time.map_or(0.0, |time| seconds(&time));
             println!("  {:8.3} s  {:<14}  {}", at - *began.get_or_insert(at), event.step, event.message);
         }

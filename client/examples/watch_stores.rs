@@ -51,7 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 fn print_change(change: &Change, cursor: &str) {
     match change {
         Change::Snapshot(store) => println!("{} is {} {cursor}", store.store_id, access::state(store)),
-        Change::Event(event) => {
+        Change::Event(event, _) => {
             let v1::StoreEvent { store_id, sequence, r#type, message, .. } = &**event;
             println!("{store_id} {sequence} {type} {message} {cursor}");
         }

@@ -21,7 +21,7 @@
 //! Either watch its events…
 //! let mut watch = client.watch_until_settled("tea", 0);
 //! while let Some(change) = watch.next().await {
-//!     if let Change::Event(event) = change? {
+//!     if let Change::Event(event, _) = change? {
 //!         println!("{} {}", event.step, event.message);
 //!     }
 //! }

@@ -69,8 +69,9 @@ impl Client {
             let mut watch = watch::from_sequence(self.clone(), &Beginning { store_id, uid: &uid, after, until });
             while !done(&store) {
                 match watch.next().await {
-                    Some(Ok(Change::Snapshot(now))) => store = *now,
-                    Some(Ok(Change::Event(event))) if event.details.contains_key("state") => {
+                    Some(Ok(Change::Snapshot(now) | Change::Event(_, Some(now)))) => store = *now,
+                    // A server that sends no store beside its events.
+                    Some(Ok(Change::Event(event, None))) if event.details.contains_key("state") => {
                         let request = v1::GetStoreRequest { store_id: store_id.to_owned(), uid: uid.clone() };
                         store = self.get(request).await?;
                     }

@@ -153,7 +153,7 @@ async fn one(client: Client, store: String, number: usize, arrived: Arrivals, th
     let mut watch = client.watch(&store, 0);
     while let Some(change) = watch.next().await {
         match change.expect("goes on") {
-            Change::Event(event) => arrived.lock().unwrap().push(((number, event.sequence), Instant::now())),
+            Change::Event(event, _) => arrived.lock().unwrap().push(((number, event.sequence), Instant::now())),
             Change::CaughtUp => {
                 there.fetch_add(1, Ordering::Relaxed);
             }
@@ -166,7 +166,7 @@ async fn all(client: Client, arrived: Arrivals, there: Arc<AtomicUsize>) {
     let mut watch = client.watch_all("", "");
     while let Some(told) = watch.next().await {
         match told.expect("goes on").change {
-            Change::Event(event) => {
+            Change::Event(event, _) => {
                 let number = event.store_id.strip_prefix("busy").and_then(|number| number.parse().ok());
                 arrived.lock().unwrap().push(((number.unwrap_or(usize::MAX), event.sequence), Instant::now()));
             }

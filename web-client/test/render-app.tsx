@@ -41,7 +41,10 @@ interface Setup {
   stores?: Partial<ServiceImpl<typeof StoreService>>;
   operations?: Partial<ServiceImpl<typeof OperationService>>;
   audit?: Partial<ServiceImpl<typeof AuditService>>;
-  overview?: Pick<MessageInitShape<typeof OverviewSchema>, 'states' | 'activeOperations' | 'activeOperationCount'>;
+  overview?: Pick<
+    MessageInitShape<typeof OverviewSchema>,
+    'states' | 'activeOperations' | 'activeOperationCount' | 'periods'
+  >;
 }
 
 /** Time that the first render of a page may take on a busy machine. */

@@ -34,7 +34,7 @@ impl Attempt for All {
         let change = match message.update {
             Some(Update::Snapshot(store)) => Some(Change::Snapshot(Box::new(store))),
             // The server continues exactly after a cursor, so nothing is repeated.
-            Some(Update::Event(event)) => Some(Change::Event(Box::new(event))),
+            Some(Update::Event(event)) => Some(Change::Event(Box::new(event), message.store.map(Box::new))),
             Some(Update::CaughtUp(_)) if !self.caught_up => {
                 self.caught_up = true;
                 Some(Change::CaughtUp)

@@ -32,8 +32,9 @@ const SILENCE: Duration = Duration::from_secs(45);
 pub enum Change {
     /// The current store: at the beginning, and after each reconnect without a position.
     Snapshot(Box<v1::Store>),
-    /// An event. Each one is returned once and in order.
-    Event(Box<v1::StoreEvent>),
+    /// An event. Each one is returned once and in order. An event that changes the store's state comes with the store as it
+    /// was when the event was read, which may be newer than the event.
+    Event(Box<v1::StoreEvent>, Option<Box<v1::Store>>),
     /// All events from before the watch began have been returned. Occurs once.
     CaughtUp,
 }

@@ -58,7 +58,7 @@ impl Attempt for One {
             }
             Some(Update::Event(event)) if event.sequence > self.request.after_sequence => {
                 self.request.after_sequence = event.sequence;
-                Step::Item(Change::Event(Box::new(event)))
+                Step::Item(Change::Event(Box::new(event), message.store.map(Box::new)))
             }
             Some(Update::CaughtUp(_)) if !self.caught_up => {
                 self.caught_up = true;

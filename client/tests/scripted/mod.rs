@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use futures::stream::{self, BoxStream, StreamExt as _};
 use storeplane_client::{Client, v1};
+use storeplane_proto::v1::operation_service_server::{OperationService, OperationServiceServer};
 use storeplane_proto::v1::store_service_server::{StoreService, StoreServiceServer};
 use storeplane_proto::v1::watch_store_response::Update;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
+use tonic::codec::CompressionEncoding::Gzip;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
@@ -27,6 +29,8 @@ pub(crate) enum Act {
     End(Status),
     /// It is never answered.
     Hang,
+    /// A watch sends an event with sequence 1 and, beside it, a store in this state, and stays open.
+    Beside(v1::StoreState),
     /// A watch sends a snapshot (one of all stores only if the request has no cursor) and these events, then ends like this.
     Send(Vec<i64>, Box<Act>),
 }
@@ -38,6 +42,9 @@ struct Received {
     gets: Vec<v1::GetStoreRequest>,
     watches: Vec<v1::WatchStoreRequest>,
     cursors: Vec<String>,
+    waits: Vec<v1::WaitOperationRequest>,
+    /// `grpc-encoding` and `grpc-accept-encoding` of each GetStore.
+    encodings: Vec<(String, String)>,
 }
 
 #[derive(Clone)]
@@ -63,7 +70,8 @@ impl ScriptedServer {
         let behind = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let wire = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (target, address) = (behind.local_addr().unwrap(), wire.local_addr().unwrap());
-        let server = server.add_service(StoreServiceServer::new(script.clone()));
+        let stores = StoreServiceServer::new(script.clone()).accept_compressed(Gzip).send_compressed(Gzip);
+        let server = server.add_service(stores).add_service(OperationServiceServer::new(script.clone()));
         tokio::spawn(server.serve_with_incoming(TcpIncoming::from(behind)));
         let cut = script.cut.clone();
         tokio::spawn(async move {
@@ -97,6 +105,14 @@ impl ScriptedServer {
         self.received.lock().unwrap().cursors.clone()
     }
 
+    pub(crate) fn waits(&self) -> Vec<v1::WaitOperationRequest> {
+        self.received.lock().unwrap().waits.clone()
+    }
+
+    pub(crate) fn encodings(&self) -> Vec<(String, String)> {
+        self.received.lock().unwrap().encodings.clone()
+    }
+
     fn next(&self, note: impl FnOnce(&mut Received)) -> Act {
         let mut received = self.received.lock().unwrap();
         note(&mut received);
@@ -112,7 +128,7 @@ impl ScriptedServer {
 
     async fn play(&self, act: Act) -> Result<(), Status> {
         match act {
-            Act::Answer | Act::Is(_) | Act::Send(..) => return Ok(()),
+            Act::Answer | Act::Is(_) | Act::Beside(_) | Act::Send(..) => return Ok(()),
             Act::End(status) => return Err(status),
             Act::Cut => {
                 // Messages sent before are flushed first.
@@ -146,8 +162,14 @@ impl StoreService for ScriptedServer {
     }
 
     async fn get_store(&self, request: Request<v1::GetStoreRequest>) -> Answer<v1::Store> {
+        let header =
+            |name: &str| request.metadata().get(name).and_then(|it| it.to_str().ok()).unwrap_or_default().to_owned();
+        let encodings = (header("grpc-encoding"), header("grpc-accept-encoding"));
         let request = request.into_inner();
-        let act = self.next(|received| received.gets.push(request.clone()));
+        let act = self.next(|received| {
+            received.gets.push(request.clone());
+            received.encodings.push(encodings);
+        });
         let mut store = store(&request.store_id);
         if let Act::Is(state) = &act {
             store.set_state(*state);
@@ -168,6 +190,13 @@ impl StoreService for ScriptedServer {
     async fn watch_store(&self, request: Request<v1::WatchStoreRequest>) -> Answer<Updates> {
         let request = request.into_inner();
         let act = self.next(|received| received.watches.push(request.clone()));
+        if let Act::Beside(state) = act {
+            let mut store = store(&request.store_id);
+            store.set_state(state);
+            let update = Some(Update::Event(event(1)));
+            let message = v1::WatchStoreResponse { update, sequence: 1, store: Some(store) };
+            return Ok(Response::new(stream::iter([Ok(message)]).chain(stream::pending()).boxed()));
+        }
         let Act::Send(sequences, then) = act else {
             self.play(act).await?;
             return Ok(Response::new(stream::empty().boxed()));
@@ -209,5 +238,30 @@ impl StoreService for ScriptedServer {
         let told =
             told.map(|(update, cursor)| Ok(v1::WatchStoresResponse { update: Some(update), cursor, store: None }));
         Ok(Response::new(stream::iter(told.collect::<Vec<_>>()).chain(self.end(*then)).boxed()))
+    }
+}
+
+#[tonic::async_trait]
+impl OperationService for ScriptedServer {
+    async fn get_operation(&self, _: Request<v1::GetOperationRequest>) -> Answer<v1::Operation> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn list_operations(&self, _: Request<v1::ListOperationsRequest>) -> Answer<v1::ListOperationsResponse> {
+        Err(Status::unimplemented(""))
+    }
+
+    /// [`Act::Is`]: it still runs when the time is up; [`Act::Answer`]: it has ended.
+    async fn wait_operation(&self, request: Request<v1::WaitOperationRequest>) -> Answer<v1::Operation> {
+        let request = request.into_inner();
+        let act = self.next(|received| received.waits.push(request.clone()));
+        let end_time = (!matches!(act, Act::Is(_))).then(storeplane_proto::Timestamp::default);
+        self.play(act).await?;
+        let operation_id = request.operation_id;
+        Ok(Response::new(v1::Operation { operation_id, end_time, ..v1::Operation::default() }))
+    }
+
+    async fn cancel_operation(&self, _: Request<v1::CancelOperationRequest>) -> Answer<v1::Operation> {
+        Err(Status::unimplemented(""))
     }
 }

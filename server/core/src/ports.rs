@@ -10,7 +10,7 @@ use crate::audit::{AuditEvent, AuditRecord};
 use crate::command::{Idempotency, StoreRef};
 use crate::engine::AdminSecret;
 use crate::error::PortError;
-use crate::ids::{OperationId, Tenant};
+use crate::ids::{OperationId, StoreId, Tenant};
 use crate::live_view::{LiveLogs, LiveResource};
 use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery, Quota};
@@ -74,6 +74,9 @@ pub trait Stores: Send + Sync {
 
     /// The store, or `None`.
     async fn find(&self, tenant: &Tenant, store: &StoreRef) -> Result<Option<Store>, PortError>;
+
+    /// Whether more than one store has had this id.
+    async fn is_reused(&self, tenant: &Tenant, id: &StoreId) -> Result<bool, PortError>;
 
     /// A page of stores.
     async fn list(&self, query: &StoreQuery) -> Result<Page<Store>, PortError>;

@@ -4,11 +4,11 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use storeplane_core::audit::{AuditEvent, AuditRecord};
 use storeplane_core::command::{Idempotency, StoreRef};
 use storeplane_core::error::{DomainError, PortError};
-use storeplane_core::ids::{OperationId, StoreUid, Tenant};
+use storeplane_core::ids::{OperationId, StoreId, StoreUid, Tenant};
 use storeplane_core::operation::Operation;
 use storeplane_core::overview::{Overview, OverviewQuery, Quota};
 use storeplane_core::ports::{Applied, Clock, Stores, Target};
@@ -16,7 +16,7 @@ use storeplane_core::query::{AuditQuery, OperationQuery, Page, StoreQuery};
 use storeplane_core::store::Store;
 use storeplane_core::transition::{Change, Decision};
 
-use super::entity::operation;
+use super::entity::{operation, store};
 use super::error::port_error;
 use super::notifier::Notifier;
 use super::pool::{Pool, Transaction};
@@ -134,6 +134,14 @@ impl Stores for PgStores {
     async fn find(&self, tenant: &Tenant, wanted: &StoreRef) -> Result<Option<Store>, PortError> {
         let row = self.loader.find(tenant, wanted).await.map_err(port_error)?;
         Ok(row.map(rows::store))
+    }
+
+    async fn is_reused(&self, tenant: &Tenant, id: &StoreId) -> Result<bool, PortError> {
+        let any = store::Entity::find()
+            .filter(store::Column::Tenant.eq(tenant.as_str()))
+            .filter(store::Column::StoreId.eq(id.as_str()));
+        let two = any.order_by_asc(store::Column::Uid).limit(2).all(&self.database).await.map_err(port_error)?;
+        Ok(two.len() > 1)
     }
 
     async fn list(&self, query: &StoreQuery) -> Result<Page<Store>, PortError> {

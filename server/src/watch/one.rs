@@ -18,7 +18,8 @@ use super::hub::{News, changed};
 use super::{BATCH, HeartbeatTimer, StoreUpdate, Until, Update, WatchEnd, Watches, not_found};
 
 impl Watches {
-    /// Watches one store: a snapshot, the events after `after`, a marker, then live events.
+    /// Watches one store: a snapshot, the events after `after`, a marker, then live events. Sequences belong to one store:
+    /// if several have had the id, `wanted` must name the uid.
     pub async fn store(
         &self,
         caller: Caller,
@@ -31,6 +32,10 @@ impl Watches {
             found.ok_or_else(|| not_found(wanted.id.as_str()))
         };
         let uid = find().await?.uid;
+        if after > 0 && wanted.uid.is_none() && self.stores.is_reused(&caller.tenant, &wanted.id).await? {
+            let rule = "must be sent with after_sequence: several stores have had this id, each with its own sequences";
+            return Err(DomainError::field("uid", rule).into());
+        }
         // Subscribe first, read second, so that nothing is missed in between.
         let live = self.hub.one(uid);
         let this_one = StoreRef { uid: Some(uid), ..wanted.clone() };

@@ -23,7 +23,7 @@ async fn watch_resumes_after_server_is_killed() {
     let reading = async {
         while let Some(change) = watch.next().await {
             match change.unwrap() {
-                Change::Event(event) => sequences.push(event.sequence),
+                Change::Event(event, _) => sequences.push(event.sequence),
                 Change::CaughtUp => caught_up += 1,
                 Change::Snapshot(_) => {}
             }

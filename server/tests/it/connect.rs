@@ -167,7 +167,8 @@ async fn allowed_origins_may_call_and_openapi_is_public() {
     let lab = edge().await;
     let to = lab.server.address();
     let origin = ("origin", "http://localhost:5173");
-    let wanted = "authorization,content-type,connect-protocol-version,connect-timeout-ms";
+    let wanted =
+        "authorization,content-type,connect-protocol-version,connect-timeout-ms,traceparent,tracestate,baggage";
     let headers = [origin, ("access-control-request-method", "POST"), ("access-control-request-headers", wanted)];
     let answer = http(to, "OPTIONS /storeplane.v1.StoreService/GetStore", &headers, b"").await;
     assert_eq!(answer.header("access-control-allow-origin"), origin.1);

@@ -100,6 +100,49 @@ async fn aged_connection_ends_watches_with_status_and_calls_continue() {
     assert_eq!(lab.api.get(&id).await.unwrap().store_id, id, "on a new connection");
 }
 
+/// Sets how many files a process may have open, and leaves its hard limit alone.
+fn limit_files(pid: u32, limit: u32) {
+    let arguments = ["--pid".to_owned(), pid.to_string(), format!("--nofile={limit}:")];
+    let set = std::process::Command::new("prlimit").args(arguments).output().expect("prlimit of util-linux");
+    assert!(set.status.success(), "{}", String::from_utf8_lossy(&set.stderr));
+}
+
+/// Clock ticks (10 ms each) that a process has used.
+pub(crate) fn ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let after = stat.rsplit_once(") ").unwrap().1;
+    after.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+}
+
+#[tokio::test]
+async fn server_without_file_descriptors_waits_and_recovers() {
+    let lab = edge().await;
+    let (to, pid) = (lab.server.address(), lab.server.pid());
+    let mut open = KeptConnection::open(to).await;
+    assert_eq!(open.call("GET /healthz", &[], b"").await.status, 200);
+
+    limit_files(pid, 3);
+    let waiting: Vec<_> = (0..4).map(|_| tokio::spawn(http(to, "GET /healthz", &[], b""))).collect();
+    let began = Instant::now();
+    while !lab.server.log().contains("cannot accept connections") {
+        assert!(began.elapsed() < Duration::from_mins(1), "{}", lab.server.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let before = ticks(pid);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let used = ticks(pid) - before;
+    assert!(used < 120, "{used} of 300 ticks used while no connection can be accepted");
+    assert_eq!(open.call("GET /healthz", &[], b"").await.status, 200, "an open connection is served");
+    let lines = lab.server.log().matches("cannot accept connections").count();
+    assert!(lines < 30, "{lines} lines");
+
+    limit_files(pid, 1024);
+    for answer in waiting {
+        assert_eq!(answer.await.unwrap().status, 200, "who waited is served");
+    }
+    assert_eq!(http(to, "GET /healthz", &[], b"").await.status, 200);
+}
+
 /// A request's line, headers and body, and the HTTP and gRPC status of its answer.
 type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [u8], u16, &'a str);
 

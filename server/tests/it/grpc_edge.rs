@@ -13,6 +13,7 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
+use crate::connections::ticks;
 use crate::grpc_raw::{edge, edge_setup, frame, grpc_web, http, send};
 use crate::harness::{Api, Database, Lab, Proxy, Setup, env, fresh};
 
@@ -273,13 +274,6 @@ async fn cancelled_callers_leave_no_open_transaction_or_partial_change() {
     assert_eq!(lab.database.value(open).await, "0");
     lab.database.assert_sound().await;
     assert_ne!(lab.database.value("SELECT count(*) FROM stores").await, "0", "some were asked for in full");
-}
-
-/// Clock ticks (10 ms each) that a process has used.
-fn ticks(pid: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let after = stat.rsplit_once(") ").unwrap().1;
-    after.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
 }
 
 #[tokio::test]

@@ -50,6 +50,7 @@ mod operation_faults;
 mod operation_wait;
 mod orphans;
 mod outages;
+mod output_only;
 mod overview;
 mod query_plans;
 mod quotas;

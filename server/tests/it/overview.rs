@@ -185,6 +185,14 @@ async fn simulated_cluster_is_labelled() {
         assert!(began.elapsed().as_secs() < 60, "the cluster of the tests has simulated nodes");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    // Stores say so from their first answer on.
+    let id = fresh("simulated");
+    let asked = storeplane_proto::v1::CreateStoreRequest { validate_only: true, ..Api::wanted(&id) };
+    assert!(lab.api.create(asked).await.unwrap().simulated, "validate_only");
+    assert!(lab.api.create(Api::wanted(&id)).await.unwrap().simulated, "created");
+    assert!(lab.api.settle(&id).await.0.simulated, "settled");
+    lab.api.delete(&id).await.unwrap();
+    lab.api.settle(&id).await;
 }
 
 #[tokio::test]

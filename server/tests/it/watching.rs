@@ -26,6 +26,37 @@ async fn watch_from_cursor_returns_exactly_later_events() {
 }
 
 #[tokio::test]
+async fn sequence_of_deleted_store_is_not_applied_to_its_successor() {
+    let lab = crate::grpc_raw::edge().await;
+    let (id, writer) = (fresh("again"), crate::harness::Writer::new(&lab.database.url, 2));
+    let first = writer.ready(&id, "default").await;
+    let read = async |uid: String, after_sequence: i64| {
+        let request = WatchStoreRequest { store_id: id.clone(), uid, after_sequence, ..WatchStoreRequest::default() };
+        let mut stream = lab.api.stores.clone().watch_store(request).await?.into_inner();
+        stream.message().await
+    };
+    writer.write("default", &id, &crate::harness::Write::of(4)).await.unwrap();
+    assert!(read(String::new(), 2).await.is_ok(), "one store has had the id: its uid is not needed");
+    writer.delete("default", &id).await;
+    let second = writer.ready(&id, "default").await;
+    writer.write("default", &id, &crate::harness::Write::of(4)).await.unwrap();
+
+    let refused = read(String::new(), 2).await.unwrap_err();
+    assert_eq!((refused.code(), crate::harness::fields(&refused)), (Code::InvalidArgument, vec!["uid".to_owned()]));
+    let snapshot_of = async |uid: String, after| {
+        let message = read(uid, after).await.unwrap().unwrap();
+        match message.update.unwrap() {
+            storeplane_proto::v1::watch_store_response::Update::Snapshot(store) => (store.uid, message.sequence),
+            other => panic!("{other:?}"),
+        }
+    };
+    for uid in [first, second] {
+        assert_eq!(snapshot_of(uid.to_string(), 2).await, (uid.to_string(), 2));
+    }
+    assert_eq!(snapshot_of(String::new(), 0).await, (second.to_string(), 0), "from the beginning no uid is needed");
+}
+
+#[tokio::test]
 async fn two_watchers_receive_the_same_events() {
     let lab = Lab::start().await;
     let id = fresh("pair");

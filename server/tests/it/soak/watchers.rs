@@ -66,7 +66,7 @@ impl Watchers {
             let mut watch = client.watch(&id, 0);
             while let Some(change) = watch.next().await {
                 match change {
-                    Ok(Change::Event(event)) => {
+                    Ok(Change::Event(event, _)) => {
                         book.single.lock().expect("no panic").entry(uid.clone()).or_default().push(event.sequence);
                     }
                     Ok(_) => {}
