@@ -42,6 +42,8 @@ pub(super) struct OperationContext {
     pub(super) told_repairs: ToldRepairs,
     /// The number of failed uninstalls.
     pub(super) failed_uninstalls: u32,
+    /// How the shop was tested, if it was.
+    pub(super) tested_via: Option<&'static str>,
     pub(super) guard: LeaseGuard,
     slot: Slot,
 }
@@ -60,6 +62,7 @@ impl OperationContext {
             until: Instant::now(),
             told_repairs: ToldRepairs::default(),
             failed_uninstalls: 0,
+            tested_via: None,
             guard,
             slot,
         }

@@ -140,11 +140,11 @@ impl OperationContext {
             let took = self.attempt(step).await?;
             done = Some((step, took));
         }
-        let (simulated, now) = (self.simulated, self.now());
+        let (simulated, via, now) = (self.simulated, self.tested_via, self.now());
         self.write(&|snapshot| match done {
-            None => transition::succeeded(snapshot, now),
+            None => transition::succeeded(snapshot, via, now),
             Some((step, took)) => transition::step_succeeded(snapshot, step, took, simulated)
-                .then(|snapshot| transition::succeeded(snapshot, now)),
+                .then(|snapshot| transition::succeeded(snapshot, via, now)),
         })
         .await
     }

@@ -2,19 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, ResourceQuota, Secret};
 use kube::api::{Api as Objects, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use storeplane_proto::v1::{Store, StoreEvent, StoreState, WatchStoreRequest};
 
-use crate::harness::{Gateway, Lab, Server, Setup, charts, env, fresh};
+use crate::harness::{Lab, Setup, charts, env, fresh};
 
-/// What the cluster does is to be told within this time.
-const FOLLOWED: Duration = Duration::from_secs(10);
+/// Changes in the cluster are reported within 10 s; a busy machine gets more.
+pub(crate) const FOLLOWED: Duration = Duration::from_secs(40);
+/// How long it is observed that nothing is reported.
+pub(crate) const QUIET: Duration = Duration::from_secs(10);
 
 /// Waits for the store to get into a state, for at most `within`.
-async fn becomes(lab: &Lab, id: &str, state: StoreState, within: Duration) -> Store {
+pub(crate) async fn becomes(lab: &Lab, id: &str, state: StoreState, within: Duration) -> Store {
     let began = Instant::now();
     loop {
         let store = lab.api.get(id).await.unwrap();
@@ -27,7 +29,7 @@ async fn becomes(lab: &Lab, id: &str, state: StoreState, within: Duration) -> St
 }
 
 /// All events of a store so far.
-async fn events(lab: &Lab, id: &str) -> Vec<StoreEvent> {
+pub(crate) async fn events(lab: &Lab, id: &str) -> Vec<StoreEvent> {
     use storeplane_proto::v1::watch_store_response::Update;
     let request = WatchStoreRequest { store_id: id.to_owned(), ..WatchStoreRequest::default() };
     let mut stream = lab.api.stores.clone().watch_store(request).await.unwrap().into_inner();
@@ -42,7 +44,7 @@ async fn events(lab: &Lab, id: &str) -> Vec<StoreEvent> {
 }
 
 /// How often the events tell of this state.
-fn times(events: &[StoreEvent], state: &str) -> usize {
+pub(crate) fn times(events: &[StoreEvent], state: &str) -> usize {
     events.iter().filter(|event| event.details.get("state").is_some_and(|it| it == state)).count()
 }
 
@@ -51,7 +53,7 @@ async fn deployments(lab: &Lab, store: &Store) -> Objects<Deployment> {
 }
 
 /// Changes the shop's Deployment, as `kubectl patch` would.
-async fn patch(lab: &Lab, store: &Store, spec: Value) {
+pub(crate) async fn patch(lab: &Lab, store: &Store, spec: Value) {
     let patch = Patch::Strategic(json!({"spec": spec}));
     deployments(lab, store).await.patch("store", &PatchParams::default(), &patch).await.unwrap();
 }
@@ -82,7 +84,7 @@ async fn delete_secrets(lab: &Lab, store: &Store, selector: &str) {
     all.delete_collection(&DeleteParams::default(), &ListParams::default().labels(selector)).await.unwrap();
 }
 
-async fn finish(lab: &Lab, id: &str) {
+pub(crate) async fn finish(lab: &Lab, id: &str) {
     lab.database.assert_sound().await;
     lab.api.delete(id).await.unwrap();
     assert_eq!(lab.api.settle(id).await.0.state(), StoreState::Deleted);
@@ -141,7 +143,7 @@ async fn a_pod_that_is_replaced_at_once_is_no_news() {
     let store = lab.api.ready(&id).await;
     let pods = Objects::<Pod>::namespaced(lab.kubernetes.client().await, &store.namespace);
     pods.delete_collection(&DeleteParams::default(), &ListParams::default()).await.unwrap();
-    tokio::time::sleep(FOLLOWED).await;
+    tokio::time::sleep(QUIET).await;
     let events = events(&lab, &id).await;
     assert_eq!(events.last().map(|event| event.sequence), Some(store.last_sequence), "{events:?}");
     finish(&lab, &id).await;
@@ -152,11 +154,16 @@ async fn a_store_that_comes_and_goes_is_told_of_ever_more_rarely() {
     let lab = Lab::start().await;
     let id = fresh("flap");
     let store = lab.api.ready(&id).await;
-    for _ in 0..5 {
-        patch(&lab, &store, json!({"replicas": 0})).await;
-        tokio::time::sleep(Duration::from_secs(6)).await;
-        patch(&lab, &store, json!({"replicas": 1})).await;
-        tokio::time::sleep(Duration::from_secs(7)).await;
+    patch(&lab, &store, json!({"replicas": 0})).await;
+    becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
+    patch(&lab, &store, json!({"replicas": 1})).await;
+    becomes(&lab, &id, StoreState::Ready, FOLLOWED).await;
+    patch(&lab, &store, json!({"replicas": 0})).await;
+    becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
+    // After a relapse the store must be healthy for 8 s: shorter recoveries are not reported.
+    for replicas in [1, 0, 1, 0, 1] {
+        patch(&lab, &store, json!({"replicas": replicas})).await;
+        tokio::time::sleep(Duration::from_secs(4)).await;
     }
     becomes(&lab, &id, StoreState::Ready, FOLLOWED * 2).await;
     let events = events(&lab, &id).await;
@@ -325,85 +332,5 @@ async fn lost_secrets_of_a_chart_that_says_nothing_are_asked_for() {
     }
     // FAILED is no dead end: the store is READY again without another call.
     becomes(&lab, &id, StoreState::Ready, FOLLOWED * 2).await;
-    finish(&lab, &id).await;
-}
-
-#[tokio::test]
-async fn what_cannot_be_seen_is_not_known_and_no_store_degrades() {
-    let gateway = Gateway::open().await;
-    let lab = Setup { kubeconfig: gateway.kubeconfig.clone(), ..Setup::default() }.start().await;
-    let id = fresh("blind");
-    let store = lab.api.ready(&id).await;
-    let direct = Objects::<StatefulSet>::namespaced(
-        crate::harness::Kubernetes::new(env("STOREPLANE_TEST_KUBECONFIG").as_ref()).client().await,
-        &store.namespace,
-    );
-    let scale = |replicas: u32| {
-        let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
-        let direct = direct.clone();
-        async move { drop(direct.patch("store-db", &PatchParams::default(), &patch).await.unwrap()) }
-    };
-
-    // The watches still tell that the database is gone, and no look at the store is answered.
-    for status in [503, 429, 403] {
-        gateway.answer_with(status);
-        scale(0).await;
-        tokio::time::sleep(FOLLOWED).await;
-        assert_eq!(lab.api.get(&id).await.unwrap().state(), StoreState::Ready, "{status}");
-        scale(1).await;
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        gateway.answer_with(0);
-    }
-    let last = events(&lab, &id).await.last().map(|event| event.sequence);
-    assert_eq!(last, Some(store.last_sequence), "nothing is told that was not seen");
-
-    gateway.answer_with(503);
-    scale(0).await;
-    tokio::time::sleep(FOLLOWED).await;
-    gateway.answer_with(0);
-    becomes(&lab, &id, StoreState::Degraded, FOLLOWED * 2).await;
-    scale(1).await;
-    becomes(&lab, &id, StoreState::Ready, FOLLOWED).await;
-    finish(&lab, &id).await;
-}
-
-fn reconciles(log: &str) -> bool {
-    log.contains("this server reconciles")
-}
-
-#[tokio::test]
-async fn one_of_two_servers_reconciles_and_the_other_goes_on_when_it_dies() {
-    let mut lab = Lab::start().await;
-    let id = fresh("turn");
-    let store = lab.api.ready(&id).await;
-    let began = Instant::now();
-    while !reconciles(&lab.server.log()) {
-        assert!(began.elapsed() < FOLLOWED, "nobody reconciles");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let second = Server::start(&Setup::default(), &lab.database).await;
-    patch(&lab, &store, json!({"replicas": 0})).await;
-    becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
-    assert!(!reconciles(&second.log()), "one is enough");
-
-    lab.server.kill9();
-    patch(&lab, &store, json!({"replicas": 1})).await;
-    let token = lab.database.token("default", "admin").await;
-    lab.api = crate::harness::Api::connect(second.address(), &token);
-    becomes(&lab, &id, StoreState::Ready, FOLLOWED).await;
-    assert!(reconciles(&second.log()));
-    let events = events(&lab, &id).await;
-    assert_eq!((times(&events, "DEGRADED"), times(&events, "READY")), (1, 2));
-
-    // Stopped without being killed, it loses its turn as well.
-    lab.server.restart().await;
-    crate::harness::signal(second.pid(), "STOP");
-    let began = Instant::now();
-    while lab.server.log().matches("this server reconciles").count() < 2 {
-        assert!(began.elapsed() < FOLLOWED * 3, "a paused server keeps its turn");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    crate::harness::signal(second.pid(), "CONT");
-    lab.api = crate::harness::Api::connect(lab.server.address(), &token);
     finish(&lab, &id).await;
 }

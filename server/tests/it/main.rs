@@ -54,6 +54,8 @@ mod output_only;
 mod overview;
 mod query_plans;
 mod quotas;
+mod reachability;
+mod reconcilers;
 mod remedies;
 mod requests;
 mod retention;

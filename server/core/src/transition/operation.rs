@@ -81,8 +81,9 @@ pub fn repaired(snapshot: Snapshot, step: Step, what: &str, audit: AuditRecord) 
     change
 }
 
-/// All steps are done. A first installation whose cancellation was accepted meanwhile is rolled back nevertheless.
-pub fn succeeded(snapshot: Snapshot, now: OffsetDateTime) -> Result<Change, DomainError> {
+/// All steps are done. A first installation whose cancellation was accepted meanwhile is rolled back nevertheless. `via`
+/// is how the shop was tested (`url` or `proxy`), if it was.
+pub fn succeeded(snapshot: Snapshot, via: Option<&str>, now: OffsetDateTime) -> Result<Change, DomainError> {
     if snapshot.operation.cancel_requested && snapshot.store.ready_at.is_none() {
         return Ok(undo_started(snapshot, cancelled()));
     }
@@ -91,8 +92,16 @@ pub fn succeeded(snapshot: Snapshot, now: OffsetDateTime) -> Result<Change, Doma
     let id = change.store.id.clone();
     match change.operation.kind {
         OperationKind::Create | OperationKind::Retry => {
-            let note = if change.store.simulated { " (simulated: no pods run)" } else { "" };
+            let note = match via {
+                Some("url") => " (tested through its URL)",
+                Some(_) => " (tested through the API server's service proxy)",
+                None if change.store.simulated => " (simulated: no pods run)",
+                None => "",
+            };
             change.enter(State::Ready, now, format!("Store {id} is ready{note}"))?;
+            if let (Some(via), Some(event)) = (via, change.events.last_mut()) {
+                event.details.insert("via".to_owned(), via.to_owned());
+            }
         }
         OperationKind::Delete => change.enter(State::Deleted, now, format!("Store {id} is deleted"))?,
         // No worker runs one.

@@ -159,7 +159,7 @@ fn an_accepted_cancellation_is_honoured_whatever_happens_at_the_same_moment() {
     snapshot.operation.cancel_requested = true;
     for change in [
         worker::gave_up(snapshot.clone(), crash_loop(), None, NOW).expect("legal"),
-        worker::succeeded(snapshot, NOW).expect("legal"),
+        worker::succeeded(snapshot, None, NOW).expect("legal"),
     ] {
         assert!(change.operation.undoing && change.operation.state == OperationState::Running);
         assert_eq!(change.operation.failure, Some(cancelled()));
@@ -253,5 +253,19 @@ fn every_settled_state_has_a_call_that_leads_out() {
             assert!(request::delete(snapshot.clone(), None, false, &request(&caller)).is_ok(), "{state:?}");
             assert!(request::delete(snapshot, None, true, &request(&caller)).is_ok(), "{state:?}");
         }
+    }
+}
+
+#[test]
+fn ready_event_says_how_shop_was_tested() {
+    for (via, message) in [
+        (Some("url"), "Store demo is ready (tested through its URL)"),
+        (Some("proxy"), "Store demo is ready (tested through the API server's service proxy)"),
+        (None, "Store demo is ready"),
+    ] {
+        let change = worker::succeeded(running(OperationKind::Create, false, Step::Verify), via, NOW).expect("legal");
+        let event = change.events.last().expect("an event");
+        assert_eq!((event.message.as_str(), event.details.get("via").map(String::as_str)), (message, via));
+        assert_eq!(event.details["state"], "READY");
     }
 }

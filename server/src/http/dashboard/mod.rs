@@ -134,7 +134,7 @@ fn smallest<F: Embed>(path: &str, headers: &HeaderMap) -> Option<(EmbeddedFile, 
     })
 }
 
-/// True if the caller already has this file. Compressing proxies turn our ETag into a weak one.
+/// True if the caller already has this file. Compressing proxies turn our `ETag` into a weak one.
 fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     let known = headers.get(IF_NONE_MATCH).and_then(|known| known.to_str().ok()).unwrap_or_default();
     known.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == etag || tag == "*")

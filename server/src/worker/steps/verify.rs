@@ -25,7 +25,10 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     let (began, mut retry_policy, mut told) = (Instant::now(), RetryPolicy::new(cluster.limits()), None);
     loop {
         let trouble = match context.unless_stopped(verifier.verify(&shop)).await? {
-            Ok(report) => return context.emit(vec![verified(&report)], None).await,
+            Ok(report) => {
+                context.tested_via = Some(report.via);
+                return context.emit(vec![verified(&report)], None).await;
+            }
             Err(Unverified::Cluster(error)) => return Err(error.into()),
             Err(Unverified::Shop(trouble)) => trouble,
         };
