@@ -52,7 +52,7 @@ async fn reflection_returns_every_service_with_comments() {
     let symbol = MessageRequest::FileContainingSymbol("storeplane.v1.StoreService".into());
     let MessageResponse::FileDescriptorResponse(files) = reflect(&lab, symbol).await else { panic!("no file") };
     let text = files.file_descriptor_proto.concat();
-    let comment = b"Asks for a shop.";
+    let comment = b"Creates a store.";
     assert!(text.windows(comment.len()).any(|bytes| bytes == comment), "comments are served too");
 }
 
