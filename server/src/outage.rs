@@ -35,7 +35,7 @@ impl OutageLog {
         if let Some(failures) = self.count(Instant::now()) {
             let causes = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| Error::source(*error));
             let error = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-            tracing::warn!(task = self.task, error, failures, "a task fails; it is tried again");
+            tracing::warn!(task = self.task, error, failures, "a task fails and is retried");
         }
     }
 

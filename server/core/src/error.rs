@@ -194,7 +194,7 @@ impl OutageKind {
     pub fn describe(self) -> &'static str {
         match self {
             Self::Away => "the database is not available",
-            Self::ReadOnly => "the database takes no writes: it is a standby",
+            Self::ReadOnly => "the database is read-only: it is a standby",
             Self::Full => "the database's disk is full",
             Self::Overloaded => "the database has too many connections or too little memory",
             Self::TooSlow => "the database took too long",

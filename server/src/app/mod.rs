@@ -114,7 +114,7 @@ impl Server {
         let (ended, handed_on) =
             tokio::join!(within(patience, &shutdown, ending), within(patience, &shutdown, handing_on));
         if handed_on.is_none() {
-            tracing::warn!("stopping while operations are still held; their leases run out");
+            tracing::warn!("stopping while operations are still held; their leases will expire");
         }
         if ended.is_none() {
             tracing::warn!("stopping while connections are still open");

@@ -183,7 +183,7 @@ async fn postgres_usable(pool: &Pool) -> Result<(), String> {
         Ok(Schema::Behind(missing)) => {
             Err(format!("{missing} migrations are missing: run `storeplane-server migrate`"))
         }
-        Ok(Schema::ReadOnly) => Err("the database takes no writes: it is a standby".into()),
+        Ok(Schema::ReadOnly) => Err("the database is read-only: it is a standby".into()),
         // The cause is only logged: it may contain host names, and health requests are not authenticated.
         Err(error) => {
             PROBE.failed(&error);

@@ -22,7 +22,7 @@ impl Signals {
     /// Cancels `shutdown` at the first signal; at the second one the process exits.
     pub async fn stop(mut self, shutdown: CancellationToken) -> Infallible {
         let name = self.next().await;
-        tracing::info!(signal = name, "stopping; once more to stop at once");
+        tracing::info!(signal = name, "stopping; send the signal again to exit immediately");
         shutdown.cancel();
         let name = self.next().await;
         tracing::warn!(signal = name, "stopping at once");

@@ -35,7 +35,7 @@ pub enum CatalogError {
         problem: String,
     },
     /// No engine is configured.
-    #[error("engines: there is none")]
+    #[error("engines: none is configured")]
     Empty,
 }
 
@@ -246,7 +246,7 @@ impl Chart<'_> {
 
     fn read<T: serde::de::DeserializeOwned>(&self, path: &Path) -> Result<T, CatalogError> {
         let text = std::fs::read_to_string(path).map_err(|source| self.unreadable(path, source))?;
-        serde_saphyr::from_str(&text).map_err(|error| self.broken(path, &format!("is not what it should be: {error}")))
+        serde_saphyr::from_str(&text).map_err(|error| self.broken(path, &format!("is invalid: {error}")))
     }
 
     fn unreadable(&self, path: &Path, source: std::io::Error) -> CatalogError {

@@ -61,7 +61,7 @@ impl ApiHandler {
         match self.tasks.spawn(mutation.in_current_span()).await {
             Ok(result) => result.map_err(|error| status::port(&error)),
             Err(error) => {
-                tracing::error!(%error, "a mutation did not end");
+                tracing::error!(%error, "a mutation did not complete");
                 Err(status::internal())
             }
         }

@@ -148,16 +148,12 @@ pub fn internal() -> Status {
 
 /// The method does not exist.
 pub fn unknown_method() -> Status {
-    plain(
-        Code::Unimplemented,
-        "METHOD_NOT_FOUND",
-        "there is no such method; the server's reflection lists those there are",
-    )
+    plain(Code::Unimplemented, "METHOD_NOT_FOUND", "unknown method; server reflection lists all methods")
 }
 
 /// The health service does not know this name.
 pub fn unknown_service() -> Status {
-    plain(Code::NotFound, "SERVICE_UNKNOWN", "there is no such service; Health/List names those there are")
+    plain(Code::NotFound, "SERVICE_UNKNOWN", "unknown service; Health/List lists all services")
 }
 
 /// The caller's deadline has passed.

@@ -127,7 +127,9 @@ fn stores_ended(seal: &Seal, end: &WatchEnd) -> Status {
 
 pub(super) fn ended(end: &WatchEnd) -> Status {
     match end {
-        WatchEnd::ShuttingDown => status::unavailable("SHUTTING_DOWN", "this server stops; go on at another one"),
+        WatchEnd::ShuttingDown => {
+            status::unavailable("SHUTTING_DOWN", "this server is stopping; resume on another one")
+        }
         WatchEnd::Revoked => status::unauthenticated("TOKEN_REVOKED", "the token was revoked"),
         WatchEnd::Port(error) => status::port(error),
     }

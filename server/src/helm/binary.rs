@@ -22,7 +22,7 @@ impl Binary {
     fn at(path: PathBuf) -> Result<Self, String> {
         let file = fs::metadata(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         if !file.is_file() || file.permissions().mode() & 0o111 == 0 {
-            return Err(format!("{} is no executable file", path.display()));
+            return Err(format!("{} is not an executable file", path.display()));
         }
         let identity = (file.dev(), file.ino(), file.size(), file.mtime(), file.mtime_nsec());
         Ok(Self { path, identity })
@@ -70,6 +70,6 @@ mod tests {
         fs::write(&path, "#!/bin/sh\nexit 1\n").unwrap();
         assert_ne!(find(&path, OsStr::new("")).unwrap(), before);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        assert!(find(&path, OsStr::new("")).unwrap_err().ends_with("helm is no executable file"));
+        assert!(find(&path, OsStr::new("")).unwrap_err().ends_with("helm is not an executable file"));
     }
 }

@@ -170,7 +170,7 @@ impl Helm {
         *known = None;
         let version = self.ask_version(&binary).await?;
         if !version.is_supported() {
-            let cause = format!("helm {version} at {}; needed is 3.17 or newer, or 4", binary.path().display());
+            let cause = format!("helm {version} at {}; 3.17 or newer, or 4, is required", binary.path().display());
             return Err(HelmError::new(HelmErrorKind::Unsupported, what, Some(&cause), Vec::new()));
         }
         *known = Some((binary.clone(), version, Instant::now()));

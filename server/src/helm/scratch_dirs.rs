@@ -68,7 +68,7 @@ impl ScratchDirs {
                 && dir.try_lock().is_ok()
                 && let Err(error) = fs::remove_dir_all(entry.path())
             {
-                tracing::warn!(path = %entry.path().display(), %error, "a dead server's helm directory stays");
+                tracing::warn!(path = %entry.path().display(), %error, "a dead server's helm directory could not be removed");
             }
         }
     }

@@ -137,7 +137,7 @@ impl ClusterError {
         match error {
             ClientError::Api(status) => Self::from_status(what, status),
             ClientError::SerdeError(_) | ClientError::FromUtf8(_) | ClientError::LinesCodecMaxLineLengthExceeded => {
-                Self::new(ClusterErrorKind::Unintelligible, format!("could not {what}: the answer makes no sense"))
+                Self::new(ClusterErrorKind::Unintelligible, format!("could not {what}: the response is invalid"))
             }
             ClientError::BuildRequest(cause) => {
                 Self::new(ClusterErrorKind::Rejected, format!("could not {what}: {cause}"))

@@ -31,7 +31,7 @@ impl Masks {
             self.values = cluster.secret_texts(namespace).await.ok();
         }
         let Some(values) = &self.values else {
-            let why = "Details are left out: the secrets to mask in them could not be read.";
+            let why = "Details are omitted: the secrets to mask in them could not be read.";
             return failure.without_details(why).masked([]);
         };
         failure.masked(hidden(values))

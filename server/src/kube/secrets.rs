@@ -141,7 +141,7 @@ impl Cluster {
             .await?;
         // The parser's own message could quote the response.
         serde_json::from_str(text.expose()).map_err(|_| {
-            let message = format!("could not {what}: the answer makes no sense");
+            let message = format!("could not {what}: the response is invalid");
             ClusterError::new(ClusterErrorKind::Unintelligible, message)
         })
     }

@@ -187,7 +187,7 @@ impl Queue {
             let mut operation = None;
             match self.try_claim(scope, &mut operation).await {
                 Err(PortError::Internal(error)) if let Some(operation) = operation => {
-                    tracing::error!(operation_id = %operation, error = ?error, "an operation cannot be taken up");
+                    tracing::error!(operation_id = %operation, error = ?error, "an operation cannot be claimed");
                     self.claims.skip(operation);
                 }
                 ended => {

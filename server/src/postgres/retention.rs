@@ -73,7 +73,7 @@ raised_for_tenants AS (
     WHERE (floor.transaction, floor.number) < (excluded.transaction, excluded.number))
 SELECT count(*) FROM gone";
 
-static OUTAGE: OutageLog = OutageLog::new("remove what was kept for long enough");
+static OUTAGE: OutageLog = OutageLog::new("remove expired rows");
 
 /// Retention periods.
 #[derive(Debug, Clone, Copy)]
@@ -124,7 +124,7 @@ impl Retention {
                     Ok(removed) => {
                         OUTAGE.worked();
                         if removed != Removed::default() {
-                            tracing::debug!(?removed, "removed what was kept for long enough");
+                            tracing::debug!(?removed, "removed expired rows");
                         }
                     }
                     Err(error) => OUTAGE.failed(&error),

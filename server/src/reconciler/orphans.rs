@@ -95,7 +95,12 @@ impl Reports {
             self.seen.insert(key, seen);
         }
         for ((namespace, release), _) in before.into_iter().filter(|(_, seen)| seen.told) {
-            tracing::info!(event = "ORPHAN_GONE", namespace, release, "what belonged to no store is gone, or has one");
+            tracing::info!(
+                event = "ORPHAN_GONE",
+                namespace,
+                release,
+                "an orphan was removed, or belongs to a store again"
+            );
         }
     }
 }
@@ -112,7 +117,7 @@ fn warn(orphan: &Orphan) {
         store_id,
         tenant,
         store_uid,
-        "{what} belongs to no store; nothing removes it: see `storeplane-server orphans`"
+        "{what} belongs to no store and is not removed automatically: see `storeplane-server orphans`"
     );
 }
 

@@ -90,7 +90,7 @@ impl Reconciler {
         let stored =
             self.tasks.spawn(async move { live_stores.apply_condition(uid, |now| condition(found, now)).await });
         if let Ok(Err(error)) = stored.await {
-            tracing::debug!(store_id = store.store_id, %error, "a condition is not stored; the next answer is");
+            tracing::debug!(store_id = store.store_id, %error, "a condition could not be stored; the next probe tries again");
         }
         (uid, next)
     }

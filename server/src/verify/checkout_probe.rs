@@ -99,7 +99,7 @@ pub(super) async fn run(
         Ok(sells) => Ok(customer.report.finish(transport, sells)),
         // Products and payment methods are the merchant's decision: a shop with well-formed answers is up.
         Err(Unverified::Shop(trouble)) if demand == Demand::AsMerchantLeft && trouble.is_well_formed() => {
-            let what = format!("The shop answers, and a purchase could not be tried: {}", trouble.what());
+            let what = format!("The shop answers, but a test purchase was not possible: {}", trouble.what());
             Ok(customer.report.finish(transport, what.trim_end_matches('.')))
         }
         Err(error) => Err(error),
@@ -128,14 +128,14 @@ async fn purchase(
     customer.report.payment_methods = payment_methods(&cart, demand)?;
     let checkout = customer.send(&CHECKOUT, None).await?;
     if checkout.json.get("status").and_then(Value::as_str) != Some(DRAFT) {
-        return Err(checkout.wrong(&CHECKOUT, "The shop's checkout makes no draft of an order."));
+        return Err(checkout.wrong(&CHECKOUT, "The shop's checkout creates no draft order."));
     }
     let cart = customer.send(&EMPTY, Some(json!({"key": key}))).await?;
     if cart.json.get("items_count").and_then(Value::as_u64) != Some(0) {
         return Err(cart.wrong(&EMPTY, "The cart could not be emptied."));
     }
     Ok(match demand {
-        Demand::AsInstalled => "The shop sells, and takes cash on delivery",
+        Demand::AsInstalled => "The shop sells, and offers cash on delivery",
         Demand::AsMerchantLeft => "The shop sells",
     })
 }
@@ -143,7 +143,7 @@ async fn purchase(
 /// The products' ids, those marked as purchasable first.
 fn products(first: &Answer) -> Result<Vec<u64>, Unverified> {
     let Some(products) = first.json.as_array() else {
-        return Err(first.wrong(&PRODUCTS, "The shop's product list is no list."));
+        return Err(first.wrong(&PRODUCTS, "The shop's product list is not a list."));
     };
     let mut products: Vec<_> = products.iter().collect();
     products.sort_by_key(|product| product.get("is_purchasable") == Some(&Value::Bool(false)));
@@ -165,7 +165,7 @@ async fn add_one_of(customer: &mut Customer<'_>, products: &[u64]) -> Result<(An
         }
     }
     Err(refused.unwrap_or_else(|| {
-        Unverified::Shop(Trouble::wrong(&ADD.line(), "The shop has no product that can be put into a cart."))
+        Unverified::Shop(Trouble::wrong(&ADD.line(), "The shop has no product that can be added to a cart."))
     }))
 }
 

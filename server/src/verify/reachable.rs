@@ -52,7 +52,7 @@ impl Verifier {
             return Reachability::no("URL_INVALID", format!("{url} is not a valid URL."));
         };
         match tokio::time::timeout(WITHIN, self.web.request(request)).await {
-            Err(_) => Reachability::no("NO_ANSWER", format!("{url} gave no answer within {} s.", WITHIN.as_secs())),
+            Err(_) => Reachability::no("NO_ANSWER", format!("{url} did not answer within {} s.", WITHIN.as_secs())),
             Ok(Err(error)) => broken(url, host, &error),
             Ok(Ok(answer)) if answer.status().is_server_error() => {
                 Reachability::no("SERVER_ERROR", format!("{url} answers with status {}.", answer.status().as_u16()))
@@ -93,7 +93,7 @@ async fn connect(host: &str, port: u16) -> Result<(), Reachability> {
 
 /// The resolver's own failure does not mean that the name is missing.
 fn dns_silent(host: &str) -> Reachability {
-    let message = format!("DNS gave no answer about {host}.");
+    let message = format!("DNS did not answer for {host}.");
     Reachability { status: ConditionStatus::Unknown, reason: "DNS_UNAVAILABLE", message }
 }
 

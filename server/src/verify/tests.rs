@@ -30,7 +30,7 @@ async fn selling_shop_passes_all_probes_and_is_left_unchanged() {
         let all = ["products_seconds", "cart_seconds", "add_item_seconds", "checkout_seconds", "remove_item_seconds"];
         assert_eq!(keys, all);
         assert_eq!(report.payment_methods, ["cod"]);
-        assert!(report.message.starts_with("The shop sells, and takes cash on delivery"), "{}", report.message);
+        assert!(report.message.starts_with("The shop sells, and offers cash on delivery"), "{}", report.message);
         assert_eq!((shop.items(), shop.orders()), (0, 0), "the cart is empty again, and nothing was ordered");
     }
 }
@@ -64,7 +64,7 @@ async fn wrong_answer_is_reported_with_request_and_response() {
       request: POST /index.php?rest_route=/wc/store/v1/cart/add-item
       status: 200 OK
       body: {"items":[{"id":17,"key":"k-1","quantity":1}],"items_count":1,"payment_methods":["bacs"]}
-    Redirects: The shop sends whoever asks for the product list to https://login.example.com/.
+    Redirects: The shop redirects the product list to https://login.example.com/.
       request: GET /index.php?rest_route=/wc/store/v1/products&type=simple&stock_status=instock&per_page=10&_fields=id,permalink,is_purchasable
       status: 307 Temporary Redirect
     HtmlInsteadOfJson: The shop's answer to the product list is not JSON but "text/html; charset=utf-8".
@@ -150,10 +150,10 @@ async fn merchant_settings_do_not_fail_a_ready_shop() {
     for (scenario, said) in [
         (
             Scenario::NoProductWithPrice,
-            "a purchase could not be tried: The shop answered the cart with a product with status 400",
+            "a test purchase was not possible: The shop answered the cart with a product with status 400",
         ),
-        (Scenario::ApiClosed, "a purchase could not be tried: The shop answered the product list with status 401"),
-        (Scenario::NoCartToken, "a purchase could not be tried: The shop's cart has no Cart-Token"),
+        (Scenario::ApiClosed, "a test purchase was not possible: The shop answered the product list with status 401"),
+        (Scenario::NoCartToken, "a test purchase was not possible: The shop's cart has no Cart-Token"),
     ] {
         let report = verify(scenario, Via::Proxy, Demand::AsMerchantLeft).await.expect("it answers");
         assert!(report.message.contains(said), "{scenario:?}: {}", report.message);

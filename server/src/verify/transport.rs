@@ -189,7 +189,7 @@ fn request<B>(
 fn lost(probe: &Probe, error: &dyn std::error::Error) -> Unverified {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let cause = causes.last().map(ToString::to_string).unwrap_or_default();
-    let what = format!("The shop gave no answer to the {}: {cause}.", probe.name);
+    let what = format!("The shop did not answer the {}: {cause}.", probe.name);
     Unverified::Shop(Trouble::lost(&probe.line(), what, &cause))
 }
 
@@ -217,7 +217,7 @@ fn judge(probe: &Probe, parts: &http::response::Parts, body: &Bytes) -> Result<V
     let name = probe.name;
     if status.is_redirection() {
         let location = header(LOCATION).unwrap_or_default();
-        return Err(wrong(format!("The shop sends whoever asks for the {name} to {location}.")));
+        return Err(wrong(format!("The shop redirects the {name} to {location}.")));
     }
     if status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS) {
         let what = format!("The shop answered the {name} with status {}.", status.as_u16());

@@ -179,7 +179,7 @@ impl OperationContext {
     pub(super) fn engine(&self) -> Result<Engine, StepError> {
         let found = self.tools.catalog.engine(&self.store.spec.engine).cloned();
         found.ok_or_else(|| {
-            let message = format!("Engine {} is not in the configuration any more.", self.store.spec.engine);
+            let message = format!("Engine {} is no longer in the configuration.", self.store.spec.engine);
             StepError::Failed(Failure::new(Reason::ChartRejected, message))
         })
     }

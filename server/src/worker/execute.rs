@@ -53,13 +53,13 @@ pub(super) async fn execute(tools: Tools, claim: Claim, guard: LeaseGuard, slot:
                 tracing::info!(step = ?context.operation.step, "operation handed on");
             }
             Err(StepError::Lost) => {
-                tracing::warn!(step = ?context.operation.step, "operation lost to another claim, or ended meanwhile");
+                tracing::warn!(step = ?context.operation.step, "the operation was claimed by another worker, or has ended");
             }
             Err(StepError::Retry { failure, .. } | StepError::Failed(failure)) => {
                 tracing::error!(
                     reason = failure.reason.as_str(),
                     message = failure.message,
-                    "operation left; it is taken up again"
+                    "the operation was released and will be claimed again"
                 );
             }
         }

@@ -96,7 +96,10 @@ impl Worker {
         self.claim(&leases, &executions, &shutdown).await;
         executions.close();
         if tokio::time::timeout(HAND_ON, executions.wait()).await.is_err() {
-            tracing::warn!(left = executions.len(), "stopping while operations are still held; their leases run out");
+            tracing::warn!(
+                left = executions.len(),
+                "stopping while operations are still held; their leases will expire"
+            );
         }
         renewing.cancel();
         tasks.close();

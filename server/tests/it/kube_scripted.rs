@@ -27,7 +27,7 @@ enum Scenario {
     Refuses,
     /// Listings are never answered.
     Hangs,
-    /// The database ends again and again, and says the password on its way out.
+    /// The database exits repeatedly, and says the password on its way out.
     Crashes,
 }
 

@@ -128,7 +128,7 @@ fn every_error_has_reason_and_details() {
       storeplane/INTERNAL []
     Unauthenticated: the token is not valid
       storeplane/TOKEN_INVALID []
-    Unimplemented: there is no such method; the server's reflection lists those there are
+    Unimplemented: unknown method; server reflection lists all methods
       storeplane/METHOD_NOT_FOUND []
     DeadlineExceeded: the deadline of the call has passed
       storeplane/DEADLINE_EXCEEDED []

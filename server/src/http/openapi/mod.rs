@@ -154,7 +154,7 @@ const ERRORS: [(Code, &str, &str, &str); 9] = [
         Code::ResourceExhausted,
         "A quota or limit: `resource_exhausted`.",
         "STORE_QUOTA_EXCEEDED",
-        "the tenant has all the stores that it may have",
+        "the tenant has reached its limit of 100 stores",
     ),
     (Code::Internal, "An internal error: `internal`.", "INTERNAL", "internal error"),
     (

@@ -55,7 +55,7 @@ impl ClusterCache {
             let error = self.watch(&mut backoff, &mut seen).await;
             self.lock().expire();
             if std::mem::take(&mut seen) {
-                tracing::warn!(event = "HEALTH_UNKNOWN", %error, "the cluster cannot be watched; stores keep the state that was known last");
+                tracing::warn!(event = "HEALTH_UNKNOWN", %error, "the cluster cannot be watched; stores keep their last known state");
             }
             backoff.pause().await;
         }

@@ -100,7 +100,7 @@ impl Cluster {
         if self.owner(expected, snapshot) != Some(Ownership::Unlabelled) {
             return None;
         }
-        let message = format!("Somebody removed labels of the namespace {}", expected.namespace);
+        let message = format!("Labels of the namespace {} were removed", expected.namespace);
         Some(Failure::new(Reason::NamespaceUnlabelled, message).with_details([self.wanted_labels(expected)]))
     }
 
@@ -148,6 +148,6 @@ fn secret_trouble(expected: &Expected, missing: &[String]) -> Option<Failure> {
         [one] => format!("The Secret {one} in {} was deleted", expected.namespace),
         all => format!("The Secrets {} in {} were deleted", all.join(", "), expected.namespace),
     };
-    let running = "Pods that run keep what they read at their start; the next ones cannot start.";
+    let running = "Running pods keep the values that they read at their start; new pods cannot start.";
     Some(Failure::new(Reason::SecretMissing, message).with_details([running]))
 }

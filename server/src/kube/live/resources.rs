@@ -28,7 +28,11 @@ impl Cluster {
         let namespace = match self.live_namespace(store).await? {
             Found::Missing => return Ok(vec![absent(name, "Missing", "")]),
             Found::Foreign => {
-                return Ok(vec![absent(name, "Foreign", "A namespace of this name exists and is not this store's.")]);
+                return Ok(vec![absent(
+                    name,
+                    "Foreign",
+                    "A namespace with this name exists but does not belong to this store.",
+                )]);
             }
             Found::Ours(namespace) => namespace,
         };

@@ -29,7 +29,7 @@ impl Cluster {
         match tokio::time::timeout(within, wait.run(&mut on_change)).await {
             Ok(result) => result,
             Err(_) => Err(wait.outage.unwrap_or_else(|| {
-                let message = format!("the namespace {name} is not gone after {} s", within.as_secs());
+                let message = format!("the namespace {name} was not deleted within {} s", within.as_secs());
                 ClusterError::new(ClusterErrorKind::Stuck, message).with_details(wait.blocked_by)
             })),
         }

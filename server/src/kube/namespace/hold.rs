@@ -52,7 +52,7 @@ impl Cluster {
                 Err(error) => return Err(error),
             }
         }
-        let message = format!("could not take hold of the namespace {}: it changes all the time", spec.name);
+        let message = format!("could not claim the namespace {}: it keeps changing", spec.name);
         Err(ClusterError::new(ClusterErrorKind::Conflict, message))
     }
 }

@@ -98,7 +98,7 @@ impl Cluster {
             }
             found = self.get_namespace(&spec.name).await?;
         }
-        let message = format!("could not adopt the namespace {}: it changes all the time", spec.name);
+        let message = format!("could not adopt the namespace {}: it keeps changing", spec.name);
         Err(ClusterError::new(ClusterErrorKind::Conflict, message))
     }
 

@@ -88,8 +88,7 @@ fn chart(context: &OperationContext) -> Result<Chart, StepError> {
     let engine = context.engine()?;
     let store = &context.store;
     let plan = engine.plan(&store.spec.plan).ok_or_else(|| {
-        let message =
-            format!("Plan {} of engine {} is not in the configuration any more.", store.spec.plan, engine.name);
+        let message = format!("Plan {} of engine {} is no longer in the configuration.", store.spec.plan, engine.name);
         StepError::Failed(Failure::new(Reason::ChartRejected, message))
     })?;
     let values = json!({

@@ -27,7 +27,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     let mut told = Told::default();
     loop {
         let Some(batch) = context.unless_stopped(updates.next()).await? else {
-            let failure = Failure::new(Reason::Internal, "The cluster's watch ended without a verdict.");
+            let failure = Failure::new(Reason::Internal, "The watch of the release ended without a result.");
             return Err(StepError::Failed(failure));
         };
         if let Some(end) = emit(context, &mut told, batch).await? {

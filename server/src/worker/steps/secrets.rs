@@ -55,8 +55,8 @@ async fn look_for_lost(context: &mut OperationContext, engine: &Engine) -> Resul
         }
         LostSecrets::Refuse => {
             let message =
-                format!("Secrets are missing ({lost}), and the volumes in {namespace} may be locked with their texts");
-            let why = format!("The chart of engine {} does not say that new ones will do (lost_secrets).", engine.name);
+                format!("Secrets are missing ({lost}), and the volumes in {namespace} may depend on their values");
+            let why = format!("The chart of engine {} does not allow generating new ones (lost_secrets).", engine.name);
             Err(StepError::Failed(Failure::new(Reason::SecretMissing, message).with_details([why])))
         }
     }

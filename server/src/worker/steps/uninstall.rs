@@ -42,7 +42,7 @@ async fn uninstall(context: &OperationContext) -> Result<(), StepError> {
     if context.observe_release().await?.is_none() {
         return Ok(());
     }
-    let message = format!("Release {} is still there after helm ended.", context.store.placement.release);
+    let message = format!("Release {} still exists after helm ended.", context.store.placement.release);
     let failure = Failure::new(Reason::ReleaseConflict, message);
     Err(StepError::Retry { failure, tries: RetryLimit::Bounded, after: None })
 }

@@ -85,9 +85,9 @@ fn ended(pod: &Pod, container: &ContainerStatus, last: Option<&ContainerStateTer
     let obstacle = if container.restart_count >= ENOUGH_RESTARTS { Obstacle::Certain } else { Obstacle::Failing };
     let place = place(pod, container);
     let (reason, message) = if killed {
-        (Reason::OutOfMemory, format!("{} was killed: it used more memory than it may", capital(&place)))
+        (Reason::OutOfMemory, format!("{} was killed: it exceeded its memory limit", capital(&place)))
     } else {
-        (Reason::CrashLoop, format!("{} ends again and again{}", capital(&place), code(last)))
+        (Reason::CrashLoop, format!("{} exits repeatedly{}", capital(&place), code(last)))
     };
     let pod_name = pod.metadata.name.as_deref().unwrap_or_default();
     let mut finding = Finding::new(reason, subject(pod, container), message, obstacle).log(pod_name, &container.name);

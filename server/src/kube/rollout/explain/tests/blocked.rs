@@ -103,7 +103,7 @@ fn unschedulable_outranks_its_consequences() {
     ));
     assert_snapshot!(explained(&snapshot([db_pod(unscheduled(text)), crash])), @r###"
 UNSCHEDULABLE Unschedulable: No node can schedule pod store-db-0: 0/3 nodes are available: 3 Insufficient memory | 0/3 nodes are available: 3 Insufficient memory. preemption: 0/3 nodes are available: 3 No preemption victims found for incoming pod.
-CRASH_LOOP Certain: The container main of the pod store-new-x ends again and again, the last time with exit code 1 | restarts: 3
+CRASH_LOOP Certain: The container main of the pod store-new-x exits repeatedly, the last time with exit code 1 | restarts: 3
 "###);
 }
 
@@ -115,7 +115,7 @@ fn job_and_old_revision_pods_do_not_fail_rollout() {
     let old_shop = pod("store-old-x", "ReplicaSet", "store-old", "", crash());
     assert_eq!(explained(&snapshot([job, super::replica_set("store-old", "1"), old_shop])), "");
     let old_db = pod("store-db-0", "StatefulSet", "set", "old", crash());
-    assert_snapshot!(explained(&snapshot([old_db])), @r#"CRASH_LOOP Reported: The container main of the pod store-db-0 ends again and again, the last time with exit code 1 | restarts: 9 | The pod is of an older revision of the StatefulSet store-db."#);
+    assert_snapshot!(explained(&snapshot([old_db])), @r#"CRASH_LOOP Reported: The container main of the pod store-db-0 exits repeatedly, the last time with exit code 1 | restarts: 9 | The pod is of an older revision of the StatefulSet store-db."#);
 }
 
 #[test]

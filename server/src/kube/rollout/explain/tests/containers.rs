@@ -28,23 +28,23 @@ fn crash(restarts: i32, last: Value) -> String {
 
 #[test]
 fn repeated_exits_are_a_crash_loop() {
-    assert_snapshot!(crash(1, json!({"exitCode": 1, "reason": "Error"})), @r#"CRASH_LOOP Failing: The container main of the pod store-db-0 ends again and again, the last time with exit code 1 | restarts: 1"#);
-    assert_snapshot!(crash(2, json!({"exitCode": 1, "reason": "Error", "message": "no data directory\n"})), @r#"CRASH_LOOP Certain: The container main of the pod store-db-0 ends again and again, the last time with exit code 1 | restarts: 2 | no data directory"#);
-    assert_snapshot!(crash(3, json!({"exitCode": 0, "reason": "Completed"})), @r#"CRASH_LOOP Certain: The container main of the pod store-db-0 ends again and again, the last time with exit code 0 | restarts: 3"#);
-    assert_snapshot!(crash(3, json!({"exitCode": 139, "signal": 11})), @r#"CRASH_LOOP Certain: The container main of the pod store-db-0 ends again and again, the last time by signal 11 | restarts: 3"#);
+    assert_snapshot!(crash(1, json!({"exitCode": 1, "reason": "Error"})), @r#"CRASH_LOOP Failing: The container main of the pod store-db-0 exits repeatedly, the last time with exit code 1 | restarts: 1"#);
+    assert_snapshot!(crash(2, json!({"exitCode": 1, "reason": "Error", "message": "no data directory\n"})), @r#"CRASH_LOOP Certain: The container main of the pod store-db-0 exits repeatedly, the last time with exit code 1 | restarts: 2 | no data directory"#);
+    assert_snapshot!(crash(3, json!({"exitCode": 0, "reason": "Completed"})), @r#"CRASH_LOOP Certain: The container main of the pod store-db-0 exits repeatedly, the last time with exit code 0 | restarts: 3"#);
+    assert_snapshot!(crash(3, json!({"exitCode": 139, "signal": 11})), @r#"CRASH_LOOP Certain: The container main of the pod store-db-0 exits repeatedly, the last time by signal 11 | restarts: 3"#);
 }
 
 #[test]
 fn out_of_memory_outranks_crash_loop() {
-    assert_snapshot!(crash(2, json!({"exitCode": 137, "reason": "OOMKilled"})), @r#"OUT_OF_MEMORY Certain: The container main of the pod store-db-0 was killed: it used more memory than it may | restarts: 2"#);
+    assert_snapshot!(crash(2, json!({"exitCode": 137, "reason": "OOMKilled"})), @r#"OUT_OF_MEMORY Certain: The container main of the pod store-db-0 was killed: it exceeded its memory limit | restarts: 2"#);
 }
 
 #[test]
 fn crash_is_detected_before_back_off() {
     let now = json!({"terminated": {"exitCode": 2}});
-    assert_snapshot!(explained(&snapshot([db_pod(container(now, 2, json!({})))])), @r#"CRASH_LOOP Certain: The container main of the pod store-db-0 ends again and again, the last time with exit code 2 | restarts: 2"#);
+    assert_snapshot!(explained(&snapshot([db_pod(container(now, 2, json!({})))])), @r#"CRASH_LOOP Certain: The container main of the pod store-db-0 exits repeatedly, the last time with exit code 2 | restarts: 2"#);
     let running = container(json!({"running": {}}), 2, json!({"terminated": {"exitCode": 2}}));
-    assert_snapshot!(explained(&snapshot([db_pod(running)])), @r#"CRASH_LOOP Reported: The container main of the pod store-db-0 ends again and again, the last time with exit code 2 | restarts: 2"#);
+    assert_snapshot!(explained(&snapshot([db_pod(running)])), @r#"CRASH_LOOP Reported: The container main of the pod store-db-0 exits repeatedly, the last time with exit code 2 | restarts: 2"#);
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn completed_init_container_is_not_a_crash() {
             "state": {"waiting": {"reason": "PodInitializing"}}}]})
     };
     assert_eq!(explained(&snapshot([shop_pod(init(0, 1))])), "");
-    assert_snapshot!(explained(&snapshot([shop_pod(init(1, 2))])), @r#"CRASH_LOOP Certain: The container bootstrap of the pod store-new-x ends again and again, the last time with exit code 1 | restarts: 2"#);
+    assert_snapshot!(explained(&snapshot([shop_pod(init(1, 2))])), @r#"CRASH_LOOP Certain: The container bootstrap of the pod store-new-x exits repeatedly, the last time with exit code 1 | restarts: 2"#);
 }
 
 #[test]
