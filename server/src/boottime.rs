@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_the_clock_that_goes_on_while_the_machine_is_suspended() {
+    fn clock_includes_suspended_time() {
         let kernel = Duration::from(clock_gettime(ClockId::CLOCK_BOOTTIME).expect("a clock"));
         let ours = BootTime::now();
         assert!(ours.0 >= kernel && ours.0 < kernel + Duration::from_mins(1));

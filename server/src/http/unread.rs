@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_rest_of_a_body_is_read_up_to_a_limit() {
+    async fn rest_of_a_body_is_read_up_to_a_limit() {
         for (frames, bytes, read, drained) in [
             (0, 0, 0, true),
             (3, 10, 0, true),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_does_not_go_on_is_given_up() {
+    async fn stalled_body_is_abandoned() {
         let silent = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>());
         let (watched, rest) = split(silent);
         drop(watched);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_is_still_read_is_left_alone() {
+    async fn body_that_is_still_read_is_left_alone() {
         let (mut watched, rest) = split(body(2, 1));
         assert!(rest.drained().await);
         assert!(watched.frame().await.is_some());

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_pods_of_the_set_that_are_of_an_older_revision_and_not_ready_are_deleted() {
+    fn only_unready_pods_of_older_revisions_are_deleted() {
         let set: StatefulSet =
             serde_json::from_value(json!({"metadata": {"name": "db", "uid": "set"}})).expect("a set");
         let pod = |revision: &str, owner: &str, ready: &str, waiting: &str| -> Pod {

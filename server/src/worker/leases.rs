@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dropped_guard_and_an_old_answer_leave_the_next_claim_alone() {
+    fn dropped_guard_and_old_response_do_not_affect_next_claim() {
         let (leases, shutdown) = (Leases::new(Duration::from_secs(15)), CancellationToken::new());
         let operation = OperationId(Uuid::nil());
         let first = leases.insert(operation, 1, BootTime::now(), &shutdown);

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_leaves_slots_for_others_and_all_leave_some_for_deletions() {
+    fn tenant_leaves_slots_for_others_and_deletions() {
         let slots = Slots::new(16);
         let a = fill(&slots, "a", false);
         let b = fill(&slots, "b", false);
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_waits_holds_no_slot_and_is_bounded_all_the_same() {
+    fn waiting_operations_hold_no_slot_and_are_bounded() {
         let slots = Slots::new(4);
         let stuck = fill(&slots, "a", true);
         assert_eq!(stuck.len(), 9, "of 16 that may wait");
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rollback_after_a_wait_holds_a_slot_again() {
+    fn rollback_after_a_wait_holds_a_slot_again() {
         let slots = Slots::new(1);
         let mut slot = slots.take(&tenant("a"), OperationKind::Create);
         slot.wait();
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_slot_serves_everybody_in_turn() {
+    fn single_slot_serves_all_tenants_in_turn() {
         let slots = Slots::new(1);
         let only = slots.take(&tenant("a"), OperationKind::Create);
         assert_eq!(slots.scope(), None);

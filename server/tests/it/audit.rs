@@ -1,4 +1,4 @@
-//! The audit log as its readers see it: pages, filters, and nobody else's.
+//! The audit log for its readers: pages, filters, and isolation between tenants.
 
 use storeplane_proto::v1::{AuditEvent, AuditOutcome, ListAuditEventsRequest};
 use tonic::{Code, Status};
@@ -17,7 +17,7 @@ async fn filtered(api: &Api, filter: &str) -> Vec<AuditEvent> {
     list(api, request).await.unwrap().0
 }
 
-/// A lab in which a store was made, another one was denied to a viewer, and a deletion was rejected.
+/// A lab in which one store was created, another was denied to a viewer, and a deletion was rejected.
 async fn lab() -> (Lab, String, Api) {
     let lab = edge().await;
     let id = fresh("tea");
@@ -65,7 +65,7 @@ async fn records_show_actor_action_and_outcome() {
 async fn filter_matches_exactly_what_it_names() {
     let (lab, id, _) = lab().await;
     let uid = lab.api.get(&id).await.unwrap().uid;
-    // The store's record becomes an old one.
+    // Makes the store's record an old one.
     lab.database.execute("UPDATE audit_events SET at = '2026-01-31T23:59:59.999999Z' WHERE store IS NOT NULL").await;
 
     for (filter, expected) in [
@@ -100,7 +100,7 @@ async fn filter_matches_exactly_what_it_names() {
 #[tokio::test]
 async fn pages_neither_repeat_nor_skip_records() {
     let (lab, ..) = lab().await;
-    // Several at one moment: the id decides.
+    // Several at the same time: the id decides.
     lab.database
         .execute(
             "UPDATE audit_events SET at = '2026-02-01T00:00:00Z' WHERE action = 'CREATE_TOKEN' OR outcome = 'DENIED'",
@@ -113,7 +113,7 @@ async fn pages_neither_repeat_nor_skip_records() {
     loop {
         let request = ListAuditEventsRequest { page_size: 2, page_token: token, ..ListAuditEventsRequest::default() };
         let (events, next) = list(&lab.api, request).await.unwrap();
-        // What is recorded meanwhile is newer than every page that comes.
+        // Records added meanwhile are newer than all following pages.
         lab.api.delete("nobodys").await.unwrap_err();
         seen.extend(events.into_iter().map(|event| event.audit_event_id));
         (token, pages) = (next, pages + 1);
@@ -148,7 +148,7 @@ async fn invalid_request_reports_all_violations() {
     {
         let answer = list(&lab.api, request(filter, "")).await;
         match filter {
-            // A bare word, which nothing contains.
+            // A bare word that matches nothing.
             "outcome" => assert!(answer.unwrap().0.is_empty()),
             _ => assert!(answer.unwrap_err().get_details_bad_request().is_some(), "{filter}"),
         }

@@ -1,4 +1,4 @@
-//! The Rust client against a server that is killed under it.
+//! The Rust client while its server is killed.
 
 use std::time::Duration;
 

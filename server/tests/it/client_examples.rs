@@ -1,4 +1,4 @@
-//! The client's example programs, run as they are, against a real server.
+//! The client's example programs against a real server.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -9,7 +9,7 @@ use storeplane_proto::v1::StoreState;
 
 use crate::harness::{Lab, Setup, Write, Writer, env, fresh};
 
-/// Where the programs are; builds them if they are not.
+/// Where the programs are; builds them if necessary.
 fn programs() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT
@@ -17,7 +17,7 @@ fn programs() -> PathBuf {
             let this = std::env::current_exe().expect("this test");
             let profile = this.ancestors().nth(2).expect("target/<profile>/deps/<this>").to_owned();
             let mut build = Command::new(env!("CARGO"));
-            // With the whole workspace's features, and without what cargo tells a test about its own package: either way
+            // With the whole workspace's features, and without cargo's variables about the running test: otherwise
             // dependencies would be compiled again, here and for the next part of `make test`.
             build.args(["build", "--locked", "--quiet", "--workspace", "--examples"]);
             let about_us =
@@ -144,7 +144,7 @@ async fn watch_all_example_resumes_from_saved_cursor() {
     assert_eq!(told, ["tea 2", "tea 3", "tea 4", "coffee 1", "-- that"], "{second:?}");
 }
 
-/// What a watch of all stores prints up to a line; then it is killed.
+/// The output of a watch of all stores up to a line; then it is killed.
 async fn lines_until(caller: &Caller, arguments: &[&str], end: &str) -> Vec<String> {
     use std::io::BufRead as _;
     let mut child = caller.start("watch_stores", arguments);

@@ -1,4 +1,4 @@
-//! The binary as an operator calls it.
+//! The server's command line.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Output, Stdio};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::grpc_raw::edge;
 use crate::harness::{Api, Database, charts, fresh, signal};
 
-/// Runs the server's binary with nothing in its environment but this.
+/// Runs the server's binary with only these environment variables.
 fn run(arguments: &[&str], env: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_storeplane-server"));
     command.args(arguments).env_clear().envs(env.iter().copied()).output().unwrap()
@@ -111,7 +111,7 @@ async fn tokens_are_created_listed_and_revoked() {
     assert_eq!(lab.database.value(actions).await, "CREATE_TOKEN command line, REVOKE_TOKEN command line");
 }
 
-/// A server without a database, a cluster or helm, and where it listens.
+/// A server without a database, a cluster or helm, and its address.
 fn serve(env: &[(&str, &str)]) -> (Child, String) {
     let charts = charts();
     let mut child = Command::new(env!("CARGO_BIN_EXE_storeplane-server"))
@@ -128,7 +128,7 @@ fn serve(env: &[(&str, &str)]) -> (Child, String) {
         .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let line = lines.by_ref().map(Result::unwrap).find(|line| line.contains("listening")).unwrap();
-    // Whatever it says after this is read too: a full pipe would stop it.
+    // Later output is read as well: a full pipe would block it.
     std::thread::spawn(move || lines.for_each(drop));
     let address = line.split("address=").nth(1).unwrap().split(' ').next().unwrap().to_owned();
     (child, address)

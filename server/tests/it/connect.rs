@@ -13,7 +13,7 @@ use storeplane_proto::v1::{GetStoreRequest, ListAuditEventsRequest, Store};
 use crate::grpc_raw::{Answer, edge, http};
 use crate::harness::{Api, Lab, fresh};
 
-/// More than a request may have.
+/// More than the maximum size of a request.
 const TOO_LARGE: usize = 5 * 1024 * 1024;
 
 struct Caller {

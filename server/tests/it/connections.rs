@@ -147,7 +147,7 @@ async fn server_without_file_descriptors_waits_and_recovers() {
 type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [u8], u16, &'a str);
 
 #[tokio::test]
-async fn a_connection_is_usable_after_a_request_that_was_answered_before_it_was_read() {
+async fn connection_is_reusable_after_early_response() {
     let lab = edge().await;
     let token = format!("Bearer {}", lab.database.token("default", "operator").await);
     let (json, web) = (("content-type", "application/json"), ("content-type", "application/grpc-web+proto"));

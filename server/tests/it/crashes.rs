@@ -1,10 +1,10 @@
-//! kill -9, at the worst moments.
+//! kill -9 at the worst moments.
 
 use storeplane_proto::v1::StoreState;
 
 use crate::harness::{Api, Lab, Setup, fresh, signal};
 
-/// A lease that runs out soon, so that the tests do not wait long.
+/// A short lease, so that the tests do not wait long.
 fn quick() -> Setup {
     Setup::default().with("STOREPLANE_LEASE_SECONDS", "3")
 }
@@ -89,7 +89,7 @@ fn is_dead(pid: u32) -> bool {
 
 #[tokio::test]
 async fn stopping_server_hands_over_operations_immediately() {
-    // With the usual lease of 15 s: had it not been released, the second server would have to wait.
+    // With the usual lease of 15 s: without its release, the second server would have to wait.
     let mut lab = Setup::default().start().await;
     let id = fresh("hand");
     lab.api.create(Api::wanted(&id)).await.unwrap();

@@ -1,4 +1,4 @@
-//! The administrator's login: shown to who may see it, written down, and kept nowhere.
+//! The administrator's login: returned to authorized callers, audited, and stored nowhere.
 
 use storeplane_proto::v1::{GetStoreCredentialsRequest, StoreCredentials};
 use tonic::{Code, Response, Status};
@@ -11,7 +11,7 @@ async fn ask(api: &Api, store_id: &str, uid: &str) -> Result<Response<StoreCrede
     api.stores.clone().get_store_credentials(request).await
 }
 
-/// The audit log's records of such looks, the first first: outcome, reason, and whether it names the store.
+/// The audit records of such reads, oldest first: outcome, reason, and whether it names the store.
 async fn looks(lab: &Lab) -> String {
     let sql = "SELECT string_agg(concat_ws(' ', outcome, nullif(reason, ''), CASE WHEN store IS NULL THEN NULL ELSE 'store' END),
                ', ' ORDER BY at, id) FROM audit_events WHERE action = 'READ_CREDENTIALS'";

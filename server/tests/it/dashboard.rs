@@ -1,4 +1,4 @@
-//! The dashboard on the server's own port: the one that was built in, or the word that none was.
+//! The dashboard on the server's own port: the embedded one, or build instructions.
 
 use storeplane_server::http::dashboard;
 

@@ -1,4 +1,4 @@
-//! A database that fails in other ways than being away: nothing is lost, callers hear why, and all goes on by itself.
+//! Database failures other than an outage: nothing is lost, callers get the reason, and work resumes.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use tonic::Code;
 use crate::grpc_raw::{edge, edge_setup, http};
 use crate::harness::{Api, Bouncer, Database, Lab, Proxy, Setup, authority, env, fresh, reason, say};
 
-/// After the network went silent, work and watches go on within 30 s; a busy machine has twice that.
+/// After the network went silent, work and watches resume within 30 s; a busy machine has twice that.
 const SILENT: Duration = Duration::from_mins(1);
 
 /// Creates a store as soon as that is possible again.
@@ -60,7 +60,7 @@ async fn dropped_packets_cause_only_short_interruption() {
 async fn standby_after_failover_is_abandoned() {
     let lab = edge().await;
     let name = lab.database.value("SELECT current_database()").await;
-    // New connections meet a server that takes no writes; the old ones are ended, as by a failover.
+    // New connections reach a read-only server; the old ones are closed, as by a failover.
     lab.database.execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
     lab.database.end_connections("%").await;
 
@@ -83,7 +83,7 @@ async fn standby_after_failover_is_abandoned() {
     };
     tokio::time::timeout(Duration::from_mins(1), unready).await.expect("/readyz names the standby");
 
-    // The server takes writes again. Nobody ends the connections that were made meanwhile.
+    // The server is writable again. Nothing closes the connections that were made meanwhile.
     let reset = format!("BEGIN READ WRITE; ALTER DATABASE {name} RESET default_transaction_read_only; COMMIT");
     lab.database.execute(&reset).await;
     let took = create_when_possible(&lab.api, &fresh("primary"), Duration::from_mins(1)).await;
@@ -168,7 +168,7 @@ async fn store_lifecycle_works_through_pgbouncer() {
 
 #[tokio::test]
 async fn health_probes_use_worker_pool() {
-    // Calls wait for the one row that somebody holds; the workers' connections are free meanwhile.
+    // Calls wait for a locked row; the workers' connections are free meanwhile.
     let lab = edge_setup().with("STOREPLANE_DATABASE_POOL_SIZE", "2").start().await;
     let Lab { database, api, .. } = &lab;
     let id = fresh("held");

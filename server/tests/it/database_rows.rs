@@ -1,4 +1,4 @@
-//! Rows that a newer server wrote, and texts that Postgres refuses: shown as far as they can be, and in nobody's way.
+//! Rows written by a newer server, and texts that Postgres rejects: shown as far as possible, and blocking nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,12 +48,12 @@ fn stores(database: &Database) -> PgStores {
     PgStores::new(database.pool.clone(), Arc::new(SystemClock), Notifier::default(), None)
 }
 
-/// What only a newer release may store.
+/// Values that only a newer release stores.
 const NEWER_SCHEMA: &str = "
 ALTER TABLE stores DROP CONSTRAINT stores_state_check, DROP CONSTRAINT stores_cleanup_policy_check;
 ALTER TABLE operations DROP CONSTRAINT operations_state_check, DROP CONSTRAINT operations_kind_check";
 
-/// Makes rows as only a newer release would: an operation's step, a store's state, an operation's kind.
+/// Changes rows as only a newer release would: an operation's step, a store's state, an operation's kind.
 async fn age_rows(database: &Database, [step, state, kind]: [&String; 3]) {
     let of = |id: &str| format!("WHERE store_id = '{id}'");
     database.execute(NEWER_SCHEMA).await;
@@ -72,7 +72,7 @@ async fn age_rows(database: &Database, [step, state, kind]: [&String; 3]) {
     }
 }
 
-/// Lists, reads and watches show such rows as far as they can be. Gives the store of each.
+/// Lists, reads and watches show such rows as far as possible. Returns the store of each.
 async fn assert_shown(
     api: &Api,
     state: &str,
@@ -126,7 +126,7 @@ async fn rows_of_newer_server_are_shown_and_block_nothing() {
 
     let (paused, dancing) = assert_shown(&lab.api, &state, &step).await;
 
-    // The unreadable operations are as the newer server left them, and the log says so.
+    // The unreadable operations are unchanged, and logged.
     let left = lab.database.value("SELECT count(*) FROM operations WHERE step = 'DANCE' OR kind = 'POLISH'").await;
     assert_eq!(left, "2");
     let told = async {
@@ -136,7 +136,7 @@ async fn rows_of_newer_server_are_shown_and_block_nothing() {
     };
     tokio::time::timeout(Duration::from_mins(1), told).await.expect("the log names the rows");
 
-    // A way out: deletion.
+    // Such a store can be deleted.
     for id in [&state, &step, &kind, &fine] {
         lab.api.delete(id).await.unwrap();
         assert_eq!(lab.api.settle(id).await.0.state(), StoreState::Deleted);
@@ -173,7 +173,7 @@ async fn refusals_cannot_fill_the_audit_log() {
         refuse(&stores, &format!("different-{n}")).await.unwrap();
     }
     refuse(&stores, "same").await.unwrap();
-    // An hour may have begun meanwhile.
+    // A new hour may have begun meanwhile.
     let rows: u32 = database.value("SELECT count(*) FROM audit_events").await.parse().unwrap();
     assert!((101..=202).contains(&rows), "{rows}");
     assert_eq!(database.value("SELECT sum(count) FROM audit_events").await, "321");

@@ -1,4 +1,4 @@
-//! Deleting, in any state.
+//! Deletions in any state.
 
 use storeplane_core::operation::Step;
 use storeplane_proto::v1::{StoreState, WatchUntil};
@@ -91,7 +91,7 @@ async fn delete_takes_precedence_over_queued_creations() {
     let lab = setup.start().await;
     let (going, busy, queued) = (fresh("going"), fresh("busy"), [fresh("queued"), fresh("queued")]);
     lab.api.ready(&going).await;
-    // The only hand that the server has is full.
+    // The server's only slot is occupied.
     let hold = desk.hold(&busy, Step::Namespace, "before");
     lab.api.create(Api::wanted(&busy)).await.unwrap();
     hold.reached().await.unwrap();

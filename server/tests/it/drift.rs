@@ -1,4 +1,6 @@
-//! What happens to a store behind our back: it becomes DEGRADED with the cause, and READY again when that is over.
+//! Changes to a store outside the control plane: it becomes DEGRADED with the cause, and READY again afterwards.
+
+mod lost_secrets;
 
 use std::time::{Duration, Instant};
 
@@ -10,10 +12,18 @@ use storeplane_proto::v1::{Store, StoreEvent, StoreState, WatchStoreRequest};
 
 use crate::harness::{Lab, Setup, charts, env, fresh};
 
+<<<<<<< HEAD
 /// Changes in the cluster are reported within 10 s; a busy machine gets more.
 pub(crate) const FOLLOWED: Duration = Duration::from_secs(40);
 /// How long it is observed that nothing is reported.
 pub(crate) const QUIET: Duration = Duration::from_secs(10);
+||||||| parent of 34773c8 (Words: names of the drift, fault and transition tests; lost Secrets in a file of their own)
+/// What the cluster does is to be told within this time.
+const FOLLOWED: Duration = Duration::from_secs(10);
+=======
+/// A change in the cluster must be reported within this time.
+const FOLLOWED: Duration = Duration::from_secs(10);
+>>>>>>> 34773c8 (Words: names of the drift, fault and transition tests; lost Secrets in a file of their own)
 
 /// Waits for the store to get into a state, for at most `within`.
 pub(crate) async fn becomes(lab: &Lab, id: &str, state: StoreState, within: Duration) -> Store {
@@ -43,8 +53,16 @@ pub(crate) async fn events(lab: &Lab, id: &str) -> Vec<StoreEvent> {
     }
 }
 
+<<<<<<< HEAD
 /// How often the events tell of this state.
 pub(crate) fn times(events: &[StoreEvent], state: &str) -> usize {
+||||||| parent of 34773c8 (Words: names of the drift, fault and transition tests; lost Secrets in a file of their own)
+/// How often the events tell of this state.
+fn times(events: &[StoreEvent], state: &str) -> usize {
+=======
+/// How often the events report this state.
+fn times(events: &[StoreEvent], state: &str) -> usize {
+>>>>>>> 34773c8 (Words: names of the drift, fault and transition tests; lost Secrets in a file of their own)
     events.iter().filter(|event| event.details.get("state").is_some_and(|it| it == state)).count()
 }
 
@@ -62,7 +80,7 @@ fn image(name: &str) -> Value {
     json!({"template": {"spec": {"containers": [{"name": "store", "image": name}]}}})
 }
 
-/// The uids of a store's volume claims and of the Secrets that we made.
+/// The uids of a store's volume claims and generated Secrets.
 async fn belongings(lab: &Lab, store: &Store) -> Vec<String> {
     let client = lab.kubernetes.client().await;
     let claims = Objects::<PersistentVolumeClaim>::namespaced(client.clone(), &store.namespace);
@@ -92,7 +110,7 @@ pub(crate) async fn finish(lab: &Lab, id: &str) {
 }
 
 #[tokio::test]
-async fn a_store_follows_its_workloads_down_and_up_with_the_cause() {
+async fn store_degrades_and_recovers_with_its_workloads() {
     let lab = Lab::start().await;
     let id = fresh("drift");
     let store = lab.api.ready(&id).await;
@@ -113,7 +131,7 @@ async fn a_store_follows_its_workloads_down_and_up_with_the_cause() {
     assert_eq!(ill.reason, "SCALED_TO_ZERO", "{ill:?}");
     assert!(ill.message.contains("Deployment store is scaled to 0"), "{ill:?}");
     patch(&lab, &store, json!({"replicas": 1})).await;
-    // A relapse: good news is believed later.
+    // A relapse: recovery is reported later.
     becomes(&lab, &id, StoreState::Ready, FOLLOWED * 2).await;
 
     let events = events(&lab, &id).await;
@@ -124,7 +142,7 @@ async fn a_store_follows_its_workloads_down_and_up_with_the_cause() {
 }
 
 #[tokio::test]
-async fn more_than_the_quota_allows_is_the_cause_while_the_shop_still_serves() {
+async fn exceeded_quota_is_the_cause_while_shop_still_serves() {
     let lab = Lab::start().await;
     let id = fresh("scale");
     let store = lab.api.ready(&id).await;
@@ -137,7 +155,7 @@ async fn more_than_the_quota_allows_is_the_cause_while_the_shop_still_serves() {
 }
 
 #[tokio::test]
-async fn a_pod_that_is_replaced_at_once_is_no_news() {
+async fn quickly_replaced_pod_is_ignored() {
     let lab = Lab::start().await;
     let id = fresh("hiccup");
     let store = lab.api.ready(&id).await;
@@ -150,7 +168,7 @@ async fn a_pod_that_is_replaced_at_once_is_no_news() {
 }
 
 #[tokio::test]
-async fn a_store_that_comes_and_goes_is_told_of_ever_more_rarely() {
+async fn flapping_store_is_reported_with_growing_intervals() {
     let lab = Lab::start().await;
     let id = fresh("flap");
     let store = lab.api.ready(&id).await;
@@ -171,7 +189,7 @@ async fn a_store_that_comes_and_goes_is_told_of_ever_more_rarely() {
     finish(&lab, &id).await;
 }
 
-async fn a_release_that_was_deleted_is_installed_again(helm: &str) {
+async fn deleted_release_is_reinstalled(helm: &str) {
     let lab = Setup { helm: env(helm), ..Setup::default() }.start().await;
     let id = fresh("norelease");
     let store = lab.api.ready(&id).await;
@@ -188,7 +206,7 @@ async fn a_release_that_was_deleted_is_installed_again(helm: &str) {
     lab.kubernetes.assert_installed(&id).await;
     assert_eq!(belongings(&lab, &store).await, before, "volumes and Secrets are kept");
 
-    // The same when helm itself uninstalled it: only what the chart keeps is left.
+    // The same after `helm uninstall`: only the objects that the chart keeps remain.
     crate::kube_support::helm(&env(helm), &["uninstall", &store.namespace, "--namespace", &store.namespace]).await;
     let ill = becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
     assert_eq!(ill.reason, "RELEASE_MISSING", "{ill:?}");
@@ -200,17 +218,17 @@ async fn a_release_that_was_deleted_is_installed_again(helm: &str) {
 }
 
 #[tokio::test]
-async fn a_release_that_was_deleted_is_installed_again_by_helm_3() {
-    a_release_that_was_deleted_is_installed_again("STOREPLANE_TEST_HELM3").await;
+async fn deleted_release_is_reinstalled_by_helm_3() {
+    deleted_release_is_reinstalled("STOREPLANE_TEST_HELM3").await;
 }
 
 #[tokio::test]
-async fn a_release_that_was_deleted_is_installed_again_by_helm_4() {
-    a_release_that_was_deleted_is_installed_again("STOREPLANE_TEST_HELM4").await;
+async fn deleted_release_is_reinstalled_by_helm_4() {
+    deleted_release_is_reinstalled("STOREPLANE_TEST_HELM4").await;
 }
 
 #[tokio::test]
-async fn a_deleted_workload_is_noticed_and_retry_brings_it_back() {
+async fn deleted_workload_is_detected_and_retry_restores_it() {
     let lab = Lab::start().await;
     let id = fresh("noweb");
     let store = lab.api.ready(&id).await;
@@ -228,7 +246,7 @@ async fn a_deleted_workload_is_noticed_and_retry_brings_it_back() {
 }
 
 #[tokio::test]
-async fn a_failed_creation_that_becomes_healthy_by_itself_is_ready() {
+async fn failed_creation_that_becomes_healthy_is_ready() {
     let dir = tempfile::tempdir().unwrap();
     crate::failures::copy(&charts(), dir.path());
     // More pods than the quota allows: helm deploys the release, and the rollout fails.
@@ -248,7 +266,7 @@ async fn a_failed_creation_that_becomes_healthy_by_itself_is_ready() {
 
     let quotas = Objects::<ResourceQuota>::namespaced(lab.kubernetes.client().await, &failed.namespace);
     quotas.delete_collection(&DeleteParams::default(), &ListParams::default()).await.unwrap();
-    // The controllers try again by themselves, ever more rarely.
+    // The controllers retry with growing intervals.
     let ready = becomes(&lab, &id, StoreState::Ready, Duration::from_secs(90)).await;
     assert!(ready.ready_time.is_some() && ready.reason.is_empty(), "{ready:?}");
     let events = events(&lab, &id).await;
@@ -257,7 +275,7 @@ async fn a_failed_creation_that_becomes_healthy_by_itself_is_ready() {
 }
 
 #[tokio::test]
-async fn a_namespace_that_was_deleted_is_said_to_be_gone_and_made_again() {
+async fn deleted_namespace_is_reported_and_retry_recreates_it() {
     let lab = Lab::start().await;
     let id = fresh("nospace");
     let store = lab.api.ready(&id).await;
@@ -276,6 +294,7 @@ async fn a_namespace_that_was_deleted_is_said_to_be_gone_and_made_again() {
 }
 
 #[tokio::test]
+<<<<<<< HEAD
 async fn lost_secrets_are_renewed_where_the_chart_allows_it_and_the_pods_take_them_up() {
     let lab = Lab::start().await;
     let id = fresh("nosecret");
@@ -334,3 +353,222 @@ async fn lost_secrets_of_a_chart_that_says_nothing_are_asked_for() {
     becomes(&lab, &id, StoreState::Ready, FOLLOWED * 2).await;
     finish(&lab, &id).await;
 }
+||||||| parent of 34773c8 (Words: names of the drift, fault and transition tests; lost Secrets in a file of their own)
+async fn lost_secrets_are_renewed_where_the_chart_allows_it_and_the_pods_take_them_up() {
+    let lab = Lab::start().await;
+    let id = fresh("nosecret");
+    let store = lab.api.ready(&id).await;
+    let claims = belongings(&lab, &store).await;
+    // Pods and Secrets are told apart by the second in which they were made.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+
+    delete_secrets(&lab, &store, "app.kubernetes.io/managed-by=storeplane").await;
+    let ill = becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
+    assert_eq!(ill.reason, "SECRET_MISSING", "{ill:?}");
+    assert!(ill.message.contains("store-admin, store-db, store-salts"), "{ill:?}");
+
+    lab.api.retry(&id).await.unwrap();
+    let (well, seen) = lab.api.settle(&id).await;
+    assert_eq!(well.state(), StoreState::Ready, "{}", seen.text());
+    assert!(seen.text().contains("SECRETS_RENEWED SECRETS"), "{}", seen.text());
+    // The upgrade itself replaces the pods, or the step ROLLOUT restarts those that are still there.
+    let made = secrets(&lab, &store).await.into_iter().filter_map(|it| it.metadata.creation_timestamp).max().unwrap();
+    let pods = Objects::<Pod>::namespaced(lab.kubernetes.client().await, &store.namespace);
+    for pod in pods.list(&ListParams::default()).await.unwrap() {
+        assert!(pod.metadata.creation_timestamp.unwrap() >= made, "{:?} is older than its Secrets", pod.metadata.name);
+    }
+    let after = belongings(&lab, &store).await;
+    assert_eq!(claims.iter().filter(|uid| after.contains(uid)).count(), 2, "the volume claims are kept");
+    finish(&lab, &id).await;
+}
+
+#[tokio::test]
+async fn lost_secrets_of_a_chart_that_says_nothing_are_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    crate::failures::copy(&charts(), dir.path());
+    let file = dir.path().join("woocommerce/storeplane.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("lost_secrets: renew", "lost_secrets: refuse")).unwrap();
+    let lab = Setup { charts: dir.path().to_owned(), ..Setup::default() }.start().await;
+    let id = fresh("locked");
+    let store = lab.api.ready(&id).await;
+    let saved = secrets(&lab, &store).await;
+
+    delete_secrets(&lab, &store, "app.kubernetes.io/managed-by=storeplane").await;
+    becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
+    lab.api.retry(&id).await.unwrap();
+    let (still, seen) = lab.api.settle(&id).await;
+    assert_eq!((still.state(), still.reason.as_str()), (StoreState::Degraded, "SECRET_MISSING"), "{}", seen.text());
+    assert!(seen.text().contains("nothing was removed"), "{}", seen.text());
+    assert!(secrets(&lab, &store).await.is_empty(), "none is made that does not fit");
+
+    // Restored from a backup, without our label: as good as ours.
+    let all = Objects::<Secret>::namespaced(lab.kubernetes.client().await, &store.namespace);
+    for mut secret in saved {
+        secret.metadata = kube::api::ObjectMeta { name: secret.metadata.name, ..Default::default() };
+        all.create(&PostParams::default(), &secret).await.unwrap();
+    }
+    // FAILED is no dead end: the store is READY again without another call.
+    becomes(&lab, &id, StoreState::Ready, FOLLOWED * 2).await;
+    finish(&lab, &id).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_seen_is_not_known_and_no_store_degrades() {
+    let gateway = Gateway::open().await;
+    let lab = Setup { kubeconfig: gateway.kubeconfig.clone(), ..Setup::default() }.start().await;
+    let id = fresh("blind");
+    let store = lab.api.ready(&id).await;
+    let direct = Objects::<StatefulSet>::namespaced(
+        crate::harness::Kubernetes::new(env("STOREPLANE_TEST_KUBECONFIG").as_ref()).client().await,
+        &store.namespace,
+    );
+    let scale = |replicas: u32| {
+        let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
+        let direct = direct.clone();
+        async move { drop(direct.patch("store-db", &PatchParams::default(), &patch).await.unwrap()) }
+    };
+
+    // The watches still tell that the database is gone, and no look at the store is answered.
+    for status in [503, 429, 403] {
+        gateway.answer_with(status);
+        scale(0).await;
+        tokio::time::sleep(FOLLOWED).await;
+        assert_eq!(lab.api.get(&id).await.unwrap().state(), StoreState::Ready, "{status}");
+        scale(1).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        gateway.answer_with(0);
+    }
+    let last = events(&lab, &id).await.last().map(|event| event.sequence);
+    assert_eq!(last, Some(store.last_sequence), "nothing is told that was not seen");
+
+    gateway.answer_with(503);
+    scale(0).await;
+    tokio::time::sleep(FOLLOWED).await;
+    gateway.answer_with(0);
+    becomes(&lab, &id, StoreState::Degraded, FOLLOWED * 2).await;
+    scale(1).await;
+    becomes(&lab, &id, StoreState::Ready, FOLLOWED).await;
+    finish(&lab, &id).await;
+}
+
+fn reconciles(log: &str) -> bool {
+    log.contains("this server reconciles")
+}
+
+#[tokio::test]
+async fn one_of_two_servers_reconciles_and_the_other_goes_on_when_it_dies() {
+    let mut lab = Lab::start().await;
+    let id = fresh("turn");
+    let store = lab.api.ready(&id).await;
+    let began = Instant::now();
+    while !reconciles(&lab.server.log()) {
+        assert!(began.elapsed() < FOLLOWED, "nobody reconciles");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let second = Server::start(&Setup::default(), &lab.database).await;
+    patch(&lab, &store, json!({"replicas": 0})).await;
+    becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
+    assert!(!reconciles(&second.log()), "one is enough");
+
+    lab.server.kill9();
+    patch(&lab, &store, json!({"replicas": 1})).await;
+    let token = lab.database.token("default", "admin").await;
+    lab.api = crate::harness::Api::connect(second.address(), &token);
+    becomes(&lab, &id, StoreState::Ready, FOLLOWED).await;
+    assert!(reconciles(&second.log()));
+    let events = events(&lab, &id).await;
+    assert_eq!((times(&events, "DEGRADED"), times(&events, "READY")), (1, 2));
+
+    // Stopped without being killed, it loses its turn as well.
+    lab.server.restart().await;
+    crate::harness::signal(second.pid(), "STOP");
+    let began = Instant::now();
+    while lab.server.log().matches("this server reconciles").count() < 2 {
+        assert!(began.elapsed() < FOLLOWED * 3, "a paused server keeps its turn");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    crate::harness::signal(second.pid(), "CONT");
+    lab.api = crate::harness::Api::connect(lab.server.address(), &token);
+    finish(&lab, &id).await;
+}
+=======
+async fn unobservable_cluster_degrades_no_store() {
+    let gateway = Gateway::open().await;
+    let lab = Setup { kubeconfig: gateway.kubeconfig.clone(), ..Setup::default() }.start().await;
+    let id = fresh("blind");
+    let store = lab.api.ready(&id).await;
+    let direct = Objects::<StatefulSet>::namespaced(
+        crate::harness::Kubernetes::new(env("STOREPLANE_TEST_KUBECONFIG").as_ref()).client().await,
+        &store.namespace,
+    );
+    let scale = |replicas: u32| {
+        let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
+        let direct = direct.clone();
+        async move { drop(direct.patch("store-db", &PatchParams::default(), &patch).await.unwrap()) }
+    };
+
+    // The watches still report that the database is gone, but no examination is answered.
+    for status in [503, 429, 403] {
+        gateway.answer_with(status);
+        scale(0).await;
+        tokio::time::sleep(FOLLOWED).await;
+        assert_eq!(lab.api.get(&id).await.unwrap().state(), StoreState::Ready, "{status}");
+        scale(1).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        gateway.answer_with(0);
+    }
+    let last = events(&lab, &id).await.last().map(|event| event.sequence);
+    assert_eq!(last, Some(store.last_sequence), "nothing is told that was not seen");
+
+    gateway.answer_with(503);
+    scale(0).await;
+    tokio::time::sleep(FOLLOWED).await;
+    gateway.answer_with(0);
+    becomes(&lab, &id, StoreState::Degraded, FOLLOWED * 2).await;
+    scale(1).await;
+    becomes(&lab, &id, StoreState::Ready, FOLLOWED).await;
+    finish(&lab, &id).await;
+}
+
+fn reconciles(log: &str) -> bool {
+    log.contains("this server reconciles")
+}
+
+#[tokio::test]
+async fn one_of_two_servers_reconciles_and_the_other_takes_over() {
+    let mut lab = Lab::start().await;
+    let id = fresh("turn");
+    let store = lab.api.ready(&id).await;
+    let began = Instant::now();
+    while !reconciles(&lab.server.log()) {
+        assert!(began.elapsed() < FOLLOWED, "nobody reconciles");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let second = Server::start(&Setup::default(), &lab.database).await;
+    patch(&lab, &store, json!({"replicas": 0})).await;
+    becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
+    assert!(!reconciles(&second.log()), "one is enough");
+
+    lab.server.kill9();
+    patch(&lab, &store, json!({"replicas": 1})).await;
+    let token = lab.database.token("default", "admin").await;
+    lab.api = crate::harness::Api::connect(second.address(), &token);
+    becomes(&lab, &id, StoreState::Ready, FOLLOWED).await;
+    assert!(reconciles(&second.log()));
+    let events = events(&lab, &id).await;
+    assert_eq!((times(&events, "DEGRADED"), times(&events, "READY")), (1, 2));
+
+    // A paused server also loses the lock.
+    lab.server.restart().await;
+    crate::harness::signal(second.pid(), "STOP");
+    let began = Instant::now();
+    while lab.server.log().matches("this server reconciles").count() < 2 {
+        assert!(began.elapsed() < FOLLOWED * 3, "a paused server keeps its turn");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    crate::harness::signal(second.pid(), "CONT");
+    lab.api = crate::harness::Api::connect(lab.server.address(), &token);
+    finish(&lab, &id).await;
+}
+>>>>>>> 34773c8 (Words: names of the drift, fault and transition tests; lost Secrets in a file of their own)

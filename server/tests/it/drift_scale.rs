@@ -1,5 +1,5 @@
-//! Many stores: what watching them costs, and how long it takes until a change is told. `STOREPLANE_TEST_STORES` says how
-//! many; figures are printed.
+//! Many stores: the cost of watching them, and the delay until a change is reported. `STOREPLANE_TEST_STORES` is the
+//! number of stores; figures are printed.
 
 use std::time::{Duration, Instant};
 
@@ -17,11 +17,11 @@ use uuid::Uuid;
 use crate::harness::{Database, Gateway, Lab, Setup, fresh};
 use crate::kube_support::kubeconfig;
 
-/// Requests of the test itself at once.
+/// Concurrent requests of the test itself.
 const AT_ONCE: usize = 16;
-/// Stores that change one after the other.
+/// Stores that change one after another.
 const SAMPLE: usize = 20;
-/// Asks for the pods of all namespaces, without watching them.
+/// Lists the pods of all namespaces, without watching them.
 const ALL_PODS: &str = "GET /api/v1/pods?";
 
 fn deployment(release: &str) -> Deployment {
@@ -36,7 +36,7 @@ fn deployment(release: &str) -> Deployment {
     serde_json::from_value(object).expect("a Deployment")
 }
 
-/// A store in the cluster as helm would have left it, and its row.
+/// Creates a store in the cluster as helm would have left it, and its row.
 async fn make(cluster: &Cluster, database: &Database, number: usize, run: &str) -> NamespaceSpec {
     let uid = Uuid::now_v7();
     let id = format!("{run}-{number}");
@@ -86,7 +86,7 @@ async fn set_image(cluster: &Cluster, spec: &NamespaceSpec, image: &str) -> Offs
     OffsetDateTime::now_utc()
 }
 
-/// Waits until the cluster itself has come so far that so many stores have no ready pod, and gives how long that took.
+/// Waits until the cluster itself shows no ready pod for this number of stores, and returns the time taken.
 async fn until_broken(cluster: &Cluster, run: &str, stores: usize) -> Duration {
     let began = Instant::now();
     while broken(cluster, run).await != stores {
@@ -108,7 +108,7 @@ async fn broken(cluster: &Cluster, run: &str) -> usize {
     ours.filter(is_broken).count()
 }
 
-/// A look at many stores at once must say of each what a look at it alone says.
+/// Observing many stores together must give the same results as observing each alone.
 async fn assert_looks_agree(cluster: &Cluster, specs: &[NamespaceSpec]) {
     let expected: Vec<_> = specs
         .iter()
@@ -137,7 +137,7 @@ async fn set_all(cluster: &Cluster, specs: &[NamespaceSpec], image: &str) {
     let _: Vec<_> = changing.buffered(AT_ONCE).collect().await;
 }
 
-/// Waits until so many stores are in a state, and gives how long that took.
+/// Waits until this number of stores is in a state, and returns the time taken.
 async fn until(lab: &Lab, state: &str, count: usize) -> Duration {
     let began = Instant::now();
     let sql = format!("SELECT count(*) FROM stores WHERE state = '{state}'");
@@ -168,7 +168,7 @@ fn figures(what: &str, delays: &[f64]) {
     eprintln!("{what}: p50 {p50:.2} s, max {max:.2} s, of {}", delays.len());
 }
 
-/// Breaks all stores at once, and mends them without the right to list all pods.
+/// Breaks all stores at once, and repairs them without permission to list all pods.
 async fn all_at_once(lab: &mut Lab, gateway: &Gateway, cluster: &Cluster, specs: &[NamespaceSpec], run: &str) {
     let stores = specs.len();
     gateway.asked();
@@ -182,7 +182,7 @@ async fn all_at_once(lab: &mut Lab, gateway: &Gateway, cluster: &Cluster, specs:
     );
     assert_looks_agree(cluster, specs).await;
 
-    // A server that starts looks at all of them together; here it has to look at one after the other.
+    // A new server examines all of them together; here it has to examine one after another.
     lab.server.kill9();
     set_all(cluster, specs, "example.com/shop:1").await;
     until_broken(cluster, run, 0).await;
@@ -205,7 +205,7 @@ async fn many_stores_need_no_more_idle_requests_than_one() {
     let cluster = Cluster::new(config);
     let making = futures::stream::iter(0..stores).map(|number| make(&cluster, &lab.database, number, &run));
     let specs: Vec<_> = making.buffered(AT_ONCE).collect().await;
-    // Some became DEGRADED for a moment, while their first pods started.
+    // Some became DEGRADED briefly while their first pods started.
     tokio::time::sleep(Duration::from_secs(10)).await;
     until(&lab, "READY", stores).await;
 

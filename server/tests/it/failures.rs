@@ -1,4 +1,4 @@
-//! What fails, fails with its true cause; and can be retried, cancelled or cleaned up.
+//! Failures have their true cause, and can be retried, cancelled or cleaned up.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use tonic::Code;
 
 use crate::harness::{Api, Lab, Setup, charts, fresh, reason};
 
-/// The charts with one more plan, made of these values.
+/// The charts with an additional plan, consisting of these values.
 fn charts_with_plan(name: &str, values: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     copy(&charts(), dir.path());
@@ -33,7 +33,7 @@ fn with_plan(id: &str, plan: &str) -> CreateStoreRequest {
     request
 }
 
-/// A plan whose database asks for more than the store's own quota allows.
+/// A plan whose database requests more than the store's own quota allows.
 const OVER_QUOTA: &str =
     "quota: {hard: {requests.cpu: 1m, requests.memory: 1Mi, limits.cpu: 1m, limits.memory: 1Mi}}\n";
 
@@ -50,13 +50,13 @@ async fn exceeded_quota_fails_store_in_seconds() {
     assert!(!store.message.is_empty() && !store.remedy.is_empty() && !store.details.is_empty(), "{store:?}");
     assert!(lab.kubernetes.has_namespace(&store.namespace).await, "KEEP keeps what is there");
 
-    // The cause is removed: a retry goes on from what is there.
+    // The cause is removed: a retry continues from what exists.
     let small = std::fs::read(charts.path().join("woocommerce/plans/small.yaml")).unwrap();
     std::fs::write(charts.path().join("woocommerce/plans/broken.yaml"), small).unwrap();
     assert_eq!(lab.api.retry(&id).await.unwrap().state(), StoreState::Provisioning);
     let (store, seen) = lab.api.settle(&id).await;
     assert_eq!((store.state(), store.reason.as_str()), (StoreState::Ready, ""), "{}", seen.text());
-    // A READY store is retryable as well: its chart is applied again.
+    // A READY store can be retried too: its chart is applied again.
     assert_eq!(lab.api.retry(&id).await.unwrap().state(), StoreState::Provisioning);
     assert_eq!(reason(&lab.api.retry(&id).await.unwrap_err()), "NOT_RETRYABLE");
     assert_eq!(lab.api.settle(&id).await.0.state(), StoreState::Ready);
@@ -99,7 +99,7 @@ async fn rejected_values_fail_immediately_and_are_named() {
 
 #[tokio::test]
 async fn cancelled_creation_is_undone_with_events() {
-    // Nothing can be scheduled, so that it is still going on when it is cancelled.
+    // Nothing can be scheduled, so that the operation is still active when it is cancelled.
     let charts = charts_with_plan("nowhere", "scheduling: {nodeSelector: {no-such: node}}\n");
     let lab = Setup { charts: charts.path().to_owned(), ..Setup::default() }.start().await;
     let id = fresh("cancel");
@@ -138,7 +138,7 @@ async fn server_without_helm_serves_and_reports_it() {
     let (store, _) = lab.api.settle(&id).await;
     assert_eq!((store.state(), store.reason.as_str()), (StoreState::Failed, "HELM_MISSING"));
 
-    // Its namespace is there without a release, so that helm is not even needed to delete it.
+    // Its namespace exists without a release, so that helm is not needed to delete it.
     lab.api.delete(&id).await.unwrap();
     assert_eq!(lab.api.settle(&id).await.0.state(), StoreState::Deleted);
     lab.kubernetes.assert_gone(&id).await;
@@ -160,7 +160,7 @@ async fn delete_without_helm_fails_instead_of_pretending() {
     lab.server.terminate().await;
     lab.server.set("STOREPLANE_HELM_BIN", &crate::harness::env("STOREPLANE_TEST_HELM3"));
     lab.server.restart().await;
-    // What failed was the deletion, so that is what a retry goes on with.
+    // The deletion failed, so a retry continues the deletion.
     assert_eq!(lab.api.retry(&id).await.unwrap().state(), StoreState::Deleting);
     assert_eq!(lab.api.settle(&id).await.0.state(), StoreState::Deleted);
     lab.kubernetes.assert_gone(&id).await;

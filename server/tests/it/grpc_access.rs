@@ -1,4 +1,4 @@
-//! Who gets in, who may do what, and what the audit log says about the others.
+//! Authentication, authorization, and their audit records.
 
 use storeplane_core::ids::TokenId;
 use storeplane_proto::v1::{

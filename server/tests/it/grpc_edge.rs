@@ -1,4 +1,4 @@
-//! The one port: reflection, health, unknown paths, limits, the line in the log.
+//! The server's port: reflection, health, unknown paths, limits, log lines.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Every error carries an `ErrorInfo`, however it comes about: each line of the table is one way.
+//! Every error carries an `ErrorInfo`, whatever its origin: one line of the table per origin.
 
 use std::io::Write as _;
 
@@ -31,7 +31,7 @@ impl Caller {
         Self { channel: endpoint.connect().await.unwrap(), token: lab.database.token("default", "operator").await }
     }
 
-    /// One HTTP/2 request with these headers over the usual ones; an empty value takes a header away.
+    /// One HTTP/2 request with these headers in addition to the usual ones; an empty value removes a header.
     async fn send(&self, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> (Response<()>, Status) {
         let mut request = Request::post(path).body(Body::new(Full::from(body))).unwrap();
         let authorization = format!("Bearer {}", self.token);
@@ -119,7 +119,7 @@ async fn every_error_has_error_info() {
 async fn passed_deadline_is_deadline_exceeded() {
     let lab = edge().await;
     let token = format!("Bearer {}", lab.database.token("default", "viewer").await);
-    // By hand: a client of tonic would end the call by itself.
+    // By hand: a tonic client would end the call itself.
     let headers = [("authorization", token.as_str()), ("grpc-timeout", "1n")];
     let to = lab.server.address();
     let answer =

@@ -1,4 +1,4 @@
-//! HTTP/1.1 and grpc-web by hand, byte by byte: what a browser sends and gets. And a server with nothing behind it.
+//! HTTP/1.1 and grpc-web by hand, byte by byte, as a browser uses them. And a server without a cluster.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -10,20 +10,20 @@ use tokio::net::TcpStream;
 
 use crate::harness::{Lab, Setup};
 
-/// How long an answer may take.
+/// Time limit of a response.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A server whose cluster and helm are away: enough for all that is decided at the edge. Stores stay PROVISIONING.
+/// A server whose cluster and helm are unavailable: enough to test the API. Stores stay PROVISIONING.
 pub(crate) async fn edge() -> Lab {
     edge_setup().start().await
 }
 
-/// The same before it is started.
+/// The same, not started yet.
 pub(crate) fn edge_setup() -> Setup {
     Setup { helm: "/no/such/helm".into(), kubeconfig: "/no/such/kubeconfig".into(), ..Setup::default() }
 }
 
-/// An answer over HTTP/1.1.
+/// A response over HTTP/1.1.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -82,7 +82,7 @@ pub(crate) async fn send(to: SocketAddr, line: &str, headers: &[(&str, &str)], b
     stream
 }
 
-/// Sends a request (`GET /path`) and reads the whole answer.
+/// Sends a request (`GET /path`) and reads the whole response.
 pub(crate) async fn http(to: SocketAddr, line: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     let mut stream = send(to, line, headers, body).await;
     let mut bytes = Vec::new();
@@ -100,7 +100,7 @@ pub(crate) async fn http(to: SocketAddr, line: &str, headers: &[(&str, &str)], b
     Answer { status, headers, body }
 }
 
-/// One connection that is used again and again, as clients' pools do.
+/// One connection that is reused, as clients' pools do.
 pub(crate) struct KeptConnection {
     stream: BufReader<TcpStream>,
     to: SocketAddr,
@@ -111,7 +111,7 @@ impl KeptConnection {
         Self { stream: BufReader::new(TcpStream::connect(to).await.expect("the server listens")), to }
     }
 
-    /// Sends a request whole and then reads its answer, of which it keeps status and headers.
+    /// Sends a whole request and then reads its response, of which it returns status and headers.
     pub(crate) async fn call(&mut self, line: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let mut head = format!("{line} HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n", self.to, body.len());
         head.extend(headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]));

@@ -1,4 +1,4 @@
-//! grpc-web over HTTP/1.1, as a page in a browser speaks it.
+//! grpc-web over HTTP/1.1, as a browser uses it.
 
 use std::collections::HashMap;
 
@@ -39,7 +39,7 @@ async fn unary_calls_and_error_details_work() {
     assert_eq!(self::status(&answer.headers, &answer.frames::<Store>().1)["grpc-status"], "16");
 }
 
-/// The status is in the trailers, or among the headers where there is nothing else to tell.
+/// The status is in the trailers, or in the headers of a response without a body.
 fn status(headers: &HashMap<String, String>, trailers: &HashMap<String, String>) -> HashMap<String, String> {
     if trailers.is_empty() { headers.clone() } else { trailers.clone() }
 }

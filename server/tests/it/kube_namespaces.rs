@@ -1,4 +1,4 @@
-//! Namespaces and Secrets: made, adopted, refused, fenced, removed.
+//! Namespaces and Secrets: created, adopted, refused, fenced, deleted.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

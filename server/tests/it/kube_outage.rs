@@ -1,4 +1,4 @@
-//! The API server goes away and comes back; the rollout goes on.
+//! The API server becomes unavailable and returns; the rollout continues.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::kube_support::{SETTLES_WITHIN, chart, config, env, impatient, install, kubeconfig, namespace, remove};
 
-/// A way to the API server that can be cut.
+/// A connection to the API server that can be cut.
 struct Cable {
     on: watch::Sender<bool>,
     kubeconfig: PathBuf,
@@ -45,7 +45,7 @@ impl Cable {
     }
 }
 
-/// While the cable is cut nobody is served: open connections end, new ones end at once.
+/// While it is cut, open connections are closed and new ones fail at once.
 async fn serve(listener: TcpListener, target: Arc<str>, on: watch::Receiver<bool>, tasks: TaskTracker) {
     while let Ok((mut inside, _)) = listener.accept().await {
         let (target, mut on) = (Arc::clone(&target), on.clone());
@@ -106,7 +106,7 @@ async fn short_interruption_is_not_reported() {
     remove(&direct, &spec).await;
 }
 
-/// Waits until the API server answers: what was found out about it is kept for a moment.
+/// Waits until the API server answers: check results are cached for a moment.
 async fn until_it_works(cluster: &Cluster) {
     let began = std::time::Instant::now();
     while let Err(error) = cluster.check().await {

@@ -1,4 +1,4 @@
-//! What helm records is what we read, for both majors.
+//! The release state read from records matches helm's, for both majors.
 
 use storeplane_server::kube::ReleaseStatus;
 

@@ -30,7 +30,7 @@ async fn release_becomes_ready_and_reports_every_resource() {
         assert!(lines.iter().any(|it| it == line), "{line} is not in {lines:?}");
     }
     assert!(lines.iter().any(|line| line.starts_with("Ingress store store-it-")), "{lines:?}");
-    // Pods and workloads have watches of their own: a workload may be complete before its last pod is seen to be Ready.
+    // Pods and workloads have separate watches: a workload may be complete before its last pod is seen to be Ready.
     assert!(lines.iter().any(|line| line.starts_with("Pod store-db-0 ")), "{lines:?}");
     assert!(!lines.iter().any(|line| line.starts_with("waiting")), "{lines:?}");
 }
@@ -125,7 +125,7 @@ async fn settle_with_install(
     cluster: &storeplane_server::kube::Cluster,
     spec: &storeplane_server::kube::NamespaceSpec,
 ) -> RolloutUpdate {
-    // The watch begins before anything is there: it must not call that ready.
+    // The watch begins before any object exists: it must not report ready.
     let (settled, ()) = tokio::join!(settle(cluster, &spec.name, &spec.name), install(helm, spec, chart, &[]));
     settled.0
 }

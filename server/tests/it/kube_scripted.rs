@@ -1,4 +1,4 @@
-//! What a healthy API server does not do on request: errors, lost history, refusals, and a container's last words.
+//! What a healthy API server does not do on request: errors, lost history, refusals, and a container's last log lines.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -16,18 +16,18 @@ use tokio_util::task::TaskTracker;
 
 use crate::kube_support::SETTLES_WITHIN;
 
-/// How the API server behaves.
+/// The API server's behaviour.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scenario {
-    /// Each listing answers 500 the first time, 429 the second time, and then as it should.
+    /// Each listing fails with 500 first, then with 429, and then succeeds.
     Stumbles,
-    /// The first watch of Deployments says that its history is gone; the next listing shows that all is ready.
+    /// The first watch of Deployments reports that its history is gone; the next listing shows that all is ready.
     ForgetsHistory,
-    /// Nothing may be listed.
+    /// All listings are forbidden.
     Refuses,
     /// Listings are never answered.
     Hangs,
-    /// The database exits repeatedly, and says the password on its way out.
+    /// The database exits repeatedly, and logs the password.
     Crashes,
 }
 

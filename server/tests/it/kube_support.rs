@@ -1,4 +1,4 @@
-//! What the cluster tests share: the handle, names that do not meet, a plain client, helm with a tiny chart.
+//! Common parts of the cluster tests: the handle, unique names, a plain client, helm with a tiny chart.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(crate) fn cluster() -> Cluster {
     Cluster::new(config())
 }
 
-/// A cluster that does not wait long for what will not come.
+/// A cluster handle with short time limits.
 pub(crate) fn impatient() -> Cluster {
     let limits = ObstacleLimits {
         unschedulable: Duration::from_secs(1),
@@ -38,7 +38,7 @@ pub(crate) fn impatient() -> Cluster {
     Cluster::new(ClusterConfig { limits, ..config() })
 }
 
-/// The same cluster, without our code between.
+/// A plain client for the same cluster.
 pub(crate) async fn plain_client() -> kube::Client {
     cluster().client().await.expect("a client")
 }
@@ -55,7 +55,7 @@ pub(crate) fn spec(fence: i64) -> NamespaceSpec {
     }
 }
 
-/// A namespace of ours, removed again in the end; the test does not wait for that.
+/// A namespace of ours, deleted at the end; the test does not wait for that.
 pub(crate) async fn namespace(cluster: &Cluster) -> NamespaceSpec {
     let spec = spec(1);
     assert_eq!(cluster.ensure_namespace(&spec).await, Ok(Ensured::Created));
@@ -66,7 +66,7 @@ pub(crate) async fn remove(cluster: &Cluster, spec: &NamespaceSpec) {
     cluster.delete_namespace(&spec.name, spec.store_uid).await.expect("the namespace goes");
 }
 
-/// The last update of a rollout, and all that came before it as lines.
+/// The last update of a rollout, and all previous ones as lines.
 pub(crate) async fn settle(cluster: &Cluster, namespace: &str, release: &str) -> (RolloutUpdate, Vec<String>) {
     let mut updates = cluster.rollout(namespace, release);
     let mut lines = Vec::new();
@@ -86,7 +86,7 @@ pub(crate) async fn settle(cluster: &Cluster, namespace: &str, release: &str) ->
     (last, lines)
 }
 
-/// Runs helm with the tiny chart's directory at hand.
+/// Runs helm with the tiny chart's directory.
 #[allow(clippy::disallowed_methods, reason = "tests drive helm themselves")]
 pub(crate) async fn helm(binary: &str, arguments: &[&str]) -> String {
     let home = tempfile::tempdir().expect("a directory");
@@ -113,7 +113,7 @@ pub(crate) async fn install(binary: &str, spec: &NamespaceSpec, chart: &Path, va
     helm(binary, &arguments).await;
 }
 
-/// A database with a claim and a shop, in miniature.
+/// A minimal database with a claim, and a minimal shop.
 pub(crate) fn chart() -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::create_dir(directory.path().join("templates")).expect("a directory");

@@ -1,4 +1,4 @@
-//! From "I want a shop" to a deployed release, and back.
+//! A store from its creation to its deletion.
 
 use storeplane_proto::v1::StoreState;
 

@@ -1,4 +1,4 @@
-//! Lists: pages that stay right while stores come and go, and filters.
+//! Lists: pages that stay correct while stores are added and removed, and filters.
 
 use storeplane_proto::v1::{ListOperationsRequest, ListStoresRequest};
 use tonic::Code;
@@ -13,7 +13,7 @@ async fn list(lab: &Lab, request: ListStoresRequest) -> (Vec<String>, String, i6
 
 #[tokio::test]
 async fn pages_neither_repeat_nor_skip_stores() {
-    // Without a cluster: the stores stay as they are.
+    // Without a cluster, so that the stores do not change.
     let lab = Setup { kubeconfig: "/no/such/kubeconfig".into(), ..Setup::default() }.start().await;
     let mut ids = Vec::new();
     for n in 0..7 {

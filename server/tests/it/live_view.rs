@@ -1,4 +1,4 @@
-//! A store's Kubernetes objects, logs and events, read from the cluster at the moment when somebody asks.
+//! A store's Kubernetes objects, logs and events, read from the cluster on request.
 
 use std::collections::BTreeMap;
 
@@ -25,14 +25,14 @@ fn line(resource: &StoreResource) -> String {
     format!("{} {} {}", resource.kind, resource.name, resource.status)
 }
 
-/// The password that the store's database has.
+/// The password of the store's database.
 async fn password(lab: &Lab, store: &Store) -> String {
     let secrets = Objects::<Secret>::namespaced(lab.kubernetes.client().await, &store.namespace);
     let data = secrets.get("store-db").await.unwrap().data.unwrap();
     String::from_utf8(data["password"].0.clone()).unwrap()
 }
 
-/// An event that says this about the shop.
+/// An event about the shop with this message.
 async fn say(lab: &Lab, store: &Store, name: &str, message: &str) {
     let event = Event {
         metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
@@ -151,7 +151,7 @@ async fn unlabelled_namespace_still_belongs_to_store_and_is_deleted() {
             all.unwrap_or_default().into_keys().filter(|key| key.contains("storeplane") || key.contains("managed-by"));
         ours.map(|key| (key, None)).collect()
     };
-    // Not even the annotations stay: only helm's record names the store.
+    // Without annotations too: only helm's record names the store.
     let patch = json!({"metadata": {"labels": none(found.labels), "annotations": none(found.annotations)}});
     namespaces.patch(&store.namespace, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
 

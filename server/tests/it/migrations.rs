@@ -1,4 +1,4 @@
-//! Migrations beside a busy database, and beside one that is newer.
+//! Migrations on a busy database, and on a newer schema.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ async fn migration_waits_for_locks_without_statement_timeout() {
     database
         .execute("DROP INDEX operations_by_store_id; DELETE FROM seaql_migrations WHERE version = 'm0008_list_indexes'")
         .await;
-    // Of a session that does not set its own; lock waits count.
+    // Applies to a session that does not set its own; it includes lock waits.
     database.execute(&format!("ALTER DATABASE {name} SET statement_timeout = '1s'")).await;
     let holder = sea_orm::Database::connect(&database.url).await.unwrap();
     holder.execute_unprepared("SET statement_timeout = 0").await.unwrap();

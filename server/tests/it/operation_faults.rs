@@ -33,7 +33,7 @@ use stage::Stage;
 const AT_ONCE: usize = 6;
 
 fn is_full() -> bool {
-    std::env::var("STOREPLANE_FAULTS").is_ok_and(|wish| wish == "full")
+    std::env::var("STOREPLANE_FAULTS").is_ok_and(|value| value == "full")
 }
 
 #[tokio::test(flavor = "multi_thread")]

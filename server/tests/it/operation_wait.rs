@@ -1,4 +1,4 @@
-//! `WaitOperation`, and the store beside each change of its state.
+//! `WaitOperation`, and the store that accompanies each change of its state.
 
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ async fn wait_ends_with_operation_or_timeout() {
     let early = wait(&lab.api, &store.operation, 1).await.unwrap();
     assert!(matches!(early.state(), OperationState::Pending | OperationState::Running), "{early:?}");
     assert!((0.9..30.0).contains(&began.elapsed().as_secs_f64()), "{:?}", began.elapsed());
-    // A deletion ends the creation that it overtakes.
+    // A deletion ends the creation that it supersedes.
     let deleting = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
         lab.api.delete(&id).await.unwrap();

@@ -1,4 +1,4 @@
-//! What is in the cluster and belongs to no store: reported once, and never touched.
+//! Orphans are reported once, and never changed.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use storeplane_server::kube::{Cluster, ClusterConfig, NamespaceSpec};
 use crate::harness::{Lab, Setup, env, fresh};
 use crate::kube_support::{helm, kubeconfig};
 
-/// Lines of the server's log about a namespace.
+/// Log lines about a namespace.
 fn told(lab: &Lab, event: &str, namespace: &str) -> usize {
     let log = lab.server.log();
     log.lines().filter(|line| line.contains(event) && line.contains(&format!("namespace=\"{namespace}\""))).count()
@@ -24,7 +24,7 @@ async fn until_told(lab: &Lab, event: &str, namespace: &str) {
     }
 }
 
-/// A chart of nothing.
+/// A chart without objects.
 fn empty_chart() -> tempfile::TempDir {
     let chart = tempfile::tempdir().unwrap();
     std::fs::write(chart.path().join("Chart.yaml"), "{apiVersion: v2, name: empty, version: 1.0.0}\n").unwrap();
@@ -55,7 +55,7 @@ async fn orphans_are_reported_once_and_not_removed() {
     lab.api.delete(&id).await.unwrap();
     assert_eq!(lab.api.settle(&id).await.0.state(), StoreState::Deleted);
 
-    // The deleted store's namespace comes back, with a release; and in a live store's namespace there is a strange one.
+    // The deleted store's namespace returns, with a release; and a live store's namespace contains a foreign one.
     let spec = NamespaceSpec {
         name: store.namespace.clone(),
         store_id: id.parse().unwrap(),

@@ -1,4 +1,4 @@
-//! Postgres away, the API server away: nothing is lost, and all goes on by itself.
+//! Outages of Postgres and of the API server: nothing is lost, and work resumes.
 
 use std::time::Duration;
 

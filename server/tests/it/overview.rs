@@ -1,4 +1,4 @@
-//! GetOverview and ListEngines: what they count, whose, and how quickly.
+//! GetOverview and ListEngines: what they count, for whom, and how quickly.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ fn start(period: &OverviewPeriod) -> i64 {
     period.start_time.unwrap().seconds
 }
 
-/// What happened in each period in which anything did: its index, and created, ready, failed, deleted.
+/// The counts of each non-empty period: its index, and created, ready, failed, deleted.
 fn rates(overview: &Overview) -> Vec<(usize, [i64; 4])> {
     let counts = overview.periods.iter().map(|each| [each.created, each.ready, each.failed, each.deleted]);
     counts.enumerate().filter(|(_, counts)| counts.iter().any(|count| *count != 0)).collect()
@@ -34,7 +34,7 @@ fn seconds(length: Option<prost_types::Duration>) -> Option<f64> {
     length.map(|length| f64::from(i32::try_from(length.seconds).unwrap()) + f64::from(length.nanos) / 1e9)
 }
 
-/// A person retried this store before it became ready: how long that person took is no time to ready.
+/// A person retried this store before it became ready, so its time is not counted.
 async fn assert_retries_have_no_time_to_ready(lab: &Lab, retried: &str) {
     lab.database
         .execute(&format!(
@@ -61,8 +61,8 @@ async fn overview_counts_states_and_history() {
     let stranger = Api::connect(lab.server.address(), &lab.database.token("acme", "viewer").await);
     let before = overview(&lab.api, QUARTER).await.unwrap();
     let period = |index: usize| format!("to_timestamp({})", start(&before.periods[index]));
-    // a and b became ready in period 3 after 10 and 30 s, c in period 4 after 100 s, having been asked for in period 3; one
-    // failed at the very beginning of period 5; one was gone at the end of period 7, and is older than the window.
+    // a and b became ready in period 3 after 10 and 30 s, c in period 4 after 100 s, requested in period 3; one
+    // failed at the beginning of period 5; one was deleted at the end of period 7, and is older than the window.
     for (id, change) in [
         (0, format!("state = 'READY', created_at = {0}, ready_at = {0} + interval '10 s'", period(3))),
         (1, format!("state = 'READY', created_at = {0}, ready_at = {0} + interval '30 s'", period(3))),
@@ -115,7 +115,7 @@ async fn overview_counts_states_and_history() {
     assert_eq!((caller.name.as_str(), caller.tenant.as_str(), caller.role.as_str()), ("test", "acme", "viewer"));
 }
 
-/// How far each of the events shown is from the newest one shown.
+/// The age of each event shown, relative to the newest one.
 async fn places(lab: &Lab, overview: &Overview) -> Vec<i64> {
     let shown = overview.recent_events.iter().enumerate();
     let shown: Vec<_> = shown.map(|(at, event)| format!("({at}, '{}'::uuid, {})", event.uid, event.sequence)).collect();

@@ -1,6 +1,6 @@
-//! What the hot queries read: with thousands of rows, each searches an index and reads about as many rows as it answers.
+//! With thousands of rows, each hot query uses an index and reads about as many rows as it returns.
 //!
-//! The figures are Postgres' own counts of what the real queries did, so no copy of a query can differ from it.
+//! The figures are Postgres' own counts for the real queries, so there is no copy of a query that could differ.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,9 +50,9 @@ impl Scene {
         }
     }
 
-    /// Whole tables and rows that were read so far.
+    /// Table scans and rows read so far.
     async fn counts(&self) -> (i64, i64) {
-        // Postgres skips a flush while another one holds its lock: several, and a pause, leave nothing uncounted.
+        // Postgres skips a flush while another one holds its lock: several, with a pause, leave nothing uncounted.
         for _ in 0..3 {
             for sql in ["SELECT pg_stat_force_next_flush()", "SELECT 1"] {
                 sea_orm::ConnectionTrait::execute_unprepared(&self.pool, sql).await.unwrap();
@@ -85,7 +85,7 @@ async fn hot_queries_read_only_returned_rows() {
     let tenant = "default".parse().expect("a tenant");
     for order in ["", "create_time", "store_id", "store_id desc"] {
         let mut query = StoreQuery::check(&tenant, "", order, PAGE, PageStart::First).unwrap();
-        // Deep into the list, where an OFFSET or a condition that no index knows would have read all before it.
+        // Deep into the list, where an OFFSET or a condition without an index would have read all previous rows.
         for page in 0..4 {
             let name = format!("ListStores by {order:?}, page {page}");
             let found = scene.reads(&name, 60, stores.list(&query)).await.unwrap();
@@ -94,7 +94,7 @@ async fn hot_queries_read_only_returned_rows() {
             if page == 0 {
                 query.limit = 4000;
                 let found = stores.list(&query).await.unwrap();
-                // What this read counts, not the next page.
+                // Counts this read, not the next page.
                 scene.counts().await;
                 let next = query.next(&found).unwrap();
                 query = StoreQuery::check(&tenant, "", order, PAGE, PageStart::After(next)).unwrap();
@@ -131,7 +131,7 @@ async fn hot_queries_read_only_returned_rows() {
     scene.reads("events from the start", 510, log.after_cursor(Cursor::default(), 500)).await.unwrap();
     scene.reads("the last state changes", 25, log.last_state_changes(&tenant, 20)).await.unwrap();
 
-    // 20 operations are active, all of them held by others. With 200, Postgres rightly prefers to hash the stores once.
+    // 20 operations are active, all held by others. With 200, Postgres rightly prefers to hash the stores once.
     scene.database.execute(FEW_ACTIVE).await;
     scene.database.execute("VACUUM ANALYZE").await;
     assert!(Box::pin(scene.reads("a claim", 500, scene.queue.claim(&ClaimScope::default()))).await.unwrap().is_none());

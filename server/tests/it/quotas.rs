@@ -1,4 +1,4 @@
-//! How many stores a tenant may have.
+//! Store quotas of tenants.
 
 use storeplane_proto::v1::{CreateStoreRequest, GetOverviewRequest};
 use tonic::Code;

@@ -1,4 +1,4 @@
-//! What callers may ask for, and what happens when they ask twice.
+//! Validation of requests, and repeated requests.
 
 use storeplane_proto::v1::{CreateStoreRequest, DeleteStoreRequest, Store, StoreState};
 use tonic::Code;

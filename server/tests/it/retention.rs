@@ -1,4 +1,4 @@
-//! What is kept for a time only: what goes, what stays, and that nobody is told half of it.
+//! Retention: what is removed, what is kept, and that no reader gets partial history.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ impl Scene {
         Self { database, writer, retention, log }
     }
 
-    /// Time passes: all that was written was written so much earlier.
+    /// Simulates the passage of time: all rows get older.
     async fn pass(&self, time: Duration) {
         self.age(&format!("- interval '{} s'", time.as_secs())).await;
     }
@@ -52,7 +52,7 @@ impl Scene {
         self.database.value(&sql).await
     }
 
-    /// Many events of one store that are old, without the server's ways.
+    /// Many old events of one store, inserted directly.
     async fn pile_up(&self, store: &str, count: usize) {
         self.database
             .execute(&format!(
@@ -98,7 +98,7 @@ async fn expired_events_and_operations_are_removed_and_needed_ones_kept() {
         "2"
     );
     assert_eq!(scene.database.value(audit).await, audited, "the audit log is for ever");
-    // A store of which nothing is kept can still be worked on, and goes on counting.
+    // A store without any kept event can still be changed, and its sequence continues.
     let next = scene.writer.write("default", "quiet", &Write::of(1)).await.unwrap();
     assert_eq!(next.store.last_sequence, 2);
     assert_eq!(scene.log.after(quiet, 0, 10).await.unwrap().events[0].sequence, 2);

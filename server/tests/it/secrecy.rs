@@ -1,4 +1,4 @@
-//! Passwords live in the cluster's Secrets and nowhere else.
+//! Passwords exist only in the cluster's Secrets.
 
 use storeplane_server::secret::SecretText;
 

@@ -1,11 +1,11 @@
-//! Servers that are killed, stopped, paused and started at random, under a load of random commands, with watchers
-//! attached. Afterwards everything that a client was told must be true: rows, releases, namespaces, events.
+//! Servers that are killed, stopped, paused and started at random, under a load of random commands, with watchers.
+//! Afterwards everything that a client was told must be true: rows, releases, namespaces, events.
 //!
-//! - `load`: clients, and what each was told. `havoc`: what happens to the servers. `watchers`: who saw which event.
+//! - `load`: clients, and the responses they got. `havoc`: faults of the servers. `watchers`: who received which event.
 //! - `audit`: what must be true at the end.
 //!
 //! Short in `make test`; `make soak MINUTES=10` (`dev/soak`) is the long one. A run prints its seed, and
-//! `STOREPLANE_SOAK_SEED` repeats its history: the commands and the kills, though not the timing of the machine.
+//! `STOREPLANE_SOAK_SEED` repeats its commands and kills, though not the machine's timing.
 
 mod audit;
 mod havoc;
@@ -24,11 +24,11 @@ use havoc::Havoc;
 use load::Load;
 use watchers::Watchers;
 
-/// How long the short ones last.
+/// Duration of the short ones.
 const SHORT: Duration = Duration::from_secs(20);
-/// Clients at a time.
+/// Concurrent clients.
 const CLIENTS: u64 = 8;
-/// Watchers of everything.
+/// Watchers of all stores.
 const WATCHERS: usize = 4;
 
 fn number(name: &str) -> Option<u64> {

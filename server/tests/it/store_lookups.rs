@@ -1,4 +1,4 @@
-//! Lookups of stores at the same time: few statements, each caller gets its own answer.
+//! Concurrent lookups of stores: few statements, and each caller gets its own answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::harness::{Database, Writer};
 
-/// Lookups at once: more than one statement takes.
+/// Concurrent lookups: more than one statement takes.
 const CALLERS: usize = 300;
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -69,7 +69,7 @@ async fn lookups_at_once_share_statements() {
         }),
     );
     let unlock = async {
-        // The first lookup begins at once. The others fill two statements, which do not wait for it for long.
+        // The first lookup begins at once. The others fill two statements, which do not wait long for it.
         let waiting = async {
             while blocked(&database).await < 2 {
                 tokio::time::sleep(Duration::from_millis(20)).await;

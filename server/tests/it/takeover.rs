@@ -1,4 +1,4 @@
-//! How soon another server goes on with what one left: the figures are printed. With the usual lease of 15 s.
+//! How soon another server continues a lost server's work: the figures are printed. With the usual lease of 15 s.
 
 use std::time::{Duration, Instant};
 
@@ -8,12 +8,12 @@ use storeplane_proto::v1::StoreState;
 
 use crate::harness::{Api, Desk, Hold, Lab, Server, Setup, fresh, say, signal};
 
-/// The lease, the margin after it, and what it takes to look: 16 s. A busy machine has twice that.
+/// The lease, the margin after it, and the time of a claim: 16 s. A busy machine has twice that.
 const AFTER_DEATH: Duration = Duration::from_secs(32);
 /// On a busy machine; on an idle one it is well under a second.
 const AFTER_STOP: Duration = Duration::from_secs(10);
 
-/// A server that holds one operation in each step of a creation, and another one beside it that waits.
+/// A server that holds one operation in each step of a creation, and another one that is idle.
 struct Scene {
     lab: Lab,
     other: Server,
@@ -40,7 +40,7 @@ async fn scene() -> Scene {
     Scene { lab, other, beside, stores, desk }
 }
 
-/// How many were taken up, and when the last of them was. One whose step just ended may have come to its end before.
+/// The number of resumed operations, and when the last one was resumed. An operation whose last step had just ended may have finished before.
 async fn taken_up(scene: &Scene, since: Instant) -> (usize, Duration) {
     let resumed = scene.stores.iter().map(|(id, _)| async {
         tokio::select! {

@@ -1,4 +1,4 @@
-//! Spans, as a collector gets them: the request, the operation linked to it, its steps, and helm.
+//! Spans as a collector receives them: the request, the linked operation, its steps, and helm.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 
 use crate::harness::{Lab, Setup, fresh};
 
-/// Keeps every span that it is sent.
+/// Stores every span that it receives.
 #[derive(Clone, Default)]
 struct Collector(Arc<Mutex<Vec<Span>>>);
 
@@ -39,7 +39,7 @@ async fn trace_links_request_operation_and_helm_runs() {
     let id = fresh("traced");
     lab.api.ready(&id).await;
 
-    // What is not exported yet is exported when the server stops.
+    // Remaining spans are exported when the server stops.
     lab.server.terminate().await;
 
     let spans = collector.0.lock().unwrap().clone();

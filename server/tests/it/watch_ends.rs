@@ -1,4 +1,4 @@
-//! What keeps a watch going, and what ends it.
+//! What keeps a watch open, and what ends it.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use tonic_types::StatusExt as _;
 use crate::grpc_raw::edge;
 use crate::harness::{Api, Lab, Write, Writer, fresh, reason};
 
-/// A heartbeat comes every 15 s; on a busy machine a little later.
+/// A heartbeat is sent every 15 s; on a busy machine a little later.
 const BEAT: Duration = Duration::from_mins(1);
 
 async fn token(lab: &Lab, tenant: &str) -> (TokenId, Api) {
@@ -86,7 +86,7 @@ async fn idle_watch_sends_heartbeats_with_cursor() {
     assert_eq!(place, (1, true));
     writer.write("default", "tea", &Write::of(1)).await.unwrap();
     let mut resumed = all(&lab.api, &cursor).await.unwrap();
-    // It may have caught up first, while a transaction of another test holds the event back.
+    // It may have caught up first, while a transaction of another test delays the event.
     let event = loop {
         match resumed.message().await.unwrap().unwrap().update {
             Some(watch_stores_response::Update::Event(event)) => break event,
@@ -124,7 +124,7 @@ async fn revoked_token_ends_watches_within_15_s() {
             .await
             .expect("all end within 15 s, on a busy machine 30 s");
         let took = revoked_at.elapsed();
-        // Who read nothing meanwhile is told what was on its way, and then no more.
+        // A client that read nothing meanwhile gets what was already sent, and then no more.
         tokio::time::sleep(Duration::from_secs(12).saturating_sub(took)).await;
         let late = tokio::time::timeout(Duration::from_secs(30), end(&mut asleep)).await.expect("it ends as well");
         (ended, late)
@@ -159,7 +159,7 @@ async fn watch_until_deleted_ends_only_when_store_is_gone() {
     let (status, heard) = tokio::time::timeout(Duration::from_mins(1), end(&mut stream)).await.expect("it ends");
     assert_eq!((status.code(), heard), (Code::Ok, 2), "DELETING and DELETED, then the end: {status:?}");
 
-    // The same id again: the uid still means the one that is gone, and its whole history ends by itself.
+    // The same id again: the uid still refers to the deleted store, and its complete history ends the watch.
     writer.ready(&id, "default").await;
     let gone = WatchStoreRequest { uid: uid.to_string(), ..request };
     let mut stream = lab.api.stores.clone().watch_store(gone).await.unwrap().into_inner();

@@ -1,5 +1,5 @@
-//! Clients that do not read: they are waited for, not buffered for, and miss nothing. `STOREPLANE_STALL_SECONDS` says for
-//! how long they sleep (3).
+//! Clients that do not read: nothing is buffered for them, and they miss nothing. `STOREPLANE_STALL_SECONDS` sets
+//! how long they stall (3).
 
 use std::time::{Duration, Instant};
 
@@ -10,11 +10,11 @@ use crate::harness::{Proxy, Write, Writer, authority, env};
 
 /// Of each kind.
 const SLEEPERS: usize = 8;
-/// While they sleep: so many transactions of so many events of so many bytes, 16 MB in all.
+/// While they stall: transactions, events per transaction and bytes per event, 16 MB in all.
 const WRITES: usize = 80;
 const EVENTS: usize = 50;
 const TEXT: usize = 4096;
-/// What all sleepers together may cost. One that was buffered for would cost 16 MB alone.
+/// The memory limit of all stalled clients together. Buffering for one alone would take 16 MB.
 const MOST: i64 = 60 * 1024;
 
 /// Resident memory, in kB.
@@ -87,7 +87,7 @@ async fn long_transaction_delays_watch_stores_but_not_watch_store() {
     let mut single = lab.api.stores.clone().watch_store(request).await.unwrap().into_inner();
     let mut whole = lab.api.stores.clone().watch_stores(WatchStoresRequest::default()).await.unwrap().into_inner();
     while !matches!(whole.message().await.unwrap().unwrap().update, Some(watch_stores_response::Update::CaughtUp(_))) {}
-    // Somebody else's, in another database of the same server.
+    // Another application's, in another database of the same server.
     let elsewhere = sea_orm::Database::connect(env("STOREPLANE_TEST_DATABASE_URL")).await.unwrap();
     let long = sea_orm::TransactionTrait::begin(&elsewhere).await.unwrap();
     sea_orm::ConnectionTrait::execute_unprepared(&long, "SELECT pg_current_xact_id()").await.unwrap();

@@ -1,4 +1,4 @@
-//! Watching: each event once and in order, from any cursor.
+//! Watches: each event once and in order, from any cursor.
 
 use storeplane_proto::v1::watch_stores_response::Update;
 use storeplane_proto::v1::{StoreState, WatchStoreRequest, WatchStoresRequest, WatchUntil};

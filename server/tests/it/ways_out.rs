@@ -1,4 +1,4 @@
-//! States that could be left with kubectl alone: each has a way out by the API. And what operators' clusters demand of every
+//! States that once needed kubectl: each has an API call that leads out. And requirements of clusters on every
 //! namespace.
 
 use std::time::Duration;
@@ -96,7 +96,7 @@ async fn namespace_without_labels_is_deleted_and_one_without_any_mark_is_not_rep
         assert!(remedy.contains(&format!("kubectl label namespace store-{id} {STORE_UID}={}", store.uid)), "{remedy}");
     }
 
-    // Both ways that are named lead out.
+    // Both calls that the message names lead out.
     let uid = lab.api.get(&kept).await.unwrap().uid;
     mark(&lab, &format!("store-{kept}"), json!({"labels": {STORE_UID: uid}})).await;
     lab.api.retry(&kept).await.unwrap();

@@ -124,7 +124,7 @@ fn cancel_of_a_pending_retry_restores_the_state_before() {
 }
 
 #[test]
-fn a_store_that_was_ready_is_never_failed_by_a_retry() {
+fn ready_store_is_never_failed_by_a_retry() {
     let unhealthy = Failure::new(Reason::NotReady, "0/1");
     for (seen, state) in [
         (Some(Health::Healthy), State::Ready),
@@ -154,7 +154,7 @@ fn a_store_that_was_ready_is_never_failed_by_a_retry() {
 }
 
 #[test]
-fn an_accepted_cancellation_is_honoured_whatever_happens_at_the_same_moment() {
+fn accepted_cancellation_takes_effect_despite_concurrent_outcomes() {
     let mut snapshot = running(OperationKind::Create, false, Step::Install);
     snapshot.operation.cancel_requested = true;
     for change in [
@@ -169,7 +169,7 @@ fn an_accepted_cancellation_is_honoured_whatever_happens_at_the_same_moment() {
 }
 
 #[test]
-fn a_first_installation_that_fails_follows_its_cleanup_policy() {
+fn failed_first_installation_follows_its_cleanup_policy() {
     let mut snapshot = running(OperationKind::Create, false, Step::Install);
     let kept = worker::gave_up(snapshot.clone(), crash_loop(), None, NOW).expect("legal");
     assert_eq!((kept.store.state, kept.store.failure), (State::Failed, Some(crash_loop())));
@@ -182,7 +182,7 @@ fn a_first_installation_that_fails_follows_its_cleanup_policy() {
 }
 
 #[test]
-fn what_a_step_waits_for_shows_on_store_and_operation_and_ends_with_the_step() {
+fn waiting_reason_is_shown_on_store_and_operation_until_the_step_ends() {
     let snapshot = running(OperationKind::Create, false, Step::Rollout);
     let waiting = after(worker::progress(snapshot, Vec::new(), Some(crash_loop())));
     assert_eq!((&waiting.store.failure, &waiting.operation.failure), (&Some(crash_loop()), &Some(crash_loop())));
@@ -200,7 +200,7 @@ fn what_a_step_waits_for_shows_on_store_and_operation_and_ends_with_the_step() {
 }
 
 #[test]
-fn a_rollback_keeps_its_cause_while_it_waits() {
+fn rollback_keeps_its_cause_while_it_waits() {
     let mut snapshot = running(OperationKind::Create, false, Step::Install);
     snapshot.operation.cancel_requested = true;
     let undoing = after(worker::gave_up(snapshot, cancelled(), None, NOW).expect("legal"));
@@ -213,7 +213,7 @@ fn a_rollback_keeps_its_cause_while_it_waits() {
 }
 
 #[test]
-fn a_failed_deletion_is_failed_unless_it_is_forced() {
+fn failed_deletion_fails_the_store_unless_forced() {
     let snapshot = running(OperationKind::Delete, true, Step::NamespaceGone);
     let failed = worker::gave_up(snapshot.clone(), crash_loop(), None, NOW).expect("legal");
     assert_eq!(failed.store.state, State::Failed);
@@ -235,7 +235,7 @@ fn a_failed_deletion_is_failed_unless_it_is_forced() {
 }
 
 #[test]
-fn a_deletion_supersedes_what_is_going_on_and_cannot_be_cancelled() {
+fn deletion_supersedes_active_operation_and_cannot_be_cancelled() {
     let (caller, snapshot) = (caller(), running(OperationKind::Create, false, Step::Install));
     let change = request::delete(snapshot, None, false, &request(&caller)).expect("legal");
     assert_eq!(change.superseded.as_ref().map(|it| it.state), Some(OperationState::Cancelled));

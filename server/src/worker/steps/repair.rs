@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shop_that_was_ready_is_never_uninstalled_and_another_s_release_never_touched() {
+    fn ready_shop_is_never_uninstalled_and_foreign_release_never_changed() {
         for status in STATUSES {
             for last_deployed in [None, Some(2)] {
                 for apply_again in [false, true] {

@@ -1,4 +1,4 @@
-//! The API as a caller uses it.
+//! The API for tests.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub(crate) struct Api {
     pub(crate) audit: Audit,
 }
 
-/// What a watch told until it ended.
+/// What a watch received until it ended.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) snapshots: Vec<Store>,
@@ -63,7 +63,7 @@ impl Seen {
         self.events.iter().map(|event| event.r#type.as_str()).collect()
     }
 
-    /// The messages, one a line.
+    /// The messages, one per line.
     pub(crate) fn text(&self) -> String {
         self.events.iter().map(line).collect::<Vec<_>>().join(
             "
@@ -81,7 +81,7 @@ pub(crate) fn reason(status: &Status) -> String {
     status.get_details_error_info().map(|info| info.reason).unwrap_or_default()
 }
 
-/// The fields that a status names as wrong.
+/// The fields with violations in a status.
 pub(crate) fn fields(status: &Status) -> Vec<String> {
     let violations = status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
     violations.into_iter().map(|violation| violation.field).collect()
@@ -100,7 +100,7 @@ impl Api {
         }
     }
 
-    /// A request for a store that is in order.
+    /// A valid request for a store.
     pub(crate) fn wanted(store_id: &str) -> CreateStoreRequest {
         CreateStoreRequest {
             store_id: store_id.to_owned(),
@@ -163,7 +163,7 @@ impl Api {
         Ok(seen)
     }
 
-    /// Watches from the beginning until nothing goes on, and gives the store then.
+    /// Watches from the beginning until no operation is active, and returns the store.
     pub(crate) async fn settle(&self, store_id: &str) -> (Store, Seen) {
         let mut after = 0;
         let mut all = Seen::default();
@@ -194,7 +194,7 @@ impl Api {
         store
     }
 
-    /// Waits until the store's events hold this text.
+    /// Waits until the store's events contain this text.
     pub(crate) async fn until_told(&self, store_id: &str, text: &str) -> StoreEvent {
         let request = WatchStoreRequest { store_id: store_id.to_owned(), ..WatchStoreRequest::default() };
         let mut stream = self.stores.clone().watch_store(request).await.expect("a watch").into_inner();

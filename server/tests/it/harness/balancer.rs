@@ -1,11 +1,11 @@
-//! One address before several servers, as a Kubernetes Service is: each connection goes to one that answers.
+//! One address for several servers, like a Kubernetes Service: each connection goes to one that answers.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 
-/// A server that does not take a connection in this time is passed over.
+/// A server that does not accept a connection in this time is skipped.
 const CONNECT: Duration = Duration::from_millis(500);
 
 pub(crate) struct Balancer {

@@ -1,4 +1,4 @@
-//! `PgBouncer` in transaction mode before the tests' Postgres.
+//! `PgBouncer` in transaction mode in front of the tests' Postgres.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// Where Debian installs it, and where others may.
+/// Where Debian and other distributions install it.
 const PLACES: [&str; 3] = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/usr/local/bin/pgbouncer"];
 
 pub(crate) struct Bouncer {
@@ -17,7 +17,7 @@ pub(crate) struct Bouncer {
 }
 
 impl Bouncer {
-    /// Before the database of this URL, with fewer connections to Postgres than clients have to it. `None` where it is not
+    /// In front of this URL's database, with fewer connections to Postgres than to clients. `None` if it is not
     /// installed.
     pub(crate) async fn before(url: &str) -> Option<Self> {
         let program = PLACES.into_iter().find(|place| Path::new(place).exists())?;
@@ -41,7 +41,7 @@ impl Bouncer {
         fs::write(&path, ini).expect("a file");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("permissions");
         let mut command = Command::new(program);
-        // As root it wants to become somebody else.
+        // It refuses to run as root.
         if std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").expect("proc")) == 0 {
             command.args(["-u", "nobody"]);
         }

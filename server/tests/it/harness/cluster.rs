@@ -1,4 +1,4 @@
-//! What is really in the cluster.
+//! Access to the cluster's actual state.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ impl Kubernetes {
         Self::of(kubeconfig, "storeplane")
     }
 
-    /// As a control plane of another name sees it.
+    /// As seen by a control plane with another name.
     pub(crate) fn of(kubeconfig: &Path, instance: &str) -> Self {
         let config = ClusterConfig { kubeconfig: Some(kubeconfig.to_owned()), ..ClusterConfig::new(instance) };
         Self { cluster: Cluster::new(config) }
@@ -37,7 +37,7 @@ impl Kubernetes {
         here.map(|release| format!("{} {}", release.name, release.observation.status.as_str())).collect()
     }
 
-    /// True if the namespace is there.
+    /// True if the namespace exists.
     pub(crate) async fn has_namespace(&self, name: &str) -> bool {
         self.cluster.namespace_state(name).await.expect("the namespace") != NamespaceState::Absent
     }
@@ -48,7 +48,7 @@ impl Kubernetes {
         assert_eq!(self.releases(&name).await, [format!("{name} deployed")]);
     }
 
-    /// Asserts that nothing of a store is left.
+    /// Asserts that nothing of a store remains.
     pub(crate) async fn assert_gone(&self, store_id: &str) {
         let name = format!("store-{store_id}");
         assert!(!self.has_namespace(&name).await, "namespace {name} is left");
@@ -59,14 +59,14 @@ impl Kubernetes {
         self.cluster.client().await.expect("a client")
     }
 
-    /// All texts in a namespace's config maps: what the shop is told about itself.
+    /// All texts in a namespace's config maps, which configure the shop.
     pub(crate) async fn configuration(&self, namespace: &str) -> Vec<String> {
         let maps = Api::<ConfigMap>::namespaced(self.client().await, namespace);
         let found = maps.list(&ListParams::default()).await.expect("the configuration");
         found.items.into_iter().flat_map(|map| map.data.unwrap_or_default().into_values()).collect()
     }
 
-    /// A Secret that somebody else made.
+    /// A Secret created outside the control plane.
     pub(crate) async fn secret(&self, namespace: &str, name: &str, entries: &[(&str, &str)]) {
         let entries = entries.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned()));
         let mut secret = Secret { string_data: Some(entries.collect()), ..Secret::default() };
@@ -75,7 +75,7 @@ impl Kubernetes {
         secrets.create(&PostParams::default(), &secret).await.expect("a secret");
     }
 
-    /// A namespace that somebody else made.
+    /// A namespace created outside the control plane.
     pub(crate) async fn foreign_namespace(&self, name: &str) {
         let mut namespace = Namespace::default();
         namespace.metadata.name = Some(name.to_owned());
@@ -85,7 +85,7 @@ impl Kubernetes {
             .expect("a namespace");
     }
 
-    /// Takes it away again.
+    /// Deletes it again.
     pub(crate) async fn drop_namespace(&self, name: &str) {
         Api::<Namespace>::all(self.client().await).delete(name, &DeleteParams::default()).await.expect("it was there");
     }

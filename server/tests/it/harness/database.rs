@@ -1,4 +1,4 @@
-//! One database for each test; it is dropped afterwards.
+//! One database per test, dropped afterwards.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ pub(crate) struct Database {
 
 /// Connections of one test.
 const CONNECTIONS: u32 = 4;
-/// How long a test waits for a connection or a statement: unlike a server's callers, tests are not refused.
+/// How long a test waits for a connection or a statement: longer than a server's callers.
 const TIMEOUT: Duration = Duration::from_mins(2);
 /// Marks the connections of tests, so that [`Database::end_connections`] spares them.
 const APPLICATION_NAME: &str = "storeplane-tests";
@@ -39,7 +39,7 @@ impl Database {
         Self::create_on(&env("STOREPLANE_TEST_DATABASE_URL")).await
     }
 
-    /// On another Postgres than the tests' common one.
+    /// On another Postgres than the tests' shared one.
     pub(crate) async fn create_on(base: &str) -> Self {
         let database = Self::empty_on(base).await;
         postgres::migrate(&database.url).await.expect("migrations apply");
@@ -88,8 +88,8 @@ impl Database {
         self.pool.execute_unprepared(sql).await.expect("a statement");
     }
 
-    /// Ends the connections of servers to this database, as a failover does, and waits until they are gone. `query` limits
-    /// that to those whose last statement is like it. The tests' own connections stay.
+    /// Closes servers' connections to this database, as a failover does, and waits until they are gone. `query` limits
+    /// that to those whose last statement matches it. The tests' own connections are kept.
     pub(crate) async fn end_connections(&self, query: &str) {
         let others = format!(
             "FROM pg_stat_activity WHERE datname = current_database() AND application_name <> '{APPLICATION_NAME}' \
@@ -109,8 +109,8 @@ impl Database {
         }
     }
 
-    /// Asserts the invariants that hold whatever happened: events of each store are 1..n, one audit record for each
-    /// operation that somebody asked for, no operation at work on a settled store.
+    /// Asserts the general invariants: events of each store are 1..n, one audit record for each
+    /// requested operation, no active operation on a settled store.
     pub(crate) async fn assert_sound(&self) {
         let holes = "SELECT count(*) FROM stores s WHERE s.last_sequence <> (SELECT count(*) FROM events e WHERE e.store = s.uid)
             OR s.last_sequence <> (SELECT coalesce(max(sequence), 0) FROM events e WHERE e.store = s.uid)";
@@ -130,7 +130,7 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         let (name, url) = (self.name.clone(), self.server.clone());
-        // A runtime of its own: the test's may be gone.
+        // Its own runtime: the test's may be gone.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {

@@ -1,4 +1,4 @@
-//! The desk at which a test and the worker's failpoints meet; see the server's `failpoints`.
+//! Controls the worker's failpoints; see the server's `failpoints`.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -23,12 +23,12 @@ impl Desk {
         self.0.path()
     }
 
-    /// `FAILPOINTS` of a server that comes to this desk.
+    /// `FAILPOINTS` of a server that uses this desk.
     pub(crate) fn failpoints(&self) -> String {
         format!("desk=return({})", self.path().display())
     }
 
-    /// Holds the worker before or after it runs this step for this store.
+    /// Pauses the worker before or after it runs this step for this store.
     pub(crate) fn hold(&self, store: &str, step: Step, side: &str) -> Hold {
         let point = self.path().join(format!("{store}.{}.{side}", step.as_str()));
         let _ = std::fs::remove_file(beside(&point, "reached"));
@@ -58,12 +58,12 @@ fn beside(point: &Path, word: &str) -> PathBuf {
 }
 
 impl Hold {
-    /// True once a worker is there, or was.
+    /// True once a worker is paused there, or was.
     pub(crate) fn is_reached(&self) -> bool {
         beside(&self.0, "reached").exists()
     }
 
-    /// Waits until a worker is there.
+    /// Waits until a worker is paused there.
     pub(crate) async fn reached(&self) -> Result<(), String> {
         let began = Instant::now();
         while !self.is_reached() {
@@ -75,7 +75,7 @@ impl Hold {
         Ok(())
     }
 
-    /// Lets it go on, also one that comes later.
+    /// Lets the worker continue, also one that arrives later.
     pub(crate) fn release(&self) {
         let _ = std::fs::remove_file(&self.0);
         std::fs::write(beside(&self.0, "go"), "").expect("a word");

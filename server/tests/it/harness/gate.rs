@@ -1,5 +1,5 @@
-//! A gate before the API server that sees each request about a namespace, counts it, and can answer in its place: before
-//! it was carried out, after it was, or not at all for a while. Whoever comes through it needs no credentials.
+//! A proxy in front of the API server that sees and counts each request about a namespace, and can answer in its place: before
+//! it is executed, after it was, or not for a while. Its clients need no credentials.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 use super::Proxy;
 
-/// What a namespace's requests have been so far.
+/// The requests of a namespace so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     /// All of them.
@@ -43,15 +43,15 @@ pub(crate) enum Which {
 /// What happens to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trick {
-    /// It is carried out, and the answer waits until it is let go.
+    /// It is executed, and its response is held until it is released.
     Hold,
-    /// This is answered in its place, to it and to the next one.
+    /// It and the next one get this response without being executed.
     Refuse(u16),
-    /// It is carried out, and this is answered.
+    /// It is executed, but gets this response.
     Deny(u16),
 }
 
-/// A trick that was set up.
+/// A prepared intervention.
 #[derive(Clone)]
 pub(crate) struct Set {
     struck: watch::Receiver<bool>,
@@ -83,9 +83,9 @@ struct Shared {
 }
 
 pub(crate) struct Gate {
-    /// Leads through the gate.
+    /// The kubeconfig that uses the proxy.
     pub(crate) kubeconfig: PathBuf,
-    /// Before the gate: the API server is away while it is cut.
+    /// In front of the proxy: the API server is unreachable while it is cut.
     pub(crate) wire: Proxy,
     book: Arc<Mutex<Book>>,
     task: tokio::task::JoinHandle<()>,
@@ -119,12 +119,12 @@ impl Gate {
         Self { kubeconfig: path, wire, book, task, _dir: dir }
     }
 
-    /// What was asked about a namespace since this was last asked.
+    /// The requests about a namespace since the last call.
     pub(crate) fn take_seen(&self, namespace: &str) -> Seen {
         self.book.lock().expect("no panic").seen.remove(namespace).unwrap_or_default()
     }
 
-    /// Sets up a trick for one request about a namespace.
+    /// Prepares an intervention for one request about a namespace.
     pub(crate) fn set(&self, namespace: &str, which: Which, trick: Trick) -> Set {
         let (struck, heard) = watch::channel(false);
         let (go, let_go) = watch::channel(false);
@@ -134,7 +134,7 @@ impl Gate {
         Set { struck: heard, go }
     }
 
-    /// Forgets what was set up and did not happen yet.
+    /// Drops an intervention that has not happened yet.
     pub(crate) fn clear(&self, namespace: &str) {
         self.book.lock().expect("no panic").armed.remove(namespace);
     }
@@ -157,7 +157,7 @@ impl Set {
         self.has_struck()
     }
 
-    /// Lets a held answer go.
+    /// Releases a held response.
     pub(crate) fn release(&self) {
         self.go.send_replace(true);
     }
@@ -191,7 +191,7 @@ async fn pass(State(shared): State<Shared>, request: Request) -> Response {
     answer.map(Body::new)
 }
 
-/// Counts a request, and says what shall happen to it.
+/// Counts a request, and returns its intervention.
 fn look(shared: &Shared, namespace: &str, changes: bool) -> Option<(Trick, watch::Receiver<bool>)> {
     let mut book = shared.book.lock().expect("no panic");
     let count = |seen: &mut Seen| {

@@ -1,4 +1,4 @@
-//! A gateway to the API server that counts what is asked, and can answer in its place.
+//! A proxy for the API server that counts requests and can answer in its place.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -24,7 +24,7 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Before the API server of the tests.
+    /// In front of the tests' API server.
     pub(crate) async fn open() -> Self {
         let client = Kubernetes::new(super::env("STOREPLANE_TEST_KUBECONFIG").as_ref()).client().await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -42,13 +42,13 @@ impl Gateway {
         gateway
     }
 
-    /// From now on every request is answered with this status; with 0 by the API server again. What is being watched
-    /// goes on.
+    /// From now on every request gets this status; with 0 the API server's own response. Existing watches
+    /// continue.
     pub(crate) fn answer_with(&self, status: u16) {
         self.status.store(status, Ordering::Relaxed);
     }
 
-    /// From now on requests that begin with this (`GET /api/v1/pods?`) are not allowed.
+    /// From now on requests that begin with this (`GET /api/v1/pods?`) are forbidden.
     pub(crate) fn forbid(&self, request: &'static str) {
         *self.forbidden.lock().expect("no panic") = Some(request);
     }
@@ -58,7 +58,7 @@ impl Gateway {
         *self.log.lock().expect("no panic") = Some(text.into());
     }
 
-    /// What was asked since the last time, as `GET /api/v1/namespaces?…`.
+    /// The requests since the last call, as `GET /api/v1/namespaces?…`.
     pub(crate) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.asked.lock().expect("no panic"))
     }

@@ -1,6 +1,6 @@
-//! What the tests run against: the real server as a process of its own, a real Postgres with a database for each test,
+//! The test environment: the real server as a process, a real Postgres with a database per test,
 //! the real helm, and a real Kubernetes API server with simulated nodes. `make test` provides them; a test that finds
-//! one missing fails and says so.
+//! one missing fails with a message.
 
 mod api;
 mod balancer;
@@ -39,13 +39,13 @@ pub(crate) fn env(name: &str) -> String {
         .unwrap_or_else(|_| panic!("{name} is not set: run `make test`, or eval \"$(dev/test-env up)\" first"))
 }
 
-/// A store id that no other test has.
+/// A store id that no other test uses.
 pub(crate) fn fresh(name: &str) -> String {
     let unique = uuid::Uuid::new_v4().simple().to_string();
     format!("{name}-{}", &unique[..10])
 }
 
-/// Says it past the test runner, which keeps to itself what a good test prints.
+/// Prints past the test runner, which hides a passing test's output.
 pub(crate) fn say(line: &str) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "{line}");
@@ -56,7 +56,7 @@ pub(crate) fn charts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts")
 }
 
-/// One server with everything that it needs.
+/// A server and everything that it needs.
 pub(crate) struct Lab {
     pub(crate) database: Database,
     pub(crate) server: Server,
@@ -70,10 +70,10 @@ pub(crate) struct Setup {
     pub(crate) helm: String,
     pub(crate) kubeconfig: PathBuf,
     pub(crate) charts: PathBuf,
-    /// Sits between the server and Postgres.
+    /// A proxy between the server and Postgres.
     pub(crate) database_proxy: Option<SocketAddr>,
     pub(crate) env: Vec<(String, String)>,
-    /// What starts the server; without, it is started as it is. Gets the server's directory as its last argument.
+    /// A wrapper that starts the server. Gets the server's directory as its last argument.
     pub(crate) launcher: Vec<String>,
 }
 
@@ -91,26 +91,26 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// With a small chart: helm is done with it in a fifth of the time that a shop takes.
+    /// With a small chart, which takes helm a fifth of a shop's time.
     pub(crate) fn small() -> Self {
         let charts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/harness/charts");
         let configuration = charts.join("storeplane.toml").to_str().expect("a path in UTF-8").to_owned();
         Self { charts, ..Self::default() }.with("STOREPLANE_CONFIG", configuration)
     }
 
-    /// The same with one more environment variable.
+    /// Adds an environment variable.
     pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.push((name.into(), value.into()));
         self
     }
 
-    /// Makes the database, a token and the server.
+    /// Creates the database, a token and the server.
     pub(crate) async fn start(self) -> Lab {
         let database = Database::create().await;
         self.start_on(database).await
     }
 
-    /// The same on a database that is there.
+    /// The same on an existing database.
     pub(crate) async fn start_on(self, database: Database) -> Lab {
         let kubernetes = Kubernetes::new(&self.kubeconfig);
         let token = database.token("default", "admin").await;
@@ -121,7 +121,7 @@ impl Setup {
 }
 
 impl Lab {
-    /// A lab with nothing special about it.
+    /// The default lab.
     pub(crate) async fn start() -> Self {
         Setup::default().start().await
     }

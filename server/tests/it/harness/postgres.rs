@@ -1,4 +1,4 @@
-//! A Postgres of a test's own, which it may stop.
+//! A Postgres for a single test, which may stop it.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ pub(crate) struct Postgres {
     /// Of its superuser.
     pub(crate) url: String,
     dir: tempfile::TempDir,
-    /// Deletes it when its input ends: also when the test is killed.
+    /// Deletes it when its input ends, also when the test is killed.
     keeper: Child,
 }
 
@@ -28,12 +28,12 @@ impl Postgres {
         Self { url, dir, keeper }
     }
 
-    /// Stops it as its operator would: connections are cut.
+    /// Stops it like an operator would: connections are closed.
     pub(crate) fn stop(&self) {
         run("down", self.dir.path());
     }
 
-    /// Starts it again, at the same place.
+    /// Starts it again on the same port.
     pub(crate) fn start_again(&self) {
         assert_eq!(run("up", self.dir.path()), self.url, "it moved");
     }

@@ -1,4 +1,4 @@
-//! A wire that can be cut: a TCP proxy between the server and Postgres or the API server.
+//! A connection that can be cut: a TCP proxy between the server and Postgres or the API server.
 
 use std::net::SocketAddr;
 
@@ -15,13 +15,13 @@ pub(crate) fn authority(url: &str) -> String {
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     up: watch::Sender<bool>,
-    /// Rises with each silence; a connection made before the last one carries nothing any more.
+    /// Incremented with each silence; a connection made before the last one carries nothing any more.
     silences: watch::Sender<u64>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Proxy {
-    /// A whole wire to `target` (`host:port`).
+    /// Forwards to `target` (`host:port`).
     pub(crate) async fn to(target: impl Into<String>) -> Self {
         let target = target.into();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -43,12 +43,12 @@ impl Proxy {
         self.up.send_replace(false);
     }
 
-    /// From now on the connections that there are carry nothing, and nobody hears that: packets are dropped. New ones work.
+    /// From now on existing connections silently drop all packets. New ones work.
     pub(crate) fn silence(&self) {
         self.silences.send_modify(|silences| *silences += 1);
     }
 
-    /// New connections go through again.
+    /// New connections work again.
     pub(crate) fn mend(&self) {
         self.up.send_replace(true);
     }

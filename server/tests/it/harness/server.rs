@@ -1,4 +1,4 @@
-//! The server as a process of its own.
+//! The server as a process.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::{Database, Setup};
 
-/// How long a start may take on a busy machine.
+/// Time limit of a start on a busy machine.
 const START: Duration = Duration::from_secs(30);
 
 pub(crate) struct Server {
@@ -64,7 +64,7 @@ impl Server {
         self.child.id()
     }
 
-    /// Everything that it has logged.
+    /// Its complete log.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
     }
@@ -78,13 +78,13 @@ impl Server {
         self.dir.path()
     }
 
-    /// Ends it as the kernel would: no goodbye.
+    /// Kills it with SIGKILL.
     pub(crate) fn kill9(&mut self) {
         self.child.kill().expect("a running server");
         self.child.wait().expect("a dead server");
     }
 
-    /// Ends it as Kubernetes would, and gives the time that it took.
+    /// Stops it like Kubernetes would, and returns the time taken.
     pub(crate) async fn terminate(&mut self) -> Duration {
         let began = Instant::now();
         signal(self.pid(), "TERM");
@@ -116,7 +116,7 @@ impl Server {
         }
     }
 
-    /// Ids of the processes below the server: supervisors and helms.
+    /// Ids of the processes below the server: supervisors and helm processes.
     pub(crate) fn helpers(&self) -> Vec<u32> {
         descendants(self.pid())
     }
@@ -153,7 +153,7 @@ pub(crate) fn signal(pid: u32, name: &str) {
     Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().expect("kill");
 }
 
-/// Ids of the helms, and of the scripts that play helm, that work in a namespace.
+/// Ids of the helm processes, and of scripts in their place, that work in a namespace.
 pub(crate) fn helms_of(namespace: &str) -> Vec<u32> {
     let wanted = format!("--namespace={namespace}\0");
     let pids = std::fs::read_dir("/proc").expect("/proc").flatten();
@@ -183,13 +183,13 @@ fn descendants(root: u32) -> Vec<u32> {
     found
 }
 
-/// Counts the helm processes below a server until it is told to stop.
+/// Counts the helm processes below a server until it is stopped.
 pub(crate) struct PeakHelms {
     stop: std::sync::mpsc::Sender<()>,
     counting: std::thread::JoinHandle<usize>,
 }
 
-/// Begins to count.
+/// Starts counting.
 pub(crate) fn peak_helms(server: u32) -> PeakHelms {
     let (stop, stopped) = std::sync::mpsc::channel();
     let counting = std::thread::spawn(move || {
@@ -204,14 +204,14 @@ pub(crate) fn peak_helms(server: u32) -> PeakHelms {
 }
 
 impl PeakHelms {
-    /// The most that were there at once.
+    /// The maximum number at once.
     pub(crate) fn stop(self) -> usize {
         drop(self.stop);
         self.counting.join().expect("the count")
     }
 }
 
-/// Whether it is a helm that works on a release: the look at helm's version, for health, is not counted.
+/// Whether it is a helm process that works on a release: version checks for health are not counted.
 fn is_helm(pid: u32) -> bool {
     let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     if command.split('\0').nth(1) == Some("version") {

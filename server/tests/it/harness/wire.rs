@@ -1,5 +1,5 @@
-//! The wire to Postgres, on which one answer can be lost: the one to the COMMIT of a transaction about a certain store.
-//! The transaction is stored, and who asked for it does not learn that.
+//! A proxy for Postgres that can lose one response: the one to the COMMIT of a transaction about a certain store.
+//! The transaction is stored, but its client does not learn that.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// What is to be lost: by the store's uid, and who shall hear that it was.
+/// Which response to lose, by the store's uid, and a flag to set then.
 type Wanted = Arc<Mutex<HashMap<Uuid, watch::Sender<bool>>>>;
 
 pub(crate) struct Wire {
@@ -21,7 +21,7 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// A whole wire to `target` (`host:port`).
+    /// Forwards to `target` (`host:port`).
     pub(crate) async fn to(target: impl Into<String>) -> Self {
         let target = target.into();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -36,7 +36,7 @@ impl Wire {
         Self { address, wanted, task }
     }
 
-    /// Loses the answer to the next commit about this store; what is returned becomes true then.
+    /// Loses the response to the next commit about this store; the returned flag becomes true then.
     pub(crate) fn lose_next_commit(&self, store: Uuid) -> watch::Receiver<bool> {
         let (sender, receiver) = watch::channel(false);
         self.wanted.lock().expect("no panic").insert(store, sender);
@@ -59,7 +59,7 @@ async fn carry(client: TcpStream, target: String, wanted: Wanted) {
     let down = async {
         let mut buffer = vec![0; 16 * 1024];
         while let Ok(read @ 1..) = from_server.read(&mut buffer).await {
-            // The answer to that commit: Postgres has stored it by now.
+            // The response to that commit: Postgres has stored it by now.
             if *lost.borrow() || to_client.write_all(&buffer[..read]).await.is_err() {
                 return;
             }
@@ -68,7 +68,7 @@ async fn carry(client: TcpStream, target: String, wanted: Wanted) {
     tokio::select! { () = up => {} () = down => {} }
 }
 
-/// Carries the client's messages, and looks at what they are about.
+/// Forwards the client's messages, and inspects them.
 async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, wanted: &Wanted, lost: &watch::Sender<bool>) {
     let (mut buffer, mut chunk) = (Vec::new(), vec![0; 16 * 1024]);
     let mut transaction = Vec::new();
@@ -77,7 +77,7 @@ async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, wanted: &Want
         buffer.extend_from_slice(&chunk[..read]);
         while let Some(length) = message(&buffer, begun) {
             let message: Vec<u8> = buffer.drain(..length).collect();
-            // The first words have no type; a request for TLS is one of them.
+            // The first messages have no type; a request for TLS is one of them.
             begun = begun || !message.ends_with(&80_877_103_u32.to_be_bytes());
             if message.starts_with(b"Q") && contains(&message, b"BEGIN") {
                 transaction.clear();
@@ -98,7 +98,7 @@ async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, wanted: &Want
     }
 }
 
-/// The length of the first message, if all of it is there.
+/// The length of the first message, if it is complete.
 fn message(buffer: &[u8], begun: bool) -> Option<usize> {
     let start = usize::from(begun);
     let length: [u8; 4] = buffer.get(start..start + 4)?.try_into().ok()?;

@@ -1,5 +1,5 @@
-//! Helm as a process: whatever dies, hangs or floods, nothing is left behind and the caller learns what happened.
-//! `fake_helm.sh` plays helm, one named scenario a release name; the supervisor is the real one.
+//! Helm as a process: whatever dies, hangs or floods, nothing is left behind and the caller gets the result.
+//! `fake_helm.sh` replaces helm, with a named scenario per release name; the supervisor is the real one.
 #![cfg(test)]
 
 mod outputs;
@@ -130,7 +130,7 @@ async fn supervisor_survives_signal_to_whole_group() {
     task.await.unwrap().unwrap();
 }
 
-/// The kernel closes a dead server's pipes; this closes them without a server that dies.
+/// The kernel closes a dead server's pipes; this closes them without killing a server.
 #[tokio::test]
 async fn helm_ends_with_the_server() {
     let (desk, scratch) = (TempDir::new().unwrap(), TempDir::new().unwrap());

@@ -1,4 +1,4 @@
-//! What goes into helm and what comes out.
+//! Helm's inputs and outputs.
 
 use std::time::Duration;
 

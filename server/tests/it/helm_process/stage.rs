@@ -1,4 +1,4 @@
-//! A runner whose helm is a script, and a desk at which test and script meet.
+//! A runner whose helm is a script, and files with which test and script synchronize.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ pub(super) const SUPERVISOR: &str = env!("CARGO_BIN_EXE_storeplane-server");
 
 pub(super) struct Stage {
     pub(super) helm: Helm,
-    /// What the scenarios tell the test, and where it tells them to go on.
+    /// Where the scenarios report to the test, and where it tells them to continue.
     pub(super) desk: TempDir,
     pub(super) home: TempDir,
     pub(super) renewed: watch::Sender<BootTime>,
@@ -62,7 +62,7 @@ impl Stage {
         timeout(LONG, self.helm.uninstall(run, &release(scenario))).await.expect("a run never hangs")
     }
 
-    /// The scenario in the background, once helm runs; with its process id.
+    /// Starts the scenario in the background; returns once helm runs, with its process id.
     pub(super) async fn start(
         &self,
         scenario: &str,
@@ -91,7 +91,7 @@ impl Stage {
         fs::write(self.desk.path().join("go"), "").unwrap();
     }
 
-    /// No process and no run's directory is left.
+    /// No process and no run's directory remains.
     pub(super) async fn is_clean(&self, scenario: &str) {
         for file in [format!("{scenario}.pid"), format!("{scenario}.supervisor")] {
             if self.has(&file) {
@@ -116,7 +116,7 @@ pub(super) fn release(name: &str) -> Release {
 
 pub(super) fn is_gone(pid: Pid) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // A zombie is the init's to reap, not ours.
+    // A zombie is left for init to reap.
     status.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))
 }
 

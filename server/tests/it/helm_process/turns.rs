@@ -1,4 +1,4 @@
-//! Which helm runs, and when.
+//! Limits on concurrent helm runs, and the choice of the binary.
 
 use std::{fs, time::Duration};
 

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-/// A namespace of its own, and the helms that work in it.
+/// A namespace, and the helm binaries that work in it.
 pub(super) struct Lab {
     pub(super) client: Client,
     pub(super) release: Release,
@@ -84,7 +84,7 @@ impl Lab {
         self.api::<Deployment>().get("sample").await.unwrap().spec.replicas.unwrap()
     }
 
-    /// Whether the last record that helm made of the release says this.
+    /// Whether helm's last record of the release has this status.
     pub(super) async fn is_recorded_as(&self, status: &str) -> bool {
         let labels = format!("owner=helm,name={},status={status}", self.release.name);
         let list = self.api::<Secret>().list(&ListParams::default().labels(&labels)).await.unwrap();
@@ -107,7 +107,7 @@ impl Lab {
         kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     }
 
-    /// What a person does.
+    /// A manual change.
     pub(super) async fn scale(&self, replicas: i32) {
         let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
         self.api::<Deployment>().patch_scale("sample", &PatchParams::default(), &patch).await.unwrap();
@@ -119,7 +119,7 @@ impl Lab {
     }
 }
 
-/// The sender is gone, so nothing renews this lease; it is long enough.
+/// The sender is dropped, so nothing renews this lease; it is long enough.
 pub(super) fn run() -> Run {
     Run {
         renewed: watch::channel(storeplane_server::boottime::BootTime::now()).1,

@@ -1,5 +1,5 @@
-//! The real helm 3 and helm 4 against a real API server: what the samples of error texts were recorded from still
-//! holds, and releases of one major live on under the other.
+//! The real helm 3 and helm 4 against a real API server: the recorded error texts still
+//! apply, and each major handles the other's releases.
 #![cfg(test)]
 
 mod lab;

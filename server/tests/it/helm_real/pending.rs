@@ -1,4 +1,4 @@
-//! Helms that did not come to their end.
+//! Interrupted helm runs.
 
 use std::time::Duration;
 

@@ -184,7 +184,7 @@ pub(super) fn wanted(cases: Vec<Case>, all: &[String], only: &str) -> Vec<Case> 
 }
 
 #[test]
-fn a_misspelt_wish_fails() {
+fn unknown_filter_fails() {
     let all = ["ServerKilled before CREATE INSTALL".to_owned()];
     assert!(std::panic::catch_unwind(|| wanted(Vec::new(), &all, "ServerKiled")).is_err());
     assert!(wanted(Vec::new(), &all, "ServerKilled INSTALL").is_empty());

@@ -51,7 +51,7 @@ async fn is_deployed(stage: &Stage, subject: &Subject) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_killed_helms_leave_pending_is_repaired_and_told() {
+async fn pending_release_of_killed_helm_is_repaired_with_event() {
     let stage = stage().await;
     let mut subject = stage.prepare(OperationKind::Create, false).await.unwrap();
     let (end, told) = with_killed_helms(&stage, &mut subject, OperationKind::Create, Step::Install, &[2]).await;
@@ -69,7 +69,7 @@ async fn what_killed_helms_leave_pending_is_repaired_and_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_half_uninstalled_release_is_uninstalled() {
+async fn partly_uninstalled_release_is_uninstalled() {
     let stage = stage().await;
     let mut subject = stage.prepare(OperationKind::Delete, true).await.unwrap();
     // The first change is the fence, the second is helm's note that it begins.
@@ -80,7 +80,7 @@ async fn a_half_uninstalled_release_is_uninstalled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_release_of_somebody_else_under_our_name_is_refused_and_left_alone() {
+async fn foreign_release_with_our_name_is_refused_and_unchanged() {
     let stage = stage().await;
     let mut subject = stage.prepare(OperationKind::Create, false).await.unwrap();
     let namespace = subject.namespace();
@@ -105,7 +105,7 @@ async fn a_release_of_somebody_else_under_our_name_is_refused_and_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_namespace_that_somebody_deletes_under_a_creation_fails_it_with_that_cause() {
+async fn namespace_deleted_during_creation_fails_it_with_that_cause() {
     let stage = stage().await;
     let mut subject = stage.prepare(OperationKind::Create, false).await.unwrap();
     let hold = stage.desk.hold(&subject.id, Step::Install, "before");
@@ -127,7 +127,7 @@ async fn a_namespace_that_somebody_deletes_under_a_creation_fails_it_with_that_c
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_namespace_that_a_finalizer_keeps_says_which_and_goes_when_it_is_answered() {
+async fn namespace_blocked_by_finalizer_names_it_and_is_deleted_afterwards() {
     let stage = stage().await;
     let mut subject = stage.prepare(OperationKind::Delete, true).await.unwrap();
     let maps: Api<ConfigMap> =

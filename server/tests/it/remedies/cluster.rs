@@ -47,7 +47,7 @@ async fn storage_class_is_created(stage: &Stage, reason: Reason) {
     classes.delete(&id, &DeleteParams::default()).await.unwrap();
 }
 
-/// The API server refuses to change the claim's class in place.
+/// The API server does not allow changing the claim's class in place.
 async fn storage_class_is_corrected(stage: &Stage, reason: Reason) {
     let id = Stage::id(reason);
     stage.plan(reason, &format!("storageClass: {id}\n"));
@@ -169,7 +169,7 @@ pub(super) async fn policy_is_removed(stage: &Stage, reason: Reason) {
     let binding = json!({"metadata": {"name": id}, "spec": {"policyName": id, "validationActions": ["Deny"]}});
     policies.create(&PostParams::default(), &object(policy)).await.unwrap();
     bindings.create(&PostParams::default(), &object(binding)).await.unwrap();
-    // The API server takes a moment to know a new policy.
+    // The API server takes a moment to apply a new policy.
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     stage.create(&id, reason).await;
     let store = stage.fails(&id, reason).await;
@@ -197,7 +197,7 @@ pub(super) async fn webhook_is_removed(stage: &Stage, reason: Reason) {
     stage.recovers(&id, reason).await;
 }
 
-/// The status that a kubelet or the node controller gives to a pod in trouble, and what is said about it.
+/// The status that a kubelet or the node controller sets on a failing pod, and its events.
 fn trouble(reason: Reason) -> (Value, Option<&'static str>) {
     let waiting = |why: &str, message: &str| json!({"waiting": {"reason": why, "message": message}});
     let container = |state: Value, restarts: i32, last: Value| {
@@ -230,8 +230,8 @@ fn conditions(ready: &str) -> Value {
     ])
 }
 
-/// What a real node would do is done by hand here, since simulated ones run nothing: the pod's status is written, and written
-/// again once the remedy was followed.
+/// Simulated nodes run nothing, so the test does the kubelet's part: it writes the pod's status, and corrects it
+/// after following the remedy.
 pub(super) async fn pod_recovers(stage: &Stage, reason: Reason) {
     let store = stage.ready(reason).await;
     let client = stage.lab.kubernetes.client().await;

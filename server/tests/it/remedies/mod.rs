@@ -1,4 +1,4 @@
-//! Each reason is true and its remedy works: a case produces it, follows the printed remedy, and arrives at READY or DELETED.
+//! Each reason is true and its remedy works: a case produces it, follows the printed remedy, and ends at READY or DELETED.
 //!
 //! [`case`] names the case of every reason; a new reason does not compile without one. `plans` are cured by correcting
 //! the plan's values, `cluster` in the cluster, `server` at the server. `stage` is the server that most of them share.
@@ -16,7 +16,7 @@ use storeplane_core::failure::Reason;
 
 use stage::Stage;
 
-/// Cases at once; helm is what they wait for.
+/// Concurrent cases; helm is the bottleneck.
 const TOGETHER: usize = 8;
 
 type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -25,7 +25,7 @@ type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
 enum Case {
     /// On the shared server.
     Shared(fn(Arc<Stage>, Reason) -> Running),
-    /// By a test of its own in `server`.
+    /// By a separate test in `server`.
     Own,
 }
 

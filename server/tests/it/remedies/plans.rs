@@ -1,4 +1,4 @@
-//! Reasons that go away when the plan's values are corrected.
+//! Reasons that are cured by correcting the plan's values.
 
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
@@ -33,8 +33,8 @@ pub(super) async fn corrected(stage: &Stage, reason: Reason) {
     stage.retry(&id, reason).await;
 }
 
-/// A simulated kubelet tries once. What it did before the watch began does not count, since it may be mended, and a real one
-/// tries again.
+/// A simulated kubelet tries once. Events from before the watch do not count, because the problem may be resolved; a real kubelet
+/// repeats them.
 async fn kubelet_tries_again(stage: &Stage, namespace: &str) {
     let client = stage.lab.kubernetes.client().await;
     let (pods, events) =

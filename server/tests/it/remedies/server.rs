@@ -1,4 +1,4 @@
-//! Reasons that are produced and cured at the server: its helm, its rights, its disk, its time.
+//! Reasons that are produced and cured at the server: helm, permissions, disk, time.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(super) async fn helm_fails_for_an_unknown_cause(stage: &Stage, reason: Reaso
     stage.retry(&id, reason).await;
 }
 
-/// The operation's first claim is dated back while its first step is held.
+/// The operation's first claim is dated back while its first step is paused.
 pub(super) async fn time_is_up(stage: &Stage, reason: Reason) {
     let id = Stage::id(reason);
     let hold = stage.desk.hold(&id, Step::Namespace, "before");
@@ -92,8 +92,8 @@ async fn hanging_helm_is_cured_by_retry() {
     fails_until_retried(&lab, Reason::HelmTimeout, hangs, good).await;
 }
 
-/// Simulated nodes run nothing, so a server that may not see that they are simulated asks a shop that does not answer. The
-/// correction is to let it see that.
+/// Simulated nodes run nothing, so a server that may not see that they are simulated tests a shop that does not answer. The
+/// correction is the permission to see it.
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_shop_is_cured_by_correcting_it() {
     let (dir, gateway) = (tempfile::tempdir().unwrap(), Gateway::open().await);

@@ -1,4 +1,4 @@
-//! The server that most cases share: a plan for each reason, a helm that a case can make fail, short limits.
+//! The server that most cases share: a plan for each reason, a helm that can be made to fail, short limits.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -10,7 +10,7 @@ use storeplane_proto::v1::{CreateStoreRequest, Store, StoreState};
 use crate::failures::copy;
 use crate::harness::{Api, Desk, Lab, Setup, env, fresh};
 
-/// Longer than any state takes to be reached on a busy machine.
+/// Longer than reaching any state takes on a busy machine.
 const WITHIN: Duration = Duration::from_secs(90);
 const VALUES: &str = "{store: {}, ingress: {}, refuse: false, quota: '', storageClass: '', serviceAccount: '', node: '', \
      image: store, memory: 64Mi, privileged: false}\n";
@@ -22,7 +22,7 @@ pub(super) struct Stage {
     dir: tempfile::TempDir,
 }
 
-/// The charts with one whose values the plans change; each reason has a plan of its own.
+/// The charts with an additional one whose values the plans change; each reason has its own plan.
 pub(super) fn charts(dir: &Path) -> Setup {
     copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/harness/charts"), dir);
     let chart = dir.join("sample");
@@ -90,14 +90,14 @@ impl Stage {
         self.lab.api.create(wanted(id, Some(reason))).await.unwrap()
     }
 
-    /// A store that is READY.
+    /// Creates a READY store.
     pub(super) async fn ready(&self, reason: Reason) -> Store {
         let id = Self::id(reason);
         self.create(&id, reason).await;
         self.arrives(&id, reason).await
     }
 
-    /// The store ends FAILED with this reason and prints its remedy.
+    /// The store becomes FAILED with this reason and shows its remedy.
     pub(super) async fn fails(&self, id: &str, reason: Reason) -> Store {
         fails(&self.lab.api, id, reason).await
     }
@@ -119,7 +119,7 @@ impl Stage {
         self.finish(id).await;
     }
 
-    /// The store becomes READY by itself.
+    /// The store becomes READY without a call.
     pub(super) async fn recovers(&self, id: &str, reason: Reason) {
         self.arrives(id, reason).await;
         self.finish(id).await;
@@ -155,7 +155,7 @@ pub(super) async fn shows(api: &Api, id: &str, state: StoreState, reason: Reason
     store
 }
 
-/// Waits for the store to be as wished.
+/// Waits for a condition of the store.
 pub(super) async fn until(api: &Api, id: &str, reason: Reason, wished: impl Fn(&Store) -> bool) -> Store {
     let began = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! What must be true when all is quiet again.
+//! What must be true after the load has ended.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use super::load::Told;
 use super::watchers::Seen;
 use crate::harness::{Database, Kubernetes, helms_of};
 
-/// How long the operations that are left may take.
+/// How long the remaining operations may take.
 const SETTLES: Duration = Duration::from_mins(3);
 
 /// A store's row, and how its operation ended.
@@ -20,7 +20,7 @@ struct Row {
     reason: String,
 }
 
-/// Waits until no operation is at work.
+/// Waits until no operation is active.
 pub(super) async fn settled(database: &Database) {
     let began = Instant::now();
     while database.value("SELECT count(*) FROM operations WHERE state IN ('PENDING', 'RUNNING')").await != "0" {
@@ -29,7 +29,7 @@ pub(super) async fn settled(database: &Database) {
     }
 }
 
-/// Everything that is not as clients were told, or as the rows say.
+/// All differences between what clients were told, the rows and the cluster.
 pub(super) async fn audit(database: &Database, kubernetes: &Kubernetes, told: &[Told], seen: &Seen) -> Vec<String> {
     let mut problems: Vec<String> = told.iter().flat_map(|one| one.nonsense.clone()).collect();
     problems.extend(seen.broken.iter().map(|text| format!("a watch ended: {text}")));
@@ -62,7 +62,7 @@ async fn rows(database: &Database) -> Vec<Row> {
     lines.iter().map(row).collect()
 }
 
-/// What clients were told is so.
+/// What clients were told is true.
 async fn promises(database: &Database, told: &[Told], rows: &[Row], problems: &mut Vec<String>) {
     let state = |uid: &str| rows.iter().find(|row| row.uid == uid).map(|row| row.state.as_str());
     for store in told.iter().flat_map(|one| &one.created) {
@@ -95,7 +95,7 @@ async fn promises(database: &Database, told: &[Told], rows: &[Row], problems: &m
     }
 }
 
-/// The cluster has what the rows say, and nothing else.
+/// The cluster matches the rows, without extra objects.
 async fn cluster(kubernetes: &Kubernetes, rows: &[Row], problems: &mut Vec<String>) {
     let releases = kubernetes.cluster.all_releases().await.expect("the releases");
     let there: HashSet<_> = kubernetes

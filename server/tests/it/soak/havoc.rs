@@ -1,4 +1,4 @@
-//! What happens to the servers.
+//! Faults of the servers.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ impl Havoc {
         Self { servers, random, counts: BTreeMap::new() }
     }
 
-    /// Does something to a server every few seconds; at the end all of them are well.
+    /// Disturbs a server every few seconds; at the end all of them run.
     pub(super) async fn rage(&mut self, lasts: Duration) {
         let began = Instant::now();
         while began.elapsed() < lasts {
@@ -36,7 +36,7 @@ impl Havoc {
                     "killed"
                 }
                 45..60 => {
-                    // With all that it started, as when its machine dies.
+                    // With all its child processes, as when its machine fails.
                     let helpers = server.helpers();
                     server.kill9();
                     for pid in helpers {
@@ -53,7 +53,7 @@ impl Havoc {
                     "stopped"
                 }
                 _ => {
-                    // Longer than its leases last.
+                    // Longer than its leases.
                     signal(server.pid(), "STOP");
                     tokio::time::sleep(Duration::from_millis(2500) + away).await;
                     signal(server.pid(), "CONT");
@@ -69,7 +69,7 @@ impl Havoc {
         format!("servers {}", counts.join(", "))
     }
 
-    /// What the servers said, for whoever looks for the cause.
+    /// The servers' logs, for debugging.
     pub(super) fn print_logs(&self) {
         for server in &self.servers {
             let log = server.log();

@@ -1,4 +1,4 @@
-//! Clients who create, delete, retry and cancel at random, and note what they were told.
+//! Clients that create, delete, retry and cancel at random, and record the responses.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,20 +14,20 @@ use crate::harness::fresh;
 /// Stores that one client has at a time.
 const STORES: usize = 3;
 
-/// What one client was told.
+/// The responses that one client got.
 #[derive(Debug, Default)]
 pub(super) struct Told {
-    /// Stores that it was told it has, by uid.
+    /// Stores that it was told exist, by uid.
     pub(super) created: Vec<v1::Store>,
-    /// Stores of which it was told that they are being deleted.
+    /// Stores that it was told are being deleted.
     pub(super) deleted: Vec<String>,
-    /// Operations of which it was told that they begin.
+    /// Operations that it was told have started.
     pub(super) begun: Vec<String>,
-    /// Operations of which it was told that they will be cancelled.
+    /// Operations that it was told will be cancelled.
     pub(super) cancelled: Vec<String>,
-    /// How often it did what.
+    /// The number of calls of each kind.
     pub(super) counts: BTreeMap<&'static str, usize>,
-    /// Answers that make no sense.
+    /// Wrong responses.
     pub(super) nonsense: Vec<String>,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Load {
     client: Client,
     watchers: Watchers,
     random: StdRng,
-    /// Ids, with the uid that was told.
+    /// Ids with the uid from the response.
     stores: Vec<(String, String)>,
     told: Told,
 }
@@ -69,7 +69,7 @@ impl Load {
         *self.told.counts.entry(what).or_default() += 1;
     }
 
-    /// What an error means: a refusal of the server is an answer, and one that these reasons explain.
+    /// The meaning of an error: a rejection by the server is a response, with one of these reasons.
     fn failed(&mut self, what: &'static str, error: &Error, reasons: &[&str]) {
         if error.is_unavailable() {
             self.count("unanswered");

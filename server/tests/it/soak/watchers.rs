@@ -1,4 +1,4 @@
-//! Who saw which event: a watcher of each store by the client crate, and some of everything, which resume by cursor.
+//! Who received which event: a watcher of each store by the client crate, and some of all stores, which resume by cursor.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::harness::{Api, Database};
 
-/// How long the last event may take to come to the last watcher.
+/// How long the last event may take to reach the last watcher.
 const LATE: Duration = Duration::from_secs(45);
 
 /// An event: the store's uid, and its sequence.
@@ -32,12 +32,12 @@ struct Book {
     broken: Mutex<Vec<String>>,
 }
 
-/// What all of them saw.
+/// What all of them received.
 pub(super) struct Seen {
     pub(super) single: HashMap<String, Vec<i64>>,
     pub(super) all: Vec<Vec<Event>>,
     pub(super) broken: Vec<String>,
-    /// What there was to be seen.
+    /// The complete history.
     pub(super) events: Vec<Event>,
     pub(super) lost: usize,
     pub(super) doubled: usize,
@@ -45,7 +45,7 @@ pub(super) struct Seen {
 }
 
 impl Watchers {
-    /// So many watch everything, from before there is anything.
+    /// This number of watchers of all stores, from the start.
     pub(super) async fn start(address: SocketAddr, token: &str, count: usize) -> Self {
         let book = Arc::<Book>::default();
         book.all.lock().expect("no panic").resize(count, Vec::new());
@@ -76,7 +76,7 @@ impl Watchers {
         });
     }
 
-    /// Waits until everybody saw the last event, and counts who saw what.
+    /// Waits until everybody received the last event, and compares.
     pub(super) async fn end(&self, database: &Database) -> Seen {
         let text = database.value("SELECT coalesce(string_agg(store::text || ' ' || sequence, ',' ORDER BY store, sequence), '') FROM events").await;
         let event = |line: &str| line.split_once(' ').map(|(uid, n)| (uid.to_owned(), n.parse().expect("a number")));
@@ -129,7 +129,7 @@ impl Watchers {
     }
 }
 
-/// How many are missing, how many came more than once, and how many came before an earlier one.
+/// How many are missing, duplicated, or out of order.
 fn compare(wanted: &[i64], got: &[i64]) -> (usize, usize, usize) {
     let mut counts = BTreeMap::<i64, usize>::new();
     for sequence in got {

@@ -1,4 +1,4 @@
-//! What can happen: writes, clients with their cuts, faults.
+//! A random case: writes, clients with their interruptions, faults.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use proptest::prelude::*;
 
 use crate::harness::Write;
 
-/// Most stores of a case.
+/// Maximum number of stores in a case.
 const STORES: usize = 3;
-/// Everything begins in this time.
+/// Everything starts within this time.
 const SPAN: u64 = 400;
 
 #[derive(Debug, Clone)]
@@ -26,9 +26,9 @@ pub(super) struct Case {
 pub(super) struct Client {
     pub(super) begins: Duration,
     pub(super) wants: Wants,
-    /// On which server it begins.
+    /// The server it starts on.
     pub(super) server: usize,
-    /// Its way through its connections; the last one lasts.
+    /// Its connections' ends; the last connection lasts.
     pub(super) cuts: Vec<Cut>,
 }
 
@@ -36,11 +36,11 @@ pub(super) struct Client {
 pub(super) enum Wants {
     One(usize),
     All,
-    /// All of those that match a filter, which is one.
+    /// All stores that match a filter, which is one store.
     Filtered(usize),
 }
 
-/// What happens to a client after so many messages of one connection.
+/// What happens to a client after this number of messages on one connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cut {
     pub(super) after: usize,
@@ -51,22 +51,22 @@ pub(super) struct Cut {
 pub(super) enum How {
     /// The stream is dropped.
     Dropped,
-    /// The client goes on at the other server.
+    /// The client reconnects to the other server.
     Moved,
-    /// It reads nothing for a while, then goes on.
+    /// It reads nothing for a while, then continues.
     Stalled(Duration),
-    /// The same, and it is cut before it reads on.
+    /// The same, and it is disconnected before it continues.
     StalledAndDropped(Duration),
 }
 
 /// What is killed.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Fault {
-    /// Every LISTEN connection ends.
+    /// All LISTEN connections.
     Listeners,
-    /// Every connection to this database ends: readers', writers', listeners'.
+    /// All connections to this database: readers', writers', listeners'.
     Connections,
-    /// That server dies and is started again.
+    /// A server, which is started again.
     Server(usize),
 }
 
@@ -74,7 +74,7 @@ fn millis(most: u64) -> impl Strategy<Value = Duration> {
     (0..=most).prop_map(Duration::from_millis)
 }
 
-/// Mostly none, else up to so many.
+/// Mostly none, otherwise up to this number.
 fn seldom(most: u64) -> impl Strategy<Value = Duration> {
     prop_oneof![3 => Just(Duration::ZERO), 1 => millis(most)]
 }

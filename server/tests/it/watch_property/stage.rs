@@ -1,4 +1,4 @@
-//! Two servers on one database, one of which hears no NOTIFY at all, and how a case is played on them.
+//! Two servers on one database, one of which receives no NOTIFY, and how a case is executed on them.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,12 +12,12 @@ use super::viewer::{Seen, Viewer};
 use crate::grpc_raw::edge_setup;
 use crate::harness::{Database, SLOW_WRITES, Server, Writer, env};
 
-/// Until everybody has seen everything: a deaf server looks every 2 s, and a killed one is back within seconds.
+/// Until every client has received everything: a server without NOTIFY polls every 2 s, and a killed one returns within seconds.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// After that nothing more may come.
+/// After that nothing more may arrive.
 const AFTERWARDS: Duration = Duration::from_millis(60);
 
-/// Longer than a pool trusts an idle connection.
+/// Longer than a pool reuses an idle connection without a test.
 const TRUSTED: Duration = Duration::from_millis(1200);
 
 pub(super) struct Stage {
@@ -32,14 +32,14 @@ impl Stage {
         let database = Database::create().await;
         database.execute(SLOW_WRITES).await;
         let hearing = Server::start(&edge_setup(), &database).await;
-        // NOTIFY stays within its database: this one listens in another.
+        // NOTIFY stays within its database: this server listens in another one.
         let deaf = edge_setup().with("STOREPLANE_LISTEN_DATABASE_URL", env("STOREPLANE_TEST_DATABASE_URL"));
         let deaf = Server::start(&deaf, &database).await;
         let writer = Writer::new(&database.url, 24);
         Self { servers: [hearing.into(), deaf.into()], writer, played: AtomicU32::new(0), database }
     }
 
-    /// The end of what the servers logged.
+    /// The end of the servers' logs.
     pub(super) async fn told(&self) -> String {
         let mut told = String::new();
         for server in &self.servers {
@@ -50,7 +50,7 @@ impl Stage {
         told
     }
 
-    /// Plays a case in a tenant of its own, and compares what each client saw with what is in the table.
+    /// Executes a case in its own tenant, and compares what each client received with the table.
     pub(super) async fn play(&self, case: &Case) -> Result<(), String> {
         let tenant = format!("t{}", self.played.fetch_add(1, Ordering::Relaxed));
         let token = self.database.token(&tenant, "viewer").await;
@@ -72,7 +72,7 @@ impl Stage {
             let store = &stores[number % stores.len()];
             async {
                 tokio::time::sleep(*after).await;
-                // Whether it was stored is in the table.
+                // The table shows whether it was stored.
                 let _ = self.writer.write(&tenant, store, write).await;
             }
         }));
@@ -100,7 +100,7 @@ impl Stage {
         })
     }
 
-    /// The tenant's events, in the order that all must see.
+    /// The tenant's events in global order.
     async fn truth(&self, tenant: &str) -> Vec<(String, i64)> {
         let sql =
             format!("SELECT store_id, sequence FROM events WHERE tenant = '{tenant}' ORDER BY transaction, number");
@@ -114,8 +114,8 @@ impl Stage {
             Fault::Listeners => self.database.end_connections("LISTEN%").await,
             Fault::Connections => {
                 self.database.end_connections("%").await;
-                // The writer's connections are among them. Its pool trusts one that it has just used: by the next case it
-                // tests them first.
+                // The writer's connections are among them. Its pool does not test one that was just used, but by the next case
+                // it tests them first.
                 tokio::time::sleep(TRUSTED).await;
             }
             Fault::Server(number) => {
@@ -127,7 +127,7 @@ impl Stage {
     }
 }
 
-/// The part of the truth that a client asked for.
+/// The events that a client requested.
 fn wanted(wants: Wants, truth: &[(String, i64)], stores: &[String]) -> Vec<(String, i64)> {
     let only = match wants {
         Wants::One(number) | Wants::Filtered(number) => Some(&stores[number % stores.len()]),
@@ -136,7 +136,7 @@ fn wanted(wants: Wants, truth: &[(String, i64)], stores: &[String]) -> Vec<(Stri
     truth.iter().filter(|(store, _)| only.is_none_or(|only| only == store)).cloned().collect()
 }
 
-/// Whether a client has seen the last there is: by its events, or, if it began after them, by its snapshot.
+/// Whether a client has received the last event: as an event, or, if it began later, in its snapshot.
 fn has_all(wants: Wants, seen: &Seen, truth: &[(String, i64)], stores: &[String]) -> bool {
     let wanted = wanted(wants, truth, stores);
     if let Wants::One(_) = wants {

@@ -1,4 +1,4 @@
-//! A client that is cut off, stalls and moves, resumes by its cursor and writes down what it sees.
+//! A client that disconnects, stalls and reconnects, resumes by its cursor and records what it receives.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -13,15 +13,15 @@ use tonic::Status;
 use super::case::{Client, Cut, How, Wants};
 use crate::harness::Api;
 
-/// Before a client that found nobody tries again.
+/// Delay before a failed connection is retried.
 const AGAIN: Duration = Duration::from_millis(40);
 
-/// What a client saw, all its connections together.
+/// What a client received on all its connections.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seen {
     /// Store and sequence of each event.
     pub(super) events: Vec<(String, i64)>,
-    /// Of a watch over all stores: each store's last sequence when it began.
+    /// Of a watch over all stores: each store's last sequence in the snapshot.
     pub(super) began_with: HashMap<String, i64>,
     /// Why it gave up.
     pub(super) refused: Option<Status>,
@@ -35,7 +35,7 @@ pub(super) struct Viewer {
     pub(super) seen: Arc<Mutex<Seen>>,
 }
 
-/// Where the next connection begins.
+/// Where the next connection resumes.
 #[derive(Default)]
 struct Place {
     sequence: i64,
@@ -49,7 +49,7 @@ enum Message {
 }
 
 impl Viewer {
-    /// Watches until it is dropped, or refused.
+    /// Watches until it is dropped or gets a permanent error.
     pub(super) async fn watch(self) {
         tokio::time::sleep(self.client.begins).await;
         let (mut place, mut server, mut cuts) = (Place::default(), self.client.server, self.client.cuts.iter());
@@ -67,7 +67,7 @@ impl Viewer {
         }
     }
 
-    /// One connection, up to its cut.
+    /// One connection, up to its end.
     async fn connection(&self, server: SocketAddr, place: &mut Place, cut: Option<&Cut>) -> Result<(), Status> {
         let mut stores = Api::connect(server, &self.token).stores;
         match self.client.wants {
@@ -135,7 +135,7 @@ impl Viewer {
     }
 }
 
-/// Does what is to be done after so many messages; true if the connection is over.
+/// Does what is planned after this number of messages; true if the connection is over.
 async fn pause(cut: Option<&Cut>, count: usize) -> bool {
     let Some(Cut { how, .. }) = cut.filter(|cut| cut.after == count) else { return false };
     match how {
@@ -155,7 +155,7 @@ fn ended() -> Status {
     Status::unavailable("the stream ended")
 }
 
-/// As the crate decides it: the server is away, or it was not the server that spoke.
+/// As in the client crate: the server is unavailable, or the error is not the server's.
 fn is_passing(status: &Status) -> bool {
     let cut_short = status.code() == tonic::Code::Unknown && status.details().is_empty();
     status.code() == tonic::Code::Unavailable || std::error::Error::source(status).is_some() || cut_short
