@@ -1,7 +1,5 @@
 //! Changes to a store outside the control plane: it becomes DEGRADED with the cause, and READY again afterwards.
 
-mod lost_secrets;
-
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::apps::v1::Deployment;
@@ -12,18 +10,10 @@ use storeplane_proto::v1::{Store, StoreEvent, StoreState, WatchStoreRequest};
 
 use crate::harness::{Lab, Setup, charts, env, fresh};
 
-<<<<<<< HEAD
 /// Changes in the cluster are reported within 10 s; a busy machine gets more.
 pub(crate) const FOLLOWED: Duration = Duration::from_secs(40);
 /// How long it is observed that nothing is reported.
 pub(crate) const QUIET: Duration = Duration::from_secs(10);
-||||||| parent of 34773c8 (Words: names of the drift, fault and transition tests; lost Secrets in a file of their own)
-/// What the cluster does is to be told within this time.
-const FOLLOWED: Duration = Duration::from_secs(10);
-=======
-/// A change in the cluster must be reported within this time.
-const FOLLOWED: Duration = Duration::from_secs(10);
->>>>>>> 34773c8 (Words: names of the drift, fault and transition tests; lost Secrets in a file of their own)
 
 /// Waits for the store to get into a state, for at most `within`.
 pub(crate) async fn becomes(lab: &Lab, id: &str, state: StoreState, within: Duration) -> Store {
@@ -53,16 +43,8 @@ pub(crate) async fn events(lab: &Lab, id: &str) -> Vec<StoreEvent> {
     }
 }
 
-<<<<<<< HEAD
-/// How often the events tell of this state.
-pub(crate) fn times(events: &[StoreEvent], state: &str) -> usize {
-||||||| parent of 34773c8 (Words: names of the drift, fault and transition tests; lost Secrets in a file of their own)
-/// How often the events tell of this state.
-fn times(events: &[StoreEvent], state: &str) -> usize {
-=======
 /// How often the events report this state.
-fn times(events: &[StoreEvent], state: &str) -> usize {
->>>>>>> 34773c8 (Words: names of the drift, fault and transition tests; lost Secrets in a file of their own)
+pub(crate) fn times(events: &[StoreEvent], state: &str) -> usize {
     events.iter().filter(|event| event.details.get("state").is_some_and(|it| it == state)).count()
 }
 
@@ -294,13 +276,12 @@ async fn deleted_namespace_is_reported_and_retry_recreates_it() {
 }
 
 #[tokio::test]
-<<<<<<< HEAD
-async fn lost_secrets_are_renewed_where_the_chart_allows_it_and_the_pods_take_them_up() {
+async fn lost_secrets_are_regenerated_if_the_chart_allows_it() {
     let lab = Lab::start().await;
     let id = fresh("nosecret");
     let store = lab.api.ready(&id).await;
     let claims = belongings(&lab, &store).await;
-    // Pods and Secrets are told apart by the second in which they were made.
+    // Creation times have a resolution of one second.
     tokio::time::sleep(Duration::from_secs(2)).await;
 
     delete_secrets(&lab, &store, "app.kubernetes.io/managed-by=storeplane").await;
@@ -312,7 +293,7 @@ async fn lost_secrets_are_renewed_where_the_chart_allows_it_and_the_pods_take_th
     let (well, seen) = lab.api.settle(&id).await;
     assert_eq!(well.state(), StoreState::Ready, "{}", seen.text());
     assert!(seen.text().contains("SECRETS_RENEWED SECRETS"), "{}", seen.text());
-    // The upgrade itself replaces the pods, or the step ROLLOUT restarts those that are still there.
+    // Either the upgrade replaces the pods, or the step ROLLOUT restarts them.
     let made = secrets(&lab, &store).await.into_iter().filter_map(|it| it.metadata.creation_timestamp).max().unwrap();
     let pods = Objects::<Pod>::namespaced(lab.kubernetes.client().await, &store.namespace);
     for pod in pods.list(&ListParams::default()).await.unwrap() {
@@ -324,7 +305,7 @@ async fn lost_secrets_are_renewed_where_the_chart_allows_it_and_the_pods_take_th
 }
 
 #[tokio::test]
-async fn lost_secrets_of_a_chart_that_says_nothing_are_asked_for() {
+async fn lost_secrets_fail_retry_by_default() {
     let dir = tempfile::tempdir().unwrap();
     crate::failures::copy(&charts(), dir.path());
     let file = dir.path().join("woocommerce/storeplane.yaml");
@@ -341,234 +322,15 @@ async fn lost_secrets_of_a_chart_that_says_nothing_are_asked_for() {
     let (still, seen) = lab.api.settle(&id).await;
     assert_eq!((still.state(), still.reason.as_str()), (StoreState::Degraded, "SECRET_MISSING"), "{}", seen.text());
     assert!(seen.text().contains("nothing was removed"), "{}", seen.text());
-    assert!(secrets(&lab, &store).await.is_empty(), "none is made that does not fit");
+    assert!(secrets(&lab, &store).await.is_empty(), "no new Secrets are generated");
 
-    // Restored from a backup, without our label: as good as ours.
+    // Restored from a backup, without our label.
     let all = Objects::<Secret>::namespaced(lab.kubernetes.client().await, &store.namespace);
     for mut secret in saved {
         secret.metadata = kube::api::ObjectMeta { name: secret.metadata.name, ..Default::default() };
         all.create(&PostParams::default(), &secret).await.unwrap();
     }
-    // FAILED is no dead end: the store is READY again without another call.
+    // The store recovers without another call.
     becomes(&lab, &id, StoreState::Ready, FOLLOWED * 2).await;
     finish(&lab, &id).await;
 }
-||||||| parent of 34773c8 (Words: names of the drift, fault and transition tests; lost Secrets in a file of their own)
-async fn lost_secrets_are_renewed_where_the_chart_allows_it_and_the_pods_take_them_up() {
-    let lab = Lab::start().await;
-    let id = fresh("nosecret");
-    let store = lab.api.ready(&id).await;
-    let claims = belongings(&lab, &store).await;
-    // Pods and Secrets are told apart by the second in which they were made.
-    tokio::time::sleep(Duration::from_secs(2)).await;
-
-    delete_secrets(&lab, &store, "app.kubernetes.io/managed-by=storeplane").await;
-    let ill = becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
-    assert_eq!(ill.reason, "SECRET_MISSING", "{ill:?}");
-    assert!(ill.message.contains("store-admin, store-db, store-salts"), "{ill:?}");
-
-    lab.api.retry(&id).await.unwrap();
-    let (well, seen) = lab.api.settle(&id).await;
-    assert_eq!(well.state(), StoreState::Ready, "{}", seen.text());
-    assert!(seen.text().contains("SECRETS_RENEWED SECRETS"), "{}", seen.text());
-    // The upgrade itself replaces the pods, or the step ROLLOUT restarts those that are still there.
-    let made = secrets(&lab, &store).await.into_iter().filter_map(|it| it.metadata.creation_timestamp).max().unwrap();
-    let pods = Objects::<Pod>::namespaced(lab.kubernetes.client().await, &store.namespace);
-    for pod in pods.list(&ListParams::default()).await.unwrap() {
-        assert!(pod.metadata.creation_timestamp.unwrap() >= made, "{:?} is older than its Secrets", pod.metadata.name);
-    }
-    let after = belongings(&lab, &store).await;
-    assert_eq!(claims.iter().filter(|uid| after.contains(uid)).count(), 2, "the volume claims are kept");
-    finish(&lab, &id).await;
-}
-
-#[tokio::test]
-async fn lost_secrets_of_a_chart_that_says_nothing_are_asked_for() {
-    let dir = tempfile::tempdir().unwrap();
-    crate::failures::copy(&charts(), dir.path());
-    let file = dir.path().join("woocommerce/storeplane.yaml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, text.replace("lost_secrets: renew", "lost_secrets: refuse")).unwrap();
-    let lab = Setup { charts: dir.path().to_owned(), ..Setup::default() }.start().await;
-    let id = fresh("locked");
-    let store = lab.api.ready(&id).await;
-    let saved = secrets(&lab, &store).await;
-
-    delete_secrets(&lab, &store, "app.kubernetes.io/managed-by=storeplane").await;
-    becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
-    lab.api.retry(&id).await.unwrap();
-    let (still, seen) = lab.api.settle(&id).await;
-    assert_eq!((still.state(), still.reason.as_str()), (StoreState::Degraded, "SECRET_MISSING"), "{}", seen.text());
-    assert!(seen.text().contains("nothing was removed"), "{}", seen.text());
-    assert!(secrets(&lab, &store).await.is_empty(), "none is made that does not fit");
-
-    // Restored from a backup, without our label: as good as ours.
-    let all = Objects::<Secret>::namespaced(lab.kubernetes.client().await, &store.namespace);
-    for mut secret in saved {
-        secret.metadata = kube::api::ObjectMeta { name: secret.metadata.name, ..Default::default() };
-        all.create(&PostParams::default(), &secret).await.unwrap();
-    }
-    // FAILED is no dead end: the store is READY again without another call.
-    becomes(&lab, &id, StoreState::Ready, FOLLOWED * 2).await;
-    finish(&lab, &id).await;
-}
-
-#[tokio::test]
-async fn what_cannot_be_seen_is_not_known_and_no_store_degrades() {
-    let gateway = Gateway::open().await;
-    let lab = Setup { kubeconfig: gateway.kubeconfig.clone(), ..Setup::default() }.start().await;
-    let id = fresh("blind");
-    let store = lab.api.ready(&id).await;
-    let direct = Objects::<StatefulSet>::namespaced(
-        crate::harness::Kubernetes::new(env("STOREPLANE_TEST_KUBECONFIG").as_ref()).client().await,
-        &store.namespace,
-    );
-    let scale = |replicas: u32| {
-        let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
-        let direct = direct.clone();
-        async move { drop(direct.patch("store-db", &PatchParams::default(), &patch).await.unwrap()) }
-    };
-
-    // The watches still tell that the database is gone, and no look at the store is answered.
-    for status in [503, 429, 403] {
-        gateway.answer_with(status);
-        scale(0).await;
-        tokio::time::sleep(FOLLOWED).await;
-        assert_eq!(lab.api.get(&id).await.unwrap().state(), StoreState::Ready, "{status}");
-        scale(1).await;
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        gateway.answer_with(0);
-    }
-    let last = events(&lab, &id).await.last().map(|event| event.sequence);
-    assert_eq!(last, Some(store.last_sequence), "nothing is told that was not seen");
-
-    gateway.answer_with(503);
-    scale(0).await;
-    tokio::time::sleep(FOLLOWED).await;
-    gateway.answer_with(0);
-    becomes(&lab, &id, StoreState::Degraded, FOLLOWED * 2).await;
-    scale(1).await;
-    becomes(&lab, &id, StoreState::Ready, FOLLOWED).await;
-    finish(&lab, &id).await;
-}
-
-fn reconciles(log: &str) -> bool {
-    log.contains("this server reconciles")
-}
-
-#[tokio::test]
-async fn one_of_two_servers_reconciles_and_the_other_goes_on_when_it_dies() {
-    let mut lab = Lab::start().await;
-    let id = fresh("turn");
-    let store = lab.api.ready(&id).await;
-    let began = Instant::now();
-    while !reconciles(&lab.server.log()) {
-        assert!(began.elapsed() < FOLLOWED, "nobody reconciles");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let second = Server::start(&Setup::default(), &lab.database).await;
-    patch(&lab, &store, json!({"replicas": 0})).await;
-    becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
-    assert!(!reconciles(&second.log()), "one is enough");
-
-    lab.server.kill9();
-    patch(&lab, &store, json!({"replicas": 1})).await;
-    let token = lab.database.token("default", "admin").await;
-    lab.api = crate::harness::Api::connect(second.address(), &token);
-    becomes(&lab, &id, StoreState::Ready, FOLLOWED).await;
-    assert!(reconciles(&second.log()));
-    let events = events(&lab, &id).await;
-    assert_eq!((times(&events, "DEGRADED"), times(&events, "READY")), (1, 2));
-
-    // Stopped without being killed, it loses its turn as well.
-    lab.server.restart().await;
-    crate::harness::signal(second.pid(), "STOP");
-    let began = Instant::now();
-    while lab.server.log().matches("this server reconciles").count() < 2 {
-        assert!(began.elapsed() < FOLLOWED * 3, "a paused server keeps its turn");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    crate::harness::signal(second.pid(), "CONT");
-    lab.api = crate::harness::Api::connect(lab.server.address(), &token);
-    finish(&lab, &id).await;
-}
-=======
-async fn unobservable_cluster_degrades_no_store() {
-    let gateway = Gateway::open().await;
-    let lab = Setup { kubeconfig: gateway.kubeconfig.clone(), ..Setup::default() }.start().await;
-    let id = fresh("blind");
-    let store = lab.api.ready(&id).await;
-    let direct = Objects::<StatefulSet>::namespaced(
-        crate::harness::Kubernetes::new(env("STOREPLANE_TEST_KUBECONFIG").as_ref()).client().await,
-        &store.namespace,
-    );
-    let scale = |replicas: u32| {
-        let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
-        let direct = direct.clone();
-        async move { drop(direct.patch("store-db", &PatchParams::default(), &patch).await.unwrap()) }
-    };
-
-    // The watches still report that the database is gone, but no examination is answered.
-    for status in [503, 429, 403] {
-        gateway.answer_with(status);
-        scale(0).await;
-        tokio::time::sleep(FOLLOWED).await;
-        assert_eq!(lab.api.get(&id).await.unwrap().state(), StoreState::Ready, "{status}");
-        scale(1).await;
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        gateway.answer_with(0);
-    }
-    let last = events(&lab, &id).await.last().map(|event| event.sequence);
-    assert_eq!(last, Some(store.last_sequence), "nothing is told that was not seen");
-
-    gateway.answer_with(503);
-    scale(0).await;
-    tokio::time::sleep(FOLLOWED).await;
-    gateway.answer_with(0);
-    becomes(&lab, &id, StoreState::Degraded, FOLLOWED * 2).await;
-    scale(1).await;
-    becomes(&lab, &id, StoreState::Ready, FOLLOWED).await;
-    finish(&lab, &id).await;
-}
-
-fn reconciles(log: &str) -> bool {
-    log.contains("this server reconciles")
-}
-
-#[tokio::test]
-async fn one_of_two_servers_reconciles_and_the_other_takes_over() {
-    let mut lab = Lab::start().await;
-    let id = fresh("turn");
-    let store = lab.api.ready(&id).await;
-    let began = Instant::now();
-    while !reconciles(&lab.server.log()) {
-        assert!(began.elapsed() < FOLLOWED, "nobody reconciles");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let second = Server::start(&Setup::default(), &lab.database).await;
-    patch(&lab, &store, json!({"replicas": 0})).await;
-    becomes(&lab, &id, StoreState::Degraded, FOLLOWED).await;
-    assert!(!reconciles(&second.log()), "one is enough");
-
-    lab.server.kill9();
-    patch(&lab, &store, json!({"replicas": 1})).await;
-    let token = lab.database.token("default", "admin").await;
-    lab.api = crate::harness::Api::connect(second.address(), &token);
-    becomes(&lab, &id, StoreState::Ready, FOLLOWED).await;
-    assert!(reconciles(&second.log()));
-    let events = events(&lab, &id).await;
-    assert_eq!((times(&events, "DEGRADED"), times(&events, "READY")), (1, 2));
-
-    // A paused server also loses the lock.
-    lab.server.restart().await;
-    crate::harness::signal(second.pid(), "STOP");
-    let began = Instant::now();
-    while lab.server.log().matches("this server reconciles").count() < 2 {
-        assert!(began.elapsed() < FOLLOWED * 3, "a paused server keeps its turn");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    crate::harness::signal(second.pid(), "CONT");
-    lab.api = crate::harness::Api::connect(lab.server.address(), &token);
-    finish(&lab, &id).await;
-}
->>>>>>> 34773c8 (Words: names of the drift, fault and transition tests; lost Secrets in a file of their own)
