@@ -1,4 +1,4 @@
-//! Who reconciles: one server at a time, and nobody while the cluster cannot be seen.
+//! Reconciliation by one server at a time, and by none while the cluster cannot be observed.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ async fn store_keeps_its_state_while_cluster_cannot_be_seen() {
         async move { drop(direct.patch("store-db", &PatchParams::default(), &patch).await.unwrap()) }
     };
 
-    // The watches still tell that the database is gone, and no look at the store is answered.
+    // The watches still report that the database is gone, but no examination is answered.
     for status in [503, 429, 403] {
         gateway.answer_with(status);
         scale(0).await;
@@ -77,7 +77,7 @@ async fn one_of_two_servers_reconciles_and_other_takes_over() {
     let events = events(&lab, &id).await;
     assert_eq!((times(&events, "DEGRADED"), times(&events, "READY")), (1, 2));
 
-    // Stopped without being killed, it loses its turn as well.
+    // A paused server also loses the lock.
     lab.server.restart().await;
     signal(second.pid(), "STOP");
     let began = Instant::now();
