@@ -161,7 +161,7 @@ impl Parts {
         });
         let helm = Part::probe("helm", tasks, shutdown.clone(), move || {
             let helm = helm.clone();
-            async move { helm.version().await.map_err(|error| error.to_string()) }
+            async move { helm.check().await.map_err(|error| error.to_string()) }
         });
         vec![postgres, kubernetes, helm]
     }

@@ -62,7 +62,7 @@ impl Context {
             );
         }
         let what = match verb {
-            Verb::Version => "helm version".to_owned(),
+            Verb::Version | Verb::List => format!("helm {}", verb.as_str()),
             _ => format!("helm {} {}", verb.as_str(), release.name),
         };
         Self { what, hidden, folders }

@@ -31,6 +31,7 @@ pub struct Chart {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Verb<'a> {
     Version,
+    List,
     Install(&'a Chart),
     Upgrade(&'a Chart),
     Rollback(u32),
@@ -49,6 +50,7 @@ impl Verb<'_> {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Version => "version",
+            Self::List => "list",
             Self::Install(_) => "install",
             Self::Upgrade(_) => "upgrade",
             Self::Rollback(_) => "rollback",
@@ -61,7 +63,7 @@ impl Verb<'_> {
         match self {
             // YAML is a superset of JSON.
             Self::Install(chart) | Self::Upgrade(chart) => chart.values.to_string(),
-            Self::Version | Self::Rollback(_) | Self::Uninstall => String::new(),
+            Self::Version | Self::List | Self::Rollback(_) | Self::Uninstall => String::new(),
         }
     }
 
@@ -72,13 +74,17 @@ impl Verb<'_> {
             return args;
         }
         args.push(format!("--namespace={}", release.namespace));
+        if let Self::List = self {
+            args.extend(["--max=1", "--short"].map(str::to_owned));
+            return args;
+        }
         // Helm 4's server-side apply conflicts with changes by autoscalers and people, and cannot
         // take over releases of helm 3. The three-way merge works for releases of both, from both.
         if version.major >= 4 && !matches!(self, Self::Uninstall) {
             args.push("--server-side=false".to_owned());
         }
         let positionals = match self {
-            Self::Version => Vec::new(),
+            Self::Version | Self::List => Vec::new(),
             Self::Install(chart) => {
                 args.push(UNCHECKED.to_owned());
                 args.extend(labels(chart));

@@ -8,6 +8,7 @@
 //! ```
 //! - `runner`: the worker's interface. `process_limiter`: how many runs at once. `command`: arguments. `config`:
 //!   environment. `scratch_dirs`: a directory for each run. `binary`, `version`: which helm.
+//! - `check`: whether helm signs in to the API server.
 //! - `process`: the server's side of a run; `protocol`: the messages between both sides.
 //! - `supervisor` with `inbox`, `stream`, `capture` and `descendants`: the process that stops helm when the
 //!   server dies, requests it, or no longer renews the lease; `exec`: helm dies with its supervisor.
@@ -18,6 +19,7 @@
 
 mod binary;
 mod capture;
+mod check;
 mod classify;
 mod command;
 mod config;

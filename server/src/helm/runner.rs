@@ -25,16 +25,18 @@ use crate::boottime::BootTime;
 
 /// Runs helm. Clones are the same runner.
 #[derive(Debug, Clone)]
-pub struct Helm(Arc<Inner>);
+pub struct Helm(pub(super) Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
-    config: HelmConfig,
-    limiter: Arc<ProcessLimiter>,
+pub(super) struct Inner {
+    pub(super) config: HelmConfig,
+    pub(super) limiter: Arc<ProcessLimiter>,
     scratch_dirs: ScratchDirs,
     tasks: TaskTracker,
     /// The last version check: its result and its time.
     known: Mutex<Option<(Binary, HelmVersion, Instant)>>,
+    /// When helm last signed in to the API server.
+    pub(super) signed_in: Mutex<Option<Instant>>,
 }
 
 /// The conditions under which helm runs.
@@ -62,6 +64,7 @@ impl Helm {
             scratch_dirs: ScratchDirs::new(config.home.clone()),
             tasks: TaskTracker::new(),
             known: Mutex::new(None),
+            signed_in: Mutex::new(None),
             config,
         }))
     }
@@ -155,7 +158,7 @@ impl Helm {
     }
 
     /// The current binary and its version.
-    async fn binary(&self) -> Result<(Binary, HelmVersion), HelmError> {
+    pub(super) async fn binary(&self) -> Result<(Binary, HelmVersion), HelmError> {
         let what = "helm version";
         let mut known = self.0.known.lock().await;
         let search = env::var_os("PATH").unwrap_or_default();
@@ -179,12 +182,12 @@ impl Helm {
 }
 
 /// One process, with its time limit.
-struct Job {
-    program: Binary,
-    args: Vec<String>,
-    input: String,
-    timeout: Duration,
-    lease_until_ms: Option<u64>,
+pub(super) struct Job {
+    pub(super) program: Binary,
+    pub(super) args: Vec<String>,
+    pub(super) input: String,
+    pub(super) timeout: Duration,
+    pub(super) lease_until_ms: Option<u64>,
 }
 
 /// No run takes longer, whatever is configured.
@@ -208,7 +211,7 @@ impl Helm {
 
     /// Runs helm in its own task, so that a dropped future neither leaves a process behind nor releases
     /// `held`, which keeps others out, before that process has ended.
-    async fn process(
+    pub(super) async fn process(
         &self,
         job: Job,
         lease: Option<Lease>,

@@ -20,6 +20,7 @@ mod command_line;
 mod connect;
 mod connections;
 mod crashes;
+mod credential_plugin;
 mod credentials;
 mod dashboard;
 mod database_outages;

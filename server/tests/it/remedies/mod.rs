@@ -8,6 +8,8 @@ mod plans;
 mod server;
 mod stage;
 
+pub(crate) use stage::script;
+
 use std::pin::Pin;
 use std::sync::Arc;
 

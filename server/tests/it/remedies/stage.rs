@@ -47,7 +47,7 @@ fn plan(reason: Reason) -> String {
 }
 
 /// An executable script.
-pub(super) fn script(path: &Path, text: &str) {
+pub(crate) fn script(path: &Path, text: &str) {
     let new = path.with_extension("new");
     std::fs::write(&new, text).unwrap();
     std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755)).unwrap();
