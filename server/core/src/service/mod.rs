@@ -4,6 +4,8 @@
 
 mod credentials;
 mod live_view;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
