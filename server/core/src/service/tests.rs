@@ -38,13 +38,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Memory {
-    fn store(&self, change: Change) -> Result<Applied, PortError> {
+    fn store(&self, change: Change) -> Applied {
         lock(&self.audit).extend(change.audit);
         let snapshot = Snapshot { store: change.store.clone(), operation: change.operation.clone() };
         let mut stores = lock(&self.stores);
         stores.retain(|known| known.store.uid != change.store.uid);
         stores.push(snapshot);
-        Ok(Applied { store: change.store, operation: change.operation })
+        Applied { store: change.store, operation: change.operation }
     }
 }
 
@@ -54,7 +54,7 @@ impl Stores for Memory {
         if lock(&self.stores).iter().any(|known| known.store.id == change.store.id) {
             return Err(DomainError::AlreadyExists { name: change.store.id.to_string() }.into());
         }
-        self.store(change)
+        Ok(self.store(change))
     }
 
     async fn change(
@@ -70,7 +70,7 @@ impl Stores for Memory {
         };
         let found = lock(&self.stores).iter().find(is_target).cloned();
         let found = found.ok_or_else(|| DomainError::NotFound { kind: "store", name: "it".into() })?;
-        self.store(transition(found)?)
+        Ok(self.store(transition(found)?))
     }
 
     async fn record(&self, audit: AuditRecord) -> Result<(), PortError> {
@@ -157,13 +157,8 @@ impl LiveView for Memory {
 }
 
 fn service(memory: &Arc<Memory>) -> Service {
-    let ports = Ports {
-        stores: memory.clone(),
-        credentials: memory.clone(),
-        live_view: memory.clone(),
-        clock: memory.clone(),
-        ids: memory.clone(),
-    };
+    let memory = || Arc::clone(memory);
+    let ports = Ports { stores: memory(), credentials: memory(), live_view: memory(), clock: memory(), ids: memory() };
     Service::new(ports, Arc::new(catalog()), "localhost")
 }
 
