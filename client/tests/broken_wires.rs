@@ -161,7 +161,7 @@ async fn wait_takes_store_that_comes_with_event() {
     let (client, script) =
         ScriptedServer::start([Act::Is(StoreState::Provisioning), Act::Beside(StoreState::Ready)]).await;
     assert_eq!(client.wait_ready("tea", TIME_LIMIT).await.unwrap().state(), StoreState::Ready);
-    assert_eq!(script.gets().len(), 1, "only the first look asks for the store");
+    assert_eq!(script.gets().len(), 1, "only the first watch reads the store");
 
     let (client, _script) = ScriptedServer::start([Act::Beside(StoreState::Failed)]).await;
     let change = client.watch("tea", 0).next().await.unwrap().unwrap();

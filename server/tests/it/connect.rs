@@ -68,7 +68,7 @@ async fn store_is_created_and_read_by_json_and_protobuf() {
     let store = created.json();
     assert_eq!(store["displayName"], "Tee & Söhne");
     assert_eq!(store["state"], "STORE_STATE_PROVISIONING");
-    assert!(store.get("deleteTime").is_none(), "fields without a value are left out: {store}");
+    assert!(store.get("deleteTime").is_none(), "fields without a value are omitted: {store}");
     let kept = lab.api.get(&id).await.unwrap();
     assert_eq!((store["uid"].as_str(), store["lastSequence"].as_str()), (Some(&*kept.uid), Some("1")));
 

@@ -32,7 +32,7 @@ async fn credentials_come_from_cluster_and_each_read_is_audited() {
     let login = answer.into_inner();
     let secret = lab.kubernetes.cluster.read_secret(&store.namespace, "store-admin", "password").await.unwrap();
     assert_eq!((login.username.as_str(), &login.admin_url), ("admin", &store.admin_url));
-    assert_eq!(login.password, secret.expect("it was made").expose());
+    assert_eq!(login.password, secret.expect("the Secret exists").expose());
     assert!(!format!("{login:?}").contains(&login.password), "messages with a password do not print it");
 
     assert_eq!(ask(&viewer, &id, "").await.unwrap_err().code(), Code::PermissionDenied);
@@ -49,7 +49,7 @@ async fn credentials_come_from_cluster_and_each_read_is_audited() {
          UNION ALL SELECT e::text FROM events e UNION ALL SELECT a::text FROM audit_events a) x",
     );
     let (rows, log) = (rows.await, lab.server.log());
-    assert!(rows.contains(&id) && log.contains("GetStoreCredentials"), "the test looks in the right places");
+    assert!(rows.contains(&id) && log.contains("GetStoreCredentials"), "the test searches the right places");
     assert!(!rows.contains(&login.password) && !log.contains(&login.password), "the password was kept");
     lab.api.delete(&id).await.unwrap();
     lab.api.settle(&id).await;

@@ -120,11 +120,11 @@ async fn assert_looks_agree(cluster: &Cluster, specs: &[NamespaceSpec]) {
             secrets: vec!["lost".into()],
         })
         .collect();
-    let snapshots = cluster.observe_all(&expected).await.expect("a look at all");
+    let snapshots = cluster.observe_all(&expected).await.expect("all are observed");
     assert_eq!(snapshots.len(), expected.len());
     for (expected, snapshot) in expected.iter().zip(snapshots).take(SAMPLE) {
         let among_all = cluster.judge(expected, snapshot).await;
-        let alone = cluster.examine(expected).await.expect("a look at one");
+        let alone = cluster.examine(expected).await.expect("one is examined");
         assert_eq!(among_all, alone);
         let Examined::Unhealthy(failure) = alone else { panic!("{alone:?}") };
         assert_eq!(failure.reason, Reason::SecretMissing, "{failure:?}");
@@ -192,7 +192,7 @@ async fn all_at_once(lab: &mut Lab, gateway: &Gateway, cluster: &Cluster, specs:
     let took = until(lab, "READY", stores).await;
     eprintln!("all {stores}, one by one: READY {:.1} s after the server's start", took.as_secs_f64());
     let asked = gateway.asked();
-    assert!(asked.iter().any(|line| line.starts_with(ALL_PODS)), "they were never looked at together");
+    assert!(asked.iter().any(|line| line.starts_with(ALL_PODS)), "they were never observed together");
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ async fn exceeded_quota_fails_store_in_seconds() {
 
     assert_eq!((store.state(), store.reason.as_str()), (StoreState::Failed, "QUOTA_EXCEEDED"), "{}", seen.text());
     assert!(!store.message.is_empty() && !store.remedy.is_empty() && !store.details.is_empty(), "{store:?}");
-    assert!(lab.kubernetes.has_namespace(&store.namespace).await, "KEEP keeps what is there");
+    assert!(lab.kubernetes.has_namespace(&store.namespace).await, "KEEP keeps the resources");
 
     // The cause is removed: a retry continues from what exists.
     let small = std::fs::read(charts.path().join("woocommerce/plans/small.yaml")).unwrap();

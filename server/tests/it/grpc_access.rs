@@ -80,7 +80,7 @@ async fn flood_of_invalid_tokens_is_few_statements_and_valid_tokens_work() {
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     let looks = "SELECT sum(seq_scan + coalesce(idx_scan, 0)) FROM pg_stat_user_tables WHERE relname = 'tokens'";
     let looks: u64 = lab.database.value(looks).await.parse().unwrap();
-    assert!((1..=most).contains(&looks), "{looks} looks at the table for 2,000 bad tokens, at most {most} expected");
+    assert!((1..=most).contains(&looks), "{looks} reads of the table for 2,000 bad tokens, at most {most} expected");
     assert!(lab.server.log().contains("calls with invalid tokens were refused"), "{}", lab.server.log());
 }
 

@@ -77,7 +77,7 @@ async fn foreign_namespace_is_neither_adopted_nor_deleted() {
     let (cluster, spec) = (cluster(), spec(1));
     let namespaces = Api::<Namespace>::all(plain_client().await);
     let foreign: Namespace = serde_json::from_value(json!({"metadata": {"name": spec.name}})).expect("a namespace");
-    namespaces.create(&PostParams::default(), &foreign).await.expect("made by hand");
+    namespaces.create(&PostParams::default(), &foreign).await.expect("created by hand");
     let error = cluster.ensure_namespace(&spec).await.expect_err("not ours");
     assert_eq!((error.kind(), error.failure().reason), (ClusterErrorKind::NotOurs, Reason::NotOurs));
     let error = cluster.delete_namespace(&spec.name, spec.store_uid).await.expect_err("not ours");
@@ -106,7 +106,7 @@ async fn secrets_are_created_once_and_keep_their_values() {
     };
     cluster.ensure_secrets(&spec.name, vec![secret("store-db", "first")]).await.expect("made");
     let both = vec![secret("store-db", "second"), secret("store-admin", "second")];
-    cluster.ensure_secrets(&spec.name, both).await.expect("one kept, one made");
+    cluster.ensure_secrets(&spec.name, both).await.expect("one kept, one created");
     let read = |name: &'static str, key: &'static str| cluster.read_secret(&spec.name, name, key);
     assert_eq!(read("store-db", "password").await, Ok(Some(SecretText::new("first"))));
     assert_eq!(read("store-admin", "password").await, Ok(Some(SecretText::new("second"))));

@@ -63,7 +63,7 @@ pub(crate) async fn namespace(cluster: &Cluster) -> NamespaceSpec {
 }
 
 pub(crate) async fn remove(cluster: &Cluster, spec: &NamespaceSpec) {
-    cluster.delete_namespace(&spec.name, spec.store_uid).await.expect("the namespace goes");
+    cluster.delete_namespace(&spec.name, spec.store_uid).await.expect("the namespace is deleted");
 }
 
 /// The last update of a rollout, and all previous ones as lines.

@@ -25,7 +25,7 @@ async fn store_becomes_ready_with_an_event_for_every_step() {
     let skipped = "STEP_SKIPPED VERIFY Skipped: the cluster is simulated, nothing runs in it";
     assert!(text.contains(skipped), "{text}");
     for resource in ["StatefulSet store-db", "Deployment store", "PersistentVolumeClaim data-store-db-0"] {
-        assert!(text.contains(resource), "{resource} is not told of:\n{text}");
+        assert!(text.contains(resource), "{resource} is not reported:\n{text}");
     }
     lab.kubernetes.assert_installed(&id).await;
     lab.database.assert_sound().await;

@@ -163,7 +163,7 @@ async fn unlabelled_namespace_still_belongs_to_store_and_is_deleted() {
         if store.state() == StoreState::Degraded {
             break store;
         }
-        assert!(began.elapsed().as_secs() < 60, "nobody reports the missing labels: {store:?}");
+        assert!(began.elapsed().as_secs() < 60, "the missing labels are not reported: {store:?}");
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     };
     assert_eq!(reported.reason, "NAMESPACE_UNLABELLED");

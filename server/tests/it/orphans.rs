@@ -19,7 +19,11 @@ fn told(lab: &Lab, event: &str, namespace: &str) -> usize {
 async fn until_told(lab: &Lab, event: &str, namespace: &str) {
     let began = Instant::now();
     while told(lab, event, namespace) == 0 {
-        assert!(began.elapsed() < Duration::from_mins(1), "{event} of {namespace} is not told:\n{}", lab.server.log());
+        assert!(
+            began.elapsed() < Duration::from_mins(1),
+            "{event} of {namespace} is missing in the log:\n{}",
+            lab.server.log()
+        );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
@@ -80,7 +84,7 @@ async fn orphans_are_reported_once_and_not_removed() {
     let lines: Vec<_> = listed.lines().filter(|line| line.contains(&spec.name) || line.contains("strange")).collect();
     assert_eq!(lines.len(), 2, "{listed}");
     assert!(listed.contains(&store.uid) && !listed.contains(&format!("namespace  {}", live.namespace)), "{listed}");
-    assert_eq!(lab.api.get(&live.store_id).await.unwrap().state(), StoreState::Ready, "its own release is well");
+    assert_eq!(lab.api.get(&live.store_id).await.unwrap().state(), StoreState::Ready, "its own release is unaffected");
 
     cluster.delete_namespace(&spec.name, spec.store_uid).await.unwrap();
     until_told(&lab, "ORPHAN_GONE", &spec.name).await;

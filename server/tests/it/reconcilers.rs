@@ -37,7 +37,7 @@ async fn store_keeps_its_state_while_cluster_cannot_be_seen() {
         gateway.answer_with(0);
     }
     let last = events(&lab, &id).await.last().map(|event| event.sequence);
-    assert_eq!(last, Some(store.last_sequence), "nothing is told that was not seen");
+    assert_eq!(last, Some(store.last_sequence), "no event without an observation");
 
     gateway.answer_with(503);
     scale(0).await;
@@ -60,7 +60,7 @@ async fn one_of_two_servers_reconciles_and_other_takes_over() {
     let store = lab.api.ready(&id).await;
     let began = Instant::now();
     while !reconciles(&lab.server.log()) {
-        assert!(began.elapsed() < FOLLOWED, "nobody reconciles");
+        assert!(began.elapsed() < FOLLOWED, "no server reconciles");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let second = Server::start(&Setup::default(), &lab.database).await;

@@ -119,7 +119,7 @@ async fn operation_is_kept_as_long_as_its_request_id() {
         scene.writer.operate("default", "tea").await;
     }
     scene.pass(DAY / 2).await;
-    assert_eq!(retention.round().await.unwrap().operations, 1, "the one that nobody has a request id of");
+    assert_eq!(retention.round().await.unwrap().operations, 1, "the one without a request id");
     scene.pass(DAY).await;
     let removed = retention.round().await.unwrap();
     assert_eq!((removed.requests, removed.operations), (3, 2), "all but the store's last");

@@ -17,7 +17,7 @@ async fn no_secret_is_in_the_log_or_the_database() {
         ("store-salts", "AUTH_KEY"),
     ] {
         let secret = lab.kubernetes.cluster.read_secret(&store.namespace, name, key).await.unwrap();
-        secrets.push(secret.map(|secret: SecretText| secret.expose().to_owned()).expect("it was made"));
+        secrets.push(secret.map(|secret: SecretText| secret.expose().to_owned()).expect("the Secret exists"));
     }
     lab.api.delete(&id).await.unwrap();
     lab.api.settle(&id).await;
@@ -28,7 +28,7 @@ async fn no_secret_is_in_the_log_or_the_database() {
     );
     let (rows, log) = (rows.await, lab.server.log());
 
-    assert!(rows.contains(&id) && log.contains(&id), "the test looks in the right places");
+    assert!(rows.contains(&id) && log.contains(&id), "the test searches the right places");
     for secret in &secrets {
         assert!(secret.len() >= 16, "a secret of {} characters", secret.len());
         assert!(!rows.contains(secret.as_str()), "a secret is in the database");

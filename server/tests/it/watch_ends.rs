@@ -138,7 +138,10 @@ async fn revoked_token_ends_watches_within_15_s() {
         assert_eq!((status.code(), reason(status).as_str()), (Code::Unauthenticated, "TOKEN_REVOKED"), "{status:?}");
     }
     assert!(two.1 > 100 && three.1 > 100, "{} {}", two.1, three.1);
-    assert!(tokio::time::timeout(Duration::from_secs(5), end(&mut others)).await.is_err(), "another token's goes on");
+    assert!(
+        tokio::time::timeout(Duration::from_secs(5), end(&mut others)).await.is_err(),
+        "another token's watch continues"
+    );
     assert_eq!(all(&revoked, "").await.unwrap_err().code(), Code::Unauthenticated);
 }
 
@@ -190,7 +193,7 @@ async fn expired_cursor_is_out_of_range_with_oldest_position() {
     let expired = all(&lab.api, &cursor).await.unwrap_err();
     assert_eq!((expired.code(), reason(&expired).as_str()), (Code::OutOfRange, "CURSOR_EXPIRED"));
     let oldest = expired.get_details_error_info().unwrap().metadata["oldest"].clone();
-    let mut whole = all(&lab.api, &oldest).await.expect("from there on all is kept");
+    let mut whole = all(&lab.api, &oldest).await.expect("everything after it is kept");
     let expired = lab.api.watch("old", 2, WatchUntil::Settled).await.unwrap_err();
     assert_eq!((expired.code(), reason(&expired).as_str()), (Code::OutOfRange, "CURSOR_EXPIRED"));
     let oldest = expired.get_details_error_info().unwrap().metadata["oldest"].clone();

@@ -123,7 +123,7 @@ impl Database {
         assert_eq!(self.value(contradictions).await, "0", "stores whose state and operation disagree");
         let leases =
             "SELECT count(*) FROM operations WHERE state NOT IN ('PENDING', 'RUNNING') AND lease_owner IS NOT NULL";
-        assert_eq!(self.value(leases).await, "0", "ended operations that somebody holds");
+        assert_eq!(self.value(leases).await, "0", "ended operations with a lease");
     }
 }
 

@@ -96,7 +96,7 @@ async fn foreign_release_with_our_name_is_refused_and_unchanged() {
     assert!(store.details.join("\n").contains(&format!("helm uninstall {namespace} -n {namespace}")), "{store:?}");
     assert_eq!(stage.lab.kubernetes.releases(&namespace).await, [format!("{namespace} deployed")]);
     let texts = stage.lab.kubernetes.configuration(&namespace).await;
-    assert!(texts.contains(&"theirs".to_owned()), "it is as they made it: {texts:?}");
+    assert!(texts.contains(&"theirs".to_owned()), "it is unchanged: {texts:?}");
 
     helm(&["uninstall", &namespace, "--namespace", &namespace]);
     stage.begin(&mut subject, OperationKind::Retry).await.unwrap();

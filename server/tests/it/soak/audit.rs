@@ -67,7 +67,7 @@ async fn promises(database: &Database, told: &[Told], rows: &[Row], problems: &m
     let state = |uid: &str| rows.iter().find(|row| row.uid == uid).map(|row| row.state.as_str());
     for store in told.iter().flat_map(|one| &one.created) {
         if state(&store.uid).is_none() {
-            problems.push(format!("store {} was promised and is not there", store.uid));
+            problems.push(format!("store {} was confirmed but does not exist", store.uid));
         }
     }
     for uid in told.iter().flat_map(|one| &one.deleted) {
@@ -77,7 +77,7 @@ async fn promises(database: &Database, told: &[Told], rows: &[Row], problems: &m
     }
     let operations: HashSet<_> = list(database, "SELECT id::text FROM operations").await.into_iter().collect();
     for id in told.iter().flat_map(|one| &one.begun).filter(|id| !operations.contains(*id)) {
-        problems.push(format!("operation {id} was promised and is not there"));
+        problems.push(format!("operation {id} was confirmed but does not exist"));
     }
     let cancelled = "SELECT id::text FROM operations WHERE state = 'CANCELLED'";
     let cancelled: HashSet<_> = list(database, cancelled).await.into_iter().collect();
