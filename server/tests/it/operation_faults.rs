@@ -1,14 +1,14 @@
-//! The fault loop: every fault at every step of every operation, before, during and after what the step does. Whatever
-//! the fault, the store then is what it was asked to be, or failed with the true cause; the cluster has one release and
-//! one namespace, or none; no helm is left, no row half done, no event missing, and each mutation has one audit record.
+//! The fault loop: every fault at every step of every operation, before, during and after the step acts. Whatever
+//! the fault, the store then has the requested state, or failed with the true cause; the cluster has one release and
+//! one namespace, or neither; no helm process, incomplete row or missing event remains, and each mutation has one audit record.
 //!
-//! - `passage`: the places, from core's lists of operations and steps. `fault`: the faults, and which case is when.
-//! - `stage`: a server with everything around it in hand; a survey sees what each step does, so that nobody lists it.
+//! - `passage`: the places, from core's lists of operations and steps. `fault`: the faults, and the cases.
+//! - `stage`: a server whose surroundings the test controls; a survey observes what each step does, so that it need not be listed.
 //! - `single`: faults of one store. `rounds`: faults of a whole server. `verdict`: what must be true afterwards.
-//! - `stuck`: states in which helm or somebody else may leave a release or a namespace.
+//! - `stuck`: states in which an interrupted helm or something else may leave a release or a namespace.
 //!
-//! `make test` has every fault at every place in one phase; `STOREPLANE_FAULTS=full` (`dev/soak faults`) has all three.
-//! `STOREPLANE_FAULTS_ONLY='ServerKilled INSTALL'` has the cases with these words.
+//! `make test` runs every fault at every place in one phase; `STOREPLANE_FAULTS=full` (`dev/soak faults`) in all three.
+//! `STOREPLANE_FAULTS_ONLY='ServerKilled INSTALL'` selects the cases with these words.
 
 mod fault;
 mod passage;
@@ -29,7 +29,7 @@ use fault::{Case, Fault, cases, wanted};
 use passage::{Effect, Passage};
 use stage::Stage;
 
-/// Stores that are at work at the same time.
+/// Stores that are processed concurrently.
 const AT_ONCE: usize = 6;
 
 fn is_full() -> bool {
@@ -82,7 +82,7 @@ async fn every_step_survives_every_fault_of_its_server() {
     drop(stage);
 }
 
-/// The cases of these faults that are wanted. A wish may be for the other test's faults, but for none at all it is an error.
+/// The selected cases of these faults. A selection may match only the other test's faults, but one without any match is an error.
 fn chosen(faults: &[Fault], effects: &[(Passage, Effect)]) -> Vec<Case> {
     let only = std::env::var("STOREPLANE_FAULTS_ONLY").unwrap_or_default();
     let mut known = Fault::single("helm3", true);
@@ -91,7 +91,7 @@ fn chosen(faults: &[Fault], effects: &[(Passage, Effect)]) -> Vec<Case> {
     wanted(cases(faults, effects, is_full()), &all, &only)
 }
 
-/// Prints how many cases there were, also when all went well; fails with those that did not.
+/// Prints the number of cases, also on success; fails with those that failed.
 fn report(of: &str, began: Instant, results: &[(Case, Result<(), String>)]) {
     let mut counts = BTreeMap::<String, usize>::new();
     for (case, _) in results {

@@ -1,5 +1,5 @@
-//! What goes wrong. To add a fault: a variant, its place in `single` or `of_servers`, when it can strike in [`Fault::phases`], and
-//! how it strikes in `single` (one store) or `rounds` (a whole server).
+//! The faults. To add one: a variant, its place in `single` or `of_servers`, when it can occur in [`Fault::phases`], and
+//! its injection in `single` (one store) or `rounds` (a whole server).
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,48 +12,48 @@ use super::passage::{Effect, Passage, Phase};
 pub(super) enum Fault {
     /// Helm never ends.
     HelmHangs,
-    /// Helm writes bytes that are no text.
+    /// Helm writes bytes that are not text.
     HelmPrintsGarbage,
     /// Helm writes a gigabyte.
     HelmPrintsAGigabyte,
-    /// kill -9 of helm alone.
+    /// kill -9 of helm only.
     HelmKilled,
-    /// Helm exits with 1 and says what is in this file.
+    /// Helm exits with 1 and the error in this file.
     HelmSays(PathBuf),
-    /// The API server answers with this code.
+    /// The API server responds with this code.
     ApiAnswers(u16),
-    /// The wire to Postgres breaks after a COMMIT and before its answer.
+    /// The connection to Postgres breaks after a COMMIT and before its response.
     CommitLost,
-    /// Nothing is wrong, and the step runs twice.
+    /// No fault, but the step runs twice.
     RunTwice,
-    /// Somebody asks for the operation to be cancelled.
+    /// The operation is cancelled.
     Cancelled,
-    /// Somebody asks for the store to be deleted.
+    /// The store is deleted.
     Deleted,
     /// kill -9 of the server.
     ServerKilled,
-    /// kill -9 of the server and of every helm and supervisor.
+    /// kill -9 of the server and of every helm process and supervisor.
     AllKilled,
     /// SIGTERM to the server.
     ServerStopped,
-    /// SIGSTOP to the server until another has taken up its work, then SIGCONT.
+    /// SIGSTOP to the server until another one has claimed its operations, then SIGCONT.
     ServerPaused,
     /// The API server cannot be reached for three seconds.
     ApiAway,
     /// Postgres is stopped, and started again two seconds later.
     PostgresRestarted,
-    /// The server's clock jumps by so many hours.
+    /// The server's clock jumps by this number of hours.
     ClockJumps(i64),
-    /// Nothing can be written where helm's files are, for two seconds.
+    /// The file system of helm's files is full for two seconds.
     DiskFull,
 }
 
-/// Error texts that are played by default.
+/// Error texts that are simulated by default.
 const TEXTS: [&str; 2] = ["schema.txt", "webhook-unreachable.txt"];
 
 impl Fault {
-    /// Faults of one store's operation. Of helm's error texts two: one that is final, and one that may pass. What each text
-    /// means is tested by the snapshot of all of them; `full` plays all of them here as well.
+    /// Faults of one store's operation. Two of helm's error texts: a permanent one and a transient one. The meaning of all
+    /// texts is tested by their snapshot; `full` simulates all of them here as well.
     pub(super) fn single(samples: &str, full: bool) -> Vec<Self> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/helm/samples").join(samples);
         let files = std::fs::read_dir(folder).expect("samples").flatten().map(|entry| entry.path());
@@ -67,7 +67,7 @@ impl Fault {
         all
     }
 
-    /// Faults of everything that a server does.
+    /// Faults of a whole server.
     pub(super) fn of_servers() -> Vec<Self> {
         let clocks = [24, -24].map(Self::ClockJumps);
         let mut all = vec![Self::ServerKilled, Self::AllKilled, Self::ServerStopped, Self::ServerPaused];
@@ -77,7 +77,7 @@ impl Fault {
         all
     }
 
-    /// When it can strike there.
+    /// The phases in which it can occur there.
     pub(super) fn phases(&self, passage: Passage, effect: Effect) -> Vec<Phase> {
         let only = |wanted: &[Phase]| wanted.to_vec();
         let asks = effect.requests.requests > 0;
@@ -94,7 +94,7 @@ impl Fault {
                 }
             }
             Self::DiskFull if effect.helms == 0 => Vec::new(),
-            // A conflict is the answer to a change, and some steps make none or one only.
+            // A conflict is the response to a change, and some steps make only one or none.
             Self::ApiAnswers(409) => match effect.requests.writes {
                 0 => Vec::new(),
                 1 => only(&[Phase::Before, Phase::During]),
@@ -107,7 +107,7 @@ impl Fault {
             },
             Self::CommitLost => only(&[Phase::Before, Phase::After]),
             Self::RunTwice => only(&[Phase::After]),
-            // Deletions cannot be cancelled, and an undo is not stopped by what began it.
+            // Deletions cannot be cancelled, and an undo is not stopped by the cancellation that caused it.
             Self::Cancelled if passage.undoing || passage.kind == OperationKind::Delete => Vec::new(),
             Self::Deleted if passage.kind == OperationKind::Delete => Vec::new(),
             _ if asks => only(&Phase::ALL),
@@ -115,7 +115,7 @@ impl Fault {
         }
     }
 
-    /// What the wrapper around helm calls it.
+    /// Its name for the wrapper around helm.
     pub(super) fn scenario(&self) -> Option<String> {
         match self {
             Self::HelmHangs => Some("hangs".into()),
@@ -154,8 +154,8 @@ impl fmt::Display for Case {
     }
 }
 
-/// Every fault at every place, in every phase where it can strike. Without `full`: every fault at every place in one
-/// phase, which moves on from place to place and from fault to fault. At most those that are wanted, of which there must be
+/// Every fault at every place, in every possible phase. Without `full`: every fault at every place in one
+/// phase, which varies from place to place and from fault to fault. Limited to the selected cases, of which there must be
 /// one.
 pub(super) fn cases(faults: &[Fault], effects: &[(Passage, Effect)], full: bool) -> Vec<Case> {
     let mut cases = Vec::new();
@@ -172,7 +172,7 @@ pub(super) fn cases(faults: &[Fault], effects: &[(Passage, Effect)], full: bool)
     cases
 }
 
-/// The cases with all of these words. Words that are in no case of any fault are an error: nothing would be tested.
+/// The cases with all of these words. Words that match no case of any fault are an error: nothing would be tested.
 pub(super) fn wanted(cases: Vec<Case>, all: &[String], only: &str) -> Vec<Case> {
     let fits = |name: &str| only.split_whitespace().all(|word| name.contains(word));
     assert!(

@@ -1,5 +1,5 @@
-//! Where in an operation a fault strikes: every step of every kind, and every undo of one. From core's own lists, so
-//! that a new step is here without a word.
+//! The places of faults: every step of every kind, and every undo step. From core's own lists, so
+//! that a new step is included automatically.
 
 use std::fmt;
 
@@ -7,32 +7,32 @@ use storeplane_core::operation::{OperationKind, Step};
 
 use crate::harness::Requests;
 
-/// A step on its way, forwards or back.
+/// A step of an operation, forwards or as an undo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Passage {
     pub(super) kind: OperationKind,
-    /// The store was READY once: a retry of it leaves it as it is, whatever happens.
+    /// The store was READY once: a retry leaves it unchanged, whatever happens.
     pub(super) was_ready: bool,
     pub(super) undoing: bool,
     pub(super) step: Step,
 }
 
-/// What it does to the world, as it was seen once.
+/// The requests that it makes, as observed once.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Effect {
     pub(super) helms: usize,
     pub(super) requests: Requests,
 }
 
-/// When the fault strikes.
+/// When the fault occurs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Phase {
-    /// The step is noted as begun, and did nothing yet.
+    /// The step is recorded as started, but has not acted yet.
     Before,
-    /// One of its changes is made, and who made it does not know that yet. A step that only reads: its first answer is
-    /// on its way.
+    /// One of its changes is made, but it has not received the response. For a step that only reads: its first response is
+    /// delayed.
     During,
-    /// It did everything, which is not noted yet.
+    /// It has acted, which is not recorded yet.
     After,
 }
 
@@ -53,13 +53,13 @@ impl Passage {
         kind.steps().iter().map(move |step| Self { kind, was_ready, undoing: false, step: *step })
     }
 
-    /// What a cancelled operation takes back, in order.
+    /// The undo steps of a cancelled operation, in order.
     fn backwards(kind: OperationKind) -> impl Iterator<Item = Self> {
         let undone = kind.steps().iter().rev().filter_map(|step| step.undo());
         undone.map(move |step| Self { kind, was_ready: false, undoing: true, step })
     }
 
-    /// What each operation goes through, in order: forwards, or all the way forwards and back; a retry also of a store that
+    /// The steps of each operation, in order: forwards, or forwards and undone; a retry also for a store that
     /// was READY once.
     pub(super) fn all() -> Vec<Vec<Self>> {
         let each = OperationKind::ALL.into_iter();
@@ -74,7 +74,7 @@ impl Passage {
         all
     }
 
-    /// The step before whose run an operation is cancelled, so that all of it is taken back.
+    /// The step before whose run an operation is cancelled, so that everything is undone.
     pub(super) fn turning_point(kind: OperationKind) -> Step {
         *kind.steps().last().expect("an operation has steps")
     }

@@ -1,5 +1,5 @@
-//! Faults of a whole server. A round has a store at each place where the fault shall strike: all are held there, then it
-//! strikes once, for all of them.
+//! Faults of a whole server. A round has a store at each place: all are paused there, then the fault occurs
+//! once, for all of them.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use super::stage::{ATTEMPTS, Stage, Subject};
 use super::verdict::judge;
 use crate::harness::{Api, Hold, Postgres, Server, Set, Trick, Which, signal};
 
-/// How long a step may take to come to where it is held.
+/// How long a step may take to reach the place where it is paused.
 const ARRIVES: Duration = Duration::from_secs(8);
-/// How long what is away stays away: longer than half a lease, so that helm feels it too.
+/// The duration of an outage: longer than half a lease, so that helm is affected too.
 const AWAY: Duration = Duration::from_secs(3);
 
 /// A store at its place.
@@ -25,8 +25,8 @@ struct Held<'a> {
     set: Option<Set>,
 }
 
-/// Plays the cases of one fault; says what is wrong with each afterwards. Those whose fault found no occasion, since a busy
-/// machine did not bring them to their place in time, are played again among themselves.
+/// Runs the cases of one fault; returns what is wrong with each afterwards. Cases whose fault did not occur, because a busy
+/// machine did not reach the place in time, are repeated together.
 pub(super) async fn play(stage: &mut Stage, postgres: &Postgres, cases: &[Case]) -> Vec<(Case, Result<(), String>)> {
     let mut results = Vec::new();
     let mut left = cases.to_vec();
@@ -48,7 +48,7 @@ pub(super) async fn play(stage: &mut Stage, postgres: &Postgres, cases: &[Case])
     results
 }
 
-/// True of a case if the fault struck it where it should.
+/// True if the fault occurred at the case's place.
 async fn round(stage: &mut Stage, postgres: &Postgres, cases: &[Case]) -> Vec<(Case, Result<bool, String>)> {
     let mut results = Vec::new();
     let mut held = Vec::new();
@@ -58,7 +58,7 @@ async fn round(stage: &mut Stage, postgres: &Postgres, cases: &[Case]) -> Vec<(C
             Err(problem) => results.push((case.clone(), Err(problem))),
         }
     }
-    // Answers are not held for long, or whoever waits for them gives up: so all at the same time.
+    // Responses are not held for long, or their clients give up: so all at the same time.
     join_all(held.iter_mut().filter(|place| place.case.phase == Phase::During).map(|place| hold_answer(stage, place)))
         .await;
     if let Some(fault) = cases.first().map(|case| &case.fault) {
@@ -147,7 +147,7 @@ async fn strike(stage: &mut Stage, postgres: &Postgres, fault: &Fault, held: &[H
     }
 }
 
-/// Stops the server with SIGSTOP until another one has taken up what it held, then lets it go on where it was.
+/// Stops the server with SIGSTOP until another one has claimed its operations, then continues it.
 async fn pause(stage: &mut Stage, held: &[Held<'_>]) {
     signal(stage.lab.server.pid(), "STOP");
     let mut other = Server::start(&stage.setup, &stage.lab.database).await;
@@ -171,7 +171,7 @@ async fn pause(stage: &mut Stage, held: &[Held<'_>]) {
     other.terminate().await;
 }
 
-/// What starts a server whose helm files are on a small disk of their own; `None` where this machine does not allow it.
+/// A wrapper that starts a server whose helm files are on a separate small disk; `None` if this machine does not allow it.
 pub(super) fn small_disk() -> Option<Vec<String>> {
     let mount = "mkdir -p \"$0/storeplane-helm\" && \
                  mount -t tmpfs -o size=64m,nr_inodes=20000 tmpfs \"$0/storeplane-helm\" && exec \"$@\"";

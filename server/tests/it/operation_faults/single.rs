@@ -1,4 +1,4 @@
-//! Faults of one store's operation. Many stores at a time, since they do not disturb each other.
+//! Faults of one store's operation. Many stores run concurrently, because they do not affect each other.
 
 use storeplane_core::operation::OperationKind;
 use tokio::sync::watch;
@@ -9,17 +9,17 @@ use super::stage::{ATTEMPTS, STRIKES, Stage, Subject};
 use super::verdict::judge;
 use crate::harness::{Hold, Set, Trick, Which};
 
-/// What shows that a fault struck.
+/// Evidence that a fault occurred.
 enum Armed {
     Gate(Set),
     Wire(watch::Receiver<bool>),
     Point(Hold),
-    /// It was done by the time that it is looked at.
+    /// It is complete by the time of the check.
     Done,
     Helm,
 }
 
-/// Plays a case, more than once if the fault found no occasion; says what is wrong afterwards.
+/// Runs a case, more than once if the fault did not occur; returns what is wrong afterwards.
 pub(super) async fn play(stage: &Stage, case: &Case) -> Result<(), String> {
     for _ in 0..ATTEMPTS {
         if attempt(stage, case).await? {
@@ -29,7 +29,7 @@ pub(super) async fn play(stage: &Stage, case: &Case) -> Result<(), String> {
     Err("the fault never struck".into())
 }
 
-/// True if the fault struck.
+/// True if the fault occurred.
 async fn attempt(stage: &Stage, case: &Case) -> Result<bool, String> {
     let mut subject = stage.prepare(case.passage.kind, case.passage.was_ready).await?;
     let side = if is_armed_after(case) { "after" } else { "before" };
@@ -46,7 +46,7 @@ async fn attempt(stage: &Stage, case: &Case) -> Result<bool, String> {
     end(stage, case, &mut subject, armed).await
 }
 
-/// Some faults strike when the step is held; the others are set up before it and strike by themselves.
+/// Some faults occur while the step is paused; the others are prepared before it.
 fn is_armed_after(case: &Case) -> bool {
     case.phase == Phase::After && matches!(case.fault, Fault::CommitLost | Fault::Cancelled | Fault::Deleted)
 }
@@ -120,7 +120,7 @@ async fn end(stage: &Stage, case: &Case, subject: &mut Subject, armed: Armed) ->
         Armed::Done => true,
         Armed::Helm => stage.has_played(subject),
     };
-    // After a step's last write there may be no further request of it: a watch that is open already tells the rest.
+    // After a step's last write there may be no further request: an open watch reports the rest.
     let no_occasion = matches!((&case.fault, case.phase), (Fault::ApiAnswers(_), Phase::After));
     Ok(struck || no_occasion)
 }

@@ -1,4 +1,4 @@
-//! A server whose helm, API server, Postgres and worker the tests have in hand, and what they do with a store there.
+//! A server whose helm, API server, Postgres and worker the tests control, and what they do with a store there.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(super) struct Stage {
     pub(super) wire: Option<Wire>,
 }
 
-/// A store, and how often somebody successfully asked for a change of it.
+/// A store, and the number of accepted changes to it.
 #[derive(Debug, Clone)]
 pub(super) struct Subject {
     pub(super) id: String,
@@ -36,17 +36,17 @@ impl Subject {
     }
 }
 
-/// How long a helm may take to come to where it is killed.
+/// How long helm may take until it is killed.
 pub(super) const STRIKES: Duration = Duration::from_mins(1);
 
-/// How often something is set up again that a busy machine spoiled.
+/// How often a preparation is repeated on a busy machine.
 pub(super) const ATTEMPTS: usize = 3;
 
-/// Helm's own words for a chart that it will never install.
+/// Helm's error for a chart that can never be installed.
 const HOPELESS: &str = "schema.txt";
 
 impl Stage {
-    /// `postgres` is a URL; `wired` lays the wire that loses answers between it and the server.
+    /// `postgres` is a URL; `wired` adds the proxy that loses responses.
     pub(super) async fn start(postgres: &str, wired: bool, launcher: Vec<String>) -> Self {
         let desk = Desk::new();
         let gate = Gate::before(&PathBuf::from(env("STOREPLANE_TEST_KUBECONFIG"))).await;
@@ -64,7 +64,7 @@ impl Stage {
             .with("STOREPLANE_HELM_TIMEOUT_SECONDS", "20")
             .with("STOREPLANE_MAX_HELM_PROCESSES", "24");
         let mut lab = setup.clone().start_on(Database::create_on(postgres).await).await;
-        // What is really there is not asked through the gate.
+        // The cluster's actual state is not read through the gate.
         lab.kubernetes = Kubernetes::new(env("STOREPLANE_TEST_KUBECONFIG").as_ref());
         Self { lab, setup, desk, gate, wire }
     }
@@ -73,7 +73,7 @@ impl Stage {
         &self.lab.api
     }
 
-    /// A store that is as an operation of this kind finds it.
+    /// A store in the state that an operation of this kind requires.
     pub(super) async fn prepare(&self, kind: OperationKind, was_ready: bool) -> Result<Subject, String> {
         match kind {
             OperationKind::Create => Ok(Subject::new()),
@@ -84,8 +84,8 @@ impl Stage {
         }
     }
 
-    /// A store that helm refused. Tried again only where that was not to be: on a busy machine a lease may end before helm plays
-    /// it, or before its end is heard, and then the next worker finds a release that is as it should be.
+    /// A store whose installation helm rejected. Repeated only if that did not happen: on a busy machine a lease may end before helm
+    /// fails, or before its end is noticed, and then the next worker finds a deployed release.
     async fn failed(&self) -> Result<Subject, String> {
         let text = format!("after {}/src/helm/samples/helm3/{HOPELESS}", env!("CARGO_MANIFEST_DIR"));
         let mut attempt = 1;
@@ -112,24 +112,24 @@ impl Stage {
         Ok(subject)
     }
 
-    /// Sets up what helm plays at its next run for this store.
+    /// Prepares helm's result in its next run for this store.
     pub(super) fn play(&self, subject: &Subject, phase: &str, scenario: &str) {
         self.play_all(subject, &[format!("{phase} {scenario}")]);
     }
 
-    /// The same for its next runs, a line each.
+    /// The same for its next runs, one per line.
     pub(super) fn play_all(&self, subject: &Subject, lines: &[String]) {
         let file = self.desk.path().join(format!("{}.helm", subject.namespace()));
         std::fs::write(file, lines.join("\n") + "\n").expect("a scenario");
     }
 
-    /// True once all that was set up was played.
+    /// True once all prepared results were used.
     pub(super) fn has_played(&self, subject: &Subject) -> bool {
         let file = self.desk.path().join(format!("{}.helm", subject.namespace()));
         std::fs::read_to_string(file).is_ok_and(|left| left.is_empty())
     }
 
-    /// Kills the store's helm, which a scenario let run until now; it is dead afterwards.
+    /// Kills the store's helm, which a scenario kept running; it is dead afterwards.
     pub(super) async fn kill_acting_helm(&self, subject: &Subject) {
         let file = self.desk.path().join(format!("{}.acting", subject.namespace()));
         std::fs::write(&file, "").expect("a file for the scenario");
@@ -142,7 +142,7 @@ impl Stage {
         tokio::time::timeout(STRIKES, killed).await.expect("the scenario kills helm");
     }
 
-    /// Helms that worked on this store at the same time; empty, unless a promise is broken.
+    /// Helm processes that worked on this store at the same time; must be empty.
     pub(super) fn overlaps(&self, subject: &Subject) -> String {
         let file = self.desk.path().join(format!("{}.overlaps", subject.namespace()));
         std::fs::read_to_string(file).unwrap_or_default()
@@ -153,7 +153,7 @@ impl Stage {
         self.setup.charts.join("sample").display().to_string()
     }
 
-    /// Asks for an operation of this kind.
+    /// Requests an operation of this kind.
     pub(super) async fn begin(&self, subject: &mut Subject, kind: OperationKind) -> Result<Store, String> {
         let store = match kind {
             OperationKind::Create => self.api().create(Api::wanted(&subject.id)).await,
@@ -167,7 +167,7 @@ impl Stage {
         Ok(store)
     }
 
-    /// Asks for a forced deletion.
+    /// Requests a forced deletion.
     pub(super) async fn force_delete(&self, subject: &mut Subject) -> Result<Store, String> {
         let request = DeleteStoreRequest { store_id: subject.id.clone(), force: true, ..DeleteStoreRequest::default() };
         let store = self.api().stores.clone().delete_store(request).await;
@@ -176,7 +176,7 @@ impl Stage {
         Ok(store.into_inner())
     }
 
-    /// Asks for an operation that comes by this passage.
+    /// Requests an operation that includes this passage.
     pub(super) async fn embark(&self, subject: &mut Subject, passage: Passage) -> Result<(), String> {
         if !passage.undoing {
             return self.begin(subject, passage.kind).await.map(drop);
@@ -189,7 +189,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Waits until a worker is held there; else says how the store is.
+    /// Waits until a worker is paused there; otherwise returns the store's state.
     pub(super) async fn reached(&self, hold: &Hold, subject: &Subject) -> Result<(), String> {
         let Err(problem) = hold.reached().await else { return Ok(()) };
         let store = self.api().get(&subject.id).await.map_err(|status| format!("{problem}; {status}"))?;
@@ -205,14 +205,14 @@ impl Stage {
         Ok(())
     }
 
-    /// Waits until nothing is at work on the store; every event must have come once.
+    /// Waits until no operation is active; every event must have been received once.
     pub(super) async fn settle(&self, subject: &Subject) -> Result<Store, String> {
         let (store, seen) = self.api().settle(&subject.id).await;
         let all: Vec<i64> = (1..=store.last_sequence).collect();
         if seen.sequences() == all { Ok(store) } else { Err(format!("a watch told {:?}", seen.sequences())) }
     }
 
-    /// What each step does to the world, seen once without any fault.
+    /// The requests of each step, observed once without a fault.
     pub(super) async fn survey(&self) -> Result<Vec<(Passage, Effect)>, String> {
         let surveys = Passage::all().into_iter().map(|passages| self.survey_one(passages));
         let seen: Result<Vec<_>, String> = futures::future::join_all(surveys).await.into_iter().collect();
@@ -239,7 +239,7 @@ impl Stage {
         Ok(effects)
     }
 
-    /// How often helm ran for this store since this was last asked.
+    /// How often helm ran for this store since the last call.
     fn take_helms(&self, subject: &Subject) -> usize {
         let file = self.desk.path().join(format!("{}.ran", subject.namespace()));
         let runs = std::fs::read_to_string(&file).unwrap_or_default().lines().count();
@@ -248,7 +248,7 @@ impl Stage {
     }
 }
 
-/// The script before the real helm.
+/// The script that wraps the real helm.
 fn wrapper(desk: &Desk, helm: &str) -> String {
     use std::os::unix::fs::PermissionsExt as _;
     let text = include_str!("helm.sh").replace("@DESK@", &desk.path().display().to_string()).replace("@HELM@", helm);

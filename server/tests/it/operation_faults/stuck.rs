@@ -1,5 +1,5 @@
-//! Releases and namespaces in every state in which helm or somebody else may leave them. Each is brought about as it
-//! comes about: by a helm that is killed, a person with helm, a namespace that somebody deletes.
+//! Releases and namespaces in every state in which an interrupted helm or something else may leave them. Each is produced in its
+//! natural way: a killed helm, a person with helm, a deleted namespace.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, Patch, PatchParams, PostParams};
@@ -14,7 +14,7 @@ async fn stage() -> Stage {
     Stage::start(&env("STOREPLANE_TEST_DATABASE_URL"), false, Vec::new()).await
 }
 
-/// Lets the step go and kills helms of this store, one after another, each when it has made so many changes.
+/// Lets the step continue and kills helm processes of this store, one after another, each after this number of changes.
 async fn kill_helms(stage: &Stage, subject: &Subject, hold: &Hold, after_writes: &[usize]) {
     let lines: Vec<_> = after_writes.iter().map(|_| "during killed".to_owned()).collect();
     stage.play_all(subject, &lines);
@@ -22,13 +22,13 @@ async fn kill_helms(stage: &Stage, subject: &Subject, hold: &Hold, after_writes:
         let mut set = stage.gate.set(&subject.namespace(), Which::Write(*writes), Trick::Hold);
         hold.release();
         assert!(set.struck(STRIKES).await, "helm came to where it is killed");
-        // What helm waits for goes on only when helm is dead, or a quick one would finish.
+        // The response that helm waits for is released only when helm is dead, or a fast one would finish.
         stage.kill_acting_helm(subject).await;
         set.release();
     }
 }
 
-/// Begins an operation whose helms are killed; gives how the store ended and what was told of it.
+/// Starts an operation whose helm processes are killed; returns the store's state and events.
 async fn with_killed_helms(
     stage: &Stage,
     subject: &mut Subject,
@@ -72,7 +72,7 @@ async fn pending_release_of_killed_helm_is_repaired_with_event() {
 async fn partly_uninstalled_release_is_uninstalled() {
     let stage = stage().await;
     let mut subject = stage.prepare(OperationKind::Delete, true).await.unwrap();
-    // The first change is the fence, the second is helm's note that it begins.
+    // The first change is the fence, the second is helm's record of the start.
     let (end, told) = with_killed_helms(&stage, &mut subject, OperationKind::Delete, Step::Uninstall, &[3]).await;
     assert_eq!(end, StoreState::Deleted, "{told}");
     stage.lab.kubernetes.assert_gone(&subject.id).await;
@@ -116,7 +116,7 @@ async fn namespace_deleted_during_creation_fails_it_with_that_cause() {
 
     let (store, seen) = stage.api().settle(&subject.id).await;
 
-    // Whether helm came before or after its end.
+    // Whether helm ran before or after the deletion.
     if store.state() != StoreState::Ready {
         assert_eq!((store.state(), store.reason.as_str()), (StoreState::Failed, "CREATION_REFUSED"), "{}", seen.text());
         assert!(store.message.contains("the namespace is"), "{}", store.message);

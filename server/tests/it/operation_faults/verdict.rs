@@ -7,13 +7,13 @@ use super::fault::{Case, Fault};
 use super::stage::{Stage, Subject};
 use crate::harness::helms_of;
 
-/// How an operation should end.
+/// The expected outcome of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Goal {
     Ready,
-    /// Cancelled, and nothing was removed of a shop that was READY once.
+    /// Cancelled, and nothing was removed from a shop that was READY once.
     LeftAsItIs,
-    /// Cancelled, and nothing is left.
+    /// Cancelled, and nothing remains.
     Undone,
     Deleted,
 }
@@ -43,7 +43,7 @@ impl Goal {
     }
 }
 
-/// Waits for the end of the case's operation, and looks whether all is as it should be.
+/// Waits for the end of the case's operation, and checks the result.
 pub(super) async fn judge(stage: &Stage, case: &Case, subject: &mut Subject) -> Result<(), String> {
     let mut goal = Goal::of(case);
     let store = stage.settle(subject).await?;
@@ -52,7 +52,7 @@ pub(super) async fn judge(stage: &Stage, case: &Case, subject: &mut Subject) -> 
         let hopeless = expected_reason(&case.fault);
         let named = store.reason == hopeless || half_undone;
         let live = case.passage.was_ready && case.passage.kind == OperationKind::Retry;
-        // What a retry of a live shop did not achieve is the operation's failure, not the shop's.
+        // A failed retry of a live shop is the operation's failure, not the shop's.
         let expected = if live {
             matches!(store.state(), StoreState::Ready | StoreState::Degraded)
         } else {
@@ -63,7 +63,7 @@ pub(super) async fn judge(stage: &Stage, case: &Case, subject: &mut Subject) -> 
                 format!("{} {} {} {:?}", store.state().as_str_name(), store.reason, store.message, store.details);
             return Err(format!("it should be {goal:?} and is {text}"));
         }
-        // Somebody removed the cause, and asks again.
+        // The cause is removed, followed by a retry.
         rows(stage, subject).await?;
         goal = if case.passage.kind == OperationKind::Delete { Goal::Deleted } else { Goal::Ready };
         stage.begin(subject, OperationKind::Retry).await?;
@@ -77,7 +77,7 @@ pub(super) async fn judge(stage: &Stage, case: &Case, subject: &mut Subject) -> 
     way_out(stage, case, subject).await
 }
 
-/// Whatever the fault left behind, there is a call that leads out of it.
+/// Whatever the fault left behind, an API call leads out of it.
 async fn way_out(stage: &Stage, case: &Case, subject: &mut Subject) -> Result<(), String> {
     stage.gate.clear(&subject.namespace());
     let store = stage.api().get(&subject.id).await.map_err(|status| status.to_string())?;
@@ -91,7 +91,7 @@ async fn way_out(stage: &Stage, case: &Case, subject: &mut Subject) -> Result<()
                 let text = format!("{} {} {}", store.state().as_str_name(), store.reason, store.message);
                 return Err(format!("a retry did not lead out: {text}"));
             }
-            // The rest is what the next branch does, and the cluster is shared.
+            // The next branch covers the rest, and the cluster is shared.
             stage.lab.kubernetes.drop_namespace(&subject.namespace()).await;
             return Ok(());
         }
@@ -107,7 +107,7 @@ async fn way_out(stage: &Stage, case: &Case, subject: &mut Subject) -> Result<()
     rows(stage, subject).await
 }
 
-/// The reason of a fault for good; empty where there is none. From the table that a unit test of the error texts keeps.
+/// The reason of a permanent fault; empty if there is none. From the table of the error texts' unit test.
 fn expected_reason(fault: &Fault) -> String {
     let Fault::HelmSays(file) = fault else { return String::new() };
     let helm = file.parent().and_then(|folder| folder.file_name()).unwrap_or_default().display();
@@ -125,7 +125,7 @@ async fn cluster(stage: &Stage, subject: &Subject, goal: Goal) -> Result<(), Str
         tokio::join!(stage.lab.kubernetes.releases(&namespace), stage.lab.kubernetes.has_namespace(&namespace));
     let as_wanted = match goal {
         Goal::Ready => releases == [format!("{namespace} deployed")],
-        // An upgrade that was stopped may be pending; nothing is removed.
+        // An interrupted upgrade may be pending; nothing is removed.
         Goal::LeftAsItIs => releases.len() == 1,
         Goal::Undone | Goal::Deleted => releases.is_empty(),
     };
@@ -142,7 +142,7 @@ async fn cluster(stage: &Stage, subject: &Subject, goal: Goal) -> Result<(), Str
     }
 }
 
-/// The store's rows: no operation at work, no lease, no hole among the events, one audit record for each mutation.
+/// The store's rows: no active operation, no lease, no gap among the events, one audit record for each mutation.
 async fn rows(stage: &Stage, subject: &Subject) -> Result<(), String> {
     let uid = subject.uid;
     let value = async |sql: String| stage.lab.database.value(&sql).await;
