@@ -26,7 +26,7 @@ impl Ids for RandomIds {
         Uuid::now_v7()
     }
 
-    fn word(&self, length: usize) -> String {
+    fn random_text(&self, length: usize) -> String {
         let mut random = rand::rng();
         (0..length).filter_map(|_| char::from_digit(random.random_range(0..36), 36)).collect()
     }
@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn random_tokens_are_long_and_unique() {
-        let (a, b) = (RandomIds.word(40), RandomIds.word(40));
+        let (a, b) = (RandomIds.random_text(40), RandomIds.random_text(40));
         assert!(a != b && a.len() == 40 && a.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
         assert_eq!(RandomIds.uuid().get_version_num(), 7);
     }

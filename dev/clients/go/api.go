@@ -47,7 +47,7 @@ func connect(conn *grpc.ClientConn) (*api, error) {
 	for _, service := range listed.GetListServicesResponse().GetService() {
 		a.services = append(a.services, service.GetName())
 	}
-	// An unknown symbol is an error on the stream, which goes on.
+	// An unknown symbol is an error on the stream, which continues.
 	if _, err := ask(symbol("none.of.Ours")); err == nil {
 		return nil, fmt.Errorf("an unknown symbol was found")
 	}

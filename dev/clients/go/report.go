@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// report tells each case in a line, and counts.
+// report prints each case in a line, and counts.
 type report struct {
 	client         string
 	passed, failed int

@@ -1,4 +1,4 @@
-// What all Node clients share: how cases are told, and what they send.
+// What all Node clients share: reporting of cases, and their requests.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 

@@ -29,7 +29,7 @@ pub trait Ids: Send + Sync {
     /// A UUID v7.
     fn uuid(&self) -> Uuid;
     /// `length` random lower-case letters and digits, suitable for secrets.
-    fn word(&self, length: usize) -> String;
+    fn random_text(&self, length: usize) -> String;
 }
 
 /// The result of a mutation.

@@ -171,7 +171,7 @@ impl Helm {
             return Ok((binary, *version));
         }
         *known = None;
-        let version = self.ask_version(&binary).await?;
+        let version = self.run_version(&binary).await?;
         if !version.is_supported() {
             let cause = format!("helm {version} at {}; 3.17 or newer, or 4, is required", binary.path().display());
             return Err(HelmError::new(HelmErrorKind::Unsupported, what, Some(&cause), Vec::new()));
@@ -194,7 +194,7 @@ pub(super) struct Job {
 const TIMEOUT_MAX: Duration = Duration::from_hours(24);
 
 impl Helm {
-    async fn ask_version(&self, binary: &Binary) -> Result<HelmVersion, HelmError> {
+    async fn run_version(&self, binary: &Binary) -> Result<HelmVersion, HelmError> {
         let nowhere = Release { namespace: String::new(), name: String::new() };
         let context = Context::new(Verb::Version, &nowhere, "");
         let job = Job {

@@ -113,12 +113,12 @@ impl Cluster {
         {
             return answer.clone();
         }
-        let answer = self.ask().await;
+        let answer = self.fetch_info().await;
         *checked = Some((Instant::now(), answer.clone()));
         answer
     }
 
-    async fn ask(&self) -> Result<ClusterInfo, ClusterError> {
+    async fn fetch_info(&self) -> Result<ClusterInfo, ClusterError> {
         let version = self.call("read the version", |client| async move { client.apiserver_version().await }).await?;
         let simulated = self.is_simulated().await?;
         self.inner.simulated.send_replace(simulated);

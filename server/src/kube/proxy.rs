@@ -19,7 +19,7 @@ impl Cluster {
     ///
     /// There is no time limit here: the caller has one, because the Service may be slow. The response may be the API
     /// server's own error: see [`api_server_error`] and [`Cluster::confirm_error`].
-    pub(crate) async fn ask_service(
+    pub(crate) async fn request_service(
         &self,
         namespace: &str,
         service: &str,

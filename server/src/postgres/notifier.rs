@@ -69,7 +69,7 @@ impl Notifier {
 pub async fn listen(url: String, notifier: Notifier, shutdown: CancellationToken) {
     let hearing = async {
         loop {
-            if let Err(error) = hear(&url, &notifier).await {
+            if let Err(error) = receive(&url, &notifier).await {
                 LISTEN.failed(&error);
             }
             tokio::time::sleep(RECONNECT).await;
@@ -88,7 +88,7 @@ pub async fn listen(url: String, notifier: Notifier, shutdown: CancellationToken
     }
 }
 
-async fn hear(url: &str, notifier: &Notifier) -> Result<(), sqlx::Error> {
+async fn receive(url: &str, notifier: &Notifier) -> Result<(), sqlx::Error> {
     let options = PgConnectOptions::from_str(url)?.application_name("storeplane-listen");
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ANSWER).connect_lazy_with(options);
     let mut listener = in_time(PgListener::connect_with(&pool)).await?;

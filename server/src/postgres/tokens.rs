@@ -70,7 +70,7 @@ impl Tokens {
         name: &str,
         actor: &str,
     ) -> Result<(TokenId, String), PortError> {
-        let secret = format!("{PREFIX}{}", self.ids.word(LENGTH));
+        let secret = format!("{PREFIX}{}", self.ids.random_text(LENGTH));
         let id = TokenId(self.ids.uuid());
         let row = token::ActiveModel {
             id: Set(id.0),

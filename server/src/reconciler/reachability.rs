@@ -58,11 +58,11 @@ impl Reconciler {
             let Ok(live) = self.live_stores.live().await else { continue };
             let live: Vec<_> =
                 live.into_iter().filter(|store| matches!(store.state, State::Ready | State::Degraded)).collect();
-            self.ask_due(live, &mut turns).await;
+            self.probe_due(live, &mut turns).await;
         }
     }
 
-    async fn ask_due(&self, live: Vec<LiveStore>, turns: &mut HashMap<StoreUid, Turn>) {
+    async fn probe_due(&self, live: Vec<LiveStore>, turns: &mut HashMap<StoreUid, Turn>) {
         let now = Instant::now();
         let before = std::mem::take(turns);
         let mut due = Vec::new();
@@ -75,14 +75,14 @@ impl Reconciler {
         }
         due.sort_by_key(|(turn, _)| turn.next);
         due.truncate(MOST);
-        let asked = due.into_iter().map(|(turn, store)| self.ask(turn, store));
+        let asked = due.into_iter().map(|(turn, store)| self.probe_shop(turn, store));
         let mut asked = futures::stream::iter(asked).buffer_unordered(TOGETHER);
         while let Some((uid, turn)) = asked.next().await {
             turns.insert(uid, turn);
         }
     }
 
-    async fn ask(&self, turn: Turn, store: LiveStore) -> (StoreUid, Turn) {
+    async fn probe_shop(&self, turn: Turn, store: LiveStore) -> (StoreUid, Turn) {
         let found = self.verifier.reachable(&store.shop_url).await;
         let next = turn.after(found.status, Instant::now());
         let (live_stores, uid) = (self.live_stores.clone(), store.uid);

@@ -180,7 +180,7 @@ impl Reconciler {
     async fn probe(&self, target: ProbeTarget, snapshot: Option<ClusterSnapshot>) -> bool {
         let ProbeTarget { store, expected, unhealthy_for, calm_for } = target;
         let examined = match snapshot {
-            Some(snapshot) => Ok(self.cluster.judge(&expected, snapshot).await),
+            Some(snapshot) => Ok(self.cluster.interpret(&expected, snapshot).await),
             None => self.cluster.examine(&expected).await,
         };
         let health = match examined {

@@ -142,7 +142,8 @@ impl Transport<'_> {
                 }
                 Self::Proxy { cluster, namespace } => {
                     let request = request("", probe, token, body, ::kube::client::Body::from)?;
-                    let sent = cluster.ask_service(namespace, SERVICE, request).await.map_err(Unverified::Cluster)?;
+                    let sent =
+                        cluster.request_service(namespace, SERVICE, request).await.map_err(Unverified::Cluster)?;
                     let (parts, body) = read(probe, sent).await?;
                     let Some(said) = api_server_error(parts.status, &body) else { return Ok((parts, body)) };
                     match cluster.confirm_error(namespace, SERVICE, &probe.method, said).await {
@@ -157,7 +158,7 @@ impl Transport<'_> {
             Err(Unverified::Shop(Trouble::passing(&probe.line(), what)))
         });
         let (parts, body) = exchanged?;
-        let json = judge(probe, &parts, &body).map_err(Unverified::Shop)?;
+        let json = parse(probe, &parts, &body).map_err(Unverified::Shop)?;
         let token = parts.headers.get(CART_TOKEN).cloned();
         Ok(Answer { json, token, took: began.elapsed(), status: parts.status, body })
     }
@@ -210,7 +211,7 @@ where
 }
 
 /// The response's JSON, if it comes from the Store API.
-fn judge(probe: &Probe, parts: &http::response::Parts, body: &Bytes) -> Result<Value, Trouble> {
+fn parse(probe: &Probe, parts: &http::response::Parts, body: &Bytes) -> Result<Value, Trouble> {
     let status = parts.status;
     let header = |name| parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let wrong = |what: String| Trouble::wrong(&probe.line(), what).answered(status, body);

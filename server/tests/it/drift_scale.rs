@@ -123,7 +123,7 @@ async fn assert_looks_agree(cluster: &Cluster, specs: &[NamespaceSpec]) {
     let snapshots = cluster.observe_all(&expected).await.expect("all are observed");
     assert_eq!(snapshots.len(), expected.len());
     for (expected, snapshot) in expected.iter().zip(snapshots).take(SAMPLE) {
-        let among_all = cluster.judge(expected, snapshot).await;
+        let among_all = cluster.interpret(expected, snapshot).await;
         let alone = cluster.examine(expected).await.expect("one is examined");
         assert_eq!(among_all, alone);
         let Examined::Unhealthy(failure) = alone else { panic!("{alone:?}") };

@@ -169,7 +169,7 @@ impl Service {
         slug.truncate(28);
         let slug = slug.trim_matches('-');
         let prefix = if slug.starts_with(|c: char| c.is_ascii_lowercase()) { slug } else { "shop" };
-        let id = format!("{prefix}-{}", self.ids.word(GENERATED_ID_SUFFIX));
+        let id = format!("{prefix}-{}", self.ids.random_text(GENERATED_ID_SUFFIX));
         id.parse().map_err(|error| PortError::Internal(Box::new(error)))
     }
 

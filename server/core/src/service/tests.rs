@@ -133,7 +133,7 @@ impl Ids for Memory {
         uuid::Uuid::from_u128(self.uuids.fetch_add(1, Ordering::Relaxed) as u128)
     }
 
-    fn word(&self, _: usize) -> String {
+    fn random_text(&self, _: usize) -> String {
         lock(&self.words).pop().unwrap_or("aaaaa").to_owned()
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn answer(method: &Method, path: &str, headers: &HeaderMap) -> Respon
 
 fn answer_from<F: Embed>(method: &Method, path: &str, headers: &HeaderMap) -> Response {
     let path = path.strip_prefix('/').unwrap_or(path);
-    let nonce = RandomIds.word(NONCE_LENGTH);
+    let nonce = RandomIds.random_text(NONCE_LENGTH);
     let no_cache = [(CACHE_CONTROL, ASK_AGAIN)];
     let is_file = path.contains('.') || path.starts_with("assets/");
     let mut response = if !matches!(*method, Method::GET | Method::HEAD) {

@@ -48,12 +48,12 @@ impl Cluster {
     /// Examines a store. A failed request is an error: the store's health is then unknown.
     pub async fn examine(&self, expected: &Expected) -> Result<Examined, ClusterError> {
         let snapshot = self.observe(expected).await?;
-        Ok(self.judge(expected, snapshot).await)
+        Ok(self.interpret(expected, snapshot).await)
     }
 
     /// Interprets an observation. Sends requests only if there is a problem: for the secrets to mask, and
     /// for a container's log.
-    pub async fn judge(&self, expected: &Expected, snapshot: ClusterSnapshot) -> Examined {
+    pub async fn interpret(&self, expected: &Expected, snapshot: ClusterSnapshot) -> Examined {
         let namespace = expected.namespace.as_str();
         if let Some(failure) = self.namespace_trouble(expected, &snapshot) {
             return Examined::Unhealthy(failure);

@@ -14,12 +14,12 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     let engine = context.engine()?;
     // Before the first INSTALL no data can depend on lost ones.
     if context.operation.kind == OperationKind::Retry || context.operation.is_behind(Step::Secrets) {
-        look_for_lost(context, &engine).await?;
+        check_lost_secrets(context, &engine).await?;
     }
     let ids = &context.tools.ids;
     let text = |entry: &SecretEntry| match entry {
         SecretEntry::Fixed(text) => SecretText::new(text.clone()),
-        SecretEntry::Random(length) => SecretText::new(ids.word(*length)),
+        SecretEntry::Random(length) => SecretText::new(ids.random_text(*length)),
     };
     let entries =
         |entries: &[(String, SecretEntry)]| entries.iter().map(|(key, entry)| (key.clone(), text(entry))).collect();
@@ -35,7 +35,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
 
 /// Secrets that are missing although a volume exists: its data may depend on their values, which nobody has any more.
 /// Only the chart knows whether new ones work.
-async fn look_for_lost(context: &mut OperationContext, engine: &Engine) -> Result<(), StepError> {
+async fn check_lost_secrets(context: &mut OperationContext, engine: &Engine) -> Result<(), StepError> {
     let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
     let is_random =
         |secret: &&SecretTemplate| secret.entries.iter().any(|(_, it)| matches!(it, SecretEntry::Random(_)));

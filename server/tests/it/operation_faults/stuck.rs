@@ -119,7 +119,8 @@ async fn namespace_deleted_during_creation_fails_it_with_that_cause() {
     // Whether helm ran before or after the deletion.
     if store.state() != StoreState::Ready {
         assert_eq!((store.state(), store.reason.as_str()), (StoreState::Failed, "CREATION_REFUSED"), "{}", seen.text());
-        assert!(store.message.contains("the namespace is"), "{}", store.message);
+        let causes = ["the namespace is being deleted", "the namespace does not exist"];
+        assert!(causes.iter().any(|cause| store.message.contains(cause)), "{}", store.message);
         stage.begin(&mut subject, OperationKind::Retry).await.unwrap();
         assert_eq!(stage.settle(&subject).await.unwrap().state(), StoreState::Ready);
     }
