@@ -11,7 +11,6 @@ use ::kube::client::{Body, ConfigExt as _};
 use ::kube::config::{KubeConfigOptions, Kubeconfig};
 use ::kube::{Client, Config};
 use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tower::{BoxError, ServiceBuilder};
@@ -19,8 +18,8 @@ use tower::{BoxError, ServiceBuilder};
 use super::ClusterConfig;
 use super::error::{ClusterError, ClusterErrorKind, root_cause};
 use super::tls::connector;
+use super::transport::Transport;
 
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that is silent for this long gets a ping ...
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// ... and is closed without an answer in this time.
@@ -81,7 +80,7 @@ impl Connection {
 /// One set of credentials, and the connections created with it.
 pub(super) struct Connected {
     config: Config,
-    connector: HttpsConnector<HttpConnector>,
+    connector: HttpsConnector<Transport>,
     client: Client,
     connections: Mutex<Vec<WatchConnection>>,
     since: Instant,
@@ -145,9 +144,6 @@ async fn connect(wanted: &ClusterConfig) -> Result<Connected, String> {
     // Fails if another task was first, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = load(wanted).await.map_err(|error| root_cause(&*error))?;
-    if config.proxy_url.is_some() {
-        tracing::warn!("a proxy is configured; connections to the Kubernetes API do not use it");
-    }
     let connector = connector(&config).map_err(|error| root_cause(&*error))?;
     let client = client(&config, connector.clone()).map_err(|error| root_cause(&error))?;
     tracing::debug!(url = %config.cluster_url, "kubeconfig read");
@@ -172,7 +168,7 @@ fn read(paths: &Path) -> Result<Kubeconfig, BoxError> {
     Ok(merged)
 }
 
-fn client(config: &Config, connector: HttpsConnector<HttpConnector>) -> Result<Client, ::kube::Error> {
+fn client(config: &Config, connector: HttpsConnector<Transport>) -> Result<Client, ::kube::Error> {
     let http = hyper_util::client::legacy::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())

@@ -39,6 +39,7 @@ mod restart;
 mod rollout;
 mod secrets;
 mod tls;
+mod transport;
 mod volumes;
 
 pub use cache::{ClusterCache, ClusterCacheView};

@@ -8,7 +8,6 @@ use ::kube::config::AuthInfo;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::ClientConfig;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject as _;
@@ -17,20 +16,18 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use secrecy::ExposeSecret;
 use tower::BoxError;
 
-use super::connection::CONNECT_TIMEOUT;
 use super::error::root_cause;
+use super::transport::{Transport, transport};
 
 /// Connects to the API server with HTTP/2 if it supports that, otherwise HTTP/1.1.
-pub(super) fn connector(config: &Config) -> Result<HttpsConnector<HttpConnector>, BoxError> {
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_nodelay(true);
-    http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    let mut builder = HttpsConnectorBuilder::new().with_tls_config(client_config(config)?).https_or_http();
+pub(super) fn connector(config: &Config) -> Result<HttpsConnector<Transport>, BoxError> {
+    let tls = client_config(config)?;
+    let transport = transport(config, tls.clone())?;
+    let mut builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
     if let Some(name) = &config.tls_server_name {
         builder = builder.with_server_name_resolver(FixedServerNameResolver::new(name.clone().try_into()?));
     }
-    Ok(builder.enable_all_versions().wrap_connector(http))
+    Ok(builder.enable_all_versions().wrap_connector(transport))
 }
 
 /// kubectl accepts X.509 version 1 client certificates, which `openssl x509 -req` creates without extensions, but

@@ -39,6 +39,7 @@ mod helm_process;
 mod helm_real;
 mod kube_namespaces;
 mod kube_outage;
+mod kube_proxy;
 mod kube_releases;
 mod kube_rollout;
 mod kube_scripted;
