@@ -3,8 +3,6 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::store::Store;
-
 /// A condition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Condition {
@@ -66,14 +64,8 @@ impl ConditionStatus {
     }
 }
 
-impl Store {
-    /// Sets a condition. `since` is taken over only if the status changed.
-    pub fn set_condition(&mut self, condition: Condition) {
-        set(&mut self.conditions, condition);
-    }
-}
-
-fn set(conditions: &mut Vec<Condition>, condition: Condition) {
+/// Replaces the condition of that kind, or adds it. `since` is taken over only if the status changed.
+pub(crate) fn set(conditions: &mut Vec<Condition>, condition: Condition) {
     match conditions.iter_mut().find(|known| known.kind == condition.kind) {
         Some(known) if known.status == condition.status => *known = Condition { since: known.since, ..condition },
         Some(known) => *known = condition,

@@ -2,7 +2,7 @@
 
 use crate::event::Oldest;
 use crate::ids::{OperationId, Tenant};
-use crate::store::State;
+use crate::state::State;
 
 /// A violation of one field.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use crate::failure::Failure;
 use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
 use crate::operation::Step;
-use crate::store::State;
+use crate::state::State;
 use crate::wire::wire_enum;
 
 wire_enum! {

@@ -25,6 +25,7 @@ pub mod ports;
 pub mod query;
 mod reason;
 pub mod service;
+pub mod state;
 pub mod store;
 pub mod transition;
 pub mod validate;

@@ -8,7 +8,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::failure::Failure;
 use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
-use crate::store::State;
+use crate::state::State;
 use crate::wire::wire_enum;
 
 /// How long a forced deletion waits for the cluster before it drops the store.

@@ -6,7 +6,7 @@ use crate::error::DomainError;
 use crate::event::Event;
 use crate::ids::Tenant;
 use crate::operation::Operation;
-use crate::store::State;
+use crate::state::State;
 
 /// Number of periods in a window.
 pub const PERIODS: i32 = 24;

@@ -1,15 +1,15 @@
-//! A store: its spec, placement and state, and the transitions between states.
+//! A store: its spec, placement and state.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::condition::Condition;
+use crate::condition::{self, Condition};
 use crate::error::DomainError;
 use crate::failure::Failure;
 use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
 use crate::names::Placement;
 use crate::operation::Step;
-use crate::wire::wire_enum;
+pub use crate::state::State;
 
 /// The requested properties.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,51 +35,6 @@ pub enum CleanupPolicy {
     Keep,
     /// Release and namespace are removed.
     DeleteResources,
-}
-
-wire_enum! {
-    /// The state of a store.
-    pub enum State {
-        /// Being created, or its chart applied again.
-        Provisioning = "PROVISIONING",
-        /// Everything that was requested exists and is ready.
-        Ready = "READY",
-        /// Being changed.
-        Updating = "UPDATING",
-        /// Was READY, and something is wrong now.
-        Degraded = "DEGRADED",
-        /// Its creation or deletion failed.
-        Failed = "FAILED",
-        /// Being removed.
-        Deleting = "DELETING",
-        /// Removed from the cluster.
-        Deleted = "DELETED",
-        ;
-        /// A row has a state that this server does not know; only reading creates it. Such a store can only be
-        /// deleted.
-        Unreadable = "UNREADABLE",
-    }
-}
-
-impl State {
-    /// True while no operation is active.
-    pub fn is_settled(self) -> bool {
-        matches!(self, Self::Ready | Self::Degraded | Self::Failed | Self::Deleted)
-    }
-
-    /// All legal transitions. Any other is a bug or a request that came too late.
-    pub fn may_become(self, next: Self) -> bool {
-        use State::{Degraded, Deleted, Deleting, Failed, Provisioning, Ready, Unreadable, Updating};
-        matches!(
-            (self, next),
-            (Provisioning | Degraded | Failed | Updating, Ready)
-                | (Ready | Failed | Degraded, Provisioning | Updating)
-                | (Provisioning | Updating | Deleting, Failed)
-                | (Ready | Failed | Provisioning, Degraded)
-                | (Provisioning | Ready | Updating | Degraded | Failed | Deleting | Unreadable, Deleting)
-                | (Deleting, Deleted)
-        )
-    }
 }
 
 /// The installed versions.
@@ -135,6 +90,11 @@ pub struct Store {
 }
 
 impl Store {
+    /// Sets a condition. Its `since` is taken over only if the status changed.
+    pub fn set_condition(&mut self, condition: Condition) {
+        condition::set(&mut self.conditions, condition);
+    }
+
     /// Changes the state if the transition is legal.
     pub fn move_to(&mut self, next: State, now: OffsetDateTime) -> Result<(), DomainError> {
         if !self.state.may_become(next) {
@@ -188,28 +148,5 @@ impl Store {
     /// The URL of the shop's administration.
     pub fn admin_url(&self) -> String {
         format!("{}wp-admin/", self.shop_url())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn deleted_is_final() {
-        assert!(State::ALL.into_iter().all(|next| !State::Deleted.may_become(next)));
-    }
-
-    #[test]
-    fn every_state_except_deleted_can_be_deleted() {
-        for state in State::ALL {
-            assert_eq!(state.may_become(State::Deleting), state != State::Deleted, "{state:?}");
-        }
-    }
-
-    #[test]
-    fn ready_is_reached_only_from_legal_states() {
-        let sources: Vec<_> = State::ALL.into_iter().filter(|state| state.may_become(State::Ready)).collect();
-        assert_eq!(sources, [State::Provisioning, State::Updating, State::Degraded, State::Failed]);
     }
 }
