@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::stream;
 use storeplane_proto::health::health_check_response::ServingStatus;
 use storeplane_proto::health::health_client::HealthClient;
 use storeplane_proto::health::{HealthCheckRequest, HealthListRequest};
@@ -24,7 +25,8 @@ fn channel(lab: &Lab) -> Channel {
 async fn reflect(lab: &Lab, wanted: MessageRequest) -> MessageResponse {
     let request = ServerReflectionRequest { host: String::new(), message_request: Some(wanted) };
     let mut client = ServerReflectionClient::new(channel(lab));
-    let mut answers = client.server_reflection_info(tokio_stream::once(request)).await.unwrap().into_inner();
+    let mut answers =
+        client.server_reflection_info(stream::once(std::future::ready(request))).await.unwrap().into_inner();
     answers.message().await.unwrap().unwrap().message_response.unwrap()
 }
 
@@ -65,7 +67,7 @@ async fn reflection_streams_continue_after_unknown_symbol() {
         host: String::new(),
         message_request: Some(v1alpha::server_reflection_request::MessageRequest::FileContainingSymbol(symbol.into())),
     };
-    let asked = tokio_stream::iter([ask("storeplane.v1.Nonsense"), ask("storeplane.v1.StoreService")]);
+    let asked = stream::iter([ask("storeplane.v1.Nonsense"), ask("storeplane.v1.StoreService")]);
 
     let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(channel(&lab));
     let mut answers = client.server_reflection_info(asked).await.unwrap().into_inner();
