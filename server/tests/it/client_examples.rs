@@ -141,7 +141,7 @@ async fn watch_all_example_resumes_from_saved_cursor() {
     let second = lines_until(&caller, &["--cursor", &cursor], "-- caught up").await;
 
     let told: Vec<_> = second.iter().map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
-    assert_eq!(told, ["tea 2", "tea 3", "tea 4", "coffee 1", "-- that"], "{second:?}");
+    assert_eq!(told, ["tea 2", "tea 3", "tea 4", "coffee 1", "-- caught"], "{second:?}");
 }
 
 /// The output of a watch of all stores up to a line; then it is killed.
