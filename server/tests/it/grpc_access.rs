@@ -57,30 +57,29 @@ async fn invalid_tokens_are_unauthenticated() {
     assert_eq!(lab.database.value("SELECT count(*) FROM audit_events WHERE action LIKE '%STORE'").await, "0");
 }
 
+/// That the flood is few statements is held by the unit tests of `postgres::token_lookup`.
 #[tokio::test]
-async fn flood_of_invalid_tokens_is_few_statements_and_valid_tokens_work() {
+async fn valid_token_works_during_flood_of_invalid_tokens() {
     let lab = edge().await;
-    let good = format!("Bearer {}", lab.database.token("default", "viewer").await);
-    let began = std::time::Instant::now();
-    // Those of the wrong form are no statement at all.
+    let stores = storeplane_proto::v1::store_service_client::StoreServiceClient::new(channel(&lab));
+    let call = |token: String| {
+        let (mut stores, mut metadata) = (stores.clone(), MetadataMap::new());
+        metadata.insert("authorization", format!("Bearer {token}").parse().unwrap());
+        let wanted = GetStoreRequest { store_id: "demo".into(), ..GetStoreRequest::default() };
+        let request = Request::from_parts(metadata, tonic::Extensions::default(), wanted);
+        async move { stores.get_store(request).await.unwrap_err() }
+    };
+    let valid = lab.database.token("default", "viewer").await;
     for _ in 0..5 {
-        let malformed = (0..200).map(|number| format!("Bearer spt_{number}"));
-        let unknown = (0..200).map(|_| format!("Bearer spt_{:0<50}", uuid::Uuid::new_v4().simple()));
-        let bad: Vec<_> = malformed.chain(unknown).collect();
-        let calls = bad.iter().map(|authorization| get_with(&lab, Some(authorization)));
-        let (refused, admitted) = tokio::join!(futures::future::join_all(calls), get_with(&lab, Some(&good)));
-        assert!(refused.iter().all(|status| status.code() == Code::Unauthenticated));
+        let malformed = (0..200).map(|number| format!("spt_{number}"));
+        let unknown = (0..200).map(|_| format!("spt_{:0<50}", uuid::Uuid::new_v4().simple()));
+        let calls = futures::future::join_all(malformed.chain(unknown).map(&call));
+        let (refused, admitted) = tokio::join!(calls, call(valid.clone()));
+        for status in refused {
+            assert_eq!(status.code(), Code::Unauthenticated, "{status:?}");
+        }
         assert_eq!(admitted.code(), Code::NotFound);
     }
-    // 20 a second, one for each of the good token's looks, and what the harness itself did.
-    let most = 20 * began.elapsed().as_secs() + 50;
-    // Postgres counts a connection's statements once a second.
-    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
-    get_with(&lab, Some(&good)).await;
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-    let looks = "SELECT sum(seq_scan + coalesce(idx_scan, 0)) FROM pg_stat_user_tables WHERE relname = 'tokens'";
-    let looks: u64 = lab.database.value(looks).await.parse().unwrap();
-    assert!((1..=most).contains(&looks), "{looks} reads of the table for 2,000 bad tokens, at most {most} expected");
     assert!(lab.server.log().contains("calls with invalid tokens were refused"), "{}", lab.server.log());
 }
 
