@@ -18,14 +18,14 @@
 //! let store = v1::Store { display_name: "Tea".into(), admin_email: "me@example.com".into(), ..Default::default() };
 //! client.create_store("tea", store).await?;
 //!
-//! Either watch its events…
+//! // Either watch its events ...
 //! let mut watch = client.watch_until_settled("tea", 0);
 //! while let Some(change) = watch.next().await {
 //!     if let Change::Event(event, _) = change? {
 //!         println!("{} {}", event.step, event.message);
 //!     }
 //! }
-//! …or wait for the result.
+//! // ... or wait for the result.
 //! let store = client.wait_ready("tea", Duration::from_secs(300)).await?;
 //! println!("{}", store.shop_url);
 //! # Ok(())
