@@ -18,7 +18,7 @@ use tonic::Code;
 use uuid::Uuid;
 
 use crate::grpc_raw::edge;
-use crate::harness::{Api, Database, Setup, fresh};
+use crate::harness::{Api, Database, Setup, fresh, reason};
 
 /// The first page of all stores.
 pub(crate) async fn list_all(stores: &PgStores) -> Result<usize, PortError> {
@@ -194,4 +194,26 @@ async fn timestamps_are_equal_in_every_response() {
     let read = lab.api.get(&id).await.unwrap();
     assert_eq!((deleting.update_time, deleting.state_time), (read.update_time, read.state_time));
     assert_ne!(read.state_time, created.state_time);
+}
+
+#[tokio::test]
+async fn row_locked_for_too_long_is_unavailable_and_not_too_slow() {
+    let lab = edge().await;
+    lab.api.create(Api::wanted("tea")).await.unwrap();
+    let pool = lab.database.pool.clone();
+    // One implicit transaction, as a paused server's would be.
+    let holding = tokio::spawn(async move {
+        sea_orm::ConnectionTrait::execute_unprepared(&pool, "SELECT FROM stores FOR UPDATE; SELECT pg_sleep(8)").await
+    });
+    let sleeping =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    while lab.database.value(sleeping).await == "0" {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    let status = lab.api.delete("tea").await.unwrap_err();
+
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "DATABASE_UNAVAILABLE"), "{status:?}");
+    holding.await.unwrap().unwrap();
+    lab.api.delete("tea").await.unwrap();
 }

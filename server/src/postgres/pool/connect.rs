@@ -93,10 +93,15 @@ pub fn connect(url: &str, connections: u32) -> Result<Pool, ConnectError> {
     PoolOptions { connections, ..PoolOptions::default() }.connect(url)
 }
 
-/// Statements that set the time limits; `set` is `SET` or `SET LOCAL`.
+/// Statements that set the time limits; `set` is `SET` or `SET LOCAL`. A lock that somebody holds for too long has an error
+/// of its own: the statement itself was not too expensive.
 pub(super) fn settings(set: &str, statement_timeout: Duration) -> String {
     let (statement, idle) = (statement_timeout.as_millis(), IDLE_IN_TRANSACTION_TIMEOUT.as_millis());
-    format!("{set} statement_timeout = {statement}; {set} idle_in_transaction_session_timeout = {idle}")
+    let lock = statement * 4 / 5;
+    format!(
+        "{set} statement_timeout = {statement}; {set} lock_timeout = {lock}; \
+         {set} idle_in_transaction_session_timeout = {idle}"
+    )
 }
 
 /// Sets the limits of a new connection. If this fails, sqlx closes the connection and makes another one until the caller's

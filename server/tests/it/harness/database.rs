@@ -95,8 +95,13 @@ impl Database {
             "FROM pg_stat_activity WHERE datname = current_database() AND application_name <> '{APPLICATION_NAME}' \
              AND backend_type = 'client backend' AND query LIKE '{query}'"
         );
-        let pids =
-            self.value(&format!("SELECT string_agg(pid::text, ',') {others} AND pg_terminate_backend(pid)")).await;
+        // Chosen first: as a condition of the same query it would be evaluated before the join that tells databases apart.
+        let chosen = format!("SELECT pid {others} OFFSET 0");
+        let pids = self
+            .value(&format!(
+                "SELECT string_agg(pid::text, ',') FROM ({chosen}) AS chosen WHERE pg_terminate_backend(pid)"
+            ))
+            .await;
         if pids.is_empty() {
             return;
         }
