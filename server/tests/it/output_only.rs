@@ -61,6 +61,17 @@ fn without_identity(mut store: Store) -> Store {
     store
 }
 
+/// What a worker has changed by the time that it is read.
+fn without_progress(mut store: Store) -> Store {
+    for text in [&mut store.step, &mut store.reason, &mut store.message, &mut store.remedy] {
+        assert_ne!(text, "mine");
+        text.clear();
+    }
+    assert!(!store.details.iter().any(|detail| detail == "mine"), "{:?}", store.details);
+    assert_ne!(store.last_sequence, 77);
+    Store { details: Vec::new(), last_sequence: 0, ..store }
+}
+
 #[tokio::test]
 async fn output_only_fields_of_request_are_ignored() {
     let lab = edge().await;
@@ -79,5 +90,5 @@ async fn output_only_fields_of_request_are_ignored() {
         assert_eq!(without_identity(full), without_identity(plain), "validate_only: {validate_only}");
     }
     let kept = (lab.api.get(&full).await.unwrap(), lab.api.get(&plain).await.unwrap());
-    assert_eq!(without_identity(kept.0), without_identity(kept.1));
+    assert_eq!(without_progress(without_identity(kept.0)), without_progress(without_identity(kept.1)));
 }
