@@ -1,6 +1,6 @@
 //! Settings of helm runs, and helm's environment.
 
-use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, path::{Path, PathBuf}, time::Duration};
 
 /// Settings of helm runs.
 #[derive(Debug, Clone)]
@@ -74,7 +74,7 @@ impl HelmConfig {
     /// Helm's complete environment, given the run's directory and the server's environment.
     pub(super) fn environment(
         &self,
-        scratch: &str,
+        run_dir: &Path,
         inherited: impl Fn(&str) -> Option<OsString>,
     ) -> BTreeMap<String, String> {
         let text = |name: &str| inherited(name).and_then(|value| value.into_string().ok());
@@ -86,10 +86,13 @@ impl HelmConfig {
             ("HELM_CACHE_HOME", "cache"),
             ("HELM_CONFIG_HOME", "config"),
             ("HELM_DATA_HOME", "data"),
-            ("KUBECACHEDIR", "kube"),
             ("TMPDIR", "tmp"),
         ];
-        env.extend(scratch_dirs.map(|(name, folder)| (name.to_owned(), format!("{scratch}/{folder}"))));
+        let path = |dir: &Path, folder| dir.join(folder).to_string_lossy().into_owned();
+        env.extend(scratch_dirs.map(|(name, folder)| (name.to_owned(), path(run_dir, folder))));
+        // All runs of this server share the discovery cache, as all kubectl processes of a user do: its files are replaced
+        // atomically, helm revalidates them at every start, and writing and removing some 40 of them costs a fifth of a run.
+        env.insert("KUBECACHEDIR".to_owned(), path(run_dir.parent().unwrap_or(run_dir), "kube"));
         let users = || text("HOME").map(|home| PathBuf::from(home).join(".kube/config")).filter(|path| path.exists());
         if let Some(path) = self.kubeconfig.clone().or_else(users) {
             env.insert("KUBECONFIG".to_owned(), path.to_string_lossy().into_owned());
@@ -106,7 +109,7 @@ mod tests {
     use super::*;
 
     fn environment(config: &HelmConfig) -> BTreeMap<String, String> {
-        config.environment("/scratch", |name| match name {
+        config.environment(Path::new("/server/run"), |name| match name {
             "PATH" | "HTTPS_PROXY" | "KUBERNETES_SERVICE_HOST" | "AWS_PROFILE" | "DATABASE_URL" => Some(name.into()),
             "HOME" => Some("/nowhere".into()),
             _ => None,
@@ -119,17 +122,17 @@ mod tests {
         let lines: Vec<_> = env.iter().map(|(name, value)| format!("{name}={value}")).collect();
         insta::assert_snapshot!(lines.join("\n"), @r"
         HELM_BURST_LIMIT=100
-        HELM_CACHE_HOME=/scratch/cache
-        HELM_CONFIG_HOME=/scratch/config
-        HELM_DATA_HOME=/scratch/data
+        HELM_CACHE_HOME=/server/run/cache
+        HELM_CONFIG_HOME=/server/run/config
+        HELM_DATA_HOME=/server/run/data
         HELM_DRIVER=secret
         HELM_QPS=50
         HOME=/nowhere
         HTTPS_PROXY=HTTPS_PROXY
-        KUBECACHEDIR=/scratch/kube
+        KUBECACHEDIR=/server/kube
         KUBERNETES_SERVICE_HOST=KUBERNETES_SERVICE_HOST
         PATH=PATH
-        TMPDIR=/scratch/tmp
+        TMPDIR=/server/run/tmp
         ");
     }
 

@@ -223,7 +223,7 @@ impl Helm {
         let spec = Spec {
             program: job.program.path().to_owned(),
             args: job.args,
-            env: config.environment(&scratch.path().to_string_lossy(), |name| env::var_os(name)),
+            env: config.environment(scratch.path(), |name| env::var_os(name)),
             input: job.input,
             scratch: scratch.path().to_owned(),
             timeout_ms: millis(job.timeout.min(TIMEOUT_MAX)),
