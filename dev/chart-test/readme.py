@@ -1,4 +1,4 @@
-"""README.md of the chart, made from values.yaml, the values files and README.md.in."""
+"""README.md of a chart, made from values.yaml, the values files and README.md.in."""
 
 import json
 import re
@@ -60,8 +60,9 @@ def text():
     parts = {
         "VALUES": "\n".join(table),
         "ENVIRONMENTS": differences("values.yaml", ["values-local.yaml", "values-prod.yaml"]),
-        "PLANS": differences("values.yaml", [f"plans/{p}.yaml" for p in PLANS]),
     }
+    if PLANS:
+        parts["PLANS"] = differences("values.yaml", [f"plans/{p}.yaml" for p in PLANS])
     page = (CHART / "README.md.in").read_text()
     for name, part in parts.items():
         page = page.replace(f"@{name}@", part)

@@ -1,0 +1,88 @@
+"""Rules for all objects of the chart."""
+
+import re
+
+from harness import CHART, containers, objects, pod_specs
+from pods import number, restricted
+
+SERVER = "Deployment/storeplane"
+
+
+def pod_security(args):
+    """Only the servers have a token: they use the API server."""
+    restricted(args, with_token=(SERVER,), at_least=2)
+
+
+def no_hooks(args):
+    hooks = [o["metadata"]["name"] for o in objects(*args) if "helm.sh/hook" in o["metadata"].get("annotations", {})]
+    assert not hooks, hooks
+
+
+def selectors(args):
+    """Every selector of pods selects pods of exactly one workload, and every workload has a policy and, with several pods, a budget."""
+    made = objects(*args)
+    pods = {f"{o['kind']}/{o['metadata']['name']}": o["spec"]["template"]["metadata"]["labels"] for o in made if o["kind"] in ("Deployment", "StatefulSet")}
+    wanted = {"Service": lambda s: s["selector"], "PodDisruptionBudget": lambda s: s["selector"]["matchLabels"], "NetworkPolicy": lambda s: s["podSelector"]["matchLabels"]}
+    selected = {}
+    for o in made:
+        if o["kind"] in wanted:
+            labels = wanted[o["kind"]](o["spec"]).items()
+            found = [name for name, own in pods.items() if labels <= own.items()]
+            assert len(found) == 1, f"{o['kind']}/{o['metadata']['name']} selects {found}"
+            selected.setdefault(o["kind"], set()).add(found[0])
+    assert selected["NetworkPolicy"] == set(pods), selected
+    several = {f"{o['kind']}/{o['metadata']['name']}" for o in made if o["kind"] == "Deployment" and o["spec"]["replicas"] > 1}
+    assert several <= selected.get("PodDisruptionBudget", set()), selected
+
+
+def ports(args):
+    """Every named port that an object refers to exists in the pods."""
+    made = objects(*args)
+    named = {p["name"] for _, pod in pod_specs(made) for c in containers(pod) for p in c.get("ports", [])}
+    used = {p["targetPort"] for o in made if o["kind"] == "Service" for p in o["spec"]["ports"]}
+    for o in made:
+        if o["kind"] == "NetworkPolicy":
+            rules = o["spec"].get("ingress", []) + o["spec"].get("egress", [])
+            used |= {p["port"] for rule in rules for p in rule.get("ports", []) if isinstance(p["port"], str)}
+    for _, pod in pod_specs(made):
+        used |= {probe["httpGet"]["port"] for c in containers(pod) for key, probe in c.items() if key.endswith("Probe") and "httpGet" in probe}
+    assert used and used <= named, used - named
+
+
+def mounts(args):
+    """Every mounted volume exists, and every volume is mounted."""
+    for where, pod in pod_specs(objects(*args)):
+        mounted = {m["name"] for c in containers(pod) for m in c.get("volumeMounts", [])}
+        claims = {"data"} if where.startswith("StatefulSet") else set()
+        assert mounted == {v["name"] for v in pod.get("volumes", [])} | claims, where
+
+
+def secrets_by_reference(args):
+    """Only the generated Secret of embedded Postgres has secret data; everything else refers to Secrets."""
+    made = objects(*args)
+    assert [o["metadata"]["name"] for o in made if o["kind"] == "Secret"] in ([], ["storeplane-postgres"])
+    for where, pod in pod_specs(made):
+        for c in containers(pod):
+            plain = [e["name"] for e in c["env"] if "value" in e and re.search(r"PASSWORD|TOKEN|SECRET|DATABASE_URL|HEADERS", e["name"])]
+            assert not plain, f"{where}: {plain}"
+    text = (CHART / "values.yaml").read_text()
+    assert not re.search(r"(?im)^\s*\w*(password|token)\w*:", text), "a value is a secret"
+
+
+def helm_fits(args):
+    """A server's memory is enough for itself and at least one helm process."""
+    for where, pod in pod_specs(objects(*args)):
+        if where == SERVER:
+            limits = next(c for c in pod["containers"] if c["name"] == "server")["resources"]["limits"]
+            assert number(limits["memory"]) >= 2**30, limits
+
+
+CHECKS = {
+    "Pod Security": pod_security,
+    "no hooks": no_hooks,
+    "selectors select one workload": selectors,
+    "named ports exist": ports,
+    "volumes are mounted": mounts,
+    "no secret in an object": secrets_by_reference,
+    "memory for helm": helm_fits,
+}
