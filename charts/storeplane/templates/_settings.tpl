@@ -62,6 +62,19 @@ telemetry.otlp_endpoint: telemetry.otlpEndpoint
 {{- include "storeplane.toml" (dict "path" list "table" $settings) }}
 {{- end }}
 
+{{/* The files in /etc/storeplane. */}}
+{{- define "storeplane.files" -}}
+storeplane.toml: |
+  {{- include "storeplane.configFile" . | nindent 2 }}
+store-values.yaml: |
+  # Values of every store, after the chart's own files.
+  {{- with .Values.stores.values }}
+  {{- toYaml . | nindent 2 }}
+  {{- else }}
+  {}
+  {{- end }}
+{{- end }}
+
 {{/* Combinations of values that the schema cannot refuse with a message that helps. */}}
 {{- define "storeplane.check" -}}
 {{- with .Values }}

@@ -14,16 +14,24 @@ from harness import files, objects
 
 # Go modules that contain the definitions, and their folders.
 MODULES = {
-    "sigs.k8s.io/gateway-api@v1.4.0": "config/crd/standard",
-    "github.com/prometheus-operator/prometheus-operator@v0.86.0": "example/prometheus-operator-crd",
-    "github.com/cert-manager/cert-manager@v1.19.1": "deploy/crds",
+    "sigs.k8s.io/gateway-api@v1.6.3": "config/crd/standard",
+    "github.com/prometheus-operator/prometheus-operator@v0.85.0": "example/prometheus-operator-crd",
+    "github.com/cert-manager/cert-manager@v1.21.2": "deploy/crds",
 }
+KINDS = ("BackendTLSPolicy", "Certificate", "HTTPRoute", "PodMonitor", "PrometheusRule", "ServiceMonitor")
 VALUES = {
     "tls": {"insecurePlaintext": False, "certManager": {"enabled": True, "issuerRef": {"name": "internal"}}},
     "metrics": {"serviceMonitor": {"enabled": True, "relabelings": [{"action": "labeldrop", "regex": "pod"}]}, "prometheusRule": {"enabled": True}},
     "httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}], "hostnames": ["a.example.com"], "backendTLS": {"enabled": True, "caConfigMap": "ca"}},
 }
 POD_MONITOR = {"metrics": {"podMonitor": {"enabled": True}}}
+
+
+class Loader(yaml.CSafeLoader):
+    """PyYAML has no constructor for the scalar `=`, which Prometheus' definitions contain."""
+
+
+Loader.add_constructor("tag:yaml.org,2002:value", lambda loader, node: node.value)
 
 
 @functools.cache
@@ -34,7 +42,10 @@ def definitions():
         done = subprocess.run(["go", "mod", "download", "-json", module], capture_output=True, text=True, check=False, cwd=tempfile.gettempdir(), env=os.environ | {"GOFLAGS": "-mod=mod"})
         assert done.returncode == 0, done.stdout + done.stderr
         for path in Path(json.loads(done.stdout)["Dir"], folder).glob("*.yaml"):
-            for crd in yaml.safe_load_all(path.read_text()):
+            text = path.read_text()
+            if not any(f"    kind: {kind}\n" in text for kind in KINDS):
+                continue
+            for crd in yaml.load_all(text, Loader):
                 for version in (crd or {}).get("spec", {}).get("versions", []):
                     key = f"{crd['spec']['group']}/{version['name']}", crd["spec"]["names"]["kind"]
                     found[key] = strict(version["schema"]["openAPIV3Schema"])
