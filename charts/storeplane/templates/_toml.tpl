@@ -1,4 +1,4 @@
-{{/* A map as TOML. Helm's toToml writes numbers of values files as floats, which the server refuses. Argument: a dict of path (a list) and table. */}}
+{{/* A map as TOML; JSON's texts and numbers are TOML's too. Helm's toToml writes numbers of values files as floats, which the server refuses. Argument: a dict of path (a list) and table. */}}
 {{- define "storeplane.toml" -}}
 {{- $path := .path }}
 {{- range $key, $value := .table }}
@@ -29,8 +29,6 @@
 {{- $items := list }}
 {{- range $key, $value := . }}{{ $items = append $items (printf "%s = %s" (include "storeplane.tomlKey" $key) (include "storeplane.tomlValue" $value)) }}{{ end -}}
 { {{- join ", " $items -}} }
-{{- else if and (kindIs "float64" .) (eq . (floor .)) -}}
-{{ int64 . }}
 {{- else -}}
 {{ toJson . }}
 {{- end -}}

@@ -6,6 +6,6 @@ import policy
 
 # For each environment, with helm's arguments.
 COMBINED = policy.CHECKS
-ONCE = custom.CHECKS
+ONCE = policy.ONCE
 # With each helm, on a cluster.
-CLUSTER = life.CHECKS
+CLUSTER = life.CHECKS | custom.CHECKS

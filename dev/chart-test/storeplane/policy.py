@@ -1,8 +1,11 @@
 """Rules for all objects of the chart."""
 
+import json
 import re
+import tempfile
+import tomllib
 
-from harness import CHART, containers, objects, pod_specs
+from harness import CHART, containers, files, objects, pod_specs
 from pods import number, restricted
 
 SERVER = "Deployment/storeplane"
@@ -77,6 +80,30 @@ def helm_fits(args):
             assert number(limits["memory"]) >= 2**30, limits
 
 
+def configuration():
+    """`config` arrives in the server's file as it was written, whatever its texts and numbers are."""
+    texts = ["", "it's", 'a "b" \\ c', "{{ .Values }} $HOME `id` <b>&", "line\nbreak\ttab", "店 🛒", "true", "1e3", "\x01", "[a]", "# no comment"]
+    wanted = {
+        "allowed_origins": texts,
+        "limits": {"stores_per_tenant": 1000000},
+        "worker": {"max_operations": 3, "lease_seconds": 15},
+        "kubernetes": {"namespace_labels": {f"example.com/l{i}": text for i, text in enumerate(texts)}, "copied_secrets": [{"namespace": "a", "name": text, "use": "none"} for text in texts]},
+        "engines": {"woocommerce": {"values": ["a.yaml"]}, "other-engine": {"chart": "/charts/other"}},
+        "a b": {"x.y": {"z": False}},
+        "empty": {},
+        "none": [],
+    }
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as f:
+        json.dump({"config": wanted}, f, ensure_ascii=False)
+        f.flush()
+        for helm in ("3", "4"):
+            made = objects(*files("local"), "-f", f.name, "-s", "templates/configmap.yaml", helm=helm)
+            got = tomllib.loads(made[0]["data"]["storeplane.toml"])
+            for key, value in wanted.items():
+                assert got[key] == value, f"helm {helm}: {key}: {got[key]!r}"
+            assert got["listen"] == "0.0.0.0:8080" and got["shutdown_seconds"] == 15, got
+
+
 CHECKS = {
     "Pod Security": pod_security,
     "no hooks": no_hooks,
@@ -86,3 +113,4 @@ CHECKS = {
     "no secret in an object": secrets_by_reference,
     "memory for helm": helm_fits,
 }
+ONCE = {"the server's file says what `config` says": configuration}
