@@ -1,5 +1,6 @@
 """Shared by all checks: paths, helm, rendered objects, and the tally. The first argument selects the chart."""
 
+import functools
 import os
 import re
 import subprocess
@@ -51,6 +52,7 @@ def files(environment, plan=None):
     return [part for name in names for part in ("-f", name)]
 
 
+@functools.cache
 def render(*args, helm="3"):
     """The rendered chart, without generated values; AssertionError with helm's output."""
     code, out = call(HELMS[helm], "template", RELEASE, CHART, "--namespace", NAMESPACE, *args)
