@@ -10,11 +10,12 @@ from pathlib import Path
 import kubernetes_validate
 import yaml
 
-from harness import CHART, COMBINATIONS, ENVIRONMENTS, HELMS, NAMESPACE, OWN, RELEASE, TOOLS, Tally, call, files, objects, render
+from harness import CHART, COMBINATIONS, ENVIRONMENTS, HELMS, OWN, RELEASE, TOOLS, Tally, call, files, objects, render
 
 sys.path.insert(0, str(OWN))
 import checks  # noqa: E402
 import readme  # noqa: E402
+import score  # noqa: E402
 
 KUBERNETES = [f"1.{minor}" for minor in range(30, 37)]
 # API groups that Kubernetes itself defines.
@@ -70,19 +71,6 @@ def valid(version, environment):
     assert not wrong, "\n".join(wrong)
 
 
-def score(environment):
-    with tempfile.TemporaryDirectory() as d:
-        path = Path(d) / "chart.yaml"
-        # without the pod of `helm test`
-        kept = [o for o in objects(*files(environment)) if "helm.sh/hook" not in o["metadata"].get("annotations", {})]
-        for o in kept:
-            o["metadata"]["namespace"] = NAMESPACE
-        path.write_text(yaml.safe_dump_all(kept))
-        _, out = call(TOOLS / "kube-score", "score", "--output-format", "ci", path)
-    critical = [line for line in out.splitlines() if line.startswith("[CRITICAL]")]
-    assert "[OK]" in out and not critical, "\n".join(critical) or out
-
-
 def minimum_kubernetes(helm):
     """The oldest version that the chart accepts is the oldest that it is checked with, vendors' suffixes included."""
     def template(version):
@@ -123,7 +111,7 @@ def main():
     for version in KUBERNETES:
         for e in ENVIRONMENTS:
             tally.check(f"valid in Kubernetes {version}: {e}", valid, version, e)
-    tally.check("kube-score: values-prod has nothing critical", score, "prod")
+    tally.check("kube-score: values-prod has nothing critical", score.nothing_critical, "prod")
     tally.check("unit: helm-unittest", units)
     tally.check("README: up to date with values.yaml", readme.check, update)
     if os.environ.get("KUBECONFIG"):

@@ -5,6 +5,7 @@ import re
 import tempfile
 import tomllib
 
+import score
 from harness import CHART, containers, files, objects, pod_specs
 from pods import number, restricted
 
@@ -104,6 +105,11 @@ def configuration():
             assert got["listen"] == "0.0.0.0:8080" and got["shutdown_seconds"] == 15, got
 
 
+def embedded_score():
+    """Imported images are not pulled; nothing else is critical in values-local either."""
+    score.nothing_critical("local", "container-image-pull-policy")
+
+
 CHECKS = {
     "Pod Security": pod_security,
     "no hooks": no_hooks,
@@ -113,4 +119,4 @@ CHECKS = {
     "no secret in an object": secrets_by_reference,
     "memory for helm": helm_fits,
 }
-ONCE = {"the server's file says what `config` says": configuration}
+ONCE = {"the server's file says what `config` says": configuration, "kube-score: values-local, with embedded Postgres": embedded_score}
