@@ -96,13 +96,13 @@ async fn main() {
 fn report(args: &Args, committed: &HashMap<(usize, i64), Instant>, watching: &Watching, resident: [f64; 3]) {
     let (one, whole) = (latencies(committed, &watching.of_one), latencies(committed, &watching.of_all));
     let (events, wholes) = (committed.len(), args.busy.div_ceil(WHOLE));
-    assert_eq!(one.len(), events / args.busy * (args.busy - wholes), "told to watchers of one store");
-    assert_eq!(whole.len(), events * wholes, "told to watchers of all stores");
+    assert_eq!(one.len(), events / args.busy * (args.busy - wholes), "received to watchers of one store");
+    assert_eq!(whole.len(), events * wholes, "received to watchers of all stores");
     let [before, idle, busy] = resident;
     println!(
         "{}",
         serde_json::json!({
-            "idle": args.idle, "busy": args.busy, "events": events, "told": one.len() + whole.len(),
+            "idle": args.idle, "busy": args.busy, "events": events, "received": one.len() + whole.len(),
             "rss_before": before, "rss_idle": idle, "rss_busy": busy,
             "one_p50": at(&one, 0.5), "one_p99": at(&one, 0.99), "all_p50": at(&whole, 0.5), "all_p99": at(&whole, 0.99),
         })
@@ -164,8 +164,8 @@ async fn one(client: Client, store: String, number: usize, arrived: Arrivals, th
 
 async fn all(client: Client, arrived: Arrivals, there: Arc<AtomicUsize>) {
     let mut watch = client.watch_all("", "");
-    while let Some(told) = watch.next().await {
-        match told.expect("goes on").change {
+    while let Some(received) = watch.next().await {
+        match received.expect("goes on").change {
             Change::Event(event, _) => {
                 let number = event.store_id.strip_prefix("busy").and_then(|number| number.parse().ok());
                 arrived.lock().unwrap().push(((number.unwrap_or(usize::MAX), event.sequence), Instant::now()));

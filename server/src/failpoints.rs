@@ -1,7 +1,7 @@
 //! Failpoints: tests pause the worker before and after each run of a step. They apply to every step, so a new one needs nothing
 //! here. Only builds with the feature `failpoints` have them, and only `cargo test` enables it.
 //!
-//! The failpoint `desk` returns a folder shared by test and worker. A test creates the file `STORE.STEP.before` or
+//! The failpoint `control` returns a folder shared by test and worker. A test creates the file `STORE.STEP.before` or
 //! `STORE.STEP.after`; the worker that gets there renames it to `….reached` and waits for `….go`. If the file says
 //! `again`, the worker does not wait but runs the step again. The file `clock` contains the clock's offset in seconds.
 
@@ -59,15 +59,15 @@ mod armed {
         fail::FailScenario::setup()
     }
 
-    fn desk() -> Option<PathBuf> {
-        fail::fail_point!("desk", |folder| folder.map(PathBuf::from));
+    fn control() -> Option<PathBuf> {
+        fail::fail_point!("control", |folder| folder.map(PathBuf::from));
         None
     }
 
     pub(crate) async fn reached(store: &StoreId, step: Step, moment: Moment) -> Then {
-        let Some(desk) = desk() else { return Then::GoOn };
+        let Some(control) = control() else { return Then::GoOn };
         let side = if moment == Moment::Before { "before" } else { "after" };
-        let point = desk.join(format!("{store}.{}.{side}", step.as_str()));
+        let point = control.join(format!("{store}.{}.{side}", step.as_str()));
         let wish = fs::read_to_string(&point).unwrap_or_default();
         // Only one of two servers succeeds.
         if fs::rename(&point, point.with_extension(format!("{side}.reached"))).is_err() {
@@ -84,7 +84,7 @@ mod armed {
     }
 
     pub(crate) fn clock_offset() -> time::Duration {
-        let seconds = desk().and_then(|desk| fs::read_to_string(desk.join("clock")).ok());
+        let seconds = control().and_then(|control| fs::read_to_string(control.join("clock")).ok());
         time::Duration::seconds(seconds.and_then(|text| text.trim().parse().ok()).unwrap_or(0))
     }
 }

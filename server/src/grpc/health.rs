@@ -91,18 +91,18 @@ impl Health for HealthService {
         // Nothing has been sent yet.
         let mut changes = self.0.clone();
         changes.mark_changed();
-        let told = unfold((changes, service, None), |(mut changes, service, told)| async move {
+        let sent = unfold((changes, service, None), |(mut changes, service, sent)| async move {
             loop {
                 changes.changed().await.ok()?;
                 let now = changes.borrow_and_update().get(service.as_str()).copied();
                 // An unknown name may become known.
                 let now = now.unwrap_or(ServingStatus::ServiceUnknown);
-                if told != Some(now) {
+                if sent != Some(now) {
                     return Some((Ok(response(now)), (changes, service, Some(now))));
                 }
             }
         });
-        let mut answer = Response::new(told.boxed());
+        let mut answer = Response::new(sent.boxed());
         super::unbuffered(&mut answer);
         Ok(answer)
     }

@@ -1,6 +1,11 @@
 //! Settings of helm runs, and helm's environment.
 
-use std::{collections::BTreeMap, ffi::OsString, path::{Path, PathBuf}, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Settings of helm runs.
 #[derive(Debug, Clone)]

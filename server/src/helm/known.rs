@@ -108,7 +108,7 @@ mod tests {
         let context = Context::new(Verb::Uninstall, &release, "");
         let mut compared = 0;
         for ((case, helm), stderr) in samples() {
-            let Some(known) = crate::obstacle::said::refusal(&stderr) else { continue };
+            let Some(known) = crate::obstacle::messages::refusal(&stderr) else { continue };
             let (reason, obstacle) = (known.reason, known.obstacle);
             let report = Report { exit: Some(1), killed: None, stderr, ..Report::never_started(KillReason::Asked) };
             let error = outcome(&context, &report).unwrap_err();

@@ -8,7 +8,7 @@ use ::kube::runtime::watcher;
 use storeplane_core::error::PortError;
 use storeplane_core::failure::{DETAIL_LINE_MAX, Failure, Reason, truncate};
 
-use crate::obstacle::{Obstacle, said};
+use crate::obstacle::{Obstacle, messages};
 use crate::redact::redact;
 
 /// The kind of failure, for programs.
@@ -166,7 +166,7 @@ impl ClusterError {
         let causes = status.details.iter().flat_map(|details| &details.causes);
         let terminating = causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
             || status.message.contains("because it is being terminated");
-        let refusal = said::refusal(&status.message).filter(|_| !terminating && status.code >= 400);
+        let refusal = messages::refusal(&status.message).filter(|_| !terminating && status.code >= 400);
         let kind = match (status.code, status.reason.as_str()) {
             _ if terminating => Kind::Terminating,
             _ if refusal.is_some_and(|it| it.reason == Reason::WebhookUnavailable) => Kind::WebhookUnavailable,

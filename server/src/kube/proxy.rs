@@ -49,7 +49,7 @@ impl Cluster {
         namespace: &str,
         service: &str,
         method: &Method,
-        said: ClusterError,
+        expected: ClusterError,
     ) -> Option<ClusterError> {
         let verb = if method == Method::GET { "get" } else { "create" };
         let review = SelfSubjectAccessReview {
@@ -71,11 +71,11 @@ impl Cluster {
             Api::<SelfSubjectAccessReview>::all(client).create(&PostParams::default(), &review).await
         });
         match reviewed.await {
-            Err(error) => return Some(if error.kind() == ClusterErrorKind::Forbidden { said } else { error }),
-            Ok(review) if !review.status.as_ref().is_some_and(|status| status.allowed) => return Some(said),
+            Err(error) => return Some(if error.kind() == ClusterErrorKind::Forbidden { expected } else { error }),
+            Ok(review) if !review.status.as_ref().is_some_and(|status| status.allowed) => return Some(expected),
             Ok(_) => {}
         }
-        if said.kind() != ClusterErrorKind::NotFound {
+        if expected.kind() != ClusterErrorKind::NotFound {
             return None;
         }
         let what = format!("read the service {service} in {namespace}");
@@ -83,7 +83,7 @@ impl Cluster {
             .call(&what, |client| async move { Api::<Service>::namespaced(client, namespace).get_opt(service).await });
         match found.await {
             Ok(Some(_)) => None,
-            Ok(None) | Err(_) => Some(said),
+            Ok(None) | Err(_) => Some(expected),
         }
     }
 }
@@ -95,11 +95,11 @@ fn build_error(what: &str, error: http::Error) -> ClusterError {
 /// The error that the API server returned instead of the Service, if the response looks like one. An error about unresponsive
 /// pods is about the Service, not about the API server.
 pub(crate) fn api_server_error(code: StatusCode, body: &[u8]) -> Option<ClusterError> {
-    let said: serde_json::Value = serde_json::from_slice(body).ok()?;
-    if said.get("kind")? != "Status" || said.get("apiVersion")? != "v1" {
+    let expected: serde_json::Value = serde_json::from_slice(body).ok()?;
+    if expected.get("kind")? != "Status" || expected.get("apiVersion")? != "v1" {
         return None;
     }
-    let mut status: Status = serde_json::from_value(said).ok()?;
+    let mut status: Status = serde_json::from_value(expected).ok()?;
     if ABOUT_THE_PODS.iter().any(|words| status.message.contains(words)) {
         return None;
     }
@@ -113,7 +113,7 @@ mod tests {
 
     use super::*;
 
-    fn said(code: u16, message: &str) -> Option<ClusterErrorKind> {
+    fn expected(code: u16, message: &str) -> Option<ClusterErrorKind> {
         let body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": message, "reason": "x", "code": code});
         let code = StatusCode::from_u16(code).expect("a status");
@@ -122,12 +122,12 @@ mod tests {
 
     #[test]
     fn proxy_distinguishes_api_server_errors_from_shop_errors() {
-        assert_eq!(said(403, "services \"store\" is forbidden"), Some(ClusterErrorKind::Forbidden));
-        assert_eq!(said(429, "too many requests"), Some(ClusterErrorKind::Overloaded));
-        assert_eq!(said(404, "services \"store\" not found"), Some(ClusterErrorKind::NotFound));
-        assert_eq!(said(503, "no endpoints available for service \"store\""), None);
+        assert_eq!(expected(403, "services \"store\" is forbidden"), Some(ClusterErrorKind::Forbidden));
+        assert_eq!(expected(429, "too many requests"), Some(ClusterErrorKind::Overloaded));
+        assert_eq!(expected(404, "services \"store\" not found"), Some(ClusterErrorKind::NotFound));
+        assert_eq!(expected(503, "no endpoints available for service \"store\""), None);
         assert_eq!(
-            said(503, "error trying to reach service: dial tcp 10.0.0.9:8080: connect: connection refused"),
+            expected(503, "error trying to reach service: dial tcp 10.0.0.9:8080: connect: connection refused"),
             None
         );
         let shop = br#"{"code":"woocommerce_rest_cart_empty","message":"no","data":{"status":400}}"#;

@@ -2,16 +2,16 @@
 //!
 //! An obstacle is **lasting** (waiting does not help: fail within seconds), **passing** (usually transient:
 //! registry 429 and 5xx, webhook timeouts, DNS; wait for minutes) or **progress** (something is being prepared: a node,
-//! a volume, an image, a certificate; wait longer). [`said`] classifies the cluster's messages; [`ObstacleLimits`] are
+//! a volume, an image, a certificate; wait longer). [`messages`] classifies the cluster's messages; [`ObstacleLimits`] are
 //! the limits from the configuration's `[obstacles]`.
 //!
 //! Users: `kube::rollout` for the symptoms of a rollout, `kube::error` and `helm::error` for refused requests, `verify` for
 //! shops that do not answer, `reconciler` for how long symptoms must last before a store's state changes.
 //!
-//! To add an obstacle: a line in [`said`] and one in its table test.
+//! To add an obstacle: a line in [`messages`] and one in its table test.
 
 mod limits;
-pub(crate) mod said;
+pub(crate) mod messages;
 
 use std::time::Duration;
 

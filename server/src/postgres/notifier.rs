@@ -97,8 +97,8 @@ async fn receive(url: &str, notifier: &Notifier) -> Result<(), sqlx::Error> {
     loop {
         // Changes from before the connection, or from between two, are in the tables.
         notifier.notify_operations();
-        while let Some(said) = next(&mut listener).await? {
-            match said.channel() {
+        while let Some(notification) = next(&mut listener).await? {
+            match notification.channel() {
                 "storeplane_events" => notifier.notify_events(),
                 _ => notifier.notify_operations(),
             }
@@ -110,8 +110,8 @@ async fn receive(url: &str, notifier: &Notifier) -> Result<(), sqlx::Error> {
 /// connection is tested when nothing arrived for a while.
 async fn next(listener: &mut PgListener) -> Result<Option<PgNotification>, sqlx::Error> {
     loop {
-        if let Ok(said) = tokio::time::timeout(SILENCE, listener.try_recv()).await {
-            return said;
+        if let Ok(notification) = tokio::time::timeout(SILENCE, listener.try_recv()).await {
+            return notification;
         }
         in_time(listener.execute("SELECT 1")).await?;
     }

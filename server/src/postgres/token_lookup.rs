@@ -57,7 +57,7 @@ pub(super) fn hash(secret: &str) -> Hash {
 pub(super) struct TokenLookup {
     memory: Mutex<Memory>,
     /// Held during a batch.
-    turn: tokio::sync::Mutex<Turn>,
+    batch: tokio::sync::Mutex<BatchState>,
     refused: Refused,
 }
 
@@ -72,7 +72,7 @@ struct Memory {
 }
 
 #[derive(Debug, Default)]
-struct Turn {
+struct BatchState {
     /// Earliest start of the next batch.
     not_before: Option<Instant>,
     /// The last failed batch, and the kind of its failure.
@@ -123,27 +123,27 @@ impl TokenLookup {
             return Ok(known.into());
         }
         let batch = self.wait_for_batch(hash)?;
-        let mut turn = self.turn.lock().await;
+        let mut state = self.batch.lock().await;
         // It was in another caller's batch.
         if let Some(known) = self.recall(&hash) {
             return Ok(known.into());
         }
-        if let Some((failed, kind)) = turn.failed.filter(|(failed, _)| *failed >= batch) {
+        if let Some((failed, kind)) = state.failed.filter(|(failed, _)| *failed >= batch) {
             return Err(PortError::Unavailable(Outage::new(kind, format!("token lookup {failed} failed"))));
         }
-        if let Some(not_before) = turn.not_before {
+        if let Some(not_before) = state.not_before {
             tokio::time::sleep_until(not_before.into()).await;
         }
         let (number, hashes) = self.begin_batch(hash);
         match find(hashes.clone()).await {
             Ok(found) => {
                 let unknown = self.remember(&hashes, &found);
-                turn.not_before = unknown.then(|| Instant::now() + PAUSE);
+                state.not_before = unknown.then(|| Instant::now() + PAUSE);
                 Ok(found.get(&hash).cloned())
             }
             Err(error) => {
                 let kind = if let PortError::Unavailable(outage) = &error { outage.kind } else { OutageKind::Away };
-                turn.failed = Some((number, kind));
+                state.failed = Some((number, kind));
                 Err(error)
             }
         }
@@ -373,7 +373,7 @@ mod tests {
     #[tokio::test]
     async fn number_of_waiting_tokens_is_bounded() {
         let lookup = TokenLookup::default();
-        let _busy = lookup.turn.lock().await;
+        let _busy = lookup.batch.lock().await;
         for number in 0..WAITING_MAX {
             assert!(lookup.wait_for_batch(hash(&secret(number))).is_ok());
         }

@@ -78,7 +78,7 @@ pub(super) struct Reports {
 #[derive(Debug)]
 struct Seen {
     since: Instant,
-    told: bool,
+    reported: bool,
 }
 
 impl Reports {
@@ -87,14 +87,14 @@ impl Reports {
         let mut before = std::mem::take(&mut self.seen);
         for orphan in orphans {
             let key = (orphan.namespace.clone(), orphan.release.clone());
-            let mut seen = before.remove(&key).unwrap_or(Seen { since: now, told: false });
-            if !seen.told && now - seen.since >= HOLD {
-                seen.told = true;
+            let mut seen = before.remove(&key).unwrap_or(Seen { since: now, reported: false });
+            if !seen.reported && now - seen.since >= HOLD {
+                seen.reported = true;
                 warn(&orphan);
             }
             self.seen.insert(key, seen);
         }
-        for ((namespace, release), _) in before.into_iter().filter(|(_, seen)| seen.told) {
+        for ((namespace, release), _) in before.into_iter().filter(|(_, seen)| seen.reported) {
             tracing::info!(
                 event = "ORPHAN_GONE",
                 namespace,
@@ -225,12 +225,12 @@ mod tests {
     fn lasting_orphan_is_reported_once() {
         let orphans = || find("prod", [namespace("store-old", Uuid::nil(), false)].iter(), |_| Vec::new(), &[]);
         let (mut reports, start) = (Reports::default(), Instant::now());
-        let told = |reports: &Reports| reports.seen.values().filter(|seen| seen.told).count();
+        let reported = |reports: &Reports| reports.seen.values().filter(|seen| seen.reported).count();
         reports.report(orphans(), start);
-        assert_eq!(told(&reports), 0, "it may go by itself");
+        assert_eq!(reported(&reports), 0, "it may go by itself");
         for second in [10, 11, 60] {
             reports.report(orphans(), start + Duration::from_secs(second));
-            assert_eq!((told(&reports), reports.seen.len()), (1, 1));
+            assert_eq!((reported(&reports), reports.seen.len()), (1, 1));
         }
         reports.report(Vec::new(), start + Duration::from_secs(61));
         assert!(reports.seen.is_empty());

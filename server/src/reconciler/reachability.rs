@@ -27,12 +27,12 @@ const BROKEN: Duration = Duration::from_secs(30);
 
 /// When a shop is probed next.
 #[derive(Debug, Clone, Copy)]
-struct Turn {
+struct ProbeSchedule {
     next: Instant,
     pause: Duration,
 }
 
-impl Turn {
+impl ProbeSchedule {
     /// The next probe after a result at `now`.
     fn after(self, status: ConditionStatus, now: Instant) -> Self {
         match status {
@@ -45,7 +45,7 @@ impl Turn {
 impl Reconciler {
     /// Probes shops for as long as it is polled.
     pub(super) async fn follow_reachability(&self) {
-        let mut turns: HashMap<StoreUid, Turn> = HashMap::new();
+        let mut schedules: HashMap<StoreUid, ProbeSchedule> = HashMap::new();
         let mut tick = tokio::time::interval(ROUND);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -58,33 +58,33 @@ impl Reconciler {
             let Ok(live) = self.live_stores.live().await else { continue };
             let live: Vec<_> =
                 live.into_iter().filter(|store| matches!(store.state, State::Ready | State::Degraded)).collect();
-            self.probe_due(live, &mut turns).await;
+            self.probe_due(live, &mut schedules).await;
         }
     }
 
-    async fn probe_due(&self, live: Vec<LiveStore>, turns: &mut HashMap<StoreUid, Turn>) {
+    async fn probe_due(&self, live: Vec<LiveStore>, schedules: &mut HashMap<StoreUid, ProbeSchedule>) {
         let now = Instant::now();
-        let before = std::mem::take(turns);
+        let before = std::mem::take(schedules);
         let mut due = Vec::new();
         for store in live {
-            let turn = before.get(&store.uid).copied().unwrap_or(Turn { next: now, pause: BROKEN });
-            turns.insert(store.uid, turn);
-            if turn.next <= now {
-                due.push((turn, store));
+            let schedule = before.get(&store.uid).copied().unwrap_or(ProbeSchedule { next: now, pause: BROKEN });
+            schedules.insert(store.uid, schedule);
+            if schedule.next <= now {
+                due.push((schedule, store));
             }
         }
-        due.sort_by_key(|(turn, _)| turn.next);
+        due.sort_by_key(|(schedule, _)| schedule.next);
         due.truncate(MOST);
-        let asked = due.into_iter().map(|(turn, store)| self.probe_shop(turn, store));
+        let asked = due.into_iter().map(|(schedule, store)| self.probe_shop(schedule, store));
         let mut asked = futures::stream::iter(asked).buffer_unordered(TOGETHER);
-        while let Some((uid, turn)) = asked.next().await {
-            turns.insert(uid, turn);
+        while let Some((uid, schedule)) = asked.next().await {
+            schedules.insert(uid, schedule);
         }
     }
 
-    async fn probe_shop(&self, turn: Turn, store: LiveStore) -> (StoreUid, Turn) {
+    async fn probe_shop(&self, schedule: ProbeSchedule, store: LiveStore) -> (StoreUid, ProbeSchedule) {
         let found = self.verifier.reachable(&store.shop_url).await;
-        let next = turn.after(found.status, Instant::now());
+        let next = schedule.after(found.status, Instant::now());
         let (live_stores, uid) = (self.live_stores.clone(), store.uid);
         // A transaction that is dropped half-way would stay open.
         let stored =
@@ -113,14 +113,14 @@ mod tests {
     #[test]
     fn unreachable_shop_is_probed_with_growing_intervals() {
         let now = Instant::now();
-        let mut turn = Turn { next: now, pause: BROKEN };
+        let mut schedule = ProbeSchedule { next: now, pause: BROKEN };
         let mut waits = Vec::new();
         for _ in 0..7 {
-            turn = turn.after(ConditionStatus::False, now);
-            waits.push((turn.next - now).as_secs());
+            schedule = schedule.after(ConditionStatus::False, now);
+            waits.push((schedule.next - now).as_secs());
         }
         assert_eq!(waits, [30, 60, 120, 240, 480, 600, 600]);
-        let well = turn.after(ConditionStatus::True, now);
+        let well = schedule.after(ConditionStatus::True, now);
         assert_eq!(((well.next - now).as_secs(), well.pause), (600, BROKEN));
     }
 }

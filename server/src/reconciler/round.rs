@@ -92,7 +92,7 @@ impl<'a> Rounds<'a> {
         let followed = live.iter().filter(|store| is_followed(store));
         let expected: Vec<_> = followed.map(|store| (store.clone(), self.expected(store))).collect();
         let seen = self.cache.read(|view| {
-            let symptoms: Vec<_> = expected.iter().map(|(_, expected)| view.troubles(expected)).collect();
+            let symptoms: Vec<_> = expected.iter().map(|(_, expected)| view.symptoms(expected)).collect();
             let instance = self.reconciler.cluster.instance();
             let orphans = find(instance, view.namespaces(), |namespace| view.releases(namespace), live);
             (symptoms, orphans)

@@ -35,9 +35,9 @@ impl Reconciler {
                 tracing::debug!(store_id = store.store_id, %error, "a shop cannot be tested");
                 None
             }
-            Err(Unverified::Shop(trouble)) if trouble.is_passing() && calm_for < ANSWERS_WITHIN => None,
-            Err(Unverified::Shop(trouble)) => {
-                Some(Health::Unhealthy(self.cluster.masked(&store.namespace, trouble.failure()).await))
+            Err(Unverified::Shop(failed)) if failed.is_passing() && calm_for < ANSWERS_WITHIN => None,
+            Err(Unverified::Shop(failed)) => {
+                Some(Health::Unhealthy(self.cluster.masked(&store.namespace, failed.failure()).await))
             }
         }
     }

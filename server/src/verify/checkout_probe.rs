@@ -6,7 +6,7 @@ use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 
 use super::transport::{Answer, Probe, Transport};
-use super::{Trouble, Unverified};
+use super::{ProbeFailure, Unverified};
 
 pub(super) const PRODUCTS: Probe = Probe {
     name: "product list",
@@ -98,8 +98,8 @@ pub(super) async fn run(
     match purchase(&mut customer, demand, first).await {
         Ok(sells) => Ok(customer.report.finish(transport, sells)),
         // Products and payment methods are the merchant's decision: a shop with well-formed answers is up.
-        Err(Unverified::Shop(trouble)) if demand == Demand::AsMerchantLeft && trouble.is_well_formed() => {
-            let what = format!("The shop answers, but a test purchase was not possible: {}", trouble.what());
+        Err(Unverified::Shop(failed)) if demand == Demand::AsMerchantLeft && failed.is_well_formed() => {
+            let what = format!("The shop answers, but a test purchase was not possible: {}", failed.what());
             Ok(customer.report.finish(transport, what.trim_end_matches('.')))
         }
         Err(error) => Err(error),
@@ -160,12 +160,12 @@ async fn add_one_of(customer: &mut Customer<'_>, products: &[u64]) -> Result<(An
                 Some(key) => return Ok((cart, key)),
                 None => refused = Some(cart.wrong(&ADD, "The product did not stay in the cart.")),
             },
-            Err(Unverified::Shop(trouble)) if trouble.is_well_formed() => refused = Some(Unverified::Shop(trouble)),
+            Err(Unverified::Shop(failed)) if failed.is_well_formed() => refused = Some(Unverified::Shop(failed)),
             Err(error) => return Err(error),
         }
     }
     Err(refused.unwrap_or_else(|| {
-        Unverified::Shop(Trouble::wrong(&ADD.line(), "The shop has no product that can be added to a cart."))
+        Unverified::Shop(ProbeFailure::wrong(&ADD.line(), "The shop has no product that can be added to a cart."))
     }))
 }
 

@@ -5,15 +5,15 @@
 //! - [`Verifier`] (here) selects the route to a shop: its URL if that reaches the shop, otherwise the API server's service proxy.
 //! - `transport` sends one request and reads the response, within limits. `checkout_probe` is the test purchase.
 //! - `reachable` checks whether customers can reach the shop, whatever the route of the test.
-//! - `trouble` describes what went wrong, and how often that may happen.
+//! - `failed` describes what went wrong, and how often that may happen.
 //!
 //! To add a check: a `Probe` in `checkout_probe`, the condition on its response there, and its possible failures
 //! in `tests/scripted`.
 
 mod checkout_probe;
+mod probe_failure;
 mod reachable;
 mod transport;
-mod trouble;
 
 use std::time::Duration;
 
@@ -25,9 +25,9 @@ use crate::config::Via;
 use crate::kube::{Cluster, ClusterError, ClusterErrorKind};
 use checkout_probe::PRODUCTS;
 pub use checkout_probe::{Demand, Report};
+pub use probe_failure::{ProbeFailure, RetryPolicy};
 pub use reachable::Reachability;
 use transport::{Answer, Transport};
-pub use trouble::{RetryPolicy, Trouble};
 
 /// Time limits for connecting to the shop's URL, DNS included, and for
 /// its first response, before the API server's proxy is used instead.
@@ -60,7 +60,7 @@ pub enum Unverified {
     /// The shop could not be reached: the API server is unavailable or forbids it.
     Cluster(ClusterError),
     /// The shop gave a wrong answer, or none.
-    Shop(Trouble),
+    Shop(ProbeFailure),
 }
 
 /// Tests shops. Cheap to clone.
@@ -108,7 +108,7 @@ async fn all(transport: &Transport<'_>, shop: &Shop) -> Result<Report, Unverifie
 /// The proxy did not reach the shop.
 fn is_unreached(error: &Unverified) -> bool {
     match error {
-        Unverified::Shop(trouble) => trouble.is_passing(),
+        Unverified::Shop(failed) => failed.is_passing(),
         Unverified::Cluster(error) => error.kind() == ClusterErrorKind::Forbidden,
     }
 }

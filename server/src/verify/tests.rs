@@ -14,9 +14,9 @@ async fn verify(scenario: Scenario, via: Via, demand: Demand) -> Result<Report, 
     shop.verifier(via).verify(&shop.shop(demand)).await
 }
 
-async fn trouble(scenario: Scenario) -> Trouble {
+async fn failed(scenario: Scenario) -> ProbeFailure {
     match verify(scenario, Via::Url, Demand::AsInstalled).await {
-        Err(Unverified::Shop(trouble)) => trouble,
+        Err(Unverified::Shop(failed)) => failed,
         other => panic!("{scenario:?}: {other:?}"),
     }
 }
@@ -46,9 +46,9 @@ async fn wrong_answer_is_reported_with_request_and_response() {
         Scenario::NoCartToken,
         Scenario::HugeBody,
     ] {
-        let trouble = trouble(scenario).await;
-        assert!(!trouble.is_passing(), "{scenario:?}");
-        let failure = trouble.failure();
+        let failed = failed(scenario).await;
+        assert!(!failed.is_passing(), "{scenario:?}");
+        let failure = failed.failure();
         assert_eq!(failure.reason.as_str(), "VERIFICATION_FAILED");
         let _ = writeln!(said, "{scenario:?}: {}", failure.message);
         for line in failure.details {
@@ -85,9 +85,9 @@ async fn wrong_answer_is_reported_with_request_and_response() {
 async fn transient_shop_errors_are_retryable() {
     let shop = Scripted::open(Scenario::Http500ThenFine).await;
     let (verifier, wanted) = (shop.verifier(Via::Url), shop.shop(Demand::AsInstalled));
-    let Err(Unverified::Shop(trouble)) = verifier.verify(&wanted).await else { panic!("the first answer is a 500") };
-    assert!(trouble.is_passing());
-    assert_eq!(trouble.failure().details[1], "status: 500 Internal Server Error");
+    let Err(Unverified::Shop(failed)) = verifier.verify(&wanted).await else { panic!("the first answer is a 500") };
+    assert!(failed.is_passing());
+    assert_eq!(failed.failure().details[1], "status: 500 Internal Server Error");
     assert!(verifier.verify(&wanted).await.is_ok());
 }
 
@@ -95,8 +95,8 @@ async fn transient_shop_errors_are_retryable() {
 async fn service_without_pods_is_a_passing_shop_problem() {
     let shop = Scripted::open(Scenario::NoEndpointsThenFine).await;
     let (verifier, wanted) = (shop.verifier(Via::Proxy), shop.shop(Demand::AsInstalled));
-    let Err(Unverified::Shop(trouble)) = verifier.verify(&wanted).await else { panic!("no pod answers yet") };
-    assert!(trouble.is_passing() && trouble.failure().details[2].contains("no endpoints available"), "{trouble:?}");
+    let Err(Unverified::Shop(failed)) = verifier.verify(&wanted).await else { panic!("no pod answers yet") };
+    assert!(failed.is_passing() && failed.failure().details[2].contains("no endpoints available"), "{failed:?}");
     assert!(verifier.verify(&wanted).await.is_ok());
 }
 
@@ -112,19 +112,19 @@ async fn api_server_refusal_is_not_a_shop_problem() {
 #[tokio::test(start_paused = true)]
 async fn hanging_shop_times_out() {
     let began = tokio::time::Instant::now();
-    let trouble = trouble(Scenario::Hangs).await;
-    assert!(trouble.is_passing() && began.elapsed() <= Duration::from_secs(11), "{:?}", began.elapsed());
-    assert!(trouble.failure().message.contains("did not answer the product list within 10 s"), "{trouble:?}");
+    let failed = failed(Scenario::Hangs).await;
+    assert!(failed.is_passing() && began.elapsed() <= Duration::from_secs(11), "{:?}", began.elapsed());
+    assert!(failed.failure().message.contains("did not answer the product list within 10 s"), "{failed:?}");
 }
 
 #[tokio::test]
 async fn refused_connection_is_a_passing_shop_problem() {
     let shop = Scripted::open(Scenario::Sells).await;
     let nowhere = Shop { url: "http://127.0.0.1:1/".into(), ..shop.shop(Demand::AsInstalled) };
-    let Err(Unverified::Shop(trouble)) = shop.verifier(Via::Url).verify(&nowhere).await else {
+    let Err(Unverified::Shop(failed)) = shop.verifier(Via::Url).verify(&nowhere).await else {
         panic!("nobody is there")
     };
-    assert!(trouble.is_passing() && trouble.failure().message.contains("refused"), "{trouble:?}");
+    assert!(failed.is_passing() && failed.failure().message.contains("refused"), "{failed:?}");
 }
 
 #[tokio::test]
@@ -157,10 +157,10 @@ async fn merchant_settings_do_not_fail_a_ready_shop() {
     ] {
         let report = verify(scenario, Via::Proxy, Demand::AsMerchantLeft).await.expect("it answers");
         assert!(report.message.contains(said), "{scenario:?}: {}", report.message);
-        let Err(Unverified::Shop(trouble)) = verify(scenario, Via::Proxy, Demand::AsInstalled).await else {
+        let Err(Unverified::Shop(failed)) = verify(scenario, Via::Proxy, Demand::AsInstalled).await else {
             panic!("a new shop must sell: {scenario:?}")
         };
-        assert!(!trouble.is_passing(), "{scenario:?}");
+        assert!(!failed.is_passing(), "{scenario:?}");
     }
     for scenario in [Scenario::Redirects, Scenario::HtmlInsteadOfJson, Scenario::HugeBody] {
         let Err(Unverified::Shop(_)) = verify(scenario, Via::Url, Demand::AsMerchantLeft).await else {
@@ -171,11 +171,11 @@ async fn merchant_settings_do_not_fail_a_ready_shop() {
 
 #[tokio::test]
 async fn shop_response_is_not_mistaken_for_api_server_response() {
-    let Err(Unverified::Shop(trouble)) = verify(Scenario::ShopSaysUnauthorized, Via::Proxy, Demand::AsInstalled).await
+    let Err(Unverified::Shop(failed)) = verify(Scenario::ShopSaysUnauthorized, Via::Proxy, Demand::AsInstalled).await
     else {
         panic!("the API server knows us: the shop said that")
     };
-    assert!(trouble.failure().message.contains("status 401"), "{trouble:?}");
+    assert!(failed.failure().message.contains("status 401"), "{failed:?}");
 }
 
 /// The first request by URL hangs, and time is paused until its limit.

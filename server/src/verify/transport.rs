@@ -13,7 +13,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tower::BoxError;
 
-use super::{Trouble, Unverified};
+use super::{ProbeFailure, Unverified};
 use crate::kube::{Cluster, api_server_error};
 
 /// Time limit of one request; a cold shop takes about one second.
@@ -63,7 +63,7 @@ pub(super) struct Answer {
 impl Answer {
     /// An error about a response that arrived.
     pub(super) fn wrong(&self, probe: &Probe, what: impl Into<String>) -> Unverified {
-        Unverified::Shop(Trouble::wrong(&probe.line(), what).answered(self.status, &self.body))
+        Unverified::Shop(ProbeFailure::wrong(&probe.line(), what).answered(self.status, &self.body))
     }
 }
 
@@ -145,8 +145,8 @@ impl Transport<'_> {
                     let sent =
                         cluster.request_service(namespace, SERVICE, request).await.map_err(Unverified::Cluster)?;
                     let (parts, body) = read(probe, sent).await?;
-                    let Some(said) = api_server_error(parts.status, &body) else { return Ok((parts, body)) };
-                    match cluster.confirm_error(namespace, SERVICE, &probe.method, said).await {
+                    let Some(error) = api_server_error(parts.status, &body) else { return Ok((parts, body)) };
+                    match cluster.confirm_error(namespace, SERVICE, &probe.method, error).await {
                         Some(error) => Err(Unverified::Cluster(error)),
                         None => Ok((parts, body)),
                     }
@@ -155,7 +155,7 @@ impl Transport<'_> {
         };
         let exchanged = tokio::time::timeout(WITHIN, exchange).await.unwrap_or_else(|_| {
             let what = format!("The shop did not answer the {} within {} s.", probe.name, WITHIN.as_secs());
-            Err(Unverified::Shop(Trouble::passing(&probe.line(), what)))
+            Err(Unverified::Shop(ProbeFailure::passing(&probe.line(), what)))
         });
         let (parts, body) = exchanged?;
         let json = parse(probe, &parts, &body).map_err(Unverified::Shop)?;
@@ -184,14 +184,16 @@ fn request<B>(
         builder = builder.header(CONTENT_TYPE, "application/json");
     }
     let built = builder.body(wrap(bytes.unwrap_or_default().into()));
-    built.map_err(|error| Unverified::Shop(Trouble::wrong(&probe.line(), format!("The request is invalid: {error}."))))
+    built.map_err(|error| {
+        Unverified::Shop(ProbeFailure::wrong(&probe.line(), format!("The request is invalid: {error}.")))
+    })
 }
 
 fn lost(probe: &Probe, error: &dyn std::error::Error) -> Unverified {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let cause = causes.last().map(ToString::to_string).unwrap_or_default();
     let what = format!("The shop did not answer the {}: {cause}.", probe.name);
-    Unverified::Shop(Trouble::lost(&probe.line(), what, &cause))
+    Unverified::Shop(ProbeFailure::lost(&probe.line(), what, &cause))
 }
 
 async fn read<B>(probe: &Probe, response: Response<B>) -> Result<(http::response::Parts, Bytes), Unverified>
@@ -204,17 +206,17 @@ where
         Ok(body) => Ok((parts, body.to_bytes())),
         Err(error) if error.is::<LengthLimitError>() => {
             let what = format!("The shop's answer to the {} has more than {} KiB.", probe.name, BODY_MAX / 1024);
-            Err(Unverified::Shop(Trouble::wrong(&probe.line(), what).answered(parts.status, b"")))
+            Err(Unverified::Shop(ProbeFailure::wrong(&probe.line(), what).answered(parts.status, b"")))
         }
         Err(error) => Err(lost(probe, &*error)),
     }
 }
 
 /// The response's JSON, if it comes from the Store API.
-fn parse(probe: &Probe, parts: &http::response::Parts, body: &Bytes) -> Result<Value, Trouble> {
+fn parse(probe: &Probe, parts: &http::response::Parts, body: &Bytes) -> Result<Value, ProbeFailure> {
     let status = parts.status;
     let header = |name| parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let wrong = |what: String| Trouble::wrong(&probe.line(), what).answered(status, body);
+    let wrong = |what: String| ProbeFailure::wrong(&probe.line(), what).answered(status, body);
     let name = probe.name;
     if status.is_redirection() {
         let location = header(LOCATION).unwrap_or_default();
@@ -222,7 +224,7 @@ fn parse(probe: &Probe, parts: &http::response::Parts, body: &Bytes) -> Result<V
     }
     if status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS) {
         let what = format!("The shop answered the {name} with status {}.", status.as_u16());
-        return Err(Trouble::passing(&probe.line(), what).answered(status, body));
+        return Err(ProbeFailure::passing(&probe.line(), what).answered(status, body));
     }
     if !status.is_success() {
         return Err(wrong(format!("The shop answered the {name} with status {}.", status.as_u16())));

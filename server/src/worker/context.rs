@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::Tools;
 use super::leases::LeaseGuard;
 use super::outcome::StepError;
-use super::release::ToldRepairs;
+use super::release::ReportedRepairs;
 use super::slots::Slot;
 use crate::boottime::BootTime;
 use crate::kube::NamespaceSpec;
@@ -39,7 +39,7 @@ pub(super) struct OperationContext {
     /// When the operation's time is up.
     until: Instant,
     /// Repairs of the release that were already reported.
-    pub(super) told_repairs: ToldRepairs,
+    pub(super) reported_repairs: ReportedRepairs,
     /// The number of failed uninstalls.
     pub(super) failed_uninstalls: u32,
     /// How the shop was tested, if it was.
@@ -60,7 +60,7 @@ impl OperationContext {
             simulated,
             claimed: (at, BootTime::now()),
             until: Instant::now(),
-            told_repairs: ToldRepairs::default(),
+            reported_repairs: ReportedRepairs::default(),
             failed_uninstalls: 0,
             tested_via: None,
             guard,

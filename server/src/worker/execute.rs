@@ -186,7 +186,7 @@ impl OperationContext {
         let longest = if step.runs_helm() { LONGEST_HELM_WAIT } else { LONGEST_WAIT };
         let mut backoff = Backoff::new(FIRST_WAIT, longest);
         let mut few = 0;
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         loop {
             reached(&self.store.id, step, Moment::Before).await;
             let result = match self.keep_time() {
@@ -208,8 +208,8 @@ impl OperationContext {
             }
             tracing::debug!(parent: &span, reason = failure.reason.as_str(), message = failure.message, "step is tried again");
             // Each reason is reported once, however often it recurs.
-            if !told.contains(&failure.reason) {
-                told.push(failure.reason);
+            if !reported.contains(&failure.reason) {
+                reported.push(failure.reason);
                 self.emit_retry(step, &failure).await?;
             }
             // The API server may have asked for a longer delay.

@@ -14,7 +14,7 @@ use crate::kube::ReleaseObservation;
 
 /// Repairs that were already reported: a repair that fails repeatedly is reported once.
 #[derive(Debug, Default)]
-pub(super) struct ToldRepairs(BTreeSet<String>);
+pub(super) struct ReportedRepairs(BTreeSet<String>);
 
 impl OperationContext {
     /// The store's release.
@@ -97,7 +97,7 @@ impl OperationContext {
     ) -> Result<(), StepError> {
         let status = found.map_or("missing", |release| release.status.as_str());
         let what = format!("Release {} was left {status}; it is {how}", self.store.placement.release);
-        if !self.told_repairs.0.insert(what.clone()) {
+        if !self.reported_repairs.0.insert(what.clone()) {
             return Ok(());
         }
         let record = AuditRecord {

@@ -4,7 +4,7 @@ use storeplane_core::operation::Step;
 use storeplane_proto::v1::{StoreState, WatchUntil};
 use tonic::Code;
 
-use crate::harness::{Api, Desk, Lab, Setup, fresh};
+use crate::harness::{Api, Failpoints, Lab, Setup, fresh};
 
 #[tokio::test]
 async fn deleted_store_leaves_only_its_history() {
@@ -86,13 +86,13 @@ async fn foreign_namespace_is_neither_adopted_nor_changed() {
 
 #[tokio::test]
 async fn delete_takes_precedence_over_queued_creations() {
-    let desk = Desk::new();
-    let setup = Setup::small().with("FAILPOINTS", desk.failpoints()).with("STOREPLANE_MAX_OPERATIONS", "1");
+    let control = Failpoints::new();
+    let setup = Setup::small().with("FAILPOINTS", control.failpoints()).with("STOREPLANE_MAX_OPERATIONS", "1");
     let lab = setup.start().await;
     let (going, busy, queued) = (fresh("going"), fresh("busy"), [fresh("queued"), fresh("queued")]);
     lab.api.ready(&going).await;
     // The server's only slot is occupied.
-    let hold = desk.hold(&busy, Step::Namespace, "before");
+    let hold = control.hold(&busy, Step::Namespace, "before");
     lab.api.create(Api::wanted(&busy)).await.unwrap();
     hold.reached().await.unwrap();
     for id in &queued {

@@ -155,9 +155,9 @@ async fn delays(lab: &Lab, changes: &[(StoreUid, OffsetDateTime)], state: &str) 
         let sql = format!(
             "SELECT extract(epoch FROM max(at)) FROM events WHERE store = '{uid}' AND details->>'state' = '{state}'"
         );
-        let told: f64 = lab.database.value(&sql).await.parse().expect("an event");
+        let reported: f64 = lab.database.value(&sql).await.parse().expect("an event");
         #[expect(clippy::cast_precision_loss, reason = "microseconds are enough")]
-        delays.push(told - changed.unix_timestamp_nanos() as f64 / 1e9);
+        delays.push(reported - changed.unix_timestamp_nanos() as f64 / 1e9);
     }
     delays.sort_by(f64::total_cmp);
     delays

@@ -57,10 +57,10 @@ async fn caller_input_reaches_cluster_as_plain_text() {
     assert_eq!(store.state(), StoreState::Ready, "{}", seen.text());
     assert_eq!(store.display_name, name);
 
-    let told = lab.kubernetes.configuration(&format!("store-{id}")).await;
+    let reported = lab.kubernetes.configuration(&format!("store-{id}")).await;
 
-    assert!(told.contains(&name.to_owned()), "{told:?}");
-    assert!(told.contains(&"o'neil+{x}`$HOME`|#@example.com".to_owned()), "{told:?}");
+    assert!(reported.contains(&name.to_owned()), "{reported:?}");
+    assert!(reported.contains(&"o'neil+{x}`$HOME`|#@example.com".to_owned()), "{reported:?}");
     lab.api.delete(&id).await.unwrap();
     lab.api.settle(&id).await;
 }

@@ -11,14 +11,14 @@ use crate::harness::{Lab, Setup, env, fresh};
 use crate::kube_support::{helm, kubeconfig};
 
 /// Log lines about a namespace.
-fn told(lab: &Lab, event: &str, namespace: &str) -> usize {
+fn reported(lab: &Lab, event: &str, namespace: &str) -> usize {
     let log = lab.server.log();
     log.lines().filter(|line| line.contains(event) && line.contains(&format!("namespace=\"{namespace}\""))).count()
 }
 
 async fn until_told(lab: &Lab, event: &str, namespace: &str) {
     let began = Instant::now();
-    while told(lab, event, namespace) == 0 {
+    while reported(lab, event, namespace) == 0 {
         assert!(
             began.elapsed() < Duration::from_mins(1),
             "{event} of {namespace} is missing in the log:\n{}",
@@ -77,7 +77,7 @@ async fn orphans_are_reported_once_and_not_removed() {
     until_told(&lab, "ORPHAN_FOUND", &live.namespace).await;
 
     tokio::time::sleep(Duration::from_secs(10)).await;
-    assert_eq!((told(&lab, "ORPHAN_FOUND", &spec.name), told(&lab, "ORPHAN_FOUND", &live.namespace)), (1, 1));
+    assert_eq!((reported(&lab, "ORPHAN_FOUND", &spec.name), reported(&lab, "ORPHAN_FOUND", &live.namespace)), (1, 1));
     assert!(lab.kubernetes.has_namespace(&spec.name).await, "nothing removes it");
     assert_eq!(lab.kubernetes.releases(&spec.name).await, [format!("{} deployed", spec.name)]);
     let listed = orphans(&lab, &instance);

@@ -37,7 +37,7 @@ impl Scene {
         let audits = "INSERT INTO audit_events SELECT gen_random_uuid(), created_at, tenant, 'a', NULL, 'CREATE_STORE', store_id, uid, operation, 'ACCEPTED', '' FROM stores";
         database.execute(audits).await;
         database.execute("VACUUM ANALYZE").await;
-        // One connection, whose counts are complete once it was told to flush them.
+        // One connection, whose counts are complete once it was reported to flush them.
         let options = PoolOptions { connections: 1, acquire_timeout: Duration::from_mins(1), ..PoolOptions::default() };
         let pool = options.connect(&database.url).unwrap();
         let notifier = Notifier::default();

@@ -1,5 +1,5 @@
 //! Servers that are killed, stopped, paused and started at random, under a load of random commands, with watchers.
-//! Afterwards everything that a client was told must be true: rows, releases, namespaces, events.
+//! Afterwards everything that a client was reported must be true: rows, releases, namespaces, events.
 //!
 //! - `load`: clients, and the responses they got. `havoc`: faults of the servers. `watchers`: who received which event.
 //! - `audit`: what must be true at the end.
@@ -74,20 +74,20 @@ async fn soak(replicas: usize) {
     let loads: Vec<_> = loads.collect();
     havoc.rage(lasts).await;
     stop.cancel();
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for load in loads {
-        told.push(load.await.expect("a client that did not panic"));
+        reported.push(load.await.expect("a client that did not panic"));
     }
 
     let settling = Instant::now();
     audit::settled(&database).await;
     let settled = settling.elapsed();
     let saw = watchers.end(&database).await;
-    let problems = audit::audit(&database, &kubernetes, &told, &saw).await;
+    let problems = audit::audit(&database, &kubernetes, &reported, &saw).await;
     say(&format!(
         "soak: {replicas} servers, {} s, seed {seed}: {}; {}; {}; settled {:.1} s after the last command",
         lasts.as_secs(),
-        load::summary(&told),
+        load::summary(&reported),
         havoc.summary(),
         saw.summary(),
         settled.as_secs_f64()

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use storeplane_core::operation::OperationKind;
 use storeplane_proto::v1::StoreState;
 
-use crate::harness::{Api, Desk, Hold, Lab, Server, Setup, fresh, say, signal};
+use crate::harness::{Api, Failpoints, Hold, Lab, Server, Setup, fresh, say, signal};
 
 /// The lease, the margin after it, and the time of a claim: 16 s. A busy machine has twice that.
 const AFTER_DEATH: Duration = Duration::from_secs(32);
@@ -19,17 +19,17 @@ struct Scene {
     other: Server,
     beside: Api,
     stores: Vec<(String, Hold)>,
-    desk: Desk,
+    control: Failpoints,
 }
 
 async fn scene() -> Scene {
-    let desk = Desk::new();
-    let setup = Setup::small().with("FAILPOINTS", desk.failpoints());
+    let control = Failpoints::new();
+    let setup = Setup::small().with("FAILPOINTS", control.failpoints());
     let lab = setup.clone().start().await;
     let mut stores = Vec::new();
     for step in OperationKind::Create.steps() {
         let id = fresh("takeover");
-        stores.push((id.clone(), desk.hold(&id, *step, "before")));
+        stores.push((id.clone(), control.hold(&id, *step, "before")));
         lab.api.create(Api::wanted(&id)).await.unwrap();
     }
     for (_, hold) in &stores {
@@ -37,7 +37,7 @@ async fn scene() -> Scene {
     }
     let other = Server::start(&setup, &lab.database).await;
     let beside = Api::connect(other.address(), &lab.database.token("default", "operator").await);
-    Scene { lab, other, beside, stores, desk }
+    Scene { lab, other, beside, stores, control }
 }
 
 /// The number of resumed operations, and when the last one was resumed. An operation whose last step had just ended may have finished before.
@@ -59,7 +59,7 @@ async fn end(scene: Scene) {
         scene.lab.kubernetes.drop_namespace(&format!("store-{id}")).await;
     }
     scene.lab.database.assert_sound().await;
-    drop((scene.other, scene.desk));
+    drop((scene.other, scene.control));
 }
 
 #[tokio::test]

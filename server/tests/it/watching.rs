@@ -175,7 +175,7 @@ async fn watch_from_now_skips_snapshots_and_misses_nothing() {
     assert!(matches!(first.update, Some(Update::CaughtUp(_))), "{first:?}");
     lab.api.create(Api::wanted(&after)).await.unwrap();
 
-    // What happened just before may be told as well: it has its place in the order only now.
+    // What happened just before may be reported as well: it has its place in the order only now.
     let event = loop {
         if let Some(Update::Event(event)) = stream.message().await.unwrap().unwrap().update
             && event.store_id == after

@@ -231,8 +231,8 @@ mod tests {
         ] {
             let before = failed(was_ready, kind);
             let after = apply_health(&before, health);
-            let told = after.events.first().map(|event| event.message.as_str()).unwrap_or_default();
-            assert_eq!((after.store.state, told), (state, message), "{was_ready} {kind:?} {health:?}");
+            let reported = after.events.first().map(|event| event.message.as_str()).unwrap_or_default();
+            assert_eq!((after.store.state, reported), (state, message), "{was_ready} {kind:?} {health:?}");
             if state == State::Ready {
                 assert_eq!((after.store.failure, after.store.ready_at), (None, Some(NOW)));
             }

@@ -46,44 +46,44 @@ impl ClusterCacheView {
     }
 
     /// The symptoms of a store, in a few words each; empty if there are none.
-    pub fn troubles(&self, expected: &Expected) -> Vec<String> {
+    pub fn symptoms(&self, expected: &Expected) -> Vec<String> {
         let namespace = &expected.namespace;
         let releases = self.releases(namespace);
-        let mut troubles = Vec::new();
+        let mut symptoms = Vec::new();
         match self.namespaces.get("", namespace) {
             None => return vec![format!("Namespace {namespace} missing")],
             Some(found) if found.terminating => return vec![format!("Namespace {namespace} terminating")],
             Some(found) if found.store_uid.is_some_and(|uid| uid != expected.store_uid) => {
                 return vec![format!("Namespace {namespace} foreign")];
             }
-            Some(found) if !found.labelled => troubles.push(format!("Namespace {namespace} unlabelled")),
+            Some(found) if !found.labelled => symptoms.push(format!("Namespace {namespace} unlabelled")),
             Some(_) => {}
         }
         let release = releases.into_iter().find(|release| release.name == expected.release);
         match release.map(|release| release.observation.status) {
-            None => troubles.push(format!("release {} missing", expected.release)),
+            None => symptoms.push(format!("release {} missing", expected.release)),
             Some(ReleaseStatus::Deployed) => {}
-            Some(status) => troubles.push(format!("release {} {}", expected.release, status.as_str())),
+            Some(status) => symptoms.push(format!("release {} {}", expected.release, status.as_str())),
         }
         let missing = expected.secrets.iter().filter(|name| self.secrets.get(namespace, name).is_none());
-        troubles.extend(missing.map(|name| format!("Secret {name} missing")));
+        symptoms.extend(missing.map(|name| format!("Secret {name} missing")));
         let missing = expected.workloads.iter().filter(|workload| !self.has(namespace, workload));
-        troubles.extend(missing.map(|workload| format!("{} {} missing", workload.kind, workload.name)));
+        symptoms.extend(missing.map(|workload| format!("{} {} missing", workload.kind, workload.name)));
         let workloads = self.stateful_sets.within(namespace).chain(self.deployments.within(namespace));
         let ours = workloads.map(|(_, it)| it).filter(|it| it.release.as_ref() == Some(&expected.release));
         let mut any = false;
         for workload in ours {
             any = true;
             if workload.serving != Serving::Fully {
-                troubles.push(workload.status.clone());
+                symptoms.push(workload.status.clone());
             }
         }
         if !any {
-            troubles.push(format!("release {} has no workload", expected.release));
+            symptoms.push(format!("release {} has no workload", expected.release));
         }
         let lost = self.claims.within(namespace).filter(|(_, lost)| **lost);
-        troubles.extend(lost.map(|(name, _)| format!("PersistentVolumeClaim {name} lost")));
-        troubles
+        symptoms.extend(lost.map(|(name, _)| format!("PersistentVolumeClaim {name} lost")));
+        symptoms
     }
 
     fn has(&self, namespace: &str, workload: &WorkloadName) -> bool {

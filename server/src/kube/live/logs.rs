@@ -223,8 +223,8 @@ mod tests {
             "reason": "Scheduled", "message": "", "eventTime": "2026-11-25T12:00:00.000000Z"});
         let events: [Event; 2] = [old, new].map(|event| serde_json::from_value(event).expect("an event"));
         let shown = newest(&events, &[SecretText::new("c0rrect-horse")]);
-        let told: Vec<_> = shown.iter().map(|it| (it.reason.as_str(), it.count, it.message.as_str())).collect();
-        assert_eq!(told, [("Scheduled", 1, ""), ("Failed", 4, "said ***")]);
+        let summary: Vec<_> = shown.iter().map(|it| (it.reason.as_str(), it.count, it.message.as_str())).collect();
+        assert_eq!(summary, [("Scheduled", 1, ""), ("Failed", 4, "said ***")]);
         assert!(shown[1].first_at < shown[1].last_at && shown[0].first_at == shown[0].last_at);
         assert_eq!(shown[1].object, "Pod/p");
     }

@@ -59,7 +59,7 @@ pub(super) fn pod(object: &Pod) -> LiveResource {
         _ => &seen.phase,
     };
     let of_container =
-        containers().find_map(|it| said(it, false)).or_else(|| containers().find_map(|it| said(it, true)));
+        containers().find_map(|it| reason(it, false)).or_else(|| containers().find_map(|it| reason(it, true)));
     let conditions = status.into_iter().flat_map(|status| status.conditions.iter().flatten());
     let unmet = conditions.filter(|it| it.status == "False").find_map(|it| it.message.as_deref());
     let own = status.and_then(|status| status.message.as_deref());
@@ -76,7 +76,7 @@ fn containers(status: &k8s_openapi::api::core::v1::PodStatus) -> impl Iterator<I
 }
 
 /// The kubelet's message about a waiting container, or about its last exit.
-fn said(container: &ContainerStatus, before: bool) -> Option<&str> {
+fn reason(container: &ContainerStatus, before: bool) -> Option<&str> {
     let state = if before { container.last_state.as_ref() } else { container.state.as_ref() }?;
     let waiting = state.waiting.as_ref().and_then(|waiting| waiting.message.as_deref());
     waiting.or_else(|| state.terminated.as_ref().and_then(|ended| ended.message.as_deref()))

@@ -40,7 +40,7 @@ pub(super) fn read(namespace: &Namespace) -> NamespaceState {
 /// The namespace controller reports remaining content in conditions that are True while something remains.
 /// Finalizers come first: content is removed automatically, a finalizer only by its owner.
 fn blocked_by(namespace: &Namespace) -> Vec<String> {
-    const TELLING: [&str; 5] = [
+    const EXPLAINING: [&str; 5] = [
         "NamespaceFinalizersRemaining",
         "NamespaceContentRemaining",
         "NamespaceDeletionContentFailure",
@@ -48,12 +48,12 @@ fn blocked_by(namespace: &Namespace) -> Vec<String> {
         "NamespaceDeletionGroupVersionParsingFailure",
     ];
     let conditions = namespace.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
-    let told = TELLING.iter().flat_map(|kind| {
+    let messages = EXPLAINING.iter().flat_map(|kind| {
         conditions.iter().filter(move |condition| condition.type_ == *kind && condition.status == "True")
     });
-    let told = told.filter_map(|condition| condition.message.clone());
+    let messages = messages.filter_map(|condition| condition.message.clone());
     let own = own_finalizers(&namespace.metadata);
-    told.chain(own).map(|line| truncate(plain(&line), DETAIL_LINE_MAX)).collect()
+    messages.chain(own).map(|line| truncate(plain(&line), DETAIL_LINE_MAX)).collect()
 }
 
 fn own_finalizers(metadata: &ObjectMeta) -> impl Iterator<Item = String> {

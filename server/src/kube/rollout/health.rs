@@ -101,10 +101,10 @@ mod tests {
         let mut refused = shop(3, 2, &over_quota());
         let set = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "store-x", "uid": "r",
             "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "store", "uid": "d", "controller": true}]}});
-        let said = json!({"metadata": {"name": "e", "resourceVersion": "1"}, "involvedObject": {"uid": "r"},
+        let event = json!({"metadata": {"name": "e", "resourceVersion": "1"}, "involvedObject": {"uid": "r"},
             "reason": "FailedCreate", "message": "exceeded quota: store"});
         refused.replica_sets.put(serde_json::from_value(set).expect("a ReplicaSet"));
-        refused.events.put(serde_json::from_value(said).expect("an event"));
+        refused.events.put(serde_json::from_value(event).expect("an event"));
         assert_eq!(reason(diagnose(&refused, Vec::new())), (true, Reason::QuotaExceeded));
     }
 

@@ -10,7 +10,7 @@ use storeplane_core::failure::Reason;
 
 use super::explain::LogSource;
 use crate::kube::cluster::Cluster;
-use crate::obstacle::said;
+use crate::obstacle::messages;
 use crate::redact::Unmasked;
 
 /// Number of lines requested; a failure keeps at most that many details.
@@ -39,7 +39,7 @@ impl Cluster {
     pub(in crate::kube) async fn with_log(&self, namespace: &str, failure: Unmasked, source: &LogSource) -> Unmasked {
         let lines = self.last_log_lines(namespace, source).await;
         let mut failure = failure;
-        if failure.reason == Reason::CrashLoop && lines.iter().any(|line| said::is_disk_full(line)) {
+        if failure.reason == Reason::CrashLoop && lines.iter().any(|line| messages::is_disk_full(line)) {
             failure.reason = Reason::VolumeFull;
             failure.message = format!("A volume of pod {} has no space left: {}", source.pod, failure.message);
         }

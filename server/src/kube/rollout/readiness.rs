@@ -132,11 +132,11 @@ pub(in crate::kube) fn pod(object: &Pod) -> ResourceStatus {
     let phase = status.and_then(|status| status.phase.as_deref()).unwrap_or("Pending");
     let text = if ready {
         "Ready".to_owned()
-    } else if let Some(reason) = init.iter().find_map(trouble) {
+    } else if let Some(reason) = init.iter().find_map(problem) {
         format!("Init:{reason}")
     } else if let Some(position) = init.iter().position(|it| !is_done(it)).filter(|_| phase == "Pending") {
         format!("Init:{position}/{}", init.len())
-    } else if let Some(reason) = containers.iter().find_map(trouble) {
+    } else if let Some(reason) = containers.iter().find_map(problem) {
         reason.to_owned()
     } else {
         phase.to_owned()
@@ -145,7 +145,7 @@ pub(in crate::kube) fn pod(object: &Pod) -> ResourceStatus {
 }
 
 /// The kubelet's reason for a container's waiting or exit. `PodInitializing` is left to the init containers.
-fn trouble(container: &ContainerStatus) -> Option<&str> {
+fn problem(container: &ContainerStatus) -> Option<&str> {
     match container.state.as_ref()? {
         ContainerState { waiting: Some(waiting), .. } => {
             waiting.reason.as_deref().filter(|reason| *reason != "PodInitializing")

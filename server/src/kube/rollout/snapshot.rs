@@ -34,7 +34,7 @@ pub(in crate::kube) struct Snapshot {
     /// Versions of events from before the watch began: their problems may be resolved.
     pub(super) old_events: BTreeMap<String, String>,
     /// Containers with a problem when the watch began, by pod uid and name, with their restarts.
-    pub(super) old_trouble: Option<BTreeMap<(String, String), i32>>,
+    pub(super) initial_problem: Option<BTreeMap<(String, String), i32>>,
 }
 
 /// The objects of one kind, by name.
@@ -178,15 +178,15 @@ impl Snapshot {
     }
 
     /// Events about an object, newest last.
-    pub(super) fn said_about<'a>(&'a self, uid: Option<&'a str>, reasons: &'a [&str]) -> Vec<Said<'a>> {
+    pub(super) fn events_about<'a>(&'a self, uid: Option<&'a str>, reasons: &'a [&str]) -> Vec<EventMessage<'a>> {
         let about = |event: &&Event| {
             uid.is_some()
                 && event.involved_object.uid.as_deref() == uid
                 && event.reason.as_deref().is_some_and(|reason| reasons.contains(&reason))
         };
-        let mut said: Vec<&Event> = self.events.iter().filter(about).collect();
-        said.sort_by_key(|event| version(event));
-        said.into_iter().map(|event| Said::new(event, self.is_news(event))).collect()
+        let mut events: Vec<&Event> = self.events.iter().filter(about).collect();
+        events.sort_by_key(|event| version(event));
+        events.into_iter().map(|event| EventMessage::new(event, self.is_news(event))).collect()
     }
 
     fn is_news(&self, event: &Event) -> bool {
@@ -198,13 +198,13 @@ impl Snapshot {
     /// resolved, and the kubelet may wait up to five minutes before it retries.
     pub(super) fn is_old_trouble(&self, pod: &Pod, container: &ContainerStatus) -> bool {
         let key = (pod.uid().unwrap_or_default(), container.name.clone());
-        let restarts = self.old_trouble.as_ref().and_then(|all| all.get(&key));
-        let tried = || self.said_about(pod.metadata.uid.as_deref(), &["Failed"]).iter().any(|reported| reported.news);
+        let restarts = self.initial_problem.as_ref().and_then(|all| all.get(&key));
+        let tried = || self.events_about(pod.metadata.uid.as_deref(), &["Failed"]).iter().any(|reported| reported.news);
         restarts == Some(&container.restart_count) && !tried()
     }
 
     /// Marks every problem so far as older than the watch: called when the first listing is complete.
-    pub(super) fn age_trouble(&mut self) {
+    pub(super) fn age_problem(&mut self) {
         let mut old = BTreeMap::new();
         for pod in self.pods.iter() {
             for container in containers(pod) {
@@ -213,7 +213,7 @@ impl Snapshot {
                 }
             }
         }
-        self.old_trouble = Some(old);
+        self.initial_problem = Some(old);
     }
 
     /// Marks every event so far as older than the watch: called when the first listing is complete.
@@ -230,14 +230,14 @@ pub(in crate::kube) fn release_of(metadata: &ObjectMeta) -> Option<&String> {
 
 /// A Kubernetes event about an object.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Said<'a> {
+pub(super) struct EventMessage<'a> {
     pub(super) reason: &'a str,
     pub(super) message: &'a str,
     /// It occurred, or was repeated, since the watch began.
     pub(super) news: bool,
 }
 
-impl<'a> Said<'a> {
+impl<'a> EventMessage<'a> {
     fn new(event: &'a Event, news: bool) -> Self {
         let message = event.message.as_deref().unwrap_or_default();
         let message = message.strip_prefix("(combined from similar events): ").unwrap_or(message);

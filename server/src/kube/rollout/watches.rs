@@ -94,8 +94,8 @@ impl Snapshot {
             Seen::ReplicaSet(change) => self.replica_sets.apply(change),
             Seen::Pod(change) => {
                 self.pods.apply(change);
-                if self.pods.synced && self.old_trouble.is_none() {
-                    self.age_trouble();
+                if self.pods.synced && self.initial_problem.is_none() {
+                    self.age_problem();
                 }
             }
             Seen::Claim(change) => self.claims.apply(change),

@@ -31,7 +31,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
         sender.send_replace(by.to_vec());
     });
     tokio::pin!(gone);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let mut quiet = std::pin::pin!(tokio::time::sleep(QUIET));
     let mut patient = true;
     loop {
@@ -42,9 +42,9 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
             Ok(()) = blocked.changed(), if !patient => {}
         }
         let by = blocked.borrow_and_update().clone();
-        if !patient && !by.is_empty() && by != told {
+        if !patient && !by.is_empty() && by != reported {
             emit(context, &name, &by).await?;
-            told = by;
+            reported = by;
         }
     }
 }

@@ -24,13 +24,13 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     let release = context.release_name();
     let updates = context.tools.cluster.rollout(&release.namespace, &release.name);
     let mut updates = updates.ready_chunks(TOGETHER);
-    let mut told = Told::default();
+    let mut reported = ReportedStates::default();
     loop {
         let Some(batch) = context.unless_stopped(updates.next()).await? else {
             let failure = Failure::new(Reason::Internal, "The watch of the release ended without a result.");
             return Err(StepError::Failed(failure));
         };
-        if let Some(end) = emit(context, &mut told, batch).await? {
+        if let Some(end) = emit(context, &mut reported, batch).await? {
             return end;
         }
     }
@@ -41,12 +41,12 @@ async fn restart(context: &mut OperationContext) -> Result<(), StepError> {
     let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
     let restarting = cluster.restart_older_than_secrets(&release.namespace, &release.name);
     let restarted = context.unless_stopped(restarting).await??;
-    let told = restarted.iter().map(|workload| {
+    let reported = restarted.iter().map(|workload| {
         let message = format!("{workload} is restarted: its pods are older than their Secrets");
         NewEvent::new(EventType::ResourceChanged, message).in_step(Step::Rollout)
     });
-    let told: Vec<_> = told.collect();
-    if told.is_empty() { Ok(()) } else { context.emit(told, None).await }
+    let reported: Vec<_> = reported.collect();
+    if reported.is_empty() { Ok(()) } else { context.emit(reported, None).await }
 }
 
 /// A StatefulSet never replaces a pod of an older revision that did not become ready, which blocks the corrected one.
@@ -54,27 +54,27 @@ async fn replace_outdated(context: &mut OperationContext) -> Result<(), StepErro
     let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
     let deleting = cluster.delete_outdated_pods(&release.namespace, &release.name);
     let deleted = Box::pin(context.unless_stopped(deleting)).await??;
-    let told = deleted.iter().map(|pod| {
+    let reported = deleted.iter().map(|pod| {
         let message = format!("Pod {pod} is deleted: it was not ready, and is of an older revision of its StatefulSet");
         NewEvent::new(EventType::ResourceChanged, message).in_step(Step::Rollout)
     });
-    let told: Vec<_> = told.collect();
-    if told.is_empty() { Ok(()) } else { context.emit(told, None).await }
+    let reported: Vec<_> = reported.collect();
+    if reported.is_empty() { Ok(()) } else { context.emit(reported, None).await }
 }
 
 /// The last reported state of each resource.
 #[derive(Default)]
-struct Told(HashMap<String, String>);
+struct ReportedStates(HashMap<String, String>);
 
 async fn emit(
     context: &mut OperationContext,
-    told: &mut Told,
+    reported: &mut ReportedStates,
     batch: Vec<Result<RolloutUpdate, ClusterError>>,
 ) -> Result<Option<Result<(), StepError>>, StepError> {
     let (mut events, mut waiting, mut resumed, mut end) = (Vec::new(), None, false, None);
     for update in batch {
         match update {
-            Ok(RolloutUpdate::Resource(status)) => events.push(told.changed(&status)),
+            Ok(RolloutUpdate::Resource(status)) => events.push(reported.changed(&status)),
             Ok(RolloutUpdate::Waiting(failure)) => {
                 let event = NewEvent::new(EventType::Waiting, failure.message.clone());
                 events.push(event.in_step(Step::Rollout).because(&failure));
@@ -97,7 +97,7 @@ async fn emit(
     Ok(end)
 }
 
-impl Told {
+impl ReportedStates {
     fn changed(&mut self, status: &ResourceStatus) -> NewEvent {
         let key = format!("{} {}", status.kind, status.name);
         let before = self.0.insert(key.clone(), status.phase.clone());

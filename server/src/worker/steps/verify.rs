@@ -22,20 +22,20 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     }
     let (verifier, cluster) = (context.tools.verifier.clone(), context.tools.cluster.clone());
     let shop = Shop::of(&context.store);
-    let (began, mut retry_policy, mut told) = (Instant::now(), RetryPolicy::new(cluster.limits()), None);
+    let (began, mut retry_policy, mut reported) = (Instant::now(), RetryPolicy::new(cluster.limits()), None);
     loop {
-        let trouble = match context.unless_stopped(verifier.verify(&shop)).await? {
+        let failed = match context.unless_stopped(verifier.verify(&shop)).await? {
             Ok(report) => {
                 context.tested_via = Some(report.via);
                 return context.emit(vec![verified(&report)], None).await;
             }
             Err(Unverified::Cluster(error)) => return Err(error.into()),
-            Err(Unverified::Shop(trouble)) => trouble,
+            Err(Unverified::Shop(failed)) => failed,
         };
-        let failure = context.unless_stopped(cluster.masked(&shop.namespace, trouble.failure())).await?;
-        let Some(pause) = retry_policy.after(&trouble, began.elapsed()) else { return Err(StepError::Failed(failure)) };
-        if told.as_ref() != Some(&failure.message) {
-            told = Some(failure.message.clone());
+        let failure = context.unless_stopped(cluster.masked(&shop.namespace, failed.failure())).await?;
+        let Some(pause) = retry_policy.after(&failed, began.elapsed()) else { return Err(StepError::Failed(failure)) };
+        if reported.as_ref() != Some(&failure.message) {
+            reported = Some(failure.message.clone());
             let event = NewEvent::new(EventType::Waiting, failure.message.clone());
             context.emit(vec![event.in_step(Step::Verify).because(&failure)], Some(failure)).await?;
         }

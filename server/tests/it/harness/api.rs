@@ -206,8 +206,10 @@ impl Api {
                     return event;
                 }
             }
-            panic!("the watch of {store_id} ended before {text:?} was told");
+            panic!("the watch of {store_id} ended before {text:?} was reported");
         };
-        tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|_| panic!("{text:?} is not told of {store_id}"))
+        tokio::time::timeout(PATIENCE, reading)
+            .await
+            .unwrap_or_else(|_| panic!("{text:?} is not reported of {store_id}"))
     }
 }

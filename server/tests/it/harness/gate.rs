@@ -42,7 +42,7 @@ pub(crate) enum Which {
 
 /// What happens to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trick {
+pub(crate) enum Intervention {
     /// It is executed, and its response is held until it is released.
     Hold,
     /// It and the next one get this response without being executed.
@@ -54,16 +54,16 @@ pub(crate) enum Trick {
 /// A prepared intervention.
 #[derive(Clone)]
 pub(crate) struct Set {
-    struck: watch::Receiver<bool>,
+    applied: watch::Receiver<bool>,
     go: watch::Sender<bool>,
 }
 
 struct Armed {
     which: Which,
-    trick: Trick,
+    intervention: Intervention,
     seen: Seen,
     left: usize,
-    struck: watch::Sender<bool>,
+    applied: watch::Sender<bool>,
     go: watch::Receiver<bool>,
 }
 
@@ -125,13 +125,13 @@ impl Gate {
     }
 
     /// Prepares an intervention for one request about a namespace.
-    pub(crate) fn set(&self, namespace: &str, which: Which, trick: Trick) -> Set {
-        let (struck, heard) = watch::channel(false);
+    pub(crate) fn set(&self, namespace: &str, which: Which, intervention: Intervention) -> Set {
+        let (applied, heard) = watch::channel(false);
         let (go, let_go) = watch::channel(false);
-        let left = if matches!(trick, Trick::Refuse(_)) { 2 } else { 1 };
-        let armed = Armed { which, trick, seen: Seen::default(), left, struck, go: let_go };
+        let left = if matches!(intervention, Intervention::Refuse(_)) { 2 } else { 1 };
+        let armed = Armed { which, intervention, seen: Seen::default(), left, applied, go: let_go };
         self.book.lock().expect("no panic").armed.insert(namespace.to_owned(), armed);
-        Set { struck: heard, go }
+        Set { applied: heard, go }
     }
 
     /// Drops an intervention that has not happened yet.
@@ -148,12 +148,12 @@ impl Drop for Gate {
 
 impl Set {
     pub(crate) fn has_struck(&self) -> bool {
-        *self.struck.borrow()
+        *self.applied.borrow()
     }
 
     /// Waits until it happened, for at most `within`.
-    pub(crate) async fn struck(&mut self, within: Duration) -> bool {
-        let _ = tokio::time::timeout(within, self.struck.wait_for(|struck| *struck)).await;
+    pub(crate) async fn applied(&mut self, within: Duration) -> bool {
+        let _ = tokio::time::timeout(within, self.applied.wait_for(|applied| *applied)).await;
         self.has_struck()
     }
 
@@ -167,8 +167,8 @@ async fn pass(State(shared): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else { return StatusCode::BAD_REQUEST.into_response() };
     let changes = !matches!(parts.method, Method::GET | Method::HEAD);
-    let trick = namespace(parts.uri.path(), &body).and_then(|namespace| look(&shared, &namespace, changes));
-    if let Some((Trick::Refuse(code), _)) = trick {
+    let intervention = namespace(parts.uri.path(), &body).and_then(|namespace| look(&shared, &namespace, changes));
+    if let Some((Intervention::Refuse(code), _)) = intervention {
         return refusal(code);
     }
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -183,16 +183,16 @@ async fn pass(State(shared): State<Shared>, request: Request) -> Response {
         }
     }
     let Ok(answer) = shared.upstream.request(onward).await else { return refusal(503) };
-    match trick {
-        Some((Trick::Deny(code), _)) => return refusal(code),
-        Some((Trick::Hold, mut go)) => drop(go.wait_for(|go| *go).await),
+    match intervention {
+        Some((Intervention::Deny(code), _)) => return refusal(code),
+        Some((Intervention::Hold, mut go)) => drop(go.wait_for(|go| *go).await),
         _ => {}
     }
     answer.map(Body::new)
 }
 
 /// Counts a request, and returns its intervention.
-fn look(shared: &Shared, namespace: &str, changes: bool) -> Option<(Trick, watch::Receiver<bool>)> {
+fn look(shared: &Shared, namespace: &str, changes: bool) -> Option<(Intervention, watch::Receiver<bool>)> {
     let mut book = shared.book.lock().expect("no panic");
     let count = |seen: &mut Seen| {
         seen.requests += 1;
@@ -211,12 +211,12 @@ fn look(shared: &Shared, namespace: &str, changes: bool) -> Option<(Trick, watch
         return None;
     }
     armed.left -= 1;
-    armed.struck.send_replace(true);
-    let told = (armed.trick, armed.go.clone());
+    armed.applied.send_replace(true);
+    let reported = (armed.intervention, armed.go.clone());
     if armed.left == 0 {
         book.armed.remove(namespace);
     }
-    Some(told)
+    Some(reported)
 }
 
 /// The namespace that a request is about.

@@ -22,7 +22,7 @@ case $scenario in
   grandchild-escapes) setsid sleep 1000 & echo $! >"$here/grandchild"; exit 0 ;;
   closes-its-outputs) started; exec >/dev/null 2>&1; until_told; exit 0 ;;
   reads-nothing) exec <&-; started; until_told; exit 0 ;;
-  until-told*) started; until_told; exit 0 ;;
+  until-reported*) started; until_told; exit 0 ;;
   reports) env >"$here/env"; cat >"$here/values"; ls -ld "$TMPDIR/.." >"$here/scratch"; echo "$TMPDIR" >>"$here/scratch"; exit 0 ;;
   *) echo "Error: no scenario $scenario for $verb" >&2; exit 1 ;;
 esac

@@ -70,7 +70,7 @@ async fn renewed_lease_keeps_helm_running() {
     let stage = Stage::new();
     let silence = Duration::from_secs(3);
     let run = Run { silence, ..stage.run() };
-    let (task, _) = stage.start("until-told", &run).await;
+    let (task, _) = stage.start("until-reported", &run).await;
     let started = Instant::now();
     while started.elapsed() < silence + Duration::from_millis(500) {
         stage.renewed.send_replace(BootTime::now());
@@ -123,9 +123,9 @@ async fn killed_helm_is_distinguished_from_failed_helm() {
 #[tokio::test]
 async fn supervisor_survives_signal_to_whole_group() {
     let stage = Stage::new();
-    let (task, _) = stage.start("until-told", &stage.run()).await;
-    kill(stage.pid("until-told.supervisor"), Signal::SIGTERM).unwrap();
-    kill(stage.pid("until-told.supervisor"), Signal::SIGINT).unwrap();
+    let (task, _) = stage.start("until-reported", &stage.run()).await;
+    kill(stage.pid("until-reported.supervisor"), Signal::SIGTERM).unwrap();
+    kill(stage.pid("until-reported.supervisor"), Signal::SIGINT).unwrap();
     stage.tell_to_go_on();
     task.await.unwrap().unwrap();
 }
@@ -133,10 +133,10 @@ async fn supervisor_survives_signal_to_whole_group() {
 /// The kernel closes a dead server's pipes; this closes them without killing a server.
 #[tokio::test]
 async fn helm_ends_with_the_server() {
-    let (desk, scratch) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (control, scratch) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let spec = serde_json::json!({
         "program": script(), "args": ["uninstall", "--", "hangs"], "input": "", "scratch": scratch.path(),
-        "env": {"KUBECONFIG": desk.path(), "PATH": std::env::var("PATH").unwrap()},
+        "env": {"KUBECONFIG": control.path(), "PATH": std::env::var("PATH").unwrap()},
         "timeout_ms": 600_000, "lease_until_ms": null, "grace_ms": 60_000, "keep_first": 10, "keep_last": 10,
     });
     #[expect(clippy::disallowed_methods, reason = "the test plays the server")]
@@ -147,7 +147,7 @@ async fn helm_ends_with_the_server() {
         .spawn()
         .unwrap();
     writeln!(supervisor.stdin.as_ref().unwrap(), "{spec}").unwrap();
-    let file = desk.path().join("hangs.pid");
+    let file = control.path().join("hangs.pid");
     until("helm runs", || file.exists()).await;
 
     drop((supervisor.stdin.take(), supervisor.stdout.take()));

@@ -23,7 +23,7 @@ pub(super) const SUPERVISOR: &str = env!("CARGO_BIN_EXE_storeplane-server");
 pub(super) struct Stage {
     pub(super) helm: Helm,
     /// Where the scenarios report to the test, and where it tells them to continue.
-    pub(super) desk: TempDir,
+    pub(super) control: TempDir,
     pub(super) home: TempDir,
     pub(super) renewed: watch::Sender<BootTime>,
 }
@@ -34,17 +34,17 @@ impl Stage {
     }
 
     pub(super) fn with(change: impl FnOnce(&mut HelmConfig)) -> Self {
-        let (desk, home) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let (control, home) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         let mut config = HelmConfig {
             binary: script(),
             supervisor: SUPERVISOR.into(),
-            kubeconfig: Some(desk.path().to_owned()),
+            kubeconfig: Some(control.path().to_owned()),
             home: home.path().to_owned(),
             grace: LONG,
             ..HelmConfig::default()
         };
         change(&mut config);
-        Self { helm: Helm::new(config), desk, home, renewed: watch::Sender::new(BootTime::now()) }
+        Self { helm: Helm::new(config), control, home, renewed: watch::Sender::new(BootTime::now()) }
     }
 
     pub(super) fn run(&self) -> Run {
@@ -70,7 +70,7 @@ impl Stage {
     ) -> (tokio::task::JoinHandle<Result<(), HelmError>>, Pid) {
         let (helm, run, release) = (self.helm.clone(), run.clone(), release(scenario));
         let task = background(async move { helm.uninstall(&run, &release).await });
-        let file = self.desk.path().join(format!("{scenario}.pid"));
+        let file = self.control.path().join(format!("{scenario}.pid"));
         until("helm runs", || file.exists()).await;
         (task, self.pid(&format!("{scenario}.pid")))
     }
@@ -80,15 +80,15 @@ impl Stage {
     }
 
     pub(super) fn read(&self, file: &str) -> String {
-        fs::read_to_string(self.desk.path().join(file)).unwrap()
+        fs::read_to_string(self.control.path().join(file)).unwrap()
     }
 
     pub(super) fn has(&self, file: &str) -> bool {
-        self.desk.path().join(file).exists()
+        self.control.path().join(file).exists()
     }
 
     pub(super) fn tell_to_go_on(&self) {
-        fs::write(self.desk.path().join("go"), "").unwrap();
+        fs::write(self.control.path().join("go"), "").unwrap();
     }
 
     /// No process and no run's directory remains.

@@ -14,7 +14,7 @@ async fn process_count_stays_within_limit() {
     let runs: Vec<_> = (0..5)
         .map(|n| {
             let (helm, run) = (stage.helm.clone(), stage.run());
-            background(async move { helm.uninstall(&run, &release(&format!("until-told-{n}"))).await })
+            background(async move { helm.uninstall(&run, &release(&format!("until-reported-{n}"))).await })
         })
         .collect();
     until("two run", || stage.helm.running() == 2).await;
@@ -28,8 +28,8 @@ async fn process_count_stays_within_limit() {
 #[tokio::test]
 async fn waiting_for_a_permit_can_be_cancelled() {
     let stage = Stage::with(|config| config.max_processes = 1);
-    let (first, _) = stage.start("until-told", &stage.run()).await;
-    for scenario in ["until-told", "hangs"] {
+    let (first, _) = stage.start("until-reported", &stage.run()).await;
+    for scenario in ["until-reported", "hangs"] {
         let run = stage.run();
         let waiting = stage.play(scenario, &run);
         tokio::pin!(waiting);
@@ -73,7 +73,7 @@ async fn helm_installed_later_is_found() {
 async fn unsupported_versions_are_named() {
     for (answer, named) in [("v2.17.0", "helm 2.17.0"), ("v3.16.4", "helm 3.16.4"), ("v5.0.0", "helm 5.0.0")] {
         let stage = Stage::new();
-        fs::write(stage.desk.path().join("version"), answer).unwrap();
+        fs::write(stage.control.path().join("version"), answer).unwrap();
         let error = stage.play("reports", &stage.run()).await.unwrap_err();
         assert_eq!(error.kind(), HelmErrorKind::Unsupported);
         assert!(error.to_string().contains(named), "{error}");
@@ -84,7 +84,7 @@ async fn unsupported_versions_are_named() {
 #[tokio::test]
 async fn other_program_named_helm_is_rejected() {
     let stage = Stage::new();
-    fs::write(stage.desk.path().join("version"), "a rudder, token=abc").unwrap();
+    fs::write(stage.control.path().join("version"), "a rudder, token=abc").unwrap();
     let error = stage.helm.version().await.unwrap_err();
     assert_eq!(error.kind(), HelmErrorKind::Unsupported);
     assert_eq!(error.failure().details, ["a rudder, token=***"]);

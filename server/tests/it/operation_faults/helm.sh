@@ -1,22 +1,22 @@
 #!/bin/sh
-# Stands before the real helm, which does what it always does, unless the desk has a scenario for this release: a line
+# Stands before the real helm, which does what it always does, unless the control has a scenario for this release: a line
 # in the file RELEASE.helm with a phase and a name. Each line is played once, one a run.
 #   before: in helm's place    during: helm is killed in the middle of what it does    after: when helm has done it
-desk='@DESK@' helm='@HELM@'
+control='@CONTROL@' helm='@HELM@'
 [ "$1" = version ] && exec "$helm" "$@"
 release='' next=''
 for word in "$@"; do
   if [ -n "$next" ]; then release=$word; break; fi
   [ "$word" != -- ] || next=1
 done
-echo "$1" >>"$desk/$release.ran"
+echo "$1" >>"$control/$release.ran"
 # Two at a time must never be.
-last=$(cat "$desk/$release.pid" 2>/dev/null)
-if [ -n "$last" ] && grep -qsa -- "--namespace=$release" "/proc/$last/cmdline"; then echo "$last and $$" >>"$desk/$release.overlaps"; fi
-echo $$ >"$desk/$release.pid"
-[ -s "$desk/$release.helm" ] || exec "$helm" "$@"
-read -r phase scenario <"$desk/$release.helm"
-played() { sed -i 1d "$desk/$release.helm" && echo "$phase $scenario" >>"$desk/$release.played"; }
+last=$(cat "$control/$release.pid" 2>/dev/null)
+if [ -n "$last" ] && grep -qsa -- "--namespace=$release" "/proc/$last/cmdline"; then echo "$last and $$" >>"$control/$release.overlaps"; fi
+echo $$ >"$control/$release.pid"
+[ -s "$control/$release.helm" ] || exec "$helm" "$@"
+read -r phase scenario <"$control/$release.helm"
+played() { sed -i 1d "$control/$release.helm" && echo "$phase $scenario" >>"$control/$release.played"; }
 play() {
   case $scenario in
   hangs) exec sleep 1000 ;;
@@ -32,10 +32,10 @@ during)
   exec 3<&0
   "$helm" "$@" <&3 &
   child=$!
-  while [ ! -e "$desk/$release.acting" ]; do kill -0 "$child" 2>/dev/null || exit 1; sleep 0.02; done
+  while [ ! -e "$control/$release.acting" ]; do kill -0 "$child" 2>/dev/null || exit 1; sleep 0.02; done
   kill -9 "$child"
   wait "$child" 2>/dev/null
-  rm "$desk/$release.acting"
+  rm "$control/$release.acting"
   played
   play
   ;;

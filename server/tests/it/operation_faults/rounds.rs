@@ -10,7 +10,7 @@ use super::fault::{Case, Fault};
 use super::passage::Phase;
 use super::stage::{ATTEMPTS, Stage, Subject};
 use super::verdict::judge;
-use crate::harness::{Api, Hold, Postgres, Server, Set, Trick, Which, signal};
+use crate::harness::{Api, Hold, Intervention, Postgres, Server, Set, Which, signal};
 
 /// How long a step may take to reach the place where it is paused.
 const ARRIVES: Duration = Duration::from_secs(8);
@@ -44,7 +44,7 @@ pub(super) async fn play(stage: &mut Stage, postgres: &Postgres, cases: &[Case])
             break;
         }
     }
-    results.extend(left.into_iter().map(|case| (case, Err("the fault never struck".into()))));
+    results.extend(left.into_iter().map(|case| (case, Err("the fault never applied".into()))));
     results
 }
 
@@ -62,13 +62,13 @@ async fn round(stage: &mut Stage, postgres: &Postgres, cases: &[Case]) -> Vec<(C
     join_all(held.iter_mut().filter(|place| place.case.phase == Phase::During).map(|place| hold_answer(stage, place)))
         .await;
     if let Some(fault) = cases.first().map(|case| &case.fault) {
-        strike(stage, postgres, fault, &held).await;
+        inject(stage, postgres, fault, &held).await;
     }
     release(&held);
     let stage = &*stage;
     let ends = held.into_iter().map(|mut place| async move {
-        let struck = place.set.as_ref().is_none_or(Set::has_struck);
-        (place.case.clone(), judge(stage, place.case, &mut place.subject).await.map(|()| struck))
+        let applied = place.set.as_ref().is_none_or(Set::has_struck);
+        (place.case.clone(), judge(stage, place.case, &mut place.subject).await.map(|()| applied))
     });
     results.extend(join_all(ends).await);
     results
@@ -77,7 +77,7 @@ async fn round(stage: &mut Stage, postgres: &Postgres, cases: &[Case]) -> Vec<(C
 async fn wait_at<'a>(stage: &Stage, case: &'a Case) -> Result<Held<'a>, String> {
     let mut subject = stage.prepare(case.passage.kind, case.passage.was_ready).await?;
     let side = if case.phase == Phase::After { "after" } else { "before" };
-    let hold = stage.desk.hold(&subject.id, case.passage.step, side);
+    let hold = stage.control.hold(&subject.id, case.passage.step, side);
     stage.embark(&mut subject, case.passage).await?;
     stage.reached(&hold, &subject).await?;
     Ok(Held { case, subject, hold, set: None })
@@ -86,9 +86,9 @@ async fn wait_at<'a>(stage: &Stage, case: &'a Case) -> Result<Held<'a>, String> 
 async fn hold_answer(stage: &Stage, place: &mut Held<'_>) {
     let writes = place.case.effect.requests.writes > 0;
     let which = if writes { Which::Write(place.case.nth) } else { Which::Request(1) };
-    let set = place.set.insert(stage.gate.set(&place.subject.namespace(), which, Trick::Hold));
+    let set = place.set.insert(stage.gate.set(&place.subject.namespace(), which, Intervention::Hold));
     place.hold.release();
-    set.struck(ARRIVES).await;
+    set.applied(ARRIVES).await;
 }
 
 fn release(held: &[Held<'_>]) {
@@ -98,7 +98,7 @@ fn release(held: &[Held<'_>]) {
     }
 }
 
-async fn strike(stage: &mut Stage, postgres: &Postgres, fault: &Fault, held: &[Held<'_>]) {
+async fn inject(stage: &mut Stage, postgres: &Postgres, fault: &Fault, held: &[Held<'_>]) {
     match fault {
         Fault::ServerKilled => {
             stage.lab.server.kill9();
@@ -132,10 +132,10 @@ async fn strike(stage: &mut Stage, postgres: &Postgres, fault: &Fault, held: &[H
             postgres.start_again();
         }
         Fault::ClockJumps(hours) => {
-            stage.desk.set_clock(hours * 3600);
+            stage.control.set_clock(hours * 3600);
             release(held);
             join_all(held.iter().map(|place| stage.settle(&place.subject))).await;
-            stage.desk.set_clock(0);
+            stage.control.set_clock(0);
         }
         Fault::DiskFull => {
             let ballast = fill(&stage.lab.server);

@@ -7,7 +7,7 @@ use super::fault::{Case, Fault};
 use super::passage::Phase;
 use super::stage::{ATTEMPTS, STRIKES, Stage, Subject};
 use super::verdict::judge;
-use crate::harness::{Hold, Set, Trick, Which};
+use crate::harness::{Hold, Intervention, Set, Which};
 
 /// Evidence that a fault occurred.
 enum Armed {
@@ -26,7 +26,7 @@ pub(super) async fn play(stage: &Stage, case: &Case) -> Result<(), String> {
             return Ok(());
         }
     }
-    Err("the fault never struck".into())
+    Err("the fault never applied".into())
 }
 
 /// True if the fault occurred.
@@ -34,14 +34,14 @@ async fn attempt(stage: &Stage, case: &Case) -> Result<bool, String> {
     let mut subject = stage.prepare(case.passage.kind, case.passage.was_ready).await?;
     let side = if is_armed_after(case) { "after" } else { "before" };
     if case.fault == Fault::RunTwice {
-        let again = stage.desk.again(&subject.id, case.passage.step);
+        let again = stage.control.again(&subject.id, case.passage.step);
         stage.embark(&mut subject, case.passage).await?;
         return end(stage, case, &mut subject, Armed::Point(again)).await;
     }
-    let hold = stage.desk.hold(&subject.id, case.passage.step, side);
+    let hold = stage.control.hold(&subject.id, case.passage.step, side);
     stage.embark(&mut subject, case.passage).await?;
     stage.reached(&hold, &subject).await?;
-    let armed = strike(stage, case, &mut subject, &hold).await?;
+    let armed = inject(stage, case, &mut subject, &hold).await?;
     hold.release();
     end(stage, case, &mut subject, armed).await
 }
@@ -51,30 +51,30 @@ fn is_armed_after(case: &Case) -> bool {
     case.phase == Phase::After && matches!(case.fault, Fault::CommitLost | Fault::Cancelled | Fault::Deleted)
 }
 
-async fn strike(stage: &Stage, case: &Case, subject: &mut Subject, hold: &Hold) -> Result<Armed, String> {
+async fn inject(stage: &Stage, case: &Case, subject: &mut Subject, hold: &Hold) -> Result<Armed, String> {
     let namespace = subject.namespace();
     let writes = case.effect.requests.writes > 0;
     Ok(match (&case.fault, case.phase) {
         (Fault::ApiAnswers(code), phase) => {
-            let (which, trick) = match phase {
-                Phase::Before if *code == 409 => (Which::Write(1), Trick::Refuse(*code)),
-                Phase::Before => (Which::Request(1), Trick::Refuse(*code)),
-                Phase::During if writes => (Which::Write(case.nth), Trick::Deny(*code)),
-                Phase::During => (Which::Request(1), Trick::Deny(*code)),
-                Phase::After if *code == 409 => (Which::Write(2), Trick::Refuse(*code)),
-                Phase::After if writes => (Which::AfterWrite, Trick::Refuse(*code)),
-                Phase::After => (Which::Request(2), Trick::Refuse(*code)),
+            let (which, intervention) = match phase {
+                Phase::Before if *code == 409 => (Which::Write(1), Intervention::Refuse(*code)),
+                Phase::Before => (Which::Request(1), Intervention::Refuse(*code)),
+                Phase::During if writes => (Which::Write(case.nth), Intervention::Deny(*code)),
+                Phase::During => (Which::Request(1), Intervention::Deny(*code)),
+                Phase::After if *code == 409 => (Which::Write(2), Intervention::Refuse(*code)),
+                Phase::After if writes => (Which::AfterWrite, Intervention::Refuse(*code)),
+                Phase::After => (Which::Request(2), Intervention::Refuse(*code)),
             };
-            Armed::Gate(stage.gate.set(&namespace, which, trick))
+            Armed::Gate(stage.gate.set(&namespace, which, intervention))
         }
         (Fault::CommitLost, _) => {
             Armed::Wire(stage.wire.as_ref().ok_or("there is no wire")?.lose_next_commit(subject.uid))
         }
         (Fault::Cancelled | Fault::Deleted, Phase::During) => {
             let which = if writes { Which::Write(case.nth) } else { Which::Request(1) };
-            let mut set = stage.gate.set(&namespace, which, Trick::Hold);
+            let mut set = stage.gate.set(&namespace, which, Intervention::Hold);
             hold.release();
-            if !set.struck(STRIKES).await {
+            if !set.applied(STRIKES).await {
                 return Err("the step did not come to where it was to be held".into());
             }
             ask(stage, case, subject).await?;
@@ -89,9 +89,9 @@ async fn strike(stage: &Stage, case: &Case, subject: &mut Subject, hold: &Hold) 
             let scenario = fault.scenario().ok_or("this is no fault of one store")?;
             stage.play(subject, phase.as_str(), &scenario);
             if phase == Phase::During {
-                let mut set = stage.gate.set(&namespace, Which::Write(case.nth), Trick::Hold);
+                let mut set = stage.gate.set(&namespace, Which::Write(case.nth), Intervention::Hold);
                 hold.release();
-                if !set.struck(STRIKES).await {
+                if !set.applied(STRIKES).await {
                     return Err("helm did not come to where it was to be killed".into());
                 }
                 stage.kill_acting_helm(subject).await;
@@ -113,7 +113,7 @@ async fn end(stage: &Stage, case: &Case, subject: &mut Subject, armed: Armed) ->
     let judged = judge(stage, case, subject).await;
     stage.gate.clear(&subject.namespace());
     judged?;
-    let struck = match armed {
+    let applied = match armed {
         Armed::Gate(set) => set.has_struck(),
         Armed::Wire(lost) => *lost.borrow(),
         Armed::Point(hold) => hold.is_reached(),
@@ -122,5 +122,5 @@ async fn end(stage: &Stage, case: &Case, subject: &mut Subject, armed: Armed) ->
     };
     // After a step's last write there may be no further request: an open watch reports the rest.
     let no_occasion = matches!((&case.fault, case.phase), (Fault::ApiAnswers(_), Phase::After));
-    Ok(struck || no_occasion)
+    Ok(applied || no_occasion)
 }

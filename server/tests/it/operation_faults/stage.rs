@@ -8,12 +8,12 @@ use storeplane_proto::v1::{CancelOperationRequest, DeleteStoreRequest, Store, St
 use uuid::Uuid;
 
 use super::passage::{Effect, Passage};
-use crate::harness::{Api, Database, Desk, Gate, Hold, Kubernetes, Lab, Setup, Wire, authority, env, fresh};
+use crate::harness::{Api, Database, Failpoints, Gate, Hold, Kubernetes, Lab, Setup, Wire, authority, env, fresh};
 
 pub(super) struct Stage {
     pub(super) lab: Lab,
     pub(super) setup: Setup,
-    pub(super) desk: Desk,
+    pub(super) control: Failpoints,
     pub(super) gate: Gate,
     pub(super) wire: Option<Wire>,
 }
@@ -48,25 +48,25 @@ const HOPELESS: &str = "schema.txt";
 impl Stage {
     /// `postgres` is a URL; `wired` adds the proxy that loses responses.
     pub(super) async fn start(postgres: &str, wired: bool, launcher: Vec<String>) -> Self {
-        let desk = Desk::new();
+        let control = Failpoints::new();
         let gate = Gate::before(&PathBuf::from(env("STOREPLANE_TEST_KUBECONFIG"))).await;
         let wire = if wired { Some(Wire::to(authority(postgres)).await) } else { None };
         let setup = Setup {
-            helm: wrapper(&desk, &env("STOREPLANE_TEST_HELM3")),
+            helm: wrapper(&control, &env("STOREPLANE_TEST_HELM3")),
             kubeconfig: gate.kubeconfig.clone(),
             database_proxy: wire.as_ref().map(|wire| wire.address),
             launcher,
             ..Setup::small()
         };
         let setup = setup
-            .with("FAILPOINTS", desk.failpoints())
+            .with("FAILPOINTS", control.failpoints())
             .with("STOREPLANE_LEASE_SECONDS", "3")
             .with("STOREPLANE_HELM_TIMEOUT_SECONDS", "20")
             .with("STOREPLANE_MAX_HELM_PROCESSES", "24");
         let mut lab = setup.clone().start_on(Database::create_on(postgres).await).await;
         // The cluster's actual state is not read through the gate.
         lab.kubernetes = Kubernetes::new(env("STOREPLANE_TEST_KUBECONFIG").as_ref());
-        Self { lab, setup, desk, gate, wire }
+        Self { lab, setup, control, gate, wire }
     }
 
     pub(super) fn api(&self) -> &Api {
@@ -106,8 +106,8 @@ impl Stage {
         self.begin(&mut subject, OperationKind::Create).await?;
         let store = self.settle(&subject).await?;
         if store.state() != wanted {
-            let told = self.api().watch(&subject.id, 0, WatchUntil::Settled).await.map(|seen| seen.text());
-            return Err(format!("it was to become {wanted:?} first and is {:?}: {told:?}", store.state()));
+            let reported = self.api().watch(&subject.id, 0, WatchUntil::Settled).await.map(|seen| seen.text());
+            return Err(format!("it was to become {wanted:?} first and is {:?}: {reported:?}", store.state()));
         }
         Ok(subject)
     }
@@ -119,19 +119,19 @@ impl Stage {
 
     /// The same for its next runs, one per line.
     pub(super) fn play_all(&self, subject: &Subject, lines: &[String]) {
-        let file = self.desk.path().join(format!("{}.helm", subject.namespace()));
+        let file = self.control.path().join(format!("{}.helm", subject.namespace()));
         std::fs::write(file, lines.join("\n") + "\n").expect("a scenario");
     }
 
     /// True once all prepared results were used.
     pub(super) fn has_played(&self, subject: &Subject) -> bool {
-        let file = self.desk.path().join(format!("{}.helm", subject.namespace()));
+        let file = self.control.path().join(format!("{}.helm", subject.namespace()));
         std::fs::read_to_string(file).is_ok_and(|left| left.is_empty())
     }
 
     /// Kills the store's helm, which a scenario kept running; it is dead afterwards.
     pub(super) async fn kill_acting_helm(&self, subject: &Subject) {
-        let file = self.desk.path().join(format!("{}.acting", subject.namespace()));
+        let file = self.control.path().join(format!("{}.acting", subject.namespace()));
         std::fs::write(&file, "").expect("a file for the scenario");
         // The scenario removes it once helm is dead.
         let killed = async {
@@ -144,7 +144,7 @@ impl Stage {
 
     /// Helm processes that worked on this store at the same time; must be empty.
     pub(super) fn overlaps(&self, subject: &Subject) -> String {
-        let file = self.desk.path().join(format!("{}.overlaps", subject.namespace()));
+        let file = self.control.path().join(format!("{}.overlaps", subject.namespace()));
         std::fs::read_to_string(file).unwrap_or_default()
     }
 
@@ -181,7 +181,7 @@ impl Stage {
         if !passage.undoing {
             return self.begin(subject, passage.kind).await.map(drop);
         }
-        let turn = self.desk.hold(&subject.id, Passage::turning_point(passage.kind), "before");
+        let turn = self.control.hold(&subject.id, Passage::turning_point(passage.kind), "before");
         self.begin(subject, passage.kind).await?;
         self.reached(&turn, subject).await?;
         self.cancel(subject).await?;
@@ -209,7 +209,7 @@ impl Stage {
     pub(super) async fn settle(&self, subject: &Subject) -> Result<Store, String> {
         let (store, seen) = self.api().settle(&subject.id).await;
         let all: Vec<i64> = (1..=store.last_sequence).collect();
-        if seen.sequences() == all { Ok(store) } else { Err(format!("a watch told {:?}", seen.sequences())) }
+        if seen.sequences() == all { Ok(store) } else { Err(format!("a watch reported {:?}", seen.sequences())) }
     }
 
     /// The requests of each step, observed once without a fault.
@@ -222,7 +222,8 @@ impl Stage {
     async fn survey_one(&self, passages: Vec<Passage>) -> Result<Vec<(Passage, Effect)>, String> {
         let first = passages.first().copied().ok_or("an operation without steps")?;
         let mut subject = self.prepare(first.kind, first.was_ready).await?;
-        let sides = |passage: &Passage| ["before", "after"].map(|side| self.desk.hold(&subject.id, passage.step, side));
+        let sides =
+            |passage: &Passage| ["before", "after"].map(|side| self.control.hold(&subject.id, passage.step, side));
         let holds: Vec<_> = passages.iter().map(sides).collect();
         self.embark(&mut subject, first).await?;
         let mut effects = Vec::new();
@@ -241,7 +242,7 @@ impl Stage {
 
     /// How often helm ran for this store since the last call.
     fn take_helms(&self, subject: &Subject) -> usize {
-        let file = self.desk.path().join(format!("{}.ran", subject.namespace()));
+        let file = self.control.path().join(format!("{}.ran", subject.namespace()));
         let runs = std::fs::read_to_string(&file).unwrap_or_default().lines().count();
         let _ = std::fs::remove_file(file);
         runs
@@ -249,10 +250,11 @@ impl Stage {
 }
 
 /// The script that wraps the real helm.
-fn wrapper(desk: &Desk, helm: &str) -> String {
+fn wrapper(control: &Failpoints, helm: &str) -> String {
     use std::os::unix::fs::PermissionsExt as _;
-    let text = include_str!("helm.sh").replace("@DESK@", &desk.path().display().to_string()).replace("@HELM@", helm);
-    let path = desk.path().join("helm");
+    let text =
+        include_str!("helm.sh").replace("@CONTROL@", &control.path().display().to_string()).replace("@HELM@", helm);
+    let path = control.path().join("helm");
     std::fs::write(&path, text).expect("a script");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("a script");
     path.display().to_string()

@@ -8,7 +8,7 @@ use storeplane_core::operation::{OperationKind, Step};
 use storeplane_proto::v1::StoreState;
 
 use super::stage::{STRIKES, Stage, Subject};
-use crate::harness::{Hold, Trick, Which, env};
+use crate::harness::{Hold, Intervention, Which, env};
 
 async fn stage() -> Stage {
     Stage::start(&env("STOREPLANE_TEST_DATABASE_URL"), false, Vec::new()).await
@@ -19,9 +19,9 @@ async fn kill_helms(stage: &Stage, subject: &Subject, hold: &Hold, after_writes:
     let lines: Vec<_> = after_writes.iter().map(|_| "during killed".to_owned()).collect();
     stage.play_all(subject, &lines);
     for writes in after_writes {
-        let mut set = stage.gate.set(&subject.namespace(), Which::Write(*writes), Trick::Hold);
+        let mut set = stage.gate.set(&subject.namespace(), Which::Write(*writes), Intervention::Hold);
         hold.release();
-        assert!(set.struck(STRIKES).await, "helm came to where it is killed");
+        assert!(set.applied(STRIKES).await, "helm came to where it is killed");
         // The response that helm waits for is released only when helm is dead, or a fast one would finish.
         stage.kill_acting_helm(subject).await;
         set.release();
@@ -36,7 +36,7 @@ async fn with_killed_helms(
     step: Step,
     after_writes: &[usize],
 ) -> (StoreState, String) {
-    let hold = stage.desk.hold(&subject.id, step, "before");
+    let hold = stage.control.hold(&subject.id, step, "before");
     stage.begin(subject, kind).await.unwrap();
     hold.reached().await.unwrap();
     kill_helms(stage, subject, &hold, after_writes).await;
@@ -54,17 +54,17 @@ async fn is_deployed(stage: &Stage, subject: &Subject) {
 async fn pending_release_of_killed_helm_is_repaired_with_event() {
     let stage = stage().await;
     let mut subject = stage.prepare(OperationKind::Create, false).await.unwrap();
-    let (end, told) = with_killed_helms(&stage, &mut subject, OperationKind::Create, Step::Install, &[2]).await;
-    assert_eq!(end, StoreState::Ready, "{told}");
-    assert!(told.contains("was left pending-install; it is removed"), "{told}");
+    let (end, reported) = with_killed_helms(&stage, &mut subject, OperationKind::Create, Step::Install, &[2]).await;
+    assert_eq!(end, StoreState::Ready, "{reported}");
+    assert!(reported.contains("was left pending-install; it is removed"), "{reported}");
     is_deployed(&stage, &subject).await;
 
     // An upgrade is killed, and then the rollback that repairs it.
     let mut subject = stage.prepare(OperationKind::Retry, false).await.unwrap();
-    let (end, told) = with_killed_helms(&stage, &mut subject, OperationKind::Retry, Step::Install, &[1, 1]).await;
-    assert_eq!(end, StoreState::Ready, "{told}");
-    assert!(told.contains("was left pending-upgrade; it is"), "{told}");
-    assert!(told.contains("was left pending-rollback; it is"), "{told}");
+    let (end, reported) = with_killed_helms(&stage, &mut subject, OperationKind::Retry, Step::Install, &[1, 1]).await;
+    assert_eq!(end, StoreState::Ready, "{reported}");
+    assert!(reported.contains("was left pending-upgrade; it is"), "{reported}");
+    assert!(reported.contains("was left pending-rollback; it is"), "{reported}");
     is_deployed(&stage, &subject).await;
 }
 
@@ -73,8 +73,8 @@ async fn partly_uninstalled_release_is_uninstalled() {
     let stage = stage().await;
     let mut subject = stage.prepare(OperationKind::Delete, true).await.unwrap();
     // The first change is the fence, the second is helm's record of the start.
-    let (end, told) = with_killed_helms(&stage, &mut subject, OperationKind::Delete, Step::Uninstall, &[3]).await;
-    assert_eq!(end, StoreState::Deleted, "{told}");
+    let (end, reported) = with_killed_helms(&stage, &mut subject, OperationKind::Delete, Step::Uninstall, &[3]).await;
+    assert_eq!(end, StoreState::Deleted, "{reported}");
     stage.lab.kubernetes.assert_gone(&subject.id).await;
     stage.lab.database.assert_sound().await;
 }
@@ -84,7 +84,7 @@ async fn foreign_release_with_our_name_is_refused_and_unchanged() {
     let stage = stage().await;
     let mut subject = stage.prepare(OperationKind::Create, false).await.unwrap();
     let namespace = subject.namespace();
-    let hold = stage.desk.hold(&subject.id, Step::Install, "before");
+    let hold = stage.control.hold(&subject.id, Step::Install, "before");
     stage.begin(&mut subject, OperationKind::Create).await.unwrap();
     hold.reached().await.unwrap();
     helm(&["install", &namespace, "--set", "store.displayName=theirs", &stage.chart(), "--namespace", &namespace]);
@@ -108,7 +108,7 @@ async fn foreign_release_with_our_name_is_refused_and_unchanged() {
 async fn namespace_deleted_during_creation_fails_it_with_that_cause() {
     let stage = stage().await;
     let mut subject = stage.prepare(OperationKind::Create, false).await.unwrap();
-    let hold = stage.desk.hold(&subject.id, Step::Install, "before");
+    let hold = stage.control.hold(&subject.id, Step::Install, "before");
     stage.begin(&mut subject, OperationKind::Create).await.unwrap();
     hold.reached().await.unwrap();
     stage.lab.kubernetes.drop_namespace(&subject.namespace()).await;

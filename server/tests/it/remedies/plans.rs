@@ -54,7 +54,7 @@ async fn kubelet_tries_again(stage: &Stage, namespace: &str) {
 
 pub(super) async fn cancelled(stage: &Stage, reason: Reason) {
     let id = Stage::id(reason);
-    let hold = stage.desk.hold(&id, storeplane_core::operation::Step::Install, "before");
+    let hold = stage.control.hold(&id, storeplane_core::operation::Step::Install, "before");
     let store = stage.create(&id, reason).await;
     hold.reached().await.unwrap();
     let request = CancelOperationRequest { operation_id: store.operation, ..CancelOperationRequest::default() };

@@ -22,7 +22,7 @@ pub(super) async fn helm_fails_for_an_unknown_cause(stage: &Stage, reason: Reaso
 /// The operation's first claim is dated back while its first step is paused.
 pub(super) async fn time_is_up(stage: &Stage, reason: Reason) {
     let id = Stage::id(reason);
-    let hold = stage.desk.hold(&id, Step::Namespace, "before");
+    let hold = stage.control.hold(&id, Step::Namespace, "before");
     let store = stage.create(&id, reason).await;
     hold.reached().await.unwrap();
     let operation = store.operation.rsplit('/').next().unwrap();

@@ -8,7 +8,7 @@ use storeplane_core::failure::Reason;
 use storeplane_proto::v1::{CreateStoreRequest, Store, StoreState};
 
 use crate::failures::copy;
-use crate::harness::{Api, Desk, Lab, Setup, env, fresh};
+use crate::harness::{Api, Failpoints, Lab, Setup, env, fresh};
 
 /// Longer than reaching any state takes on a busy machine.
 const WITHIN: Duration = Duration::from_secs(90);
@@ -18,7 +18,7 @@ const LIMITS: &str = "\n[obstacles]\nunschedulable = \"2s\"\nrecovered = \"1s\"\
 
 pub(super) struct Stage {
     pub(super) lab: Lab,
-    pub(super) desk: Desk,
+    pub(super) control: Failpoints,
     dir: tempfile::TempDir,
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn script(path: &Path, text: &str) {
 
 impl Stage {
     pub(super) async fn start() -> Self {
-        let (dir, desk) = (tempfile::tempdir().unwrap(), Desk::new());
+        let (dir, control) = (tempfile::tempdir().unwrap(), Failpoints::new());
         let helm = dir.path().join("helm");
         let text = format!(
             "#!/bin/sh\nfor word; do case $word in --namespace=*) [ ! -e '{}/fail-'\"${{word#--namespace=}}\" ] || \
@@ -66,8 +66,8 @@ impl Stage {
         );
         script(&helm, &text);
         let setup = Setup { helm: helm.to_str().unwrap().to_owned(), ..charts(dir.path()) };
-        let lab = setup.with("FAILPOINTS", desk.failpoints()).start().await;
-        Self { lab, desk, dir }
+        let lab = setup.with("FAILPOINTS", control.failpoints()).start().await;
+        Self { lab, control, dir }
     }
 
     /// Writes the values of a reason's plan.

@@ -40,14 +40,14 @@ impl Stage {
     }
 
     /// The end of the servers' logs.
-    pub(super) async fn told(&self) -> String {
-        let mut told = String::new();
+    pub(super) async fn reported(&self) -> String {
+        let mut reported = String::new();
         for server in &self.servers {
             let log = server.lock().await.log();
             let tail: Vec<_> = log.lines().rev().take(30).collect();
-            told.push_str(&tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
+            reported.push_str(&tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
         }
-        told
+        reported
     }
 
     /// Executes a case in its own tenant, and compares what each client received with the table.
@@ -78,7 +78,7 @@ impl Stage {
         }));
         let faults = futures::future::join_all(case.faults.iter().map(|(after, fault)| async {
             tokio::time::sleep(*after).await;
-            self.strike(*fault).await;
+            self.inject(*fault).await;
         }));
         tokio::join!(writes, faults);
 
@@ -109,7 +109,7 @@ impl Stage {
         rows.iter().map(|row| (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())).collect()
     }
 
-    async fn strike(&self, fault: Fault) {
+    async fn inject(&self, fault: Fault) {
         match fault {
             Fault::Listeners => self.database.end_connections("LISTEN%").await,
             Fault::Connections => {
@@ -143,9 +143,9 @@ fn has_all(wants: Wants, seen: &Seen, truth: &[(String, i64)], stores: &[String]
         return seen.events.len() >= wanted.len();
     }
     let last = |store: &String| wanted.iter().rev().find(|(other, _)| other == store).map(|(_, sequence)| *sequence);
-    let told =
+    let reported =
         |store: &String| seen.events.iter().filter(|(other, _)| other == store).map(|(_, sequence)| *sequence).max();
-    stores.iter().all(|store| last(store) <= told(store).max(seen.began_with.get(store).copied()))
+    stores.iter().all(|store| last(store) <= reported(store).max(seen.began_with.get(store).copied()))
 }
 
 fn compare(wants: Wants, seen: &Seen, truth: &[(String, i64)], stores: &[String]) -> Result<(), String> {

@@ -4,8 +4,8 @@ use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use storeplane_core::failure::Reason;
 
 use super::{Finding, sentence};
-use crate::kube::rollout::snapshot::{Said, Snapshot};
-use crate::obstacle::{Obstacle, said};
+use crate::kube::rollout::snapshot::{EventMessage, Snapshot};
+use crate::obstacle::{Obstacle, messages};
 
 /// Without `WaitForFirstConsumer` and `WaitForPodScheduled`: such a claim waits for its pod.
 const TELLING: [&str; 4] = ["FailedBinding", "ProvisioningFailed", "ExternalProvisioning", "Provisioning"];
@@ -23,7 +23,7 @@ pub(super) fn inspect(snapshot: &Snapshot, found: &mut Vec<Finding>) {
                 found.push(Finding::new(Reason::VolumeNotBound, subject.clone(), why, Obstacle::Failing));
             }
             _ => {
-                let events = snapshot.said_about(claim.metadata.uid.as_deref(), &TELLING);
+                let events = snapshot.events_about(claim.metadata.uid.as_deref(), &TELLING);
                 let Some(last) = events.last() else { continue };
                 let finding =
                     Finding::new(Reason::VolumeNotBound, subject.clone(), message(last.message), obstacle(last));
@@ -33,10 +33,10 @@ pub(super) fn inspect(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     }
 }
 
-fn obstacle(said: &Said<'_>) -> Obstacle {
-    let obstacle = said::claim(said.reason, said.message);
+fn obstacle(event: &EventMessage<'_>) -> Obstacle {
+    let obstacle = messages::claim(event.reason, event.message);
     // A problem from before the watch began may be resolved; otherwise the controller repeats its event every 15 s.
-    if said.news || obstacle == Obstacle::Progress { obstacle } else { Obstacle::Reported }
+    if event.news || obstacle == Obstacle::Progress { obstacle } else { Obstacle::Reported }
 }
 
 fn storage_class(claim: &PersistentVolumeClaim) -> &str {

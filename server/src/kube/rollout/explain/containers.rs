@@ -5,7 +5,7 @@ use storeplane_core::failure::Reason;
 
 use super::{Finding, pods, sentence};
 use crate::kube::rollout::snapshot::{Snapshot, containers};
-use crate::obstacle::{Obstacle, said};
+use crate::obstacle::{Obstacle, messages};
 
 /// Exits that will recur.
 const ENOUGH_RESTARTS: i32 = 2;
@@ -61,11 +61,11 @@ fn ended_often(pod: &Pod, container: &ContainerStatus) -> Option<Finding> {
 
 /// The kubelet reports "Back-off pulling image" without the cause, which is in the newest event.
 fn pull_failed(snapshot: &Snapshot, pod: &Pod, container: &ContainerStatus, reason: &str, why: &str) -> Finding {
-    let events = snapshot.said_about(pod.metadata.uid.as_deref(), &["Failed"]);
+    let events = snapshot.events_about(pod.metadata.uid.as_deref(), &["Failed"]);
     let is_pull = |text: &&str| text.contains("pull image") && text.contains(&container.image);
     let cause = events.iter().rev().map(|event| event.message).find(is_pull);
     let why = if why.contains(": ") { why } else { cause.unwrap_or(why) };
-    image(pod, container, reason, why, said::image_pull(why))
+    image(pod, container, reason, why, messages::image_pull(why))
 }
 
 fn image(pod: &Pod, container: &ContainerStatus, reason: &str, why: &str, obstacle: Obstacle) -> Finding {
@@ -93,7 +93,7 @@ fn ended(pod: &Pod, container: &ContainerStatus, last: Option<&ContainerStateTer
     let mut finding = Finding::new(reason, subject(pod, container), message, obstacle).log(pod_name, &container.name);
     finding = finding.detail(format!("restarts: {}", container.restart_count));
     match last.and_then(|last| last.message.as_deref()).filter(|text| !text.is_empty()) {
-        Some(text) if said::is_disk_full(text) => disk_full(finding, &place).detail(sentence(text)),
+        Some(text) if messages::is_disk_full(text) => disk_full(finding, &place).detail(sentence(text)),
         Some(text) => finding.detail(sentence(text)),
         None => finding,
     }

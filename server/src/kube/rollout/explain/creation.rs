@@ -3,8 +3,8 @@
 use storeplane_core::failure::Reason;
 
 use super::{Finding, sentence};
-use crate::kube::rollout::snapshot::{Said, Snapshot};
-use crate::obstacle::{Obstacle, said};
+use crate::kube::rollout::snapshot::{EventMessage, Snapshot};
+use crate::obstacle::{Obstacle, messages};
 
 const REFUSED: [&str; 1] = ["FailedCreate"];
 
@@ -35,9 +35,9 @@ fn stateful_sets(snapshot: &Snapshot, found: &mut Vec<Finding>) {
         let desired = set.spec.replicas.unwrap_or(1);
         let created = set.status.as_ref().map_or(0, |status| status.replicas);
         let name = set.metadata.name.as_deref().unwrap_or_default();
-        let said = snapshot.said_about(set.metadata.uid.as_deref(), &REFUSED);
-        if let Some(said) = said.last().filter(|_| created < desired) {
-            found.push(refusal(&format!("StatefulSet {name}"), *said, 0));
+        let events = snapshot.events_about(set.metadata.uid.as_deref(), &REFUSED);
+        if let Some(events) = events.last().filter(|_| created < desired) {
+            found.push(refusal(&format!("StatefulSet {name}"), *events, 0));
         }
     }
 }
@@ -53,19 +53,19 @@ fn deployments(snapshot: &Snapshot, found: &mut Vec<Finding>) {
         let sets = snapshot.replica_sets.iter().filter_map(|set| set.metadata.uid.as_deref());
         let mut sets =
             sets.filter(|uid| snapshot.deployment_of(uid).is_some_and(|it| it.metadata.uid == deployment.metadata.uid));
-        let news = sets.any(|uid| snapshot.said_about(Some(uid), &REFUSED).iter().any(|said| said.news));
+        let news = sets.any(|uid| snapshot.events_about(Some(uid), &REFUSED).iter().any(|events| events.news));
         let name = deployment.metadata.name.as_deref().unwrap_or_default();
-        found.push(refusal(&format!("Deployment {name}"), Said { reason: "FailedCreate", message, news }, 1));
+        found.push(refusal(&format!("Deployment {name}"), EventMessage { reason: "FailedCreate", message, news }, 1));
     }
 }
 
-fn refusal(subject: &str, event: Said<'_>, rank: u8) -> Finding {
-    let known = said::refusal(event.message);
+fn refusal(subject: &str, event: EventMessage<'_>, rank: u8) -> Finding {
+    let known = messages::refusal(event.message);
     let (reason, obstacle, why) = if let Some(known) = &known {
         (known.reason, known.obstacle, known.why)
     } else {
         let start = event.message.find("forbidden:").and_then(|at| event.message.get(at..));
-        (Reason::CreationRefused, said::creation(event.message), start.unwrap_or(event.message))
+        (Reason::CreationRefused, messages::creation(event.message), start.unwrap_or(event.message))
     };
     // A problem from before the watch began may be resolved; otherwise the controller reports it again.
     let obstacle = if event.news { obstacle } else { Obstacle::Reported };

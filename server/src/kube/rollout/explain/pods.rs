@@ -5,7 +5,7 @@ use storeplane_core::failure::Reason;
 
 use super::{Finding, sentence};
 use crate::kube::rollout::snapshot::{Owner, Snapshot, containers};
-use crate::obstacle::{Obstacle, said};
+use crate::obstacle::{Obstacle, messages};
 
 const VOLUMES: [&str; 2] = ["FailedMount", "FailedAttachVolume"];
 const SANDBOX: [&str; 1] = ["FailedCreatePodSandBox"];
@@ -53,7 +53,7 @@ fn unscheduled(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     // The scheduler's message for an unbound claim.
     let claim = ["unbound immediate PersistentVolumeClaims", "didn't find available persistent volumes to bind"];
-    let events = snapshot.said_about(pod.metadata.uid.as_deref(), &said::SCALING);
+    let events = snapshot.events_about(pod.metadata.uid.as_deref(), &messages::SCALING);
     let scaling = events.last();
     let (reason, obstacle) = if claim.iter().any(|text| why.contains(text))
         || (why.contains("persistentvolumeclaim") && why.contains("not found"))
@@ -61,7 +61,7 @@ fn unscheduled(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
         (Reason::VolumeNotBound, Obstacle::Progress)
     } else {
         let nominated = pod.status.as_ref().is_some_and(|status| status.nominated_node_name.is_some());
-        (Reason::Unschedulable, said::scheduling(scaling.map(|event| event.reason), nominated))
+        (Reason::Unschedulable, messages::scheduling(scaling.map(|event| event.reason), nominated))
     };
     let telling = ASIDES.iter().fold(why, |text, aside| text.split(aside).next().unwrap_or(text));
     let coming =
@@ -81,7 +81,7 @@ fn volumes(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let uid = pod.metadata.uid.as_deref();
     let subject = format!("Pod {name}");
-    if let Some(event) = snapshot.said_about(uid, &VOLUMES).last() {
+    if let Some(event) = snapshot.events_about(uid, &VOLUMES).last() {
         let missing = event.message.contains("not found")
             && ["secret \"", "configmap \"", "references non-existent"].iter().any(|text| event.message.contains(text));
         let (reason, obstacle) = match (missing, event.news) {
@@ -92,7 +92,7 @@ fn volumes(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
         let message = format!("A volume of the pod {name} cannot be mounted: {}", sentence(event.message));
         return Some(Finding::new(reason, subject, message, obstacle));
     }
-    let events = snapshot.said_about(uid, &SANDBOX);
+    let events = snapshot.events_about(uid, &SANDBOX);
     let event = events.last()?;
     let message = format!("The node cannot start the pod {name}");
     Some(Finding::new(Reason::NotReady, subject, message, Obstacle::Reported).detail(event.message))
@@ -105,10 +105,10 @@ fn unready(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
     if ready || status.phase.as_deref() != Some("Running") {
         return None;
     }
-    let events = snapshot.said_about(pod.metadata.uid.as_deref(), &PROBES);
+    let events = snapshot.events_about(pod.metadata.uid.as_deref(), &PROBES);
     let event = events.last()?;
     let name = pod.metadata.name.as_deref().unwrap_or_default();
-    let (reason, message, obstacle) = if said::is_disk_full(event.message) {
+    let (reason, message, obstacle) = if messages::is_disk_full(event.message) {
         (Reason::VolumeFull, format!("A volume of the pod {name} has no space left"), Obstacle::Failing)
     } else {
         (Reason::NotReady, format!("The pod {name} runs and is not ready"), Obstacle::Reported)
@@ -122,7 +122,7 @@ fn node_lost(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
     let node = pod.spec.as_ref()?.node_name.as_deref()?;
     let conditions = status.conditions.as_deref().unwrap_or_default();
     let ready = conditions.iter().find(|it| it.type_ == "Ready")?;
-    let events = snapshot.said_about(pod.metadata.uid.as_deref(), &NODE_LOST);
+    let events = snapshot.events_about(pod.metadata.uid.as_deref(), &NODE_LOST);
     let said_so = events.last().is_some_and(|event| event.reason == "NodeNotReady");
     let evicted = conditions.iter().any(|it| {
         it.type_ == "DisruptionTarget" && it.status == "True" && it.reason.as_deref() == Some("DeletionByTaintManager")

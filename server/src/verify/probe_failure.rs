@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::Value;
 use storeplane_core::failure::Reason;
 
-use crate::obstacle::{Class, Obstacle, ObstacleLimits, said};
+use crate::obstacle::{Class, Obstacle, ObstacleLimits, messages};
 use crate::redact::Unmasked;
 
 /// First and longest delay.
@@ -16,7 +16,7 @@ const WRONG_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a shop answered instead of the expected response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
+pub struct ProbeFailure {
     /// Its limit: no answer, or a temporary error, is passing; a wrong answer is lasting.
     obstacle: Obstacle,
     /// One sentence.
@@ -27,7 +27,7 @@ pub struct Trouble {
     body: String,
 }
 
-impl Trouble {
+impl ProbeFailure {
     /// No answer, or a temporary error.
     pub(super) fn passing(request: &str, what: impl Into<String>) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl Trouble {
 
     /// The connection failed.
     pub(super) fn lost(request: &str, what: impl Into<String>, error: &str) -> Self {
-        Self { obstacle: said::shop_lost(error), ..Self::passing(request, what) }
+        Self { obstacle: messages::shop_lost(error), ..Self::passing(request, what) }
     }
 
     /// The same with the response.
@@ -100,10 +100,10 @@ impl RetryPolicy {
     }
 
     /// The delay before the shop is tested again, `since` the first attempt; `None` if the limit is reached.
-    pub fn after(&mut self, trouble: &Trouble, since: Duration) -> Option<Duration> {
+    pub fn after(&mut self, failed: &ProbeFailure, since: Duration) -> Option<Duration> {
         let pause = self.next;
         self.next = (pause * 2).min(PAUSES.1);
-        let limit = match trouble.obstacle.class() {
+        let limit = match failed.obstacle.class() {
             Class::Lasting => {
                 self.wrong += 1;
                 return (self.wrong < self.limits.shop_wrong_answers).then(|| pause.max(WRONG_PAUSE));
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn silent_shop_has_a_minute_and_wrong_answers_bounded_retries() {
-        let (passing, wrong) = (Trouble::passing("GET /", "away"), Trouble::wrong("GET /", "empty"));
+        let (passing, wrong) = (ProbeFailure::passing("GET /", "away"), ProbeFailure::wrong("GET /", "empty"));
         let limits = ObstacleLimits::default();
         let (mut retry_policy, mut since, mut asked) = (RetryPolicy::new(&limits), Duration::ZERO, 1);
         while let Some(pause) = retry_policy.after(&passing, since) {
@@ -136,8 +136,8 @@ mod tests {
     #[test]
     fn pending_certificate_has_the_progress_limit() {
         let limits = ObstacleLimits::default();
-        let issued = Trouble::lost("GET /", "no answer", "invalid peer certificate: UnknownIssuer");
-        let away = Trouble::lost("GET /", "no answer", "Connection refused");
+        let issued = ProbeFailure::lost("GET /", "no answer", "invalid peer certificate: UnknownIssuer");
+        let away = ProbeFailure::lost("GET /", "no answer", "Connection refused");
         let late = limits.progress / 2;
         assert!(RetryPolicy::new(&limits).after(&issued, late).is_some());
         assert_eq!(RetryPolicy::new(&limits).after(&issued, limits.progress), None);
@@ -147,7 +147,8 @@ mod tests {
     #[test]
     fn body_is_shown_as_one_short_line() {
         let body = format!("<html>\n\t<b>\u{7}{}", "ä".repeat(5000));
-        let failure = Trouble::wrong("GET /", "no JSON").answered(StatusCode::OK, body.as_bytes()).failure().masked([]);
+        let failure =
+            ProbeFailure::wrong("GET /", "no JSON").answered(StatusCode::OK, body.as_bytes()).failure().masked([]);
         assert_eq!(failure.details[..2], ["request: GET /", "status: 200 OK"]);
         assert!(failure.details[2].starts_with("body: <html> <b> ä") && failure.details[2].len() <= 500);
     }

@@ -8,13 +8,13 @@ use storeplane_core::operation::Step;
 /// Longer than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(150);
 
-pub(crate) struct Desk(tempfile::TempDir);
+pub(crate) struct Failpoints(tempfile::TempDir);
 
 /// Where a worker stops.
 #[derive(Clone)]
 pub(crate) struct Hold(PathBuf);
 
-impl Desk {
+impl Failpoints {
     pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().expect("a directory"))
     }
@@ -23,9 +23,9 @@ impl Desk {
         self.0.path()
     }
 
-    /// `FAILPOINTS` of a server that uses this desk.
+    /// `FAILPOINTS` of a server that is controlled by this folder.
     pub(crate) fn failpoints(&self) -> String {
-        format!("desk=return({})", self.path().display())
+        format!("control=return({})", self.path().display())
     }
 
     /// Pauses the worker before or after it runs this step for this store.
