@@ -15,6 +15,9 @@ await watch(store_id, uid, 'SETTLED', 300, (event) => say(`  ${event.message}`))
 const store = await call('GetStore', { store_id });
 assert.equal(store.state, 'STORE_STATE_READY', `${store.reason} ${store.message}`);
 assert.ok(!store.simulated, 'this cluster is simulated: nothing can be bought there');
+const isolated = store.conditions?.find((condition) => condition.type === 'NetworkIsolated');
+assert.match(isolated?.status ?? '', /^CONDITION_STATUS_(TRUE|FALSE)$/, 'the shop reports whether network policies are enforced');
+say(`  ${isolated.message}`);
 say(`READY: ${store.shopUrl} (chart ${store.versions.chart}, ${store.versions.app})`);
 
 const chromium = await browser();
@@ -26,6 +29,7 @@ try {
   assert.deepEqual(customer.errors, [], 'no script of the shop failed');
 
   const login = await call('GetStoreCredentials', { store_id });
+  assert.match(login.username, /^admin-[a-z0-9]{8}$/);
   const owner = await visitor(chromium, 'owner');
   await signIn(owner, login);
   await seeOrder(owner, login, number, 'orders');

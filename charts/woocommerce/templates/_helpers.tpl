@@ -34,9 +34,16 @@ imagePullPolicy: {{ .root.Values.images.pullPolicy }}
 {{- .Values.ingress.host | default (printf "%s.%s" .Release.Namespace .Values.ingress.domain) }}
 {{- end }}
 
+{{/* Not empty if the shop is served over HTTPS. The control plane derives its shop_url in the same way. */}}
+{{- define "store.secure" -}}
+{{- $gateway := and .Values.gateway.enabled .Values.gateway.tls.enabled -}}
+{{- $ingress := and .Values.ingress.tls.enabled (or .Values.ingress.enabled (not .Values.gateway.enabled)) -}}
+{{- if or $gateway $ingress }}true{{ end -}}
+{{- end }}
+
 {{- define "store.url" -}}
 {{- $port := int .Values.ingress.externalPort -}}
-{{- printf "%s://%s%s" (ternary "https" "http" .Values.ingress.tls.enabled) (include "store.host" .) (ternary (printf ":%d" $port) "" (gt $port 0)) }}
+{{- printf "%s://%s%s" (ternary "https" "http" (ne (include "store.secure" .) "")) (include "store.host" .) (ternary (printf ":%d" $port) "" (gt $port 0)) }}
 {{- end }}
 
 {{- define "store.databaseHost" -}}

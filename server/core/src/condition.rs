@@ -26,6 +26,8 @@ pub struct Condition {
 pub enum ConditionKind {
     /// The shop answers at its public URL: DNS, certificate and ingress work.
     PubliclyReachable,
+    /// The cluster enforces the store's network policies.
+    NetworkIsolated,
     /// A kind that only a newer server knows, kept unchanged.
     #[serde(untagged)]
     Other(String),
@@ -36,6 +38,7 @@ impl ConditionKind {
     pub fn as_str(&self) -> &str {
         match self {
             Self::PubliclyReachable => "PubliclyReachable",
+            Self::NetworkIsolated => "NetworkIsolated",
             Self::Other(kind) => kind,
         }
     }
@@ -101,8 +104,10 @@ mod tests {
         let condition: Condition = serde_json::from_value(written).expect("readable");
         assert_eq!((condition.kind.as_str(), condition.status), ("BackedUp", ConditionStatus::Unknown));
         assert_eq!(serde_json::to_value(&condition).expect("writable")["kind"], "BackedUp");
-        let known = serde_json::to_value(ConditionKind::PubliclyReachable).expect("writable");
-        assert_eq!(known, "PubliclyReachable");
-        assert_eq!(serde_json::from_value::<ConditionKind>(known).ok(), Some(ConditionKind::PubliclyReachable));
+        for kind in [ConditionKind::PubliclyReachable, ConditionKind::NetworkIsolated] {
+            let written = serde_json::to_value(&kind).expect("writable");
+            assert_eq!(written, kind.as_str());
+            assert_eq!(serde_json::from_value::<ConditionKind>(written).ok(), Some(kind));
+        }
     }
 }

@@ -27,7 +27,7 @@ pub struct Engine {
     pub verify: Verification,
     /// Versions from `Chart.yaml`.
     pub versions: Versions,
-    /// True if the values enable TLS at the ingress.
+    /// True if the values enable TLS at the ingress or the gateway.
     pub secure: bool,
 }
 
@@ -78,6 +78,8 @@ pub enum SecretEntry {
     Fixed(String),
     /// This number of random letters and digits, different for each store.
     Random(usize),
+    /// This text, a dash and eight random letters and digits: a user name that cannot be guessed.
+    Unique(String),
 }
 
 /// A size of a shop: an additional values file.

@@ -50,7 +50,9 @@ struct ChartFile {
 #[derive(Default, Deserialize)]
 struct ValuesFile {
     #[serde(default)]
-    ingress: Option<Ingress>,
+    ingress: Option<Entrance>,
+    #[serde(default)]
+    gateway: Option<Entrance>,
     #[serde(default)]
     plan: Option<PlanFile>,
 }
@@ -77,13 +79,37 @@ impl PlanFile {
     }
 }
 
-#[derive(Default, Deserialize)]
-struct Ingress {
+/// One of the ways to a shop: its Ingress, or its `HTTPRoute`.
+#[derive(Clone, Copy, Default, Deserialize)]
+struct Entrance {
+    enabled: Option<bool>,
     #[serde(default)]
     tls: Option<Tls>,
 }
 
-#[derive(Default, Deserialize)]
+impl Entrance {
+    fn under(self, later: Self) -> Self {
+        let tls = |entrance: Self| entrance.tls.and_then(|tls| tls.enabled);
+        let tls = Tls { enabled: tls(later).or(tls(self)) };
+        Self { enabled: later.enabled.or(self.enabled), tls: Some(tls) }
+    }
+
+    fn is_enabled(self, default: bool) -> bool {
+        self.enabled.unwrap_or(default)
+    }
+
+    fn has_tls(self) -> bool {
+        self.tls.and_then(|tls| tls.enabled).unwrap_or(false)
+    }
+}
+
+/// Whether shops have https URLs: unless every enabled way to them is plain. The chart's template `store.secure` says the same.
+fn is_secure(ingress: Entrance, gateway: Entrance) -> bool {
+    let by_gateway = gateway.is_enabled(false);
+    (by_gateway && gateway.has_tls()) || (ingress.has_tls() && (ingress.is_enabled(true) || !by_gateway))
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
 struct Tls {
     enabled: Option<bool>,
 }
@@ -131,6 +157,7 @@ struct CredentialsFile {
 enum EntryFile {
     Fixed(String),
     Random(usize),
+    Unique(String),
 }
 
 /// Minimum number of random characters for a secret: 16 of 36 are 82 bits.
@@ -162,12 +189,13 @@ impl Chart<'_> {
             return Err(self.broken(&dir.join("Chart.yaml"), "has no name or no version"));
         }
         let values: Vec<PathBuf> = engine.values.iter().map(|file| dir.join(file)).collect();
-        let (mut secure, mut size) = (false, PlanFile::default());
+        let (mut ingress, mut gateway, mut size) = (Entrance::default(), Entrance::default(), PlanFile::default());
         for file in std::iter::once(&dir.join("values.yaml")).filter(|file| file.exists()).chain(&values) {
             let read: Option<ValuesFile> = self.read(file)?;
-            let ValuesFile { ingress, plan } = read.unwrap_or_default();
-            secure = ingress.and_then(|ingress| ingress.tls?.enabled).unwrap_or(secure);
-            size = size.under(plan.unwrap_or_default());
+            let read = read.unwrap_or_default();
+            ingress = ingress.under(read.ingress.unwrap_or_default());
+            gateway = gateway.under(read.gateway.unwrap_or_default());
+            size = size.under(read.plan.unwrap_or_default());
         }
         let descriptor = self.descriptor(&dir.join("storeplane.yaml"))?;
         Ok(Engine {
@@ -191,7 +219,7 @@ impl Chart<'_> {
             chart: dir,
             values,
             versions: Versions { chart: chart.version, app: chart.app_version },
-            secure,
+            secure: is_secure(ingress, gateway),
         })
     }
 
@@ -262,6 +290,35 @@ fn template((name, entries): (String, BTreeMap<String, EntryFile>)) -> SecretTem
     let entry = |entry| match entry {
         EntryFile::Fixed(text) => SecretEntry::Fixed(text),
         EntryFile::Random(length) => SecretEntry::Random(length),
+        EntryFile::Unique(prefix) => SecretEntry::Unique(prefix),
     };
     SecretTemplate { name, entries: entries.into_iter().map(|(key, made)| (key, entry(made))).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entrance(enabled: Option<bool>, tls: Option<bool>) -> Entrance {
+        Entrance { enabled, tls: tls.map(|enabled| Tls { enabled: Some(enabled) }) }
+    }
+
+    #[test]
+    fn url_is_secure_unless_every_enabled_way_is_plain() {
+        let (yes, no) = (Some(true), Some(false));
+        for (ingress, gateway, secure) in [
+            (entrance(None, yes), entrance(None, None), true),
+            (entrance(None, no), entrance(None, yes), false),
+            (entrance(no, yes), entrance(no, None), true),
+            (entrance(no, yes), entrance(yes, no), false),
+            (entrance(no, no), entrance(yes, yes), true),
+            (entrance(yes, no), entrance(yes, yes), true),
+            (entrance(yes, yes), entrance(yes, no), true),
+        ] {
+            assert_eq!(is_secure(ingress, gateway), secure, "{:?} {:?}", ingress.enabled, gateway.enabled);
+        }
+        let later = entrance(no, None);
+        assert_eq!(entrance(yes, yes).under(later).enabled, no);
+        assert!(entrance(yes, yes).under(later).has_tls(), "a later file overrides single keys");
+    }
 }

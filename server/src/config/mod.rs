@@ -181,7 +181,7 @@ pub struct Limits {
 pub struct Charts {
     /// Directory of the charts.
     pub dir: PathBuf,
-    /// Values files of engines without their own; relative to the chart.
+    /// Values files of engines without their own; relative to the chart. Default: none, the chart's own values.
     pub values: Vec<PathBuf>,
     /// Plan of stores that name none, if the engine has it.
     pub default_plan: String,

@@ -81,7 +81,7 @@ pub struct Overrides {
     /// Directory of the charts [default: charts].
     #[arg(long, global = true, env = "STOREPLANE_CHARTS_DIR", value_name = "DIR")]
     pub charts_dir: Option<String>,
-    /// Values files of every store, relative to the chart, comma-separated [default: values-local.yaml].
+    /// Values files of every store, relative to the chart, comma-separated [default: none, the chart's own values].
     #[arg(long, global = true, env = "STOREPLANE_CHART_VALUES", value_name = "FILES")]
     pub chart_values: Option<String>,
     /// How shops are tested: auto, url or proxy [default: auto].

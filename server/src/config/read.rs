@@ -132,7 +132,7 @@ fn kubernetes(section: &mut Section) -> Kubernetes {
 fn charts(section: &mut Section) -> Charts {
     Charts {
         dir: section.take("dir", PathBuf::from("charts")),
-        values: section.take("values", vec![PathBuf::from("values-local.yaml")]),
+        values: section.take("values", Vec::new()),
         default_plan: section.take("default_plan", "small".into()),
         default_engine: section.take("default_engine", "woocommerce".into()),
     }

@@ -11,7 +11,8 @@
 //!   `listing` reads listings, `manifest` the workloads that a release should have.
 //!   `restart` restarts pods with outdated Secrets, `volumes` finds volumes that outlive a store; `outdated_pods`
 //!   deletes pods that block a corrected revision; `copied_secrets` copies Secrets of another namespace and keeps them
-//!   up to date; `claims` removes claims that were never bound.
+//!   up to date; `claims` removes claims that were never bound; `isolation` reads whether network policies are enforced, `routes` why
+//!   a gateway does not serve a store.
 //!
 //! To add a terminal condition: in the file of `rollout::explain` for that kind of object, push a `Finding`
 //! with its reason (the order of `Reason` is the rank) and its `Obstacle`, which limits how long it may last; add the objects of
@@ -26,6 +27,7 @@ mod copied_secrets;
 mod credentials;
 mod error;
 mod examine;
+mod isolation;
 pub mod labels;
 mod listing;
 mod live;
@@ -37,6 +39,7 @@ mod redact;
 mod release;
 mod restart;
 mod rollout;
+mod routes;
 mod secrets;
 mod tls;
 mod transport;
@@ -47,6 +50,7 @@ pub use cluster::{Cluster, ClusterConfig, ClusterInfo};
 pub use copied_secrets::{CopiedSecret, CopiedSecretUse};
 pub use error::{ClusterError, ClusterErrorKind};
 pub use examine::{ClusterSnapshot, Examined, Expected};
+pub use isolation::NetworkIsolation;
 pub use manifest::WorkloadName;
 pub use namespace::{Ensured, Holding, NamespaceSpec, NamespaceState, OwnedNamespace, Ownership};
 pub(crate) use proxy::api_server_error;

@@ -1,4 +1,5 @@
-//! Maintains the condition `PubliclyReachable` of READY and DEGRADED stores: whether customers can reach the shop.
+//! Maintains two conditions of READY and DEGRADED stores: `PubliclyReachable`, whether customers can reach the shop, and
+//! `NetworkIsolated`, whether its network policies are enforced.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Reconciler;
+use crate::kube::NetworkIsolation;
 use crate::postgres::LiveStore;
 use crate::verify::Reachability;
 
@@ -34,9 +36,11 @@ struct ProbeSchedule {
 
 impl ProbeSchedule {
     /// The next probe after a result at `now`.
-    fn after(self, status: ConditionStatus, now: Instant) -> Self {
-        match status {
-            ConditionStatus::True => Self { next: now + WELL, pause: BROKEN },
+    fn after(self, reachable: ConditionStatus, isolation: &NetworkIsolation, now: Instant) -> Self {
+        match (reachable, isolation) {
+            (ConditionStatus::True, isolation) if !matches!(isolation, NetworkIsolation::Open(_)) => {
+                Self { next: now + WELL, pause: BROKEN }
+            }
             _ => Self { next: now + self.pause, pause: (self.pause * 2).min(WELL) },
         }
     }
@@ -83,16 +87,32 @@ impl Reconciler {
     }
 
     async fn probe_shop(&self, schedule: ProbeSchedule, store: LiveStore) -> (StoreUid, ProbeSchedule) {
-        let found = self.verifier.reachable(&store.shop_url).await;
-        let next = schedule.after(found.status, Instant::now());
+        let mut found = self.verifier.reachable(&store.shop_url).await;
+        if found.status != ConditionStatus::True
+            && let Ok(Some(problem)) = self.cluster.route_problem(&store.namespace).await
+        {
+            found.message = format!("{} {problem}", found.message);
+        }
+        let isolation = self.cluster.network_isolation(&store.namespace).await.unwrap_or(NetworkIsolation::NotReported);
+        let next = schedule.after(found.status, &isolation, Instant::now());
+        self.store_condition(&store, |now| condition(found, now)).await;
+        if isolation != NetworkIsolation::NotReported {
+            self.store_condition(&store, move |now| isolation.condition(now)).await;
+        }
+        (store.uid, next)
+    }
+
+    async fn store_condition(
+        &self,
+        store: &LiveStore,
+        condition: impl FnOnce(OffsetDateTime) -> Condition + Send + 'static,
+    ) {
         let (live_stores, uid) = (self.live_stores.clone(), store.uid);
         // A transaction that is dropped half-way would stay open.
-        let stored =
-            self.tasks.spawn(async move { live_stores.apply_condition(uid, |now| condition(found, now)).await });
+        let stored = self.tasks.spawn(async move { live_stores.apply_condition(uid, condition).await });
         if let Ok(Err(error)) = stored.await {
             tracing::debug!(store_id = store.store_id, %error, "a condition could not be stored; the next probe tries again");
         }
-        (uid, next)
     }
 }
 
@@ -116,11 +136,14 @@ mod tests {
         let mut schedule = ProbeSchedule { next: now, pause: BROKEN };
         let mut waits = Vec::new();
         for _ in 0..7 {
-            schedule = schedule.after(ConditionStatus::False, now);
+            schedule = schedule.after(ConditionStatus::False, &NetworkIsolation::NotReported, now);
             waits.push((schedule.next - now).as_secs());
         }
         assert_eq!(waits, [30, 60, 120, 240, 480, 600, 600]);
-        let well = schedule.after(ConditionStatus::True, now);
+        let well = schedule.after(ConditionStatus::True, &NetworkIsolation::NotReported, now);
         assert_eq!(((well.next - now).as_secs(), well.pause), (600, BROKEN));
+        // A policy may take effect a moment after the pod has reported.
+        let open = well.after(ConditionStatus::True, &NetworkIsolation::Open("10.43.0.1:443".into()), now);
+        assert_eq!((open.next - now, open.pause), (BROKEN, BROKEN * 2));
     }
 }

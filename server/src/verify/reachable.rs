@@ -6,8 +6,8 @@ use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
 use http::header::{HOST, USER_AGENT};
+use http::{Request, StatusCode};
 use http_body_util::Full;
 use storeplane_core::condition::ConditionStatus;
 use tokio::net::{TcpStream, lookup_host};
@@ -56,6 +56,11 @@ impl Verifier {
             Ok(Err(error)) => broken(url, host, &error),
             Ok(Ok(answer)) if answer.status().is_server_error() => {
                 Reachability::no("SERVER_ERROR", format!("{url} answers with status {}.", answer.status().as_u16()))
+            }
+            // A shop has a front page: an ingress controller or a gateway that knows no such host answers like this.
+            Ok(Ok(answer)) if answer.status() == StatusCode::NOT_FOUND => {
+                let message = format!("{url} answers with status 404: no ingress or gateway routes it to the shop.");
+                Reachability::no("NOT_ROUTED", message)
             }
             Ok(Ok(_)) => Reachability { status: ConditionStatus::True, reason: "", message: format!("{url} answers.") },
         }
@@ -167,11 +172,13 @@ mod tests {
     async fn unreachability_reason_is_specific() {
         let fine = answering("HTTP/1.1 302 Found\r\nlocation: /shop\r\ncontent-length: 0\r\n\r\n");
         let broken = answering("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n");
+        let unknown_host = answering("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
         let silent = once(drop);
         let no_tls = answering("HTTP/1.1 400 Bad Request\r\n\r\n");
         for (url, expected) in [
             (format!("http://127.0.0.1:{fine}/"), (ConditionStatus::True, "")),
             (format!("http://127.0.0.1:{broken}/"), (ConditionStatus::False, "SERVER_ERROR")),
+            (format!("http://127.0.0.1:{unknown_host}/"), (ConditionStatus::False, "NOT_ROUTED")),
             (format!("http://127.0.0.1:{silent}/"), (ConditionStatus::False, "NO_ANSWER")),
             (format!("https://127.0.0.1:{no_tls}/"), (ConditionStatus::False, "TLS_FAILED")),
             ("http://127.0.0.1:1/".to_owned(), (ConditionStatus::False, "CONNECTION_REFUSED")),

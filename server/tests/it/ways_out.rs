@@ -6,6 +6,7 @@ use std::time::Duration;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::networking::v1::Ingress;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 use storeplane_proto::v1::{DeleteStoreRequest, ListAuditEventsRequest, StoreState};
@@ -138,10 +139,13 @@ async fn namespaces_get_configured_labels_and_copies_of_secrets() {
     let configuration = dir.path().join("storeplane.toml");
     let text = format!(
         "[kubernetes]\nnamespace_labels = {{ team = \"shops\" }}\nnamespace_annotations = {{ cost-center = \"42\" }}\n\
-         copied_secrets = [{{ namespace = \"{shared}\", name = \"registry\", use = \"image-pull\" }}]\n"
+         copied_secrets = [{{ namespace = \"{shared}\", name = \"registry\", use = \"image-pull\" }},
+         {{ namespace = \"{shared}\", name = \"wildcard\", use = \"tls\" }}]\n"
     );
     std::fs::write(&configuration, text).unwrap();
-    let lab = Setup::default().with("STOREPLANE_CONFIG", configuration.to_str().unwrap()).start().await;
+    // The chart's own values serve HTTPS.
+    let setup = Setup { env: Vec::new(), ..Setup::default() };
+    let lab = setup.with("STOREPLANE_CONFIG", configuration.to_str().unwrap()).start().await;
     lab.kubernetes.foreign_namespace(&shared).await;
     let client = lab.kubernetes.client().await;
     let secret = |auths: &str| -> Secret {
@@ -151,6 +155,9 @@ async fn namespaces_get_configured_labels_and_copies_of_secrets() {
     };
     let originals: Api<Secret> = Api::namespaced(client.clone(), &shared);
     let original = originals.create(&PostParams::default(), &secret("{}")).await.unwrap();
+    let wildcard = json!({"metadata": {"name": "wildcard"}, "type": "kubernetes.io/tls", "stringData": {"tls.crt": "c", "tls.key": "k"}});
+    let wildcard = serde_json::from_value(wildcard).unwrap();
+    let wildcard = originals.create(&PostParams::default(), &wildcard).await.unwrap();
     let id = fresh("labelled");
 
     let store = lab.api.ready(&id).await;
@@ -161,6 +168,12 @@ async fn namespaces_get_configured_labels_and_copies_of_secrets() {
     let copies: Api<Secret> = Api::namespaced(client.clone(), &store.namespace);
     let copy = copies.get("registry").await.unwrap();
     assert_eq!((copy.type_, copy.data), (original.type_, original.data));
+    let copy = copies.get("wildcard").await.unwrap();
+    assert_eq!((copy.type_, copy.data), (wildcard.type_, wildcard.data));
+    assert!(store.shop_url.starts_with("https://"), "{}", store.shop_url);
+    let ingress = Api::<Ingress>::namespaced(client.clone(), &store.namespace).get("store").await.unwrap();
+    let tls = ingress.spec.unwrap().tls.unwrap_or_default();
+    assert_eq!(tls[0].secret_name.as_deref(), Some("wildcard"));
     let workloads: Api<Deployment> = Api::namespaced(client, &store.namespace);
     let pods = workloads.get("store").await.unwrap().spec.template.spec.unwrap();
     assert_eq!(

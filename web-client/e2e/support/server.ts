@@ -32,6 +32,7 @@ export class Server {
       KUBECONFIG: env('STOREPLANE_TEST_KUBECONFIG'),
       STOREPLANE_HELM_BIN: env('STOREPLANE_TEST_HELM3'),
       STOREPLANE_CHARTS_DIR: charts,
+      STOREPLANE_CHART_VALUES: 'values-local.yaml',
       STOREPLANE_LISTEN: `127.0.0.1:${port}`,
       STOREPLANE_DOMAIN: 'shops.test',
       // The operations of a killed server are claimed again soon.

@@ -70,17 +70,9 @@ pub fn apply_health(
 /// Sets a condition of a READY or DEGRADED store; emits an event if its status or reason changed.
 pub fn apply_condition(snapshot: Snapshot, condition: Condition) -> Change {
     let mut change = Change::of(snapshot);
-    if !matches!(change.store.state, State::Ready | State::Degraded) {
-        return change;
+    if matches!(change.store.state, State::Ready | State::Degraded) {
+        change.observe(condition);
     }
-    let known = change.store.conditions.iter().find(|known| known.kind == condition.kind);
-    if known.is_some_and(|known| (known.status, &known.reason) == (condition.status, &condition.reason)) {
-        return change;
-    }
-    let event = NewEvent::new(EventType::ConditionChanged, condition.message.clone());
-    let event = event.with("condition", condition.kind.as_str()).with("status", condition.status.as_str());
-    change.events.push(event.with("reason", condition.reason.clone()));
-    change.store.set_condition(condition);
     change
 }
 

@@ -12,8 +12,9 @@ mod tests;
 use time::OffsetDateTime;
 
 use crate::audit::AuditRecord;
+use crate::condition::Condition;
 use crate::error::DomainError;
-use crate::event::NewEvent;
+use crate::event::{EventType, NewEvent};
 use crate::failure::Failure;
 use crate::operation::Operation;
 use crate::store::{State, Store};
@@ -74,6 +75,18 @@ impl Change {
             self.operation.failure.clone_from(&waiting);
         }
         self.store.failure = waiting.or_else(|| self.operation.failure.clone());
+    }
+
+    /// Sets a condition of the store, with an event if its status or reason changed.
+    fn observe(&mut self, condition: Condition) {
+        let known = self.store.conditions.iter().find(|known| known.kind == condition.kind);
+        if known.is_some_and(|known| (known.status, &known.reason) == (condition.status, &condition.reason)) {
+            return;
+        }
+        let event = NewEvent::new(EventType::ConditionChanged, condition.message.clone());
+        let event = event.with("condition", condition.kind.as_str()).with("status", condition.status.as_str());
+        self.events.push(event.with("reason", condition.reason.clone()));
+        self.store.set_condition(condition);
     }
 
     fn enter(&mut self, state: State, now: OffsetDateTime, message: impl Into<String>) -> Result<(), DomainError> {

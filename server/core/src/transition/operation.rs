@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use super::health::Health;
 use super::{Change, Snapshot};
 use crate::audit::AuditRecord;
+use crate::condition::{Condition, ConditionStatus};
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::{Failure, Reason};
@@ -61,6 +62,19 @@ pub fn progress(snapshot: Snapshot, events: Vec<NewEvent>, waiting: Option<Failu
         change.wait_for(waiting);
     }
     change.events = events;
+    change
+}
+
+/// A step emits an event, and has observed a condition of the store. An UNKNOWN replaces nothing, and has no event: it says nothing new.
+pub fn observed(snapshot: Snapshot, event: NewEvent, condition: Condition) -> Change {
+    let mut change = Change::of(snapshot);
+    change.events.push(event);
+    let is_known = change.store.conditions.iter().any(|known| known.kind == condition.kind);
+    match condition.status {
+        ConditionStatus::Unknown if is_known => {}
+        ConditionStatus::Unknown => change.store.set_condition(condition),
+        ConditionStatus::True | ConditionStatus::False => change.observe(condition),
+    }
     change
 }
 

@@ -9,6 +9,7 @@ use super::request::{self, NewStore, Request};
 use super::{Change, Snapshot};
 use crate::audit::Action;
 use crate::command::tests::catalog;
+use crate::condition::{Condition, ConditionKind, ConditionStatus};
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::{Failure, Reason};
@@ -268,4 +269,30 @@ fn ready_event_says_how_shop_was_tested() {
         assert_eq!((event.message.as_str(), event.details.get("via").map(String::as_str)), (message, via));
         assert_eq!(event.details["state"], "READY");
     }
+}
+
+#[test]
+fn observed_condition_has_an_event_unless_it_says_nothing_new() {
+    let condition = |status, reason: &str| Condition {
+        kind: ConditionKind::NetworkIsolated,
+        status,
+        reason: reason.into(),
+        message: "One sentence.".into(),
+        since: NOW,
+    };
+    let observe = |snapshot, status, reason: &str| {
+        let event = NewEvent::new(EventType::Verified, "The shop sells");
+        let change = worker::observed(snapshot, event, condition(status, reason));
+        let told: Vec<_> = change.events.iter().map(|event| event.kind).collect();
+        (told, after(change))
+    };
+    let (told, unknown) = observe(created(), ConditionStatus::Unknown, "NOT_REPORTED");
+    assert_eq!(told, [EventType::Verified]);
+    assert_eq!(unknown.store.conditions, [condition(ConditionStatus::Unknown, "NOT_REPORTED")]);
+    let (told, open) = observe(unknown, ConditionStatus::False, "NOT_ENFORCED");
+    assert_eq!(told, [EventType::Verified, EventType::ConditionChanged]);
+    let (told, again) = observe(open.clone(), ConditionStatus::False, "NOT_ENFORCED");
+    assert_eq!((told, &again), (vec![EventType::Verified], &open));
+    let (told, kept) = observe(open.clone(), ConditionStatus::Unknown, "NOT_REPORTED");
+    assert_eq!((told, kept), (vec![EventType::Verified], open), "a missing report replaces nothing");
 }

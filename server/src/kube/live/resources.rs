@@ -3,13 +3,14 @@
 use std::fmt::Debug;
 
 use ::kube::Resource;
-use ::kube::api::ListParams;
+use ::kube::api::{DynamicObject, ListParams};
 use ::kube::core::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::api::networking::v1::Ingress;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use storeplane_core::failure::{DETAIL_LINE_MAX, truncate};
 use storeplane_core::live_view::LiveResource;
 use storeplane_core::store::Store;
@@ -18,6 +19,7 @@ use super::{Found, at, status};
 use crate::kube::cluster::Cluster;
 use crate::kube::error::{ClusterError, ClusterErrorKind};
 use crate::kube::redact::mask;
+use crate::kube::routes;
 
 /// Maximum number of objects of each kind, newest first.
 const EACH_MAX: usize = 100;
@@ -36,7 +38,7 @@ impl Cluster {
             }
             Found::Ours(namespace) => namespace,
         };
-        let (deployments, sets, pods, claims, services, cron_jobs, ingresses) = futures::try_join!(
+        let (deployments, sets, pods, claims, services, cron_jobs, ingresses, routes) = futures::try_join!(
             self.live_list::<Deployment>(name),
             self.live_list::<StatefulSet>(name),
             self.live_list::<Pod>(name),
@@ -44,6 +46,7 @@ impl Cluster {
             self.live_list::<Service>(name),
             self.live_list::<CronJob>(name),
             self.live_list::<Ingress>(name),
+            self.http_routes(name),
         )?;
         let mut all = vec![shown(&*namespace, status::namespace)];
         all.extend(services.iter().map(|object| shown(object, |service| status::service(service, &pods))));
@@ -53,6 +56,7 @@ impl Cluster {
         all.extend(claims.iter().map(|object| shown(object, status::claim)));
         all.extend(cron_jobs.iter().map(|object| shown(object, status::cron_job)));
         all.extend(ingresses.iter().map(|object| shown(object, status::ingress)));
+        all.extend(routes.iter().take(EACH_MAX).map(route));
         all.sort_by(|a, b| (&a.kind, &a.name).cmp(&(&b.kind, &b.name)));
         self.mask_messages(name, &mut all).await;
         Ok(all)
@@ -93,6 +97,20 @@ fn absent(name: &str, status: &str, message: &str) -> LiveResource {
         name: name.to_owned(),
         status: status.to_owned(),
         message: message.to_owned(),
+        ..LiveResource::default()
+    }
+}
+
+fn route(object: &DynamicObject) -> LiveResource {
+    let hosts = object.data.pointer("/spec/hostnames").and_then(Value::as_array).into_iter().flatten();
+    let problem = routes::problem(object);
+    LiveResource {
+        kind: "HTTPRoute".to_owned(),
+        name: object.metadata.name.clone().unwrap_or_default(),
+        ready: problem.is_none(),
+        status: hosts.filter_map(Value::as_str).collect::<Vec<_>>().join(","),
+        message: problem.unwrap_or_default(),
+        created_at: at(object.metadata.creation_timestamp.as_ref()),
         ..LiveResource::default()
     }
 }

@@ -118,7 +118,8 @@ fn with_copied_secrets(mut values: Value, copied: &[CopiedSecret]) -> Value {
     if let Some(name) = named(CopiedSecretUse::Tls).next() {
         let ingress = all.entry("ingress").or_insert_with(|| json!({}));
         if let Some(ingress) = ingress.as_object_mut() {
-            ingress.insert("tls".to_owned(), json!({"secretName": name}));
+            // Without an issuer: cert-manager would replace the copy's certificate.
+            ingress.insert("tls".to_owned(), json!({"secretName": name, "clusterIssuer": ""}));
         }
     }
     values
@@ -146,7 +147,7 @@ mod tests {
         let copied = [secret("pull", CopiedSecretUse::ImagePull), secret("wildcard", CopiedSecretUse::Tls)];
         let expected = json!({
             "imagePullSecrets": ["pull"],
-            "ingress": {"host": "a.test", "tls": {"secretName": "wildcard"}},
+            "ingress": {"host": "a.test", "tls": {"secretName": "wildcard", "clusterIssuer": ""}},
         });
         assert_eq!(with_copied_secrets(values, &copied), expected);
     }

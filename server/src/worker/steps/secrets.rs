@@ -10,6 +10,9 @@ use crate::secret::SecretText;
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::StepError;
 
+/// Random characters of a user name.
+const UNIQUE: usize = 8;
+
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
     let engine = context.engine()?;
     // Before the first INSTALL no data can depend on lost ones.
@@ -20,6 +23,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     let text = |entry: &SecretEntry| match entry {
         SecretEntry::Fixed(text) => SecretText::new(text.clone()),
         SecretEntry::Random(length) => SecretText::new(ids.random_text(*length)),
+        SecretEntry::Unique(prefix) => SecretText::new(format!("{prefix}-{}", ids.random_text(UNIQUE))),
     };
     let entries =
         |entries: &[(String, SecretEntry)]| entries.iter().map(|(key, entry)| (key.clone(), text(entry))).collect();
@@ -37,8 +41,9 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
 /// Only the chart knows whether new ones work.
 async fn check_lost_secrets(context: &mut OperationContext, engine: &Engine) -> Result<(), StepError> {
     let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
-    let is_random =
-        |secret: &&SecretTemplate| secret.entries.iter().any(|(_, it)| matches!(it, SecretEntry::Random(_)));
+    let is_random = |secret: &&SecretTemplate| {
+        secret.entries.iter().any(|(_, it)| matches!(it, SecretEntry::Random(_) | SecretEntry::Unique(_)))
+    };
     let names: Vec<_> = engine.secrets.iter().filter(is_random).map(|secret| secret.name.clone()).collect();
     let lost = context.unless_stopped(cluster.missing_secrets(&namespace, &names)).await??;
     if lost.is_empty() || !context.unless_stopped(cluster.has_claims(&namespace)).await?? {

@@ -1,11 +1,14 @@
 //! VERIFY: the storefront answers and sells. On simulated clusters, and for engines without a test, it is skipped with an event.
+//! In either case the store's condition `NetworkIsolated` is updated.
 
 use std::time::Instant;
 
 use storeplane_core::engine::Verification;
 use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::operation::Step;
+use storeplane_core::transition::operation as transition;
 
+use crate::kube::NetworkIsolation;
 use crate::verify::{Report, RetryPolicy, Shop, Unverified};
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::StepError;
@@ -18,7 +21,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
         Verification::StoreApi => None,
     };
     if let Some(why) = skipped {
-        return context.emit(vec![NewEvent::new(EventType::StepSkipped, why).in_step(Step::Verify)], None).await;
+        return end(context, NewEvent::new(EventType::StepSkipped, why).in_step(Step::Verify)).await;
     }
     let (verifier, cluster) = (context.tools.verifier.clone(), context.tools.cluster.clone());
     let shop = Shop::of(&context.store);
@@ -27,7 +30,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
         let failed = match context.unless_stopped(verifier.verify(&shop)).await? {
             Ok(report) => {
                 context.tested_via = Some(report.via);
-                return context.emit(vec![verified(&report)], None).await;
+                return end(context, verified(&report)).await;
             }
             Err(Unverified::Cluster(error)) => return Err(error.into()),
             Err(Unverified::Shop(failed)) => failed,
@@ -41,6 +44,24 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
         }
         context.pause(pause).await?;
     }
+}
+
+/// Emits the last event, with what the store's pods report about its network policies. Not knowing that fails nothing.
+async fn end(context: &mut OperationContext, event: NewEvent) -> Result<(), StepError> {
+    let isolation = if context.simulated {
+        NetworkIsolation::Simulated
+    } else {
+        let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
+        match context.unless_stopped(cluster.network_isolation(&namespace)).await? {
+            Ok(isolation) => isolation,
+            Err(error) => {
+                tracing::debug!(%error, "it is not known whether network policies are enforced");
+                NetworkIsolation::NotReported
+            }
+        }
+    };
+    let condition = isolation.condition(context.now());
+    context.write(&|snapshot| Ok(transition::observed(snapshot, event.clone(), condition.clone()))).await
 }
 
 fn verified(report: &Report) -> NewEvent {

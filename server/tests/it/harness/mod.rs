@@ -84,7 +84,7 @@ impl Default for Setup {
             kubeconfig: env("STOREPLANE_TEST_KUBECONFIG").into(),
             charts: charts(),
             database_proxy: None,
-            env: Vec::new(),
+            env: vec![("STOREPLANE_CHART_VALUES".into(), "values-local.yaml".into())],
             launcher: Vec::new(),
         }
     }
@@ -95,7 +95,7 @@ impl Setup {
     pub(crate) fn small() -> Self {
         let charts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/harness/charts");
         let configuration = charts.join("storeplane.toml").to_str().expect("a path in UTF-8").to_owned();
-        Self { charts, ..Self::default() }.with("STOREPLANE_CONFIG", configuration)
+        Self { charts, env: Vec::new(), ..Self::default() }.with("STOREPLANE_CONFIG", configuration)
     }
 
     /// Adds an environment variable.

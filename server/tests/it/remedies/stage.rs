@@ -38,7 +38,7 @@ pub(super) fn charts(dir: &Path) -> Setup {
     let text = std::fs::read_to_string(&configuration).unwrap();
     std::fs::write(&configuration, text + LIMITS).unwrap();
     let configuration = configuration.to_str().unwrap().to_owned();
-    Setup { charts: dir.to_owned(), ..Setup::default() }.with("STOREPLANE_CONFIG", configuration)
+    Setup { charts: dir.to_owned(), env: Vec::new(), ..Setup::default() }.with("STOREPLANE_CONFIG", configuration)
 }
 
 /// A plan's name: lower case, without underscores.

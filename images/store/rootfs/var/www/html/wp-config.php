@@ -20,6 +20,7 @@ if (($_SERVER['HTTP_X_FORWARDED_PROTO'] ?? '') === 'https') {
 define('WP_HOME', getenv('STORE_URL'));
 define('WP_SITEURL', getenv('STORE_URL'));
 define('FORCE_SSL_ADMIN', str_starts_with(WP_HOME, 'https:'));
+define('COOKIE_DOMAIN', false); // cookies for this host only: shops of others are below the same domain
 
 define('DISALLOW_FILE_MODS', true);
 define('AUTOMATIC_UPDATER_DISABLED', true);

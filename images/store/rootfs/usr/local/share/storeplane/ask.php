@@ -1,13 +1,16 @@
 <?php
 /**
  * `cron URL` runs the due events of the shop at URL; `check URL` puts a product into a cart and reads its payment methods.
- * A shop that is down has no events to run: `cron` then says so and succeeds, so that no failed Job is kept for it.
+ * A shop that is down has no events to run: `cron` then says so and succeeds, so that no failed Job is kept for it. `cron` also reports
+ * whether network policies are enforced.
  */
+require __DIR__ . '/Isolation.php';
 [, $what, $base] = array_pad($argv, 3, '');
+$isolation = $what === 'cron' ? new Isolation() : null;
 $host = parse_url(getenv('STORE_URL') ?: $base, PHP_URL_HOST);
 
 function ask(string $method, string $url, ?array $body = null, string $token = ''): array {
-    global $host, $what;
+    global $host, $what, $isolation;
     $headers = ["Host: $host", 'Content-Type: application/json', "Cart-Token: $token"];
     $options = ['method' => $method, 'header' => $headers, 'content' => $body === null ? '' : json_encode($body),
         'timeout' => 290, 'ignore_errors' => true, 'follow_location' => 0];
@@ -18,6 +21,7 @@ function ask(string $method, string $url, ?array $body = null, string $token = '
         $problem = "$method $url: " . ($status ?: 'no answer') . ' ' . substr((string) $text, 0, 500);
         if ($what === 'cron' && in_array($status, [0, 503], true)) {
             echo "the shop is down, nothing was run: $problem\n";
+            $isolation->report(10);
             exit(0);
         }
         fwrite(STDERR, "$problem\n");
@@ -33,6 +37,7 @@ function ask(string $method, string $url, ?array $body = null, string $token = '
 
 if ($what === 'cron') {
     echo ask('GET', $base)[0], "\n";
+    $isolation->report(10);
     exit(0);
 }
 $api = rtrim($base, '/') . '/index.php?rest_route=/wc/store/v1';

@@ -5,6 +5,7 @@
  */
 require __DIR__ . '/tls.php';
 require __DIR__ . '/Database.php';
+require __DIR__ . '/Isolation.php';
 require __DIR__ . '/personalise.php';
 require __DIR__ . '/login.php';
 
@@ -25,12 +26,14 @@ function setting(string $name): string {
 }
 
 try {
+    $isolation = new Isolation();
     $db = Database::connect(setting('STORE_DB_HOST'), (int) (setting('STORE_DB_PORT') ?: 3306), setting('STORE_DB_USER'), setting('STORE_DB_PASSWORD'), setting('STORE_DB_NAME'));
     say('connected to the database');
     $db->lock('storeplane-bootstrap', 600); // another pod of this shop may run its bootstrap now
 
     $image = trim(file_get_contents(SHARE . '/version'));
     $phase = $db->phase();
+    $is_new = $phase !== 'ready' && $phase !== 'foreign';
     if ($phase === 'unknown') {
         fail('the database has tables but no WordPress: it is left unchanged');
     }
@@ -67,6 +70,9 @@ try {
     if ($wanted !== ($db->recall('plugins') ?? '')) {
         wp('plugin', 'activate', ...explode(' ', $wanted ?: 'woocommerce'));
         $db->remember(['plugins' => $wanted]);
+    }
+    if ($is_new) {
+        $isolation->report(2); // later starts do not wait for it: the CronJob reports, too
     }
     say('done');
 } catch (mysqli_sql_exception $e) {

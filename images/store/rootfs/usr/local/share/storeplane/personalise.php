@@ -31,10 +31,10 @@ function personalise(Database $db): void {
             }
         }
         $db->setOption('cron', serialize($events));
-        $user = setting('STORE_ADMIN_USER');
-        $db->query('UPDATE wp_users SET user_login = ?, user_nicename = ?, display_name = ?, user_email = ?, user_registered = UTC_TIMESTAMP() WHERE ID = 1',
-            [$user, substr(preg_replace('/[^a-z0-9-]+/', '-', strtolower($user)), 0, 50), $user, $email]);
-        $db->query("UPDATE wp_usermeta SET meta_value = ? WHERE user_id = 1 AND meta_key = 'nickname'", [$user]);
+        // the names that visitors can see do not tell the login's name
+        $db->query("UPDATE wp_users SET user_login = ?, user_nicename = 'owner', display_name = 'Owner', user_email = ?, user_registered = UTC_TIMESTAMP() WHERE ID = 1",
+            [setting('STORE_ADMIN_USER'), $email]);
+        $db->query("UPDATE wp_usermeta SET meta_value = 'Owner' WHERE user_id = 1 AND meta_key = 'nickname'");
         $db->query('UPDATE wp_posts SET post_date = UTC_TIMESTAMP(), post_date_gmt = UTC_TIMESTAMP(), post_modified = UTC_TIMESTAMP(), post_modified_gmt = UTC_TIMESTAMP()');
         $db->remember(['phase' => 'ready', 'admin_id' => '1']);
     });
