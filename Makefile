@@ -21,8 +21,8 @@ soak: ## servers killed at random under load (MINUTES=10 SERVERS=3)
 	@SERVERS=$(SERVERS) dev/soak $(or $(MINUTES),10)
 bench: ## measure, next to bare helm
 	@dev/bench
-deny: ## licences, sources and banned crates (needs cargo-deny)
-	@command -v cargo-deny >/dev/null || { echo "make deny: install it first: cargo install --locked cargo-deny" >&2; exit 1; }
-	cargo deny check bans licenses sources
+deny: ## licences, sources, banned and vulnerable crates
+	@dev/tools cargo-deny >/dev/null
+	@dev/audit crates
 fmt: ## format the Rust code
 	cargo fmt --all

@@ -119,9 +119,7 @@ images_into_k3s() {
     compose exec -T k3s ctr -n k8s.io images label "$image" io.cri-containerd.pinned=pinned
   done
 }
-image_tag() { # NAME: the tag in the chart's values
-  awk -v want="storeplane/$1" '$1 == "repository:" { found = $2 == want } found && $1 == "tag:" { gsub(/"/, "", $2); print $2; exit }' charts/woocommerce/values.yaml
-}
+image_tag() { dev/versions | sed -n "s/^$1=//p"; } # NAME
 
 cluster_down() {
   case $(kept cluster) in

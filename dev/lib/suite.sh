@@ -18,22 +18,24 @@ wanted() { # NAME: whether it was selected
   case $1 in tools | environment) wanted integration || wanted faults || wanted clients || wanted chart || wanted web-e2e ;; *) return 1 ;; esac
 }
 
-part() { # NAME COMMAND...
-  local name=$1 began=${EPOCHREALTIME/[.,]/} seconds
+part() { # NAME COMMAND...: exit code 77 means that the command could not run, and its last line says why
+  local name=$1 began=${EPOCHREALTIME/[.,]/} seconds code=0
   shift
   wanted "$name" || return 0
-  if ("$@") >"$results/$name.log" 2>&1 </dev/null; then
-    seconds=$(tenths "$began")
+  ("$@") >"$results/$name.log" 2>&1 </dev/null || code=$?
+  seconds=$(tenths "$began")
+  case $code in
+  0)
     echo "$name" >>"$results/passed"
     printf 'ok    %-14s %7s s\n' "$name" "$seconds"
-  else
-    seconds=$(tenths "$began")
+    ;;
+  77) skip "$name" "$(tail -n 1 "$results/$name.log" | sed 's/^skipped: //')" ;;
+  *)
     echo "$name" >>"$results/failed"
-    {
-      printf 'FAIL  %-14s %7s s   %s\n' "$name" "$seconds" "${results#"$root"/}/$name.log"
-      excerpt "$results/$name.log" | sed 's/^/      | /'
-    }
-  fi
+    printf 'FAIL  %-14s %7s s   %s\n' "$name" "$seconds" "${results#"$root"/}/$name.log"
+    excerpt "$results/$name.log" | sed 's/^/      | /'
+    ;;
+  esac
 }
 excerpt() { # LOG: the failed tests and their errors, then the end of the log
   grep -E '^test .* FAILED$' "$1"
@@ -46,6 +48,7 @@ tenths() { # MICROSECONDS AT THE BEGINNING
 }
 skip() { # NAME WHY
   wanted "$1" || return 0
+  echo "$1" >>"$results/skipped"
   printf 'skip  %-14s           %s\n' "$1" "$2"
 }
 
@@ -69,7 +72,7 @@ lanes_end() {
 }
 
 suite_end() { # prints the closing lines and the total; fails if a part failed
-  local name passed failed
+  local name passed failed skipped
   echo
   for name in unit client doc-tests integration clients faults chart cluster-test; do
     [ -f "$results/$name.log" ] || continue
@@ -78,7 +81,9 @@ suite_end() { # prints the closing lines and the total; fails if a part failed
   done
   passed=$(wc -l 2>/dev/null <"$results/passed") || passed=0
   failed=$(wc -l 2>/dev/null <"$results/failed") || failed=0
-  printf '\n%s: %s parts passed, %s failed, in %s s\n' "$command_name" "$passed" "$failed" "$(seconds_since "$suite_began")"
+  skipped=$(wc -l 2>/dev/null <"$results/skipped") || skipped=0
+  printf '\n%s: %s parts passed, %s failed, %s skipped, in %s s\n' "$command_name" "$passed" "$failed" "$skipped" "$(seconds_since "$suite_began")"
+  [ "$skipped" = 0 ] || printf 'skipped: %s\n' "$(paste -sd ' ' "$results/skipped")"
   [ "$failed" = 0 ] || { printf 'failed: %s\n' "$(paste -sd ' ' "$results/failed")"; return 1; }
   [ "$passed" != 0 ]
 }
