@@ -55,10 +55,12 @@ impl std::fmt::Debug for Client {
 
 impl Client {
     /// Creates a client for the server at `address`, for example `http://127.0.0.1:8080` or `https://shops.example.com`; without a
-    /// scheme, `http` is used. It connects with the first call, and again whenever the connection is lost.
+    /// scheme, `http` is used for this machine and `https` for others. It connects with the first call, and again whenever the
+    /// connection is lost.
     ///
     /// # Errors
-    /// [`Error::Address`] and [`Error::Token`] if they are malformed.
+    /// [`Error::Address`] and [`Error::Token`] if they are malformed; [`Error::Plaintext`] if the token would be sent over `http` to
+    /// another machine.
     pub fn connect(address: &str, token: &str) -> Result<Self, Error> {
         Self::to(address).token(token).client()
     }

@@ -8,8 +8,9 @@ use storeplane_proto::v1::platform_service_client::PlatformServiceClient;
 use storeplane_proto::v1::store_service_client::StoreServiceClient;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
+use crate::address::Address;
 use crate::client::{Bearer, Client};
 use crate::error::Error;
 
@@ -26,6 +27,8 @@ pub struct Connect {
     address: String,
     token: String,
     authority: Option<Certificate>,
+    identity: Option<(Vec<u8>, Vec<u8>)>,
+    insecure_plaintext: bool,
     answer: Duration,
     gzip: bool,
 }
@@ -38,7 +41,15 @@ impl std::fmt::Debug for Connect {
 
 impl Connect {
     pub(crate) fn to(address: &str) -> Self {
-        Self { address: address.to_owned(), token: String::new(), authority: None, answer: ANSWER, gzip: false }
+        Self {
+            address: address.to_owned(),
+            token: String::new(),
+            authority: None,
+            identity: None,
+            insecure_plaintext: false,
+            answer: ANSWER,
+            gzip: false,
+        }
     }
 
     /// The token sent with each call.
@@ -52,6 +63,21 @@ impl Connect {
     #[must_use]
     pub fn authority(mut self, pem: impl AsRef<[u8]>) -> Self {
         self.authority = Some(Certificate::from_pem(pem));
+        self
+    }
+
+    /// Presents this certificate (chain) with its key, both PEM, to a server that asks for one.
+    #[must_use]
+    pub fn identity(mut self, certificate: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
+        self.identity = Some((certificate.as_ref().to_vec(), key.as_ref().to_vec()));
+        self
+    }
+
+    /// Allows sending the token unencrypted to another machine, because something else encrypts the connection: a
+    /// service mesh or a tunnel. An address without scheme then means `http`.
+    #[must_use]
+    pub fn insecure_plaintext(mut self) -> Self {
+        self.insecure_plaintext = true;
         self
     }
 
@@ -72,27 +98,24 @@ impl Connect {
     /// Builds the client. It connects with the first call, and again whenever the connection is lost.
     ///
     /// # Errors
-    /// [`Error::Address`], [`Error::Token`] and [`Error::Tls`] if they are malformed.
+    /// [`Error::Address`], [`Error::Token`] and [`Error::Tls`] if they are malformed; [`Error::Plaintext`] if the token
+    /// would be sent unencrypted to another machine.
     pub fn client(self) -> Result<Client, Error> {
-        let Self { address, token, authority, answer, gzip } = self;
-        let url = if address.contains("://") { address.clone() } else { format!("http://{address}") };
-        let mut endpoint = Endpoint::from_shared(url.clone())
+        let Self { address, token, authority, identity, insecure_plaintext, answer, gzip } = self;
+        let target = Address::parse(&address, insecure_plaintext)?;
+        if !target.encrypted && !target.local && !token.is_empty() && !insecure_plaintext {
+            return Err(Error::Plaintext { address });
+        }
+        let mut endpoint = Endpoint::from_shared(target.url)
             .map_err(|_| Error::Address { address })?
             .connect_timeout(CONNECT)
             .timeout(answer)
             .http2_keep_alive_interval(KEEPALIVE)
             .keep_alive_while_idle(true);
-        if url.starts_with("https://") {
-            let tls = match authority {
-                Some(authority) if !has_certificate(&authority) => {
-                    return Err(Error::Tls("the authority has no certificate in PEM".into()));
-                }
-                Some(authority) => ClientTlsConfig::new().ca_certificate(authority),
-                None => ClientTlsConfig::new().with_native_roots(),
-            };
-            endpoint = endpoint.tls_config(tls).map_err(|error| Error::Tls(Box::new(error)))?;
-        } else if authority.is_some() {
-            return Err(Error::Tls("an authority is of use with https:// only".into()));
+        if target.encrypted {
+            endpoint = endpoint.tls_config(tls(authority, identity)?).map_err(|error| Error::Tls(Box::new(error)))?;
+        } else if authority.is_some() || identity.is_some() {
+            return Err(Error::Tls("an authority or a client certificate requires https://".into()));
         }
         let mut bearer: MetadataValue<Ascii> = format!("Bearer {token}").parse().map_err(|_| Error::Token)?;
         bearer.set_sensitive(true);
@@ -113,8 +136,30 @@ impl Connect {
     }
 }
 
-/// The transport would accept a PEM file without a certificate, and then trust nobody.
-fn has_certificate(authority: &Certificate) -> bool {
-    const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
-    authority.as_ref().windows(BEGIN.len()).any(|window| window == BEGIN)
+/// The transport would accept PEM without the wanted section, and then trust nobody, or present nothing.
+fn tls(authority: Option<Certificate>, identity: Option<(Vec<u8>, Vec<u8>)>) -> Result<ClientTlsConfig, Error> {
+    let mut tls = match authority {
+        Some(authority) if !has_section(authority.as_ref(), "CERTIFICATE") => {
+            return Err(Error::Tls("the authority has no certificate in PEM".into()));
+        }
+        Some(authority) => ClientTlsConfig::new().ca_certificate(authority),
+        None => ClientTlsConfig::new().with_native_roots(),
+    };
+    if let Some((certificate, key)) = identity {
+        if !has_section(&certificate, "CERTIFICATE") {
+            return Err(Error::Tls("the client certificate has no certificate in PEM".into()));
+        }
+        if !has_section(&key, "PRIVATE KEY") {
+            return Err(Error::Tls("the client certificate's key has no private key in PEM".into()));
+        }
+        tls = tls.identity(Identity::from_pem(certificate, key));
+    }
+    Ok(tls)
+}
+
+/// True if PEM has a section with this title, or one that ends with it, such as `EC PRIVATE KEY`.
+fn has_section(pem: &[u8], title: &str) -> bool {
+    let text = String::from_utf8_lossy(pem);
+    let titles = text.lines().filter_map(|line| line.trim().strip_prefix("-----BEGIN ")?.strip_suffix("-----"));
+    titles.into_iter().any(|found| found.ends_with(title))
 }

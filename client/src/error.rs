@@ -16,6 +16,15 @@ pub enum Error {
         /// The given address.
         address: String,
     },
+    /// The token would cross the network unencrypted.
+    #[error(
+        "{address} is another machine, and over http the token would cross the network in plain text: use https://, or \
+         Connect::insecure_plaintext if a service mesh or a tunnel encrypts the connection"
+    )]
+    Plaintext {
+        /// The given address.
+        address: String,
+    },
     /// The token contains invalid characters.
     #[error("the token is not one that the server gave")]
     Token,
@@ -38,7 +47,12 @@ impl Error {
     pub fn status(&self) -> Option<&Status> {
         match self {
             Self::Refused(status) => Some(status),
-            Self::Address { .. } | Self::Token | Self::Tls(_) | Self::NotReady(_) | Self::Deadline => None,
+            Self::Address { .. }
+            | Self::Plaintext { .. }
+            | Self::Token
+            | Self::Tls(_)
+            | Self::NotReady(_)
+            | Self::Deadline => None,
         }
     }
 

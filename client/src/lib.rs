@@ -35,6 +35,7 @@
 //! The folder `examples` contains `list_stores`, `create_store`, `watch_stores` and `wait_ready`.
 #![warn(missing_docs)]
 
+mod address;
 mod calls;
 mod client;
 mod connect;

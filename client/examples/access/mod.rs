@@ -14,6 +14,12 @@ pub(crate) struct Access {
     /// Certificate authority (PEM file) to verify the server with; default: the system's authorities.
     #[arg(long, env = "STOREPLANE_CA")]
     ca: Option<std::path::PathBuf>,
+    /// Client certificate (PEM file), for a server that asks for one.
+    #[arg(long, env = "STOREPLANE_CERTIFICATE", requires = "key")]
+    certificate: Option<std::path::PathBuf>,
+    /// The client certificate's key (PEM file).
+    #[arg(long, env = "STOREPLANE_KEY", requires = "certificate")]
+    key: Option<std::path::PathBuf>,
 }
 
 impl Access {
@@ -22,6 +28,10 @@ impl Access {
         let connect = match &self.ca {
             Some(file) => connect.authority(std::fs::read(file)?),
             None => connect,
+        };
+        let connect = match (&self.certificate, &self.key) {
+            (Some(certificate), Some(key)) => connect.identity(std::fs::read(certificate)?, std::fs::read(key)?),
+            _ => connect,
         };
         Ok(connect.client()?)
     }
