@@ -1,8 +1,9 @@
 //! The wiring of components, startup and shutdown.
 //!
 //! - This file: [`Server`], from its configuration to a clean shutdown.
-//! - [`parts`]: what the server is made of. [`signals`]: when to stop.
+//! - [`parts`]: what the server is made of. [`listeners`]: where it listens. [`signals`]: when to stop.
 
+mod listeners;
 mod parts;
 mod signals;
 
@@ -12,26 +13,25 @@ use std::time::Duration;
 use axum::Router;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tonic::transport::server::TcpIncoming;
 
+use self::listeners::Listeners;
+pub use self::listeners::warnings;
 use self::parts::Parts;
 pub use self::parts::{StartError, cluster_config, helm_config};
 pub use self::signals::Signals;
 use crate::config::Config;
 use crate::grpc::{self, ApiHandler};
 use crate::helm::Helm;
-use crate::http::connections::{self, Limits};
+use crate::http::connections;
 use crate::http::{self, Readiness, dashboard};
 use crate::worker::Worker;
 
-/// TCP keepalive: idle time before the first probe.
-const KEEPALIVE: Duration = Duration::from_mins(1);
 /// A server that is bound to its port but does not serve yet.
 pub struct Server {
-    incoming: TcpIncoming,
-    address: SocketAddr,
+    listeners: Listeners,
     router: Router,
-    limits: Limits,
+    /// What the port for health probes serves.
+    probes: Router,
     worker: Worker,
     helm: Helm,
     /// Mutations: they are short, and shutdown waits for them.
@@ -44,20 +44,19 @@ pub struct Server {
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Server").field("address", &self.address()).finish_non_exhaustive()
     }
 }
 
 impl Server {
     /// Checks the configuration and binds the port. Postgres, the cluster and helm may all be unavailable.
     pub fn bind(config: &Config, shutdown: CancellationToken) -> Result<Self, StartError> {
-        let bind = |source| StartError::Bind { address: config.listen, source };
         let (mutations, background) = (TaskTracker::new(), TaskTracker::new());
         let parts = Parts::new(config, &shutdown)?;
-        let incoming =
-            TcpIncoming::bind(config.listen).map_err(bind)?.with_nodelay(Some(true)).with_keepalive(Some(KEEPALIVE));
-        let address = incoming.local_addr().map_err(bind)?;
-
+        let mut listeners = Listeners::bind(config)?;
+        if let Some(reloader) = listeners.reloader.take() {
+            background.spawn(reloader.run(shutdown.clone()));
+        }
         parts.start(config, &background, &shutdown)?;
         background.spawn(parts.reconciler(config, &background)?.run(shutdown.clone()));
         let probes = parts.probes(&background, &shutdown);
@@ -73,12 +72,11 @@ impl Server {
             dashboard::version(),
         );
         let services = grpc::services(handler, parts.tokens, health)?;
-        let readiness = Readiness { parts: probes, shutdown: shutdown.clone() };
+        let readiness = Readiness { parts: probes, tls: listeners.tls.clone(), shutdown: shutdown.clone() };
         Ok(Self {
-            incoming,
-            address,
+            listeners,
+            probes: http::probes(readiness.clone()),
             router: http::router(services, readiness, config)?,
-            limits: limits(config),
             worker: Worker::new(parts.tools, config.worker.max_operations),
             helm: parts.helm,
             mutations,
@@ -90,14 +88,19 @@ impl Server {
 
     /// The address that it listens on, with the actual port if the configured one is 0.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listeners.address
     }
 
     /// Serves until `shutdown`, and then until everything in progress has ended or the time limit is reached.
     pub async fn run(self) {
-        let Self { incoming, router, limits, worker, helm, mutations, background, shutdown, patience, .. } = self;
+        let Self { listeners, router, probes, worker, helm, mutations, background, shutdown, patience } = self;
         let worker = background.spawn(worker.run(shutdown.clone()));
-        let serving = connections::serve(incoming, router, limits, shutdown.clone());
+        let Listeners { api, limits, tls, health, .. } = listeners;
+        if let Some(health) = health {
+            let limits = listeners::probe_limits(limits);
+            background.spawn(connections::serve(health, probes, limits, None, shutdown.clone()));
+        }
+        let serving = connections::serve(api, router, limits, tls, shutdown.clone());
         let ending = async {
             serving.await;
             // Also if it ended without a request to stop.
@@ -119,15 +122,6 @@ impl Server {
         if ended.is_none() {
             tracing::warn!("stopping while connections are still open");
         }
-    }
-}
-
-fn limits(config: &Config) -> Limits {
-    Limits {
-        connections: connections::affordable(config.connections.max),
-        first_request: Duration::from_secs(config.connections.first_request_seconds),
-        max_age: Duration::from_secs(config.connections.max_age_seconds),
-        max_age_grace: Duration::from_secs(config.connections.max_age_grace_seconds),
     }
 }
 

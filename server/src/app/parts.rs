@@ -14,6 +14,7 @@ use crate::config::{self, CatalogError, Config, ConfigError};
 use crate::grpc::Sealer;
 use crate::health::Part;
 use crate::helm::{Helm, HelmConfig};
+use crate::http::tls::TlsError;
 use crate::kube::{Cluster, ClusterConfig};
 use crate::outage::OutageLog;
 use crate::postgres::{
@@ -43,6 +44,20 @@ pub enum StartError {
     /// The database's URL is invalid.
     #[error(transparent)]
     Database(#[from] ConnectError),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Plain text would leave this machine.
+    #[error(
+        "listen: {address} is not a loopback address, and without TLS tokens and passwords would cross the network in \
+         plain text. Set tls.certificate and tls.key (STOREPLANE_TLS_CERTIFICATE, STOREPLANE_TLS_KEY); or, if a proxy \
+         in front of the server terminates TLS, insecure_plaintext (--insecure-plaintext, \
+         STOREPLANE_INSECURE_PLAINTEXT=true)"
+    )]
+    Plaintext {
+        /// Where the server would listen.
+        address: SocketAddr,
+    },
     /// The port cannot be bound.
     #[error("cannot listen on {address}: {source}")]
     Bind {

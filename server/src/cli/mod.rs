@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{Server, Signals};
+use crate::app::{self, Server, Signals};
 use crate::config::{Config, Overrides};
 use crate::postgres;
 use crate::telemetry::Telemetry;
@@ -58,7 +58,8 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<(), Failure> {
     let config = Config::load(&cli.overrides)?;
     if matches!(cli.command, Command::Config) {
-        return print(&config.print()?);
+        let warnings = app::warnings(&config).into_iter().map(|warning| format!("# warning: {warning}\n"));
+        return print(&format!("{}{}", warnings.collect::<String>(), config.print()?));
     }
     // sqlx, kube and tonic share one crypto provider. This fails only if one is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -76,6 +77,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
 async fn serve(config: &Config) -> Result<(), Failure> {
     let signals = Signals::catch()?;
     let telemetry = Telemetry::init(config)?;
+    for warning in app::warnings(config) {
+        tracing::warn!("{warning}");
+    }
     let shutdown = CancellationToken::new();
     let server = Server::bind(config, shutdown.clone())?;
     tracing::info!(address = %server.address(), version = env!("CARGO_PKG_VERSION"), "listening");

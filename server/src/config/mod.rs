@@ -11,6 +11,7 @@ mod overrides;
 mod read;
 mod retention_period;
 mod section;
+mod tls;
 mod url;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ pub use engines::{CatalogError, catalog};
 pub use obstacles::Obstacles;
 pub use overrides::Overrides;
 pub use retention_period::RetentionPeriod;
+pub use tls::{ClientAuth, Tls};
 pub use url::SecretUrl;
 
 use crate::kube::CopiedSecret;
@@ -34,6 +36,11 @@ use crate::kube::CopiedSecret;
 pub struct Config {
     /// Address and port for gRPC, grpc-web and HTTP.
     pub listen: SocketAddr,
+    /// Address and port for `/healthz` and `/readyz` over plain HTTP, for probes that have no client certificate; default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health_listen: Option<SocketAddr>,
+    /// Serves plain text on an address that is not loopback, because a proxy in front terminates TLS.
+    pub insecure_plaintext: bool,
     /// Domain below which shops get their host names.
     pub domain: String,
     /// Distinguishes this control plane's namespaces from another's in the same cluster.
@@ -42,6 +49,9 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// How long a shutdown waits for work in progress.
     pub shutdown_seconds: u64,
+    /// TLS of the API; default: plain text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
     /// Limits of client connections.
     pub connections: Connections,
     /// Postgres.
@@ -75,7 +85,9 @@ pub struct Config {
 pub struct Connections {
     /// Maximum number of open connections; further ones wait to be accepted.
     pub max: usize,
-    /// Time limit of a new connection's first request.
+    /// Maximum number of open connections of one client address (an IPv6 /64 counts as one); further ones are closed.
+    pub max_per_address: usize,
+    /// Time limit of a new connection's first request, including its TLS handshake.
     pub first_request_seconds: u64,
     /// Age at which clients are asked to reconnect, so that they find new replicas. Each connection's differs by up to 10 %.
     pub max_age_seconds: u64,

@@ -15,6 +15,25 @@ pub struct Overrides {
     /// Address and port for gRPC, grpc-web and HTTP [default: 127.0.0.1:8080].
     #[arg(long, global = true, env = "STOREPLANE_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<String>,
+    /// Address and port for /healthz and /readyz over plain HTTP [default: none].
+    #[arg(long, global = true, env = "STOREPLANE_HEALTH_LISTEN", value_name = "ADDRESS")]
+    pub health_listen: Option<String>,
+    /// Serve plain text on an address that is not loopback: a proxy in front terminates TLS.
+    #[arg(long, global = true, env = "STOREPLANE_INSECURE_PLAINTEXT", value_name = "BOOLEAN",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub insecure_plaintext: Option<String>,
+    /// Certificate chain (PEM file); with it the server speaks TLS only. Reloaded when it changes.
+    #[arg(long, global = true, env = "STOREPLANE_TLS_CERTIFICATE", value_name = "FILE")]
+    pub tls_certificate: Option<String>,
+    /// Private key of the certificate (PEM file).
+    #[arg(long, global = true, env = "STOREPLANE_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<String>,
+    /// Authorities (PEM file) that clients' certificates are verified with [default: clients need no certificate].
+    #[arg(long, global = true, env = "STOREPLANE_TLS_CLIENT_CA", value_name = "FILE")]
+    pub tls_client_ca: Option<String>,
+    /// Whether clients need a certificate: required or optional [default: required].
+    #[arg(long, global = true, env = "STOREPLANE_TLS_CLIENT_AUTH", value_name = "WHEN")]
+    pub tls_client_auth: Option<String>,
     /// URL of the Postgres database.
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
@@ -66,6 +85,9 @@ pub struct Overrides {
     /// Maximum number of open connections [default: 4096, and at most half of the open files allowed].
     #[arg(long, global = true, env = "STOREPLANE_CONNECTIONS_MAX", value_name = "COUNT")]
     pub connections_max: Option<String>,
+    /// Maximum number of open connections of one client address [default: 1024].
+    #[arg(long, global = true, env = "STOREPLANE_CONNECTIONS_MAX_PER_ADDRESS", value_name = "COUNT")]
+    pub connections_max_per_address: Option<String>,
     /// Time limit of a new connection's first request [default: 10].
     #[arg(long, global = true, env = "STOREPLANE_CONNECTIONS_FIRST_REQUEST_SECONDS", value_name = "SECONDS")]
     pub connections_first_request_seconds: Option<String>,
@@ -110,6 +132,11 @@ impl Overrides {
         let mut table = Table::new();
         let texts = [
             ("listen", &self.listen),
+            ("health_listen", &self.health_listen),
+            ("tls.certificate", &self.tls_certificate),
+            ("tls.key", &self.tls_key),
+            ("tls.client_ca", &self.tls_client_ca),
+            ("tls.client_auth", &self.tls_client_auth),
             ("database.url", &self.database_url),
             ("database.listen_url", &self.listen_database_url),
             ("kubernetes.kubeconfig", &self.kubeconfig),
@@ -136,12 +163,16 @@ impl Overrides {
             ("limits.stores_per_tenant", &self.stores_per_tenant),
             ("shutdown_seconds", &self.shutdown_seconds),
             ("connections.max", &self.connections_max),
+            ("connections.max_per_address", &self.connections_max_per_address),
             ("connections.first_request_seconds", &self.connections_first_request_seconds),
             ("connections.max_age_seconds", &self.connections_max_age_seconds),
             ("connections.max_age_grace_seconds", &self.connections_max_age_grace_seconds),
         ];
         let lists = [("charts.values", &self.chart_values), ("allowed_origins", &self.allowed_origins)];
         let text = |text: &str| Value::String(text.to_owned());
+        set(&mut table, "insecure_plaintext", self.insecure_plaintext.as_deref(), |value| {
+            value.parse().map_or_else(|_| text(value), Value::Boolean)
+        });
         for (key, value) in texts {
             set(&mut table, key, value.as_deref(), text);
         }

@@ -30,6 +30,8 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
     let charts = root.section("charts", charts);
     let config = Config {
         listen: root.take("listen", listen),
+        health_listen: root.optional("health_listen"),
+        insecure_plaintext: root.take("insecure_plaintext", false),
         domain: root.checked("domain", "localhost".into(), "must be a domain in lower case", is_domain),
         instance: root.checked(
             "instance",
@@ -39,6 +41,7 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
         ),
         allowed_origins: origins(&mut root),
         shutdown_seconds: root.checked("shutdown_seconds", 10, "must be 1 to 300", |n| (1..=300).contains(n)),
+        tls: root.section("tls", super::tls::read),
         connections: root.section("connections", connections),
         database: root.section("database", database),
         kubernetes: root.section("kubernetes", kubernetes),
@@ -65,11 +68,19 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
         log: root.section("log", log),
         telemetry: root.section("telemetry", telemetry),
     };
+    check(&config, &mut root);
+    let problems = root.finish();
+    if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
+}
+
+/// Rules about several sections.
+fn check(config: &Config, root: &mut Section) {
+    if config.insecure_plaintext && config.tls.is_some() {
+        root.fail("insecure_plaintext", "must not be set together with tls.certificate");
+    }
     if !config.engines.contains_key(&config.charts.default_engine) {
         root.fail("charts.default_engine", format!("there is no [engines.{}]", config.charts.default_engine));
     }
-    let problems = root.finish();
-    if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
 }
 
 fn connections(section: &mut Section) -> Connections {
@@ -81,6 +92,7 @@ fn connections(section: &mut Section) -> Connections {
         max_age_seconds: seconds("max_age_seconds", 1800, 604_800),
         max_age_grace_seconds: seconds("max_age_grace_seconds", 300, 3600),
         max: section.checked("max", 4096, "must be 1 to 100000", |n| (1..=100_000).contains(n)),
+        max_per_address: section.checked("max_per_address", 1024, "must be 1 to 100000", |n| (1..=100_000).contains(n)),
     }
 }
 

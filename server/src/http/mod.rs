@@ -1,11 +1,12 @@
-//! HTTP on the same port, around the gRPC services: CORS, the Connect protocol, its OpenAPI document, the
-//! dashboard, and responses to unknown paths.
+//! HTTP on the same port, around the gRPC services: TLS and connections, CORS, the Connect protocol, its OpenAPI
+//! document, the dashboard, and responses to unknown paths.
 
 mod connect;
 pub mod connections;
 mod cors;
 pub mod dashboard;
 mod openapi;
+pub mod tls;
 mod unread;
 
 use axum::Router;
@@ -18,10 +19,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prost_reflect::{DescriptorError, DescriptorPool};
 use serde_json::{Map, Value, json};
+use time::format_description::well_known::Rfc3339;
 use tokio_util::sync::CancellationToken;
 
 use self::connect::Connect;
 use self::dashboard::accepts_encoding;
+use self::tls::{CertificateStatus, Tls};
 use crate::config::Config;
 use crate::grpc::status;
 use crate::health::{Health, Part, is_serving};
@@ -31,6 +34,8 @@ use crate::health::{Health, Part, is_serving};
 pub struct Readiness {
     /// The components.
     pub parts: Vec<Part>,
+    /// The server's certificate, which is reported only.
+    pub tls: Option<Tls>,
     /// Once cancelled, the server is no longer ready.
     pub shutdown: CancellationToken,
 }
@@ -39,12 +44,13 @@ pub struct Readiness {
 pub fn router(services: Router, readiness: Readiness, config: &Config) -> Result<Router, DescriptorError> {
     let api = DescriptorPool::decode(storeplane_proto::FILE_DESCRIPTOR_SET)?;
     let services = services.route_layer(from_fn_with_state(Connect::new(&api)?, connect::serve));
-    let plain = Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/storeplane.v1.binpb", get(descriptors))
-        .with_state(readiness);
+    let plain = probes(readiness).route("/storeplane.v1.binpb", get(descriptors));
     Ok(services.merge(plain).merge(openapi::router(&api)).fallback(other).layer(cors::layer(config)))
+}
+
+/// What probes ask for: `/healthz` and `/readyz`.
+pub fn probes(readiness: Readiness) -> Router {
+    Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready)).with_state(readiness)
 }
 
 async fn ready(State(readiness): State<Readiness>) -> Response {
@@ -62,9 +68,19 @@ async fn ready(State(readiness): State<Readiness>) -> Response {
     let stopping = readiness.shutdown.is_cancelled();
     let ok = is_serving(&readiness.parts) && !stopping;
     let why = stopping.then_some("the server stops");
-    let answer = json!({"ready": ok, "why": why, "parts": parts});
+    let mut answer = json!({"ready": ok, "why": why, "parts": parts});
+    if let (Some(tls), Value::Object(fields)) = (&readiness.tls, &mut answer) {
+        fields.insert("tls".into(), certificate(&tls.certificate()));
+    }
     let code = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, axum::Json(answer)).into_response()
+}
+
+/// The state of the certificate. It never makes the server unready: no other replica would be better off.
+fn certificate(status: &CertificateStatus) -> Value {
+    let expires = status.expires.format(&Rfc3339).unwrap_or_default();
+    let why = status.rejected.then_some("the new certificate cannot be used; the log has the cause");
+    json!({"certificate_expires": expires, "why": why})
 }
 
 /// For gRPC and grpc-web an unknown path is an unknown method, otherwise it may be a page or a file of the dashboard.

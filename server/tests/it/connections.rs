@@ -12,7 +12,7 @@ use crate::grpc_raw::{KeptConnection, edge, edge_setup, http};
 use crate::harness::{Api, fresh, reason};
 
 /// How long the server keeps a connection on which these bytes were sent.
-async fn kept(to: std::net::SocketAddr, sent: &[u8]) -> Duration {
+pub(crate) async fn kept(to: std::net::SocketAddr, sent: &[u8]) -> Duration {
     let mut stream = TcpStream::connect(to).await.unwrap();
     let began = Instant::now();
     stream.write_all(sent).await.unwrap();
@@ -47,6 +47,31 @@ async fn silent_connection_is_closed_and_does_not_block_others() {
     }
     let answer = tokio::time::timeout(Duration::from_mins(1), http(to, "GET /healthz", &[], b"")).await;
     assert_eq!(answer.expect("served once the silent ones are gone").status, 200);
+}
+
+#[tokio::test]
+async fn address_with_too_many_connections_gets_no_further_ones() {
+    let lab = edge_setup().with("STOREPLANE_CONNECTIONS_MAX_PER_ADDRESS", "3").start().await;
+    let to = lab.server.address();
+    let (mut open, began) = (Vec::new(), Instant::now());
+    while open.len() < 3 {
+        // The connection that waited for the server's start may still count.
+        assert!(began.elapsed() < Duration::from_mins(1), "{} connections are served", open.len());
+        let mut connection = KeptConnection::open(to).await;
+        if connection.try_call("GET /healthz", &[], b"").await.is_ok_and(|answer| answer.status == 200) {
+            open.push(connection);
+        }
+    }
+
+    assert!(kept(to, b"").await < Duration::from_secs(9), "closed at once, and not by the time limit");
+    assert!(lab.server.log().contains("connections.max_per_address"), "{}", lab.server.log());
+
+    open.clear();
+    let began = Instant::now();
+    while KeptConnection::open(to).await.try_call("GET /healthz", &[], b"").await.is_err() {
+        assert!(began.elapsed() < Duration::from_mins(1), "a free slot is not used again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 //! HTTP/1.1 and grpc-web by hand, byte by byte, as a browser uses them. And a server without a cluster.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use prost::Message;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use crate::harness::{Lab, Setup};
@@ -74,20 +75,42 @@ pub(crate) fn frame(message: &impl Message) -> Vec<u8> {
 /// Sends a request and leaves the connection open.
 pub(crate) async fn send(to: SocketAddr, line: &str, headers: &[(&str, &str)], body: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(to).await.expect("the server listens");
+    write(&mut stream, to, line, headers, body).await.expect("the request is sent");
+    stream
+}
+
+async fn write(
+    stream: &mut (impl AsyncWrite + Unpin),
+    to: SocketAddr,
+    line: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> io::Result<()> {
     let mut head = format!("{line} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
     head.extend(headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]));
     head += "\r\n";
-    stream.write_all(head.as_bytes()).await.expect("the head is sent");
-    stream.write_all(body).await.expect("the body is sent");
-    stream
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body).await?;
+    stream.flush().await
 }
 
 /// Sends a request (`GET /path`) and reads the whole response.
 pub(crate) async fn http(to: SocketAddr, line: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-    let mut stream = send(to, line, headers, body).await;
+    let stream = TcpStream::connect(to).await.expect("the server listens");
+    exchange(stream, to, line, headers, body).await.expect("an answer")
+}
+
+/// The same on an open connection, which may be encrypted.
+pub(crate) async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    to: SocketAddr,
+    line: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> io::Result<Answer> {
+    write(&mut stream, to, line, headers, body).await?;
     let mut bytes = Vec::new();
-    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
-    read.expect("an answer in time").expect("an answer");
+    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("an answer in time")?;
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
     let head = String::from_utf8(bytes[..end].to_vec()).expect("a head of text");
     let (first, rest) = head.split_once("\r\n").expect("headers");
@@ -97,7 +120,7 @@ pub(crate) async fn http(to: SocketAddr, line: &str, headers: &[(&str, &str)], b
     if headers.get("transfer-encoding").is_some_and(|encoding| encoding == "chunked") {
         body = dechunk(&body);
     }
-    Answer { status, headers, body }
+    Ok(Answer { status, headers, body })
 }
 
 /// One connection that is reused, as clients' pools do.
@@ -113,17 +136,24 @@ impl KeptConnection {
 
     /// Sends a whole request and then reads its response, of which it returns status and headers.
     pub(crate) async fn call(&mut self, line: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        self.try_call(line, headers, body).await.expect("an answer")
+    }
+
+    /// The same for a connection that the server may close.
+    pub(crate) async fn try_call(&mut self, line: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Answer> {
         let mut head = format!("{line} HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n", self.to, body.len());
         head.extend(headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]));
         head += "\r\n";
-        self.stream.write_all(head.as_bytes()).await.expect("the head is sent");
-        self.stream.write_all(body).await.expect("the body is sent");
-        tokio::time::timeout(PATIENCE, self.answer()).await.expect("an answer in time").expect("an answer")
+        self.stream.write_all(head.as_bytes()).await?;
+        self.stream.write_all(body).await?;
+        tokio::time::timeout(PATIENCE, self.answer()).await.expect("an answer in time")
     }
 
-    async fn answer(&mut self) -> std::io::Result<Answer> {
+    async fn answer(&mut self) -> io::Result<Answer> {
         let (mut first, mut rest) = (String::new(), String::new());
-        self.stream.read_line(&mut first).await?;
+        if self.stream.read_line(&mut first).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         while !rest.ends_with("\r\n\r\n") && self.stream.read_line(&mut rest).await? > 2 {}
         let (status, headers) = (first.split(' ').nth(1).and_then(|code| code.parse().ok()), fields(&rest));
         let mut body = Vec::new();

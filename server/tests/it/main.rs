@@ -65,6 +65,7 @@ mod secrecy;
 mod soak;
 mod store_lookups;
 mod takeover;
+mod tls;
 mod traces;
 mod watch_ends;
 mod watch_property;

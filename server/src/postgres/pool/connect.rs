@@ -1,9 +1,10 @@
 //! How connections are made, and when idle ones are discarded.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection};
 
 use super::{Pool, WORK_STATEMENT};
@@ -93,6 +94,30 @@ pub fn connect(url: &str, connections: u32) -> Result<Pool, ConnectError> {
     PoolOptions { connections, ..PoolOptions::default() }.connect(url)
 }
 
+/// Why a URL's connection to another machine is not safe from being read or changed on its way; `None` if it is.
+pub fn unverified(url: &str) -> Option<String> {
+    let options: PgConnectOptions = url.parse().ok()?;
+    let host = options.get_host().trim_matches(['[', ']']);
+    let local = options.get_socket().is_some()
+        || host.starts_with('/')
+        || host == "localhost"
+        || host.parse().is_ok_and(|address: IpAddr| address.to_canonical().is_loopback());
+    let mode = match options.get_ssl_mode() {
+        PgSslMode::VerifyFull => return None,
+        PgSslMode::VerifyCa => "verify-ca",
+        PgSslMode::Require => "require",
+        PgSslMode::Prefer => "prefer",
+        PgSslMode::Allow => "allow",
+        PgSslMode::Disable => "disable",
+    };
+    (!local).then(|| {
+        format!(
+            "the connection to Postgres at {host} is not verified (sslmode={mode}): use sslmode=verify-full, and \
+             sslrootcert for an authority of your own"
+        )
+    })
+}
+
 /// Statements that set the time limits; `set` is `SET` or `SET LOCAL`. A lock that somebody holds for too long has an error
 /// of its own: the statement itself was not too expensive.
 pub(super) fn settings(set: &str, statement_timeout: Duration) -> String {
@@ -135,5 +160,33 @@ impl Discarded {
     fn contains(&self, age: Duration) -> bool {
         let before = *self.before.lock().unwrap_or_else(PoisonError::into_inner);
         before.is_some_and(|before| age >= before.elapsed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_to_other_machines_must_be_verified() {
+        for (url, mode) in [
+            ("postgres://u:hunter2@db.test/a", Some("prefer")),
+            ("postgres://db.test/a?sslmode=disable", Some("disable")),
+            ("postgres://db.test/a?sslmode=require", Some("require")),
+            ("postgres://db.test/a?sslmode=verify-ca", Some("verify-ca")),
+            ("postgres://db.test/a?sslmode=verify-full", None),
+            ("postgres://10.0.0.1/a", Some("prefer")),
+            ("postgres://127.0.0.1/a", None),
+            ("postgres://[::1]/a", None),
+            ("postgres://localhost/a?sslmode=disable", None),
+            ("postgres:///a?host=/run/postgresql", None),
+            ("nonsense", None),
+        ] {
+            let why = unverified(url);
+            assert_eq!(why.is_some(), mode.is_some(), "{url}: {why:?}");
+            if let (Some(why), Some(mode)) = (why, mode) {
+                assert!(why.contains(&format!("sslmode={mode})")) && !why.contains("hunter2"), "{why}");
+            }
+        }
     }
 }

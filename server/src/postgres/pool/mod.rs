@@ -21,7 +21,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statem
 use sqlx::PgPool;
 
 use connect::Discarded;
-pub use connect::{ConnectError, PoolOptions, connect};
+pub use connect::{ConnectError, PoolOptions, connect, unverified};
 pub(super) use connection::READ_ONLY;
 use connection::{Borrowed, db_error};
 pub(super) use transaction::Transaction;

@@ -5,6 +5,7 @@
 mod api;
 mod balancer;
 mod bouncer;
+mod certificates;
 mod cluster;
 mod database;
 mod failpoints;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use api::{Api, fields, reason};
 pub(crate) use balancer::Balancer;
 pub(crate) use bouncer::Bouncer;
+pub(crate) use certificates::{Authority, Pair, in_days};
 pub(crate) use cluster::Kubernetes;
 pub(crate) use database::Database;
 pub(crate) use failpoints::{Failpoints, Hold};

@@ -1,10 +1,6 @@
-//! Accepts and serves connections within limits: their number, their idle time and their age.
-//!
-//! Replaces tonic's server, which has no limit for silent sockets, answers a passed deadline with
-//! CANCELLED, and closes an aged connection without GOAWAY.
+//! One connection, from its TLS handshake to its end.
 
 use std::convert::Infallible;
-use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,22 +9,23 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
-use futures::StreamExt as _;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Version};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tonic::transport::server::TcpIncoming;
 use tower::Service as _;
 
-use super::unread;
+use super::Limits;
 use crate::grpc::envelope::ConnectionEnd;
+use crate::http::tls::{Encrypted, Tls};
+use crate::http::unread;
 
 /// Maximum number of concurrent requests of a connection; further ones wait. A watch counts until it begins.
 const CONCURRENCY: usize = 256;
@@ -45,85 +42,51 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long streams may take to send their last status after their connection's end.
 const FAREWELL: Duration = Duration::from_secs(5);
-/// First and longest delay after accepting failed because of missing file descriptors or memory.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// Limits of connections.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Maximum number of connections; further ones wait in the listener's queue.
-    pub connections: usize,
-    /// Time from a connection's start to the end of its first request's head.
-    pub first_request: Duration,
-    /// Age at which a connection accepts no further requests; each one's differs by up to 10 %.
-    pub max_age: Duration,
-    /// How long its requests may continue after that.
-    pub max_age_grace: Duration,
-}
-
-/// Serves until `shutdown`, and then until all connections have ended.
-pub async fn serve(incoming: TcpIncoming, router: Router, limits: Limits, shutdown: CancellationToken) {
-    let connections = TaskTracker::new();
-    let free = Arc::new(Semaphore::new(limits.connections));
-    let accepting = accept(incoming, &free, |stream, place| {
-        let connection = Connection { router: router.clone(), limits, shutdown: shutdown.clone() };
-        connections.spawn(async move {
-            connection.serve(stream).await;
-            drop(place);
-        });
-    });
-    tokio::select! {
-        () = shutdown.cancelled() => {}
-        () = accepting => {}
-    }
-    connections.close();
-    connections.wait().await;
-}
-
-async fn accept(
-    mut incoming: TcpIncoming,
-    free: &Arc<Semaphore>,
-    mut begin: impl FnMut(TcpStream, tokio::sync::OwnedSemaphorePermit),
-) {
-    let mut wait = BACKOFF.0;
-    loop {
-        let Ok(place) = Arc::clone(free).acquire_owned().await else { return };
-        match incoming.next().await {
-            Some(Ok(stream)) => {
-                wait = BACKOFF.0;
-                begin(stream, place);
-            }
-            Some(Err(error)) if is_about_one_connection(&error) => {}
-            Some(Err(error)) => {
-                tracing::warn!(%error, "cannot accept connections; waiting");
-                tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(BACKOFF.1);
-            }
-            None => return,
-        }
-    }
-}
-
-/// True if accepting the next connection may succeed.
-fn is_about_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{
-        ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, InvalidInput, NotConnected,
-    };
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted | InvalidInput | NotConnected
-    )
-}
-
-struct Connection {
-    router: Router,
-    limits: Limits,
-    shutdown: CancellationToken,
+/// What every connection gets.
+#[derive(Clone)]
+pub(super) struct Connection {
+    pub(super) router: Router,
+    pub(super) limits: Limits,
+    /// Absent for plain text.
+    pub(super) tls: Option<Tls>,
+    pub(super) shutdown: CancellationToken,
 }
 
 impl Connection {
-    async fn serve(self, stream: TcpStream) {
-        let Self { router, limits, shutdown } = self;
+    pub(super) async fn serve(self, stream: TcpStream) {
+        let deadline = Instant::now() + self.limits.first_request;
+        match &self.tls {
+            None => self.requests(stream, deadline).await,
+            Some(tls) => {
+                if let Some(stream) = self.handshake(tls, stream, deadline).await {
+                    self.requests(*stream, deadline).await;
+                }
+            }
+        }
+    }
+
+    async fn handshake(&self, tls: &Tls, stream: TcpStream, deadline: Instant) -> Option<Box<Encrypted>> {
+        let peer = stream.peer_addr().ok();
+        let ended = tokio::select! {
+            ended = tokio::time::timeout_at(deadline, tls.accept(stream)) => ended,
+            () = self.shutdown.cancelled() => return None,
+        };
+        match ended {
+            Ok(Ok(stream)) => return Some(Box::new(stream)),
+            // At this level, because anyone who can connect can cause it.
+            Ok(Err(error)) => tracing::debug!(?peer, %error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!(?peer, "a TLS handshake was not completed in time"),
+        }
+        None
+    }
+
+    async fn requests<S>(&self, stream: S, first_request: Instant)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { limits, shutdown, .. } = self;
+        let router = self.router.clone();
         let (asked, end) = (Arc::new(AtomicBool::new(false)), CancellationToken::new());
         let (seen, in_work) = (Arc::clone(&asked), Arc::new(Semaphore::new(CONCURRENCY)));
         let token = end.clone();
@@ -136,13 +99,13 @@ impl Connection {
                 answer(router, request).await
             }
         });
-        let builder = builder(limits);
+        let builder = builder(*limits);
         let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
         let mut connection = pin!(connection);
         let age = limits.max_age.mul_f64(rand::random_range(0.9..1.1));
         tokio::select! {
             _ = connection.as_mut() => return,
-            () = silence(limits.first_request, &asked) => return,
+            () = silence(first_request, &asked) => return,
             () = tokio::time::sleep(age) => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
@@ -178,8 +141,8 @@ async fn answer(mut router: Router, request: Request<Incoming>) -> Result<Respon
 }
 
 /// Completes if no request arrived in time; otherwise never.
-async fn silence(time: Duration, asked: &AtomicBool) {
-    tokio::time::sleep(time).await;
+async fn silence(deadline: Instant, asked: &AtomicBool) {
+    tokio::time::sleep_until(deadline).await;
     if asked.load(Ordering::Relaxed) {
         std::future::pending::<()>().await;
     }
@@ -197,19 +160,4 @@ fn builder(limits: Limits) -> Builder<TokioExecutor> {
         .keep_alive_interval(KEEPALIVE)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT);
     builder
-}
-
-/// Leaves half of the process' file descriptors for everything else: helm, Postgres, the cluster.
-pub fn affordable(connections: usize) -> usize {
-    let soft =
-        nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).map_or(u64::MAX, |limits| limits.0);
-    let affordable = usize::try_from(soft / 2).unwrap_or(usize::MAX).max(1);
-    if affordable < connections {
-        tracing::warn!(
-            connections = affordable,
-            wanted = connections,
-            "the limit on open files allows fewer connections"
-        );
-    }
-    connections.min(affordable)
 }

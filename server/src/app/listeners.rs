@@ -1,0 +1,132 @@
+//! Where the server listens: the API, with TLS or in plain text, and the health probes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tonic::transport::server::TcpIncoming;
+
+use super::parts::StartError;
+use crate::config::{Config, SecretUrl};
+use crate::http::connections::{self, Limits};
+use crate::http::tls::{Reloader, Tls};
+use crate::postgres;
+use crate::system::SystemClock;
+
+/// TCP keepalive: idle time before the first probe.
+const KEEPALIVE: Duration = Duration::from_mins(1);
+/// Maximum number of connections for health probes, which are few.
+const PROBE_CONNECTIONS: usize = 64;
+
+/// Bound ports, not served yet.
+pub(super) struct Listeners {
+    pub(super) api: TcpIncoming,
+    pub(super) address: SocketAddr,
+    pub(super) limits: Limits,
+    pub(super) tls: Option<Tls>,
+    /// Keeps `tls` current.
+    pub(super) reloader: Option<Reloader>,
+    pub(super) health: Option<TcpIncoming>,
+}
+
+impl Listeners {
+    pub(super) fn bind(config: &Config) -> Result<Self, StartError> {
+        check_plaintext(config)?;
+        let (tls, reloader) = match &config.tls {
+            Some(files) => {
+                Tls::load(files, Arc::new(SystemClock)).map(|(tls, reloader)| (Some(tls), Some(reloader)))?
+            }
+            None => (None, None),
+        };
+        let (api, address) = bind(config.listen)?;
+        let health = config.health_listen.map(bind).transpose()?.map(|(incoming, _)| incoming);
+        Ok(Self { api, address, limits: limits(config), tls, reloader, health })
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<(TcpIncoming, SocketAddr), StartError> {
+    let failed = |source| StartError::Bind { address, source };
+    let incoming = TcpIncoming::bind(address).map_err(failed)?.with_nodelay(Some(true)).with_keepalive(Some(KEEPALIVE));
+    let address = incoming.local_addr().map_err(failed)?;
+    Ok((incoming, address))
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        connections: connections::affordable(config.connections.max),
+        per_address: config.connections.max_per_address,
+        first_request: Duration::from_secs(config.connections.first_request_seconds),
+        max_age: Duration::from_secs(config.connections.max_age_seconds),
+        max_age_grace: Duration::from_secs(config.connections.max_age_grace_seconds),
+    }
+}
+
+/// The limits of the port for health probes.
+pub(super) fn probe_limits(api: Limits) -> Limits {
+    Limits { connections: PROBE_CONNECTIONS, per_address: PROBE_CONNECTIONS, ..api }
+}
+
+/// Tokens and passwords never leave this machine unencrypted, unless the configuration says that something in front
+/// of the server encrypts. A rule of `serve` only: other commands do not listen.
+fn check_plaintext(config: &Config) -> Result<(), StartError> {
+    let loopback = config.listen.ip().to_canonical().is_loopback();
+    if loopback || config.tls.is_some() || config.insecure_plaintext {
+        Ok(())
+    } else {
+        Err(StartError::Plaintext { address: config.listen })
+    }
+}
+
+/// What is insecure in a valid configuration, for the log and for `storeplane-server config`.
+pub fn warnings(config: &Config) -> Vec<String> {
+    let database = &config.database;
+    let urls = [("database.url", &database.url), ("database.listen_url", &database.listen_url)];
+    let unverified = |(key, url): (_, &Option<SecretUrl>)| {
+        let why = postgres::unverified(url.as_ref()?.expose())?;
+        Some(format!("{key}: {why}"))
+    };
+    urls.into_iter().filter_map(unverified).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Overrides;
+
+    fn parse(file: &str) -> Config {
+        Config::parse(file, &Overrides::default()).expect("a valid configuration")
+    }
+
+    #[test]
+    fn plain_text_is_served_on_loopback_only_unless_a_proxy_encrypts() {
+        let tls = "[tls]\ncertificate = 'a'\nkey = 'b'";
+        for (file, allowed) in [
+            (String::new(), true),
+            ("listen = '127.0.0.1:80'".to_owned(), true),
+            ("listen = '127.9.9.9:80'".to_owned(), true),
+            ("listen = '[::1]:80'".to_owned(), true),
+            ("listen = '[::ffff:127.0.0.1]:80'".to_owned(), true),
+            ("listen = '0.0.0.0:80'".to_owned(), false),
+            ("listen = '[::]:80'".to_owned(), false),
+            ("listen = '192.0.2.1:80'".to_owned(), false),
+            ("listen = '0.0.0.0:80'\ninsecure_plaintext = true".to_owned(), true),
+            ("listen = '0.0.0.0:80'\ninsecure_plaintext = false".to_owned(), false),
+            (format!("listen = '0.0.0.0:80'\n{tls}"), true),
+        ] {
+            let checked = check_plaintext(&parse(&file));
+            assert_eq!(checked.is_ok(), allowed, "{file}");
+            for remedy in ["tls.certificate", "STOREPLANE_TLS_CERTIFICATE", "--insecure-plaintext"] {
+                assert!(checked.as_ref().err().is_none_or(|error| error.to_string().contains(remedy)), "{checked:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn warnings_name_the_key_and_no_password() {
+        let config = parse("[database]\nurl = 'postgres://u:hunter2@db.test/a'\nlisten_url = 'postgres://localhost/a'");
+        let warnings = warnings(&config);
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].starts_with("database.url: ") && !warnings[0].contains("hunter2"), "{warnings:?}");
+        assert_eq!(super::warnings(&parse("")), Vec::<String>::new());
+    }
+}
