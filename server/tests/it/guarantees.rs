@@ -1,4 +1,4 @@
-//! `docs/guarantees.md` names the tests of each guarantee: each of them must exist.
+//! `docs/guarantees.md` names the tests of each guarantee, and `SECURITY.md` those of the boundaries: each of them must exist.
 
 use std::path::{Path, PathBuf};
 
@@ -29,33 +29,45 @@ fn is_a_test(source: &str, name: &str) -> bool {
     })
 }
 
+/// The rows of a document's tables, without headings that begin with `| guarantee |`.
+fn rows(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| guarantee |") && !line.starts_with("| ---"))
+}
+
+/// The tests that a row names.
+fn tests(row: &str) -> Vec<&str> {
+    row.split('`').skip(1).step_by(2).filter(|code| is_path(code)).collect()
+}
+
+fn read(root: &Path, document: &str) -> String {
+    std::fs::read_to_string(root.join(document)).unwrap()
+}
+
 #[test]
-fn every_named_test_exists() {
+fn every_guarantee_names_a_test_and_every_named_test_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let text = std::fs::read_to_string(root.join("docs/guarantees.md")).unwrap();
     let mut files = Vec::new();
     for folder in ["server/tests", "server/src", "server/core/src", "client/src", "client/tests"] {
         sources(&root.join(folder), &mut files);
     }
-    let rows = text
-        .lines()
-        .filter(|line| line.starts_with("| ") && !line.starts_with("| guarantee |") && !line.starts_with("| ---"));
-    let (mut named, mut missing) = (0, Vec::new());
-    for row in rows {
-        let tests: Vec<_> = row.split('`').skip(1).step_by(2).filter(|code| is_path(code)).collect();
-        assert!(!tests.is_empty(), "a guarantee without a test: {row}");
-        for test in tests {
-            named += 1;
-            let (file, name) = test.rsplit_once("::").unwrap();
-            let file: PathBuf = file.split("::").collect();
-            let there = files.iter().filter(|path| module(path).ends_with(&file));
-            if !there.into_iter().any(|path| is_a_test(&std::fs::read_to_string(path).unwrap(), name)) {
-                missing.push(test);
-            }
-        }
+    for row in rows(&read(&root, "docs/guarantees.md")) {
+        assert!(!tests(row).is_empty(), "a guarantee without a test: {row}");
     }
-    assert!(missing.is_empty(), "docs/guarantees.md names tests that do not exist: {missing:#?}");
-    assert!(named > 30, "only {named} tests are named; the table is not parsed");
+    for (document, at_least) in [("docs/guarantees.md", 30), ("SECURITY.md", 10)] {
+        let text = read(&root, document);
+        let named: Vec<_> = rows(&text).flat_map(tests).collect();
+        let missing: Vec<_> = named.iter().filter(|test| !exists(test, &files)).collect();
+        assert!(missing.is_empty(), "{document} names tests that do not exist: {missing:#?}");
+        assert!(named.len() > at_least, "{document} names only {} tests; its tables are not parsed", named.len());
+    }
+}
+
+fn exists(test: &str, files: &[PathBuf]) -> bool {
+    let (file, name) = test.rsplit_once("::").unwrap();
+    let file: PathBuf = file.split("::").collect();
+    let mut there = files.iter().filter(|path| module(path).ends_with(&file));
+    there.any(|path| is_a_test(&std::fs::read_to_string(path).unwrap(), name))
 }
 
 /// `module::test_name`, but not a method of a type.
