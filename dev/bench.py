@@ -32,7 +32,7 @@ def kubectl(*argv, text=None):
 
 
 def prepare(name):
-    """What the control plane makes before helm runs: namespace, labels, Secrets. Not a part of a bare install's time."""
+    """Creates what the control plane creates before it runs helm: namespace, labels, Secrets. Not included in the time of a bare install."""
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}}
     made = [
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret, "namespace": name}, "stringData": {k: secrets.token_hex(16) for k in keys}}
@@ -42,7 +42,7 @@ def prepare(name):
 
 
 SAME_FLAGS = ("--disable-openapi-validation",)
-"""What the server's helm runs with; see docs/ARCHITECTURE.md."""
+"""The flags of the server's helm; see docs/ARCHITECTURE.md."""
 
 
 FLAGS = {"default": (), "same": SAME_FLAGS}
@@ -100,7 +100,7 @@ def stores(options):
         one["ours"].append(time.monotonic() - began)
         Client(options.port).ready(f"one-{n}")
         time.sleep(1)
-    # The first of each finds cold caches.
+    # The first run of each has cold caches.
     got["one"] = {kind: statistics.median(times[1:]) for kind, times in one.items()}
 
     got["many"] = {}
@@ -122,7 +122,7 @@ def stores(options):
 
 
 def load(options, *wanted, token=None, bare=True):
-    """Answers a second and their times, of the server and of a bare tonic server with the same answers."""
+    """Responses per second and their latencies, of the server and of a bare tonic server with the same responses."""
     line = [options.calls, "--addr", f"127.0.0.1:{options.port}", *([] if bare else ["--without-bare"]), *wanted]
     environment = os.environ | ({"STOREPLANE_TOKEN": token} if token else {})
     return json.loads(subprocess.run(line, check=True, env=environment, capture_output=True, text=True).stdout)
@@ -149,7 +149,7 @@ def calls(options):
 
 
 SCALE = {"hundred": 100, "thousands": 10_000}
-"""Tenants by the stores that `clone` gives them."""
+"""Tenants, by the number of stores that `clone` creates for them."""
 
 CLONE = """
 INSERT INTO stores SELECT clone.* FROM stores s, generate_series(1, {count}) n, jsonb_populate_record(s, jsonb_build_object(
@@ -159,7 +159,7 @@ WHERE s.store_id = 'one-1' AND s.tenant = 'default'"""
 
 
 def scale(options):
-    """Pages of a tenant with 100 stores and of one with 10,000, which are copies of a row; in turn, the best of three of each."""
+    """Pages of a tenant with 100 stores and of one with 10,000, all copies of a row: alternating, the best of three runs each."""
     got = json.loads((Path(options.state) / "numbers.json").read_text())
     for tenant, count in SCALE.items():
         psql(options, CLONE.format(tenant=tenant, count=count))
@@ -186,7 +186,7 @@ def percentile(ordered, share):
 
 
 def against(times, target):
-    """How our time compares with bare helm's, by both sets of flags."""
+    """Our time divided by bare helm's, with both sets of flags."""
     same, default = (times["ours"] / times[kind] for kind in ("same", "default"))
     return f"{same:.2f} × helm with the same flags (target {target}), {default:.2f} × with its defaults"
 

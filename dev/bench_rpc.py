@@ -1,4 +1,4 @@
-"""The few calls that the benchmark makes, over grpc-web and HTTP/1.1: no package is needed, and no process is started for a call."""
+"""The benchmark's calls, over grpc-web and HTTP/1.1: without packages, and without a process per call."""
 
 import http.client
 import os
@@ -60,7 +60,7 @@ class Client:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
 
     def call(self, method, message):
-        """Messages of the answer; an error ends the run."""
+        """Messages of the response; an error ends the run."""
         headers = {
             "content-type": "application/grpc-web+proto",
             "x-grpc-web": "1",
@@ -88,7 +88,7 @@ class Client:
         self.call("CreateStore", text(1, store_id) + text(2, text(4, f"Shop {store_id}") + text(7, "owner@example.com")))
 
     def settle(self, store_id):
-        """Waits until no operation is going on."""
+        """Waits until no operation is in progress."""
         self.call("WatchStore", text(1, store_id) + number(4, 2))
 
     def ready(self, store_id):

@@ -7,25 +7,25 @@ import { browser, fillCart, order, seeOrder, signIn, visitor } from './shop.mjs'
 const { UPGRADE_TO, CHART, PICTURES } = process.env;
 const store_id = `acceptance-${Date.now().toString(36)}`;
 const began = Date.now();
-const say = (text) => console.log(`${((Date.now() - began) / 1000).toFixed(1).padStart(6)} s  ${text}`);
+const log = (text) => console.log(`${((Date.now() - began) / 1000).toFixed(1).padStart(6)} s  ${text}`);
 
 const created = await call('CreateStore', { store_id, store: { display_name: 'Ada’s Tea & Co', admin_email: 'owner@example.com' } });
 const { uid, namespace } = created;
-await watch(store_id, uid, 'SETTLED', 300, (event) => say(`  ${event.message}`));
+await watch(store_id, uid, 'SETTLED', 300, (event) => log(`  ${event.message}`));
 const store = await call('GetStore', { store_id });
 assert.equal(store.state, 'STORE_STATE_READY', `${store.reason} ${store.message}`);
 assert.ok(!store.simulated, 'this cluster is simulated: nothing can be bought there');
 const isolated = store.conditions?.find((condition) => condition.type === 'NetworkIsolated');
 assert.match(isolated?.status ?? '', /^CONDITION_STATUS_(TRUE|FALSE)$/, 'the shop reports whether network policies are enforced');
-say(`  ${isolated.message}`);
-say(`READY: ${store.shopUrl} (chart ${store.versions.chart}, ${store.versions.app})`);
+log(`  ${isolated.message}`);
+log(`READY: ${store.shopUrl} (chart ${store.versions.chart}, ${store.versions.app})`);
 
 const chromium = await browser();
 try {
   const customer = await visitor(chromium, 'customer');
   await fillCart(customer, store.shopUrl);
   const number = await order(customer, store.shopUrl);
-  say(`order ${number} placed, cash on delivery`);
+  log(`order ${number} placed, cash on delivery`);
   assert.deepEqual(customer.errors, [], 'no script of the shop failed');
 
   const login = await call('GetStoreCredentials', { store_id });
@@ -33,13 +33,13 @@ try {
   const owner = await visitor(chromium, 'owner');
   await signIn(owner, login);
   await seeOrder(owner, login, number, 'orders');
-  say('the administrator sees the order');
+  log('the administrator sees the order');
   await fillCart(customer, store.shopUrl);
 
   await kubectl('-n', namespace, 'delete', 'pod', '--selector', 'app.kubernetes.io/component in (web, database)', '--wait=true');
   await rolledOut();
   await sameAsBefore(owner, customer, login, number, 'after-restart');
-  say('both pods restarted: order, sign-in and cart are still there');
+  log('both pods restarted: order, sign-in and cart are still there');
 
   if (UPGRADE_TO) {
     await helm('upgrade', `store-${store_id}`, CHART, '--namespace', namespace, '--reuse-values', '--set', `images.store.tag=${UPGRADE_TO}`);
@@ -47,9 +47,9 @@ try {
     const image = await kubectl('-n', namespace, 'get', 'pod', '--selector', 'app.kubernetes.io/component=web', '--output', 'jsonpath={.items[*].spec.containers[*].image}');
     assert.match(image, new RegExp(`:${UPGRADE_TO}$`));
     await sameAsBefore(owner, customer, login, number, 'after-upgrade');
-    say(`upgraded to ${UPGRADE_TO}: order, sign-in and cart are still there`);
+    log(`upgraded to ${UPGRADE_TO}: order, sign-in and cart are still there`);
   } else {
-    say('upgrade: skipped (--upgrade-to names a second image tag)');
+    log('upgrade: skipped (--upgrade-to names a second image tag)');
   }
 } finally {
   await chromium.close();
@@ -65,7 +65,7 @@ await eventually(60, async () => {
   const left = await kubectl('get', 'pv', ...volumes, '--ignore-not-found', '--output', 'name');
   assert.equal(left, '', 'its volumes are gone');
 });
-say(`DELETED: namespace and ${volumes.length} volumes are gone`);
+log(`DELETED: namespace and ${volumes.length} volumes are gone`);
 console.log(`pictures: ${PICTURES}`);
 
 async function rolledOut() {

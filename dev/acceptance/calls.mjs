@@ -17,7 +17,7 @@ export async function call(method, request) {
 }
 
 /** Watches a store until it is settled or deleted, for at most `seconds`, and returns its events. */
-export async function watch(store_id, uid, until, seconds, tell = () => {}) {
+export async function watch(store_id, uid, until, seconds, onEvent = () => {}) {
   const request = JSON.stringify({ store_id, uid, until: `WATCH_UNTIL_${until}` });
   const child = spawn(GRPCURL, [...common, '-max-time', String(seconds), '-d', request, STOREPLANE_ADDR, path('WatchStore')]);
   const events = [];
@@ -32,7 +32,7 @@ export async function watch(store_id, uid, until, seconds, tell = () => {}) {
     message = '';
     if (!event) continue;
     events.push(event);
-    tell(event);
+    onEvent(event);
   }
   if ((await ended) !== 0) throw new Error(`WatchStore of ${store_id}: ${trouble.trim()}`);
   return events;

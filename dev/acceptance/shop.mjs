@@ -6,14 +6,14 @@ import { chromium } from 'playwright-core';
 
 const { CHROMIUM, INGRESS, PICTURES } = process.env;
 
-/** A browser that finds every shop at the ingress. */
+/** A browser that resolves every shop to the ingress. */
 export const browser = () =>
   chromium.launch({
     executablePath: CHROMIUM,
     args: ['--no-sandbox', ...(INGRESS ? [`--host-resolver-rules=MAP * ${INGRESS}`] : [])],
   });
 
-/** A window of its own: cookies, errors and pictures. */
+/** A browser window with its own cookies, errors and images. */
 export async function visitor(of, name) {
   const context = await of.newContext({ viewport: { width: 1280, height: 900 } });
   context.setDefaultTimeout(30_000);
@@ -33,7 +33,7 @@ export async function fillCart({ page, picture }, url) {
   await page.locator('.added_to_cart, .added').first().waitFor();
 }
 
-/** Pays cash on delivery; gives the order's number. */
+/** Orders with cash on delivery, and returns the order's number. */
 export async function order({ page, picture }, url) {
   await page.goto(new URL('checkout/', url).href);
   const fields = {
@@ -68,7 +68,7 @@ export async function signIn({ page }, { adminUrl, username, password }) {
   await page.locator('#wpadminbar').waitFor();
 }
 
-/** Sees the order among the shop's orders; needs to be signed in. */
+/** Finds the order among the shop's orders. Needs a signed-in administrator. */
 export async function seeOrder({ page, picture }, { adminUrl }, number, what) {
   await page.goto(new URL('admin.php?page=wc-orders', adminUrl.replace(/\/?$/, '/')).href);
   await page.locator('#wpadminbar').waitFor();

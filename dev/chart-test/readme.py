@@ -1,4 +1,4 @@
-"""README.md of a chart, made from values.yaml, the values files and README.md.in."""
+"""README.md of a chart, generated from values.yaml, the values files and README.md.in."""
 
 import json
 import re
@@ -29,7 +29,7 @@ def cell(value):
 
 
 def differences(base, names):
-    """A table of what values files say, one column each; a missing value is the one of `base`."""
+    """A table of the values in values files, one column each; a missing value is the one of `base`."""
     columns = {n: yaml.safe_load((CHART / n).read_text()) or {} for n in names}
 
     def leaves(tree, path=()):

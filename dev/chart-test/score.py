@@ -1,4 +1,4 @@
-"""kube-score's opinion of a chart."""
+"""kube-score of a chart."""
 
 import tempfile
 from pathlib import Path

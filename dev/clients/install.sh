@@ -1,4 +1,4 @@
-# What the clients of others need, in the tools' cache: by pinned versions, once for each change of them. Sourced by `run`.
+# Installs the dependencies of the clients into the tools' cache, in pinned versions. Sourced by `run`.
 # shellcheck shell=bash
 : "${root:?}"
 
@@ -6,7 +6,7 @@ cache=${STOREPLANE_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/storeplane/bin}
 clients=$root/dev/clients
 broken=0
 
-# Where a folder of dependencies is: its name changes with what pins them.
+# The path of a folder of dependencies. Its name contains a hash of the files that pin them.
 pinned() { # NAME FILE...
   local name=$1
   shift
@@ -16,8 +16,8 @@ python_folder() { pinned python "$clients/python/requirements.txt"; }
 node_folder() { pinned node "$clients"/node/package{,-lock}.json; }
 go_program() { pinned go "$clients"/go/*.go "$clients"/go/go.{mod,sum}; }
 
-# Makes a folder or a file by a command that gets another name for it; whole or not at all, and once for all checkouts.
-make_once() { # TARGET COMMAND...
+# Runs COMMAND with a temporary path and moves the result to TARGET: complete or not at all, and once for all checkouts.
+install_once() { # TARGET COMMAND...
   local target=$1
   shift
   [ ! -e "$target" ] || return 0
@@ -26,21 +26,21 @@ make_once() { # TARGET COMMAND...
     exec 7>"$cache/.lock-$(basename "$target")"
     flock 7
     [ ! -e "$target" ] || exit 0
-    say "installing $(basename "$target")" >&2
+    info "installing $(basename "$target")" >&2
     rm -rf "$target.new"
     "$@" "$target.new" && mv -T "$target.new" "$target"
   )
 }
-make_python() { # FOLDER: of packages alone, so that it can be moved
+install_python() { # FOLDER: of packages alone, so that it can be moved
   python3 -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --only-binary=:all: --target "$1" --requirement "$clients/python/requirements.txt"
 }
-make_node() { # FOLDER
+install_node() { # FOLDER
   local bin
   bin=$(dirname "$(dev/tools node)")
   mkdir -p "$1" && cp "$clients"/node/package{,-lock}.json "$1"
   PATH=$bin:$PATH npm ci --silent --no-audit --no-fund --ignore-scripts --prefix "$1"
 }
-make_go() { # PROGRAM
+install_go() { # PROGRAM
   local go
   go=$(dev/tools go)
   (cd "$clients/go" && GOFLAGS=-buildvcs=false nice "$go" build -trimpath -ldflags '-s -w' -o "$1" .)
@@ -51,7 +51,7 @@ node_here() { dev/tools node >/dev/null 2>&1; }
 go_here() { dev/tools go >/dev/null 2>&1; }
 buf_here() { dev/tools buf >/dev/null 2>&1; }
 
-# The program itself where npm's wrapper is what was found: it starts in a tenth of the time.
+# If npm's wrapper was found, the program behind it: it starts ten times faster.
 buf_program() {
   local found
   found=$(dev/tools buf)
@@ -59,11 +59,11 @@ buf_program() {
   if [ -x "$1" ]; then echo "$1"; else echo "$found"; fi
 }
 
-# What cannot be installed although its toolchain is here fails the run.
+# The run fails if a client cannot be installed although its toolchain is available.
 clients_install() {
-  pip_here && { make_once "$(python_folder)" make_python || broken=$((broken + 1)); }
-  node_here && { make_once "$(node_folder)" make_node || broken=$((broken + 1)); }
-  go_here && { make_once "$(go_program)" make_go || broken=$((broken + 1)); }
+  pip_here && { install_once "$(python_folder)" install_python || broken=$((broken + 1)); }
+  node_here && { install_once "$(node_folder)" install_node || broken=$((broken + 1)); }
+  go_here && { install_once "$(go_program)" install_go || broken=$((broken + 1)); }
   go_here && { dev/tools grpcurl grpcurl-1.8 >/dev/null || broken=$((broken + 1)); }
   [ "$broken" = 0 ]
 }

@@ -1,8 +1,8 @@
 # Shared by the scripts in dev/: messages, errors, waiting, options.
 # shellcheck shell=bash
 
-tell() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
-die() { tell "$*"; exit 1; }
+log() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+die() { log "$*"; exit 1; }
 
 # Runs a command until it succeeds, for at most SECONDS.
 await() { # SECONDS COMMAND...

@@ -1,5 +1,5 @@
-// Puts FILE.br and FILE.gz beside every text file of a folder: what the server sends instead of FILE. Files that become hardly
-// smaller stay alone, and so does index.html, into which the server writes.
+// Writes FILE.br and FILE.gz beside every text file of a folder, which the server sends instead of FILE. Left out are files that
+// hardly shrink, and index.html, into which the server writes.
 //   node dev/lib/compress.mjs web-client/dist
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

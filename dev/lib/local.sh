@@ -6,7 +6,7 @@ state=$root/.storeplane
 logs=$state/log
 command_name=${command_name:-make up}
 
-say() { printf '%s\n' "$*"; }
+info() { printf '%s\n' "$*"; }
 fail() { printf '%s: %s\n' "$command_name" "$*" >&2; exit 1; }
 
 # Prints the end of a log.

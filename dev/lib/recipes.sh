@@ -99,7 +99,7 @@ recipe_helm4() {
   mv "$1/helm" "$1/helm4"
 }
 recipe_grpcurl() { GOBIN=$1 with_go install -ldflags "-s -w -X main.version=$grpcurl_version" "github.com/fullstorydev/grpcurl/cmd/grpcurl@$grpcurl_version"; }
-# The last one that knows only the older reflection service.
+# The last version that supports only the older reflection service.
 recipe_grpcurl-1.8() {
   GOBIN=$1 with_go install -ldflags "-s -w -X main.version=$grpcurl_old_version" "github.com/fullstorydev/grpcurl/cmd/grpcurl@$grpcurl_old_version"
   mv "$1/grpcurl" "$1/grpcurl-1.8"

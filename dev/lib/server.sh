@@ -11,7 +11,7 @@ server_stop() {
     sleep 0.1
   done
   if running storeplane-server >/dev/null; then
-    say "  the server (process $pid) did not stop in 20 s; killing it"
+    info "  the server (process $pid) did not stop in 20 s; killing it"
     kill -KILL "$pid" 2>/dev/null || true
   fi
   rm -f "$state/storeplane-server.pid"
@@ -23,11 +23,11 @@ server_start() { # BINARY NAME=VALUE...
   shift
   wanted=$(printf '%s\n' "$binary $(stat -c '%Y %s' "$binary")" "$@" | sha256sum)
   if pid=$(running storeplane-server) && [ "$wanted" = "$(cat "$state/storeplane-server.started" 2>/dev/null)" ]; then
-    say "  server     already running (process $pid)"
+    info "  server     already running (process $pid)"
     return
   fi
   if [ -n "$pid" ]; then
-    say "  server     restarting: it or its settings changed"
+    info "  server     restarting: it or its settings changed"
     server_stop
   fi
   mkdir -p "$logs"
@@ -57,7 +57,7 @@ server_ready() { # PORT SECONDS
     fi
     if [ "$waited" -ge $((said + 5)) ]; then
       said=$waited
-      say "  server     not ready yet, ${waited} s: $(not_ready "$answer")"
+      info "  server     not ready yet, ${waited} s: $(not_ready "$answer")"
     fi
     sleep 0.2
   done

@@ -1,4 +1,4 @@
-// What all Node clients share: reporting of cases, and their requests.
+// Shared by the Node clients: reporting of cases, and their requests.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 
@@ -6,7 +6,7 @@ export const address = process.env.STOREPLANE_ADDR;
 export const authorization = `Bearer ${process.env.STOREPLANE_TOKEN}`;
 export const stores = 'storeplane.v1.StoreService';
 export const operations = 'storeplane.v1.OperationService';
-/** More than a request may have. */
+/** Above the limit of a request. */
 export const tooLarge = 'x'.repeat(5 * 1024 * 1024);
 /** Calls that are cancelled at once: more than the 20 reset streams that HTTP/2 servers tolerate by default. */
 export const burst = 25;

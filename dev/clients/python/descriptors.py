@@ -1,4 +1,4 @@
-"""Writes what the server's reflection knows of its services, of health and of error details as a FileDescriptorSet to standard output."""
+"""Writes a FileDescriptorSet of the server's services, of health and of error details, read by reflection, to standard output."""
 
 import sys
 

@@ -30,7 +30,7 @@ class Method:
 
 
 def reflected(channel):
-    """The services' names, and a pool that asks the server for what it lacks."""
+    """The services' names, and a descriptor pool that loads missing files from the server."""
     database = ProtoReflectionDescriptorDatabase(channel)
     return list(database.get_services()), DescriptorPool(database)
 

@@ -1,4 +1,4 @@
-"""Checks /openapi.json against the OpenAPI 3.1 schema, then calls every method as the document says and checks the answers."""
+"""Checks /openapi.json against the OpenAPI 3.1 schema, then calls every method as documented and checks the responses."""
 
 import json
 import urllib.error
@@ -14,7 +14,7 @@ document = {}
 
 
 def http(path, body=None, token=TOKEN, **headers):
-    """Status and JSON of an answer."""
+    """Status and JSON of a response."""
     headers = {"content-type": "application/json", "authorization": f"Bearer {token}", **headers}
     request = urllib.request.Request(f"http://{ADDRESS}{path}", None if body is None else json.dumps(body).encode(), headers)
     try:
@@ -25,7 +25,7 @@ def http(path, body=None, token=TOKEN, **headers):
 
 
 def strict(schema):
-    """The same schema where an answer may have no other fields: what the server sends must be documented."""
+    """The same schema without additional fields: everything that the server sends must be documented."""
     if isinstance(schema, dict):
         closed = {"additionalProperties": False} if "properties" in schema else {}
         return {**{key: strict(value) for key, value in schema.items()}, **closed}
@@ -42,7 +42,7 @@ def resolve(node):
 
 
 def call(path, body, **options):
-    """Calls an operation as documented, and checks the answer against the schema that the document has for its status."""
+    """Calls an operation as documented, and checks the response against the documented schema of its status."""
     operation = document["paths"][path]["post"]
     status, answer = http(path, body, **options)
     documented = operation["responses"].get(str(status)) or operation["responses"]["default"]
@@ -65,7 +65,7 @@ for path, item in sorted(document.get("paths", {}).items()):
     with report.case(f"{path} answers as documented"):
         content = item["post"]["requestBody"]["content"]["application/json"]
         jsonschema.Draft202012Validator({**content["schema"], "components": document["components"]}).validate(content["example"])
-        # The example's ids are made up: the call is understood, and finds nothing or does something.
+        # The example's ids do not exist: the request is valid, and may end with NOT_FOUND.
         status, answer = call(path, content["example"])
         assert status in (200, 400, 404), (status, answer)
         assert answer.get("code") not in ("unimplemented", "internal", "unknown"), answer

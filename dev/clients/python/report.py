@@ -1,4 +1,4 @@
-"""What all Python clients share: how cases are told, and what they send."""
+"""Shared by the Python clients: reporting of cases, and their requests."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ ADDRESS = os.environ["STOREPLANE_ADDR"]
 TOKEN = os.environ["STOREPLANE_TOKEN"]
 STORES = "storeplane.v1.StoreService"
 OPERATIONS = "storeplane.v1.OperationService"
-# More than a request may have.
+# Above the limit of a request.
 TOO_LARGE = 5 * 1024 * 1024
 # Calls that are cancelled at once: more than the 20 reset streams that HTTP/2 servers tolerate by default.
 BURST = 25
@@ -32,7 +32,7 @@ BAD_FIELDS = ["store_id", "store.display_name", "store.admin_email"]
 
 
 class Report:
-    """Tells each case in a line, and counts."""
+    """Prints a line for each case, and counts the results."""
 
     def __init__(self, client):
         self.client, self.passed, self.failed = client, 0, 0
