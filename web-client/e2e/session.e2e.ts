@@ -59,7 +59,7 @@ test('an invalid token is explained, by link and by hand, and a valid one opens 
   window.expectNoErrors();
 });
 
-test('a revoked token asks to sign in again and keeps unsaved input', async () => {
+test('a revoked token opens the sign-in and keeps unsaved input', async () => {
   const window = await env.open('/create', { token: env.token('operator', 'leaver') });
   await window.page.getByLabel('Name', { exact: true }).fill('Tea & Co');
   env.revoke('leaver');

@@ -9,7 +9,7 @@ afterEach(() => session.signOut());
 
 const oneStore = { listStores: () => ({ stores: [makeStore()], totalSize: 1n }), getStore: () => makeStore() };
 
-test('a rejected token asks to sign in again and leaves the page as it is', async () => {
+test('a rejected token opens the sign-in and leaves the page as it is', async () => {
   renderApp({ path: '/stores', stores: oneStore });
   const search = await screen.findByLabelText('Search stores', undefined, RENDERED);
   session.expire('spt_test');
@@ -17,7 +17,7 @@ test('a rejected token asks to sign in again and leaves the page as it is', asyn
   expect(search.isConnected).toBe(true);
 });
 
-test('a link with another token asks before it replaces the session', async () => {
+test('a link with another token needs confirmation before it replaces the session', async () => {
   renderApp({ path: '/stores', stores: oneStore });
   await screen.findByLabelText('Search stores', undefined, RENDERED);
   window.history.replaceState(null, '', '/stores#token=spt_other');

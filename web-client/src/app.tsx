@@ -42,7 +42,7 @@ export function App({ router }: { router: ReturnType<typeof createAppRouter> }) 
   );
 }
 
-/** Nothing that one token read is shown under another. */
+/** Discards cached data when the token changes. */
 function useResetOnNewToken(): void {
   const queryClient = useQueryClient();
   useEffect(() => {

@@ -1,4 +1,4 @@
-import { cleanup } from '@testing-library/react';
+import { cleanup, configure } from '@testing-library/react';
 import { afterEach, vi } from 'vitest';
 
 // Mantine needs these, and jsdom does not have them.
@@ -16,4 +16,6 @@ window.ResizeObserver ??= class {
 };
 Element.prototype.scrollIntoView ??= () => undefined;
 
+// Generous, for busy machines: conditions are usually met within milliseconds.
+configure({ asyncUtilTimeout: 10_000 });
 afterEach(cleanup);

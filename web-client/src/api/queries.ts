@@ -23,7 +23,7 @@ export interface StoreKey {
 }
 
 export const AUDIT_PAGE_SIZE = 50;
-/** The layout asks for this window too, to learn who is signed in and which version answers. */
+/** The layout reads this window too, for the caller and the server's version. */
 export const DEFAULT_WINDOW_HOURS = 24;
 /** Restarts and volume changes make no store event, so resources are also read at this interval. */
 const RESOURCES_REFETCH_MS = 10_000;
@@ -82,7 +82,7 @@ export function createQueries(clients: Clients) {
         queryFn: ({ signal }) => clients.audit.listAuditEvents({ ...page, pageSize: AUDIT_PAGE_SIZE }, { signal }),
         placeholderData: keepPreviousData,
       }),
-    /** Validates a creation without making it. */
+    /** Validates a creation without executing it. */
     check: ({ store, ...request }: { storeId: string; store: Store; cleanupPolicy: CleanupPolicy }) =>
       queryOptions({
         queryKey: ['check', request, store.displayName, store.engine, store.plan, store.adminEmail],

@@ -5,7 +5,7 @@ const ATTEMPTS = 4;
 const FIRST_DELAY_MS = 500;
 
 /**
- * Makes a call again while its error is transient. The caller passes the same `request_id` each time. Nothing is sent
+ * Repeats a call while its error is transient. The caller passes the same `request_id` each time. Nothing is sent
  * after `signal` aborts: mutations retry here and not in TanStack Query, whose retries outlive the dialog that began them.
  */
 export async function withRetries<T>(call: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {

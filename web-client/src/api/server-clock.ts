@@ -3,7 +3,7 @@ const TOLERANCE_MS = 2500;
 
 let offsetMs = 0;
 
-/** Records what time it is at the server; `now` is the browser's clock at that moment. */
+/** Records the server's time; `now` is the browser's clock at that moment. */
 export function observeServerTime(serverMs: number, now = Date.now()): void {
   if (!Number.isFinite(serverMs)) return;
   const difference = serverMs - now;

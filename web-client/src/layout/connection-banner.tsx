@@ -7,7 +7,7 @@ import { useTicking } from '@/ui/clock';
 /** Shorter interruptions are not reported. */
 const DELAY_MS = 1500;
 
-/** Says that the page is not live, and from when its data is. The watch reconnects by itself. */
+/** Shows that the page is not live, and when its data is from. The watch reconnects by itself. */
 export function ConnectionBanner() {
   const { connection, lostAt = 0 } = useLive();
   const isLost = connection === 'lost';

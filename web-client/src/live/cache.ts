@@ -24,7 +24,7 @@ export interface StoreUpdate {
   store: Store | undefined;
 }
 
-/** Applies watch events to the query cache: patches what they tell at once, and refetches the rest at a bounded rate. */
+/** Applies watch events to the query cache: patches what they contain immediately, and refetches the rest at a bounded rate. */
 export class CacheFeed {
   readonly #client: QueryClient;
   readonly #throttles = new Map<string, Throttle>();
@@ -112,7 +112,7 @@ export class CacheFeed {
   }
 }
 
-/** The server's store where it came along and is newer than the cached one, else what the event tells. */
+/** The server's store if it was sent along and is newer than the cached one, otherwise what the event contains. */
 function patch(cached: Store, { event, store }: StoreUpdate): Store {
   return store && store.uid === cached.uid && store.lastSequence > cached.lastSequence
     ? store

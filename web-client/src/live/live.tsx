@@ -57,7 +57,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
         onUnauthenticated: () => session.expire(token),
         onConnection(connection: Connection) {
           if (connection === 'live') {
-            // A restarted server may be another version, which the overview tells.
+            // A restarted server may be another version, which the overview reports.
             void queryClient.invalidateQueries({ queryKey: ['overview'] });
             feed.refreshFailed();
           }

@@ -2,10 +2,10 @@ import { useQuery } from '@tanstack/react-query';
 import { useApi } from '@/api/api';
 import { DEFAULT_WINDOW_HOURS } from '@/api/queries';
 
-/** How often an idle page asks who is signed in and which server version answers. */
+/** Interval at which an idle page reads the caller and the server's version. */
 const REFETCH_MS = 60_000;
 
-/** Who is signed in, and to which server. */
+/** The signed-in caller, and the server. */
 export function useCaller() {
   const { queries } = useApi();
   return useQuery({

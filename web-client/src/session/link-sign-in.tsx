@@ -29,7 +29,7 @@ export function LinkSignInPage({ token }: { token: string }) {
   );
 }
 
-/** Asks before a link replaces the current session. */
+/** Asks for confirmation before a link replaces the current session. */
 export function LinkSignInDialog() {
   const token = useLinkToken();
   return (

@@ -35,7 +35,7 @@ beforeEach(() => {
 });
 const open = (own = storage()) => new Session(own, browser.channel());
 
-test('a token in a link is removed from the address and signs nobody in by itself', () => {
+test('a token in a link is removed from the address and does not sign in by itself', () => {
   window.history.replaceState(null, '', '/stores?show=ready#token=spt_abc%2B1');
   const own = storage();
   const session = open(own);
@@ -49,7 +49,7 @@ test('a token in a link is removed from the address and signs nobody in by itsel
   expect(session.takeLinkToken(window.location, window.history)).toBe(false);
 });
 
-test('a token in a link does not replace a session, and the token of the session itself asks nothing', () => {
+test('a token in a link does not replace a session, and the token of the session itself needs no confirmation', () => {
   const session = open();
   session.signIn('mine');
   window.history.replaceState(null, '', '/#token=other%');
@@ -61,7 +61,7 @@ test('a token in a link does not replace a session, and the token of the session
   expect(session.takeLinkToken(window.location, window.history)).toBe(false);
 });
 
-test('only the rejection of the current token ends the session, and listeners hear it once', () => {
+test('only the rejection of the current token ends the session, and listeners are notified once', () => {
   const own = storage();
   const session = open(own);
   const listener = vi.fn();

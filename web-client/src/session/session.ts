@@ -3,7 +3,7 @@ import { useSyncExternalStore } from 'react';
 /** `expired`: the server rejected the token. The page keeps what it holds until somebody signs in again. */
 export type SessionStatus = 'out' | 'in' | 'expired';
 
-/** What tabs of one browser say to each other. */
+/** Messages between tabs of one browser. */
 export type TabMessage =
   | { type: 'request' }
   | { type: 'signed-in'; token: string }
@@ -18,7 +18,7 @@ export interface TabChannel {
 const KEY = 'storeplane.token';
 
 /**
- * The session of this browser. Each tab keeps the token in its sessionStorage; a new tab asks the open ones for it over a
+ * The session of this browser. Each tab keeps the token in its sessionStorage; a new tab requests it from open ones over a
  * BroadcastChannel, which only pages of this origin can read. localStorage would keep the token on disk after the browser
  * is closed.
  */

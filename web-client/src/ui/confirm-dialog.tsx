@@ -20,7 +20,7 @@ interface Props {
   onAbort: () => void;
 }
 
-/** Asks before something is changed. While the action runs, the dialog stays open, and Stop aborts it. */
+/** Asks for confirmation before something is changed. While the action runs, the dialog stays open, and Stop aborts it. */
 export function ConfirmDialog(props: Props) {
   const {
     opened,
@@ -36,7 +36,7 @@ export function ConfirmDialog(props: Props) {
     onAbort,
   } = props;
   const [typed, setTyped] = useState('');
-  // What was typed for one question is no answer to the next.
+  // Text typed into one dialog must not confirm the next.
   // biome-ignore lint/correctness/useExhaustiveDependencies: both begin a new question
   useEffect(() => setTyped(''), [opened, phrase]);
   const isConfirmed = phrase === undefined || typed.trim().toLowerCase() === phrase.toLowerCase();

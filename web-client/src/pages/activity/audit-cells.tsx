@@ -34,7 +34,7 @@ export function AuditTarget({ event: { action, target, storeUid } }: { event: Au
   );
 }
 
-/** Tokens and operations have no name in the log. The last group of their UUID tells them apart; the first is a time. */
+/** Tokens and operations have no name in the log. The last group of their UUID distinguishes them; the first is a time. */
 export function targetText(action: string, target: string): string {
   const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-([0-9a-f]{12})$/.exec(target);
   if (!uuid) return target || '–';

@@ -16,7 +16,7 @@ const SHOWN = 20;
 export function InProgress({ operations, total }: { operations: Operation[]; total: bigint }) {
   const { queries } = useApi();
   const states = GROUPS.busy.map((state) => `state = ${stateName(state)}`).join(' OR ');
-  // An operation has a reason when it ends; what a running one is waiting for stands in its store.
+  // An operation has a reason when it ends; what a running one is waiting for is in its store.
   const stores = useQuery({
     ...queries.stores({ filter: `(${states})`, orderBy: 'create_time', pageSize: SHOWN, pageToken: '' }),
     enabled: operations.length > 0,

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { StoreState } from '@/gen/storeplane/v1/store_pb';
 import { RENDERED, renderApp } from '../../../test/render-app';
 
-test('failed stores and failed operations are told apart', async () => {
+test('failed stores and failed operations are distinguished', async () => {
   renderApp({
     overview: {
       states: [{ state: StoreState.FAILED, count: 4n }],

@@ -6,7 +6,7 @@ import { ConfirmDialog } from '@/ui/confirm-dialog';
 import { RequestProblem } from './request-problem';
 import { useStoreRequest } from './use-store-request';
 
-/** Cancels the running operation, after it was said what that removes. */
+/** Cancels the running operation, after a confirmation that names what is removed. */
 export function CancelAction({ store }: { store: Store }) {
   const { clients } = useApi();
   const { storeId, uid, operation, state, readyTime } = store;

@@ -25,7 +25,7 @@ export function DeleteAction({ store }: { store: Store }) {
   useEffect(() => {
     if (opened && isAnswered) close();
   }, [opened, isAnswered, close]);
-  // A routine deletion needs nobody; one that waits for something can be forced.
+  // A deletion that waits for something can be forced.
   const isOffered = state !== StoreState.DELETED && (!isDeleting || store.reason !== '');
   const open = () => {
     setForce(isDeleting);

@@ -9,7 +9,7 @@ import { RequestProblem } from './request-problem';
 import { retryQuestion } from './retry-question';
 import { useStoreRequest } from './use-store-request';
 
-/** Retries a store. Asks first where that loses data, or where nothing is wrong. */
+/** Retries a store. Asks for confirmation if that loses data, or if nothing is wrong. */
 export function RetryAction({ store, operations }: { store: Store; operations: Operation[] }) {
   const { clients } = useApi();
   const { storeId, uid, etag } = store;
@@ -17,7 +17,7 @@ export function RetryAction({ store, operations }: { store: Store; operations: O
     clients.stores.retryStore({ storeId, uid, etag, requestId }, { signal }),
   );
   const current = retryQuestion(store, operations);
-  // The dialog fades out after the store has left the state in which it was asked.
+  // The dialog fades out after the store has left the state in which it was opened.
   const last = useRef(current);
   if (current) last.current = current;
   const question = last.current;

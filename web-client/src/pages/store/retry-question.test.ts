@@ -19,7 +19,7 @@ test.each([
   expect(retryQuestion(makeStore(store), [])).toMatchObject({ title, mustConfirm });
 });
 
-test('a failed deletion is continued, and a store in motion or gone has no retry', () => {
+test('a failed deletion is continued, and a busy or deleted store has no retry', () => {
   const deletion = create(OperationSchema, { operationId: 'op-1', kind: OperationKind.DELETE });
   expect(retryQuestion(makeStore({ state: FAILED }), [deletion])?.action).toBe('Retry the deletion');
   expect(retryQuestion(makeStore({ state: PROVISIONING }), [])).toBeUndefined();

@@ -31,7 +31,7 @@ export function StateLine({ store, operations, events }: Props) {
   );
 }
 
-/** What one must know about the store's data. */
+/** Warnings about the store's data. */
 export function StateNotice({ store, events }: Omit<Props, 'operations'>) {
   if (store.state === StoreState.DELETED) {
     return (

@@ -38,7 +38,7 @@ test('a deletion needs the typed ID, and one that is stopped sends nothing later
   expect(requests).toHaveLength(1);
 });
 
-test('a retry that creates an empty shop asks first and insists on what was seen', async () => {
+test('a retry that creates an empty shop needs confirmation and applies only to the state that was shown', async () => {
   const requests: RetryStoreRequest[] = [];
   open(makeStore({ ...READY, state: StoreState.DEGRADED, reason: 'NAMESPACE_MISSING', etag: 'e1' }), {
     retryStore: (request: RetryStoreRequest) => {
@@ -53,7 +53,7 @@ test('a retry that creates an empty shop asks first and insists on what was seen
   await waitFor(() => expect(requests[0]).toMatchObject({ storeId: 'tea', uid: 'uid-tea', etag: 'e1' }));
 });
 
-test('cancelling a creation says what is removed before it is sent', async () => {
+test('cancelling a creation names what is removed before the request is sent', async () => {
   const cancelOperation = vi.fn(() => ({ operationId: 'op-1' }));
   renderApp({
     path: '/stores/tea',
@@ -88,7 +88,7 @@ test('resources come from the cluster, and are dated and greyed when it cannot b
   expect(panel.querySelector('.resources')?.getAttribute('data-outdated')).toBe('true');
 });
 
-test('a server without the new calls still shows the page', async () => {
+test('the page works with a server that lacks newer calls', async () => {
   open(makeStore(READY));
   const panel = await screen.findByRole('region', { name: 'Resources' }, RENDERED);
   await within(panel).findByText("This server version doesn't support it.");

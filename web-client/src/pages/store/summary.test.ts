@@ -25,7 +25,7 @@ test('a running operation names who requested it', () => {
   expect(summaryOf(makeStore({ stateTime: time }), [running], [])).toMatchObject({ actor: 'ada' });
 });
 
-test('a cancelled creation says who cancelled it and what is left', () => {
+test('a cancelled creation names who cancelled it and what remains', () => {
   const store = makeStore({ state: StoreState.FAILED, reason: 'CANCELLED', stateTime: time });
   const request = makeEvent(3, { type: 'CANCEL_REQUESTED', details: { actor: 'eve' } });
   const step = makeEvent(2, { type: 'STEP_STARTED', step: 'NAMESPACE' });
@@ -46,7 +46,7 @@ test('the time to ready is that of a creation that succeeded, not of one that a 
   expect(timeToReady(store, [])).toBeUndefined();
 });
 
-test('a retry that made a new namespace is a recreation, one in the old namespace is not', () => {
+test('a retry that created a new namespace is a recreation, one in the old namespace is not', () => {
   const lost = makeEvent(5, { type: 'STATE_CHANGED', details: { state: 'DEGRADED', reason: 'NAMESPACE_MISSING' } });
   const made = makeEvent(7, { type: 'STEP_SUCCEEDED', step: 'NAMESPACE' });
   const ready = makeEvent(9, { type: 'STATE_CHANGED', details: { state: 'READY' } });

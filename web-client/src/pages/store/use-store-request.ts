@@ -2,7 +2,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useRequest } from '@/api/use-request';
 
-/** A request about one store, with the dialog that asks before it is sent. */
+/** A request about one store, with its confirmation dialog. */
 export function useStoreRequest<T>(storeId: string, call: (requestId: string, signal: AbortSignal) => Promise<T>) {
   const queryClient = useQueryClient();
   const [opened, setOpened] = useState(false);

@@ -37,7 +37,7 @@ export function BulkDialog({ action, stores, onDone, onClose }: Props) {
   const { clients } = useApi();
   const [opened, setOpened] = useState(true);
   const [typed, setTyped] = useState('');
-  // The question is about these stores, whatever becomes of them meanwhile.
+  // The dialog keeps these stores, even if the selection changes meanwhile.
   const { current: asked } = useRef(stores);
   const call: BulkCall = async (store, requestId) => {
     const { storeId, uid } = store;

@@ -6,7 +6,7 @@ interface Trail {
   tokens: string[];
 }
 
-/** The page tokens that led to a page. The server only knows the next one; the tab's storage keeps the others across a reload. */
+/** The page tokens that led to a page. The server returns only the next one; the tab's storage keeps the others across a reload. */
 export class PageTrail {
   readonly #storage: Storage;
   readonly #list: string;

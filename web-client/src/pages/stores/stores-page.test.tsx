@@ -97,7 +97,7 @@ test('a bulk run that is stopped closes only after its calls in flight have ende
   expect(release).toEqual([]);
 });
 
-test('a selection survives a search, says what is not in view, and can be cleared', async () => {
+test('a selection survives a search, counts what is not in view, and can be cleared', async () => {
   renderApp({
     path: '/stores',
     stores: { listStores: ({ filter }) => (filter ? { stores: [mud], totalSize: 1n } : bothStores()) },
