@@ -5,11 +5,11 @@
 set -euo pipefail
 trap 'exit 143' TERM INT # process 1 ignores signals that it does not handle; mariadbd handles its own
 
-say() { echo "store-db: $*" >&2; }
+log() { echo "store-db: $*" >&2; }
 from_file() { # NAME: sets $NAME from the file $NAME_FILE, if that is set
   local file=$1_FILE
   if [ -n "${!file:-}" ]; then printf -v "$1" %s "$(<"${!file}")"; fi
-  if [[ ${!1:-} == *$'\n'* ]]; then say "$1 must be one line"; exit 1; fi
+  if [[ ${!1:-} == *$'\n'* ]]; then log "$1 must be one line"; exit 1; fi
 }
 quoted() { # an SQL string
   local s=${1//\\/\\\\}
@@ -25,7 +25,7 @@ for arg in "$@"; do case $arg in --datadir=*) data=${arg#*=} ;; esac; done
 
 # The system database is moved last: without it the next start does all this again.
 if [ ! -d "$data/mysql" ]; then
-  say "creating the data directory $data"
+  log "creating the data directory $data"
   mkdir -p "$data"
   rm -rf "$data/.first-start"
   mkdir "$data/.first-start"
@@ -44,7 +44,7 @@ fi
 # After a power loss the transaction coordinator's log may be empty or all zeros. It then holds no transaction, but MariaDB refuses to start.
 log=$data/tc.log
 if [ -f "$log" ] && [ -z "$(tr -d '\0' <"$log" | head -c 1)" ]; then
-  say "removing $log: it is empty, probably after a power loss"
+  log "removing $log: it is empty, probably after a power loss"
   rm -f "$log"
 fi
 

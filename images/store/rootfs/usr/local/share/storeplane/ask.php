@@ -1,7 +1,7 @@
 <?php
 /**
  * `cron URL` runs the due events of the shop at URL; `check URL` puts a product into a cart and reads its payment methods.
- * A shop that is down has no events to run: `cron` then says so and succeeds, so that no failed Job is kept for it. `cron` also reports
+ * A shop that is down has no events to run: `cron` then reports that and succeeds, so that no failed Job is kept. `cron` also reports
  * whether network policies are enforced.
  */
 require __DIR__ . '/Isolation.php';

@@ -33,7 +33,7 @@ function apply_login(Database $db): void {
     say('the login of the Secret is set');
 }
 
-/** The first administrator: by the stored id; a database without one is of an older image or another origin, and has the user by name. */
+/** The first administrator: by the stored id; without one (an older image, or another origin of the database) the user is found by name. */
 function administrator(Database $db, string $name): ?array {
     $id = $db->recall('admin_id');
     $found = $id === null

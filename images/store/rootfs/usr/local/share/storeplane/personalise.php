@@ -31,7 +31,7 @@ function personalise(Database $db): void {
             }
         }
         $db->setOption('cron', serialize($events));
-        // the names that visitors can see do not tell the login's name
+        // names that visitors can see must not reveal the login's name
         $db->query("UPDATE wp_users SET user_login = ?, user_nicename = 'owner', display_name = 'Owner', user_email = ?, user_registered = UTC_TIMESTAMP() WHERE ID = 1",
             [setting('STORE_ADMIN_USER'), $email]);
         $db->query("UPDATE wp_usermeta SET meta_value = 'Owner' WHERE user_id = 1 AND meta_key = 'nickname'");

@@ -42,7 +42,7 @@ final class SignInLimit {
         }
     }
 
-    /** WordPress says whether the name or the password was wrong, which tells which names exist. */
+    /** WordPress's message says whether the name or the password was wrong, which reveals the names that exist. */
     public function hide_names($user) {
         if (is_wp_error($user) && array_intersect($user->get_error_codes(), ['invalid_username', 'invalid_email', 'incorrect_password']) !== []) {
             return new WP_Error('incorrect_password', __('<strong>Error:</strong> Invalid username, email address or incorrect password.'));
