@@ -6,6 +6,7 @@ import json
 import secrets
 
 from cluster import gone, helm_run, kubectl, ready, restricted_namespace
+from definitions import dry_run, installed
 from harness import CHART, files
 
 WORKLOADS = ("statefulset/store-db", "deployment/store")
@@ -112,9 +113,61 @@ def edited_secret(helm):
         gone(name)
 
 
+def routes(helm):
+    """The API server accepts the HTTPRoutes with all options, and policies that name networks; a wrong field is found."""
+    name = f"chart-test-{secrets.token_hex(3)}"
+    shop = [*files("prod", "small"), "--no-hooks"]  # the pod of helm test needs its service account
+    gateway = {"enabled": True, "parentRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "namespace": "edge", "name": "shops", "sectionName": "https", "port": 443}],
+               "redirectFrom": [{"namespace": "edge", "name": "shops", "sectionName": "http"}], "annotations": {"a": "b"}}
+    values = {"gateway": gateway, "ingress": {"externalPort": 8443}, "networkPolicy": {"internet": True, "exceptCIDRs": ["203.0.113.7/32", "2001:db8::/48"]},
+              "smtp": {"enabled": True, "host": "mail.example.com", "cidrs": ["192.0.2.25/32"]}}
+    try:
+        with installed():
+            restricted_namespace(name)
+            code, out = dry_run(helm, name, shop, values)
+            assert code == 0 and "httproute.gateway.networking.k8s.io/store-redirect" in out, out
+            code, out = dry_run(helm, name, shop, values, {"gateway": {"parentRefs": [{"name": "shops", "kind": "a" * 64}]}})
+            assert code != 0 and "parentRefs" in out, out
+    finally:
+        gone(name)
+
+
+def solver(helm):
+    """A pod like cert-manager's HTTP-01 solver is admitted beside a complete rollout: Pod Security, quota and limits leave room for it."""
+    name = f"chart-test-{secrets.token_hex(3)}"
+    container = {
+        "name": "acmesolver", "image": "quay.io/jetstack/cert-manager-acmesolver:v1.21.2", "args": ["--listen-port=8089"], "ports": [{"name": "http", "containerPort": 8089}],
+        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"cpu": "100m", "memory": "64Mi"}},
+        "securityContext": {"readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    pod = {
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "cm-acme-http-solver-", "labels": {"acme.cert-manager.io/http01-solver": "true"}},
+        "spec": {"restartPolicy": "OnFailure", "enableServiceLinks": False, "automountServiceAccountToken": False, "containers": [container],
+                 "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}},
+    }
+    try:
+        namespace(name)
+        helm_run(helm, "install", "store-demo", CHART, "--namespace", name, *files("local", "large"), "--set", "uploads.size=2Gi,database.storage.size=2Gi")
+        ready(name, *WORKLOADS)
+        kubectl("-n", name, "create", "-f", "-", text=json.dumps(pod))
+        del container["resources"]  # the LimitRange gives it some
+        kubectl("-n", name, "create", "-f", "-", text=json.dumps(pod))
+        del container["securityContext"]["capabilities"]
+        try:
+            kubectl("-n", name, "create", "-f", "-", text=json.dumps(pod))
+        except AssertionError as refused:
+            assert "PodSecurity" in str(refused), refused
+        else:
+            raise AssertionError("the namespace admits every pod: this check cannot fail")
+    finally:
+        gone(name)
+
+
 CHECKS = {
     "claims grown by hand keep their size and class": grown,
     "an upgrade follows edited Secrets": edited_secret,
     "dry run, install, upgrade, rollback, uninstall": life,
+    "HTTPRoutes and named networks are accepted": routes,
+    "solver pods of cert-manager are admitted": solver,
     "ten installs at once lose nothing to the quota": crowd,
 }

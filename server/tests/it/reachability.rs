@@ -56,6 +56,8 @@ async fn pod_that_reaches_the_api_server_makes_its_store_not_isolated() {
 
     assert_eq!((condition.status(), condition.reason.as_str()), (ConditionStatus::False, "NOT_ENFORCED"));
     assert!(condition.message.contains("10.43.0.1:443"), "{condition:?}");
+    // Without the Gateway API there is no route to ask about, and no error.
+    assert_eq!(lab.kubernetes.cluster.route_problem(&namespace).await.unwrap(), None);
     lab.kubernetes.drop_namespace(&namespace).await;
 }
 

@@ -123,3 +123,24 @@ fn shown<K: Resource<DynamicType = ()>>(object: &K, status: impl FnOnce(&K) -> L
         ..status(object)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn route_shows_its_hosts_and_why_it_is_not_served() {
+        let object = |parents: Value| -> DynamicObject {
+            let object = json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "store"},
+                "spec": {"hostnames": ["a.example.com", "b.example.com"]}, "status": {"parents": parents}});
+            serde_json::from_value(object).expect("a route")
+        };
+        let served = route(&object(json!([{"conditions": [{"type": "Accepted", "status": "True"}]}])));
+        assert_eq!((served.kind.as_str(), served.name.as_str(), served.ready), ("HTTPRoute", "store", true));
+        assert_eq!((served.status.as_str(), served.message.as_str()), ("a.example.com,b.example.com", ""));
+        let ignored = route(&object(json!([])));
+        assert!(!ignored.ready && ignored.message.contains("No gateway has accepted"), "{ignored:?}");
+    }
+}

@@ -23,14 +23,19 @@ final class Isolation {
         $this->connect();
     }
 
-    /** Writes the outcome. Some networks apply policies a few seconds after a pod has started: for `$seconds` since the start, an open connection is tried again. */
+    /** Writes the outcome. Some networks apply policies a few seconds after a pod has started: an open connection is tried again, once and for `$seconds` since the start. */
     public function report(float $seconds): void {
         if ($this->address === '') {
             return;
         }
-        while (($open = $this->isOpen()) && microtime(true) < $this->began + $seconds) {
-            usleep(250_000);
+        $open = $this->isOpen();
+        while ($open) {
             $this->connect();
+            $open = $this->isOpen();
+            if (microtime(true) > $this->began + $seconds) {
+                break;
+            }
+            usleep(250_000);
         }
         @file_put_contents(getenv('STORE_TERMINATION_LOG') ?: '/dev/termination-log', 'network-isolation: ' . ($open ? 'open' : 'closed') . " {$this->address}\n");
     }

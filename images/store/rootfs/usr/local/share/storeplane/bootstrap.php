@@ -72,7 +72,7 @@ try {
         $db->remember(['plugins' => $wanted]);
     }
     if ($is_new) {
-        $isolation->report(2); // later starts do not wait for it: the CronJob reports, too
+        $isolation->report(0); // later starts do not wait for an answer: the CronJob reports, too
     }
     say('done');
 } catch (mysqli_sql_exception $e) {
