@@ -214,6 +214,18 @@ impl Client {
         Ok(patiently(call).await?.engines)
     }
 
+    /// A page of the cluster's helm releases. Requires the role operator.
+    ///
+    /// # Errors
+    /// The errors of every call.
+    pub async fn list_releases(&self, wanted: v1::ListReleasesRequest) -> Result<v1::ListReleasesResponse, Error> {
+        let call = || {
+            let (mut platform, wanted) = (self.platform.clone(), wanted.clone());
+            async move { platform.list_releases(wanted).await.map(Response::into_inner) }
+        };
+        patiently(call).await
+    }
+
     /// A page of the audit log, newest first.
     ///
     /// # Errors

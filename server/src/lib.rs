@@ -5,7 +5,7 @@
 //!   [`health`]: whether Postgres, the cluster and helm can be used.
 //! - [`postgres`]: everything that must outlive the process. [`watch`]: event streams.
 //! - [`worker`]: executes operations; the only caller of [`helm`]. [`reconciler`]: compares stores with the cluster.
-//!   Both use [`kube`] and [`verify`].
+//!   Both use [`kube`] and [`verify`]. [`releases`]: to whom the cluster's helm releases belong, and the adoption of lost stores.
 //! - [`telemetry`]: log and traces. [`system`]: clock and random source. [`secret`]: texts that do not print. `backoff`: retry delays. `redact`: masks secrets.
 //!   [`obstacle`]: classifies obstacles and limits how long they may last.
 //! - [`failpoints`]: where tests pause the worker; empty in a release.
@@ -30,6 +30,7 @@ mod outage;
 pub mod postgres;
 pub mod reconciler;
 mod redact;
+pub mod releases;
 pub mod secret;
 pub mod system;
 pub mod telemetry;

@@ -30,6 +30,8 @@ wire_enum! {
         RevokeToken = "REVOKE_TOKEN",
         /// The worker repaired a release that an interrupted helm left behind.
         RepairRelease = "REPAIR_RELEASE",
+        /// A release whose store was missing in the database was adopted.
+        AdoptStore = "ADOPT_STORE",
     }
 }
 

@@ -52,6 +52,8 @@ wire_enum! {
         VolumesRetained = "VOLUMES_RETAINED",
         /// A store was deleted by force; `namespace` and `release` that may remain in the details.
         ResourcesLeft = "RESOURCES_LEFT",
+        /// The store was adopted from the cluster after its row was lost; earlier events are lost as well.
+        Adopted = "ADOPTED",
     }
 }
 

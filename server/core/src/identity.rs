@@ -62,6 +62,7 @@ pub const PERMISSIONS: &[(&str, Role)] = &[
     ("/storeplane.v1.OperationService/WaitOperation", Role::Viewer),
     ("/storeplane.v1.PlatformService/GetOverview", Role::Viewer),
     ("/storeplane.v1.PlatformService/ListEngines", Role::Viewer),
+    ("/storeplane.v1.PlatformService/ListReleases", Role::Operator),
     ("/storeplane.v1.StoreService/CreateStore", Role::Operator),
     ("/storeplane.v1.StoreService/DeleteStore", Role::Operator),
     ("/storeplane.v1.StoreService/GetStore", Role::Viewer),

@@ -24,6 +24,7 @@ pub mod overview;
 pub mod ports;
 pub mod query;
 mod reason;
+pub mod release;
 pub mod service;
 pub mod state;
 pub mod store;

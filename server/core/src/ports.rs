@@ -15,6 +15,7 @@ use crate::live_view::{LiveLogs, LiveResource};
 use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery, Quota};
 use crate::query::{AuditQuery, OperationQuery, Page, StoreQuery};
+use crate::release::ReleaseInventory;
 use crate::store::Store;
 use crate::transition::{Change, Decision};
 
@@ -130,4 +131,11 @@ pub trait LiveView: Send + Sync {
 
     /// The last `tail_lines` of each container of the store, and the events of its namespace; bounded and masked.
     async fn logs(&self, store: &Store, tail_lines: u32) -> Result<LiveLogs, PortError>;
+}
+
+/// The helm releases of the cluster, as last observed.
+#[async_trait]
+pub trait Releases: Send + Sync {
+    /// All visible releases, with their owners. [`PortError::ClusterAway`] while the cluster cannot be observed.
+    async fn inventory(&self) -> Result<ReleaseInventory, PortError>;
 }

@@ -15,13 +15,14 @@ use crate::grpc::Sealer;
 use crate::health::Part;
 use crate::helm::{Helm, HelmConfig};
 use crate::http::tls::TlsError;
-use crate::kube::{Cluster, ClusterConfig};
+use crate::kube::{Cluster, ClusterCache, ClusterConfig};
 use crate::outage::OutageLog;
 use crate::postgres::{
     self, ConnectError, EventLog, LiveStoreRepository, Notifier, PgStores, Pool, PoolSizes, Pools, Queue, Retention,
     RetentionPolicy, Schema, ServerKey, Tokens,
 };
 use crate::reconciler::Reconciler;
+use crate::releases::ClusterReleases;
 use crate::system::{RandomIds, SystemClock};
 use crate::verify::Verifier;
 use crate::watch::{Hub, Watches};
@@ -82,6 +83,7 @@ pub(super) struct Parts {
     log: EventLog,
     clock: Arc<dyn Clock>,
     pub(super) cluster: Cluster,
+    cache: Arc<ClusterCache>,
     pub(super) service: Service,
     pub(super) watches: Watches,
     pub(super) sealer: Sealer,
@@ -111,14 +113,21 @@ impl Parts {
         );
         let lease = Duration::from_secs(config.worker.lease_seconds);
         let (helm, cluster) = (Helm::new(helm_config(config)), Cluster::new(cluster_config(config)));
+        let cache = Arc::new(ClusterCache::new(cluster.clone()));
+        let releases = ClusterReleases {
+            instance: config.instance.clone(),
+            cache: Arc::clone(&cache),
+            live_stores: LiveStoreRepository::new(pools.api.clone(), Arc::clone(&clock), notifier.clone()),
+        };
         let ports = Ports {
             stores: stores(&pools.api),
             credentials: Arc::new(cluster.clone()),
             live_view: Arc::new(cluster.clone()),
+            releases: Arc::new(releases),
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
         };
-        let service = Service::new(ports, Arc::clone(&catalog), &config.domain);
+        let service = Service::new(ports, Arc::clone(&catalog), &config.domain, config.platform_tenant.parse().ok());
         let tools = Tools {
             queue: Queue::new(pools.work.clone(), notifier.clone(), lease),
             notifier: notifier.clone(),
@@ -130,10 +139,10 @@ impl Parts {
             ids,
         };
         let sealer = Sealer::new(ServerKey::new(pools.api.clone()));
-        Ok(Self { pools, notifier, hub, log, clock, cluster, service, watches, sealer, tokens, helm, tools })
+        Ok(Self { pools, notifier, hub, log, clock, cluster, cache, service, watches, sealer, tokens, helm, tools })
     }
 
-    /// Starts the notifications from Postgres, the event hub, and retention.
+    /// Starts the notifications from Postgres, the event hub, retention, and the cache of the cluster.
     pub(super) fn start(
         &self,
         config: &Config,
@@ -146,6 +155,8 @@ impl Parts {
             RetentionPolicy { events: config.retention.events.into(), operations: config.retention.operations.into() };
         let retention = Retention::new(self.pools.work.clone(), keep);
         tasks.spawn(retention.run(shutdown.clone()));
+        let (cache, until) = (Arc::clone(&self.cache), shutdown.clone());
+        tasks.spawn(async move { until.run_until_cancelled(cache.run()).await });
         tasks.spawn(self.hub.clone().run(self.log.clone(), self.notifier.events(), shutdown.clone()));
         Ok(())
     }
@@ -156,6 +167,7 @@ impl Parts {
         Ok(Reconciler {
             live_stores: LiveStoreRepository::new(self.pools.work.clone(), Arc::clone(&self.clock), notifier.clone()),
             cluster: self.cluster.clone(),
+            cache: Arc::clone(&self.cache),
             catalog: Arc::clone(catalog),
             verifier: verifier.clone(),
             url: config.session_url()?.clone(),

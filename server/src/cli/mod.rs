@@ -1,5 +1,6 @@
-//! The command line: `serve`, `migrate`, `config`, `token`, `orphans`.
+//! The command line: `serve`, `migrate`, `config`, `token`, `orphans`, `adopt`.
 
+mod adopt;
 mod orphans;
 mod token;
 
@@ -37,6 +38,9 @@ enum Command {
     Token(token::Command),
     /// Lists objects in the cluster with our labels that belong to no store. Changes nothing.
     Orphans,
+    /// Takes releases whose stores are missing in the database back into it, after a restore of an older backup. Without `--apply` it
+    /// only prints what it would write.
+    Adopt(adopt::Arguments),
 }
 
 /// An error that ends a command; its text is printed.
@@ -70,6 +74,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Migrate => migrate(&config).await,
             Command::Token(command) => token::run(command, &config).await,
             Command::Orphans => orphans::run(&config).await,
+            Command::Adopt(arguments) => adopt::run(arguments, &config).await,
         }
     })
 }

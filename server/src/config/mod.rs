@@ -45,6 +45,8 @@ pub struct Config {
     pub domain: String,
     /// Distinguishes this control plane's namespaces from another's in the same cluster.
     pub instance: String,
+    /// The tenant whose operators see the releases of all tenants, and foreign ones; empty (in the file): none.
+    pub platform_tenant: String,
     /// Additional origins whose pages may call the API; `*` for all. Loopback origins are allowed if `listen` is loopback.
     pub allowed_origins: Vec<String>,
     /// How long a shutdown waits for work in progress.

@@ -58,6 +58,9 @@ pub struct Overrides {
     /// Name of this control plane in the cluster's labels [default: storeplane].
     #[arg(long, global = true, env = "STOREPLANE_INSTANCE", value_name = "NAME")]
     pub instance: Option<String>,
+    /// Tenant whose operators see the helm releases of all tenants, and foreign ones [default: default].
+    #[arg(long, global = true, env = "STOREPLANE_PLATFORM_TENANT", value_name = "NAME")]
+    pub platform_tenant: Option<String>,
     /// Path or name of the helm binary [default: helm].
     #[arg(long, global = true, env = "STOREPLANE_HELM_BIN", value_name = "PATH")]
     pub helm_bin: Option<String>,
@@ -142,6 +145,7 @@ impl Overrides {
             ("kubernetes.kubeconfig", &self.kubeconfig),
             ("kubernetes.context", &self.kube_context),
             ("instance", &self.instance),
+            ("platform_tenant", &self.platform_tenant),
             ("helm.binary", &self.helm_bin),
             ("domain", &self.domain),
             ("charts.dir", &self.charts_dir),

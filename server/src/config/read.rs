@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use storeplane_core::ids::Tenant;
 use toml::Table;
 use tracing_subscriber::EnvFilter;
 
@@ -38,6 +39,12 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
             "storeplane".into(),
             "must be a DNS label of at most 63 characters",
             |name| is_label(name),
+        ),
+        platform_tenant: root.checked(
+            "platform_tenant",
+            Tenant::default().into(),
+            "must be the name of a tenant, or empty",
+            |name: &String| name.is_empty() || name.parse::<Tenant>().is_ok(),
         ),
         allowed_origins: origins(&mut root),
         shutdown_seconds: root.checked("shutdown_seconds", 10, "must be 1 to 300", |n| (1..=300).contains(n)),

@@ -3,13 +3,17 @@
 use storeplane_core::engine::{Engine, Plan};
 use storeplane_core::identity::Caller;
 use storeplane_core::overview::{Overview, Period, Quota};
+use storeplane_core::query::ReleaseQuery;
+use storeplane_core::release::{Ownership, Release, ReleaseScope};
 use storeplane_proto::v1;
 use storeplane_proto::v1::platform_service_server::PlatformService;
-use storeplane_proto::v1::{GetOverviewRequest, ListEnginesRequest, ListEnginesResponse};
+use storeplane_proto::v1::{
+    GetOverviewRequest, ListEnginesRequest, ListEnginesResponse, ListReleasesRequest, ListReleasesResponse,
+};
 use tonic::{Request, Response, Status};
 
 use super::api_handler::{ApiHandler, caller};
-use super::{convert, status};
+use super::{convert, pages, status};
 
 #[tonic::async_trait]
 impl PlatformService for ApiHandler {
@@ -27,6 +31,31 @@ impl PlatformService for ApiHandler {
     ) -> Result<Response<ListEnginesResponse>, Status> {
         Ok(Response::new(ListEnginesResponse {
             engines: self.service.catalog().engines().iter().map(engine).collect(),
+        }))
+    }
+
+    async fn list_releases(
+        &self,
+        request: Request<ListReleasesRequest>,
+    ) -> Result<Response<ListReleasesResponse>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let seal = self.seal(&caller.tenant).await?;
+        let start = seal.page_start(&request.page_token);
+        let query = ReleaseQuery::check(&caller.tenant, &request.filter, &request.order_by, request.page_size, start)
+            .map_err(|refusal| status::refusal(&refusal))?;
+        let (found, scope) = self.service.releases(&caller, &query).await.map_err(|error| status::port(&error))?;
+        let (releases, next) = pages::fill(&query, found.page, release);
+        Ok(Response::new(ListReleasesResponse {
+            releases,
+            next_page_token: seal.page_token(next.as_ref()),
+            total_size: found.total.try_into().unwrap_or(i64::MAX),
+            scope: match scope {
+                ReleaseScope::Cluster => v1::ReleaseScope::Cluster,
+                ReleaseScope::Namespaced => v1::ReleaseScope::Namespaced,
+                ReleaseScope::Tenant => v1::ReleaseScope::Tenant,
+            }
+            .into(),
         }))
     }
 }
@@ -73,6 +102,27 @@ fn engine(engine: &Engine) -> v1::Engine {
         app_version: engine.versions.app.clone(),
         plans: engine.plans.iter().map(plan).collect(),
         default_plan: engine.default_plan().map(|plan| plan.name.clone()).unwrap_or_default(),
+    }
+}
+
+fn release(release: Release) -> v1::Release {
+    let ownership = match release.ownership {
+        Ownership::Store => v1::ReleaseOwnership::Store,
+        Ownership::Orphan => v1::ReleaseOwnership::Orphan,
+        Ownership::Foreign => v1::ReleaseOwnership::Foreign,
+    };
+    v1::Release {
+        namespace: release.namespace,
+        name: release.name,
+        ownership: ownership.into(),
+        store_id: release.store_id,
+        store_uid: release.store_uid.map(|uid| uid.to_string()).unwrap_or_default(),
+        tenant: release.tenant,
+        status: release.status,
+        revision: release.revision.try_into().unwrap_or(i32::MAX),
+        chart: release.chart,
+        chart_version: release.chart_version,
+        update_time: release.updated_at.map(convert::timestamp),
     }
 }
 

@@ -20,6 +20,12 @@ pub const SECRETS_SINCE: &str = "storeplane.io/secrets-since";
 pub const COPIED_FROM: &str = "storeplane.io/copied-from";
 /// On a copy of a Secret: the resource version of the original that it was copied from.
 pub const COPIED_VERSION: &str = "storeplane.io/copied-version";
+/// On helm's records of a release: the store's engine.
+pub const ENGINE: &str = "storeplane.io/engine";
+/// On helm's records of a release: the store's plan.
+pub const PLAN: &str = "storeplane.io/plan";
+/// Helm's recommended label of a chart's objects: its name and version.
+pub const CHART: &str = "helm.sh/chart";
 /// Pod Security: what is enforced, audited and warned about.
 pub const POD_SECURITY: [&str; 3] =
     ["pod-security.kubernetes.io/enforce", "pod-security.kubernetes.io/audit", "pod-security.kubernetes.io/warn"];

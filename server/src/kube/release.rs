@@ -121,6 +121,12 @@ impl Cluster {
         .await
     }
 
+    /// The helm releases in a namespace, ordered by name.
+    pub async fn releases_in(&self, namespace: &str) -> Result<Vec<ListedRelease>, ClusterError> {
+        let found: Vec<PartialObjectMeta<Secret>> = self.list_in(namespace, records()).await?;
+        Ok(fold(found.iter().map(|record| &record.metadata)))
+    }
+
     /// Every helm release in the cluster, read in pages, ordered by namespace and name.
     pub async fn all_releases(&self) -> Result<Vec<ListedRelease>, ClusterError> {
         let records: Vec<PartialObjectMeta<Secret>> = self.list_all("list the releases", records()).await?;

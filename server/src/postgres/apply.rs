@@ -26,14 +26,14 @@ pub(super) async fn lock(transaction: &Transaction, uid: StoreUid) -> Result<Opt
     Ok(Some(Snapshot { store: rows::store(row), operation: rows::operation(operation) }))
 }
 
-/// Stores a new store, its operation, events and audit record.
-pub(super) async fn insert(transaction: &Transaction, change: Change) -> Result<Applied, PortError> {
+/// Stores a new store, its operation, events and audit record. `fence` is that of the last claim.
+pub(super) async fn insert(transaction: &Transaction, change: Change, fence: i64) -> Result<Applied, PortError> {
     let mut change = change;
-    let now = change.store.created_at;
+    let now = change.store.updated_at;
     let part_of = Some(change.operation.id);
     let events = NumberedEvents::number(&mut change, part_of, now);
     let mut row = rows::store_row(&change.store);
-    row.fence = Set(0);
+    row.fence = Set(fence);
     store::Entity::insert(row)
         .exec_without_returning(transaction)
         .await

@@ -2,7 +2,7 @@
 //!
 //! - [`PgStores`] implements the domain's port: mutations, lookups (in batches: `store_loader`), lists.
 //! - [`Queue`] gives operations to workers: claim, lease, fence.
-//! - [`LiveStoreRepository`] gives the reconciler all stores, and stores its results; [`LeaderLock`] lets only one server reconcile.
+//! - [`LiveStoreRepository`] gives the reconciler all stores, and stores its results; [`Adoption`] stores those that were lost; [`LeaderLock`] lets only one server reconcile.
 //! - [`EventLog`] reads events by store and in their global order.
 //! - [`Tokens`] stores API tokens as hashes. [`ServerKey`] is the key that seals cursors.
 //! - [`Retention`] removes expired rows.
@@ -12,6 +12,7 @@
 //!
 //! Every change of a store goes through `apply`, in one transaction. To add a table: a migration, an entity in `entity/`.
 
+mod adoption;
 mod apply;
 mod claims;
 mod entity;
@@ -37,6 +38,7 @@ mod token_lookup;
 mod tokens;
 mod unreadable;
 
+pub use adoption::Adoption;
 pub use events::{EventLog, StoreEvents};
 pub use leader_lock::LeaderLock;
 pub use live_stores::{LiveStore, LiveStoreRepository};

@@ -86,7 +86,7 @@ impl Stores for PgStores {
         }
         quota::admit(&transaction, &tenant, self.limit).await?;
         let made = (change.store.uid, change.operation.id);
-        let applied = apply::insert(&transaction, change).await?;
+        let applied = apply::insert(&transaction, change, 0).await?;
         requests::remember(&transaction, &tenant, idempotency, made).await?;
         self.commit(transaction).await?;
         Ok(applied)

@@ -6,7 +6,7 @@
 //!   `reachability`: whether customers can reach its shop.
 //! - [`orphans`]: namespaces and releases that belong to no store.
 //!
-//! The cache's watches show which stores may have a problem; a fresh examination decides. Missing data
+//! The cache's watches, which every server has, show which stores may have a problem; a fresh examination decides. Missing data
 //! is not evidence. Nothing is retried here: the next round does it.
 
 mod health_tracker;
@@ -40,6 +40,8 @@ pub struct Reconciler {
     pub live_stores: LiveStoreRepository,
     /// The cluster.
     pub cluster: Cluster,
+    /// What is known of it.
+    pub cache: Arc<ClusterCache>,
     /// Which Secrets a store has, and how its shop is tested.
     pub catalog: Arc<Catalog>,
     /// Tests shops.
@@ -68,9 +70,8 @@ impl Reconciler {
     }
 
     async fn reconcile(&self) {
-        let cache = ClusterCache::new(self.cluster.clone());
         let rounds = async {
-            let mut rounds = Rounds::new(self, &cache);
+            let mut rounds = Rounds::new(self, &self.cache);
             let mut tick = tokio::time::interval(ROUND);
             tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
@@ -79,7 +80,6 @@ impl Reconciler {
             }
         };
         tokio::select! {
-            () = cache.run() => {}
             () = Box::pin(rounds) => {}
             () = Box::pin(self.follow_reachability()) => {}
         }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::kube::{ListedRelease, OwnedNamespace};
 use crate::postgres::LiveStore;
+use crate::releases::owner::{NamespaceOwner, Owners};
 
 /// Orphans that disappear within this time are not reported: the cache may lag behind the rows.
 const HOLD: Duration = Duration::from_secs(10);
@@ -38,29 +39,25 @@ pub fn find<'a>(
     releases: impl Fn(&str) -> Vec<ListedRelease>,
     live: &[LiveStore],
 ) -> Vec<Orphan> {
-    let owners: HashMap<_, _> = live.iter().map(|store| (store.namespace.as_str(), store)).collect();
+    let owners = Owners::new(instance, live);
     let mut orphans = Vec::new();
     for namespace in namespaces.filter(|namespace| !namespace.terminating) {
-        if namespace.instance.as_ref().is_some_and(|of| of != instance) {
-            continue;
-        }
         let found = releases(&namespace.name);
-        let store_uid = namespace.store_uid.or_else(|| found.iter().find_map(|it| it.observation.store_uid));
-        if namespace.instance.is_none() && store_uid.is_none() {
-            continue;
-        }
+        let owner = owners.of(namespace, found.iter().filter_map(|release| release.observation.store_uid));
+        let recorded = owner.store();
         let all: Vec<_> = found.into_iter().map(|release| release.name).collect();
         let orphan = |release: Option<String>| Orphan {
             namespace: namespace.name.clone(),
             release,
             releases: all.clone(),
-            store_id: namespace.store_id.clone().unwrap_or_default(),
-            tenant: namespace.tenant.clone().unwrap_or_default(),
-            store_uid,
+            store_id: recorded.id.to_owned(),
+            tenant: recorded.tenant.to_owned(),
+            store_uid: recorded.uid,
         };
-        match owners.get(namespace.name.as_str()).filter(|store| Some(store.uid) == store_uid) {
-            None => orphans.push(orphan(None)),
-            Some(store) => {
+        match owner {
+            NamespaceOwner::Foreign => {}
+            NamespaceOwner::Orphan { .. } => orphans.push(orphan(None)),
+            NamespaceOwner::Store(store) => {
                 let strange = all.iter().filter(|release| **release != store.release);
                 orphans.extend(strange.map(|release| orphan(Some(release.clone()))));
             }

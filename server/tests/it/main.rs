@@ -13,6 +13,7 @@
 
 mod harness;
 
+mod adopt;
 mod audit;
 mod client;
 mod client_examples;
@@ -58,6 +59,7 @@ mod query_plans;
 mod quotas;
 mod reachability;
 mod reconcilers;
+mod releases;
 mod remedies;
 mod requests;
 mod retention;

@@ -1,19 +1,21 @@
 //! List filters: a subset of AIP-160. `state = READY AND (engine = x OR plan != small) coffee`.
 //!
-//! - This file: [`Filter`], the same for every list. [`stores`], [`operations`], [`audit`]: the fields of each list.
+//! - This file: [`Filter`], the same for every list. [`stores`], [`operations`], [`audit`], [`releases`]: the fields of each list.
 //! - [`tokens`], then [`parser`]: from a text to a filter. [`value`]: the values that fields are compared with.
 //!
-//! To add a list: a file with its [`Fields`], and their translation to SQL in the server's `postgres/list`.
+//! To add a list: a file with its [`Fields`], and their translation to SQL in the server's `postgres/list` unless it is in memory.
 
 mod audit;
 mod operations;
 mod parser;
+mod releases;
 mod stores;
 mod tokens;
 mod value;
 
 pub use audit::{AuditField, AuditFilter};
 pub use operations::{OperationField, OperationFilter};
+pub use releases::{ReleaseField, ReleaseFilter, ReleaseText};
 pub use stores::{StoreField, StoreFilter, StoreText, StoreTime};
 pub use value::Pattern;
 

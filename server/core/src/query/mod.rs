@@ -1,15 +1,17 @@
 //! Queries: pages with opaque tokens that stay correct while rows are added and removed.
 //!
-//! - This file: what all pages share. [`stores`], [`operations`], [`audit`]: the parameters of each list.
+//! - This file: what all pages share. [`stores`], [`operations`], [`audit`], [`releases`]: the parameters of each list.
 
 mod audit;
 mod operations;
+mod releases;
 mod stores;
 
 pub use audit::AuditQuery;
 pub use operations::OperationQuery;
+pub use releases::{ReleaseOrderKey, ReleasePage, ReleaseQuery};
 use serde::{Deserialize, Serialize};
-pub use stores::{Order, OrderKey, StoreQuery};
+pub use stores::{OrderKey, StoreQuery};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -19,6 +21,39 @@ use crate::validate::Check;
 const PAGE_SIZE_DEFAULT: u32 = 50;
 /// Maximum page size.
 const PAGE_SIZE_MAX: u32 = 1000;
+
+/// The order of a list. Ties are broken by what identifies a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order<K> {
+    /// The field.
+    pub key: K,
+    /// True for descending order.
+    pub descending: bool,
+}
+
+impl<K: Copy> Order<K> {
+    /// Reads `order_by`; an empty text is the default order. Records an error that names the fields.
+    fn check(check: &mut Check, text: &str, fields: &[(&str, K)], default: Self) -> Option<Self> {
+        let order = Self::parse(text, fields, default);
+        if order.is_none() {
+            let names: Vec<_> = fields.iter().map(|(name, _)| *name).collect();
+            check.fail("order_by", format!("must be one of {}, optionally followed by \"desc\"", names.join(", ")));
+        }
+        order
+    }
+
+    fn parse(text: &str, fields: &[(&str, K)], default: Self) -> Option<Self> {
+        let mut words = text.split_whitespace();
+        let Some(field) = words.next() else { return Some(default) };
+        let key = fields.iter().find(|(name, _)| *name == field)?.1;
+        let descending = match words.next() {
+            None | Some("asc") => false,
+            Some("desc") => true,
+            Some(_) => return None,
+        };
+        words.next().is_none().then_some(Self { key, descending })
+    }
+}
 
 /// The last row of the previous page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,20 +1,11 @@
 //! Pages of stores.
 
-use super::{After, Page, PageStart, PageToken, Paged, fingerprint, page_after, page_limit};
+use super::{After, Order, Page, PageStart, PageToken, Paged, fingerprint, page_after, page_limit};
 use crate::error::DomainError;
 use crate::filter::StoreFilter;
 use crate::ids::Tenant;
 use crate::store::Store;
 use crate::validate::Check;
-
-/// The order of a list of stores. Ties are broken by uid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Order {
-    /// The field.
-    pub key: OrderKey,
-    /// True for descending order.
-    pub descending: bool,
-}
 
 /// The fields that a list of stores can be ordered by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,19 +26,7 @@ impl OrderKey {
     ];
 }
 
-impl Order {
-    fn parse(text: &str) -> Option<Self> {
-        let mut words = text.split_whitespace();
-        let Some(field) = words.next() else { return Some(Self { key: OrderKey::CreateTime, descending: true }) };
-        let key = OrderKey::ALL.into_iter().find(|(name, _)| *name == field)?.1;
-        let descending = match words.next() {
-            None | Some("asc") => false,
-            Some("desc") => true,
-            Some(_) => return None,
-        };
-        words.next().is_none().then_some(Self { key, descending })
-    }
-}
+const DEFAULT_ORDER: Order<OrderKey> = Order { key: OrderKey::CreateTime, descending: true };
 
 /// A page of stores.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +36,7 @@ pub struct StoreQuery {
     /// The filter.
     pub filter: StoreFilter,
     /// The order.
-    pub order: Order,
+    pub order: Order<OrderKey>,
     /// The page size.
     pub limit: u32,
     /// The page token.
@@ -77,11 +56,7 @@ impl StoreQuery {
         let mut check = Check::default();
         let limit = page_limit(&mut check, page_size);
         let parsed = StoreFilter::check(&mut check, filter);
-        let order = Order::parse(order_by);
-        if order.is_none() {
-            let fields: Vec<_> = OrderKey::ALL.iter().map(|(name, _)| *name).collect();
-            check.fail("order_by", format!("must be one of {}, optionally followed by \"desc\"", fields.join(", ")));
-        }
+        let order = Order::check(&mut check, order_by, &OrderKey::ALL, DEFAULT_ORDER);
         let fingerprint = fingerprint(&[tenant.as_str(), filter, order_by]);
         let after = page_after(&mut check, token, &fingerprint);
         let whole = parsed.zip(order).map(|(filter, order)| Self {
@@ -145,7 +120,7 @@ mod tests {
 
     #[test]
     fn order_by_takes_a_field_and_a_direction() {
-        let order = |text| Order::parse(text).map(|order| (order.key, order.descending));
+        let order = |text| Order::parse(text, &OrderKey::ALL, DEFAULT_ORDER).map(|order| (order.key, order.descending));
         assert_eq!(order(""), Some((OrderKey::CreateTime, true)));
         assert_eq!(order("display_name"), Some((OrderKey::DisplayName, false)));
         assert_eq!(order("update_time  desc"), Some((OrderKey::UpdateTime, true)));

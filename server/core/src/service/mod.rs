@@ -1,9 +1,10 @@
 //! The commands and queries of callers: validation, decisions and audit, over the ports.
 //!
-//! This file has the mutations; [`credentials`] reads logins, [`live_view`] the cluster.
+//! This file has the mutations; [`credentials`] reads logins, [`live_view`] a store's objects, [`releases`] the cluster's releases.
 
 mod credentials;
 mod live_view;
+mod releases;
 #[cfg(test)]
 mod tests;
 
@@ -14,10 +15,10 @@ use crate::command::{CancelOperation, CreateStoreInput, StoreCommand, StoreRef};
 use crate::engine::Catalog;
 use crate::error::{DomainError, PortError};
 use crate::identity::Caller;
-use crate::ids::{OperationId, StoreId, StoreUid};
+use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
 use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery};
-use crate::ports::{Applied, Clock, Credentials, Ids, LiveView, Stores, Target};
+use crate::ports::{Applied, Clock, Credentials, Ids, LiveView, Releases, Stores, Target};
 use crate::store::Store;
 use crate::transition::{Decision, request};
 
@@ -38,6 +39,8 @@ pub struct Ports {
     pub credentials: Arc<dyn Credentials>,
     /// Stores as they currently are in the cluster.
     pub live_view: Arc<dyn LiveView>,
+    /// The cluster's helm releases.
+    pub releases: Arc<dyn Releases>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The source of ids.
@@ -56,10 +59,12 @@ pub struct Service {
     stores: Arc<dyn Stores>,
     credentials: Arc<dyn Credentials>,
     live_view: Arc<dyn LiveView>,
+    releases: Arc<dyn Releases>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     catalog: Arc<Catalog>,
     domain: Arc<str>,
+    platform_tenant: Option<Tenant>,
 }
 
 impl std::fmt::Debug for Service {
@@ -69,10 +74,10 @@ impl std::fmt::Debug for Service {
 }
 
 impl Service {
-    /// A service over these ports.
-    pub fn new(ports: Ports, catalog: Arc<Catalog>, domain: &str) -> Self {
-        let Ports { stores, credentials, live_view, clock, ids } = ports;
-        Self { stores, credentials, live_view, clock, ids, catalog, domain: domain.into() }
+    /// A service over these ports. Callers of the platform's tenant see the releases of all tenants, and foreign ones.
+    pub fn new(ports: Ports, catalog: Arc<Catalog>, domain: &str, platform_tenant: Option<Tenant>) -> Self {
+        let Ports { stores, credentials, live_view, releases, clock, ids } = ports;
+        Self { stores, credentials, live_view, releases, clock, ids, catalog, domain: domain.into(), platform_tenant }
     }
 
     /// The repository, for queries.

@@ -17,7 +17,8 @@ use crate::ids::{Tenant, TokenId};
 use crate::live_view::{LiveLogs, LiveResource};
 use crate::overview::Quota;
 use crate::ports::AdminLogin;
-use crate::query::{AuditQuery, OperationQuery, Page, StoreQuery};
+use crate::query::{AuditQuery, OperationQuery, Page, PageStart, ReleasePage, ReleaseQuery, StoreQuery};
+use crate::release::{Ownership, Release, ReleaseInventory, ReleaseScope};
 use crate::store::{CleanupPolicy, State};
 use crate::transition::{Change, Snapshot};
 
@@ -156,10 +157,66 @@ impl LiveView for Memory {
     }
 }
 
+#[async_trait::async_trait]
+impl Releases for Memory {
+    async fn inventory(&self) -> Result<ReleaseInventory, PortError> {
+        let release = |(name, ownership, tenant): (&str, Ownership, &str)| Release {
+            namespace: name.into(),
+            name: name.into(),
+            ownership,
+            store_id: String::new(),
+            store_uid: None,
+            tenant: tenant.into(),
+            status: "deployed".into(),
+            revision: 1,
+            chart: String::new(),
+            chart_version: String::new(),
+            updated_at: None,
+        };
+        let releases = [
+            ("a-store", Ownership::Store, "default"),
+            ("b-store", Ownership::Store, "acme"),
+            ("c-orphan", Ownership::Orphan, "default"),
+            ("d-orphan", Ownership::Orphan, "acme"),
+            ("e-orphan", Ownership::Orphan, ""),
+            ("f-foreign", Ownership::Foreign, ""),
+        ];
+        Ok(ReleaseInventory { releases: releases.map(release).into(), scope: ReleaseScope::Cluster })
+    }
+}
+
 fn service(memory: &Arc<Memory>) -> Service {
+    service_of(memory, Some("platform"))
+}
+
+fn service_of(memory: &Arc<Memory>, platform: Option<&str>) -> Service {
     let memory = || Arc::clone(memory);
-    let ports = Ports { stores: memory(), credentials: memory(), live_view: memory(), clock: memory(), ids: memory() };
-    Service::new(ports, Arc::new(catalog()), "localhost")
+    let ports = Ports {
+        stores: memory(),
+        credentials: memory(),
+        live_view: memory(),
+        releases: memory(),
+        clock: memory(),
+        ids: memory(),
+    };
+    let platform = platform.map(|tenant| tenant.parse().expect("a tenant"));
+    Service::new(ports, Arc::new(catalog()), "localhost", platform)
+}
+
+#[test]
+fn only_the_platform_s_tenant_sees_releases_of_others() {
+    let memory = Arc::new(Memory::default());
+    let query = ReleaseQuery::check(&Tenant::default(), "", "", 0, PageStart::First).expect("valid");
+    let seen = |platform: Option<&str>, tenant: &str| {
+        let caller = Caller { tenant: tenant.parse().expect("a tenant"), ..caller() };
+        let (ReleasePage { page, total }, scope) =
+            now(service_of(&memory, platform).releases(&caller, &query)).expect("releases");
+        assert_eq!(total, page.items.len());
+        (page.items.iter().map(|release| release.name[..1].to_owned()).collect::<String>(), scope)
+    };
+    assert_eq!(seen(Some("default"), "default"), ("abcdef".into(), ReleaseScope::Cluster));
+    assert_eq!(seen(Some("default"), "acme"), ("bd".into(), ReleaseScope::Tenant));
+    assert_eq!(seen(None, "default"), ("ac".into(), ReleaseScope::Tenant));
 }
 
 /// The result of a future that never waits.

@@ -3,6 +3,7 @@
 //! The database adapter takes the store's row lock, provides the [`Snapshot`], and stores the whole change in one
 //! transaction: store, operations, events, audit record. No other code changes a store.
 
+pub mod adopt;
 pub mod health;
 pub mod operation;
 pub mod request;

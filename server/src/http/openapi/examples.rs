@@ -22,6 +22,7 @@ pub(super) fn request(method: &str) -> Option<Value> {
         "ListAuditEvents" => json!({"filter": "outcome = DENIED", "pageSize": 20}),
         "GetOverview" => json!({"window": "86400s"}),
         "ListEngines" => json!({}),
+        "ListReleases" => json!({"filter": "ownership = ORPHAN", "pageSize": 20}),
         _ => return None,
     };
     Some(example)

@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::watches::Seen;
 use crate::kube::examine::Expected;
+use crate::kube::labels;
 use crate::kube::manifest::WorkloadName;
 use crate::kube::namespace::OwnedNamespace;
 use crate::kube::release::{ListedRelease, ReleaseStatus, fold};
@@ -29,9 +30,17 @@ pub struct ClusterCacheView {
 #[derive(Debug)]
 struct Workload {
     release: Option<String>,
+    chart: Option<String>,
     serving: Serving,
     /// For messages: `Deployment store 0/1`.
     status: String,
+}
+
+impl Workload {
+    fn of(metadata: &ObjectMeta, serving: Serving, status: String) -> Self {
+        let chart = metadata.labels.as_ref().and_then(|labels| labels.get(labels::CHART));
+        Self { release: release_of(metadata).cloned(), chart: chart.cloned(), serving, status }
+    }
 }
 
 impl ClusterCacheView {
@@ -43,6 +52,18 @@ impl ClusterCacheView {
     /// The releases in a namespace.
     pub fn releases(&self, namespace: &str) -> Vec<ListedRelease> {
         fold(self.records.within(namespace).map(|(_, labels)| labels))
+    }
+
+    /// The releases of all namespaces.
+    pub fn all_releases(&self) -> Vec<ListedRelease> {
+        fold(self.records.live.values())
+    }
+
+    /// The value of the label `helm.sh/chart` of a release's workloads, for example `woocommerce-1.2.3`.
+    pub fn chart(&self, release: &ListedRelease) -> Option<String> {
+        let namespace = release.namespace.as_str();
+        let mut workloads = self.deployments.within(namespace).chain(self.stateful_sets.within(namespace));
+        workloads.find_map(|(_, it)| it.chart.clone().filter(|_| it.release.as_ref() == Some(&release.name)))
     }
 
     /// The symptoms of a store, in a few words each; empty if there are none.
@@ -99,11 +120,11 @@ impl ClusterCacheView {
             Seen::Namespace(change) => self.namespaces.apply(change, |it| OwnedNamespace::read(&it.metadata)),
             Seen::Deployment(change) => self.deployments.apply(change, |it| {
                 let (serving, status) = Serving::of_deployment(it);
-                Workload { release: release_of(&it.metadata).cloned(), serving, status }
+                Workload::of(&it.metadata, serving, status)
             }),
             Seen::StatefulSet(change) => self.stateful_sets.apply(change, |it| {
                 let (serving, status) = Serving::of_stateful_set(it);
-                Workload { release: release_of(&it.metadata).cloned(), serving, status }
+                Workload::of(&it.metadata, serving, status)
             }),
             Seen::Claim(change) => self.claims.apply(change, claim_is_lost),
             Seen::Record(change) => self.records.apply(change, |it| ObjectMeta {

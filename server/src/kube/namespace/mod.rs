@@ -229,6 +229,11 @@ impl Cluster {
 }
 
 impl OwnedNamespace {
+    /// A namespace of which nothing but its name is known.
+    pub fn unlabelled(name: &str) -> Self {
+        Self::read(&ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() })
+    }
+
     pub(super) fn read(found: &ObjectMeta) -> Self {
         let fact = |key: &str| ownership::fact(found, key).cloned();
         let labelled = [labels::MANAGED_BY, labels::INSTANCE, labels::STORE_UID];

@@ -70,7 +70,7 @@ fn key(key: OrderKey) -> Column {
     }
 }
 
-fn beyond(order: Order, after: &After) -> Condition {
+fn beyond(order: Order<OrderKey>, after: &After) -> Condition {
     let column = key(order.key);
     let last: Value = match order.key {
         OrderKey::CreateTime | OrderKey::UpdateTime => after.at.into(),

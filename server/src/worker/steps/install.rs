@@ -103,8 +103,21 @@ fn chart(context: &OperationContext) -> Result<Chart, StepError> {
     });
     let values = with_copied_secrets(values, context.tools.cluster.copied_secrets());
     let values_files = engine.values.iter().chain([&plan.values]).cloned().collect();
-    let labels = vec![(labels::STORE_UID.to_owned(), store.uid.to_string())];
+    // With the uid, they tell `adopt` what the values do not contain.
+    let recorded = [(labels::ENGINE, store.spec.engine.as_str()), (labels::PLAN, store.spec.plan.as_str())];
+    let recorded = recorded.into_iter().filter(|(_, value)| is_label_value(value));
+    let mut labels = vec![(labels::STORE_UID.to_owned(), store.uid.to_string())];
+    labels.extend(recorded.map(|(label, value)| (label.to_owned(), value.to_owned())));
     Ok(Chart { dir: engine.chart.clone(), values_files, values, labels })
+}
+
+/// True if Kubernetes accepts it as a label's value: a plan is named after its file.
+fn is_label_value(text: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let ends = text.as_bytes().first().zip(text.as_bytes().last());
+    let ends_are_alphanumeric =
+        ends.is_some_and(|(first, last)| first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric());
+    text.len() <= 63 && text.bytes().all(is_inner) && ends_are_alphanumeric
 }
 
 /// The values that name the copied Secrets. Without configuration, the chart's own values apply.
@@ -138,6 +151,16 @@ fn not_ours(context: &OperationContext) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_label_values_become_labels() {
+        for good in ["small", "x-large.2", "A_b", "7"] {
+            assert!(is_label_value(good), "{good}");
+        }
+        for bad in ["", "x large", "-a", "a.", "a,b", "größer", &"a".repeat(64)] {
+            assert!(!is_label_value(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn copied_secrets_are_named_in_the_chart_s_values() {

@@ -1,0 +1,22 @@
+//! Lists the helm releases of the cluster.
+
+use super::Service;
+use crate::error::PortError;
+use crate::identity::Caller;
+use crate::query::{ReleasePage, ReleaseQuery};
+use crate::release::ReleaseScope;
+
+impl Service {
+    /// A page of the releases that the caller may see, and which releases the list covers.
+    pub async fn releases(
+        &self,
+        caller: &Caller,
+        query: &ReleaseQuery,
+    ) -> Result<(ReleasePage, ReleaseScope), PortError> {
+        let inventory = self.releases.inventory().await?;
+        let platform = self.platform_tenant.as_ref();
+        let visible = inventory.releases.into_iter().filter(|release| release.is_visible_to(caller, platform));
+        let scope = if platform == Some(&caller.tenant) { inventory.scope } else { ReleaseScope::Tenant };
+        Ok((query.select(visible), scope))
+    }
+}

@@ -1,0 +1,261 @@
+//! Helm's record of a release's revision: a Secret that holds everything about it, also the values. Only what is named here leaves
+//! this file.
+
+use std::io::Read as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::read::GzDecoder;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use serde::Deserialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::cluster::Cluster;
+use super::error::{ClusterError, ClusterErrorKind};
+use super::labels;
+use super::manifest::{WorkloadName, workloads};
+
+/// Maximum size of a decompressed record; a Secret holds 1 MiB of a compressed one.
+const RECORD_MAX: u64 = 32 * 1024 * 1024;
+/// The key in the record's Secret.
+const KEY: &str = "release";
+
+/// What a release's record says of its store. A text is empty, or `None`, if it is not recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StoreRecord {
+    /// The store's uid in the chart's values.
+    pub store_uid: String,
+    /// The store's id in the chart's values.
+    pub store_id: String,
+    /// The tenant in the chart's values.
+    pub tenant: String,
+    /// The shop's name.
+    pub display_name: String,
+    /// Administrator's e-mail address.
+    pub admin_email: String,
+    /// The shop's host name.
+    pub host: String,
+    /// The engine, from the record's labels.
+    pub engine: Option<String>,
+    /// The plan, from the record's labels.
+    pub plan: Option<String>,
+    /// The plan's size as Kubernetes quantities: CPU, memory and storage.
+    pub size: [Option<String>; 3],
+    /// The chart's name.
+    pub chart: String,
+    /// The chart's version.
+    pub chart_version: String,
+    /// The shop software's version, according to the chart.
+    pub app_version: String,
+    /// When the release was first installed.
+    pub first_deployed: Option<OffsetDateTime>,
+    /// The workloads of the release.
+    pub workloads: Vec<WorkloadName>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Record {
+    manifest: String,
+    config: Values,
+    info: Info,
+    chart: Chart,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Values {
+    store: Store,
+    ingress: Ingress,
+    plan: Plan,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Store {
+    uid: String,
+    id: String,
+    tenant: String,
+    display_name: String,
+    admin_email: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Ingress {
+    host: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Plan {
+    cpu: Option<String>,
+    memory: Option<String>,
+    storage: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Info {
+    first_deployed: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Chart {
+    metadata: ChartFile,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ChartFile {
+    name: String,
+    version: String,
+    app_version: String,
+}
+
+impl Cluster {
+    /// The workloads of a release's revision. Empty if the record no longer exists.
+    pub async fn release_workloads(
+        &self,
+        namespace: &str,
+        release: &str,
+        revision: u32,
+    ) -> Result<Vec<WorkloadName>, ClusterError> {
+        let Some(secret) = self.record(namespace, release, revision).await? else { return Ok(Vec::new()) };
+        let record = packed(&secret).and_then(decode::<Manifest>);
+        let workloads = record.map(|record| workloads(&record.manifest, namespace));
+        workloads.ok_or_else(|| unintelligible("workloads", namespace, release))
+    }
+
+    /// What a release's revision records of its store. `None` if the record no longer exists.
+    pub async fn store_record(
+        &self,
+        namespace: &str,
+        release: &str,
+        revision: u32,
+    ) -> Result<Option<StoreRecord>, ClusterError> {
+        let Some(secret) = self.record(namespace, release, revision).await? else { return Ok(None) };
+        let record = packed(&secret).and_then(decode::<Record>);
+        let record = record.ok_or_else(|| unintelligible("values", namespace, release))?;
+        let mut read = store_record(record, namespace);
+        let label = |key: &str| secret.metadata.labels.as_ref()?.get(key).cloned();
+        (read.engine, read.plan) = (label(labels::ENGINE), label(labels::PLAN));
+        Ok(Some(read))
+    }
+
+    async fn record(&self, namespace: &str, release: &str, revision: u32) -> Result<Option<Secret>, ClusterError> {
+        let name = format!("sh.helm.release.v1.{release}.v{revision}");
+        let what = format!("read the secret {name} in {namespace}");
+        match self.secret(&what, namespace, &name).await {
+            Ok(secret) => Ok(Some(secret)),
+            Err(error) if error.kind() == ClusterErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    #[serde(default)]
+    manifest: String,
+}
+
+fn unintelligible(what: &str, namespace: &str, release: &str) -> ClusterError {
+    let message = format!("could not read the {what} of the release {release} in {namespace}: not helm's format");
+    ClusterError::new(ClusterErrorKind::Unintelligible, message)
+}
+
+fn packed(secret: &Secret) -> Option<&[u8]> {
+    secret.data.as_ref()?.get(KEY).map(|ByteString(packed)| packed.as_slice())
+}
+
+/// Helm encodes a record with gzip and base64, before Kubernetes' own base64.
+fn decode<T: serde::de::DeserializeOwned>(packed: &[u8]) -> Option<T> {
+    let zipped = STANDARD.decode(packed).ok()?;
+    let mut text = String::new();
+    if zipped.starts_with(&[0x1f, 0x8b]) {
+        GzDecoder::new(&zipped[..]).take(RECORD_MAX).read_to_string(&mut text).ok()?;
+    } else {
+        text = String::from_utf8(zipped).ok()?;
+    }
+    serde_json::from_str(&text).ok()
+}
+
+fn store_record(record: Record, namespace: &str) -> StoreRecord {
+    let Record { manifest, config: Values { store, ingress, plan }, info, chart: Chart { metadata: chart } } = record;
+    StoreRecord {
+        store_uid: store.uid,
+        store_id: store.id,
+        tenant: store.tenant,
+        display_name: store.display_name,
+        admin_email: store.admin_email,
+        host: ingress.host,
+        engine: None,
+        plan: None,
+        size: [plan.cpu, plan.memory, plan.storage],
+        chart: chart.name,
+        chart_version: chart.version,
+        app_version: chart.app_version,
+        first_deployed: OffsetDateTime::parse(&info.first_deployed, &Rfc3339).ok(),
+        workloads: workloads(&manifest, namespace),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn zip(record: &Value) -> String {
+        let mut zip = GzEncoder::new(Vec::new(), Compression::best());
+        zip.write_all(record.to_string().as_bytes()).expect("memory");
+        STANDARD.encode(zip.finish().expect("memory"))
+    }
+
+    #[test]
+    fn compressed_and_plain_records_are_read() {
+        let record = json!({"name": "store-demo", "config": {"secret": "values"}, "manifest": "kind: Service"});
+        let manifest = |packed: &str| decode::<Manifest>(packed.as_bytes()).map(|record| record.manifest);
+        assert_eq!(manifest(&zip(&record)).as_deref(), Some("kind: Service"));
+        assert_eq!(
+            manifest(&STANDARD.encode(record.to_string())).as_deref(),
+            Some("kind: Service"),
+            "helm's old format"
+        );
+        for broken in ["%%%", "aGVsbG8=", "H4sIAAAA"] {
+            assert_eq!(manifest(broken), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn store_is_read_from_values_and_chart() {
+        let record = json!({
+            "info": {"first_deployed": "2026-11-01T10:00:00.5+01:00", "status": "deployed"},
+            "chart": {"metadata": {"name": "woocommerce", "version": "1.2.3", "appVersion": "11"}, "values": {"store": {"id": "default"}}},
+            "config": {
+                "store": {"id": "tea", "uid": "0191", "tenant": "acme", "displayName": "Tea", "adminEmail": "a@b.co"},
+                "ingress": {"host": "tea.test", "tls": {"enabled": true}}, "plan": {"cpu": "2", "order": 1}, "other": [1],
+            },
+            "manifest": "kind: Deployment\nmetadata: {name: store}",
+        });
+        let read = store_record(decode(zip(&record).as_bytes()).expect("a record"), "store-tea");
+        let texts = [&read.store_id, &read.store_uid, &read.tenant, &read.display_name, &read.admin_email, &read.host];
+        assert_eq!(texts, ["tea", "0191", "acme", "Tea", "a@b.co", "tea.test"]);
+        assert_eq!(
+            (read.chart.as_str(), read.chart_version.as_str(), read.app_version.as_str()),
+            ("woocommerce", "1.2.3", "11")
+        );
+        assert_eq!((read.size, read.workloads.len()), ([Some("2".into()), None, None], 1));
+        assert_eq!(read.first_deployed.map(OffsetDateTime::unix_timestamp), Some(1_793_523_600));
+        let empty = store_record(decode(zip(&json!({"name": "x"})).as_bytes()).expect("a record"), "x");
+        assert_eq!(empty, StoreRecord::default());
+    }
+}

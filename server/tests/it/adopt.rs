@@ -1,0 +1,93 @@
+//! `adopt`: stores whose rows are missing after a restore of an older backup.
+
+use std::process::{Command, Output};
+
+use storeplane_proto::v1::{GetStoreRequest, ListAuditEventsRequest, Store, StoreState};
+
+use crate::harness::{Lab, Setup, charts, fresh};
+use crate::kube_support::kubeconfig;
+
+fn adopt(lab: &Lab, instance: &str, arguments: &[&str]) -> Output {
+    let configuration = charts().join("../server/tests/it/harness/charts/storeplane.toml");
+    Command::new(env!("CARGO_BIN_EXE_storeplane-server"))
+        .arg("adopt")
+        .args(arguments)
+        .env_clear()
+        .env("DATABASE_URL", &lab.database.url)
+        .env("KUBECONFIG", kubeconfig())
+        .env("STOREPLANE_CONFIG", &configuration)
+        .env("STOREPLANE_CHARTS_DIR", configuration.parent().unwrap())
+        .env("STOREPLANE_INSTANCE", instance)
+        .output()
+        .unwrap()
+}
+
+fn accepted(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// The problems of a refused adoption.
+fn refused(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let all = [output.stdout.clone(), output.stderr.clone()].concat();
+    String::from_utf8(all).unwrap()
+}
+
+/// What must be equal before and after.
+fn identity(store: &Store) -> [&str; 9] {
+    let Store { store_id, uid, display_name, engine, plan, admin_email, host, namespace, .. } = store;
+    [store_id, uid, display_name, engine, plan, admin_email, host, namespace, &store.shop_url]
+}
+
+#[tokio::test]
+async fn store_without_row_is_adopted_with_everything_that_is_recorded() {
+    let instance = fresh("instance");
+    let lab = Setup::small().with("STOREPLANE_INSTANCE", instance.as_str()).start().await;
+    let id = fresh("lost");
+    let store = lab.api.ready(&id).await;
+    let (uid, namespace) = (store.uid.as_str(), store.namespace.as_str());
+    let all = || adopt(&lab, &instance, &[]);
+    let fence = lab.database.value(&format!("SELECT fence FROM stores WHERE uid = '{uid}'")).await;
+    assert!(accepted(&all()).contains("belongs to a store"));
+    assert!(refused(&adopt(&lab, &instance, &["--namespace", namespace])).contains(&format!("belongs to store {id}")));
+    assert!(refused(&adopt(&lab, "other", &["--namespace", namespace])).contains("the control plane"));
+    assert!(refused(&adopt(&lab, &instance, &["--namespace", "store-none"])).contains("there is no namespace"));
+
+    // Rows that exclude it.
+    lab.database.execute(&format!("UPDATE stores SET state = 'DELETED', deleted_at = now() WHERE uid = '{uid}'")).await;
+    assert!(refused(&all()).contains("was deleted according to the database"));
+    lab.database.execute("DELETE FROM events; DELETE FROM operations").await;
+    lab.database.execute("UPDATE stores SET uid = gen_random_uuid(), state = 'FAILED', deleted_at = NULL").await;
+    let rival = refused(&adopt(&lab, &instance, &["--apply"]));
+    assert!(
+        rival.contains(&format!("has the id {id}, the host name {}, the namespace {namespace}", store.host)),
+        "{rival}"
+    );
+
+    lab.database.execute("DELETE FROM stores").await;
+    let planned = accepted(&all());
+    for text in [id.as_str(), uid, &store.host, "can be adopted", "state READY", "Nothing was written"] {
+        assert!(planned.contains(text), "{text}: {planned}");
+    }
+    assert_eq!(lab.database.value("SELECT count(*) FROM stores").await, "0");
+    let adopted = accepted(&adopt(&lab, &instance, &["--apply"]));
+    assert!(adopted.contains(": adopted") && !adopted.contains("Nothing was written"), "{adopted}");
+    assert!(accepted(&adopt(&lab, &instance, &["--apply"])).contains("belongs to a store"));
+
+    let (again, seen) = lab.api.settle(&id).await;
+    assert_eq!((again.state(), identity(&again)), (StoreState::Ready, identity(&store)));
+    assert_eq!(seen.types()[..2], ["ADOPTED", "STATE_CHANGED"], "{}", seen.text());
+    assert_eq!(seen.sequences()[..2], [1, 2]);
+    assert_eq!(lab.database.value(&format!("SELECT fence FROM stores WHERE uid = '{uid}'")).await, fence);
+    let request = ListAuditEventsRequest { filter: "action = ADOPT_STORE".into(), ..ListAuditEventsRequest::default() };
+    let records = lab.api.audit.clone().list_audit_events(request).await.unwrap().into_inner().audit_events;
+    assert_eq!((records.len(), records[0].store_uid.as_str(), records[0].actor.as_str()), (1, uid, "command line"));
+
+    lab.database.assert_sound().await;
+    lab.api.delete(&id).await.unwrap();
+    assert_eq!(lab.api.settle(&id).await.0.state(), StoreState::Deleted);
+    assert!(!lab.kubernetes.has_namespace(namespace).await);
+    let request = GetStoreRequest { store_id: id, uid: store.uid.clone() };
+    assert!(lab.api.stores.clone().get_store(request).await.is_ok());
+}
