@@ -38,6 +38,7 @@ const PAGES = [
   ['store', '/stores/tea-co', 'Shop tea-co'],
   ['store-long', `/stores/${longId()}`, `Shop ${longId()}`],
   ['activity', '/activity', 'Activity'],
+  ['releases', '/releases', 'Releases'],
   ['not-found', '/nowhere', 'Page not found'],
 ] as const;
 
@@ -103,6 +104,7 @@ test('the keyboard reaches every page, focus is visible, and forced colours show
   for (const [keys, path] of [
     ['gs', '/stores'],
     ['ga', '/activity'],
+    ['gr', '/releases'],
     ['go', '/'],
     ['n', '/create'],
   ] as const) {

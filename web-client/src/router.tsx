@@ -6,6 +6,8 @@ import { activitySearch } from './pages/activity/search';
 import { CreatePage } from './pages/create/create-page';
 import { OverviewPage } from './pages/overview/overview-page';
 import { overviewSearch } from './pages/overview/search';
+import { ReleasesPage } from './pages/releases/releases-page';
+import { releasesSearch } from './pages/releases/search';
 import { StorePage } from './pages/store/store-page';
 import { storesSearch } from './pages/stores/search';
 import { StoresPage } from './pages/stores/stores-page';
@@ -40,7 +42,14 @@ const activity = createRoute({
   component: ActivityPage,
 });
 
-const routeTree = root.addChildren([overview, stores, store, create, activity]);
+const releases = createRoute({
+  getParentRoute: () => root,
+  path: '/releases',
+  validateSearch: releasesSearch,
+  component: ReleasesPage,
+});
+
+const routeTree = root.addChildren([overview, stores, store, create, activity, releases]);
 
 export function createAppRouter() {
   const router = createRouter({ routeTree, scrollRestoration: true, defaultErrorComponent: PageError });

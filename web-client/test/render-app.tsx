@@ -41,6 +41,7 @@ interface Setup {
   stores?: Partial<ServiceImpl<typeof StoreService>>;
   operations?: Partial<ServiceImpl<typeof OperationService>>;
   audit?: Partial<ServiceImpl<typeof AuditService>>;
+  platform?: Partial<ServiceImpl<typeof PlatformService>>;
   overview?: Pick<
     MessageInitShape<typeof OverviewSchema>,
     'states' | 'activeOperations' | 'activeOperationCount' | 'periods'
@@ -52,7 +53,7 @@ export const RENDERED = { timeout: 20_000 };
 
 /** Renders the dashboard with a transport that answers as the test says. */
 export function renderApp(setup: Setup) {
-  const { path = '/', role = 'admin', version = () => '1', stores, operations, audit, overview } = setup;
+  const { path = '/', role = 'admin', version = () => '1', stores, operations, audit, platform, overview } = setup;
   const watch = new FakeWatch();
   const transport = createRouterTransport((router) => {
     router.service(PlatformService, {
@@ -72,6 +73,7 @@ export function renderApp(setup: Setup) {
           },
         ],
       }),
+      ...platform,
     });
     router.service(OperationService, { listOperations: () => ({}), ...operations });
     router.service(AuditService, { listAuditEvents: () => ({}), ...audit });

@@ -16,6 +16,11 @@ export interface AuditPage {
   pageToken: string;
 }
 
+export interface ReleasesPage {
+  filter: string;
+  pageToken: string;
+}
+
 /** Which store; `uid` insists on one of several that had the same ID. */
 export interface StoreKey {
   storeId: string;
@@ -23,6 +28,7 @@ export interface StoreKey {
 }
 
 export const AUDIT_PAGE_SIZE = 50;
+export const RELEASES_PAGE_SIZE = 50;
 /** The layout reads this window too, for the caller and the server's version. */
 export const DEFAULT_WINDOW_HOURS = 24;
 /** Restarts and volume changes make no store event, so resources are also read at this interval. */
@@ -80,6 +86,12 @@ export function createQueries(clients: Clients) {
       queryOptions({
         queryKey: ['audit', page],
         queryFn: ({ signal }) => clients.audit.listAuditEvents({ ...page, pageSize: AUDIT_PAGE_SIZE }, { signal }),
+        placeholderData: keepPreviousData,
+      }),
+    releases: (page: ReleasesPage) =>
+      queryOptions({
+        queryKey: ['releases', page],
+        queryFn: ({ signal }) => clients.platform.listReleases({ ...page, pageSize: RELEASES_PAGE_SIZE }, { signal }),
         placeholderData: keepPreviousData,
       }),
     /** Validates a creation without executing it. */

@@ -39,6 +39,8 @@ export function Keyboard() {
         return () => void navigate({ to: '/stores' });
       case 'g a':
         return () => void navigate({ to: '/activity' });
+      case 'g r':
+        return canEdit ? () => void navigate({ to: '/releases' }) : undefined;
       case '?':
         return () => setOpened(true);
       default:

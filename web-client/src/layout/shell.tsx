@@ -1,6 +1,6 @@
 import { AppShell, Burger, Button, Group, NavLink, Stack } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import { IconActivity, IconBuildingStore, IconLayoutDashboard, IconPlus } from '@tabler/icons-react';
+import { IconActivity, IconBuildingStore, IconLayoutDashboard, IconPackages, IconPlus } from '@tabler/icons-react';
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
 import { useEffect } from 'react';
 import { useCanEdit } from '@/session/caller';
@@ -15,6 +15,8 @@ const PAGES = [
   { to: '/stores', label: 'Stores', icon: IconBuildingStore },
   { to: '/activity', label: 'Activity', icon: IconActivity },
 ] as const;
+/** Also for those who may list releases. */
+const OPERATOR_PAGES = [...PAGES, { to: '/releases', label: 'Releases', icon: IconPackages }] as const;
 
 /** The frame of every page. */
 export function Shell() {
@@ -44,7 +46,7 @@ export function Shell() {
             <Group visibleFrom="sm" pb="md">
               <Logo />
             </Group>
-            {PAGES.map(({ to, label, icon: Icon }) => (
+            {(canEdit ? OPERATOR_PAGES : PAGES).map(({ to, label, icon: Icon }) => (
               <NavLink
                 key={to}
                 component={Link}

@@ -12,6 +12,7 @@ export const ACTIONS = [
   'CREATE_TOKEN',
   'REVOKE_TOKEN',
   'REPAIR_RELEASE',
+  'ADOPT_STORE',
 ] as const;
 export const OUTCOMES = [AuditOutcome.ACCEPTED, AuditOutcome.REJECTED, AuditOutcome.DENIED].map(
   (outcome) => AuditOutcome[outcome] as string,

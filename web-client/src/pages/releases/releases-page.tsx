@@ -1,0 +1,134 @@
+import { Button, Group, NativeSelect, Stack, Text } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { getRouteApi } from '@tanstack/react-router';
+import { useState } from 'react';
+import { useApi } from '@/api/api';
+import { count, words } from '@/format/words';
+import { ReleaseScope } from '@/gen/storeplane/v1/platform_pb';
+import { SEARCH_FIELD } from '@/layout/shortcuts';
+import { DebouncedInput } from '@/ui/debounced-input';
+import { Empty } from '@/ui/empty';
+import { PageTitle } from '@/ui/page-title';
+import { QueryProblem } from '@/ui/query-problem';
+import { useIsNarrow } from '@/ui/use-is-narrow';
+import { ReleaseCards } from './release-cards';
+import { ReleasesTable } from './releases-table';
+import { OWNERSHIPS, type ReleasesSearch, releasesFilter, STATUSES } from './search';
+
+const route = getRouteApi('/releases');
+/** No event tells that another program's release changed. */
+const REFETCH_MS = 15_000;
+
+const SCOPES: Record<ReleaseScope, string> = {
+  [ReleaseScope.UNSPECIFIED]: '',
+  [ReleaseScope.CLUSTER]: 'Every helm release in the cluster, and to whom it belongs.',
+  [ReleaseScope.NAMESPACED]: "The helm releases in the namespaces of stores; the server can't see others.",
+  [ReleaseScope.TENANT]: "The helm releases of your tenant's stores.",
+};
+
+export function ReleasesPage() {
+  const { queries } = useApi();
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const filter = releasesFilter(search);
+  const [trail, setTrail] = useState<{ filter: string; tokens: string[] }>({ filter, tokens: [] });
+  // Page tokens are valid for one filter only.
+  const tokens = trail.filter === filter ? trail.tokens : [];
+  const page = useQuery({
+    ...queries.releases({ filter, pageToken: tokens.at(-1) ?? '' }),
+    refetchInterval: REFETCH_MS,
+  });
+  const change = (part: Partial<ReleasesSearch>, replace = false) =>
+    void navigate({ search: (before) => ({ ...before, ...part }), replace });
+  const isNarrow = useIsNarrow();
+  // Rows of another filter stay until the answer is there, and go if there is none.
+  const data = page.error && page.isPlaceholderData ? undefined : page.data;
+  const List = isNarrow ? ReleaseCards : ReleasesTable;
+
+  return (
+    <Stack gap="md">
+      <div>
+        <PageTitle tab="Releases">Releases</PageTitle>
+        <Text className="dimmed" size="sm">
+          {SCOPES[data?.scope ?? ReleaseScope.CLUSTER]}
+        </Text>
+      </div>
+      <Filters search={search} change={change} />
+      <QueryProblem title="The releases couldn't be loaded" query={page} />
+      {data?.releases.length === 0 && !page.isPlaceholderData ? (
+        <Empty title={filter ? 'No matching releases' : 'No releases yet'}>
+          {filter && (
+            <Button variant="default" size="xs" mt="xs" onClick={() => void navigate({ search: {} })}>
+              Show everything
+            </Button>
+          )}
+        </Empty>
+      ) : (
+        (data || page.isPending) && <List releases={data?.releases} outdated={page.isPlaceholderData} />
+      )}
+      {data && data.totalSize > 0n && (
+        <Group justify="space-between" gap="xs">
+          <Text size="sm" className="dimmed" data-testid="total">
+            {count(data.totalSize, 'release')}
+          </Text>
+          {(tokens.length > 0 || data.nextPageToken) && (
+            <Group gap="xs">
+              <Button
+                size="xs"
+                variant="default"
+                disabled={tokens.length === 0}
+                onClick={() => setTrail({ filter, tokens: tokens.slice(0, -1) })}
+              >
+                Previous
+              </Button>
+              <Button
+                size="xs"
+                variant="default"
+                disabled={!data.nextPageToken}
+                onClick={() => setTrail({ filter, tokens: [...tokens, data.nextPageToken] })}
+              >
+                Next
+              </Button>
+            </Group>
+          )}
+        </Group>
+      )}
+    </Stack>
+  );
+}
+
+interface FiltersProps {
+  search: ReleasesSearch;
+  change: (part: Partial<ReleasesSearch>, replace?: boolean) => void;
+}
+
+function Filters({ search, change }: FiltersProps) {
+  const choices = (all: readonly string[]) => [
+    { value: '', label: 'Any' },
+    ...all.map((value) => ({ value, label: words(value.replaceAll('-', ' ')) })),
+  ];
+  return (
+    <Group gap="sm" align="flex-end" className="filters">
+      <DebouncedInput
+        w={{ base: '100%', xs: 220 }}
+        label="Search"
+        placeholder="Namespace, name or chart"
+        value={search.q}
+        onValue={(q) => change({ q }, true)}
+        {...{ [SEARCH_FIELD]: true }}
+      />
+      <NativeSelect
+        label="Belongs to"
+        value={search.ownership ?? ''}
+        data={choices(OWNERSHIPS)}
+        onChange={(event) => change({ ownership: event.currentTarget.value || undefined })}
+      />
+      <NativeSelect
+        label="Status"
+        value={search.status ?? ''}
+        data={choices(STATUSES)}
+        onChange={(event) => change({ status: event.currentTarget.value || undefined })}
+      />
+    </Group>
+  );
+}
