@@ -65,7 +65,7 @@ async fn releases_are_listed_with_their_owners_to_those_who_may_see_them() {
     assert!(age < Duration::from_mins(5), "{age:?}");
 
     // Filters, orders and pages of the same list.
-    assert_eq!(until(&lab.api, &format!("({own}) ownership = STORE"), 1).await, [ours.clone()]);
+    assert_eq!(until(&lab.api, &format!("({own}) ownership = STORE"), 1).await, std::slice::from_ref(&ours));
     let mut request = ListReleasesRequest { page_size: 2, order_by: "name desc".into(), ..filtered(&own) };
     let first = list(&lab.api, request.clone()).await.unwrap();
     assert_eq!((first.releases.len(), first.total_size, first.scope()), (2, 3, ReleaseScope::Cluster));
