@@ -1,6 +1,7 @@
-//! The command line: `serve`, `migrate`, `config`, `token`, `orphans`, `adopt`.
+//! The command line: `serve`, `migrate`, `config`, `token`, `orphans`, `adopt`, `healthcheck`.
 
 mod adopt;
+mod healthcheck;
 mod orphans;
 mod token;
 
@@ -41,6 +42,8 @@ enum Command {
     /// Takes releases whose stores are missing in the database back into it, after a restore of an older backup. Without `--apply` it
     /// only prints what it would write.
     Adopt(adopt::Arguments),
+    /// Exits with 0 if the server on `health_listen` answers. For a container's health check.
+    Healthcheck,
 }
 
 /// An error that ends a command; its text is printed.
@@ -65,11 +68,14 @@ fn run(cli: Cli) -> Result<(), Failure> {
         let warnings = app::warnings(&config).into_iter().map(|warning| format!("# warning: {warning}\n"));
         return print(&format!("{}{}", warnings.collect::<String>(), config.print()?));
     }
+    if matches!(cli.command, Command::Healthcheck) {
+        return healthcheck::run(config.health_listen);
+    }
     // sqlx, kube and tonic share one crypto provider. This fails only if one is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         match cli.command {
-            Command::Config => Ok(()),
+            Command::Config | Command::Healthcheck => Ok(()),
             Command::Serve => serve(&config).await,
             Command::Migrate => migrate(&config).await,
             Command::Token(command) => token::run(command, &config).await,
