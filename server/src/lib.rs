@@ -6,7 +6,7 @@
 //! - [`postgres`]: everything that must outlive the process. [`watch`]: event streams.
 //! - [`worker`]: executes operations; the only caller of [`helm`]. [`reconciler`]: compares stores with the cluster.
 //!   Both use [`kube`] and [`verify`]. [`releases`]: to whom the cluster's helm releases belong, and the adoption of lost stores.
-//! - [`telemetry`]: log and traces. [`system`]: clock and random source. [`secret`]: texts that do not print. `backoff`: retry delays. `redact`: masks secrets.
+//! - [`telemetry`]: log and traces. [`metrics`]: Prometheus metrics. [`system`]: clock and random source. [`secret`]: texts that do not print. `backoff`: retry delays. `redact`: masks secrets.
 //!   [`obstacle`]: classifies obstacles and limits how long they may last.
 //! - [`failpoints`]: where tests pause the worker; empty in a release.
 //!
@@ -25,6 +25,7 @@ pub mod http;
 pub mod kube;
 #[cfg(test)]
 mod layers;
+pub mod metrics;
 pub mod obstacle;
 mod outage;
 pub mod postgres;

@@ -1,9 +1,11 @@
 //! The wiring of components, startup and shutdown.
 //!
 //! - This file: [`Server`], from its configuration to a clean shutdown.
-//! - [`parts`]: what the server is made of. [`listeners`]: where it listens. [`signals`]: when to stop.
+//! - [`parts`]: what the server is made of. [`listeners`]: where it listens. [`metrics`]: what it measures, and where.
+//!   [`signals`]: when to stop.
 
 mod listeners;
+mod metrics;
 mod parts;
 mod signals;
 
@@ -16,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use self::listeners::Listeners;
 pub use self::listeners::warnings;
+use self::metrics::MetricsServer;
 use self::parts::Parts;
 pub use self::parts::{StartError, cluster_config, helm_config};
 pub use self::signals::Signals;
@@ -34,6 +37,7 @@ pub struct Server {
     probes: Router,
     worker: Worker,
     helm: Helm,
+    metrics: Option<MetricsServer>,
     /// Mutations: they are short, and shutdown waits for them.
     mutations: TaskTracker,
     /// All other tasks, which run until shutdown.
@@ -60,6 +64,10 @@ impl Server {
         parts.start(config, &background, &shutdown)?;
         background.spawn(parts.reconciler(config, &background)?.run(shutdown.clone()));
         let probes = parts.probes(&background, &shutdown);
+        let metrics = config.metrics.listen.map(MetricsServer::bind).transpose()?;
+        if metrics.is_some() {
+            parts.measure(&probes, config, &background, &shutdown);
+        }
         let (reporter, health) = grpc::health::service(&probes);
         background.spawn(reporter.run(probes.clone(), shutdown.clone()));
         let simulated = parts.cluster.simulated();
@@ -79,6 +87,7 @@ impl Server {
             router: http::router(services, readiness, config)?,
             worker: Worker::new(parts.tools, config.worker.max_operations),
             helm: parts.helm,
+            metrics,
             mutations,
             background,
             shutdown,
@@ -91,9 +100,17 @@ impl Server {
         self.listeners.address
     }
 
+    /// The address of `/metrics`, if it is served.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(MetricsServer::address)
+    }
+
     /// Serves until `shutdown`, and then until everything in progress has ended or the time limit is reached.
     pub async fn run(self) {
-        let Self { listeners, router, probes, worker, helm, mutations, background, shutdown, patience } = self;
+        let Self { listeners, router, probes, worker, helm, metrics, mutations, background, shutdown, patience } = self;
+        if let Some(metrics) = metrics {
+            background.spawn(metrics.run(shutdown.clone()));
+        }
         let worker = background.spawn(worker.run(shutdown.clone()));
         let Listeners { api, limits, tls, health, .. } = listeners;
         if let Some(health) = health {

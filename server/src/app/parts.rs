@@ -77,7 +77,7 @@ pub enum StartError {
 
 /// The components, not yet running.
 pub(super) struct Parts {
-    pools: Pools,
+    pub(super) pools: Pools,
     notifier: Notifier,
     hub: Hub,
     log: EventLog,

@@ -94,6 +94,9 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let shutdown = CancellationToken::new();
     let server = Server::bind(config, shutdown.clone())?;
     tracing::info!(address = %server.address(), version = env!("CARGO_PKG_VERSION"), "listening");
+    if let Some(address) = server.metrics_address() {
+        tracing::info!(%address, "serving metrics");
+    }
     tokio::select! {
         () = server.run() => {}
         never = signals.stop(shutdown) => match never {},

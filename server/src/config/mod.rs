@@ -78,6 +78,8 @@ pub struct Config {
     pub engines: BTreeMap<String, Engine>,
     /// The log.
     pub log: Log,
+    /// Prometheus metrics.
+    pub metrics: Metrics,
     /// OpenTelemetry.
     pub telemetry: Telemetry,
 }
@@ -229,6 +231,14 @@ pub enum LogFormat {
     Pretty,
     /// One JSON object per event.
     Json,
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Metrics {
+    /// Address and port of `/metrics`, which needs no token; default: no metrics are served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
 }
 
 /// `[telemetry]`

@@ -124,6 +124,9 @@ pub struct Overrides {
     /// Log filter [default: info].
     #[arg(long, global = true, env = "STOREPLANE_LOG", value_name = "FILTER")]
     pub log: Option<String>,
+    /// Address and port of `/metrics`, for Prometheus [default: none].
+    #[arg(long, global = true, env = "STOREPLANE_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub metrics_listen: Option<String>,
     /// OTLP endpoint (gRPC) for spans.
     #[arg(long, global = true, env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true, value_name = "URL")]
     pub otlp_endpoint: Option<String>,
@@ -154,6 +157,7 @@ impl Overrides {
             ("verify.via", &self.verify_via),
             ("log.format", &self.log_format),
             ("log.filter", &self.log),
+            ("metrics.listen", &self.metrics_listen),
             ("telemetry.otlp_endpoint", &self.otlp_endpoint),
         ];
         let numbers = [

@@ -10,8 +10,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::section::Section;
 use super::{
-    Charts, Config, ConfigError, Connections, Database, Engine, Helm, Kubernetes, Limits, Log, LogFormat, Retention,
-    RetentionPeriod, SecretUrl, Telemetry, Verify, Via, Worker,
+    Charts, Config, ConfigError, Connections, Database, Engine, Helm, Kubernetes, Limits, Log, LogFormat, Metrics,
+    Retention, RetentionPeriod, SecretUrl, Telemetry, Verify, Via, Worker,
 };
 
 use crate::kube::{CopiedSecret, CopiedSecretUse, labels};
@@ -73,6 +73,7 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
         engines: root.section("engines", |section| engines(section, &charts)),
         charts,
         log: root.section("log", log),
+        metrics: root.section("metrics", |section| Metrics { listen: section.optional("listen") }),
         telemetry: root.section("telemetry", telemetry),
     };
     check(&config, &mut root);
@@ -84,6 +85,11 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
 fn check(config: &Config, root: &mut Section) {
     if config.insecure_plaintext && config.tls.is_some() {
         root.fail("insecure_plaintext", "must not be set together with tls.certificate");
+    }
+    let others = [Some(config.listen), config.health_listen].into_iter().flatten();
+    let clash = config.metrics.listen.filter(|listen| listen.port() != 0);
+    if let Some(listen) = clash.filter(|listen| others.map(|other| other.port()).any(|port| port == listen.port())) {
+        root.fail("metrics.listen", format!("must have another port than listen and health_listen (is {listen})"));
     }
     if !config.engines.contains_key(&config.charts.default_engine) {
         root.fail("charts.default_engine", format!("there is no [engines.{}]", config.charts.default_engine));

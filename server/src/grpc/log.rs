@@ -1,17 +1,17 @@
-//! One log line and one span for each request, whatever its outcome: answered, failed, cancelled, panicked.
+//! One log line, one span and the metrics of each request, whatever its outcome: answered, failed, cancelled, panicked.
 
 use std::any::Any;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Response};
 use http_body::{Frame, SizeHint};
+use opentelemetry::trace::{SpanContext, TraceId};
 use storeplane_core::failure::truncate;
 use tonic::body::Body;
 use tonic::server::NamedService;
@@ -19,6 +19,7 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::{Instrument, Span, field};
 
+use super::call::Call;
 use super::status;
 use crate::telemetry::trace;
 
@@ -61,8 +62,9 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let span = span(&request);
-        let mut line = Line { span: span.clone(), started: Instant::now(), code: None };
+        let (span, trace) = span(&request);
+        let call = Call::begin(request.uri().path(), trace);
+        let mut line = Line { span: span.clone(), call, code: None };
         let answer = span.in_scope(|| self.inner.call(request));
         let answer = AssertUnwindSafe(answer).catch_unwind().instrument(span);
         Box::pin(async move {
@@ -80,7 +82,8 @@ where
     }
 }
 
-fn span(request: &Request<Body>) -> Span {
+/// The span of a request, and its trace if that is sampled.
+fn span(request: &Request<Body>) -> (Span, Option<TraceId>) {
     let method = truncate(request.uri().path().trim_start_matches('/').to_owned(), METHOD_MAX);
     let span = tracing::info_span!(
         "request",
@@ -95,10 +98,12 @@ fn span(request: &Request<Body>) -> Span {
         store_id = field::Empty,
         trace_id = field::Empty,
     );
-    if let Some(id) = trace::continue_from(&span, request.headers()) {
-        span.record("trace_id", id);
+    let context = trace::continue_from(&span, request.headers());
+    if let Some(context) = &context {
+        span.record("trace_id", field::display(context.trace_id()));
     }
-    span
+    let sampled = context.filter(SpanContext::is_sampled);
+    (span, sampled.map(|context| context.trace_id()))
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {
@@ -112,7 +117,7 @@ fn code(headers: &HeaderMap) -> Option<Code> {
 /// Writes the log line when it is dropped, so that every outcome is logged.
 struct Line {
     span: Span,
-    started: Instant,
+    call: Call,
     code: Option<Code>,
 }
 
@@ -121,7 +126,8 @@ impl Drop for Line {
         // Dropped early: the caller disconnected, or its deadline passed.
         let code = self.code.unwrap_or(Code::Cancelled);
         let status = name(code);
-        let ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let ms = u64::try_from(self.call.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.call.end(status);
         self.span.record("rpc.grpc.status_code", code as i32);
         let _inside = self.span.enter();
         match code {

@@ -4,7 +4,7 @@
 //! A request passes, from the outside in: CORS ([`crate::http`]), [`content_type`], grpc-web, [`log`], [`envelope`], [`auth`], then a
 //! handler in [`stores`], [`operations`], [`platform`] or [`audit`]; concurrent equal reads share a [`single_flight`]. Errors
 //! are converted in [`status`], messages in [`convert`], pages in [`pages`]; page tokens and cursors are sealed in
-//! [`opaque`]. [`health`] and [`reflection`] need no token.
+//! [`opaque`]. [`call`] has the metrics of a call, [`methods`] all methods. [`health`] and [`reflection`] need no token.
 //!
 //! To add an RPC: the proto, its line in `storeplane_core::identity::PERMISSIONS`, its handler, and, if it changes
 //! anything or returns a secret, its action in [`auth`]. Tests report what is missing.
@@ -12,12 +12,14 @@
 mod api_handler;
 mod audit;
 pub mod auth;
+mod call;
 mod content_type;
 mod convert;
 pub mod envelope;
 pub mod health;
 mod live_view;
 pub mod log;
+mod methods;
 mod opaque;
 mod operations;
 mod page_cache;
@@ -79,6 +81,7 @@ macro_rules! configured {
 
 /// All gRPC services, each with grpc-web.
 pub fn services(handler: ApiHandler, tokens: Tokens, health: HealthService) -> Result<Router, prost::DecodeError> {
+    call::init();
     let auth = AuthLayer { tokens, service: handler.service.clone() };
     let stores = configured!(StoreServiceServer::new(handler.clone()));
     let operations = configured!(OperationServiceServer::new(handler.clone()));

@@ -12,7 +12,7 @@
 //! - `process`: the server's side of a run; `protocol`: the messages between both sides.
 //! - `supervisor` with `inbox`, `stream`, `capture` and `descendants`: the process that stops helm when the
 //!   server dies, requests it, or no longer renews the lease; `exec`: helm dies with its supervisor.
-//! - `classify`, `known`, `error`: the meaning of a failure.
+//! - `classify`, `known`, `error`: the meaning of a failure. `measure`: metrics.
 //!
 //! To add a known error text: store helm's standard error in `samples/helm3/` or `samples/helm4/`,
 //! named after the case, add the distinctive part to the table in `known`, and accept the new lines of its snapshot.
@@ -28,6 +28,7 @@ mod error;
 mod exec;
 mod inbox;
 mod known;
+mod measure;
 mod process;
 mod process_limiter;
 mod protocol;

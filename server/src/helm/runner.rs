@@ -15,6 +15,7 @@ use super::{
     command::{Chart, Release, Verb},
     config::HelmConfig,
     error::{HelmError, HelmErrorKind},
+    measure::Waiting,
     process::{Lease, Lost, supervise},
     process_limiter::ProcessLimiter,
     protocol::{KillReason, Report, Spec, millis},
@@ -131,6 +132,7 @@ impl Helm {
     }
 
     async fn run_in_span(&self, run: &Run, release: &Release, verb: Verb<'_>) -> Result<(), HelmError> {
+        let waiting = Waiting::begin(verb);
         let stop = run.cancel.child_token();
         let context = Context::new(verb, release, &run.store_uid);
         let stopped = || HelmError::new(HelmErrorKind::Stopped, context.what(), None, Vec::new());
@@ -144,6 +146,7 @@ impl Helm {
             () = stop.cancelled() => return Err(stopped()),
             binary = self.binary() => binary?,
         };
+        let running = waiting.run();
         let mut lease = Lease { renewed: run.renewed.clone(), silence: run.silence };
         let job = Job {
             program: binary,
@@ -152,9 +155,13 @@ impl Helm {
             timeout: run.timeout,
             lease_until_ms: Some(lease.until_ms()),
         };
-        let report = self.process(job, Some(lease), stop, pass).await.map_err(|error| lost(&context, error))?;
-        record(&report);
-        outcome(&context, &report)
+        let report = self.process(job, Some(lease), stop, pass).await.map_err(|error| lost(&context, error));
+        let ended = report.and_then(|report| {
+            record(&report);
+            outcome(&context, &report)
+        });
+        running.end(&ended);
+        ended
     }
 
     /// The current binary and its version.

@@ -5,7 +5,7 @@
 //! - [`LiveStoreRepository`] gives the reconciler all stores, and stores its results; [`Adoption`] stores those that were lost; [`LeaderLock`] lets only one server reconcile.
 //! - [`EventLog`] reads events by store and in their global order.
 //! - [`Tokens`] stores API tokens as hashes. [`ServerKey`] is the key that seals cursors.
-//! - [`Retention`] removes expired rows.
+//! - [`Retention`] removes expired rows. [`Sampler`] reads figures for the metrics.
 //! - [`Notifier`] wakes up readers in this process. A notification carries no data.
 //!
 //! - [`Pools`] are the connection pools.
@@ -30,6 +30,7 @@ mod refusals;
 mod requests;
 mod retention;
 mod rows;
+mod sampler;
 mod schema;
 mod server_key;
 mod store_loader;
@@ -46,6 +47,7 @@ pub use notifier::{Notifier, listen};
 pub use pool::{ConnectError, Pool, PoolOptions, PoolSizes, Pools, connect, unverified};
 pub use queue::{Claim, ClaimScope, FenceError, Lease, Queue, Renewed};
 pub use retention::{Removed, Retention, RetentionPolicy};
+pub use sampler::Sampler;
 pub use schema::{Schema, migrate, schema};
 pub use server_key::ServerKey;
 pub use stores::PgStores;

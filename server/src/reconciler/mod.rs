@@ -3,7 +3,7 @@
 //! - This file: [`Reconciler`], which runs in one server at a time, the holder of the `LeaderLock`.
 //! - `round`: one comparison of all stores. `health_tracker`: when a store is examined, and how flapping is damped.
 //!   `manifests`: which workloads each release should have. `sells`: whether a store that looks healthy also sells.
-//!   `reachability`: whether customers can reach its shop.
+//!   `reachability`: whether customers can reach its shop. `measure`: metrics.
 //! - [`orphans`]: namespaces and releases that belong to no store.
 //!
 //! The cache's watches, which every server has, show which stores may have a problem; a fresh examination decides. Missing data
@@ -11,6 +11,7 @@
 
 mod health_tracker;
 mod manifests;
+mod measure;
 pub mod orphans;
 mod reachability;
 mod round;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use storeplane_core::engine::Catalog;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -62,6 +63,7 @@ impl Reconciler {
         loop {
             let mut lock = LeaderLock::wait(self.url.expose()).await;
             tracing::info!("this server reconciles stores with the cluster");
+            let _leads = measure::Leads::begin();
             tokio::select! {
                 () = lock.lost() => tracing::info!("another server may reconcile now"),
                 () = self.reconcile() => {}
@@ -76,7 +78,10 @@ impl Reconciler {
             tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 tick.tick().await;
-                rounds.run().await;
+                let began = Instant::now();
+                if rounds.run().await {
+                    measure::round(began.elapsed());
+                }
             }
         };
         tokio::select! {

@@ -55,23 +55,26 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    /// Runs one round.
-    pub(super) async fn run(&mut self) {
+    /// Runs one round. True if all stores were compared, and those that needed it examined.
+    pub(super) async fn run(&mut self) -> bool {
         let live = match self.reconciler.live_stores.live().await {
             Ok(live) => live,
-            Err(error) => return log(&error),
+            Err(error) => {
+                log(&error);
+                return false;
+            }
         };
         self.read_manifests(&live).await;
         let now = Instant::now();
         let Some((targets, orphans)) = self.compare(&live, now) else {
             // The time at which symptoms began is no longer known.
             self.trackers.clear();
-            return;
+            return false;
         };
         self.reports.report(orphans, now);
         let reconciler = self.reconciler;
         let all_at_once = targets.len() > MANY && targets.len() * ONE_OF >= live.len();
-        let Some(snapshots) = reconciler.snapshots(&targets, all_at_once).await else { return };
+        let Some(snapshots) = reconciler.snapshots(&targets, all_at_once).await else { return false };
         let looks = targets.into_iter().zip(snapshots);
         let looks =
             looks.map(|(target, snapshot)| async move { (target.store.uid, reconciler.probe(target, snapshot).await) });
@@ -79,12 +82,13 @@ impl<'a> Rounds<'a> {
         while let Some((uid, seen)) = looks.next().await {
             if !seen {
                 // The next round tries again; by then the cache may be gone as well.
-                return;
+                return false;
             }
             if let Some(tracker) = self.trackers.get_mut(&uid) {
                 tracker.record_probe(Instant::now());
             }
         }
+        true
     }
 
     /// The stores to examine, and the orphans. `None` while the cluster cannot be observed.

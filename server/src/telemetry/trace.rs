@@ -22,15 +22,15 @@ impl Extractor for Headers<'_> {
     }
 }
 
-/// Makes `span` part of the caller's trace, if the request has one, and returns the trace id.
-pub fn continue_from(span: &Span, headers: &HeaderMap) -> Option<String> {
+/// Makes `span` part of the caller's trace, if the request has one, and returns the span's context.
+pub fn continue_from(span: &Span, headers: &HeaderMap) -> Option<SpanContext> {
     let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers));
     if parent.span().span_context().is_valid() {
         // Fails only without a tracer, or if the span has already started: then there is nothing to continue.
         let _ = span.set_parent(parent);
     }
     let context = span.context().span().span_context().clone();
-    context.is_valid().then(|| context.trace_id().to_string())
+    context.is_valid().then_some(context)
 }
 
 /// The `traceparent` of the current span, stored with an operation.
@@ -73,12 +73,13 @@ mod tests {
             let headers =
                 HeaderMap::from_iter([(http::HeaderName::from_static("traceparent"), PARENT.parse().unwrap())]);
             let span = tracing::info_span!("request");
-            assert_eq!(continue_from(&span, &headers).as_deref(), Some("0af7651916cd43dd8448eb211c80319c"));
+            let id = continue_from(&span, &headers).map(|context| context.trace_id().to_string());
+            assert_eq!(id.as_deref(), Some("0af7651916cd43dd8448eb211c80319c"));
             let kept = span.in_scope(current).expect("the span has a context");
             assert!(kept.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && kept != PARENT, "{kept}");
 
             let fresh = tracing::info_span!("request");
-            let id = continue_from(&fresh, &HeaderMap::new()).expect("has an id of its own");
+            let id = continue_from(&fresh, &HeaderMap::new()).expect("has a context").trace_id().to_string();
             assert!(id.len() == 32 && id != "0af7651916cd43dd8448eb211c80319c");
         });
     }

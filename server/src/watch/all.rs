@@ -17,6 +17,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::hub::{News, changed};
+use super::measure::Watcher;
 use super::{BATCH, HeartbeatTimer, StoresUpdate, Update, WatchEnd, Watches};
 
 /// Stores per page of the snapshot.
@@ -76,6 +77,7 @@ impl Watches {
             heartbeat: HeartbeatTimer::new(),
             matches: HashMap::new(),
             ended: false,
+            watcher: Watcher::new("stores"),
         };
         Ok(unfold(watch, |mut watch| async move { watch.next().await.map(|item| (item, watch)) }))
     }
@@ -98,6 +100,7 @@ struct Watch {
     /// The stores that match the filter, if there is one; at most one entry for each store of the tenant that is not deleted.
     matches: HashMap<StoreUid, bool>,
     ended: bool,
+    watcher: Watcher,
 }
 
 impl Watch {
@@ -211,6 +214,9 @@ impl Watch {
             self.matches.remove(&event.store);
         }
         if wanted {
+            if self.caught_up {
+                self.watcher.delivered(&event, &*self.watches.clock);
+            }
             self.push(Update::Event(event, store));
         }
         Ok(())

@@ -11,8 +11,11 @@ use storeplane_core::store::Store;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::measure::age;
+use crate::metrics::metrics;
 use crate::outage::OutageLog;
 use crate::postgres::EventLog;
+use crate::system::SystemClock;
 
 /// Events that a watcher of all stores may lag behind before it reads from Postgres.
 const ALL_BUFFER: usize = 4096;
@@ -73,6 +76,7 @@ impl Hub {
     }
 
     fn publish(&self, event: Event, store: Option<Arc<Store>>) {
+        metrics().watch_publish_lag.observe([], age(&event, &SystemClock));
         let news = News::Event(Arc::new(event), store);
         if let News::Event(event, _) = &news {
             self.send(event.store, news.clone());

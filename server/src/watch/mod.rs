@@ -6,6 +6,7 @@
 
 mod all;
 mod hub;
+mod measure;
 mod one;
 mod operation;
 

@@ -15,6 +15,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::hub::{News, changed};
+use super::measure::Watcher;
 use super::{BATCH, HeartbeatTimer, StoreUpdate, Until, Update, WatchEnd, Watches, not_found};
 
 impl Watches {
@@ -59,6 +60,7 @@ impl Watches {
             failures: 0,
             heartbeat: HeartbeatTimer::new(),
             ended: false,
+            watcher: Watcher::new("store"),
         };
         // An expired cursor is an error response, not the end of a stream.
         watch.read().await?;
@@ -84,6 +86,7 @@ struct Watch {
     failures: u32,
     heartbeat: HeartbeatTimer,
     ended: bool,
+    watcher: Watcher,
 }
 
 impl Watch {
@@ -181,6 +184,9 @@ impl Watch {
         self.sent = event.sequence;
         if let Some(state) = event.new_state().filter(|_| event.sequence > self.seen) {
             self.state = state;
+        }
+        if self.caught_up {
+            self.watcher.delivered(&event, &*self.watches.clock);
         }
         self.push(Update::Event(event, store));
     }

@@ -13,6 +13,7 @@ use tracing::Instrument;
 use super::Tools;
 use super::context::OperationContext;
 use super::leases::LeaseGuard;
+use super::measure;
 use super::outcome::{FEW, RetryLimit, StepError};
 use super::slots::Slot;
 use super::steps;
@@ -53,6 +54,7 @@ pub(super) async fn execute(tools: Tools, claim: Claim, guard: LeaseGuard, slot:
                 tracing::info!(step = ?context.operation.step, "operation handed on");
             }
             Err(StepError::Lost) => {
+                measure::lost(&context);
                 tracing::warn!(step = ?context.operation.step, "the operation was claimed by another worker, or has ended");
             }
             Err(StepError::Retry { failure, .. } | StepError::Failed(failure)) => {
@@ -178,6 +180,13 @@ impl OperationContext {
 
     /// Runs a step until it succeeds, fails for good, or the operation's time is up.
     async fn attempt(&mut self, step: Step) -> Result<Duration, StepError> {
+        let measured = measure::Attempt::of(self, step);
+        let ended = self.attempt_until_deadline(step).await;
+        measured.end(&ended);
+        ended
+    }
+
+    async fn attempt_until_deadline(&mut self, step: Step) -> Result<Duration, StepError> {
         let began = Instant::now();
         let span = tracing::info_span!("step", step = step.as_str(), undoing = self.operation.undoing);
         if step.runs_helm() {
@@ -206,6 +215,7 @@ impl OperationContext {
             if few >= FEW {
                 return Err(StepError::Failed(failure));
             }
+            measure::retried(self, step, &failure);
             tracing::debug!(parent: &span, reason = failure.reason.as_str(), message = failure.message, "step is tried again");
             // Each reason is reported once, however often it recurs.
             if !reported.contains(&failure.reason) {

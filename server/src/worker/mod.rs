@@ -4,7 +4,7 @@
 //! - `leases`: which operations are held, and their renewal.
 //! - `execute`: one operation from its claim to its end, including its rollback.
 //! - `context`: the steps' context and events. `steps`: the implementation of each step. `outcome`: how a step fails.
-//! - `release`: a step's access to the store's helm release. `slots`: limits on the number of held operations.
+//! - `measure`: metrics of steps and leases. `release`: a step's access to the store's helm release. `slots`: limits on the number of held operations.
 //!
 //! Who retries: steps do, with backoff and until the operation's deadline, if the error is retryable.
 //! Every step reads the cluster before it acts, so each can run again after any crash. To add one: see
@@ -13,6 +13,7 @@
 mod context;
 mod execute;
 mod leases;
+mod measure;
 mod outcome;
 mod release;
 mod slots;

@@ -48,6 +48,7 @@ mod kube_support;
 mod lifecycle;
 mod lists;
 mod live_view;
+mod metrics;
 mod migrations;
 mod operation_faults;
 mod operation_wait;

@@ -10,7 +10,8 @@ use storeplane_core::event::Cursor;
 use storeplane_core::ids::{OperationId, StoreUid};
 use storeplane_core::ports::Stores as _;
 use storeplane_core::query::{AuditQuery, OperationQuery, PageStart, Paged as _, StoreQuery};
-use storeplane_server::postgres::{ClaimScope, EventLog, Notifier, PgStores, PoolOptions, Queue};
+use storeplane_server::metrics::metrics;
+use storeplane_server::postgres::{ClaimScope, EventLog, Notifier, PgStores, PoolOptions, Queue, Sampler};
 use storeplane_server::system::SystemClock;
 use uuid::Uuid;
 
@@ -138,4 +139,22 @@ async fn hot_queries_read_only_returned_rows() {
     let ids: Vec<_> = (0..256).map(|_| OperationId(Uuid::now_v7())).collect();
     scene.reads("a renewal", 40, scene.queue.renew(&ids)).await.unwrap();
     scene.reads("cancellations", 40, scene.queue.cancelled(&ids)).await.unwrap();
+    Box::pin(figures_are_read_from_indexes(&scene)).await;
+}
+
+/// What Postgres tells for the metrics.
+async fn figures_are_read_from_indexes(scene: &Scene) {
+    let overdue = "UPDATE operations SET lease_expires_at = clock_timestamp() - interval '100 s' WHERE id IN (
+        SELECT id FROM operations WHERE state = 'RUNNING' ORDER BY id LIMIT 3)";
+    scene.database.execute(overdue).await;
+    let sampler = Sampler::new(scene.pool.clone());
+    scene.reads("the figures for the metrics", 200, sampler.sample(metrics())).await.unwrap();
+    let all = metrics();
+    let [queued, running, age] = [&all.operations_queued, &all.operations_running, &all.operations_queued_age]
+        .map(|gauges| gauges.with(["CREATE"]).get());
+    assert_eq!((queued.to_string(), running.to_string()), ("3".into(), "17".into()));
+    assert!((100.0..200.0).contains(&age), "{age}");
+    let stores = ["READY", "UPDATING"].map(|state| all.stores.with([state]).get().to_string());
+    assert_eq!(stores, ["19400", "0"], "a state without stores is shown too");
+    assert!(all.database_clock_offset.with([]).get().abs() < 5.0, "the same machine");
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection};
 
+use super::wait::WaitMetrics;
 use super::{Pool, WORK_STATEMENT};
 use crate::outage::OutageLog;
 
@@ -37,6 +38,8 @@ pub struct PoolOptions {
     pub acquire_timeout: Duration,
     /// True if the URL leads to a pooler in transaction mode.
     pub pooler: bool,
+    /// The pool's name in the metrics.
+    pub name: &'static str,
     /// The connections' name in `pg_stat_activity`.
     pub application_name: &'static str,
 }
@@ -48,6 +51,7 @@ impl Default for PoolOptions {
             statement_timeout: WORK_STATEMENT,
             acquire_timeout: ACQUIRE_TIMEOUT,
             pooler: false,
+            name: "other",
             application_name: "storeplane",
         }
     }
@@ -84,8 +88,9 @@ impl PoolOptions {
                 Box::pin(async move { prepare(connection, settings, &log).await })
             });
         }
-        let Self { statement_timeout, pooler, .. } = self;
-        Ok(Pool { connections: pool.connect_lazy_with(options), statement_timeout, pooler, discarded })
+        let Self { statement_timeout, pooler, name, .. } = self;
+        let connections = pool.connect_lazy_with(options);
+        Ok(Pool { connections, statement_timeout, pooler, discarded, wait: WaitMetrics::of(name) })
     }
 }
 

@@ -3,6 +3,7 @@
 //! - This file: [`Pools`], and [`Pool`], which runs single statements and begins transactions.
 //! - [`connect`]: how connections are made and discarded. [`transaction`]: [`Transaction`].
 //! - [`connection`]: one borrowed connection, and the time limit of every statement. [`statement`]: bound parameters.
+//! - [`wait`]: metrics of the wait for a connection.
 //!
 //! Every statement has a limit in Postgres and a longer one here, because a broken network is silent. A connection
 //! whose statement did not finish is closed and never returns to its pool. sea-orm's own pool offers
@@ -12,6 +13,7 @@ mod connect;
 mod connection;
 mod statement;
 mod transaction;
+mod wait;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +27,9 @@ pub use connect::{ConnectError, PoolOptions, connect, unverified};
 pub(super) use connection::READ_ONLY;
 use connection::{Borrowed, db_error};
 pub(super) use transaction::Transaction;
+use wait::WaitMetrics;
+
+use crate::metrics::{Metrics, number};
 
 /// How much longer the client waits for a statement than Postgres.
 const NETWORK: Duration = Duration::from_secs(2);
@@ -59,15 +64,26 @@ impl Pools {
     /// Pools that connect on first use. `pooler` is true if `url` leads to a pooler in transaction mode.
     pub fn new(url: &str, sizes: PoolSizes, pooler: bool) -> Result<Self, ConnectError> {
         let discarded = Arc::new(Discarded::default());
-        let pool = |connections, statement_timeout| {
-            let options = PoolOptions { connections, statement_timeout, pooler, ..PoolOptions::default() };
+        let pool = |name, connections, statement_timeout| {
+            let options = PoolOptions { connections, statement_timeout, pooler, name, ..PoolOptions::default() };
             options.connect_with(url, Arc::clone(&discarded))
         };
         Ok(Self {
-            work: pool(sizes.work, WORK_STATEMENT)?,
-            watch: pool(sizes.watch, WORK_STATEMENT)?,
-            api: pool(sizes.api, API_STATEMENT)?,
+            work: pool("work", sizes.work, WORK_STATEMENT)?,
+            watch: pool("watch", sizes.watch, WORK_STATEMENT)?,
+            api: pool("api", sizes.api, API_STATEMENT)?,
         })
+    }
+
+    /// Reads the number of connections.
+    pub fn measure(&self, metrics: &Metrics) {
+        for (name, pool) in [("work", &self.work), ("watch", &self.watch), ("api", &self.api)] {
+            let open = usize::try_from(pool.connections.size()).unwrap_or_default();
+            let idle = pool.connections.num_idle().min(open);
+            metrics.database_connections.with([name, "idle"]).set(number(idle));
+            metrics.database_connections.with([name, "used"]).set(number(open - idle));
+            metrics.database_connections_max.with([name]).set(pool.connections.options().get_max_connections().into());
+        }
     }
 }
 
@@ -80,6 +96,7 @@ pub struct Pool {
     /// The URL leads to a pooler: only transactions, not sessions, stay on one connection.
     pooler: bool,
     discarded: Arc<Discarded>,
+    wait: WaitMetrics,
 }
 
 impl std::fmt::Debug for Pool {
@@ -94,7 +111,13 @@ impl std::fmt::Debug for Pool {
 /// Wraps an existing pool.
 impl From<PgPool> for Pool {
     fn from(pool: PgPool) -> Self {
-        Self { connections: pool, statement_timeout: WORK_STATEMENT, pooler: false, discarded: Arc::default() }
+        Self {
+            connections: pool,
+            statement_timeout: WORK_STATEMENT,
+            pooler: false,
+            discarded: Arc::default(),
+            wait: WaitMetrics::of("other"),
+        }
     }
 }
 
@@ -110,7 +133,10 @@ impl Pool {
     }
 
     async fn borrow(&self) -> Result<Borrowed, DbErr> {
-        let connection = self.connections.acquire().await.map_err(db_error)?;
+        let waiting = self.wait.begin();
+        let acquired = self.connections.acquire().await;
+        waiting.end(&acquired);
+        let connection = acquired.map_err(db_error)?;
         let limit = self.statement_timeout + NETWORK;
         Ok(Borrowed::new(connection, limit, !self.pooler, Arc::clone(&self.discarded)))
     }

@@ -1,5 +1,6 @@
 //! A transaction on one connection.
 
+use std::sync::{Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,10 +9,13 @@ use tokio::sync::Mutex;
 
 use super::connect::settings;
 use super::connection::Borrowed;
+use crate::metrics::{StoreChange, metrics};
 
 /// Rolled back when it is dropped, unless it was committed.
 pub(in crate::postgres) struct Transaction {
     connection: Mutex<Borrowed>,
+    /// What its commit adds to the metrics.
+    changes: StdMutex<Vec<StoreChange>>,
 }
 
 impl std::fmt::Debug for Transaction {
@@ -27,7 +31,7 @@ impl Transaction {
         let begin = local.map(|timeout| format!("BEGIN; {}", settings("SET LOCAL", timeout)));
         connection.execute_unprepared(begin.as_deref().unwrap_or("BEGIN")).await?;
         connection.in_transaction = true;
-        Ok(Self { connection: Mutex::new(connection) })
+        Ok(Self { connection: Mutex::new(connection), changes: StdMutex::default() })
     }
 
     /// Commits. After an error it may or may not have been committed.
@@ -35,7 +39,15 @@ impl Transaction {
         let mut connection = self.connection.into_inner();
         connection.execute_unprepared("COMMIT").await?;
         connection.in_transaction = false;
+        for change in self.changes.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            change.record(metrics());
+        }
         Ok(())
+    }
+
+    /// Counts a change once it is committed.
+    pub(in crate::postgres) fn count_on_commit(&self, change: Option<StoreChange>) {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).extend(change);
     }
 }
 
