@@ -6,6 +6,7 @@ import { PlatformService } from '@/gen/storeplane/v1/platform_pb';
 import { StoreService } from '@/gen/storeplane/v1/store_service_pb';
 import { session } from '@/session/session';
 import { observeServerTime } from './server-clock';
+import { traceparent } from './traceparent';
 
 export interface Clients {
   stores: Client<typeof StoreService>;
@@ -43,11 +44,17 @@ export const authentication: Interceptor = (next) => async (request) => {
   }
 };
 
+/** Begins a trace for each call (W3C Trace Context): what the server does for it can then be found in the collector. */
+export const tracing: Interceptor = (next) => (request) => {
+  if (!request.header.has('traceparent')) request.header.set('traceparent', traceparent());
+  return next(request);
+};
+
 /** Calls the server that this page was loaded from. */
 export function serverTransport(): Transport {
   return createGrpcWebTransport({
     baseUrl: window.location.origin,
-    interceptors: [authentication],
+    interceptors: [authentication, tracing],
     defaultTimeoutMs: CALL_TIMEOUT_MS,
   });
 }
