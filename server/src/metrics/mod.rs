@@ -3,6 +3,7 @@
 //! - This file: [`metrics()`], the metrics of the process, and their text.
 //! - [`table`]: the list of all metrics. [`family`]: metrics with labels, which are constants.
 //! - [`store_changes`]: what a stored change of a store adds. [`process`]: memory, processor time and files. [`http`]: `/metrics`.
+//!   `runbooks` tests alerts and dashboard against the table.
 //!
 //! What is known at any time (pools, processes) is read when it is asked for, by [`Metrics::before_scrape`]. What Postgres knows is
 //! read at intervals by [`crate::postgres::Sampler`], whoever asks and however often.
@@ -10,6 +11,8 @@
 mod family;
 pub mod http;
 mod process;
+#[cfg(test)]
+mod runbooks;
 mod store_changes;
 mod table;
 

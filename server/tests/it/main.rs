@@ -14,6 +14,7 @@
 mod harness;
 
 mod adopt;
+mod alerts;
 mod audit;
 mod client;
 mod client_examples;
