@@ -24,6 +24,9 @@ tls:
 {{- else }}
 insecure_plaintext: true
 {{- end }}
+{{- if .Values.rbac.create }}
+kubernetes: {{- include "storeplane.permissionSettings" . | nindent 2 }}
+{{- end }}
 {{- with .Values.telemetry.otlpEndpoint }}
 telemetry: {otlp_endpoint: {{ quote . }}}
 {{- end }}
@@ -43,6 +46,9 @@ charts.values: stores.valuesFiles and stores.values
 database.url: database.existingSecret
 database.listen_url: database.listenUrlKey
 metrics.listen: metrics.port
+kubernetes.scope: rbac.scope
+kubernetes.store_role: rbac.create
+kubernetes.service_account: serviceAccount
 telemetry.otlp_endpoint: telemetry.otlpEndpoint
 {{- end }}
 

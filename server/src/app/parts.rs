@@ -15,7 +15,7 @@ use crate::grpc::Sealer;
 use crate::health::Part;
 use crate::helm::{Helm, HelmConfig};
 use crate::http::tls::TlsError;
-use crate::kube::{Cluster, ClusterCache, ClusterConfig};
+use crate::kube::{Cluster, ClusterCache, ClusterConfig, StoreAccess};
 use crate::outage::OutageLog;
 use crate::postgres::{
     self, ConnectError, EventLog, LiveStoreRepository, Notifier, PgStores, Pool, PoolSizes, Pools, Queue, Retention,
@@ -232,6 +232,12 @@ pub fn helm_config(config: &Config) -> HelmConfig {
     }
 }
 
+fn store_access(config: &Config) -> Option<StoreAccess> {
+    let account = config.kubernetes.service_account.clone()?;
+    let role = config.kubernetes.store_role.clone()?;
+    Some(StoreAccess { role, account_namespace: account.namespace, account_name: account.name })
+}
+
 /// The cluster settings of a configuration.
 pub fn cluster_config(config: &Config) -> ClusterConfig {
     ClusterConfig {
@@ -241,6 +247,8 @@ pub fn cluster_config(config: &Config) -> ClusterConfig {
         namespace_labels: config.kubernetes.namespace_labels.clone(),
         namespace_annotations: config.kubernetes.namespace_annotations.clone(),
         copied_secrets: config.kubernetes.copied_secrets.clone(),
+        access: store_access(config),
+        scope: config.kubernetes.scope,
         ..ClusterConfig::new(config.instance.as_str())
     }
 }

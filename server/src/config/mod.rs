@@ -11,6 +11,7 @@ mod overrides;
 mod read;
 mod retention_period;
 mod section;
+mod service_account;
 mod tls;
 mod url;
 
@@ -26,10 +27,11 @@ pub use engines::{CatalogError, catalog};
 pub use obstacles::Obstacles;
 pub use overrides::Overrides;
 pub use retention_period::RetentionPeriod;
+pub use service_account::ServiceAccount;
 pub use tls::{ClientAuth, Tls};
 pub use url::SecretUrl;
 
-use crate::kube::CopiedSecret;
+use crate::kube::{CopiedSecret, WatchScope};
 
 /// The effective configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -126,6 +128,14 @@ pub struct Kubernetes {
     /// Context in the kubeconfig; default: its current context.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
+    /// Where the account may list and watch.
+    pub scope: WatchScope,
+    /// `ClusterRole` that the server binds to its own account in each store's namespace; default: none is bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store_role: Option<String>,
+    /// The server's account for that, as `namespace/name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<ServiceAccount>,
     /// Further labels of every store's namespace, for policies that demand them.
     pub namespace_labels: BTreeMap<String, String>,
     /// Further annotations of every store's namespace.

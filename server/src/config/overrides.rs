@@ -55,6 +55,15 @@ pub struct Overrides {
     /// Context in the kubeconfig.
     #[arg(long, global = true, env = "STOREPLANE_KUBE_CONTEXT", value_name = "NAME")]
     pub kube_context: Option<String>,
+    /// Where the account may list and watch: cluster or namespaced [default: cluster].
+    #[arg(long, global = true, env = "STOREPLANE_KUBE_SCOPE", value_name = "SCOPE")]
+    pub kube_scope: Option<String>,
+    /// `ClusterRole` that the server binds to its own account in each store's namespace.
+    #[arg(long, global = true, env = "STOREPLANE_KUBE_STORE_ROLE", value_name = "NAME")]
+    pub kube_store_role: Option<String>,
+    /// The server's account for that.
+    #[arg(long, global = true, env = "STOREPLANE_KUBE_SERVICE_ACCOUNT", value_name = "NAMESPACE/NAME")]
+    pub kube_service_account: Option<String>,
     /// Name of this control plane in the cluster's labels [default: storeplane].
     #[arg(long, global = true, env = "STOREPLANE_INSTANCE", value_name = "NAME")]
     pub instance: Option<String>,
@@ -145,8 +154,6 @@ impl Overrides {
             ("tls.client_auth", &self.tls_client_auth),
             ("database.url", &self.database_url),
             ("database.listen_url", &self.listen_database_url),
-            ("kubernetes.kubeconfig", &self.kubeconfig),
-            ("kubernetes.context", &self.kube_context),
             ("instance", &self.instance),
             ("platform_tenant", &self.platform_tenant),
             ("helm.binary", &self.helm_bin),
@@ -181,7 +188,7 @@ impl Overrides {
         set(&mut table, "insecure_plaintext", self.insecure_plaintext.as_deref(), |value| {
             value.parse().map_or_else(|_| text(value), Value::Boolean)
         });
-        for (key, value) in texts {
+        for (key, value) in texts.into_iter().chain(self.kubernetes()) {
             set(&mut table, key, value.as_deref(), text);
         }
         for (key, value) in numbers {
@@ -195,6 +202,16 @@ impl Overrides {
             });
         }
         table
+    }
+
+    fn kubernetes(&self) -> [(&'static str, &Option<String>); 5] {
+        [
+            ("kubernetes.kubeconfig", &self.kubeconfig),
+            ("kubernetes.context", &self.kube_context),
+            ("kubernetes.scope", &self.kube_scope),
+            ("kubernetes.store_role", &self.kube_store_role),
+            ("kubernetes.service_account", &self.kube_service_account),
+        ]
     }
 }
 

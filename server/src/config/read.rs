@@ -14,7 +14,7 @@ use super::{
     Retention, RetentionPeriod, SecretUrl, Telemetry, Verify, Via, Worker,
 };
 
-use crate::kube::{CopiedSecret, CopiedSecretUse, labels};
+use crate::kube::{CopiedSecret, CopiedSecretUse, WatchScope, labels};
 
 /// A helm process takes 60 to 250 MB: at most one per this amount of memory.
 const MEMORY_PER_HELM: u64 = 512 * 1024 * 1024;
@@ -145,7 +145,14 @@ fn kubernetes(section: &mut Section) -> Kubernetes {
             section.fail(key, format!("must not set {name}, which the control plane sets"));
         }
     }
+    let present = |key: &str| section.keys().iter().any(|present| present == key);
+    if present("store_role") != present("service_account") {
+        section.fail("store_role", "must be set together with service_account");
+    }
     Kubernetes {
+        scope: section.take("scope", WatchScope::Cluster),
+        store_role: section.optional("store_role"),
+        service_account: section.optional("service_account"),
         kubeconfig: section.optional("kubeconfig"),
         context: section.optional("context"),
         namespace_labels,

@@ -27,6 +27,10 @@ fn all_violations_are_reported_together() {
         [database]
         url = "mysql://u:hunter2@h/db"
         pool_size = 0
+        [kubernetes]
+        scope = "all"
+        service_account = "storeplane"
+        store_role = "storeplane-store"
         [worker]
         lease_seconds = "long"
         lease = 3

@@ -11,6 +11,7 @@ use ::kube::{Api, Client};
 use k8s_openapi::api::core::v1::Node;
 use tokio::sync::watch;
 
+use super::access::{RecentGrants, StoreAccess, WatchScope};
 use super::connection::{Connected, Connection};
 use super::copied_secrets::CopiedSecret;
 use super::error::{ClusterError, ClusterErrorKind};
@@ -52,6 +53,10 @@ pub struct ClusterConfig {
     pub namespace_annotations: BTreeMap<String, String>,
     /// Secrets that are copied into every store's namespace.
     pub copied_secrets: Vec<CopiedSecret>,
+    /// What the account is bound to in each store's namespace; `None` if it needs no binding.
+    pub access: Option<StoreAccess>,
+    /// Where the account may list and watch.
+    pub scope: WatchScope,
 }
 
 impl ClusterConfig {
@@ -66,6 +71,8 @@ impl ClusterConfig {
             namespace_labels: BTreeMap::new(),
             namespace_annotations: BTreeMap::new(),
             copied_secrets: Vec::new(),
+            access: None,
+            scope: WatchScope::Cluster,
         }
     }
 }
@@ -90,13 +97,19 @@ struct Inner {
     connection: Connection,
     checked: tokio::sync::Mutex<Option<(Instant, Result<ClusterInfo, ClusterError>)>>,
     simulated: watch::Sender<bool>,
+    recent_grants: RecentGrants,
 }
 
 impl Cluster {
     /// Reads and requests nothing yet.
     pub fn new(config: ClusterConfig) -> Self {
-        let (connection, simulated) = (Connection::new(config), watch::Sender::new(false));
-        Self { inner: Arc::new(Inner { connection, checked: tokio::sync::Mutex::default(), simulated }) }
+        let inner = Inner {
+            connection: Connection::new(config),
+            checked: tokio::sync::Mutex::default(),
+            simulated: watch::Sender::new(false),
+            recent_grants: RecentGrants::default(),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Whether the last successful [`Cluster::check`] found a simulated cluster; false before the first.
@@ -155,7 +168,10 @@ impl Cluster {
         };
         tracing::debug!(%error, kind = ?error.kind(), "cluster request failed");
         self.note_failure(&connected, &error).await;
-        Err(error)
+        match error.refused_in() {
+            Some(namespace) => Err(self.refused_because(namespace).await?.unwrap_or(error)),
+            None => Err(error),
+        }
     }
 
     /// The plain client, for tests and tools. Its requests have no time limit.
@@ -174,6 +190,10 @@ impl Cluster {
     /// How long obstacles may last.
     pub fn limits(&self) -> &ObstacleLimits {
         &self.config().limits
+    }
+
+    pub(super) fn recent_grants(&self) -> &RecentGrants {
+        &self.inner.recent_grants
     }
 
     pub(super) fn config(&self) -> &ClusterConfig {

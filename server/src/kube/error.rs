@@ -69,6 +69,13 @@ impl ClusterError {
         self
     }
 
+    /// The namespace in which RBAC refused the request, according to the API server's message.
+    pub(super) fn refused_in(&self) -> Option<&str> {
+        let (_, rest) =
+            self.message.split_once(" in the namespace \"").filter(|_| self.kind == ClusterErrorKind::Forbidden)?;
+        rest.split_once('"').map(|(namespace, _)| namespace)
+    }
+
     /// The kind of failure, for programs.
     pub fn kind(&self) -> ClusterErrorKind {
         self.kind
@@ -260,6 +267,24 @@ mod tests {
             assert_eq!(error.retryable(), kind == Kind::WebhookUnavailable, "{text}");
         }
         assert!(answer(500, away).to_string().contains("check.example.com"), "the webhook is named");
+    }
+
+    #[test]
+    fn namespace_of_a_refusal_is_known() {
+        let refused = answer(
+            403,
+            "secrets is forbidden: User \"u\" cannot list resource \"secrets\" in API group \"\" in the namespace \"store-demo\"",
+        );
+        assert_eq!(refused.refused_in(), Some("store-demo"));
+        assert_eq!(
+            answer(
+                403,
+                "nodes is forbidden: User \"u\" cannot list resource \"nodes\" in API group \"\" at the cluster scope"
+            )
+            .refused_in(),
+            None
+        );
+        assert_eq!(answer(404, "not found in the namespace \"store-demo\"").refused_in(), None);
     }
 
     #[test]

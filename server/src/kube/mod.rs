@@ -2,6 +2,7 @@
 //!
 //! - [`Cluster`] is the handle (`cluster`); `connection` and `tls` create the client, again when it no longer works; `error`
 //!   classifies failures; `labels` are the labels of our objects.
+//! - `access` gives the server's account its permissions in a store's namespace.
 //! - `namespace`, `secrets` and `release` serve one step each; `proxy` reaches a shop through the API server, `credentials`
 //!   implements the domain's port for logins, `live` the one for a store's objects and logs.
 //! - `rollout` watches one release until it is ready. `rollout::snapshot` holds the observed objects, `rollout::readiness`
@@ -19,6 +20,7 @@
 //! a real case as a fixture in that file's tests. To watch another kind of workload: a table in
 //! `rollout::snapshot`, a watch in `rollout::watches`, and its readiness in `rollout::readiness`.
 
+mod access;
 mod cache;
 mod claims;
 mod cluster;
@@ -46,6 +48,7 @@ mod tls;
 mod transport;
 mod volumes;
 
+pub use access::{StoreAccess, WatchScope};
 pub use cache::{ClusterCache, ClusterCacheView};
 pub use cluster::{Cluster, ClusterConfig, ClusterInfo};
 pub use copied_secrets::{CopiedSecret, CopiedSecretUse};

@@ -5,7 +5,7 @@ use ::kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
 use serde_json::Value;
 
 use super::cluster::Cluster;
-use super::error::{ClusterError, ClusterErrorKind};
+use super::error::{ClusterError, ClusterErrorKind as Kind};
 
 /// The conditions that a gateway's controller sets on a route for each of its gateways.
 const NEEDED: [&str; 2] = ["Accepted", "ResolvedRefs"];
@@ -27,7 +27,7 @@ impl Cluster {
             .await;
         match listed {
             Ok(routes) => Ok(routes.items),
-            Err(error) if matches!(error.kind(), ClusterErrorKind::NotFound | ClusterErrorKind::Forbidden) => {
+            Err(error) if matches!(error.kind(), Kind::NotFound | Kind::Forbidden | Kind::Terminating) => {
                 Ok(Vec::new())
             }
             Err(error) => Err(error),

@@ -12,9 +12,19 @@ const RETAIN: &str = "Retain";
 
 impl Cluster {
     /// The volumes that remain when the namespace is deleted, for example `pvc-1 (5Gi, claim data)`. Empty
-    /// if the account may not read volumes.
+    /// if the account may not read claims or volumes.
     pub async fn retained_volumes(&self, namespace: &str) -> Result<Vec<String>, ClusterError> {
-        let claims = self.list_in::<PersistentVolumeClaim>(namespace, ListParams::default()).await?;
+        let claims = match self.list_in::<PersistentVolumeClaim>(namespace, ListParams::default()).await {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ClusterErrorKind::Forbidden | ClusterErrorKind::Terminating | ClusterErrorKind::NotFound
+                ) =>
+            {
+                return Ok(Vec::new());
+            }
+            claims => claims?,
+        };
         let mut retained = Vec::new();
         for claim in claims {
             let Some(name) = claim.spec.as_ref().and_then(|spec| spec.volume_name.as_deref()) else { continue };

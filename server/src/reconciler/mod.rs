@@ -2,13 +2,14 @@
 //!
 //! - This file: [`Reconciler`], which runs in one server at a time, the holder of the `LeaderLock`.
 //! - `round`: one comparison of all stores. `health_tracker`: when a store is examined, and how flapping is damped.
-//!   `manifests`: which workloads each release should have. `sells`: whether a store that looks healthy also sells.
-//!   `reachability`: whether customers can reach its shop. `measure`: metrics.
+//!   `access`: the account's permissions in existing namespaces. `manifests`: which workloads each release should have.
+//!   `sells`: whether a store that looks healthy also sells. `reachability`: whether customers can reach its shop. `measure`: metrics.
 //! - [`orphans`]: namespaces and releases that belong to no store.
 //!
 //! The cache's watches, which every server has, show which stores may have a problem; a fresh examination decides. Missing data
 //! is not evidence. Nothing is retried here: the next round does it.
 
+mod access;
 mod health_tracker;
 mod manifests;
 mod measure;

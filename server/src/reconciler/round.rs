@@ -11,6 +11,7 @@ use storeplane_core::transition::health::Health;
 use tokio::time::Instant;
 
 use super::Reconciler;
+use super::access::Access;
 use super::health_tracker::HealthTracker;
 use super::manifests::Manifests;
 use super::orphans::{Orphan, Reports, find};
@@ -33,6 +34,7 @@ pub(super) struct Rounds<'a> {
     cache: &'a ClusterCache,
     trackers: HashMap<StoreUid, HealthTracker>,
     manifests: Manifests,
+    access: Access,
     reports: Reports,
 }
 
@@ -51,6 +53,7 @@ impl<'a> Rounds<'a> {
             cache,
             trackers: HashMap::new(),
             manifests: Manifests::default(),
+            access: Access::default(),
             reports: Reports::default(),
         }
     }
@@ -64,6 +67,7 @@ impl<'a> Rounds<'a> {
                 return false;
             }
         };
+        self.access.grant(&self.reconciler.cluster, self.cache, &live).await;
         self.read_manifests(&live).await;
         let now = Instant::now();
         let Some((targets, orphans)) = self.compare(&live, now) else {

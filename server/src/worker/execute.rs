@@ -209,6 +209,10 @@ impl OperationContext {
                 Ok(()) => return Ok(began.elapsed()),
                 Err(StepError::Retry { failure, tries, after }) => (failure, tries, after),
                 Err(StepError::OutOfTime) => return Err(out_of_time(step, self.waiting())),
+                // Permissions that were just granted reach each API server a moment later.
+                Err(StepError::Failed(failure)) if self.is_refused_at_first(&failure) => {
+                    (failure, RetryLimit::UntilDeadline, None)
+                }
                 Err(other) => return Err(other),
             };
             few += u32::from(tries == RetryLimit::Bounded);
@@ -229,6 +233,11 @@ impl OperationContext {
                 paused => paused?,
             }
         }
+    }
+
+    fn is_refused_at_first(&self, failure: &Failure) -> bool {
+        let namespace = &self.store.placement.namespace;
+        failure.reason == Reason::ClusterForbidden && self.tools.cluster.has_recent_access(namespace)
     }
 
     async fn emit_retry(&mut self, step: Step, failure: &Failure) -> Result<(), StepError> {

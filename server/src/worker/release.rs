@@ -82,8 +82,13 @@ impl OperationContext {
                 running.await
             }
         };
-        ended.map_err(|error| match error.kind() {
+        let Err(error) = ended else { return Ok(()) };
+        Err(match error.kind() {
             HelmErrorKind::Stopped => Stopped::Step(self.stop_reason()),
+            HelmErrorKind::Forbidden => match self.tools.cluster.refused_because(&release.namespace).await {
+                Ok(Some(gone)) => Stopped::Step(gone.into()),
+                Ok(None) | Err(_) => Stopped::Helm(error),
+            },
             _ => Stopped::Helm(error),
         })
     }

@@ -4,22 +4,26 @@ use std::process::{Command, Output};
 
 use storeplane_proto::v1::{GetStoreRequest, ListAuditEventsRequest, Store, StoreState};
 
-use crate::harness::{Lab, Setup, charts, fresh};
-use crate::kube_support::kubeconfig;
+use crate::harness::{Account, Kubernetes, Lab, Setup, charts, fresh};
 
 fn adopt(lab: &Lab, instance: &str, arguments: &[&str]) -> Output {
+    let account = account();
     let configuration = charts().join("../server/tests/it/harness/charts/storeplane.toml");
     Command::new(env!("CARGO_BIN_EXE_storeplane-server"))
         .arg("adopt")
         .args(arguments)
         .env_clear()
         .env("DATABASE_URL", &lab.database.url)
-        .env("KUBECONFIG", kubeconfig())
+        .envs(account.settings)
         .env("STOREPLANE_CONFIG", &configuration)
         .env("STOREPLANE_CHARTS_DIR", configuration.parent().unwrap())
         .env("STOREPLANE_INSTANCE", instance)
         .output()
         .unwrap()
+}
+
+fn account() -> Account {
+    Account::of("it-adopt")
 }
 
 fn accepted(output: &Output) -> String {
@@ -42,8 +46,9 @@ fn identity(store: &Store) -> [&str; 9] {
 
 #[tokio::test]
 async fn store_without_row_is_adopted_with_everything_that_is_recorded() {
-    let instance = fresh("instance");
-    let lab = Setup::small().with("STOREPLANE_INSTANCE", instance.as_str()).start().await;
+    let instance = account().instance;
+    Kubernetes::of(&instance).drop_all().await;
+    let lab = Setup::of(account()).with_small_chart().start().await;
     let id = fresh("lost");
     let store = lab.api.ready(&id).await;
     let (uid, namespace) = (store.uid.as_str(), store.namespace.as_str());

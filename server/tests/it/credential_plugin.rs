@@ -3,8 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use kube::config::{AuthInfo, ExecConfig, Kubeconfig};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -18,16 +16,13 @@ use crate::remedies::script;
 
 const VARIABLE: &str = "STOREPLANE_TEST_PROFILE";
 
-/// The test cluster's kubeconfig, with a plugin in place of its client certificate.
+/// The test cluster's kubeconfig, with a plugin in place of its token.
 fn with_plugin(kubeconfig: &Path, dir: &Path) -> PathBuf {
     let mut file = Kubeconfig::read_from(kubeconfig).expect("the kubeconfig");
     let user = file.auth_infos[0].auth_info.as_mut().expect("a user");
-    let text = |data: &Option<String>| {
-        String::from_utf8(BASE64_STANDARD.decode(data.as_ref().expect("a certificate")).expect("base64")).expect("PEM")
-    };
-    let key = user.client_key_data.as_ref().map(|key| key.expose_secret().to_owned());
-    let credential = json!({"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status":
-        {"clientCertificateData": text(&user.client_certificate_data), "clientKeyData": text(&key)}});
+    let token = user.token.as_ref().map(|token| token.expose_secret().to_owned()).expect("a token");
+    let credential =
+        json!({"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": token}});
     let plugin = dir.join("plugin");
     script(&plugin, &format!("#!/bin/sh\n[ \"${VARIABLE}\" = shops ] || exit 1\ncat <<'END'\n{credential}\nEND\n"));
     let exec = json!({"apiVersion": "client.authentication.k8s.io/v1", "command": plugin, "interactiveMode": "Never"});

@@ -119,7 +119,7 @@ async fn rows_of_newer_server_are_shown_and_block_nothing() {
     lab.server.kill9();
     age_rows(&lab.database, [&step, &state, &kind]).await;
 
-    lab.server.set("KUBECONFIG", &crate::harness::env("STOREPLANE_TEST_KUBECONFIG"));
+    lab.server.set("KUBECONFIG", crate::harness::Account::usual().kubeconfig.to_str().unwrap());
     lab.server.restart().await;
     let fine = fresh("fine");
     lab.api.ready(&fine).await;

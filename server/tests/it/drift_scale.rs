@@ -10,12 +10,11 @@ use kube::api::{Api as Objects, DeleteParams, ListParams, Patch, PatchParams, Po
 use serde_json::{Value, json};
 use storeplane_core::failure::Reason;
 use storeplane_core::ids::{StoreUid, Tenant};
-use storeplane_server::kube::{Cluster, ClusterConfig, Examined, Expected, NamespaceSpec};
+use storeplane_server::kube::{Cluster, Examined, Expected, NamespaceSpec};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::harness::{Database, Gateway, Lab, Setup, fresh};
-use crate::kube_support::kubeconfig;
+use crate::harness::{Account, Database, Gateway, Kubernetes, Lab, Setup, fresh};
 
 /// Concurrent requests of the test itself.
 const AT_ONCE: usize = 16;
@@ -198,11 +197,11 @@ async fn all_at_once(lab: &mut Lab, gateway: &Gateway, cluster: &Cluster, specs:
 #[tokio::test]
 async fn many_stores_need_no_more_idle_requests_than_one() {
     let stores: usize = std::env::var("STOREPLANE_TEST_STORES").map_or(40, |count| count.parse().expect("a number"));
-    let (gateway, run) = (Gateway::open().await, fresh("many"));
-    let setup = Setup { kubeconfig: gateway.kubeconfig.clone(), ..Setup::default() };
-    let mut lab = setup.with("STOREPLANE_INSTANCE", run.as_str()).start().await;
-    let config = ClusterConfig { kubeconfig: Some(kubeconfig()), ..ClusterConfig::new(&run) };
-    let cluster = Cluster::new(config);
+    let (account, run) = (Account::of("it-scale"), fresh("many"));
+    Kubernetes::of(&account.instance).drop_all().await;
+    let gateway = Gateway::open_for(&account).await;
+    let cluster = Cluster::new(account.config());
+    let mut lab = Setup { kubeconfig: gateway.kubeconfig.clone(), ..Setup::of(account) }.start().await;
     let making = futures::stream::iter(0..stores).map(|number| make(&cluster, &lab.database, number, &run));
     let specs: Vec<_> = making.buffered(AT_ONCE).collect().await;
     // Some became DEGRADED briefly while their first pods started.

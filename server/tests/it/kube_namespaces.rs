@@ -113,7 +113,7 @@ async fn secrets_are_created_once_and_keep_their_values() {
     assert_eq!(read("store-admin", "username").await, Ok(None));
     assert_eq!(read("store-salts", "password").await, Ok(None));
     let error = cluster.ensure_secrets("store-it-nowhere", vec![secret("a", "b")]).await.expect_err("no namespace");
-    assert_eq!(error.kind(), ClusterErrorKind::NotFound);
+    assert_eq!(error.kind(), ClusterErrorKind::NotFound, "{error}");
     remove(&cluster, &spec).await;
 }
 

@@ -9,6 +9,8 @@ use storeplane_server::kube::{Cluster, ClusterConfig, Ensured, NamespaceSpec, Ro
 use storeplane_server::obstacle::ObstacleLimits;
 use uuid::Uuid;
 
+use crate::harness::{Account, Kubernetes, admin_kubeconfig};
+
 /// A rollout on simulated nodes takes well under a second; this is for a busy machine.
 pub(crate) const SETTLES_WITHIN: Duration = Duration::from_mins(3);
 
@@ -16,12 +18,17 @@ pub(crate) fn env(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with `make test`"))
 }
 
+/// The account of these tests, in an instance of its own.
+fn account() -> Account {
+    Account::of("it")
+}
+
 pub(crate) fn kubeconfig() -> PathBuf {
-    env("STOREPLANE_TEST_KUBECONFIG").into()
+    account().kubeconfig
 }
 
 pub(crate) fn config() -> ClusterConfig {
-    ClusterConfig { kubeconfig: Some(kubeconfig()), ..ClusterConfig::new("it") }
+    account().config()
 }
 
 pub(crate) fn cluster() -> Cluster {
@@ -38,9 +45,9 @@ pub(crate) fn impatient() -> Cluster {
     Cluster::new(ClusterConfig { limits, ..config() })
 }
 
-/// A plain client for the same cluster.
+/// A client of the cluster's administrator.
 pub(crate) async fn plain_client() -> kube::Client {
-    cluster().client().await.expect("a client")
+    Kubernetes::new().client().await
 }
 
 pub(crate) fn spec(fence: i64) -> NamespaceSpec {
@@ -92,7 +99,7 @@ pub(crate) async fn helm(binary: &str, arguments: &[&str]) -> String {
     let home = tempfile::tempdir().expect("a directory");
     let output = tokio::process::Command::new(binary)
         .args(arguments)
-        .env("KUBECONFIG", kubeconfig())
+        .env("KUBECONFIG", admin_kubeconfig())
         .env("HELM_CACHE_HOME", home.path())
         .env("HELM_CONFIG_HOME", home.path())
         .env("HELM_DATA_HOME", home.path())

@@ -151,8 +151,11 @@ async fn unlabelled_namespace_still_belongs_to_store_and_is_deleted() {
             all.unwrap_or_default().into_keys().filter(|key| key.contains("storeplane") || key.contains("managed-by"));
         ours.map(|key| (key, None)).collect()
     };
-    // Without annotations too: only helm's record names the store.
-    let patch = json!({"metadata": {"labels": none(found.labels), "annotations": none(found.annotations)}});
+    // Without most annotations too: only helm's record names the store.
+    // The instance stays: without it the admission policy forbids the server to put anything back.
+    let mut annotations = none(found.annotations);
+    annotations.remove("storeplane.io/instance");
+    let patch = json!({"metadata": {"labels": none(found.labels), "annotations": annotations}});
     namespaces.patch(&store.namespace, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
 
     let seen = resources(&lab.api, &id).await.unwrap().resources;

@@ -57,6 +57,7 @@ mod orphans;
 mod outages;
 mod output_only;
 mod overview;
+mod permissions;
 mod query_plans;
 mod quotas;
 mod reachability;

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use storeplane_core::ids::{StoreUid, Tenant};
 use storeplane_proto::v1::StoreState;
-use storeplane_server::kube::{Cluster, ClusterConfig, NamespaceSpec};
+use storeplane_server::kube::{Cluster, NamespaceSpec};
 
-use crate::harness::{Lab, Setup, env, fresh};
-use crate::kube_support::{helm, kubeconfig};
+use crate::harness::{Account, Kubernetes, Lab, Setup, env, fresh};
+use crate::kube_support::helm;
 
 /// Log lines about a namespace.
 fn reported(lab: &Lab, event: &str, namespace: &str) -> usize {
@@ -35,13 +35,12 @@ fn empty_chart() -> tempfile::TempDir {
     chart
 }
 
-fn orphans(lab: &Lab, instance: &str) -> String {
+fn orphans(lab: &Lab, account: &Account) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_storeplane-server"))
         .arg("orphans")
         .env_clear()
         .env("DATABASE_URL", &lab.database.url)
-        .env("KUBECONFIG", kubeconfig())
-        .env("STOREPLANE_INSTANCE", instance)
+        .envs(account.settings.iter().cloned())
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -50,12 +49,13 @@ fn orphans(lab: &Lab, instance: &str) -> String {
 
 #[tokio::test]
 async fn orphans_are_reported_once_and_not_removed() {
-    let instance = fresh("instance");
-    let lab = Setup::default().with("STOREPLANE_INSTANCE", instance.as_str()).start().await;
-    let cluster = Cluster::new(ClusterConfig { kubeconfig: Some(kubeconfig()), ..ClusterConfig::new(&instance) });
+    let account = Account::of("it-orphans");
+    Kubernetes::of(&account.instance).drop_all().await;
+    let lab = Setup::of(account.clone()).start().await;
+    let cluster = Cluster::new(account.config());
     let (id, chart) = (fresh("ghost"), empty_chart());
     let store = lab.api.ready(&id).await;
-    assert!(orphans(&lab, &instance).contains("belongs to a store"));
+    assert!(orphans(&lab, &account).contains("belongs to a store"));
     lab.api.delete(&id).await.unwrap();
     assert_eq!(lab.api.settle(&id).await.0.state(), StoreState::Deleted);
 
@@ -80,7 +80,7 @@ async fn orphans_are_reported_once_and_not_removed() {
     assert_eq!((reported(&lab, "ORPHAN_FOUND", &spec.name), reported(&lab, "ORPHAN_FOUND", &live.namespace)), (1, 1));
     assert!(lab.kubernetes.has_namespace(&spec.name).await, "nothing removes it");
     assert_eq!(lab.kubernetes.releases(&spec.name).await, [format!("{} deployed", spec.name)]);
-    let listed = orphans(&lab, &instance);
+    let listed = orphans(&lab, &account);
     let lines: Vec<_> = listed.lines().filter(|line| line.contains(&spec.name) || line.contains("strange")).collect();
     assert_eq!(lines.len(), 2, "{listed}");
     assert!(listed.contains(&store.uid) && !listed.contains(&format!("namespace  {}", live.namespace)), "{listed}");

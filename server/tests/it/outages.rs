@@ -35,7 +35,7 @@ async fn postgres_outage_acknowledges_nothing_and_work_resumes() {
 
 #[tokio::test]
 async fn api_server_outage_makes_operations_wait_without_failures() {
-    let kubeconfig = std::fs::read_to_string(env("STOREPLANE_TEST_KUBECONFIG")).unwrap();
+    let kubeconfig = std::fs::read_to_string(Setup::default().kubeconfig).unwrap();
     let server_line = kubeconfig.lines().find(|line| line.contains("server:")).expect("a server");
     let url = server_line.split("server:").nth(1).unwrap().trim().trim_matches(|c| "\"{}, ".contains(c));
     let url = url.split(['"', ',', '}']).next().unwrap().to_owned();

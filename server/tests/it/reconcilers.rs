@@ -8,7 +8,7 @@ use serde_json::json;
 use storeplane_proto::v1::StoreState;
 
 use crate::drift::{FOLLOWED, QUIET, becomes, events, finish, patch, times};
-use crate::harness::{Api, Gateway, Kubernetes, Lab, Server, Setup, env, fresh, signal};
+use crate::harness::{Api, Gateway, Kubernetes, Lab, Server, Setup, fresh, signal};
 
 #[tokio::test]
 async fn store_keeps_its_state_while_cluster_cannot_be_seen() {
@@ -16,10 +16,7 @@ async fn store_keeps_its_state_while_cluster_cannot_be_seen() {
     let lab = Setup { kubeconfig: gateway.kubeconfig.clone(), ..Setup::default() }.start().await;
     let id = fresh("blind");
     let store = lab.api.ready(&id).await;
-    let direct = Objects::<StatefulSet>::namespaced(
-        Kubernetes::new(env("STOREPLANE_TEST_KUBECONFIG").as_ref()).client().await,
-        &store.namespace,
-    );
+    let direct = Objects::<StatefulSet>::namespaced(Kubernetes::new().client().await, &store.namespace);
     let scale = |replicas: u32| {
         let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
         let direct = direct.clone();

@@ -6,7 +6,7 @@ use storeplane_proto::v1::{ListReleasesRequest, ListReleasesResponse, Release, R
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::harness::{Api, Database, Gateway, Lab, Server, Setup, env, fresh, reason};
+use crate::harness::{Account, Api, Database, Gateway, Lab, Server, Setup, env, fresh, reason};
 use crate::kube_support::helm;
 
 async fn list(api: &Api, request: ListReleasesRequest) -> Result<ListReleasesResponse, Status> {
@@ -41,8 +41,8 @@ fn empty_chart() -> tempfile::TempDir {
 
 #[tokio::test]
 async fn releases_are_listed_with_their_owners_to_those_who_may_see_them() {
-    let instance = fresh("instance");
-    let lab = Setup::small().with("STOREPLANE_INSTANCE", instance.as_str()).start().await;
+    let setup = Setup::of(Account::of("it-releases")).with_small_chart();
+    let lab = setup.clone().start().await;
     let (id, foreign, chart) = (fresh("listed"), fresh("foreign"), empty_chart());
     let store = lab.api.ready(&id).await;
     let arguments = ["install", "extra", chart.path().to_str().unwrap(), "--create-namespace", "--namespace"];
@@ -90,7 +90,7 @@ async fn releases_are_listed_with_their_owners_to_those_who_may_see_them() {
     assert_eq!(reason(&list(&viewer, filtered("")).await.unwrap_err()), "PERMISSION_DENIED");
 
     // A server that does not reconcile lists them as well.
-    let second = Server::start(&Setup::small().with("STOREPLANE_INSTANCE", instance), &lab.database).await;
+    let second = Server::start(&setup, &lab.database).await;
     let other = Api::connect(second.address(), &lab.database.token("default", "operator").await);
     assert_eq!(until(&other, &own, 3).await, [theirs, extra, ours]);
     lab.kubernetes.drop_namespace(&foreign).await;

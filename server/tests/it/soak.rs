@@ -19,7 +19,7 @@ use rand::rngs::StdRng;
 use storeplane_client::Client;
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Balancer, Database, Kubernetes, Server, Setup, fresh, say};
+use crate::harness::{Account, Balancer, Database, Kubernetes, Server, Setup, say};
 use havoc::Havoc;
 use load::Load;
 use watchers::Watchers;
@@ -49,12 +49,13 @@ async fn soak(replicas: usize) {
     let lasts = number("STOREPLANE_SOAK_SECONDS").map_or(SHORT, Duration::from_secs);
     let seed = number("STOREPLANE_SOAK_SEED").unwrap_or_else(rand::random);
     say(&format!("soak: {replicas} servers, {} s, seed {seed}", lasts.as_secs()));
-    let instance = fresh("soak");
-    let setup = Setup::small()
+    let account = Account::of(&format!("it-soak-{replicas}"));
+    let kubernetes = Kubernetes::of(&account.instance);
+    kubernetes.drop_all().await;
+    let setup = Setup::of(account)
+        .with_small_chart()
         .with("STOREPLANE_LEASE_SECONDS", "3")
-        .with("STOREPLANE_INSTANCE", &instance)
         .with("STOREPLANE_SHUTDOWN_SECONDS", "5");
-    let kubernetes = Kubernetes::of(&setup.kubeconfig, &instance);
     let database = Database::create().await;
     let token = database.token("default", "operator").await;
     let mut servers = Vec::new();

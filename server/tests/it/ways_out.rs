@@ -1,6 +1,7 @@
 //! States that once needed kubectl: each has an API call that leads out. And requirements of clusters on every
 //! namespace.
 
+use std::path::Path;
 use std::time::Duration;
 
 use k8s_openapi::ByteString;
@@ -12,11 +13,13 @@ use serde_json::json;
 use storeplane_proto::v1::{DeleteStoreRequest, ListAuditEventsRequest, StoreState};
 use storeplane_server::kube::{Cluster, ClusterConfig, CopiedSecret, CopiedSecretUse};
 
-use crate::harness::{Gate, Lab, Setup, fresh};
+use crate::harness::{Account, Gate, Kubernetes, Lab, Setup, fresh};
 
 /// Longer than a forced deletion waits for the cluster.
 const WITHIN: Duration = Duration::from_mins(3);
 const STORE_UID: &str = "storeplane.io/store-uid";
+/// Its value in tests is that of the usual instance.
+const INSTANCE: &str = "storeplane.io/instance";
 
 async fn force(lab: &Lab, id: &str) {
     let request = DeleteStoreRequest { store_id: id.to_owned(), force: true, ..DeleteStoreRequest::default() };
@@ -40,7 +43,6 @@ async fn forced_delete_forgets_a_store_whose_cluster_is_away() {
     let setup = Setup::small();
     let gate = Gate::before(&setup.kubeconfig).await;
     let lab = Setup { kubeconfig: gate.kubeconfig.clone(), ..setup }.start().await;
-    let direct = crate::harness::Kubernetes::new(&Setup::small().kubeconfig);
     let id = fresh("forced");
     let store = lab.api.ready(&id).await;
     gate.wire.cut();
@@ -55,8 +57,8 @@ async fn forced_delete_forgets_a_store_whose_cluster_is_away() {
     assert_eq!(left.details["namespace"], format!("store-{id}"));
     assert_eq!(forced_deletions(&lab, &id).await, 1);
     lab.database.assert_sound().await;
-    direct.assert_installed(&id).await;
-    direct.drop_namespace(&format!("store-{id}")).await;
+    lab.kubernetes.assert_installed(&id).await;
+    lab.kubernetes.drop_namespace(&format!("store-{id}")).await;
 }
 
 #[tokio::test]
@@ -99,7 +101,7 @@ async fn namespace_without_labels_is_deleted_and_one_without_any_mark_is_not_rep
 
     // Both calls that the message names lead out.
     let uid = lab.api.get(&kept).await.unwrap().uid;
-    mark(&lab, &format!("store-{kept}"), json!({"labels": {STORE_UID: uid}})).await;
+    mark(&lab, &format!("store-{kept}"), json!({"labels": {STORE_UID: uid, INSTANCE: "storeplane"}})).await;
     lab.api.retry(&kept).await.unwrap();
     let (store, seen) = lab.api.settle(&kept).await;
     assert_eq!(store.state(), StoreState::Deleted, "{}", seen.text());
@@ -132,6 +134,15 @@ async fn corrupt_release_record_does_not_block_a_deletion() {
     lab.kubernetes.assert_gone(&id).await;
 }
 
+/// An account that may also read the Secrets that are copied.
+fn may_copy(dir: &Path, namespace: &str) -> Account {
+    let values = dir.join("values.yaml");
+    let secrets = ["registry", "wildcard"].map(|name| format!("{{namespace: {namespace}, name: {name}}}")).join(", ");
+    let text = format!("rbac: {{nodes: true}}\nconfig: {{kubernetes: {{copied_secrets: [{secrets}]}}}}\n");
+    std::fs::write(&values, text).unwrap();
+    Account::create("it-copies", &["--values", values.to_str().unwrap()])
+}
+
 #[tokio::test]
 async fn namespaces_get_configured_labels_and_copies_of_secrets() {
     let dir = tempfile::tempdir().unwrap();
@@ -143,10 +154,11 @@ async fn namespaces_get_configured_labels_and_copies_of_secrets() {
          {{ namespace = \"{shared}\", name = \"wildcard\", use = \"tls\" }}]\n"
     );
     std::fs::write(&configuration, text).unwrap();
+    Kubernetes::new().foreign_namespace(&shared).await;
+    let account = may_copy(dir.path(), &shared);
     // The chart's own values serve HTTPS.
-    let setup = Setup { env: Vec::new(), ..Setup::default() };
+    let setup = Setup { env: Vec::new(), ..Setup::of(account.clone()) };
     let lab = setup.with("STOREPLANE_CONFIG", configuration.to_str().unwrap()).start().await;
-    lab.kubernetes.foreign_namespace(&shared).await;
     let client = lab.kubernetes.client().await;
     let secret = |auths: &str| -> Secret {
         let secret = json!({"metadata": {"name": "registry"}, "type": "kubernetes.io/dockerconfigjson",
@@ -186,11 +198,7 @@ async fn namespaces_get_configured_labels_and_copies_of_secrets() {
     let changed = originals.patch("registry", &PatchParams::default(), &changed).await.unwrap();
     let wanted =
         CopiedSecret { namespace: shared.clone(), name: "registry".into(), purpose: CopiedSecretUse::ImagePull };
-    let config = ClusterConfig {
-        kubeconfig: Some(Setup::default().kubeconfig),
-        copied_secrets: vec![wanted],
-        ..ClusterConfig::new("storeplane")
-    };
+    let config = ClusterConfig { copied_secrets: vec![wanted], ..account.config() };
     Cluster::new(config).refresh_copies().await.unwrap();
     assert_eq!(copies.get("registry").await.unwrap().data, changed.data);
     lab.kubernetes.drop_namespace(&shared).await;

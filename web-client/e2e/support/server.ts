@@ -29,7 +29,7 @@ export class Server {
     this.url = `http://127.0.0.1:${port}`;
     this.#env = {
       DATABASE_URL: databaseUrl,
-      KUBECONFIG: env('STOREPLANE_TEST_KUBECONFIG'),
+      ...account(),
       STOREPLANE_HELM_BIN: env('STOREPLANE_TEST_HELM3'),
       STOREPLANE_CHARTS_DIR: charts,
       STOREPLANE_CHART_VALUES: 'values-local.yaml',
@@ -98,6 +98,14 @@ export class Server {
   get #log(): string {
     return join(this.#dir, 'server.log');
   }
+}
+
+/** Settings of a server that has exactly the permissions of the chart. */
+function account(): Record<string, string> {
+  const args = ['--kubeconfig', env('STOREPLANE_TEST_KUBECONFIG'), '--instance', 'storeplane'];
+  const file = execFileSync(join(ROOT, 'dev/account'), args, { encoding: 'utf8' }).trim();
+  const lines = readFileSync(file, 'utf8').trim().split('\n');
+  return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
 }
 
 function freePort(): Promise<number> {

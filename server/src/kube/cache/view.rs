@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ::kube::ResourceExt;
 use ::kube::runtime::watcher::Event as Change;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use storeplane_core::ids::StoreUid;
 
 use super::watches::Seen;
 use crate::kube::examine::Expected;
@@ -47,6 +48,17 @@ impl ClusterCacheView {
     /// Every namespace in the cluster, whoever created it.
     pub fn namespaces(&self) -> impl Iterator<Item = &OwnedNamespace> {
         self.namespaces.live.values()
+    }
+
+    /// True if the namespace exists, names that store, and is not being deleted.
+    pub fn is_namespace_of(&self, namespace: &str, store: StoreUid) -> bool {
+        let found = self.namespaces.get("", namespace);
+        found.is_some_and(|found| found.store_uid == Some(store) && !found.terminating)
+    }
+
+    /// True if the account may not watch the namespace.
+    pub fn is_refused(&self, _namespace: &str) -> bool {
+        false
     }
 
     /// The releases in a namespace.

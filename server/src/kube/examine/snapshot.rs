@@ -38,8 +38,14 @@ impl Cluster {
     /// Observes one store: nine requests.
     pub(super) async fn observe(&self, expected: &Expected) -> Result<ClusterSnapshot, ClusterError> {
         let (name, scope) = (&expected.namespace, Scope::One(&expected.namespace));
-        let namespace = async { Ok(self.get_namespace(name).await?.map(|found| found.metadata)) };
-        let (namespace, mut found) = futures::try_join!(namespace, Box::pin(self.find(&scope)))?;
+        let namespace = self.get_namespace(name).await?.map(|found| found.metadata);
+        let mut found = match &namespace {
+            // Nothing in it counts, and it may not be readable.
+            Some(metadata) if metadata.deletion_timestamp.is_some() => Objects::default(),
+            Some(metadata) if !self.ownership(metadata, expected.store_uid).await?.is_ours() => Objects::default(),
+            None => Objects::default(),
+            Some(_) => Box::pin(self.find(&scope)).await?,
+        };
         Ok(found.snapshot(expected, namespace))
     }
 
@@ -100,6 +106,7 @@ enum Scope<'a> {
     All(&'a BTreeSet<&'a str>),
 }
 
+#[derive(Default)]
 struct Objects {
     records: Found<PartialObjectMeta<Secret>>,
     secrets: Found<PartialObjectMeta<Secret>>,

@@ -17,7 +17,7 @@ use storeplane_core::store::Store;
 
 use super::{Found, at, status};
 use crate::kube::cluster::Cluster;
-use crate::kube::error::{ClusterError, ClusterErrorKind};
+use crate::kube::error::{ClusterError, ClusterErrorKind as Kind};
 use crate::kube::redact::mask;
 use crate::kube::routes;
 
@@ -62,13 +62,13 @@ impl Cluster {
         Ok(all)
     }
 
-    /// The newest objects of a kind. Empty if the account may not list that kind: the others are still useful.
+    /// The newest objects of a kind. Empty if the account may not list that kind, or no longer in a namespace that is being deleted: the others are still useful.
     async fn live_list<K>(&self, namespace: &str) -> Result<Vec<K>, ClusterError>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
     {
         let mut all: Vec<K> = match self.list_in(namespace, ListParams::default()).await {
-            Err(error) if error.kind() == ClusterErrorKind::Forbidden => Vec::new(),
+            Err(error) if matches!(error.kind(), Kind::Forbidden | Kind::NotFound | Kind::Terminating) => Vec::new(),
             listed => listed?,
         };
         all.sort_by(|a, b| b.meta().creation_timestamp.cmp(&a.meta().creation_timestamp));

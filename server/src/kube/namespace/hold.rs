@@ -47,7 +47,10 @@ impl Cluster {
                 return Ok(Holding::Terminating);
             }
             match self.raise_fence(spec, &found).await {
-                Ok(()) => return Ok(Holding::Ours),
+                Ok(()) => {
+                    self.ensure_access(&spec.name).await?;
+                    return Ok(Holding::Ours);
+                }
                 Err(error) if matches!(error.kind(), ClusterErrorKind::Conflict | ClusterErrorKind::NotFound) => {}
                 Err(error) => return Err(error),
             }

@@ -72,7 +72,7 @@ pub struct OwnedNamespace {
 }
 
 impl Cluster {
-    /// Creates the namespace, or adopts ours and raises its fence to the caller's.
+    /// Creates the namespace, or adopts ours and raises its fence to the caller's. The account then has its permissions there.
     ///
     /// Additional errors: [`ClusterErrorKind::NotOurs`] if it exists without our labels,
     /// [`ClusterErrorKind::Fenced`] if a later claim has acted, [`ClusterErrorKind::Terminating`] while it is being deleted.
@@ -88,7 +88,10 @@ impl Cluster {
                 }
             };
             match done.map_err(|error| (error.kind(), error)) {
-                Ok(ensured) => return Ok(ensured),
+                Ok(ensured) => {
+                    self.ensure_access(&spec.name).await?;
+                    return Ok(ensured);
+                }
                 // It existed, was changed concurrently, or was deleted meanwhile.
                 Err((ClusterErrorKind::Conflict | ClusterErrorKind::NotFound, _)) => {}
                 Err((_, error)) => return Err(error),

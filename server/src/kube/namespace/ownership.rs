@@ -10,7 +10,7 @@ use storeplane_core::ids::StoreUid;
 
 use super::NamespaceSpec;
 use crate::kube::cluster::Cluster;
-use crate::kube::error::ClusterError;
+use crate::kube::error::{ClusterError, ClusterErrorKind};
 use crate::kube::labels;
 use crate::kube::release::{fold, records};
 
@@ -60,6 +60,11 @@ pub(in crate::kube) fn by_metadata(found: &ObjectMeta, instance: &str, store: St
     Some(if labelled { Ownership::Ours } else { Ownership::Unlabelled })
 }
 
+/// A namespace that is going loses its `RoleBinding` first.
+fn is_refusal(kind: ClusterErrorKind) -> bool {
+    matches!(kind, ClusterErrorKind::Forbidden | ClusterErrorKind::NotFound | ClusterErrorKind::Terminating)
+}
+
 /// According to the stores of the releases in a namespace without evidence of its own.
 pub(in crate::kube) fn by_releases(mut stores: impl Iterator<Item = StoreUid>, store: StoreUid) -> Ownership {
     if stores.any(|of| of == store) { Ownership::Unlabelled } else { Ownership::Foreign }
@@ -76,9 +81,19 @@ impl Cluster {
             return Ok(known);
         }
         let name = found.name.as_deref().unwrap_or_default();
-        let found: Vec<PartialObjectMeta<Secret>> = self.list_in(name, records()).await?;
+        let found: Vec<PartialObjectMeta<Secret>> = match self.list_in(name, records()).await {
+            // Not bound there, so not ours.
+            Err(error) if is_refusal(error.kind()) && self.is_bound_per_namespace() => Vec::new(),
+            found => found?,
+        };
         let releases = fold(found.iter().map(|record| &record.metadata));
         Ok(by_releases(releases.into_iter().filter_map(|release| release.observation.store_uid), store))
+    }
+
+    /// True if a namespace without an owner has a release of this store.
+    pub async fn has_release_of(&self, namespace: &str, store: StoreUid) -> Result<bool, ClusterError> {
+        let unmarked = ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() };
+        Ok(self.ownership(&unmarked, store).await?.is_ours())
     }
 
     /// The annotations: those that repeat the labels, and those of the configuration.

@@ -138,6 +138,13 @@ impl Observer {
         self.snapshot.expire();
         self.detector.forget();
         self.judge_again = None;
+        if error.kind() == ClusterErrorKind::Forbidden
+            && let Ok(Some(gone)) = self.cluster.refused_because(&self.namespace).await
+        {
+            self.done = true;
+            self.updates.push_back(Err(gone));
+            return;
+        }
         let now = Instant::now();
         let refused = matches!(error.kind(), ClusterErrorKind::Forbidden | ClusterErrorKind::Unauthorized);
         let outage = self.outage.get_or_insert(Outage { since: now, refused_since: None });

@@ -70,17 +70,20 @@ async fn check_unmarked(context: &OperationContext) -> Result<(), StepError> {
     if context.unless_stopped(cluster.hold_namespace(&spec)).await?? != Holding::Unmarked {
         return Ok(());
     }
-    let release = context.observe_release().await?;
-    let has_our_release = release.is_some_and(|release| release.store_uid == Some(context.store.uid));
-    if context.store.ready_at.is_none() && !has_our_release {
-        return Ok(());
+    if context.store.ready_at.is_none() {
+        let checking = cluster.has_release_of(&spec.name, context.store.uid);
+        if !context.unless_stopped(checking).await?? {
+            return Ok(());
+        }
     }
     let message = format!("The namespace {} exists, but lost the labels that identify its owner.", spec.name);
     let remedy = format!(
-        "If it is this store's: kubectl label namespace {} {}={} (then retry the store); else delete the store with force.",
+        "If it is this store's: kubectl label namespace {} {}={} {}={} (then retry the store); else delete the store with force.",
         spec.name,
         labels::STORE_UID,
-        spec.store_uid
+        spec.store_uid,
+        labels::INSTANCE,
+        cluster.instance()
     );
     Err(StepError::Failed(Failure::new(Reason::NotOurs, message).with_details([remedy])))
 }

@@ -1,23 +1,24 @@
 //! Access to the cluster's actual state.
 
-use std::path::Path;
-
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use storeplane_server::kube::{Cluster, ClusterConfig, NamespaceState};
+
+use super::account::{INSTANCE, admin_kubeconfig};
 
 pub(crate) struct Kubernetes {
     pub(crate) cluster: Cluster,
 }
 
 impl Kubernetes {
-    pub(crate) fn new(kubeconfig: &Path) -> Self {
-        Self::of(kubeconfig, "storeplane")
+    /// As the administrator sees the objects of the usual instance.
+    pub(crate) fn new() -> Self {
+        Self::of(INSTANCE)
     }
 
-    /// As seen by a control plane with another name.
-    pub(crate) fn of(kubeconfig: &Path, instance: &str) -> Self {
-        let config = ClusterConfig { kubeconfig: Some(kubeconfig.to_owned()), ..ClusterConfig::new(instance) };
+    /// The same for another instance.
+    pub(crate) fn of(instance: &str) -> Self {
+        let config = ClusterConfig { kubeconfig: Some(admin_kubeconfig()), ..ClusterConfig::new(instance) };
         Self { cluster: Cluster::new(config) }
     }
 

@@ -9,12 +9,13 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use http::{Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use kube::client::ConfigExt as _;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -80,6 +81,8 @@ struct Shared {
     book: Arc<Mutex<Book>>,
     upstream: Upstream,
     authority: String,
+    /// The account's token, for clients without credentials.
+    authorization: HeaderValue,
 }
 
 pub(crate) struct Gate {
@@ -103,7 +106,9 @@ impl Gate {
         let authority = config.cluster_url.authority().expect("an address").to_string();
         let book = Arc::<Mutex<Book>>::default();
         let upstream = Client::builder(TokioExecutor::new()).build(connector);
-        let shared = Shared { book: Arc::clone(&book), upstream, authority };
+        let token = config.auth_info.token.as_ref().expect("an account with a token");
+        let authorization = format!("Bearer {}", token.expose_secret()).parse().expect("a header");
+        let shared = Shared { book: Arc::clone(&book), upstream, authority, authorization };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let wire = Proxy::to(listener.local_addr().expect("an address").to_string()).await;
         let router = axum::Router::new().fallback(pass).with_state(shared);
@@ -182,6 +187,7 @@ async fn pass(State(shared): State<Shared>, request: Request) -> Response {
             onward.headers_mut().append(name, value.clone());
         }
     }
+    onward.headers_mut().insert(header::AUTHORIZATION, shared.authorization.clone());
     let Ok(answer) = shared.upstream.request(onward).await else { return refusal(503) };
     match intervention {
         Some((Intervention::Deny(code), _)) => return refusal(code),
@@ -243,7 +249,7 @@ fn refusal(code: u16) -> Response {
     let code = StatusCode::from_u16(code).expect("a code");
     let mut answer = (code, [(header::CONTENT_TYPE, "application/json")], status.to_string()).into_response();
     if code == StatusCode::TOO_MANY_REQUESTS {
-        answer.headers_mut().insert(header::RETRY_AFTER, http::HeaderValue::from_static("1"));
+        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     answer
 }

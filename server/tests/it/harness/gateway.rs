@@ -10,7 +10,9 @@ use http::{StatusCode, header};
 use kube::client::Body;
 use serde_json::json;
 
-use super::Kubernetes;
+use storeplane_server::kube::Cluster;
+
+use super::Account;
 
 #[derive(Clone)]
 pub(crate) struct Gateway {
@@ -24,9 +26,14 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// In front of the tests' API server.
+    /// In front of the tests' API server, for the usual instance.
     pub(crate) async fn open() -> Self {
-        let client = Kubernetes::new(super::env("STOREPLANE_TEST_KUBECONFIG").as_ref()).client().await;
+        Self::open_for(&Account::usual()).await
+    }
+
+    /// It passes requests on with the account's credentials.
+    pub(crate) async fn open_for(account: &Account) -> Self {
+        let client = Cluster::new(account.config()).client().await.expect("a client");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let directory = tempfile::tempdir().expect("a directory");

@@ -2,6 +2,7 @@
 //! the real helm, and a real Kubernetes API server with simulated nodes. `make test` provides them; a test that finds
 //! one missing fails with a message.
 
+mod account;
 mod api;
 mod balancer;
 mod bouncer;
@@ -20,6 +21,7 @@ mod writer;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+pub(crate) use account::{Account, admin_kubeconfig};
 pub(crate) use api::{Api, fields, reason};
 pub(crate) use balancer::Balancer;
 pub(crate) use bouncer::Bouncer;
@@ -70,6 +72,8 @@ pub(crate) struct Lab {
 #[derive(Clone)]
 pub(crate) struct Setup {
     pub(crate) helm: String,
+    /// What it may do in the cluster.
+    pub(crate) account: Account,
     pub(crate) kubeconfig: PathBuf,
     pub(crate) charts: PathBuf,
     /// A proxy between the server and Postgres.
@@ -81,23 +85,34 @@ pub(crate) struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
+        Self::of(Account::usual())
+    }
+}
+
+impl Setup {
+    /// For an instance of its own.
+    pub(crate) fn of(account: Account) -> Self {
         Self {
             helm: env("STOREPLANE_TEST_HELM3"),
-            kubeconfig: env("STOREPLANE_TEST_KUBECONFIG").into(),
+            kubeconfig: account.kubeconfig.clone(),
+            account,
             charts: charts(),
             database_proxy: None,
             env: vec![("STOREPLANE_CHART_VALUES".into(), "values-local.yaml".into())],
             launcher: Vec::new(),
         }
     }
-}
 
-impl Setup {
     /// With a small chart, which takes helm a fifth of a shop's time.
     pub(crate) fn small() -> Self {
+        Self::default().with_small_chart()
+    }
+
+    /// The same for another instance.
+    pub(crate) fn with_small_chart(self) -> Self {
         let charts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/harness/charts");
         let configuration = charts.join("storeplane.toml").to_str().expect("a path in UTF-8").to_owned();
-        Self { charts, env: Vec::new(), ..Self::default() }.with("STOREPLANE_CONFIG", configuration)
+        Self { charts, env: Vec::new(), ..self }.with("STOREPLANE_CONFIG", configuration)
     }
 
     /// Adds an environment variable.
@@ -114,7 +129,7 @@ impl Setup {
 
     /// The same on an existing database.
     pub(crate) async fn start_on(self, database: Database) -> Lab {
-        let kubernetes = Kubernetes::new(&self.kubeconfig);
+        let kubernetes = Kubernetes::of(&self.account.instance);
         let token = database.token("default", "admin").await;
         let server = Server::start(&self, &database).await;
         let api = Api::connect(server.address(), &token);

@@ -32,7 +32,9 @@ impl Server {
             },
         );
         let text = |path: &std::path::Path| path.to_str().expect("a path in UTF-8").to_owned();
-        let mut env = vec![
+        let mut env = setup.account.settings.clone();
+        env.retain(|(name, _)| name != "KUBECONFIG");
+        env.extend([
             ("DATABASE_URL".to_owned(), url),
             ("KUBECONFIG".to_owned(), text(&setup.kubeconfig)),
             ("STOREPLANE_HELM_BIN".to_owned(), setup.helm.clone()),
@@ -41,7 +43,7 @@ impl Server {
             ("STOREPLANE_DOMAIN".to_owned(), "shops.test".to_owned()),
             ("STOREPLANE_LOG".to_owned(), "info,storeplane_server=debug".to_owned()),
             ("PATH".to_owned(), std::env::var("PATH").unwrap_or_default()),
-        ];
+        ]);
         env.extend(setup.env.iter().cloned());
         let dir = tempfile::tempdir().expect("a directory");
         env.push(("HOME".to_owned(), text(dir.path())));

@@ -1,6 +1,5 @@
 //! A server whose helm, API server, Postgres and worker the tests control, and what they do with a store there.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use storeplane_core::operation::OperationKind;
@@ -8,7 +7,7 @@ use storeplane_proto::v1::{CancelOperationRequest, DeleteStoreRequest, Store, St
 use uuid::Uuid;
 
 use super::passage::{Effect, Passage};
-use crate::harness::{Api, Database, Failpoints, Gate, Hold, Kubernetes, Lab, Setup, Wire, authority, env, fresh};
+use crate::harness::{Account, Api, Database, Failpoints, Gate, Hold, Lab, Setup, Wire, authority, env, fresh};
 
 pub(super) struct Stage {
     pub(super) lab: Lab,
@@ -49,7 +48,7 @@ impl Stage {
     /// `postgres` is a URL; `wired` adds the proxy that loses responses.
     pub(super) async fn start(postgres: &str, wired: bool, launcher: Vec<String>) -> Self {
         let control = Failpoints::new();
-        let gate = Gate::before(&PathBuf::from(env("STOREPLANE_TEST_KUBECONFIG"))).await;
+        let gate = Gate::before(&Account::usual().kubeconfig).await;
         let wire = if wired { Some(Wire::to(authority(postgres)).await) } else { None };
         let setup = Setup {
             helm: wrapper(&control, &env("STOREPLANE_TEST_HELM3")),
@@ -63,9 +62,7 @@ impl Stage {
             .with("STOREPLANE_LEASE_SECONDS", "3")
             .with("STOREPLANE_HELM_TIMEOUT_SECONDS", "20")
             .with("STOREPLANE_MAX_HELM_PROCESSES", "24");
-        let mut lab = setup.clone().start_on(Database::create_on(postgres).await).await;
-        // The cluster's actual state is not read through the gate.
-        lab.kubernetes = Kubernetes::new(env("STOREPLANE_TEST_KUBECONFIG").as_ref());
+        let lab = setup.clone().start_on(Database::create_on(postgres).await).await;
         Self { lab, setup, control, gate, wire }
     }
 
