@@ -152,3 +152,20 @@ fn engines_are_loaded_from_their_charts() {
     assert_eq!(sizes.collect::<Vec<_>>(), expected, "in the chart's order, then by name");
     assert_eq!(tea.default_plan().map(|plan| plan.name.as_str()), Some("tiny"));
 }
+
+/// The configuration file in a rendered chart.
+fn file_in(snapshot: &str) -> String {
+    let (_, file) = snapshot.split_once("  storeplane.toml: |\n").expect("the chart has a configuration file");
+    file.lines().map_while(|line| line.strip_prefix("    ")).fold(String::new(), |file, line| file + line + "\n")
+}
+
+#[test]
+fn configuration_files_of_the_chart_are_valid() {
+    let local = include_str!("../../../dev/chart-test/storeplane/snapshots/local.yaml");
+    let prod = include_str!("../../../dev/chart-test/storeplane/snapshots/prod.yaml");
+    for file in [local, prod].map(file_in) {
+        let config = parse(&file).unwrap_or_else(|error| panic!("{error}\n{file}"));
+        assert_eq!(config.listen.to_string(), "0.0.0.0:8080");
+        assert_eq!(config.shutdown_seconds, 15);
+    }
+}
