@@ -15,7 +15,7 @@ use storeplane_core::ports::Releases;
 use storeplane_core::release::{Ownership, Release, ReleaseInventory, ReleaseScope};
 
 use self::owner::{NamespaceOwner, Owners, RecordedOwner};
-use crate::kube::{ClusterCache, ListedRelease, OwnedNamespace};
+use crate::kube::{ClusterCache, ListedRelease, OwnedNamespace, WatchScope};
 use crate::postgres::{LiveStore, LiveStoreRepository};
 
 /// The releases in the cache, compared with all stores.
@@ -23,6 +23,8 @@ use crate::postgres::{LiveStore, LiveStoreRepository};
 pub struct ClusterReleases {
     /// Distinguishes this control plane's namespaces from another's.
     pub instance: String,
+    /// Whose releases the server watches.
+    pub scope: WatchScope,
     /// What is known of the cluster.
     pub cache: Arc<ClusterCache>,
     /// All stores.
@@ -50,7 +52,10 @@ impl Releases for ClusterReleases {
         let live = self.live_stores.live().await?;
         Ok(ReleaseInventory {
             releases: list(&self.instance, &namespaces, releases, &live),
-            scope: ReleaseScope::Cluster,
+            scope: match self.scope {
+                WatchScope::Cluster => ReleaseScope::Cluster,
+                WatchScope::Namespaced => ReleaseScope::Namespaced,
+            },
         })
     }
 }
