@@ -55,6 +55,8 @@ fn all_violations_are_reported_together() {
       allowed_origins: must be origins such as https://shops.example.com (has shops/)
       database.url: must begin with postgres:// (is mysql://…)
       database.pool_size: must be 2 to 500 (is 0)
+      kubernetes.scope: unknown variant `all`, expected `cluster` or `namespaced` (is "all")
+      kubernetes.service_account: must be NAMESPACE/NAME (is "storeplane")
       worker.lease_seconds: invalid type: string "long", expected u64 (is "long")
       worker.lease: is not a key of the configuration
       retention.events: must be a whole number and a unit (s, m, h or d), from 1s to 36500d (is "0d")
