@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use regex::Regex;
 use storeplane_proto::v1::WatchStoresRequest;
@@ -54,6 +55,17 @@ fn promtool_accepts(text: &str) {
     assert!(output.status.success() && said.is_empty(), "{}: {said}", output.status);
 }
 
+/// What is missing, and the time series with another value than expected.
+fn wrong(text: &str, expected: &[(String, f64)]) -> Vec<String> {
+    let found = served(text);
+    let missing = Metrics::ALL
+        .iter()
+        .filter(|metric| !found.contains(&(metric.name, metric.kind)) && !FAILURES_ONLY.contains(&metric.name))
+        .map(|metric| metric.name.to_owned());
+    let other = expected.iter().filter(|(series, expected)| value(text, series) != Some(*expected));
+    missing.chain(other.map(|(series, _)| series.clone())).collect()
+}
+
 /// The trace that a bucket names as an example.
 fn example<'a>(text: &'a str, bucket: &str) -> Option<&'a str> {
     let line = text.lines().find(|line| line.starts_with(bucket) && line.contains(" # {"))?;
@@ -75,19 +87,8 @@ async fn life_of_a_store_is_measured_without_ids() {
     )
     .await;
 
-    let (answer, text) = scrape(address, "*/*").await;
-
-    assert!(answer.header("content-type").starts_with("text/plain; version=0.0.4"), "{answer:?}");
-    promtool_accepts(&text);
-    let missing: Vec<_> = Metrics::ALL
-        .iter()
-        .filter(|metric| !served(&text).contains(&(metric.name, metric.kind)) && !FAILURES_ONLY.contains(&metric.name))
-        .collect();
-    assert!(missing.is_empty(), "{missing:?}");
-    let known = |name: &str| Metrics::ALL.iter().any(|metric| metric.name == name);
-    assert!(served(&text).iter().all(|(name, _)| known(name)), "{text}");
     let stores = "service=\"storeplane.v1.StoreService\"";
-    for (series, expected) in [
+    let expected = [
         ("storeplane_operations_total{kind=\"CREATE\",outcome=\"SUCCEEDED\"}".to_owned(), 1.0),
         ("storeplane_operations_total{kind=\"DELETE\",outcome=\"SUCCEEDED\"}".to_owned(), 0.0),
         ("storeplane_operation_failures_total{kind=\"CREATE\",reason=\"NOT_READY\"}".to_owned(), 0.0),
@@ -105,9 +106,23 @@ async fn life_of_a_store_is_measured_without_ids() {
         (format!("storeplane_rpc_requests_total{{{stores},method=\"CreateStore\",code=\"OK\"}}"), 1.0),
         (format!("storeplane_rpc_requests_total{{{stores},method=\"GetStore\",code=\"NOT_FOUND\"}}"), 1.0),
         (format!("storeplane_rpc_in_flight{{{stores},method=\"WatchStores\"}}"), 1.0),
-    ] {
-        assert_eq!(value(&text, &series), Some(expected), "{series} in\n{text}");
-    }
+    ];
+    // Some are sampled, and a call is counted shortly after its answer.
+    let end = Instant::now() + Duration::from_mins(1);
+    let (answer, text) = loop {
+        let (answer, text) = scrape(address, "*/*").await;
+        let wrong = wrong(&text, &expected);
+        if wrong.is_empty() {
+            break (answer, text);
+        }
+        assert!(Instant::now() < end, "{wrong:?} in\n{text}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+
+    assert!(answer.header("content-type").starts_with("text/plain; version=0.0.4"), "{answer:?}");
+    promtool_accepts(&text);
+    let known = |name: &str| Metrics::ALL.iter().any(|metric| metric.name == name);
+    assert!(served(&text).iter().all(|(name, _)| known(name)), "{text}");
     let uuid = Regex::new("[0-9a-f]{8}-[0-9a-f]{4}-").unwrap();
     let secrets = [id.as_str(), &store.uid, "store-measured", "Invented", "no-such-store", "\"default\""];
     for line in text.lines() {
