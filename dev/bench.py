@@ -223,7 +223,7 @@ def store_rows(got):
 
 
 def watcher_rows(got):
-    whole = f"{got['idle']} idle watchers and {got['busy']} busy ones, {got['events']} events, delivered {got['received']} times"
+    whole = f"{got['idle']} idle watchers and {got['busy']} busy ones, {got['events']} events, delivered {got['deliveries']} times"
     return [
         (whole, " → ".join(f"{got[k]:.0f}" for k in ("rss_before", "rss_idle", "rss_busy")) + " MB", "server memory: none, the idle, all"),
         ("commit to client, one store, p50 / p99", f"{got['one_p50']:.1f} / {got['one_p99']:.1f} ms", "WatchStore"),

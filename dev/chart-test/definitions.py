@@ -32,18 +32,22 @@ def definitions():
         paths = Path(json.loads(done.stdout)["Dir"], folder).glob("*.yaml")
         found += [path for path in paths if any(f"    kind: {kind}\n" in path.read_text() for kind in KINDS)]
     assert len(found) == len(KINDS), found
-    return [part for path in sorted(found) for part in ("-f", path)]
+    return sorted(found)
 
 
 @contextlib.contextmanager
 def installed():
-    """The cluster has the definitions meanwhile."""
+    """The cluster has the definitions meanwhile. Those that it already had stay as they are."""
+    missing = [part for path in definitions() if call("kubectl", "get", "-f", path)[0] for part in ("-f", path)]
+    if not missing:
+        yield
+        return
     try:
-        kubectl("apply", "--server-side", "--force-conflicts", *definitions())
-        kubectl("wait", "--for=condition=Established", "--timeout=60s", *definitions())
+        kubectl("apply", "--server-side", *missing)
+        kubectl("wait", "--for=condition=Established", "--timeout=60s", *missing)
         yield
     finally:
-        call("kubectl", "delete", "--ignore-not-found", "--wait=true", *definitions())
+        call("kubectl", "delete", "--ignore-not-found", "--wait=true", *missing)
 
 
 def dry_run(helm, namespace, args, *values):

@@ -110,8 +110,8 @@ recipe_actionlint() { GOBIN=$1 with_go install -ldflags '-s -w' "github.com/rhys
 recipe_govulncheck() { GOBIN=$1 with_go install -ldflags '-s -w' "golang.org/x/vuln/cmd/govulncheck@$govulncheck_version"; }
 # Outside of the checkout, whose settings and target folder are not meant for it.
 recipe_cargo-deny() {
-  (cd "$1" && CARGO_TARGET_DIR=$1/target nice cargo install --quiet --locked --root "$1/root" --version "$cargo_deny_version" cargo-deny)
-  mv "$1/root/bin/cargo-deny" "$1/cargo-deny"
+  (cd "$1" && CARGO_TARGET_DIR=$1/target nice cargo install --quiet --locked --root "$1/install" --version "$cargo_deny_version" cargo-deny)
+  mv "$1/install/bin/cargo-deny" "$1/cargo-deny"
 }
 # Without the discovery of targets at cloud providers: a third of its packages.
 recipe_promtool() { GOBIN=$1 with_go install -tags remove_all_sd -ldflags '-s -w' "github.com/prometheus/prometheus/cmd/promtool@$promtool_version"; }

@@ -42,10 +42,10 @@ if [ ! -d "$data/mysql" ]; then
 fi
 
 # After a power loss the transaction coordinator's log may be empty or all zeros. It then holds no transaction, but MariaDB refuses to start.
-log=$data/tc.log
-if [ -f "$log" ] && [ -z "$(tr -d '\0' <"$log" | head -c 1)" ]; then
-  log "removing $log: it is empty, probably after a power loss"
-  rm -f "$log"
+tc_log=$data/tc.log
+if [ -f "$tc_log" ] && [ -z "$(tr -d '\0' <"$tc_log" | head -c 1)" ]; then
+  log "removing $tc_log: it is empty, probably after a power loss"
+  rm -f "$tc_log"
 fi
 
 for v in MARIADB_DATABASE MARIADB_USER MARIADB_PASSWORD MARIADB_ROOT_PASSWORD; do from_file "$v"; done

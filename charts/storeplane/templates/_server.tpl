@@ -23,7 +23,7 @@ env:
     valueFrom: {secretKeyRef: {name: {{ . }}, key: {{ $.Values.telemetry.headersKey }}}}
   {{- end }}
   # Empty counts as unset: the image's own settings give way to the file.
-  {{- range list "STOREPLANE_LISTEN" "STOREPLANE_CHARTS_DIR" "STOREPLANE_HELM_BIN" "STOREPLANE_LOG_FORMAT" }}
+  {{- range list "STOREPLANE_LISTEN" "STOREPLANE_HEALTH_LISTEN" "STOREPLANE_CHARTS_DIR" "STOREPLANE_HELM_BIN" "STOREPLANE_LOG_FORMAT" }}
   - {name: {{ . }}, value: ""}
   {{- end }}
   {{- with .Values.extraEnv }}

@@ -46,9 +46,11 @@ charts.values: stores.valuesFiles and stores.values
 database.url: database.existingSecret
 database.listen_url: database.listenUrlKey
 metrics.listen: metrics.port
+{{- if .Values.rbac.create }}
 kubernetes.scope: rbac.scope
 kubernetes.store_role: rbac.create
 kubernetes.service_account: serviceAccount
+{{- end }}
 telemetry.otlp_endpoint: telemetry.otlpEndpoint
 {{- end }}
 

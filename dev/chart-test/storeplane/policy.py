@@ -6,7 +6,7 @@ import tempfile
 import tomllib
 
 import score
-from harness import CHART, containers, files, objects, pod_specs
+from harness import CHART, ROOT, containers, files, objects, pod_specs
 from pods import number, restricted
 
 SERVER = "Deployment/storeplane"
@@ -81,6 +81,15 @@ def helm_fits(args):
             assert number(limits["memory"]) >= 2**30, limits
 
 
+def image_settings(args):
+    """Every variable that the server's image sets is unset: it would override the file."""
+    image = set(re.findall(r"^(?:ENV)?\s+(STOREPLANE_\w+)=", (ROOT / "images/server/Dockerfile").read_text(), re.M))
+    for where, pod in pod_specs(objects(*args)):
+        for c in containers(pod) if where == SERVER else []:
+            unset = {e["name"] for e in c["env"] if e.get("value") == ""}
+            assert image and image <= unset, f"{c['name']}: {image - unset}"
+
+
 def configuration():
     """`config` arrives in the server's file as it was written, whatever its texts and numbers are."""
     texts = ["", "it's", 'a "b" \\ c', "{{ .Values }} $HOME `id` <b>&", "line\nbreak\ttab", "店 🛒", "true", "1e3", "\x01", "[a]", "# no comment"]
@@ -120,5 +129,6 @@ CHECKS = {
     "volumes are mounted": mounts,
     "no secret in an object": secrets_by_reference,
     "memory for helm": helm_fits,
+    "the image's settings are unset": image_settings,
 }
 ONCE = {"the server's file says what `config` says": configuration, "kube-score: values-local, with embedded Postgres": embedded_score}
