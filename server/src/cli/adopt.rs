@@ -117,6 +117,8 @@ async fn adopt_one(
     let Candidate { store, fence } = match reader.read(namespace, owners).await {
         Ok(candidate) => candidate,
         Err(Refused::Problems(problems)) => return Err(Refusal::Problems(problems)),
+        // Only this namespace: a record that is not helm's, or one that may not be read.
+        Err(Refused::Cluster(error)) if !error.retryable() => return Err(Refusal::Problems(vec![error.to_string()])),
         Err(Refused::Cluster(error)) => return Err(error.into()),
     };
     let ids = (OperationId(RandomIds.uuid()), RandomIds.uuid());

@@ -55,7 +55,7 @@ pub fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // If standard error is closed, nobody can be told.
+            // If standard error is closed, the error cannot be reported.
             let _ = writeln!(std::io::stderr(), "storeplane-server: {}", text(&*failure));
             ExitCode::FAILURE
         }

@@ -22,7 +22,7 @@ pub(super) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         },
         _ => "too few arguments".to_owned(),
     };
-    // If nobody reads it any more, nobody can be told.
+    // If nobody reads it any more, the error cannot be reported.
     let _ = writeln!(std::io::stderr(), "{EXEC_ERROR}{cause}");
     ExitCode::from(127)
 }

@@ -87,7 +87,7 @@ impl RecentGrants {
 
 impl Cluster {
     /// Grants the server's account its permissions in the store's namespace, and waits until they are effective.
-    pub(super) async fn ensure_access(&self, namespace: &str) -> Result<(), ClusterError> {
+    pub async fn ensure_access(&self, namespace: &str) -> Result<(), ClusterError> {
         if self.grant_access(namespace).await? { self.wait_until_effective(namespace).await } else { Ok(()) }
     }
 
@@ -179,20 +179,25 @@ impl Cluster {
     }
 
     async fn may_create_secrets(&self, namespace: &str) -> Result<bool, ClusterError> {
+        let attributes = ResourceAttributes {
+            namespace: Some(namespace.to_owned()),
+            verb: Some("create".to_owned()),
+            resource: Some("secrets".to_owned()),
+            ..ResourceAttributes::default()
+        };
+        self.is_allowed(&format!("check the permissions in {namespace}"), attributes).await
+    }
+
+    /// Whether the API server allows the account a request.
+    pub(super) async fn is_allowed(&self, what: &str, attributes: ResourceAttributes) -> Result<bool, ClusterError> {
         let review = SelfSubjectAccessReview {
             spec: SelfSubjectAccessReviewSpec {
-                resource_attributes: Some(ResourceAttributes {
-                    namespace: Some(namespace.to_owned()),
-                    verb: Some("create".to_owned()),
-                    resource: Some("secrets".to_owned()),
-                    ..ResourceAttributes::default()
-                }),
+                resource_attributes: Some(attributes),
                 ..SelfSubjectAccessReviewSpec::default()
             },
             ..SelfSubjectAccessReview::default()
         };
-        let what = format!("check the permissions in {namespace}");
-        let reviewed = self.call(&what, |client| async move {
+        let reviewed = self.call(what, |client| async move {
             Api::<SelfSubjectAccessReview>::all(client).create(&PostParams::default(), &review).await
         });
         Ok(reviewed.await?.status.is_some_and(|status| status.allowed))

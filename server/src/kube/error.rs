@@ -46,6 +46,13 @@ pub enum ClusterErrorKind {
     Unintelligible,
 }
 
+impl ClusterErrorKind {
+    /// The account may not use the namespace, or no longer: one that is being deleted loses its `RoleBinding` first.
+    pub(super) fn is_refusal(self) -> bool {
+        matches!(self, Self::Forbidden | Self::NotFound | Self::Terminating)
+    }
+}
+
 /// A failed request to the cluster. Its text contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]

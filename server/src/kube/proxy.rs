@@ -1,11 +1,10 @@
 //! Requests to a store's Service through the API server's service proxy, for a control plane that cannot reach shops directly.
 
 use ::kube::Api;
-use ::kube::api::PostParams;
 use ::kube::client::Body;
 use ::kube::core::Status;
 use http::{Method, Request, Response, StatusCode};
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
+use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use k8s_openapi::api::core::v1::Service;
 
 use super::cluster::Cluster;
@@ -49,33 +48,24 @@ impl Cluster {
         namespace: &str,
         service: &str,
         method: &Method,
-        expected: ClusterError,
+        answered: ClusterError,
     ) -> Option<ClusterError> {
         let verb = if method == Method::GET { "get" } else { "create" };
-        let review = SelfSubjectAccessReview {
-            spec: SelfSubjectAccessReviewSpec {
-                resource_attributes: Some(ResourceAttributes {
-                    namespace: Some(namespace.to_owned()),
-                    verb: Some(verb.to_owned()),
-                    resource: Some("services".to_owned()),
-                    subresource: Some("proxy".to_owned()),
-                    name: Some(format!("http:{service}:http")),
-                    ..ResourceAttributes::default()
-                }),
-                ..SelfSubjectAccessReviewSpec::default()
-            },
-            ..SelfSubjectAccessReview::default()
+        let attributes = ResourceAttributes {
+            namespace: Some(namespace.to_owned()),
+            verb: Some(verb.to_owned()),
+            resource: Some("services".to_owned()),
+            subresource: Some("proxy".to_owned()),
+            name: Some(format!("http:{service}:http")),
+            ..ResourceAttributes::default()
         };
         let what = format!("check the permission to reach the service {service} in {namespace}");
-        let reviewed = self.call(&what, |client| async move {
-            Api::<SelfSubjectAccessReview>::all(client).create(&PostParams::default(), &review).await
-        });
-        match reviewed.await {
-            Err(error) => return Some(if error.kind() == ClusterErrorKind::Forbidden { expected } else { error }),
-            Ok(review) if !review.status.as_ref().is_some_and(|status| status.allowed) => return Some(expected),
-            Ok(_) => {}
+        match self.is_allowed(&what, attributes).await {
+            Err(error) if error.kind() != ClusterErrorKind::Forbidden => return Some(error),
+            Err(_) | Ok(false) => return Some(answered),
+            Ok(true) => {}
         }
-        if expected.kind() != ClusterErrorKind::NotFound {
+        if answered.kind() != ClusterErrorKind::NotFound {
             return None;
         }
         let what = format!("read the service {service} in {namespace}");
@@ -83,7 +73,7 @@ impl Cluster {
             .call(&what, |client| async move { Api::<Service>::namespaced(client, namespace).get_opt(service).await });
         match found.await {
             Ok(Some(_)) => None,
-            Ok(None) | Err(_) => Some(expected),
+            Ok(None) | Err(_) => Some(answered),
         }
     }
 }
@@ -95,11 +85,11 @@ fn build_error(what: &str, error: http::Error) -> ClusterError {
 /// The error that the API server returned instead of the Service, if the response looks like one. An error about unresponsive
 /// pods is about the Service, not about the API server.
 pub(crate) fn api_server_error(code: StatusCode, body: &[u8]) -> Option<ClusterError> {
-    let expected: serde_json::Value = serde_json::from_slice(body).ok()?;
-    if expected.get("kind")? != "Status" || expected.get("apiVersion")? != "v1" {
+    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
+    if answer.get("kind")? != "Status" || answer.get("apiVersion")? != "v1" {
         return None;
     }
-    let mut status: Status = serde_json::from_value(expected).ok()?;
+    let mut status: Status = serde_json::from_value(answer).ok()?;
     if ABOUT_THE_PODS.iter().any(|words| status.message.contains(words)) {
         return None;
     }
@@ -113,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    fn expected(code: u16, message: &str) -> Option<ClusterErrorKind> {
+    fn kind_of(code: u16, message: &str) -> Option<ClusterErrorKind> {
         let body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": message, "reason": "x", "code": code});
         let code = StatusCode::from_u16(code).expect("a status");
@@ -122,12 +112,12 @@ mod tests {
 
     #[test]
     fn proxy_distinguishes_api_server_errors_from_shop_errors() {
-        assert_eq!(expected(403, "services \"store\" is forbidden"), Some(ClusterErrorKind::Forbidden));
-        assert_eq!(expected(429, "too many requests"), Some(ClusterErrorKind::Overloaded));
-        assert_eq!(expected(404, "services \"store\" not found"), Some(ClusterErrorKind::NotFound));
-        assert_eq!(expected(503, "no endpoints available for service \"store\""), None);
+        assert_eq!(kind_of(403, "services \"store\" is forbidden"), Some(ClusterErrorKind::Forbidden));
+        assert_eq!(kind_of(429, "too many requests"), Some(ClusterErrorKind::Overloaded));
+        assert_eq!(kind_of(404, "services \"store\" not found"), Some(ClusterErrorKind::NotFound));
+        assert_eq!(kind_of(503, "no endpoints available for service \"store\""), None);
         assert_eq!(
-            expected(503, "error trying to reach service: dial tcp 10.0.0.9:8080: connect: connection refused"),
+            kind_of(503, "error trying to reach service: dial tcp 10.0.0.9:8080: connect: connection refused"),
             None
         );
         let shop = br#"{"code":"woocommerce_rest_cart_empty","message":"no","data":{"status":400}}"#;

@@ -148,12 +148,7 @@ impl Cluster {
 
     async fn record(&self, namespace: &str, release: &str, revision: u32) -> Result<Option<Secret>, ClusterError> {
         let name = format!("sh.helm.release.v1.{release}.v{revision}");
-        let what = format!("read the secret {name} in {namespace}");
-        match self.secret(&what, namespace, &name).await {
-            Ok(secret) => Ok(Some(secret)),
-            Err(error) if error.kind() == ClusterErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.find_secret(namespace, &name).await
     }
 }
 

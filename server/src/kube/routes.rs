@@ -5,7 +5,7 @@ use ::kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
 use serde_json::Value;
 
 use super::cluster::Cluster;
-use super::error::{ClusterError, ClusterErrorKind as Kind};
+use super::error::ClusterError;
 
 /// The conditions that a gateway's controller sets on a route for each of its gateways.
 const NEEDED: [&str; 2] = ["Accepted", "ResolvedRefs"];
@@ -27,9 +27,7 @@ impl Cluster {
             .await;
         match listed {
             Ok(routes) => Ok(routes.items),
-            Err(error) if matches!(error.kind(), Kind::NotFound | Kind::Forbidden | Kind::Terminating) => {
-                Ok(Vec::new())
-            }
+            Err(error) if error.kind().is_refusal() => Ok(Vec::new()),
             Err(error) => Err(error),
         }
     }
@@ -86,8 +84,8 @@ mod tests {
                         No listener allows routes of this namespace.";
         assert_eq!(problem(&route(&json!({"parents": [parent(&fine), parent(&refused)]}))).as_deref(), Some(expected));
         for nobody in [json!({}), json!({"parents": []})] {
-            let said = problem(&route(&nobody)).expect("a problem");
-            assert!(said.starts_with("No gateway has accepted the HTTPRoute store"), "{said}");
+            let message = problem(&route(&nobody)).expect("a problem");
+            assert!(message.starts_with("No gateway has accepted the HTTPRoute store"), "{message}");
         }
     }
 }

@@ -112,9 +112,14 @@ impl Cluster {
         namespace: &str,
         name: &str,
     ) -> Result<Option<BTreeMap<String, ByteString>>, ClusterError> {
+        Ok(self.find_secret(namespace, name).await?.map(|secret| secret.data.unwrap_or_default()))
+    }
+
+    /// A whole Secret, if it exists.
+    pub(super) async fn find_secret(&self, namespace: &str, name: &str) -> Result<Option<Secret>, ClusterError> {
         let what = format!("read the secret {name} in {namespace}");
         match self.secret(&what, namespace, name).await {
-            Ok(secret) => Ok(Some(secret.data.unwrap_or_default())),
+            Ok(secret) => Ok(Some(secret)),
             Err(error) if error.kind() == ClusterErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }

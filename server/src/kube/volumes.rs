@@ -15,14 +15,7 @@ impl Cluster {
     /// if the account may not read claims or volumes.
     pub async fn retained_volumes(&self, namespace: &str) -> Result<Vec<String>, ClusterError> {
         let claims = match self.list_in::<PersistentVolumeClaim>(namespace, ListParams::default()).await {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ClusterErrorKind::Forbidden | ClusterErrorKind::Terminating | ClusterErrorKind::NotFound
-                ) =>
-            {
-                return Ok(Vec::new());
-            }
+            Err(error) if error.kind().is_refusal() => return Ok(Vec::new()),
             claims => claims?,
         };
         let mut retained = Vec::new();

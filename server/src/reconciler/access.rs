@@ -1,7 +1,8 @@
 //! Permissions in the namespaces of existing stores: of stores from before the account was limited, and where the
 //! `RoleBinding` was removed. New namespaces get theirs in step NAMESPACE.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use storeplane_core::ids::StoreUid;
@@ -17,20 +18,22 @@ const TOGETHER: usize = 8;
 
 static GRANT: OutageLog = OutageLog::new("grant the server's account its permissions in a store's namespace");
 
-/// The stores in whose namespaces the account is known to have its permissions.
+/// How long a namespace is not checked again.
+const CHECK_AGAIN: Duration = Duration::from_mins(10);
+
+/// The stores whose namespaces were checked, and when.
 #[derive(Debug, Default)]
 pub(super) struct Access {
-    granted: HashSet<StoreUid>,
+    checked: HashMap<StoreUid, Instant>,
 }
 
 impl Access {
-    /// Checks some of the namespaces that were not checked yet; the rest follows in the next round.
+    /// Checks some of the namespaces that were not checked recently; the rest follows in the next round.
     pub(super) async fn grant(&mut self, cluster: &Cluster, cache: &ClusterCache, live: &[LiveStore]) {
         let uids: HashSet<_> = live.iter().map(|store| store.uid).collect();
-        self.granted.retain(|uid| uids.contains(uid));
+        self.checked.retain(|uid, since| uids.contains(uid) && since.elapsed() < CHECK_AGAIN);
         let ours = cache.read(|view| {
-            self.granted.retain(|uid| !live.iter().any(|store| store.uid == *uid && view.is_refused(&store.namespace)));
-            let unchecked = live.iter().filter(|store| !self.granted.contains(&store.uid));
+            let unchecked = live.iter().filter(|store| !self.checked.contains_key(&store.uid));
             let ours = unchecked.filter(|store| view.is_namespace_of(&store.namespace, store.uid));
             ours.map(|store| (store.uid, store.namespace.clone())).take(MOST).collect::<Vec<_>>()
         });
@@ -39,12 +42,16 @@ impl Access {
         let mut checks = futures::stream::iter(checks).buffer_unordered(TOGETHER);
         while let Some((uid, checked)) = checks.next().await {
             match checked {
-                Ok(_) => {
-                    GRANT.worked();
-                    self.granted.insert(uid);
+                Ok(_) => GRANT.worked(),
+                Err(error) => {
+                    GRANT.failed(&error);
+                    // The cluster is the problem, not this namespace.
+                    if error.retryable() {
+                        return;
+                    }
                 }
-                Err(error) => return GRANT.failed(&error),
             }
+            self.checked.insert(uid, Instant::now());
         }
     }
 }

@@ -152,7 +152,8 @@ impl Reader<'_> {
         let mut fitting = engine.plans.iter().filter(|plan| {
             let size = [&plan.size.cpu, &plan.size.memory, &plan.size.storage];
             let known = record.size.iter().zip(size).filter_map(|(recorded, size)| Some(recorded.as_ref()? == size));
-            known.clone().next().is_some() && known.into_iter().all(|is_same| is_same)
+            let known: Vec<_> = known.collect();
+            !known.is_empty() && known.iter().all(|is_same| *is_same)
         });
         match (fitting.next(), fitting.next()) {
             (Some(plan), None) => Ok(plan.name.clone()),

@@ -5,7 +5,7 @@
 //! - [`Verifier`] (here) selects the route to a shop: its URL if that reaches the shop, otherwise the API server's service proxy.
 //! - `transport` sends one request and reads the response, within limits. `checkout_probe` is the test purchase.
 //! - `reachable` checks whether customers can reach the shop, whatever the route of the test.
-//! - `failed` describes what went wrong, and how often that may happen.
+//! - `probe_failure` describes what went wrong, and how often that may happen.
 //!
 //! To add a check: a `Probe` in `checkout_probe`, the condition on its response there, and its possible failures
 //! in `tests/scripted`.

@@ -59,7 +59,9 @@ impl Verifier {
             }
             // A shop has a front page: an ingress controller or a gateway that knows no such host answers like this.
             Ok(Ok(answer)) if answer.status() == StatusCode::NOT_FOUND => {
-                let message = format!("{url} answers with status 404: no ingress or gateway routes it to the shop.");
+                let message = format!(
+                    "{url} answers with status 404: probably no ingress or gateway routes this host to the shop."
+                );
                 Reachability::no("NOT_ROUTED", message)
             }
             Ok(Ok(_)) => Reachability { status: ConditionStatus::True, reason: "", message: format!("{url} answers.") },

@@ -25,7 +25,7 @@ const ONE_BUFFER: usize = 128;
 const BATCH: u32 = 500;
 /// First and longest delay while an older transaction keeps events unsettled.
 const SETTLE: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(500));
-/// From this delay on, watchers of single stores are told to read from the table.
+/// From this delay on, watchers of single stores read from the table.
 const LONG: Duration = Duration::from_millis(16);
 /// Between attempts while Postgres is unavailable.
 const RETRY: Duration = Duration::from_millis(500);

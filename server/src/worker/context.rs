@@ -159,6 +159,7 @@ impl OperationContext {
     /// Runs something that can be dropped half-way, unless the step must stop.
     pub(super) async fn unless_stopped<T>(&self, doing: impl Future<Output = T>) -> Result<T, StepError> {
         tokio::select! {
+            biased;
             () = self.stopped() => Err(self.stop_reason()),
             done = doing => Ok(done),
         }

@@ -223,8 +223,8 @@ mod tests {
         ] {
             let before = failed(was_ready, kind);
             let after = apply_health(&before, health);
-            let reported = after.events.first().map(|event| event.message.as_str()).unwrap_or_default();
-            assert_eq!((after.store.state, reported), (state, message), "{was_ready} {kind:?} {health:?}");
+            let event = after.events.first().map(|event| event.message.as_str()).unwrap_or_default();
+            assert_eq!((after.store.state, event), (state, message), "{was_ready} {kind:?} {health:?}");
             if state == State::Ready {
                 assert_eq!((after.store.failure, after.store.ready_at), (None, Some(NOW)));
             }

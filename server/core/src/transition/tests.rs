@@ -283,16 +283,16 @@ fn observed_condition_has_an_event_unless_it_says_nothing_new() {
     let observe = |snapshot, status, reason: &str| {
         let event = NewEvent::new(EventType::Verified, "The shop sells");
         let change = worker::observed(snapshot, event, condition(status, reason));
-        let told: Vec<_> = change.events.iter().map(|event| event.kind).collect();
-        (told, after(change))
+        let events: Vec<_> = change.events.iter().map(|event| event.kind).collect();
+        (events, after(change))
     };
-    let (told, unknown) = observe(created(), ConditionStatus::Unknown, "NOT_REPORTED");
-    assert_eq!(told, [EventType::Verified]);
+    let (events, unknown) = observe(created(), ConditionStatus::Unknown, "NOT_REPORTED");
+    assert_eq!(events, [EventType::Verified]);
     assert_eq!(unknown.store.conditions, [condition(ConditionStatus::Unknown, "NOT_REPORTED")]);
-    let (told, open) = observe(unknown, ConditionStatus::False, "NOT_ENFORCED");
-    assert_eq!(told, [EventType::Verified, EventType::ConditionChanged]);
-    let (told, again) = observe(open.clone(), ConditionStatus::False, "NOT_ENFORCED");
-    assert_eq!((told, &again), (vec![EventType::Verified], &open));
-    let (told, kept) = observe(open.clone(), ConditionStatus::Unknown, "NOT_REPORTED");
-    assert_eq!((told, kept), (vec![EventType::Verified], open), "a missing report replaces nothing");
+    let (events, open) = observe(unknown, ConditionStatus::False, "NOT_ENFORCED");
+    assert_eq!(events, [EventType::Verified, EventType::ConditionChanged]);
+    let (events, again) = observe(open.clone(), ConditionStatus::False, "NOT_ENFORCED");
+    assert_eq!((events, &again), (vec![EventType::Verified], &open));
+    let (events, kept) = observe(open.clone(), ConditionStatus::Unknown, "NOT_REPORTED");
+    assert_eq!((events, kept), (vec![EventType::Verified], open), "a missing report replaces nothing");
 }

@@ -56,11 +56,6 @@ impl ClusterCacheView {
         found.is_some_and(|found| found.store_uid == Some(store) && !found.terminating)
     }
 
-    /// True if the account may not watch the namespace.
-    pub fn is_refused(&self, _namespace: &str) -> bool {
-        false
-    }
-
     /// The releases in a namespace.
     pub fn releases(&self, namespace: &str) -> Vec<ListedRelease> {
         fold(self.records.within(namespace).map(|(_, labels)| labels))

@@ -55,13 +55,13 @@ impl Cluster {
     /// for a container's log.
     pub async fn interpret(&self, expected: &Expected, snapshot: ClusterSnapshot) -> Examined {
         let namespace = expected.namespace.as_str();
-        if let Some(failure) = self.namespace_trouble(expected, &snapshot) {
+        if let Some(failure) = self.namespace_problem(expected, &snapshot) {
             return Examined::Unhealthy(failure);
         }
-        let facts = release_trouble(expected, snapshot.release).into_iter();
-        let facts = facts.chain(secret_trouble(expected, &snapshot.missing_secrets));
-        let facts = facts.chain(workload_trouble(expected, &snapshot.objects));
-        let facts = facts.chain(self.label_trouble(expected, &snapshot));
+        let facts = release_problem(expected, snapshot.release).into_iter();
+        let facts = facts.chain(secret_problem(expected, &snapshot.missing_secrets));
+        let facts = facts.chain(workload_problem(expected, &snapshot.objects));
+        let facts = facts.chain(self.label_problem(expected, &snapshot));
         match diagnose(&snapshot.objects, facts.map(Into::into).collect()) {
             Diagnosis::Healthy => Examined::Healthy,
             Diagnosis::Settling(failure) => Examined::Settling(self.masked(namespace, failure).await),
@@ -74,7 +74,7 @@ impl Cluster {
         }
     }
 
-    fn namespace_trouble(&self, expected: &Expected, snapshot: &ClusterSnapshot) -> Option<Failure> {
+    fn namespace_problem(&self, expected: &Expected, snapshot: &ClusterSnapshot) -> Option<Failure> {
         let namespace = &expected.namespace;
         let missing = |message: String| Some(Failure::new(Reason::NamespaceMissing, message));
         let Some(found) = &snapshot.namespace else {
@@ -96,7 +96,7 @@ impl Cluster {
         Some(known.unwrap_or_else(|| ownership::by_releases(snapshot.release_stores.iter().copied(), store)))
     }
 
-    fn label_trouble(&self, expected: &Expected, snapshot: &ClusterSnapshot) -> Option<Failure> {
+    fn label_problem(&self, expected: &Expected, snapshot: &ClusterSnapshot) -> Option<Failure> {
         if self.owner(expected, snapshot) != Some(Ownership::Unlabelled) {
             return None;
         }
@@ -114,7 +114,7 @@ impl Cluster {
     }
 }
 
-fn release_trouble(expected: &Expected, status: Option<ReleaseStatus>) -> Option<Failure> {
+fn release_problem(expected: &Expected, status: Option<ReleaseStatus>) -> Option<Failure> {
     let name = &expected.release;
     match status {
         Some(ReleaseStatus::Deployed) => None,
@@ -131,7 +131,7 @@ fn release_trouble(expected: &Expected, status: Option<ReleaseStatus>) -> Option
     }
 }
 
-fn workload_trouble(expected: &Expected, objects: &Snapshot) -> Option<Failure> {
+fn workload_problem(expected: &Expected, objects: &Snapshot) -> Option<Failure> {
     let missing = expected.workloads.iter().filter(|workload| !objects.has(workload));
     let missing: Vec<_> = missing.map(|workload| format!("{} {}", workload.kind, workload.name)).collect();
     let message = match &missing[..] {
@@ -142,7 +142,7 @@ fn workload_trouble(expected: &Expected, objects: &Snapshot) -> Option<Failure> 
     Some(Failure::new(Reason::WorkloadMissing, message))
 }
 
-fn secret_trouble(expected: &Expected, missing: &[String]) -> Option<Failure> {
+fn secret_problem(expected: &Expected, missing: &[String]) -> Option<Failure> {
     let message = match missing {
         [] => return None,
         [one] => format!("The Secret {one} in {} was deleted", expected.namespace),

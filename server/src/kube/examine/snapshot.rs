@@ -39,13 +39,14 @@ impl Cluster {
     pub(super) async fn observe(&self, expected: &Expected) -> Result<ClusterSnapshot, ClusterError> {
         let (name, scope) = (&expected.namespace, Scope::One(&expected.namespace));
         let namespace = self.get_namespace(name).await?.map(|found| found.metadata);
-        let mut found = match &namespace {
-            // Nothing in it counts, and it may not be readable.
-            Some(metadata) if metadata.deletion_timestamp.is_some() => Objects::default(),
-            Some(metadata) if !self.ownership(metadata, expected.store_uid).await?.is_ours() => Objects::default(),
-            None => Objects::default(),
-            Some(_) => Box::pin(self.find(&scope)).await?,
+        let counts = match &namespace {
+            Some(found) if found.deletion_timestamp.is_none() => {
+                self.ownership(found, expected.store_uid).await?.is_ours()
+            }
+            _ => false,
         };
+        // Of another namespace nothing counts, and it may not be readable.
+        let mut found = if counts { Box::pin(self.find(&scope)).await? } else { Objects::default() };
         Ok(found.snapshot(expected, namespace))
     }
 

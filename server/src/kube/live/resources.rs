@@ -17,7 +17,7 @@ use storeplane_core::store::Store;
 
 use super::{Found, at, status};
 use crate::kube::cluster::Cluster;
-use crate::kube::error::{ClusterError, ClusterErrorKind as Kind};
+use crate::kube::error::ClusterError;
 use crate::kube::redact::mask;
 use crate::kube::routes;
 
@@ -68,7 +68,7 @@ impl Cluster {
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
     {
         let mut all: Vec<K> = match self.list_in(namespace, ListParams::default()).await {
-            Err(error) if matches!(error.kind(), Kind::Forbidden | Kind::NotFound | Kind::Terminating) => Vec::new(),
+            Err(error) if error.kind().is_refusal() => Vec::new(),
             listed => listed?,
         };
         all.sort_by(|a, b| b.meta().creation_timestamp.cmp(&a.meta().creation_timestamp));

@@ -32,7 +32,7 @@ impl Cluster {
         Ok(stays && self.ownership(&found.metadata, store).await?.is_ours())
     }
 
-    /// Raises the fence of the store's namespace to the caller's, if it exists.
+    /// Raises the fence of the store's namespace to the caller's, if it exists. The account then has its permissions there.
     ///
     /// [`ClusterErrorKind::Fenced`] if a later claim has acted.
     pub async fn hold_namespace(&self, spec: &NamespaceSpec) -> Result<Holding, ClusterError> {
@@ -46,13 +46,15 @@ impl Cluster {
             if owned.terminating {
                 return Ok(Holding::Terminating);
             }
-            match self.raise_fence(spec, &found).await {
-                Ok(()) => {
-                    self.ensure_access(&spec.name).await?;
-                    return Ok(Holding::Ours);
-                }
-                Err(error) if matches!(error.kind(), ClusterErrorKind::Conflict | ClusterErrorKind::NotFound) => {}
-                Err(error) => return Err(error),
+            let held = async {
+                self.raise_fence(spec, &found).await?;
+                self.ensure_access(&spec.name).await
+            };
+            match held.await.map_err(|error| (error.kind(), error)) {
+                Ok(()) => return Ok(Holding::Ours),
+                // It was changed or deleted meanwhile.
+                Err((ClusterErrorKind::Conflict | ClusterErrorKind::NotFound | ClusterErrorKind::Terminating, _)) => {}
+                Err((_, error)) => return Err(error),
             }
         }
         let message = format!("could not claim the namespace {}: it keeps changing", spec.name);

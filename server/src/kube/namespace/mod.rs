@@ -72,7 +72,7 @@ pub struct OwnedNamespace {
 }
 
 impl Cluster {
-    /// Creates the namespace, or adopts ours and raises its fence to the caller's. The account then has its permissions there.
+    /// Creates the namespace, or adopts ours and raises its fence to the caller's.
     ///
     /// Additional errors: [`ClusterErrorKind::NotOurs`] if it exists without our labels,
     /// [`ClusterErrorKind::Fenced`] if a later claim has acted, [`ClusterErrorKind::Terminating`] while it is being deleted.
@@ -88,10 +88,7 @@ impl Cluster {
                 }
             };
             match done.map_err(|error| (error.kind(), error)) {
-                Ok(ensured) => {
-                    self.ensure_access(&spec.name).await?;
-                    return Ok(ensured);
-                }
+                Ok(ensured) => return Ok(ensured),
                 // It existed, was changed concurrently, or was deleted meanwhile.
                 Err((ClusterErrorKind::Conflict | ClusterErrorKind::NotFound, _)) => {}
                 Err((_, error)) => return Err(error),
@@ -197,15 +194,32 @@ impl Cluster {
         if found.metadata.deletion_timestamp.is_some() {
             return Ok(());
         }
-        let only_this = Preconditions { uid: found.metadata.uid, resource_version: None };
+        self.request_deletion(name, Preconditions { uid: found.metadata.uid, resource_version: None }).await
+    }
+
+    /// Requests the deletion of a namespace that this claim created, unless a later claim has taken it.
+    pub async fn withdraw_namespace(&self, spec: &NamespaceSpec) -> Result<(), ClusterError> {
+        let Some(found) = self.get_namespace(&spec.name).await? else { return Ok(()) };
+        let owned = OwnedNamespace::read(&found.metadata);
+        if owned.store_uid != Some(spec.store_uid) || owned.fence != spec.fence || owned.terminating {
+            return Ok(());
+        }
+        // A claim that takes it meanwhile changes its fence, and with that its version.
+        let metadata = found.metadata;
+        let as_read = Preconditions { uid: metadata.uid, resource_version: metadata.resource_version };
+        match self.request_deletion(&spec.name, as_read).await {
+            Err(error) if error.kind() == ClusterErrorKind::Conflict => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn request_deletion(&self, name: &str, only_this: Preconditions) -> Result<(), ClusterError> {
         let what = format!("delete the namespace {name}");
-        let deleted = self
-            .call(&what, |client| async move {
-                let parameters = DeleteParams::background().preconditions(only_this);
-                Api::<PartialObjectMeta<Namespace>>::all(client).delete(name, &parameters).await.map(drop)
-            })
-            .await;
-        match deleted {
+        let deleted = self.call(&what, |client| async move {
+            let parameters = DeleteParams::background().preconditions(only_this);
+            Api::<PartialObjectMeta<Namespace>>::all(client).delete(name, &parameters).await.map(drop)
+        });
+        match deleted.await {
             Err(error) if error.kind() == ClusterErrorKind::NotFound => Ok(()),
             other => other,
         }

@@ -3,16 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use ::kube::core::PartialObjectMeta;
-use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use storeplane_core::ids::StoreUid;
 
 use super::NamespaceSpec;
 use crate::kube::cluster::Cluster;
-use crate::kube::error::{ClusterError, ClusterErrorKind};
+use crate::kube::error::ClusterError;
 use crate::kube::labels;
-use crate::kube::release::{fold, records};
 
 /// The ownership of a namespace with respect to one store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,11 +57,6 @@ pub(in crate::kube) fn by_metadata(found: &ObjectMeta, instance: &str, store: St
     Some(if labelled { Ownership::Ours } else { Ownership::Unlabelled })
 }
 
-/// A namespace that is going loses its `RoleBinding` first.
-fn is_refusal(kind: ClusterErrorKind) -> bool {
-    matches!(kind, ClusterErrorKind::Forbidden | ClusterErrorKind::NotFound | ClusterErrorKind::Terminating)
-}
-
 /// According to the stores of the releases in a namespace without evidence of its own.
 pub(in crate::kube) fn by_releases(mut stores: impl Iterator<Item = StoreUid>, store: StoreUid) -> Ownership {
     if stores.any(|of| of == store) { Ownership::Unlabelled } else { Ownership::Foreign }
@@ -80,20 +72,21 @@ impl Cluster {
         if let Some(known) = by_metadata(found, &self.config().instance, store) {
             return Ok(known);
         }
-        let name = found.name.as_deref().unwrap_or_default();
-        let found: Vec<PartialObjectMeta<Secret>> = match self.list_in(name, records()).await {
-            // Not bound there, so not ours.
-            Err(error) if is_refusal(error.kind()) && self.is_bound_per_namespace() => Vec::new(),
-            found => found?,
-        };
-        let releases = fold(found.iter().map(|record| &record.metadata));
-        Ok(by_releases(releases.into_iter().filter_map(|release| release.observation.store_uid), store))
+        self.ownership_by_releases(found.name.as_deref().unwrap_or_default(), store).await
     }
 
     /// True if a namespace without an owner has a release of this store.
     pub async fn has_release_of(&self, namespace: &str, store: StoreUid) -> Result<bool, ClusterError> {
-        let unmarked = ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() };
-        Ok(self.ownership(&unmarked, store).await?.is_ours())
+        Ok(self.ownership_by_releases(namespace, store).await?.is_ours())
+    }
+
+    async fn ownership_by_releases(&self, namespace: &str, store: StoreUid) -> Result<Ownership, ClusterError> {
+        let releases = match self.releases_in(namespace).await {
+            // Not bound there, so not ours.
+            Err(error) if error.kind().is_refusal() && self.is_bound_per_namespace() => Vec::new(),
+            found => found?,
+        };
+        Ok(by_releases(releases.into_iter().filter_map(|release| release.observation.store_uid), store))
     }
 
     /// The annotations: those that repeat the labels, and those of the configuration.

@@ -34,7 +34,7 @@ pub(in crate::kube) struct Snapshot {
     /// Versions of events from before the watch began: their problems may be resolved.
     pub(super) old_events: BTreeMap<String, String>,
     /// Containers with a problem when the watch began, by pod uid and name, with their restarts.
-    pub(super) initial_problem: Option<BTreeMap<(String, String), i32>>,
+    pub(super) initial_problems: Option<BTreeMap<(String, String), i32>>,
 }
 
 /// The objects of one kind, by name.
@@ -196,24 +196,24 @@ impl Snapshot {
 
     /// The container had a problem before the watch began, and nothing has happened since: it may be
     /// resolved, and the kubelet may wait up to five minutes before it retries.
-    pub(super) fn is_old_trouble(&self, pod: &Pod, container: &ContainerStatus) -> bool {
+    pub(super) fn is_old_problem(&self, pod: &Pod, container: &ContainerStatus) -> bool {
         let key = (pod.uid().unwrap_or_default(), container.name.clone());
-        let restarts = self.initial_problem.as_ref().and_then(|all| all.get(&key));
+        let restarts = self.initial_problems.as_ref().and_then(|all| all.get(&key));
         let tried = || self.events_about(pod.metadata.uid.as_deref(), &["Failed"]).iter().any(|reported| reported.news);
         restarts == Some(&container.restart_count) && !tried()
     }
 
     /// Marks every problem so far as older than the watch: called when the first listing is complete.
-    pub(super) fn age_problem(&mut self) {
+    pub(super) fn mark_problems_old(&mut self) {
         let mut old = BTreeMap::new();
         for pod in self.pods.iter() {
             for container in containers(pod) {
-                if container.restart_count > 0 || is_in_trouble(container) {
+                if container.restart_count > 0 || has_problem(container) {
                     old.insert((pod.uid().unwrap_or_default(), container.name.clone()), container.restart_count);
                 }
             }
         }
-        self.initial_problem = Some(old);
+        self.initial_problems = Some(old);
     }
 
     /// Marks every event so far as older than the watch: called when the first listing is complete.
@@ -255,7 +255,7 @@ pub(super) fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     status.flat_map(|it| it.init_container_statuses.iter().chain(&it.container_statuses).flatten())
 }
 
-fn is_in_trouble(container: &ContainerStatus) -> bool {
+fn has_problem(container: &ContainerStatus) -> bool {
     let Some(state) = &container.state else { return false };
     let waits_for = state.waiting.as_ref().map(|waiting| waiting.reason.as_deref().unwrap_or_default());
     state.terminated.is_some() || waits_for.is_some_and(|it| !matches!(it, "ContainerCreating" | "PodInitializing"))

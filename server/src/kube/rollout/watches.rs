@@ -94,8 +94,8 @@ impl Snapshot {
             Seen::ReplicaSet(change) => self.replica_sets.apply(change),
             Seen::Pod(change) => {
                 self.pods.apply(change);
-                if self.pods.synced && self.initial_problem.is_none() {
-                    self.age_problem();
+                if self.pods.synced && self.initial_problems.is_none() {
+                    self.mark_problems_old();
                 }
             }
             Seen::Claim(change) => self.claims.apply(change),

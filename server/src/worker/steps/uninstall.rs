@@ -47,7 +47,7 @@ async fn uninstall(context: &OperationContext) -> Result<(), StepError> {
     Err(StepError::Retry { failure, tries: RetryLimit::Bounded, after: None })
 }
 
-/// A problem with the cluster or with permissions would block the namespace's deletion as well.
+/// Problems with the cluster or with permissions are not skipped: they are retried, or reported to the operator.
 fn is_helms_own(failure: &Failure) -> bool {
     matches!(failure.reason, Reason::HelmFailed | Reason::HelmTimeout | Reason::ReleaseConflict)
 }

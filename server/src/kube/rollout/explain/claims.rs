@@ -8,7 +8,7 @@ use crate::kube::rollout::snapshot::{EventMessage, Snapshot};
 use crate::obstacle::{Obstacle, messages};
 
 /// Without `WaitForFirstConsumer` and `WaitForPodScheduled`: such a claim waits for its pod.
-const TELLING: [&str; 4] = ["FailedBinding", "ProvisioningFailed", "ExternalProvisioning", "Provisioning"];
+const EXPLAINING: [&str; 4] = ["FailedBinding", "ProvisioningFailed", "ExternalProvisioning", "Provisioning"];
 
 pub(super) fn inspect(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     for claim in snapshot.claims.iter().filter(|claim| claim.metadata.deletion_timestamp.is_none()) {
@@ -23,7 +23,7 @@ pub(super) fn inspect(snapshot: &Snapshot, found: &mut Vec<Finding>) {
                 found.push(Finding::new(Reason::VolumeNotBound, subject.clone(), why, Obstacle::Failing));
             }
             _ => {
-                let events = snapshot.events_about(claim.metadata.uid.as_deref(), &TELLING);
+                let events = snapshot.events_about(claim.metadata.uid.as_deref(), &EXPLAINING);
                 let Some(last) = events.last() else { continue };
                 let finding =
                     Finding::new(Reason::VolumeNotBound, subject.clone(), message(last.message), obstacle(last));

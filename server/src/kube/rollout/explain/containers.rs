@@ -16,7 +16,7 @@ pub(super) fn inspect(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     for (pod, owner) in snapshot.release_pods() {
         for container in containers(pod) {
             let Some(mut finding) = symptom(snapshot, pod, container) else { continue };
-            if snapshot.is_old_trouble(pod, container) {
+            if snapshot.is_old_problem(pod, container) {
                 finding.obstacle = Obstacle::Reported;
             }
             found.push(pods::tame(finding, owner).rank(AFTER_PODS + owner.rank()));

@@ -36,8 +36,8 @@ fn stateful_sets(snapshot: &Snapshot, found: &mut Vec<Finding>) {
         let created = set.status.as_ref().map_or(0, |status| status.replicas);
         let name = set.metadata.name.as_deref().unwrap_or_default();
         let events = snapshot.events_about(set.metadata.uid.as_deref(), &REFUSED);
-        if let Some(events) = events.last().filter(|_| created < desired) {
-            found.push(refusal(&format!("StatefulSet {name}"), *events, 0));
+        if let Some(event) = events.last().filter(|_| created < desired) {
+            found.push(refusal(&format!("StatefulSet {name}"), *event, 0));
         }
     }
 }
@@ -53,7 +53,7 @@ fn deployments(snapshot: &Snapshot, found: &mut Vec<Finding>) {
         let sets = snapshot.replica_sets.iter().filter_map(|set| set.metadata.uid.as_deref());
         let mut sets =
             sets.filter(|uid| snapshot.deployment_of(uid).is_some_and(|it| it.metadata.uid == deployment.metadata.uid));
-        let news = sets.any(|uid| snapshot.events_about(Some(uid), &REFUSED).iter().any(|events| events.news));
+        let news = sets.any(|uid| snapshot.events_about(Some(uid), &REFUSED).iter().any(|event| event.news));
         let name = deployment.metadata.name.as_deref().unwrap_or_default();
         found.push(refusal(&format!("Deployment {name}"), EventMessage { reason: "FailedCreate", message, news }, 1));
     }

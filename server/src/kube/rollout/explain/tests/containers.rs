@@ -72,7 +72,7 @@ fn problems_from_before_the_watch_must_recur() {
     let state = || json!({"waiting": {"reason": "CrashLoopBackOff"}});
     let crashed = |restarts| db_pod(container(state(), restarts, json!({})));
     let mut seen = snapshot([crashed(7), shop_pod(waiting("ImagePullBackOff", ""))]);
-    seen.age_problem();
+    seen.mark_problems_old();
     assert_eq!(explained(&seen).matches("Reported").count(), 2, "{}", explained(&seen));
     put(&mut seen, crashed(8));
     put(&mut seen, event("store-new-x", "Failed", "Failed to pull image \"shop:1\": not found"));
