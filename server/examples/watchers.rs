@@ -96,13 +96,13 @@ async fn main() {
 fn report(args: &Args, committed: &HashMap<(usize, i64), Instant>, watching: &Watching, resident: [f64; 3]) {
     let (one, whole) = (latencies(committed, &watching.of_one), latencies(committed, &watching.of_all));
     let (events, wholes) = (committed.len(), args.busy.div_ceil(WHOLE));
-    assert_eq!(one.len(), events / args.busy * (args.busy - wholes), "received to watchers of one store");
-    assert_eq!(whole.len(), events * wholes, "received to watchers of all stores");
+    assert_eq!(one.len(), events / args.busy * (args.busy - wholes), "events delivered to watchers of one store");
+    assert_eq!(whole.len(), events * wholes, "events delivered to watchers of all stores");
     let [before, idle, busy] = resident;
     println!(
         "{}",
         serde_json::json!({
-            "idle": args.idle, "busy": args.busy, "events": events, "received": one.len() + whole.len(),
+            "idle": args.idle, "busy": args.busy, "events": events, "deliveries": one.len() + whole.len(),
             "rss_before": before, "rss_idle": idle, "rss_busy": busy,
             "one_p50": at(&one, 0.5), "one_p99": at(&one, 0.99), "all_p50": at(&whole, 0.5), "all_p99": at(&whole, 0.99),
         })

@@ -38,14 +38,14 @@ async fn records_show_actor_action_and_outcome() {
 
     let events = filtered(&viewer, "").await;
 
-    let reported: Vec<_> = events
+    let recorded: Vec<_> = events
         .iter()
         .map(|event| {
             (event.actor.as_str(), event.action.as_str(), event.outcome().as_str_name(), event.reason.as_str())
         })
         .collect();
     assert_eq!(
-        reported,
+        recorded,
         [
             ("test", "DELETE_STORE", "AUDIT_OUTCOME_REJECTED", "STORE_NOT_FOUND"),
             ("looker on", "CREATE_STORE", "AUDIT_OUTCOME_DENIED", "PERMISSION_DENIED"),

@@ -104,10 +104,10 @@ async fn examples_create_watch_wait_and_list_while_server_is_killed() {
     let (store, _) = lab.api.settle(&id).await;
     assert_eq!(store.state(), StoreState::Deleted);
     let text = String::from_utf8_lossy(&watched.stdout);
-    let reported: Vec<i64> =
+    let sequences: Vec<i64> =
         text.lines().filter_map(|line| line.strip_prefix(&format!("{id} "))?.split(' ').next()?.parse().ok()).collect();
     assert!(watched.status.success(), "{text}");
-    assert_eq!(reported, (1..=store.last_sequence).collect::<Vec<_>>(), "{text}");
+    assert_eq!(sequences, (1..=store.last_sequence).collect::<Vec<_>>(), "{text}");
 }
 
 #[tokio::test]
@@ -140,8 +140,8 @@ async fn watch_all_example_resumes_from_saved_cursor() {
 
     let second = lines_until(&caller, &["--cursor", &cursor], "-- caught up").await;
 
-    let reported: Vec<_> = second.iter().map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
-    assert_eq!(reported, ["tea 2", "tea 3", "tea 4", "coffee 1", "-- caught"], "{second:?}");
+    let lines: Vec<_> = second.iter().map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(lines, ["tea 2", "tea 3", "tea 4", "coffee 1", "-- caught"], "{second:?}");
 }
 
 /// The output of a watch of all stores up to a line; then it is killed.

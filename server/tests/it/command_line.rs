@@ -7,10 +7,24 @@ use std::time::{Duration, Instant};
 use crate::grpc_raw::edge;
 use crate::harness::{Api, Database, charts, fresh, signal};
 
+/// A command that does not end by itself is killed after this time.
+const TIME_LIMIT: Duration = Duration::from_mins(1);
+
 /// Runs the server's binary with only these environment variables.
-fn run(arguments: &[&str], env: &[(&str, &str)]) -> Output {
+pub(crate) fn run(arguments: &[&str], env: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_storeplane-server"));
-    command.args(arguments).env_clear().envs(env.iter().copied()).output().unwrap()
+    command.args(arguments).env_clear().envs(env.iter().copied());
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    // Nothing that ends prints more than a pipe holds.
+    while child.try_wait().unwrap().is_none() {
+        if began.elapsed() > TIME_LIMIT {
+            child.kill().unwrap();
+            panic!("{arguments:?} did not end: {}", err(&child.wait_with_output().unwrap()));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.wait_with_output().unwrap()
 }
 
 fn out(output: &Output) -> String {

@@ -95,8 +95,8 @@ async fn burst_of_cancelled_calls_does_not_end_watch_on_same_connection() {
     }
 
     lab.api.delete(&id).await.unwrap();
-    let reported = tokio::time::timeout(Duration::from_mins(1), watch.message()).await.expect("an event");
-    assert!(matches!(reported.expect("the watch lives").unwrap().update, Some(Update::Event(_))));
+    let message = tokio::time::timeout(Duration::from_mins(1), watch.message()).await.expect("an event");
+    assert!(matches!(message.expect("the watch lives").unwrap().update, Some(Update::Event(_))));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use storeplane_proto::v1::{ListStoresRequest, StoreState};
 use tonic::Code;
 
 use crate::grpc_raw::{edge, edge_setup, http};
-use crate::harness::{Api, Bouncer, Database, Lab, Proxy, Setup, authority, env, fresh, reason, say};
+use crate::harness::{Api, Bouncer, Database, Lab, Proxy, Setup, authority, env, fresh, print_line, reason};
 
 /// After the network went silent, work and watches resume within 30 s; a busy machine has twice that.
 const SILENT: Duration = Duration::from_mins(1);
@@ -45,7 +45,7 @@ async fn dropped_packets_cause_only_short_interruption() {
     assert_eq!(lab.api.settle(&after).await.0.state(), StoreState::Ready);
 
     let worked = began.elapsed();
-    say(&format!(
+    print_line(&format!(
         "after packets were dropped: a call {called:?}, the watch's end {watched:?}, another store {worked:?}"
     ));
     assert!(watched < SILENT && worked < SILENT, "{watched:?} {worked:?}");
@@ -87,7 +87,7 @@ async fn standby_after_failover_is_abandoned() {
     let reset = format!("BEGIN READ WRITE; ALTER DATABASE {name} RESET default_transaction_read_only; COMMIT");
     lab.database.execute(&reset).await;
     let took = create_when_possible(&lab.api, &fresh("primary"), Duration::from_mins(1)).await;
-    say(&format!("after the failover was over: a call {took:?}"));
+    print_line(&format!("after the failover was over: a call {took:?}"));
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn cancelled_begin_leaves_no_open_transaction() {
 async fn store_lifecycle_works_through_pgbouncer() {
     let database = Database::create().await;
     let Some(bouncer) = Bouncer::before(&database.url).await else {
-        return say("skipped: pgbouncer is not installed (Debian's package has it)");
+        return print_line("skipped: pgbouncer is not installed (Debian's package has it)");
     };
     let setup = Setup { database_proxy: Some(bouncer.address), ..Setup::small() };
     let setup = setup.with("STOREPLANE_LISTEN_DATABASE_URL", database.url.clone());

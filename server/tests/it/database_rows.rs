@@ -129,12 +129,12 @@ async fn rows_of_newer_server_are_shown_and_block_nothing() {
     // The unreadable operations are unchanged, and logged.
     let left = lab.database.value("SELECT count(*) FROM operations WHERE step = 'DANCE' OR kind = 'POLISH'").await;
     assert_eq!(left, "2");
-    let reported = async {
+    let logged = async {
         while !(lab.server.log().contains(&paused.uid) && lab.server.log().contains(&dancing.operation)) {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
-    tokio::time::timeout(Duration::from_mins(1), reported).await.expect("the log names the rows");
+    tokio::time::timeout(Duration::from_mins(1), logged).await.expect("the log names the rows");
 
     // Such a store can be deleted.
     for id in [&state, &step, &kind, &fine] {

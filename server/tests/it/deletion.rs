@@ -1,10 +1,12 @@
 //! Deletions in any state.
 
+use std::time::{Duration, Instant};
+
 use storeplane_core::operation::Step;
 use storeplane_proto::v1::{StoreState, WatchUntil};
 use tonic::Code;
 
-use crate::harness::{Api, Failpoints, Lab, Setup, fresh};
+use crate::harness::{Api, Failpoints, Lab, Server, Setup, fresh, signal};
 
 #[tokio::test]
 async fn deleted_store_leaves_only_its_history() {
@@ -112,5 +114,32 @@ async fn delete_takes_precedence_over_queued_creations() {
     assert_eq!(order, format!("{going} {busy} {going} {} {}", queued[0], queued[1]));
     for id in queued.iter().chain([&busy]) {
         lab.kubernetes.drop_namespace(&format!("store-{id}")).await;
+    }
+}
+
+/// A server that is paused before it creates the namespace learns only afterwards that its lease has expired.
+#[tokio::test]
+async fn namespace_created_after_the_stores_deletion_is_removed() {
+    let control = Failpoints::new();
+    let setup = Setup::small().with("FAILPOINTS", control.failpoints()).with("STOREPLANE_LEASE_SECONDS", "3");
+    let lab = setup.clone().start().await;
+    let id = fresh("late");
+    let hold = control.hold(&id, Step::Namespace, "before");
+    lab.api.create(Api::wanted(&id)).await.unwrap();
+    hold.reached().await.unwrap();
+    let other = Server::start(&setup, &lab.database).await;
+    let api = Api::connect(other.address(), &lab.database.token("default", "operator").await);
+
+    signal(lab.server.pid(), "STOP");
+    api.delete(&id).await.unwrap();
+    assert_eq!(api.settle(&id).await.0.state(), StoreState::Deleted);
+    hold.release();
+    signal(lab.server.pid(), "CONT");
+
+    let stopped = "the operation was claimed by another worker";
+    let end = Instant::now() + Duration::from_mins(1);
+    while !lab.server.log().contains(stopped) || lab.kubernetes.has_namespace(&format!("store-{id}")).await {
+        assert!(Instant::now() < end, "the namespace of a deleted store remains\n{}", lab.server.log());
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

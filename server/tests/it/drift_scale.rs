@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::harness::{Account, Database, Gateway, Kubernetes, Lab, Setup, fresh};
+use crate::kube_support::accessible;
 
 /// Concurrent requests of the test itself.
 const AT_ONCE: usize = 16;
@@ -46,7 +47,7 @@ async fn make(cluster: &Cluster, database: &Database, number: usize, run: &str) 
         tenant: Tenant::default(),
         fence: 1,
     };
-    cluster.ensure_namespace(&spec).await.expect("a namespace");
+    accessible(cluster, &spec).await.expect("a namespace");
     let client = cluster.client().await.expect("a client");
     let release = &spec.name;
     let record = json!({"metadata": {"name": format!("sh.helm.release.v1.{release}.v1"),
@@ -154,9 +155,9 @@ async fn delays(lab: &Lab, changes: &[(StoreUid, OffsetDateTime)], state: &str) 
         let sql = format!(
             "SELECT extract(epoch FROM max(at)) FROM events WHERE store = '{uid}' AND details->>'state' = '{state}'"
         );
-        let reported: f64 = lab.database.value(&sql).await.parse().expect("an event");
+        let event_time: f64 = lab.database.value(&sql).await.parse().expect("an event");
         #[expect(clippy::cast_precision_loss, reason = "microseconds are enough")]
-        delays.push(reported - changed.unix_timestamp_nanos() as f64 / 1e9);
+        delays.push(event_time - changed.unix_timestamp_nanos() as f64 / 1e9);
     }
     delays.sort_by(f64::total_cmp);
     delays

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use storeplane_core::ids::{StoreUid, Tenant};
-use storeplane_server::kube::{Cluster, ClusterConfig, Ensured, NamespaceSpec, RolloutUpdate};
+use storeplane_server::kube::{Cluster, ClusterConfig, ClusterError, Ensured, NamespaceSpec, RolloutUpdate};
 use storeplane_server::obstacle::ObstacleLimits;
 use uuid::Uuid;
 
@@ -65,8 +65,15 @@ pub(crate) fn spec(fence: i64) -> NamespaceSpec {
 /// A namespace of ours, deleted at the end; the test does not wait for that.
 pub(crate) async fn namespace(cluster: &Cluster) -> NamespaceSpec {
     let spec = spec(1);
-    assert_eq!(cluster.ensure_namespace(&spec).await, Ok(Ensured::Created));
+    assert_eq!(accessible(cluster, &spec).await, Ok(Ensured::Created));
     spec
+}
+
+/// The namespace exists, and the account has its permissions there.
+pub(crate) async fn accessible(cluster: &Cluster, spec: &NamespaceSpec) -> Result<Ensured, ClusterError> {
+    let ensured = cluster.ensure_namespace(spec).await?;
+    cluster.ensure_access(&spec.name).await?;
+    Ok(ensured)
 }
 
 pub(crate) async fn remove(cluster: &Cluster, spec: &NamespaceSpec) {

@@ -28,7 +28,7 @@ async fn store_becomes_ready_with_an_event_for_every_step() {
     let skipped = "STEP_SKIPPED VERIFY Skipped: the cluster is simulated, nothing runs in it";
     assert!(text.contains(skipped), "{text}");
     for resource in ["StatefulSet store-db", "Deployment store", "PersistentVolumeClaim data-store-db-0"] {
-        assert!(text.contains(resource), "{resource} is not reported:\n{text}");
+        assert!(text.contains(resource), "{resource} is not configuration:\n{text}");
     }
     lab.kubernetes.assert_installed(&id).await;
     lab.database.assert_sound().await;
@@ -60,10 +60,10 @@ async fn caller_input_reaches_cluster_as_plain_text() {
     assert_eq!(store.state(), StoreState::Ready, "{}", seen.text());
     assert_eq!(store.display_name, name);
 
-    let reported = lab.kubernetes.configuration(&format!("store-{id}")).await;
+    let configuration = lab.kubernetes.configuration(&format!("store-{id}")).await;
 
-    assert!(reported.contains(&name.to_owned()), "{reported:?}");
-    assert!(reported.contains(&"o'neil+{x}`$HOME`|#@example.com".to_owned()), "{reported:?}");
+    assert!(configuration.contains(&name.to_owned()), "{configuration:?}");
+    assert!(configuration.contains(&"o'neil+{x}`$HOME`|#@example.com".to_owned()), "{configuration:?}");
     lab.api.delete(&id).await.unwrap();
     lab.api.settle(&id).await;
 }

@@ -101,9 +101,9 @@ async fn operations_of_a_store_are_listed() {
     lab.api.settle(&id).await;
     let request = ListOperationsRequest { store_id: id, ..ListOperationsRequest::default() };
     let operations = lab.api.operations.clone().list_operations(request).await.unwrap().into_inner().operations;
-    let reported: Vec<_> = operations.iter().map(|op| (op.kind().as_str_name(), op.state().as_str_name())).collect();
+    let shown: Vec<_> = operations.iter().map(|op| (op.kind().as_str_name(), op.state().as_str_name())).collect();
     assert_eq!(
-        reported,
+        shown,
         [
             ("OPERATION_KIND_DELETE", "OPERATION_STATE_SUCCEEDED"),
             ("OPERATION_KIND_CREATE", "OPERATION_STATE_SUCCEEDED"),

@@ -33,7 +33,7 @@ async fn password(lab: &Lab, store: &Store) -> String {
 }
 
 /// An event about the shop with this message.
-async fn say(lab: &Lab, store: &Store, name: &str, message: &str) {
+async fn create_event(lab: &Lab, store: &Store, name: &str, message: &str) {
     let event = Event {
         metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
         involved_object: ObjectReference {
@@ -80,7 +80,7 @@ async fn resources_and_logs_are_read_masked_and_require_their_role() {
     assert!(pod.ready && pod.status == "Running" && pod.create_time.is_some(), "{pod:?}");
 
     let secret = password(&lab, &store).await;
-    say(&lab, &store, "telling", &format!("it said {secret}")).await;
+    create_event(&lab, &store, "telling", &format!("it said {secret}")).await;
     gateway.answer_logs_with(format!("one\ntwo: {secret}\nthree\n"));
     let seen = logs(&operator, &id, 2).await.unwrap();
     assert!(!seen.logs.is_empty() && seen.logs.iter().all(|log| log.lines == ["one", "two: ***", "three"]), "{seen:?}");
@@ -127,7 +127,7 @@ async fn foreign_namespace_is_not_shown() {
     lab.api.create(Api::wanted(&id)).await.unwrap();
     let (store, _) = lab.api.settle(&id).await;
     assert_eq!(store.reason, "NOT_OURS");
-    say(&lab, &store, "private", "their affair").await;
+    create_event(&lab, &store, "private", "their affair").await;
 
     let seen = resources(&lab.api, &id).await.unwrap().resources;
     assert_eq!(seen.iter().map(line).collect::<Vec<_>>(), [format!("Namespace {namespace} Foreign")]);

@@ -24,7 +24,7 @@ use std::time::Instant;
 
 use futures::{FutureExt as _, StreamExt as _};
 
-use crate::harness::{Postgres, env, say};
+use crate::harness::{Postgres, env, print_line};
 use fault::{Case, Fault, cases, wanted};
 use passage::{Effect, Passage};
 use stage::Stage;
@@ -46,7 +46,7 @@ async fn every_step_survives_every_fault_of_its_store() {
         let result = AssertUnwindSafe(single::play(&stage, &case)).catch_unwind().await;
         let result = result.unwrap_or_else(|panic| Err(words(&*panic)));
         if let Err(problem) = &result {
-            say(&format!("{case}: {problem}"));
+            print_line(&format!("{case}: {problem}"));
         }
         (case, result)
     });
@@ -61,7 +61,7 @@ async fn every_step_survives_every_fault_of_its_server() {
     let disk = rounds::small_disk();
     let mut faults = Fault::of_servers();
     if disk.is_none() {
-        say("operation faults: no DiskFull, since this machine does not allow a disk of its own to a process");
+        print_line("operation faults: no DiskFull, since this machine does not allow a disk of its own to a process");
         faults.retain(|fault| *fault != Fault::DiskFull);
     }
     let mut stage = Stage::start(&postgres.url, false, disk.unwrap_or_default()).await;
@@ -103,7 +103,7 @@ fn report(of: &str, began: Instant, results: &[(Case, Result<(), String>)]) {
         .filter_map(|(case, result)| result.as_ref().err().map(|problem| format!("{case}: {problem}")))
         .collect();
     let counts: Vec<_> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
-    say(&format!(
+    print_line(&format!(
         "operation faults {of}: {} cases, {} failed, in {:.0} s ({})",
         results.len(),
         problems.len(),

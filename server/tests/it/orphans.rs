@@ -8,7 +8,7 @@ use storeplane_proto::v1::StoreState;
 use storeplane_server::kube::{Cluster, NamespaceSpec};
 
 use crate::harness::{Account, Kubernetes, Lab, Setup, env, fresh};
-use crate::kube_support::helm;
+use crate::kube_support::{accessible, helm};
 
 /// Log lines about a namespace.
 fn reported(lab: &Lab, event: &str, namespace: &str) -> usize {
@@ -67,7 +67,7 @@ async fn orphans_are_reported_once_and_not_removed() {
         tenant: Tenant::default(),
         fence: 9,
     };
-    cluster.ensure_namespace(&spec).await.unwrap();
+    accessible(&cluster, &spec).await.unwrap();
     let live = lab.api.ready(&fresh("alive")).await;
     for (release, namespace) in [(&spec.name, &spec.name), (&"strange".to_owned(), &live.namespace)] {
         let arguments = ["install", release, chart.path().to_str().unwrap(), "--namespace", namespace];

@@ -234,14 +234,14 @@ async fn overview_of_10000_stores_scans_no_table() {
     // Of stores and their last operations the reconciler reads all, every other second.
     // Statistics of a connection are flushed once a second.
     let whole_tables = "SELECT sum(seq_scan) FROM pg_stat_user_tables WHERE relname = 'events'";
-    let reported = async || {
+    let scans = async || {
         tokio::time::sleep(Duration::from_millis(1200)).await;
         overview(&lab.api, QUARTER).await.unwrap();
         tokio::time::sleep(Duration::from_millis(200)).await;
         lab.database.value(whole_tables).await
     };
-    reported().await;
-    let before = reported().await;
+    scans().await;
+    let before = scans().await;
 
     let mut times = Vec::new();
     for _ in 0..50 {
@@ -256,5 +256,5 @@ async fn overview_of_10000_stores_scans_no_table() {
         "GetOverview over 90 days, 20,000 stores, 200,000 events: median {:?}, slowest {:?}",
         times[25], times[49]
     );
-    assert_eq!(reported().await, before, "a whole table was read");
+    assert_eq!(scans().await, before, "a whole table was read");
 }

@@ -75,7 +75,7 @@ async fn unreachable_shop_has_condition_with_reason_and_event() {
     assert!(condition.message.contains(&id) && condition.message.ends_with('.'), "{condition:?}");
     assert!(condition.last_transition_time.is_some());
     let seen = lab.api.watch(&id, 0, WatchUntil::Settled).await.unwrap();
-    let reported = seen.events.iter().find(|event| event.r#type == "CONDITION_CHANGED").expect("an event");
-    assert_eq!((&reported.details["condition"], &reported.details["reason"]), (&condition.r#type, &condition.reason));
-    assert_eq!(reported.message, condition.message);
+    let event = seen.events.iter().find(|event| event.r#type == "CONDITION_CHANGED").expect("an event");
+    assert_eq!((&event.details["condition"], &event.details["reason"]), (&condition.r#type, &condition.reason));
+    assert_eq!(event.message, condition.message);
 }

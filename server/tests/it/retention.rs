@@ -170,13 +170,13 @@ async fn readers_never_get_partial_history() {
     let first = scene.log.after_cursor(Cursor::default(), 1).await.unwrap()[0].cursor;
     // Both begin slowly at the first event, while all of them are removed.
     let by_sequence = async {
-        let mut reported = 1;
+        let mut last = 1;
         loop {
-            match scene.log.after(uid, reported, 10).await {
+            match scene.log.after(uid, last, 10).await {
                 Ok(kept) => {
                     let sequences: Vec<_> = kept.events.iter().map(|event| event.sequence).collect();
-                    assert_eq!(sequences, (reported + 1..=reported + 10).collect::<Vec<_>>());
-                    reported += 10;
+                    assert_eq!(sequences, (last + 1..=last + 10).collect::<Vec<_>>());
+                    last += 10;
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
                 Err(error) => return error,
@@ -184,13 +184,13 @@ async fn readers_never_get_partial_history() {
         }
     };
     let by_cursor = async {
-        let (mut reported, mut cursor) = (1, first);
+        let (mut last, mut cursor) = (1, first);
         loop {
             match scene.log.after_cursor(cursor, 10).await {
                 Ok(events) => {
                     let sequences: Vec<_> = events.iter().map(|event| event.sequence).collect();
-                    assert_eq!(sequences, (reported + 1..=reported + 10).collect::<Vec<_>>());
-                    (reported, cursor) = (reported + 10, events[9].cursor);
+                    assert_eq!(sequences, (last + 1..=last + 10).collect::<Vec<_>>());
+                    (last, cursor) = (last + 10, events[9].cursor);
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
                 Err(error) => return error,

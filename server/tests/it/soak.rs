@@ -1,5 +1,5 @@
 //! Servers that are killed, stopped, paused and started at random, under a load of random commands, with watchers.
-//! Afterwards everything that a client was reported must be true: rows, releases, namespaces, events.
+//! Afterwards everything that a client was told must be true: rows, releases, namespaces, events.
 //!
 //! - `load`: clients, and the responses they got. `havoc`: faults of the servers. `watchers`: who received which event.
 //! - `audit`: what must be true at the end.
@@ -19,7 +19,7 @@ use rand::rngs::StdRng;
 use storeplane_client::Client;
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Account, Balancer, Database, Kubernetes, Server, Setup, say};
+use crate::harness::{Account, Balancer, Database, Kubernetes, Server, Setup, print_line};
 use havoc::Havoc;
 use load::Load;
 use watchers::Watchers;
@@ -48,7 +48,7 @@ async fn three_servers_lose_nothing_while_killed_at_random() {
 async fn soak(replicas: usize) {
     let lasts = number("STOREPLANE_SOAK_SECONDS").map_or(SHORT, Duration::from_secs);
     let seed = number("STOREPLANE_SOAK_SEED").unwrap_or_else(rand::random);
-    say(&format!("soak: {replicas} servers, {} s, seed {seed}", lasts.as_secs()));
+    print_line(&format!("soak: {replicas} servers, {} s, seed {seed}", lasts.as_secs()));
     let account = Account::of(&format!("it-soak-{replicas}"));
     let kubernetes = Kubernetes::of(&account.instance);
     kubernetes.drop_all().await;
@@ -75,20 +75,20 @@ async fn soak(replicas: usize) {
     let loads: Vec<_> = loads.collect();
     havoc.rage(lasts).await;
     stop.cancel();
-    let mut reported = Vec::new();
+    let mut answers = Vec::new();
     for load in loads {
-        reported.push(load.await.expect("a client that did not panic"));
+        answers.push(load.await.expect("a client that did not panic"));
     }
 
     let settling = Instant::now();
     audit::settled(&database).await;
     let settled = settling.elapsed();
     let saw = watchers.end(&database).await;
-    let problems = audit::audit(&database, &kubernetes, &reported, &saw).await;
-    say(&format!(
+    let problems = audit::audit(&database, &kubernetes, &answers, &saw).await;
+    print_line(&format!(
         "soak: {replicas} servers, {} s, seed {seed}: {}; {}; {}; settled {:.1} s after the last command",
         lasts.as_secs(),
-        load::summary(&reported),
+        load::summary(&answers),
         havoc.summary(),
         saw.summary(),
         settled.as_secs_f64()

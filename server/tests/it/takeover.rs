@@ -6,7 +6,7 @@ use futures::future::join_all;
 use storeplane_core::operation::OperationKind;
 use storeplane_proto::v1::StoreState;
 
-use crate::harness::{Api, Failpoints, Hold, Lab, Server, Setup, fresh, say, signal};
+use crate::harness::{Api, Failpoints, Hold, Lab, Server, Setup, fresh, print_line, signal};
 
 /// The lease, the margin after it, and the time of a claim: 16 s. A busy machine has twice that.
 const AFTER_DEATH: Duration = Duration::from_secs(32);
@@ -68,7 +68,7 @@ async fn killed_servers_operations_continue_elsewhere_within_20_s() {
     let killed = Instant::now();
     scene.lab.server.kill9();
     let (count, took) = taken_up(&scene, killed).await;
-    say(&format!(
+    print_line(&format!(
         "takeover: {:.1} s from kill -9 until {count} operations, one in each step, went on elsewhere",
         took.as_secs_f64()
     ));
@@ -84,7 +84,10 @@ async fn stopped_servers_operations_continue_elsewhere_immediately() {
     scene.stores.iter().for_each(|(_, hold)| hold.release());
     let (count, took) = taken_up(&scene, stopped).await;
     scene.lab.server.terminate().await;
-    say(&format!("takeover: {:.2} s from SIGTERM until {count} operations went on elsewhere", took.as_secs_f64()));
+    print_line(&format!(
+        "takeover: {:.2} s from SIGTERM until {count} operations went on elsewhere",
+        took.as_secs_f64()
+    ));
     assert!(count > 2 && took < AFTER_STOP, "{count} in {took:?}");
     end(scene).await;
 }

@@ -9,6 +9,8 @@ use futures::StreamExt as _;
 use rustls::version::TLS13;
 use storeplane_client::{Change, Client};
 use storeplane_proto::v1::{GetStoreRequest, Store};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -82,7 +84,8 @@ async fn https(
 #[tokio::test]
 async fn every_protocol_works_over_tls_with_client_certificates() {
     let authority = Authority::new();
-    let files = Files::new(&authority.sign("localhost", in_days(90)));
+    let end = in_days(90);
+    let files = Files::new(&authority.sign("localhost", end));
     std::fs::write(files.path("ca.crt"), &authority.pem).unwrap();
     let probes = free_address();
     let (lab, token) = serve(
@@ -119,7 +122,7 @@ async fn every_protocol_works_over_tls_with_client_certificates() {
     assert_eq!((answer.status, answer.json()["storeId"].as_str()), (200, Some(id.as_str())));
     let ready = https(to, &tls, "GET /readyz", &[], b"").await.unwrap();
     let expires = ready.json()["tls"]["certificate_expires"].as_str().unwrap().to_owned();
-    assert!(expires.ends_with('Z'), "{expires}");
+    assert_eq!(OffsetDateTime::parse(&expires, &Rfc3339).unwrap().unix_timestamp(), end.unix_timestamp());
     assert!(https(to, &connector(None), "GET /readyz", &[], b"").await.is_err(), "without a certificate");
 
     // Health probes have no certificate, and their port serves nothing else.
@@ -165,8 +168,8 @@ async fn renewed_certificate_is_used_without_ending_open_connections() {
 
     // It cannot have reconnected: the new certificate is of an authority that it does not know.
     connect(&new).delete_store(&id).await.unwrap();
-    let told = tokio::time::timeout(PATIENCE, watch.next()).await.expect("an event").unwrap().unwrap();
-    assert!(matches!(told, Change::Event(..)), "{told:?}");
+    let event = tokio::time::timeout(PATIENCE, watch.next()).await.expect("an event").unwrap().unwrap();
+    assert!(matches!(event, Change::Event(..)), "{event:?}");
 
     // A key that is not the certificate's.
     std::fs::write(files.path("tls.key"), old.sign("localhost", in_days(90)).key).unwrap();
@@ -181,25 +184,28 @@ async fn renewed_certificate_is_used_without_ending_open_connections() {
 
 #[test]
 fn plain_text_beyond_loopback_is_refused_and_other_commands_are_not_affected() {
+    let charts = crate::harness::charts();
     let run = |command: &str, settings: &[(&str, &str)]| {
-        let mut command_line = std::process::Command::new(env!("CARGO_BIN_EXE_storeplane-server"));
-        command_line.arg(command).env_clear().env("STOREPLANE_LISTEN", "0.0.0.0:0");
-        command_line.env("STOREPLANE_CHARTS_DIR", crate::harness::charts()).envs(settings.iter().copied());
-        let output = command_line.env("DATABASE_URL", "postgres://u:hunter2@db.test/a").output().unwrap();
+        let common = [
+            ("STOREPLANE_LISTEN", "0.0.0.0:0"),
+            ("STOREPLANE_CHARTS_DIR", charts.to_str().unwrap()),
+            ("DATABASE_URL", "postgres://u:hunter2@db.test/a"),
+        ];
+        let output = crate::command_line::run(&[command], &[&common, settings].concat());
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.code(), text(output.stdout), text(output.stderr))
     };
-    let (code, _, said) = run("serve", &[]);
-    assert_eq!(code, Some(1), "{said}");
+    let (code, _, error) = run("serve", &[]);
+    assert_eq!(code, Some(1), "{error}");
     for remedy in ["0.0.0.0", "STOREPLANE_TLS_CERTIFICATE", "STOREPLANE_TLS_KEY", "--insecure-plaintext"] {
-        assert!(said.contains(remedy), "{said}");
+        assert!(error.contains(remedy), "{error}");
     }
     let missing = [("STOREPLANE_TLS_CERTIFICATE", "/no/such/tls.crt"), ("STOREPLANE_TLS_KEY", "/no/such/tls.key")];
-    let (code, _, said) = run("serve", &missing);
-    assert!(code == Some(1) && said.contains("tls.certificate: /no/such/tls.crt"), "{said}");
+    let (code, _, error) = run("serve", &missing);
+    assert!(code == Some(1) && error.contains("tls.certificate: /no/such/tls.crt"), "{error}");
 
-    let (code, printed, said) = run("config", &[("STOREPLANE_INSECURE_PLAINTEXT", "true")]);
-    assert_eq!(code, Some(0), "{said}");
+    let (code, printed, error) = run("config", &[("STOREPLANE_INSECURE_PLAINTEXT", "true")]);
+    assert_eq!(code, Some(0), "{error}");
     assert!(printed.contains("# warning: database.url: ") && printed.contains("sslmode=verify-full"), "{printed}");
     let table: toml::Table = printed.parse().expect("TOML");
     assert_eq!(table["insecure_plaintext"].as_bool(), Some(true));

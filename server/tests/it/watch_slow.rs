@@ -55,22 +55,22 @@ async fn stalled_clients_use_bounded_memory_and_miss_nothing() {
     assert!(grown < MOST, "{grown} kB more");
     let last = i64::try_from(1 + WRITES * EVENTS).unwrap();
     let single = singles.into_iter().map(|mut stream| async move {
-        let mut reported = 0;
-        while reported < last {
+        let mut last_seen = 0;
+        while last_seen < last {
             let message = stream.message().await.unwrap().unwrap();
             if let Some(watch_store_response::Update::Event(event)) = message.update {
-                assert_eq!(event.sequence, reported + 1);
-                reported = event.sequence;
+                assert_eq!(event.sequence, last_seen + 1);
+                last_seen = event.sequence;
             }
         }
     });
     let whole = wholes.into_iter().map(|mut stream| async move {
-        let mut reported = 1;
-        while reported < last {
+        let mut last_seen = 1;
+        while last_seen < last {
             let message = stream.message().await.unwrap().unwrap();
             if let Some(watch_stores_response::Update::Event(event)) = message.update {
-                assert_eq!(event.sequence, reported + 1);
-                reported = event.sequence;
+                assert_eq!(event.sequence, last_seen + 1);
+                last_seen = event.sequence;
             }
         }
     });
@@ -93,7 +93,7 @@ async fn long_transaction_delays_watch_stores_but_not_watch_store() {
     sea_orm::ConnectionTrait::execute_unprepared(&long, "SELECT pg_current_xact_id()").await.unwrap();
 
     writer.write("default", "tea", &Write::of(1)).await.unwrap();
-    let reported = async {
+    let live = async {
         loop {
             let message = single.message().await.unwrap().unwrap();
             if let Some(watch_store_response::Update::Event(event)) = message.update {
@@ -101,7 +101,7 @@ async fn long_transaction_delays_watch_stores_but_not_watch_store() {
             }
         }
     };
-    assert_eq!(tokio::time::timeout(Duration::from_mins(1), reported).await.expect("at once"), 2);
+    assert_eq!(tokio::time::timeout(Duration::from_mins(1), live).await.expect("at once"), 2);
     let early = tokio::time::timeout(Duration::from_secs(1), whole.message()).await;
     assert!(early.is_err(), "an older transaction could still slip in: {early:?}");
     long.rollback().await.unwrap();
@@ -130,6 +130,6 @@ async fn watch_started_before_postgres_misses_nothing() {
 
     writer.write("default", "tea", &Write::of(1)).await.unwrap();
 
-    let reported = tokio::time::timeout(Duration::from_mins(1), stream.message()).await.expect("it is reported");
-    assert!(matches!(reported.unwrap().unwrap().update, Some(watch_store_response::Update::Event(_))));
+    let message = tokio::time::timeout(Duration::from_mins(1), stream.message()).await.expect("it is reported");
+    assert!(matches!(message.unwrap().unwrap().update, Some(watch_store_response::Update::Event(_))));
 }

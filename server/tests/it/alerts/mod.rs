@@ -1,5 +1,6 @@
 //! The alerts and the dashboard, as Prometheus reads them: syntax, and which alerts fire.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -22,6 +23,17 @@ fn alerts_fire_when_they_should_and_only_then() {
 }
 
 #[test]
+fn every_alert_is_expected_to_fire_in_a_test() {
+    let rules = std::fs::read_to_string(file("alerts.yaml")).unwrap();
+    let alerts: Vec<_> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    assert!(alerts.len() > 10, "{alerts:?}");
+    let tests = include_str!("alerts.test.yaml");
+    let untested = |alert: &&str| !tests.contains(&format!("alertname=\"{alert}\""));
+    let untested: Vec<_> = alerts.into_iter().filter(untested).collect();
+    assert!(untested.is_empty(), "{untested:?}");
+}
+
+#[test]
 fn dashboard_queries_are_valid() {
     let dashboard: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(file("dashboard.json")).unwrap()).unwrap();
@@ -36,7 +48,6 @@ fn dashboard_queries_are_valid() {
     let all = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(all.path(), rules.to_string()).unwrap();
     promtool(&["check", "rules"], all.path());
-    let mut ids: Vec<_> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
-    ids.dedup();
+    let ids: HashSet<_> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
     assert_eq!(ids.len(), panels.len(), "each panel has an id of its own");
 }

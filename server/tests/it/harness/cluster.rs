@@ -1,10 +1,16 @@
 //! Access to the cluster's actual state.
 
+use std::time::{Duration, Instant};
+
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
+use kube::Error;
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use storeplane_server::kube::{Cluster, ClusterConfig, NamespaceState};
 
 use super::account::{INSTANCE, admin_kubeconfig};
+
+/// How long the API server may take to remove namespaces.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(crate) struct Kubernetes {
     pub(crate) cluster: Cluster,
@@ -22,12 +28,23 @@ impl Kubernetes {
         Self { cluster: Cluster::new(config) }
     }
 
-    /// Removes every namespace of this control plane.
+    /// Removes every namespace of this control plane, and waits until the API server has none.
     pub(crate) async fn drop_all(&self) {
-        for namespace in self.cluster.all_namespaces().await.expect("the namespaces") {
-            if !namespace.terminating {
-                self.drop_namespace(&namespace.name).await;
+        let namespaces = Api::<Namespace>::all(self.client().await);
+        let began = Instant::now();
+        loop {
+            let left = self.cluster.all_namespaces().await.expect("the namespaces");
+            if left.is_empty() {
+                return;
             }
+            assert!(began.elapsed() < PATIENCE, "namespaces are left: {left:?}");
+            for namespace in left.iter().filter(|namespace| !namespace.terminating) {
+                // A server that the test ended may have deleted it meanwhile.
+                let deleted = namespaces.delete(&namespace.name, &DeleteParams::default()).await;
+                let gone = matches!(&deleted, Err(Error::Api(status)) if status.is_not_found());
+                assert!(deleted.is_ok() || gone, "{deleted:?}");
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 

@@ -172,7 +172,7 @@ async fn pass(State(shared): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else { return StatusCode::BAD_REQUEST.into_response() };
     let changes = !matches!(parts.method, Method::GET | Method::HEAD);
-    let intervention = namespace(parts.uri.path(), &body).and_then(|namespace| look(&shared, &namespace, changes));
+    let intervention = namespace(parts.uri.path(), &body).and_then(|namespace| intervene(&shared, &namespace, changes));
     if let Some((Intervention::Refuse(code), _)) = intervention {
         return refusal(code);
     }
@@ -198,7 +198,7 @@ async fn pass(State(shared): State<Shared>, request: Request) -> Response {
 }
 
 /// Counts a request, and returns its intervention.
-fn look(shared: &Shared, namespace: &str, changes: bool) -> Option<(Intervention, watch::Receiver<bool>)> {
+fn intervene(shared: &Shared, namespace: &str, changes: bool) -> Option<(Intervention, watch::Receiver<bool>)> {
     let mut book = shared.book.lock().expect("no panic");
     let count = |seen: &mut Seen| {
         seen.requests += 1;
@@ -218,11 +218,11 @@ fn look(shared: &Shared, namespace: &str, changes: bool) -> Option<(Intervention
     }
     armed.left -= 1;
     armed.applied.send_replace(true);
-    let reported = (armed.intervention, armed.go.clone());
+    let due_now = (armed.intervention, armed.go.clone());
     if armed.left == 0 {
         book.armed.remove(namespace);
     }
-    Some(reported)
+    Some(due_now)
 }
 
 /// The namespace that a request is about.

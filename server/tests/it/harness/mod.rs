@@ -50,7 +50,7 @@ pub(crate) fn fresh(name: &str) -> String {
 }
 
 /// Prints past the test runner, which hides a passing test's output.
-pub(crate) fn say(line: &str) {
+pub(crate) fn print_line(line: &str) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "{line}");
 }

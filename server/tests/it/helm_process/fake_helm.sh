@@ -8,7 +8,7 @@ fi
 verb=$1
 while [ "$1" != -- ]; do shift; done
 scenario=$2
-until_told() { while [ ! -e "$here/go" ]; do sleep 0.02; done; }
+until_signalled() { while [ ! -e "$here/go" ]; do sleep 0.02; done; }
 echo "$PPID" >"$here/$scenario.supervisor"
 started() { echo $$ >"$here/$scenario.new" && mv "$here/$scenario.new" "$here/$scenario.pid"; }
 case $scenario in
@@ -20,9 +20,9 @@ case $scenario in
   prints-a-gigabyte) started; head -c 1073741824 /dev/zero | tr '\0' x; { echo first; head -c 1000000 /dev/zero | tr '\0' y; echo; echo "Error: release: not found"; } >&2; exit 1 ;;
   grandchild-holds-pipe) sleep 1000 & echo $! >"$here/grandchild"; exit 0 ;;
   grandchild-escapes) setsid sleep 1000 & echo $! >"$here/grandchild"; exit 0 ;;
-  closes-its-outputs) started; exec >/dev/null 2>&1; until_told; exit 0 ;;
-  reads-nothing) exec <&-; started; until_told; exit 0 ;;
-  until-reported*) started; until_told; exit 0 ;;
+  closes-its-outputs) started; exec >/dev/null 2>&1; until_signalled; exit 0 ;;
+  reads-nothing) exec <&-; started; until_signalled; exit 0 ;;
+  until-signalled*) started; until_signalled; exit 0 ;;
   reports) env >"$here/env"; cat >"$here/values"; ls -ld "$TMPDIR/.." >"$here/scratch"; echo "$TMPDIR" >>"$here/scratch"; exit 0 ;;
   *) echo "Error: no scenario $scenario for $verb" >&2; exit 1 ;;
 esac

@@ -70,7 +70,7 @@ async fn renewed_lease_keeps_helm_running() {
     let stage = Stage::new();
     let silence = Duration::from_secs(3);
     let run = Run { silence, ..stage.run() };
-    let (task, _) = stage.start("until-reported", &run).await;
+    let (task, _) = stage.start("until-signalled", &run).await;
     let started = Instant::now();
     while started.elapsed() < silence + Duration::from_millis(500) {
         stage.renewed.send_replace(BootTime::now());
@@ -123,9 +123,9 @@ async fn killed_helm_is_distinguished_from_failed_helm() {
 #[tokio::test]
 async fn supervisor_survives_signal_to_whole_group() {
     let stage = Stage::new();
-    let (task, _) = stage.start("until-reported", &stage.run()).await;
-    kill(stage.pid("until-reported.supervisor"), Signal::SIGTERM).unwrap();
-    kill(stage.pid("until-reported.supervisor"), Signal::SIGINT).unwrap();
+    let (task, _) = stage.start("until-signalled", &stage.run()).await;
+    kill(stage.pid("until-signalled.supervisor"), Signal::SIGTERM).unwrap();
+    kill(stage.pid("until-signalled.supervisor"), Signal::SIGINT).unwrap();
     stage.tell_to_go_on();
     task.await.unwrap().unwrap();
 }

@@ -14,7 +14,7 @@ async fn process_count_stays_within_limit() {
     let runs: Vec<_> = (0..5)
         .map(|n| {
             let (helm, run) = (stage.helm.clone(), stage.run());
-            background(async move { helm.uninstall(&run, &release(&format!("until-reported-{n}"))).await })
+            background(async move { helm.uninstall(&run, &release(&format!("until-signalled-{n}"))).await })
         })
         .collect();
     until("two run", || stage.helm.running() == 2).await;
@@ -28,8 +28,8 @@ async fn process_count_stays_within_limit() {
 #[tokio::test]
 async fn waiting_for_a_permit_can_be_cancelled() {
     let stage = Stage::with(|config| config.max_processes = 1);
-    let (first, _) = stage.start("until-reported", &stage.run()).await;
-    for scenario in ["until-reported", "hangs"] {
+    let (first, _) = stage.start("until-signalled", &stage.run()).await;
+    for scenario in ["until-signalled", "hangs"] {
         let run = stage.run();
         let waiting = stage.play(scenario, &run);
         tokio::pin!(waiting);

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Stands before the real helm, which does what it always does, unless the control has a scenario for this release: a line
-# in the file RELEASE.helm with a phase and a name. Each line is played once, one a run.
+# Stands before the real helm, which does what it always does, unless the control folder has a scenario for this release: a line
+# in the file RELEASE.helm with a phase and a name. Each line is consumed once, one per run.
 #   before: in helm's place    during: helm is killed in the middle of what it does    after: when helm has done it
 control='@CONTROL@' helm='@HELM@'
 [ "$1" = version ] && exec "$helm" "$@"
@@ -16,7 +16,7 @@ if [ -n "$last" ] && grep -qsa -- "--namespace=$release" "/proc/$last/cmdline"; 
 echo $$ >"$control/$release.pid"
 [ -s "$control/$release.helm" ] || exec "$helm" "$@"
 read -r phase scenario <"$control/$release.helm"
-played() { sed -i 1d "$control/$release.helm" && echo "$phase $scenario" >>"$control/$release.played"; }
+consume() { sed -i 1d "$control/$release.helm"; }
 play() {
   case $scenario in
   hangs) exec sleep 1000 ;;
@@ -27,7 +27,7 @@ play() {
   esac
 }
 case $phase in
-before) played; play ;;
+before) consume; play ;;
 during)
   exec 3<&0
   "$helm" "$@" <&3 &
@@ -36,8 +36,8 @@ during)
   kill -9 "$child"
   wait "$child" 2>/dev/null
   rm "$control/$release.acting"
-  played
+  consume
   play
   ;;
-after) "$helm" "$@" || exit; played; play ;;
+after) "$helm" "$@" || exit; consume; play ;;
 esac

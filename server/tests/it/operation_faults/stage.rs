@@ -103,8 +103,8 @@ impl Stage {
         self.begin(&mut subject, OperationKind::Create).await?;
         let store = self.settle(&subject).await?;
         if store.state() != wanted {
-            let reported = self.api().watch(&subject.id, 0, WatchUntil::Settled).await.map(|seen| seen.text());
-            return Err(format!("it was to become {wanted:?} first and is {:?}: {reported:?}", store.state()));
+            let events = self.api().watch(&subject.id, 0, WatchUntil::Settled).await.map(|seen| seen.text());
+            return Err(format!("it was to become {wanted:?} first and is {:?}: {events:?}", store.state()));
         }
         Ok(subject)
     }
@@ -206,7 +206,7 @@ impl Stage {
     pub(super) async fn settle(&self, subject: &Subject) -> Result<Store, String> {
         let (store, seen) = self.api().settle(&subject.id).await;
         let all: Vec<i64> = (1..=store.last_sequence).collect();
-        if seen.sequences() == all { Ok(store) } else { Err(format!("a watch reported {:?}", seen.sequences())) }
+        if seen.sequences() == all { Ok(store) } else { Err(format!("a watch returned {:?}", seen.sequences())) }
     }
 
     /// The requests of each step, observed once without a fault.

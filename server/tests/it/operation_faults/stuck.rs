@@ -54,17 +54,17 @@ async fn is_deployed(stage: &Stage, subject: &Subject) {
 async fn pending_release_of_killed_helm_is_repaired_with_event() {
     let stage = stage().await;
     let mut subject = stage.prepare(OperationKind::Create, false).await.unwrap();
-    let (end, reported) = with_killed_helms(&stage, &mut subject, OperationKind::Create, Step::Install, &[2]).await;
-    assert_eq!(end, StoreState::Ready, "{reported}");
-    assert!(reported.contains("was left pending-install; it is removed"), "{reported}");
+    let (end, events) = with_killed_helms(&stage, &mut subject, OperationKind::Create, Step::Install, &[2]).await;
+    assert_eq!(end, StoreState::Ready, "{events}");
+    assert!(events.contains("was left pending-install; it is removed"), "{events}");
     is_deployed(&stage, &subject).await;
 
     // An upgrade is killed, and then the rollback that repairs it.
     let mut subject = stage.prepare(OperationKind::Retry, false).await.unwrap();
-    let (end, reported) = with_killed_helms(&stage, &mut subject, OperationKind::Retry, Step::Install, &[1, 1]).await;
-    assert_eq!(end, StoreState::Ready, "{reported}");
-    assert!(reported.contains("was left pending-upgrade; it is"), "{reported}");
-    assert!(reported.contains("was left pending-rollback; it is"), "{reported}");
+    let (end, events) = with_killed_helms(&stage, &mut subject, OperationKind::Retry, Step::Install, &[1, 1]).await;
+    assert_eq!(end, StoreState::Ready, "{events}");
+    assert!(events.contains("was left pending-upgrade; it is"), "{events}");
+    assert!(events.contains("was left pending-rollback; it is"), "{events}");
     is_deployed(&stage, &subject).await;
 }
 
@@ -73,8 +73,8 @@ async fn partly_uninstalled_release_is_uninstalled() {
     let stage = stage().await;
     let mut subject = stage.prepare(OperationKind::Delete, true).await.unwrap();
     // The first change is the fence, the second is helm's record of the start.
-    let (end, reported) = with_killed_helms(&stage, &mut subject, OperationKind::Delete, Step::Uninstall, &[3]).await;
-    assert_eq!(end, StoreState::Deleted, "{reported}");
+    let (end, events) = with_killed_helms(&stage, &mut subject, OperationKind::Delete, Step::Uninstall, &[3]).await;
+    assert_eq!(end, StoreState::Deleted, "{events}");
     stage.lab.kubernetes.assert_gone(&subject.id).await;
     stage.lab.database.assert_sound().await;
 }

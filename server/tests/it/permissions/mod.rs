@@ -10,12 +10,13 @@ use http::{Method, Request, header};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::{ClusterRole, RoleBinding};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use kube::core::Status;
 use kube::{Client, Error};
 use serde_json::{Value, json};
 use storeplane_server::kube::{Cluster, ClusterConfig, ClusterErrorKind, NamespaceSpec};
 
 use crate::harness::{Account, Kubernetes, fresh};
-use crate::kube_support::{remove, spec};
+use crate::kube_support::{accessible, remove, spec};
 use attempts::{Attempt, By};
 
 /// How long the API server may take to apply a new policy.
@@ -41,7 +42,7 @@ struct Scene {
 impl Scene {
     async fn set(admin: &Client, cluster: &Cluster, account: Account) -> Self {
         let own = spec(1);
-        cluster.ensure_namespace(&own).await.expect("a namespace");
+        accessible(cluster, &own).await.expect("a namespace");
         let (foreign, unlabelled, others) = (fresh("foreign"), fresh("store-unlabelled"), fresh("store-others"));
         for (name, labels) in [
             (&foreign, json!({})),
@@ -79,8 +80,8 @@ impl Scene {
         pairs.iter().fold(text.to_owned(), |text, (key, value)| text.replace(key, value))
     }
 
-    /// The API server's refusal; `None` if it would do it.
-    async fn refusal(&self, client: &Client, attempt: &Attempt) -> Option<(Option<By>, String)> {
+    /// Asks the API server to do it as a dry run; its status if it would not.
+    async fn attempt(&self, client: &Client, attempt: &Attempt) -> Result<(), Status> {
         let Attempt { method, path, body, user, .. } = attempt;
         let separator = if path.contains('?') { '&' } else { '?' };
         let dry_run = if *method == Method::GET { String::new() } else { format!("{separator}dryRun=All") };
@@ -92,18 +93,19 @@ impl Scene {
         }
         let body = if body.is_null() { Vec::new() } else { self.fill(&body.to_string()).into_bytes() };
         match client.request_text(request.body(body).expect("a request")).await {
-            Err(Error::Api(status)) if matches!(status.code, 403 | 422) => {
-                Some((by(&status.message), status.message.clone()))
-            }
-            Ok(_) | Err(Error::Api(_)) => None,
+            Ok(_) => Ok(()),
+            Err(Error::Api(status)) => Err(*status),
             Err(error) => panic!("{path}: {error}"),
         }
     }
 }
 
 /// Who refused it; `None` for any other reason, such as an invalid object.
-fn by(message: &str) -> Option<By> {
-    let contains = |text: &&str| message.contains(text);
+fn by(status: &Status) -> Option<By> {
+    let contains = |text: &&str| status.message.contains(text);
+    if !matches!(status.code, 403 | 422) {
+        return None;
+    }
     if contains(&"ValidatingAdmissionPolicy") {
         return Some(By::Policy);
     }
@@ -120,7 +122,7 @@ async fn account_is_refused_everything_outside_of_its_stores() {
     // A new policy is not effective at once.
     let first = attempts::refused().into_iter().find(|attempt| attempt.by == By::Policy).expect("one by policy");
     let effective = async {
-        while scene.refusal(&client, &first).await.is_none_or(|(by, _)| by != Some(By::Policy)) {
+        while scene.attempt(&client, &first).await.map_err(|status| by(&status)) != Err(Some(By::Policy)) {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
@@ -128,17 +130,16 @@ async fn account_is_refused_everything_outside_of_its_stores() {
 
     let mut wrong = Vec::new();
     for attempt in attempts::refused() {
-        match scene.refusal(&client, &attempt).await {
-            None => wrong.push(format!("not refused: {}", attempt.what)),
-            Some((by, message)) if by != Some(attempt.by) => {
-                wrong.push(format!("refused otherwise: {}: {message}", attempt.what));
-            }
-            Some(_) => {}
+        match scene.attempt(&client, &attempt).await {
+            Err(status) if by(&status) == Some(attempt.by) => {}
+            answer => wrong.push(format!("not refused by {:?}: {}: {answer:?}", attempt.by, attempt.what)),
         }
     }
     for attempt in attempts::allowed() {
-        if let Some((_, message)) = scene.refusal(&client, &attempt).await {
-            wrong.push(format!("refused: {}: {message}", attempt.what));
+        if let Err(status) = scene.attempt(&client, &attempt).await
+            && !(status.is_not_found() && attempt.path.contains("/pods/x/"))
+        {
+            wrong.push(format!("refused: {}: {status:?}", attempt.what));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -148,10 +149,9 @@ async fn account_is_refused_everything_outside_of_its_stores() {
 #[test]
 fn documentation_lists_what_is_refused() {
     let text = include_str!("../../../../docs/operations.md");
-    for Attempt { what, by, .. } in attempts::refused() {
-        let row = format!("| {what} | {} |", by.text());
-        assert!(text.contains(&row), "docs/operations.md does not have the row {row}");
-    }
+    let rows = attempts::refused().into_iter().map(|Attempt { what, by, .. }| format!("| {what} | {} |\n", by.text()));
+    let table = format!("| attempt | refused by |\n| --- | --- |\n{}\n", rows.collect::<String>());
+    assert!(text.contains(&table), "docs/operations.md does not have exactly this table:\n{table}");
 }
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn role_binding_is_restored_and_replaced() {
     let cluster = Cluster::new(account.config());
     let admin = Kubernetes::new().client().await;
     let own = spec(1);
-    cluster.ensure_namespace(&own).await.expect("a namespace");
+    accessible(&cluster, &own).await.expect("a namespace");
     let bindings = Api::<RoleBinding>::namespaced(admin, &own.name);
     let role = format!("account-{}-store", account.instance);
     assert_eq!(bindings.get("storeplane").await.expect("a binding").role_ref.name, role);
@@ -193,7 +193,7 @@ async fn role_binding_without_effect_is_an_error_that_names_it() {
     config.limits.forbidden = Duration::from_secs(1);
     let cluster = Cluster::new(config);
     let own = spec(1);
-    let error = cluster.ensure_namespace(&own).await.expect_err("the role grants nothing");
+    let error = accessible(&cluster, &own).await.expect_err("the role grants nothing");
     assert_eq!(error.kind(), ClusterErrorKind::Forbidden);
     assert!(error.to_string().contains(&format!("the role binding storeplane in {}", own.name)), "{error}");
     remove(&cluster, &own).await;

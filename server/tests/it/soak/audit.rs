@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use storeplane_proto::v1::StoreState;
 
-use super::load::Told;
+use super::load::Answers;
 use super::watchers::Seen;
 use crate::harness::{Database, Kubernetes, helms_of};
 
@@ -29,15 +29,20 @@ pub(super) async fn settled(database: &Database) {
     }
 }
 
-/// All differences between what clients were reported, the rows and the cluster.
-pub(super) async fn audit(database: &Database, kubernetes: &Kubernetes, reported: &[Told], seen: &Seen) -> Vec<String> {
-    let mut problems: Vec<String> = reported.iter().flat_map(|one| one.nonsense.clone()).collect();
+/// All differences between what clients were told, the rows and the cluster.
+pub(super) async fn audit(
+    database: &Database,
+    kubernetes: &Kubernetes,
+    answers: &[Answers],
+    seen: &Seen,
+) -> Vec<String> {
+    let mut problems: Vec<String> = answers.iter().flat_map(|one| one.nonsense.clone()).collect();
     problems.extend(seen.broken.iter().map(|text| format!("a watch ended: {text}")));
     if (seen.lost, seen.doubled, seen.disordered) != (0, 0, 0) {
         problems.push(seen.summary());
     }
     let rows = rows(database).await;
-    promises(database, reported, &rows, &mut problems).await;
+    promises(database, answers, &rows, &mut problems).await;
     cluster(kubernetes, &rows, &mut problems).await;
     if problems.is_empty() {
         database.assert_sound().await;
@@ -62,26 +67,26 @@ async fn rows(database: &Database) -> Vec<Row> {
     lines.iter().map(row).collect()
 }
 
-/// What clients were reported is true.
-async fn promises(database: &Database, reported: &[Told], rows: &[Row], problems: &mut Vec<String>) {
+/// What clients were told is true.
+async fn promises(database: &Database, answers: &[Answers], rows: &[Row], problems: &mut Vec<String>) {
     let state = |uid: &str| rows.iter().find(|row| row.uid == uid).map(|row| row.state.as_str());
-    for store in reported.iter().flat_map(|one| &one.created) {
+    for store in answers.iter().flat_map(|one| &one.created) {
         if state(&store.uid).is_none() {
             problems.push(format!("store {} was confirmed but does not exist", store.uid));
         }
     }
-    for uid in reported.iter().flat_map(|one| &one.deleted) {
+    for uid in answers.iter().flat_map(|one| &one.deleted) {
         if !matches!(state(uid), Some("DELETED" | "FAILED")) {
             problems.push(format!("store {uid} was to be deleted and is {:?}", state(uid)));
         }
     }
     let operations: HashSet<_> = list(database, "SELECT id::text FROM operations").await.into_iter().collect();
-    for id in reported.iter().flat_map(|one| &one.begun).filter(|id| !operations.contains(*id)) {
+    for id in answers.iter().flat_map(|one| &one.begun).filter(|id| !operations.contains(*id)) {
         problems.push(format!("operation {id} was confirmed but does not exist"));
     }
     let cancelled = "SELECT id::text FROM operations WHERE state = 'CANCELLED'";
     let cancelled: HashSet<_> = list(database, cancelled).await.into_iter().collect();
-    for id in reported.iter().flat_map(|one| &one.cancelled).filter(|id| !cancelled.contains(*id)) {
+    for id in answers.iter().flat_map(|one| &one.cancelled).filter(|id| !cancelled.contains(*id)) {
         problems.push(format!("operation {id} was to be cancelled and was not"));
     }
     for row in rows {

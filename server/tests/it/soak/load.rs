@@ -16,14 +16,14 @@ const STORES: usize = 3;
 
 /// The responses that one client got.
 #[derive(Debug, Default)]
-pub(super) struct Told {
-    /// Stores that it was reported exist, by uid.
+pub(super) struct Answers {
+    /// Stores whose creation was accepted, by uid.
     pub(super) created: Vec<v1::Store>,
-    /// Stores that it was reported are being deleted.
+    /// Stores whose deletion was accepted.
     pub(super) deleted: Vec<String>,
-    /// Operations that it was reported have started.
+    /// Operations that were accepted.
     pub(super) begun: Vec<String>,
-    /// Operations that it was reported will be cancelled.
+    /// Operations whose cancellation was accepted.
     pub(super) cancelled: Vec<String>,
     /// The number of calls of each kind.
     pub(super) counts: BTreeMap<&'static str, usize>,
@@ -37,15 +37,15 @@ pub(super) struct Load {
     random: StdRng,
     /// Ids with the uid from the response.
     stores: Vec<(String, String)>,
-    reported: Told,
+    answers: Answers,
 }
 
 impl Load {
     pub(super) fn new(client: Client, watchers: Watchers, random: StdRng) -> Self {
-        Self { client, watchers, random, stores: Vec::new(), reported: Told::default() }
+        Self { client, watchers, random, stores: Vec::new(), answers: Answers::default() }
     }
 
-    pub(super) async fn run(mut self, stop: CancellationToken) -> Told {
+    pub(super) async fn run(mut self, stop: CancellationToken) -> Answers {
         while !stop.is_cancelled() {
             let pause = Duration::from_millis(self.random.random_range(50..1500));
             tokio::time::sleep(pause).await;
@@ -62,11 +62,11 @@ impl Load {
                 _ => self.cancel(&id).await,
             }
         }
-        self.reported
+        self.answers
     }
 
     fn count(&mut self, what: &'static str) {
-        *self.reported.counts.entry(what).or_default() += 1;
+        *self.answers.counts.entry(what).or_default() += 1;
     }
 
     /// The meaning of an error: a rejection by the server is a response, with one of these reasons.
@@ -76,7 +76,7 @@ impl Load {
         } else if error.reason().is_some_and(|reason| reasons.contains(&reason.as_str())) {
             self.count("refused");
         } else {
-            self.reported.nonsense.push(format!("{what}: {error:?}"));
+            self.answers.nonsense.push(format!("{what}: {error:?}"));
         }
     }
 
@@ -87,9 +87,9 @@ impl Load {
             Ok(store) => {
                 self.count("creates");
                 self.watchers.watch(self.client.clone(), &store);
-                self.reported.begun.push(store.operation.clone());
+                self.answers.begun.push(store.operation.clone());
                 self.stores.push((id, store.uid.clone()));
-                self.reported.created.push(store);
+                self.answers.created.push(store);
             }
             Err(error) => self.failed("create", &error, &[]),
         }
@@ -100,10 +100,10 @@ impl Load {
             Ok(store) => {
                 self.count("deletes");
                 if store.uid != uid {
-                    self.reported.nonsense.push(format!("deleted {} instead of {uid}", store.uid));
+                    self.answers.nonsense.push(format!("deleted {} instead of {uid}", store.uid));
                 }
-                self.reported.begun.push(store.operation);
-                self.reported.deleted.push(uid);
+                self.answers.begun.push(store.operation);
+                self.answers.deleted.push(uid);
                 self.stores.remove(at);
             }
             Err(error) => self.failed("delete", &error, &[]),
@@ -114,7 +114,7 @@ impl Load {
         match self.client.retry_store(id).await {
             Ok(store) => {
                 self.count("retries");
-                self.reported.begun.push(store.operation);
+                self.answers.begun.push(store.operation);
             }
             Err(error) => self.failed("retry", &error, &["NOT_RETRYABLE"]),
         }
@@ -128,7 +128,7 @@ impl Load {
         match self.client.cancel_operation(&store.operation).await {
             Ok(operation) if operation.cancel_requested => {
                 self.count("cancels");
-                self.reported.cancelled.push(store.operation);
+                self.answers.cancelled.push(store.operation);
             }
             // It had ended before.
             Ok(_) => self.count("late cancels"),
@@ -137,11 +137,11 @@ impl Load {
     }
 }
 
-pub(super) fn summary(reported: &[Told]) -> String {
+pub(super) fn summary(answers: &[Answers]) -> String {
     let mut counts = BTreeMap::<&str, usize>::new();
-    for (what, count) in reported.iter().flat_map(|one| &one.counts) {
+    for (what, count) in answers.iter().flat_map(|one| &one.counts) {
         *counts.entry(what).or_default() += count;
     }
     let counts: Vec<_> = counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
-    format!("{} clients: {}", reported.len(), counts.join(", "))
+    format!("{} clients: {}", answers.len(), counts.join(", "))
 }

@@ -24,6 +24,6 @@ fn every_client_receives_each_event_once_in_order() {
     let mut runner = TestRunner::new(config);
     let played = runner.run(&case::cases(), |case| runtime.block_on(stage.play(&case)).map_err(TestCaseError::fail));
     if let Err(failure) = played {
-        panic!("{failure}\n{}", runtime.block_on(stage.reported()));
+        panic!("{failure}\n{}", runtime.block_on(stage.logs()));
     }
 }

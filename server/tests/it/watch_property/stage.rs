@@ -40,14 +40,14 @@ impl Stage {
     }
 
     /// The end of the servers' logs.
-    pub(super) async fn reported(&self) -> String {
-        let mut reported = String::new();
+    pub(super) async fn logs(&self) -> String {
+        let mut logs = String::new();
         for server in &self.servers {
             let log = server.lock().await.log();
             let tail: Vec<_> = log.lines().rev().take(30).collect();
-            reported.push_str(&tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
+            logs.push_str(&tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
         }
-        reported
+        logs
     }
 
     /// Executes a case in its own tenant, and compares what each client received with the table.
@@ -143,9 +143,9 @@ fn has_all(wants: Wants, seen: &Seen, truth: &[(String, i64)], stores: &[String]
         return seen.events.len() >= wanted.len();
     }
     let last = |store: &String| wanted.iter().rev().find(|(other, _)| other == store).map(|(_, sequence)| *sequence);
-    let reported =
+    let delivered =
         |store: &String| seen.events.iter().filter(|(other, _)| other == store).map(|(_, sequence)| *sequence).max();
-    stores.iter().all(|store| last(store) <= reported(store).max(seen.began_with.get(store).copied()))
+    stores.iter().all(|store| last(store) <= delivered(store).max(seen.began_with.get(store).copied()))
 }
 
 fn compare(wants: Wants, seen: &Seen, truth: &[(String, i64)], stores: &[String]) -> Result<(), String> {
