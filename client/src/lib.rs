@@ -49,4 +49,4 @@ pub use error::Error;
 /// The timestamp type of the messages.
 pub use storeplane_proto::Timestamp;
 pub use storeplane_proto::v1;
-pub use watch::{Change, Told, Watch};
+pub use watch::{Change, CursorChange, Watch};

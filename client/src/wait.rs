@@ -8,7 +8,7 @@ use storeplane_proto::v1::StoreState::{Degraded, Deleted, Failed, Ready};
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::watch::{self, Beginning, Change, Told, Watch};
+use crate::watch::{self, Beginning, Change, CursorChange, Watch};
 
 impl Client {
     /// The events of a store after event `after` (0: all that are kept), then live events.
@@ -32,7 +32,7 @@ impl Client {
 
     /// The events of all stores that match a filter (empty: all of the tenant's), in their global order.
     /// With an empty cursor it begins with a snapshot of each store; with the cursor of a received message, it continues exactly after that.
-    pub fn watch_all(&self, filter: &str, cursor: &str) -> Watch<Told> {
+    pub fn watch_all(&self, filter: &str, cursor: &str) -> Watch<CursorChange> {
         watch::from_cursor(self.clone(), filter, cursor)
     }
 

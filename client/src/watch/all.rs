@@ -4,11 +4,11 @@ use storeplane_proto::v1;
 use storeplane_proto::v1::watch_stores_response::Update;
 use tonic::{Status, Streaming};
 
-use super::{Attempt, Change, Step, Told, Watch, next_message, resume};
+use super::{Attempt, Change, CursorChange, Step, Watch, next_message, resume};
 use crate::client::Client;
 use crate::error::Error;
 
-pub(crate) fn from_cursor(client: Client, filter: &str, cursor: &str) -> Watch<Told> {
+pub(crate) fn from_cursor(client: Client, filter: &str, cursor: &str) -> Watch<CursorChange> {
     let request = v1::WatchStoresRequest { filter: filter.to_owned(), cursor: cursor.to_owned(), from_now: false };
     resume(All { client, request, stream: None, caught_up: false })
 }
@@ -21,9 +21,9 @@ struct All {
 }
 
 impl Attempt for All {
-    type Told = Told;
+    type Item = CursorChange;
 
-    async fn step(&mut self) -> Result<Step<Told>, Error> {
+    async fn step(&mut self) -> Result<Step<CursorChange>, Error> {
         let Some(stream) = &mut self.stream else {
             let mut stores = self.client.stores.clone();
             let answer = next_message(stores.watch_stores(self.request.clone())).await?;
@@ -42,7 +42,7 @@ impl Attempt for All {
             _ => None,
         };
         self.request.cursor.clone_from(&message.cursor);
-        Ok(change.map_or(Step::Heard, |change| Step::Item(Told { change, cursor: message.cursor })))
+        Ok(change.map_or(Step::Heard, |change| Step::Item(CursorChange { change, cursor: message.cursor })))
     }
 
     fn lost(&mut self) {

@@ -41,7 +41,7 @@ pub enum Change {
 
 /// An item of a watch of all stores, and the position after it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Told {
+pub struct CursorChange {
     /// The item.
     pub change: Change,
     /// The cursor for [`Client::watch_all`](crate::Client::watch_all), for example after this program's own restart.
@@ -80,24 +80,24 @@ enum Step<T> {
 
 /// A kind of watch: always requests what was not returned yet.
 trait Attempt: Send + 'static {
-    type Told: Send;
+    type Item: Send;
 
     /// Opens the stream or reads from it.
-    fn step(&mut self) -> impl Future<Output = Result<Step<Self::Told>, Error>> + Send;
+    fn step(&mut self) -> impl Future<Output = Result<Step<Self::Item>, Error>> + Send;
 
     /// The connection is lost: the next step opens another one.
     fn lost(&mut self);
 }
 
 /// Reconnects as long as that may help.
-fn resume<A: Attempt>(attempt: A) -> Watch<A::Told> {
+fn resume<A: Attempt>(attempt: A) -> Watch<A::Item> {
     let state = Some((attempt, WAIT));
     Watch(
         unfold(state, |state| async {
             let (mut attempt, mut wait) = state?;
             loop {
                 match attempt.step().await {
-                    Ok(Step::Item(told)) => return Some((Ok(told), Some((attempt, WAIT)))),
+                    Ok(Step::Item(item)) => return Some((Ok(item), Some((attempt, WAIT)))),
                     Ok(Step::Heard) => wait = WAIT,
                     Ok(Step::Opened) => {}
                     Ok(Step::Ended) => return None,

@@ -35,7 +35,7 @@ struct One {
 }
 
 impl Attempt for One {
-    type Told = Change;
+    type Item = Change;
 
     async fn step(&mut self) -> Result<Step<Change>, Error> {
         let Some(stream) = &mut self.stream else {

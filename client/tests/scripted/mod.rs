@@ -203,9 +203,9 @@ impl StoreService for ScriptedServer {
         };
         let events = sequences.into_iter().map(|sequence| (Update::Event(event(sequence)), sequence));
         let updates = [(Update::Snapshot(store(&request.store_id)), request.after_sequence)].into_iter().chain(events);
-        let told = updates
+        let messages = updates
             .map(|(update, sequence)| Ok(v1::WatchStoreResponse { update: Some(update), sequence, store: None }));
-        Ok(Response::new(stream::iter(told.collect::<Vec<_>>()).chain(self.end(*then)).boxed()))
+        Ok(Response::new(stream::iter(messages.collect::<Vec<_>>()).chain(self.end(*then)).boxed()))
     }
 
     async fn list_stores(&self, _: Request<v1::ListStoresRequest>) -> Answer<v1::ListStoresResponse> {
@@ -234,10 +234,10 @@ impl StoreService for ScriptedServer {
         };
         let snapshot = cursor.is_empty().then(|| (Update::Snapshot(store("tea")), String::new()));
         let events = sequences.into_iter().map(|sequence| (Update::Event(event(sequence)), sequence.to_string()));
-        let told = snapshot.into_iter().chain(events);
-        let told =
-            told.map(|(update, cursor)| Ok(v1::WatchStoresResponse { update: Some(update), cursor, store: None }));
-        Ok(Response::new(stream::iter(told.collect::<Vec<_>>()).chain(self.end(*then)).boxed()))
+        let messages = snapshot.into_iter().chain(events);
+        let messages =
+            messages.map(|(update, cursor)| Ok(v1::WatchStoresResponse { update: Some(update), cursor, store: None }));
+        Ok(Response::new(stream::iter(messages.collect::<Vec<_>>()).chain(self.end(*then)).boxed()))
     }
 }
 
