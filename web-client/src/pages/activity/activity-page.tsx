@@ -1,13 +1,13 @@
 import { Button, Group, NativeSelect, Stack, Text, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import { useState } from 'react';
 import { useApi } from '@/api/api';
 import { words } from '@/format/words';
 import { SEARCH_FIELD } from '@/layout/shortcuts';
 import { DebouncedInput } from '@/ui/debounced-input';
 import { Empty } from '@/ui/empty';
 import { PageTitle } from '@/ui/page-title';
+import { PageButtons, usePageTokens } from '@/ui/page-tokens';
 import { QueryProblem } from '@/ui/query-problem';
 import { useIsNarrow } from '@/ui/use-is-narrow';
 import { AuditCards } from './audit-cards';
@@ -23,12 +23,10 @@ export function ActivityPage() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const filter = auditFilter(search);
-  const [trail, setTrail] = useState<{ filter: string; tokens: string[] }>({ filter, tokens: [] });
-  // Page tokens are valid for one filter only.
-  const tokens = trail.filter === filter ? trail.tokens : [];
+  const pages = usePageTokens(filter);
   const page = useQuery({
-    ...queries.audit({ filter, pageToken: tokens.at(-1) ?? '' }),
-    refetchInterval: tokens.length === 0 ? REFETCH_MS : false,
+    ...queries.audit({ filter, pageToken: pages.token }),
+    refetchInterval: pages.token === '' ? REFETCH_MS : false,
   });
   const change = (part: Partial<ActivitySearch>, replace = false) =>
     void navigate({ search: (before) => ({ ...before, ...part }), replace });
@@ -61,26 +59,7 @@ export function ActivityPage() {
           <List events={data?.auditEvents} outdated={page.isPlaceholderData} onActor={(actor) => change({ actor })} />
         )
       )}
-      {(tokens.length > 0 || data?.nextPageToken) && (
-        <Group justify="flex-end" gap="xs">
-          <Button
-            size="xs"
-            variant="default"
-            disabled={tokens.length === 0}
-            onClick={() => setTrail({ filter, tokens: tokens.slice(0, -1) })}
-          >
-            Newer
-          </Button>
-          <Button
-            size="xs"
-            variant="default"
-            disabled={!data?.nextPageToken}
-            onClick={() => setTrail({ filter, tokens: [...tokens, data?.nextPageToken ?? ''] })}
-          >
-            Older
-          </Button>
-        </Group>
-      )}
+      <PageButtons pages={pages} next={data?.nextPageToken} labels={{ previous: 'Newer', next: 'Older' }} />
     </Stack>
   );
 }

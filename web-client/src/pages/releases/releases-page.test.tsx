@@ -71,7 +71,12 @@ test('a failed call is a problem, not an empty list', async () => {
   expect(screen.queryByText('No releases yet')).toBeNull();
 });
 
-test('only those who may list releases find the page in the menu', async () => {
+test('an operator finds the page in the menu', async () => {
+  renderApp({ role: 'operator' });
+  await screen.findByRole('link', { name: 'Releases' }, RENDERED);
+});
+
+test('a viewer, who may not list releases, does not find it', async () => {
   renderApp({ role: 'viewer' });
   await screen.findByRole('link', { name: 'Activity' }, RENDERED);
   await screen.findByText(/viewer/, undefined, RENDERED);

@@ -1,7 +1,6 @@
 import { Button, Group, NativeSelect, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import { useState } from 'react';
 import { useApi } from '@/api/api';
 import { count, words } from '@/format/words';
 import { ReleaseScope } from '@/gen/storeplane/v1/platform_pb';
@@ -9,6 +8,7 @@ import { SEARCH_FIELD } from '@/layout/shortcuts';
 import { DebouncedInput } from '@/ui/debounced-input';
 import { Empty } from '@/ui/empty';
 import { PageTitle } from '@/ui/page-title';
+import { PageButtons, usePageTokens } from '@/ui/page-tokens';
 import { QueryProblem } from '@/ui/query-problem';
 import { useIsNarrow } from '@/ui/use-is-narrow';
 import { ReleaseCards } from './release-cards';
@@ -31,11 +31,9 @@ export function ReleasesPage() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const filter = releasesFilter(search);
-  const [trail, setTrail] = useState<{ filter: string; tokens: string[] }>({ filter, tokens: [] });
-  // Page tokens are valid for one filter only.
-  const tokens = trail.filter === filter ? trail.tokens : [];
+  const pages = usePageTokens(filter);
   const page = useQuery({
-    ...queries.releases({ filter, pageToken: tokens.at(-1) ?? '' }),
+    ...queries.releases({ filter, pageToken: pages.token }),
     refetchInterval: REFETCH_MS,
   });
   const change = (part: Partial<ReleasesSearch>, replace = false) =>
@@ -66,33 +64,12 @@ export function ReleasesPage() {
       ) : (
         (data || page.isPending) && <List releases={data?.releases} outdated={page.isPlaceholderData} />
       )}
-      {data && data.totalSize > 0n && (
-        <Group justify="space-between" gap="xs">
-          <Text size="sm" className="dimmed" data-testid="total">
-            {count(data.totalSize, 'release')}
-          </Text>
-          {(tokens.length > 0 || data.nextPageToken) && (
-            <Group gap="xs">
-              <Button
-                size="xs"
-                variant="default"
-                disabled={tokens.length === 0}
-                onClick={() => setTrail({ filter, tokens: tokens.slice(0, -1) })}
-              >
-                Previous
-              </Button>
-              <Button
-                size="xs"
-                variant="default"
-                disabled={!data.nextPageToken}
-                onClick={() => setTrail({ filter, tokens: [...tokens, data.nextPageToken] })}
-              >
-                Next
-              </Button>
-            </Group>
-          )}
-        </Group>
-      )}
+      <Group justify="space-between" gap="xs">
+        <Text size="sm" className="dimmed" data-testid="total">
+          {data && data.totalSize > 0n && count(data.totalSize, 'release')}
+        </Text>
+        <PageButtons pages={pages} next={data?.nextPageToken} labels={{ previous: 'Previous', next: 'Next' }} />
+      </Group>
     </Stack>
   );
 }
