@@ -157,9 +157,11 @@ fn tls(authority: Option<Certificate>, identity: Option<(Vec<u8>, Vec<u8>)>) -> 
     Ok(tls)
 }
 
-/// True if PEM has a section with this title, or one that ends with it, such as `EC PRIVATE KEY`.
+/// True if PEM has a section with this title. A key's may have a prefix, such as `EC PRIVATE KEY`; a `TRUSTED CERTIFICATE` is
+/// OpenSSL's own format, of which the transport reads nothing.
 fn has_section(pem: &[u8], title: &str) -> bool {
     let text = String::from_utf8_lossy(pem);
     let titles = text.lines().filter_map(|line| line.trim().strip_prefix("-----BEGIN ")?.strip_suffix("-----"));
-    titles.into_iter().any(|found| found.ends_with(title))
+    let is_key = title == "PRIVATE KEY";
+    titles.into_iter().any(|found| found == title || (is_key && found.ends_with(" PRIVATE KEY")))
 }

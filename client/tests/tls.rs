@@ -101,9 +101,12 @@ async fn token_is_not_sent_in_plain_text_to_another_machine() {
 
 #[tokio::test]
 async fn invalid_authority_is_rejected_immediately() {
-    let nonsense = Client::to("https://localhost:1").token("token").authority("nonsense").client();
-    assert!(matches!(nonsense, Err(Error::Tls(_))), "{nonsense:?}");
     let (known, _) = authority();
+    let openssl = known.pem.replace(" CERTIFICATE-----", " TRUSTED CERTIFICATE-----");
+    for invalid in ["nonsense", &openssl] {
+        let client = Client::to("https://localhost:1").token("token").authority(invalid).client();
+        assert!(matches!(client, Err(Error::Tls(_))), "{invalid}: {client:?}");
+    }
     let plain = Client::to("http://localhost:1").token("token").authority(known.pem).client();
     assert!(matches!(plain, Err(Error::Tls(_))), "an authority is of no use without TLS: {plain:?}");
 }
