@@ -1,5 +1,6 @@
 //! Figures that only Postgres knows, read at intervals for the metrics: the queue, and stores by state.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, Statement};
@@ -11,7 +12,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::error::port_error;
-use super::pool::Pool;
+use super::pool::{Pool, Transaction};
 use crate::metrics::{Metrics, metrics};
 use crate::outage::OutageLog;
 use crate::system::SystemClock;
@@ -66,8 +67,10 @@ impl Sampler {
 
     /// Reads the figures once.
     pub async fn sample(&self, metrics: &Metrics) -> Result<(), DbErr> {
+        // Before the clock is read: the wait for a connection is not part of the clock's offset.
+        let transaction = self.database.begin().await?;
         let asked = SystemClock.now();
-        let clock = self.rows("SELECT clock_timestamp()").await?;
+        let clock = rows(&transaction, "SELECT clock_timestamp()").await?;
         let answered = SystemClock.now();
         if let Some(row) = clock.first() {
             let theirs: OffsetDateTime = row.try_get_by_index(0)?;
@@ -75,33 +78,43 @@ impl Sampler {
             let offset: time::Duration = theirs - ours;
             metrics.database_clock_offset.with([]).set(offset.as_seconds_f64());
         }
-        let (queue, stores) = (self.rows(QUEUE).await?, self.rows(STORES).await?);
+        let (mut queue, mut stores) = (HashMap::<String, Queue>::new(), HashMap::<String, f64>::new());
+        for row in rows(&transaction, QUEUE).await? {
+            let kind = Queue {
+                queued: count(row.try_get_by_index(1)?),
+                running: count(row.try_get_by_index(2)?),
+                oldest_age: row.try_get_by_index::<f64>(3)?.max(0.0),
+            };
+            queue.insert(row.try_get_by_index(0)?, kind);
+        }
+        for row in rows(&transaction, STORES).await? {
+            stores.insert(row.try_get_by_index(0)?, count(row.try_get_by_index(1)?));
+        }
+        transaction.commit().await?;
+        // Each gauge is set once: a scrape may read it at any time.
         for kind in OperationKind::ALL.map(OperationKind::as_str) {
-            for gauge in [&metrics.operations_queued, &metrics.operations_running, &metrics.operations_queued_age] {
-                gauge.with([kind]).set(0.0);
-            }
+            let Queue { queued, running, oldest_age } = queue.get(kind).copied().unwrap_or_default();
+            metrics.operations_queued.with([kind]).set(queued);
+            metrics.operations_running.with([kind]).set(running);
+            metrics.operations_queued_age.with([kind]).set(oldest_age);
         }
-        for row in queue {
-            let Some(kind) = OperationKind::parse(&row.try_get_by_index::<String>(0)?) else { continue };
-            let kind = kind.as_str();
-            metrics.operations_queued.with([kind]).set(count(row.try_get_by_index(1)?));
-            metrics.operations_running.with([kind]).set(count(row.try_get_by_index(2)?));
-            metrics.operations_queued_age.with([kind]).set(row.try_get_by_index::<f64>(3)?.max(0.0));
-        }
-        for state in State::ALL.into_iter().filter(|state| *state != State::Deleted) {
-            metrics.stores.with([state.as_str()]).set(0.0);
-        }
-        for row in stores {
-            if let Some(state) = State::parse(&row.try_get_by_index::<String>(0)?) {
-                metrics.stores.with([state.as_str()]).set(count(row.try_get_by_index(1)?));
-            }
+        for state in State::ALL.into_iter().filter(|state| *state != State::Deleted).map(State::as_str) {
+            metrics.stores.with([state]).set(stores.get(state).copied().unwrap_or_default());
         }
         Ok(())
     }
+}
 
-    async fn rows(&self, sql: &str) -> Result<Vec<sea_orm::QueryResult>, DbErr> {
-        self.database.query_all_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await
-    }
+/// The active operations of one kind.
+#[derive(Debug, Clone, Copy, Default)]
+struct Queue {
+    queued: f64,
+    running: f64,
+    oldest_age: f64,
+}
+
+async fn rows(transaction: &Transaction, sql: &str) -> Result<Vec<sea_orm::QueryResult>, DbErr> {
+    transaction.query_all_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await
 }
 
 /// Removes the figures: they are unknown.
