@@ -1,10 +1,12 @@
-//! The methods of our services: names for logs and metrics that do not come from the caller.
+//! The methods of `storeplane.v1`: names for logs and metrics that do not come from the caller.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
+
+use super::SERVICES;
 
 /// A method of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,12 +24,14 @@ const UNKNOWN: Method = Method { service: "unknown", name: "unknown", streams: f
 
 static FILES: LazyLock<FileDescriptorSet> =
     LazyLock::new(|| FileDescriptorSet::decode(storeplane_proto::FILE_DESCRIPTOR_SET).unwrap_or_default());
-static SERVICES: LazyLock<Vec<(String, &'static [prost_types::MethodDescriptorProto])>> = LazyLock::new(|| {
+/// The descriptors include health checks, which have no metrics.
+static OURS: LazyLock<Vec<(String, &'static [prost_types::MethodDescriptorProto])>> = LazyLock::new(|| {
     let services = FILES.file.iter().flat_map(|file| file.service.iter().map(move |service| (file, service)));
-    services.map(|(file, service)| (format!("{}.{}", file.package(), service.name()), &*service.method)).collect()
+    let named = services.map(|(file, service)| (format!("{}.{}", file.package(), service.name()), &*service.method));
+    named.filter(|(name, _)| SERVICES.contains(&name.as_str())).collect()
 });
 static METHODS: LazyLock<HashMap<String, Method>> = LazyLock::new(|| {
-    let methods = SERVICES.iter().flat_map(|(service, methods)| methods.iter().map(move |method| (service, method)));
+    let methods = OURS.iter().flat_map(|(service, methods)| methods.iter().map(move |method| (service, method)));
     let methods = methods.map(|(service, method)| {
         let known = Method { service, name: method.name(), streams: method.server_streaming() };
         (format!("/{service}/{}", method.name()), known)
@@ -58,5 +62,12 @@ mod tests {
             assert_eq!(find(path), UNKNOWN, "{path}");
         }
         assert!(all().any(|method| method == get));
+    }
+
+    #[test]
+    fn health_and_reflection_are_not_among_the_methods() {
+        assert!(SERVICES.iter().all(|name| all().any(|method| method.service == *name)));
+        assert!(all().all(|method| SERVICES.contains(&method.service)));
+        assert_eq!(find("/grpc.health.v1.Health/Check"), UNKNOWN);
     }
 }

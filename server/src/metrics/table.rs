@@ -69,7 +69,7 @@ macro_rules! metrics {
 }
 
 metrics! {
-    /// Calls that ended, with the status that the client got.
+    /// Calls of storeplane's services that ended, with the status that the client got. Health checks and reflection are not counted.
     rpc_requests: Counters = "storeplane_rpc_requests_total" ["service", "method", "code"];
     /// Duration of calls, except streams.
     rpc_duration: TracedHistograms = "storeplane_rpc_duration_seconds" ["service", "method", "code"] CALL;
@@ -91,13 +91,13 @@ metrics! {
     lease_losses: Counters = "storeplane_lease_losses_total" ["cause"];
     /// Active operations that no server holds. From Postgres, the same on every server.
     operations_queued: Gauges = "storeplane_operations_queued" ["kind"];
-    /// Age of the oldest of them, since its request or its last lease.
+    /// Age of the oldest of them: since its lease expired, otherwise since its request.
     operations_queued_age: Gauges = "storeplane_operations_queued_oldest_age_seconds" ["kind"];
     /// Active operations that a server holds. From Postgres, the same on every server.
     operations_running: Gauges = "storeplane_operations_running" ["kind"];
     /// Stores that are not DELETED, of all tenants. From Postgres, the same on every server.
     stores: Gauges = "storeplane_stores" ["state"];
-    /// Running helm processes that work on a release.
+    /// Running helm processes that hold one of the permits (`helm.max_processes`): all but `helm version`.
     helm_processes: Gauges = "storeplane_helm_processes" [];
     /// Maximum number of them.
     helm_processes_max: Gauges = "storeplane_helm_processes_max" [];
