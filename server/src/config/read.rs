@@ -86,14 +86,25 @@ fn check(config: &Config, root: &mut Section) {
     if config.insecure_plaintext && config.tls.is_some() {
         root.fail("insecure_plaintext", "must not be set together with tls.certificate");
     }
-    let others = [Some(config.listen), config.health_listen].into_iter().flatten();
-    let clash = config.metrics.listen.filter(|listen| listen.port() != 0);
-    if let Some(listen) = clash.filter(|listen| others.map(|other| other.port()).any(|port| port == listen.port())) {
-        root.fail("metrics.listen", format!("must have another port than listen and health_listen (is {listen})"));
+    let api = ("listen", Some(config.listen));
+    let health = ("health_listen", config.health_listen);
+    let metrics = ("metrics.listen", config.metrics.listen);
+    for ((key, address), (other, taken)) in [(health, api), (metrics, api), (metrics, health)] {
+        if let (Some(address), Some(taken)) = (address, taken)
+            && overlap(address, taken)
+        {
+            root.fail(key, format!("must not overlap with {other}, which is {taken} (is {address})"));
+        }
     }
     if !config.engines.contains_key(&config.charts.default_engine) {
         root.fail("charts.default_engine", format!("there is no [engines.{}]", config.charts.default_engine));
     }
+}
+
+/// True if a server may be unable to listen on both addresses: the same port, of one IP address or of all. Port 0 is any free port.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let (a, b) = (one.ip().to_canonical(), other.ip().to_canonical());
+    one.port() == other.port() && one.port() != 0 && (a == b || a.is_unspecified() || b.is_unspecified())
 }
 
 fn connections(section: &mut Section) -> Connections {

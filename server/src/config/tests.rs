@@ -70,6 +70,28 @@ fn all_violations_are_reported_together() {
 }
 
 #[test]
+fn addresses_must_not_overlap() {
+    for (listen, health, metrics, wrong) in [
+        ("127.0.0.1:80", "127.0.0.1:81", "127.0.0.1:82", &[][..]),
+        ("127.0.0.1:80", "127.0.0.1:80", "127.0.0.1:82", &["health_listen"]),
+        ("127.0.0.1:80", "127.0.0.1:81", "127.0.0.1:80", &["metrics.listen"]),
+        ("127.0.0.1:80", "127.0.0.1:81", "127.0.0.1:81", &["metrics.listen"]),
+        ("127.0.0.1:80", "127.0.0.1:80", "127.0.0.1:80", &["health_listen", "metrics.listen", "metrics.listen"]),
+        ("127.0.0.1:80", "10.0.0.1:80", "[::1]:80", &[]),
+        ("127.0.0.1:80", "0.0.0.0:80", "10.0.0.1:81", &["health_listen"]),
+        ("[::]:80", "127.0.0.1:81", "10.0.0.1:80", &["metrics.listen"]),
+        ("127.0.0.1:80", "127.0.0.1:81", "[::ffff:127.0.0.1]:81", &["metrics.listen"]),
+        ("127.0.0.1:0", "127.0.0.1:0", "0.0.0.0:0", &[]),
+    ] {
+        let file = format!("listen = '{listen}'\nhealth_listen = '{health}'\n[metrics]\nlisten = '{metrics}'");
+        let error = parse(&file).err().map(|error| error.to_string()).unwrap_or_default();
+        let found: Vec<_> = error.lines().skip(1).filter_map(|line| line.trim().split_once(": ")).collect();
+        assert!(found.iter().all(|(_, problem)| problem.starts_with("must not overlap with ")), "{error}");
+        assert_eq!(found.iter().map(|(key, _)| *key).collect::<Vec<_>>(), wrong, "{file}: {error}");
+    }
+}
+
+#[test]
 fn invalid_toml_is_an_error() {
     assert!(parse("listen 127").is_err_and(|error| error.to_string().contains("not TOML")));
     let missing = Overrides { config: Some("/nowhere/storeplane.toml".into()), ..Overrides::default() };
