@@ -156,8 +156,7 @@ fn kubernetes(section: &mut Section) -> Kubernetes {
             section.fail(key, format!("must not set {name}, which the control plane sets"));
         }
     }
-    let present = |key: &str| section.keys().iter().any(|present| present == key);
-    if present("store_role") != present("service_account") {
+    if section.has("store_role") != section.has("service_account") {
         section.fail("store_role", "must be set together with service_account");
     }
     Kubernetes {

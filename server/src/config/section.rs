@@ -74,6 +74,11 @@ impl Section {
         value
     }
 
+    /// True if the key is present and was not read yet, also if its value is invalid.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// The keys that were not read yet.
     pub(super) fn keys(&self) -> Vec<String> {
         self.table.keys().cloned().collect()

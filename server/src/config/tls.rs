@@ -33,22 +33,23 @@ pub enum ClientAuth {
 
 /// The section; absent without a certificate.
 pub(super) fn read(section: &mut Section) -> Option<Tls> {
+    // Before they are read: an invalid value is not missing.
+    let [has_certificate, has_key, has_ca] = ["certificate", "key", "client_ca"].map(|key| section.has(key));
     let certificate: Option<PathBuf> = section.optional("certificate");
     let key: Option<PathBuf> = section.optional("key");
     let client_ca: Option<PathBuf> = section.optional("client_ca");
     let client_auth: Option<ClientAuth> = section.optional("client_auth");
-    if client_auth.is_some() && client_ca.is_none() {
+    if client_auth.is_some() && !has_ca {
         section.fail("client_auth", "needs tls.client_ca");
     }
     let client_auth = client_ca.is_some().then(|| client_auth.unwrap_or(ClientAuth::Required));
-    match (certificate, key) {
-        (Some(certificate), Some(key)) => return Some(Tls { certificate, key, client_ca, client_auth }),
-        (Some(_), None) => section.fail("key", "is missing: tls.certificate needs it"),
-        (None, Some(_)) => section.fail("certificate", "is missing: tls.key needs it"),
-        (None, None) if client_ca.is_some() => section.fail("client_ca", "needs tls.certificate and tls.key"),
-        (None, None) => {}
+    match (has_certificate, has_key) {
+        (true, false) => section.fail("key", "is missing: tls.certificate needs it"),
+        (false, true) => section.fail("certificate", "is missing: tls.key needs it"),
+        (false, false) if has_ca => section.fail("client_ca", "needs tls.certificate and tls.key"),
+        _ => {}
     }
-    None
+    Some(Tls { certificate: certificate?, key: key?, client_ca, client_auth })
 }
 
 #[cfg(test)]
@@ -76,6 +77,19 @@ mod tests {
             assert!(error.contains(problem), "{file}: {error}");
         }
         assert_eq!(parse("").expect("good").tls, None);
+    }
+
+    #[test]
+    fn invalid_value_is_not_reported_as_missing() {
+        for (file, key) in [
+            ("certificate = 1\nkey = 'b'", "tls.certificate"),
+            ("certificate = 'a'\nkey = 1", "tls.key"),
+            ("certificate = 'a'\nkey = 'b'\nclient_ca = 1\nclient_auth = 'optional'", "tls.client_ca"),
+        ] {
+            let error = parse(&format!("[tls]\n{file}")).expect_err(file).to_string();
+            assert!(error.contains(&format!("{key}: invalid type")), "{file}: {error}");
+            assert_eq!(error.matches("tls.").count(), 1, "{file}: {error}");
+        }
     }
 
     #[test]
