@@ -7,10 +7,9 @@ use std::time::Duration;
 use tonic::transport::server::TcpIncoming;
 
 use super::parts::StartError;
-use crate::config::{Config, SecretUrl};
+use crate::config::Config;
 use crate::http::connections::{self, Limits};
 use crate::http::tls::{Reloader, Tls};
-use crate::postgres;
 use crate::system::SystemClock;
 
 /// TCP keepalive: idle time before the first probe.
@@ -77,17 +76,6 @@ fn check_plaintext(config: &Config) -> Result<(), StartError> {
     }
 }
 
-/// What is insecure in a valid configuration, for the log and for `storeplane-server config`.
-pub fn warnings(config: &Config) -> Vec<String> {
-    let database = &config.database;
-    let urls = [("database.url", &database.url), ("database.listen_url", &database.listen_url)];
-    let unverified = |(key, url): (_, &Option<SecretUrl>)| {
-        let why = postgres::unverified(url.as_ref()?.expose())?;
-        Some(format!("{key}: {why}"))
-    };
-    urls.into_iter().filter_map(unverified).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,14 +107,5 @@ mod tests {
                 assert!(checked.as_ref().err().is_none_or(|error| error.to_string().contains(remedy)), "{checked:?}");
             }
         }
-    }
-
-    #[test]
-    fn warnings_name_the_key_and_no_password() {
-        let config = parse("[database]\nurl = 'postgres://u:hunter2@db.test/a'\nlisten_url = 'postgres://localhost/a'");
-        let warnings = warnings(&config);
-        assert_eq!(warnings.len(), 1, "{warnings:?}");
-        assert!(warnings[0].starts_with("database.url: ") && !warnings[0].contains("hunter2"), "{warnings:?}");
-        assert_eq!(super::warnings(&parse("")), Vec::<String>::new());
     }
 }

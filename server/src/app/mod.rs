@@ -2,12 +2,13 @@
 //!
 //! - This file: [`Server`], from its configuration to a clean shutdown.
 //! - [`parts`]: what the server is made of. [`listeners`]: where it listens. [`metrics`]: what it measures, and where.
-//!   [`signals`]: when to stop.
+//!   [`signals`]: when to stop. [`warnings`](mod@warnings): what is insecure in its configuration.
 
 mod listeners;
 mod metrics;
 mod parts;
 mod signals;
+mod warnings;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,11 +18,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::listeners::Listeners;
-pub use self::listeners::warnings;
 use self::metrics::MetricsServer;
 use self::parts::Parts;
 pub use self::parts::{StartError, cluster_config, helm_config};
 pub use self::signals::Signals;
+pub use self::warnings::warnings;
 use crate::config::Config;
 use crate::grpc::{self, ApiHandler};
 use crate::helm::Helm;
