@@ -1,4 +1,4 @@
-//! Where the server listens: the API, with TLS or in plain text, and the health probes.
+//! Where the server listens: the API, with TLS or in plain text, the health probes, and the metrics.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::system::SystemClock;
 
 /// TCP keepalive: idle time before the first probe.
 const KEEPALIVE: Duration = Duration::from_mins(1);
-/// Maximum number of connections for health probes, which are few.
+/// Maximum number of connections to each of the ports for health probes and for metrics: both have few clients.
 const PROBE_CONNECTIONS: usize = 64;
 
 /// Bound ports, not served yet.
@@ -26,6 +26,8 @@ pub(super) struct Listeners {
     /// Keeps `tls` current.
     pub(super) reloader: Option<Reloader>,
     pub(super) health: Option<TcpIncoming>,
+    /// With the address that it is bound to.
+    pub(super) metrics: Option<(TcpIncoming, SocketAddr)>,
 }
 
 impl Listeners {
@@ -39,7 +41,8 @@ impl Listeners {
         };
         let (api, address) = bind(config.listen)?;
         let health = config.health_listen.map(bind).transpose()?.map(|(incoming, _)| incoming);
-        Ok(Self { api, address, limits: limits(config), tls, reloader, health })
+        let metrics = config.metrics.listen.map(bind).transpose()?;
+        Ok(Self { api, address, limits: limits(config), tls, reloader, health, metrics })
     }
 }
 
@@ -60,7 +63,7 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-/// The limits of the port for health probes.
+/// The limits of the ports for health probes and metrics.
 pub(super) fn probe_limits(api: Limits) -> Limits {
     Limits { connections: PROBE_CONNECTIONS, per_address: PROBE_CONNECTIONS, ..api }
 }
@@ -106,6 +109,16 @@ mod tests {
             for remedy in ["tls.certificate", "STOREPLANE_TLS_CERTIFICATE", "--insecure-plaintext"] {
                 assert!(checked.as_ref().err().is_none_or(|error| error.to_string().contains(remedy)), "{checked:?}");
             }
+        }
+    }
+    #[tokio::test]
+    async fn every_address_is_bound_before_anything_is_started() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        for key in ["listen", "health_listen", "metrics.listen"] {
+            let free = if key == "listen" { "" } else { "listen = '127.0.0.1:0'\n" };
+            let error = Listeners::bind(&parse(&format!("{free}{key} = '{address}'"))).err();
+            assert!(matches!(error, Some(StartError::Bind { address: of, .. }) if of == address), "{key}: {error:?}");
         }
     }
 }

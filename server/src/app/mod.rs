@@ -1,7 +1,7 @@
 //! The wiring of components, startup and shutdown.
 //!
 //! - This file: [`Server`], from its configuration to a clean shutdown.
-//! - [`parts`]: what the server is made of. [`listeners`]: where it listens. [`metrics`]: what it measures, and where.
+//! - [`parts`]: what the server is made of. [`listeners`]: where it listens. [`metrics`]: what it measures.
 //!   [`signals`]: when to stop. [`warnings`](mod@warnings): what is insecure in its configuration.
 
 mod listeners;
@@ -18,7 +18,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::listeners::Listeners;
-use self::metrics::MetricsServer;
 use self::parts::Parts;
 pub use self::parts::{StartError, cluster_config, helm_config};
 pub use self::signals::Signals;
@@ -38,7 +37,6 @@ pub struct Server {
     probes: Router,
     worker: Worker,
     helm: Helm,
-    metrics: Option<MetricsServer>,
     /// Mutations: they are short, and shutdown waits for them.
     mutations: TaskTracker,
     /// All other tasks, which run until shutdown.
@@ -65,8 +63,7 @@ impl Server {
         parts.start(config, &background, &shutdown)?;
         background.spawn(parts.reconciler(config, &background)?.run(shutdown.clone()));
         let probes = parts.probes(&background, &shutdown);
-        let metrics = config.metrics.listen.map(MetricsServer::bind).transpose()?;
-        if metrics.is_some() {
+        if listeners.metrics.is_some() {
             parts.measure(&probes, config, &background, &shutdown);
         }
         let (reporter, health) = grpc::health::service(&probes);
@@ -88,7 +85,6 @@ impl Server {
             router: http::router(services, readiness, config)?,
             worker: Worker::new(parts.tools, config.worker.max_operations),
             helm: parts.helm,
-            metrics,
             mutations,
             background,
             shutdown,
@@ -103,20 +99,18 @@ impl Server {
 
     /// The address of `/metrics`, if it is served.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
-        self.metrics.as_ref().map(MetricsServer::address)
+        self.listeners.metrics.as_ref().map(|(_, address)| *address)
     }
 
     /// Serves until `shutdown`, and then until everything in progress has ended or the time limit is reached.
     pub async fn run(self) {
-        let Self { listeners, router, probes, worker, helm, metrics, mutations, background, shutdown, patience } = self;
-        if let Some(metrics) = metrics {
-            background.spawn(metrics.run(shutdown.clone()));
-        }
+        let Self { listeners, router, probes, worker, helm, mutations, background, shutdown, patience } = self;
         let worker = background.spawn(worker.run(shutdown.clone()));
-        let Listeners { api, limits, tls, health, .. } = listeners;
-        if let Some(health) = health {
+        let Listeners { api, limits, tls, health, metrics, .. } = listeners;
+        let metrics = metrics.map(|(incoming, _)| (incoming, crate::metrics::http::router()));
+        for (incoming, router) in health.map(|incoming| (incoming, probes)).into_iter().chain(metrics) {
             let limits = listeners::probe_limits(limits);
-            background.spawn(connections::serve(health, probes, limits, None, shutdown.clone()));
+            background.spawn(connections::serve(incoming, router, limits, None, shutdown.clone()));
         }
         let serving = connections::serve(api, router, limits, tls, shutdown.clone());
         let ending = async {
