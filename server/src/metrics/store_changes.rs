@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use opentelemetry::trace::TraceId;
+use opentelemetry::trace::{SpanContext, TraceId};
 use storeplane_core::failure::Reason;
 use storeplane_core::operation::{Operation, OperationKind, OperationState};
 use storeplane_core::store::Store;
 
 use super::Metrics;
+use crate::telemetry::trace;
 
 /// An operation that ends with a change; counted once the change is committed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,12 +55,9 @@ impl StoreChange {
     }
 }
 
-/// The trace of a `traceparent` of ours, if it was sampled.
+/// The trace of the request that started an operation, if it was sampled: others are not exported.
 fn sampled(traceparent: &str) -> Option<TraceId> {
-    let mut parts = traceparent.split('-').skip(1);
-    let trace = TraceId::from_hex(parts.next()?).ok().filter(|trace| *trace != TraceId::INVALID)?;
-    let flags = u8::from_str_radix(parts.nth(1)?, 16).ok()?;
-    (flags & 1 == 1).then_some(trace)
+    trace::parse(traceparent).filter(SpanContext::is_sampled).map(|context| context.trace_id())
 }
 
 #[cfg(test)]

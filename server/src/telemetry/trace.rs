@@ -48,7 +48,8 @@ pub fn link(span: &Span, traceparent: &str) {
     }
 }
 
-fn parse(traceparent: &str) -> Option<SpanContext> {
+/// The context of a `traceparent`; `None` if it is invalid.
+pub fn parse(traceparent: &str) -> Option<SpanContext> {
     let carrier = HashMap::from([("traceparent".to_owned(), traceparent.to_owned())]);
     let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier);
     let context = context.span().span_context().clone();
