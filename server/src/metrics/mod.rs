@@ -2,7 +2,7 @@
 //!
 //! - This file: [`metrics()`], the metrics of the process, and their text.
 //! - [`table`]: the list of all metrics. [`family`]: metrics with labels, which are constants.
-//! - [`store_changes`]: what a stored change of a store adds. [`process`]: memory, processor time and files. [`http`]: `/metrics`.
+//! - [`operation_end`]: what the end of an operation adds. [`process`]: memory, processor time and files. [`http`]: `/metrics`.
 //!   `runbooks` tests alerts and dashboard against the table.
 //!
 //! What is known at any time (pools, processes) is read when it is asked for, by [`Metrics::before_scrape`]. What Postgres knows is
@@ -10,10 +10,10 @@
 
 mod family;
 pub mod http;
+mod operation_end;
 mod process;
 #[cfg(test)]
 mod runbooks;
-mod store_changes;
 mod table;
 
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -24,8 +24,8 @@ use storeplane_core::operation::{OperationKind, OperationState};
 use storeplane_core::ports::Clock as _;
 
 pub use family::{Counters, Gauge, Gauges, Histograms, SecondCounters, TracedHistograms};
+pub use operation_end::OperationEnd;
 pub use process::number;
-pub use store_changes::StoreChange;
 pub use table::{Definition, Metrics};
 
 use crate::system::SystemClock;

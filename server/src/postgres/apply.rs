@@ -16,7 +16,7 @@ use super::error::{broken, port_error, violated};
 use super::notifier;
 use super::pool::Transaction;
 use super::rows;
-use crate::metrics::StoreChange;
+use crate::metrics::OperationEnd;
 
 /// The store and its operation, locked until the transaction ends. `None` if the store does not exist.
 pub(super) async fn lock(transaction: &Transaction, uid: StoreUid) -> Result<Option<Snapshot>, PortError> {
@@ -57,14 +57,14 @@ pub(super) async fn update(
     let events = NumberedEvents::number(&mut change, part_of, now);
     let begins = change.operation.id != before.operation.id;
     if let Some(superseded) = &change.superseded {
-        transaction.count_on_commit(StoreChange::of(before.operation.state, superseded, None));
+        transaction.count_on_commit(OperationEnd::of(before.operation.state, superseded));
         rows::operation_row(superseded).update(transaction).await.map_err(port_error)?;
     }
     if begins {
         insert_operation(transaction, &change).await?;
     } else if change.operation != before.operation {
         rows::operation_row(&change.operation).update(transaction).await.map_err(port_error)?;
-        transaction.count_on_commit(StoreChange::of(before.operation.state, &change.operation, Some(&change.store)));
+        transaction.count_on_commit(OperationEnd::of(before.operation.state, &change.operation));
     }
     if change.store != before.store {
         change.store.updated_at = now;

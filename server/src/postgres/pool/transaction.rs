@@ -9,13 +9,13 @@ use tokio::sync::Mutex;
 
 use super::connect::settings;
 use super::connection::Borrowed;
-use crate::metrics::{StoreChange, metrics};
+use crate::metrics::{OperationEnd, metrics};
 
 /// Rolled back when it is dropped, unless it was committed.
 pub(in crate::postgres) struct Transaction {
     connection: Mutex<Borrowed>,
-    /// What its commit adds to the metrics.
-    changes: StdMutex<Vec<StoreChange>>,
+    /// The operations that end with its commit.
+    ended: StdMutex<Vec<OperationEnd>>,
 }
 
 impl std::fmt::Debug for Transaction {
@@ -31,7 +31,7 @@ impl Transaction {
         let begin = local.map(|timeout| format!("BEGIN; {}", settings("SET LOCAL", timeout)));
         connection.execute_unprepared(begin.as_deref().unwrap_or("BEGIN")).await?;
         connection.in_transaction = true;
-        Ok(Self { connection: Mutex::new(connection), changes: StdMutex::default() })
+        Ok(Self { connection: Mutex::new(connection), ended: StdMutex::default() })
     }
 
     /// Commits. After an error it may or may not have been committed.
@@ -39,15 +39,15 @@ impl Transaction {
         let mut connection = self.connection.into_inner();
         connection.execute_unprepared("COMMIT").await?;
         connection.in_transaction = false;
-        for change in self.changes.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            change.record(metrics());
+        for end in self.ended.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            end.record(metrics());
         }
         Ok(())
     }
 
-    /// Counts a change once it is committed.
-    pub(in crate::postgres) fn count_on_commit(&self, change: Option<StoreChange>) {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner).extend(change);
+    /// Counts the end of an operation once it is committed.
+    pub(in crate::postgres) fn count_on_commit(&self, end: Option<OperationEnd>) {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).extend(end);
     }
 }
 

@@ -1,42 +1,34 @@
-//! What a stored change of a store adds to the metrics: the end of its operation, and the first time that it is READY.
+//! What the end of an operation adds to the metrics.
 
 use std::time::Duration;
 
 use opentelemetry::trace::{SpanContext, TraceId};
 use storeplane_core::failure::Reason;
 use storeplane_core::operation::{Operation, OperationKind, OperationState};
-use storeplane_core::store::Store;
 
 use super::Metrics;
 use crate::telemetry::trace;
 
-/// An operation that ends with a change; counted once the change is committed.
+/// An operation that ends with a change of its store; counted once the change is committed.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct StoreChange {
+pub struct OperationEnd {
     kind: OperationKind,
     outcome: OperationState,
     reason: Option<Reason>,
     took: Duration,
-    ready_after: Option<Duration>,
     trace: Option<TraceId>,
 }
 
-impl StoreChange {
+impl OperationEnd {
     /// The end of `after`, if it was active before and is not any more.
-    pub fn of(before: OperationState, after: &Operation, store: Option<&Store>) -> Option<Self> {
+    pub fn of(before: OperationState, after: &Operation) -> Option<Self> {
         let ended_at = after.ended_at.filter(|_| before.is_active() && !after.state.is_active())?;
-        let since = |start| Duration::try_from(ended_at - start).unwrap_or_default();
-        let is_creation = after.kind == OperationKind::Create && after.state == OperationState::Succeeded;
+        let failure = after.failure.as_ref().filter(|_| after.state == OperationState::Failed);
         Some(Self {
             kind: after.kind,
             outcome: after.state,
-            reason: after
-                .failure
-                .as_ref()
-                .filter(|_| after.state == OperationState::Failed)
-                .map(|failure| failure.reason),
-            took: since(after.created_at),
-            ready_after: store.filter(|_| is_creation).map(|store| since(store.created_at)),
+            reason: failure.map(|failure| failure.reason),
+            took: Duration::try_from(ended_at - after.created_at).unwrap_or_default(),
             trace: after.trace.as_deref().and_then(sampled),
         })
     }
@@ -49,8 +41,9 @@ impl StoreChange {
         if let Some(reason) = self.reason {
             metrics.operation_failures.with([self.kind.as_str(), reason.as_str()]).inc();
         }
-        if let Some(took) = self.ready_after {
-            metrics.store_time_to_ready.observe([], took, self.trace);
+        // A store is created together with its creation, and READY when that has succeeded.
+        if (self.kind, self.outcome) == (OperationKind::Create, OperationState::Succeeded) {
+            metrics.store_time_to_ready.observe([], self.took, self.trace);
         }
     }
 }
@@ -65,11 +58,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_sampled_traces_become_examples() {
+    fn only_sampled_traces_become_exemplars() {
         let trace = sampled("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").map(|trace| trace.to_string());
         assert_eq!(trace.as_deref(), Some("0af7651916cd43dd8448eb211c80319c"));
         for other in ["", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00", "00-x-y-01", "00"] {
             assert_eq!(sampled(other), None, "{other}");
+        }
+    }
+    #[test]
+    fn only_successful_creations_have_a_time_to_ready() {
+        for kind in OperationKind::ALL {
+            for outcome in OperationState::ALL {
+                let metrics = Metrics::create();
+                let end = OperationEnd { kind, outcome, reason: None, took: Duration::from_secs(7), trace: None };
+
+                end.record(&metrics);
+
+                let is_creation = kind == OperationKind::Create && outcome == OperationState::Succeeded;
+                let text = metrics.encode(super::super::Format::Prometheus);
+                let sum = format!("storeplane_store_time_to_ready_seconds_sum {}.0\n", if is_creation { 7 } else { 0 });
+                assert!(text.contains(&sum), "{kind:?} {outcome:?}: {text}");
+            }
         }
     }
 }
