@@ -5,23 +5,22 @@ use std::time::{Duration, Instant};
 use opentelemetry::trace::TraceId;
 
 use super::methods::{self, Method};
-use crate::metrics::{Gauge, metrics};
+use crate::metrics::{InProgress, metrics};
 
-/// A call in progress.
+/// A call in progress. Dropping it ends it.
 pub(super) struct Call {
     method: Method,
     started: Instant,
     trace: Option<TraceId>,
-    in_flight: Gauge,
+    _in_progress: InProgress,
 }
 
 impl Call {
     /// A call of the method with this path.
     pub(super) fn begin(path: &str, trace: Option<TraceId>) -> Self {
         let method = methods::find(path);
-        let in_flight = metrics().rpc_in_flight.with([method.service, method.name]);
-        in_flight.inc();
-        Self { method, started: Instant::now(), trace, in_flight }
+        let in_flight = InProgress::begin(metrics().rpc_in_flight.with([method.service, method.name]));
+        Self { method, started: Instant::now(), trace, _in_progress: in_flight }
     }
 
     /// The time since it began.
@@ -37,7 +36,6 @@ impl Call {
         if !streams {
             metrics().rpc_duration.observe(labels, self.elapsed(), self.trace);
         }
-        self.in_flight.dec();
     }
 }
 

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use super::command::Verb;
 use super::error::{HelmError, HelmErrorKind};
-use crate::metrics::{Gauge, metrics};
+use crate::metrics::{InProgress, metrics};
 
 /// A run that waits for its permit. Dropping it ends the wait.
 pub(super) struct Waiting {
     command: &'static str,
-    waiting: Gauge,
+    _in_progress: InProgress,
 }
 
 /// A run whose process is about to start.
@@ -20,20 +20,12 @@ pub(super) struct Running {
 
 impl Waiting {
     pub(super) fn begin(verb: Verb<'_>) -> Self {
-        let waiting = metrics().helm_runs_waiting.with([]);
-        waiting.inc();
-        Self { command: verb.as_str(), waiting }
+        Self { command: verb.as_str(), _in_progress: InProgress::begin(metrics().helm_runs_waiting.with([])) }
     }
 
     /// It has its permit.
     pub(super) fn run(self) -> Running {
         Running { command: self.command, since: Instant::now() }
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.waiting.dec();
     }
 }
 

@@ -23,6 +23,25 @@ type Labels<const N: usize> = [(&'static str, &'static str); N];
 /// A value that goes up and down.
 pub type Gauge = AnyGauge<f64, AtomicU64>;
 
+/// Something in progress, which a gauge counts until this is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct InProgress(Gauge);
+
+impl InProgress {
+    /// Counts it from now on.
+    pub fn begin(gauge: Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for InProgress {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// What the table of metrics needs of each kind.
 pub(super) trait Kind<const N: usize> {
     /// Prometheus' name of the kind.
@@ -175,3 +194,19 @@ kind!(SecondCounters, "counter", |_| Family::default());
 kind!(Gauges, "gauge", |_| Family::default());
 kind!(Histograms, "histogram", |buckets| Family::new_with_constructor(Buckets(buckets)));
 kind!(TracedHistograms, "histogram", |buckets| Family::new_with_constructor(Buckets(buckets)));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gauge_counts_what_is_in_progress() {
+        let gauge = Gauge::default();
+        let (one, other) = (InProgress::begin(gauge.clone()), InProgress::begin(gauge.clone()));
+        assert!((gauge.get() - 2.0).abs() < f64::EPSILON);
+        drop(one);
+        assert!((gauge.get() - 1.0).abs() < f64::EPSILON);
+        drop(other);
+        assert!(gauge.get().abs() < f64::EPSILON);
+    }
+}

@@ -23,7 +23,7 @@ use storeplane_core::failure::Reason;
 use storeplane_core::operation::{OperationKind, OperationState};
 use storeplane_core::ports::Clock as _;
 
-pub use family::{Counters, Gauge, Gauges, Histograms, SecondCounters, TracedHistograms};
+pub use family::{Counters, Gauge, Gauges, Histograms, InProgress, SecondCounters, TracedHistograms};
 pub use operation_end::OperationEnd;
 pub use process::number;
 pub use table::{Definition, Metrics};

@@ -6,31 +6,24 @@ use prometheus_client::metrics::histogram::Histogram;
 use storeplane_core::event::Event;
 use storeplane_core::ports::Clock;
 
-use crate::metrics::{Gauge, metrics};
+use crate::metrics::{InProgress, metrics};
 
 /// An open watch. Dropping it ends it.
 pub(super) struct Watcher {
-    open: Gauge,
+    _in_progress: InProgress,
     lag: Histogram,
 }
 
 impl Watcher {
     /// `scope` is `store` or `stores`.
     pub(super) fn new(scope: &'static str) -> Self {
-        let open = metrics().watchers.with([scope]);
-        open.inc();
-        Self { open, lag: metrics().watch_delivery_lag.with([scope]) }
+        let open = InProgress::begin(metrics().watchers.with([scope]));
+        Self { _in_progress: open, lag: metrics().watch_delivery_lag.with([scope]) }
     }
 
     /// Counts the delivery of an event that happened after the watch had caught up.
     pub(super) fn delivered(&self, event: &Event, clock: &dyn Clock) {
         self.lag.observe(age(event, clock).as_secs_f64());
-    }
-}
-
-impl Drop for Watcher {
-    fn drop(&mut self) {
-        self.open.dec();
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 
-use crate::metrics::{Gauge, metrics};
+use crate::metrics::{Gauge, InProgress, metrics};
 
 /// The metrics of one pool. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -15,11 +15,12 @@ pub(super) struct WaitMetrics {
     wait: Histogram,
 }
 
-/// Someone who waits. Dropping it ends the wait.
+/// A request that waits for a connection. Dropping it ends the wait.
 #[derive(Debug)]
 pub(super) struct Waiting<'a> {
     metrics: &'a WaitMetrics,
     since: Instant,
+    _in_progress: InProgress,
 }
 
 impl WaitMetrics {
@@ -33,8 +34,7 @@ impl WaitMetrics {
     }
 
     pub(super) fn begin(&self) -> Waiting<'_> {
-        self.waiters.inc();
-        Waiting { metrics: self, since: Instant::now() }
+        Waiting { metrics: self, since: Instant::now(), _in_progress: InProgress::begin(self.waiters.clone()) }
     }
 }
 
@@ -44,11 +44,5 @@ impl Waiting<'_> {
         if matches!(acquired, Err(sqlx::Error::PoolTimedOut)) {
             self.metrics.timeouts.inc();
         }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.metrics.waiters.dec();
     }
 }
