@@ -21,7 +21,7 @@ pub struct HelmConfig {
     pub kubeconfig: Option<PathBuf>,
     /// `None`: the kubeconfig's current context.
     pub kube_context: Option<String>,
-    /// Parent of each run's own directory, which is removed afterwards. Several servers may share it.
+    /// Parent of the server's directory, which holds the directories of its runs. Several servers may share it.
     pub home: PathBuf,
     /// Time between SIGTERM and SIGKILL. Together with a run's `silence` it must be shorter than a lease.
     pub grace: Duration,
@@ -76,9 +76,10 @@ const QPS: (&str, &str) = ("HELM_QPS", "50");
 const BURST: (&str, &str) = ("HELM_BURST_LIMIT", "100");
 
 impl HelmConfig {
-    /// Helm's complete environment, given the run's directory and the server's environment.
+    /// Helm's complete environment, given the server's directory, the run's, and the server's environment.
     pub(super) fn environment(
         &self,
+        server_dir: &Path,
         run_dir: &Path,
         inherited: impl Fn(&str) -> Option<OsString>,
     ) -> BTreeMap<String, String> {
@@ -87,17 +88,17 @@ impl HelmConfig {
         let mut env: BTreeMap<String, String> = names.filter_map(|name| Some((name.to_owned(), text(name)?))).collect();
         let own = [("HELM_DRIVER", "secret"), QPS, BURST];
         env.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        let scratch_dirs = [
+        let own_dirs = [
             ("HELM_CACHE_HOME", "cache"),
             ("HELM_CONFIG_HOME", "config"),
             ("HELM_DATA_HOME", "data"),
             ("TMPDIR", "tmp"),
         ];
         let path = |dir: &Path, folder| dir.join(folder).to_string_lossy().into_owned();
-        env.extend(scratch_dirs.map(|(name, folder)| (name.to_owned(), path(run_dir, folder))));
+        env.extend(own_dirs.map(|(name, folder)| (name.to_owned(), path(run_dir, folder))));
         // All runs of this server share the discovery cache, as all kubectl processes of a user do: its files are replaced
         // atomically, helm revalidates them at every start, and writing and removing some 40 of them costs a fifth of a run.
-        env.insert("KUBECACHEDIR".to_owned(), path(run_dir.parent().unwrap_or(run_dir), "kube"));
+        env.insert("KUBECACHEDIR".to_owned(), path(server_dir, "kube"));
         let users = || text("HOME").map(|home| PathBuf::from(home).join(".kube/config")).filter(|path| path.exists());
         if let Some(path) = self.kubeconfig.clone().or_else(users) {
             env.insert("KUBECONFIG".to_owned(), path.to_string_lossy().into_owned());
@@ -114,7 +115,7 @@ mod tests {
     use super::*;
 
     fn environment(config: &HelmConfig) -> BTreeMap<String, String> {
-        config.environment(Path::new("/server/run"), |name| match name {
+        config.environment(Path::new("/server"), Path::new("/run"), |name| match name {
             "PATH" | "HTTPS_PROXY" | "KUBERNETES_SERVICE_HOST" | "AWS_PROFILE" | "DATABASE_URL" => Some(name.into()),
             "HOME" => Some("/nowhere".into()),
             _ => None,
@@ -127,9 +128,9 @@ mod tests {
         let lines: Vec<_> = env.iter().map(|(name, value)| format!("{name}={value}")).collect();
         insta::assert_snapshot!(lines.join("\n"), @r"
         HELM_BURST_LIMIT=100
-        HELM_CACHE_HOME=/server/run/cache
-        HELM_CONFIG_HOME=/server/run/config
-        HELM_DATA_HOME=/server/run/data
+        HELM_CACHE_HOME=/run/cache
+        HELM_CONFIG_HOME=/run/config
+        HELM_DATA_HOME=/run/data
         HELM_DRIVER=secret
         HELM_QPS=50
         HOME=/nowhere
@@ -137,7 +138,7 @@ mod tests {
         KUBECACHEDIR=/server/kube
         KUBERNETES_SERVICE_HOST=KUBERNETES_SERVICE_HOST
         PATH=PATH
-        TMPDIR=/server/run/tmp
+        TMPDIR=/run/tmp
         ");
     }
 

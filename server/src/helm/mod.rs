@@ -7,7 +7,7 @@
 //!  classify ◄ report             (same binary, hidden subcommands)
 //! ```
 //! - `runner`: the worker's interface. `process_limiter`: how many runs at once. `command`: arguments. `config`:
-//!   environment. `scratch_dirs`: a directory for each run. `binary`, `version`: which helm.
+//!   environment. `scratch_dirs`: a directory for each server, and for each run. `binary`, `version`: which helm.
 //! - `check`: whether helm signs in to the API server.
 //! - `process`: the server's side of a run; `protocol`: the messages between both sides.
 //! - `supervisor` with `inbox`, `stream`, `capture` and `descendants`: the process that stops helm when the

@@ -230,9 +230,9 @@ impl Helm {
         let spec = Spec {
             program: job.program.path().to_owned(),
             args: job.args,
-            env: config.environment(scratch.path(), |name| env::var_os(name)),
+            env: config.environment(&scratch.server, scratch.run.path(), |name| env::var_os(name)),
             input: job.input,
-            scratch: scratch.path().to_owned(),
+            scratch: scratch.run.path().to_owned(),
             timeout_ms: millis(job.timeout.min(TIMEOUT_MAX)),
             lease_until_ms: job.lease_until_ms,
             grace_ms: millis(config.grace),

@@ -1,5 +1,5 @@
-//! A directory for each run, below one for each server. A server's directory is locked while it lives, so that the
-//! next one can tell which were left behind by `kill -9`, also on shared volumes.
+//! A directory for each server, which holds helm's discovery cache (shared by its runs) and a directory for each run. It is
+//! locked while the server lives, so that the next one can tell which were left behind by `kill -9`, also on shared volumes.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -12,6 +12,15 @@ use std::{
 use tempfile::TempDir;
 
 const PREFIX: &str = "server-";
+
+/// The directories of a run.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    /// The server's, which its runs share.
+    pub(super) server: PathBuf,
+    /// The run's own, mode 0700, which is removed when this is dropped.
+    pub(super) run: TempDir,
+}
 
 /// Creates the runs' directories.
 #[derive(Debug)]
@@ -32,17 +41,17 @@ impl ScratchDirs {
         Self { root, own: Mutex::new(None) }
     }
 
-    /// Creates a directory for one run, mode 0700, which is removed when it is dropped.
-    pub(super) fn scratch(&self) -> io::Result<TempDir> {
+    /// Creates the directory of one run, and the server's if it does not exist.
+    pub(super) fn scratch(&self) -> io::Result<Scratch> {
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         // Temporary directories may be cleaned up; then ours is created again.
-        if own.as_ref().is_none_or(|own| !own.dir.path().exists()) {
-            *own = Some(self.claim()?);
-        }
-        let parent = own.as_ref().map_or(self.root.as_path(), |own| own.dir.path());
-        let scratch = tempfile::Builder::new().prefix("run-").permissions(private()).tempdir_in(parent)?;
-        fs::create_dir(scratch.path().join("tmp"))?;
-        Ok(scratch)
+        let server = match own.as_ref().map(|own| own.dir.path()).filter(|dir| dir.exists()) {
+            Some(dir) => dir.to_owned(),
+            None => own.insert(self.claim()?).dir.path().to_owned(),
+        };
+        let run = tempfile::Builder::new().prefix("run-").permissions(private()).tempdir_in(&server)?;
+        fs::create_dir(run.path().join("tmp"))?;
+        Ok(Scratch { server, run })
     }
 
     fn claim(&self) -> io::Result<Own> {
@@ -94,12 +103,25 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let scratch_dirs = ScratchDirs::new(root.path().join("new"));
         let scratch = scratch_dirs.scratch().unwrap();
-        let path = scratch.path().to_owned();
+        let path = scratch.run.path().to_owned();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
         drop(scratch);
         assert!(!path.exists());
         drop(scratch_dirs);
         assert_eq!(fs::read_dir(root.path().join("new")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn runs_share_the_directory_of_their_server_only() {
+        let root = tempfile::tempdir().unwrap();
+        let [server, other] = [(); 2].map(|()| ScratchDirs::new(root.path().to_owned()));
+        let (one, two, theirs) = (server.scratch().unwrap(), server.scratch().unwrap(), other.scratch().unwrap());
+        assert_eq!(one.server, two.server);
+        assert_ne!(one.server, theirs.server);
+        assert_ne!(one.run.path(), two.run.path());
+        for scratch in [one, two, theirs] {
+            assert_eq!(scratch.run.path().parent(), Some(&*scratch.server));
+        }
     }
 
     #[test]
@@ -114,7 +136,7 @@ mod tests {
 
         ScratchDirs::new(root.path().to_owned()).scratch().unwrap();
 
-        assert!(theirs.path().exists() && foreign.exists() && !dead.exists());
+        assert!(theirs.run.path().exists() && foreign.exists() && !dead.exists());
     }
 
     #[test]
@@ -123,6 +145,6 @@ mod tests {
         let scratch_dirs = ScratchDirs::new(root.path().join("scratch_dirs"));
         scratch_dirs.scratch().unwrap();
         fs::remove_dir_all(root.path().join("scratch_dirs")).unwrap();
-        assert!(scratch_dirs.scratch().unwrap().path().exists());
+        assert!(scratch_dirs.scratch().unwrap().run.path().exists());
     }
 }
