@@ -13,7 +13,7 @@ wire_enum! {
         Store = "STORE",
         /// This control plane by its labels, but no store.
         Orphan = "ORPHAN",
-        /// Someone else.
+        /// Not managed by this control plane.
         Foreign = "FOREIGN",
     }
 }

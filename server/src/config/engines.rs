@@ -50,9 +50,9 @@ struct ChartFile {
 #[derive(Default, Deserialize)]
 struct ValuesFile {
     #[serde(default)]
-    ingress: Option<Entrance>,
+    ingress: Option<Route>,
     #[serde(default)]
-    gateway: Option<Entrance>,
+    gateway: Option<Route>,
     #[serde(default)]
     plan: Option<PlanFile>,
 }
@@ -79,17 +79,17 @@ impl PlanFile {
     }
 }
 
-/// One of the ways to a shop: its Ingress, or its `HTTPRoute`.
+/// A route to a shop: its Ingress, or its `HTTPRoute`.
 #[derive(Clone, Copy, Default, Deserialize)]
-struct Entrance {
+struct Route {
     enabled: Option<bool>,
     #[serde(default)]
     tls: Option<Tls>,
 }
 
-impl Entrance {
+impl Route {
     fn under(self, later: Self) -> Self {
-        let tls = |entrance: Self| entrance.tls.and_then(|tls| tls.enabled);
+        let tls = |route: Self| route.tls.and_then(|tls| tls.enabled);
         let tls = Tls { enabled: tls(later).or(tls(self)) };
         Self { enabled: later.enabled.or(self.enabled), tls: Some(tls) }
     }
@@ -103,8 +103,9 @@ impl Entrance {
     }
 }
 
-/// Whether shops have https URLs: unless every enabled way to them is plain. The chart's template `store.secure` says the same.
-fn is_secure(ingress: Entrance, gateway: Entrance) -> bool {
+/// True if shops have https URLs: an enabled route (Ingress or `HTTPRoute`) has TLS; if none is enabled, the Ingress's TLS decides.
+/// The same rule as the chart's `store.secure`.
+fn is_secure(ingress: Route, gateway: Route) -> bool {
     let by_gateway = gateway.is_enabled(false);
     (by_gateway && gateway.has_tls()) || (ingress.has_tls() && (ingress.is_enabled(true) || !by_gateway))
 }
@@ -189,7 +190,7 @@ impl Chart<'_> {
             return Err(self.broken(&dir.join("Chart.yaml"), "has no name or no version"));
         }
         let values: Vec<PathBuf> = engine.values.iter().map(|file| dir.join(file)).collect();
-        let (mut ingress, mut gateway, mut size) = (Entrance::default(), Entrance::default(), PlanFile::default());
+        let (mut ingress, mut gateway, mut size) = (Route::default(), Route::default(), PlanFile::default());
         for file in std::iter::once(&dir.join("values.yaml")).filter(|file| file.exists()).chain(&values) {
             let read: Option<ValuesFile> = self.read(file)?;
             let read = read.unwrap_or_default();
@@ -299,26 +300,26 @@ fn template((name, entries): (String, BTreeMap<String, EntryFile>)) -> SecretTem
 mod tests {
     use super::*;
 
-    fn entrance(enabled: Option<bool>, tls: Option<bool>) -> Entrance {
-        Entrance { enabled, tls: tls.map(|enabled| Tls { enabled: Some(enabled) }) }
+    fn route(enabled: Option<bool>, tls: Option<bool>) -> Route {
+        Route { enabled, tls: tls.map(|enabled| Tls { enabled: Some(enabled) }) }
     }
 
     #[test]
-    fn url_is_secure_unless_every_enabled_way_is_plain() {
+    fn url_is_secure_if_an_enabled_route_has_tls() {
         let (yes, no) = (Some(true), Some(false));
         for (ingress, gateway, secure) in [
-            (entrance(None, yes), entrance(None, None), true),
-            (entrance(None, no), entrance(None, yes), false),
-            (entrance(no, yes), entrance(no, None), true),
-            (entrance(no, yes), entrance(yes, no), false),
-            (entrance(no, no), entrance(yes, yes), true),
-            (entrance(yes, no), entrance(yes, yes), true),
-            (entrance(yes, yes), entrance(yes, no), true),
+            (route(None, yes), route(None, None), true),
+            (route(None, no), route(None, yes), false),
+            (route(no, yes), route(no, None), true),
+            (route(no, yes), route(yes, no), false),
+            (route(no, no), route(yes, yes), true),
+            (route(yes, no), route(yes, yes), true),
+            (route(yes, yes), route(yes, no), true),
         ] {
             assert_eq!(is_secure(ingress, gateway), secure, "{:?} {:?}", ingress.enabled, gateway.enabled);
         }
-        let later = entrance(no, None);
-        assert_eq!(entrance(yes, yes).under(later).enabled, no);
-        assert!(entrance(yes, yes).under(later).has_tls(), "a later file overrides single keys");
+        let later = route(no, None);
+        assert_eq!(route(yes, yes).under(later).enabled, no);
+        assert!(route(yes, yes).under(later).has_tls(), "a later file overrides single keys");
     }
 }

@@ -59,7 +59,7 @@ pub struct Counters<const N: usize> {
     family: Family<Labels<N>, Counter>,
 }
 
-/// A counter of seconds that something else counts.
+/// Counters of seconds whose totals are read from elsewhere, such as the kernel.
 #[derive(Debug)]
 pub struct SecondCounters<const N: usize> {
     labels: [&'static str; N],
@@ -80,7 +80,7 @@ pub struct Histograms<const N: usize> {
     family: Family<Labels<N>, Histogram, Buckets>,
 }
 
-/// Histograms whose buckets name a trace as an example (an exemplar of `OpenMetrics`).
+/// Histograms with trace exemplars (`OpenMetrics` only), one for each combination of label values.
 #[derive(Debug)]
 pub struct TracedHistograms<const N: usize> {
     labels: [&'static str; N],
@@ -127,7 +127,7 @@ impl<const N: usize> Histograms<N> {
 }
 
 impl<const N: usize> TracedHistograms<N> {
-    /// Adds a duration to the histogram with these label values, and the trace as an example of it.
+    /// Adds a duration to the histogram with these label values, with the trace as its exemplar.
     pub fn observe(&self, values: [&'static str; N], took: Duration, trace: Option<TraceId>) {
         let now = trace.map(|_| SystemClock.now().into());
         let histogram = self.family.get_or_create_owned(&pairs(self.labels, values));

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn traced_histogram_names_a_trace_in_openmetrics_only() {
+    fn trace_exemplars_are_in_openmetrics_only() {
         let metrics = Metrics::create();
         let trace = opentelemetry::trace::TraceId::from(0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c);
         let values = ["storeplane.v1.StoreService", "GetStore", "OK"];
@@ -155,8 +155,8 @@ mod tests {
             line.expect("a bucket").split_once("} 1").expect("one call").1.to_owned()
         };
         let text = metrics.encode(Format::OpenMetrics);
-        let example = " # {trace_id=\"0af7651916cd43dd8448eb211c80319c\"} 0.003 ";
-        assert!(bucket(&text).starts_with(example) && text.ends_with("# EOF\n"), "{text}");
+        let exemplar = " # {trace_id=\"0af7651916cd43dd8448eb211c80319c\"} 0.003 ";
+        assert!(bucket(&text).starts_with(exemplar) && text.ends_with("# EOF\n"), "{text}");
         let text = metrics.encode(Format::Prometheus);
         assert!(bucket(&text).is_empty() && !text.contains("trace_id"), "{text}");
     }

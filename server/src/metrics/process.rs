@@ -6,7 +6,7 @@ use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage};
 
 use super::Metrics;
 
-/// Reads them. What the system does not tell is left out.
+/// Reads them. Values that the system does not provide are omitted.
 pub(super) fn read(metrics: &Metrics) {
     if let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) {
         let times = [usage.user_time(), usage.system_time()].map(|time| {

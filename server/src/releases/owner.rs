@@ -27,7 +27,7 @@ pub enum NamespaceOwner<'a> {
         /// The store's uid, from the namespace or from a release in it.
         store_uid: Option<StoreUid>,
     },
-    /// Someone else.
+    /// Not managed by this control plane.
     Foreign,
 }
 

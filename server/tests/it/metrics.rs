@@ -66,8 +66,8 @@ fn wrong(text: &str, expected: &[(String, f64)]) -> Vec<String> {
     missing.chain(other.map(|(series, _)| series.clone())).collect()
 }
 
-/// The trace that a bucket names as an example.
-fn example<'a>(text: &'a str, bucket: &str) -> Option<&'a str> {
+/// The trace of a bucket's exemplar.
+fn exemplar<'a>(text: &'a str, bucket: &str) -> Option<&'a str> {
     let line = text.lines().find(|line| line.starts_with(bucket) && line.contains(" # {"))?;
     line.split_once("trace_id=\"")?.1.split('"').next()
 }
@@ -133,8 +133,8 @@ async fn life_of_a_store_is_measured_without_ids() {
 
     assert!(answer.header("content-type").starts_with("application/openmetrics-text; version=1.0.0"), "{answer:?}");
     let mut create = text.lines().filter(|line| line.contains("method=\"CreateStore\""));
-    let request = create.find_map(|line| example(line, "storeplane_rpc_duration_seconds_bucket"));
-    let ready = example(&text, "storeplane_store_time_to_ready_seconds_bucket").expect("an example of a creation");
+    let request = create.find_map(|line| exemplar(line, "storeplane_rpc_duration_seconds_bucket"));
+    let ready = exemplar(&text, "storeplane_store_time_to_ready_seconds_bucket").expect("an exemplar of a creation");
     assert_eq!(request, Some(ready), "both are the trace of the one CreateStore");
     assert_eq!(ready.len(), 32, "{ready}");
     assert_eq!(http(address, "GET /", &[], b"").await.status, 404, "the port serves nothing else");
