@@ -7,7 +7,7 @@
 //! - [`worker`]: executes operations; the only caller of [`helm`]. [`reconciler`]: compares stores with the cluster.
 //!   Both use [`kube`] and [`verify`]. [`releases`]: to whom the cluster's helm releases belong, and the adoption of lost stores.
 //! - [`telemetry`]: log and traces. [`metrics`]: Prometheus metrics. [`system`]: clock and random source. [`secret`]: texts that do not print. `backoff`: retry delays. `redact`: masks secrets.
-//!   [`obstacle`]: classifies obstacles and limits how long they may last.
+//!   [`circuit`]: circuit breakers. [`obstacle`]: classifies obstacles and limits how long they may last.
 //! - [`failpoints`]: where tests pause the worker; empty in a release.
 //!
 //! Decisions are made in `storeplane_core`; this crate provides the I/O.
@@ -15,6 +15,7 @@
 pub mod app;
 mod backoff;
 pub mod boottime;
+pub mod circuit;
 pub mod cli;
 pub mod config;
 pub mod failpoints;

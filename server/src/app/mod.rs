@@ -11,6 +11,7 @@ mod signals;
 mod warnings;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -23,7 +24,7 @@ pub use self::parts::{StartError, cluster_config, helm_config};
 pub use self::signals::Signals;
 pub use self::warnings::warnings;
 use crate::config::Config;
-use crate::grpc::{self, ApiHandler};
+use crate::grpc::{self, ApiHandler, Platform};
 use crate::helm::Helm;
 use crate::http::connections;
 use crate::http::{self, Readiness, dashboard};
@@ -68,17 +69,16 @@ impl Server {
         }
         let (reporter, health) = grpc::health::service(&probes);
         background.spawn(reporter.run(probes.clone(), shutdown.clone()));
-        let simulated = parts.cluster.simulated();
-        let handler = ApiHandler::new(
-            parts.service,
-            parts.watches,
-            parts.sealer,
-            mutations.clone(),
-            simulated,
-            dashboard::version(),
-        );
+        let circuits = parts.circuits();
+        let platform = Platform {
+            version: dashboard::version(),
+            simulated: parts.cluster.simulated(),
+            circuits: circuits.clone(),
+            clock: Arc::clone(&parts.clock),
+        };
+        let handler = ApiHandler::new(parts.service, parts.watches, parts.sealer, mutations.clone(), platform);
         let services = grpc::services(handler, parts.tokens, health)?;
-        let readiness = Readiness { parts: probes, tls: listeners.tls.clone(), shutdown: shutdown.clone() };
+        let readiness = Readiness { parts: probes, circuits, tls: listeners.tls.clone(), shutdown: shutdown.clone() };
         Ok(Self {
             listeners,
             probes: http::probes(readiness.clone()),

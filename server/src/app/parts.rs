@@ -10,6 +10,7 @@ use storeplane_core::service::{Ports, Service};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::circuit::Circuit;
 use crate::config::{self, CatalogError, Config, ConfigError};
 use crate::grpc::Sealer;
 use crate::health::Part;
@@ -81,7 +82,7 @@ pub(super) struct Parts {
     notifier: Notifier,
     hub: Hub,
     log: EventLog,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) cluster: Cluster,
     cache: Arc<ClusterCache>,
     pub(super) service: Service,
@@ -176,6 +177,11 @@ impl Parts {
         })
     }
 
+    /// The circuit breakers of what the server depends on.
+    pub(super) fn circuits(&self) -> Vec<Circuit> {
+        vec![self.pools.circuit.clone(), self.cluster.circuit().clone()]
+    }
+
     /// Starts the probes of components that may be unavailable.
     pub(super) fn probes(&self, tasks: &TaskTracker, shutdown: &CancellationToken) -> Vec<Part> {
         let (pool, cluster, helm) = (self.pools.work.clone(), self.cluster.clone(), self.helm.clone());
@@ -187,9 +193,12 @@ impl Parts {
             let cluster = cluster.clone();
             async move { cluster.check().await.map_err(|error| error.to_string()) }
         });
+        let helms_cluster = self.cluster.clone();
         let helm = Part::probe("helm", tasks, shutdown.clone(), move || {
-            let helm = helm.clone();
-            async move { helm.check().await.map_err(|error| error.to_string()) }
+            let (helm, unreachable) = (helm.clone(), helms_cluster.circuit().is_open());
+            // A cluster that does not answer is no fault of helm's: it need not try.
+            let checked = async move { if unreachable { helm.version().await } else { helm.check().await } };
+            async move { checked.await.map_err(|error| error.to_string()) }
         });
         vec![postgres, kubernetes, helm]
     }

@@ -7,6 +7,7 @@ use prost::Message as _;
 use storeplane_core::error::PortError;
 use storeplane_core::identity::Caller;
 use storeplane_core::ids::{StoreId, Tenant};
+use storeplane_core::ports::Clock;
 use storeplane_core::service::Service;
 use storeplane_proto::v1::{ListStoresRequest, ListStoresResponse};
 use tokio::sync::watch;
@@ -17,6 +18,7 @@ use tracing::{Instrument, Span};
 use super::opaque::{Seal, Sealer};
 use super::page_cache::{PageCache, Weight};
 use super::status;
+use crate::circuit::Circuit;
 use crate::watch::Watches;
 
 /// Handles the RPCs of `storeplane.v1`.
@@ -27,24 +29,33 @@ pub struct ApiHandler {
     sealer: Sealer,
     /// Mutations in progress.
     tasks: TaskTracker,
-    pub(super) simulated: watch::Receiver<bool>,
-    /// The server's version.
-    pub(super) version: String,
+    pub(super) platform: Platform,
     pub(super) lists: PageCache<(Tenant, ListStoresRequest), Arc<ListStoresResponse>, Status>,
 }
 
+/// What GetOverview says about the server and what it depends on.
+#[derive(Clone)]
+pub struct Platform {
+    /// The server's version.
+    pub version: String,
+    /// Whether the cluster was found to be simulated.
+    pub simulated: watch::Receiver<bool>,
+    /// The circuit breakers of Postgres and the cluster.
+    pub circuits: Vec<Circuit>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Platform {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Platform").field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
 impl ApiHandler {
-    /// Created from the service and the watches. `tasks` are the mutations that a shutdown waits for; `simulated` says whether
-    /// the cluster was found to be simulated.
-    pub fn new(
-        service: Service,
-        watches: Watches,
-        sealer: Sealer,
-        tasks: TaskTracker,
-        simulated: watch::Receiver<bool>,
-        version: String,
-    ) -> Self {
-        Self { service, watches, sealer, tasks, simulated, version, lists: PageCache::default() }
+    /// Created from the service and the watches. `tasks` are the mutations that a shutdown waits for.
+    pub fn new(service: Service, watches: Watches, sealer: Sealer, tasks: TaskTracker, platform: Platform) -> Self {
+        Self { service, watches, sealer, tasks, platform, lists: PageCache::default() }
     }
 
     /// The seal of a tenant's cursors and page tokens.

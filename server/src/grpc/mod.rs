@@ -31,7 +31,7 @@ pub mod status;
 mod stores;
 mod watch;
 
-pub use api_handler::ApiHandler;
+pub use api_handler::{ApiHandler, Platform};
 use axum::Router;
 pub use opaque::Sealer;
 use storeplane_proto::health::health_server::HealthServer;

@@ -10,10 +10,12 @@ use storeplane_proto::v1::platform_service_server::PlatformService;
 use storeplane_proto::v1::{
     GetOverviewRequest, ListEnginesRequest, ListEnginesResponse, ListReleasesRequest, ListReleasesResponse,
 };
+use time::OffsetDateTime;
 use tonic::{Request, Response, Status};
 
-use super::api_handler::{ApiHandler, caller};
+use super::api_handler::{ApiHandler, Platform, caller};
 use super::{convert, pages, status};
+use crate::circuit::{Circuit, CircuitState, CircuitStatus};
 
 #[tonic::async_trait]
 impl PlatformService for ApiHandler {
@@ -21,8 +23,7 @@ impl PlatformService for ApiHandler {
         let caller = caller(&request)?;
         let window = request.into_inner().window.map(convert::read_duration).unwrap_or_default();
         let overview = self.service.overview(&caller, window).await.map_err(|error| status::port(&error))?;
-        let simulated = *self.simulated.borrow();
-        Ok(Response::new(message(caller, simulated, self.version.clone(), overview)))
+        Ok(Response::new(message(caller, &self.platform, overview)))
     }
 
     async fn list_engines(
@@ -60,7 +61,7 @@ impl PlatformService for ApiHandler {
     }
 }
 
-fn message(caller: Caller, simulated: bool, server_version: String, overview: Overview) -> v1::Overview {
+fn message(caller: Caller, platform: &Platform, overview: Overview) -> v1::Overview {
     let state = |(state, count)| v1::StateCount { state: convert::state(state).into(), count };
     v1::Overview {
         caller: Some(v1::Caller {
@@ -68,8 +69,8 @@ fn message(caller: Caller, simulated: bool, server_version: String, overview: Ov
             tenant: caller.tenant.into(),
             role: caller.role.as_str().to_owned(),
         }),
-        server_version,
-        simulated,
+        server_version: platform.version.clone(),
+        simulated: *platform.simulated.borrow(),
         states: overview.states.into_iter().map(state).collect(),
         periods: overview.periods.into_iter().map(period).collect(),
         median_time_to_ready: overview.median_time_to_ready.map(convert::duration),
@@ -77,6 +78,22 @@ fn message(caller: Caller, simulated: bool, server_version: String, overview: Ov
         active_operations: overview.active.into_iter().map(convert::operation).collect(),
         active_operation_count: overview.active_count,
         recent_events: overview.recent.iter().map(convert::event).collect(),
+        dependencies: platform.circuits.iter().map(|circuit| dependency(circuit, platform.clock.now())).collect(),
+    }
+}
+
+fn dependency(circuit: &Circuit, now: OffsetDateTime) -> v1::Dependency {
+    let CircuitStatus { state, since, cause } = circuit.status();
+    let state = match state {
+        CircuitState::Closed => v1::CircuitState::Closed,
+        CircuitState::Open => v1::CircuitState::Open,
+        CircuitState::HalfOpen => v1::CircuitState::HalfOpen,
+    };
+    v1::Dependency {
+        name: circuit.name().to_owned(),
+        state: state.into(),
+        since_time: Some(convert::timestamp(now - since)),
+        message: cause.unwrap_or_default(),
     }
 }
 

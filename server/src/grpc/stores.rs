@@ -52,7 +52,7 @@ impl StoreService for ApiHandler {
         note_store(store.id.as_str());
         let mut created = convert::store(store);
         // The value that GetOverview returns before a worker has connected to the cluster.
-        created.simulated |= *self.simulated.borrow();
+        created.simulated |= *self.platform.simulated.borrow();
         Ok(Response::new(created))
     }
 

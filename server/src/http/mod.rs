@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use self::connect::Connect;
 use self::dashboard::accepts_encoding;
 use self::tls::{CertificateStatus, Tls};
+use crate::circuit::{Circuit, CircuitStatus};
 use crate::config::Config;
 use crate::grpc::status;
 use crate::health::{Health, Part, is_serving};
@@ -34,6 +35,8 @@ use crate::health::{Health, Part, is_serving};
 pub struct Readiness {
     /// The components.
     pub parts: Vec<Part>,
+    /// The circuit breakers, which are reported only.
+    pub circuits: Vec<Circuit>,
     /// The server's certificate, which is reported only.
     pub tls: Option<Tls>,
     /// Once cancelled, the server is no longer ready.
@@ -68,12 +71,19 @@ async fn ready(State(readiness): State<Readiness>) -> Response {
     let stopping = readiness.shutdown.is_cancelled();
     let ok = is_serving(&readiness.parts) && !stopping;
     let why = stopping.then_some("the server stops");
-    let mut answer = json!({"ready": ok, "why": why, "parts": parts});
+    let circuits: Map<String, Value> = readiness.circuits.iter().map(circuit).collect();
+    let mut answer = json!({"ready": ok, "why": why, "parts": parts, "circuits": circuits});
     if let (Some(tls), Value::Object(fields)) = (&readiness.tls, &mut answer) {
         fields.insert("tls".into(), certificate(&tls.certificate()));
     }
     let code = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, axum::Json(answer)).into_response()
+}
+
+/// Without its cause: `parts` says what anyone may know.
+fn circuit(circuit: &Circuit) -> (String, Value) {
+    let CircuitStatus { state, since, .. } = circuit.status();
+    (circuit.name().to_owned(), json!({"state": state.as_str(), "seconds": since.as_secs()}))
 }
 
 /// The state of the certificate. It never makes the server unready: no other replica would be better off.

@@ -12,10 +12,12 @@ use k8s_openapi::api::core::v1::Node;
 use tokio::sync::watch;
 
 use super::access::{RecentGrants, StoreAccess, WatchScope};
+use super::circuit::{self, report};
 use super::connection::{Connected, Connection};
 use super::copied_secrets::CopiedSecret;
 use super::error::{ClusterError, ClusterErrorKind};
 use crate::backoff::Backoff;
+use crate::circuit::Circuit;
 use crate::obstacle::ObstacleLimits;
 
 /// Nodes with this annotation and the value `fake` run nothing, ...
@@ -95,6 +97,7 @@ pub struct Cluster {
 #[derive(Debug)]
 struct Inner {
     connection: Connection,
+    circuit: Circuit,
     checked: tokio::sync::Mutex<Option<(Instant, Result<ClusterInfo, ClusterError>)>>,
     simulated: watch::Sender<bool>,
     recent_grants: RecentGrants,
@@ -105,6 +108,7 @@ impl Cluster {
     pub fn new(config: ClusterConfig) -> Self {
         let inner = Inner {
             connection: Connection::new(config),
+            circuit: circuit::new(),
             checked: tokio::sync::Mutex::default(),
             simulated: watch::Sender::new(false),
             recent_grants: RecentGrants::default(),
@@ -132,7 +136,13 @@ impl Cluster {
     }
 
     async fn fetch_info(&self) -> Result<ClusterInfo, ClusterError> {
-        let version = self.call("read the version", |client| async move { client.apiserver_version().await }).await?;
+        match self.probe().await {
+            // A denial is reported by what needs the permission.
+            Err(error) if error.kind() != ClusterErrorKind::Forbidden => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let version = |client: Client| async move { client.apiserver_version().await };
+        let version = self.request(self.config().request_timeout, "read the version", version).await?;
         let simulated = self.is_simulated().await?;
         self.inner.simulated.send_replace(simulated);
         Ok(ClusterInfo { version: version.git_version, simulated })
@@ -150,28 +160,50 @@ impl Cluster {
         }
     }
 
-    /// One request within the time limit. `what` completes "could not …".
+    /// One request within the time limit. `what` completes "could not …". While the cluster does not answer, it fails at once.
     pub(super) async fn call<T, F>(&self, what: &str, request: impl FnOnce(Client) -> F) -> Result<T, ClusterError>
     where
         F: Future<Output = Result<T, ::kube::Error>>,
     {
-        let connected = self.connected().await?;
-        let answer = tokio::time::timeout(self.config().request_timeout, request(connected.client())).await;
+        let call = self.begin(what).await?;
+        let answer = Box::pin(self.request(self.config().request_timeout, what, request)).await;
+        report(call, what, &answer);
         let error = match answer {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        match error.refused_in() {
+            Some(namespace) => Err(self.refused_because(namespace).await?.unwrap_or(error)),
+            None => Err(error),
+        }
+    }
+
+    /// One request, past the circuit breaker.
+    pub(super) async fn request<T, F>(
+        &self,
+        within: Duration,
+        what: &str,
+        request: impl FnOnce(Client) -> F,
+    ) -> Result<T, ClusterError>
+    where
+        F: Future<Output = Result<T, ::kube::Error>>,
+    {
+        let connected = self
+            .connected()
+            .await
+            .map_err(|error| ClusterError::new(error.kind(), format!("could not {what}: {error}")))?;
+        let error = match tokio::time::timeout(within, request(connected.client())).await {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => ClusterError::from_client(what, &error),
             Err(_) => {
-                let seconds = self.config().request_timeout.as_secs_f32();
+                let seconds = within.as_secs_f32();
                 let message = format!("could not {what}: no answer from the API server in {seconds} s");
                 ClusterError::new(ClusterErrorKind::Unreachable, message)
             }
         };
         tracing::debug!(%error, kind = ?error.kind(), "cluster request failed");
         self.note_failure(&connected, &error).await;
-        match error.refused_in() {
-            Some(namespace) => Err(self.refused_because(namespace).await?.unwrap_or(error)),
-            None => Err(error),
-        }
+        Err(error)
     }
 
     /// The plain client, for tests and tools. Its requests have no time limit.
@@ -185,6 +217,11 @@ impl Cluster {
 
     pub(super) async fn note_failure(&self, connected: &Arc<Connected>, error: &ClusterError) {
         self.inner.connection.note_failure(connected, error).await;
+    }
+
+    /// The cluster's circuit breaker.
+    pub fn circuit(&self) -> &Circuit {
+        &self.inner.circuit
     }
 
     /// How long obstacles may last.

@@ -93,6 +93,12 @@ impl ClusterError {
         self.obstacle() == Obstacle::Passing
     }
 
+    /// True if the API server does not work, whatever it is asked: there is no answer, or a 429 or 5xx without a known cause, such as a
+    /// webhook. All other errors are about one request.
+    pub(super) fn is_outage(&self) -> bool {
+        matches!(self.kind, ClusterErrorKind::Unreachable | ClusterErrorKind::Overloaded) && self.refused.is_none()
+    }
+
     /// How long it may last.
     pub fn obstacle(&self) -> Obstacle {
         use ClusterErrorKind as Kind;
@@ -224,20 +230,25 @@ mod tests {
     #[test]
     fn responses_are_classified() {
         use ClusterErrorKind as Kind;
-        for (code, kind, retryable) in [
-            (400, Kind::Rejected, false),
-            (401, Kind::Unauthorized, true),
-            (403, Kind::Forbidden, false),
-            (404, Kind::NotFound, false),
-            (409, Kind::Conflict, true),
-            (410, Kind::Gone, true),
-            (422, Kind::Rejected, false),
-            (429, Kind::Overloaded, true),
-            (500, Kind::Overloaded, true),
-            (503, Kind::Overloaded, true),
+        for (code, kind, retryable, is_outage) in [
+            (400, Kind::Rejected, false, false),
+            (401, Kind::Unauthorized, true, false),
+            (403, Kind::Forbidden, false, false),
+            (404, Kind::NotFound, false, false),
+            (409, Kind::Conflict, true, false),
+            (410, Kind::Gone, true, false),
+            (422, Kind::Rejected, false, false),
+            (429, Kind::Overloaded, true, true),
+            (500, Kind::Overloaded, true, true),
+            (503, Kind::Overloaded, true, true),
         ] {
             let error = answer(code, "no");
-            assert_eq!((error.kind(), error.retryable()), (kind, retryable), "{code}");
+            assert_eq!((error.kind(), error.retryable(), error.is_outage()), (kind, retryable, is_outage), "{code}");
+        }
+        assert!(ClusterError::new(Kind::Unreachable, "connection refused").is_outage());
+        // About one request, although the code says otherwise.
+        for text in ["failed calling webhook \"a.example.com\": EOF", "status unknown for quota: q"] {
+            assert!(!answer(500, text).is_outage(), "{text}");
         }
     }
 

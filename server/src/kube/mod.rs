@@ -1,7 +1,7 @@
 //! The cluster, for worker and reconciler: creates namespaces and Secrets, reads release records, watches and explains rollouts.
 //!
 //! - [`Cluster`] is the handle (`cluster`); `connection` and `tls` create the client, again when it no longer works; `error`
-//!   classifies failures; `labels` are the labels of our objects.
+//!   classifies failures; `circuit` is the circuit breaker that requests pass; `labels` are the labels of our objects.
 //! - `access` gives the server's account its permissions in a store's namespace.
 //! - `namespace`, `secrets` and `release` serve one step each; `proxy` reaches a shop through the API server, `credentials`
 //!   implements the domain's port for logins, `live` the one for a store's objects and logs.
@@ -22,6 +22,7 @@
 
 mod access;
 mod cache;
+mod circuit;
 mod claims;
 mod cluster;
 mod connection;

@@ -1,5 +1,7 @@
 //! Requests to a store's Service through the API server's service proxy, for a control plane that cannot reach shops directly.
 
+use std::time::Duration;
+
 use ::kube::Api;
 use ::kube::client::Body;
 use ::kube::core::Status;
@@ -7,6 +9,7 @@ use http::{Method, Request, Response, StatusCode};
 use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use k8s_openapi::api::core::v1::Service;
 
+use super::circuit::report;
 use super::cluster::Cluster;
 use super::error::{ClusterError, ClusterErrorKind};
 
@@ -29,14 +32,10 @@ impl Cluster {
         let uri = format!("/api/v1/namespaces/{namespace}/services/http:{service}:http/proxy{path}");
         *request.uri_mut() =
             uri.parse().map_err(|error: http::uri::InvalidUri| build_error(&what, http::Error::from(error)))?;
-        let connected = self.connected().await?;
-        let sent = connected.client().send(request).await;
-        let failed = match sent {
-            Ok(response) => return Ok(response),
-            Err(error) => ClusterError::from_client(&what, &error),
-        };
-        self.note_failure(&connected, &failed).await;
-        Err(failed)
+        let call = self.begin(&what).await?;
+        let sent = self.request(Duration::MAX, &what, |client| async move { client.send(request).await }).await;
+        report(call, &what, &sent);
+        sent
     }
 }
 

@@ -131,6 +131,8 @@ metrics! {
     reconciler_round_duration: Histograms = "storeplane_reconciler_round_duration_seconds" [] ROUND;
     /// 1 if the dependency was usable at its last probe, otherwise 0.
     dependency_up: Gauges = "storeplane_dependency_up" ["dependency"];
+    /// 1 while the dependency's circuit breaker is open or half-open, otherwise 0.
+    circuit_open: Gauges = "storeplane_circuit_open" ["dependency"];
     /// 1, with the version of this server.
     build_info: Gauges = "storeplane_build_info" ["version"];
     /// Processor time of the server, without helm.

@@ -44,7 +44,7 @@ pub use events::{EventLog, StoreEvents};
 pub use leader_lock::LeaderLock;
 pub use live_stores::{LiveStore, LiveStoreRepository};
 pub use notifier::{Notifier, listen};
-pub use pool::{ConnectError, Pool, PoolOptions, PoolSizes, Pools, connect, unverified};
+pub use pool::{ConnectError, Pool, PoolOptions, PoolSizes, Pools, WhileOpen, connect, unverified};
 pub use queue::{Claim, ClaimScope, FenceError, Lease, Queue, Renewed};
 pub use retention::{Removed, Retention, RetentionPolicy};
 pub use sampler::Sampler;

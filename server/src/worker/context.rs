@@ -138,12 +138,11 @@ impl OperationContext {
         }
     }
 
-    /// Waits, unless the step must stop.
-    pub(super) async fn pause(&self, wait: Duration) -> Result<(), StepError> {
-        tokio::select! {
-            () = self.stopped() => Err(self.stop_reason()),
-            () = tokio::time::sleep(wait) => Ok(()),
-        }
+    /// Waits this long, or, while the cluster does not answer, until it does; at least as long as the API server requested. Ends when
+    /// the step must stop.
+    pub(super) async fn pause(&self, wait: Duration, requested: Option<Duration>) -> Result<(), StepError> {
+        let cluster = self.tools.cluster.clone();
+        self.unless_stopped(async move { cluster.pause(wait, requested).await }).await
     }
 
     /// Why the step was stopped.

@@ -215,7 +215,8 @@ impl OperationContext {
                 }
                 Err(other) => return Err(other),
             };
-            few += u32::from(tries == RetryLimit::Bounded);
+            // While the cluster does not answer, a failure says nothing about the step.
+            few += u32::from(tries == RetryLimit::Bounded && !self.tools.cluster.circuit().is_open());
             if few >= FEW {
                 return Err(StepError::Failed(failure));
             }
@@ -226,9 +227,7 @@ impl OperationContext {
                 reported.push(failure.reason);
                 self.emit_retry(step, &failure).await?;
             }
-            // The API server may have asked for a longer delay.
-            let wait = backoff.next().max(after.unwrap_or_default());
-            match self.pause(wait).await {
+            match self.pause(backoff.next(), after).await {
                 Err(StepError::OutOfTime) => return Err(out_of_time(step, self.waiting())),
                 paused => paused?,
             }

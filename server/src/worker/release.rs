@@ -63,6 +63,7 @@ impl OperationContext {
         &self,
         call: impl AsyncFnOnce(&Helm, &Run, &Release) -> Result<(), HelmError>,
     ) -> Result<(), Stopped> {
+        self.tools.cluster.check_circuit("run helm").map_err(|error| Stopped::Step(error.into()))?;
         let cancel = CancellationToken::new();
         let run = Run {
             renewed: self.guard.renewed.clone(),

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use sea_orm::ConnectionTrait as _;
 use storeplane_proto::v1::{ListStoresRequest, StoreState};
+use storeplane_server::postgres::{Pool, PoolOptions, PoolSizes, Pools, WhileOpen};
 use tonic::Code;
 
 use crate::grpc_raw::{edge, edge_setup, http};
@@ -54,6 +56,51 @@ async fn dropped_packets_cause_only_short_interruption() {
         lab.api.delete(id).await.unwrap();
         lab.api.settle(id).await;
     }
+}
+
+#[tokio::test]
+async fn open_circuit_fails_api_calls_at_once_and_background_work_waits() {
+    let database = Database::create().await;
+    let proxy = Proxy::to(authority(&database.url)).await;
+    let url = database.url.replace(&authority(&database.url), &proxy.address.to_string());
+    let pools = Pools::new(&url, PoolSizes { work: 2, watch: 2, api: 2 }, false).unwrap();
+    let ask = async |pool: &Pool| pool.execute_unprepared("SELECT 1").await.is_ok();
+    assert!(ask(&pools.api).await);
+
+    proxy.cut();
+    let began = Instant::now();
+    while !pools.circuit.is_open() {
+        assert!(!ask(&pools.api).await);
+        assert!(began.elapsed() < SILENT, "the circuit stays closed");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    proxy.mend();
+    // API calls make no attempt. The first one of background work is the trial.
+    assert!(!ask(&pools.api).await);
+    assert!(ask(&pools.work).await);
+    assert!(ask(&pools.api).await);
+}
+
+#[tokio::test]
+async fn exhausted_pool_does_not_open_the_circuit() {
+    const WAIT: Duration = Duration::from_secs(1);
+    let database = Database::create().await;
+    let options =
+        PoolOptions { connections: 1, acquire_timeout: WAIT, while_open: WhileOpen::Fail, ..PoolOptions::default() };
+    let pool = options.connect(&database.url).unwrap();
+    let holder = pool.clone();
+    let held = tokio::spawn(async move { holder.execute_unprepared("SELECT pg_sleep(7)").await });
+    while database.value("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(7)'").await == "0" {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // As many failures would open it, if no connection could be made.
+    for attempt in 0..6 {
+        let began = Instant::now();
+        let refused = pool.execute_unprepared("SELECT 1").await;
+        assert!(held.is_finished() || refused.is_err() && began.elapsed() >= WAIT, "attempt {attempt}: {refused:?}");
+    }
+    held.await.unwrap().unwrap();
+    pool.execute_unprepared("SELECT 1").await.unwrap();
 }
 
 #[tokio::test]
@@ -176,7 +223,7 @@ async fn health_probes_use_worker_pool() {
     let holder = storeplane_server::postgres::connect(&database.url, 1).unwrap();
     let held = tokio::spawn(async move {
         let sql = format!("BEGIN; SELECT FROM stores WHERE store_id = '{id}' FOR UPDATE; SELECT pg_sleep(4); COMMIT");
-        sea_orm::ConnectionTrait::execute_unprepared(&holder, &sql).await.map(|_| id)
+        holder.execute_unprepared(&sql).await.map(|_| id)
     });
     tokio::time::sleep(Duration::from_millis(500)).await;
     let stored = database.value("SELECT store_id FROM stores").await;

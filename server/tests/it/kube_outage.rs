@@ -83,6 +83,29 @@ async fn rollout_survives_api_server_outage() {
 }
 
 #[tokio::test]
+async fn rollout_that_begins_during_outage_reports_it_and_continues() {
+    let (direct, cable) = (impatient(), Cable::plugged().await);
+    let spec = namespace(&direct).await;
+    let cluster = cable.cluster();
+    cable.on.send_replace(false);
+    let began = std::time::Instant::now();
+    while !cluster.circuit().is_open() {
+        assert!(began.elapsed() < SETTLES_WITHIN, "the circuit stays closed");
+        cluster.check().await.expect_err("no server");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let mut updates = cluster.rollout(&spec.name, &spec.name);
+    let first = tokio::time::timeout(SETTLES_WITHIN, updates.next()).await.expect("in time").expect("an update");
+    assert!(matches!(first, Ok(RolloutUpdate::Waiting(failure)) if failure.reason == Reason::ClusterUnreachable));
+    assert!(cluster.circuit().is_open());
+    cable.on.send_replace(true);
+    let second = tokio::time::timeout(SETTLES_WITHIN, updates.next()).await.expect("in time").expect("an update");
+    assert!(matches!(second, Ok(RolloutUpdate::Waiting(failure)) if failure.reason == Reason::WorkloadMissing));
+    assert!(!cluster.circuit().is_open());
+    remove(&direct, &spec).await;
+}
+
+#[tokio::test]
 async fn short_interruption_is_not_reported() {
     let (direct, chart, cable) = (impatient(), chart(), Cable::plugged().await);
     let spec = namespace(&direct).await;

@@ -80,6 +80,8 @@ async fn answer(State(server): State<Arc<Server>>, request: Request) -> Response
     let asked = server.count(key);
     match (server.scenario, kind.as_str()) {
         (_, "nodes") => list(&[]),
+        // The health probe.
+        (_, "default") => axum_json(&json!({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "default"}})),
         (Scenario::Hangs, _) => std::future::pending().await,
         (Scenario::Refuses, _) => refusal(403, "Forbidden"),
         (Scenario::Stumbles, _) if asked == 1 => refusal(500, "InternalError"),

@@ -1,6 +1,7 @@
 //! `/metrics`: what a server shows after the life of a store, and what it never shows.
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,14 +18,25 @@ const FAILURES_ONLY: [&str; 1] = ["storeplane_step_retries_total"];
 const OPEN_METRICS: &str = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.3";
 
 /// A server with metrics, and their address.
-async fn lab() -> (Lab, std::net::SocketAddr) {
+async fn lab() -> (Lab, SocketAddr) {
+    let (setup, address) = with_metrics(Setup::small());
+    (setup.start().await, address)
+}
+
+/// Metrics at this address.
+pub(crate) fn with_metrics(setup: Setup) -> (Setup, SocketAddr) {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
-    (Setup::small().with("STOREPLANE_METRICS_LISTEN", address.to_string()).start().await, address)
+    (setup.with("STOREPLANE_METRICS_LISTEN", address.to_string()), address)
 }
 
-async fn scrape(address: std::net::SocketAddr, accept: &str) -> (Answer, String) {
+/// The value of a time series in a server's metrics.
+pub(crate) async fn read(address: SocketAddr, series: &str) -> Option<f64> {
+    value(&scrape(address, OPEN_METRICS).await.1, series)
+}
+
+async fn scrape(address: SocketAddr, accept: &str) -> (Answer, String) {
     let answer = http(address, "GET /metrics", &[("accept", accept)], b"").await;
     assert_eq!(answer.status, 200);
     let text = String::from_utf8(answer.body.clone()).unwrap();

@@ -57,7 +57,7 @@ impl ClusterCache {
             if std::mem::take(&mut seen) {
                 tracing::warn!(event = "HEALTH_UNKNOWN", %error, "the cluster cannot be watched; stores keep their last known state");
             }
-            backoff.pause().await;
+            self.cluster.pause(backoff.next(), None).await;
         }
     }
 

@@ -55,7 +55,7 @@ impl Wait<'_> {
             };
             tracing::debug!(namespace = self.name, %error, "wait interrupted");
             self.outage = Some(error);
-            backoff.pause().await;
+            self.cluster.pause(backoff.next(), None).await;
         }
     }
 

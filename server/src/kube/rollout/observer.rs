@@ -31,6 +31,9 @@ pub(super) struct Observer {
     watches: Option<Watches>,
     backoff: Backoff,
     outage: Option<Outage>,
+    /// The delay before the watches are opened again, and the one that the API server requested. Updates are delivered before it: it
+    /// lasts as long as the outage.
+    pause: Option<(Duration, Option<Duration>)>,
     detector: FailureDetector,
     judge_again: Option<Instant>,
     shown: BTreeMap<(ResourceKind, String), String>,
@@ -62,6 +65,7 @@ impl Observer {
             watches: None,
             backoff: cluster::backoff(),
             outage: None,
+            pause: None,
             detector,
             judge_again: None,
             shown: BTreeMap::new(),
@@ -85,6 +89,9 @@ impl Observer {
     }
 
     async fn step(&mut self) {
+        if let Some((wait, requested)) = self.pause.take() {
+            self.cluster.pause(wait, requested).await;
+        }
         let within = self.cluster.config().request_timeout;
         let Some(watches) = &mut self.watches else {
             let opened = tokio::time::timeout(within, self.open()).await;
@@ -155,11 +162,14 @@ impl Observer {
             return;
         }
         let failure = error.failure();
-        if now - outage.since >= REPORTED_AFTER && self.detector.is_news(failure.reason, "") {
+        // An open circuit means that it is no short interruption.
+        let lasts = now - outage.since >= REPORTED_AFTER || self.cluster.circuit().is_open();
+        if lasts && self.detector.is_news(failure.reason, "") {
             self.updates.push_back(Ok(RolloutUpdate::Waiting(failure)));
         }
         let pause = self.backoff.next();
-        tokio::time::sleep(error.retry_after().map_or(pause, |wanted| wanted.max(pause).min(pause * 10))).await;
+        let requested = error.retry_after().map(|wanted| wanted.min(pause * 10));
+        self.pause = Some((pause, requested));
     }
 
     async fn assess(&mut self) {

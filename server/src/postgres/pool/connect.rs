@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection};
 
 use super::wait::WaitMetrics;
-use super::{Pool, WORK_STATEMENT};
+use super::{Pool, Shared, WORK_STATEMENT};
 use crate::outage::OutageLog;
 
 /// How long a caller waits for a free connection before it gets UNAVAILABLE.
@@ -38,10 +38,21 @@ pub struct PoolOptions {
     pub acquire_timeout: Duration,
     /// True if the URL leads to a pooler in transaction mode.
     pub pooler: bool,
+    /// What its callers do while Postgres does not answer.
+    pub while_open: WhileOpen,
     /// The pool's name in the metrics.
     pub name: &'static str,
     /// The connections' name in `pg_stat_activity`.
     pub application_name: &'static str,
+}
+
+/// What a pool's callers do while its circuit breaker is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhileOpen {
+    /// They wait, as for a free connection, and make the trials: background work, such as the renewal of leases, loses no time.
+    Wait,
+    /// They fail at once: their clients retry.
+    Fail,
 }
 
 impl Default for PoolOptions {
@@ -51,6 +62,7 @@ impl Default for PoolOptions {
             statement_timeout: WORK_STATEMENT,
             acquire_timeout: ACQUIRE_TIMEOUT,
             pooler: false,
+            while_open: WhileOpen::Wait,
             name: "other",
             application_name: "storeplane",
         }
@@ -60,10 +72,10 @@ impl Default for PoolOptions {
 impl PoolOptions {
     /// A pool that connects on first use, so that the server starts while Postgres is unavailable.
     pub fn connect(self, url: &str) -> Result<Pool, ConnectError> {
-        self.connect_with(url, Arc::default())
+        self.connect_with(url, Shared::default())
     }
 
-    pub(super) fn connect_with(self, url: &str, discarded: Arc<Discarded>) -> Result<Pool, ConnectError> {
+    pub(super) fn connect_with(self, url: &str, shared: Shared) -> Result<Pool, ConnectError> {
         let options: PgConnectOptions = url.parse().map_err(ConnectError)?;
         // No start-up parameter that a pooler may reject; no floats are read here.
         let options =
@@ -74,7 +86,7 @@ impl PoolOptions {
             .idle_timeout(IDLE_TIMEOUT)
             // The test below has a time limit; sqlx's has none.
             .test_before_acquire(false);
-        let known = Arc::clone(&discarded);
+        let known = Arc::clone(&shared.discarded);
         pool = pool.before_acquire(move |connection, meta| {
             let discarded = known.contains(meta.age);
             Box::pin(async move { Ok(!discarded && (meta.idle_for < TRUSTED_IDLE || answers(connection).await)) })
@@ -88,9 +100,10 @@ impl PoolOptions {
                 Box::pin(async move { prepare(connection, settings, &log).await })
             });
         }
-        let Self { statement_timeout, pooler, name, .. } = self;
+        let Self { statement_timeout, pooler, while_open, name, .. } = self;
         let connections = pool.connect_lazy_with(options);
-        Ok(Pool { connections, statement_timeout, pooler, discarded, wait: WaitMetrics::of(name) })
+        let (in_use, wait) = (Arc::default(), WaitMetrics::of(name));
+        Ok(Pool { connections, statement_timeout, pooler, while_open, in_use, shared, wait })
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use sea_orm::{DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
@@ -31,6 +32,23 @@ pub(super) struct Borrowed {
     /// A transaction is open.
     pub(super) in_transaction: bool,
     discarded: Arc<Discarded>,
+    in_use: Option<InUse>,
+}
+
+/// Counts a borrowed connection.
+pub(super) struct InUse(Arc<AtomicU32>);
+
+impl InUse {
+    pub(super) fn new(count: &Arc<AtomicU32>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Borrowed {
@@ -39,8 +57,17 @@ impl Borrowed {
         limit: Duration,
         persistent: bool,
         discarded: Arc<Discarded>,
+        in_use: InUse,
     ) -> Self {
-        Self { connection: Some(connection), limit, persistent, unusable: false, in_transaction: false, discarded }
+        Self {
+            connection: Some(connection),
+            limit,
+            persistent,
+            unusable: false,
+            in_transaction: false,
+            discarded,
+            in_use: Some(in_use),
+        }
     }
 
     pub(super) async fn execute(&mut self, statement: &Statement) -> Result<ExecResult, DbErr> {
@@ -99,9 +126,9 @@ impl Drop for Borrowed {
             connection.close_on_drop();
             return drop(connection);
         }
-        let rollback = self.in_transaction;
+        let (rollback, in_use) = (self.in_transaction, self.in_use.take());
         runtime.spawn(async move {
-            let mut returning = Self::closing(connection);
+            let mut returning = Self::closing(connection, in_use);
             let _ = tokio::time::timeout(RETURN, returning.give_back(rollback)).await;
         });
     }
@@ -109,7 +136,7 @@ impl Drop for Borrowed {
 
 impl Borrowed {
     /// Closes its connection when it is dropped.
-    fn closing(connection: PoolConnection<Postgres>) -> Self {
+    fn closing(connection: PoolConnection<Postgres>, in_use: Option<InUse>) -> Self {
         Self {
             connection: Some(connection),
             limit: RETURN,
@@ -117,6 +144,7 @@ impl Borrowed {
             unusable: true,
             in_transaction: false,
             discarded: Arc::default(),
+            in_use,
         }
     }
 

@@ -15,17 +15,21 @@ mod statement;
 mod transaction;
 mod wait;
 
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 use sqlx::PgPool;
 
+use crate::circuit::{Call, Circuit, CircuitOpen};
+
 use connect::Discarded;
-pub use connect::{ConnectError, PoolOptions, connect, unverified};
+pub use connect::{ConnectError, PoolOptions, WhileOpen, connect, unverified};
 pub(super) use connection::READ_ONLY;
-use connection::{Borrowed, db_error};
+use connection::{Borrowed, InUse, db_error};
 pub(super) use transaction::Transaction;
 use wait::WaitMetrics;
 
@@ -38,6 +42,12 @@ const WORK_STATEMENT: Duration = Duration::from_secs(8);
 /// Time limit of an API call's statement; the slowest of ours take milliseconds.
 const API_STATEMENT: Duration = Duration::from_secs(5);
 
+/// Failed attempts in a row to get a connection after which Postgres counts as unreachable. Most of them take seconds: the pool
+/// tries to connect until its time limit.
+const FAILURES: u32 = 2;
+/// Why a connection could not be made, for people. The log has the cause, which may contain host names.
+const NO_CONNECTION: &str = "no connection to Postgres can be made";
+
 /// Independent pools.
 #[derive(Debug, Clone)]
 pub struct Pools {
@@ -47,6 +57,21 @@ pub struct Pools {
     pub watch: Pool,
     /// For API calls.
     pub api: Pool,
+    /// Their circuit breaker.
+    pub circuit: Circuit,
+}
+
+/// What all pools of one Postgres share.
+#[derive(Debug, Clone)]
+struct Shared {
+    discarded: Arc<Discarded>,
+    circuit: Circuit,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self { discarded: Arc::default(), circuit: Circuit::new("postgres", FAILURES) }
+    }
 }
 
 /// Maximum number of connections of each pool.
@@ -63,15 +88,20 @@ pub struct PoolSizes {
 impl Pools {
     /// Pools that connect on first use. `pooler` is true if `url` leads to a pooler in transaction mode.
     pub fn new(url: &str, sizes: PoolSizes, pooler: bool) -> Result<Self, ConnectError> {
-        let discarded = Arc::new(Discarded::default());
-        let pool = |name, connections, statement_timeout| {
-            let options = PoolOptions { connections, statement_timeout, pooler, name, ..PoolOptions::default() };
-            options.connect_with(url, Arc::clone(&discarded))
-        };
+        let shared = Shared::default();
+        let options = PoolOptions { pooler, ..PoolOptions::default() };
+        let pool = |options: PoolOptions| options.connect_with(url, shared.clone());
         Ok(Self {
-            work: pool("work", sizes.work, WORK_STATEMENT)?,
-            watch: pool("watch", sizes.watch, WORK_STATEMENT)?,
-            api: pool("api", sizes.api, API_STATEMENT)?,
+            circuit: shared.circuit.clone(),
+            work: pool(PoolOptions { name: "work", connections: sizes.work, ..options })?,
+            watch: pool(PoolOptions { name: "watch", connections: sizes.watch, ..options })?,
+            api: pool(PoolOptions {
+                name: "api",
+                connections: sizes.api,
+                statement_timeout: API_STATEMENT,
+                while_open: WhileOpen::Fail,
+                ..options
+            })?,
         })
     }
 
@@ -95,7 +125,10 @@ pub struct Pool {
     statement_timeout: Duration,
     /// The URL leads to a pooler: only transactions, not sessions, stay on one connection.
     pooler: bool,
-    discarded: Arc<Discarded>,
+    while_open: WhileOpen,
+    /// Number of borrowed connections.
+    in_use: Arc<AtomicU32>,
+    shared: Shared,
     wait: WaitMetrics,
 }
 
@@ -115,7 +148,9 @@ impl From<PgPool> for Pool {
             connections: pool,
             statement_timeout: WORK_STATEMENT,
             pooler: false,
-            discarded: Arc::default(),
+            while_open: WhileOpen::Wait,
+            in_use: Arc::default(),
+            shared: Shared::default(),
             wait: WaitMetrics::of("other"),
         }
     }
@@ -129,16 +164,67 @@ impl Pool {
 
     /// Discards all current connections of this pool and of those created with it.
     pub(super) fn discard_connections(&self) {
-        self.discarded.all_until_now();
+        self.shared.discarded.all_until_now();
     }
 
     async fn borrow(&self) -> Result<Borrowed, DbErr> {
         let waiting = self.wait.begin();
+        let refused = |open| db_error(io::Error::new(io::ErrorKind::NotConnected, open).into());
+        let call = self.admit().await.map_err(refused)?;
         let acquired = self.connections.acquire().await;
         waiting.end(&acquired);
-        let connection = acquired.map_err(db_error)?;
-        let limit = self.statement_timeout + NETWORK;
-        Ok(Borrowed::new(connection, limit, !self.pooler, Arc::clone(&self.discarded)))
+        match acquired {
+            Ok(connection) => {
+                call.answered();
+                let limit = self.statement_timeout + NETWORK;
+                let (persistent, discarded) = (!self.pooler, Arc::clone(&self.shared.discarded));
+                Ok(Borrowed::new(connection, limit, persistent, discarded, InUse::new(&self.in_use)))
+            }
+            Err(error) => {
+                match self.reachability(&error) {
+                    Some(true) => call.answered(),
+                    Some(false) => call.failed(NO_CONNECTION),
+                    None => drop(call),
+                }
+                Err(db_error(error))
+            }
+        }
+    }
+
+    /// Passes the circuit breaker, or makes its trial.
+    async fn admit(&self) -> Result<Call, CircuitOpen> {
+        let circuit = &self.shared.circuit;
+        let refused = match circuit.call() {
+            Ok(call) => return Ok(call),
+            Err(open) => open,
+        };
+        if self.while_open == WhileOpen::Fail {
+            return Err(refused);
+        }
+        match tokio::time::timeout(self.connections.options().get_acquire_timeout(), circuit.next_trial()).await {
+            Ok(Some(trial)) => Ok(trial),
+            Ok(None) => circuit.call(),
+            Err(_) => Err(refused),
+        }
+    }
+
+    /// Whether Postgres answered, if this error says so. One that refuses a connection answers; while all of a pool's
+    /// connections are in use, no attempt was made.
+    fn reachability(&self, error: &sqlx::Error) -> Option<bool> {
+        match error {
+            sqlx::Error::Database(error) => {
+                let code = error.code().unwrap_or_default();
+                // Starting, stopping, or a pooler that has lost it.
+                let unavailable = code.starts_with("57P") || code.starts_with("08");
+                Some(!unavailable)
+            }
+            sqlx::Error::PoolTimedOut => {
+                let exhausted = self.in_use.load(Ordering::Relaxed) >= self.connections.options().get_max_connections();
+                (!exhausted).then_some(false)
+            }
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => Some(false),
+            _ => None,
+        }
     }
 }
 

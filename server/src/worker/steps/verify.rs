@@ -42,7 +42,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
             let event = NewEvent::new(EventType::Waiting, failure.message.clone());
             context.emit(vec![event.in_step(Step::Verify).because(&failure)], Some(failure)).await?;
         }
-        context.pause(pause).await?;
+        context.pause(pause, None).await?;
     }
 }
 
