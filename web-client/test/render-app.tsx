@@ -44,7 +44,7 @@ interface Setup {
   platform?: Partial<ServiceImpl<typeof PlatformService>>;
   overview?: Pick<
     MessageInitShape<typeof OverviewSchema>,
-    'states' | 'activeOperations' | 'activeOperationCount' | 'periods'
+    'states' | 'activeOperations' | 'activeOperationCount' | 'periods' | 'dependencies'
   >;
 }
 

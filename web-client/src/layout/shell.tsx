@@ -7,6 +7,7 @@ import { useCanEdit } from '@/session/caller';
 import { Logo } from '@/ui/logo';
 import { Account } from './account';
 import { ConnectionBanner } from './connection-banner';
+import { Dependencies } from './dependencies';
 import { Keyboard } from './keyboard';
 import { ReloadNotice } from './reload-notice';
 
@@ -67,6 +68,7 @@ export function Shell() {
         </Stack>
       </AppShell.Navbar>
       <AppShell.Main id="main" tabIndex={-1}>
+        <Dependencies />
         <Outlet />
       </AppShell.Main>
       <ConnectionBanner />

@@ -1,17 +1,27 @@
 import { useQuery } from '@tanstack/react-query';
 import { useApi } from '@/api/api';
 import { DEFAULT_WINDOW_HOURS } from '@/api/queries';
+import { isDown } from './dependencies';
 
 /** Interval at which an idle page reads the caller and the server's version. */
 const REFETCH_MS = 60_000;
 
-/** The signed-in caller, and the server. */
+/** The same while the server, or something that it depends on, does not answer. */
+const REFETCH_IN_OUTAGE_MS = 5_000;
+
+/** Who is signed in, to which server, and what that depends on. */
 export function useCaller() {
   const { queries } = useApi();
   return useQuery({
     ...queries.overview(DEFAULT_WINDOW_HOURS),
-    refetchInterval: REFETCH_MS,
-    select: ({ caller, serverVersion, simulated }) => ({ caller, serverVersion, simulated }),
+    refetchInterval: ({ state }) =>
+      state.error || state.data?.dependencies.some(isDown) ? REFETCH_IN_OUTAGE_MS : REFETCH_MS,
+    select: ({ caller, serverVersion, simulated, dependencies }) => ({
+      caller,
+      serverVersion,
+      simulated,
+      dependencies,
+    }),
   });
 }
 
