@@ -20,6 +20,9 @@ pub(crate) struct Access {
     /// The client certificate's key (PEM file).
     #[arg(long, env = "STOREPLANE_KEY", requires = "certificate")]
     key: Option<std::path::PathBuf>,
+    /// Send the token unencrypted to another machine: something else encrypts the connection.
+    #[arg(long)]
+    insecure_plaintext: bool,
 }
 
 impl Access {
@@ -33,6 +36,7 @@ impl Access {
             (Some(certificate), Some(key)) => connect.identity(std::fs::read(certificate)?, std::fs::read(key)?),
             _ => connect,
         };
+        let connect = if self.insecure_plaintext { connect.insecure_plaintext() } else { connect };
         Ok(connect.client()?)
     }
 }

@@ -62,8 +62,12 @@ fn missing(applied: &HashSet<String>) -> usize {
 /// Applies missing migrations, bypassing any pooler. Concurrent calls wait for each other.
 ///
 /// Uses a dedicated connection without a statement timeout: building an index may take hours.
+///
+/// # Errors
+/// The database has another encoding than UTF8; whatever Postgres refuses.
 pub async fn migrate(url: &str) -> Result<(), DbErr> {
     let connection = migration_connection(url).await?;
+    check_encoding(&connection).await?;
     wait_for_turn(&connection).await?;
     if applied(&connection).await.is_ok_and(|applied| missing(&applied) == 0) {
         // Also if a newer server has applied more, which sea-orm treats as an error.
@@ -96,6 +100,18 @@ async fn migration_connection(url: &str) -> Result<DatabaseConnection, DbErr> {
     let settings = format!("SET statement_timeout = 0; SET lock_timeout = '{LOCK_TIMEOUT}'");
     connection.execute_unprepared(&settings).await?;
     Ok(connection)
+}
+
+/// Texts are sorted by a collation that Postgres has for UTF8 only.
+async fn check_encoding(connection: &DatabaseConnection) -> Result<(), DbErr> {
+    let statement = Statement::from_string(DbBackend::Postgres, "SELECT current_setting('server_encoding')");
+    let row = connection.query_one_raw(statement).await?;
+    match row.map(|row| row.try_get_by_index::<String>(0)).transpose()? {
+        Some(encoding) if encoding != "UTF8" => Err(DbErr::Custom(format!(
+            "the database has the encoding {encoding} and must have UTF8: CREATE DATABASE storeplane ENCODING 'UTF8' TEMPLATE template0"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Waits until no other server migrates. It polls, because a statement that waits for a lock keeps a snapshot,

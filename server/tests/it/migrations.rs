@@ -50,3 +50,15 @@ async fn concurrent_migrations_apply_once() {
     }
     assert_eq!(postgres::schema(&database.pool).await.unwrap(), Schema::Current);
 }
+
+#[tokio::test]
+async fn encoding_other_than_utf8_is_refused() {
+    let database = Database::empty().await;
+    let utf8 = database.value("SELECT current_database()").await;
+    let name = format!("{utf8}_ascii");
+    let create = format!("CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0");
+    database.execute(&create).await;
+    let error = postgres::migrate(&database.url.replace(&utf8, &name)).await.unwrap_err().to_string();
+    assert!(error.contains("encoding SQL_ASCII and must have UTF8"), "{error}");
+    database.execute(&format!("DROP DATABASE {name}")).await;
+}
