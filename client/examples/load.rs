@@ -56,8 +56,8 @@ struct Seen {
     /// Cancelled when the time is over.
     end: CancellationToken,
     calls: AtomicU64,
-    /// The longest call with its retries, in milliseconds.
-    longest: AtomicU64,
+    /// The longest call with its retries.
+    longest: Mutex<(Duration, String)>,
     /// Of the watch of all stores.
     messages: AtomicU64,
     created: AtomicU64,
@@ -71,7 +71,11 @@ impl Seen {
         let began = Instant::now();
         let answer = call.await;
         increment(&self.calls);
-        self.longest.fetch_max(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let mut longest = self.longest.lock().unwrap_or_else(PoisonError::into_inner);
+        if began.elapsed() > longest.0 {
+            *longest = (began.elapsed(), name.to_owned());
+        }
+        drop(longest);
         answer.map_err(|error| self.failed(format!("{name}: {error}"))).ok()
     }
 
@@ -82,14 +86,18 @@ impl Seen {
     fn summary(&self) -> String {
         let numbers = [
             ("calls", &self.calls),
-            ("longest_ms", &self.longest),
             ("messages", &self.messages),
             ("created", &self.created),
             ("deleted", &self.deleted),
         ];
         let failed = self.failures.lock().unwrap_or_else(PoisonError::into_inner).len();
         let numbers = numbers.map(|(name, number)| format!("\"{name}\": {}, ", number.load(Ordering::Relaxed)));
-        format!("{{{}\"failed\": {failed}}}", numbers.concat())
+        let (longest, name) = &*self.longest.lock().unwrap_or_else(PoisonError::into_inner);
+        format!(
+            "{{{}\"failed\": {failed}, \"longest\": \"{name}\", \"longest_ms\": {}}}",
+            numbers.concat(),
+            longest.as_millis()
+        )
     }
 }
 

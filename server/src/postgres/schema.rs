@@ -1,11 +1,15 @@
 //! Checks and migrates the schema.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement};
 use sea_orm_migration::MigratorTrait;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection};
 use storeplane_migrations::Migrator;
+use tokio::time::Instant;
 
 use super::error::sql_state;
 use super::pool::Pool;
@@ -17,7 +21,9 @@ const LOCK_TIMEOUT: &str = "3s";
 const LOCK_RETRY: Duration = Duration::from_secs(2);
 /// Attempts to get a lock: with [`LOCK_TIMEOUT`] and [`LOCK_RETRY`], five minutes.
 const LOCK_ATTEMPTS: u32 = 60;
-/// Interval between checks whether another server's migrations have ended.
+/// How long a migration waits until Postgres can be reached.
+const REACHABLE_WITHIN: Duration = Duration::from_secs(30);
+/// Interval between checks whether another server's migrations have ended, and whether Postgres can be reached.
 const TURN: Duration = Duration::from_millis(500);
 
 /// Whether the database has the schema that this server knows.
@@ -64,8 +70,9 @@ fn missing(applied: &HashSet<String>) -> usize {
 /// Uses a dedicated connection without a statement timeout: building an index may take hours.
 ///
 /// # Errors
-/// The database has another encoding than UTF8; whatever Postgres refuses.
+/// Postgres can't be reached within 30 s; the database has another encoding than UTF8; whatever Postgres refuses.
 pub async fn migrate(url: &str) -> Result<(), DbErr> {
+    wait_for_postgres(url, REACHABLE_WITHIN).await?;
     let connection = migration_connection(url).await?;
     check_encoding(&connection).await?;
     wait_for_turn(&connection).await?;
@@ -83,6 +90,27 @@ pub async fn migrate(url: &str) -> Result<(), DbErr> {
             }
             ended => return ended,
         }
+    }
+}
+
+/// Waits for a Postgres that is starting, and says what is wrong with one that can't be reached: a pool says only that it
+/// has no connection.
+async fn wait_for_postgres(url: &str, within: Duration) -> Result<(), DbErr> {
+    let error = |error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)));
+    let options: PgConnectOptions = url.parse().map_err(error)?;
+    let deadline = Instant::now() + within;
+    loop {
+        let ended = match tokio::time::timeout_at(deadline, PgConnection::connect_with(&options)).await {
+            Ok(Ok(connection)) => return connection.close().await.map_err(error),
+            Ok(Err(error)) => error,
+            Err(_) => sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
+        };
+        // 57P03: it starts, or ends.
+        let starting = ended.as_database_error().is_some_and(|error| error.code().as_deref() == Some("57P03"));
+        if !(starting || matches!(ended, sqlx::Error::Io(_))) || Instant::now() + TURN > deadline {
+            return Err(error(ended));
+        }
+        tokio::time::sleep(TURN).await;
     }
 }
 
@@ -124,5 +152,17 @@ async fn wait_for_turn(connection: &DatabaseConnection) -> Result<(), DbErr> {
             return Ok(());
         }
         tokio::time::sleep(TURN).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn unreachable_postgres_is_named_as_the_cause() {
+        let url = "postgres://u:hunter2@127.0.0.1:1/none";
+        let error = wait_for_postgres(url, Duration::from_secs(1)).await.expect_err("nothing listens").to_string();
+        assert!(error.contains("Connection refused") && !error.contains("hunter2"), "{error}");
     }
 }
