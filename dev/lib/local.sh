@@ -70,6 +70,7 @@ running() { # NAME: its pid
 }
 
 engine_answers() { command -v docker >/dev/null && timeout 5 docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; }
-compose() { docker compose --project-name storeplane --file "$root/docker-compose.yml" "$@"; }
+# COMPOSE_OVERRIDE is a further compose file, such as one for an engine that can't start privileged containers.
+compose() { docker compose --project-name storeplane --file "$root/docker-compose.yml" ${COMPOSE_OVERRIDE:+--file "$COMPOSE_OVERRIDE"} "$@"; }
 
 seconds_since() { echo $(($(date +%s) - $1)); }
