@@ -115,6 +115,11 @@ impl Cluster {
         Ok(true)
     }
 
+    /// True if the account should be able to list and watch all namespaces at once.
+    pub fn watches_all(&self) -> bool {
+        self.config().scope == WatchScope::Cluster
+    }
+
     /// True if permissions in the namespace were granted so recently that some API server may still refuse requests.
     pub fn has_recent_access(&self, namespace: &str) -> bool {
         self.recent_grants().contains(namespace, self.limits().forbidden)

@@ -79,7 +79,7 @@ impl Cluster {
             let original = self.original(wanted).await?;
             let version = original.metadata.resource_version.clone().unwrap_or_default();
             let copies = ListParams::default().labels(&format!("{}={}", labels::COPIED_FROM, mark(wanted)));
-            let copies: Vec<PartialObjectMeta<Secret>> = self.list_all("list the copied secrets", copies).await?;
+            let copies: Vec<PartialObjectMeta<Secret>> = self.list_visible("list the copied secrets", copies).await?;
             for copy in copies {
                 let annotations = copy.metadata.annotations.unwrap_or_default();
                 let Some(namespace) = copy.metadata.namespace else { continue };

@@ -1,19 +1,23 @@
-//! Listings: of one namespace, and of the whole cluster.
+//! Listings: of one namespace, of the whole cluster, and of what the account may list.
 
 use std::fmt::Debug;
 
 use ::kube::api::ListParams;
 use ::kube::core::NamespaceResourceScope;
 use ::kube::{Api, Resource};
+use futures::StreamExt as _;
 use serde::de::DeserializeOwned;
 
 use super::cluster::Cluster;
-use super::error::ClusterError;
+use super::error::{ClusterError, ClusterErrorKind};
+use super::namespace::OwnedNamespace;
 
 /// Page size.
 const PAGE: u32 = 500;
 /// Maximum number of objects of a kind that are read in one namespace; its quota allows far fewer pods.
 pub(super) const MOST: u32 = 1000;
+/// Maximum number of namespaces listed concurrently.
+const TOGETHER: usize = 8;
 
 impl Cluster {
     /// Lists a kind in a namespace, up to [`MOST`] objects, in one request.
@@ -34,6 +38,40 @@ impl Cluster {
     {
         let mut all = Vec::new();
         self.read_pages(what, wanted, |object| all.push(object)).await?;
+        Ok(all)
+    }
+
+    /// All objects of a kind in the cluster or, if the account may not list these, in our namespaces. Of these, one that it may not list
+    /// either is left out.
+    pub(super) async fn list_visible<K>(&self, what: &str, wanted: ListParams) -> Result<Vec<K>, ClusterError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        if self.watches_all() {
+            match self.list_all(what, wanted.clone()).await {
+                Err(error) if error.kind() == ClusterErrorKind::Forbidden => {}
+                listed => return listed,
+            }
+        }
+        let mut namespaces = self.all_namespaces().await?;
+        namespaces.retain(|namespace| !namespace.terminating);
+        let listings = namespaces.into_iter().map(|OwnedNamespace { name, .. }| {
+            let wanted = wanted.clone();
+            async move {
+                let listed = self.list_in(&name, wanted).await;
+                (name, listed)
+            }
+        });
+        let mut listings = futures::stream::iter(listings).buffer_unordered(TOGETHER);
+        let mut all = Vec::new();
+        while let Some((namespace, listed)) = listings.next().await {
+            match listed {
+                Err(error) if error.kind().is_refusal() => {
+                    tracing::warn!(namespace, %error, "a namespace is left out");
+                }
+                listed => all.extend(listed?),
+            }
+        }
         Ok(all)
     }
 
