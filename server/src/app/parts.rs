@@ -116,7 +116,6 @@ impl Parts {
         let (helm, cluster) = (Helm::new(helm_config(config)), Cluster::new(cluster_config(config)));
         let cache = Arc::new(ClusterCache::new(cluster.clone()));
         let releases = ClusterReleases {
-            scope: config.kubernetes.scope,
             instance: config.instance.clone(),
             cache: Arc::clone(&cache),
             live_stores: LiveStoreRepository::new(pools.api.clone(), Arc::clone(&clock), notifier.clone()),

@@ -1,7 +1,7 @@
 //! Orphans: objects in the cluster that belong to no store. They are reported, never removed: one may be all that is left of a shop whose
 //! row was lost, which only a person can decide.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use storeplane_core::ids::StoreUid;
@@ -79,8 +79,8 @@ struct Seen {
 }
 
 impl Reports {
-    /// Reports each orphan once, after it has lasted for a while, and once more when it is gone.
-    pub(super) fn report(&mut self, orphans: Vec<Orphan>, now: Instant) {
+    /// Reports each orphan once, after it has lasted for a while, and once more when it is gone. Releases in `hidden` namespaces are unknown.
+    pub(super) fn report(&mut self, orphans: Vec<Orphan>, hidden: &HashSet<String>, now: Instant) {
         let mut before = std::mem::take(&mut self.seen);
         for orphan in orphans {
             let key = (orphan.namespace.clone(), orphan.release.clone());
@@ -91,7 +91,14 @@ impl Reports {
             }
             self.seen.insert(key, seen);
         }
-        for ((namespace, release), _) in before.into_iter().filter(|(_, seen)| seen.reported) {
+        for ((namespace, release), seen) in before {
+            if release.is_some() && hidden.contains(&namespace) {
+                self.seen.insert((namespace, release), seen);
+                continue;
+            }
+            if !seen.reported {
+                continue;
+            }
             tracing::info!(
                 event = "ORPHAN_GONE",
                 namespace,
@@ -221,15 +228,30 @@ mod tests {
     #[test]
     fn lasting_orphan_is_reported_once() {
         let orphans = || find("prod", [namespace("store-old", Uuid::nil(), false)].iter(), |_| Vec::new(), &[]);
-        let (mut reports, start) = (Reports::default(), Instant::now());
+        let (mut reports, start, hidden) = (Reports::default(), Instant::now(), HashSet::new());
         let reported = |reports: &Reports| reports.seen.values().filter(|seen| seen.reported).count();
-        reports.report(orphans(), start);
+        reports.report(orphans(), &hidden, start);
         assert_eq!(reported(&reports), 0, "it may go by itself");
         for second in [10, 11, 60] {
-            reports.report(orphans(), start + Duration::from_secs(second));
+            reports.report(orphans(), &hidden, start + Duration::from_secs(second));
             assert_eq!((reported(&reports), reports.seen.len()), (1, 1));
         }
-        reports.report(Vec::new(), start + Duration::from_secs(61));
+        reports.report(Vec::new(), &hidden, start + Duration::from_secs(61));
+        assert!(reports.seen.is_empty());
+    }
+
+    #[test]
+    fn orphaned_release_that_is_no_longer_observed_is_not_gone() {
+        let (mut reports, start) = (Reports::default(), Instant::now());
+        let (nothing, hidden) = (HashSet::new(), HashSet::from(["store-tea".to_owned()]));
+        let extra = |_: &str| vec![release("extra", None)];
+        let live = [store("store-tea", Uuid::from_u128(1))];
+        let orphans = find("prod", [namespace("store-tea", Uuid::from_u128(1), false)].iter(), extra, &live);
+        assert_eq!(orphans.len(), 1);
+        reports.report(orphans, &nothing, start);
+        reports.report(Vec::new(), &hidden, start);
+        assert_eq!(reports.seen.len(), 1);
+        reports.report(Vec::new(), &nothing, start);
         assert!(reports.seen.is_empty());
     }
 }

@@ -70,14 +70,15 @@ impl<'a> Rounds<'a> {
         self.access.grant(&self.reconciler.cluster, self.cache, &live).await;
         self.read_manifests(&live).await;
         let now = Instant::now();
-        let Some((targets, orphans)) = self.compare(&live, now) else {
+        let Some((targets, orphans, hidden)) = self.compare(&live, now) else {
             // The time at which symptoms began is no longer known.
             self.trackers.clear();
             return false;
         };
-        self.reports.report(orphans, now);
+        self.reports.report(orphans, &hidden, now);
         let reconciler = self.reconciler;
-        let all_at_once = targets.len() > MANY && targets.len() * ONE_OF >= live.len();
+        let all_at_once =
+            reconciler.cluster.watches_all() && targets.len() > MANY && targets.len() * ONE_OF >= live.len();
         let Some(snapshots) = reconciler.snapshots(&targets, all_at_once).await else { return false };
         let looks = targets.into_iter().zip(snapshots);
         let looks =
@@ -95,21 +96,30 @@ impl<'a> Rounds<'a> {
         true
     }
 
-    /// The stores to examine, and the orphans. `None` while the cluster cannot be observed.
-    fn compare(&mut self, live: &[LiveStore], now: Instant) -> Option<(Vec<ProbeTarget>, Vec<Orphan>)> {
+    /// The stores to examine, the orphans, and our namespaces whose releases are unknown. `None` while the cluster cannot be observed.
+    fn compare(
+        &mut self,
+        live: &[LiveStore],
+        now: Instant,
+    ) -> Option<(Vec<ProbeTarget>, Vec<Orphan>, HashSet<String>)> {
         let followed = live.iter().filter(|store| is_followed(store));
         let expected: Vec<_> = followed.map(|store| (store.clone(), self.expected(store))).collect();
         let seen = self.cache.read(|view| {
             let symptoms: Vec<_> = expected.iter().map(|(_, expected)| view.symptoms(expected)).collect();
             let instance = self.reconciler.cluster.instance();
             let orphans = find(instance, view.namespaces(), |namespace| view.releases(namespace), live);
-            (symptoms, orphans)
+            let ours = view.namespaces().filter(|namespace| namespace.instance.as_deref() == Some(instance));
+            let hidden = ours.filter(|namespace| !view.observes_releases_in(&namespace.name));
+            let hidden: HashSet<_> = hidden.map(|namespace| namespace.name.clone()).collect();
+            (symptoms, orphans, hidden)
         });
-        let (symptoms, orphans) = seen?;
+        let (symptoms, orphans, hidden) = seen?;
         let damping = self.reconciler.cluster.limits().health;
         let mut before = std::mem::take(&mut self.trackers);
         let mut targets = Vec::new();
         for ((store, expected), symptoms) in expected.into_iter().zip(symptoms) {
+            // Not everything is observed: the time at which symptoms began is no longer known.
+            let Some(symptoms) = symptoms else { continue };
             let tracker = match before.remove(&store.uid) {
                 Some(mut tracker) => {
                     tracker.observe(store.operation, store.state, symptoms, now);
@@ -126,7 +136,7 @@ impl<'a> Rounds<'a> {
         // Stores whose state seems wrong come first, then those whose cause may have changed.
         targets.sort_by_key(|target| (target.store.state == State::Ready) != (target.unhealthy_for > Duration::ZERO));
         targets.truncate(MOST);
-        Some((targets, orphans))
+        Some((targets, orphans, hidden))
     }
 
     /// Reads the workloads of new release revisions.

@@ -15,7 +15,7 @@ use storeplane_core::ports::Releases;
 use storeplane_core::release::{Ownership, Release, ReleaseInventory, ReleaseScope};
 
 use self::owner::{NamespaceOwner, Owners, RecordedOwner};
-use crate::kube::{ClusterCache, ListedRelease, OwnedNamespace, WatchScope};
+use crate::kube::{ClusterCache, ListedRelease, OwnedNamespace};
 use crate::postgres::{LiveStore, LiveStoreRepository};
 
 /// The releases in the cache, compared with all stores.
@@ -23,8 +23,6 @@ use crate::postgres::{LiveStore, LiveStoreRepository};
 pub struct ClusterReleases {
     /// Distinguishes this control plane's namespaces from another's.
     pub instance: String,
-    /// Whose releases the server watches.
-    pub scope: WatchScope,
     /// What is known of the cluster.
     pub cache: Arc<ClusterCache>,
     /// All stores.
@@ -44,19 +42,14 @@ impl Releases for ClusterReleases {
                 (release, chart)
             });
             let releases: Vec<_> = releases.collect();
-            (namespaces, releases)
+            let scope = if view.observes_all_releases() { ReleaseScope::Cluster } else { ReleaseScope::Namespaced };
+            (namespaces, releases, scope)
         });
-        let (namespaces, releases) =
+        let (namespaces, releases, scope) =
             observed.ok_or_else(|| PortError::ClusterAway("the cluster is not observed yet".into()))?;
         // Rows are read last: a store's row exists before any of its objects.
         let live = self.live_stores.live().await?;
-        Ok(ReleaseInventory {
-            releases: list(&self.instance, &namespaces, releases, &live),
-            scope: match self.scope {
-                WatchScope::Cluster => ReleaseScope::Cluster,
-                WatchScope::Namespaced => ReleaseScope::Namespaced,
-            },
-        })
+        Ok(ReleaseInventory { releases: list(&self.instance, &namespaces, releases, &live), scope })
     }
 }
 

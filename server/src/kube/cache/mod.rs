@@ -1,28 +1,42 @@
-//! A cache of all stores' objects, maintained by six watches over all namespaces, whatever the number of
-//! stores. It shows which stores may have a problem; [`Cluster::examine`] then determines the cause.
+//! A cache of all stores' objects, maintained by watches: of all namespaces at once, or inside each of our namespaces where the account
+//! may not watch all. It shows which stores may have a problem; [`Cluster::examine`] then determines the cause.
 //!
-//! - This file: [`ClusterCache`], which maintains the watches. `watches`: what is watched. [`ClusterCacheView`]: what is kept of it.
+//! - This file: [`ClusterCache`], which opens and closes the watches. `plan`: which should be open. `follower` keeps one open, `watches`
+//!   says what it shows. [`ClusterCacheView`]: what is kept, in a `table` for each kind; `parts`: which of it is known. `reports` logs what is not.
 //!
-//! While the cluster cannot be observed there is no view, so that missing data is not mistaken for missing objects.
+//! What cannot be watched is unknown, so that missing data is not mistaken for missing objects: everything while the namespaces or a
+//! watch of all namespaces are, otherwise only the namespace in question.
 
+mod follower;
+mod parts;
+mod plan;
+mod reports;
+mod table;
 mod view;
 mod watches;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt as _;
-use tokio::time::Instant;
+use futures::stream::{AbortHandle, BoxStream, SelectAll, abortable};
+use futures::{FutureExt as _, StreamExt as _};
+use tokio::sync::Semaphore;
+use tokio::time::MissedTickBehavior;
 
 pub use view::ClusterCacheView;
 
-use self::watches::STREAMS;
-use super::cluster::{self, Cluster};
-use super::error::{ClusterError, ClusterErrorKind};
-use crate::backoff::Backoff;
+use self::follower::{Update, follow};
+use self::reports::Reports;
+use self::watches::{Kind, Part};
+use super::cluster::Cluster;
 
-/// Time limit of the first listings.
-const LISTED_WITHIN: Duration = Duration::from_mins(1);
+/// Maximum number of changes processed together.
+const TOGETHER: usize = 512;
+/// Maximum number of concurrent listings.
+const LISTINGS: usize = 32;
+/// How often watches are opened and closed.
+const TICK: Duration = Duration::from_millis(250);
 
 /// The view, and its connection to the cluster.
 #[derive(Debug)]
@@ -49,61 +63,97 @@ impl ClusterCache {
 
     /// Keeps the view up to date, for as long as it is polled.
     pub async fn run(&self) {
-        let mut backoff = cluster::backoff();
-        let mut seen = true;
+        let mut watches = Watches::new(self.cluster.clone());
+        let mut reports = Reports::default();
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut changed = true;
         loop {
-            let error = self.watch(&mut backoff, &mut seen).await;
-            self.lock().expire();
-            if std::mem::take(&mut seen) {
-                tracing::warn!(event = "HEALTH_UNKNOWN", %error, "the cluster cannot be watched; stores keep their last known state");
-            }
-            self.cluster.pause(backoff.next(), None).await;
-        }
-    }
-
-    /// Watches until an error, which it returns. `seen` becomes true with the first complete view.
-    async fn watch(&self, backoff: &mut Backoff, seen: &mut bool) -> ClusterError {
-        let connected = match self.cluster.connected().await {
-            Ok(connected) => connected,
-            Err(error) => return error,
-        };
-        let opening = connected.watch_client(STREAMS);
-        let error = match tokio::time::timeout(self.cluster.config().request_timeout, opening).await {
-            Err(_) => no_answer(),
-            Ok(Err(error)) => ClusterError::from_client("watch the cluster", &error),
-            Ok(Ok(watching)) => {
-                let mut batches = watches::open(&watching.client);
-                let listed_until = Instant::now() + LISTED_WITHIN;
-                loop {
-                    let complete = self.lock().is_complete();
-                    let batch = if complete {
-                        Ok(batches.next().await)
-                    } else {
-                        tokio::time::timeout_at(listed_until, batches.next()).await
-                    };
-                    let Ok(Some(batch)) = batch else { break no_answer() };
-                    if let Err(error) = self.apply(batch) {
-                        break error;
+            let batch = tokio::select! {
+                batch = watches.next() => batch,
+                _ = tick.tick() => {
+                    let mut view = self.lock();
+                    if std::mem::take(&mut changed) {
+                        watches.adjust(&mut view);
                     }
-                    if !complete && self.lock().is_complete() {
-                        backoff.reset();
-                        if !std::mem::replace(seen, true) {
-                            tracing::info!(event = "HEALTH_KNOWN", "the cluster is watched again");
+                    view.parts.settle();
+                    reports.report(&view);
+                    continue;
+                }
+            };
+            let mut view = self.lock();
+            for Update { part, seen } in batch {
+                match seen {
+                    Ok(seen) => {
+                        let listed = seen.is_listed();
+                        changed |= part.kind == Kind::Namespaces || listed;
+                        view.apply(&part, seen);
+                        if listed && part.namespace.is_none() {
+                            // At once: watches that it replaces must not be believed when it is interrupted.
+                            watches.adjust(&mut view);
                         }
+                    }
+                    Err(error) => {
+                        changed = true;
+                        view.lose(&part, error);
                     }
                 }
             }
-        };
-        self.cluster.note_failure(&connected, &error).await;
-        error
-    }
-
-    fn apply(&self, batch: watches::Batch) -> Result<(), ClusterError> {
-        let mut view = self.lock();
-        batch.into_iter().try_for_each(|seen| seen.map(|seen| view.apply(seen)))
+        }
     }
 }
 
-fn no_answer() -> ClusterError {
-    ClusterError::new(ClusterErrorKind::Unreachable, "could not watch the cluster: no answer from the API server")
+/// The open watches.
+struct Watches {
+    cluster: Cluster,
+    streams: SelectAll<BoxStream<'static, Update>>,
+    open: BTreeMap<Part, AbortHandle>,
+    listings: Arc<Semaphore>,
+}
+
+impl Watches {
+    fn new(cluster: Cluster) -> Self {
+        let listings = Arc::new(Semaphore::new(LISTINGS));
+        Self { cluster, streams: SelectAll::new(), open: BTreeMap::new(), listings }
+    }
+
+    /// All changes that are available at once.
+    async fn next(&mut self) -> Vec<Update> {
+        if self.streams.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        let mut batch = Vec::from_iter(self.streams.next().await);
+        while batch.len() < TOGETHER
+            && let Some(Some(update)) = self.streams.next().now_or_never()
+        {
+            batch.push(update);
+        }
+        batch
+    }
+
+    /// Opens and closes watches.
+    fn adjust(&mut self, view: &mut ClusterCacheView) {
+        let wanted = plan::wanted(self.cluster.config().scope, self.cluster.instance(), &view.parts, view.namespaces());
+        // While the namespaces are unknown, what is watched inside them stays.
+        if view.knows_namespaces() {
+            self.open.retain(|part, stream| {
+                let stays = wanted.contains(part);
+                if !stays {
+                    stream.abort();
+                    view.close(part);
+                }
+                stays
+            });
+        }
+        for part in wanted {
+            if self.open.contains_key(&part) {
+                continue;
+            }
+            let updates = follow(self.cluster.clone(), part.clone(), Arc::clone(&self.listings));
+            let (updates, stream) = abortable(updates);
+            self.streams.push(updates.boxed());
+            view.parts.open(&part);
+            self.open.insert(part, stream);
+        }
+    }
 }
