@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 
 use crate::harness::{Api, Gateway, Lab, Setup, fields, fresh, reason};
 
-async fn resources(api: &Api, store_id: &str) -> Result<StoreResources, Status> {
+pub(crate) async fn resources(api: &Api, store_id: &str) -> Result<StoreResources, Status> {
     let request = GetStoreResourcesRequest { store_id: store_id.to_owned(), ..GetStoreResourcesRequest::default() };
     api.stores.clone().get_store_resources(request).await.map(tonic::Response::into_inner)
 }
@@ -21,7 +21,7 @@ async fn logs(api: &Api, store_id: &str, tail_lines: i32) -> Result<StoreLogs, S
     api.stores.clone().get_store_logs(request).await.map(tonic::Response::into_inner)
 }
 
-fn line(resource: &StoreResource) -> String {
+pub(crate) fn line(resource: &StoreResource) -> String {
     format!("{} {} {}", resource.kind, resource.name, resource.status)
 }
 

@@ -16,7 +16,7 @@ fn reported(lab: &Lab, event: &str, namespace: &str) -> usize {
     log.lines().filter(|line| line.contains(event) && line.contains(&format!("namespace=\"{namespace}\""))).count()
 }
 
-async fn until_told(lab: &Lab, event: &str, namespace: &str) {
+pub(crate) async fn until_told(lab: &Lab, event: &str, namespace: &str) {
     let began = Instant::now();
     while reported(lab, event, namespace) == 0 {
         assert!(
@@ -35,7 +35,7 @@ fn empty_chart() -> tempfile::TempDir {
     chart
 }
 
-fn orphans(lab: &Lab, account: &Account) -> String {
+pub(crate) fn orphans(lab: &Lab, account: &Account) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_storeplane-server"))
         .arg("orphans")
         .env_clear()

@@ -9,11 +9,11 @@ use tonic_types::StatusExt as _;
 use crate::harness::{Account, Api, Database, Gateway, Lab, Server, Setup, env, fresh, reason};
 use crate::kube_support::helm;
 
-async fn list(api: &Api, request: ListReleasesRequest) -> Result<ListReleasesResponse, Status> {
+pub(crate) async fn list(api: &Api, request: ListReleasesRequest) -> Result<ListReleasesResponse, Status> {
     api.platform.clone().list_releases(request).await.map(tonic::Response::into_inner)
 }
 
-fn filtered(filter: &str) -> ListReleasesRequest {
+pub(crate) fn filtered(filter: &str) -> ListReleasesRequest {
     ListReleasesRequest { filter: filter.into(), ..ListReleasesRequest::default() }
 }
 

@@ -1,7 +1,8 @@
 //! What the server's account may not do, asked of the real API server: RBAC or the admission policy refuses it.
-//! Writes are dry runs, so nothing happens if one is not refused.
+//! Writes are dry runs, so nothing happens if one is not refused. `scope`: what a server does where its account may not watch all namespaces.
 
 mod attempts;
+mod scope;
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,7 +24,12 @@ use attempts::{Attempt, By};
 const EFFECTIVE_WITHIN: Duration = Duration::from_mins(1);
 
 fn account(instance: &str) -> Account {
-    let values = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/permissions/values.yaml");
+    account_with(instance, "values.yaml")
+}
+
+/// An account with the permissions of a values file beside this one.
+fn account_with(instance: &str, values: &str) -> Account {
+    let values = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/permissions").join(values);
     Account::create(instance, &["--values", values.to_str().expect("a path in UTF-8")])
 }
 
