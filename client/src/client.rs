@@ -27,13 +27,19 @@ pub(crate) type Operations = OperationServiceClient<InterceptedService<Channel, 
 pub(crate) type Platform = PlatformServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Audit = AuditServiceClient<InterceptedService<Channel, Bearer>>;
 
-/// Adds the token to each call.
+/// Adds the token, and the tenant if one is named, to each call.
 #[derive(Clone)]
-pub(crate) struct Bearer(pub(crate) MetadataValue<Ascii>);
+pub(crate) struct Bearer {
+    pub(crate) authorization: MetadataValue<Ascii>,
+    pub(crate) tenant: Option<MetadataValue<Ascii>>,
+}
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
+        request.metadata_mut().insert("authorization", self.authorization.clone());
+        if let Some(tenant) = &self.tenant {
+            request.metadata_mut().insert("storeplane-tenant", tenant.clone());
+        }
         Ok(request)
     }
 }
@@ -106,6 +112,20 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+
+    #[test]
+    fn each_call_names_the_tenant_if_there_is_one() {
+        let sent = |tenant: Option<&'static str>| {
+            let authorization = MetadataValue::from_static("Bearer x");
+            let mut bearer = Bearer { authorization, tenant: tenant.map(MetadataValue::from_static) };
+            let metadata = bearer.call(Request::new(())).expect("a request").into_parts().0;
+            ["authorization", "storeplane-tenant"].map(|name| metadata.get(name).map(|value| format!("{value:?}")))
+        };
+        assert_eq!(sent(None), [Some("\"Bearer x\"".to_owned()), None]);
+        assert_eq!(sent(Some("acme")), [Some("\"Bearer x\"".to_owned()), Some("\"acme\"".to_owned())]);
+        let malformed = Client::to("localhost:1").token("x").tenant("a\nb").client();
+        assert!(matches!(malformed, Err(Error::Tenant)));
+    }
 
     async fn tries(answer: impl Fn(u32) -> Result<(), Status>) -> (u32, Result<(), Error>) {
         let mut tried = 0;

@@ -26,6 +26,7 @@ const ANSWER: Duration = Duration::from_secs(20);
 pub struct Connect {
     address: String,
     token: String,
+    tenant: Option<String>,
     authority: Option<Certificate>,
     identity: Option<(Vec<u8>, Vec<u8>)>,
     insecure_plaintext: bool,
@@ -44,6 +45,7 @@ impl Connect {
         Self {
             address: address.to_owned(),
             token: String::new(),
+            tenant: None,
             authority: None,
             identity: None,
             insecure_plaintext: false,
@@ -56,6 +58,13 @@ impl Connect {
     #[must_use]
     pub fn token(mut self, token: &str) -> Self {
         token.clone_into(&mut self.token);
+        self
+    }
+
+    /// The tenant in which each call acts. Default: the token's own. Another one requires the role `platform_admin`.
+    #[must_use]
+    pub fn tenant(mut self, tenant: &str) -> Self {
+        self.tenant = Some(tenant.to_owned());
         self
     }
 
@@ -98,10 +107,10 @@ impl Connect {
     /// Builds the client. It connects with the first call, and again whenever the connection is lost.
     ///
     /// # Errors
-    /// [`Error::Address`], [`Error::Token`] and [`Error::Tls`] if they are malformed; [`Error::Plaintext`] if the token
+    /// [`Error::Address`], [`Error::Token`], [`Error::Tenant`] and [`Error::Tls`] if they are malformed; [`Error::Plaintext`] if the token
     /// would be sent unencrypted to another machine.
     pub fn client(self) -> Result<Client, Error> {
-        let Self { address, token, authority, identity, insecure_plaintext, answer, gzip } = self;
+        let Self { address, token, tenant, authority, identity, insecure_plaintext, answer, gzip } = self;
         let target = Address::parse(&address, insecure_plaintext)?;
         if !target.encrypted && !target.local && !token.is_empty() && !insecure_plaintext {
             return Err(Error::Plaintext { address });
@@ -117,9 +126,10 @@ impl Connect {
         } else if authority.is_some() || identity.is_some() {
             return Err(Error::Tls("an authority or a client certificate requires https://".into()));
         }
-        let mut bearer: MetadataValue<Ascii> = format!("Bearer {token}").parse().map_err(|_| Error::Token)?;
-        bearer.set_sensitive(true);
-        let (channel, bearer) = (endpoint.connect_lazy(), Bearer(bearer));
+        let mut authorization: MetadataValue<Ascii> = format!("Bearer {token}").parse().map_err(|_| Error::Token)?;
+        authorization.set_sensitive(true);
+        let tenant = tenant.map(|tenant| tenant.parse()).transpose().map_err(|_| Error::Tenant)?;
+        let (channel, bearer) = (endpoint.connect_lazy(), Bearer { authorization, tenant });
         let mut client = Client {
             stores: StoreServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             operations: OperationServiceClient::with_interceptor(channel.clone(), bearer.clone()),

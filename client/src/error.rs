@@ -28,6 +28,9 @@ pub enum Error {
     /// The token contains invalid characters.
     #[error("the token is not one that the server gave")]
     Token,
+    /// The tenant contains invalid characters.
+    #[error("the tenant is not a tenant's name")]
+    Tenant,
     /// TLS could not be configured.
     #[error("TLS: {0}")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -50,6 +53,7 @@ impl Error {
             Self::Address { .. }
             | Self::Plaintext { .. }
             | Self::Token
+            | Self::Tenant
             | Self::Tls(_)
             | Self::NotReady(_)
             | Self::Deadline => None,
