@@ -7,7 +7,7 @@ import { Database } from './database';
 import { Server } from './server';
 import { Window } from './window';
 
-export type Role = 'viewer' | 'operator' | 'admin';
+export type Role = 'viewer' | 'auditor' | 'operator' | 'admin' | 'platform_admin';
 
 /** A server with its own database and tenant. */
 export class TestEnv {

@@ -25,8 +25,11 @@ export function useCaller() {
   });
 }
 
+/** The roles that may change stores. Viewers and auditors only read. */
+const EDITORS = ['operator', 'admin', 'platform_admin'];
+
 /** True if the caller may change stores. It decides what is offered; the server decides what is allowed. */
 export function useCanEdit(): boolean {
   const role = useCaller().data?.caller?.role;
-  return role === 'operator' || role === 'admin';
+  return role !== undefined && EDITORS.includes(role);
 }

@@ -24,7 +24,7 @@ export function CreatePage() {
     <Stack gap="lg">
       <PageTitle tab="New store">New store</PageTitle>
       {caller.data && !canEdit ? (
-        <Text>You don't have permission to create stores. It needs the role operator or admin.</Text>
+        <Text>You don't have permission to create stores. It needs the role operator, admin or platform_admin.</Text>
       ) : (
         <CreateForm />
       )}

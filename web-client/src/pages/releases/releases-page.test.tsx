@@ -71,14 +71,14 @@ test('a failed call is a problem, not an empty list', async () => {
   expect(screen.queryByText('No releases yet')).toBeNull();
 });
 
-test('an operator finds the page in the menu', async () => {
-  renderApp({ role: 'operator' });
+test.each(['operator', 'admin', 'platform_admin'])('the role %s finds the page in the menu', async (role) => {
+  renderApp({ role });
   await screen.findByRole('link', { name: 'Releases' }, RENDERED);
 });
 
-test('a viewer, who may not list releases, does not find it', async () => {
-  renderApp({ role: 'viewer' });
+test.each(['viewer', 'auditor'])('the role %s, which may not list releases, does not find it', async (role) => {
+  renderApp({ role });
   await screen.findByRole('link', { name: 'Activity' }, RENDERED);
-  await screen.findByText(/viewer/, undefined, RENDERED);
+  await screen.findByText(`${role} · default`, undefined, RENDERED);
   expect(screen.queryByRole('link', { name: 'Releases' })).toBeNull();
 });

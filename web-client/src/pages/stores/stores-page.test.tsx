@@ -27,9 +27,9 @@ test('watch events change a row without another request', async () => {
   expect(listStores.mock.calls.length).toBe(requests);
 });
 
-test('a viewer is offered no change', async () => {
-  renderApp({ path: '/stores', role: 'viewer', stores: { listStores: bothStores } });
-  await screen.findByText(/viewer · default/, undefined, RENDERED);
+test.each(['viewer', 'auditor', 'a role of a newer server'])('the role %s is offered no change', async (role) => {
+  renderApp({ path: '/stores', role, stores: { listStores: bothStores } });
+  await screen.findByText(`${role} · default`, undefined, RENDERED);
   await screen.findByRole('row', { name: /Tea & Co/ }, RENDERED);
   expect(screen.queryByRole('checkbox')).toBeNull();
   expect(screen.queryByRole('link', { name: 'New store' })).toBeNull();
