@@ -29,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(Sql { name: "m0008_list_indexes", up: include_str!("m0008_list_indexes.sql") }),
             Box::new(Sql { name: "m0009_lower", up: include_str!("m0009_lower.sql") }),
             Box::new(Sql { name: "m0010_forced_deletions", up: include_str!("m0010_forced_deletions.sql") }),
+            Box::new(Sql { name: "m0011_roles", up: include_str!("m0011_roles.sql") }),
         ]
     }
 }

@@ -90,6 +90,14 @@ pub enum DomainError {
         /// The required role.
         needed: &'static str,
     },
+    /// The request names another tenant than the caller's.
+    #[error("role {role} does not permit access to another tenant; it requires {needed}")]
+    OtherTenant {
+        /// The caller's role.
+        role: &'static str,
+        /// The required role.
+        needed: &'static str,
+    },
     /// The events after the cursor are no longer kept.
     #[error("events after the cursor are no longer kept; a watch can start again, or resume from {oldest}")]
     CursorExpired {
@@ -119,7 +127,7 @@ impl DomainError {
             Self::NotRetryable { .. } => "NOT_RETRYABLE",
             Self::NotCancellable { .. } => "NOT_CANCELLABLE",
             Self::CredentialsNotThere { .. } => "CREDENTIALS_UNAVAILABLE",
-            Self::PermissionDenied { .. } => "PERMISSION_DENIED",
+            Self::PermissionDenied { .. } | Self::OtherTenant { .. } => "PERMISSION_DENIED",
             Self::CursorExpired { .. } => "CURSOR_EXPIRED",
         }
     }

@@ -1,42 +1,38 @@
-//! Callers and their permissions. One table names the required role of every RPC.
+//! Callers and their permissions. One table names the role that each RPC requires; `docs/operations.md` shows it.
 
-use serde::{Deserialize, Serialize};
-
+use crate::error::DomainError;
 use crate::ids::{Tenant, TokenId};
+use crate::wire::wire_enum;
 
-/// What a token permits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Read access.
-    Viewer,
-    /// Also changes to stores.
-    Operator,
-    /// Also token management.
-    Admin,
+wire_enum! {
+    /// What a token permits.
+    pub enum Role {
+        /// Reads stores, operations, events and audit records of its tenant.
+        Viewer = "viewer",
+        /// Reads what a viewer reads, and what is for auditors only. Never reads credentials or logs, and changes nothing.
+        Auditor = "auditor",
+        /// Reads what a viewer reads; also changes stores and reads their logs and credentials.
+        Operator = "operator",
+        /// What operators and auditors may do, and the management of its tenant's tokens.
+        Admin = "admin",
+        /// What an admin may do, in every tenant.
+        PlatformAdmin = "platform_admin",
+    }
 }
 
 impl Role {
-    /// All roles, weakest first.
-    pub const ALL: [Self; 3] = [Self::Viewer, Self::Operator, Self::Admin];
-
-    /// The wire form.
-    pub fn as_str(self) -> &'static str {
+    /// True if this role includes `needed`. Auditor and operator do not include each other.
+    pub fn allows(self, needed: Self) -> bool {
         match self {
-            Self::Viewer => "viewer",
-            Self::Operator => "operator",
-            Self::Admin => "admin",
+            Self::Viewer | Self::Auditor | Self::Operator => needed == self || needed == Self::Viewer,
+            Self::Admin => needed != Self::PlatformAdmin,
+            Self::PlatformAdmin => true,
         }
     }
 
-    /// The role of that wire form.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.as_str() == text)
-    }
-
-    /// True if this role includes `needed`.
-    pub fn allows(self, needed: Self) -> bool {
-        self >= needed
+    /// True if a caller with this role may create a token with the role `other`: only admins may, and not above their own role.
+    pub fn may_grant(self, other: Self) -> bool {
+        self.allows(Self::Admin) && self.allows(other)
     }
 }
 
@@ -45,15 +41,40 @@ impl Role {
 pub struct Caller {
     /// The token.
     pub token: TokenId,
-    /// The token's name: the actor in the audit log.
+    /// The actor in the audit log: the token's name, or `name@tenant` while it acts in another tenant.
     pub name: String,
-    /// The tenant whose stores it can access.
+    /// The tenant in which it acts: the token's, or the one that a platform administrator named.
     pub tenant: Tenant,
     /// The token's role.
     pub role: Role,
 }
 
-/// The role that each RPC requires. An RPC that is not listed is denied.
+impl Caller {
+    /// The caller in the tenant that its request names: its own, or, for a platform administrator, any.
+    pub fn acting_in(self, tenant: Tenant) -> Result<Self, DomainError> {
+        if tenant == self.tenant {
+            return Ok(self);
+        }
+        let needed = Role::PlatformAdmin;
+        if !self.role.allows(needed) {
+            return Err(DomainError::OtherTenant { role: self.role.as_str(), needed: needed.as_str() });
+        }
+        Ok(Self { name: format!("{}@{}", self.name, self.tenant), tenant, ..self })
+    }
+
+    /// True if it may see what belongs to this tenant. Streams ask this for each event.
+    pub fn sees(&self, tenant: &Tenant) -> bool {
+        self.tenant == *tenant
+    }
+
+    /// True if this caller, as its token is now, may still do what it could as `earlier`.
+    pub fn still_permits(&self, earlier: &Self) -> bool {
+        let in_tenant = self.tenant == earlier.tenant || self.role.allows(Role::PlatformAdmin);
+        self.token == earlier.token && self.role == earlier.role && in_tenant
+    }
+}
+
+/// The least role that each RPC requires; [`Role::allows`] names the others. An RPC that is not listed is denied to all, and fails a test.
 pub const PERMISSIONS: &[(&str, Role)] = &[
     ("/storeplane.v1.AuditService/ListAuditEvents", Role::Viewer),
     ("/storeplane.v1.OperationService/CancelOperation", Role::Operator),
@@ -82,16 +103,83 @@ pub fn needed(path: &str) -> Option<Role> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
+    use uuid::Uuid;
+
     use super::*;
 
+    const GUIDE: &str = include_str!("../../../docs/operations.md");
+
+    fn caller(role: Role, tenant: &str) -> Caller {
+        let tenant = tenant.parse().expect("a tenant");
+        Caller { token: TokenId(Uuid::nil()), name: "ci".into(), tenant, role }
+    }
+
     #[test]
-    fn each_role_includes_weaker_roles() {
-        assert!(Role::Admin.allows(Role::Viewer) && Role::Operator.allows(Role::Operator));
-        assert!(!Role::Viewer.allows(Role::Operator) && !Role::Operator.allows(Role::Admin));
+    fn roles_include_each_other_as_documented() {
+        use Role::{Admin, Auditor, Operator, PlatformAdmin, Viewer};
+        let included = [
+            (Viewer, vec![Viewer]),
+            (Auditor, vec![Viewer, Auditor]),
+            (Operator, vec![Viewer, Operator]),
+            (Admin, vec![Viewer, Auditor, Operator, Admin]),
+            (PlatformAdmin, vec![Viewer, Auditor, Operator, Admin, PlatformAdmin]),
+        ];
+        assert_eq!(included.len(), Role::ALL.len());
+        for (role, expected) in included {
+            let allowed: Vec<_> = Role::ALL.into_iter().filter(|needed| role.allows(*needed)).collect();
+            assert_eq!(allowed, expected, "{role:?}");
+            let grants: Vec<_> = Role::ALL.into_iter().filter(|other| role.may_grant(*other)).collect();
+            assert_eq!(grants, if role.allows(Admin) { expected } else { vec![] }, "{role:?}");
+        }
     }
 
     #[test]
     fn unknown_rpc_has_no_permission() {
         assert_eq!(needed("/storeplane.v1.StoreService/Nonsense"), None);
+    }
+
+    #[test]
+    fn only_platform_administrators_act_in_other_tenants() {
+        for role in Role::ALL {
+            let (own, other) = (caller(role, "default"), caller(role, "acme"));
+            assert_eq!(own.clone().acting_in(own.tenant.clone()), Ok(own.clone()));
+            let elsewhere = own.clone().acting_in(other.tenant.clone());
+            if role == Role::PlatformAdmin {
+                let elsewhere = elsewhere.expect("permitted");
+                assert_eq!((elsewhere.name.as_str(), elsewhere.role), ("ci@default", role));
+                assert!(elsewhere.sees(&other.tenant) && !elsewhere.sees(&own.tenant));
+                assert!(own.still_permits(&elsewhere));
+            } else {
+                assert_eq!(elsewhere, Err(DomainError::OtherTenant { role: role.as_str(), needed: "platform_admin" }));
+                assert!(!own.still_permits(&other), "the token was moved to another tenant");
+            }
+            assert!(own.still_permits(&own));
+            for changed in Role::ALL.into_iter().filter(|changed| *changed != role) {
+                assert!(!caller(changed, "default").still_permits(&own), "{changed:?} was {role:?}");
+            }
+        }
+    }
+
+    /// The table in the guide is this text.
+    #[test]
+    fn guide_shows_the_roles_of_every_rpc() {
+        let mut table = String::from("| RPC |");
+        for role in Role::ALL {
+            write!(table, " `{}` |", role.as_str()).expect("text");
+        }
+        table.push_str("\n| --- |");
+        table.push_str(&" --- |".repeat(Role::ALL.len()));
+        for (rpc, needed) in PERMISSIONS {
+            write!(table, "\n| {} |", rpc.trim_start_matches("/storeplane.v1.")).expect("text");
+            for role in Role::ALL {
+                table.push_str(if role.allows(*needed) { " yes |" } else { " – |" });
+            }
+        }
+        let section = GUIDE.split_once("\n## Roles\n").map(|(_, rest)| rest).expect("a section");
+        let section = section.split("\n## ").next().unwrap_or_default();
+        let shown: Vec<_> = section.lines().filter(|line| line.starts_with('|')).collect();
+        assert_eq!(shown.join("\n"), table, "docs/operations.md, Roles, must contain:\n{table}");
     }
 }

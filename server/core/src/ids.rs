@@ -92,7 +92,8 @@ label!(
     STORE_ID_MAX
 );
 label!(
-    /// A tenant: the owner of stores. Comes from the caller's credentials, never from a request. At most 15 characters.
+    /// A tenant: the owner of stores. Comes from the caller's credentials; only a platform administrator may name another one. At most
+    /// 15 characters.
     Tenant,
     TENANT_MAX
 );

@@ -42,21 +42,28 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
 pub(super) enum RoleName {
-    /// Read access.
+    /// Reads stores, operations, events and audit records.
     Viewer,
-    /// Also changes to stores.
+    /// Reads the same and what is for auditors only; never credentials or logs.
+    Auditor,
+    /// Reads the same as a viewer; also changes stores and reads their logs and credentials.
     Operator,
-    /// Also token management.
+    /// What operators and auditors may do, and token management.
     Admin,
+    /// What an admin may do, in every tenant.
+    PlatformAdmin,
 }
 
 impl From<RoleName> for Role {
     fn from(name: RoleName) -> Self {
         match name {
             RoleName::Viewer => Self::Viewer,
+            RoleName::Auditor => Self::Auditor,
             RoleName::Operator => Self::Operator,
             RoleName::Admin => Self::Admin,
+            RoleName::PlatformAdmin => Self::PlatformAdmin,
         }
     }
 }
@@ -80,12 +87,12 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<(), Failure
         }
         Command::List => {
             let mut table =
-                format!("{:36}  {:15}  {:8}  {:20}  {:8}  NAME\n", "ID", "TENANT", "ROLE", "CREATED", "STATE");
+                format!("{:36}  {:15}  {:14}  {:20}  {:8}  NAME\n", "ID", "TENANT", "ROLE", "CREATED", "STATE");
             for token in tokens.list().await? {
                 let state = if token.revoked_at.is_some() { "revoked" } else { "valid" };
                 let created = token.created_at.replace_nanosecond(0)?.format(&Rfc3339)?;
                 let (tenant, role) = (token.tenant.as_str(), token.role.as_str());
-                writeln!(table, "{}  {tenant:15}  {role:8}  {created:20}  {state:8}  {}", token.id, token.name)?;
+                writeln!(table, "{}  {tenant:15}  {role:14}  {created:20}  {state:8}  {}", token.id, token.name)?;
             }
             print(&table)
         }
@@ -96,5 +103,20 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<(), Failure
                 Err(format!("there is no token {id} that is not revoked").into())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_role_is_accepted_by_its_name() {
+        let named = RoleName::value_variants().iter().map(|name| {
+            let role = Role::from(*name);
+            assert_eq!(name.to_possible_value().expect("not hidden").get_name(), role.as_str());
+            role
+        });
+        assert_eq!(named.collect::<Vec<_>>(), Role::ALL);
     }
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderName, Request, Response};
 use http_body_util::{BodyExt, Limited};
 use prost::Message;
 use storeplane_core::audit::Action;
 use storeplane_core::error::DomainError;
-use storeplane_core::identity::{self, Caller, Role};
+use storeplane_core::identity::{self, Caller};
+use storeplane_core::ids::Tenant;
 use storeplane_core::service;
 use tonic::Status;
 use tonic::body::Body;
@@ -21,6 +22,9 @@ use tracing::Span;
 
 use super::status;
 use crate::postgres::Tokens;
+
+/// Metadata with which a platform administrator names the tenant in which it acts; without it, its own.
+pub const TENANT: HeaderName = HeaderName::from_static("storeplane-tenant");
 
 /// Maximum size of a denied request's body that is read to find its target.
 const DENIED_BODY_MAX: usize = 64 * 1024;
@@ -93,10 +97,22 @@ impl AuthLayer {
         span.record("caller", caller.name.as_str());
         let needed = identity::needed(request.uri().path()).ok_or_else(|| Box::new(status::unknown_method()))?;
         if !caller.role.allows(needed) {
-            return Err(Box::new(self.deny(&caller, needed, request).await));
+            let refusal = DomainError::PermissionDenied { role: caller.role.as_str(), needed: needed.as_str() };
+            return Err(Box::new(self.deny(&caller, refusal, request).await));
         }
-        request.extensions_mut().insert(caller);
-        Ok(request)
+        let Some(tenant) = tenant(request.headers()).map_err(Box::new)? else {
+            request.extensions_mut().insert(caller);
+            return Ok(request);
+        };
+        match caller.clone().acting_in(tenant) {
+            Ok(acting) => {
+                span.record("tenant", acting.tenant.as_str());
+                span.record("caller", acting.name.as_str());
+                request.extensions_mut().insert(acting);
+                Ok(request)
+            }
+            Err(refusal) => Err(Box::new(self.deny(&caller, refusal, request).await)),
+        }
     }
 
     async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Status> {
@@ -108,8 +124,8 @@ impl AuthLayer {
         }
     }
 
-    async fn deny(&self, caller: &Caller, needed: Role, request: Request<Body>) -> Status {
-        let refusal = DomainError::PermissionDenied { role: caller.role.as_str(), needed: needed.as_str() };
+    /// Records the denied request in the caller's own tenant, if its RPC is audited.
+    async fn deny(&self, caller: &Caller, refusal: DomainError, request: Request<Body>) -> Status {
         let Some(action) = action(request.uri().path()) else { return status::refusal(&refusal) };
         let asked = target(request.into_body()).await;
         match self.service.audited::<Infallible>(caller, action, &asked, Err(refusal.into())).await {
@@ -128,6 +144,17 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Status> {
     secret
         .map(|(_, secret)| secret.trim())
         .ok_or_else(|| status::unauthenticated("TOKEN_MALFORMED", "authorization must be `Bearer <token>`"))
+}
+
+/// The tenant that the request names.
+fn tenant(headers: &HeaderMap) -> Result<Option<Tenant>, Status> {
+    let mut values = headers.get_all(TENANT).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(status::tenant_malformed("must be sent once"));
+    }
+    let text = value.to_str().map_err(|_| status::tenant_malformed("must be a tenant's name"))?;
+    text.parse().map(Some).map_err(|rule| status::tenant_malformed(&format!("{rule}")))
 }
 
 /// The audit action of an RPC, if it is audited.

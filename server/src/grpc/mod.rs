@@ -6,7 +6,7 @@
 //! are converted in [`status`], messages in [`convert`], pages in [`pages`]; page tokens and cursors are sealed in
 //! [`opaque`]. [`call`] has the metrics of a call, [`methods`] all methods. [`health`] and [`reflection`] need no token.
 //!
-//! To add an RPC: the proto, its line in `storeplane_core::identity::PERMISSIONS`, its handler, and, if it changes
+//! To add an RPC: the proto, its line in `storeplane_core::identity::PERMISSIONS` and in the table of `docs/operations.md`, its handler, and, if it changes
 //! anything or returns a secret, its action in [`auth`]. Tests report what is missing.
 
 mod api_handler;

@@ -95,7 +95,7 @@ pub fn refusal(refusal: &DomainError) -> Status {
             details.add_precondition_failure_violation("KIND", format!("operation/{operation}"), &message);
             Code::FailedPrecondition
         }
-        DomainError::PermissionDenied { role, needed } => {
+        DomainError::PermissionDenied { role, needed } | DomainError::OtherTenant { role, needed } => {
             tell("role", (*role).to_owned());
             tell("needed", (*needed).to_owned());
             Code::PermissionDenied
@@ -175,6 +175,11 @@ pub fn metadata_too_large(size: usize, limit: usize) -> Status {
 /// `grpc-timeout` is malformed.
 pub fn timeout_malformed() -> Status {
     plain(Code::InvalidArgument, "TIMEOUT_MALFORMED", "grpc-timeout must be up to 8 digits and one of H, M, S, m, u, n")
+}
+
+/// The metadata `storeplane-tenant` is malformed.
+pub fn tenant_malformed(rule: &str) -> Status {
+    with_info(Code::InvalidArgument, "TENANT_MALFORMED", format!("the metadata `storeplane-tenant` {rule}"))
 }
 
 /// A request that is neither gRPC nor grpc-web.

@@ -130,7 +130,9 @@ pub(super) fn ended(end: &WatchEnd) -> Status {
         WatchEnd::ShuttingDown => {
             status::unavailable("SHUTTING_DOWN", "this server is stopping; resume on another one")
         }
-        WatchEnd::Revoked => status::unauthenticated("TOKEN_REVOKED", "the token was revoked"),
+        WatchEnd::Revoked => {
+            status::unauthenticated("TOKEN_REVOKED", "the token was revoked, or its role or tenant changed")
+        }
         WatchEnd::Port(error) => status::port(error),
     }
 }

@@ -8,12 +8,14 @@ use axum::http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::config::Config;
+use crate::grpc::auth::TENANT;
 
 /// How long browsers may cache a preflight response.
 const MAX_AGE: Duration = Duration::from_hours(1);
 
-const REQUEST_HEADERS: [HeaderName; 10] = [
+const REQUEST_HEADERS: [HeaderName; 11] = [
     AUTHORIZATION,
+    TENANT,
     CONTENT_TYPE,
     HeaderName::from_static("grpc-timeout"),
     HeaderName::from_static("x-grpc-web"),

@@ -149,10 +149,11 @@ impl TokenLookup {
         }
     }
 
-    /// True if the token with this id is cached.
-    pub(super) fn trusts(&self, token: TokenId) -> bool {
-        let is_it = |(since, caller): &(Instant, Caller)| caller.token == token && since.elapsed() < TRUSTED;
-        self.lock().trusted.values().any(is_it)
+    /// The cached caller with this token.
+    pub(super) fn trusted(&self, token: TokenId) -> Option<Caller> {
+        let memory = self.lock();
+        let mut fresh = memory.trusted.values().filter(|(since, _)| since.elapsed() < TRUSTED);
+        fresh.find(|(_, caller)| caller.token == token).map(|(_, caller)| caller.clone())
     }
 
     /// Caches a token.

@@ -123,18 +123,17 @@ impl Tokens {
         self.lookup.verify(secret, |hashes| find(self.database.clone(), hashes)).await
     }
 
-    /// True while the caller's token is not revoked. As in [`Tokens::verify`], the result is cached briefly:
-    /// a thousand watchers with one token cause one read.
+    /// True while the caller's token is not revoked and has the same role and tenant as when it was verified. As in
+    /// [`Tokens::verify`], the result is cached briefly: a thousand watchers with one token cause one read.
     pub async fn is_valid(&self, caller: &Caller) -> Result<bool, PortError> {
-        if self.lookup.trusts(caller.token) {
-            return Ok(true);
+        if let Some(now) = self.lookup.trusted(caller.token) {
+            return Ok(now.still_permits(caller));
         }
         let row = token::Entity::find_by_id(caller.token.0).one(&self.database).await.map_err(port_error)?;
-        let Some(row) = row.filter(|row| row.revoked_at.is_none()) else { return Ok(false) };
-        if let Ok(hash) = Hash::try_from(row.hash.as_slice()) {
-            self.lookup.trust(hash, caller.clone());
-        }
-        Ok(true)
+        let Some((hash, now)) = row.filter(|row| row.revoked_at.is_none()).and_then(known) else { return Ok(false) };
+        let valid = now.still_permits(caller);
+        self.lookup.trust(hash, now);
+        Ok(valid)
     }
 
     fn record(&self, tenant: Tenant, actor: &str, action: Action, id: TokenId) -> AuditRecord {
@@ -160,12 +159,14 @@ async fn find(database: Pool, hashes: Vec<Hash>) -> Result<Found, PortError> {
     let hashes: Vec<_> = hashes.iter().map(|hash| hash.to_vec()).collect();
     let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, SQL, [hashes.into()]);
     let rows = token::Entity::find().from_raw_sql(statement).all(&database).await.map_err(port_error)?;
-    let caller = |row: token::Model| {
-        let hash = Hash::try_from(row.hash.as_slice()).ok()?;
-        let TokenInfo { id, name, tenant, role, .. } = info(row)?;
-        Some((hash, Caller { token: id, name, tenant, role }))
-    };
-    Ok(rows.into_iter().filter_map(caller).collect())
+    Ok(rows.into_iter().filter_map(known).collect())
+}
+
+/// The caller of a token's row; `None` if its role is unknown.
+fn known(row: token::Model) -> Option<(Hash, Caller)> {
+    let hash = Hash::try_from(row.hash.as_slice()).ok()?;
+    let TokenInfo { id, name, tenant, role, .. } = info(row)?;
+    Some((hash, Caller { token: id, name, tenant, role }))
 }
 
 /// A token from its row; `None`, and logged, if its role is unknown because a newer server wrote it: it then permits nothing.

@@ -191,7 +191,7 @@ impl Watch {
             () = self.watches.shutdown.cancelled() => return Err(WatchEnd::ShuttingDown),
             () = self.heartbeat.due() => {}
             news = self.live.recv() => match news {
-                Ok(News::Event(event, _)) if event.tenant != self.caller.tenant || event.cursor <= self.sent => {}
+                Ok(News::Event(event, _)) if !self.caller.sees(&event.tenant) || event.cursor <= self.sent => {}
                 Ok(News::Event(event, store)) => {
                     if let Err(error) = self.emit(event, store).await {
                         self.replaying = true;

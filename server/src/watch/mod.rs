@@ -87,8 +87,8 @@ pub enum WatchEnd {
     /// This server stops; the client resumes elsewhere, or here after a restart.
     #[error("the server is shutting down")]
     ShuttingDown,
-    /// The watcher's token was revoked.
-    #[error("the token was revoked")]
+    /// The watcher's token was revoked, or its role or tenant changed.
+    #[error("the token was revoked or changed")]
     Revoked,
     /// Postgres is unavailable, or the cursor has expired.
     #[error(transparent)]

@@ -182,6 +182,9 @@ impl Watch {
 
     fn emit(&mut self, event: Arc<Event>, store: Option<Arc<Store>>) {
         self.sent = event.sequence;
+        if !self.caller.sees(&event.tenant) {
+            return;
+        }
         if let Some(state) = event.new_state().filter(|_| event.sequence > self.seen) {
             self.state = state;
         }

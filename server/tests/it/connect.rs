@@ -105,6 +105,8 @@ async fn errors_have_http_status_and_details() {
     is_error(&caller.post(get, &headers, b"{}").await, 400, "invalid_argument", "MALFORMED_REQUEST");
     let headers = [json[0], ("connect-timeout-ms", "soon")];
     is_error(&caller.post(get, &headers, b"{}").await, 400, "invalid_argument", "TIMEOUT_MALFORMED");
+    let headers = [json[0], ("storeplane-tenant", "acme")];
+    is_error(&caller.post(get, &headers, b"{}").await, 403, "permission_denied", "PERMISSION_DENIED");
     let headers = [json[0], ("content-encoding", "br")];
     is_error(&caller.post(get, &headers, b"{}").await, 501, "unimplemented", "COMPRESSION_NOT_SUPPORTED");
     let stranger = Caller { authorization: "Bearer nobody".into(), ..caller };

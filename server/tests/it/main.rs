@@ -66,6 +66,7 @@ mod releases;
 mod remedies;
 mod requests;
 mod retention;
+mod roles;
 mod secrecy;
 mod soak;
 mod store_lookups;

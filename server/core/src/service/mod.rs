@@ -245,7 +245,7 @@ impl Service {
         let Err(PortError::Refused(refusal)) = &result else { return result };
         let asked = asked.replace(char::is_control, "\u{fffd}");
         let mut record = self.request(caller, None).record(action, &crate::failure::truncate(asked, TARGET_MAX));
-        let denied = matches!(refusal, DomainError::PermissionDenied { .. });
+        let denied = matches!(refusal, DomainError::PermissionDenied { .. } | DomainError::OtherTenant { .. });
         record.outcome = if denied { Outcome::Denied } else { Outcome::Rejected };
         record.reason = refusal.reason().to_owned();
         self.stores.record(record).await?;

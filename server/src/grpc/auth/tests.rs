@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use prost_types::FileDescriptorSet;
-use storeplane_core::identity::PERMISSIONS;
+use storeplane_core::identity::{PERMISSIONS, Role};
 use storeplane_proto::{FILE_DESCRIPTOR_SET, v1};
 
 use super::*;
@@ -66,4 +66,30 @@ fn only_bearer_tokens_are_credentials() {
         assert!(bearer(&with(bad)).is_err(), "{bad}");
     }
     assert!(bearer(&HeaderMap::new()).is_err());
+}
+
+#[test]
+fn tenant_is_named_once_and_well_formed() {
+    let with = |values: &[&[u8]]| {
+        let values = values.iter().map(|value| (TENANT, http::HeaderValue::from_bytes(value).expect("a header")));
+        let mut headers = HeaderMap::new();
+        for (name, value) in values {
+            headers.append(name, value);
+        }
+        tenant(&headers)
+    };
+    assert_eq!(with(&[]).expect("none"), None);
+    assert_eq!(with(&[b"acme"]).expect("good").expect("one").as_str(), "acme");
+    for bad in [
+        &[&b""[..]][..],
+        &[b"ACME"],
+        &[b"acme, default"],
+        &[b"acme", b"acme"],
+        &[b"\xff"],
+        &[b"a-tenant-that-is-too-long"],
+    ] {
+        let status = with(bad).expect_err("malformed");
+        assert_eq!(status.code(), tonic::Code::InvalidArgument, "{bad:?}");
+        assert!(status.message().starts_with("the metadata `storeplane-tenant` must"), "{}", status.message());
+    }
 }

@@ -30,6 +30,7 @@ fn every_refusal() -> Vec<DomainError> {
         DomainError::NotCancellable { operation: OperationId(Uuid::nil()) },
         DomainError::CredentialsNotThere { state: State::Provisioning },
         DomainError::PermissionDenied { role: "viewer", needed: "operator" },
+        DomainError::OtherTenant { role: "admin", needed: "platform_admin" },
         DomainError::CursorExpired { oldest: Oldest::Sequence(42) },
     ]
 }
@@ -73,6 +74,7 @@ fn other_errors() -> Vec<Status> {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn every_error_has_reason_and_details() {
     let mut table: String = every_refusal().iter().map(|refusal| describe(&self::refusal(refusal))).collect();
     table.extend(other_errors().iter().map(describe));
@@ -116,6 +118,8 @@ fn every_error_has_reason_and_details() {
       precondition STATE of store
     PermissionDenied: role viewer does not permit this; it requires operator
       storeplane/PERMISSION_DENIED [("needed", "operator"), ("role", "viewer")]
+    PermissionDenied: role admin does not permit access to another tenant; it requires platform_admin
+      storeplane/PERMISSION_DENIED [("needed", "platform_admin"), ("role", "admin")]
     OutOfRange: events after the cursor are no longer kept; a watch can start again, or resume from after_sequence 42
       storeplane/CURSOR_EXPIRED [("oldest", "42")]
     Unavailable: the database is not available; with a request_id it is safe to try again

@@ -75,7 +75,12 @@ fn document(api: &DescriptorPool) -> Value {
                 "scheme": "bearer",
                 "description": "A token made by `storeplane-server token create`.",
             }},
-            "parameters": {"timeout": {
+            "parameters": {"tenant": {
+                "name": "Storeplane-Tenant",
+                "in": "header",
+                "description": "The tenant in which the call acts; by default the token's. Only the role platform_admin may name another one.",
+                "schema": {"type": "string"},
+            }, "timeout": {
                 "name": "Connect-Timeout-Ms",
                 "in": "header",
                 "description": "The deadline of the call, in milliseconds. When it has passed, the call is answered with 504 `deadline_exceeded`.",
@@ -117,7 +122,7 @@ fn operation(method: &MethodDescriptor, schemas: &mut Schemas) -> Value {
         "tags": [method.parent_service().name()],
         "summary": summary,
         "description": format!("{text}{role}"),
-        "parameters": [{"$ref": "#/components/parameters/timeout"}],
+        "parameters": [{"$ref": "#/components/parameters/tenant"}, {"$ref": "#/components/parameters/timeout"}],
         "requestBody": {"required": true, "content": {"application/json": body}},
         "responses": responses,
     })
