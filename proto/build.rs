@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-const PROTOS: [&str; 7] = [
+const PROTOS: [&str; 8] = [
     "storeplane/v1/audit.proto",
     "storeplane/v1/event.proto",
     "storeplane/v1/operation.proto",
     "storeplane/v1/platform.proto",
     "storeplane/v1/store.proto",
     "storeplane/v1/store_service.proto",
+    "storeplane/v1/token_service.proto",
     "third_party/grpc/health/v1/health.proto",
 ];
 
@@ -21,8 +22,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(out.join("storeplane.bin"), compiler.encode_file_descriptor_set())?;
     tonic_prost_build::configure()
         .build_transport(false)
-        // Contains a password; lib.rs implements `Debug`.
-        .skip_debug([".storeplane.v1.StoreCredentials"])
+        // These contain secrets; lib.rs implements `Debug`.
+        .skip_debug([
+            ".storeplane.v1.StoreCredentials",
+            ".storeplane.v1.CreateTokenResponse",
+            ".storeplane.v1.RotateTokenResponse",
+        ])
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

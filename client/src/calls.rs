@@ -14,7 +14,7 @@ use crate::error::Error;
 const WAIT_SECONDS: i64 = 10;
 
 /// Sets a request id unless the caller did.
-fn identify(request_id: &mut String) {
+pub(crate) fn identify(request_id: &mut String) {
     if request_id.is_empty() {
         *request_id = uuid::Uuid::new_v4().to_string();
     }

@@ -6,6 +6,7 @@ use storeplane_proto::v1::audit_service_client::AuditServiceClient;
 use storeplane_proto::v1::operation_service_client::OperationServiceClient;
 use storeplane_proto::v1::platform_service_client::PlatformServiceClient;
 use storeplane_proto::v1::store_service_client::StoreServiceClient;
+use storeplane_proto::v1::token_service_client::TokenServiceClient;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
@@ -134,13 +135,15 @@ impl Connect {
             stores: StoreServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             operations: OperationServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             platform: PlatformServiceClient::with_interceptor(channel.clone(), bearer.clone()),
-            audit: AuditServiceClient::with_interceptor(channel, bearer),
+            audit: AuditServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            tokens: TokenServiceClient::with_interceptor(channel, bearer),
         };
         if gzip {
             client.stores = client.stores.send_compressed(Gzip).accept_compressed(Gzip);
             client.operations = client.operations.send_compressed(Gzip).accept_compressed(Gzip);
             client.platform = client.platform.send_compressed(Gzip).accept_compressed(Gzip);
             client.audit = client.audit.send_compressed(Gzip).accept_compressed(Gzip);
+            client.tokens = client.tokens.send_compressed(Gzip).accept_compressed(Gzip);
         }
         Ok(client)
     }

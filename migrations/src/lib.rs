@@ -30,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(Sql { name: "m0009_lower", up: include_str!("m0009_lower.sql") }),
             Box::new(Sql { name: "m0010_forced_deletions", up: include_str!("m0010_forced_deletions.sql") }),
             Box::new(Sql { name: "m0011_roles", up: include_str!("m0011_roles.sql") }),
+            Box::new(Sql { name: "m0012_tokens", up: include_str!("m0012_tokens.sql") }),
         ]
     }
 }

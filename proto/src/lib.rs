@@ -35,6 +35,20 @@ impl std::fmt::Debug for v1::StoreCredentials {
     }
 }
 
+impl std::fmt::Debug for v1::CreateTokenResponse {
+    /// Omits the secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CreateTokenResponse").field("token", &self.token).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for v1::RotateTokenResponse {
+    /// Omits the secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RotateTokenResponse").field("token", &self.token).finish_non_exhaustive()
+    }
+}
+
 /// The well-known types that the messages use.
 pub use prost_types::{Duration, Timestamp};
 

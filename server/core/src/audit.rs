@@ -28,6 +28,8 @@ wire_enum! {
         CreateToken = "CREATE_TOKEN",
         /// A token was revoked.
         RevokeToken = "REVOKE_TOKEN",
+        /// A token's secret was replaced.
+        RotateToken = "ROTATE_TOKEN",
         /// The worker repaired a release that an interrupted helm left behind.
         RepairRelease = "REPAIR_RELEASE",
         /// A release whose store was missing in the database was adopted.
@@ -46,6 +48,13 @@ wire_enum! {
         Denied = "DENIED",
     }
 }
+
+/// The actor of what a worker does by itself.
+pub const WORKER: &str = "worker";
+/// The actor of `storeplane-server`'s commands.
+pub const COMMAND_LINE: &str = "command line";
+/// The actors that are not callers. No token may have such a name.
+pub const ACTORS: [&str; 2] = [WORKER, COMMAND_LINE];
 
 /// A record of the audit log. Contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]

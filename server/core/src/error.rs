@@ -1,7 +1,7 @@
 //! Errors of commands and ports. Each has a stable reason for programs and a text for people.
 
 use crate::event::Oldest;
-use crate::ids::{OperationId, Tenant};
+use crate::ids::{OperationId, Tenant, TokenId};
 use crate::state::State;
 
 /// A violation of one field.
@@ -22,11 +22,14 @@ pub enum DomainError {
     /// The resource does not exist, or the caller may not see it.
     #[error("{kind} \"{name}\" was not found")]
     NotFound {
-        /// `store` or `operation`.
+        /// `store`, `operation` or `token`.
         kind: &'static str,
         /// The id as requested.
         name: String,
     },
+    /// A token cannot be created or rotated.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The id is taken.
     #[error("store \"{name}\" already exists")]
     AlreadyExists {
@@ -117,7 +120,9 @@ impl DomainError {
         match self {
             Self::Invalid(_) => "INVALID_REQUEST",
             Self::NotFound { kind: "operation", .. } => "OPERATION_NOT_FOUND",
+            Self::NotFound { kind: "token", .. } => "TOKEN_NOT_FOUND",
             Self::NotFound { .. } => "STORE_NOT_FOUND",
+            Self::Token(error) => error.reason(),
             Self::AlreadyExists { .. } => "STORE_ALREADY_EXISTS",
             Self::StoreQuotaExceeded { .. } => "STORE_QUOTA_EXCEEDED",
             Self::HostTaken { .. } => "HOST_TAKEN",
@@ -135,6 +140,44 @@ impl DomainError {
     /// An error with one field violation.
     pub fn field(field: impl Into<String>, description: impl Into<String>) -> Self {
         Self::Invalid(vec![Violation { field: field.into(), description: description.into() }])
+    }
+}
+
+/// Why a token cannot be created or rotated.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// The name is that of a valid token.
+    #[error("a valid token of this tenant has the name \"{name}\"; names differ not only in case")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// A repeated request would have to show a secret again.
+    #[error(
+        "this request was executed before, for token {token}; its secret was returned then and is not stored. Rotate the token for a new one"
+    )]
+    SecretAlreadyShown {
+        /// The token.
+        token: TokenId,
+    },
+    /// Only a valid token is rotated.
+    #[error("token {token} is {state} and cannot be rotated")]
+    NotValid {
+        /// The token.
+        token: TokenId,
+        /// Its state.
+        state: &'static str,
+    },
+}
+
+impl TokenError {
+    /// The stable reason.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NameTaken { .. } => "TOKEN_NAME_TAKEN",
+            Self::SecretAlreadyShown { .. } => "SECRET_ALREADY_SHOWN",
+            Self::NotValid { .. } => "TOKEN_NOT_VALID",
+        }
     }
 }
 

@@ -1,5 +1,9 @@
 //! Callers and their permissions. One table names the role that each RPC requires; `docs/operations.md` shows it.
 
+use std::fmt;
+
+use time::OffsetDateTime;
+
 use crate::error::DomainError;
 use crate::ids::{Tenant, TokenId};
 use crate::wire::wire_enum;
@@ -47,6 +51,27 @@ pub struct Caller {
     pub tenant: Tenant,
     /// The token's role.
     pub role: Role,
+    /// When the secret that it used expires.
+    pub expires_at: Option<OffsetDateTime>,
+    /// The secret that it used.
+    pub secret: SecretHash,
+}
+
+impl Caller {
+    /// True if its secret has expired at that time.
+    pub fn is_expired(&self, now: OffsetDateTime) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+}
+
+/// The hash of a token's secret. `Debug` omits it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct SecretHash(pub [u8; 32]);
+
+impl fmt::Debug for SecretHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretHash")
+    }
 }
 
 impl Caller {
@@ -94,6 +119,11 @@ pub const PERMISSIONS: &[(&str, Role)] = &[
     ("/storeplane.v1.StoreService/RetryStore", Role::Operator),
     ("/storeplane.v1.StoreService/WatchStore", Role::Viewer),
     ("/storeplane.v1.StoreService/WatchStores", Role::Viewer),
+    ("/storeplane.v1.TokenService/CreateToken", Role::Admin),
+    ("/storeplane.v1.TokenService/GetToken", Role::Admin),
+    ("/storeplane.v1.TokenService/ListTokens", Role::Admin),
+    ("/storeplane.v1.TokenService/RevokeToken", Role::Admin),
+    ("/storeplane.v1.TokenService/RotateToken", Role::Admin),
 ];
 
 /// The role required by an RPC's path (`/package.Service/Method`).
@@ -113,7 +143,8 @@ mod tests {
 
     fn caller(role: Role, tenant: &str) -> Caller {
         let tenant = tenant.parse().expect("a tenant");
-        Caller { token: TokenId(Uuid::nil()), name: "ci".into(), tenant, role }
+        let secret = SecretHash::default();
+        Caller { token: TokenId(Uuid::nil()), name: "ci".into(), tenant, role, expires_at: None, secret }
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub mod release;
 pub mod service;
 pub mod state;
 pub mod store;
+pub mod token;
 pub mod transition;
 pub mod validate;
 mod wire;

@@ -10,13 +10,14 @@ use crate::audit::{AuditEvent, AuditRecord};
 use crate::command::{Idempotency, StoreRef};
 use crate::engine::AdminSecret;
 use crate::error::PortError;
-use crate::ids::{OperationId, StoreId, Tenant};
+use crate::ids::{OperationId, StoreId, Tenant, TokenId};
 use crate::live_view::{LiveLogs, LiveResource};
 use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery, Quota};
-use crate::query::{AuditQuery, OperationQuery, Page, StoreQuery};
+use crate::query::{AuditQuery, OperationQuery, Page, StoreQuery, TokenQuery};
 use crate::release::ReleaseInventory;
 use crate::store::Store;
+use crate::token::{Author, CreateToken, IssuedToken, RevokeToken, RotateToken, Token};
 use crate::transition::{Change, Decision};
 
 /// The clock, which tests can replace.
@@ -99,6 +100,25 @@ pub trait Stores: Send + Sync {
 
     /// An overview of a tenant's stores. Its cost does not depend on data older than the window.
     async fn overview(&self, query: &OverviewQuery) -> Result<Overview, PortError>;
+}
+
+/// API tokens. Each change stores its audit record in the same transaction.
+#[async_trait]
+pub trait Tokens: Send + Sync {
+    /// Creates a token. The same `idempotency` again is [`crate::error::DomainError::SecretAlreadyShown`].
+    async fn create(&self, tenant: &Tenant, token: CreateToken, author: &Author) -> Result<IssuedToken, PortError>;
+
+    /// The token, or `None`.
+    async fn get(&self, tenant: &Tenant, id: TokenId) -> Result<Option<Token>, PortError>;
+
+    /// A page of tokens.
+    async fn list(&self, query: &TokenQuery) -> Result<Page<Token>, PortError>;
+
+    /// Revokes a token; one that is already revoked is unchanged.
+    async fn revoke(&self, tenant: &Tenant, command: RevokeToken, author: &Author) -> Result<Token, PortError>;
+
+    /// Replaces the secret of a valid token. `idempotency` as in `create`.
+    async fn rotate(&self, tenant: &Tenant, command: RotateToken, author: &Author) -> Result<IssuedToken, PortError>;
 }
 
 /// The login of a store's administrator. `Debug` omits the password.

@@ -125,10 +125,12 @@ impl Parts {
             credentials: Arc::new(cluster.clone()),
             live_view: Arc::new(cluster.clone()),
             releases: Arc::new(releases),
+            tokens: Arc::new(tokens.clone()),
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
         };
-        let service = Service::new(ports, Arc::clone(&catalog), &config.domain, config.platform_tenant.parse().ok());
+        let (platform_tenant, lifetimes) = (config.platform_tenant.parse().ok(), config.tokens.into());
+        let service = Service::new(ports, Arc::clone(&catalog), &config.domain, platform_tenant, lifetimes);
         let tools = Tools {
             queue: Queue::new(pools.work.clone(), notifier.clone(), lease),
             notifier: notifier.clone(),
@@ -143,7 +145,7 @@ impl Parts {
         Ok(Self { pools, notifier, hub, log, clock, cluster, cache, service, watches, sealer, tokens, helm, tools })
     }
 
-    /// Starts the notifications from Postgres, the event hub, retention, and the cache of the cluster.
+    /// Starts the notifications from Postgres, the event hub, retention, the last use of tokens, and the cache of the cluster.
     pub(super) fn start(
         &self,
         config: &Config,
@@ -156,6 +158,8 @@ impl Parts {
             RetentionPolicy { events: config.retention.events.into(), operations: config.retention.operations.into() };
         let retention = Retention::new(self.pools.work.clone(), keep);
         tasks.spawn(retention.run(shutdown.clone()));
+        let tokens = self.tokens.on(self.pools.work.clone());
+        tasks.spawn(tokens.record_use_until(shutdown.clone()));
         let (cache, until) = (Arc::clone(&self.cache), shutdown.clone());
         tasks.spawn(async move { until.run_until_cancelled(cache.run()).await });
         tasks.spawn(self.hub.clone().run(self.log.clone(), self.notifier.events(), shutdown.clone()));

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use clap::Args;
+use storeplane_core::audit::COMMAND_LINE;
 use storeplane_core::error::PortError;
 use storeplane_core::ids::OperationId;
 use storeplane_core::ports::{Clock as _, Ids as _};
@@ -19,8 +20,6 @@ use crate::releases::adopt::{Assumed, Candidate, Reader, Refused};
 use crate::releases::owner::Owners;
 use crate::system::{RandomIds, SystemClock};
 
-/// The actor in the audit log.
-const ACTOR: &str = "command line";
 /// What cannot be known of any adopted store.
 const UNKNOWN: &str = "Not recorded in the cluster: earlier events, operations and audit records (lost), the time of the first READY \
     (the time of installation is used) and the cleanup policy (KEEP is used).\n";
@@ -122,7 +121,7 @@ async fn adopt_one(
         Err(Refused::Cluster(error)) => return Err(error.into()),
     };
     let ids = (OperationId(RandomIds.uuid()), RandomIds.uuid());
-    let by = adopt::Adoption { actor: ACTOR, now: SystemClock.now(), operation: ids.0, audit: ids.1 };
+    let by = adopt::Adoption { actor: COMMAND_LINE, now: SystemClock.now(), operation: ids.0, audit: ids.1 };
     let change = adopt::adopt(store, &by);
     let described = describe(&change.store, if apply { "adopted" } else { "can be adopted" });
     let conflicts = if apply { adoption.adopt(change, fence).await } else { adoption.conflicts(&change.store).await };

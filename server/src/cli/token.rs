@@ -1,26 +1,26 @@
 //! `token create`, `token list`, `token revoke`.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use clap::{Subcommand, ValueEnum};
+use storeplane_core::audit::COMMAND_LINE;
 use storeplane_core::identity::Role;
 use storeplane_core::ids::{Tenant, TokenId};
+use storeplane_core::ports::{Clock as _, Tokens as _};
+use storeplane_core::token::{Author, CreateTokenInput, Lifetimes, RevokeToken, Token, TokenState};
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{Failure, print};
-use crate::config::Config;
+use crate::config::{Config, RetentionPeriod};
 use crate::postgres::{self, Tokens};
 use crate::system::{RandomIds, SystemClock};
 
-/// The actor in the audit log.
-const ACTOR: &str = "command line";
-/// Maximum length of a token's name, in characters.
-const NAME_MAX: usize = 80;
-
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Creates a token and prints only its secret, which cannot be shown again.
+    /// Creates a token. Standard output is only its secret, which cannot be shown again; standard error says when it expires.
     Create {
         /// The tenant whose stores it can access.
         #[arg(long, default_value = "default")]
@@ -28,9 +28,15 @@ pub(super) enum Command {
         /// Its role.
         #[arg(long, value_enum)]
         role: RoleName,
-        /// Its name: the actor in the audit log.
-        #[arg(long, value_parser = name)]
+        /// Its name: the actor in the audit log. Unique among the tenant's valid tokens.
+        #[arg(long)]
         name: String,
+        /// After what time it expires, for example 30d or 12h [default: `tokens.lifetime`, 90d].
+        #[arg(long, value_name = "PERIOD", conflicts_with = "no_expiry")]
+        expires: Option<RetentionPeriod>,
+        /// Creates a token that never expires. It works until it is revoked.
+        #[arg(long)]
+        no_expiry: bool,
     },
     /// Lists all tokens, without their secrets.
     List,
@@ -68,42 +74,69 @@ impl From<RoleName> for Role {
     }
 }
 
-fn name(text: &str) -> Result<String, String> {
-    let good = !text.trim().is_empty() && text.chars().count() <= NAME_MAX && !text.chars().any(char::is_control);
-    if good {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("must be 1 to {NAME_MAX} characters without control characters"))
-    }
-}
-
 pub(super) async fn run(command: Command, config: &Config) -> Result<(), Failure> {
     let database = postgres::connect(config.session_url()?.expose(), 2)?;
     let tokens = Tokens::new(database, Arc::new(SystemClock), Arc::new(RandomIds));
+    let author = Author { name: COMMAND_LINE.to_owned(), token: None };
     match command {
-        Command::Create { tenant, role, name, .. } => {
-            let (_, secret) = tokens.create(tenant, role.into(), &name, ACTOR).await?;
-            print(&format!("{secret}\n"))
-        }
-        Command::List => {
-            let mut table =
-                format!("{:36}  {:15}  {:14}  {:20}  {:8}  NAME\n", "ID", "TENANT", "ROLE", "CREATED", "STATE");
-            for token in tokens.list().await? {
-                let state = if token.revoked_at.is_some() { "revoked" } else { "valid" };
-                let created = token.created_at.replace_nanosecond(0)?.format(&Rfc3339)?;
-                let (tenant, role) = (token.tenant.as_str(), token.role.as_str());
-                writeln!(table, "{}  {tenant:15}  {role:14}  {created:20}  {state:8}  {}", token.id, token.name)?;
+        Command::Create { tenant, role, name, expires, no_expiry } => {
+            let ttl = expires.map(|period| std::time::Duration::from(period).try_into()).transpose()?;
+            let role = Role::from(role).as_str().to_owned();
+            let input = CreateTokenInput { name, role, ttl, ..CreateTokenInput::default() };
+            let mut wanted = input.check(Lifetimes::from(config.tokens))?;
+            if no_expiry {
+                wanted.lifetime = None;
             }
-            print(&table)
+            let issued = tokens.create(&tenant, wanted, &author).await?;
+            // If standard error is closed, the secret is still printed.
+            let _ = writeln!(std::io::stderr(), "{}", expiry(&issued.token)?);
+            print(&format!("{}\n", issued.secret))
         }
+        Command::List => print(&table(&tokens.all().await?, SystemClock.now())?),
         Command::Revoke { id } => {
-            if tokens.revoke(id, ACTOR).await? {
-                print("revoked\n")
-            } else {
-                Err(format!("there is no token {id} that is not revoked").into())
-            }
+            let valid = tokens.all().await?.into_iter().find(|token| token.id == id && token.revoked_at.is_none());
+            let Some(token) = valid else { return Err(format!("there is no token {id} that is not revoked").into()) };
+            tokens.revoke(&token.tenant, RevokeToken { token: id, idempotency: None }, &author).await?;
+            print("revoked\n")
         }
     }
+}
+
+fn expiry(token: &Token) -> Result<String, Failure> {
+    Ok(match token.expires_at {
+        Some(end) => format!("token {} expires at {}", token.id, time(Some(end))?),
+        None => format!("token {} never expires; revoke it when it is no longer needed", token.id),
+    })
+}
+
+fn table(tokens: &[Token], now: OffsetDateTime) -> Result<String, Failure> {
+    let mut table = format!(
+        "{:36}  {:15}  {:14}  {:20}  {:20}  {:20}  {:8}  NAME\n",
+        "ID", "TENANT", "ROLE", "CREATED", "EXPIRES", "LAST USED", "STATE"
+    );
+    for token in tokens {
+        let state = match token.state(now) {
+            TokenState::Valid => "valid",
+            TokenState::Expired => "expired",
+            TokenState::Revoked => "revoked",
+        };
+        let (created, expires) = (time(Some(token.created_at))?, time(token.expires_at)?);
+        let (used, tenant, role) = (time(token.last_used_at)?, token.tenant.as_str(), token.role.as_str());
+        writeln!(
+            table,
+            "{}  {tenant:15}  {role:14}  {created:20}  {expires:20}  {used:20}  {state:8}  {}",
+            token.id, token.name
+        )?;
+    }
+    Ok(table)
+}
+
+/// A time to the second; `never` if there is none.
+fn time(at: Option<OffsetDateTime>) -> Result<String, Failure> {
+    Ok(at
+        .map(|at| at.replace_nanosecond(0))
+        .transpose()?
+        .map_or_else(|| Ok("never".to_owned()), |at| at.format(&Rfc3339))?)
 }
 
 #[cfg(test)]

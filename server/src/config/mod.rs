@@ -31,6 +31,8 @@ pub use service_account::ServiceAccount;
 pub use tls::{ClientAuth, Tls};
 pub use url::SecretUrl;
 
+use storeplane_core::token::Lifetimes;
+
 use crate::kube::{CopiedSecret, WatchScope};
 
 /// The effective configuration.
@@ -72,6 +74,8 @@ pub struct Config {
     pub verify: Verify,
     /// Quotas.
     pub limits: Limits,
+    /// Lifetimes of API tokens.
+    pub tokens: Tokens,
     /// How long obstacles may last.
     pub obstacles: Obstacles,
     /// Where charts are, and settings common to all engines.
@@ -200,6 +204,23 @@ pub struct Limits {
     /// Maximum number of stores per tenant, not counting DELETED ones; default: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stores_per_tenant: Option<NonZeroU32>,
+}
+
+/// `[tokens]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Tokens {
+    /// Lifetime of tokens for which none is requested.
+    pub lifetime: RetentionPeriod,
+    /// Longest lifetime of a token.
+    pub max_lifetime: RetentionPeriod,
+}
+
+impl From<Tokens> for Lifetimes {
+    fn from(tokens: Tokens) -> Self {
+        let duration =
+            |period: RetentionPeriod| std::time::Duration::from(period).try_into().unwrap_or(time::Duration::MAX);
+        Self { default: duration(tokens.lifetime), max: duration(tokens.max_lifetime) }
+    }
 }
 
 /// `[charts]`

@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use super::section::Section;
 use super::{
     Charts, Config, ConfigError, Connections, Database, Engine, Helm, Kubernetes, Limits, Log, LogFormat, Metrics,
-    Retention, RetentionPeriod, SecretUrl, Telemetry, Verify, Via, Worker,
+    Retention, RetentionPeriod, SecretUrl, Telemetry, Tokens, Verify, Via, Worker,
 };
 
 use crate::kube::{CopiedSecret, CopiedSecretUse, WatchScope, labels};
@@ -22,6 +22,10 @@ const MEMORY_PER_HELM: u64 = 512 * 1024 * 1024;
 const HELM_PER_CORE: usize = 2;
 /// About a quarter of a year, long enough to investigate a problem.
 const RETENTION: RetentionPeriod = RetentionPeriod::days(90);
+/// Lifetime of tokens for which none is requested.
+const TOKEN_LIFETIME: RetentionPeriod = RetentionPeriod::days(90);
+/// Longest lifetime of tokens.
+const TOKEN_LIFETIME_MAX: RetentionPeriod = RetentionPeriod::days(365);
 /// Longest domain: a host name has 253 characters, of which the store's label may take 63 and a dot.
 const DOMAIN_MAX: usize = 253 - 64;
 
@@ -69,6 +73,7 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
         }),
         verify: root.section("verify", |section| Verify { via: section.take("via", Via::Auto) }),
         limits: root.section("limits", |section| Limits { stores_per_tenant: section.optional("stores_per_tenant") }),
+        tokens: root.section("tokens", tokens),
         obstacles: root.section("obstacles", super::obstacles::read),
         engines: root.section("engines", |section| engines(section, &charts)),
         charts,
@@ -135,6 +140,14 @@ fn database(section: &mut Section) -> Database {
         worker_pool_size: section.checked("worker_pool_size", 10, "must be 2 to 500", |n| (2..=500).contains(n)),
         watch_pool_size: section.checked("watch_pool_size", 5, "must be 2 to 500", |n| (2..=500).contains(n)),
     }
+}
+
+fn tokens(section: &mut Section) -> Tokens {
+    let max_lifetime = section.take("max_lifetime", TOKEN_LIFETIME_MAX);
+    let default = TOKEN_LIFETIME.min(max_lifetime);
+    let rule = format!("must be at least 1m and at most max_lifetime, which is {max_lifetime}");
+    let fits = |lifetime: &RetentionPeriod| (RetentionPeriod::MINUTE..=max_lifetime).contains(lifetime);
+    Tokens { lifetime: section.checked("lifetime", default, &rule, fits), max_lifetime }
 }
 
 fn kubernetes(section: &mut Section) -> Kubernetes {

@@ -11,12 +11,14 @@ const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)
 const MAX: u64 = 36_500 * 86_400;
 
 /// A whole number of days, hours, minutes or seconds; at least one second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RetentionPeriod {
     seconds: u64,
 }
 
 impl RetentionPeriod {
+    pub(super) const MINUTE: Self = Self { seconds: 60 };
+
     pub(super) const fn days(days: u64) -> Self {
         Self { seconds: days * 86_400 }
     }

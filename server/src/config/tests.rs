@@ -13,6 +13,10 @@ fn empty_file_is_valid() {
     assert!(config.engines["woocommerce"].values.is_empty(), "plain HTTP must be asked for");
     assert!(config.helm.max_processes >= 1);
     assert_eq!(config.retention.events.to_string(), "90d");
+    assert_eq!(
+        (config.tokens.lifetime.to_string(), config.tokens.max_lifetime.to_string()),
+        ("90d".into(), "365d".into())
+    );
     assert!(config.database_url().is_err_and(|error| error.to_string().contains("DATABASE_URL")));
 }
 
@@ -39,6 +43,9 @@ fn all_violations_are_reported_together() {
         operations = 90
         [limits]
         stores_per_tenant = 0
+        [tokens]
+        lifetime = "2d"
+        max_lifetime = "1d"
         [engines.woocommerce]
         chat = "x"
         [log]
@@ -62,6 +69,7 @@ fn all_violations_are_reported_together() {
       retention.events: must be a whole number and a unit (s, m, h or d), from 1s to 36500d (is "0d")
       retention.operations: invalid type: integer `90`, expected a string (is 90)
       limits.stores_per_tenant: invalid value: integer `0`, expected a nonzero u32 (is 0)
+      tokens.lifetime: must be at least 1m and at most max_lifetime, which is 1d (is 2d)
       engines.woocommerce.chat: is not a key of the configuration
       log.filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5 (is a=b=c)
       log.format: unknown variant `xml`, expected `pretty` or `json` (is "xml")

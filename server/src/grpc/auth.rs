@@ -21,7 +21,7 @@ use tower::{Layer, Service};
 use tracing::Span;
 
 use super::status;
-use crate::postgres::Tokens;
+use crate::postgres::{Tokens, Verified};
 
 /// Metadata with which a platform administrator names the tenant in which it acts; without it, its own.
 pub const TENANT: HeaderName = HeaderName::from_static("storeplane-tenant");
@@ -118,8 +118,11 @@ impl AuthLayer {
     async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Status> {
         let secret = bearer(headers)?;
         match self.tokens.verify(secret).await {
-            Ok(Some(caller)) => Ok(caller),
-            Ok(None) => Err(status::unauthenticated("TOKEN_INVALID", "the token is unknown or was revoked")),
+            Ok(Verified::Caller(caller)) => Ok(caller),
+            Ok(Verified::Expired) => Err(status::token_expired()),
+            Ok(Verified::Unknown) => {
+                Err(status::unauthenticated("TOKEN_INVALID", "the token is unknown or was revoked"))
+            }
             Err(error) => Err(status::port(&error)),
         }
     }
@@ -166,6 +169,9 @@ fn action(path: &str) -> Option<Action> {
         "/storeplane.v1.StoreService/GetStoreLogs" => Some(Action::ReadLogs),
         "/storeplane.v1.StoreService/RetryStore" => Some(Action::RetryStore),
         "/storeplane.v1.OperationService/CancelOperation" => Some(Action::CancelOperation),
+        "/storeplane.v1.TokenService/CreateToken" => Some(Action::CreateToken),
+        "/storeplane.v1.TokenService/RevokeToken" => Some(Action::RevokeToken),
+        "/storeplane.v1.TokenService/RotateToken" => Some(Action::RotateToken),
         _ => None,
     }
 }

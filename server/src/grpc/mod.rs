@@ -2,7 +2,7 @@
 //! through ports of the domain.
 //!
 //! A request passes, from the outside in: CORS ([`crate::http`]), [`content_type`], grpc-web, [`log`], [`envelope`], [`auth`], then a
-//! handler in [`stores`], [`operations`], [`platform`] or [`audit`]; concurrent equal reads share a [`single_flight`]. Errors
+//! handler in [`stores`], [`operations`], [`platform`], [`tokens`] or [`audit`]; concurrent equal reads share a [`single_flight`]. Errors
 //! are converted in [`status`], messages in [`convert`], pages in [`pages`]; page tokens and cursors are sealed in
 //! [`opaque`]. [`call`] has the metrics of a call, [`methods`] all methods. [`health`] and [`reflection`] need no token.
 //!
@@ -29,6 +29,7 @@ pub mod reflection;
 mod single_flight;
 pub mod status;
 mod stores;
+mod tokens;
 mod watch;
 
 pub use api_handler::{ApiHandler, Platform};
@@ -39,6 +40,7 @@ use storeplane_proto::v1::audit_service_server::AuditServiceServer;
 use storeplane_proto::v1::operation_service_server::OperationServiceServer;
 use storeplane_proto::v1::platform_service_server::PlatformServiceServer;
 use storeplane_proto::v1::store_service_server::StoreServiceServer;
+use storeplane_proto::v1::token_service_server::TokenServiceServer;
 use tonic::Response;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -59,11 +61,12 @@ use crate::postgres::Tokens;
 pub(crate) const REQUEST_MAX: usize = 4 * 1024 * 1024;
 
 /// The services of `storeplane.v1`.
-const SERVICES: [&str; 4] = [
+const SERVICES: [&str; 5] = [
     storeplane_proto::v1::audit_service_server::SERVICE_NAME,
     storeplane_proto::v1::operation_service_server::SERVICE_NAME,
     storeplane_proto::v1::platform_service_server::SERVICE_NAME,
     storeplane_proto::v1::store_service_server::SERVICE_NAME,
+    storeplane_proto::v1::token_service_server::SERVICE_NAME,
 ];
 /// Services that need no token.
 const OPEN_SERVICES: [&str; 3] = [
@@ -86,7 +89,8 @@ pub fn services(handler: ApiHandler, tokens: Tokens, health: HealthService) -> R
     let stores = configured!(StoreServiceServer::new(handler.clone()));
     let operations = configured!(OperationServiceServer::new(handler.clone()));
     let platform = configured!(PlatformServiceServer::new(handler.clone()));
-    let audit = configured!(AuditServiceServer::new(handler));
+    let audit = configured!(AuditServiceServer::new(handler.clone()));
+    let token_service = configured!(TokenServiceServer::new(handler));
     let health = configured!(HealthServer::new(health));
     let reflection = Reflection::new(&[
         storeplane_proto::FILE_DESCRIPTOR_SET,
@@ -105,6 +109,7 @@ pub fn services(handler: ApiHandler, tokens: Tokens, health: HealthService) -> R
         .add_service(outer.layer(ours.layer(operations)))
         .add_service(outer.layer(ours.layer(platform)))
         .add_service(outer.layer(ours.layer(audit)))
+        .add_service(outer.layer(ours.layer(token_service)))
         .add_service(outer.layer(EnvelopeLayer.layer(health)))
         .add_service(outer.layer(EnvelopeLayer.layer(reflection_v1)))
         .add_service(outer.layer(EnvelopeLayer.layer(reflection_v1alpha)));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::time::Duration;
 
-use storeplane_core::error::{DomainError, OutageKind, PortError, Violation};
+use storeplane_core::error::{DomainError, OutageKind, PortError, TokenError, Violation};
 use storeplane_core::event::{Cursor, Oldest};
 use storeplane_core::failure::truncate;
 use tonic::{Code, Status};
@@ -66,8 +66,9 @@ pub fn refusal(refusal: &DomainError) -> Status {
             details.set_resource_info(*kind, name, "", &message);
             Code::NotFound
         }
-        DomainError::AlreadyExists { name } => {
-            details.set_resource_info("store", name, "", &message);
+        DomainError::AlreadyExists { name } | DomainError::HostTaken { host: name } => {
+            let kind = if matches!(refusal, DomainError::HostTaken { .. }) { "host" } else { "store" };
+            details.set_resource_info(kind, name, "", &message);
             Code::AlreadyExists
         }
         DomainError::StoreQuotaExceeded { tenant, limit } => {
@@ -75,10 +76,7 @@ pub fn refusal(refusal: &DomainError) -> Status {
             details.add_quota_failure_violation(format!("tenant/{tenant}"), &message);
             Code::ResourceExhausted
         }
-        DomainError::HostTaken { host } => {
-            details.set_resource_info("host", host, "", &message);
-            Code::AlreadyExists
-        }
+        DomainError::Token(error) => token(error, &message, &mut details, &mut tell),
         DomainError::StaleEtag { actual } => {
             tell("etag", actual.clone());
             details.add_precondition_failure_violation("ETAG", "store", &message);
@@ -111,6 +109,30 @@ pub fn refusal(refusal: &DomainError) -> Status {
     Status::with_error_details(code, message, details)
 }
 
+fn token(
+    error: &TokenError,
+    message: &str,
+    details: &mut ErrorDetails,
+    tell: &mut impl FnMut(&str, String) -> Option<String>,
+) -> Code {
+    match error {
+        TokenError::NameTaken { name } => {
+            details.set_resource_info("token", name, "", message);
+            Code::AlreadyExists
+        }
+        TokenError::SecretAlreadyShown { token } => {
+            tell("token_id", token.to_string());
+            details.set_resource_info("token", token.to_string(), "", message);
+            Code::AlreadyExists
+        }
+        TokenError::NotValid { token, state } => {
+            tell("state", (*state).to_owned());
+            details.add_precondition_failure_violation("STATE", format!("token/{token}"), message);
+            Code::FailedPrecondition
+        }
+    }
+}
+
 /// A watch of all stores cannot resume from its cursor, but from this one.
 pub fn cursor_expired(oldest: &str) -> Status {
     let refusal = DomainError::CursorExpired { oldest: Oldest::Cursor(Cursor::default()) };
@@ -126,6 +148,11 @@ fn field(violation: &Violation) -> FieldViolation {
 /// The caller is unknown: no token, an unknown one, or a revoked one.
 pub fn unauthenticated(reason: &'static str, message: &'static str) -> Status {
     plain(Code::Unauthenticated, reason, message)
+}
+
+/// The token has expired.
+pub fn token_expired() -> Status {
+    unauthenticated("TOKEN_EXPIRED", "the token has expired; an administrator can create another one")
 }
 
 /// Something is temporarily unavailable.

@@ -133,6 +133,7 @@ pub(super) fn ended(end: &WatchEnd) -> Status {
         WatchEnd::Revoked => {
             status::unauthenticated("TOKEN_REVOKED", "the token was revoked, or its role or tenant changed")
         }
+        WatchEnd::Expired => status::token_expired(),
         WatchEnd::Port(error) => status::port(error),
     }
 }

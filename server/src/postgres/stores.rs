@@ -85,7 +85,7 @@ impl Stores for PgStores {
             return Ok(*applied);
         }
         quota::admit(&transaction, &tenant, self.limit).await?;
-        let made = (change.store.uid, change.operation.id);
+        let made = (change.store.uid.0, change.operation.id.0);
         let applied = apply::insert(&transaction, change, 0).await?;
         requests::remember(&transaction, &tenant, idempotency, made).await?;
         self.commit(transaction).await?;
@@ -116,7 +116,7 @@ impl Stores for PgStores {
             before.operation = rows::operation(row.ok_or_else(missing)?);
         }
         let change = transition(before.clone())?;
-        let made = (change.store.uid, change.operation.id);
+        let made = (change.store.uid.0, change.operation.id.0);
         let applied = apply::update(&transaction, &before, change, now).await?;
         requests::remember(&transaction, tenant, idempotency, made).await?;
         self.commit(transaction).await?;

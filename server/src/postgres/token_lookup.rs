@@ -16,13 +16,12 @@ use std::time::{Duration, Instant};
 
 use storeplane_core::error::{Outage, OutageKind, PortError};
 use storeplane_core::identity::Caller;
-use storeplane_core::ids::TokenId;
 
 /// Prefix of every token, for scanners of leaked secrets.
 pub(super) const PREFIX: &str = "spt_";
 /// Random letters and digits after the prefix: 50 of 36 are 258 bits.
 pub(super) const LENGTH: usize = 50;
-/// How long a verified token is cached: a revoked one works at most this long.
+/// How long a verified token is cached: one that was revoked or rotated works at most this long as before.
 const TRUSTED: Duration = Duration::from_secs(5);
 /// Maximum number of cached tokens.
 const TRUSTED_MAX: usize = 1000;
@@ -115,7 +114,12 @@ impl TokenLookup {
         Ok(caller)
     }
 
-    async fn caller<F>(&self, hash: Hash, find: impl FnOnce(Vec<Hash>) -> F) -> Result<Option<Caller>, PortError>
+    /// The same by the hash of a secret.
+    pub(super) async fn caller<F>(
+        &self,
+        hash: Hash,
+        find: impl FnOnce(Vec<Hash>) -> F,
+    ) -> Result<Option<Caller>, PortError>
     where
         F: Future<Output = Result<Found, PortError>>,
     {
@@ -147,18 +151,6 @@ impl TokenLookup {
                 Err(error)
             }
         }
-    }
-
-    /// The cached caller with this token.
-    pub(super) fn trusted(&self, token: TokenId) -> Option<Caller> {
-        let memory = self.lock();
-        let mut fresh = memory.trusted.values().filter(|(since, _)| since.elapsed() < TRUSTED);
-        fresh.find(|(_, caller)| caller.token == token).map(|(_, caller)| caller.clone())
-    }
-
-    /// Caches a token.
-    pub(super) fn trust(&self, hash: Hash, caller: Caller) {
-        self.lock().trust(hash, caller);
     }
 
     /// Clears the cache of known tokens.
@@ -260,7 +252,8 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
 
-    use storeplane_core::identity::Role;
+    use storeplane_core::identity::{Role, SecretHash};
+    use storeplane_core::ids::TokenId;
     use uuid::Uuid;
 
     use super::*;
@@ -271,7 +264,14 @@ mod tests {
 
     fn caller() -> Caller {
         let tenant = "default".parse().expect("a tenant");
-        Caller { token: TokenId(Uuid::nil()), name: "test".into(), tenant, role: Role::Viewer }
+        Caller {
+            token: TokenId(Uuid::nil()),
+            name: "test".into(),
+            tenant,
+            role: Role::Viewer,
+            expires_at: None,
+            secret: SecretHash::default(),
+        }
     }
 
     #[derive(Default)]

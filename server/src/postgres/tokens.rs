@@ -1,185 +1,229 @@
-//! API tokens: random, stored as a hash, with tenant and role.
+//! API tokens: random secrets, stored as hashes, with tenant, role and expiry.
+//!
+//! This file changes and lists tokens; [`super::token_auth`] authenticates callers with them.
 
-use std::sync::Arc;
-
+use async_trait::async_trait;
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder, Statement};
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait, Condition, ConnectionTrait as _, DbBackend, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect, Statement,
+};
 use storeplane_core::audit::{Action, AuditRecord, Outcome};
-use storeplane_core::error::PortError;
-use storeplane_core::identity::{Caller, Role};
+use storeplane_core::error::{DomainError, PortError, TokenError};
+use storeplane_core::identity::Role;
 use storeplane_core::ids::{Tenant, TokenId};
-use storeplane_core::ports::{Clock, Ids};
+use storeplane_core::ports;
+use storeplane_core::query::{Page, TokenQuery};
+use storeplane_core::token::{Author, CreateToken, IssuedToken, RevokeToken, RotateToken, Token, TokenState};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::entity::{audit_event, token};
-use super::error::port_error;
-use super::pool::Pool;
-use super::rows;
-use super::token_lookup::{Found, Hash, LENGTH, PREFIX, TokenLookup, hash};
+use super::error::{broken, port_error};
+use super::pool::Transaction;
+use super::token_auth::Tokens;
+use super::token_lookup::{LENGTH, PREFIX, hash};
 use super::unreadable::Problems;
+use super::{list, requests, rows};
 
-/// A token, without its secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenInfo {
-    /// Its id.
-    pub id: TokenId,
-    /// Its name: the actor in the audit log.
-    pub name: String,
-    /// Its tenant.
-    pub tenant: Tenant,
-    /// Its role.
-    pub role: Role,
-    /// When it was made.
-    pub created_at: OffsetDateTime,
-    /// When it was revoked.
-    pub revoked_at: Option<OffsetDateTime>,
-}
-
-/// The tokens in Postgres.
-#[derive(Clone)]
-pub struct Tokens {
-    database: Pool,
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn Ids>,
-    lookup: Arc<TokenLookup>,
-}
-
-impl std::fmt::Debug for Tokens {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tokens").finish_non_exhaustive()
-    }
-}
+/// Concurrent creations in a tenant wait here for each other's transactions, so that only one gets a name.
+const ONE_BY_ONE: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-tokens-of-' || $1, 0))";
+/// Names differ not only in case.
+const NAME_TAKEN: &str = "SELECT EXISTS (SELECT FROM tokens WHERE tenant = $1 AND lower(name) = lower($2)
+  AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3))";
 
 impl Tokens {
-    /// Uses this pool.
-    pub fn new(database: Pool, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { database, clock, ids, lookup: Arc::default() }
+    /// The tokens of all tenants, oldest first.
+    pub async fn all(&self) -> Result<Vec<Token>, PortError> {
+        let found = token::Entity::find().order_by_asc(token::Column::Id).all(&self.database);
+        Ok(found.await.map_err(port_error)?.into_iter().filter_map(info).collect())
     }
 
-    /// The same tokens and cache, read through another pool.
-    #[must_use]
-    pub fn on(&self, database: Pool) -> Self {
-        Self { database, ..self.clone() }
+    fn new_secret(&self) -> String {
+        format!("{PREFIX}{}", self.ids.random_text(LENGTH))
     }
 
-    /// Creates a token on behalf of `actor`. The second value is the secret, which cannot be shown again.
-    pub async fn create(
+    async fn claim_name(
         &self,
-        tenant: Tenant,
-        role: Role,
-        name: &str,
-        actor: &str,
-    ) -> Result<(TokenId, String), PortError> {
-        let secret = format!("{PREFIX}{}", self.ids.random_text(LENGTH));
-        let id = TokenId(self.ids.uuid());
-        let row = token::ActiveModel {
-            id: Set(id.0),
-            hash: Set(hash(&secret).to_vec()),
-            name: Set(name.to_owned()),
-            tenant: Set(tenant.to_string()),
-            role: Set(role.as_str().to_owned()),
-            created_at: Set(self.clock.now()),
-            created_by: Set(actor.to_owned()),
-            revoked_at: Set(None),
-            revoked_by: Set(None),
-        };
-        let transaction = self.database.begin().await.map_err(port_error)?;
-        token::Entity::insert(row).exec_without_returning(&transaction).await.map_err(port_error)?;
-        let record = rows::audit_row(self.record(tenant, actor, Action::CreateToken, id));
-        audit_event::Entity::insert(record).exec_without_returning(&transaction).await.map_err(port_error)?;
-        transaction.commit().await.map_err(port_error)?;
-        Ok((id, secret))
-    }
-
-    /// All tokens, oldest first.
-    pub async fn list(&self) -> Result<Vec<TokenInfo>, PortError> {
-        let rows =
-            token::Entity::find().order_by_asc(token::Column::Id).all(&self.database).await.map_err(port_error)?;
-        Ok(rows.into_iter().filter_map(info).collect())
-    }
-
-    /// Revokes a token on behalf of `actor`. False if it does not exist or was already revoked.
-    pub async fn revoke(&self, id: TokenId, actor: &str) -> Result<bool, PortError> {
-        let transaction = self.database.begin().await.map_err(port_error)?;
-        let there = token::Entity::find_by_id(id.0).filter(token::Column::RevokedAt.is_null());
-        let Some(row) = there.one(&transaction).await.map_err(port_error)? else { return Ok(false) };
-        let revoked = token::ActiveModel {
-            id: Set(id.0),
-            revoked_at: Set(Some(self.clock.now())),
-            revoked_by: Set(Some(actor.to_owned())),
-            ..Default::default()
-        };
-        token::Entity::update(revoked).exec(&transaction).await.map_err(port_error)?;
-        let record = rows::audit_row(self.record(Tenant::stored(row.tenant), actor, Action::RevokeToken, id));
-        audit_event::Entity::insert(record).exec_without_returning(&transaction).await.map_err(port_error)?;
-        transaction.commit().await.map_err(port_error)?;
-        self.lookup.forget();
-        Ok(true)
-    }
-
-    /// The caller with this secret; `None` if it is unknown or revoked. A token that was refused before it was created works
-    /// within a second of its creation.
-    pub async fn verify(&self, secret: &str) -> Result<Option<Caller>, PortError> {
-        self.lookup.verify(secret, |hashes| find(self.database.clone(), hashes)).await
-    }
-
-    /// True while the caller's token is not revoked and has the same role and tenant as when it was verified. As in
-    /// [`Tokens::verify`], the result is cached briefly: a thousand watchers with one token cause one read.
-    pub async fn is_valid(&self, caller: &Caller) -> Result<bool, PortError> {
-        if let Some(now) = self.lookup.trusted(caller.token) {
-            return Ok(now.still_permits(caller));
+        transaction: &Transaction,
+        (tenant, name): (&Tenant, &str),
+        now: OffsetDateTime,
+    ) -> Result<(), PortError> {
+        let lock = Statement::from_sql_and_values(DbBackend::Postgres, ONE_BY_ONE, [tenant.as_str().into()]);
+        transaction.execute_raw(lock).await.map_err(port_error)?;
+        let values = [tenant.as_str().into(), name.into(), now.into()];
+        let taken = Statement::from_sql_and_values(DbBackend::Postgres, NAME_TAKEN, values);
+        let row = transaction.query_one_raw(taken).await.map_err(port_error)?.ok_or_else(|| broken("no answer"))?;
+        if row.try_get_by_index(0).map_err(port_error)? {
+            return Err(DomainError::from(TokenError::NameTaken { name: name.to_owned() }).into());
         }
-        let row = token::Entity::find_by_id(caller.token.0).one(&self.database).await.map_err(port_error)?;
-        let Some((hash, now)) = row.filter(|row| row.revoked_at.is_none()).and_then(known) else { return Ok(false) };
-        let valid = now.still_permits(caller);
-        self.lookup.trust(hash, now);
-        Ok(valid)
+        Ok(())
     }
 
-    fn record(&self, tenant: Tenant, actor: &str, action: Action, id: TokenId) -> AuditRecord {
-        AuditRecord {
+    /// Stores the audit record of a change, and commits it.
+    async fn commit(
+        &self,
+        transaction: Transaction,
+        (action, token): (Action, &Token),
+        author: &Author,
+    ) -> Result<(), PortError> {
+        let record = AuditRecord {
             id: self.ids.uuid(),
             at: self.clock.now(),
-            tenant,
-            actor: actor.to_owned(),
-            token: None,
+            tenant: token.tenant.clone(),
+            actor: author.name.clone(),
+            token: author.token.map(|id| id.0),
             action,
-            target: id.to_string(),
+            target: token.id.to_string(),
             store: None,
             operation: None,
             outcome: Outcome::Accepted,
             reason: String::new(),
-        }
+        };
+        let row = rows::audit_row(record);
+        audit_event::Entity::insert(row).exec_without_returning(&transaction).await.map_err(port_error)?;
+        transaction.commit().await.map_err(port_error)
     }
 }
 
-/// The callers of those hashes that are tokens and not revoked.
-async fn find(database: Pool, hashes: Vec<Hash>) -> Result<Found, PortError> {
-    const SQL: &str = "SELECT * FROM tokens WHERE hash = ANY($1) AND revoked_at IS NULL";
-    let hashes: Vec<_> = hashes.iter().map(|hash| hash.to_vec()).collect();
-    let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, SQL, [hashes.into()]);
-    let rows = token::Entity::find().from_raw_sql(statement).all(&database).await.map_err(port_error)?;
-    Ok(rows.into_iter().filter_map(known).collect())
+#[async_trait]
+impl ports::Tokens for Tokens {
+    async fn create(&self, tenant: &Tenant, wanted: CreateToken, author: &Author) -> Result<IssuedToken, PortError> {
+        let CreateToken { name, role, lifetime, idempotency } = wanted;
+        let (now, id, secret) = (self.clock.now(), TokenId(self.ids.uuid()), self.new_secret());
+        let transaction = self.database.begin().await.map_err(port_error)?;
+        if let Some(before) = requests::reserve_id(&transaction, tenant, idempotency, now).await? {
+            return Err(DomainError::from(TokenError::SecretAlreadyShown { token: TokenId(before.store) }).into());
+        }
+        self.claim_name(&transaction, (tenant, &name), now).await?;
+        let row = token::ActiveModel {
+            id: Set(id.0),
+            hash: Set(hash(&secret).to_vec()),
+            name: Set(name),
+            tenant: Set(tenant.to_string()),
+            role: Set(role.as_str().to_owned()),
+            created_at: Set(now),
+            created_by: Set(author.name.clone()),
+            expires_at: Set(lifetime.map(|lifetime| now.saturating_add(lifetime))),
+            ..Default::default()
+        };
+        let row = row.insert(&transaction).await.map_err(port_error)?;
+        let token = info(row).ok_or_else(|| broken("a role that this server does not know"))?;
+        requests::remember(&transaction, tenant, idempotency, (id.0, Uuid::nil())).await?;
+        self.commit(transaction, (Action::CreateToken, &token), author).await?;
+        Ok(IssuedToken { token, secret })
+    }
+
+    async fn get(&self, tenant: &Tenant, id: TokenId) -> Result<Option<Token>, PortError> {
+        let row = owned(tenant, id).one(&self.database).await.map_err(port_error)?;
+        Ok(row.and_then(info))
+    }
+
+    async fn list(&self, query: &TokenQuery) -> Result<Page<Token>, PortError> {
+        use token::Column;
+        let mut select = token::Entity::find().filter(Column::Tenant.eq(query.tenant.as_str()));
+        if !query.show_inactive {
+            let unexpired =
+                Condition::any().add(Column::ExpiresAt.is_null()).add(Column::ExpiresAt.gt(self.clock.now()));
+            select = select.filter(Column::RevokedAt.is_null()).filter(unexpired);
+        }
+        let select = list::newest(select, (Column::CreatedAt, Column::Id), query.after.as_ref());
+        let found = select.limit(list::one_more(query.limit)).all(&self.database).await.map_err(port_error)?;
+        // A token with an unknown role is left out of its page, and does not end the list.
+        let Page { items, more } = list::page(found, query.limit);
+        Ok(Page { items: items.into_iter().filter_map(info).collect(), more })
+    }
+
+    async fn revoke(&self, tenant: &Tenant, command: RevokeToken, author: &Author) -> Result<Token, PortError> {
+        let RevokeToken { token: id, idempotency } = command;
+        let now = self.clock.now();
+        let transaction = self.database.begin().await.map_err(port_error)?;
+        let repeated = requests::reserve_id(&transaction, tenant, idempotency, now).await?.is_some();
+        let mut row = lock(&transaction, tenant, id).await?;
+        if repeated {
+            return info(row).ok_or_else(|| missing(id));
+        }
+        if row.revoked_at.is_none() {
+            let revoked = token::ActiveModel {
+                id: Set(id.0),
+                revoked_at: Set(Some(now)),
+                revoked_by: Set(Some(author.name.clone())),
+                ..Default::default()
+            };
+            row = revoked.update(&transaction).await.map_err(port_error)?;
+        }
+        let token = info(row).ok_or_else(|| missing(id))?;
+        requests::remember(&transaction, tenant, idempotency, (id.0, Uuid::nil())).await?;
+        self.commit(transaction, (Action::RevokeToken, &token), author).await?;
+        self.lookup.forget();
+        Ok(token)
+    }
+
+    async fn rotate(&self, tenant: &Tenant, command: RotateToken, author: &Author) -> Result<IssuedToken, PortError> {
+        let RotateToken { token: id, lifetime, overlap, idempotency } = command;
+        let (now, secret) = (self.clock.now(), self.new_secret());
+        let transaction = self.database.begin().await.map_err(port_error)?;
+        if let Some(before) = requests::reserve_id(&transaction, tenant, idempotency, now).await? {
+            return Err(DomainError::from(TokenError::SecretAlreadyShown { token: TokenId(before.store) }).into());
+        }
+        let row = lock(&transaction, tenant, id).await?;
+        let before_hash = row.hash.clone();
+        let before = info(row).ok_or_else(|| missing(id))?;
+        let state = before.state(now);
+        if state != TokenState::Valid {
+            return Err(DomainError::from(TokenError::NotValid { token: id, state: state.as_str() }).into());
+        }
+        let expires_at = now.saturating_add(lifetime);
+        let previous = now.saturating_add(overlap).min(expires_at).min(before.expires_at.unwrap_or(expires_at));
+        let rotated = token::ActiveModel {
+            id: Set(id.0),
+            hash: Set(hash(&secret).to_vec()),
+            expires_at: Set(Some(expires_at)),
+            rotated_at: Set(Some(now)),
+            previous_hash: Set(Some(before_hash)),
+            previous_expires_at: Set(Some(previous)),
+            ..Default::default()
+        };
+        let row = rotated.update(&transaction).await.map_err(port_error)?;
+        let token = info(row).ok_or_else(|| missing(id))?;
+        requests::remember(&transaction, tenant, idempotency, (id.0, Uuid::nil())).await?;
+        self.commit(transaction, (Action::RotateToken, &token), author).await?;
+        self.lookup.forget();
+        Ok(IssuedToken { token, secret })
+    }
 }
 
-/// The caller of a token's row; `None` if its role is unknown.
-fn known(row: token::Model) -> Option<(Hash, Caller)> {
-    let hash = Hash::try_from(row.hash.as_slice()).ok()?;
-    let TokenInfo { id, name, tenant, role, .. } = info(row)?;
-    Some((hash, Caller { token: id, name, tenant, role }))
+fn owned(tenant: &Tenant, id: TokenId) -> sea_orm::Select<token::Entity> {
+    token::Entity::find_by_id(id.0).filter(token::Column::Tenant.eq(tenant.as_str()))
+}
+
+/// The token's row, locked until the transaction ends.
+async fn lock(transaction: &Transaction, tenant: &Tenant, id: TokenId) -> Result<token::Model, PortError> {
+    let row = owned(tenant, id).lock_exclusive().one(transaction).await.map_err(port_error)?;
+    row.ok_or_else(|| missing(id))
+}
+
+fn missing(id: TokenId) -> PortError {
+    DomainError::NotFound { kind: "token", name: id.to_string() }.into()
 }
 
 /// A token from its row; `None`, and logged, if its role is unknown because a newer server wrote it: it then permits nothing.
-fn info(row: token::Model) -> Option<TokenInfo> {
+pub(super) fn info(row: token::Model) -> Option<Token> {
     let mut problems = Problems::of("tokens", row.id);
     let role = problems.optional("role", Some(&row.role), Role::parse);
     problems.log();
-    Some(TokenInfo {
+    Some(Token {
         id: TokenId(row.id),
         name: row.name,
         tenant: Tenant::stored(row.tenant),
         role: role?,
         created_at: row.created_at,
+        created_by: row.created_by,
+        expires_at: row.expires_at,
+        last_used_at: row.last_used_at,
         revoked_at: row.revoked_at,
+        revoked_by: row.revoked_by,
+        rotated_at: row.rotated_at,
+        previous_expires_at: row.previous_expires_at,
     })
 }

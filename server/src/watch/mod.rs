@@ -22,7 +22,7 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::postgres::{EventLog, Tokens};
+use crate::postgres::{EventLog, Tokens, Verified};
 
 pub use all::Start;
 pub use hub::Hub;
@@ -90,6 +90,9 @@ pub enum WatchEnd {
     /// The watcher's token was revoked, or its role or tenant changed.
     #[error("the token was revoked or changed")]
     Revoked,
+    /// The watcher's token has expired.
+    #[error("the token has expired")]
+    Expired,
     /// Postgres is unavailable, or the cursor has expired.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -130,11 +133,12 @@ impl Watches {
     async fn check_token(&self, caller: &Caller, heartbeat: &mut HeartbeatTimer) -> Result<Option<Update>, WatchEnd> {
         let valid = tokio::select! {
             () = self.shutdown.cancelled() => return Err(WatchEnd::ShuttingDown),
-            valid = self.tokens.is_valid(caller) => valid,
+            valid = self.tokens.recheck(caller) => valid,
         };
         match valid {
-            Ok(false) => Err(WatchEnd::Revoked),
-            Ok(true) | Err(PortError::Unavailable(_)) => {
+            Ok(Verified::Unknown) => Err(WatchEnd::Revoked),
+            Ok(Verified::Expired) => Err(WatchEnd::Expired),
+            Ok(Verified::Caller(_)) | Err(PortError::Unavailable(_)) => {
                 Ok(heartbeat.beat().then(|| Update::Heartbeat(self.clock.now())))
             }
             Err(error) => Err(error.into()),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use storeplane_core::audit::{Action, AuditRecord, Outcome};
+use storeplane_core::audit::{Action, AuditRecord, Outcome, WORKER};
 use storeplane_core::operation::Step;
 use storeplane_core::transition::operation as transition;
 use tokio_util::sync::CancellationToken;
@@ -110,7 +110,7 @@ impl OperationContext {
             id: self.tools.ids.uuid(),
             at: self.now(),
             tenant: self.store.tenant.clone(),
-            actor: "worker".into(),
+            actor: WORKER.into(),
             token: None,
             action: Action::RepairRelease,
             target: self.store.id.to_string(),

@@ -23,8 +23,7 @@ async fn lab() -> (Lab, String, Api) {
     let id = fresh("tea");
     lab.api.create(Api::wanted(&id)).await.unwrap();
     let role = storeplane_core::identity::Role::Viewer;
-    let (_, secret) =
-        lab.database.tokens().create("default".parse().unwrap(), role, "looker on", "test").await.unwrap();
+    let (_, secret) = lab.database.issue("default", role, "looker on").await;
     let viewer = Api::connect(lab.server.address(), &secret);
     assert_eq!(viewer.create(Api::wanted("other")).await.unwrap_err().code(), Code::PermissionDenied);
     assert_eq!(lab.api.delete("nobodys").await.unwrap_err().code(), Code::NotFound);

@@ -101,6 +101,7 @@ async fn tokens_are_created_listed_and_revoked() {
     assert!(made.status.success(), "{}", err(&made));
     let secret = out(&made).trim().to_owned();
     assert_eq!(out(&made), format!("{secret}\n"), "nothing but the token");
+    assert!(err(&made).contains(" expires at 20") && !err(&made).contains(&secret), "{}", err(&made));
     let api = Api::connect(lab.server.address(), &secret);
     assert_eq!(api.create(Api::wanted(&fresh("cli"))).await.unwrap().tenant, "acme");
 
@@ -113,16 +114,52 @@ async fn tokens_are_created_listed_and_revoked() {
     assert!(run(&["token", "revoke", id], &env).status.success());
     assert!(!run(&["token", "revoke", id], &env).status.success(), "once is enough");
     assert!(out(&run(&["token", "list"], &env)).contains("revoked"));
-    for bad in [
-        ["token", "create", "--tenant", "Not A Tenant", "--role", "viewer", "--name", "x"],
-        ["token", "create", "--tenant", "acme", "--role", "god", "--name", "x"],
-        ["token", "create", "--tenant", "acme", "--role", "viewer", "--name", " "],
+    for (tenant, role, name, more) in [
+        ("Not A Tenant", "viewer", "x", &[][..]),
+        ("acme", "god", "x", &[]),
+        ("acme", "viewer", " ", &[]),
+        ("acme", "viewer", "Worker", &[]),
+        ("acme", "viewer", "command line", &[]),
+        ("acme", "viewer", "x", &["--expires", "366d"]),
+        ("acme", "viewer", "x", &["--expires", "1s"]),
+        ("acme", "viewer", "x", &["--expires", "soon"]),
+        ("acme", "viewer", "x", &["--expires", "1d", "--no-expiry"]),
     ] {
-        assert!(!run(&bad, &env).status.success(), "{bad:?}");
+        let bad = [&["token", "create", "--tenant", tenant, "--role", role, "--name", name], more].concat();
+        let output = run(&bad, &env);
+        assert!(!output.status.success() && out(&output).is_empty(), "{bad:?}");
     }
     let actions = "SELECT string_agg(action || ' ' || actor, ', ' ORDER BY at, id) FROM audit_events
         WHERE tenant = 'acme' AND action LIKE '%TOKEN'";
     assert_eq!(lab.database.value(actions).await, "CREATE_TOKEN command line, REVOKE_TOKEN command line");
+}
+
+#[tokio::test]
+async fn token_expires_as_the_command_line_says() {
+    let database = Database::create().await;
+    let env = [("DATABASE_URL", database.url.as_str())];
+    let create = |name: &str, more: &[&str]| {
+        let command = [&["token", "create", "--role", "viewer", "--name", name], more].concat();
+        let output = run(&command, &env);
+        assert!(output.status.success(), "{}", err(&output));
+        err(&output)
+    };
+    create("by default", &[]);
+    create("short", &["--expires", "2h"]);
+    assert!(create("unlimited", &["--no-expiry"]).contains("never expires"));
+    let lifetimes = "SELECT string_agg(name || ' ' || coalesce((expires_at - created_at)::text, 'never'), ', ' ORDER BY id) FROM tokens";
+    assert_eq!(database.value(lifetimes).await, "by default 90 days, short 02:00:00, unlimited never");
+
+    let taken = run(&["token", "create", "--role", "viewer", "--name", "Short"], &env);
+    assert!(!taken.status.success() && err(&taken).contains("has the name \"Short\""), "{}", err(&taken));
+    database
+        .execute("UPDATE tokens SET expires_at = now(), last_used_at = '2026-11-26T07:08:09Z' WHERE name = 'short'")
+        .await;
+    let listed = out(&run(&["token", "list"], &env));
+    let line = |name: &str| listed.lines().find(|line| line.ends_with(name)).unwrap().to_owned();
+    assert!(line("short").contains("expired") && line("short").contains("2026-11-26T07:08:09Z"), "{listed}");
+    assert!(line("unlimited").contains("never") && line("unlimited").contains("valid"), "{listed}");
+    create("Short", &[]);
 }
 
 /// A server without a database, a cluster or helm, and its address.

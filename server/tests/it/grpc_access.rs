@@ -1,6 +1,6 @@
 //! Authentication, authorization, and their audit records.
 
-use storeplane_core::ids::TokenId;
+use storeplane_core::identity::Role;
 use storeplane_proto::v1::{
     CancelOperationRequest, DeleteStoreRequest, GetOperationRequest, GetOverviewRequest, GetStoreRequest,
     ListAuditEventsRequest, ListEnginesRequest, ListOperationsRequest, ListStoresRequest, RetryStoreRequest,
@@ -32,12 +32,8 @@ async fn get_with(lab: &Lab, authorization: Option<&str>) -> Status {
 #[tokio::test]
 async fn invalid_tokens_are_unauthenticated() {
     let lab = edge().await;
-    let tokens = lab.database.tokens();
-    let (id, revoked): (TokenId, String) = tokens
-        .create("default".parse().unwrap(), storeplane_core::identity::Role::Admin, "gone", "test")
-        .await
-        .unwrap();
-    tokens.revoke(id, "test").await.unwrap();
+    let (id, revoked) = lab.database.issue("default", Role::Admin, "gone").await;
+    lab.database.revoke(id).await;
     let good = lab.database.token("default", "viewer").await;
 
     for (authorization, expected) in [
@@ -101,13 +97,11 @@ async fn token_refused_before_its_creation_works_soon_after() {
 #[tokio::test]
 async fn token_revoked_in_use_stops_working() {
     let lab = edge().await;
-    let tokens = lab.database.tokens();
-    let role = storeplane_core::identity::Role::Viewer;
-    let (id, secret) = tokens.create("default".parse().unwrap(), role, "soon gone", "test").await.unwrap();
+    let (id, secret) = lab.database.issue("default", Role::Viewer, "soon gone").await;
     let authorization = format!("Bearer {secret}");
     assert_eq!(get_with(&lab, Some(&authorization)).await.code(), Code::NotFound);
 
-    tokens.revoke(id, "test").await.unwrap();
+    lab.database.revoke(id).await;
 
     let began = std::time::Instant::now();
     while get_with(&lab, Some(&authorization)).await.code() != Code::Unauthenticated {

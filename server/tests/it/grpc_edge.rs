@@ -48,7 +48,8 @@ async fn reflection_returns_every_service_with_comments() {
             "storeplane.v1.AuditService",
             "storeplane.v1.OperationService",
             "storeplane.v1.PlatformService",
-            "storeplane.v1.StoreService"
+            "storeplane.v1.StoreService",
+            "storeplane.v1.TokenService"
         ]
     );
     let symbol = MessageRequest::FileContainingSymbol("storeplane.v1.StoreService".into());
@@ -89,7 +90,7 @@ async fn health_covers_every_service_and_reports_unknown_ones() {
 
     let names: Vec<_> =
         listed.iter().filter(|(_, health)| health.status() == ServingStatus::Serving).map(|(n, _)| n).collect();
-    for service in ["StoreService", "OperationService", "PlatformService", "AuditService"] {
+    for service in ["StoreService", "OperationService", "PlatformService", "AuditService", "TokenService"] {
         assert!(names.contains(&&format!("storeplane.v1.{service}")), "{names:?}");
     }
     assert_eq!(listed[""].status(), ServingStatus::Serving, "Postgres alone makes it ready");
@@ -250,7 +251,7 @@ async fn each_request_logs_one_line_without_secrets() {
     assert!(created["ms"].is_u64(), "{created}");
     let span = &created["span"];
     assert_eq!(span["method"], "storeplane.v1.StoreService/CreateStore");
-    assert_eq!((&span["tenant"], &span["caller"]), (&"default".into(), &"test".into()));
+    assert_eq!((&span["tenant"], &span["caller"]), (&"default".into(), &"test 1".into()));
     assert_eq!((&span["store_id"], &span["trace_id"]), (&id.into(), &trace.into()));
     assert_eq!(refused["status"], "UNAUTHENTICATED");
     assert!(!log.contains(&token) && !log.contains("owner@example.com") && !log.contains("Söhne"), "{log}");

@@ -72,6 +72,7 @@ mod soak;
 mod store_lookups;
 mod takeover;
 mod tls;
+mod tokens;
 mod traces;
 mod watch_ends;
 mod watch_property;

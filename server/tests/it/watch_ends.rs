@@ -18,8 +18,7 @@ use crate::harness::{Api, Lab, Write, Writer, fresh, reason};
 const BEAT: Duration = Duration::from_mins(1);
 
 async fn token(lab: &Lab, tenant: &str) -> (TokenId, Api) {
-    let made = lab.database.tokens().create(tenant.parse().unwrap(), Role::Viewer, "watcher", "test").await;
-    let (id, secret) = made.unwrap();
+    let (id, secret) = lab.database.issue(tenant, Role::Viewer, &fresh("watcher")).await;
     (id, Api::connect(lab.server.address(), &secret))
 }
 
@@ -117,7 +116,7 @@ async fn revoked_token_ends_watches_within_15_s() {
     };
     let watching = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        lab.database.tokens().revoke(id, "test").await.unwrap();
+        lab.database.revoke(id).await;
         let revoked_at = Instant::now();
         let ended = async { tokio::join!(end(&mut idle), end(&mut busy), end(&mut whole)) };
         let ended = tokio::time::timeout(Duration::from_secs(30), ended)

@@ -1,11 +1,12 @@
 //! Queries: pages with opaque tokens that stay correct while rows are added and removed.
 //!
-//! - This file: what all pages share. [`stores`], [`operations`], [`audit`], [`releases`]: the parameters of each list.
+//! - This file: what all pages share. [`stores`], [`operations`], [`audit`], [`releases`], [`tokens`]: the parameters of each list.
 
 mod audit;
 mod operations;
 mod releases;
 mod stores;
+mod tokens;
 
 pub use audit::AuditQuery;
 pub use operations::OperationQuery;
@@ -13,6 +14,7 @@ pub use releases::{ReleaseOrderKey, ReleasePage, ReleaseQuery};
 use serde::{Deserialize, Serialize};
 pub use stores::{OrderKey, StoreQuery};
 use time::OffsetDateTime;
+pub use tokens::TokenQuery;
 use uuid::Uuid;
 
 use crate::validate::Check;

@@ -1,12 +1,14 @@
 //! The commands and queries of callers: validation, decisions and audit, over the ports.
 //!
-//! This file has the mutations; [`credentials`] reads logins, [`live_view`] a store's objects, [`releases`] the cluster's releases.
+//! This file has the mutations; [`credentials`] reads logins, [`live_view`] a store's objects, [`releases`] the cluster's releases,
+//! [`tokens`] changes and lists API tokens.
 
 mod credentials;
 mod live_view;
 mod releases;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -18,8 +20,9 @@ use crate::identity::Caller;
 use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
 use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery};
-use crate::ports::{Applied, Clock, Credentials, Ids, LiveView, Releases, Stores, Target};
+use crate::ports::{Applied, Clock, Credentials, Ids, LiveView, Releases, Stores, Target, Tokens};
 use crate::store::Store;
+use crate::token::Lifetimes;
 use crate::transition::{Decision, request};
 
 /// How many generated ids are tried before the caller gets an error.
@@ -41,6 +44,8 @@ pub struct Ports {
     pub live_view: Arc<dyn LiveView>,
     /// The cluster's helm releases.
     pub releases: Arc<dyn Releases>,
+    /// API tokens.
+    pub tokens: Arc<dyn Tokens>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The source of ids.
@@ -60,11 +65,13 @@ pub struct Service {
     credentials: Arc<dyn Credentials>,
     live_view: Arc<dyn LiveView>,
     releases: Arc<dyn Releases>,
+    tokens: Arc<dyn Tokens>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     catalog: Arc<Catalog>,
     domain: Arc<str>,
     platform_tenant: Option<Tenant>,
+    lifetimes: Lifetimes,
 }
 
 impl std::fmt::Debug for Service {
@@ -75,9 +82,28 @@ impl std::fmt::Debug for Service {
 
 impl Service {
     /// A service over these ports. Callers of the platform's tenant see the releases of all tenants, and foreign ones.
-    pub fn new(ports: Ports, catalog: Arc<Catalog>, domain: &str, platform_tenant: Option<Tenant>) -> Self {
-        let Ports { stores, credentials, live_view, releases, clock, ids } = ports;
-        Self { stores, credentials, live_view, releases, clock, ids, catalog, domain: domain.into(), platform_tenant }
+    pub fn new(
+        ports: Ports,
+        catalog: Arc<Catalog>,
+        domain: &str,
+        platform_tenant: Option<Tenant>,
+        lifetimes: Lifetimes,
+    ) -> Self {
+        let Ports { stores, credentials, live_view, releases, tokens, clock, ids } = ports;
+        let domain = domain.into();
+        Self {
+            stores,
+            credentials,
+            live_view,
+            releases,
+            tokens,
+            clock,
+            ids,
+            catalog,
+            domain,
+            platform_tenant,
+            lifetimes,
+        }
     }
 
     /// The repository, for queries.

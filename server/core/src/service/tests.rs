@@ -1,5 +1,7 @@
 //! The service over ports in memory.
 
+mod tokens;
+
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -12,7 +14,7 @@ use crate::audit::{AuditEvent, AuditRecord};
 use crate::command::Idempotency;
 use crate::command::tests::catalog;
 use crate::engine::AdminSecret;
-use crate::identity::Role;
+use crate::identity::{Role, SecretHash};
 use crate::ids::{Tenant, TokenId};
 use crate::live_view::{LiveLogs, LiveResource};
 use crate::overview::Quota;
@@ -196,11 +198,13 @@ fn service_of(memory: &Arc<Memory>, platform: Option<&str>) -> Service {
         credentials: memory(),
         live_view: memory(),
         releases: memory(),
+        tokens: memory(),
         clock: memory(),
         ids: memory(),
     };
     let platform = platform.map(|tenant| tenant.parse().expect("a tenant"));
-    Service::new(ports, Arc::new(catalog()), "localhost", platform)
+    let lifetimes = Lifetimes { default: time::Duration::DAY, max: time::Duration::DAY };
+    Service::new(ports, Arc::new(catalog()), "localhost", platform, lifetimes)
 }
 
 #[test]
@@ -228,7 +232,14 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn caller() -> Caller {
-    Caller { token: TokenId(uuid::Uuid::nil()), name: "ci".into(), tenant: Tenant::default(), role: Role::Operator }
+    Caller {
+        token: TokenId(uuid::Uuid::nil()),
+        name: "ci".into(),
+        tenant: Tenant::default(),
+        role: Role::Operator,
+        expires_at: None,
+        secret: SecretHash::default(),
+    }
 }
 
 fn wanted(store_id: &str) -> CreateStoreInput {

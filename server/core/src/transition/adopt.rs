@@ -186,7 +186,7 @@ mod tests {
     fn adopted_store_has_the_state_of_the_cluster_and_was_ready() {
         let ids = (OperationId(Uuid::nil()), Uuid::nil());
         let now = OffsetDateTime::UNIX_EPOCH + time::Duration::DAY;
-        let adoption = Adoption { actor: "command line", now, operation: ids.0, audit: ids.1 };
+        let adoption = Adoption { actor: crate::audit::COMMAND_LINE, now, operation: ids.0, audit: ids.1 };
         let ill = Health::Unhealthy(Failure::new(Reason::CrashLoop, "It ends"));
         for (health, state) in [(Health::Healthy, State::Ready), (ill, State::Degraded)] {
             let Change { store, operation, events, audit, .. } = adopt(recorded(health), &adoption);

@@ -89,7 +89,7 @@ mod tests {
     use crate::command::tests::catalog;
     use crate::condition::{ConditionKind, ConditionStatus};
     use crate::failure::Reason;
-    use crate::identity::{Caller, Role};
+    use crate::identity::{Caller, Role, SecretHash};
     use crate::ids::{StoreUid, Tenant, TokenId};
     use crate::operation::OperationState;
     use crate::store::{CleanupPolicy, Spec};
@@ -104,7 +104,14 @@ mod tests {
     fn settled(state: State) -> Snapshot {
         let catalog = catalog();
         let tenant = Tenant::default();
-        let caller = Caller { token: TokenId(Uuid::nil()), name: "test".into(), tenant, role: Role::Admin };
+        let caller = Caller {
+            token: TokenId(Uuid::nil()),
+            name: "test".into(),
+            tenant,
+            role: Role::Admin,
+            expires_at: None,
+            secret: SecretHash::default(),
+        };
         let (operation, audit) = (OperationId(Uuid::nil()), Uuid::nil());
         let request = Request { caller: &caller, now: NOW, operation, audit, trace: None };
         let new = NewStore {

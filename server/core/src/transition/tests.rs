@@ -13,7 +13,7 @@ use crate::condition::{Condition, ConditionKind, ConditionStatus};
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::{Failure, Reason};
-use crate::identity::{Caller, Role};
+use crate::identity::{Caller, Role, SecretHash};
 use crate::ids::{OperationId, StoreUid, Tenant, TokenId};
 use crate::operation::{OperationKind, OperationState, Step};
 use crate::store::{CleanupPolicy, Spec, State};
@@ -21,7 +21,14 @@ use crate::store::{CleanupPolicy, Spec, State};
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
 fn caller() -> Caller {
-    Caller { token: TokenId(Uuid::nil()), name: "test".into(), tenant: Tenant::default(), role: Role::Admin }
+    Caller {
+        token: TokenId(Uuid::nil()),
+        name: "test".into(),
+        tenant: Tenant::default(),
+        role: Role::Admin,
+        expires_at: None,
+        secret: SecretHash::default(),
+    }
 }
 
 fn request(caller: &Caller) -> Request<'_> {

@@ -23,6 +23,10 @@ pub(super) fn request(method: &str) -> Option<Value> {
         "GetOverview" => json!({"window": "86400s"}),
         "ListEngines" => json!({}),
         "ListReleases" => json!({"filter": "ownership = ORPHAN", "pageSize": 20}),
+        "CreateToken" => json!({"name": "ci", "role": "operator", "ttl": "2592000s"}),
+        "GetToken" | "RevokeToken" => json!({"tokenId": "0197a5b0-7c1e-7d2a-9f00-5a1f6b2c3d4e"}),
+        "ListTokens" => json!({"pageSize": 20, "showInactive": true}),
+        "RotateToken" => json!({"tokenId": "0197a5b0-7c1e-7d2a-9f00-5a1f6b2c3d4e", "overlap": "3600s"}),
         _ => return None,
     };
     Some(example)

@@ -11,6 +11,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub request: Uuid,
     pub fingerprint: Vec<u8>,
+    /// The store or token that it changed.
     pub store: Uuid,
     pub operation: Uuid,
     pub at: TimeDateTimeWithTimeZone,

@@ -16,6 +16,11 @@ pub struct Model {
     pub created_by: String,
     pub revoked_at: Option<TimeDateTimeWithTimeZone>,
     pub revoked_by: Option<String>,
+    pub expires_at: Option<TimeDateTimeWithTimeZone>,
+    pub last_used_at: Option<TimeDateTimeWithTimeZone>,
+    pub rotated_at: Option<TimeDateTimeWithTimeZone>,
+    pub previous_hash: Option<Vec<u8>>,
+    pub previous_expires_at: Option<TimeDateTimeWithTimeZone>,
 }
 
 /// None: joins are written where they are needed.

@@ -53,7 +53,11 @@ pub(super) async fn audit_events(database: &Pool, query: &AuditQuery) -> Result<
 }
 
 /// Newest first, after that row.
-fn newest<E: EntityTrait>(mut select: Select<E>, (at, id): (E::Column, E::Column), after: Option<&After>) -> Select<E> {
+pub(super) fn newest<E: EntityTrait>(
+    mut select: Select<E>,
+    (at, id): (E::Column, E::Column),
+    after: Option<&After>,
+) -> Select<E> {
     if let Some(after) = after {
         let same = Condition::all().add(at.eq(after.at)).add(id.lt(after.uid));
         // The first condition is implied by the second, and lets an index be used.
@@ -63,11 +67,11 @@ fn newest<E: EntityTrait>(mut select: Select<E>, (at, id): (E::Column, E::Column
 }
 
 /// The rows of a page, and one more that shows whether there is another page.
-fn one_more(limit: u32) -> u64 {
+pub(super) fn one_more(limit: u32) -> u64 {
     u64::from(limit) + 1
 }
 
-fn page<T>(mut items: Vec<T>, limit: u32) -> Page<T> {
+pub(super) fn page<T>(mut items: Vec<T>, limit: u32) -> Page<T> {
     let limit = limit as usize;
     let more = items.len() > limit;
     items.truncate(limit);

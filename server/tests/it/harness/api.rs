@@ -7,6 +7,7 @@ use storeplane_proto::v1::audit_service_client::AuditServiceClient;
 use storeplane_proto::v1::operation_service_client::OperationServiceClient;
 use storeplane_proto::v1::platform_service_client::PlatformServiceClient;
 use storeplane_proto::v1::store_service_client::StoreServiceClient;
+use storeplane_proto::v1::token_service_client::TokenServiceClient;
 use storeplane_proto::v1::watch_store_response::Update;
 use storeplane_proto::v1::{
     CreateStoreRequest, DeleteStoreRequest, GetStoreRequest, RetryStoreRequest, Store, StoreEvent, StoreState,
@@ -35,6 +36,7 @@ impl Interceptor for Bearer {
 pub(crate) type Stores = StoreServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Operations = OperationServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Platform = PlatformServiceClient<InterceptedService<Channel, Bearer>>;
+pub(crate) type Tokens = TokenServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Audit = AuditServiceClient<InterceptedService<Channel, Bearer>>;
 
 #[derive(Clone)]
@@ -43,6 +45,7 @@ pub(crate) struct Api {
     pub(crate) operations: Operations,
     pub(crate) platform: Platform,
     pub(crate) audit: Audit,
+    pub(crate) tokens: Tokens,
 }
 
 /// What a watch received until it ended.
@@ -96,7 +99,8 @@ impl Api {
             stores: StoreServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             operations: OperationServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             platform: PlatformServiceClient::with_interceptor(channel.clone(), bearer.clone()),
-            audit: AuditServiceClient::with_interceptor(channel, bearer),
+            audit: AuditServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            tokens: TokenServiceClient::with_interceptor(channel, bearer),
         }
     }
 

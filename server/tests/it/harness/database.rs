@@ -4,6 +4,9 @@ use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement};
 use storeplane_core::identity::Role;
+use storeplane_core::ids::{Tenant, TokenId};
+use storeplane_core::ports::Tokens as _;
+use storeplane_core::token::{Author, CreateToken, IssuedToken, RevokeToken};
 use storeplane_server::postgres::{self, Pool, PoolOptions, Tokens};
 use storeplane_server::system::{RandomIds, SystemClock};
 
@@ -34,6 +37,10 @@ fn connect(url: &str) -> Pool {
     options.connect(url).expect("a Postgres URL")
 }
 
+fn author() -> Author {
+    Author { name: "test".to_owned(), token: None }
+}
+
 impl Database {
     pub(crate) async fn create() -> Self {
         Self::create_on(&env("STOREPLANE_TEST_DATABASE_URL")).await
@@ -62,13 +69,26 @@ impl Database {
         Self { url, pool, name, server: base.to_owned() }
     }
 
-    /// A token's secret.
+    /// A token's secret. The name of a tenant's first one is `test`.
     pub(crate) async fn token(&self, tenant: &str, role: &str) -> String {
-        self.tokens()
-            .create(tenant.parse().expect("tenant"), Role::parse(role).expect("role"), "test", "test")
-            .await
-            .expect("a token")
-            .1
+        let others = self.value(&format!("SELECT count(*) FROM tokens WHERE tenant = '{tenant}'")).await;
+        let name = if others == "0" { "test".to_owned() } else { format!("test {others}") };
+        self.issue(tenant, Role::parse(role).expect("role"), &name).await.1
+    }
+
+    /// A new token's id and secret.
+    pub(crate) async fn issue(&self, tenant: &str, role: Role, name: &str) -> (TokenId, String) {
+        let (name, lifetime) = (name.to_owned(), Some(time::Duration::DAY));
+        let wanted = CreateToken { name, role, lifetime, idempotency: None };
+        let tenant = tenant.parse().expect("a tenant");
+        let IssuedToken { token, secret } = self.tokens().create(&tenant, wanted, &author()).await.expect("a token");
+        (token.id, secret)
+    }
+
+    /// Revokes a token of the tenant `default`.
+    pub(crate) async fn revoke(&self, id: TokenId) {
+        let command = RevokeToken { token: id, idempotency: None };
+        self.tokens().revoke(&Tenant::default(), command, &author()).await.expect("revoked");
     }
 
     pub(crate) fn tokens(&self) -> Tokens {

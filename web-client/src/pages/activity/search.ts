@@ -11,6 +11,7 @@ export const ACTIONS = [
   'READ_LOGS',
   'CREATE_TOKEN',
   'REVOKE_TOKEN',
+  'ROTATE_TOKEN',
   'REPAIR_RELEASE',
   'ADOPT_STORE',
 ] as const;

@@ -1,0 +1,271 @@
+//! Validation of CreateToken, RotateToken and RevokeToken.
+
+use time::Duration;
+
+use crate::audit::ACTORS;
+use crate::command::Idempotency;
+use crate::error::DomainError;
+use crate::identity::Role;
+use crate::ids::{Tenant, TokenId};
+use crate::validate::Check;
+
+/// Maximum length of a token's name, in characters.
+const NAME_MAX: usize = 80;
+/// Shortest lifetime of a token.
+const LIFETIME_MIN: Duration = Duration::MINUTE;
+/// How long the current secret works after a rotation by default.
+const OVERLAP_DEFAULT: Duration = Duration::DAY;
+/// Longest time that it may.
+const OVERLAP_MAX: Duration = Duration::days(7);
+/// Names that could be mistaken for the system's, besides [`ACTORS`]; compared without case and separators.
+const RESERVED: [&str; 8] =
+    ["system", "storeplane", "storeplaneserver", "server", "reconciler", "retention", "anonymous", "unknown"];
+
+/// Lifetimes of new tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// That of tokens for which none is requested.
+    pub default: Duration,
+    /// The longest.
+    pub max: Duration,
+}
+
+impl Lifetimes {
+    fn check(self, check: &mut Check, ttl: Option<Duration>) -> Duration {
+        let ttl = ttl.unwrap_or(self.default);
+        if !(LIFETIME_MIN..=self.max).contains(&ttl) {
+            let (least, most) = (LIFETIME_MIN.whole_seconds(), self.max.whole_seconds());
+            check.fail("ttl", format!("must be from {least}s to {most}s, or absent for the default"));
+        }
+        ttl
+    }
+}
+
+/// CreateToken as received.
+#[derive(Debug, Clone, Default)]
+pub struct CreateTokenInput {
+    /// The name.
+    pub name: String,
+    /// The role's wire form.
+    pub role: String,
+    /// The lifetime; `None` for the default one.
+    pub ttl: Option<Duration>,
+    /// The request id; empty if there is none.
+    pub request_id: String,
+}
+
+/// CreateToken after validation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateToken {
+    /// The name.
+    pub name: String,
+    /// The role.
+    pub role: Role,
+    /// The lifetime; `None` for unlimited, which only the command line can request.
+    pub lifetime: Option<Duration>,
+    /// The idempotency key.
+    pub idempotency: Option<Idempotency>,
+}
+
+impl CreateTokenInput {
+    /// Validates everything and reports all violations.
+    pub fn check(self, lifetimes: Lifetimes) -> Result<CreateToken, DomainError> {
+        let mut check = Check::default();
+        token_name(&mut check, &self.name);
+        let role = Role::parse(&self.role);
+        if role.is_none() {
+            let names: Vec<_> = Role::ALL.into_iter().map(Role::as_str).collect();
+            check.fail("role", format!("must be one of {}", names.join(", ")));
+        }
+        let lifetime = lifetimes.check(&mut check, self.ttl);
+        let request = check.optional("request_id", &self.request_id);
+        let idempotency = Idempotency::of(request, "CreateToken", &[&self.name, &self.role, &text(self.ttl)]);
+        check.finish(role.map(|role| CreateToken { name: self.name, role, lifetime: Some(lifetime), idempotency }))
+    }
+}
+
+/// RotateToken as received.
+#[derive(Debug, Clone, Default)]
+pub struct RotateTokenInput {
+    /// The token's id.
+    pub token_id: String,
+    /// The lifetime of the new secret; `None` for the default one.
+    pub ttl: Option<Duration>,
+    /// How long the current secret works; `None` for the default one.
+    pub overlap: Option<Duration>,
+    /// The request id; empty if there is none.
+    pub request_id: String,
+}
+
+/// RotateToken after validation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RotateToken {
+    /// Which token.
+    pub token: TokenId,
+    /// The lifetime of the new secret.
+    pub lifetime: Duration,
+    /// How long the current secret works.
+    pub overlap: Duration,
+    /// The idempotency key.
+    pub idempotency: Option<Idempotency>,
+}
+
+impl RotateTokenInput {
+    /// Validates everything and reports all violations.
+    pub fn check(self, lifetimes: Lifetimes) -> Result<RotateToken, DomainError> {
+        let mut check = Check::default();
+        let token = check.required("token_id", &self.token_id);
+        let lifetime = lifetimes.check(&mut check, self.ttl);
+        let overlap = self.overlap.unwrap_or(OVERLAP_DEFAULT);
+        if !(Duration::ZERO..=OVERLAP_MAX).contains(&overlap) {
+            check.fail("overlap", format!("must be from 0s to {}s", OVERLAP_MAX.whole_seconds()));
+        }
+        let request = check.optional("request_id", &self.request_id);
+        let fields = [&*self.token_id, &text(self.ttl), &text(self.overlap)];
+        let idempotency = Idempotency::of(request, "RotateToken", &fields);
+        check.finish(token.map(|token| RotateToken { token, lifetime, overlap, idempotency }))
+    }
+}
+
+/// RevokeToken after validation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevokeToken {
+    /// Which token.
+    pub token: TokenId,
+    /// The idempotency key.
+    pub idempotency: Option<Idempotency>,
+}
+
+impl RevokeToken {
+    /// Validates the fields of RevokeToken.
+    pub fn check(token_id: &str, request_id: &str) -> Result<Self, DomainError> {
+        let mut check = Check::default();
+        let token = check.required("token_id", token_id);
+        let request = check.optional("request_id", request_id);
+        let idempotency = Idempotency::of(request, "RevokeToken", &[token_id]);
+        check.finish(token.map(|token| Self { token, idempotency }))
+    }
+}
+
+/// A duration as a part of a fingerprint.
+fn text(duration: Option<Duration>) -> String {
+    duration.map_or_else(String::new, |duration| duration.whole_nanoseconds().to_string())
+}
+
+/// A name identifies its token in the audit log: nothing in it may look like another name.
+fn token_name(check: &mut Check, name: &str) {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || " ._@:+/-".contains(c);
+    let starts = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if !(starts && name.len() <= NAME_MAX && name.chars().all(allowed) && !name.ends_with(' ')) {
+        let rule = "letters, digits, spaces and ._@:+/-, beginning with a letter or digit and not ending with a space";
+        check.fail("name", format!("must be 1 to {NAME_MAX} characters: {rule}"));
+    } else if is_reserved(name) {
+        check.fail("name", "is reserved for the system");
+    } else if name.rsplit_once('@').is_some_and(|(_, tenant)| tenant.parse::<Tenant>().is_ok()) {
+        check.fail("name", "must not end with @ and a tenant: such actors are administrators of another tenant");
+    }
+}
+
+fn is_reserved(name: &str) -> bool {
+    let bare = |text: &str| -> String {
+        text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+    };
+    let wanted = bare(name);
+    let prefix = name.split_once(':').map(|(prefix, _)| bare(prefix));
+    let is_system = |name: &str| RESERVED.contains(&name) || ACTORS.iter().any(|actor| bare(actor) == name);
+    is_system(&wanted) || prefix.is_some_and(|prefix| is_system(&prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIMES: Lifetimes = Lifetimes { default: Duration::days(90), max: Duration::days(365) };
+
+    fn wanted() -> CreateTokenInput {
+        CreateTokenInput { name: "ci".into(), role: "operator".into(), ..CreateTokenInput::default() }
+    }
+
+    fn fields(input: CreateTokenInput) -> Vec<String> {
+        match input.check(LIFETIMES) {
+            Ok(_) => Vec::new(),
+            Err(DomainError::Invalid(violations)) => violations.into_iter().map(|it| it.field).collect(),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn names_are_ascii_and_never_the_system_s() {
+        for good in ["ci", "CI of acme", "alice@example.com", "9lives", "ci:deploy", "workers", &"a".repeat(80)] {
+            assert!(fields(CreateTokenInput { name: good.into(), ..wanted() }).is_empty(), "{good}");
+        }
+        for bad in
+            ["ci@acme", "", " ", " ci", "ci ", "-ci", "a\nb", "a\u{200b}", "wоrker", "caf\u{e9}", &"a".repeat(81)]
+        {
+            assert_eq!(fields(CreateTokenInput { name: bad.into(), ..wanted() }), ["name"], "{bad:?}");
+        }
+        let reserved = ["system", "System", "system:admin", "WORKER", "w-o-r-k-e-r", "command-line", "Command  Line"];
+        for bad in reserved.into_iter().chain(ACTORS).chain(RESERVED) {
+            assert_eq!(fields(CreateTokenInput { name: bad.into(), ..wanted() }), ["name"], "{bad}");
+        }
+    }
+
+    #[test]
+    fn lifetime_has_a_default_and_bounds() {
+        let of = |ttl| CreateTokenInput { ttl, ..wanted() }.check(LIFETIMES).ok().and_then(|it| it.lifetime);
+        assert_eq!(of(None), Some(Duration::days(90)));
+        assert_eq!(of(Some(Duration::MINUTE)), Some(Duration::MINUTE));
+        assert_eq!(of(Some(Duration::days(365))), Some(Duration::days(365)));
+        for bad in [Duration::ZERO, Duration::seconds(59), Duration::days(366), -Duration::DAY, Duration::MAX] {
+            assert_eq!(of(Some(bad)), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn all_violations_are_reported_together() {
+        let input = CreateTokenInput {
+            name: "worker".into(),
+            role: "god".into(),
+            ttl: Some(Duration::ZERO),
+            request_id: "7".into(),
+        };
+        assert_eq!(fields(input), ["name", "role", "ttl", "request_id"]);
+    }
+
+    #[test]
+    fn overlap_of_a_rotation_has_a_default_and_bounds() {
+        let token_id = "0192f0c1-0000-7000-8000-000000000001";
+        let input = |overlap| RotateTokenInput { token_id: token_id.into(), overlap, ..RotateTokenInput::default() };
+        let of = |overlap| input(overlap).check(LIFETIMES).ok().map(|it| (it.overlap, it.lifetime));
+        let lifetime = LIFETIMES.default;
+        assert_eq!(of(None), Some((Duration::DAY, lifetime)));
+        assert_eq!(of(Some(Duration::ZERO)), Some((Duration::ZERO, lifetime)), "the current secret leaked");
+        assert_eq!(of(Some(Duration::WEEK)), Some((Duration::WEEK, lifetime)));
+        for bad in [Duration::WEEK + Duration::NANOSECOND, -Duration::NANOSECOND, Duration::MAX] {
+            assert_eq!(of(Some(bad)), None, "{bad}");
+        }
+        let ttl = Some(Duration::ZERO);
+        let input = RotateTokenInput {
+            token_id: "x".into(),
+            ttl,
+            overlap: ttl.map(|_| -Duration::DAY),
+            request_id: "7".into(),
+        };
+        let Err(DomainError::Invalid(violations)) = input.check(LIFETIMES) else { panic!("accepted") };
+        let fields: Vec<_> = violations.iter().map(|it| it.field.as_str()).collect();
+        assert_eq!(fields, ["token_id", "ttl", "overlap", "request_id"]);
+    }
+
+    #[test]
+    fn request_id_is_bound_to_all_fields() {
+        let id = "0192f0c1-0000-7000-8000-000000000001";
+        let key = |input: CreateTokenInput| {
+            let input = CreateTokenInput { request_id: id.into(), ..input };
+            input.check(LIFETIMES).expect("good").idempotency.expect("has a key").fingerprint
+        };
+        assert_eq!(key(wanted()), key(wanted()));
+        assert_ne!(key(wanted()), key(CreateTokenInput { name: "cd".into(), ..wanted() }));
+        assert_ne!(key(wanted()), key(CreateTokenInput { role: "viewer".into(), ..wanted() }));
+        assert_ne!(key(wanted()), key(CreateTokenInput { ttl: Some(Duration::HOUR), ..wanted() }));
+    }
+}

@@ -1,0 +1,164 @@
+//! Authentication with API tokens, and when each was last used.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait as _, DbBackend, EntityTrait, Statement};
+use serde_json::json;
+use storeplane_core::error::PortError;
+use storeplane_core::identity::{Caller, SecretHash};
+use storeplane_core::ids::TokenId;
+use storeplane_core::ports::{Clock, Ids};
+use storeplane_core::token::Token;
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+
+use super::entity::token;
+use super::error::port_error;
+use super::pool::Pool;
+use super::token_lookup::{Found, Hash, TokenLookup};
+use super::tokens::info;
+use crate::outage::OutageLog;
+
+/// Interval between statements that record the last use of tokens.
+const RECORD_INTERVAL: Duration = Duration::from_mins(1);
+/// Time limit of the last such statement, when the server stops.
+const LAST_RECORD: Duration = Duration::from_secs(2);
+/// Maximum number of tokens whose use waits to be recorded; that of further ones is not recorded.
+const USED_MAX: usize = 10_000;
+
+/// The tokens with these hashes, also those whose secret has expired.
+const FIND: &str = "SELECT * FROM tokens WHERE (hash = ANY($1) OR previous_hash = ANY($1)) AND revoked_at IS NULL";
+
+/// Rows that a change or another server holds are left for the next time.
+const RECORD: &str = "
+WITH due AS (
+  SELECT tokens.id, used.at FROM jsonb_to_recordset($1) AS used (id uuid, at timestamptz) JOIN tokens USING (id)
+  WHERE tokens.last_used_at IS NULL OR tokens.last_used_at <= used.at - interval '1 minute'
+  ORDER BY tokens.id FOR UPDATE OF tokens SKIP LOCKED)
+UPDATE tokens SET last_used_at = due.at FROM due WHERE tokens.id = due.id";
+
+static OUTAGE: OutageLog = OutageLog::new("record the last use of tokens");
+
+/// The tokens in Postgres.
+#[derive(Clone)]
+pub struct Tokens {
+    pub(super) database: Pool,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Arc<dyn Ids>,
+    pub(super) lookup: Arc<TokenLookup>,
+    /// The time of the last use of each token, until it is recorded.
+    used: Arc<Mutex<HashMap<TokenId, OffsetDateTime>>>,
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokens").finish_non_exhaustive()
+    }
+}
+
+/// What a secret permits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verified {
+    /// The calls of this caller.
+    Caller(Caller),
+    /// Nothing any more: it has expired.
+    Expired,
+    /// Nothing: it is unknown, or its token was revoked.
+    Unknown,
+}
+
+impl Tokens {
+    /// Uses this pool.
+    pub fn new(database: Pool, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+        Self { database, clock, ids, lookup: Arc::default(), used: Arc::default() }
+    }
+
+    /// The same tokens and cache, through another pool.
+    #[must_use]
+    pub fn on(&self, database: Pool) -> Self {
+        Self { database, ..self.clone() }
+    }
+
+    /// What this secret permits. A token that was refused before it was created works within a second of its creation.
+    pub async fn verify(&self, secret: &str) -> Result<Verified, PortError> {
+        let caller = self.lookup.verify(secret, |hashes| find(self.database.clone(), hashes)).await?;
+        Ok(self.judge(caller))
+    }
+
+    /// The same for the secret that the caller used; [`Verified::Unknown`] also if its token's role or tenant changed. As in
+    /// [`Tokens::verify`], the result is cached briefly: a thousand watchers with one token cause one read.
+    pub async fn recheck(&self, caller: &Caller) -> Result<Verified, PortError> {
+        let now = self.lookup.caller(caller.secret.0, |hashes| find(self.database.clone(), hashes)).await?;
+        Ok(self.judge(now.filter(|now| now.still_permits(caller))))
+    }
+
+    fn judge(&self, caller: Option<Caller>) -> Verified {
+        let now = self.clock.now();
+        match caller {
+            None => Verified::Unknown,
+            Some(caller) if caller.is_expired(now) => Verified::Expired,
+            Some(caller) => {
+                let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+                if used.len() < USED_MAX || used.contains_key(&caller.token) {
+                    used.insert(caller.token, now);
+                }
+                Verified::Caller(caller)
+            }
+        }
+    }
+
+    /// Records the last use of tokens once a minute, and when `shutdown` is cancelled.
+    pub async fn record_use_until(self, shutdown: CancellationToken) {
+        while shutdown.run_until_cancelled(tokio::time::sleep(RECORD_INTERVAL)).await.is_some() {
+            match self.record_use().await {
+                Ok(()) => OUTAGE.worked(),
+                Err(error) => OUTAGE.failed(&error),
+            }
+        }
+        // If that fails, the last minute is missing.
+        let _ = tokio::time::timeout(LAST_RECORD, self.record_use()).await;
+    }
+
+    /// Records the last use of tokens that were used since the last time, in one statement. After an error they are tried again.
+    pub async fn record_use(&self) -> Result<(), PortError> {
+        let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
+        if used.is_empty() {
+            return Ok(());
+        }
+        let since = |at: OffsetDateTime| at.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
+        let values: Vec<_> = used.iter().map(|(id, at)| json!({"id": id.0, "at": since(*at)})).collect();
+        let values = [serde_json::Value::Array(values).into()];
+        let statement = Statement::from_sql_and_values(DbBackend::Postgres, RECORD, values);
+        let recorded = self.database.execute_raw(statement).await.map(drop).map_err(port_error);
+        if recorded.is_err() {
+            let mut waiting = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+            for (id, at) in used {
+                waiting.entry(id).or_insert(at);
+            }
+        }
+        recorded
+    }
+}
+
+async fn find(database: Pool, hashes: Vec<Hash>) -> Result<Found, PortError> {
+    let values: Vec<_> = hashes.iter().map(|hash| hash.to_vec()).collect();
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, FIND, [values.into()]);
+    let rows = token::Entity::find().from_raw_sql(statement).all(&database).await.map_err(port_error)?;
+    Ok(rows.into_iter().flat_map(callers).collect())
+}
+
+/// The callers of a token, by the hashes of its secrets.
+fn callers(row: token::Model) -> Vec<(Hash, Caller)> {
+    let (current, previous) = (row.hash.clone(), row.previous_hash.clone());
+    let Some(token) = info(row) else { return Vec::new() };
+    let Token { id, name, tenant, role, expires_at, previous_expires_at, .. } = token;
+    let secrets = [(Some(current), expires_at), (previous, previous_expires_at)];
+    let caller = |(hash, expires_at): (Option<Vec<u8>>, Option<OffsetDateTime>)| {
+        let hash = Hash::try_from(hash?).ok()?;
+        let (name, tenant) = (name.clone(), tenant.clone());
+        Some((hash, Caller { token: id, name, tenant, role, expires_at, secret: SecretHash(hash) }))
+    };
+    secrets.into_iter().filter_map(caller).collect()
+}
