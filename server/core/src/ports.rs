@@ -105,7 +105,7 @@ pub trait Stores: Send + Sync {
 /// API tokens. Each change stores its audit record in the same transaction.
 #[async_trait]
 pub trait Tokens: Send + Sync {
-    /// Creates a token. The same `idempotency` again is [`crate::error::DomainError::SecretAlreadyShown`].
+    /// Creates a token. The same `idempotency` again is [`crate::error::TokenError::SecretAlreadyShown`].
     async fn create(&self, tenant: &Tenant, token: CreateToken, author: &Author) -> Result<IssuedToken, PortError>;
 
     /// The token, or `None`.
