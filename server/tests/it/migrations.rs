@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sea_orm::ConnectionTrait as _;
+use sqlx::{Connection as _, Executor as _};
 use storeplane_server::postgres::{self, Schema};
 
 use crate::harness::Database;
@@ -14,21 +14,26 @@ async fn migration_waits_for_locks_without_statement_timeout() {
     database
         .execute("DROP INDEX operations_by_store_id; DELETE FROM seaql_migrations WHERE version = 'm0008_list_indexes'")
         .await;
-    // Applies to a session that does not set its own; it includes lock waits.
+    // Before the next statement, which applies to later sessions. One connection: a pool may open another one.
+    let mut holder = sqlx::PgConnection::connect(&database.url).await.unwrap();
+    // It includes lock waits.
     database.execute(&format!("ALTER DATABASE {name} SET statement_timeout = '1s'")).await;
-    let holder = sea_orm::Database::connect(&database.url).await.unwrap();
-    holder.execute_unprepared("SET statement_timeout = 0").await.unwrap();
     let holding = tokio::spawn(async move {
-        holder
-            .execute_unprepared("BEGIN; LOCK TABLE operations IN ROW EXCLUSIVE MODE; SELECT pg_sleep(5); COMMIT")
-            .await
+        holder.execute("BEGIN; LOCK TABLE operations IN ROW EXCLUSIVE MODE; SELECT pg_sleep(5); COMMIT").await
     });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let locks = async || {
+        let held = "SELECT count(*) FROM pg_locks WHERE relation = 'operations'::regclass AND mode = 'RowExclusiveLock' AND granted";
+        database.value(held).await
+    };
+    while locks().await == "0" {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     assert_eq!(postgres::schema(&database.pool).await.unwrap(), Schema::Behind(1));
 
     postgres::migrate(&database.url).await.unwrap();
 
-    assert!(holding.is_finished(), "the lock was held until then");
+    assert_eq!(locks().await, "0", "it waited until the lock was released");
+    holding.await.unwrap().unwrap();
     assert_eq!(postgres::schema(&database.pool).await.unwrap(), Schema::Current);
     assert_eq!(database.value("SELECT count(*) FROM pg_indexes WHERE indexname = 'operations_by_store_id'").await, "1");
 }
