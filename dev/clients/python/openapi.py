@@ -7,7 +7,7 @@ import urllib.request
 import jsonschema
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from report import ADDRESS, OPERATIONS, PATIENCE, STORES, TOKEN, Report, equal, store_id, wanted
+from report import ADDRESS, OPERATIONS, PATIENCE, STORES, TOKEN, TOKENS, Report, equal, store_id, wanted
 
 report, store = Report("openapi"), store_id("openapi")
 document = {}
@@ -52,6 +52,13 @@ def call(path, body, **options):
     return status, answer
 
 
+def new_token(name):
+    """The id of a new token."""
+    status, created = call(f"/{TOKENS}/CreateToken", {"name": name, "role": "viewer"})
+    equal((status, len(created["secret"]) > 50), (200, True))
+    return created["token"]["tokenId"]
+
+
 with report.case("the document is valid OpenAPI 3.1"):
     status, document = http("/openapi.json")
     equal(status, 200)
@@ -69,9 +76,11 @@ for path, item in sorted(document.get("paths", {}).items()):
         status, answer = call(path, content["example"])
         assert status in (200, 400, 404), (status, answer)
         assert answer.get("code") not in ("unimplemented", "internal", "unknown"), answer
-        body = {name: store if name == "storeId" else created["operation"] if name == "operationId" else value
-                for name, value in content["example"].items()}
-        if not path.endswith(("CreateStore", "DeleteStore", "RetryStore")):
+        existing = {"storeId": store, "operationId": created["operation"]}
+        if "tokenId" in content["example"]:
+            existing["tokenId"] = new_token(f"{store} {path.rpartition('/')[2]}")
+        body = {name: existing.get(name, value) for name, value in content["example"].items()}
+        if not path.endswith(("CreateStore", "DeleteStore", "RetryStore", "CreateToken")):
             status, answer = call(path, body)
             equal((status, answer if status != 200 else ""), (200, ""))
         status, answer = call(path, {"nonsense": 1})
