@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use time::OffsetDateTime;
-
 use crate::error::DomainError;
 use crate::ids::{Tenant, TokenId};
 use crate::wire::wire_enum;
@@ -51,17 +49,10 @@ pub struct Caller {
     pub tenant: Tenant,
     /// The token's role.
     pub role: Role,
-    /// When the secret that it used expires.
-    pub expires_at: Option<OffsetDateTime>,
+    /// True if the secret that it used had expired when it was read, by the database's clock.
+    pub expired: bool,
     /// The secret that it used.
     pub secret: SecretHash,
-}
-
-impl Caller {
-    /// True if its secret has expired at that time.
-    pub fn is_expired(&self, now: OffsetDateTime) -> bool {
-        self.expires_at.is_some_and(|end| end <= now)
-    }
 }
 
 /// The hash of a token's secret. `Debug` omits it.
@@ -144,7 +135,7 @@ mod tests {
     fn caller(role: Role, tenant: &str) -> Caller {
         let tenant = tenant.parse().expect("a tenant");
         let secret = SecretHash::default();
-        Caller { token: TokenId(Uuid::nil()), name: "ci".into(), tenant, role, expires_at: None, secret }
+        Caller { token: TokenId(Uuid::nil()), name: "ci".into(), tenant, role, expired: false, secret }
     }
 
     #[test]

@@ -179,6 +179,8 @@ impl Cluster {
                 return Err(ClusterError::new(ClusterErrorKind::Forbidden, message));
             }
             backoff.pause().await;
+            // A conflict does not prove that the binding exists.
+            self.grant_access(namespace).await?;
         }
         Ok(())
     }

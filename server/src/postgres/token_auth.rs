@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait as _, DbBackend, EntityTrait, Statement};
+use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, FromQueryResult as _, QueryResult, Statement};
 use serde_json::json;
 use storeplane_core::error::PortError;
 use storeplane_core::identity::{Caller, SecretHash};
@@ -28,8 +28,12 @@ const LAST_RECORD: Duration = Duration::from_secs(2);
 /// Maximum number of tokens whose use waits to be recorded; that of further ones is not recorded.
 const USED_MAX: usize = 10_000;
 
-/// The tokens with these hashes, also those whose secret has expired.
-const FIND: &str = "SELECT * FROM tokens WHERE (hash = ANY($1) OR previous_hash = ANY($1)) AND revoked_at IS NULL";
+/// The tokens with these hashes, also those whose secret has expired. The time is Postgres': a server with a wrong clock refuses
+/// no valid token, and accepts no expired one.
+const FIND: &str = "
+SELECT *, coalesce(expires_at <= clock_timestamp(), false) AS expired,
+  coalesce(previous_expires_at <= clock_timestamp(), true) AS previous_expired
+FROM tokens WHERE (hash = ANY($1) OR previous_hash = ANY($1)) AND revoked_at IS NULL";
 
 /// Rows that a change or another server holds are left for the next time.
 const RECORD: &str = "
@@ -98,7 +102,7 @@ impl Tokens {
         let now = self.clock.now();
         match caller {
             None => Verified::Unknown,
-            Some(caller) if caller.is_expired(now) => Verified::Expired,
+            Some(caller) if caller.expired => Verified::Expired,
             Some(caller) => {
                 let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
                 if used.len() < USED_MAX || used.contains_key(&caller.token) {
@@ -145,20 +149,24 @@ impl Tokens {
 async fn find(database: Pool, hashes: Vec<Hash>) -> Result<Found, PortError> {
     let values: Vec<_> = hashes.iter().map(|hash| hash.to_vec()).collect();
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, FIND, [values.into()]);
-    let rows = token::Entity::find().from_raw_sql(statement).all(&database).await.map_err(port_error)?;
-    Ok(rows.into_iter().flat_map(callers).collect())
+    let rows = database.query_all_raw(statement).await.map_err(port_error)?;
+    let mut found = Found::new();
+    for row in rows {
+        found.extend(callers(&row).map_err(port_error)?);
+    }
+    Ok(found)
 }
 
 /// The callers of a token, by the hashes of its secrets.
-fn callers(row: token::Model) -> Vec<(Hash, Caller)> {
-    let (current, previous) = (row.hash.clone(), row.previous_hash.clone());
-    let Some(token) = info(row) else { return Vec::new() };
-    let Token { id, name, tenant, role, expires_at, previous_expires_at, .. } = token;
-    let secrets = [(Some(current), expires_at), (previous, previous_expires_at)];
-    let caller = |(hash, expires_at): (Option<Vec<u8>>, Option<OffsetDateTime>)| {
+fn callers(row: &QueryResult) -> Result<Vec<(Hash, Caller)>, DbErr> {
+    let (expired, previous_expired) = (row.try_get("", "expired")?, row.try_get("", "previous_expired")?);
+    let row = token::Model::from_query_result(row, "")?;
+    let secrets = [(Some(row.hash.clone()), expired), (row.previous_hash.clone(), previous_expired)];
+    let Some(Token { id, name, tenant, role, .. }) = info(row) else { return Ok(Vec::new()) };
+    let caller = |(hash, expired): (Option<Vec<u8>>, bool)| {
         let hash = Hash::try_from(hash?).ok()?;
         let (name, tenant) = (name.clone(), tenant.clone());
-        Some((hash, Caller { token: id, name, tenant, role, expires_at, secret: SecretHash(hash) }))
+        Some((hash, Caller { token: id, name, tenant, role, expired, secret: SecretHash(hash) }))
     };
-    secrets.into_iter().filter_map(caller).collect()
+    Ok(secrets.into_iter().filter_map(caller).collect())
 }

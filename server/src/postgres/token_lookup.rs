@@ -269,7 +269,7 @@ mod tests {
             name: "test".into(),
             tenant,
             role: Role::Viewer,
-            expires_at: None,
+            expired: false,
             secret: SecretHash::default(),
         }
     }

@@ -237,7 +237,7 @@ fn caller() -> Caller {
         name: "ci".into(),
         tenant: Tenant::default(),
         role: Role::Operator,
-        expires_at: None,
+        expired: false,
         secret: SecretHash::default(),
     }
 }

@@ -109,7 +109,7 @@ mod tests {
             name: "test".into(),
             tenant,
             role: Role::Admin,
-            expires_at: None,
+            expired: false,
             secret: SecretHash::default(),
         };
         let (operation, audit) = (OperationId(Uuid::nil()), Uuid::nil());

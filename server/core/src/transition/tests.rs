@@ -26,7 +26,7 @@ fn caller() -> Caller {
         name: "test".into(),
         tenant: Tenant::default(),
         role: Role::Admin,
-        expires_at: None,
+        expired: false,
         secret: SecretHash::default(),
     }
 }
