@@ -90,8 +90,9 @@ impl Tokens {
 impl ports::Tokens for Tokens {
     async fn create(&self, tenant: &Tenant, wanted: CreateToken, author: &Author) -> Result<IssuedToken, PortError> {
         let CreateToken { name, role, lifetime, idempotency } = wanted;
-        let (now, id, secret) = (self.clock.now(), TokenId(self.ids.uuid()), self.new_secret());
+        let (id, secret) = (TokenId(self.ids.uuid()), self.new_secret());
         let transaction = self.database.begin().await.map_err(port_error)?;
+        let now = database_time(&transaction).await?;
         if let Some(before) = requests::reserve_id(&transaction, tenant, idempotency, now).await? {
             return Err(DomainError::from(TokenError::SecretAlreadyShown { token: TokenId(before.store) }).into());
         }
@@ -120,11 +121,13 @@ impl ports::Tokens for Tokens {
     }
 
     async fn list(&self, query: &TokenQuery) -> Result<Page<Token>, PortError> {
+        use sea_orm::sea_query::{Expr, ExprTrait as _};
         use token::Column;
         let mut select = token::Entity::find().filter(Column::Tenant.eq(query.tenant.as_str()));
         if !query.show_inactive {
-            let unexpired =
-                Condition::any().add(Column::ExpiresAt.is_null()).add(Column::ExpiresAt.gt(self.clock.now()));
+            let unexpired = Condition::any()
+                .add(Column::ExpiresAt.is_null())
+                .add(Expr::col(Column::ExpiresAt).gt(Expr::current_timestamp()));
             select = select.filter(Column::RevokedAt.is_null()).filter(unexpired);
         }
         let select = list::newest(select, (Column::CreatedAt, Column::Id), query.after.as_ref());
@@ -161,8 +164,9 @@ impl ports::Tokens for Tokens {
 
     async fn rotate(&self, tenant: &Tenant, command: RotateToken, author: &Author) -> Result<IssuedToken, PortError> {
         let RotateToken { token: id, lifetime, overlap, idempotency } = command;
-        let (now, secret) = (self.clock.now(), self.new_secret());
+        let secret = self.new_secret();
         let transaction = self.database.begin().await.map_err(port_error)?;
+        let now = database_time(&transaction).await?;
         if let Some(before) = requests::reserve_id(&transaction, tenant, idempotency, now).await? {
             return Err(DomainError::from(TokenError::SecretAlreadyShown { token: TokenId(before.store) }).into());
         }
@@ -191,6 +195,13 @@ impl ports::Tokens for Tokens {
         self.lookup.forget();
         Ok(IssuedToken { token, secret })
     }
+}
+
+/// Postgres' time, by which secrets expire: a server's clock may be wrong.
+async fn database_time(transaction: &Transaction) -> Result<OffsetDateTime, PortError> {
+    let statement = Statement::from_string(DbBackend::Postgres, "SELECT clock_timestamp()");
+    let row = transaction.query_one_raw(statement).await.map_err(port_error)?.ok_or_else(|| broken("no answer"))?;
+    row.try_get_by_index(0).map_err(port_error)
 }
 
 fn owned(tenant: &Tenant, id: TokenId) -> sea_orm::Select<token::Entity> {

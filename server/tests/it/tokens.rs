@@ -1,17 +1,19 @@
 //! The life of API tokens.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use storeplane_core::error::{DomainError, PortError, TokenError};
 use storeplane_core::identity::Role;
 use storeplane_core::ids::Tenant;
-use storeplane_core::ports::Tokens as _;
+use storeplane_core::ports::{Clock, Tokens as _};
 use storeplane_core::token::{Author, CreateToken, IssuedToken};
 use storeplane_proto::v1::{
     CreateTokenRequest, CreateTokenResponse, GetTokenRequest, ListTokensRequest, RevokeTokenRequest,
     RotateTokenRequest, RotateTokenResponse, Token, TokenState, WatchStoreRequest, WatchStoresRequest,
 };
-use storeplane_server::postgres::Verified;
+use storeplane_server::postgres::{Tokens, Verified};
+use storeplane_server::system::{RandomIds, SystemClock};
 use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt as _;
 
@@ -319,4 +321,26 @@ async fn repeated_request_id_never_shows_a_secret_again() {
     for secret in [&secret, &rotated] {
         assert!(secret.starts_with("spt_") && !rows.contains(secret.as_str()) && !log.contains(secret.as_str()));
     }
+}
+
+/// A server's clock that is a day ahead.
+struct DayAhead;
+
+impl Clock for DayAhead {
+    fn now(&self) -> time::OffsetDateTime {
+        SystemClock.now() + time::Duration::DAY
+    }
+}
+
+#[tokio::test]
+async fn server_with_a_wrong_clock_creates_and_verifies_tokens_by_the_database_s() {
+    let database = Database::create().await;
+    let tokens = Tokens::new(database.pool.clone(), Arc::new(DayAhead), Arc::new(RandomIds));
+    let lifetime = Some(time::Duration::HOUR);
+    let wanted = CreateToken { name: "ci".into(), role: Role::Viewer, lifetime, idempotency: None };
+    let author = Author { name: "test".into(), token: None };
+    let IssuedToken { secret, .. } = tokens.create(&Tenant::default(), wanted, &author).await.unwrap();
+    let soon = "SELECT expires_at BETWEEN now() AND now() + interval '1 hour' FROM tokens";
+    assert_eq!(database.value(soon).await, "true");
+    assert!(matches!(tokens.verify(&secret).await.unwrap(), Verified::Caller(_)));
 }
