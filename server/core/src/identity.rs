@@ -1,6 +1,7 @@
 //! Callers and their permissions. One table names the role that each RPC requires; `docs/operations.md` shows it.
 
 use std::fmt;
+use std::time::Instant;
 
 use crate::error::DomainError;
 use crate::ids::{Tenant, TokenId};
@@ -49,8 +50,8 @@ pub struct Caller {
     pub tenant: Tenant,
     /// The token's role.
     pub role: Role,
-    /// True if the secret that it used had expired when it was read, by the database's clock.
-    pub expired: bool,
+    /// When the secret that it used expires, on this server's monotonic clock. `None`: never.
+    pub expires: Option<Instant>,
     /// The secret that it used.
     pub secret: SecretHash,
 }
@@ -135,7 +136,7 @@ mod tests {
     fn caller(role: Role, tenant: &str) -> Caller {
         let tenant = tenant.parse().expect("a tenant");
         let secret = SecretHash::default();
-        Caller { token: TokenId(Uuid::nil()), name: "ci".into(), tenant, role, expired: false, secret }
+        Caller { token: TokenId(Uuid::nil()), name: "ci".into(), tenant, role, expires: None, secret }
     }
 
     #[test]

@@ -130,10 +130,17 @@ impl Circuit {
         match transition {
             Transition::Opened => {
                 let CircuitStatus { cause, .. } = self.status();
-                tracing::warn!(dependency = self.0.name, cause, "CIRCUIT_OPENED: calls fail at once until it answers");
+                let dependency = self.0.name;
+                tracing::warn!(
+                    event = "CIRCUIT_OPENED",
+                    dependency,
+                    cause,
+                    "calls fail at once until the dependency answers"
+                );
             }
             Transition::Closed { after } => {
-                tracing::info!(dependency = self.0.name, seconds = after.as_secs(), "CIRCUIT_CLOSED: it answers again");
+                let (dependency, seconds) = (self.0.name, after.as_secs());
+                tracing::info!(event = "CIRCUIT_CLOSED", dependency, seconds, "the dependency answers again");
             }
             Transition::None | Transition::Tried => {}
         }

@@ -9,7 +9,7 @@ use storeplane_core::audit::COMMAND_LINE;
 use storeplane_core::identity::Role;
 use storeplane_core::ids::{Tenant, TokenId};
 use storeplane_core::ports::{Clock as _, Tokens as _};
-use storeplane_core::token::{Author, CreateTokenInput, Lifetimes, RevokeToken, Token, TokenState};
+use storeplane_core::token::{Author, CreateTokenInput, Lifetimes, Token, TokenState};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -94,9 +94,9 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<(), Failure
         }
         Command::List => print(&table(&tokens.all().await?, SystemClock.now())?),
         Command::Revoke { id } => {
-            let valid = tokens.all().await?.into_iter().find(|token| token.id == id && token.revoked_at.is_none());
-            let Some(token) = valid else { return Err(format!("there is no token {id} that is not revoked").into()) };
-            tokens.revoke(&token.tenant, RevokeToken { token: id, idempotency: None }, &author).await?;
+            if !tokens.revoke_any(id, &author).await? {
+                return Err(format!("there is no token {id} that is not revoked").into());
+            }
             print("revoked\n")
         }
     }

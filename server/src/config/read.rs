@@ -143,7 +143,8 @@ fn database(section: &mut Section) -> Database {
 }
 
 fn tokens(section: &mut Section) -> Tokens {
-    let max_lifetime = section.take("max_lifetime", TOKEN_LIFETIME_MAX);
+    let max_lifetime =
+        section.checked("max_lifetime", TOKEN_LIFETIME_MAX, "must be at least 1m", |it| *it >= RetentionPeriod::MINUTE);
     let default = TOKEN_LIFETIME.min(max_lifetime);
     let rule = format!("must be at least 1m and at most max_lifetime, which is {max_lifetime}");
     let fits = |lifetime: &RetentionPeriod| (RetentionPeriod::MINUTE..=max_lifetime).contains(lifetime);

@@ -95,7 +95,7 @@ impl ClusterError {
 
     /// True if the API server does not work, whatever it is asked: there is no answer, or a 429 or 5xx without a known cause, such as a
     /// webhook. All other errors are about one request.
-    pub(super) fn is_outage(&self) -> bool {
+    pub(crate) fn is_outage(&self) -> bool {
         matches!(self.kind, ClusterErrorKind::Unreachable | ClusterErrorKind::Overloaded) && self.refused.is_none()
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, FromQueryResult as _, QueryResult, Statement};
 use serde_json::json;
@@ -31,8 +31,8 @@ const USED_MAX: usize = 10_000;
 /// The tokens with these hashes, also those whose secret has expired. The time is Postgres': a server with a wrong clock refuses
 /// no valid token, and accepts no expired one.
 const FIND: &str = "
-SELECT *, coalesce(expires_at <= clock_timestamp(), false) AS expired,
-  coalesce(previous_expires_at <= clock_timestamp(), true) AS previous_expired
+SELECT *, (1000 * extract(epoch FROM expires_at - clock_timestamp()))::bigint AS remaining,
+  (1000 * extract(epoch FROM previous_expires_at - clock_timestamp()))::bigint AS previous_remaining
 FROM tokens WHERE (hash = ANY($1) OR previous_hash = ANY($1)) AND revoked_at IS NULL";
 
 /// Rows that a change or another server holds are left for the next time.
@@ -102,7 +102,7 @@ impl Tokens {
         let now = self.clock.now();
         match caller {
             None => Verified::Unknown,
-            Some(caller) if caller.expired => Verified::Expired,
+            Some(caller) if caller.expires.is_some_and(|end| end <= Instant::now()) => Verified::Expired,
             Some(caller) => {
                 let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
                 if used.len() < USED_MAX || used.contains_key(&caller.token) {
@@ -149,24 +149,30 @@ impl Tokens {
 async fn find(database: Pool, hashes: Vec<Hash>) -> Result<Found, PortError> {
     let values: Vec<_> = hashes.iter().map(|hash| hash.to_vec()).collect();
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, FIND, [values.into()]);
+    let asked = Instant::now();
     let rows = database.query_all_raw(statement).await.map_err(port_error)?;
     let mut found = Found::new();
     for row in rows {
-        found.extend(callers(&row).map_err(port_error)?);
+        found.extend(callers(&row, asked).map_err(port_error)?);
     }
     Ok(found)
 }
 
 /// The callers of a token, by the hashes of its secrets.
-fn callers(row: &QueryResult) -> Result<Vec<(Hash, Caller)>, DbErr> {
-    let (expired, previous_expired) = (row.try_get("", "expired")?, row.try_get("", "previous_expired")?);
+fn callers(row: &QueryResult, asked: Instant) -> Result<Vec<(Hash, Caller)>, DbErr> {
+    let end = |column| {
+        let milliseconds: Option<i64> = row.try_get("", column)?;
+        let remaining = milliseconds.map(|left| Duration::from_millis(u64::try_from(left).unwrap_or_default()));
+        Ok::<_, DbErr>(remaining.and_then(|remaining| asked.checked_add(remaining)))
+    };
+    let (expires, previous_expires) = (end("remaining")?, end("previous_remaining")?);
     let row = token::Model::from_query_result(row, "")?;
-    let secrets = [(Some(row.hash.clone()), expired), (row.previous_hash.clone(), previous_expired)];
+    let secrets = [(Some(row.hash.clone()), expires), (row.previous_hash.clone(), previous_expires)];
     let Some(Token { id, name, tenant, role, .. }) = info(row) else { return Ok(Vec::new()) };
-    let caller = |(hash, expired): (Option<Vec<u8>>, bool)| {
+    let caller = |(hash, expires): (Option<Vec<u8>>, Option<Instant>)| {
         let hash = Hash::try_from(hash?).ok()?;
         let (name, tenant) = (name.clone(), tenant.clone());
-        Some((hash, Caller { token: id, name, tenant, role, expired, secret: SecretHash(hash) }))
+        Some((hash, Caller { token: id, name, tenant, role, expires, secret: SecretHash(hash) }))
     };
     Ok(secrets.into_iter().filter_map(caller).collect())
 }

@@ -269,7 +269,7 @@ mod tests {
             name: "test".into(),
             tenant,
             role: Role::Viewer,
-            expired: false,
+            expires: None,
             secret: SecretHash::default(),
         }
     }

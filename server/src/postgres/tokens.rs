@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait, Condition, ConnectionTrait as _, DbBackend, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, Statement,
+    QueryOrder, QuerySelect, Statement, TryGetable,
 };
 use storeplane_core::audit::{Action, AuditRecord, Outcome};
 use storeplane_core::error::{DomainError, PortError, TokenError};
@@ -26,8 +26,8 @@ use super::token_lookup::{LENGTH, PREFIX, hash};
 use super::unreadable::Problems;
 use super::{list, requests, rows};
 
-/// Concurrent creations in a tenant wait here for each other's transactions, so that only one gets a name.
-const ONE_BY_ONE: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-tokens-of-' || $1, 0))";
+/// Concurrent creations and rotations in a tenant wait here for each other's transactions, so that only one token has a name.
+const LOCK_NAMES: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-tokens-of-' || $1, 0))";
 /// Names differ not only in case.
 const NAME_TAKEN: &str = "SELECT EXISTS (SELECT FROM tokens WHERE tenant = $1 AND lower(name) = lower($2)
   AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3))";
@@ -43,38 +43,48 @@ impl Tokens {
         format!("{PREFIX}{}", self.ids.random_text(LENGTH))
     }
 
-    async fn claim_name(
+    /// Revokes a token of any tenant, also one whose role this server does not know. False if there is none that is not revoked.
+    pub async fn revoke_any(&self, id: TokenId, author: &Author) -> Result<bool, PortError> {
+        let transaction = self.database.begin().await.map_err(port_error)?;
+        let found = token::Entity::find_by_id(id.0).lock_exclusive().one(&transaction).await.map_err(port_error)?;
+        let Some(row) = found.filter(|row| row.revoked_at.is_none()) else { return Ok(false) };
+        let row = self.mark_revoked(&transaction, row, author).await?;
+        self.commit(transaction, Action::RevokeToken, &row, author).await?;
+        self.lookup.forget();
+        Ok(true)
+    }
+
+    async fn mark_revoked(
         &self,
         transaction: &Transaction,
-        (tenant, name): (&Tenant, &str),
-        now: OffsetDateTime,
-    ) -> Result<(), PortError> {
-        let lock = Statement::from_sql_and_values(DbBackend::Postgres, ONE_BY_ONE, [tenant.as_str().into()]);
-        transaction.execute_raw(lock).await.map_err(port_error)?;
-        let values = [tenant.as_str().into(), name.into(), now.into()];
-        let taken = Statement::from_sql_and_values(DbBackend::Postgres, NAME_TAKEN, values);
-        let row = transaction.query_one_raw(taken).await.map_err(port_error)?.ok_or_else(|| broken("no answer"))?;
-        if row.try_get_by_index(0).map_err(port_error)? {
-            return Err(DomainError::from(TokenError::NameTaken { name: name.to_owned() }).into());
-        }
-        Ok(())
+        row: token::Model,
+        author: &Author,
+    ) -> Result<token::Model, PortError> {
+        let revoked = token::ActiveModel {
+            id: Set(row.id),
+            revoked_at: Set(Some(self.clock.now())),
+            revoked_by: Set(Some(author.name.clone())),
+            ..Default::default()
+        };
+        revoked.update(transaction).await.map_err(port_error)
     }
 
     /// Stores the audit record of a change, and commits it.
     async fn commit(
         &self,
         transaction: Transaction,
-        (action, token): (Action, &Token),
+        action: Action,
+        row: &token::Model,
         author: &Author,
     ) -> Result<(), PortError> {
         let record = AuditRecord {
             id: self.ids.uuid(),
             at: self.clock.now(),
-            tenant: token.tenant.clone(),
+            tenant: Tenant::stored(row.tenant.clone()),
             actor: author.name.clone(),
             token: author.token.map(|id| id.0),
             action,
-            target: token.id.to_string(),
+            target: TokenId(row.id).to_string(),
             store: None,
             operation: None,
             outcome: Outcome::Accepted,
@@ -92,11 +102,11 @@ impl ports::Tokens for Tokens {
         let CreateToken { name, role, lifetime, idempotency } = wanted;
         let (id, secret) = (TokenId(self.ids.uuid()), self.new_secret());
         let transaction = self.database.begin().await.map_err(port_error)?;
-        let now = database_time(&transaction).await?;
-        if let Some(before) = requests::reserve_id(&transaction, tenant, idempotency, now).await? {
+        if let Some(before) = requests::reserve_id(&transaction, tenant, idempotency, self.clock.now()).await? {
             return Err(DomainError::from(TokenError::SecretAlreadyShown { token: TokenId(before.store) }).into());
         }
-        self.claim_name(&transaction, (tenant, &name), now).await?;
+        let now = lock_names(&transaction, tenant).await?;
+        ensure_free(&transaction, tenant, &name, now).await?;
         let row = token::ActiveModel {
             id: Set(id.0),
             hash: Set(hash(&secret).to_vec()),
@@ -109,9 +119,9 @@ impl ports::Tokens for Tokens {
             ..Default::default()
         };
         let row = row.insert(&transaction).await.map_err(port_error)?;
-        let token = info(row).ok_or_else(|| broken("a role that this server does not know"))?;
         requests::remember(&transaction, tenant, idempotency, (id.0, Uuid::nil())).await?;
-        self.commit(transaction, (Action::CreateToken, &token), author).await?;
+        self.commit(transaction, Action::CreateToken, &row, author).await?;
+        let token = info(row).ok_or_else(|| broken("a role that this server does not know"))?;
         Ok(IssuedToken { token, secret })
     }
 
@@ -139,25 +149,18 @@ impl ports::Tokens for Tokens {
 
     async fn revoke(&self, tenant: &Tenant, command: RevokeToken, author: &Author) -> Result<Token, PortError> {
         let RevokeToken { token: id, idempotency } = command;
-        let now = self.clock.now();
         let transaction = self.database.begin().await.map_err(port_error)?;
-        let repeated = requests::reserve_id(&transaction, tenant, idempotency, now).await?.is_some();
+        let repeated = requests::reserve_id(&transaction, tenant, idempotency, self.clock.now()).await?.is_some();
         let mut row = lock(&transaction, tenant, id).await?;
         if repeated {
             return info(row).ok_or_else(|| missing(id));
         }
         if row.revoked_at.is_none() {
-            let revoked = token::ActiveModel {
-                id: Set(id.0),
-                revoked_at: Set(Some(now)),
-                revoked_by: Set(Some(author.name.clone())),
-                ..Default::default()
-            };
-            row = revoked.update(&transaction).await.map_err(port_error)?;
+            row = self.mark_revoked(&transaction, row, author).await?;
         }
-        let token = info(row).ok_or_else(|| missing(id))?;
         requests::remember(&transaction, tenant, idempotency, (id.0, Uuid::nil())).await?;
-        self.commit(transaction, (Action::RevokeToken, &token), author).await?;
+        self.commit(transaction, Action::RevokeToken, &row, author).await?;
+        let token = info(row).ok_or_else(|| missing(id))?;
         self.lookup.forget();
         Ok(token)
     }
@@ -166,10 +169,10 @@ impl ports::Tokens for Tokens {
         let RotateToken { token: id, lifetime, overlap, idempotency } = command;
         let secret = self.new_secret();
         let transaction = self.database.begin().await.map_err(port_error)?;
-        let now = database_time(&transaction).await?;
-        if let Some(before) = requests::reserve_id(&transaction, tenant, idempotency, now).await? {
+        if let Some(before) = requests::reserve_id(&transaction, tenant, idempotency, self.clock.now()).await? {
             return Err(DomainError::from(TokenError::SecretAlreadyShown { token: TokenId(before.store) }).into());
         }
+        let now = lock_names(&transaction, tenant).await?;
         let row = lock(&transaction, tenant, id).await?;
         let before_hash = row.hash.clone();
         let before = info(row).ok_or_else(|| missing(id))?;
@@ -189,17 +192,37 @@ impl ports::Tokens for Tokens {
             ..Default::default()
         };
         let row = rotated.update(&transaction).await.map_err(port_error)?;
-        let token = info(row).ok_or_else(|| missing(id))?;
         requests::remember(&transaction, tenant, idempotency, (id.0, Uuid::nil())).await?;
-        self.commit(transaction, (Action::RotateToken, &token), author).await?;
+        self.commit(transaction, Action::RotateToken, &row, author).await?;
+        let token = info(row).ok_or_else(|| missing(id))?;
         self.lookup.forget();
         Ok(IssuedToken { token, secret })
     }
 }
 
-/// Postgres' time, by which secrets expire: a server's clock may be wrong.
-async fn database_time(transaction: &Transaction) -> Result<OffsetDateTime, PortError> {
-    let statement = Statement::from_string(DbBackend::Postgres, "SELECT clock_timestamp()");
+/// Locks the names of a tenant's tokens until the transaction ends. Returns Postgres' time from then on, by which secrets
+/// expire: a server's clock may be wrong.
+async fn lock_names(transaction: &Transaction, tenant: &Tenant) -> Result<OffsetDateTime, PortError> {
+    let lock = Statement::from_sql_and_values(DbBackend::Postgres, LOCK_NAMES, [tenant.as_str().into()]);
+    transaction.execute_raw(lock).await.map_err(port_error)?;
+    first(transaction, Statement::from_string(DbBackend::Postgres, "SELECT clock_timestamp()")).await
+}
+
+async fn ensure_free(
+    transaction: &Transaction,
+    tenant: &Tenant,
+    name: &str,
+    now: OffsetDateTime,
+) -> Result<(), PortError> {
+    let values = [tenant.as_str().into(), name.into(), now.into()];
+    if first(transaction, Statement::from_sql_and_values(DbBackend::Postgres, NAME_TAKEN, values)).await? {
+        return Err(DomainError::from(TokenError::NameTaken { name: name.to_owned() }).into());
+    }
+    Ok(())
+}
+
+/// The first column of a statement's only row.
+async fn first<T: TryGetable>(transaction: &Transaction, statement: Statement) -> Result<T, PortError> {
     let row = transaction.query_one_raw(statement).await.map_err(port_error)?.ok_or_else(|| broken("no answer"))?;
     row.try_get_by_index(0).map_err(port_error)
 }

@@ -46,8 +46,11 @@ impl Access {
                 Err(error) => {
                     GRANT.failed(&error);
                     // The cluster is the problem, not this namespace.
-                    if error.retryable() {
+                    if error.is_outage() || error.kind() == crate::kube::ClusterErrorKind::Unauthorized {
                         return;
+                    }
+                    if error.retryable() {
+                        continue;
                     }
                 }
             }

@@ -237,7 +237,7 @@ fn caller() -> Caller {
         name: "ci".into(),
         tenant: Tenant::default(),
         role: Role::Operator,
-        expired: false,
+        expires: None,
         secret: SecretHash::default(),
     }
 }

@@ -161,7 +161,7 @@ fn token_name(check: &mut Check, name: &str) {
         check.fail("name", format!("must be 1 to {NAME_MAX} characters: {rule}"));
     } else if is_reserved(name) {
         check.fail("name", "is reserved for the system");
-    } else if name.rsplit_once('@').is_some_and(|(_, tenant)| tenant.parse::<Tenant>().is_ok()) {
+    } else if name.rsplit_once('@').is_some_and(|(_, tenant)| tenant.to_ascii_lowercase().parse::<Tenant>().is_ok()) {
         check.fail("name", "must not end with @ and a tenant: such actors are administrators of another tenant");
     }
 }
@@ -199,9 +199,20 @@ mod tests {
         for good in ["ci", "CI of acme", "alice@example.com", "9lives", "ci:deploy", "workers", &"a".repeat(80)] {
             assert!(fields(CreateTokenInput { name: good.into(), ..wanted() }).is_empty(), "{good}");
         }
-        for bad in
-            ["ci@acme", "", " ", " ci", "ci ", "-ci", "a\nb", "a\u{200b}", "wоrker", "caf\u{e9}", &"a".repeat(81)]
-        {
+        for bad in [
+            "ci@acme",
+            "ci@ACME",
+            "",
+            " ",
+            " ci",
+            "ci ",
+            "-ci",
+            "a\nb",
+            "a\u{200b}",
+            "wоrker",
+            "caf\u{e9}",
+            &"a".repeat(81),
+        ] {
             assert_eq!(fields(CreateTokenInput { name: bad.into(), ..wanted() }), ["name"], "{bad:?}");
         }
         let reserved = ["system", "System", "system:admin", "WORKER", "w-o-r-k-e-r", "command-line", "Command  Line"];

@@ -109,7 +109,7 @@ mod tests {
             name: "test".into(),
             tenant,
             role: Role::Admin,
-            expired: false,
+            expires: None,
             secret: SecretHash::default(),
         };
         let (operation, audit) = (OperationId(Uuid::nil()), Uuid::nil());

@@ -26,7 +26,7 @@ fn caller() -> Caller {
         name: "test".into(),
         tenant: Tenant::default(),
         role: Role::Admin,
-        expired: false,
+        expires: None,
         secret: SecretHash::default(),
     }
 }

@@ -83,6 +83,10 @@ impl ClusterCache {
             };
             let mut view = self.lock();
             for Update { part, seen } in batch {
+                // It was closed while this update was on its way.
+                if !watches.open.contains_key(&part) {
+                    continue;
+                }
                 match seen {
                     Ok(seen) => {
                         let listed = seen.is_listed();

@@ -42,9 +42,11 @@ impl Parts {
 
     /// The watch was interrupted, or is still refused.
     pub(super) fn lost(&mut self, part: &Part, error: ClusterError) {
-        let stays_refused = self.is_refused(part) && error.kind() == ClusterErrorKind::Forbidden;
-        // Until it is listed again, or watches inside namespaces have replaced it.
-        self.complete &= part.namespace.is_some() || stays_refused;
+        // It stays refused until it lists, whatever the attempts in between say: watches inside namespaces have replaced it.
+        if part.namespace.is_none() && self.is_refused(part) {
+            return;
+        }
+        self.complete &= part.namespace.is_some();
         let since = match self.open.get(part) {
             Some(Known::No { since, .. }) => *since,
             _ => Instant::now(),
@@ -129,6 +131,13 @@ mod tests {
         }));
         assert!(complete(&|parts| parts.lost(&within, error(ClusterErrorKind::Forbidden))));
         assert!(complete(&|parts| parts.lost(&records, error(ClusterErrorKind::Forbidden))), "refused as before");
+        assert!(complete(&|parts| parts.lost(&records, error(ClusterErrorKind::Unreachable))), "and still replaced");
+        assert!(parts.is_refused(&records));
+        let mut complete = |change: &dyn Fn(&mut Parts)| {
+            change(&mut parts);
+            parts.settle();
+            parts.is_complete()
+        };
         for kind in [ClusterErrorKind::Unreachable, ClusterErrorKind::Forbidden] {
             assert!(complete(&|parts| parts.lost(&within, error(kind))), "one namespace does not hide the others");
         }
