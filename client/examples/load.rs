@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 struct Args {
     #[command(flatten)]
     access: access::Access,
-    /// How long.
+    /// Duration of the load, in seconds.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// Clients that get and list stores, each with a connection of its own.
@@ -38,21 +38,21 @@ struct Args {
     /// Creations and deletions of stores, in all.
     #[arg(long, default_value_t = 6)]
     operations_per_minute: u32,
-    /// How many stores exist at a time.
+    /// Maximum number of stores that are kept at a time.
     #[arg(long, default_value_t = 3)]
     stores: usize,
-    /// The maximum time in which a store becomes ready, or is deleted, in seconds.
+    /// Time limit for a store to become ready, or to be deleted, in seconds.
     #[arg(long, default_value_t = 300)]
-    patience: u64,
+    timeout_seconds: u64,
 }
 
 fn increment(number: &AtomicU64) {
     number.fetch_add(1, Ordering::Relaxed);
 }
 
-/// What all clients saw.
+/// Results of all clients.
 #[derive(Default)]
-struct Seen {
+struct Results {
     /// Cancelled when the time is over.
     end: CancellationToken,
     calls: AtomicU64,
@@ -65,7 +65,7 @@ struct Seen {
     failures: Mutex<Vec<String>>,
 }
 
-impl Seen {
+impl Results {
     /// Its answer, if it has one.
     async fn call<T>(&self, name: &str, call: impl Future<Output = Result<T, Error>>) -> Option<T> {
         let began = Instant::now();
@@ -104,15 +104,18 @@ impl Seen {
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let args = Args::parse();
-    let seen = Arc::new(Seen::default());
+    let results = Arc::new(Results::default());
     let mut tasks = JoinSet::new();
     for _ in 0..args.readers {
-        tasks.spawn(read(Arc::clone(&seen), args.access.client()?));
+        tasks.spawn(read(Arc::clone(&results), args.access.client()?));
     }
-    tasks.spawn(watch(Arc::clone(&seen), args.access.client()?));
+    tasks.spawn(watch(Arc::clone(&results), args.access.client()?));
     let pace = Duration::from_mins(1) / args.operations_per_minute.max(1);
-    let writer =
-        Writer { seen: Arc::clone(&seen), client: args.access.client()?, patience: Duration::from_secs(args.patience) };
+    let writer = Writer {
+        results: Arc::clone(&results),
+        client: args.access.client()?,
+        time_limit: Duration::from_secs(args.timeout_seconds),
+    };
     tasks.spawn(writer.write(pace, args.stores));
 
     let mut terminate = signal(SignalKind::terminate())?;
@@ -120,33 +123,33 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         () = tokio::time::sleep(Duration::from_secs(args.seconds)) => {}
         _ = terminate.recv() => {}
     }
-    seen.end.cancel();
+    results.end.cancel();
     tasks.join_all().await;
-    println!("{}", seen.summary());
-    let failures = seen.failures.lock().unwrap_or_else(PoisonError::into_inner);
+    println!("{}", results.summary());
+    let failures = results.failures.lock().unwrap_or_else(PoisonError::into_inner);
     for failure in failures.iter() {
         eprintln!("{failure}");
     }
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn watch(seen: Arc<Seen>, client: Client) {
+async fn watch(results: Arc<Results>, client: Client) {
     let mut watch = client.watch_all("", "");
-    while let Some(change) = seen.end.run_until_cancelled(watch.next()).await {
+    while let Some(change) = results.end.run_until_cancelled(watch.next()).await {
         match change {
-            Some(Ok(_)) => increment(&seen.messages),
-            Some(Err(error)) => return seen.failed(format!("WatchAllStores: {error}")),
-            None => return seen.failed("WatchAllStores: the stream ended".into()),
+            Some(Ok(_)) => increment(&results.messages),
+            Some(Err(error)) => return results.failed(format!("WatchStores: {error}")),
+            None => return results.failed("WatchStores: the stream ended".into()),
         }
     }
 }
 
-async fn read(seen: Arc<Seen>, client: Client) {
-    while !seen.end.is_cancelled() {
+async fn read(results: Arc<Results>, client: Client) {
+    while !results.end.is_cancelled() {
         let page = v1::ListStoresRequest { page_size: 50, ..Default::default() };
-        let list = seen.call("ListStores", client.list_stores(page)).await;
+        let list = results.call("ListStores", client.list_stores(page)).await;
         if let Some(store) = list.and_then(|list| list.stores.into_iter().next()) {
-            seen.call("GetStore", if_present(client.get_store(&store.store_id))).await;
+            results.call("GetStore", if_present(client.get_store(&store.store_id))).await;
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -162,20 +165,20 @@ async fn if_present(answer: impl Future<Output = Result<v1::Store, Error>>) -> R
 
 #[derive(Clone)]
 struct Writer {
-    seen: Arc<Seen>,
+    results: Arc<Results>,
     client: Client,
-    patience: Duration,
+    time_limit: Duration,
 }
 
 impl Writer {
     /// Creates and deletes stores in turn, one call in each `pace`. Ends when each accepted store was ready and is deleted.
-    async fn write(self, pace: Duration, most: usize) {
+    async fn write(self, pace: Duration, max_stores: usize) {
         let mut pace = tokio::time::interval(pace);
         let mut stores = VecDeque::new();
         let mut deletions = JoinSet::new();
         let mut number = 0;
-        while self.seen.end.run_until_cancelled(pace.tick()).await.is_some() {
-            if stores.len() < most {
+        while self.results.end.run_until_cancelled(pace.tick()).await.is_some() {
+            if stores.len() < max_stores {
                 number += 1;
                 stores.extend(self.create(format!("load-{}-{number}", std::process::id())).await);
             } else if let Some(id) = stores.pop_front() {
@@ -192,24 +195,24 @@ impl Writer {
     async fn create(&self, id: String) -> Option<String> {
         let store =
             v1::Store { display_name: "Load".into(), admin_email: "owner@example.com".into(), ..Default::default() };
-        self.seen.call("CreateStore", Box::pin(self.client.create_store(&id, store))).await?;
-        increment(&self.seen.created);
+        self.results.call("CreateStore", Box::pin(self.client.create_store(&id, store))).await?;
+        increment(&self.results.created);
         Some(id)
     }
 
     async fn delete(self, id: String) {
-        if let Err(error) = self.client.wait_ready(&id, self.patience).await {
-            self.seen.failed(format!("{id} was accepted and is not ready: {error}"));
+        if let Err(error) = self.client.wait_ready(&id, self.time_limit).await {
+            self.results.failed(format!("{id} was accepted and is not ready: {error}"));
         }
-        if self.seen.call("DeleteStore", self.client.delete_store(&id)).await.is_none() {
+        if self.results.call("DeleteStore", self.client.delete_store(&id)).await.is_none() {
             return;
         }
-        match if_present(self.client.wait_settled(&id, self.patience)).await {
+        match if_present(self.client.wait_settled(&id, self.time_limit)).await {
             Ok(Some(store)) if store.state() != v1::StoreState::Deleted => {
-                self.seen.failed(format!("{id} is {} and not deleted: {}", access::state(&store), store.message));
+                self.results.failed(format!("{id} is {} and not deleted: {}", access::state(&store), store.message));
             }
-            Ok(_) => increment(&self.seen.deleted),
-            Err(error) => self.seen.failed(format!("{id} is not deleted: {error}")),
+            Ok(_) => increment(&self.results.deleted),
+            Err(error) => self.results.failed(format!("{id} is not deleted: {error}")),
         }
     }
 }
