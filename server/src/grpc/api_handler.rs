@@ -12,7 +12,8 @@ use storeplane_core::service::Service;
 use storeplane_proto::v1::{ListStoresRequest, ListStoresResponse};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
-use tonic::{Request, Status};
+use tonic::metadata::MetadataValue;
+use tonic::{Request, Response, Status};
 use tracing::{Instrument, Span};
 
 use super::opaque::{Seal, Sealer};
@@ -91,6 +92,13 @@ pub(super) fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
         tracing::error!("a handler was called without a caller");
         status::internal()
     })
+}
+
+/// A response with a secret, which browsers and proxies must not store.
+pub(super) fn no_store<T>(message: T) -> Response<T> {
+    let mut response = Response::new(message);
+    response.metadata_mut().insert("cache-control", MetadataValue::from_static("no-store"));
+    response
 }
 
 /// Adds the store's id to the request's log line, if it is valid.

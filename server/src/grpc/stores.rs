@@ -14,10 +14,9 @@ use storeplane_proto::v1::{
     GetStoreResourcesRequest, ListStoresRequest, ListStoresResponse, RetryStoreRequest, Store, StoreCredentials,
     StoreLogs, StoreResources, WatchStoreRequest, WatchStoreResponse, WatchStoresRequest, WatchStoresResponse,
 };
-use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
 
-use super::api_handler::{ApiHandler, caller, note_store};
+use super::api_handler::{ApiHandler, caller, no_store, note_store};
 use super::convert;
 use super::live_view;
 use super::opaque::Seal;
@@ -79,14 +78,11 @@ impl StoreService for ApiHandler {
             }
         });
         let (store, login) = read.await?;
-        let mut answer = Response::new(StoreCredentials {
+        Ok(no_store(StoreCredentials {
             admin_url: store.admin_url(),
             username: login.username,
             password: login.password,
-        });
-        // Browsers and proxies must not store it.
-        answer.metadata_mut().insert("cache-control", MetadataValue::from_static("no-store"));
-        Ok(answer)
+        }))
     }
 
     async fn list_stores(&self, request: Request<ListStoresRequest>) -> Answer<ListStoresResponse> {

@@ -11,10 +11,9 @@ use storeplane_proto::v1::{
     RevokeTokenRequest, RotateTokenRequest, RotateTokenResponse,
 };
 use time::OffsetDateTime;
-use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
 
-use super::api_handler::{ApiHandler, caller};
+use super::api_handler::{ApiHandler, caller, no_store};
 use super::convert::{read_duration, timestamp};
 use super::{pages, status};
 
@@ -28,7 +27,7 @@ impl TokenService for ApiHandler {
         let input = CreateTokenInput { name, role, ttl: ttl.map(read_duration), request_id };
         let issued = self.finish(async move { service.create_token(&caller, input).await }).await?;
         let IssuedToken { token, secret } = issued;
-        Ok(unstored(CreateTokenResponse { token: Some(self.token(token)), secret }))
+        Ok(no_store(CreateTokenResponse { token: Some(self.token(token)), secret }))
     }
 
     async fn get_token(&self, request: Request<GetTokenRequest>) -> Answer<v1::Token> {
@@ -65,7 +64,7 @@ impl TokenService for ApiHandler {
         let input = RotateTokenInput { token_id, ttl, overlap, request_id };
         let issued = self.finish(async move { service.rotate_token(&caller, input).await }).await?;
         let IssuedToken { token, secret } = issued;
-        Ok(unstored(RotateTokenResponse { token: Some(self.token(token)), secret }))
+        Ok(no_store(RotateTokenResponse { token: Some(self.token(token)), secret }))
     }
 }
 
@@ -73,13 +72,6 @@ impl ApiHandler {
     fn token(&self, token: Token) -> v1::Token {
         message(token, self.platform.clock.now())
     }
-}
-
-/// A response that browsers and proxies must not store.
-fn unstored<T>(message: T) -> Response<T> {
-    let mut response = Response::new(message);
-    response.metadata_mut().insert("cache-control", MetadataValue::from_static("no-store"));
-    response
 }
 
 fn message(token: Token, now: OffsetDateTime) -> v1::Token {

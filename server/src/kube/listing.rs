@@ -67,7 +67,8 @@ impl Cluster {
         while let Some((namespace, listed)) = listings.next().await {
             match listed {
                 Err(error) if error.kind().is_refusal() => {
-                    tracing::warn!(namespace, %error, "a namespace is left out");
+                    // The cache reports once that the namespace is unknown.
+                    tracing::debug!(namespace, %error, "cannot list objects in this namespace; skipped");
                 }
                 listed => all.extend(listed?),
             }

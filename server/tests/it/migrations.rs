@@ -26,6 +26,7 @@ async fn migration_waits_for_locks_without_statement_timeout() {
         database.value(held).await
     };
     while locks().await == "0" {
+        assert!(!holding.is_finished(), "the lock was not taken");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(postgres::schema(&database.pool).await.unwrap(), Schema::Behind(1));

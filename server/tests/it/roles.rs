@@ -1,8 +1,11 @@
 //! Every RPC with every role, in the caller's own tenant, in another one, and without naming one.
 
+#[path = "../../examples/raw/mod.rs"]
+mod raw;
+
 use std::collections::HashMap;
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
 use futures::StreamExt as _;
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, Value};
@@ -12,12 +15,12 @@ use storeplane_proto::v1::watch_store_response::Update as OneUpdate;
 use storeplane_proto::v1::watch_stores_response::Update as AllUpdate;
 use storeplane_proto::v1::{ListAuditEventsRequest, Store, WatchStoreRequest, WatchStoresRequest};
 use storeplane_server::postgres::Verified;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Extensions, Request, Status};
 use tonic_types::StatusExt as _;
 
+use self::raw::Raw;
 use crate::grpc_raw::edge;
 use crate::harness::{Api, Lab, Write, Writer, fresh};
 
@@ -28,44 +31,6 @@ const AT_ONCE: usize = 16;
 /// Nothing that was admitted ends so.
 const FAILURES: [Code; 6] =
     [Code::PermissionDenied, Code::NotFound, Code::Unauthenticated, Code::Unimplemented, Code::Internal, Code::Unknown];
-
-/// Messages as bytes.
-#[derive(Clone, Copy, Default)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Vec<u8>;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, item: Vec<u8>, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put_slice(&item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
-    }
-}
 
 fn channel(lab: &Lab) -> Channel {
     Endpoint::from_shared(format!("http://{}", lab.server.address())).unwrap().connect_lazy()
@@ -91,7 +56,7 @@ fn names_target(method: &MethodDescriptor) -> bool {
 }
 
 /// A request that changes nothing, even if it is admitted.
-fn harmless(method: &MethodDescriptor, store_id: &str, operation_id: &str) -> Vec<u8> {
+fn harmless(method: &MethodDescriptor, store_id: &str, operation_id: &str) -> Bytes {
     let mut message = DynamicMessage::new(method.input());
     for field in method.input().fields() {
         let value = match field.name() {
@@ -105,7 +70,7 @@ fn harmless(method: &MethodDescriptor, store_id: &str, operation_id: &str) -> Ve
         };
         message.set_field(&field, value);
     }
-    message.encode_to_vec()
+    message.encode_to_vec().into()
 }
 
 /// What is asked for, and in which tenant it exists.
@@ -124,7 +89,7 @@ struct Cell {
 }
 
 /// The messages of an answer; of a stream, those until it has caught up.
-async fn call(channel: Channel, method: &MethodDescriptor, request: Request<Vec<u8>>) -> Result<Vec<Bytes>, Status> {
+async fn call(channel: Channel, method: &MethodDescriptor, request: Request<Bytes>) -> Result<Vec<Bytes>, Status> {
     let mut grpc = tonic::client::Grpc::new(channel);
     grpc.ready().await.map_err(|error| Status::unknown(error.to_string()))?;
     let mut stream = grpc.server_streaming(request, path(method).parse().unwrap(), Raw).await?.into_inner();
@@ -233,6 +198,9 @@ async fn denials_are_recorded(lab: &Lab, denied: &HashMap<String, usize>) {
         ("CancelOperation", "CANCEL_OPERATION"),
         ("GetStoreCredentials", "READ_CREDENTIALS"),
         ("GetStoreLogs", "READ_LOGS"),
+        ("CreateToken", "CREATE_TOKEN"),
+        ("RevokeToken", "REVOKE_TOKEN"),
+        ("RotateToken", "ROTATE_TOKEN"),
     ] {
         let recorded = format!(
             "SELECT sum(count) FROM audit_events WHERE outcome = 'DENIED' AND tenant = '{OWN}' AND action = '{action}'"

@@ -267,7 +267,7 @@ async fn old_secret_works_until_the_overlap_ends() {
     assert_eq!((old.get("tea").await.is_ok(), new.get("tea").await.is_ok()), (true, true));
     let seconds = |time: Option<prost_types::Timestamp>| time.unwrap().seconds;
     assert_eq!(seconds(rotated.previous_secret_expire_time) - seconds(rotated.rotate_time), 86_400);
-    assert!(seconds(rotated.expire_time) >= seconds(token.expire_time));
+    assert_eq!(seconds(rotated.expire_time) - seconds(rotated.rotate_time), 90 * 86_400, "the lifetime begins anew");
 
     lab.database.execute("UPDATE tokens SET previous_expires_at = now() WHERE name = 'ci'").await;
     assert_eq!(refused(&old).await, "TOKEN_EXPIRED");
