@@ -30,6 +30,7 @@ pub mod metrics;
 pub mod obstacle;
 mod outage;
 pub mod postgres;
+mod proxies;
 pub mod reconciler;
 mod redact;
 pub mod releases;

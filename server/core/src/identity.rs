@@ -1,8 +1,10 @@
 //! Callers and their permissions. One table names the role that each RPC requires; `docs/operations.md` shows it.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 
+use crate::audit::Origin;
 use crate::error::DomainError;
 use crate::ids::{Tenant, TokenId};
 use crate::wire::wire_enum;
@@ -54,6 +56,8 @@ pub struct Caller {
     pub expires: Option<Instant>,
     /// The secret that it used.
     pub secret: SecretHash,
+    /// Where its request came from.
+    pub origin: Arc<Origin>,
 }
 
 /// The hash of a token's secret. `Debug` omits it.
@@ -136,7 +140,15 @@ mod tests {
     fn caller(role: Role, tenant: &str) -> Caller {
         let tenant = tenant.parse().expect("a tenant");
         let secret = SecretHash::default();
-        Caller { token: TokenId(Uuid::nil()), name: "ci".into(), tenant, role, expires: None, secret }
+        Caller {
+            token: TokenId(Uuid::nil()),
+            name: "ci".into(),
+            tenant,
+            role,
+            expires: None,
+            secret,
+            origin: Arc::default(),
+        }
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub use url::SecretUrl;
 use storeplane_core::token::Lifetimes;
 
 use crate::kube::{CopiedSecret, WatchScope};
+use crate::proxies::{ForwardedHeader, Network, Proxies};
 
 /// The effective configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,6 +54,10 @@ pub struct Config {
     pub platform_tenant: String,
     /// Additional origins whose pages may call the API; `*` for all. Loopback origins are allowed if `listen` is loopback.
     pub allowed_origins: Vec<String>,
+    /// Networks of the proxies in front of the server, whose statements about their clients' addresses are believed.
+    pub trusted_proxies: Vec<Network>,
+    /// The header with which they make them.
+    pub forwarded_header: ForwardedHeader,
     /// How long a shutdown waits for work in progress.
     pub shutdown_seconds: u64,
     /// TLS of the API; default: plain text.
@@ -321,6 +326,11 @@ impl Config {
     /// The URL for sessions, which bypasses a pooler.
     pub fn session_url(&self) -> Result<&SecretUrl, ConfigError> {
         self.database.listen_url.as_ref().map_or_else(|| self.database_url(), Ok)
+    }
+
+    /// The trusted proxies.
+    pub fn proxies(&self) -> Proxies {
+        Proxies { trusted: self.trusted_proxies.clone(), header: self.forwarded_header }
     }
 
     /// The configuration as TOML, with secrets masked.

@@ -127,6 +127,12 @@ pub struct Overrides {
     /// Origins whose pages may call the API, comma-separated.
     #[arg(long, global = true, env = "STOREPLANE_ALLOWED_ORIGINS", value_name = "ORIGINS")]
     pub allowed_origins: Option<String>,
+    /// Networks of the proxies in front of the server, whose `X-Forwarded-For` is believed, comma-separated [default: none].
+    #[arg(long, global = true, env = "STOREPLANE_TRUSTED_PROXIES", value_name = "NETWORKS")]
+    pub trusted_proxies: Option<String>,
+    /// The header in which they name their client: x-forwarded-for or forwarded [default: x-forwarded-for].
+    #[arg(long, global = true, env = "STOREPLANE_FORWARDED_HEADER", value_name = "NAME")]
+    pub forwarded_header: Option<String>,
     /// Log format: pretty or json [default: pretty].
     #[arg(long, global = true, env = "STOREPLANE_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<String>,
@@ -162,6 +168,7 @@ impl Overrides {
             ("retention.events", &self.retention_events),
             ("retention.operations", &self.retention_operations),
             ("verify.via", &self.verify_via),
+            ("forwarded_header", &self.forwarded_header),
             ("log.format", &self.log_format),
             ("log.filter", &self.log),
             ("metrics.listen", &self.metrics_listen),
@@ -183,7 +190,11 @@ impl Overrides {
             ("connections.max_age_seconds", &self.connections_max_age_seconds),
             ("connections.max_age_grace_seconds", &self.connections_max_age_grace_seconds),
         ];
-        let lists = [("charts.values", &self.chart_values), ("allowed_origins", &self.allowed_origins)];
+        let lists = [
+            ("charts.values", &self.chart_values),
+            ("allowed_origins", &self.allowed_origins),
+            ("trusted_proxies", &self.trusted_proxies),
+        ];
         let text = |text: &str| Value::String(text.to_owned());
         set(&mut table, "insecure_plaintext", self.insecure_plaintext.as_deref(), |value| {
             value.parse().map_or_else(|_| text(value), Value::Boolean)

@@ -15,6 +15,7 @@ use super::{
 };
 
 use crate::kube::{CopiedSecret, CopiedSecretUse, WatchScope, labels};
+use crate::proxies::ForwardedHeader;
 
 /// A helm process takes 60 to 250 MB: at most one per this amount of memory.
 const MEMORY_PER_HELM: u64 = 512 * 1024 * 1024;
@@ -51,6 +52,8 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
             |name: &String| name.is_empty() || name.parse::<Tenant>().is_ok(),
         ),
         allowed_origins: origins(&mut root),
+        trusted_proxies: root.take("trusted_proxies", Vec::new()),
+        forwarded_header: root.take("forwarded_header", ForwardedHeader::default()),
         shutdown_seconds: root.checked("shutdown_seconds", 10, "must be 1 to 300", |n| (1..=300).contains(n)),
         tls: root.section("tls", super::tls::read),
         connections: root.section("connections", connections),

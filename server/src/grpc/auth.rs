@@ -1,6 +1,7 @@
 //! Authentication and authorization of every RPC, before its handler runs.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -91,7 +92,8 @@ where
 
 impl AuthLayer {
     async fn admit(&self, mut request: Request<Body>) -> Result<Request<Body>, Box<Status>> {
-        let caller = self.caller(request.headers()).await.map_err(Box::new)?;
+        let mut caller = self.caller(request.headers()).await.map_err(Box::new)?;
+        caller.origin = request.extensions().get().map(Arc::clone).unwrap_or_default();
         let span = Span::current();
         span.record("tenant", caller.tenant.as_str());
         span.record("caller", caller.name.as_str());

@@ -97,6 +97,8 @@ fn span(request: &Request<Body>) -> (Span, Option<TraceId>) {
         caller = field::Empty,
         store_id = field::Empty,
         trace_id = field::Empty,
+        request_id = field::Empty,
+        peer = field::Empty,
     );
     let context = trace::continue_from(&span, request.headers());
     if let Some(context) = &context {

@@ -1,7 +1,7 @@
 //! The gRPC API: requests to commands, rows to messages. It never runs helm, and reads the cluster only
 //! through ports of the domain.
 //!
-//! A request passes, from the outside in: CORS ([`crate::http`]), [`content_type`], grpc-web, [`log`], [`envelope`], [`auth`], then a
+//! A request passes, from the outside in: CORS ([`crate::http`]), [`content_type`], grpc-web, [`log`], [`envelope`], [`origin`], [`auth`], then a
 //! handler in [`stores`], [`operations`], [`platform`], [`tokens`] or [`audit`]; concurrent equal reads share a [`single_flight`]. Errors
 //! are converted in [`status`], messages in [`convert`], pages in [`pages`]; page tokens and cursors are sealed in
 //! [`opaque`]. [`call`] has the metrics of a call, [`methods`] all methods. [`health`] and [`reflection`] need no token.
@@ -22,6 +22,7 @@ pub mod log;
 mod methods;
 mod opaque;
 mod operations;
+pub mod origin;
 mod page_cache;
 mod pages;
 mod platform;
@@ -54,8 +55,10 @@ use self::content_type::ContentTypeLayer;
 use self::envelope::EnvelopeLayer;
 use self::health::HealthService;
 use self::log::LogLayer;
+use self::origin::OriginLayer;
 use self::reflection::Reflection;
 use crate::postgres::Tokens;
+use crate::proxies::Proxies;
 
 /// Maximum size of a request, in bytes, after decompression: gRPC's usual limit. Ours have a few hundred.
 pub(crate) const REQUEST_MAX: usize = 4 * 1024 * 1024;
@@ -83,7 +86,12 @@ macro_rules! configured {
 }
 
 /// All gRPC services, each with grpc-web.
-pub fn services(handler: ApiHandler, tokens: Tokens, health: HealthService) -> Result<Router, prost::DecodeError> {
+pub fn services(
+    handler: ApiHandler,
+    tokens: Tokens,
+    health: HealthService,
+    proxies: Proxies,
+) -> Result<Router, prost::DecodeError> {
     call::init();
     let auth = AuthLayer { tokens, service: handler.service.clone() };
     let stores = configured!(StoreServiceServer::new(handler.clone()));
@@ -103,7 +111,7 @@ pub fn services(handler: ApiHandler, tokens: Tokens, health: HealthService) -> R
     let reflection_v1alpha = configured!(v1alpha::server_reflection_server::ServerReflectionServer::new(reflection));
     let outer = (ContentTypeLayer, GrpcWebLayer::new());
     // The log is inside grpc-web, where a status is still a trailer.
-    let ours = (LogLayer, EnvelopeLayer, auth);
+    let ours = (LogLayer, EnvelopeLayer, OriginLayer::new(proxies), auth);
     let routes = Routes::default()
         .add_service(outer.layer(ours.layer(stores)))
         .add_service(outer.layer(ours.layer(operations)))

@@ -9,11 +9,12 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::config::Config;
 use crate::grpc::auth::TENANT;
+use crate::grpc::origin::REQUEST_ID;
 
 /// How long browsers may cache a preflight response.
 const MAX_AGE: Duration = Duration::from_hours(1);
 
-const REQUEST_HEADERS: [HeaderName; 11] = [
+const REQUEST_HEADERS: [HeaderName; 12] = [
     AUTHORIZATION,
     TENANT,
     CONTENT_TYPE,
@@ -25,9 +26,11 @@ const REQUEST_HEADERS: [HeaderName; 11] = [
     HeaderName::from_static("baggage"),
     HeaderName::from_static("connect-protocol-version"),
     HeaderName::from_static("connect-timeout-ms"),
+    REQUEST_ID,
 ];
 
-const RESPONSE_HEADERS: [HeaderName; 3] = [
+const RESPONSE_HEADERS: [HeaderName; 4] = [
+    REQUEST_ID,
     HeaderName::from_static("grpc-status"),
     HeaderName::from_static("grpc-message"),
     HeaderName::from_static("grpc-status-details-bin"),

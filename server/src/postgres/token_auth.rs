@@ -172,7 +172,8 @@ fn callers(row: &QueryResult, asked: Instant) -> Result<Vec<(Hash, Caller)>, DbE
     let caller = |(hash, expires): (Option<Vec<u8>>, Option<Instant>)| {
         let hash = Hash::try_from(hash?).ok()?;
         let (name, tenant) = (name.clone(), tenant.clone());
-        Some((hash, Caller { token: id, name, tenant, role, expires, secret: SecretHash(hash) }))
+        let (secret, origin) = (SecretHash(hash), Arc::default());
+        Some((hash, Caller { token: id, name, tenant, role, expires, secret, origin }))
     };
     Ok(secrets.into_iter().filter_map(caller).collect())
 }

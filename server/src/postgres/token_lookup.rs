@@ -271,6 +271,7 @@ mod tests {
             role: Role::Viewer,
             expires: None,
             secret: SecretHash::default(),
+            origin: Arc::default(),
         }
     }
 

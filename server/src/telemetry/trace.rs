@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use http::HeaderMap;
 use opentelemetry::Context;
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
-use opentelemetry::trace::{SpanContext, TraceContextExt};
+use opentelemetry::trace::{SpanContext, TraceContextExt, TraceId};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -31,6 +31,14 @@ pub fn continue_from(span: &Span, headers: &HeaderMap) -> Option<SpanContext> {
     }
     let context = span.context().span().span_context().clone();
     context.is_valid().then_some(context)
+}
+
+/// The trace of the current request: that of its span, or the one that its caller names.
+pub fn id(headers: &HeaderMap) -> Option<TraceId> {
+    let span = Span::current().context().span().span_context().clone();
+    let named = || TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers));
+    let context = if span.is_valid() { span } else { named().span().span_context().clone() };
+    context.is_valid().then(|| context.trace_id())
 }
 
 /// The `traceparent` of the current span, stored with an operation.

@@ -53,6 +53,7 @@ mod metrics;
 mod migrations;
 mod operation_faults;
 mod operation_wait;
+mod origin;
 mod orphans;
 mod outages;
 mod output_only;

@@ -239,6 +239,7 @@ fn caller() -> Caller {
         role: Role::Operator,
         expires: None,
         secret: SecretHash::default(),
+        origin: Arc::default(),
     }
 }
 

@@ -111,6 +111,7 @@ mod tests {
             role: Role::Admin,
             expires: None,
             secret: SecretHash::default(),
+            origin: std::sync::Arc::default(),
         };
         let (operation, audit) = (OperationId(Uuid::nil()), Uuid::nil());
         let request = Request { caller: &caller, now: NOW, operation, audit, trace: None };

@@ -28,6 +28,7 @@ fn caller() -> Caller {
         role: Role::Admin,
         expires: None,
         secret: SecretHash::default(),
+        origin: std::sync::Arc::default(),
     }
 }
 

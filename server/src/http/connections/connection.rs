@@ -1,6 +1,7 @@
 //! One connection, from its TLS handshake to its end.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +25,7 @@ use tower::Service as _;
 
 use super::Limits;
 use crate::grpc::envelope::ConnectionEnd;
+use crate::grpc::origin::Peer;
 use crate::http::tls::{Encrypted, Tls};
 use crate::http::unread;
 
@@ -54,20 +56,19 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) async fn serve(self, stream: TcpStream) {
+    pub(super) async fn serve(self, stream: TcpStream, peer: IpAddr) {
         let deadline = Instant::now() + self.limits.first_request;
         match &self.tls {
-            None => self.requests(stream, deadline).await,
+            None => self.requests(stream, peer, deadline).await,
             Some(tls) => {
-                if let Some(stream) = self.handshake(tls, stream, deadline).await {
-                    self.requests(*stream, deadline).await;
+                if let Some(stream) = self.handshake(tls, stream, peer, deadline).await {
+                    self.requests(*stream, peer, deadline).await;
                 }
             }
         }
     }
 
-    async fn handshake(&self, tls: &Tls, stream: TcpStream, deadline: Instant) -> Option<Box<Encrypted>> {
-        let peer = stream.peer_addr().ok();
+    async fn handshake(&self, tls: &Tls, stream: TcpStream, peer: IpAddr, deadline: Instant) -> Option<Box<Encrypted>> {
         let ended = tokio::select! {
             ended = tokio::time::timeout_at(deadline, tls.accept(stream)) => ended,
             () = self.shutdown.cancelled() => return None,
@@ -75,13 +76,13 @@ impl Connection {
         match ended {
             Ok(Ok(stream)) => return Some(Box::new(stream)),
             // At this level, because anyone who can connect can cause it.
-            Ok(Err(error)) => tracing::debug!(?peer, %error, "a TLS handshake failed"),
-            Err(_) => tracing::debug!(?peer, "a TLS handshake was not completed in time"),
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!(%peer, "a TLS handshake was not completed in time"),
         }
         None
     }
 
-    async fn requests<S>(&self, stream: S, first_request: Instant)
+    async fn requests<S>(&self, stream: S, peer: IpAddr, first_request: Instant)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -93,6 +94,7 @@ impl Connection {
         let service = tower::service_fn(move |mut request: Request<Incoming>| {
             seen.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(ConnectionEnd(token.clone()));
+            request.extensions_mut().insert(Peer(peer));
             let (router, in_work) = (router.clone(), Arc::clone(&in_work));
             async move {
                 let _place = in_work.acquire_owned().await;

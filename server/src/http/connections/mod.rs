@@ -59,7 +59,7 @@ pub async fn serve(
         let Some(slot) = addresses.enter(peer.ip()) else { return };
         let connection = connection.clone();
         connections.spawn(async move {
-            connection.serve(stream).await;
+            connection.serve(stream, peer.ip()).await;
             drop((slot, place));
         });
     });

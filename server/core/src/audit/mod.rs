@@ -1,6 +1,11 @@
 //! The audit log: one record for each mutation and for each read of secrets, whether it was done, rejected
 //! or denied.
+//!
+//! [`origin`] has what is known about where a request came from.
 
+pub mod origin;
+
+pub use origin::Origin;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
