@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use uuid::Uuid;
+
 use crate::audit::Origin;
 use crate::error::DomainError;
 use crate::ids::{Tenant, TokenId};
@@ -44,24 +46,86 @@ impl Role {
 /// The caller of a command, from authentication to the audit record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The token.
-    pub token: TokenId,
-    /// The actor in the audit log: the token's name, or `name@tenant` while it acts in another tenant.
+    /// What it authenticated with.
+    pub credential: Credential,
+    /// The actor in the audit log: the credential's name, or `name@tenant` while it acts in another tenant.
     pub name: String,
-    /// The tenant in which it acts: the token's, or the one that a platform administrator named.
+    /// The tenant in which it acts: the credential's, or the one that a platform administrator named.
     pub tenant: Tenant,
-    /// The token's role.
+    /// The credential's role.
     pub role: Role,
-    /// When the secret that it used expires, on this server's monotonic clock. `None`: never.
+    /// When it must authenticate again, on this server's monotonic clock. `None`: never.
     pub expires: Option<Instant>,
-    /// The secret that it used.
-    pub secret: SecretHash,
+    /// What a stream checks again while it is open.
+    pub proof: Proof,
     /// Where its request came from.
     pub origin: Arc<Origin>,
 }
 
-/// The hash of a token's secret. `Debug` omits it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+/// What a caller authenticated with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// An API token.
+    Token(TokenId),
+    /// A user of the identity provider.
+    Oidc {
+        /// The provider's URL.
+        issuer: String,
+        /// The user's permanent id there.
+        subject: String,
+    },
+    /// A TLS client certificate.
+    Certificate {
+        /// The certificate's subject.
+        subject: String,
+    },
+}
+
+/// Prefix of the names of the identity provider's users. No token may have such a name.
+pub const OIDC_PREFIX: &str = "oidc:";
+/// Prefix of the names of client certificates. No token may have such a name.
+pub const CERTIFICATE_PREFIX: &str = "cert:";
+
+impl Credential {
+    /// The kind as text: `token`, `oidc` or `certificate`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Token(_) => "token",
+            Self::Oidc { .. } => "oidc",
+            Self::Certificate { .. } => "certificate",
+        }
+    }
+
+    /// What identifies it among its kind: the token's id, `issuer#subject`, or the certificate's subject.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Token(id) => id.to_string(),
+            Self::Oidc { issuer, subject } => format!("{issuer}#{subject}"),
+            Self::Certificate { subject } => subject.clone(),
+        }
+    }
+
+    /// Kind and id in a fixed size: the token's id, or one that is derived from both. What is counted by caller is counted by it.
+    pub fn key(&self) -> Uuid {
+        if let Self::Token(id) = self {
+            return id.0;
+        }
+        let hash = blake3::hash(format!("{} {}", self.kind(), self.id()).as_bytes());
+        uuid::Builder::from_custom_bytes(*hash.as_bytes().first_chunk().unwrap_or(&[0; 16])).into_uuid()
+    }
+}
+
+/// How a stream checks its caller again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// By the secret of its token, which may have been revoked.
+    Secret(SecretHash),
+    /// By its expiry alone: a signed token of the identity provider, or a client certificate.
+    Signed,
+}
+
+/// The hash of a secret. `Debug` omits it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SecretHash(pub [u8; 32]);
 
 impl fmt::Debug for SecretHash {
@@ -88,10 +152,10 @@ impl Caller {
         self.tenant == *tenant
     }
 
-    /// True if this caller, as its token is now, may still do what it could as `earlier`.
+    /// True if this caller, as its credential is now, may still do what it could as `earlier`.
     pub fn still_permits(&self, earlier: &Self) -> bool {
         let in_tenant = self.tenant == earlier.tenant || self.role.allows(Role::PlatformAdmin);
-        self.token == earlier.token && self.role == earlier.role && in_tenant
+        self.credential == earlier.credential && self.role == earlier.role && in_tenant
     }
 }
 
@@ -131,22 +195,20 @@ pub fn needed(path: &str) -> Option<Role> {
 mod tests {
     use std::fmt::Write as _;
 
-    use uuid::Uuid;
-
     use super::*;
 
     const GUIDE: &str = include_str!("../../../docs/operations.md");
 
     fn caller(role: Role, tenant: &str) -> Caller {
         let tenant = tenant.parse().expect("a tenant");
-        let secret = SecretHash::default();
+        let credential = Credential::Token(TokenId(Uuid::nil()));
         Caller {
-            token: TokenId(Uuid::nil()),
+            credential,
             name: "ci".into(),
             tenant,
             role,
             expires: None,
-            secret,
+            proof: Proof::Signed,
             origin: Arc::default(),
         }
     }
@@ -168,6 +230,33 @@ mod tests {
             let grants: Vec<_> = Role::ALL.into_iter().filter(|other| role.may_grant(*other)).collect();
             assert_eq!(grants, if role.allows(Admin) { expected } else { vec![] }, "{role:?}");
         }
+    }
+
+    #[test]
+    fn credentials_differ_by_kind_and_id() {
+        let oidc = |issuer: &str, subject: &str| Credential::Oidc { issuer: issuer.into(), subject: subject.into() };
+        let id = TokenId(Uuid::from_u128(7));
+        let all = [
+            (Credential::Token(id), "token", id.to_string()),
+            (oidc("https://a.example", "1"), "oidc", "https://a.example#1".into()),
+            (oidc("https://a.example", "2"), "oidc", "https://a.example#2".into()),
+            (oidc("https://b.example", "1"), "oidc", "https://b.example#1".into()),
+            (Credential::Certificate { subject: "CN=ci".into() }, "certificate", "CN=ci".into()),
+            (
+                Credential::Certificate { subject: "https://a.example#1".into() },
+                "certificate",
+                "https://a.example#1".into(),
+            ),
+        ];
+        for (at, (credential, kind, text)) in all.iter().enumerate() {
+            assert_eq!((credential.kind(), &credential.id()), (*kind, text));
+            let same = all.iter().filter(|(other, ..)| other.key() == credential.key()).count();
+            assert_eq!(same, 1, "{at}: {credential:?}");
+        }
+        assert_eq!(all[0].0.key(), id.0);
+        let before = Caller { credential: oidc("https://a.example", "1"), ..caller(Role::Viewer, "default") };
+        let other = Caller { credential: oidc("https://a.example", "2"), ..before.clone() };
+        assert!(before.still_permits(&before) && !other.still_permits(&before));
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl From<RoleName> for Role {
 pub(super) async fn run(command: Command, config: &Config) -> Result<(), Failure> {
     let database = postgres::connect(config.session_url()?.expose(), 2)?;
     let tokens = Tokens::new(database, Arc::new(SystemClock), Arc::new(RandomIds));
-    let author = Author { name: COMMAND_LINE.to_owned(), token: None };
+    let author = Author { name: COMMAND_LINE.to_owned(), credential: None };
     match command {
         Command::Create { tenant, role, name, expires, no_expiry } => {
             let ttl = expires.map(|period| std::time::Duration::from(period).try_into()).transpose()?;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, FromQueryResult as _, QueryResult, Statement};
 use serde_json::json;
 use storeplane_core::error::PortError;
-use storeplane_core::identity::{Caller, SecretHash};
+use storeplane_core::identity::{Caller, Credential, Proof, SecretHash};
 use storeplane_core::ids::TokenId;
 use storeplane_core::ports::{Clock, Ids};
 use storeplane_core::token::Token;
@@ -91,25 +91,33 @@ impl Tokens {
         Ok(self.judge(caller))
     }
 
-    /// The same for the secret that the caller used; [`Verified::Unknown`] also if its token's role or tenant changed. As in
+    /// The same for the credential that the caller used; [`Verified::Unknown`] also if its token's role or tenant changed. As in
     /// [`Tokens::verify`], the result is cached briefly: a thousand watchers with one token cause one read.
     pub async fn recheck(&self, caller: &Caller) -> Result<Verified, PortError> {
-        let now = self.lookup.caller(caller.secret.0, |hashes| find(self.database.clone(), hashes)).await?;
+        let now = match &caller.proof {
+            Proof::Secret(hash) => self.lookup.caller(hash.0, |hashes| find(self.database.clone(), hashes)).await?,
+            Proof::Signed => Some(caller.clone()),
+        };
         Ok(self.judge(now.filter(|now| now.still_permits(caller))))
     }
 
     fn judge(&self, caller: Option<Caller>) -> Verified {
-        let now = self.clock.now();
         match caller {
             None => Verified::Unknown,
             Some(caller) if caller.expires.is_some_and(|end| end <= Instant::now()) => Verified::Expired,
             Some(caller) => {
-                let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-                if used.len() < USED_MAX || used.contains_key(&caller.token) {
-                    used.insert(caller.token, now);
-                }
+                self.note_use(&caller.credential);
                 Verified::Caller(caller)
             }
+        }
+    }
+
+    fn note_use(&self, credential: &Credential) {
+        let Credential::Token(id) = credential else { return };
+        let now = self.clock.now();
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if used.len() < USED_MAX || used.contains_key(id) {
+            used.insert(*id, now);
         }
     }
 
@@ -172,8 +180,18 @@ fn callers(row: &QueryResult, asked: Instant) -> Result<Vec<(Hash, Caller)>, DbE
     let caller = |(hash, expires): (Option<Vec<u8>>, Option<Instant>)| {
         let hash = Hash::try_from(hash?).ok()?;
         let (name, tenant) = (name.clone(), tenant.clone());
-        let (secret, origin) = (SecretHash(hash), Arc::default());
-        Some((hash, Caller { token: id, name, tenant, role, expires, secret, origin }))
+        Some((
+            hash,
+            Caller {
+                credential: Credential::Token(id),
+                name,
+                tenant,
+                role,
+                expires,
+                proof: Proof::Secret(SecretHash(hash)),
+                origin: Arc::default(),
+            },
+        ))
     };
     Ok(secrets.into_iter().filter_map(caller).collect())
 }

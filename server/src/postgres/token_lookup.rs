@@ -252,7 +252,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
 
-    use storeplane_core::identity::{Role, SecretHash};
+    use storeplane_core::identity::{Credential, Proof, Role};
     use storeplane_core::ids::TokenId;
     use uuid::Uuid;
 
@@ -265,12 +265,12 @@ mod tests {
     fn caller() -> Caller {
         let tenant = "default".parse().expect("a tenant");
         Caller {
-            token: TokenId(Uuid::nil()),
+            credential: Credential::Token(TokenId(Uuid::nil())),
             name: "test".into(),
             tenant,
             role: Role::Viewer,
             expires: None,
-            secret: SecretHash::default(),
+            proof: Proof::Signed,
             origin: Arc::default(),
         }
     }

@@ -10,7 +10,7 @@ use sea_orm::{
 };
 use storeplane_core::audit::{Action, AuditRecord, Outcome};
 use storeplane_core::error::{DomainError, PortError, TokenError};
-use storeplane_core::identity::Role;
+use storeplane_core::identity::{Credential, Role};
 use storeplane_core::ids::{Tenant, TokenId};
 use storeplane_core::ports;
 use storeplane_core::query::{Page, TokenQuery};
@@ -82,7 +82,7 @@ impl Tokens {
             at: self.clock.now(),
             tenant: Tenant::stored(row.tenant.clone()),
             actor: author.name.clone(),
-            token: author.token.map(|id| id.0),
+            token: author.credential.as_ref().map(Credential::key),
             action,
             target: TokenId(row.id).to_string(),
             store: None,

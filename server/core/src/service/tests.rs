@@ -14,7 +14,7 @@ use crate::audit::{AuditEvent, AuditRecord};
 use crate::command::Idempotency;
 use crate::command::tests::catalog;
 use crate::engine::AdminSecret;
-use crate::identity::{Role, SecretHash};
+use crate::identity::{Credential, Proof, Role};
 use crate::ids::{Tenant, TokenId};
 use crate::live_view::{LiveLogs, LiveResource};
 use crate::overview::Quota;
@@ -233,12 +233,12 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 
 fn caller() -> Caller {
     Caller {
-        token: TokenId(uuid::Uuid::nil()),
+        credential: Credential::Token(TokenId(uuid::Uuid::nil())),
         name: "ci".into(),
         tenant: Tenant::default(),
         role: Role::Operator,
         expires: None,
-        secret: SecretHash::default(),
+        proof: Proof::Signed,
         origin: Arc::default(),
     }
 }

@@ -5,7 +5,7 @@ use time::Duration;
 use crate::audit::ACTORS;
 use crate::command::Idempotency;
 use crate::error::DomainError;
-use crate::identity::Role;
+use crate::identity::{CERTIFICATE_PREFIX, OIDC_PREFIX, Role};
 use crate::ids::{Tenant, TokenId};
 use crate::validate::Check;
 
@@ -20,6 +20,8 @@ const OVERLAP_MAX: Duration = Duration::days(7);
 /// Names that could be mistaken for the system's, besides [`ACTORS`]; compared without case and separators.
 const RESERVED: [&str; 8] =
     ["system", "storeplane", "storeplaneserver", "server", "reconciler", "retention", "anonymous", "unknown"];
+/// Names of callers without a token begin with these.
+const PREFIXES: [&str; 2] = [OIDC_PREFIX, CERTIFICATE_PREFIX];
 
 /// Lifetimes of new tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,7 +175,8 @@ fn is_reserved(name: &str) -> bool {
     let wanted = bare(name);
     let prefix = name.split_once(':').map(|(prefix, _)| bare(prefix));
     let is_system = |name: &str| RESERVED.contains(&name) || ACTORS.iter().any(|actor| bare(actor) == name);
-    is_system(&wanted) || prefix.is_some_and(|prefix| is_system(&prefix))
+    let is_prefix = |name: &str| PREFIXES.iter().any(|prefix| bare(prefix) == name);
+    is_system(&wanted) || prefix.is_some_and(|prefix| is_system(&prefix) || is_prefix(&prefix))
 }
 
 #[cfg(test)]
@@ -215,7 +218,17 @@ mod tests {
         ] {
             assert_eq!(fields(CreateTokenInput { name: bad.into(), ..wanted() }), ["name"], "{bad:?}");
         }
-        let reserved = ["system", "System", "system:admin", "WORKER", "w-o-r-k-e-r", "command-line", "Command  Line"];
+        let reserved = [
+            "system",
+            "System",
+            "system:admin",
+            "WORKER",
+            "w-o-r-k-e-r",
+            "command-line",
+            "Command  Line",
+            "oidc:alice",
+            "Cert:ci",
+        ];
         for bad in reserved.into_iter().chain(ACTORS).chain(RESERVED) {
             assert_eq!(fields(CreateTokenInput { name: bad.into(), ..wanted() }), ["name"], "{bad}");
         }

@@ -7,7 +7,7 @@ use std::fmt;
 pub use command::{CreateToken, CreateTokenInput, Lifetimes, RevokeToken, RotateToken, RotateTokenInput};
 use time::OffsetDateTime;
 
-use crate::identity::{Caller, Role};
+use crate::identity::{Caller, Credential, Role};
 use crate::ids::{Tenant, TokenId};
 use crate::wire::wire_enum;
 
@@ -85,13 +85,13 @@ impl fmt::Debug for IssuedToken {
 pub struct Author {
     /// The actor.
     pub name: String,
-    /// The actor's token, if it has one.
-    pub token: Option<TokenId>,
+    /// What the actor authenticated with, if it did.
+    pub credential: Option<Credential>,
 }
 
 impl From<&Caller> for Author {
     fn from(caller: &Caller) -> Self {
-        Self { name: caller.name.clone(), token: Some(caller.token) }
+        Self { name: caller.name.clone(), credential: Some(caller.credential.clone()) }
     }
 }
 

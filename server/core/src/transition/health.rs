@@ -89,7 +89,7 @@ mod tests {
     use crate::command::tests::catalog;
     use crate::condition::{ConditionKind, ConditionStatus};
     use crate::failure::Reason;
-    use crate::identity::{Caller, Role, SecretHash};
+    use crate::identity::{Caller, Credential, Proof, Role};
     use crate::ids::{StoreUid, Tenant, TokenId};
     use crate::operation::OperationState;
     use crate::store::{CleanupPolicy, Spec};
@@ -105,12 +105,12 @@ mod tests {
         let catalog = catalog();
         let tenant = Tenant::default();
         let caller = Caller {
-            token: TokenId(Uuid::nil()),
+            credential: Credential::Token(TokenId(Uuid::nil())),
             name: "test".into(),
             tenant,
             role: Role::Admin,
             expires: None,
-            secret: SecretHash::default(),
+            proof: Proof::Signed,
             origin: std::sync::Arc::default(),
         };
         let (operation, audit) = (OperationId(Uuid::nil()), Uuid::nil());

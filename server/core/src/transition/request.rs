@@ -38,7 +38,7 @@ impl Request<'_> {
             at: self.now,
             tenant: self.caller.tenant.clone(),
             actor: self.caller.name.clone(),
-            token: Some(self.caller.token.0),
+            token: Some(self.caller.credential.key()),
             action,
             target: target.to_owned(),
             store: None,

@@ -13,7 +13,7 @@ use crate::condition::{Condition, ConditionKind, ConditionStatus};
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::{Failure, Reason};
-use crate::identity::{Caller, Role, SecretHash};
+use crate::identity::{Caller, Credential, Proof, Role};
 use crate::ids::{OperationId, StoreUid, Tenant, TokenId};
 use crate::operation::{OperationKind, OperationState, Step};
 use crate::store::{CleanupPolicy, Spec, State};
@@ -22,12 +22,12 @@ const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
 fn caller() -> Caller {
     Caller {
-        token: TokenId(Uuid::nil()),
+        credential: Credential::Token(TokenId(Uuid::nil())),
         name: "test".into(),
         tenant: Tenant::default(),
         role: Role::Admin,
         expires: None,
-        secret: SecretHash::default(),
+        proof: Proof::Signed,
         origin: std::sync::Arc::default(),
     }
 }

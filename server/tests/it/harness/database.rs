@@ -38,7 +38,7 @@ fn connect(url: &str) -> Pool {
 }
 
 fn author() -> Author {
-    Author { name: "test".to_owned(), token: None }
+    Author { name: "test".to_owned(), credential: None }
 }
 
 impl Database {
