@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-const PROTOS: [&str; 8] = [
+const PROTOS: [&str; 9] = [
     "storeplane/v1/audit.proto",
     "storeplane/v1/event.proto",
     "storeplane/v1/operation.proto",
     "storeplane/v1/platform.proto",
     "storeplane/v1/store.proto",
     "storeplane/v1/store_service.proto",
+    "storeplane/v1/tenant_service.proto",
     "storeplane/v1/token_service.proto",
     "third_party/grpc/health/v1/health.proto",
 ];

@@ -6,6 +6,7 @@ use storeplane_proto::v1::audit_service_client::AuditServiceClient;
 use storeplane_proto::v1::operation_service_client::OperationServiceClient;
 use storeplane_proto::v1::platform_service_client::PlatformServiceClient;
 use storeplane_proto::v1::store_service_client::StoreServiceClient;
+use storeplane_proto::v1::tenant_service_client::TenantServiceClient;
 use storeplane_proto::v1::token_service_client::TokenServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -26,6 +27,7 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 pub(crate) type Stores = StoreServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Operations = OperationServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Platform = PlatformServiceClient<InterceptedService<Channel, Bearer>>;
+pub(crate) type Tenants = TenantServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Tokens = TokenServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Audit = AuditServiceClient<InterceptedService<Channel, Bearer>>;
 
@@ -53,6 +55,7 @@ pub struct Client {
     pub(crate) operations: Operations,
     pub(crate) platform: Platform,
     pub(crate) audit: Audit,
+    pub(crate) tenants: Tenants,
     pub(crate) tokens: Tokens,
 }
 

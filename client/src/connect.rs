@@ -6,6 +6,7 @@ use storeplane_proto::v1::audit_service_client::AuditServiceClient;
 use storeplane_proto::v1::operation_service_client::OperationServiceClient;
 use storeplane_proto::v1::platform_service_client::PlatformServiceClient;
 use storeplane_proto::v1::store_service_client::StoreServiceClient;
+use storeplane_proto::v1::tenant_service_client::TenantServiceClient;
 use storeplane_proto::v1::token_service_client::TokenServiceClient;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -136,6 +137,7 @@ impl Connect {
             operations: OperationServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             platform: PlatformServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             audit: AuditServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            tenants: TenantServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             tokens: TokenServiceClient::with_interceptor(channel, bearer),
         };
         if gzip {

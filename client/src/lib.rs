@@ -40,6 +40,7 @@ mod calls;
 mod client;
 mod connect;
 mod error;
+mod tenants;
 mod tokens;
 mod wait;
 mod watch;

@@ -31,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(Sql { name: "m0010_forced_deletions", up: include_str!("m0010_forced_deletions.sql") }),
             Box::new(Sql { name: "m0011_roles", up: include_str!("m0011_roles.sql") }),
             Box::new(Sql { name: "m0012_tokens", up: include_str!("m0012_tokens.sql") }),
+            Box::new(Sql { name: "m0013_tenants", up: include_str!("m0013_tenants.sql") }),
         ]
     }
 }

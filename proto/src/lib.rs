@@ -50,7 +50,7 @@ impl std::fmt::Debug for v1::RotateTokenResponse {
 }
 
 /// The well-known types that the messages use.
-pub use prost_types::{Duration, Timestamp};
+pub use prost_types::{Duration, FieldMask, Timestamp};
 
 /// The proto files as a `FileDescriptorSet` with comments, for server reflection and client generators. Includes `grpc.health.v1`.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/storeplane.bin"));

@@ -81,13 +81,13 @@ impl Proxies {
             ForwardedHeader::XForwardedFor => headers.get_all(X_FORWARDED_FOR),
             ForwardedHeader::Forwarded => headers.get_all(header::FORWARDED),
         };
-        let mut named = names.iter().rev().flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
+        let mut hops = names.iter().rev().flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
         for _ in 0..HOPS_MAX {
             if !self.trusted.iter().any(|network| network.contains(client)) {
                 break;
             }
             // What is not an address (`unknown`, an obfuscated name) ends the chain: the proxy that wrote it is the client.
-            let Some(before) = named.next().and_then(|element| self.address(element)) else { break };
+            let Some(before) = hops.next().and_then(|element| self.address(element)) else { break };
             client = before.to_canonical();
         }
         client

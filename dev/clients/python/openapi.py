@@ -1,13 +1,14 @@
 """Checks /openapi.json against the OpenAPI 3.1 schema, then calls every method as documented and checks the responses."""
 
 import json
+import secrets
 import urllib.error
 import urllib.request
 
 import jsonschema
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from report import ADDRESS, OPERATIONS, PATIENCE, STORES, TOKEN, TOKENS, Report, equal, store_id, wanted
+from report import ADDRESS, OPERATIONS, PATIENCE, STORES, TENANTS, TOKEN, TOKENS, Report, equal, store_id, wanted
 
 report, store = Report("openapi"), store_id("openapi")
 document = {}
@@ -59,6 +60,13 @@ def new_token(name):
     return created["token"]["tokenId"]
 
 
+def new_tenant():
+    """The id of a new tenant."""
+    status, created = call(f"/{TENANTS}/CreateTenant", {"tenantId": f"t{secrets.token_hex(6)}"})
+    equal(status, 200)
+    return created["tenantId"]
+
+
 with report.case("the document is valid OpenAPI 3.1"):
     status, document = http("/openapi.json")
     equal(status, 200)
@@ -79,8 +87,10 @@ for path, item in sorted(document.get("paths", {}).items()):
         existing = {"storeId": store, "operationId": created["operation"]}
         if "tokenId" in content["example"]:
             existing["tokenId"] = new_token(f"{store} {path.rpartition('/')[2]}")
+        if "tenantId" in content["example"]:
+            existing["tenantId"] = new_tenant()
         body = {name: existing.get(name, value) for name, value in content["example"].items()}
-        if not path.endswith(("CreateStore", "DeleteStore", "RetryStore", "CreateToken")):
+        if not path.endswith(("CreateStore", "DeleteStore", "RetryStore", "CreateTenant", "CreateToken")):
             status, answer = call(path, body)
             equal((status, answer if status != 200 else ""), (200, ""))
         status, answer = call(path, {"nonsense": 1})

@@ -12,6 +12,7 @@ TOKEN = os.environ["STOREPLANE_TOKEN"]
 STORES = "storeplane.v1.StoreService"
 OPERATIONS = "storeplane.v1.OperationService"
 TOKENS = "storeplane.v1.TokenService"
+TENANTS = "storeplane.v1.TenantService"
 # Above the limit of a request.
 TOO_LARGE = 5 * 1024 * 1024
 # Calls that are cancelled at once: more than the 20 reset streams that HTTP/2 servers tolerate by default.

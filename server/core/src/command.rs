@@ -163,9 +163,10 @@ impl StoreCommand {
     }
 }
 
-fn check_etag(check: &mut Check, etag: &str) -> Option<String> {
+/// An etag from a request; empty means none.
+pub(crate) fn check_etag(check: &mut Check, etag: &str) -> Option<String> {
     if etag.len() > 64 {
-        check.fail("etag", "must be an etag that a Store had");
+        check.fail("etag", "must be an etag that the resource had");
     }
     (!etag.is_empty()).then(|| etag.to_owned())
 }

@@ -22,7 +22,7 @@ pub enum DomainError {
     /// The resource does not exist, or the caller may not see it.
     #[error("{kind} \"{name}\" was not found")]
     NotFound {
-        /// `store`, `operation` or `token`.
+        /// `store`, `operation`, `token` or `tenant`.
         kind: &'static str,
         /// The id as requested.
         name: String,
@@ -30,6 +30,9 @@ pub enum DomainError {
     /// A token cannot be created or rotated.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The tenant does not permit it.
+    #[error(transparent)]
+    Tenant(#[from] TenantError),
     /// The id is taken.
     #[error("store \"{name}\" already exists")]
     AlreadyExists {
@@ -121,8 +124,10 @@ impl DomainError {
             Self::Invalid(_) => "INVALID_REQUEST",
             Self::NotFound { kind: "operation", .. } => "OPERATION_NOT_FOUND",
             Self::NotFound { kind: "token", .. } => "TOKEN_NOT_FOUND",
+            Self::NotFound { kind: "tenant", .. } => "TENANT_NOT_FOUND",
             Self::NotFound { .. } => "STORE_NOT_FOUND",
             Self::Token(error) => error.reason(),
+            Self::Tenant(error) => error.reason(),
             Self::AlreadyExists { .. } => "STORE_ALREADY_EXISTS",
             Self::StoreQuotaExceeded { .. } => "STORE_QUOTA_EXCEEDED",
             Self::HostTaken { .. } => "HOST_TAKEN",
@@ -177,6 +182,63 @@ impl TokenError {
             Self::NameTaken { .. } => "TOKEN_NAME_TAKEN",
             Self::SecretAlreadyShown { .. } => "SECRET_ALREADY_SHOWN",
             Self::NotValid { .. } => "TOKEN_NOT_VALID",
+        }
+    }
+}
+
+/// Why a tenant cannot be changed, or its callers may do nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TenantError {
+    /// The id is taken.
+    #[error("tenant \"{tenant}\" already exists")]
+    AlreadyExists {
+        /// The id.
+        tenant: Tenant,
+    },
+    /// Nothing can be created in a deleted tenant, and its id is not used again: its audit log and the history of its stores remain.
+    #[error("tenant \"{tenant}\" was deleted")]
+    Deleted {
+        /// Which tenant.
+        tenant: Tenant,
+    },
+    /// Its callers may do nothing.
+    #[error("tenant \"{tenant}\" is suspended; a platform administrator can resume it")]
+    Suspended {
+        /// Which tenant.
+        tenant: Tenant,
+    },
+    /// Only an empty tenant is deleted.
+    #[error("tenant \"{tenant}\" has {stores} stores that are not DELETED")]
+    NotEmpty {
+        /// Which tenant.
+        tenant: Tenant,
+        /// The number of stores.
+        stores: i64,
+    },
+    /// The tenant `default` always exists.
+    #[error("tenant \"{tenant}\" cannot be deleted")]
+    NotDeletable {
+        /// Which tenant.
+        tenant: Tenant,
+    },
+    /// The tenant changed since the caller read it.
+    #[error("the tenant changed since it was read: etag is {actual}")]
+    StaleEtag {
+        /// Its current etag.
+        actual: String,
+    },
+}
+
+impl TenantError {
+    /// The stable reason.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::AlreadyExists { .. } => "TENANT_ALREADY_EXISTS",
+            Self::Deleted { .. } => "TENANT_DELETED",
+            Self::Suspended { .. } => "TENANT_SUSPENDED",
+            Self::NotEmpty { .. } => "TENANT_NOT_EMPTY",
+            Self::NotDeletable { .. } => "TENANT_NOT_DELETABLE",
+            Self::StaleEtag { .. } => "STALE_ETAG",
         }
     }
 }

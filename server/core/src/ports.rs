@@ -9,14 +9,15 @@ use uuid::Uuid;
 use crate::audit::{AuditEvent, AuditRecord};
 use crate::command::{Idempotency, StoreRef};
 use crate::engine::AdminSecret;
-use crate::error::PortError;
+use crate::error::{DomainError, PortError};
 use crate::ids::{OperationId, StoreId, Tenant, TokenId};
 use crate::live_view::{LiveLogs, LiveResource};
 use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery, Quota};
-use crate::query::{AuditQuery, OperationQuery, Page, StoreQuery, TokenQuery};
+use crate::query::{AuditQuery, OperationQuery, Page, StoreQuery, TenantQuery, TokenQuery};
 use crate::release::ReleaseInventory;
 use crate::store::Store;
+use crate::tenant::{CreateTenant, TenantCommand, TenantDetails};
 use crate::token::{Author, CreateToken, IssuedToken, RevokeToken, RotateToken, Token};
 use crate::transition::{Change, Decision};
 
@@ -119,6 +120,34 @@ pub trait Tokens: Send + Sync {
 
     /// Replaces the secret of a valid token. `idempotency` as in `create`.
     async fn rotate(&self, tenant: &Tenant, command: RotateToken, author: &Author) -> Result<IssuedToken, PortError>;
+}
+
+/// Decides about a tenant under its row lock; an unchanged tenant is not stored.
+pub type TenantDecision<'a> = dyn Fn(TenantDetails) -> Result<TenantDetails, DomainError> + Send + Sync + 'a;
+
+/// Tenants. Each change stores its audit record, in the tenant that the record names, in the same transaction. Request ids are those
+/// of that tenant.
+#[async_trait]
+pub trait Tenants: Send + Sync {
+    /// Creates a tenant. The same `idempotency` again returns the one that it created.
+    async fn create(&self, command: CreateTenant, audit: AuditRecord) -> Result<TenantDetails, PortError>;
+
+    /// The tenant, also a deleted one, or `None`.
+    async fn get(&self, tenant: &Tenant) -> Result<Option<TenantDetails>, PortError>;
+
+    /// A page of tenants that are not deleted.
+    async fn list(&self, query: &TenantQuery) -> Result<Page<TenantDetails>, PortError>;
+
+    /// Changes a tenant that is not deleted, if it has the etag.
+    async fn change(
+        &self,
+        command: &TenantCommand,
+        audit: AuditRecord,
+        decide: &TenantDecision<'_>,
+    ) -> Result<TenantDetails, PortError>;
+
+    /// Deletes a tenant that has no stores, and revokes its tokens. One that is already deleted is unchanged.
+    async fn delete(&self, command: &TenantCommand, audit: AuditRecord) -> Result<TenantDetails, PortError>;
 }
 
 /// The login of a store's administrator. `Debug` omits the password.

@@ -77,7 +77,7 @@ impl Server {
             clock: Arc::clone(&parts.clock),
         };
         let handler = ApiHandler::new(parts.service, parts.watches, parts.sealer, mutations.clone(), platform);
-        let services = grpc::services(handler, parts.tokens, health, config.proxies())?;
+        let services = grpc::services(handler, parts.auth, health, config.proxies())?;
         let readiness = Readiness { parts: probes, circuits, tls: listeners.tls.clone(), shutdown: shutdown.clone() };
         Ok(Self {
             listeners,

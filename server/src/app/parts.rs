@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use storeplane_core::engine::Catalog;
 use storeplane_core::ports::{Clock, Ids, Stores};
+use storeplane_core::quota::{Limit, Quotas};
 use storeplane_core::service::{Ports, Service};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -13,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::circuit::Circuit;
 use crate::config::{self, CatalogError, Config, ConfigError};
 use crate::grpc::Sealer;
+use crate::grpc::auth::AuthLayer;
 use crate::health::Part;
 use crate::helm::{Helm, HelmConfig};
 use crate::http::tls::TlsError;
@@ -20,7 +23,7 @@ use crate::kube::{Cluster, ClusterCache, ClusterConfig, StoreAccess};
 use crate::outage::OutageLog;
 use crate::postgres::{
     self, ConnectError, EventLog, LiveStoreRepository, Notifier, PgStores, Pool, PoolSizes, Pools, Queue, Retention,
-    RetentionPolicy, Schema, ServerKey, Tokens,
+    RetentionPolicy, Schema, ServerKey, TenantStates, Tenants, Tokens,
 };
 use crate::reconciler::Reconciler;
 use crate::releases::ClusterReleases;
@@ -76,6 +79,22 @@ pub enum StartError {
     Descriptors(#[from] prost_reflect::DescriptorError),
 }
 
+/// The commands, with the settings that they need.
+fn service(config: &Config, ports: Ports, catalog: Arc<Catalog>) -> Service {
+    let unlimited = Limit::Unlimited;
+    let quotas = Quotas {
+        stores: config.limits.stores_per_tenant.map_or(unlimited, |limit| Limit::AtMost(limit.get().into())),
+        plans: Vec::new(),
+        cpu: unlimited,
+        memory: unlimited,
+        storage: unlimited,
+        creations: unlimited,
+        deletions: unlimited,
+    };
+    let (platform_tenant, lifetimes) = (config.platform_tenant.parse().ok(), config.tokens.into());
+    Service::new(ports, catalog, &config.domain, platform_tenant, lifetimes, quotas)
+}
+
 /// The components, not yet running.
 pub(super) struct Parts {
     pub(super) pools: Pools,
@@ -88,7 +107,7 @@ pub(super) struct Parts {
     pub(super) service: Service,
     pub(super) watches: Watches,
     pub(super) sealer: Sealer,
-    pub(super) tokens: Tokens,
+    pub(super) auth: AuthLayer,
     pub(super) helm: Helm,
     pub(super) tools: Tools,
 }
@@ -104,10 +123,11 @@ impl Parts {
             Arc::new(PgStores::new(pool.clone(), Arc::clone(&clock), notifier.clone(), limit))
         };
         let tokens = Tokens::new(pools.api.clone(), Arc::clone(&clock), Arc::clone(&ids));
+        let tenant_states = TenantStates::new(pools.api.clone());
         let watches = Watches::new(
             stores(&pools.watch),
             log.clone(),
-            tokens.on(pools.watch.clone()),
+            (tokens.on(pools.watch.clone()), tenant_states.on(pools.watch.clone())),
             hub.clone(),
             Arc::clone(&clock),
             shutdown.clone(),
@@ -125,12 +145,12 @@ impl Parts {
             credentials: Arc::new(cluster.clone()),
             live_view: Arc::new(cluster.clone()),
             releases: Arc::new(releases),
+            tenants: Arc::new(Tenants::new(&tokens)),
             tokens: Arc::new(tokens.clone()),
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
         };
-        let (platform_tenant, lifetimes) = (config.platform_tenant.parse().ok(), config.tokens.into());
-        let service = Service::new(ports, Arc::clone(&catalog), &config.domain, platform_tenant, lifetimes);
+        let service = service(config, ports, Arc::clone(&catalog));
         let tools = Tools {
             queue: Queue::new(pools.work.clone(), notifier.clone(), lease),
             notifier: notifier.clone(),
@@ -142,7 +162,8 @@ impl Parts {
             ids,
         };
         let sealer = Sealer::new(ServerKey::new(pools.api.clone()));
-        Ok(Self { pools, notifier, hub, log, clock, cluster, cache, service, watches, sealer, tokens, helm, tools })
+        let auth = AuthLayer { tokens, tenants: tenant_states, service: service.clone() };
+        Ok(Self { pools, notifier, hub, log, clock, cluster, cache, service, watches, sealer, auth, helm, tools })
     }
 
     /// Starts the notifications from Postgres, the event hub, retention, the last use of tokens, and the cache of the cluster.
@@ -158,7 +179,7 @@ impl Parts {
             RetentionPolicy { events: config.retention.events.into(), operations: config.retention.operations.into() };
         let retention = Retention::new(self.pools.work.clone(), keep);
         tasks.spawn(retention.run(shutdown.clone()));
-        let tokens = self.tokens.on(self.pools.work.clone());
+        let tokens = self.auth.tokens.on(self.pools.work.clone());
         tasks.spawn(tokens.record_use_until(shutdown.clone()));
         let (cache, until) = (Arc::clone(&self.cache), shutdown.clone());
         tasks.spawn(async move { until.run_until_cancelled(cache.run()).await });

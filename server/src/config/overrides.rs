@@ -184,11 +184,6 @@ impl Overrides {
             ("worker.lease_seconds", &self.lease_seconds),
             ("limits.stores_per_tenant", &self.stores_per_tenant),
             ("shutdown_seconds", &self.shutdown_seconds),
-            ("connections.max", &self.connections_max),
-            ("connections.max_per_address", &self.connections_max_per_address),
-            ("connections.first_request_seconds", &self.connections_first_request_seconds),
-            ("connections.max_age_seconds", &self.connections_max_age_seconds),
-            ("connections.max_age_grace_seconds", &self.connections_max_age_grace_seconds),
         ];
         let lists = [
             ("charts.values", &self.chart_values),
@@ -202,7 +197,7 @@ impl Overrides {
         for (key, value) in texts.into_iter().chain(self.kubernetes()) {
             set(&mut table, key, value.as_deref(), text);
         }
-        for (key, value) in numbers {
+        for (key, value) in numbers.into_iter().chain(self.connections()) {
             set(&mut table, key, value.as_deref(), |number| {
                 number.parse().map_or_else(|_| text(number), Value::Integer)
             });
@@ -213,6 +208,16 @@ impl Overrides {
             });
         }
         table
+    }
+
+    fn connections(&self) -> [(&'static str, &Option<String>); 5] {
+        [
+            ("connections.max", &self.connections_max),
+            ("connections.max_per_address", &self.connections_max_per_address),
+            ("connections.first_request_seconds", &self.connections_first_request_seconds),
+            ("connections.max_age_seconds", &self.connections_max_age_seconds),
+            ("connections.max_age_grace_seconds", &self.connections_max_age_grace_seconds),
+        ]
     }
 
     fn kubernetes(&self) -> [(&'static str, &Option<String>); 5] {

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, Request, Response};
 use http_body_util::{BodyExt, Limited};
 use prost::Message;
 use storeplane_core::audit::Action;
-use storeplane_core::error::DomainError;
+use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::identity::{self, Caller};
 use storeplane_core::ids::Tenant;
 use storeplane_core::service;
@@ -22,7 +22,7 @@ use tower::{Layer, Service};
 use tracing::Span;
 
 use super::status;
-use crate::postgres::{Tokens, Verified};
+use crate::postgres::{TenantStates, Tokens, Verified};
 
 /// Metadata with which a platform administrator names the tenant in which it acts; without it, its own.
 pub const TENANT: HeaderName = HeaderName::from_static("storeplane-tenant");
@@ -41,6 +41,8 @@ const HEADER_MAX: usize = 1000;
 pub struct AuthLayer {
     /// Verifies tokens.
     pub tokens: Tokens,
+    /// Knows which tenants are suspended.
+    pub tenants: TenantStates,
     /// Records denied requests.
     pub service: service::Service,
 }
@@ -98,6 +100,11 @@ impl AuthLayer {
         span.record("tenant", caller.tenant.as_str());
         span.record("caller", caller.name.as_str());
         let needed = identity::needed(request.uri().path()).ok_or_else(|| Box::new(status::unknown_method()))?;
+        match self.tenants.admit(&caller).await {
+            Ok(()) => {}
+            Err(PortError::Refused(refusal)) => return Err(Box::new(self.deny(&caller, refusal, request).await)),
+            Err(error) => return Err(Box::new(status::port(&error))),
+        }
         if !caller.role.allows(needed) {
             let refusal = DomainError::PermissionDenied { role: caller.role.as_str(), needed: needed.as_str() };
             return Err(Box::new(self.deny(&caller, refusal, request).await));
@@ -171,6 +178,11 @@ fn action(path: &str) -> Option<Action> {
         "/storeplane.v1.StoreService/GetStoreLogs" => Some(Action::ReadLogs),
         "/storeplane.v1.StoreService/RetryStore" => Some(Action::RetryStore),
         "/storeplane.v1.OperationService/CancelOperation" => Some(Action::CancelOperation),
+        "/storeplane.v1.TenantService/CreateTenant" => Some(Action::CreateTenant),
+        "/storeplane.v1.TenantService/DeleteTenant" => Some(Action::DeleteTenant),
+        "/storeplane.v1.TenantService/ResumeTenant" => Some(Action::ResumeTenant),
+        "/storeplane.v1.TenantService/SuspendTenant" => Some(Action::SuspendTenant),
+        "/storeplane.v1.TenantService/UpdateTenant" => Some(Action::UpdateTenant),
         "/storeplane.v1.TokenService/CreateToken" => Some(Action::CreateToken),
         "/storeplane.v1.TokenService/RevokeToken" => Some(Action::RevokeToken),
         "/storeplane.v1.TokenService/RotateToken" => Some(Action::RotateToken),

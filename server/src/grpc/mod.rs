@@ -2,7 +2,7 @@
 //! through ports of the domain.
 //!
 //! A request passes, from the outside in: CORS ([`crate::http`]), [`content_type`], grpc-web, [`log`], [`envelope`], [`origin`], [`auth`], then a
-//! handler in [`stores`], [`operations`], [`platform`], [`tokens`] or [`audit`]; concurrent equal reads share a [`single_flight`]. Errors
+//! handler in [`stores`], [`operations`], [`platform`], [`tenants`], [`tokens`] or [`audit`]; concurrent equal reads share a [`single_flight`]. Errors
 //! are converted in [`status`], messages in [`convert`], pages in [`pages`]; page tokens and cursors are sealed in
 //! [`opaque`]. [`call`] has the metrics of a call, [`methods`] all methods. [`health`] and [`reflection`] need no token.
 //!
@@ -30,6 +30,7 @@ pub mod reflection;
 mod single_flight;
 pub mod status;
 mod stores;
+mod tenants;
 mod tokens;
 mod watch;
 
@@ -41,6 +42,7 @@ use storeplane_proto::v1::audit_service_server::AuditServiceServer;
 use storeplane_proto::v1::operation_service_server::OperationServiceServer;
 use storeplane_proto::v1::platform_service_server::PlatformServiceServer;
 use storeplane_proto::v1::store_service_server::StoreServiceServer;
+use storeplane_proto::v1::tenant_service_server::TenantServiceServer;
 use storeplane_proto::v1::token_service_server::TokenServiceServer;
 use tonic::Response;
 use tonic::codec::CompressionEncoding::Gzip;
@@ -57,18 +59,18 @@ use self::health::HealthService;
 use self::log::LogLayer;
 use self::origin::OriginLayer;
 use self::reflection::Reflection;
-use crate::postgres::Tokens;
 use crate::proxies::Proxies;
 
 /// Maximum size of a request, in bytes, after decompression: gRPC's usual limit. Ours have a few hundred.
 pub(crate) const REQUEST_MAX: usize = 4 * 1024 * 1024;
 
 /// The services of `storeplane.v1`.
-const SERVICES: [&str; 5] = [
+const SERVICES: [&str; 6] = [
     storeplane_proto::v1::audit_service_server::SERVICE_NAME,
     storeplane_proto::v1::operation_service_server::SERVICE_NAME,
     storeplane_proto::v1::platform_service_server::SERVICE_NAME,
     storeplane_proto::v1::store_service_server::SERVICE_NAME,
+    storeplane_proto::v1::tenant_service_server::SERVICE_NAME,
     storeplane_proto::v1::token_service_server::SERVICE_NAME,
 ];
 /// Services that need no token.
@@ -88,16 +90,16 @@ macro_rules! configured {
 /// All gRPC services, each with grpc-web.
 pub fn services(
     handler: ApiHandler,
-    tokens: Tokens,
+    auth: AuthLayer,
     health: HealthService,
     proxies: Proxies,
 ) -> Result<Router, prost::DecodeError> {
     call::init();
-    let auth = AuthLayer { tokens, service: handler.service.clone() };
     let stores = configured!(StoreServiceServer::new(handler.clone()));
     let operations = configured!(OperationServiceServer::new(handler.clone()));
     let platform = configured!(PlatformServiceServer::new(handler.clone()));
     let audit = configured!(AuditServiceServer::new(handler.clone()));
+    let tenant_service = configured!(TenantServiceServer::new(handler.clone()));
     let token_service = configured!(TokenServiceServer::new(handler));
     let health = configured!(HealthServer::new(health));
     let reflection = Reflection::new(&[
@@ -117,6 +119,7 @@ pub fn services(
         .add_service(outer.layer(ours.layer(operations)))
         .add_service(outer.layer(ours.layer(platform)))
         .add_service(outer.layer(ours.layer(audit)))
+        .add_service(outer.layer(ours.layer(tenant_service)))
         .add_service(outer.layer(ours.layer(token_service)))
         .add_service(outer.layer(EnvelopeLayer.layer(health)))
         .add_service(outer.layer(EnvelopeLayer.layer(reflection_v1)))

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::time::Duration;
 
-use storeplane_core::error::{DomainError, OutageKind, PortError, TokenError, Violation};
+use storeplane_core::error::{DomainError, OutageKind, PortError, TenantError, TokenError, Violation};
 use storeplane_core::event::{Cursor, Oldest};
 use storeplane_core::failure::truncate;
 use tonic::{Code, Status};
@@ -77,6 +77,7 @@ pub fn refusal(refusal: &DomainError) -> Status {
             Code::ResourceExhausted
         }
         DomainError::Token(error) => token(error, &message, &mut details, &mut tell),
+        DomainError::Tenant(error) => tenant(error, &message, &mut details, &mut tell),
         DomainError::StaleEtag { actual } => {
             tell("etag", actual.clone());
             details.add_precondition_failure_violation("ETAG", "store", &message);
@@ -129,6 +130,40 @@ fn token(
             tell("state", (*state).to_owned());
             details.add_precondition_failure_violation("STATE", format!("token/{token}"), message);
             Code::FailedPrecondition
+        }
+    }
+}
+
+fn tenant(
+    error: &TenantError,
+    message: &str,
+    details: &mut ErrorDetails,
+    tell: &mut impl FnMut(&str, String) -> Option<String>,
+) -> Code {
+    let subject = |tenant| format!("tenant/{tenant}");
+    match error {
+        TenantError::AlreadyExists { tenant } => {
+            details.set_resource_info("tenant", tenant.to_string(), "", message);
+            Code::AlreadyExists
+        }
+        TenantError::Suspended { .. } => Code::PermissionDenied,
+        TenantError::Deleted { tenant } => {
+            details.add_precondition_failure_violation("STATE", subject(tenant), message);
+            Code::FailedPrecondition
+        }
+        TenantError::NotEmpty { tenant, stores } => {
+            tell("stores", stores.to_string());
+            details.add_precondition_failure_violation("STORES", subject(tenant), message);
+            Code::FailedPrecondition
+        }
+        TenantError::NotDeletable { tenant } => {
+            details.add_precondition_failure_violation("KIND", subject(tenant), message);
+            Code::FailedPrecondition
+        }
+        TenantError::StaleEtag { actual } => {
+            tell("etag", actual.clone());
+            details.add_precondition_failure_violation("ETAG", "tenant", message);
+            Code::Aborted
         }
     }
 }

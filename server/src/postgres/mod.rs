@@ -4,6 +4,7 @@
 //! - [`Queue`] gives operations to workers: claim, lease, fence.
 //! - [`LiveStoreRepository`] gives the reconciler all stores, and stores its results; [`Adoption`] stores those that were lost; [`LeaderLock`] lets only one server reconcile.
 //! - [`EventLog`] reads events by store and in their global order.
+//! - [`Tenants`] stores tenants and their quotas; [`TenantStates`] says for each call which are suspended.
 //! - [`Tokens`] stores API tokens as hashes. [`ServerKey`] is the key that seals cursors.
 //! - [`Retention`] removes expired rows. [`Sampler`] reads figures for the metrics.
 //! - [`Notifier`] wakes up readers in this process. A notification carries no data.
@@ -21,6 +22,7 @@ mod events;
 mod leader_lock;
 mod list;
 mod live_stores;
+mod locks;
 mod notifier;
 mod overview;
 mod pool;
@@ -35,6 +37,8 @@ mod schema;
 mod server_key;
 mod store_loader;
 mod stores;
+mod tenant_states;
+mod tenants;
 mod token_auth;
 mod token_lookup;
 mod tokens;
@@ -52,4 +56,6 @@ pub use sampler::Sampler;
 pub use schema::{Schema, migrate, schema};
 pub use server_key::ServerKey;
 pub use stores::PgStores;
+pub use tenant_states::TenantStates;
+pub use tenants::Tenants;
 pub use token_auth::{Tokens, Verified};

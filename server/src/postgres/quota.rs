@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, Statement};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use storeplane_core::error::PortError;
 use storeplane_core::ids::Tenant;
 use storeplane_core::overview::Quota;
@@ -11,9 +11,7 @@ use storeplane_core::store::State;
 use super::entity::store::{Column, Entity};
 use super::error::port_error;
 use super::pool::Transaction;
-
-/// Concurrent requests wait here for each other's transactions, so that only one gets the last place.
-const ONE_BY_ONE: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-stores-of-' || $1, 0))";
+use super::{locks, tenants};
 
 /// Returns an error if the tenant's quota is exhausted. The lock is held until the transaction ends.
 pub(super) async fn admit(
@@ -21,10 +19,8 @@ pub(super) async fn admit(
     tenant: &Tenant,
     limit: Option<NonZeroU32>,
 ) -> Result<(), PortError> {
-    if limit.is_some() {
-        let lock = Statement::from_sql_and_values(DbBackend::Postgres, ONE_BY_ONE, [tenant.as_str().into()]);
-        transaction.execute_raw(lock).await.map_err(port_error)?;
-    }
+    locks::stores(transaction, tenant).await?;
+    tenants::ensure(transaction, tenant).await?;
     match read(transaction, tenant, limit).await? {
         Some(quota) => Ok(quota.admit(tenant)?),
         None => Ok(()),

@@ -24,10 +24,8 @@ use super::pool::Transaction;
 use super::token_auth::Tokens;
 use super::token_lookup::{LENGTH, PREFIX, hash};
 use super::unreadable::Problems;
-use super::{list, requests, rows};
+use super::{list, locks, requests, rows, tenants};
 
-/// Concurrent creations and rotations in a tenant wait here for each other's transactions, so that only one token has a name.
-const LOCK_NAMES: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-tokens-of-' || $1, 0))";
 /// Names differ not only in case.
 const NAME_TAKEN: &str = "SELECT EXISTS (SELECT FROM tokens WHERE tenant = $1 AND lower(name) = lower($2)
   AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3))";
@@ -106,6 +104,7 @@ impl ports::Tokens for Tokens {
             return Err(DomainError::from(TokenError::SecretAlreadyShown { token: TokenId(before.store) }).into());
         }
         let now = lock_names(&transaction, tenant).await?;
+        tenants::ensure(&transaction, tenant).await?;
         ensure_free(&transaction, tenant, &name, now).await?;
         let row = token::ActiveModel {
             id: Set(id.0),
@@ -203,8 +202,7 @@ impl ports::Tokens for Tokens {
 /// Locks the names of a tenant's tokens until the transaction ends. Returns Postgres' time from then on, by which secrets
 /// expire: a server's clock may be wrong.
 async fn lock_names(transaction: &Transaction, tenant: &Tenant) -> Result<OffsetDateTime, PortError> {
-    let lock = Statement::from_sql_and_values(DbBackend::Postgres, LOCK_NAMES, [tenant.as_str().into()]);
-    transaction.execute_raw(lock).await.map_err(port_error)?;
+    locks::tokens(transaction, tenant).await?;
     first(transaction, Statement::from_string(DbBackend::Postgres, "SELECT clock_timestamp()")).await
 }
 

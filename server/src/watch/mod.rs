@@ -22,7 +22,7 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::postgres::{EventLog, Tokens, Verified};
+use crate::postgres::{EventLog, TenantStates, Tokens, Verified};
 
 pub use all::Start;
 pub use hub::Hub;
@@ -104,6 +104,7 @@ pub struct Watches {
     stores: Arc<dyn Stores>,
     log: EventLog,
     tokens: Tokens,
+    tenants: TenantStates,
     hub: Hub,
     clock: Arc<dyn Clock>,
     shutdown: CancellationToken,
@@ -120,20 +121,20 @@ impl Watches {
     pub fn new(
         stores: Arc<dyn Stores>,
         log: EventLog,
-        tokens: Tokens,
+        (tokens, tenants): (Tokens, TenantStates),
         hub: Hub,
         clock: Arc<dyn Clock>,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { stores, log, tokens, hub, clock, shutdown }
+        Self { stores, log, tokens, tenants, hub, clock, shutdown }
     }
 
-    /// Checks the watcher's token, and returns a heartbeat when one is due. While Postgres is unavailable
+    /// Checks the watcher's token and its tenant, and returns a heartbeat when one is due. While Postgres is unavailable
     /// the watch continues.
     async fn check_token(&self, caller: &Caller, heartbeat: &mut HeartbeatTimer) -> Result<Option<Update>, WatchEnd> {
         let valid = tokio::select! {
             () = self.shutdown.cancelled() => return Err(WatchEnd::ShuttingDown),
-            valid = self.tokens.recheck(caller) => valid,
+            valid = self.recheck(caller) => valid,
         };
         match valid {
             Ok(Verified::Unknown) => Err(WatchEnd::Revoked),
@@ -143,6 +144,12 @@ impl Watches {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn recheck(&self, caller: &Caller) -> Result<Verified, PortError> {
+        let valid = self.tokens.recheck(caller).await?;
+        self.tenants.admit(caller).await?;
+        Ok(valid)
     }
 
     /// Counts a failed read and waits before the next one; gives up after some attempts.

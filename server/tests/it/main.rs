@@ -72,6 +72,7 @@ mod secrecy;
 mod soak;
 mod store_lookups;
 mod takeover;
+mod tenants;
 mod tls;
 mod tokens;
 mod traces;

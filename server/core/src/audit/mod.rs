@@ -35,6 +35,16 @@ wire_enum! {
         RevokeToken = "REVOKE_TOKEN",
         /// A token's secret was replaced.
         RotateToken = "ROTATE_TOKEN",
+        /// CreateTenant.
+        CreateTenant = "CREATE_TENANT",
+        /// UpdateTenant.
+        UpdateTenant = "UPDATE_TENANT",
+        /// SuspendTenant.
+        SuspendTenant = "SUSPEND_TENANT",
+        /// ResumeTenant.
+        ResumeTenant = "RESUME_TENANT",
+        /// DeleteTenant.
+        DeleteTenant = "DELETE_TENANT",
         /// The worker repaired a release that an interrupted helm left behind.
         RepairRelease = "REPAIR_RELEASE",
         /// A release whose store was missing in the database was adopted.

@@ -1,26 +1,30 @@
 //! The commands and queries of callers: validation, decisions and audit, over the ports.
 //!
 //! This file has the mutations; [`credentials`] reads logins, [`live_view`] a store's objects, [`releases`] the cluster's releases,
-//! [`tokens`] changes and lists API tokens.
+//! [`tokens`] changes and lists API tokens, [`tenants`] tenants.
 
 mod credentials;
 mod live_view;
 mod releases;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod tokens;
+
+pub use tenants::taken;
 
 use std::sync::Arc;
 
 use crate::audit::{Action, Outcome};
 use crate::command::{CancelOperation, CreateStoreInput, StoreCommand, StoreRef};
 use crate::engine::Catalog;
-use crate::error::{DomainError, PortError};
+use crate::error::{DomainError, PortError, TenantError};
 use crate::identity::Caller;
 use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
 use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery};
-use crate::ports::{Applied, Clock, Credentials, Ids, LiveView, Releases, Stores, Target, Tokens};
+use crate::ports::{Applied, Clock, Credentials, Ids, LiveView, Releases, Stores, Target, Tenants, Tokens};
+use crate::quota::Quotas;
 use crate::store::Store;
 use crate::token::Lifetimes;
 use crate::transition::{Decision, request};
@@ -46,6 +50,8 @@ pub struct Ports {
     pub releases: Arc<dyn Releases>,
     /// API tokens.
     pub tokens: Arc<dyn Tokens>,
+    /// Tenants.
+    pub tenants: Arc<dyn Tenants>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The source of ids.
@@ -66,12 +72,14 @@ pub struct Service {
     live_view: Arc<dyn LiveView>,
     releases: Arc<dyn Releases>,
     tokens: Arc<dyn Tokens>,
+    tenants: Arc<dyn Tenants>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     catalog: Arc<Catalog>,
     domain: Arc<str>,
     platform_tenant: Option<Tenant>,
     lifetimes: Lifetimes,
+    quotas: Quotas,
 }
 
 impl std::fmt::Debug for Service {
@@ -88,8 +96,9 @@ impl Service {
         domain: &str,
         platform_tenant: Option<Tenant>,
         lifetimes: Lifetimes,
+        quotas: Quotas,
     ) -> Self {
-        let Ports { stores, credentials, live_view, releases, tokens, clock, ids } = ports;
+        let Ports { stores, credentials, live_view, releases, tokens, tenants, clock, ids } = ports;
         let domain = domain.into();
         Self {
             stores,
@@ -97,12 +106,14 @@ impl Service {
             live_view,
             releases,
             tokens,
+            tenants,
             clock,
             ids,
             catalog,
             domain,
             platform_tenant,
             lifetimes,
+            quotas,
         }
     }
 
@@ -271,7 +282,12 @@ impl Service {
         let Err(PortError::Refused(refusal)) = &result else { return result };
         let asked = asked.replace(char::is_control, "\u{fffd}");
         let mut record = self.request(caller, None).record(action, &crate::failure::truncate(asked, TARGET_MAX));
-        let denied = matches!(refusal, DomainError::PermissionDenied { .. } | DomainError::OtherTenant { .. });
+        let denied = matches!(
+            refusal,
+            DomainError::PermissionDenied { .. }
+                | DomainError::OtherTenant { .. }
+                | DomainError::Tenant(TenantError::Suspended { .. })
+        );
         record.outcome = if denied { Outcome::Denied } else { Outcome::Rejected };
         record.reason = refusal.reason().to_owned();
         self.stores.record(record).await?;

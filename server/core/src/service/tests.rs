@@ -1,5 +1,6 @@
 //! The service over ports in memory.
 
+mod tenants;
 mod tokens;
 
 use std::pin::pin;
@@ -199,12 +200,13 @@ fn service_of(memory: &Arc<Memory>, platform: Option<&str>) -> Service {
         live_view: memory(),
         releases: memory(),
         tokens: memory(),
+        tenants: memory(),
         clock: memory(),
         ids: memory(),
     };
     let platform = platform.map(|tenant| tenant.parse().expect("a tenant"));
     let lifetimes = Lifetimes { default: time::Duration::DAY, max: time::Duration::DAY };
-    Service::new(ports, Arc::new(catalog()), "localhost", platform, lifetimes)
+    Service::new(ports, Arc::new(catalog()), "localhost", platform, lifetimes, crate::quota::tests::unlimited())
 }
 
 #[test]

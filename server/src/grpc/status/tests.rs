@@ -1,7 +1,7 @@
 use std::fmt::Write;
 
 use storeplane_core::error::Outage;
-use storeplane_core::ids::OperationId;
+use storeplane_core::ids::{OperationId, Tenant};
 use storeplane_core::store::State;
 use uuid::Uuid;
 
@@ -22,6 +22,12 @@ fn every_refusal() -> Vec<DomainError> {
         DomainError::NotFound { kind: "operation", name: Uuid::nil().to_string() },
         DomainError::AlreadyExists { name: "demo".into() },
         DomainError::StoreQuotaExceeded { tenant: "acme".parse().expect("a tenant"), limit: 100 },
+        TenantError::AlreadyExists { tenant: "acme".parse().expect("a tenant") }.into(),
+        TenantError::Deleted { tenant: "acme".parse().expect("a tenant") }.into(),
+        TenantError::Suspended { tenant: "acme".parse().expect("a tenant") }.into(),
+        TenantError::NotEmpty { tenant: "acme".parse().expect("a tenant"), stores: 3 }.into(),
+        TenantError::NotDeletable { tenant: Tenant::default() }.into(),
+        TenantError::StaleEtag { actual: "0123456789abcdef".into() }.into(),
         DomainError::HostTaken { host: "store-demo.localhost".into() },
         DomainError::RequestIdReused,
         DomainError::StaleEtag { actual: "0123456789abcdef".into() },
@@ -95,6 +101,23 @@ fn every_error_has_reason_and_details() {
     ResourceExhausted: tenant "acme" has reached its limit of 100 stores
       storeplane/STORE_QUOTA_EXCEEDED [("limit", "100")]
       quota of tenant/acme
+    AlreadyExists: tenant "acme" already exists
+      storeplane/TENANT_ALREADY_EXISTS []
+      resource tenant acme
+    FailedPrecondition: tenant "acme" was deleted
+      storeplane/TENANT_DELETED []
+      precondition STATE of tenant/acme
+    PermissionDenied: tenant "acme" is suspended; a platform administrator can resume it
+      storeplane/TENANT_SUSPENDED []
+    FailedPrecondition: tenant "acme" has 3 stores that are not DELETED
+      storeplane/TENANT_NOT_EMPTY [("stores", "3")]
+      precondition STORES of tenant/acme
+    FailedPrecondition: tenant "default" cannot be deleted
+      storeplane/TENANT_NOT_DELETABLE []
+      precondition KIND of tenant/default
+    Aborted: the tenant changed since it was read: etag is 0123456789abcdef
+      storeplane/STALE_ETAG [("etag", "0123456789abcdef")]
+      precondition ETAG of tenant
     AlreadyExists: host name "store-demo.localhost" is taken
       storeplane/HOST_TAKEN []
       resource host store-demo.localhost

@@ -11,4 +11,5 @@ pub(super) mod event;
 pub(super) mod operation;
 pub(super) mod request;
 pub(super) mod store;
+pub(super) mod tenant;
 pub(super) mod token;

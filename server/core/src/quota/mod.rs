@@ -1,0 +1,174 @@
+//! Quotas of tenants: what a tenant may have, and how often one caller may create and delete stores.
+
+pub mod quantity;
+
+use serde::{Deserialize, Serialize};
+
+/// A limit that may be absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "LimitText", try_from = "LimitText")]
+pub enum Limit {
+    /// At most this many; 0 means none.
+    AtMost(i64),
+    /// No limit.
+    Unlimited,
+}
+
+/// The text of [`Limit::Unlimited`].
+pub const UNLIMITED: &str = "unlimited";
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum LimitText {
+    Number(i64),
+    Text(String),
+}
+
+impl From<Limit> for LimitText {
+    fn from(limit: Limit) -> Self {
+        match limit {
+            Limit::AtMost(number) => Self::Number(number),
+            Limit::Unlimited => Self::Text(UNLIMITED.to_owned()),
+        }
+    }
+}
+
+impl TryFrom<LimitText> for Limit {
+    type Error = &'static str;
+
+    fn try_from(text: LimitText) -> Result<Self, Self::Error> {
+        match text {
+            LimitText::Number(number) if number >= 0 => Ok(Self::AtMost(number)),
+            LimitText::Text(text) if text == UNLIMITED => Ok(Self::Unlimited),
+            _ => Err("must be a number of at least 0, or \"unlimited\""),
+        }
+    }
+}
+
+/// What applies to a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quotas {
+    /// Stores that are not DELETED.
+    pub stores: Limit,
+    /// Plans of new stores; empty: all.
+    pub plans: Vec<String>,
+    /// Total CPU of the stores' plans, in millicores.
+    pub cpu: Limit,
+    /// Total memory, in bytes.
+    pub memory: Limit,
+    /// Total storage, in bytes.
+    pub storage: Limit,
+    /// Stores that one caller creates within the window.
+    pub creations: Limit,
+    /// Stores that one caller deletes within the window.
+    pub deletions: Limit,
+}
+
+/// The plan that stands for all plans in a tenant's quotas.
+pub const ALL_PLANS: &str = "*";
+
+/// What was set for one tenant; `None` and no plan mean the default. Stored as JSON: fields that a newer server added are ignored.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TenantQuotas {
+    /// As in [`Quotas`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stores: Option<Limit>,
+    /// As in [`Quotas`]; [`ALL_PLANS`] for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plans: Vec<String>,
+    /// As in [`Quotas`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<Limit>,
+    /// As in [`Quotas`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Limit>,
+    /// As in [`Quotas`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Limit>,
+    /// As in [`Quotas`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub creations: Option<Limit>,
+    /// As in [`Quotas`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletions: Option<Limit>,
+}
+
+impl TenantQuotas {
+    /// What applies: these over the defaults.
+    pub fn over(&self, defaults: &Quotas) -> Quotas {
+        let plans = match self.plans.as_slice() {
+            [] => defaults.plans.clone(),
+            [all] if all == ALL_PLANS => Vec::new(),
+            plans => plans.to_vec(),
+        };
+        Quotas {
+            stores: self.stores.unwrap_or(defaults.stores),
+            plans,
+            cpu: self.cpu.unwrap_or(defaults.cpu),
+            memory: self.memory.unwrap_or(defaults.memory),
+            storage: self.storage.unwrap_or(defaults.storage),
+            creations: self.creations.unwrap_or(defaults.creations),
+            deletions: self.deletions.unwrap_or(defaults.deletions),
+        }
+    }
+}
+
+impl From<&Quotas> for TenantQuotas {
+    fn from(quotas: &Quotas) -> Self {
+        let plans = if quotas.plans.is_empty() { vec![ALL_PLANS.to_owned()] } else { quotas.plans.clone() };
+        Self {
+            stores: Some(quotas.stores),
+            plans,
+            cpu: Some(quotas.cpu),
+            memory: Some(quotas.memory),
+            storage: Some(quotas.storage),
+            creations: Some(quotas.creations),
+            deletions: Some(quotas.deletions),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// No limit at all.
+    pub(crate) fn unlimited() -> Quotas {
+        let limit = Limit::Unlimited;
+        Quotas {
+            stores: limit,
+            plans: Vec::new(),
+            cpu: limit,
+            memory: limit,
+            storage: limit,
+            creations: limit,
+            deletions: limit,
+        }
+    }
+
+    #[test]
+    fn tenant_quotas_override_single_defaults() {
+        let defaults = Quotas { stores: Limit::AtMost(50), plans: vec!["small".into()], ..unlimited() };
+        assert_eq!(TenantQuotas::default().over(&defaults), defaults);
+        let own = TenantQuotas { stores: Some(Limit::AtMost(0)), plans: vec!["*".into()], ..TenantQuotas::default() };
+        let applied = own.over(&defaults);
+        assert_eq!((applied.stores, applied.plans), (Limit::AtMost(0), Vec::<String>::new()));
+        assert_eq!(TenantQuotas::from(&defaults).over(&unlimited()), defaults);
+    }
+
+    #[test]
+    fn stored_quotas_are_read_tolerantly() {
+        let own =
+            TenantQuotas { stores: Some(Limit::AtMost(7)), cpu: Some(Limit::Unlimited), ..TenantQuotas::default() };
+        let stored = serde_json::to_value(&own).expect("JSON");
+        assert_eq!(stored, json!({"stores": 7, "cpu": "unlimited"}));
+        assert_eq!(serde_json::from_value::<TenantQuotas>(stored).expect("read"), own);
+        let newer = json!({"stores": 7, "cpu": "unlimited", "gpus": 1});
+        assert_eq!(serde_json::from_value::<TenantQuotas>(newer).expect("read"), own);
+        for bad in [json!({"stores": -1}), json!({"stores": "many"}), json!({"stores": 1.5})] {
+            assert!(serde_json::from_value::<TenantQuotas>(bad).is_err());
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Locks of what a tenant has, held until the transaction ends. They say in which order: stores before tokens.
+
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+use storeplane_core::error::PortError;
+use storeplane_core::ids::Tenant;
+
+use super::error::port_error;
+use super::pool::Transaction;
+
+/// Concurrent creations of stores wait here for each other's transactions, so that only one gets the last place of a quota.
+const STORES: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-stores-of-' || $1, 0))";
+/// The same for creations and rotations of tokens, so that only one token has a name.
+const TOKENS: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-tokens-of-' || $1, 0))";
+
+/// Locks the creation of stores.
+pub(super) async fn stores(transaction: &Transaction, tenant: &Tenant) -> Result<(), PortError> {
+    take(transaction, STORES, tenant).await
+}
+
+/// Locks the names of tokens.
+pub(super) async fn tokens(transaction: &Transaction, tenant: &Tenant) -> Result<(), PortError> {
+    take(transaction, TOKENS, tenant).await
+}
+
+async fn take(transaction: &Transaction, sql: &str, tenant: &Tenant) -> Result<(), PortError> {
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [tenant.as_str().into()]);
+    transaction.execute_raw(statement).await.map(drop).map_err(port_error)
+}
