@@ -13,6 +13,7 @@
 //! Decisions are made in `storeplane_core`; this crate provides the I/O.
 
 pub mod app;
+pub mod authentication;
 mod backoff;
 pub mod boottime;
 pub mod circuit;
@@ -28,6 +29,7 @@ pub mod kube;
 mod layers;
 pub mod metrics;
 pub mod obstacle;
+pub mod oidc;
 mod outage;
 pub mod postgres;
 mod proxies;

@@ -83,8 +83,25 @@ pub enum Credential {
 
 /// Prefix of the names of the identity provider's users. No token may have such a name.
 pub const OIDC_PREFIX: &str = "oidc:";
+/// Prefix of the names of those of its users that have no usable name: their subject follows.
+pub const OIDC_SUBJECT_PREFIX: &str = "oidc-subject:";
 /// Prefix of the names of client certificates. No token may have such a name.
 pub const CERTIFICATE_PREFIX: &str = "cert:";
+
+/// Maximum length of a name, in characters.
+pub const NAME_MAX: usize = 80;
+
+/// True if a text consists of characters that names may have: none that looks like another one.
+pub fn is_plain_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || " ._@:+/-".contains(c);
+    let starts = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    starts && name.len() <= NAME_MAX && name.chars().all(allowed) && !name.ends_with(' ')
+}
+
+/// True if a name ends with `@` and a tenant, as those of administrators who act in another tenant do.
+pub fn names_a_tenant(name: &str) -> bool {
+    name.rsplit_once('@').is_some_and(|(_, tenant)| tenant.to_ascii_lowercase().parse::<Tenant>().is_ok())
+}
 
 impl Credential {
     /// The kind as text: `token`, `oidc` or `certificate`.

@@ -12,6 +12,7 @@ use storeplane_core::service::{Ports, Service};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::authentication::Authenticator;
 use crate::circuit::Circuit;
 use crate::config::{self, CatalogError, Config, ConfigError};
 use crate::grpc::Sealer;
@@ -20,6 +21,7 @@ use crate::health::Part;
 use crate::helm::{Helm, HelmConfig};
 use crate::http::tls::TlsError;
 use crate::kube::{Cluster, ClusterCache, ClusterConfig, StoreAccess};
+use crate::oidc::{CaError, Oidc};
 use crate::outage::OutageLog;
 use crate::postgres::{
     self, ConnectError, EventLog, LiveStoreRepository, Notifier, PgStores, Pool, PoolSizes, Pools, Queue, Retention,
@@ -52,6 +54,9 @@ pub enum StartError {
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The identity provider cannot be reached with these settings.
+    #[error(transparent)]
+    Oidc(#[from] CaError),
     /// Plain text would leave this machine.
     #[error(
         "listen: {address} is not a loopback address, and without TLS tokens and passwords would cross the network in \
@@ -124,10 +129,11 @@ impl Parts {
         };
         let tokens = Tokens::new(pools.api.clone(), Arc::clone(&clock), Arc::clone(&ids));
         let tenant_states = TenantStates::new(pools.api.clone());
+        let authenticator = authenticator(config, &tokens, &clock)?;
         let watches = Watches::new(
             stores(&pools.watch),
             log.clone(),
-            (tokens.on(pools.watch.clone()), tenant_states.on(pools.watch.clone())),
+            (authenticator.on(&pools.watch), tenant_states.on(pools.watch.clone())),
             hub.clone(),
             Arc::clone(&clock),
             shutdown.clone(),
@@ -135,11 +141,7 @@ impl Parts {
         let lease = Duration::from_secs(config.worker.lease_seconds);
         let (helm, cluster) = (Helm::new(helm_config(config)), Cluster::new(cluster_config(config)));
         let cache = Arc::new(ClusterCache::new(cluster.clone()));
-        let releases = ClusterReleases {
-            instance: config.instance.clone(),
-            cache: Arc::clone(&cache),
-            live_stores: LiveStoreRepository::new(pools.api.clone(), Arc::clone(&clock), notifier.clone()),
-        };
+        let releases = releases(config, &cache, &pools.api, &clock, &notifier);
         let ports = Ports {
             stores: stores(&pools.api),
             credentials: Arc::new(cluster.clone()),
@@ -162,7 +164,7 @@ impl Parts {
             ids,
         };
         let sealer = Sealer::new(ServerKey::new(pools.api.clone()));
-        let auth = AuthLayer { tokens, tenants: tenant_states, service: service.clone() };
+        let auth = AuthLayer { authenticator, tenants: tenant_states, service: service.clone() };
         Ok(Self { pools, notifier, hub, log, clock, cluster, cache, service, watches, sealer, auth, helm, tools })
     }
 
@@ -179,7 +181,7 @@ impl Parts {
             RetentionPolicy { events: config.retention.events.into(), operations: config.retention.operations.into() };
         let retention = Retention::new(self.pools.work.clone(), keep);
         tasks.spawn(retention.run(shutdown.clone()));
-        let tokens = self.auth.tokens.on(self.pools.work.clone());
+        let tokens = self.auth.authenticator.tokens().on(self.pools.work.clone());
         tasks.spawn(tokens.record_use_until(shutdown.clone()));
         let (cache, until) = (Arc::clone(&self.cache), shutdown.clone());
         tasks.spawn(async move { until.run_until_cancelled(cache.run()).await });
@@ -226,6 +228,25 @@ impl Parts {
         });
         vec![postgres, kubernetes, helm]
     }
+}
+
+fn releases(
+    config: &Config,
+    cache: &Arc<ClusterCache>,
+    database: &Pool,
+    clock: &Arc<dyn Clock>,
+    notifier: &Notifier,
+) -> ClusterReleases {
+    ClusterReleases {
+        instance: config.instance.clone(),
+        cache: Arc::clone(cache),
+        live_stores: LiveStoreRepository::new(database.clone(), Arc::clone(clock), notifier.clone()),
+    }
+}
+
+fn authenticator(config: &Config, tokens: &Tokens, clock: &Arc<dyn Clock>) -> Result<Authenticator, StartError> {
+    let oidc = config.oidc.clone().map(|oidc| Oidc::new(oidc, Arc::clone(clock))).transpose()?;
+    Ok(Authenticator::new(tokens.clone(), oidc))
 }
 
 fn pools(config: &Config) -> Result<Pools, StartError> {

@@ -7,6 +7,7 @@
 
 mod engines;
 mod obstacles;
+mod oidc;
 mod overrides;
 mod read;
 mod retention_period;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub use engines::{CatalogError, catalog};
 pub use obstacles::Obstacles;
+pub use oidc::{Algorithm, Oidc, OidcClient, RoleName, is_confidential};
 pub use overrides::Overrides;
 pub use retention_period::RetentionPeriod;
 pub use service_account::ServiceAccount;
@@ -52,6 +54,9 @@ pub struct Config {
     pub instance: String,
     /// The tenant whose operators see the releases of all tenants, and foreign ones; empty (in the file): none.
     pub platform_tenant: String,
+    /// The origin under which browsers reach the dashboard, if it differs from what they send as `Host`, or an identity provider redirects to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
     /// Additional origins whose pages may call the API; `*` for all. Loopback origins are allowed if `listen` is loopback.
     pub allowed_origins: Vec<String>,
     /// Networks of the proxies in front of the server, whose statements about their clients' addresses are believed.
@@ -81,6 +86,9 @@ pub struct Config {
     pub limits: Limits,
     /// Lifetimes of API tokens.
     pub tokens: Tokens,
+    /// The identity provider; default: none, tokens are the only credentials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<Oidc>,
     /// How long obstacles may last.
     pub obstacles: Obstacles,
     /// Where charts are, and settings common to all engines.

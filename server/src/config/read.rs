@@ -51,6 +51,7 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
             "must be the name of a tenant, or empty",
             |name: &String| name.is_empty() || name.parse::<Tenant>().is_ok(),
         ),
+        public_url: public_url(&mut root),
         allowed_origins: origins(&mut root),
         trusted_proxies: root.take("trusted_proxies", Vec::new()),
         forwarded_header: root.take("forwarded_header", ForwardedHeader::default()),
@@ -77,6 +78,7 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
         verify: root.section("verify", |section| Verify { via: section.take("via", Via::Auto) }),
         limits: root.section("limits", |section| Limits { stores_per_tenant: section.optional("stores_per_tenant") }),
         tokens: root.section("tokens", tokens),
+        oidc: root.section("oidc", super::oidc::read),
         obstacles: root.section("obstacles", super::obstacles::read),
         engines: root.section("engines", |section| engines(section, &charts)),
         charts,
@@ -103,6 +105,9 @@ fn check(config: &Config, root: &mut Section) {
         {
             root.fail(key, format!("must not overlap with {other}, which is {taken} (is {address})"));
         }
+    }
+    if config.public_url.is_none() && config.oidc.as_ref().is_some_and(|oidc| oidc.client.is_some()) {
+        root.fail("public_url", "is missing: oidc.client needs it");
     }
     if !config.engines.contains_key(&config.charts.default_engine) {
         root.fail("charts.default_engine", format!("there is no [engines.{}]", config.charts.default_engine));
@@ -228,6 +233,17 @@ fn origins(root: &mut Section) -> Vec<String> {
         }
     }
     origins
+}
+
+/// Without a trailing slash, as browsers send origins.
+fn public_url(root: &mut Section) -> Option<String> {
+    let url: String = root.optional("public_url")?;
+    let good = url::Url::parse(&url)
+        .is_ok_and(|it| super::is_confidential(&it) && it.origin().ascii_serialization() == url.trim_end_matches('/'));
+    if !good {
+        root.fail("public_url", format!("must be an https:// URL without a path (is {url})"));
+    }
+    Some(url.trim_end_matches('/').to_owned())
 }
 
 fn log(section: &mut Section) -> Log {

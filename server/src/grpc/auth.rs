@@ -6,7 +6,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, Request, Response};
 use http_body_util::{BodyExt, Limited};
 use prost::Message;
@@ -22,7 +21,8 @@ use tower::{Layer, Service};
 use tracing::Span;
 
 use super::status;
-use crate::postgres::{TenantStates, Tokens, Verified};
+use crate::authentication::Authenticator;
+use crate::postgres::TenantStates;
 
 /// Metadata with which a platform administrator names the tenant in which it acts; without it, its own.
 pub const TENANT: HeaderName = HeaderName::from_static("storeplane-tenant");
@@ -33,14 +33,12 @@ const DENIED_BODY_MAX: usize = 64 * 1024;
 const DENIED_BODY_TIME: Duration = Duration::from_secs(2);
 /// Bytes before the message in a gRPC frame: the compression flag and the length.
 const FRAME_HEADER: usize = 5;
-/// Maximum length of an authorization header.
-const HEADER_MAX: usize = 1000;
 
 /// Lets only authenticated callers through to a service, and only if their role permits the RPC.
 #[derive(Debug, Clone)]
 pub struct AuthLayer {
-    /// Verifies tokens.
-    pub tokens: Tokens,
+    /// Finds out who the caller is.
+    pub authenticator: Authenticator,
     /// Knows which tenants are suspended.
     pub tenants: TenantStates,
     /// Records denied requests.
@@ -94,7 +92,8 @@ where
 
 impl AuthLayer {
     async fn admit(&self, mut request: Request<Body>) -> Result<Request<Body>, Box<Status>> {
-        let mut caller = self.caller(request.headers()).await.map_err(Box::new)?;
+        let caller = self.authenticator.caller(request.headers()).await;
+        let mut caller = caller.map_err(|rejection| Box::new(status::rejection(&rejection)))?;
         caller.origin = request.extensions().get().map(Arc::clone).unwrap_or_default();
         let span = Span::current();
         span.record("tenant", caller.tenant.as_str());
@@ -124,18 +123,6 @@ impl AuthLayer {
         }
     }
 
-    async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Status> {
-        let secret = bearer(headers)?;
-        match self.tokens.verify(secret).await {
-            Ok(Verified::Caller(caller)) => Ok(caller),
-            Ok(Verified::Expired) => Err(status::token_expired()),
-            Ok(Verified::Unknown) => {
-                Err(status::unauthenticated("TOKEN_INVALID", "the token is unknown or was revoked"))
-            }
-            Err(error) => Err(status::port(&error)),
-        }
-    }
-
     /// Records the denied request in the caller's own tenant, if its RPC is audited.
     async fn deny(&self, caller: &Caller, refusal: DomainError, request: Request<Body>) -> Status {
         let Some(action) = action(request.uri().path()) else { return status::refusal(&refusal) };
@@ -145,17 +132,6 @@ impl AuthLayer {
             Ok(never) => match never {},
         }
     }
-}
-
-fn bearer(headers: &HeaderMap) -> Result<&str, Status> {
-    let Some(value) = headers.get(AUTHORIZATION) else {
-        return Err(status::unauthenticated("TOKEN_MISSING", "send the metadata `authorization: Bearer <token>`"));
-    };
-    let text = value.to_str().ok().filter(|text| text.len() <= HEADER_MAX);
-    let secret = text.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    secret
-        .map(|(_, secret)| secret.trim())
-        .ok_or_else(|| status::unauthenticated("TOKEN_MALFORMED", "authorization must be `Bearer <token>`"))
 }
 
 /// The tenant that the request names.

@@ -10,6 +10,9 @@ use storeplane_core::failure::truncate;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
+use crate::authentication::Rejection;
+use crate::oidc::JwtError;
+
 /// `google.rpc.ErrorInfo.domain` of every error.
 pub const DOMAIN: &str = "storeplane";
 /// The suggested retry delay while the database is unavailable or a server stops.
@@ -183,6 +186,39 @@ fn field(violation: &Violation) -> FieldViolation {
 /// The caller is unknown: no token, an unknown one, or a revoked one.
 pub fn unauthenticated(reason: &'static str, message: &'static str) -> Status {
     plain(Code::Unauthenticated, reason, message)
+}
+
+/// The caller is unknown, for this reason. It does not tell what was wrong with a token of the provider: the log does.
+pub fn rejection(rejection: &Rejection) -> Status {
+    match rejection {
+        Rejection::Missing => unauthenticated("TOKEN_MISSING", "send the metadata `authorization: Bearer <token>`"),
+        Rejection::Malformed => unauthenticated("TOKEN_MALFORMED", "authorization must be `Bearer <token>`"),
+        Rejection::Invalid => unauthenticated("TOKEN_INVALID", "the token is unknown or was revoked"),
+        Rejection::Expired => token_expired(),
+        Rejection::Provider(error) => provider(*error),
+        Rejection::Port(error) => port(error),
+    }
+}
+
+fn provider(error: JwtError) -> Status {
+    tracing::debug!(%error, "a token of the identity provider is refused");
+    match error {
+        JwtError::Expired => {
+            unauthenticated("TOKEN_EXPIRED", "the token has expired; get a new one from the identity provider")
+        }
+        JwtError::NoRole | JwtError::NoTenant => plain(
+            Code::PermissionDenied,
+            "IDENTITY_NOT_MAPPED",
+            "the identity provider knows you, but no role and tenant are configured for you; ask an administrator",
+        ),
+        JwtError::Unavailable => {
+            unavailable("IDENTITY_PROVIDER_UNAVAILABLE", "the identity provider's keys cannot be read; try again later")
+        }
+        _ => unauthenticated(
+            "TOKEN_INVALID",
+            "the token is not one that this server accepts; its log has the reason, at level debug",
+        ),
+    }
 }
 
 /// The token has expired.

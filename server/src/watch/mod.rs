@@ -22,7 +22,8 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::postgres::{EventLog, TenantStates, Tokens, Verified};
+use crate::authentication::Authenticator;
+use crate::postgres::{EventLog, TenantStates, Verified};
 
 pub use all::Start;
 pub use hub::Hub;
@@ -103,7 +104,7 @@ pub enum WatchEnd {
 pub struct Watches {
     stores: Arc<dyn Stores>,
     log: EventLog,
-    tokens: Tokens,
+    authenticator: Authenticator,
     tenants: TenantStates,
     hub: Hub,
     clock: Arc<dyn Clock>,
@@ -121,12 +122,12 @@ impl Watches {
     pub fn new(
         stores: Arc<dyn Stores>,
         log: EventLog,
-        (tokens, tenants): (Tokens, TenantStates),
+        (authenticator, tenants): (Authenticator, TenantStates),
         hub: Hub,
         clock: Arc<dyn Clock>,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { stores, log, tokens, tenants, hub, clock, shutdown }
+        Self { stores, log, authenticator, tenants, hub, clock, shutdown }
     }
 
     /// Checks the watcher's token and its tenant, and returns a heartbeat when one is due. While Postgres is unavailable
@@ -147,7 +148,7 @@ impl Watches {
     }
 
     async fn recheck(&self, caller: &Caller) -> Result<Verified, PortError> {
-        let valid = self.tokens.recheck(caller).await?;
+        let valid = self.authenticator.recheck(caller).await?;
         self.tenants.admit(caller).await?;
         Ok(valid)
     }

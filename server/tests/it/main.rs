@@ -51,6 +51,7 @@ mod lists;
 mod live_view;
 mod metrics;
 mod migrations;
+mod oidc;
 mod operation_faults;
 mod operation_wait;
 mod origin;

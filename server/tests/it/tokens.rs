@@ -24,7 +24,7 @@ use crate::harness::{Api, Database, Lab, Writer, reason};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How a stream ends.
-async fn end<T>(mut stream: Streaming<T>) -> Status {
+pub(crate) async fn end<T>(mut stream: Streaming<T>) -> Status {
     let ended = async {
         loop {
             match stream.message().await {

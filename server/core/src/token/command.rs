@@ -5,12 +5,12 @@ use time::Duration;
 use crate::audit::ACTORS;
 use crate::command::Idempotency;
 use crate::error::DomainError;
-use crate::identity::{CERTIFICATE_PREFIX, OIDC_PREFIX, Role};
-use crate::ids::{Tenant, TokenId};
+use crate::identity::{
+    CERTIFICATE_PREFIX, NAME_MAX, OIDC_PREFIX, OIDC_SUBJECT_PREFIX, Role, is_plain_name, names_a_tenant,
+};
+use crate::ids::TokenId;
 use crate::validate::Check;
 
-/// Maximum length of a token's name, in characters.
-const NAME_MAX: usize = 80;
 /// Shortest lifetime of a token.
 const LIFETIME_MIN: Duration = Duration::MINUTE;
 /// How long the current secret works after a rotation by default.
@@ -21,7 +21,7 @@ const OVERLAP_MAX: Duration = Duration::days(7);
 const RESERVED: [&str; 8] =
     ["system", "storeplane", "storeplaneserver", "server", "reconciler", "retention", "anonymous", "unknown"];
 /// Names of callers without a token begin with these.
-const PREFIXES: [&str; 2] = [OIDC_PREFIX, CERTIFICATE_PREFIX];
+const PREFIXES: [&str; 3] = [OIDC_PREFIX, OIDC_SUBJECT_PREFIX, CERTIFICATE_PREFIX];
 
 /// Lifetimes of new tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,14 +156,12 @@ fn text(duration: Option<Duration>) -> String {
 
 /// A name identifies its token in the audit log: nothing in it may look like another name.
 fn token_name(check: &mut Check, name: &str) {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || " ._@:+/-".contains(c);
-    let starts = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if !(starts && name.len() <= NAME_MAX && name.chars().all(allowed) && !name.ends_with(' ')) {
+    if !is_plain_name(name) {
         let rule = "letters, digits, spaces and ._@:+/-, beginning with a letter or digit and not ending with a space";
         check.fail("name", format!("must be 1 to {NAME_MAX} characters: {rule}"));
     } else if is_reserved(name) {
         check.fail("name", "is reserved for the system");
-    } else if name.rsplit_once('@').is_some_and(|(_, tenant)| tenant.to_ascii_lowercase().parse::<Tenant>().is_ok()) {
+    } else if names_a_tenant(name) {
         check.fail("name", "must not end with @ and a tenant: such actors are administrators of another tenant");
     }
 }
@@ -227,6 +225,7 @@ mod tests {
             "command-line",
             "Command  Line",
             "oidc:alice",
+            "oidc-subject:7",
             "Cert:ci",
         ];
         for bad in reserved.into_iter().chain(ACTORS).chain(RESERVED) {

@@ -64,17 +64,6 @@ async fn denied_request_target_is_its_first_field() {
 }
 
 #[test]
-fn only_bearer_tokens_are_credentials() {
-    let with = |value: &str| HeaderMap::from_iter([(AUTHORIZATION, value.parse().expect("a header"))]);
-    assert_eq!(bearer(&with("Bearer abc")).expect("good"), "abc");
-    assert_eq!(bearer(&with("bearer  abc ")).expect("good"), "abc");
-    for bad in ["abc", "Basic abc", "", &format!("Bearer {}", "x".repeat(2000))] {
-        assert!(bearer(&with(bad)).is_err(), "{bad}");
-    }
-    assert!(bearer(&HeaderMap::new()).is_err());
-}
-
-#[test]
 fn tenant_is_named_once_and_well_formed() {
     let with = |values: &[&[u8]]| {
         let values = values.iter().map(|value| (TENANT, http::HeaderValue::from_bytes(value).expect("a header")));
