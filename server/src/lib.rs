@@ -16,6 +16,7 @@ pub mod app;
 pub mod authentication;
 mod backoff;
 pub mod boottime;
+pub mod checkpoint;
 pub mod circuit;
 pub mod cli;
 pub mod config;

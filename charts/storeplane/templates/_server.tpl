@@ -1,4 +1,4 @@
-{{/* What the containers of the server's image share. */}}
+{{/* What the containers of the server's image share. With `migrates`, the one that changes the schema. */}}
 {{- define "storeplane.serverContainer" -}}
 image: {{ include "storeplane.imageReference" (dict "image" .Values.image "defaultTag" .Chart.AppVersion) | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -6,11 +6,17 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 resources: {{ toJson .Values.resources }}
 env:
   - {name: STOREPLANE_CONFIG, value: /etc/storeplane/storeplane.toml}
+  {{- if and .migrates .Values.database.migration.existingSecret }}
+  - name: DATABASE_URL
+    valueFrom: {secretKeyRef: {name: {{ .Values.database.migration.existingSecret }}, key: {{ .Values.database.migration.urlKey }}}}
+  - {name: STOREPLANE_SERVING_ROLE, value: {{ quote .Values.database.migration.servingRole }}}
+  {{- else }}
   - name: DATABASE_URL
     valueFrom: {secretKeyRef: {name: {{ include "storeplane.databaseSecret" . }}, key: {{ .Values.database.urlKey }}}}
   {{- with .Values.database.listenUrlKey }}
   - name: STOREPLANE_LISTEN_DATABASE_URL
     valueFrom: {secretKeyRef: {name: {{ include "storeplane.databaseSecret" $ }}, key: {{ . }}}}
+  {{- end }}
   {{- end }}
   {{- with .Values.database.tls.mode }}
   - {name: PGSSLMODE, value: {{ . }}}

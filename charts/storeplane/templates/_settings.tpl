@@ -92,6 +92,12 @@ store-values.yaml: |
 {{- if and .postgres.embedded.enabled .database.existingSecret }}
 {{- fail "postgres.embedded.enabled: not together with database.existingSecret; a move to another database needs a dump (docs/upgrade.md)" }}
 {{- end }}
+{{- if and .database.migration.existingSecret (or .postgres.embedded.enabled (not .database.migration.servingRole)) }}
+{{- fail "database.migration.existingSecret: needs database.migration.servingRole and a Postgres of yours: its migrations run as another role than the server" }}
+{{- end }}
+{{- if and .database.migration.servingRole (not .database.migration.existingSecret) }}
+{{- fail "database.migration.servingRole: needs database.migration.existingSecret, the URL of the role that owns the schema" }}
+{{- end }}
 {{- if and .tls.existingSecret .tls.certManager.enabled }}
 {{- fail "tls.certManager.enabled: not together with tls.existingSecret" }}
 {{- end }}

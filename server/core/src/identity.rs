@@ -14,9 +14,9 @@ use crate::wire::wire_enum;
 wire_enum! {
     /// What a token permits.
     pub enum Role {
-        /// Reads stores, operations, events and audit records of its tenant.
+        /// Reads stores, operations and events of its tenant.
         Viewer = "viewer",
-        /// Reads what a viewer reads, and what is for auditors only. Never reads credentials or logs, and changes nothing.
+        /// Reads what a viewer reads, and the audit log. Never reads credentials or logs, and changes nothing.
         Auditor = "auditor",
         /// Reads what a viewer reads; also changes stores and reads their logs and credentials.
         Operator = "operator",
@@ -178,7 +178,8 @@ impl Caller {
 
 /// The least role that each RPC requires; [`Role::allows`] names the others. An RPC that is not listed is denied to all, and fails a test.
 pub const PERMISSIONS: &[(&str, Role)] = &[
-    ("/storeplane.v1.AuditService/ListAuditEvents", Role::Viewer),
+    ("/storeplane.v1.AuditService/ListAuditEvents", Role::Auditor),
+    ("/storeplane.v1.AuditService/VerifyAuditLog", Role::Auditor),
     ("/storeplane.v1.OperationService/CancelOperation", Role::Operator),
     ("/storeplane.v1.OperationService/GetOperation", Role::Viewer),
     ("/storeplane.v1.OperationService/ListOperations", Role::Viewer),

@@ -20,14 +20,16 @@ use tokio_util::task::TaskTracker;
 
 use self::listeners::Listeners;
 use self::parts::Parts;
+pub(crate) use self::parts::signing_key;
 pub use self::parts::{StartError, cluster_config, helm_config};
 pub use self::signals::Signals;
 pub use self::warnings::warnings;
 use crate::config::Config;
-use crate::grpc::{self, ApiHandler, Platform};
+use crate::grpc::{self, ApiHandler, Platform, Sealer};
 use crate::helm::Helm;
 use crate::http::connections;
 use crate::http::{self, Readiness, dashboard};
+use crate::postgres::ServerKey;
 use crate::worker::Worker;
 
 /// A server that is bound to its port but does not serve yet.
@@ -76,7 +78,8 @@ impl Server {
             circuits: circuits.clone(),
             clock: Arc::clone(&parts.clock),
         };
-        let handler = ApiHandler::new(parts.service, parts.watches, parts.sealer, mutations.clone(), platform);
+        let sealer = Sealer::new(ServerKey::new(parts.pools.api.clone()));
+        let handler = ApiHandler::new(parts.service, parts.watches, sealer, parts.audit, mutations.clone(), platform);
         let services = grpc::services(handler, parts.auth, health, config.proxies())?;
         let readiness = Readiness { parts: probes, circuits, tls: listeners.tls.clone(), shutdown: shutdown.clone() };
         Ok(Self {

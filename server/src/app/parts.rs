@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::authentication::Authenticator;
+use crate::checkpoint::{CheckpointFault, SigningKey};
 use crate::circuit::Circuit;
 use crate::config::{self, CatalogError, Config, ConfigError};
-use crate::grpc::Sealer;
 use crate::grpc::auth::AuthLayer;
 use crate::health::Part;
 use crate::helm::{Helm, HelmConfig};
@@ -24,8 +25,8 @@ use crate::kube::{Cluster, ClusterCache, ClusterConfig, StoreAccess};
 use crate::oidc::{CaError, Oidc};
 use crate::outage::OutageLog;
 use crate::postgres::{
-    self, ConnectError, EventLog, LiveStoreRepository, Notifier, PgStores, Pool, PoolSizes, Pools, Queue, Retention,
-    RetentionPolicy, Schema, ServerKey, TenantStates, Tenants, Tokens,
+    self, AuditLog, AuthFailures, ConnectError, EventLog, LiveStoreRepository, Notifier, PgStores, Pool, PoolSizes,
+    Pools, Queue, RefusalCounts, Retention, RetentionPolicy, Schema, TenantStates, Tenants, Tokens,
 };
 use crate::reconciler::Reconciler;
 use crate::releases::ClusterReleases;
@@ -76,6 +77,14 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The key that signs the audit log's checkpoints cannot be used.
+    #[error("audit.signing_key_file: {} {problem}", file.display())]
+    SigningKey {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        problem: CheckpointFault,
+    },
     /// The descriptors for server reflection are invalid.
     #[error("reflection cannot serve the descriptors: {0}")]
     Reflection(#[from] prost::DecodeError),
@@ -111,8 +120,8 @@ pub(super) struct Parts {
     cache: Arc<ClusterCache>,
     pub(super) service: Service,
     pub(super) watches: Watches,
-    pub(super) sealer: Sealer,
     pub(super) auth: AuthLayer,
+    pub(super) audit: AuditLog,
     pub(super) helm: Helm,
     pub(super) tools: Tools,
 }
@@ -163,9 +172,10 @@ impl Parts {
             catalog,
             ids,
         };
-        let sealer = Sealer::new(ServerKey::new(pools.api.clone()));
-        let auth = AuthLayer { authenticator, tenants: tenant_states, service: service.clone() };
-        Ok(Self { pools, notifier, hub, log, clock, cluster, cache, service, watches, sealer, auth, helm, tools })
+        let failures = AuthFailures::new(pools.work.clone(), Arc::clone(&clock), Arc::clone(&tools.ids));
+        let audit = AuditLog::new(pools.api.clone(), signing_key(config)?, Arc::clone(&clock));
+        let auth = AuthLayer { authenticator, tenants: tenant_states, service: service.clone(), failures };
+        Ok(Self { pools, notifier, hub, log, clock, cluster, cache, service, watches, auth, audit, helm, tools })
     }
 
     /// Starts the notifications from Postgres, the event hub, retention, the last use of tokens, and the cache of the cluster.
@@ -177,12 +187,19 @@ impl Parts {
     ) -> Result<(), ConfigError> {
         let url = config.session_url()?;
         tasks.spawn(postgres::listen(url.expose().to_owned(), self.notifier.clone(), shutdown.clone()));
-        let keep =
-            RetentionPolicy { events: config.retention.events.into(), operations: config.retention.operations.into() };
+        let keep = RetentionPolicy {
+            events: config.retention.events.into(),
+            operations: config.retention.operations.into(),
+            audit: config.retention.audit.map(Into::into),
+        };
         let retention = Retention::new(self.pools.work.clone(), keep);
         tasks.spawn(retention.run(shutdown.clone()));
         let tokens = self.auth.authenticator.tokens().on(self.pools.work.clone());
         tasks.spawn(tokens.record_use_until(shutdown.clone()));
+        let audit = self.audit.on(self.pools.work.clone());
+        tasks.spawn(audit.sign_until(config.audit.checkpoint_interval.into(), shutdown.clone()));
+        tasks.spawn(RefusalCounts::new(self.pools.work.clone()).run(shutdown.clone()));
+        tasks.spawn(self.auth.failures.clone().record_until(shutdown.clone()));
         let (cache, until) = (Arc::clone(&self.cache), shutdown.clone());
         tasks.spawn(async move { until.run_until_cancelled(cache.run()).await });
         tasks.spawn(self.hub.clone().run(self.log.clone(), self.notifier.events(), shutdown.clone()));
@@ -247,6 +264,14 @@ fn releases(
 fn authenticator(config: &Config, tokens: &Tokens, clock: &Arc<dyn Clock>) -> Result<Authenticator, StartError> {
     let oidc = config.oidc.clone().map(|oidc| Oidc::new(oidc, Arc::clone(clock))).transpose()?;
     Ok(Authenticator::new(tokens.clone(), oidc))
+}
+
+/// The configured key that signs the audit log's checkpoints.
+pub(crate) fn signing_key(config: &Config) -> Result<Option<SigningKey>, StartError> {
+    let of = |file: &PathBuf| {
+        SigningKey::from_file(file).map_err(|problem| StartError::SigningKey { file: file.clone(), problem })
+    };
+    config.audit.signing_key_file.as_ref().map(of).transpose()
 }
 
 fn pools(config: &Config) -> Result<Pools, StartError> {

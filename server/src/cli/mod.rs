@@ -1,6 +1,7 @@
-//! The command line: `serve`, `migrate`, `config`, `token`, `orphans`, `adopt`, `healthcheck`.
+//! The command line: `serve`, `migrate`, `config`, `token`, `audit`, `orphans`, `adopt`, `healthcheck`.
 
 mod adopt;
+mod audit;
 mod healthcheck;
 mod orphans;
 mod token;
@@ -31,12 +32,20 @@ enum Command {
     /// Serves gRPC, grpc-web and HTTP, and executes operations.
     Serve,
     /// Applies missing database migrations.
-    Migrate,
+    Migrate {
+        /// Postgres role of the server: gets the rights that `serve` and the other commands need, and no others. It may add to the audit
+        /// log and read it, but not change it [default: nothing is granted].
+        #[arg(long, env = "STOREPLANE_SERVING_ROLE", value_name = "ROLE")]
+        serving_role: Option<String>,
+    },
     /// Prints the effective configuration, without secrets.
     Config,
     /// Creates, lists and revokes API tokens.
     #[command(subcommand)]
     Token(token::Command),
+    /// Verifies and exports the audit log.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Lists objects in the cluster with our labels that belong to no store. Changes nothing.
     Orphans,
     /// Takes releases whose stores are missing in the database back into it, after a restore of an older backup. Without `--apply` it
@@ -77,8 +86,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
         match cli.command {
             Command::Config | Command::Healthcheck => Ok(()),
             Command::Serve => serve(&config).await,
-            Command::Migrate => migrate(&config).await,
+            Command::Migrate { serving_role } => migrate(&config, serving_role.filter(|role| !role.is_empty())).await,
             Command::Token(command) => token::run(command, &config).await,
+            Command::Audit(command) => audit::run(command, &config).await,
             Command::Orphans => orphans::run(&config).await,
             Command::Adopt(arguments) => adopt::run(arguments, &config).await,
         }
@@ -106,8 +116,12 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn migrate(config: &Config) -> Result<(), Failure> {
-    postgres::migrate(config.session_url()?.expose()).await?;
+async fn migrate(config: &Config, serving_role: Option<String>) -> Result<(), Failure> {
+    let url = config.session_url()?.expose();
+    postgres::migrate(url).await?;
+    if let Some(role) = serving_role {
+        postgres::grant(url, &role).await?;
+    }
     print("the schema is up to date\n")
 }
 

@@ -50,9 +50,9 @@ pub(super) enum Command {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub(super) enum RoleName {
-    /// Reads stores, operations, events and audit records.
+    /// Reads stores, operations and events.
     Viewer,
-    /// Reads the same and what is for auditors only; never credentials or logs.
+    /// Reads the same and the audit log; never credentials or logs.
     Auditor,
     /// Reads the same as a viewer; also changes stores and reads their logs and credentials.
     Operator,
@@ -77,7 +77,7 @@ impl From<RoleName> for Role {
 pub(super) async fn run(command: Command, config: &Config) -> Result<(), Failure> {
     let database = postgres::connect(config.session_url()?.expose(), 2)?;
     let tokens = Tokens::new(database, Arc::new(SystemClock), Arc::new(RandomIds));
-    let author = Author { name: COMMAND_LINE.to_owned(), credential: None };
+    let author = Author::system(COMMAND_LINE);
     match command {
         Command::Create { tenant, role, name, expires, no_expiry } => {
             let ttl = expires.map(|period| std::time::Duration::from(period).try_into()).transpose()?;

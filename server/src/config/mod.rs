@@ -5,6 +5,7 @@
 //!
 //! To add a key: a field here with its default, a line in `read`, and, if it needs one, a flag in `overrides`.
 
+mod audit;
 mod engines;
 mod obstacles;
 mod oidc;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use audit::Audit;
 pub use engines::{CatalogError, catalog};
 pub use obstacles::Obstacles;
 pub use oidc::{Algorithm, Oidc, OidcClient, RoleName, is_confidential};
@@ -80,6 +82,8 @@ pub struct Config {
     pub worker: Worker,
     /// Retention periods.
     pub retention: Retention,
+    /// The audit log.
+    pub audit: Audit,
     /// How shops are tested.
     pub verify: Verify,
     /// Quotas.
@@ -190,6 +194,9 @@ pub struct Retention {
     pub events: RetentionPeriod,
     /// How long operations are kept after their end. A store's last one is kept as long as the store.
     pub operations: RetentionPeriod,
+    /// How long audit records are kept; default: forever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<RetentionPeriod>,
 }
 
 /// `[verify]`

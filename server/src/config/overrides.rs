@@ -94,6 +94,15 @@ pub struct Overrides {
     /// How long operations are kept after their end [default: 90d].
     #[arg(long, global = true, env = "STOREPLANE_RETENTION_OPERATIONS", value_name = "AGE")]
     pub retention_operations: Option<String>,
+    /// How long audit records are kept, at least 30d [default: forever].
+    #[arg(long, global = true, env = "STOREPLANE_RETENTION_AUDIT", value_name = "AGE")]
+    pub retention_audit: Option<String>,
+    /// Ed25519 private key (PEM file) that signs the audit log's checkpoints [default: one in the database].
+    #[arg(long, global = true, env = "STOREPLANE_AUDIT_SIGNING_KEY_FILE", value_name = "FILE")]
+    pub audit_signing_key_file: Option<String>,
+    /// How often checkpoints of the audit log are signed [default: 1h].
+    #[arg(long, global = true, env = "STOREPLANE_AUDIT_CHECKPOINT_INTERVAL", value_name = "PERIOD")]
+    pub audit_checkpoint_interval: Option<String>,
     /// Maximum number of open connections [default: 4096, and at most half of the open files allowed].
     #[arg(long, global = true, env = "STOREPLANE_CONNECTIONS_MAX", value_name = "COUNT")]
     pub connections_max: Option<String>,
@@ -194,7 +203,7 @@ impl Overrides {
         set(&mut table, "insecure_plaintext", self.insecure_plaintext.as_deref(), |value| {
             value.parse().map_or_else(|_| text(value), Value::Boolean)
         });
-        for (key, value) in texts.into_iter().chain(self.kubernetes()) {
+        for (key, value) in texts.into_iter().chain(self.kubernetes()).chain(self.audit()) {
             set(&mut table, key, value.as_deref(), text);
         }
         for (key, value) in numbers.into_iter().chain(self.connections()) {
@@ -217,6 +226,14 @@ impl Overrides {
             ("connections.first_request_seconds", &self.connections_first_request_seconds),
             ("connections.max_age_seconds", &self.connections_max_age_seconds),
             ("connections.max_age_grace_seconds", &self.connections_max_age_grace_seconds),
+        ]
+    }
+
+    fn audit(&self) -> [(&'static str, &Option<String>); 3] {
+        [
+            ("retention.audit", &self.retention_audit),
+            ("audit.signing_key_file", &self.audit_signing_key_file),
+            ("audit.checkpoint_interval", &self.audit_checkpoint_interval),
         ]
     }
 

@@ -71,10 +71,8 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
             max_operations: section.checked("max_operations", 256, "must be 1 to 10000", |n| (1..=10_000).contains(n)),
             lease_seconds: section.checked("lease_seconds", 15, "must be 3 to 300", |n| (3..=300).contains(n)),
         }),
-        retention: root.section("retention", |section| Retention {
-            events: section.take("events", RETENTION),
-            operations: section.take("operations", RETENTION),
-        }),
+        retention: root.section("retention", retention),
+        audit: root.section("audit", super::audit::read),
         verify: root.section("verify", |section| Verify { via: section.take("via", Via::Auto) }),
         limits: root.section("limits", |section| Limits { stores_per_tenant: section.optional("stores_per_tenant") }),
         tokens: root.section("tokens", tokens),
@@ -147,6 +145,14 @@ fn database(section: &mut Section) -> Database {
         pool_size: section.checked("pool_size", 10, "must be 2 to 500", |n| (2..=500).contains(n)),
         worker_pool_size: section.checked("worker_pool_size", 10, "must be 2 to 500", |n| (2..=500).contains(n)),
         watch_pool_size: section.checked("watch_pool_size", 5, "must be 2 to 500", |n| (2..=500).contains(n)),
+    }
+}
+
+fn retention(section: &mut Section) -> Retention {
+    Retention {
+        events: section.take("events", RETENTION),
+        operations: section.take("operations", RETENTION),
+        audit: super::audit::retention(section),
     }
 }
 

@@ -19,6 +19,10 @@ pub struct RetentionPeriod {
 impl RetentionPeriod {
     pub(super) const MINUTE: Self = Self { seconds: 60 };
 
+    pub(super) const fn hours(hours: u64) -> Self {
+        Self { seconds: hours * 3600 }
+    }
+
     pub(super) const fn days(days: u64) -> Self {
         Self { seconds: days * 86_400 }
     }

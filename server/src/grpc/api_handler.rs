@@ -20,6 +20,7 @@ use super::opaque::{Seal, Sealer};
 use super::page_cache::{PageCache, Weight};
 use super::status;
 use crate::circuit::Circuit;
+use crate::postgres::AuditLog;
 use crate::watch::Watches;
 
 /// Handles the RPCs of `storeplane.v1`.
@@ -31,6 +32,7 @@ pub struct ApiHandler {
     /// Mutations in progress.
     tasks: TaskTracker,
     pub(super) platform: Platform,
+    pub(super) audit: AuditLog,
     pub(super) lists: PageCache<(Tenant, ListStoresRequest), Arc<ListStoresResponse>, Status>,
 }
 
@@ -55,8 +57,15 @@ impl std::fmt::Debug for Platform {
 
 impl ApiHandler {
     /// Created from the service and the watches. `tasks` are the mutations that a shutdown waits for.
-    pub fn new(service: Service, watches: Watches, sealer: Sealer, tasks: TaskTracker, platform: Platform) -> Self {
-        Self { service, watches, sealer, tasks, platform, lists: PageCache::default() }
+    pub fn new(
+        service: Service,
+        watches: Watches,
+        sealer: Sealer,
+        audit: AuditLog,
+        tasks: TaskTracker,
+        platform: Platform,
+    ) -> Self {
+        Self { service, watches, sealer, audit, tasks, platform, lists: PageCache::default() }
     }
 
     /// The seal of a tenant's cursors and page tokens.

@@ -9,24 +9,27 @@ use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderName, Request, Response};
 use http_body_util::{BodyExt, Limited};
 use prost::Message;
-use storeplane_core::audit::Action;
+use storeplane_core::audit::{Action, Origin};
 use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::identity::{self, Caller};
 use storeplane_core::ids::Tenant;
 use storeplane_core::service;
-use tonic::Status;
 use tonic::body::Body;
 use tonic::server::NamedService;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 use tower::{Layer, Service};
 use tracing::Span;
 
 use super::status;
 use crate::authentication::Authenticator;
-use crate::postgres::TenantStates;
+use crate::postgres::{AuthFailures, TenantStates};
 
 /// Metadata with which a platform administrator names the tenant in which it acts; without it, its own.
 pub const TENANT: HeaderName = HeaderName::from_static("storeplane-tenant");
 
+/// Begins the paths of all RPCs.
+const PACKAGE: &str = "/storeplane.v1.";
 /// Maximum size of a denied request's body that is read to find its target.
 const DENIED_BODY_MAX: usize = 64 * 1024;
 /// Time limit of that.
@@ -43,6 +46,8 @@ pub struct AuthLayer {
     pub tenants: TenantStates,
     /// Records denied requests.
     pub service: service::Service,
+    /// Counts failed authentications.
+    pub failures: AuthFailures,
 }
 
 impl<S> Layer<S> for AuthLayer {
@@ -92,9 +97,11 @@ where
 
 impl AuthLayer {
     async fn admit(&self, mut request: Request<Body>) -> Result<Request<Body>, Box<Status>> {
+        let origin: Arc<Origin> = request.extensions().get().map(Arc::clone).unwrap_or_default();
         let caller = self.authenticator.caller(request.headers()).await;
-        let mut caller = caller.map_err(|rejection| Box::new(status::rejection(&rejection)))?;
-        caller.origin = request.extensions().get().map(Arc::clone).unwrap_or_default();
+        let caller = caller.map_err(|rejection| Box::new(status::rejection(&rejection)));
+        let mut caller = caller.inspect_err(|status| self.count(&origin, status))?;
+        caller.origin = origin;
         let span = Span::current();
         span.record("tenant", caller.tenant.as_str());
         span.record("caller", caller.name.as_str());
@@ -123,10 +130,19 @@ impl AuthLayer {
         }
     }
 
-    /// Records the denied request in the caller's own tenant, if its RPC is audited.
+    fn count(&self, origin: &Origin, status: &Status) {
+        if status.code() == Code::Unauthenticated {
+            let info = status.get_details_error_info();
+            self.failures.count(origin, info.as_ref().map_or("", |info| &info.reason));
+        }
+    }
+
+    /// Records the denied request in the caller's own tenant.
     async fn deny(&self, caller: &Caller, refusal: DomainError, request: Request<Body>) -> Status {
-        let Some(action) = action(request.uri().path()) else { return status::refusal(&refusal) };
-        let asked = target(request.into_body()).await;
+        let (action, asked) = match action(request.uri().path()) {
+            Some(action) => (action, target(request.into_body()).await),
+            None => (Action::Read, request.uri().path().trim_start_matches(PACKAGE).to_owned()),
+        };
         match self.service.audited::<Infallible>(caller, action, &asked, Err(refusal.into())).await {
             Err(error) => status::port(&error),
             Ok(never) => match never {},
@@ -145,7 +161,7 @@ fn tenant(headers: &HeaderMap) -> Result<Option<Tenant>, Status> {
     text.parse().map(Some).map_err(|rule| status::tenant_malformed(&format!("{rule}")))
 }
 
-/// The audit action of an RPC, if it is audited.
+/// The audit action of an RPC that changes something or reads secrets. Of others only denied calls are recorded, as [`Action::Read`].
 fn action(path: &str) -> Option<Action> {
     match path {
         "/storeplane.v1.StoreService/CreateStore" => Some(Action::CreateStore),

@@ -3,15 +3,18 @@
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, Query, SimpleExpr};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QuerySelect, Value};
+use storeplane_core::audit::Changes;
 use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::event::NewEvent;
 use storeplane_core::ids::{OperationId, StoreUid};
 use storeplane_core::operation::Step;
 use storeplane_core::ports::Applied;
+use storeplane_core::store::Store;
 use storeplane_core::transition::{Change, Snapshot};
 use time::OffsetDateTime;
 
-use super::entity::{audit_event, event, operation, store};
+use super::audit;
+use super::entity::{event, operation, store};
 use super::error::{broken, port_error, violated};
 use super::notifier;
 use super::pool::Transaction;
@@ -40,7 +43,7 @@ pub(super) async fn insert(transaction: &Transaction, change: Change, fence: i64
         .await
         .map_err(|error| taken(&error, &change, error.clone()))?;
     insert_operation(transaction, &change).await?;
-    finish(transaction, change, events, true).await
+    finish(transaction, change, events, None, true).await
 }
 
 /// Stores the changes of an existing store. `before` is the result of [`lock`].
@@ -71,25 +74,30 @@ pub(super) async fn update(
         rows::store_row(&change.store).update(transaction).await.map_err(port_error)?;
     }
     let wakes = begins || change.operation.cancel_requested != before.operation.cancel_requested;
-    finish(transaction, change, events, wakes).await
+    finish(transaction, change, events, Some(&before.store), wakes).await
 }
 
 async fn finish(
     transaction: &Transaction,
     mut change: Change,
     numbered: NumberedEvents,
+    before: Option<&Store>,
     wakes_workers: bool,
 ) -> Result<Applied, PortError> {
-    if let Some(record) = change.audit.take() {
-        let row = rows::audit_row(record);
-        audit_event::Entity::insert(row).exec_without_returning(transaction).await.map_err(port_error)?;
-    }
+    let record = change.audit.take();
     if !numbered.events.is_empty() {
         insert_events(transaction, &change, numbered).await?;
         transaction.execute_unprepared(notifier::NOTIFY_EVENTS).await.map_err(port_error)?;
     }
     if wakes_workers {
         transaction.execute_unprepared(notifier::NOTIFY_OPERATIONS).await.map_err(port_error)?;
+    }
+    // Last: the tenant's chain is locked from here to the end of the transaction.
+    if let Some(mut record) = record {
+        if record.changes.is_empty() {
+            record.changes = Changes::of_store(before, &change.store);
+        }
+        audit::append(transaction, record).await?;
     }
     Ok(Applied { store: change.store, operation: change.operation })
 }

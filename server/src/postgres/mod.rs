@@ -7,6 +7,7 @@
 //! - [`Tenants`] stores tenants and their quotas; [`TenantStates`] says for each call which are suspended.
 //! - [`Tokens`] stores API tokens as hashes. [`ServerKey`] is the key that seals cursors.
 //! - [`Retention`] removes expired rows. [`Sampler`] reads figures for the metrics.
+//! - [`AuditLog`] verifies and signs the audit log; [`RefusalCounts`] and [`AuthFailures`] bound what strangers can add to it.
 //! - [`Notifier`] wakes up readers in this process. A notification carries no data.
 //!
 //! - [`Pools`] are the connection pools.
@@ -15,10 +16,12 @@
 
 mod adoption;
 mod apply;
+mod audit;
 mod claims;
 mod entity;
 mod error;
 mod events;
+mod grants;
 mod leader_lock;
 mod list;
 mod live_stores;
@@ -28,7 +31,6 @@ mod overview;
 mod pool;
 mod queue;
 mod quota;
-mod refusals;
 mod requests;
 mod retention;
 mod rows;
@@ -45,7 +47,9 @@ mod tokens;
 mod unreadable;
 
 pub use adoption::Adoption;
+pub use audit::{AuditLog, AuthFailures, CheckpointError, RefusalCounts, VerifyError};
 pub use events::{EventLog, StoreEvents};
+pub use grants::grant;
 pub use leader_lock::LeaderLock;
 pub use live_stores::{LiveStore, LiveStoreRepository};
 pub use notifier::{Notifier, listen};

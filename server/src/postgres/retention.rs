@@ -1,5 +1,5 @@
-//! Removes expired rows in batches: request ids, ended operations, events. The audit log and stores with their last operation
-//! are kept forever.
+//! Removes expired rows in batches: request ids, ended operations, events, and audit records if the configuration says so.
+//! Stores with their last operation are kept forever.
 //!
 //! A round is bounded, so that a long backlog does not keep the database busy; the next one continues. One replica runs at a time.
 
@@ -9,8 +9,8 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, Statement};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
-use super::pool::Pool;
-use super::requests;
+use super::pool::{Pool, Transaction};
+use super::{audit, requests};
 use crate::outage::OutageLog;
 
 /// Interval between rounds; shorter only if less than ten minutes are kept.
@@ -82,6 +82,8 @@ pub struct RetentionPolicy {
     pub events: Duration,
     /// Operations, counted from their end.
     pub operations: Duration,
+    /// Audit records; `None` for forever.
+    pub audit: Option<Duration>,
 }
 
 /// Removes expired rows.
@@ -106,6 +108,8 @@ pub struct Removed {
     pub operations: u64,
     /// Events.
     pub events: u64,
+    /// Audit records.
+    pub audit: u64,
 }
 
 impl Retention {
@@ -144,16 +148,33 @@ impl Retention {
             requests: self.remove(REQUESTS, requests::KEPT).await?,
             operations: self.remove(OPERATIONS, self.keep.operations.try_into().unwrap_or(time::Duration::MAX)).await?,
             events: self.remove(EVENTS, self.keep.events.try_into().unwrap_or(time::Duration::MAX)).await?,
+            audit: match self.keep.audit {
+                Some(keep) => self.remove_audit(keep.try_into().unwrap_or(time::Duration::MAX)).await?,
+                None => 0,
+            },
         })
+    }
+
+    async fn remove_audit(&self, keep: time::Duration) -> Result<u64, DbErr> {
+        let mut removed = 0;
+        for _ in 0..BATCHES {
+            let transaction = self.database.begin().await?;
+            let Some(before) = turn(&transaction).await?.and_then(|now| now.checked_sub(keep)) else { break };
+            let rows = audit::remove_expired(&transaction, before, BATCH).await?;
+            transaction.commit().await?;
+            removed += rows;
+            if rows == 0 {
+                break;
+            }
+        }
+        Ok(removed)
     }
 
     async fn remove(&self, sql: &str, keep: time::Duration) -> Result<u64, DbErr> {
         let mut removed = 0;
         for _ in 0..BATCHES {
             let transaction = self.database.begin().await?;
-            let turn = Statement::from_string(DatabaseBackend::Postgres, TURN);
-            let now = first::<Option<OffsetDateTime>>(&transaction, turn).await?.flatten();
-            let Some(before) = now.and_then(|now| now.checked_sub(keep)) else { break };
+            let Some(before) = turn(&transaction).await?.and_then(|now| now.checked_sub(keep)) else { break };
             let values = [before.into(), BATCH.into()];
             let batch = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values);
             let rows = first::<i64>(&transaction, batch).await?.unwrap_or_default();
@@ -165,6 +186,12 @@ impl Retention {
         }
         Ok(removed)
     }
+}
+
+/// Postgres' time, if it is this replica's turn until the transaction ends.
+async fn turn(transaction: &Transaction) -> Result<Option<OffsetDateTime>, DbErr> {
+    let turn = Statement::from_string(DatabaseBackend::Postgres, TURN);
+    Ok(first::<Option<OffsetDateTime>>(transaction, turn).await?.flatten())
 }
 
 async fn first<T: sea_orm::TryGetable>(

@@ -171,21 +171,31 @@ pub(super) fn operation_row(operation: &Operation) -> operation::ActiveModel {
 
 /// An audit record's row.
 pub(super) fn audit_row(record: AuditRecord) -> audit_event::ActiveModel {
+    let (token, (kind, credential)) = (record.token().map(|id| id.0), record.credential_text());
     audit_event::ActiveModel {
         id: Set(record.id),
         at: Set(record.at),
         tenant: Set(record.tenant.into()),
         actor: Set(record.actor),
-        token: Set(record.token),
+        token: Set(token),
         action: Set(record.action.as_str().to_owned()),
         target: Set(record.target),
         store: Set(record.store.map(|store| store.0)),
         operation: Set(record.operation.map(|operation| operation.0)),
         outcome: Set(record.outcome.as_str().to_owned()),
         reason: Set(record.reason),
-        count: Set(1),
-        last_at: Set(record.at),
+        count: Set(record.count),
+        last_at: Set(record.last_at),
         refused_in: Set(None),
+        credential_kind: Set(kind.to_owned()),
+        credential: Set(credential),
+        request_id: Set(record.origin.request_id.clone()),
+        peer: Set(record.origin.peer_text()),
+        user_agent: Set(record.origin.user_agent.clone()),
+        trace_id: Set(record.origin.trace_id.clone()),
+        changes: Set(record.changes.to_json()),
+        sequence: NotSet,
+        hash: NotSet,
     }
 }
 
@@ -206,5 +216,14 @@ pub(super) fn audit_event(row: audit_event::Model) -> AuditEvent {
         reason: row.reason,
         count: row.count,
         last_at: row.last_at,
+        tenant: row.tenant,
+        credential: (row.credential_kind, row.credential),
+        request_id: row.request_id,
+        peer: row.peer,
+        user_agent: row.user_agent,
+        trace_id: row.trace_id,
+        changes: row.changes,
+        sequence: row.sequence,
+        hash: row.hash.unwrap_or_default(),
     }
 }

@@ -1,4 +1,5 @@
-//! The key that seals cursors and page tokens: created once per database, shared by all servers.
+//! Keys that are created once per database and shared by all servers: one seals cursors and page tokens, one signs the audit
+//! log's checkpoints.
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use super::pool::Pool;
 #[derive(Clone)]
 pub struct ServerKey {
     database: Pool,
+    name: &'static str,
     key: Arc<OnceCell<[u8; 32]>>,
 }
 
@@ -23,20 +25,25 @@ impl std::fmt::Debug for ServerKey {
 }
 
 impl ServerKey {
-    /// Uses this pool.
+    /// The key that seals cursors and page tokens.
     pub fn new(database: Pool) -> Self {
-        Self { database, key: Arc::default() }
+        Self { database, name: "cursor", key: Arc::default() }
+    }
+
+    /// The key that signs the audit log's checkpoints.
+    pub fn audit(database: Pool) -> Self {
+        Self { name: "audit", ..Self::new(database) }
     }
 
     /// The key.
     pub async fn read(&self) -> Result<[u8; 32], PortError> {
         let read = || async {
-            let sql = "SELECT key FROM server_keys WHERE name = 'cursor'";
-            let statement = Statement::from_string(DbBackend::Postgres, sql);
+            let sql = "SELECT key FROM server_keys WHERE name = $1";
+            let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [self.name.into()]);
             let row = self.database.query_one_raw(statement).await.map_err(port_error)?;
-            let row = row.ok_or_else(|| broken("server_keys has no key for cursors"))?;
+            let row = row.ok_or_else(|| broken(format!("server_keys has no key {:?}", self.name)))?;
             let key: Vec<u8> = row.try_get_by_index(0).map_err(port_error)?;
-            key.try_into().map_err(|_| broken("the key for cursors does not have 32 bytes"))
+            key.try_into().map_err(|_| broken(format!("the key {:?} does not have 32 bytes", self.name)))
         };
         self.key.get_or_try_init(read).await.copied()
     }

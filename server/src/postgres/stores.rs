@@ -22,7 +22,7 @@ use super::notifier::Notifier;
 use super::pool::{Pool, Transaction};
 use super::requests::{self, Seen};
 use super::store_loader::{self, StoreLoader};
-use super::{apply, list, overview, quota, refusals, rows};
+use super::{apply, list, overview, quota, rows};
 
 /// Stores and operations in Postgres.
 #[derive(Clone)]
@@ -124,7 +124,7 @@ impl Stores for PgStores {
     }
 
     async fn record(&self, audit: AuditRecord) -> Result<(), PortError> {
-        refusals::record(&self.database, audit).await
+        super::audit::record_refusal(&self.database, audit).await
     }
 
     async fn state_mark(&self) -> Result<String, PortError> {

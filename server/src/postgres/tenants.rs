@@ -7,7 +7,8 @@ use sea_orm::{
     ActiveModelTrait as _, ColumnTrait, ConnectionTrait as _, DbBackend, EntityTrait, IntoActiveModel as _,
     PaginatorTrait as _, QueryFilter, QueryOrder, QuerySelect, Statement,
 };
-use storeplane_core::audit::AuditRecord;
+use serde_json::{Value, json};
+use storeplane_core::audit::{AuditRecord, Changes};
 use storeplane_core::error::{DomainError, PortError, TenantError};
 use storeplane_core::ids::Tenant;
 use storeplane_core::ports::{self, Clock, Ids, TenantDecision};
@@ -17,12 +18,12 @@ use storeplane_core::store::State;
 use storeplane_core::tenant::{CreateTenant, TenantCommand, TenantDetails, TenantState};
 use uuid::Uuid;
 
-use super::entity::{audit_event, store, tenant};
+use super::entity::{store, tenant};
 use super::error::{broken, port_error};
 use super::pool::{Pool, Transaction};
 use super::token_lookup::TokenLookup;
 use super::unreadable::Problems;
-use super::{list, locks, requests, rows};
+use super::{audit, list, locks, requests};
 
 /// Adds a tenant with the defaults, unless it is there.
 const ENSURE: &str = "INSERT INTO tenants (name, uid, display_name, created_at, created_by, updated_at)
@@ -75,13 +76,13 @@ impl Tenants {
     /// Remembers the request, stores the audit record, and commits.
     async fn commit(
         transaction: Transaction,
-        audit: AuditRecord,
+        record: AuditRecord,
         idempotency: Option<storeplane_core::command::Idempotency>,
-        uid: Uuid,
+        (before, after): (Option<&TenantDetails>, &TenantDetails),
     ) -> Result<(), PortError> {
-        requests::remember(&transaction, &audit.tenant, idempotency, (uid, Uuid::nil())).await?;
-        let row = rows::audit_row(audit);
-        audit_event::Entity::insert(row).exec_without_returning(&transaction).await.map_err(port_error)?;
+        requests::remember(&transaction, &record.tenant, idempotency, (after.uid, Uuid::nil())).await?;
+        let changes = Changes::between(before.map_or(Value::Null, fields), fields(after));
+        audit::append(&transaction, AuditRecord { changes, ..record }).await?;
         transaction.commit().await.map_err(port_error)
     }
 
@@ -120,7 +121,7 @@ impl ports::Tenants for Tenants {
         if inserted.map_err(port_error)? == 0 {
             return Err(service::taken(lock(&transaction, &created.id).await?).into());
         }
-        Self::commit(transaction, audit, idempotency, created.uid).await?;
+        Self::commit(transaction, audit, idempotency, (None, &created)).await?;
         Ok(created)
     }
 
@@ -159,7 +160,7 @@ impl ports::Tenants for Tenants {
         if after != before {
             after = self.store(&transaction, after).await?;
         }
-        Self::commit(transaction, audit, command.idempotency, after.uid).await?;
+        Self::commit(transaction, audit, command.idempotency, (Some(&before), &after)).await?;
         Ok(after)
     }
 
@@ -189,7 +190,7 @@ impl ports::Tenants for Tenants {
         let values = [command.id.as_str().into(), now.into(), audit.actor.as_str().into()];
         let revoke = Statement::from_sql_and_values(DbBackend::Postgres, REVOKE, values);
         transaction.execute_raw(revoke).await.map_err(port_error)?;
-        Self::commit(transaction, audit, command.idempotency, after.uid).await?;
+        Self::commit(transaction, audit, command.idempotency, (Some(&before), &after)).await?;
         self.lookup.forget();
         Ok(after)
     }
@@ -235,6 +236,11 @@ fn details(row: tenant::Model) -> TenantDetails {
         updated_at: row.updated_at,
         suspended_at: row.suspended_at,
     }
+}
+
+/// What audit records show of a tenant.
+fn fields(details: &TenantDetails) -> Value {
+    json!({ "display_name": details.display_name, "state": details.state.as_str(), "quotas": details.quotas })
 }
 
 fn row(details: &TenantDetails) -> Result<tenant::ActiveModel, PortError> {

@@ -2,29 +2,33 @@
 //!
 //! This file changes and lists tokens; [`super::token_auth`] authenticates callers with them.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait, Condition, ConnectionTrait as _, DbBackend, EntityTrait, QueryFilter,
     QueryOrder, QuerySelect, Statement, TryGetable,
 };
-use storeplane_core::audit::{Action, AuditRecord, Outcome};
+use serde_json::{Value, json};
+use storeplane_core::audit::{Action, AuditRecord, Changes};
 use storeplane_core::error::{DomainError, PortError, TokenError};
-use storeplane_core::identity::{Credential, Role};
+use storeplane_core::identity::Role;
 use storeplane_core::ids::{Tenant, TokenId};
 use storeplane_core::ports;
 use storeplane_core::query::{Page, TokenQuery};
 use storeplane_core::token::{Author, CreateToken, IssuedToken, RevokeToken, RotateToken, Token, TokenState};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use super::entity::{audit_event, token};
+use super::entity::token;
 use super::error::{broken, port_error};
 use super::pool::Transaction;
 use super::token_auth::Tokens;
 use super::token_lookup::{LENGTH, PREFIX, hash};
 use super::unreadable::Problems;
-use super::{list, locks, requests, rows, tenants};
+use super::{audit, list, locks, requests, tenants};
 
 /// Names differ not only in case.
 const NAME_TAKEN: &str = "SELECT EXISTS (SELECT FROM tokens WHERE tenant = $1 AND lower(name) = lower($2)
@@ -46,8 +50,9 @@ impl Tokens {
         let transaction = self.database.begin().await.map_err(port_error)?;
         let found = token::Entity::find_by_id(id.0).lock_exclusive().one(&transaction).await.map_err(port_error)?;
         let Some(row) = found.filter(|row| row.revoked_at.is_none()) else { return Ok(false) };
+        let before = row.clone();
         let row = self.mark_revoked(&transaction, row, author).await?;
-        self.commit(transaction, Action::RevokeToken, &row, author).await?;
+        self.commit(transaction, Action::RevokeToken, (Some(&before), &row), author).await?;
         self.lookup.forget();
         Ok(true)
     }
@@ -72,24 +77,17 @@ impl Tokens {
         &self,
         transaction: Transaction,
         action: Action,
-        row: &token::Model,
+        (before, row): (Option<&token::Model>, &token::Model),
         author: &Author,
     ) -> Result<(), PortError> {
+        let (id, now, target) = (self.ids.uuid(), self.clock.now(), TokenId(row.id).to_string());
         let record = AuditRecord {
-            id: self.ids.uuid(),
-            at: self.clock.now(),
-            tenant: Tenant::stored(row.tenant.clone()),
-            actor: author.name.clone(),
-            token: author.credential.as_ref().map(Credential::key),
-            action,
-            target: TokenId(row.id).to_string(),
-            store: None,
-            operation: None,
-            outcome: Outcome::Accepted,
-            reason: String::new(),
+            credential: author.credential.clone(),
+            origin: Arc::clone(&author.origin),
+            changes: Changes::between(before.map_or(Value::Null, fields), fields(row)),
+            ..AuditRecord::new(id, now, Tenant::stored(row.tenant.clone()), &author.name, action, target)
         };
-        let row = rows::audit_row(record);
-        audit_event::Entity::insert(row).exec_without_returning(&transaction).await.map_err(port_error)?;
+        audit::append(&transaction, record).await?;
         transaction.commit().await.map_err(port_error)
     }
 }
@@ -119,7 +117,7 @@ impl ports::Tokens for Tokens {
         };
         let row = row.insert(&transaction).await.map_err(port_error)?;
         requests::remember(&transaction, tenant, idempotency, (id.0, Uuid::nil())).await?;
-        self.commit(transaction, Action::CreateToken, &row, author).await?;
+        self.commit(transaction, Action::CreateToken, (None, &row), author).await?;
         let token = info(row).ok_or_else(|| broken("a role that this server does not know"))?;
         Ok(IssuedToken { token, secret })
     }
@@ -154,11 +152,12 @@ impl ports::Tokens for Tokens {
         if repeated {
             return info(row).ok_or_else(|| missing(id));
         }
+        let before = row.clone();
         if row.revoked_at.is_none() {
             row = self.mark_revoked(&transaction, row, author).await?;
         }
         requests::remember(&transaction, tenant, idempotency, (id.0, Uuid::nil())).await?;
-        self.commit(transaction, Action::RevokeToken, &row, author).await?;
+        self.commit(transaction, Action::RevokeToken, (Some(&before), &row), author).await?;
         let token = info(row).ok_or_else(|| missing(id))?;
         self.lookup.forget();
         Ok(token)
@@ -173,7 +172,7 @@ impl ports::Tokens for Tokens {
         }
         let now = lock_names(&transaction, tenant).await?;
         let row = lock(&transaction, tenant, id).await?;
-        let before_hash = row.hash.clone();
+        let old = row.clone();
         let before = info(row).ok_or_else(|| missing(id))?;
         let state = before.state(now);
         if state != TokenState::Valid {
@@ -186,13 +185,13 @@ impl ports::Tokens for Tokens {
             hash: Set(hash(&secret).to_vec()),
             expires_at: Set(Some(expires_at)),
             rotated_at: Set(Some(now)),
-            previous_hash: Set(Some(before_hash)),
+            previous_hash: Set(Some(old.hash.clone())),
             previous_expires_at: Set(Some(previous)),
             ..Default::default()
         };
         let row = rotated.update(&transaction).await.map_err(port_error)?;
         requests::remember(&transaction, tenant, idempotency, (id.0, Uuid::nil())).await?;
-        self.commit(transaction, Action::RotateToken, &row, author).await?;
+        self.commit(transaction, Action::RotateToken, (Some(&old), &row), author).await?;
         let token = info(row).ok_or_else(|| missing(id))?;
         self.lookup.forget();
         Ok(IssuedToken { token, secret })
@@ -237,6 +236,20 @@ async fn lock(transaction: &Transaction, tenant: &Tenant, id: TokenId) -> Result
 
 fn missing(id: TokenId) -> PortError {
     DomainError::NotFound { kind: "token", name: id.to_string() }.into()
+}
+
+/// What audit records show of a token. Hashes are masked.
+fn fields(row: &token::Model) -> Value {
+    let time = |at: Option<OffsetDateTime>| at.and_then(|at| at.format(&Rfc3339).ok());
+    json!({
+        "name": row.name,
+        "role": row.role,
+        "expires_at": time(row.expires_at),
+        "previous_expires_at": time(row.previous_expires_at),
+        "secret_hash": row.hash,
+        "revoked_at": time(row.revoked_at),
+        "revoked_by": row.revoked_by,
+    })
 }
 
 /// A token from its row; `None`, and logged, if its role is unknown because a newer server wrote it: it then permits nothing.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use storeplane_core::audit::{Action, AuditRecord, Outcome, WORKER};
+use storeplane_core::audit::{Action, AuditRecord, WORKER};
 use storeplane_core::operation::Step;
 use storeplane_core::transition::operation as transition;
 use tokio_util::sync::CancellationToken;
@@ -106,19 +106,8 @@ impl OperationContext {
         if !self.reported_repairs.0.insert(what.clone()) {
             return Ok(());
         }
-        let record = AuditRecord {
-            id: self.tools.ids.uuid(),
-            at: self.now(),
-            tenant: self.store.tenant.clone(),
-            actor: WORKER.into(),
-            token: None,
-            action: Action::RepairRelease,
-            target: self.store.id.to_string(),
-            store: None,
-            operation: None,
-            outcome: Outcome::Accepted,
-            reason: String::new(),
-        };
+        let (id, tenant, target) = (self.tools.ids.uuid(), self.store.tenant.clone(), self.store.id.as_str());
+        let record = AuditRecord::new(id, self.now(), tenant, WORKER, Action::RepairRelease, target);
         self.write(&|snapshot| Ok(transition::repaired(snapshot, step, &what, record.clone()))).await
     }
 }

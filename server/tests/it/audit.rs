@@ -22,7 +22,7 @@ async fn lab() -> (Lab, String, Api) {
     let lab = edge().await;
     let id = fresh("tea");
     lab.api.create(Api::wanted(&id)).await.unwrap();
-    let role = storeplane_core::identity::Role::Viewer;
+    let role = storeplane_core::identity::Role::Auditor;
     let (_, secret) = lab.database.issue("default", role, "looker on").await;
     let viewer = Api::connect(lab.server.address(), &secret);
     assert_eq!(viewer.create(Api::wanted("other")).await.unwrap_err().code(), Code::PermissionDenied);
@@ -131,6 +131,7 @@ async fn invalid_request_reports_all_violations() {
         page_size: 1,
         page_token: token.into(),
         filter: filter.into(),
+        platform: false,
     };
     let (_, of_all) = list(&lab.api, request("", "")).await.unwrap();
     assert!(list(&lab.api, request("", &of_all)).await.is_ok());

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use storeplane_core::audit::{Action, AuditRecord, Outcome};
 use storeplane_core::error::PortError;
+use storeplane_core::identity::Credential;
+use storeplane_core::ids::TokenId;
 use storeplane_core::ports::{Clock as _, Stores as _};
 use storeplane_core::query::{PageStart, StoreQuery};
 use storeplane_proto::v1::watch_store_response::Update;
@@ -18,7 +20,7 @@ use tonic::Code;
 use uuid::Uuid;
 
 use crate::grpc_raw::edge;
-use crate::harness::{Api, Database, Setup, fresh, reason};
+use crate::harness::{Api, COUNTED, Database, Setup, fresh, reason};
 
 /// The first page of all stores.
 pub(crate) async fn list_all(stores: &PgStores) -> Result<usize, PortError> {
@@ -26,20 +28,19 @@ pub(crate) async fn list_all(stores: &PgStores) -> Result<usize, PortError> {
     Ok(stores.list(&query).await?.items.len())
 }
 
+/// The record of a request about `target` that was done.
+pub(crate) fn record(tenant: &str, target: &str) -> AuditRecord {
+    let (tenant, now) = (tenant.parse().expect("a tenant"), SystemClock.now());
+    AuditRecord::new(Uuid::now_v7(), now, tenant, "viewer", Action::CreateStore, target)
+}
+
 /// Records a refused request about `target`.
 pub(crate) async fn refuse(stores: &PgStores, target: &str) -> Result<(), PortError> {
     let record = AuditRecord {
-        id: Uuid::now_v7(),
-        at: SystemClock.now(),
-        tenant: "default".parse().expect("a tenant"),
-        actor: "viewer".into(),
-        token: Some(Uuid::nil()),
-        action: Action::CreateStore,
-        target: target.into(),
-        store: None,
-        operation: None,
+        credential: Some(Credential::Token(TokenId(Uuid::nil()))),
         outcome: Outcome::Denied,
         reason: "PERMISSION_DENIED".into(),
+        ..record("default", target)
     };
     stores.record(record).await
 }
@@ -176,11 +177,10 @@ async fn refusals_cannot_fill_the_audit_log() {
     // A new hour may have begun meanwhile.
     let rows: u32 = database.value("SELECT count(*) FROM audit_events").await.parse().unwrap();
     assert!((101..=202).contains(&rows), "{rows}");
-    assert_eq!(database.value("SELECT sum(count) FROM audit_events").await, "321");
-    assert_eq!(database.value("SELECT sum(count) FROM audit_events WHERE target = 'same'").await, "21");
-    assert!(
-        database.value("SELECT sum(count) FROM audit_events WHERE target = '*'").await.parse::<u32>().unwrap() >= 98
-    );
+    assert_eq!(database.value(&format!("SELECT sum(count) FROM {COUNTED}")).await, "321");
+    assert_eq!(database.value(&format!("SELECT sum(count) FROM {COUNTED} WHERE target = 'same'")).await, "21");
+    let others = database.value(&format!("SELECT sum(count) FROM {COUNTED} WHERE target = '*'")).await;
+    assert!(others.parse::<u32>().unwrap() >= 98, "{others}");
 }
 
 #[tokio::test]

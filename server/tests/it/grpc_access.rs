@@ -3,8 +3,8 @@
 use storeplane_core::identity::Role;
 use storeplane_proto::v1::{
     CancelOperationRequest, DeleteStoreRequest, GetOperationRequest, GetOverviewRequest, GetStoreRequest,
-    ListAuditEventsRequest, ListEnginesRequest, ListOperationsRequest, ListStoresRequest, RetryStoreRequest,
-    WatchStoreRequest, WatchStoresRequest,
+    ListEnginesRequest, ListOperationsRequest, ListStoresRequest, RetryStoreRequest, WatchStoreRequest,
+    WatchStoresRequest,
 };
 use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint};
@@ -130,7 +130,6 @@ async fn viewer_can_read_everything_and_change_nothing() {
     operations.get_operation(GetOperationRequest { operation_id: store.operation.clone() }).await.unwrap();
     viewer.platform.clone().get_overview(GetOverviewRequest::default()).await.unwrap();
     viewer.platform.clone().list_engines(ListEnginesRequest::default()).await.unwrap();
-    viewer.audit.clone().list_audit_events(ListAuditEventsRequest::default()).await.unwrap();
 
     let denied = [
         viewer.create(Api::wanted("other")).await.unwrap_err(),

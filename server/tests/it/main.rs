@@ -16,6 +16,8 @@ mod harness;
 mod adopt;
 mod alerts;
 mod audit;
+mod audit_chain;
+mod audit_grants;
 mod client;
 mod client_examples;
 mod command_line;

@@ -10,7 +10,7 @@ use crate::harness::{Database, Write, Writer};
 
 const DAY: Duration = Duration::from_hours(24);
 const KEEP: RetentionPolicy =
-    RetentionPolicy { events: Duration::from_hours(90 * 24), operations: Duration::from_hours(90 * 24) };
+    RetentionPolicy { events: Duration::from_hours(90 * 24), operations: Duration::from_hours(90 * 24), audit: None };
 
 struct Scene {
     database: Database,
@@ -112,7 +112,7 @@ async fn expired_events_and_operations_are_removed_and_needed_ones_kept() {
 #[tokio::test]
 async fn operation_is_kept_as_long_as_its_request_id() {
     let scene = Scene::set().await;
-    let short = RetentionPolicy { events: Duration::from_secs(1), operations: Duration::from_secs(1) };
+    let short = RetentionPolicy { events: Duration::from_secs(1), operations: Duration::from_secs(1), audit: None };
     let retention = Retention::new(scene.database.pool.clone(), short);
     scene.writer.ready("tea", "default").await;
     for _ in 0..3 {

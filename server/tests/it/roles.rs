@@ -22,7 +22,7 @@ use tonic_types::StatusExt as _;
 
 use self::raw::Raw;
 use crate::grpc_raw::edge;
-use crate::harness::{Api, Lab, Write, Writer, fresh};
+use crate::harness::{Api, COUNTED, Lab, Write, Writer, fresh};
 
 const OWN: &str = "default";
 const OTHER: &str = "acme";
@@ -208,7 +208,7 @@ async fn denials_are_recorded(lab: &Lab, denied: &HashMap<String, usize>) {
         ("RotateToken", "ROTATE_TOKEN"),
     ] {
         let recorded = format!(
-            "SELECT sum(count) FROM audit_events WHERE outcome = 'DENIED' AND tenant = '{OWN}' AND action = '{action}'"
+            "SELECT sum(count) FROM {COUNTED} WHERE outcome = 'DENIED' AND tenant = '{OWN}' AND action = '{action}'"
         );
         assert!(denied[rpc] > 0);
         assert_eq!(lab.database.value(&recorded).await, denied[rpc].to_string(), "{rpc}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use storeplane_core::audit::{Action, AuditRecord, Outcome};
+use storeplane_core::audit::{Action, AuditRecord};
 use storeplane_core::ids::Tenant;
 use storeplane_core::ports::Tenants as _;
 use storeplane_core::tenant::{CreateTenantInput, TenantCommand};
@@ -233,18 +233,9 @@ async fn tenant_is_deleted_with_its_tokens_once_its_stores_are_gone() {
 async fn deletion_and_creations_of_tokens_do_not_miss_each_other() {
     let database = crate::harness::Database::create().await;
     let tenants = Tenants::new(&database.tokens());
-    let record = |target: &str| AuditRecord {
-        id: uuid::Uuid::now_v7(),
-        at: time::OffsetDateTime::now_utc(),
-        tenant: Tenant::default(),
-        actor: "test".into(),
-        token: None,
-        action: Action::DeleteTenant,
-        target: target.into(),
-        store: None,
-        operation: None,
-        outcome: Outcome::Accepted,
-        reason: String::new(),
+    let record = |target: &str| {
+        let (id, now) = (uuid::Uuid::now_v7(), time::OffsetDateTime::now_utc());
+        AuditRecord::new(id, now, Tenant::default(), "test", Action::DeleteTenant, target)
     };
     for round in 0..10 {
         let id = format!("t{round}");
@@ -261,7 +252,7 @@ async fn deletion_and_creations_of_tokens_do_not_miss_each_other() {
             };
             let (tokens, tenant) = (tokens.clone(), id.parse().unwrap());
             async move {
-                let author = storeplane_core::token::Author { name: "test".into(), credential: None };
+                let author = storeplane_core::token::Author::system("test");
                 storeplane_core::ports::Tokens::create(&tokens, &tenant, wanted, &author).await
             }
         });

@@ -1,15 +1,23 @@
 //! The audit log: one record for each mutation and for each read of secrets, whether it was done, rejected
 //! or denied.
 //!
-//! [`origin`] has what is known about where a request came from.
+//! [`origin`]: where a request came from. [`changes`]: what it changed. [`chain`]: the outcome of a verification.
 
+pub mod chain;
+pub mod changes;
 pub mod origin;
 
-pub use origin::Origin;
+use std::sync::Arc;
+
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::ids::{OperationId, StoreUid, Tenant};
+pub use chain::{BrokenLink, ChainFault, Verification};
+pub use changes::Changes;
+pub use origin::Origin;
+
+use crate::identity::Credential;
+use crate::ids::{OperationId, StoreUid, Tenant, TokenId};
 use crate::wire::wire_enum;
 
 wire_enum! {
@@ -49,6 +57,10 @@ wire_enum! {
         RepairRelease = "REPAIR_RELEASE",
         /// A release whose store was missing in the database was adopted.
         AdoptStore = "ADOPT_STORE",
+        /// A denied call of an RPC that changes nothing and reads no secret.
+        Read = "READ",
+        /// Failed authentications of one address within a minute.
+        Authenticate = "AUTHENTICATE",
     }
 }
 
@@ -71,6 +83,9 @@ pub const COMMAND_LINE: &str = "command line";
 /// The actors that are not callers. No token may have such a name.
 pub const ACTORS: [&str; 2] = [WORKER, COMMAND_LINE];
 
+/// The tenant of records that belong to no tenant. No tenant can have this name.
+pub const PLATFORM: &str = "";
+
 /// A record of the audit log. Contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRecord {
@@ -82,8 +97,8 @@ pub struct AuditRecord {
     pub tenant: Tenant,
     /// The actor: a token's name, `worker`, or `command line`.
     pub actor: String,
-    /// The token's id, if there was one.
-    pub token: Option<Uuid>,
+    /// What the actor authenticated with, if it did.
+    pub credential: Option<Credential>,
     /// The action.
     pub action: Action,
     /// The target: the store id or token, as requested.
@@ -96,6 +111,57 @@ pub struct AuditRecord {
     pub outcome: Outcome,
     /// The error's reason, if it was not done.
     pub reason: String,
+    /// Where the request came from.
+    pub origin: Arc<Origin>,
+    /// What it changed.
+    pub changes: Changes,
+    /// The number of equal events that it stands for.
+    pub count: i64,
+    /// The time of the last of them.
+    pub last_at: OffsetDateTime,
+}
+
+impl AuditRecord {
+    /// The token with which the actor authenticated, if it was one.
+    pub fn token(&self) -> Option<TokenId> {
+        match &self.credential {
+            Some(Credential::Token(id)) => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// The kind of the credential and its id, as text; empty if there is none.
+    pub fn credential_text(&self) -> (&'static str, String) {
+        self.credential.as_ref().map(|credential| (credential.kind(), credential.id())).unwrap_or_default()
+    }
+
+    /// A record of something that was done, without a credential.
+    pub fn new(
+        id: Uuid,
+        at: OffsetDateTime,
+        tenant: Tenant,
+        actor: impl Into<String>,
+        action: Action,
+        target: impl Into<String>,
+    ) -> Self {
+        Self {
+            id,
+            at,
+            tenant,
+            actor: actor.into(),
+            credential: None,
+            action,
+            target: target.into(),
+            store: None,
+            operation: None,
+            outcome: Outcome::Accepted,
+            reason: String::new(),
+            origin: Arc::default(),
+            changes: Changes::default(),
+            count: 1,
+            last_at: at,
+        }
+    }
 }
 
 /// A record of the audit log, as read.
@@ -123,4 +189,22 @@ pub struct AuditEvent {
     pub count: i64,
     /// The time of the last of them.
     pub last_at: OffsetDateTime,
+    /// The tenant; empty for the platform's own records.
+    pub tenant: String,
+    /// The kind of the actor's credential, and the credential.
+    pub credential: (String, String),
+    /// Identifies the call in the log.
+    pub request_id: String,
+    /// The caller's address.
+    pub peer: String,
+    /// The caller's user agent.
+    pub user_agent: String,
+    /// The trace.
+    pub trace_id: String,
+    /// What changed, as JSON.
+    pub changes: String,
+    /// Its place in the tenant's chain; `None` if it is not in it.
+    pub sequence: Option<i64>,
+    /// Its hash in the chain.
+    pub hash: Vec<u8>,
 }

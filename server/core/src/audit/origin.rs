@@ -29,6 +29,11 @@ impl Origin {
         truncate(text.trim().replace(is_deceptive, "\u{fffd}"), USER_AGENT_MAX)
     }
 
+    /// The address as text; empty if there is none.
+    pub fn peer_text(&self) -> String {
+        self.peer.map(|peer| peer.to_string()).unwrap_or_default()
+    }
+
     /// A request id chosen by a caller, if it can be recorded as it is.
     pub fn request_id(text: &str) -> Option<String> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/=+".contains(&byte);

@@ -23,6 +23,10 @@ pub enum AuditField {
     Action(Action),
     /// The outcome.
     Outcome(Outcome),
+    /// The caller's address.
+    Peer(Pattern),
+    /// The id of the call.
+    RequestId(Pattern),
     /// The time.
     Time(Comparison, OffsetDateTime),
 }
@@ -43,8 +47,10 @@ impl Fields for AuditField {
                 let all = (&Outcome::ALL[..], Outcome::as_str);
                 one_of((field, "AUDIT_OUTCOME_"), comparison, value, all).map(Self::Outcome)
             }
+            "peer" => Pattern::read(field, comparison, value).map(Self::Peer),
+            "request_id" => Pattern::read(field, comparison, value).map(Self::RequestId),
             "time" => time(field, comparison, value).map(|time| Self::Time(comparison, time)),
-            other => Err(no_field(other, "actor, target, store_uid, action, outcome, time")),
+            other => Err(no_field(other, "actor, target, store_uid, action, outcome, peer, request_id, time")),
         }
     }
 }
@@ -91,12 +97,12 @@ mod tests {
         let text = "action = CreateStore outcome = MAYBE time > yesterday store_uid = tea actor < z store_id = tea";
         let error = AuditFilter::parse(text).expect_err("bad");
         insta::assert_snapshot!(error.0.join("\n"), @r#"
-        action must be one of: CREATE_STORE, DELETE_STORE, FORCE_DELETE_STORE, RETRY_STORE, CANCEL_OPERATION, READ_CREDENTIALS, READ_LOGS, CREATE_TOKEN, REVOKE_TOKEN, ROTATE_TOKEN, CREATE_TENANT, UPDATE_TENANT, SUSPEND_TENANT, RESUME_TENANT, DELETE_TENANT, REPAIR_RELEASE, ADOPT_STORE (at character 1)
+        action must be one of: CREATE_STORE, DELETE_STORE, FORCE_DELETE_STORE, RETRY_STORE, CANCEL_OPERATION, READ_CREDENTIALS, READ_LOGS, CREATE_TOKEN, REVOKE_TOKEN, ROTATE_TOKEN, CREATE_TENANT, UPDATE_TENANT, SUSPEND_TENANT, RESUME_TENANT, DELETE_TENANT, REPAIR_RELEASE, ADOPT_STORE, READ, AUTHENTICATE (at character 1)
         outcome must be one of: ACCEPTED, REJECTED, DENIED (at character 22)
         time must be an RFC 3339 time in quotes, such as "2026-11-01T00:00:00Z" (at character 38)
         store_uid must be a UUID (at character 55)
         actor can only be compared with =, != and : (at character 71)
-        has no field "store_id"; the fields are actor, target, store_uid, action, outcome, time (at character 81)
+        has no field "store_id"; the fields are actor, target, store_uid, action, outcome, peer, request_id, time (at character 81)
         "#);
     }
 }

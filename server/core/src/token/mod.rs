@@ -3,10 +3,12 @@
 mod command;
 
 use std::fmt;
+use std::sync::Arc;
 
 pub use command::{CreateToken, CreateTokenInput, Lifetimes, RevokeToken, RotateToken, RotateTokenInput};
 use time::OffsetDateTime;
 
+use crate::audit::Origin;
 use crate::identity::{Caller, Credential, Role};
 use crate::ids::{Tenant, TokenId};
 use crate::wire::wire_enum;
@@ -87,11 +89,24 @@ pub struct Author {
     pub name: String,
     /// What the actor authenticated with, if it did.
     pub credential: Option<Credential>,
+    /// Where the request came from.
+    pub origin: Arc<Origin>,
+}
+
+impl Author {
+    /// One without a credential.
+    pub fn system(name: &str) -> Self {
+        Self { name: name.to_owned(), credential: None, origin: Arc::default() }
+    }
 }
 
 impl From<&Caller> for Author {
     fn from(caller: &Caller) -> Self {
-        Self { name: caller.name.clone(), credential: Some(caller.credential.clone()) }
+        Self {
+            name: caller.name.clone(),
+            credential: Some(caller.credential.clone()),
+            origin: Arc::clone(&caller.origin),
+        }
     }
 }
 

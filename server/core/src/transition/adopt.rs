@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::health::Health;
 use super::{Change, Snapshot};
-use crate::audit::{Action, AuditRecord, Outcome};
+use crate::audit::{Action, AuditRecord};
 use crate::event::{EventType, NewEvent};
 use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
 use crate::names::Placement;
@@ -141,18 +141,11 @@ impl Adoption<'_> {
     }
 
     fn record(&self, store: &Store) -> AuditRecord {
+        let (tenant, target) = (store.tenant.clone(), store.id.as_str());
         AuditRecord {
-            id: self.audit,
-            at: self.now,
-            tenant: store.tenant.clone(),
-            actor: self.actor.to_owned(),
-            token: None,
-            action: Action::AdoptStore,
-            target: store.id.to_string(),
             store: Some(store.uid),
             operation: Some(self.operation),
-            outcome: Outcome::Accepted,
-            reason: String::new(),
+            ..AuditRecord::new(self.audit, self.now, tenant, self.actor, Action::AdoptStore, target)
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Applies callers' commands.
 
+use std::sync::Arc;
+
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Change, Snapshot};
-use crate::audit::{Action, AuditRecord, Outcome};
+use crate::audit::{Action, AuditRecord};
 use crate::engine::Engine;
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
@@ -33,18 +35,11 @@ pub struct Request<'a> {
 impl Request<'_> {
     /// The audit record of this request.
     pub fn record(&self, action: Action, target: &str) -> AuditRecord {
+        let Caller { name, tenant, credential, origin, .. } = self.caller;
         AuditRecord {
-            id: self.audit,
-            at: self.now,
-            tenant: self.caller.tenant.clone(),
-            actor: self.caller.name.clone(),
-            token: Some(self.caller.credential.key()),
-            action,
-            target: target.to_owned(),
-            store: None,
-            operation: None,
-            outcome: Outcome::Accepted,
-            reason: String::new(),
+            credential: Some(credential.clone()),
+            origin: Arc::clone(origin),
+            ..AuditRecord::new(self.audit, self.now, tenant.clone(), name, action, target)
         }
     }
 

@@ -32,6 +32,8 @@ fn permission_table_lists_exactly_all_rpcs() {
 fn every_rpc_above_viewer_is_audited() {
     // They change nothing and return no secret.
     let unaudited = [
+        "/storeplane.v1.AuditService/ListAuditEvents",
+        "/storeplane.v1.AuditService/VerifyAuditLog",
         "/storeplane.v1.PlatformService/ListReleases",
         "/storeplane.v1.TenantService/GetTenant",
         "/storeplane.v1.TenantService/ListTenants",
@@ -84,7 +86,7 @@ fn tenant_is_named_once_and_well_formed() {
         &[b"a-tenant-that-is-too-long"],
     ] {
         let status = with(bad).expect_err("malformed");
-        assert_eq!(status.code(), tonic::Code::InvalidArgument, "{bad:?}");
+        assert_eq!(status.code(), Code::InvalidArgument, "{bad:?}");
         assert!(status.message().starts_with("the metadata `storeplane-tenant` must"), "{}", status.message());
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn request(method: &str) -> Option<Value> {
         "ListOperations" => json!({"storeId": "tea", "pageSize": 20}),
         "ListAuditEvents" => json!({"filter": "outcome = DENIED", "pageSize": 20}),
         "GetOverview" => json!({"window": "86400s"}),
-        "ListEngines" => json!({}),
+        "ListEngines" | "VerifyAuditLog" => json!({}),
         "ListReleases" => json!({"filter": "ownership = ORPHAN", "pageSize": 20}),
         "CreateTenant" => json!({"tenantId": "acme", "tenant": {"displayName": "Acme", "quotas": {"stores": "20"}}}),
         "GetTenant" | "SuspendTenant" | "ResumeTenant" | "DeleteTenant" => json!({"tenantId": "acme"}),

@@ -20,8 +20,18 @@ pub struct Model {
     pub reason: String,
     pub count: i64,
     pub last_at: TimeDateTimeWithTimeZone,
-    /// The hour of a refusal.
+    /// The hour of a refusal that a server of an earlier release counts.
     pub refused_in: Option<TimeDateTimeWithTimeZone>,
+    pub credential_kind: String,
+    pub credential: String,
+    pub request_id: String,
+    pub peer: String,
+    pub user_agent: String,
+    pub trace_id: String,
+    pub changes: String,
+    /// Set by a trigger, like `hash`.
+    pub sequence: Option<i64>,
+    pub hash: Option<Vec<u8>>,
 }
 
 /// None: joins are written where they are needed.

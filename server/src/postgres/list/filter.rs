@@ -62,6 +62,8 @@ pub(super) fn audit_events(filter: &AuditFilter) -> Condition {
         AuditField::StoreUid(uid) => Column::Store.is_not_null().and(Column::Store.eq(uid.0)),
         AuditField::Action(action) => Column::Action.eq(action.as_str()),
         AuditField::Outcome(outcome) => Column::Outcome.eq(outcome.as_str()),
+        AuditField::Peer(wanted) => pattern(Column::Peer.into_expr(), wanted),
+        AuditField::RequestId(wanted) => pattern(Column::RequestId.into_expr(), wanted),
         AuditField::Time(comparison, time) => compare(Column::At, *comparison, *time),
     };
     condition(filter, &field, &|text| Condition::any().add(has(Column::Actor, text)).add(has(Column::Target, text)))

@@ -9,14 +9,14 @@ use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
     Statement,
 };
-use storeplane_core::audit::AuditEvent;
+use storeplane_core::audit::{AuditEvent, Outcome};
 use storeplane_core::error::PortError;
 use storeplane_core::operation::Operation;
 use storeplane_core::query::{After, AuditQuery, OperationQuery, Page};
 
 use super::entity::{audit_event, operation};
 use super::error::{broken, port_error};
-use super::rows;
+use super::{audit, rows};
 use crate::postgres::pool::Pool;
 pub(super) use stores::{count, stores};
 
@@ -48,8 +48,16 @@ pub(super) async fn audit_events(database: &Pool, query: &AuditQuery) -> Result<
     let select = audit_event::Entity::find().filter(Column::Tenant.eq(query.tenant.as_str())).filter(wanted);
     let select = newest(select, (Column::At, Column::Id), query.after.as_ref());
     let found = select.limit(one_more(query.limit)).all(database).await.map_err(port_error)?;
-    let items: Vec<AuditEvent> = found.into_iter().map(rows::audit_event).collect();
-    Ok(page(items, query.limit))
+    let mut page = page(found, query.limit);
+    let refused = page.items.iter().filter(|row| row.outcome != Outcome::Accepted.as_str());
+    let counts = audit::open_counts(database, refused.map(|row| row.id).collect()).await?;
+    for row in &mut page.items {
+        if let Some((count, last_at)) = counts.get(&row.id) {
+            row.count += count;
+            row.last_at = *last_at;
+        }
+    }
+    Ok(Page { items: page.items.into_iter().map(rows::audit_event).collect(), more: page.more })
 }
 
 /// Newest first, after that row.

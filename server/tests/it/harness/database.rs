@@ -7,7 +7,7 @@ use storeplane_core::identity::Role;
 use storeplane_core::ids::{Tenant, TokenId};
 use storeplane_core::ports::Tokens as _;
 use storeplane_core::token::{Author, CreateToken, IssuedToken, RevokeToken};
-use storeplane_server::postgres::{self, Pool, PoolOptions, Tokens};
+use storeplane_server::postgres::{self, AuditLog, Pool, PoolOptions, Tokens};
 use storeplane_server::system::{RandomIds, SystemClock};
 
 use super::env;
@@ -37,8 +37,12 @@ fn connect(url: &str) -> Pool {
     options.connect(url).expect("a Postgres URL")
 }
 
+/// The audit log with the refusals that are counted and have no record yet.
+pub(crate) const COUNTED: &str = "(SELECT a.id, a.at, a.tenant, a.token, a.action, a.outcome, a.reason, a.target, a.count
+    + coalesce((SELECT sum(c.count) FROM audit_refusal_counts c WHERE c.record = a.id), 0) AS count FROM audit_events a) audited";
+
 fn author() -> Author {
-    Author { name: "test".to_owned(), credential: None }
+    Author::system("test")
 }
 
 impl Database {
@@ -146,6 +150,11 @@ impl Database {
         let contradictions = "SELECT count(*) FROM stores s JOIN operations o ON o.id = s.operation
             WHERE (o.state IN ('PENDING', 'RUNNING')) <> (s.state IN ('PROVISIONING', 'UPDATING', 'DELETING'))";
         assert_eq!(self.value(contradictions).await, "0", "stores whose state and operation disagree");
+        let audit = AuditLog::new(self.pool.clone(), None, std::sync::Arc::new(SystemClock));
+        for tenant in audit.tenants().await.expect("tenants") {
+            let verified = audit.verify(&tenant, None, None).await.expect("a verification");
+            assert_eq!(verified.broken, None, "the audit log of {tenant:?}");
+        }
         let leases =
             "SELECT count(*) FROM operations WHERE state NOT IN ('PENDING', 'RUNNING') AND lease_owner IS NOT NULL";
         assert_eq!(self.value(leases).await, "0", "ended operations with a lease");

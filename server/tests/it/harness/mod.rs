@@ -28,7 +28,7 @@ pub(crate) use balancer::Balancer;
 pub(crate) use bouncer::Bouncer;
 pub(crate) use certificates::{Authority, Pair, in_days};
 pub(crate) use cluster::Kubernetes;
-pub(crate) use database::Database;
+pub(crate) use database::{COUNTED, Database};
 pub(crate) use failpoints::{Failpoints, Hold};
 pub(crate) use gate::{Gate, Intervention, Seen as Requests, Set, Which};
 pub(crate) use gateway::Gateway;

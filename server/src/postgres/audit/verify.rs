@@ -1,0 +1,189 @@
+//! Walks a tenant's chain in pages and finds its first broken link.
+
+use sea_orm::{ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _, QueryFilter as _, QueryOrder as _};
+use sea_orm::{QuerySelect as _, Statement};
+use storeplane_core::audit::{BrokenLink, ChainFault, Verification};
+use storeplane_core::error::PortError;
+use storeplane_core::ids::Tenant;
+
+use super::content;
+use crate::checkpoint::Checkpoint;
+use crate::postgres::entity::audit_event::{Column, Entity, Model};
+use crate::postgres::error::{broken, port_error};
+use crate::postgres::pool::Pool;
+
+/// Records read at a time: with the longest texts some megabytes.
+const PAGE: u64 = 500;
+/// How far records outside of the chain are counted.
+const UNCHAINED_MAX: i64 = 100_000;
+
+const HEAD: &str = "SELECT sequence, hash, anchor_sequence, anchor_hash FROM audit_chain_heads WHERE tenant = $1";
+const UNCHAINED: &str =
+    "SELECT count(*) FROM (SELECT FROM audit_events WHERE tenant = $1 AND sequence IS NULL LIMIT $2) counted";
+
+/// Why a chain cannot be verified against a checkpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// Postgres' error.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The records up to the checkpoint's were removed by retention.
+    #[error("the records up to {sequence} were removed by retention")]
+    Expired {
+        /// The checkpoint's sequence.
+        sequence: i64,
+    },
+}
+
+/// A place in a chain.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Link {
+    pub(super) sequence: i64,
+    pub(super) hash: Vec<u8>,
+}
+
+/// The end of a chain, and the last record that retention removed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Head {
+    pub(super) last: Link,
+    anchor: Link,
+}
+
+/// The head of a tenant's chain.
+pub(super) async fn head(database: &Pool, tenant: &Tenant) -> Result<Head, PortError> {
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, HEAD, [tenant.as_str().into()]);
+    let Some(row) = database.query_one_raw(statement).await.map_err(port_error)? else { return Ok(Head::default()) };
+    let link = |sequence, hash| {
+        Ok::<_, sea_orm::DbErr>(Link { sequence: row.try_get_by_index(sequence)?, hash: row.try_get_by_index(hash)? })
+    };
+    Ok(Head { last: link(0, 1).map_err(port_error)?, anchor: link(2, 3).map_err(port_error)? })
+}
+
+/// Verifies a tenant's chain up to its current head, and that it contains what the checkpoint signs.
+pub(super) async fn verify(
+    database: &Pool,
+    tenant: &Tenant,
+    signed: Option<&Checkpoint>,
+) -> Result<Verification, VerifyError> {
+    let mut head = head(database, tenant).await?;
+    check_age(&head, signed)?;
+    let mut walk = Walk::from(&head, signed);
+    while walk.broken.is_none() && walk.at.sequence < head.last.sequence {
+        let page = page(database, tenant, walk.at.sequence, head.last.sequence).await?;
+        let start = walk.at.sequence;
+        walk.records(&page);
+        if page.is_empty() || walk.broken.is_some() {
+            let now = self::head(database, tenant).await?;
+            if now.anchor.sequence > start {
+                // Retention removed the records meanwhile.
+                check_age(&now, signed)?;
+                head = Head { last: head.last, anchor: now.anchor };
+                walk = Walk::from(&head, signed);
+                continue;
+            }
+            if walk.broken.is_none() {
+                walk.broken = Some(fault(start + 1, None, ChainFault::CutOff));
+            }
+        }
+    }
+    walk.end(&head);
+    if walk.broken.is_none() && newest(database, tenant).await? > self::head(database, tenant).await?.last.sequence {
+        // The head was set back, or removed.
+        walk.broken = Some(fault(head.last.sequence + 1, None, ChainFault::Changed));
+    }
+    let limit = [tenant.as_str().into(), UNCHAINED_MAX.into()];
+    let unchained = Statement::from_sql_and_values(DbBackend::Postgres, UNCHAINED, limit);
+    let row = database.query_one_raw(unchained).await.map_err(port_error)?.ok_or_else(|| broken("no count"))?;
+    let unchained: i64 = row.try_get_by_index(0).map_err(port_error)?;
+    Ok(Verification {
+        verified: walk.verified,
+        first_sequence: head.anchor.sequence + 1,
+        head_sequence: head.last.sequence,
+        head_hash: head.last.hash,
+        broken: walk.broken,
+        unchained: unchained.unsigned_abs(),
+        last_checkpoint: None,
+    })
+}
+
+fn check_age(head: &Head, signed: Option<&Checkpoint>) -> Result<(), VerifyError> {
+    match signed.filter(|signed| signed.sequence < head.anchor.sequence) {
+        Some(signed) => Err(VerifyError::Expired { sequence: signed.sequence }),
+        None => Ok(()),
+    }
+}
+
+async fn newest(database: &Pool, tenant: &Tenant) -> Result<i64, PortError> {
+    let sql = "SELECT coalesce(max(sequence), 0) FROM audit_events WHERE tenant = $1 AND sequence IS NOT NULL";
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [tenant.as_str().into()]);
+    let row = database.query_one_raw(statement).await.map_err(port_error)?.ok_or_else(|| broken("no sequence"))?;
+    row.try_get_by_index(0).map_err(port_error)
+}
+
+/// The records of a chain after `after`, in order.
+pub(super) async fn page(database: &Pool, tenant: &Tenant, after: i64, upto: i64) -> Result<Vec<Model>, PortError> {
+    let records = Entity::find().filter(Column::Tenant.eq(tenant.as_str()));
+    let records = records.filter(Column::Sequence.gt(after)).filter(Column::Sequence.lte(upto));
+    records.order_by_asc(Column::Sequence).limit(PAGE).all(database).await.map_err(port_error)
+}
+
+struct Walk<'a> {
+    at: Link,
+    verified: u64,
+    signed: Option<&'a Checkpoint>,
+    broken: Option<BrokenLink>,
+}
+
+impl<'a> Walk<'a> {
+    fn from(head: &Head, signed: Option<&'a Checkpoint>) -> Self {
+        let mut walk = Self { at: head.anchor.clone(), verified: 0, signed, broken: None };
+        walk.compare(None);
+        walk
+    }
+
+    fn records(&mut self, page: &[Model]) {
+        for record in page {
+            let next = self.at.sequence + 1;
+            if record.sequence != Some(next) {
+                self.broken = Some(fault(next, None, ChainFault::Missing));
+                return;
+            }
+            let hash = content::hash(&self.at.hash, record);
+            if record.hash.as_ref() != Some(&hash) {
+                self.broken = Some(fault(next, Some(record), ChainFault::Changed));
+                return;
+            }
+            self.at = Link { sequence: next, hash };
+            self.compare(Some(record));
+            if self.broken.is_some() {
+                return;
+            }
+            self.verified += 1;
+        }
+    }
+
+    /// Compares the current place with the checkpoint, if that is its place.
+    fn compare(&mut self, record: Option<&Model>) {
+        let differs = |signed: &&Checkpoint| signed.sequence == self.at.sequence && signed.hash != self.at.hash;
+        if self.signed.is_some_and(|signed| differs(&signed)) {
+            self.broken = Some(fault(self.at.sequence, record, ChainFault::NotAsSigned));
+        }
+    }
+
+    /// The chain must end with its head, and not before the checkpoint.
+    fn end(&mut self, head: &Head) {
+        let short = self.signed.is_some_and(|signed| signed.sequence > self.at.sequence);
+        if self.broken.is_some() {
+            return;
+        }
+        if self.at.sequence == head.last.sequence && self.at.hash != head.last.hash {
+            self.broken = Some(fault(self.at.sequence, None, ChainFault::Changed));
+        } else if self.at.sequence < head.last.sequence || short {
+            self.broken = Some(fault(self.at.sequence + 1, None, ChainFault::CutOff));
+        }
+    }
+}
+
+fn fault(sequence: i64, record: Option<&Model>, fault: ChainFault) -> BrokenLink {
+    BrokenLink { sequence, record: record.map(|record| record.id), fault }
+}
