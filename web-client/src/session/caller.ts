@@ -28,6 +28,15 @@ export function useCaller() {
 /** The roles that may change stores. Viewers and auditors only read. */
 const EDITORS = ['operator', 'admin', 'platform_admin'];
 
+/** The roles that may read the audit log. */
+const AUDITORS = ['auditor', 'admin', 'platform_admin'];
+
+/** Whether the caller may read the audit log; `undefined` until its role is known. The server decides what is allowed. */
+export function useCanAudit(): boolean | undefined {
+  const role = useCaller().data?.caller?.role;
+  return role === undefined ? undefined : AUDITORS.includes(role);
+}
+
 /** True if the caller may change stores. It decides what is offered; the server decides what is allowed. */
 export function useCanEdit(): boolean {
   const role = useCaller().data?.caller?.role;

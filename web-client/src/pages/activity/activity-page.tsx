@@ -4,6 +4,7 @@ import { getRouteApi } from '@tanstack/react-router';
 import { useApi } from '@/api/api';
 import { words } from '@/format/words';
 import { SEARCH_FIELD } from '@/layout/shortcuts';
+import { useCanAudit } from '@/session/caller';
 import { DebouncedInput } from '@/ui/debounced-input';
 import { Empty } from '@/ui/empty';
 import { PageTitle } from '@/ui/page-title';
@@ -13,12 +14,34 @@ import { useIsNarrow } from '@/ui/use-is-narrow';
 import { AuditCards } from './audit-cards';
 import { AuditTable } from './audit-table';
 import { ACTIONS, type ActivitySearch, auditFilter, OUTCOMES } from './search';
+import { VerifyLog } from './verify-log';
 
 const route = getRouteApi('/activity');
 /** Denied requests make no store event, so the log is also read at this interval. */
 const REFETCH_MS = 15_000;
 
 export function ActivityPage() {
+  const canAudit = useCanAudit();
+  return (
+    <Stack gap="md">
+      <div>
+        <PageTitle tab="Activity">Activity</PageTitle>
+        <Text className="dimmed" size="sm">
+          The audit log: who requested what, from where, and with which outcome.
+        </Text>
+      </div>
+      {canAudit === false ? (
+        <Empty title="The audit log is for auditors and admins">
+          Sign in with a token of the role auditor or admin to read it.
+        </Empty>
+      ) : (
+        canAudit && <AuditLog />
+      )}
+    </Stack>
+  );
+}
+
+function AuditLog() {
   const { queries } = useApi();
   const search = route.useSearch();
   const navigate = route.useNavigate();
@@ -37,14 +60,9 @@ export function ActivityPage() {
   const List = isNarrow ? AuditCards : AuditTable;
 
   return (
-    <Stack gap="md">
-      <div>
-        <PageTitle tab="Activity">Activity</PageTitle>
-        <Text className="dimmed" size="sm">
-          The audit log: who requested what, and with which outcome.
-        </Text>
-      </div>
+    <>
       <Filters search={search} change={change} />
+      <VerifyLog />
       <QueryProblem title="The audit log couldn't be loaded" query={page} />
       {data?.auditEvents.length === 0 && !page.isPlaceholderData ? (
         <Empty title={isFiltered ? 'No matching entries' : 'No activity yet'}>
@@ -60,7 +78,7 @@ export function ActivityPage() {
         )
       )}
       <PageButtons pages={pages} next={data?.nextPageToken} labels={{ previous: 'Newer', next: 'Older' }} />
-    </Stack>
+    </>
   );
 }
 
@@ -107,6 +125,12 @@ function Filters({ search, change }: FiltersProps) {
         value={search.outcome ?? ''}
         data={choices(OUTCOMES, 'Any')}
         onChange={(event) => change({ outcome: event.currentTarget.value || undefined })}
+      />
+      <DebouncedInput
+        w={{ base: '100%', xs: 160 }}
+        label="Address"
+        value={search.peer}
+        onValue={(peer) => change({ peer }, true)}
       />
       <TextInput
         type="date"

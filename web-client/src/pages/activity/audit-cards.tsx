@@ -2,6 +2,7 @@ import { Group, Paper, Skeleton, Text, UnstyledButton } from '@mantine/core';
 import { words } from '@/format/words';
 import { Ago } from '@/ui/time';
 import { AuditTarget, Outcome } from './audit-cells';
+import { AuditDetails } from './audit-details';
 import type { AuditListProps } from './audit-table';
 
 /** The audit log on a phone. */
@@ -29,9 +30,13 @@ export function AuditCards({ events, outdated, onActor }: AuditListProps) {
             <UnstyledButton fz="sm" onClick={() => onActor(event.actor)} title={`Show only ${event.actor}`}>
               {event.actor}
             </UnstyledButton>
-            <div>
+            <Text size="xs" className="mono">
+              {event.peer}
+            </Text>
+            <Group gap="xs">
               <Outcome event={event} />
-            </div>
+              <AuditDetails event={event} />
+            </Group>
           </Group>
         </Paper>
       ))}

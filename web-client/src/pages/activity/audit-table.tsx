@@ -4,8 +4,9 @@ import type { AuditEvent } from '@/gen/storeplane/v1/audit_pb';
 import { ListTable } from '@/ui/list-table';
 import { Ago } from '@/ui/time';
 import { AuditTarget, Outcome } from './audit-cells';
+import { AuditDetails } from './audit-details';
 
-const COLUMNS = ['Time', 'Actor', 'Action', 'Target', 'Outcome'];
+const COLUMNS = ['Time', 'Actor', 'Action', 'Target', 'Address', 'Outcome', ''];
 
 export interface AuditListProps {
   events: AuditEvent[] | undefined;
@@ -38,8 +39,12 @@ function Row({ event, onActor }: { event: AuditEvent; onActor: AuditListProps['o
       <Table.Td maw={260}>
         <AuditTarget event={event} />
       </Table.Td>
+      <Table.Td className="mono">{event.peer}</Table.Td>
       <Table.Td>
         <Outcome event={event} />
+      </Table.Td>
+      <Table.Td>
+        <AuditDetails event={event} />
       </Table.Td>
     </Table.Tr>
   );

@@ -19,6 +19,7 @@ export const ACTIONS = [
   'DELETE_TENANT',
   'REPAIR_RELEASE',
   'ADOPT_STORE',
+  'READ',
 ] as const;
 export const OUTCOMES = [AuditOutcome.ACCEPTED, AuditOutcome.REJECTED, AuditOutcome.DENIED].map(
   (outcome) => AuditOutcome[outcome] as string,
@@ -31,6 +32,7 @@ export interface ActivitySearch {
   target?: string;
   action?: string;
   outcome?: string;
+  peer?: string;
   from?: string;
   to?: string;
 }
@@ -44,19 +46,21 @@ export function activitySearch(search: Record<string, unknown>): ActivitySearch 
     target: text(search.target),
     action: ACTIONS.find((each) => each === search.action),
     outcome: OUTCOMES.find((each) => each === search.outcome),
+    peer: text(search.peer),
     from: day(search.from),
     to: day(search.to),
   };
 }
 
 /** The filter of ListAuditEvents (AIP-160). */
-export function auditFilter({ q, actor, target, action, outcome, from, to }: ActivitySearch): string {
+export function auditFilter({ q, actor, target, action, outcome, peer, from, to }: ActivitySearch): string {
   const parts: string[] = [];
   if (q?.trim()) parts.push(quote(q.trim()));
   if (actor) parts.push(`actor = ${quote(actor)}`);
   if (target) parts.push(`target = ${quote(target)}`);
   if (action) parts.push(`action = ${action}`);
   if (outcome) parts.push(`outcome = ${outcome}`);
+  if (peer) parts.push(`peer = ${quote(peer)}`);
   if (from) parts.push(`time >= ${quote(midnight(from, 0))}`);
   if (to) parts.push(`time < ${quote(midnight(to, 1))}`);
   return parts.join(' AND ');
