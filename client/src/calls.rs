@@ -241,6 +241,21 @@ impl Client {
         patiently(call).await
     }
 
+    /// Verifies the hash chain of the audit log. Needs the role `auditor`.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for an invalid filter or page token.
+    pub async fn verify_audit_log(
+        &self,
+        request: v1::VerifyAuditLogRequest,
+    ) -> Result<v1::VerifyAuditLogResponse, Error> {
+        let call = || {
+            let (mut audit, request) = (self.audit.clone(), request.clone());
+            async move { audit.verify_audit_log(request).await.map(Response::into_inner) }
+        };
+        patiently(call).await
+    }
+
     /// Returns an operation.
     ///
     /// # Errors

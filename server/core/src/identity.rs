@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use crate::audit::Origin;
 use crate::error::DomainError;
 use crate::ids::{Tenant, TokenId};
+use crate::origin::Origin;
 use crate::wire::wire_enum;
 
 wire_enum! {

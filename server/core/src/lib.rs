@@ -20,6 +20,7 @@ pub mod ids;
 pub mod live_view;
 pub mod names;
 pub mod operation;
+pub mod origin;
 pub mod overview;
 pub mod ports;
 pub mod query;

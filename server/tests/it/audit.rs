@@ -54,6 +54,12 @@ async fn records_show_actor_action_and_outcome() {
         ]
     );
     let created = &events[3];
+    let token = lab.database.value("SELECT id FROM tokens WHERE name = 'test'").await;
+    assert_eq!((created.credential_kind.as_str(), &created.credential_id), ("token", &token));
+    assert_eq!((created.peer.as_str(), created.sequence, created.tenant.as_str()), ("127.0.0.1", 2, "default"));
+    assert!(created.user_agent.starts_with("tonic/") && !created.request_id.is_empty(), "{created:?}");
+    let changes: serde_json::Value = serde_json::from_str(&created.changes).unwrap();
+    assert_eq!((&changes["after"]["plan"], changes.get("before")), (&serde_json::json!("small"), None), "{changes}");
     assert_eq!((&created.target, &created.store_uid, &created.operation_id), (&id, &store.uid, &store.operation));
     assert_eq!(created.time, store.create_time);
     assert_eq!((events[1].target.as_str(), events[1].store_uid.as_str()), ("other", ""));
@@ -88,6 +94,9 @@ async fn filter_matches_exactly_what_it_names() {
         ("LOOKER", 1),
         ("\"looker on\" other", 1),
         ("nobodys", 1),
+        ("peer = \"127.0.0.1\"", 3),
+        ("peer = \"192.0.2.1\"", 0),
+        ("request_id = none", 0),
         ("\"%\"", 0),
         ("action = REPAIR_RELEASE", 0),
     ] {

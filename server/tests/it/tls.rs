@@ -103,6 +103,8 @@ async fn every_protocol_works_over_tls_with_client_certificates() {
     let connect = || Client::to(&url(&lab)).token(&token).authority(&authority.pem);
     let client = connect().identity(&identity.certificate, &identity.key).client().unwrap();
     client.create_store(&id, tea()).await.unwrap();
+    let peer = lab.database.value("SELECT peer FROM audit_events WHERE action = 'CREATE_STORE'").await;
+    assert_eq!(peer, "127.0.0.1", "the audit log has the address of an encrypted connection");
     assert_eq!(client.get_store(&id).await.unwrap().store_id, id);
     let error = connect().client().unwrap().get_store(&id).await.unwrap_err();
     assert!(error.is_unavailable(), "without a certificate: {error}");

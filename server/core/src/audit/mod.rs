@@ -1,11 +1,10 @@
 //! The audit log: one record for each mutation and for each read of secrets, whether it was done, rejected
 //! or denied.
 //!
-//! [`origin`]: where a request came from. [`changes`]: what it changed. [`chain`]: the outcome of a verification.
+//! [`changes`]: what a request changed. [`chain`]: the outcome of a verification.
 
 pub mod chain;
 pub mod changes;
-pub mod origin;
 
 use std::sync::Arc;
 
@@ -14,7 +13,8 @@ use uuid::Uuid;
 
 pub use chain::{BrokenLink, ChainFault, Verification};
 pub use changes::Changes;
-pub use origin::Origin;
+
+pub use crate::origin::Origin;
 
 use crate::identity::Credential;
 use crate::ids::{OperationId, StoreUid, Tenant, TokenId};

@@ -280,7 +280,7 @@ impl Service {
         result: Result<T, PortError>,
     ) -> Result<T, PortError> {
         let Err(PortError::Refused(refusal)) = &result else { return result };
-        let asked = asked.replace(char::is_control, "\u{fffd}");
+        let asked = asked.replace(crate::origin::is_deceptive, "\u{fffd}");
         let mut record = self.request(caller, None).record(action, &crate::failure::truncate(asked, TARGET_MAX));
         let denied = matches!(
             refusal,

@@ -70,6 +70,12 @@ impl AuthFailures {
         known.last = now;
     }
 
+    #[cfg(test)]
+    fn counted(&self) -> (usize, i64) {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        (counts.len(), counts.values().map(|count| count.number).sum())
+    }
+
     /// Records the counts every minute until `shutdown`, and the last ones then.
     pub async fn record_until(self, shutdown: CancellationToken) {
         loop {
@@ -122,5 +128,27 @@ impl AuthFailures {
             append(&transaction, record).await?;
         }
         transaction.commit().await.map_err(port_error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::postgres::connect;
+    use crate::system::{RandomIds, SystemClock};
+
+    #[tokio::test]
+    async fn many_addresses_are_counted_together_and_none_is_lost() {
+        let pool = connect("postgres://nobody@127.0.0.1:1/none", 1).expect("a URL");
+        let failures = AuthFailures::new(pool, Arc::new(SystemClock), Arc::new(RandomIds));
+        let origin = |n: u32| Origin { peer: Some(Ipv4Addr::from(n).into()), ..Origin::default() };
+        for n in 0..10_000 {
+            failures.count(&origin(n % 5000), "TOKEN_INVALID");
+        }
+        assert_eq!(failures.counted(), (KINDS + 1, 10_000));
+        failures.record().await.expect_err("there is no database");
+        assert_eq!(failures.counted(), (KINDS + 1, 10_000), "they are kept for the next time");
     }
 }
