@@ -244,7 +244,7 @@ impl Client {
     /// Verifies the hash chain of the audit log. Needs the role `auditor`.
     ///
     /// # Errors
-    /// `INVALID_REQUEST` for an invalid filter or page token.
+    /// `INVALID_REQUEST` for an invalid checkpoint.
     pub async fn verify_audit_log(
         &self,
         request: v1::VerifyAuditLogRequest,
