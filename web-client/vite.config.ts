@@ -15,7 +15,7 @@ export default defineConfig({
   resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
   // The server replaces this with a nonce for each response.
   html: { cspNonce: '__CSP_NONCE__' },
-  server: { proxy: { '^/storeplane\\.v1\\.': { target: server } } },
+  server: { proxy: { '^/(storeplane\\.v1\\.|auth/)': { target: server } } },
   build: {
     // The first browsers with light-dark(): it must not be transpiled.
     target: ['chrome123', 'edge123', 'firefox120', 'safari17.5'],

@@ -33,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(Sql { name: "m0012_tokens", up: include_str!("m0012_tokens.sql") }),
             Box::new(Sql { name: "m0013_tenants", up: include_str!("m0013_tenants.sql") }),
             Box::new(Sql { name: "m0014_audit_chain", up: include_str!("m0014_audit_chain.sql") }),
+            Box::new(Sql { name: "m0015_oidc", up: include_str!("m0015_oidc.sql") }),
         ]
     }
 }

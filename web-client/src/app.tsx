@@ -8,8 +8,8 @@ import { LiveProvider } from './live/live';
 import { nonce } from './nonce';
 import type { createAppRouter } from './router';
 import { LinkSignInDialog, LinkSignInPage } from './session/link-sign-in';
-import { session, useLinkToken, useSessionStatus } from './session/session';
-import { SignInAgain, SignInPage } from './session/sign-in';
+import { session, useSessionStatus, useSignInLink } from './session/session';
+import { CheckingPage, SignInAgain, SignInPage } from './session/sign-in';
 import { theme } from './theme';
 
 interface ProvidersProps {
@@ -30,9 +30,10 @@ export function Providers({ transport, queryClient, children }: ProvidersProps) 
 
 export function App({ router }: { router: ReturnType<typeof createAppRouter> }) {
   const status = useSessionStatus();
-  const linkToken = useLinkToken();
-  useResetOnNewToken();
-  if (status === 'out') return linkToken ? <LinkSignInPage token={linkToken} /> : <SignInPage />;
+  const { code } = useSignInLink();
+  useResetOnNewSession();
+  if (status === 'checking') return <CheckingPage />;
+  if (status === 'out') return code ? <LinkSignInPage code={code} /> : <SignInPage />;
   return (
     <LiveProvider>
       <RouterProvider router={router} />
@@ -42,16 +43,16 @@ export function App({ router }: { router: ReturnType<typeof createAppRouter> }) 
   );
 }
 
-/** Discards cached data when the token changes. */
-function useResetOnNewToken(): void {
+/** Discards cached data when somebody signs in or out. */
+function useResetOnNewSession(): void {
   const queryClient = useQueryClient();
   useEffect(() => {
-    let last = session.token();
+    let last = session.generation();
     return session.subscribe(() => {
-      const token = session.token();
+      const generation = session.generation();
       if (session.status() === 'out') queryClient.clear();
-      else if (token && token !== last) void queryClient.resetQueries();
-      if (token) last = token;
+      else if (generation !== last) void queryClient.resetQueries();
+      last = generation;
     });
   }, [queryClient]);
 }

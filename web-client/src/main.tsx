@@ -7,14 +7,14 @@ import { App, Providers } from './app';
 import { createAppRouter } from './router';
 import { session } from './session/session';
 
-// Before anything else reads the address: the token must not stay there.
-session.takeLinkToken(window.location, window.history);
+// Before anything else reads the address: a code must not stay there.
+session.takeLink(window.location, window.history);
 
 const queryClient = createQueryClient();
 const router = createAppRouter();
 
 // A link that is opened where the page is already open changes only the fragment.
-window.addEventListener('hashchange', () => void session.takeLinkToken(window.location, window.history));
+window.addEventListener('hashchange', () => void session.takeLink(window.location, window.history));
 
 const root = document.getElementById('root');
 if (root) {

@@ -85,7 +85,7 @@ export function renderApp(setup: Setup) {
     });
   });
   window.history.replaceState(null, '', path);
-  session.signIn('spt_test');
+  session.signedIn();
   const router = createAppRouter();
   render(
     <Providers transport={transport} queryClient={createQueryClient()}>

@@ -137,6 +137,8 @@ impl Credential {
 pub enum Proof {
     /// By the secret of its token, which may have been revoked.
     Secret(SecretHash),
+    /// By the secret of its session, which may have ended.
+    Session(SecretHash),
     /// By its expiry alone: a signed token of the identity provider, or a client certificate.
     Signed,
 }

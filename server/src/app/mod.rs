@@ -28,7 +28,7 @@ use crate::config::Config;
 use crate::grpc::{self, ApiHandler, Platform, Sealer};
 use crate::helm::Helm;
 use crate::http::connections;
-use crate::http::{self, Readiness, dashboard};
+use crate::http::{self, Readiness, SignIn, dashboard};
 use crate::postgres::ServerKey;
 use crate::worker::Worker;
 
@@ -80,12 +80,13 @@ impl Server {
         };
         let sealer = Sealer::new(ServerKey::new(parts.pools.api.clone()));
         let handler = ApiHandler::new(parts.service, parts.watches, sealer, parts.audit, mutations.clone(), platform);
+        let sign_in = SignIn::new(parts.auth.authenticator.clone());
         let services = grpc::services(handler, parts.auth, health, config.proxies())?;
         let readiness = Readiness { parts: probes, circuits, tls: listeners.tls.clone(), shutdown: shutdown.clone() };
         Ok(Self {
             listeners,
             probes: http::probes(readiness.clone()),
-            router: http::router(services, readiness, config)?,
+            router: http::router(services, readiness, sign_in, config)?,
             worker: Worker::new(parts.tools, config.worker.max_operations),
             helm: parts.helm,
             mutations,

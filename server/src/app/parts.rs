@@ -26,7 +26,8 @@ use crate::oidc::{CaError, Oidc};
 use crate::outage::OutageLog;
 use crate::postgres::{
     self, AuditLog, AuthFailures, ConnectError, EventLog, LiveStoreRepository, Notifier, PgStores, Pool, PoolSizes,
-    Pools, Queue, RefusalCounts, Retention, RetentionPolicy, Schema, TenantStates, Tenants, Tokens,
+    Pools, Queue, RefusalCounts, Retention, RetentionPolicy, Schema, SessionLifetimes, Sessions, TenantStates, Tenants,
+    Tokens,
 };
 use crate::reconciler::Reconciler;
 use crate::releases::ClusterReleases;
@@ -138,7 +139,7 @@ impl Parts {
         };
         let tokens = Tokens::new(pools.api.clone(), Arc::clone(&clock), Arc::clone(&ids));
         let tenant_states = TenantStates::new(pools.api.clone());
-        let authenticator = authenticator(config, &tokens, &clock)?;
+        let authenticator = authenticator(config, &pools.api, &tokens, &clock)?;
         let watches = Watches::new(
             stores(&pools.watch),
             log.clone(),
@@ -200,6 +201,8 @@ impl Parts {
         tasks.spawn(audit.sign_until(config.audit.checkpoint_interval.into(), shutdown.clone()));
         tasks.spawn(RefusalCounts::new(self.pools.work.clone()).run(shutdown.clone()));
         tasks.spawn(self.auth.failures.clone().record_until(shutdown.clone()));
+        let sessions = self.auth.authenticator.sessions().on(self.pools.work.clone());
+        tasks.spawn(sessions.maintain_until(shutdown.clone()));
         let (cache, until) = (Arc::clone(&self.cache), shutdown.clone());
         tasks.spawn(async move { until.run_until_cancelled(cache.run()).await });
         tasks.spawn(self.hub.clone().run(self.log.clone(), self.notifier.events(), shutdown.clone()));
@@ -261,9 +264,16 @@ fn releases(
     }
 }
 
-fn authenticator(config: &Config, tokens: &Tokens, clock: &Arc<dyn Clock>) -> Result<Authenticator, StartError> {
+fn authenticator(
+    config: &Config,
+    database: &Pool,
+    tokens: &Tokens,
+    clock: &Arc<dyn Clock>,
+) -> Result<Authenticator, StartError> {
     let oidc = config.oidc.clone().map(|oidc| Oidc::new(oidc, Arc::clone(clock))).transpose()?;
-    Ok(Authenticator::new(tokens.clone(), oidc))
+    let lifetimes = SessionLifetimes { idle: config.sessions.idle.into(), max: config.sessions.max.into() };
+    let sessions = Sessions::new(database.clone(), tokens.clone(), lifetimes);
+    Ok(Authenticator::new(tokens.clone(), sessions, oidc, config.public_url.as_deref()))
 }
 
 /// The configured key that signs the audit log's checkpoints.

@@ -1,14 +1,21 @@
-//! Who sends a request: API tokens, and tokens of the identity provider.
+//! Who sends a request: API tokens, tokens of the identity provider, and sessions of browsers.
 //!
-//! A bearer token is told by its form: a JSON Web Token is the provider's, anything else is ours.
+//! - A bearer token wins over anything else. It is told by its form: a JSON Web Token is the provider's, anything else is ours.
+//! - Without one, a session's cookie counts, if the request comes from the server's own pages ([`cookie`]).
 
-use http::HeaderMap;
+mod cookie;
+
+use std::sync::Arc;
+
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, Request, Uri};
 use storeplane_core::error::PortError;
-use storeplane_core::identity::Caller;
+use storeplane_core::identity::{Caller, Proof};
 
+pub(crate) use self::cookie::FETCH_SITE;
+pub use self::cookie::{Cookie, CrossOrigin, Scheme, own_page};
 use crate::oidc::{self, JwtError, Oidc};
-use crate::postgres::{Pool, Tokens, Verified};
+use crate::postgres::{Pool, Sessions, Tokens, Verified};
 
 /// Maximum length of an authorization header, besides a token of the provider.
 const HEADER_MAX: usize = 1000;
@@ -24,29 +31,49 @@ pub enum Rejection {
     Invalid,
     /// The token has expired.
     Expired,
+    /// The session has ended.
+    SessionEnded,
+    /// The request has a session's cookie, but does not come from a page of this server.
+    CrossOrigin,
     /// A token of the identity provider is not accepted.
     Provider(JwtError),
     /// The database is unavailable.
     Port(PortError),
 }
 
+/// What a request shows of its caller.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    headers: &'a HeaderMap,
+    uri: &'a Uri,
+}
+
+impl<'a> Evidence<'a> {
+    /// That of a request.
+    pub fn of<B>(request: &'a Request<B>) -> Self {
+        Self { headers: request.headers(), uri: request.uri() }
+    }
+}
+
 /// Authenticates requests, and checks the callers of open streams again. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Authenticator {
     tokens: Tokens,
+    sessions: Sessions,
     oidc: Option<Oidc>,
+    public_url: Option<Arc<str>>,
 }
 
 impl Authenticator {
-    /// Without a provider, only our own tokens are accepted.
-    pub fn new(tokens: Tokens, oidc: Option<Oidc>) -> Self {
-        Self { tokens, oidc }
+    /// Without a provider, its tokens are not accepted. `public_url` is the dashboard's origin, if it is not what requests name.
+    pub fn new(tokens: Tokens, sessions: Sessions, oidc: Option<Oidc>, public_url: Option<&str>) -> Self {
+        Self { tokens, sessions, oidc, public_url: public_url.map(Arc::from) }
     }
 
     /// The same, with the same caches, through another pool.
     #[must_use]
     pub fn on(&self, pool: &Pool) -> Self {
-        Self { tokens: self.tokens.on(pool.clone()), ..self.clone() }
+        Self { tokens: self.tokens.on(pool.clone()), sessions: self.sessions.on(pool.clone()), ..self.clone() }
     }
 
     /// Our own tokens.
@@ -54,18 +81,59 @@ impl Authenticator {
         &self.tokens
     }
 
+    /// The sessions of browsers.
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// The identity provider.
+    pub fn oidc(&self) -> Option<&Oidc> {
+        self.oidc.as_ref()
+    }
+
+    /// The dashboard's origin, if it is configured.
+    pub fn public_url(&self) -> Option<&str> {
+        self.public_url.as_deref()
+    }
+
     /// The caller of a request.
-    pub async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Rejection> {
-        let token = bearer(headers)?;
-        match &self.oidc {
-            Some(oidc) if oidc::is_jwt(token) => oidc.verify(token).await.map_err(Rejection::Provider),
-            _ => own(self.tokens.verify(token).await),
+    pub async fn caller(&self, Evidence { headers, uri }: Evidence<'_>) -> Result<Caller, Rejection> {
+        if headers.contains_key(AUTHORIZATION) {
+            let token = bearer(headers)?;
+            return match &self.oidc {
+                Some(oidc) if oidc::is_jwt(token) => oidc.verify(token).await.map_err(Rejection::Provider),
+                _ => self.token(token).await,
+            };
         }
+        let has_cookie = [Scheme::Https, Scheme::Http].iter().any(|it| Cookie::Session.read(*it, headers).is_some());
+        if !has_cookie {
+            return Err(Rejection::Missing);
+        }
+        let scheme = own_page(headers, uri, self.public_url()).map_err(|CrossOrigin| Rejection::CrossOrigin)?;
+        let secret = Cookie::Session.read(scheme, headers).ok_or(Rejection::Missing)?;
+        match self.sessions.verify(secret).await {
+            Ok(Verified::Caller(caller)) => Ok(caller),
+            Ok(Verified::Expired | Verified::Unknown) => Err(Rejection::SessionEnded),
+            Err(error) => Err(Rejection::Port(error)),
+        }
+    }
+
+    /// The caller with one of our tokens.
+    pub async fn token(&self, token: &str) -> Result<Caller, Rejection> {
+        own(self.tokens.verify(token).await)
+    }
+
+    /// The caller as whom a one-time code signs in; `take` uses it up.
+    pub async fn code(&self, code: &str, take: bool) -> Result<Caller, Rejection> {
+        own(if take { self.tokens.take_code(code).await } else { self.tokens.read_code(code).await })
     }
 
     /// Whether the caller of an open stream may go on; [`Verified::Unknown`] also if its role or tenant changed.
     pub async fn recheck(&self, caller: &Caller) -> Result<Verified, PortError> {
-        self.tokens.recheck(caller).await
+        match caller.proof {
+            Proof::Session(session) => self.sessions.recheck(session, caller).await,
+            Proof::Secret(_) | Proof::Signed => self.tokens.recheck(caller).await,
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! `token create`, `token list`, `token revoke`.
+//! `token create`, `token code`, `token list`, `token revoke`.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -15,7 +15,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::{Failure, print};
 use crate::config::{Config, RetentionPeriod};
-use crate::postgres::{self, Tokens};
+use crate::postgres::{self, Tokens, Verified};
 use crate::system::{RandomIds, SystemClock};
 
 #[derive(Debug, Subcommand)]
@@ -37,6 +37,11 @@ pub(super) enum Command {
         /// Creates a token that never expires. It works until it is revoked.
         #[arg(long)]
         no_expiry: bool,
+    },
+    /// Prints a one-time code that signs a browser in as a token: open `https://…/#code=CODE` within ten minutes.
+    Code {
+        /// The token's id, from `token list`. Without it, the token whose secret is in `STOREPLANE_TOKEN`.
+        id: Option<TokenId>,
     },
     /// Lists all tokens, without their secrets.
     List,
@@ -92,6 +97,7 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<(), Failure
             let _ = writeln!(std::io::stderr(), "{}", expiry(&issued.token)?);
             print(&format!("{}\n", issued.secret))
         }
+        Command::Code { id } => print(&format!("{}\n", code(&tokens, id).await?)),
         Command::List => print(&table(&tokens.all().await?, SystemClock.now())?),
         Command::Revoke { id } => {
             if !tokens.revoke_any(id, &author).await? {
@@ -100,6 +106,19 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<(), Failure
             print("revoked\n")
         }
     }
+}
+
+async fn code(tokens: &Tokens, id: Option<TokenId>) -> Result<String, Failure> {
+    if let Some(id) = id {
+        let code = tokens.code_of_token(id).await?;
+        return code.ok_or_else(|| format!("there is no token {id} that is not revoked").into());
+    }
+    let secret = std::env::var("STOREPLANE_TOKEN").map_err(|_| "name a token's id, or set STOREPLANE_TOKEN")?;
+    let code = match tokens.verify(secret.trim()).await? {
+        Verified::Caller(caller) => tokens.code_of(&caller).await?,
+        Verified::Expired | Verified::Unknown => None,
+    };
+    code.ok_or_else(|| "the token in STOREPLANE_TOKEN is unknown, was revoked or has expired".into())
 }
 
 fn expiry(token: &Token) -> Result<String, Failure> {

@@ -90,6 +90,8 @@ pub struct Config {
     pub limits: Limits,
     /// Lifetimes of API tokens.
     pub tokens: Tokens,
+    /// Lifetimes of browsers' sessions.
+    pub sessions: SessionPeriods,
     /// The identity provider; default: none, tokens are the only credentials.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oidc: Option<Oidc>,
@@ -233,6 +235,15 @@ pub struct Tokens {
     pub lifetime: RetentionPeriod,
     /// Longest lifetime of a token.
     pub max_lifetime: RetentionPeriod,
+}
+
+/// `[sessions]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SessionPeriods {
+    /// How long a session lasts without use. An open dashboard uses it.
+    pub idle: RetentionPeriod,
+    /// How long it lasts in any case.
+    pub max: RetentionPeriod,
 }
 
 impl From<Tokens> for Lifetimes {

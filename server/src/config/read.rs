@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use super::section::Section;
 use super::{
     Charts, Config, ConfigError, Connections, Database, Engine, Helm, Kubernetes, Limits, Log, LogFormat, Metrics,
-    Retention, RetentionPeriod, SecretUrl, Telemetry, Tokens, Verify, Via, Worker,
+    Retention, RetentionPeriod, SecretUrl, SessionPeriods, Telemetry, Tokens, Verify, Via, Worker,
 };
 
 use crate::kube::{CopiedSecret, CopiedSecretUse, WatchScope, labels};
@@ -76,6 +76,7 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
         verify: root.section("verify", |section| Verify { via: section.take("via", Via::Auto) }),
         limits: root.section("limits", |section| Limits { stores_per_tenant: section.optional("stores_per_tenant") }),
         tokens: root.section("tokens", tokens),
+        sessions: root.section("sessions", sessions),
         oidc: root.section("oidc", super::oidc::read),
         obstacles: root.section("obstacles", super::obstacles::read),
         engines: root.section("engines", |section| engines(section, &charts)),
@@ -163,6 +164,16 @@ fn tokens(section: &mut Section) -> Tokens {
     let rule = format!("must be at least 1m and at most max_lifetime, which is {max_lifetime}");
     let fits = |lifetime: &RetentionPeriod| (RetentionPeriod::MINUTE..=max_lifetime).contains(lifetime);
     Tokens { lifetime: section.checked("lifetime", default, &rule, fits), max_lifetime }
+}
+
+/// The use of a session is recorded once a minute: a shorter idle time could end one that is used.
+fn sessions(section: &mut Section) -> SessionPeriods {
+    let default = RetentionPeriod::HALF_DAY;
+    let max = section.checked("max", default, "must be at least 1m", |it| *it >= RetentionPeriod::MINUTE);
+    let rule = format!("must be at least 5m and at most max, which is {max}");
+    let least = max.min(RetentionPeriod::from(std::time::Duration::from_mins(5)));
+    let idle = section.checked("idle", RetentionPeriod::HOUR.min(max), &rule, |it| (least..=max).contains(it));
+    SessionPeriods { idle, max }
 }
 
 fn kubernetes(section: &mut Section) -> Kubernetes {

@@ -18,6 +18,8 @@ pub struct RetentionPeriod {
 
 impl RetentionPeriod {
     pub(super) const MINUTE: Self = Self { seconds: 60 };
+    pub(super) const HOUR: Self = Self { seconds: 3600 };
+    pub(super) const HALF_DAY: Self = Self { seconds: 43_200 };
 
     pub(super) const fn hours(hours: u64) -> Self {
         Self { seconds: hours * 3600 }

@@ -22,7 +22,7 @@ use tower::{Layer, Service};
 use tracing::Span;
 
 use super::status;
-use crate::authentication::Authenticator;
+use crate::authentication::{Authenticator, Evidence};
 use crate::postgres::{AuthFailures, TenantStates};
 
 /// Metadata with which a platform administrator names the tenant in which it acts; without it, its own.
@@ -98,7 +98,7 @@ where
 impl AuthLayer {
     async fn admit(&self, mut request: Request<Body>) -> Result<Request<Body>, Box<Status>> {
         let origin: Arc<Origin> = request.extensions().get().map(Arc::clone).unwrap_or_default();
-        let caller = self.authenticator.caller(request.headers()).await;
+        let caller = self.authenticator.caller(Evidence::of(&request)).await;
         let caller = caller.map_err(|rejection| Box::new(status::rejection(&rejection)));
         let mut caller = caller.inspect_err(|status| self.count(&origin, status))?;
         caller.origin = origin;

@@ -195,6 +195,12 @@ pub fn rejection(rejection: &Rejection) -> Status {
         Rejection::Malformed => unauthenticated("TOKEN_MALFORMED", "authorization must be `Bearer <token>`"),
         Rejection::Invalid => unauthenticated("TOKEN_INVALID", "the token is unknown or was revoked"),
         Rejection::Expired => token_expired(),
+        Rejection::SessionEnded => unauthenticated("SESSION_ENDED", "the session has ended; sign in again"),
+        Rejection::CrossOrigin => plain(
+            Code::PermissionDenied,
+            "CROSS_ORIGIN",
+            "a session's cookie is accepted only from pages of this server; behind a proxy, set public_url",
+        ),
         Rejection::Provider(error) => provider(*error),
         Rejection::Port(error) => port(error),
     }

@@ -1,11 +1,12 @@
 //! HTTP on the same port, around the gRPC services: TLS and connections, CORS, the Connect protocol, its OpenAPI
-//! document, the dashboard, and responses to unknown paths.
+//! document, sign-in of browsers, the dashboard, and responses to unknown paths.
 
 mod connect;
 pub mod connections;
 mod cors;
 pub mod dashboard;
 mod openapi;
+mod sign_in;
 pub mod tls;
 mod unread;
 
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::connect::Connect;
 use self::dashboard::accepts_encoding;
+pub use self::sign_in::SignIn;
 use self::tls::{CertificateStatus, Tls};
 use crate::circuit::{Circuit, CircuitStatus};
 use crate::config::Config;
@@ -44,10 +46,16 @@ pub struct Readiness {
 }
 
 /// Everything that is served: the gRPC services and the plain paths.
-pub fn router(services: Router, readiness: Readiness, config: &Config) -> Result<Router, DescriptorError> {
+pub fn router(
+    services: Router,
+    readiness: Readiness,
+    sign_in: SignIn,
+    config: &Config,
+) -> Result<Router, DescriptorError> {
     let api = DescriptorPool::decode(storeplane_proto::FILE_DESCRIPTOR_SET)?;
     let services = services.route_layer(from_fn_with_state(Connect::new(&api)?, connect::serve));
     let plain = probes(readiness).route("/storeplane.v1.binpb", get(descriptors));
+    let plain = plain.merge(sign_in::router(sign_in));
     Ok(services.merge(plain).merge(openapi::router(&api)).fallback(other).layer(cors::layer(config)))
 }
 

@@ -23,6 +23,9 @@ pub enum LoginError {
     /// The configuration has no client for the dashboard, or the provider no such flow.
     #[error("sign-in with the identity provider is not configured")]
     NotConfigured,
+    /// This browser did not begin this sign-in, or too long ago.
+    #[error("the sign-in was not begun in this browser")]
+    NotBegun,
     /// The provider cannot be reached.
     #[error("the identity provider is not available")]
     Unavailable,

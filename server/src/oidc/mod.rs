@@ -98,6 +98,13 @@ pub struct User {
     pub role: Role,
 }
 
+impl From<User> for Caller {
+    /// Without an end: who uses this gives it one.
+    fn from(User { credential, name, tenant, role }: User) -> Self {
+        Self { credential, name, tenant, role, expires: None, proof: Proof::Signed, origin: Arc::default() }
+    }
+}
+
 /// Verifies tokens of the configured provider. Cheap to clone.
 #[derive(Clone)]
 pub struct Oidc {
@@ -123,9 +130,7 @@ impl Oidc {
     /// The caller with this bearer token.
     pub async fn verify(&self, token: &str) -> Result<Caller, JwtError> {
         let (user, lifetime) = self.user(token, &Audience::Api).await?;
-        let User { credential, name, tenant, role } = user;
-        let expires = Instant::now().checked_add(lifetime);
-        Ok(Caller { credential, name, tenant, role, expires, proof: Proof::Signed, origin: Arc::default() })
+        Ok(Caller { expires: Instant::now().checked_add(lifetime), ..user.into() })
     }
 
     /// The user of a token, and how much longer it is accepted.

@@ -5,7 +5,7 @@
 //! - [`LiveStoreRepository`] gives the reconciler all stores, and stores its results; [`Adoption`] stores those that were lost; [`LeaderLock`] lets only one server reconcile.
 //! - [`EventLog`] reads events by store and in their global order.
 //! - [`Tenants`] stores tenants and their quotas; [`TenantStates`] says for each call which are suspended.
-//! - [`Tokens`] stores API tokens as hashes. [`ServerKey`] is the key that seals cursors.
+//! - [`Tokens`] stores API tokens as hashes, and one-time codes for them; [`Sessions`] those of browsers. [`ServerKey`] is the key that seals cursors.
 //! - [`Retention`] removes expired rows. [`Sampler`] reads figures for the metrics.
 //! - [`AuditLog`] verifies and signs the audit log; [`RefusalCounts`] and [`AuthFailures`] bound what strangers can add to it.
 //! - [`Notifier`] wakes up readers in this process. A notification carries no data.
@@ -37,6 +37,8 @@ mod rows;
 mod sampler;
 mod schema;
 mod server_key;
+mod sessions;
+mod sign_in_codes;
 mod store_loader;
 mod stores;
 mod tenant_states;
@@ -59,6 +61,8 @@ pub use retention::{Removed, Retention, RetentionPolicy};
 pub use sampler::Sampler;
 pub use schema::{Schema, migrate, schema};
 pub use server_key::ServerKey;
+pub use sessions::{SessionLifetimes, Sessions};
+pub use sign_in_codes::CODE_LIFETIME;
 pub use stores::PgStores;
 pub use tenant_states::TenantStates;
 pub use tenants::Tenants;

@@ -91,11 +91,18 @@ impl Tokens {
         Ok(self.judge(caller))
     }
 
+    /// The same by the hash of a secret.
+    pub(super) async fn verify_hash(&self, hash: Hash) -> Result<Verified, PortError> {
+        let caller = self.lookup.caller(hash, |hashes| find(self.database.clone(), hashes)).await?;
+        Ok(self.judge(caller))
+    }
+
     /// The same for the credential that the caller used; [`Verified::Unknown`] also if its token's role or tenant changed. As in
     /// [`Tokens::verify`], the result is cached briefly: a thousand watchers with one token cause one read.
     pub async fn recheck(&self, caller: &Caller) -> Result<Verified, PortError> {
         let now = match &caller.proof {
             Proof::Secret(hash) => self.lookup.caller(hash.0, |hashes| find(self.database.clone(), hashes)).await?,
+            Proof::Session(_) => None,
             Proof::Signed => Some(caller.clone()),
         };
         Ok(self.judge(now.filter(|now| now.still_permits(caller))))
@@ -112,7 +119,7 @@ impl Tokens {
         }
     }
 
-    fn note_use(&self, credential: &Credential) {
+    pub(super) fn note_use(&self, credential: &Credential) {
         let Credential::Token(id) = credential else { return };
         let now = self.clock.now();
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);

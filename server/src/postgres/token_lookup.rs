@@ -42,7 +42,12 @@ pub(super) type Found = HashMap<Hash, Caller>;
 
 /// True if a secret has the form of a token.
 pub(super) fn is_well_formed(secret: &str) -> bool {
-    secret.strip_prefix(PREFIX).is_some_and(|word| {
+    has_form(PREFIX, secret)
+}
+
+/// True if a secret consists of this prefix and as many random letters and digits as a token.
+pub(super) fn has_form(prefix: &str, secret: &str) -> bool {
+    secret.strip_prefix(prefix).is_some_and(|word| {
         word.len() == LENGTH && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
     })
 }

@@ -72,6 +72,7 @@ mod requests;
 mod retention;
 mod roles;
 mod secrecy;
+mod sessions;
 mod soak;
 mod store_lookups;
 mod takeover;

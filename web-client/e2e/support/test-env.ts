@@ -43,14 +43,23 @@ export class TestEnv {
     return this.server.command('token', 'create', '--tenant', this.tenant, '--role', role, '--name', name);
   }
 
+  /** A one-time code of a token. */
+  code(name: string): string {
+    return this.server.command('token', 'code', this.#id(name));
+  }
+
   revoke(name: string): void {
+    this.server.command('token', 'revoke', this.#id(name));
+  }
+
+  #id(name: string): string {
     const line = this.server
       .command('token', 'list')
       .split('\n')
       .find((each) => each.includes(name));
     const id = /[0-9a-f-]{36}/.exec(line ?? '')?.[0];
     if (!id) throw new Error(`no token is named ${name}`);
-    this.server.command('token', 'revoke', id);
+    return id;
   }
 
   client(token: string): Client<typeof StoreService> {

@@ -27,11 +27,9 @@ export function createClients(transport: Transport): Clients {
   };
 }
 
-/** Sends the token, ends the session when the server rejects it, and reads the server's clock. */
+/** Ends the session when the server rejects it, and reads the server's clock. The browser sends the session's cookie. */
 export const authentication: Interceptor = (next) => async (request) => {
-  if (request.header.has('authorization')) return next(request);
-  const token = session.token();
-  if (token) request.header.set('authorization', `Bearer ${token}`);
+  const generation = session.generation();
   try {
     const response = await next(request);
     const date = response.header.get('date');
@@ -39,7 +37,7 @@ export const authentication: Interceptor = (next) => async (request) => {
     if (date) observeServerTime(Date.parse(date) + 500);
     return response;
   } catch (error) {
-    if (ConnectError.from(error).code === Code.Unauthenticated) session.expire(token);
+    if (ConnectError.from(error).code === Code.Unauthenticated) session.expire(generation);
     throw error;
   }
 };

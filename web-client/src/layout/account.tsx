@@ -9,7 +9,9 @@ import {
   useMantineColorScheme,
 } from '@mantine/core';
 import { IconKeyboard, IconLogout, IconMoon, IconSun } from '@tabler/icons-react';
+import { useMutation } from '@tanstack/react-query';
 import { useCaller } from '@/session/caller';
+import { signOut } from '@/session/requests';
 import { session } from '@/session/session';
 import { showShortcuts } from './shortcuts';
 
@@ -17,6 +19,7 @@ import { showShortcuts } from './shortcuts';
 export function Account() {
   const { data } = useCaller();
   const { setColorScheme } = useMantineColorScheme();
+  const leave = useMutation({ mutationFn: signOut, onSuccess: () => session.signedOut() });
   const scheme = useComputedColorScheme('light');
   const other = scheme === 'dark' ? 'light' : 'dark';
   return (
@@ -52,10 +55,15 @@ export function Account() {
         <Tool label="Keyboard shortcuts" onClick={showShortcuts}>
           <IconKeyboard size={18} />
         </Tool>
-        <Tool label="Sign out" onClick={() => session.signOut()}>
+        <Tool label="Sign out" onClick={() => leave.mutate()}>
           <IconLogout size={18} />
         </Tool>
       </Group>
+      {leave.error && (
+        <Text size="xs" c="red" role="alert">
+          You are still signed in: {leave.error.message}
+        </Text>
+      )}
     </Stack>
   );
 }

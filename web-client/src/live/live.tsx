@@ -2,7 +2,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, use, useEffect, useState, useSyncExternalStore } from 'react';
 import { useApi } from '@/api/api';
 import { serverNow } from '@/api/server-clock';
-import { session } from '@/session/session';
+import { session, useSessionStatus } from '@/session/session';
 import { CacheFeed, type StoreUpdate } from './cache';
 import { type Connection, type WatchPosition, watchStores } from './watch';
 
@@ -30,11 +30,12 @@ export function useLive(): Live {
 export function LiveProvider({ children }: { children: ReactNode }) {
   const { clients } = useApi();
   const queryClient = useQueryClient();
-  const token = useSyncExternalStore(session.subscribe, session.token);
+  const generation = useSyncExternalStore(session.subscribe, session.generation);
+  const isSignedIn = useSessionStatus() === 'in';
   const [live, setLive] = useState<Live>({ connection: 'connecting', lostAt: undefined });
 
   useEffect(() => {
-    if (!token) return;
+    if (!isSignedIn) return;
     setLive({ connection: 'connecting', lostAt: undefined });
     const feed = new CacheFeed(queryClient);
     const position: WatchPosition = { cursor: '' };
@@ -54,7 +55,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
           timer ??= setTimeout(flush, BATCH_MS);
         },
         onRestart: () => feed.refreshAll(),
-        onUnauthenticated: () => session.expire(token),
+        onUnauthenticated: () => session.expire(generation),
         onConnection(connection: Connection) {
           if (connection === 'live') {
             // A restarted server may be another version, which the overview reports.
@@ -74,7 +75,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       clearTimeout(timer);
       feed.stop();
     };
-  }, [token, clients, queryClient]);
+  }, [isSignedIn, generation, clients, queryClient]);
 
   return <Context value={live}>{children}</Context>;
 }

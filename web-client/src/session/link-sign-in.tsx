@@ -1,29 +1,25 @@
-import { Code } from '@connectrpc/connect';
 import { Button, Group, Loader, Modal, Stack, Text } from '@mantine/core';
-import { useQuery } from '@tanstack/react-query';
-import { useApi } from '@/api/api';
-import { problem } from '@/api/problem';
-import type { Caller } from '@/gen/storeplane/v1/platform_pb';
+import { useMutation, useQuery } from '@tanstack/react-query';
 import { ProblemAlert } from '@/ui/problem-alert';
 import { useCaller } from './caller';
-import { session, useLinkToken } from './session';
+import { readCode, type SignedIn, SignInError, signIn } from './requests';
+import { session, useSignInLink } from './session';
 import { FullPage, SignInForm } from './sign-in';
 
-/** The whole page when a link with a token was opened and nobody is signed in. */
-export function LinkSignInPage({ token }: { token: string }) {
-  const caller = useTokenCaller(token);
-  const isRejected = caller.error && problem(caller.error).code === Code.Unauthenticated;
+/** The whole page when a link with a one-time code was opened and nobody is signed in. */
+export function LinkSignInPage({ code }: { code: string }) {
+  const owner = useCodeOwner(code);
   return (
     <FullPage title="Sign in">
-      {isRejected ? (
+      {isRejected(owner.error) ? (
         <>
           <Text size="sm" role="alert">
-            The token in this link is unknown, was revoked or has expired. Sign in with another one.
+            The code in this link is unknown, was used, or has expired. Sign in with a token, or get another link.
           </Text>
           <SignInForm />
         </>
       ) : (
-        <Confirmation token={token} caller={caller} dismiss="Use another token" />
+        <Confirmation code={code} owner={owner} dismiss="Sign in another way" replace={false} />
       )}
     </FullPage>
   );
@@ -31,53 +27,60 @@ export function LinkSignInPage({ token }: { token: string }) {
 
 /** Asks for confirmation before a link replaces the current session. */
 export function LinkSignInDialog() {
-  const token = useLinkToken();
+  const { code } = useSignInLink();
   return (
     <Modal
-      opened={token !== null}
-      onClose={() => session.dismissLinkToken()}
-      title="Switch to another token?"
+      opened={code !== undefined}
+      onClose={() => session.dismissLink()}
+      title="Switch to another account?"
       closeButtonProps={{ 'aria-label': 'Close' }}
     >
-      {token && <Switch token={token} />}
+      {code && <Switch code={code} />}
     </Modal>
   );
 }
 
-function Switch({ token }: { token: string }) {
-  const caller = useTokenCaller(token);
+function Switch({ code }: { code: string }) {
+  const owner = useCodeOwner(code);
   const current = useCaller().data?.caller;
   return (
     <Stack>
       {current && <Text size="sm">You are signed in as {describe(current)}.</Text>}
-      <Confirmation token={token} caller={caller} dismiss="Keep the current session" />
+      <Confirmation code={code} owner={owner} dismiss="Keep the current session" replace />
     </Stack>
   );
 }
 
 interface ConfirmationProps {
-  token: string;
-  caller: ReturnType<typeof useTokenCaller>;
+  code: string;
+  owner: ReturnType<typeof useCodeOwner>;
   dismiss: string;
+  replace: boolean;
 }
 
-function Confirmation({ token, caller, dismiss }: ConfirmationProps) {
+function Confirmation({ code, owner, dismiss, replace }: ConfirmationProps) {
+  const confirm = useMutation({ mutationFn: () => signIn({ code }, replace), onSuccess: () => session.signedIn() });
+  const error = confirm.error ?? owner.error;
   return (
     <Stack>
-      {caller.isPending && <Loader size="sm" aria-label="Checking the token" />}
-      {caller.error && (
-        <ProblemAlert title="The token in this link can't be used" error={caller.error} onRetry={caller.refetch} />
+      {owner.isPending && <Loader size="sm" aria-label="Checking the code" />}
+      {error && (
+        <ProblemAlert
+          title="The code in this link can't be used"
+          error={error}
+          onRetry={isRejected(error) ? undefined : () => (confirm.error ? confirm.mutate() : owner.refetch())}
+        />
       )}
-      {caller.data && (
+      {owner.data && (
         <Text size="sm">
-          This link signs you in as {describe(caller.data)}. Continue only if you trust where it came from.
+          This link signs you in as {describe(owner.data)}. Continue only if you trust where it came from.
         </Text>
       )}
       <Group justify="flex-end">
-        <Button variant="default" onClick={() => session.dismissLinkToken()} data-autofocus>
+        <Button variant="default" onClick={() => session.dismissLink()} data-autofocus>
           {dismiss}
         </Button>
-        <Button disabled={!caller.data} onClick={() => session.signIn(token)}>
+        <Button disabled={!owner.data} loading={confirm.isPending} onClick={() => confirm.mutate()}>
           Sign in
         </Button>
       </Group>
@@ -85,23 +88,16 @@ function Confirmation({ token, caller, dismiss }: ConfirmationProps) {
   );
 }
 
-/** Whose token this is. */
-function useTokenCaller(token: string) {
-  const { clients } = useApi();
-  return useQuery({
-    queryKey: ['token-caller', token],
-    gcTime: 0,
-    retry: false,
-    queryFn: async ({ signal }) => {
-      const headers = { authorization: `Bearer ${token}` };
-      const { caller } = await clients.platform.getOverview({}, { headers, signal });
-      if (!caller) throw new Error('the server did not say whose token it is');
-      return caller;
-    },
-  });
+/** As whom this code signs in. That does not use it up. */
+function useCodeOwner(code: string) {
+  return useQuery({ queryKey: ['code-owner', code], gcTime: 0, retry: false, queryFn: () => readCode(code) });
 }
 
-function describe({ name, role, tenant }: Caller) {
+function isRejected(error: unknown): boolean {
+  return error instanceof SignInError && ['TOKEN_INVALID', 'TOKEN_EXPIRED'].includes(error.reason);
+}
+
+function describe({ name, role, tenant }: SignedIn) {
   return (
     <b>
       {name} ({role}, tenant {tenant})

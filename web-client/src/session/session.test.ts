@@ -16,82 +16,57 @@ class Browser {
   }
 }
 
-/** A tab's own storage. */
-function storage(): Storage {
-  const values = new Map<string, string>();
-  return {
-    getItem: (key: string) => values.get(key) ?? null,
-    setItem: (key: string, value: string) => void values.set(key, value),
-    removeItem: (key: string) => void values.delete(key),
-    get length() {
-      return values.size;
-    },
-  } as unknown as Storage;
-}
-
 let browser: Browser;
 beforeEach(() => {
   browser = new Browser();
 });
-const open = (own = storage()) => new Session(own, browser.channel());
+const open = () => new Session(browser.channel());
 
-test('a token in a link is removed from the address and does not sign in by itself', () => {
-  window.history.replaceState(null, '', '/stores?show=ready#token=spt_abc%2B1');
-  const own = storage();
-  const session = open(own);
-  expect(session.takeLinkToken(window.location, window.history)).toBe(true);
-  expect(window.location.href).toMatch(/\/stores\?show=ready$/);
-  expect([session.token(), session.status(), session.linkToken()]).toEqual([null, 'out', 'spt_abc+1']);
-  session.signIn('spt_abc+1');
-  expect([session.token(), session.status(), session.linkToken()]).toEqual(['spt_abc+1', 'in', null]);
-  expect(open(own).token()).toBe('spt_abc+1');
-  window.history.replaceState(null, '', '/#main');
-  expect(session.takeLinkToken(window.location, window.history)).toBe(false);
-});
-
-test('a token in a link does not replace a session, and the token of the session itself needs no confirmation', () => {
+test('a code in a link is removed from the address and does not sign in by itself', () => {
+  window.history.replaceState(null, '', '/stores?show=ready#code=spc_abc');
   const session = open();
-  session.signIn('mine');
-  window.history.replaceState(null, '', '/#token=other%');
-  expect(session.takeLinkToken(window.location, window.history)).toBe(true);
-  expect([session.token(), session.linkToken()]).toEqual(['mine', 'other%']);
-  session.dismissLinkToken();
-  expect([session.token(), session.linkToken()]).toEqual(['mine', null]);
-  window.history.replaceState(null, '', '/#token=mine');
-  expect(session.takeLinkToken(window.location, window.history)).toBe(false);
+  expect(session.takeLink(window.location, window.history)).toBe(true);
+  expect(window.location.href).toMatch(/\/stores\?show=ready$/);
+  expect([session.status(), session.link()]).toEqual(['checking', { code: 'spc_abc' }]);
+  session.signedIn();
+  expect([session.status(), session.link()]).toEqual(['in', {}]);
+  window.history.replaceState(null, '', '/#main');
+  expect(session.takeLink(window.location, window.history)).toBe(false);
+  window.history.replaceState(null, '', '/#sign-in-error=refused');
+  expect(session.takeLink(window.location, window.history)).toBe(true);
+  expect(session.link()).toEqual({ error: 'refused' });
 });
 
-test('only the rejection of the current token ends the session, and listeners are notified once', () => {
-  const own = storage();
-  const session = open(own);
+test('the first response tells whether somebody is signed in', () => {
+  const [one, other] = [open(), open()];
+  one.confirm();
+  expect(one.status()).toBe('in');
+  other.expire(other.generation());
+  other.confirm();
+  expect(other.status()).toBe('out');
+});
+
+test('only a rejection of the current session ends it, and listeners are notified once', () => {
+  const session = open();
   const listener = vi.fn();
-  session.signIn('new');
+  const before = session.generation();
+  session.signedIn();
   session.subscribe(listener);
-  session.expire('old');
+  session.expire(before);
   expect(session.status()).toBe('in');
-  session.expire('new');
-  session.expire('new');
-  expect([session.status(), session.token(), listener.mock.calls.length]).toEqual(['expired', null, 1]);
-  expect(own.length).toBe(0);
+  session.expire(session.generation());
+  session.expire(session.generation());
+  expect([session.status(), listener.mock.calls.length]).toEqual(['expired', 1]);
 });
 
-test('a new tab gets the session of an open tab, and signing out ends it in both', () => {
-  const first = open();
-  first.signIn('spt_1');
-  const second = open();
-  expect([second.token(), second.status()]).toEqual(['spt_1', 'in']);
-  second.signOut();
-  expect([first.status(), second.status()]).toEqual(['out', 'out']);
-});
-
-test('another tab never replaces the session of this one, and renews one that has expired', () => {
+test('signing in and out reaches every tab', () => {
   const [first, second] = [open(), open()];
-  first.signIn('spt_1');
-  second.signIn('spt_2');
-  expect([first.token(), second.token()]).toEqual(['spt_1', 'spt_2']);
-  first.signOut();
-  expect(second.token()).toBe('spt_2');
-  second.expire('spt_2');
-  first.signIn('spt_3');
-  expect([second.token(), second.status()]).toEqual(['spt_3', 'in']);
+  first.signedIn();
+  expect(second.status()).toBe('in');
+  const before = second.generation();
+  second.expire(before);
+  first.signedIn();
+  expect([second.status(), second.generation() > before]).toEqual(['in', true]);
+  second.signedOut();
+  expect([first.status(), second.status()]).toEqual(['out', 'out']);
 });

@@ -1,13 +1,13 @@
 import { useSyncExternalStore } from 'react';
 
-/** `expired`: the server rejected the token. The page keeps what it holds until somebody signs in again. */
-export type SessionStatus = 'out' | 'in' | 'expired';
+/**
+ * `checking`: nobody has asked the server yet whether the browser's cookie is a session. `expired`: the session has ended
+ * on the server. The page keeps what it holds until somebody signs in again.
+ */
+export type SessionStatus = 'checking' | 'out' | 'in' | 'expired';
 
-/** Messages between tabs of one browser. */
-export type TabMessage =
-  | { type: 'request' }
-  | { type: 'signed-in'; token: string }
-  | { type: 'signed-out'; token: string };
+/** Messages between tabs of one browser, which share the cookie. */
+export type TabMessage = { type: 'signed-in' } | { type: 'signed-out' };
 
 /** The part of a BroadcastChannel that the session needs. */
 export interface TabChannel {
@@ -15,88 +15,91 @@ export interface TabChannel {
   addEventListener(type: 'message', listener: (event: { data: TabMessage }) => void): void;
 }
 
-const KEY = 'storeplane.token';
+/** What the address says about signing in; it is removed from there at once. */
+export interface SignInLink {
+  /** A one-time code. It signs nobody in until that is confirmed. */
+  code?: string;
+  /** Why signing in with the identity provider failed. */
+  error?: string;
+}
 
 /**
- * The session of this browser. Each tab keeps the token in its sessionStorage; a new tab requests it from open ones over a
- * BroadcastChannel, which only pages of this origin can read. localStorage would keep the token on disk after the browser
- * is closed.
+ * Whether this browser is signed in. Its session is a cookie that scripts cannot read: only responses of the server show
+ * whether it is valid.
  */
 export class Session {
-  #token: string | null;
-  #status: SessionStatus;
-  #linkToken: string | null = null;
+  #status: SessionStatus = 'checking';
+  #generation = 0;
+  #link: SignInLink = {};
   readonly #listeners = new Set<() => void>();
-  readonly #storage: Storage;
   readonly #channel: TabChannel;
 
-  constructor(storage: Storage, channel: TabChannel) {
-    this.#storage = storage;
+  constructor(channel: TabChannel) {
     this.#channel = channel;
-    this.#token = storage.getItem(KEY);
-    this.#status = this.#token ? 'in' : 'out';
     channel.addEventListener('message', ({ data }) => this.#receive(data));
-    if (!this.#token) channel.postMessage({ type: 'request' });
   }
 
-  token = (): string | null => this.#token;
   status = (): SessionStatus => this.#status;
-  /** The token of the link that opened this page. It signs nobody in until that is confirmed. */
-  linkToken = (): string | null => this.#linkToken;
+  /** Changes with each sign-in: a late response to an earlier session's request says nothing about this one. */
+  generation = (): number => this.#generation;
+  link = (): SignInLink => this.#link;
 
   subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   };
 
-  signIn(token: string): void {
-    this.#linkToken = null;
-    this.#become(token, 'in');
-    this.#channel.postMessage({ type: 'signed-in', token });
+  /** The server did not reject the cookie. */
+  confirm(): void {
+    if (this.#status === 'checking') this.#become('in');
   }
 
-  /** Signs out in every tab that has this session. */
-  signOut(): void {
-    const token = this.#token;
-    this.#become(null, 'out');
-    if (token) this.#channel.postMessage({ type: 'signed-out', token });
+  /** The server has created a session. */
+  signedIn(): void {
+    this.#begin();
+    this.#channel.postMessage({ type: 'signed-in' });
   }
 
-  /** The server rejected this token. A late answer to an earlier token changes nothing. */
-  expire(token: string | null): void {
-    if (token === this.#token && this.#status === 'in') this.#become(null, 'expired');
+  /** The server has ended the session, of all tabs. */
+  signedOut(): void {
+    this.#become('out');
+    this.#channel.postMessage({ type: 'signed-out' });
   }
 
-  /** Moves a token from `#token=…` into memory, so that neither the address bar nor the history keeps it. */
-  takeLinkToken(location: Location, history: History): boolean {
-    const match = /^#token=([^&]+)$/.exec(location.hash);
-    if (!match?.[1]) return false;
+  /** The server rejected a request of this generation. */
+  expire(generation: number): void {
+    if (generation !== this.#generation) return;
+    if (this.#status === 'checking') this.#become('out');
+    if (this.#status === 'in') this.#become('expired');
+  }
+
+  /** Moves `#code=…` or `#sign-in-error=…` into memory, so that neither the address bar nor the history keeps it. */
+  takeLink(location: Location, history: History): boolean {
+    const match = /^#(code|sign-in-error)=([^&]+)$/.exec(location.hash);
+    if (!match?.[2]) return false;
     history.replaceState(history.state, '', location.pathname + location.search);
-    const token = decode(match[1]);
-    if (token === this.#token) return false;
-    this.#linkToken = token;
+    this.#link = match[1] === 'code' ? { code: match[2] } : { error: match[2] };
     this.#notify();
     return true;
   }
 
-  dismissLinkToken(): void {
-    this.#linkToken = null;
+  dismissLink(): void {
+    this.#link = {};
     this.#notify();
   }
 
   #receive(message: TabMessage): void {
-    if (message.type === 'request' && this.#token) {
-      this.#channel.postMessage({ type: 'signed-in', token: this.#token });
-    }
-    // A session of this tab is never replaced by another tab's.
-    if (message.type === 'signed-in' && this.#status !== 'in') this.#become(message.token, 'in');
-    if (message.type === 'signed-out' && message.token === this.#token) this.#become(null, 'out');
+    if (message.type === 'signed-in') this.#begin();
+    else if (this.#status !== 'out') this.#become('out');
   }
 
-  #become(token: string | null, status: SessionStatus): void {
-    if (token) this.#storage.setItem(KEY, token);
-    else this.#storage.removeItem(KEY);
-    this.#token = token;
+  #begin(): void {
+    this.#generation += 1;
+    this.#link = {};
+    this.#become('in');
+  }
+
+  #become(status: SessionStatus): void {
     this.#status = status;
     this.#notify();
   }
@@ -106,20 +109,12 @@ export class Session {
   }
 }
 
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-export const session = new Session(window.sessionStorage, new BroadcastChannel('storeplane.session'));
+export const session = new Session(new BroadcastChannel('storeplane.session'));
 
 export function useSessionStatus(): SessionStatus {
   return useSyncExternalStore(session.subscribe, session.status);
 }
 
-export function useLinkToken(): string | null {
-  return useSyncExternalStore(session.subscribe, session.linkToken);
+export function useSignInLink(): SignInLink {
+  return useSyncExternalStore(session.subscribe, session.link);
 }

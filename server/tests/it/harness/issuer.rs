@@ -107,6 +107,11 @@ impl Issuer {
     pub(crate) fn set_down(&self, down: bool) {
         self.state.down.store(down, Ordering::Relaxed);
     }
+
+    /// Changes the user who signs in.
+    pub(crate) fn set_user(&self, user: Value) {
+        *self.state.user.lock().expect("no panic") = user;
+    }
 }
 
 impl Provider {

@@ -32,7 +32,7 @@ pub(crate) use database::{COUNTED, Database};
 pub(crate) use failpoints::{Failpoints, Hold};
 pub(crate) use gate::{Gate, Intervention, Seen as Requests, Set, Which};
 pub(crate) use gateway::Gateway;
-pub(crate) use issuer::Issuer;
+pub(crate) use issuer::{CLIENT, Issuer};
 pub(crate) use postgres::Postgres;
 pub(crate) use proxy::{Proxy, authority};
 pub(crate) use server::{Server, helms_of, peak_helms, signal};

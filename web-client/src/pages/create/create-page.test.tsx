@@ -9,7 +9,7 @@ import { session } from '@/session/session';
 import { makeStore } from '../../../test/fixtures';
 import { RENDERED, renderApp } from '../../../test/render-app';
 
-afterEach(() => session.signOut());
+afterEach(() => session.signedOut());
 
 test('violations are shown at their fields, and a lost answer is requested again under the same id', async () => {
   const requests: CreateStoreRequest[] = [];

@@ -9,7 +9,7 @@ import { session } from '@/session/session';
 import { BEGIN, makeEvent, makeStore } from '../../../test/fixtures';
 import { RENDERED, renderApp } from '../../../test/render-app';
 
-afterEach(() => session.signOut());
+afterEach(() => session.signedOut());
 
 const READY = { state: StoreState.READY, readyTime: timestampFromMs(BEGIN), stateTime: timestampFromMs(BEGIN) };
 const open = (store: Store, stores = {}) =>

@@ -8,7 +8,7 @@ import { session } from '@/session/session';
 import { makeEvent, makeStore } from '../../../test/fixtures';
 import { RENDERED, renderApp } from '../../../test/render-app';
 
-afterEach(() => session.signOut());
+afterEach(() => session.signedOut());
 
 const mud = makeStore({ storeId: 'mud', uid: 'uid-mud', displayName: 'Mud' });
 const bothStores = () => ({ stores: [makeStore(), mud], totalSize: 2n });
