@@ -41,6 +41,12 @@ volumeMounts:
   {{- if include "storeplane.tls" . }}
   - {name: tls, mountPath: /etc/storeplane-tls, readOnly: true}
   {{- end }}
+  {{- if .Values.oidc.clientSecret.existingSecret }}
+  - {name: oidc, mountPath: /etc/storeplane-oidc, readOnly: true}
+  {{- end }}
+  {{- if .Values.oidc.ca.existingSecret }}
+  - {name: oidc-ca, mountPath: /etc/storeplane-oidc-ca, readOnly: true}
+  {{- end }}
   {{- if .Values.tls.clientCA.existingSecret }}
   - {name: client-ca, mountPath: /etc/storeplane-client-ca, readOnly: true}
   {{- end }}

@@ -20,12 +20,24 @@ tls:
   {{- if .Values.tls.clientCA.existingSecret }}
   client_ca: /etc/storeplane-client-ca/{{ .Values.tls.clientCA.key }}
   client_auth: {{ .Values.tls.clientCA.auth }}
+  {{- with .Values.tls.clientCA.identities }}
+  identities: {{ toJson . }}
+  {{- end }}
   {{- end }}
 {{- else }}
 insecure_plaintext: true
 {{- end }}
 {{- if .Values.rbac.create }}
 kubernetes: {{- include "storeplane.permissionSettings" . | nindent 2 }}
+{{- end }}
+{{- if or .Values.oidc.clientSecret.existingSecret .Values.oidc.ca.existingSecret }}
+oidc:
+  {{- if .Values.oidc.ca.existingSecret }}
+  ca_file: /etc/storeplane-oidc-ca/{{ .Values.oidc.ca.key }}
+  {{- end }}
+  {{- if .Values.oidc.clientSecret.existingSecret }}
+  client: {secret_file: /etc/storeplane-oidc/{{ .Values.oidc.clientSecret.key }}}
+  {{- end }}
 {{- end }}
 {{- with .Values.telemetry.otlpEndpoint }}
 telemetry: {otlp_endpoint: {{ quote . }}}
@@ -51,6 +63,8 @@ kubernetes.scope: rbac.scope
 kubernetes.store_role: rbac.create
 kubernetes.service_account: serviceAccount
 {{- end }}
+oidc.ca_file: oidc.ca
+oidc.client.secret_file: oidc.clientSecret
 telemetry.otlp_endpoint: telemetry.otlpEndpoint
 {{- end }}
 
@@ -112,6 +126,12 @@ store-values.yaml: |
 {{- end }}
 {{- if and .tls.clientCA.existingSecret (not (include "storeplane.tls" $)) }}
 {{- fail "tls.clientCA.existingSecret: needs a certificate of the server" }}
+{{- end }}
+{{- if and .tls.clientCA.identities (not .tls.clientCA.existingSecret) }}
+{{- fail "tls.clientCA.identities: needs tls.clientCA.existingSecret" }}
+{{- end }}
+{{- if and (or .oidc.clientSecret.existingSecret .oidc.ca.existingSecret) (not .config.oidc) }}
+{{- fail "oidc: describe the identity provider in config.oidc" }}
 {{- end }}
 {{- if and .metrics.serviceMonitor.enabled .metrics.podMonitor.enabled }}
 {{- fail "metrics.podMonitor.enabled: not together with metrics.serviceMonitor.enabled, or every server is scraped twice" }}

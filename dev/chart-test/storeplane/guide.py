@@ -15,16 +15,17 @@ CLOUDNATIVE_PG = CHART / "examples" / "cloudnative-pg-values.yaml"
 
 
 def values():
-    """The guide's two values files, each with the files that its helm command names before it."""
+    """The guide's two values files, each with the files that its helm command names before it; and what can be added to the first."""
     text = GUIDE.read_text()
     managed = re.findall(r"```yaml\n(.*?)```", text, re.S)
     vps = re.findall(r"cat >values.yaml <<'EOF'\n(.*?)\n *EOF\n", text, re.S)
-    assert len(managed) == 1 and len(vps) == 1, "the guide has other values now"
-    return [([], textwrap.dedent(managed[0])), ([CLOUDNATIVE_PG], textwrap.dedent(vps[0]))]
+    assert len(managed) == 3 and len(vps) == 1, "the guide has other values now"
+    return [([], textwrap.dedent(managed[0])), ([CLOUDNATIVE_PG], textwrap.dedent(vps[0]))], managed[1:]
 
 
 def rendered():
-    for before, text in values():
+    whole, additions = values()
+    for before, text in whole:
         stores = yaml.safe_load(text)["stores"]
         with tempfile.TemporaryDirectory() as folder:
             own, shop = Path(folder) / "values.yaml", Path(folder) / "store-values.yaml"
@@ -40,6 +41,14 @@ def rendered():
                     assert code == 0, out
                 hosts = [rule["host"] for o in yaml.safe_load_all(out) if o and o["kind"] == "Ingress" for rule in o["spec"]["rules"]]
                 assert hosts, "the shop has no Ingress"
+    with tempfile.TemporaryDirectory() as folder:
+        own, addition = Path(folder) / "values.yaml", Path(folder) / "addition.yaml"
+        own.write_text(whole[0][1])
+        for text in additions:
+            addition.write_text(text)
+            for helm in HELMS.values():
+                code, out = call(helm, "template", "storeplane", CHART, "-f", own, "-f", addition)
+                assert code == 0, out
 
 
 CHECKS = {"docs/install.md: its values render": rendered}
