@@ -163,6 +163,11 @@ impl TokenLookup {
         self.lock().trusted.clear();
     }
 
+    /// Clears the cache of one hash.
+    pub(super) fn forget_one(&self, hash: &Hash) {
+        self.lock().trusted.remove(hash);
+    }
+
     /// What the cache holds of a hash.
     fn recall(&self, hash: &Hash) -> Option<Known> {
         let memory = self.lock();

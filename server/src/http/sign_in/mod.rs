@@ -25,7 +25,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use storeplane_core::identity::Caller;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::authentication::{Authenticator, Cookie, Rejection, Scheme, own_page};
 use crate::postgres::Verified;
@@ -37,18 +37,23 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Longest wait for that.
 const WAIT: Duration = Duration::from_secs(5);
 
+/// Requests to the provider that exchange a code, at a time.
+const EXCHANGES_MAX: usize = 8;
+
 /// What sign-in needs. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct SignIn {
     authenticator: Authenticator,
     /// One code is looked up at a time.
     codes: Arc<Semaphore>,
+    exchanges: Arc<Semaphore>,
 }
 
 impl SignIn {
     /// Signs in those whom this accepts.
     pub fn new(authenticator: Authenticator) -> Self {
-        Self { authenticator, codes: Arc::new(Semaphore::new(1)) }
+        let exchanges = Arc::new(Semaphore::new(EXCHANGES_MAX));
+        Self { authenticator, codes: Arc::new(Semaphore::new(1)), exchanges }
     }
 }
 
@@ -175,9 +180,7 @@ impl SignIn {
 
     /// The caller of a code, which is used up if `take` is true.
     async fn look_up(&self, code: &str, take: bool) -> Result<Caller, Refused> {
-        let busy =
-            Refused(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", "too many codes are tried; try again later");
-        let Ok(Ok(_turn)) = tokio::time::timeout(WAIT, self.codes.acquire()).await else { return Err(busy) };
+        let _turn = turn(&self.codes).await?;
         let found = self.authenticator.code(code, take).await;
         if matches!(found, Err(Rejection::Invalid)) {
             tokio::time::sleep(PAUSE).await;
@@ -192,6 +195,16 @@ impl SignIn {
         tracing::info!(caller = caller.name, tenant = %caller.tenant, kind, "a browser signed in");
         Ok(Cookie::Session.set(scheme, Some(&secret)))
     }
+}
+
+/// A turn, if there is one soon.
+async fn turn(turns: &Semaphore) -> Result<SemaphorePermit<'_>, Refused> {
+    let turn = tokio::time::timeout(WAIT, turns.acquire()).await;
+    turn.ok().and_then(Result::ok).ok_or(Refused(
+        StatusCode::TOO_MANY_REQUESTS,
+        "TOO_MANY_REQUESTS",
+        "too many browsers sign in at the moment; try again later",
+    ))
 }
 
 fn shown(caller: &Caller) -> Value {

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use storeplane_core::ports::Ids as _;
 use url::form_urlencoded;
 
-use super::{Refused, SignIn, no_store};
+use super::{Refused, SignIn, no_store, turn};
 use crate::authentication::{Cookie, FETCH_SITE, Scheme};
 use crate::oidc::{Attempt, JwtError, LoginError, Oidc};
 use crate::system::RandomIds;
@@ -67,6 +67,7 @@ pub(super) async fn callback(
         let error = parameter(query, "error").unwrap_or_default();
         return Ok(failed(&LoginError::Refused(format!("{error:.100?}")), public_url));
     };
+    let _turn = turn(&sign_in.exchanges).await?;
     match oidc.sign_in(&attempt, &code, &callback_url(public_url)).await {
         Ok(user) => {
             let session = sign_in.begin(&user.into(), scheme).await?;
