@@ -273,7 +273,11 @@ fn authenticator(
     let oidc = config.oidc.clone().map(|oidc| Oidc::new(oidc, Arc::clone(clock))).transpose()?;
     let lifetimes = SessionLifetimes { idle: config.sessions.idle.into(), max: config.sessions.max.into() };
     let sessions = Sessions::new(database.clone(), tokens.clone(), lifetimes);
-    Ok(Authenticator::new(tokens.clone(), sessions, oidc, config.public_url.as_deref()))
+    let identities = config.tls.as_ref().map_or(&[][..], |tls| &tls.identities);
+    Ok(Authenticator::new(tokens.clone(), sessions, Arc::clone(clock))
+        .with_provider(oidc)
+        .with_public_url(config.public_url.as_deref())
+        .with_identities(identities))
 }
 
 /// The configured key that signs the audit log's checkpoints.

@@ -1,19 +1,25 @@
 //! Who sends a request: API tokens, tokens of the identity provider, and sessions of browsers.
 //!
 //! - A bearer token wins over anything else. It is told by its form: a JSON Web Token is the provider's, anything else is ours.
+//! - A client certificate counts if there is neither, and the configuration names it ([`certificate`]).
 //! - Without one, a session's cookie counts, if the request comes from the server's own pages ([`cookie`]).
 
+mod certificate;
 mod cookie;
 
 use std::sync::Arc;
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, ORIGIN};
 use http::{HeaderMap, Request, Uri};
 use storeplane_core::error::PortError;
 use storeplane_core::identity::{Caller, Proof};
+use storeplane_core::ports::Clock;
 
+pub use self::certificate::ClientCertificate;
+use self::certificate::Identities;
 pub(crate) use self::cookie::FETCH_SITE;
 pub use self::cookie::{Cookie, CrossOrigin, Scheme, own_page};
+use crate::config::Identity;
 use crate::oidc::{self, JwtError, Oidc};
 use crate::postgres::{Pool, Sessions, Tokens, Verified};
 
@@ -31,6 +37,8 @@ pub enum Rejection {
     Invalid,
     /// The token has expired.
     Expired,
+    /// The request has no credential but a client certificate that is nobody's, or has expired.
+    UnknownCertificate,
     /// The session has ended.
     SessionEnded,
     /// The request has a session's cookie, but does not come from a page of this server.
@@ -46,28 +54,56 @@ pub enum Rejection {
 pub struct Evidence<'a> {
     headers: &'a HeaderMap,
     uri: &'a Uri,
+    certificate: Option<&'a ClientCertificate>,
 }
 
 impl<'a> Evidence<'a> {
     /// That of a request.
     pub fn of<B>(request: &'a Request<B>) -> Self {
-        Self { headers: request.headers(), uri: request.uri() }
+        let certificate = request.extensions().get::<Arc<ClientCertificate>>().map(AsRef::as_ref);
+        Self { headers: request.headers(), uri: request.uri(), certificate }
     }
 }
 
 /// Authenticates requests, and checks the callers of open streams again. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Authenticator {
     tokens: Tokens,
     sessions: Sessions,
     oidc: Option<Oidc>,
     public_url: Option<Arc<str>>,
+    identities: Identities,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Authenticator").field("oidc", &self.oidc).finish_non_exhaustive()
+    }
 }
 
 impl Authenticator {
-    /// Without a provider, its tokens are not accepted. `public_url` is the dashboard's origin, if it is not what requests name.
-    pub fn new(tokens: Tokens, sessions: Sessions, oidc: Option<Oidc>, public_url: Option<&str>) -> Self {
-        Self { tokens, sessions, oidc, public_url: public_url.map(Arc::from) }
+    /// Accepts our own tokens and sessions.
+    pub fn new(tokens: Tokens, sessions: Sessions, clock: Arc<dyn Clock>) -> Self {
+        Self { tokens, sessions, oidc: None, public_url: None, identities: Identities::default(), clock }
+    }
+
+    /// Accepts a provider's tokens as well.
+    #[must_use]
+    pub fn with_provider(self, oidc: Option<Oidc>) -> Self {
+        Self { oidc, ..self }
+    }
+
+    /// With the dashboard's origin, if it is not what requests name.
+    #[must_use]
+    pub fn with_public_url(self, public_url: Option<&str>) -> Self {
+        Self { public_url: public_url.map(Arc::from), ..self }
+    }
+
+    /// Accepts the client certificates of these services as well.
+    #[must_use]
+    pub fn with_identities(self, identities: &[Identity]) -> Self {
+        Self { identities: Identities::new(identities), ..self }
     }
 
     /// The same, with the same caches, through another pool.
@@ -97,7 +133,8 @@ impl Authenticator {
     }
 
     /// The caller of a request.
-    pub async fn caller(&self, Evidence { headers, uri }: Evidence<'_>) -> Result<Caller, Rejection> {
+    pub async fn caller(&self, evidence: Evidence<'_>) -> Result<Caller, Rejection> {
+        let Evidence { headers, uri, certificate } = evidence;
         if headers.contains_key(AUTHORIZATION) {
             let token = bearer(headers)?;
             return match &self.oidc {
@@ -106,6 +143,9 @@ impl Authenticator {
             };
         }
         let has_cookie = [Scheme::Https, Scheme::Http].iter().any(|it| Cookie::Session.read(*it, headers).is_some());
+        if let (false, Some(certificate)) = (has_cookie, certificate) {
+            return self.service(certificate, evidence);
+        }
         if !has_cookie {
             return Err(Rejection::Missing);
         }
@@ -116,6 +156,19 @@ impl Authenticator {
             Ok(Verified::Expired | Verified::Unknown) => Err(Rejection::SessionEnded),
             Err(error) => Err(Rejection::Port(error)),
         }
+    }
+
+    /// The service with this certificate. Browsers present certificates to requests of any page, so theirs must come from ours.
+    fn service(
+        &self,
+        certificate: &ClientCertificate,
+        Evidence { headers, uri, .. }: Evidence<'_>,
+    ) -> Result<Caller, Rejection> {
+        let by_browser = headers.contains_key(ORIGIN) || headers.contains_key(FETCH_SITE);
+        if by_browser && own_page(headers, uri, self.public_url()).is_err() {
+            return Err(Rejection::CrossOrigin);
+        }
+        self.identities.caller(certificate, self.clock.now()).ok_or(Rejection::UnknownCertificate)
     }
 
     /// The caller with one of our tokens.

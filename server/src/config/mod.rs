@@ -32,7 +32,7 @@ pub use oidc::{Algorithm, Oidc, OidcClient, RoleName, is_confidential};
 pub use overrides::Overrides;
 pub use retention_period::RetentionPeriod;
 pub use service_account::ServiceAccount;
-pub use tls::{ClientAuth, Tls};
+pub use tls::{ClientAuth, Identity, Selector, Tls};
 pub use url::SecretUrl;
 
 use storeplane_core::token::Lifetimes;

@@ -1,9 +1,14 @@
 //! `[tls]`: the files of the API's certificate.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use storeplane_core::identity::is_plain_name;
+use storeplane_core::ids::Tenant;
 
+use super::oidc::RoleName;
 use super::section::Section;
 
 /// `[tls]`. The files are read when the server starts, and again when they change.
@@ -19,6 +24,45 @@ pub struct Tls {
     /// Whether a client needs a certificate. Set exactly if `client_ca` is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_auth: Option<ClientAuth>,
+    /// Client certificates that are credentials of services.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<Identity>,
+}
+
+/// `[[tls.identities]]`: which certificate is whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The name in the certificate: exactly one of `common_name`, `dns` and `uri`.
+    #[serde(flatten)]
+    pub certificate: Selector,
+    /// The service's name; the audit log shows it with the prefix `cert:`.
+    pub name: String,
+    /// Its tenant.
+    pub tenant: String,
+    /// Its role.
+    pub role: RoleName,
+}
+
+/// A name in a certificate. It is compared exactly.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Selector {
+    /// The subject's common name.
+    CommonName(String),
+    /// A DNS name among the alternative names.
+    Dns(String),
+    /// A URI among the alternative names.
+    Uri(String),
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CommonName(name) => write!(f, "CN:{name}"),
+            Self::Dns(name) => write!(f, "DNS:{name}"),
+            Self::Uri(name) => write!(f, "URI:{name}"),
+        }
+    }
 }
 
 /// Whether a client needs a certificate.
@@ -49,7 +93,29 @@ pub(super) fn read(section: &mut Section) -> Option<Tls> {
         (false, false) if has_ca => section.fail("client_ca", "needs tls.certificate and tls.key"),
         _ => {}
     }
-    Some(Tls { certificate: certificate?, key: key?, client_ca, client_auth })
+    let identities = identities(section, has_ca);
+    Some(Tls { certificate: certificate?, key: key?, client_ca, client_auth, identities })
+}
+
+fn identities(section: &mut Section, has_ca: bool) -> Vec<Identity> {
+    let identities: Vec<Identity> = section.take("identities", Vec::new());
+    if !identities.is_empty() && !has_ca {
+        section.fail("identities", "needs tls.client_ca");
+    }
+    let (mut names, mut certificates) = (BTreeSet::new(), BTreeSet::new());
+    for Identity { certificate, name, tenant, .. } in &identities {
+        if !is_plain_name(name) {
+            section
+                .fail("identities", format!("must have names of letters, digits, spaces and ._@:+/- (has {name:?})"));
+        }
+        if tenant.parse::<Tenant>().is_err() {
+            section.fail("identities", format!("must have names of tenants (has {tenant:?})"));
+        }
+        if !names.insert(name) || !certificates.insert(certificate) {
+            section.fail("identities", format!("must differ in name and certificate ({name} does not)"));
+        }
+    }
+    identities
 }
 
 #[cfg(test)]
@@ -59,6 +125,10 @@ mod tests {
 
     fn parse(file: &str) -> Result<Config, ConfigError> {
         Config::parse(file, &Overrides::default())
+    }
+
+    fn identity(certificate: &str, name: &str) -> String {
+        format!("[[tls.identities]]\n{certificate}\nname = '{name}'\ntenant = 'default'\nrole = 'viewer'\n")
     }
 
     #[test]
@@ -72,6 +142,14 @@ mod tests {
             (format!("[tls]\n{pair}client_ca = 'c'\nclient_auth = 'maybe'"), "tls.client_auth"),
             (format!("insecure_plaintext = true\n[tls]\n{pair}"), "insecure_plaintext"),
             ("insecure_plaintext = 'perhaps'".to_owned(), "insecure_plaintext"),
+            (format!("[tls]\n{pair}{}", identity("common_name = 'a'", "a")), "tls.identities: needs"),
+            (format!("[tls]\n{pair}client_ca = 'c'\n{}", identity("email = 'a'", "a")), "tls.identities"),
+            (format!("[tls]\n{pair}client_ca = 'c'\n{}", identity("dns = 'a'\nuri = 'b'", "a")), "tls.identities"),
+            (format!("[tls]\n{pair}client_ca = 'c'\n{}", identity("dns = 'a'", " a")), "tls.identities"),
+            (
+                format!("[tls]\n{pair}client_ca = 'c'\n{0}{0}", identity("dns = 'a'", "a")),
+                "tls.identities: must differ",
+            ),
         ] {
             let error = parse(&file).expect_err(&file).to_string();
             assert!(error.contains(problem), "{file}: {error}");
@@ -126,6 +204,7 @@ mod tests {
             key: "b".into(),
             client_ca: Some("c".into()),
             client_auth: Some(ClientAuth::Optional),
+            identities: Vec::new(),
         };
         assert_eq!((config.tls, config.connections.max_per_address), (Some(expected), 7));
         assert_eq!(config.health_listen.map(|address| address.port()), Some(8081));

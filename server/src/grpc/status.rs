@@ -195,6 +195,10 @@ pub fn rejection(rejection: &Rejection) -> Status {
         Rejection::Malformed => unauthenticated("TOKEN_MALFORMED", "authorization must be `Bearer <token>`"),
         Rejection::Invalid => unauthenticated("TOKEN_INVALID", "the token is unknown or was revoked"),
         Rejection::Expired => token_expired(),
+        Rejection::UnknownCertificate => unauthenticated(
+            "CERTIFICATE_UNKNOWN",
+            "send the metadata `authorization: Bearer <token>`: the client certificate alone is nobody's",
+        ),
         Rejection::SessionEnded => unauthenticated("SESSION_ENDED", "the session has ended; sign in again"),
         Rejection::CrossOrigin => plain(
             Code::PermissionDenied,

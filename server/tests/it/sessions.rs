@@ -193,7 +193,7 @@ async fn session_ends_with_its_token_its_idle_time_and_its_lifetime() {
     lab.database.revoke(ids[0]).await;
     let rotate =
         RotateToken { token: ids[1], lifetime: time::Duration::DAY, overlap: time::Duration::ZERO, idempotency: None };
-    let author = Author { name: "test".into(), credential: None };
+    let author = Author { name: "test".into(), credential: None, origin: std::sync::Arc::default() };
     lab.database.tokens().rotate(&"default".parse().unwrap(), rotate, &author).await.unwrap();
     lab.database.execute(&format!("UPDATE tokens SET expires_at = now() WHERE id = '{}'", ids[2])).await;
     for (id, change) in [(ids[3], "last_used_at = now() - interval '61 minutes'"), (ids[4], "expires_at = now()")] {

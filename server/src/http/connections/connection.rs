@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
 use super::Limits;
+use crate::authentication::ClientCertificate;
 use crate::grpc::envelope::ConnectionEnd;
 use crate::grpc::origin::Peer;
 use crate::http::tls::{Encrypted, Tls};
@@ -55,14 +56,23 @@ pub(super) struct Connection {
     pub(super) shutdown: CancellationToken,
 }
 
+/// Who opened a connection.
+struct Client {
+    peer: IpAddr,
+    /// Verified by TLS.
+    certificate: Option<Arc<ClientCertificate>>,
+}
+
 impl Connection {
     pub(super) async fn serve(self, stream: TcpStream, peer: IpAddr) {
         let deadline = Instant::now() + self.limits.first_request;
         match &self.tls {
-            None => self.requests(stream, peer, deadline).await,
+            None => self.requests(stream, Client { peer, certificate: None }, deadline).await,
             Some(tls) => {
                 if let Some(stream) = self.handshake(tls, stream, peer, deadline).await {
-                    self.requests(*stream, peer, deadline).await;
+                    let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                    let certificate = certificate.and_then(|it| ClientCertificate::parse(it)).map(Arc::new);
+                    self.requests(*stream, Client { peer, certificate }, deadline).await;
                 }
             }
         }
@@ -82,7 +92,7 @@ impl Connection {
         None
     }
 
-    async fn requests<S>(&self, stream: S, peer: IpAddr, first_request: Instant)
+    async fn requests<S>(&self, stream: S, client: Client, first_request: Instant)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -94,7 +104,10 @@ impl Connection {
         let service = tower::service_fn(move |mut request: Request<Incoming>| {
             seen.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(ConnectionEnd(token.clone()));
-            request.extensions_mut().insert(Peer(peer));
+            request.extensions_mut().insert(Peer(client.peer));
+            if let Some(certificate) = &client.certificate {
+                request.extensions_mut().insert(Arc::clone(certificate));
+            }
             let (router, in_work) = (router.clone(), Arc::clone(&in_work));
             async move {
                 let _place = in_work.acquire_owned().await;

@@ -53,7 +53,13 @@ impl Mount {
 
     fn config(&self, client_auth: Option<ClientAuth>) -> config::Tls {
         let client_ca = client_auth.map(|_| self.path("ca.crt"));
-        config::Tls { certificate: self.path("tls.crt"), key: self.path("tls.key"), client_ca, client_auth }
+        config::Tls {
+            certificate: self.path("tls.crt"),
+            key: self.path("tls.key"),
+            client_ca,
+            client_auth,
+            identities: Vec::new(),
+        }
     }
 
     fn load(&self, client_auth: Option<ClientAuth>) -> Result<(Tls, Reloader), TlsError> {
