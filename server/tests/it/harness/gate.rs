@@ -68,6 +68,13 @@ struct Armed {
     go: watch::Receiver<bool>,
 }
 
+/// An intervention for one request.
+struct Due {
+    intervention: Intervention,
+    applied: watch::Sender<bool>,
+    go: watch::Receiver<bool>,
+}
+
 #[derive(Default)]
 struct Book {
     seen: HashMap<String, Seen>,
@@ -171,10 +178,16 @@ impl Set {
 async fn pass(State(shared): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else { return StatusCode::BAD_REQUEST.into_response() };
+    // A task of its own: a received request is executed even if its client is killed.
+    tokio::spawn(answer(shared, parts, body)).await.expect("no panic")
+}
+
+async fn answer(shared: Shared, parts: http::request::Parts, body: Bytes) -> Response {
     let changes = !matches!(parts.method, Method::GET | Method::HEAD);
     let intervention = namespace(parts.uri.path(), &body).and_then(|namespace| intervene(&shared, &namespace, changes));
-    if let Some((Intervention::Refuse(code), _)) = intervention {
-        return refusal(code);
+    if let Some(Due { intervention: Intervention::Refuse(code), applied, .. }) = &intervention {
+        applied.send_replace(true);
+        return refusal(*code);
     }
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let mut onward = http::Request::builder()
@@ -188,17 +201,20 @@ async fn pass(State(shared): State<Shared>, request: Request) -> Response {
         }
     }
     onward.headers_mut().insert(header::AUTHORIZATION, shared.authorization.clone());
-    let Ok(answer) = shared.upstream.request(onward).await else { return refusal(503) };
-    match intervention {
-        Some((Intervention::Deny(code), _)) => return refusal(code),
-        Some((Intervention::Hold, mut go)) => drop(go.wait_for(|go| *go).await),
-        _ => {}
+    let answer = shared.upstream.request(onward).await;
+    if let Some(Due { intervention, applied, mut go }) = intervention {
+        // Not before it was executed: the test goes on from here.
+        applied.send_replace(true);
+        match intervention {
+            Intervention::Hold => drop(go.wait_for(|go| *go).await),
+            Intervention::Deny(code) | Intervention::Refuse(code) => return refusal(code),
+        }
     }
-    answer.map(Body::new)
+    answer.map_or_else(|_| refusal(503), |answer| answer.map(Body::new))
 }
 
 /// Counts a request, and returns its intervention.
-fn intervene(shared: &Shared, namespace: &str, changes: bool) -> Option<(Intervention, watch::Receiver<bool>)> {
+fn intervene(shared: &Shared, namespace: &str, changes: bool) -> Option<Due> {
     let mut book = shared.book.lock().expect("no panic");
     let count = |seen: &mut Seen| {
         seen.requests += 1;
@@ -217,8 +233,7 @@ fn intervene(shared: &Shared, namespace: &str, changes: bool) -> Option<(Interve
         return None;
     }
     armed.left -= 1;
-    armed.applied.send_replace(true);
-    let due_now = (armed.intervention, armed.go.clone());
+    let due_now = Due { intervention: armed.intervention, applied: armed.applied.clone(), go: armed.go.clone() };
     if armed.left == 0 {
         book.armed.remove(namespace);
     }
