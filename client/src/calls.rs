@@ -113,6 +113,19 @@ impl Client {
         patiently(call).await
     }
 
+    /// Changes the fields of a store that `update_mask` names. A missing request id is generated.
+    ///
+    /// # Errors
+    /// `STORE_NOT_FOUND`, `NOT_UPDATABLE`, `STALE_ETAG`.
+    pub async fn update_store(&self, mut request: v1::UpdateStoreRequest) -> Result<v1::Store, Error> {
+        identify(&mut request.request_id);
+        let call = || {
+            let (mut stores, request) = (self.stores.clone(), request.clone());
+            async move { stores.update_store(request).await.map(Response::into_inner) }
+        };
+        patiently(call).await
+    }
+
     /// Retries a FAILED or DEGRADED store, starting from what exists.
     ///
     /// # Errors
@@ -131,6 +144,22 @@ impl Client {
         let call = || {
             let (mut stores, request) = (self.stores.clone(), request.clone());
             async move { stores.retry_store(request).await.map(Response::into_inner) }
+        };
+        patiently(call).await
+    }
+
+    /// Replaces a store's credentials; its pods restart once.
+    ///
+    /// # Errors
+    /// `STORE_NOT_FOUND`, `NOT_ROTATABLE`, `ROTATION_UNSUPPORTED`.
+    pub async fn rotate_store_credentials(&self, store_id: &str) -> Result<v1::Store, Error> {
+        let store_id = store_id.to_owned();
+        let mut request =
+            v1::RotateStoreCredentialsRequest { store_id, ..v1::RotateStoreCredentialsRequest::default() };
+        identify(&mut request.request_id);
+        let call = || {
+            let (mut stores, request) = (self.stores.clone(), request.clone());
+            async move { stores.rotate_store_credentials(request).await.map(Response::into_inner) }
         };
         patiently(call).await
     }

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { call, eventually, helm, kubectl, watch } from './calls.mjs';
-import { browser, fillCart, order, seeOrder, signIn, visitor } from './shop.mjs';
+import { browser, fillCart, isSignedOut, order, seeOrder, signIn, visitor } from './shop.mjs';
+import { outages } from './outages.mjs';
 
 const { UPGRADE_TO, CHART, PICTURES } = process.env;
 const store_id = `acceptance-${Date.now().toString(36)}`;
@@ -28,7 +29,7 @@ try {
   log(`order ${number} placed, cash on delivery`);
   assert.deepEqual(customer.errors, [], 'no script of the shop failed');
 
-  const login = await call('GetStoreCredentials', { store_id });
+  let login = await call('GetStoreCredentials', { store_id });
   assert.match(login.username, /^admin-[a-z0-9]{8}$/);
   const owner = await visitor(chromium, 'owner');
   await signIn(owner, login);
@@ -40,6 +41,21 @@ try {
   await rolledOut();
   await sameAsBefore(owner, customer, login, number, 'after-restart');
   log('both pods restarted: order, sign-in and cart are still there');
+
+  const outage = outages(store.shopUrl);
+  await call('RotateStoreCredentials', { store_id });
+  await watch(store_id, uid, 'SETTLED', 300, (event) => log(`  ${event.message}`));
+  const { failed, longest, total } = await outage.end();
+  const rotated = await call('GetStore', { store_id });
+  assert.equal(rotated.state, 'STORE_STATE_READY', `${rotated.reason} ${rotated.message}`);
+  assert.ok(await isSignedOut(owner, login), 'the administrator is signed out, and the old password no longer works');
+  const old = login;
+  login = await call('GetStoreCredentials', { store_id });
+  assert.equal(login.username, old.username);
+  await signIn(owner, login);
+  await seeOrder(owner, login, number, 'after-rotation');
+  await fillCart(customer, store.shopUrl);
+  log(`credentials rotated: ${failed} of ${total} requests to the shop failed, for at most ${longest} ms together`);
 
   if (UPGRADE_TO) {
     await helm('upgrade', `store-${store_id}`, CHART, '--namespace', namespace, '--reuse-values', '--set', `images.store.tag=${UPGRADE_TO}`);

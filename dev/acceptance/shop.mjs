@@ -68,6 +68,17 @@ export async function signIn({ page }, { adminUrl, username, password }) {
   await page.locator('#wpadminbar').waitFor();
 }
 
+/** True if the session has ended and this login is refused. */
+export async function isSignedOut({ page, picture }, { adminUrl, username, password }) {
+  await page.goto(adminUrl);
+  await page.locator('#user_login').fill(username);
+  await page.locator('#user_pass').fill(password);
+  await page.locator('#wp-submit').click();
+  await page.locator('#login_error').waitFor();
+  await picture('old-password');
+  return (await page.locator('#wpadminbar').count()) === 0;
+}
+
 /** Finds the order among the shop's orders. Needs a signed-in administrator. */
 export async function seeOrder({ page, picture }, { adminUrl }, number, what) {
   await page.goto(new URL('admin.php?page=wc-orders', adminUrl.replace(/\/?$/, '/')).href);

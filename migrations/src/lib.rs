@@ -34,6 +34,8 @@ impl MigratorTrait for Migrator {
             Box::new(Sql { name: "m0013_tenants", up: include_str!("m0013_tenants.sql") }),
             Box::new(Sql { name: "m0014_audit_chain", up: include_str!("m0014_audit_chain.sql") }),
             Box::new(Sql { name: "m0015_oidc", up: include_str!("m0015_oidc.sql") }),
+            Box::new(Sql { name: "m0016_deletion_protection", up: include_str!("m0016_deletion_protection.sql") }),
+            Box::new(Sql { name: "m0017_rotate_credentials", up: include_str!("m0017_rotate_credentials.sql") }),
         ]
     }
 }

@@ -220,7 +220,15 @@ impl StoreService for ScriptedServer {
         Err(Status::unimplemented(""))
     }
 
+    async fn update_store(&self, _: Request<v1::UpdateStoreRequest>) -> Answer<v1::Store> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn retry_store(&self, _: Request<v1::RetryStoreRequest>) -> Answer<v1::Store> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn rotate_store_credentials(&self, _: Request<v1::RotateStoreCredentialsRequest>) -> Answer<v1::Store> {
         Err(Status::unimplemented(""))
     }
 

@@ -99,6 +99,12 @@ for path, item in sorted(document.get("paths", {}).items()):
         equal((status, answer["code"]), (401, "unauthenticated"))
 with report.case("deletes the stores"):
     for each in (store, "tea"):
+        # The example of UpdateStore protected them.
+        status, answer = call(f"/{STORES}/DeleteStore", {"storeId": each})
+        equal((status, answer["code"]), (400, "failed_precondition"))
+        off = {"storeId": each, "store": {"deletionProtection": False}, "updateMask": "deletionProtection"}
+        status, _ = call(f"/{STORES}/UpdateStore", off)
+        equal(status, 200)
         status, _ = call(f"/{STORES}/DeleteStore", {"storeId": each})
         equal(status, 200)
 report.end()

@@ -42,6 +42,8 @@ pub struct CreateStoreInput {
     pub admin_email: String,
     /// What happens if the creation fails; `None` if the value is unknown.
     pub cleanup_policy: Option<CleanupPolicy>,
+    /// Whether it is protected from deletion.
+    pub deletion_protection: bool,
     /// The request id; empty if there is none.
     pub request_id: String,
 }
@@ -77,13 +79,16 @@ impl CreateStoreInput {
             &*self.admin_email,
             if cleanup_policy == CleanupPolicy::Keep { "keep" } else { "delete" },
         ];
-        let idempotency = Idempotency::of(request, "CreateStore", &fields);
+        // A method of its own: without protection, request ids that older servers stored remain valid.
+        let method = if self.deletion_protection { "CreateStore protected" } else { "CreateStore" };
+        let idempotency = Idempotency::of(request, method, &fields);
         let spec = choose(&mut check, catalog, &self.engine, &self.plan).map(|(engine, plan)| Spec {
             display_name: self.display_name,
             engine,
             plan,
             admin_email: self.admin_email,
             cleanup_policy,
+            deletion_protection: self.deletion_protection,
         });
         check.finish(spec.map(|spec| CreateStore { id, spec, idempotency }))
     }
@@ -124,7 +129,7 @@ impl StoreRef {
     }
 }
 
-/// A validated mutation of an existing store: delete or retry.
+/// A validated mutation of an existing store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreCommand {
     /// Which store.
@@ -162,6 +167,62 @@ impl StoreCommand {
         Ok(Self { force, ..Self::check(method, store_id, uid, etag, request_id)? })
     }
 }
+
+/// UpdateStore as received.
+#[derive(Debug, Clone, Default)]
+pub struct UpdateStoreInput {
+    /// The store's id.
+    pub store_id: String,
+    /// Its uid; empty if any.
+    pub uid: String,
+    /// The etag that it must have; empty if any.
+    pub etag: String,
+    /// The request id; empty if there is none.
+    pub request_id: String,
+    /// Paths of the fields to change.
+    pub update_mask: Vec<String>,
+    /// The new value of `deletion_protection`.
+    pub deletion_protection: bool,
+}
+
+/// New values of a store's fields; `None` leaves one unchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StoreUpdate {
+    /// Whether it is protected from deletion.
+    pub deletion_protection: Option<bool>,
+}
+
+impl UpdateStoreInput {
+    /// Validates everything and reports all violations.
+    pub fn check(&self) -> Result<(StoreCommand, StoreUpdate), DomainError> {
+        let mut check = Check::default();
+        let mut update = StoreUpdate::default();
+        for path in &self.update_mask {
+            match path.as_str() {
+                "deletion_protection" => update.deletion_protection = Some(self.deletion_protection),
+                _ => check.fail("update_mask", format!("must name only fields that can be changed: {CHANGEABLE}")),
+            }
+        }
+        if self.update_mask.is_empty() {
+            check.fail("update_mask", format!("must name at least one field: {CHANGEABLE}"));
+        }
+        let (id, uid) = (check.required("store_id", &self.store_id), check.optional("uid", &self.uid));
+        let request = check.optional("request_id", &self.request_id);
+        let fields = [
+            &*self.store_id,
+            &*uid.map_or(String::new(), |uid: StoreUid| uid.to_string()),
+            &*self.etag,
+            &*format!("{update:?}"),
+        ];
+        let idempotency = Idempotency::of(request, "UpdateStore", &fields);
+        let etag = check_etag(&mut check, &self.etag);
+        let command = id.map(|id| StoreCommand { target: StoreRef { id, uid }, etag, force: false, idempotency });
+        check.finish(command.map(|command| (command, update)))
+    }
+}
+
+/// The fields that UpdateStore changes.
+const CHANGEABLE: &str = "deletion_protection";
 
 /// An etag from a request; empty means none.
 pub(crate) fn check_etag(check: &mut Check, etag: &str) -> Option<String> {
@@ -260,6 +321,25 @@ pub(crate) mod tests {
         assert_eq!((create.spec.engine.as_str(), create.spec.plan.as_str()), ("woocommerce", "small"));
         let create = CreateStoreInput { plan: "huge".into(), ..good() };
         assert!(create.check(&catalog()).is_err());
+    }
+
+    #[test]
+    fn update_mask_names_the_changed_fields() {
+        let with = |paths: &[&str]| UpdateStoreInput {
+            store_id: "a".into(),
+            update_mask: paths.iter().map(|path| (*path).to_owned()).collect(),
+            deletion_protection: true,
+            ..Default::default()
+        };
+        let (_, update) = with(&["deletion_protection"]).check().expect("good");
+        assert_eq!(update, StoreUpdate { deletion_protection: Some(true) });
+        for bad in [&[][..], &["state"], &["*"], &["deletion_protection", "plan"]] {
+            let Err(DomainError::Invalid(violations)) = with(bad).check() else { panic!("accepted {bad:?}") };
+            assert_eq!(violations.iter().map(|v| v.field.as_str()).collect::<Vec<_>>(), ["update_mask"], "{bad:?}");
+        }
+        let all = UpdateStoreInput { store_id: "-".into(), uid: "7".into(), request_id: "7".into(), ..with(&["x"]) };
+        let Err(DomainError::Invalid(violations)) = all.check() else { panic!("accepted") };
+        assert_eq!(violations.len(), 4);
     }
 
     #[test]

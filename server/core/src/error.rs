@@ -76,6 +76,30 @@ pub enum DomainError {
         /// The current state.
         state: State,
     },
+    /// Only a store that was READY gets new credentials.
+    #[error("the credentials of a store that is {} cannot be rotated; only those of READY and DEGRADED stores can", .state.as_str())]
+    NotRotatable {
+        /// The current state.
+        state: State,
+    },
+    /// The engine's chart does not say that its shops start with new credentials.
+    #[error("the chart of engine {engine} does not allow new credentials (lost_secrets)")]
+    RotationUnsupported {
+        /// The engine.
+        engine: String,
+    },
+    /// A store that is being deleted, or is deleted, does not change.
+    #[error("a store that is {} cannot be changed", .state.as_str())]
+    NotUpdatable {
+        /// The current state.
+        state: State,
+    },
+    /// The store is protected from deletion.
+    #[error("store \"{name}\" has deletion_protection; UpdateStore can switch it off")]
+    DeletionProtected {
+        /// The store's id.
+        name: String,
+    },
     /// A deletion cannot be cancelled: it would leave half a store.
     #[error("operation {operation} is a deletion, which cannot be cancelled")]
     NotCancellable {
@@ -135,6 +159,10 @@ impl DomainError {
             Self::StaleEtag { .. } => "STALE_ETAG",
             Self::IllegalMove { .. } => "ILLEGAL_STATE",
             Self::NotRetryable { .. } => "NOT_RETRYABLE",
+            Self::NotRotatable { .. } => "NOT_ROTATABLE",
+            Self::RotationUnsupported { .. } => "ROTATION_UNSUPPORTED",
+            Self::NotUpdatable { .. } => "NOT_UPDATABLE",
+            Self::DeletionProtected { .. } => "DELETION_PROTECTED",
             Self::NotCancellable { .. } => "NOT_CANCELLABLE",
             Self::CredentialsNotThere { .. } => "CREDENTIALS_UNAVAILABLE",
             Self::PermissionDenied { .. } | Self::OtherTenant { .. } => "PERMISSION_DENIED",

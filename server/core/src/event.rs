@@ -16,6 +16,8 @@ wire_enum! {
     pub enum EventType {
         /// The store's state changed; `state` and `reason` in the details.
         StateChanged = "STATE_CHANGED",
+        /// A caller changed the store's fields; the new values and `actor` in the details.
+        StoreUpdated = "STORE_UPDATED",
         /// A worker resumed the operation after another one was lost or stopped.
         OperationResumed = "OPERATION_RESUMED",
         /// A step started.
@@ -135,6 +137,11 @@ pub struct Event {
 }
 
 impl Event {
+    /// True if it changed what a store shows besides its progress: its state, or a field that callers set.
+    pub fn changes_store(&self) -> bool {
+        self.new_state().is_some() || self.kind == EventType::StoreUpdated.as_str()
+    }
+
     /// The state that the store changed to, if it did.
     pub fn new_state(&self) -> Option<State> {
         (self.kind == EventType::StateChanged.as_str())

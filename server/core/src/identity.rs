@@ -197,6 +197,8 @@ pub const PERMISSIONS: &[(&str, Role)] = &[
     ("/storeplane.v1.StoreService/GetStoreResources", Role::Viewer),
     ("/storeplane.v1.StoreService/ListStores", Role::Viewer),
     ("/storeplane.v1.StoreService/RetryStore", Role::Operator),
+    ("/storeplane.v1.StoreService/RotateStoreCredentials", Role::Operator),
+    ("/storeplane.v1.StoreService/UpdateStore", Role::Operator),
     ("/storeplane.v1.StoreService/WatchStore", Role::Viewer),
     ("/storeplane.v1.StoreService/WatchStores", Role::Viewer),
     ("/storeplane.v1.TenantService/CreateTenant", Role::PlatformAdmin),

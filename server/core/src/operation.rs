@@ -23,6 +23,8 @@ wire_enum! {
         Retry = "RETRY",
         /// Deletes a store.
         Delete = "DELETE",
+        /// Replaces a store's credentials.
+        RotateCredentials = "ROTATE_CREDENTIALS",
         ;
         /// A row has a kind that this server does not know; only reading creates it. It is left to newer servers.
         Unreadable = "UNREADABLE",
@@ -35,6 +37,7 @@ impl OperationKind {
         match self {
             Self::Create | Self::Retry => &[Step::Namespace, Step::Secrets, Step::Install, Step::Rollout, Step::Verify],
             Self::Delete => &[Step::Uninstall, Step::NamespaceGone],
+            Self::RotateCredentials => &[Step::RotateSecrets, Step::Rollout, Step::Verify],
             Self::Unreadable => &[],
         }
     }
@@ -42,15 +45,20 @@ impl OperationKind {
     /// Claim order; higher is sooner. Deletions take precedence over queued creations.
     pub fn priority(self) -> i32 {
         match self {
-            Self::Create | Self::Retry | Self::Unreadable => 0,
+            Self::Create | Self::Retry | Self::RotateCredentials | Self::Unreadable => 0,
             Self::Delete => 10,
         }
+    }
+
+    /// True if the pods that read changed Secrets must be restarted.
+    pub fn restarts_pods(self) -> bool {
+        matches!(self, Self::Retry | Self::RotateCredentials)
     }
 
     /// Maximum total time from the first claim, including outages; far more than a slow image pull takes.
     pub fn budget(self) -> Duration {
         match self {
-            Self::Create | Self::Retry => Duration::minutes(30),
+            Self::Create | Self::Retry | Self::RotateCredentials => Duration::minutes(30),
             Self::Delete => Duration::minutes(15),
             Self::Unreadable => Duration::ZERO,
         }
@@ -70,6 +78,8 @@ wire_enum! {
         Rollout = "ROLLOUT",
         /// The storefront answers, and sells.
         Verify = "VERIFY",
+        /// The Secrets have new values.
+        RotateSecrets = "ROTATE_SECRETS",
         /// The release is gone.
         Uninstall = "UNINSTALL",
         /// The namespace and everything in it is gone.
@@ -86,6 +96,7 @@ impl Step {
             Self::Install => "Installing the chart",
             Self::Rollout => "Waiting for pods to become ready",
             Self::Verify => "Testing the storefront",
+            Self::RotateSecrets => "Replacing credentials",
             Self::Uninstall => "Uninstalling the release",
             Self::NamespaceGone => "Removing the namespace and everything in it",
         }
@@ -102,7 +113,12 @@ impl Step {
         match self {
             Self::Namespace => Some(Self::NamespaceGone),
             Self::Install => Some(Self::Uninstall),
-            Self::Secrets | Self::Rollout | Self::Verify | Self::Uninstall | Self::NamespaceGone => None,
+            Self::Secrets
+            | Self::Rollout
+            | Self::Verify
+            | Self::RotateSecrets
+            | Self::Uninstall
+            | Self::NamespaceGone => None,
         }
     }
 }

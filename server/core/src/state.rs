@@ -40,7 +40,7 @@ impl State {
             (Provisioning | Degraded | Failed | Updating, Ready)
                 | (Ready | Failed | Degraded, Provisioning | Updating)
                 | (Provisioning | Updating | Deleting, Failed)
-                | (Ready | Failed | Provisioning, Degraded)
+                | (Ready | Failed | Provisioning | Updating, Degraded)
                 | (Provisioning | Ready | Updating | Degraded | Failed | Deleting | Unreadable, Deleting)
                 | (Deleting, Deleted)
         )

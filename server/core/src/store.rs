@@ -24,6 +24,8 @@ pub struct Spec {
     pub admin_email: String,
     /// What happens to the resources if the creation fails.
     pub cleanup_policy: CleanupPolicy,
+    /// Callers cannot delete it.
+    pub deletion_protection: bool,
 }
 
 /// What happens to a store's resources if its creation fails.
@@ -132,6 +134,7 @@ impl Store {
             &self.spec.plan,
             &self.spec.admin_email,
             self.state.as_str(),
+            if self.spec.deletion_protection { "protected" } else { "" },
         ] {
             hash.update(&(part.len() as u64).to_le_bytes());
             hash.update(part.as_bytes());

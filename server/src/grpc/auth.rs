@@ -166,6 +166,8 @@ fn action(path: &str) -> Option<Action> {
     match path {
         "/storeplane.v1.StoreService/CreateStore" => Some(Action::CreateStore),
         "/storeplane.v1.StoreService/DeleteStore" => Some(Action::DeleteStore),
+        "/storeplane.v1.StoreService/RotateStoreCredentials" => Some(Action::RotateCredentials),
+        "/storeplane.v1.StoreService/UpdateStore" => Some(Action::UpdateStore),
         "/storeplane.v1.StoreService/GetStoreCredentials" => Some(Action::ReadCredentials),
         "/storeplane.v1.StoreService/GetStoreLogs" => Some(Action::ReadLogs),
         "/storeplane.v1.StoreService/RetryStore" => Some(Action::RetryStore),

@@ -91,6 +91,7 @@ pub(super) fn store(store: Store) -> v1::Store {
         engine: store.spec.engine,
         plan: store.spec.plan,
         admin_email: store.spec.admin_email,
+        deletion_protection: store.spec.deletion_protection,
         versions: Some(v1::StoreVersions { chart: store.versions.chart, app: store.versions.app }),
     }
 }
@@ -135,6 +136,7 @@ pub(super) fn operation(operation: Operation) -> v1::Operation {
             OperationKind::Create => v1::OperationKind::Create,
             OperationKind::Retry => v1::OperationKind::Retry,
             OperationKind::Delete => v1::OperationKind::Delete,
+            OperationKind::RotateCredentials => v1::OperationKind::RotateCredentials,
             OperationKind::Unreadable => v1::OperationKind::Unspecified,
         }
         .into(),

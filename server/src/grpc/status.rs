@@ -86,15 +86,16 @@ pub fn refusal(refusal: &DomainError) -> Status {
             details.add_precondition_failure_violation("ETAG", "store", &message);
             Code::Aborted
         }
-        DomainError::IllegalMove { from: state, .. }
-        | DomainError::NotRetryable { state }
-        | DomainError::CredentialsNotThere { state } => {
-            tell("state", state.as_str().to_owned());
-            details.add_precondition_failure_violation("STATE", "store", &message);
-            Code::FailedPrecondition
-        }
-        DomainError::NotCancellable { operation } => {
-            details.add_precondition_failure_violation("KIND", format!("operation/{operation}"), &message);
+        DomainError::IllegalMove { .. }
+        | DomainError::NotRetryable { .. }
+        | DomainError::NotUpdatable { .. }
+        | DomainError::NotRotatable { .. }
+        | DomainError::CredentialsNotThere { .. }
+        | DomainError::RotationUnsupported { .. }
+        | DomainError::DeletionProtected { .. }
+        | DomainError::NotCancellable { .. } => {
+            let (kind, subject) = precondition(refusal, &mut tell);
+            details.add_precondition_failure_violation(kind, subject, &message);
             Code::FailedPrecondition
         }
         DomainError::PermissionDenied { role, needed } | DomainError::OtherTenant { role, needed } => {
@@ -111,6 +112,26 @@ pub fn refusal(refusal: &DomainError) -> Status {
     };
     details.set_error_info(refusal.reason(), DOMAIN, metadata);
     Status::with_error_details(code, message, details)
+}
+
+/// The kind of a precondition that is not met, and what does not meet it.
+fn precondition(
+    refusal: &DomainError,
+    tell: &mut impl FnMut(&str, String) -> Option<String>,
+) -> (&'static str, String) {
+    match refusal {
+        DomainError::IllegalMove { from: state, .. }
+        | DomainError::NotRetryable { state }
+        | DomainError::NotUpdatable { state }
+        | DomainError::NotRotatable { state }
+        | DomainError::CredentialsNotThere { state } => {
+            tell("state", state.as_str().to_owned());
+            ("STATE", "store".to_owned())
+        }
+        DomainError::RotationUnsupported { engine } => ("ENGINE", format!("engine/{engine}")),
+        DomainError::NotCancellable { operation } => ("KIND", format!("operation/{operation}")),
+        _ => ("DELETION_PROTECTION", "store".to_owned()),
+    }
 }
 
 fn token(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use storeplane_core::audit::Action;
-use storeplane_core::command::{CreateStoreInput, StoreCommand, StoreRef};
+use storeplane_core::command::{CreateStoreInput, StoreCommand, StoreRef, UpdateStoreInput};
 use storeplane_core::error::DomainError;
 use storeplane_core::ids::Tenant;
 use storeplane_core::query::StoreQuery;
@@ -11,8 +11,9 @@ use storeplane_core::service::Service;
 use storeplane_proto::v1::store_service_server::StoreService;
 use storeplane_proto::v1::{
     CreateStoreRequest, DeleteStoreRequest, GetStoreCredentialsRequest, GetStoreLogsRequest, GetStoreRequest,
-    GetStoreResourcesRequest, ListStoresRequest, ListStoresResponse, RetryStoreRequest, Store, StoreCredentials,
-    StoreLogs, StoreResources, WatchStoreRequest, WatchStoreResponse, WatchStoresRequest, WatchStoresResponse,
+    GetStoreResourcesRequest, ListStoresRequest, ListStoresResponse, RetryStoreRequest, RotateStoreCredentialsRequest,
+    Store, StoreCredentials, StoreLogs, StoreResources, UpdateStoreRequest, WatchStoreRequest, WatchStoreResponse,
+    WatchStoresRequest, WatchStoresResponse,
 };
 use tonic::{Request, Response, Status};
 
@@ -43,6 +44,7 @@ impl StoreService for ApiHandler {
                 plan: store.plan,
                 admin_email: store.admin_email,
                 cleanup_policy: convert::cleanup_policy(request.cleanup_policy),
+                deletion_protection: store.deletion_protection,
                 request_id: request.request_id,
             };
             service.create(&caller, trace, input, request.validate_only).await
@@ -97,6 +99,29 @@ impl StoreService for ApiHandler {
         Ok(Response::new(Arc::unwrap_or_clone(page)))
     }
 
+    async fn update_store(&self, request: Request<UpdateStoreRequest>) -> Answer<Store> {
+        let (caller, service) = (caller(&request)?, self.service.clone());
+        let UpdateStoreRequest { store_id, store, update_mask, etag, request_id, uid } = request.into_inner();
+        note_store(&store_id);
+        let input = UpdateStoreInput {
+            store_id,
+            uid,
+            etag,
+            request_id,
+            update_mask: update_mask.unwrap_or_default().paths,
+            deletion_protection: store.unwrap_or_default().deletion_protection,
+        };
+        let store = self.finish(async move {
+            match input.check() {
+                Ok((command, update)) => service.update(&caller, command, update).await,
+                Err(refusal) => {
+                    service.audited(&caller, Action::UpdateStore, &input.store_id, Err(refusal.into())).await
+                }
+            }
+        });
+        Ok(Response::new(convert::store(store.await?)))
+    }
+
     async fn delete_store(&self, request: Request<DeleteStoreRequest>) -> Answer<Store> {
         let (caller, service) = (caller(&request)?, self.service.clone());
         let request = request.into_inner();
@@ -125,6 +150,23 @@ impl StoreService for ApiHandler {
             match StoreCommand::check("RetryStore", &store_id, &uid, &etag, &request_id) {
                 Ok(command) => service.retry(&caller, trace, command).await,
                 Err(refusal) => service.audited(&caller, Action::RetryStore, &store_id, Err(refusal.into())).await,
+            }
+        });
+        Ok(Response::new(convert::store(store.await?)))
+    }
+
+    async fn rotate_store_credentials(&self, request: Request<RotateStoreCredentialsRequest>) -> Answer<Store> {
+        let (caller, service) = (caller(&request)?, self.service.clone());
+        let request = request.into_inner();
+        note_store(&request.store_id);
+        let trace = trace::current();
+        let store = self.finish(async move {
+            let RotateStoreCredentialsRequest { store_id, request_id, etag, uid } = request;
+            match StoreCommand::check("RotateStoreCredentials", &store_id, &uid, &etag, &request_id) {
+                Ok(command) => service.rotate_credentials(&caller, trace, command).await,
+                Err(refusal) => {
+                    service.audited(&caller, Action::RotateCredentials, &store_id, Err(refusal.into())).await
+                }
             }
         });
         Ok(Response::new(convert::store(store.await?)))

@@ -16,6 +16,8 @@ pub const TENANT: &str = "storeplane.io/tenant";
 pub const FENCE: &str = "storeplane.io/fence";
 /// On the pod template of a restarted workload: when its Secrets last changed.
 pub const SECRETS_SINCE: &str = "storeplane.io/secrets-since";
+/// On a Secret: the operation that rotated it last.
+pub const ROTATED_BY: &str = "storeplane.io/rotated-by";
 /// On a copy of a Secret: `namespace.name` of the original.
 pub const COPIED_FROM: &str = "storeplane.io/copied-from";
 /// On a copy of a Secret: the resource version of the original that it was copied from.

@@ -1,17 +1,18 @@
-//! A store's Secrets: created once, never overwritten, never logged.
+//! A store's Secrets: created once, overwritten only by a rotation, never logged.
 //!
 //! Requests are built by hand, because the client's typed calls log a response that they cannot parse.
 
 use std::collections::BTreeMap;
 
 use ::kube::Resource;
-use ::kube::api::{GetParams, ListParams, PostParams};
+use ::kube::api::{GetParams, ListParams, Patch, PatchParams, PostParams};
 use ::kube::core::{ObjectList, PartialObjectMeta, Request};
 use futures::future::try_join_all;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::cluster::Cluster;
 use super::error::{ClusterError, ClusterErrorKind};
@@ -68,6 +69,29 @@ impl Cluster {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Replaces these values of an existing Secret, once for each `rotation`. Others are kept. A Secret that changed meanwhile is a
+    /// [`ClusterErrorKind::Conflict`], and one that is missing is [`ClusterErrorKind::NotFound`].
+    pub async fn rotate_secret(&self, namespace: &str, spec: SecretSpec, rotation: &str) -> Result<(), ClusterError> {
+        let SecretSpec { name, entries } = spec;
+        let what = format!("rotate the secret {name} in {namespace}");
+        let metadata = self.secret(&what, namespace, &name).await?.metadata;
+        if metadata.annotations.as_ref().and_then(|all| all.get(labels::ROTATED_BY)).is_some_and(|it| it == rotation) {
+            return Ok(());
+        }
+        let entries = entries.iter().map(|(key, text)| (key.clone(), ByteString(text.expose().into())));
+        let patch = json!({
+            "metadata": {"annotations": {labels::ROTATED_BY: rotation}, "resourceVersion": metadata.resource_version},
+            "data": entries.collect::<BTreeMap<_, _>>(),
+        });
+        let request = requests(namespace).patch(&name, &PatchParams::default(), &Patch::Merge(patch));
+        self.call(&what, |client| async move {
+            client.request_text(request.map_err(::kube::Error::BuildRequest)?).await.map(drop)
+        })
+        .await?;
+        tracing::debug!(namespace, secret = name, "secret rotated");
+        Ok(())
     }
 
     /// Which of these do not exist, whoever created them.

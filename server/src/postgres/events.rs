@@ -158,6 +158,22 @@ impl EventLog {
         Ok(Cursor { transaction: last, row: i64::MAX })
     }
 
+    /// The same for one tenant: its last settled event, or the position up to which its events were removed. Other tenants' events do not
+    /// move it.
+    pub async fn head_of(&self, tenant: &Tenant) -> Result<Cursor, PortError> {
+        let sql = "SELECT transaction::text::bigint, number FROM (
+               (SELECT transaction, number FROM events
+                WHERE tenant = $1 AND transaction < pg_snapshot_xmin(pg_current_snapshot())
+                ORDER BY transaction DESC, number DESC LIMIT 1)
+               UNION ALL SELECT transaction, number FROM event_floors WHERE tenant = $1
+             ) positions ORDER BY positions.transaction DESC, number DESC LIMIT 1";
+        let rows = self.query(sql, [tenant.as_str().into()]).await?;
+        let Some(row) = rows.first() else { return Ok(Cursor::default()) };
+        let transaction: i64 = row.try_get_by_index(0).map_err(port_error)?;
+        let number = row.try_get_by_index(1).map_err(port_error)?;
+        Ok(Cursor { transaction: u64::try_from(transaction).unwrap_or_default(), row: number })
+    }
+
     /// Stores with events that are committed but not settled, because an older transaction is still running, and the
     /// sequence of each one's newest.
     pub async fn unsettled(&self, cursor: Cursor) -> Result<Vec<(StoreUid, i64)>, PortError> {

@@ -47,20 +47,20 @@ impl Watches {
         }
         // Subscribe first, read second, so that nothing is missed in between.
         let live = self.hub.all();
-        let head = self.log.head().await?;
         let (sent, snapshot) = match start {
-            Start::After(cursor) if cursor > head => {
-                return Err(DomainError::field("cursor", "must be the cursor of a message that was received").into());
-            }
             Start::After(cursor) => {
+                if cursor > self.log.head().await? {
+                    let rule = "must be the cursor of a message that was received";
+                    return Err(DomainError::field("cursor", rule).into());
+                }
                 // An expired cursor is an error response, not the end of a stream.
                 self.log.after_cursor_of(&caller.tenant, cursor, 0).await?;
                 (cursor, None)
             }
-            Start::Now => (head, None),
+            Start::Now => (self.log.head_of(&caller.tenant).await?, None),
             Start::Snapshot => {
                 let query = StoreQuery::check(&caller.tenant, "", "create_time", SNAPSHOT_PAGE, PageStart::First)?;
-                (head, Some(query))
+                (self.log.head_of(&caller.tenant).await?, Some(query))
             }
         };
         let watch = Watch {
@@ -179,7 +179,7 @@ impl Watch {
         let stores = self.watches.log.stores(&changed(events.iter())).await?;
         let stores: HashMap<_, _> = stores.into_iter().map(|(uid, store)| (uid, Arc::new(store))).collect();
         for event in events {
-            let store = event.new_state().and_then(|_| stores.get(&event.store).cloned());
+            let store = stores.get(&event.store).filter(|_| event.changes_store()).cloned();
             self.emit(Arc::new(event), store).await?;
         }
         Ok(())

@@ -35,7 +35,7 @@ static OUTAGE: OutageLog = OutageLog::new("read new events");
 /// A message to watchers.
 #[derive(Debug, Clone)]
 pub(super) enum News {
-    /// A settled event: no earlier one can appear any more. With a state change: the current store.
+    /// A settled event: no earlier one can appear any more. With a change of the store: the current store.
     Event(Arc<Event>, Option<Arc<Store>>),
     /// The table has events up to this sequence that were not distributed, or not yet: read it.
     ReadTable(i64),
@@ -43,9 +43,9 @@ pub(super) enum News {
 
 type Sender = broadcast::Sender<News>;
 
-/// The stores whose state these events changed.
+/// The stores that these events changed.
 pub(super) fn changed<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<StoreUid> {
-    let mut uids: Vec<_> = events.filter(|event| event.new_state().is_some()).map(|event| event.store).collect();
+    let mut uids: Vec<_> = events.filter(|event| event.changes_store()).map(|event| event.store).collect();
     uids.sort_unstable();
     uids.dedup();
     uids
@@ -173,7 +173,7 @@ impl Hub {
             for event in events {
                 at = event.cursor;
                 *cursor = Some(at);
-                let store = event.new_state().and_then(|_| stores.get(&event.store).cloned());
+                let store = stores.get(&event.store).filter(|_| event.changes_store()).cloned();
                 self.publish(event, store);
             }
         }

@@ -44,7 +44,7 @@ const RETRIES: u32 = 30;
 pub enum Update {
     /// A store at the beginning of the watch.
     Snapshot(Box<Store>),
-    /// An event. With a state change: the store, at least as new as the event.
+    /// An event. With a change of the store: the store, at least as new as the event.
     Event(Arc<Event>, Option<Arc<Store>>),
     /// All events from before the watch began have been sent.
     CaughtUp,

@@ -155,7 +155,7 @@ impl Watch {
         let stores = self.watches.log.stores(&changed(kept.events.iter())).await?;
         let store = stores.into_values().next().map(Arc::new);
         for event in kept.events {
-            let store = event.new_state().and(store.clone());
+            let store = store.clone().filter(|_| event.changes_store());
             self.emit(Arc::new(event), store);
         }
         Ok(())

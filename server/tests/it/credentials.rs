@@ -1,6 +1,6 @@
 //! The administrator's login: returned to authorized callers, audited, and stored nowhere.
 
-use storeplane_proto::v1::{GetStoreCredentialsRequest, StoreCredentials};
+use storeplane_proto::v1::{GetStoreCredentialsRequest, StoreCredentials, StoreState};
 use tonic::{Code, Response, Status};
 use uuid::Uuid;
 
@@ -53,6 +53,51 @@ async fn credentials_come_from_cluster_and_each_read_is_audited() {
     let (rows, log) = (rows.await, lab.server.log());
     assert!(rows.contains(&id) && log.contains("GetStoreCredentials"), "the test searches the right places");
     assert!(!rows.contains(&login.password) && !log.contains(&login.password), "the password was kept");
+    lab.api.delete(&id).await.unwrap();
+    lab.api.settle(&id).await;
+}
+
+#[tokio::test]
+async fn rotated_credentials_replace_the_old_ones_and_pods_restart() {
+    let lab = Lab::start().await;
+    let id = fresh("rotate");
+    let store = lab.api.ready(&id).await;
+    let before = ask(&lab.api, &id, "").await.unwrap().into_inner();
+    let secrets = async || {
+        let mut all = Vec::new();
+        for (name, key) in [
+            ("store-db", "username"),
+            ("store-db", "password"),
+            ("store-db", "root-password"),
+            ("store-salts", "AUTH_SALT"),
+        ] {
+            let value = lab.kubernetes.cluster.read_secret(&store.namespace, name, key).await.unwrap();
+            all.push(value.expect("it exists").expose().to_owned());
+        }
+        all
+    };
+    let old = secrets().await;
+
+    let rotating = lab.api.rotate_credentials(&id).await.unwrap();
+    assert_eq!(rotating.state(), StoreState::Updating);
+    let (after, seen) = lab.api.settle(&id).await;
+
+    let text = seen.text();
+    assert_eq!(after.state(), StoreState::Ready, "{text}");
+    for workload in ["StatefulSet store-db", "Deployment store"] {
+        assert!(text.contains(&format!("{workload} is restarted: its pods are older than their Secrets")), "{text}");
+    }
+    let login = ask(&lab.api, &id, "").await.unwrap().into_inner();
+    assert_eq!(login.username, before.username);
+    assert_ne!(login.password, before.password);
+    let new = secrets().await;
+    assert_eq!(old[0], new[0], "user names are kept");
+    assert!(old[1..].iter().zip(&new[1..]).all(|(old, new)| old != new && old.len() == new.len()));
+    let log = lab.server.log();
+    assert!(
+        [&before.password, &login.password].into_iter().chain(&old[1..]).chain(&new[1..]).all(|it| !log.contains(it))
+    );
+    lab.database.assert_sound().await;
     lab.api.delete(&id).await.unwrap();
     lab.api.settle(&id).await;
 }

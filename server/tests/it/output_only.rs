@@ -39,6 +39,7 @@ fn every_field(store_id: &str) -> Store {
         state_time: time,
         host: text(),
         conditions: vec![Condition { r#type: text(), ..Condition::default() }],
+        deletion_protection: false,
     }
 }
 

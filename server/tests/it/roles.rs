@@ -32,11 +32,11 @@ const AT_ONCE: usize = 16;
 const FAILURES: [Code; 6] =
     [Code::PermissionDenied, Code::NotFound, Code::Unauthenticated, Code::Unimplemented, Code::Internal, Code::Unknown];
 
-fn channel(lab: &Lab) -> Channel {
+pub(crate) fn channel(lab: &Lab) -> Channel {
     Endpoint::from_shared(format!("http://{}", lab.server.address())).unwrap().connect_lazy()
 }
 
-fn request<T>(token: &str, tenant: Option<&str>, message: T) -> Request<T> {
+pub(crate) fn request<T>(token: &str, tenant: Option<&str>, message: T) -> Request<T> {
     let mut metadata = MetadataMap::new();
     metadata.insert("authorization", format!("Bearer {token}").parse().unwrap());
     if let Some(tenant) = tenant {
@@ -45,7 +45,7 @@ fn request<T>(token: &str, tenant: Option<&str>, message: T) -> Request<T> {
     Request::from_parts(metadata, Extensions::default(), message)
 }
 
-fn path(method: &MethodDescriptor) -> String {
+pub(crate) fn path(method: &MethodDescriptor) -> String {
     format!("/{}/{}", method.parent_service().full_name(), method.name())
 }
 
@@ -64,6 +64,11 @@ fn harmless(method: &MethodDescriptor, store_id: &str, operation_id: &str) -> By
             "operation_id" => Value::String(operation_id.to_owned()),
             "etag" => Value::String("stale".to_owned()),
             "validate_only" => Value::Bool(true),
+            "update_mask" => {
+                let mut mask = DynamicMessage::new(field.kind().as_message().unwrap().clone());
+                mask.set_field_by_name("paths", Value::List(vec![Value::String("deletion_protection".to_owned())]));
+                Value::Message(mask)
+            }
             // WaitOperation answers at once.
             "timeout" => Value::Message(DynamicMessage::new(field.kind().as_message().unwrap().clone())),
             _ => continue,
@@ -89,7 +94,11 @@ struct Cell {
 }
 
 /// The messages of an answer; of a stream, those until it has caught up.
-async fn call(channel: Channel, method: &MethodDescriptor, request: Request<Bytes>) -> Result<Vec<Bytes>, Status> {
+pub(crate) async fn call(
+    channel: Channel,
+    method: &MethodDescriptor,
+    request: Request<Bytes>,
+) -> Result<Vec<Bytes>, Status> {
     let mut grpc = tonic::client::Grpc::new(channel);
     grpc.ready().await.map_err(|error| Status::unknown(error.to_string()))?;
     let mut stream = grpc.server_streaming(request, path(method).parse().unwrap(), Raw).await?.into_inner();
@@ -194,7 +203,9 @@ async fn denials_are_recorded(lab: &Lab, denied: &HashMap<String, usize>) {
     for (rpc, action) in [
         ("CreateStore", "CREATE_STORE"),
         ("DeleteStore", "DELETE_STORE"),
+        ("UpdateStore", "UPDATE_STORE"),
         ("RetryStore", "RETRY_STORE"),
+        ("RotateStoreCredentials", "ROTATE_CREDENTIALS"),
         ("CancelOperation", "CANCEL_OPERATION"),
         ("GetStoreCredentials", "READ_CREDENTIALS"),
         ("GetStoreLogs", "READ_LOGS"),

@@ -55,6 +55,14 @@ test('CAUSE_CHANGED replaces the cause of a degraded store', () => {
   });
 });
 
+test('STORE_UPDATED sets the fields that it names', () => {
+  const on = makeEvent(2, { type: 'STORE_UPDATED', details: { actor: 'ci', deletion_protection: 'true' } });
+  const store = patchStore(makeStore(), on);
+  expect(store.deletionProtection).toBe(true);
+  const other = makeEvent(3, { type: 'STORE_UPDATED', details: { actor: 'ci' } });
+  expect(patchStore(store, other).deletionProtection).toBe(true);
+});
+
 test('an unknown event type only advances the sequence', () => {
   const store = makeStore();
   expect(patchStore(store, makeEvent(2, { type: 'SOMETHING_NEW' }))).toMatchObject({

@@ -22,9 +22,17 @@ export function patchStore(store: Store, event: StoreEvent): Store {
     case 'STEP_RETRIED':
     case 'UNDO_STARTED':
       return { ...next, ...cause(event) };
+    case 'STORE_UPDATED':
+      return { ...next, ...fields(event) };
     default:
       return next;
   }
+}
+
+/** The fields that a caller changed. */
+function fields({ details }: StoreEvent): Partial<Pick<Store, 'deletionProtection'>> {
+  const { deletion_protection: protection } = details;
+  return protection === undefined ? {} : { deletionProtection: protection === 'true' };
 }
 
 function enter(store: Store, event: StoreEvent): Store {

@@ -54,6 +54,7 @@ fn fields(store: &Store) -> Value {
         "engine": store.spec.engine,
         "plan": store.spec.plan,
         "admin_email": store.spec.admin_email,
+        "deletion_protection": store.spec.deletion_protection,
         "cleanup_policy": store.spec.cleanup_policy,
         "state": store.state.as_str(),
     })

@@ -29,8 +29,12 @@ wire_enum! {
         DeleteStore = "DELETE_STORE",
         /// DeleteStore with `force`: the store may be forgotten while something of it is left.
         ForceDeleteStore = "FORCE_DELETE_STORE",
+        /// UpdateStore.
+        UpdateStore = "UPDATE_STORE",
         /// RetryStore.
         RetryStore = "RETRY_STORE",
+        /// RotateStoreCredentials.
+        RotateCredentials = "ROTATE_CREDENTIALS",
         /// CancelOperation.
         CancelOperation = "CANCEL_OPERATION",
         /// GetStoreCredentials.

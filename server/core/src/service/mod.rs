@@ -16,7 +16,7 @@ pub use tenants::taken;
 use std::sync::Arc;
 
 use crate::audit::{Action, Outcome};
-use crate::command::{CancelOperation, CreateStoreInput, StoreCommand, StoreRef};
+use crate::command::{CancelOperation, CreateStoreInput, StoreCommand, StoreRef, StoreUpdate};
 use crate::engine::Catalog;
 use crate::error::{DomainError, PortError, TenantError};
 use crate::identity::Caller;
@@ -229,6 +229,19 @@ impl Service {
         self.mutate(caller, action, command, &transition).await
     }
 
+    /// Changes a store's fields.
+    pub async fn update(
+        &self,
+        caller: &Caller,
+        command: StoreCommand,
+        update: StoreUpdate,
+    ) -> Result<Store, PortError> {
+        let etag = command.etag.clone();
+        let request = self.request(caller, None);
+        let transition = move |snapshot| request::update(snapshot, etag.as_deref(), update, &request);
+        self.mutate(caller, Action::UpdateStore, command, &transition).await
+    }
+
     /// Applies the chart to a settled store again.
     pub async fn retry(
         &self,
@@ -240,6 +253,19 @@ impl Service {
         let request = self.request(caller, trace);
         let transition = move |snapshot| request::retry(snapshot, etag.as_deref(), &request);
         self.mutate(caller, Action::RetryStore, command, &transition).await
+    }
+
+    /// Replaces a store's credentials.
+    pub async fn rotate_credentials(
+        &self,
+        caller: &Caller,
+        trace: Option<String>,
+        command: StoreCommand,
+    ) -> Result<Store, PortError> {
+        let etag = command.etag.clone();
+        let (request, catalog) = (self.request(caller, trace), &self.catalog);
+        let transition = move |snapshot| request::rotate_credentials(snapshot, etag.as_deref(), catalog, &request);
+        self.mutate(caller, Action::RotateCredentials, command, &transition).await
     }
 
     async fn mutate(

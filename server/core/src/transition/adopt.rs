@@ -93,6 +93,7 @@ impl RecordedStore {
                 plan: self.plan,
                 admin_email: self.admin_email,
                 cleanup_policy: CleanupPolicy::Keep,
+                deletion_protection: false,
             },
             placement: self.placement,
             state,

@@ -124,6 +124,7 @@ mod tests {
                 plan: "small".into(),
                 admin_email: "a@b.co".into(),
                 cleanup_policy: CleanupPolicy::Keep,
+                deletion_protection: false,
             },
             engine: &catalog.engines()[0],
             domain: "localhost",

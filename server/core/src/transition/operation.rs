@@ -105,7 +105,7 @@ pub fn succeeded(snapshot: Snapshot, via: Option<&str>, now: OffsetDateTime) -> 
     end(&mut change, OperationState::Succeeded, None, now);
     let id = change.store.id.clone();
     match change.operation.kind {
-        OperationKind::Create | OperationKind::Retry => {
+        OperationKind::Create | OperationKind::Retry | OperationKind::RotateCredentials => {
             let note = match via {
                 Some("url") => " (tested through its URL)",
                 Some(_) => " (tested through the API server's service proxy)",

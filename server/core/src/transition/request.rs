@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::{Change, Snapshot};
 use crate::audit::{Action, AuditRecord};
-use crate::engine::Engine;
+use crate::command::StoreUpdate;
+use crate::engine::{Catalog, Engine, LostSecrets};
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::{Failure, Reason};
@@ -129,7 +130,33 @@ pub fn create(new: NewStore<'_>, request: &Request<'_>) -> Change {
     change
 }
 
-/// Deletes a store in any state. An active creation is superseded; a deletion in progress, or completed, is unchanged,
+/// Changes a store's fields. A field that has the wanted value already has no event.
+pub fn update(
+    snapshot: Snapshot,
+    etag: Option<&str>,
+    wanted: StoreUpdate,
+    request: &Request<'_>,
+) -> Result<Change, DomainError> {
+    let mut change = Change::of(snapshot);
+    check_etag(&change.store, etag)?;
+    let state = change.store.state;
+    if matches!(state, State::Deleting | State::Deleted) {
+        return Err(DomainError::NotUpdatable { state });
+    }
+    let spec = &mut change.store.spec;
+    if let Some(protection) = wanted.deletion_protection.filter(|wanted| *wanted != spec.deletion_protection) {
+        spec.deletion_protection = protection;
+        let how = if protection { "on" } else { "off" };
+        let message = format!("{} switched deletion protection {how}", request.caller.name);
+        let event = NewEvent::new(EventType::StoreUpdated, message).with("actor", &request.caller.name);
+        change.events.push(event.with("deletion_protection", protection.to_string()));
+    }
+    request.account(&mut change, Action::UpdateStore);
+    without_operation(&mut change);
+    Ok(change)
+}
+
+/// Deletes a store in any state, unless it is protected. An active creation is superseded; a deletion in progress, or completed, is unchanged,
 /// unless `force` is new.
 pub fn delete(
     snapshot: Snapshot,
@@ -143,9 +170,12 @@ pub fn delete(
     let new_force = force && !change.operation.force;
     if change.store.state == State::Deleted || (change.store.state == State::Deleting && !new_force) {
         request.account(&mut change, action);
-        // It started none: the deletion in progress has its own record.
-        change.audit = change.audit.map(|record| AuditRecord { operation: None, ..record });
+        // The deletion in progress has its own record.
+        without_operation(&mut change);
         return Ok(change);
+    }
+    if change.store.spec.deletion_protection {
+        return Err(DomainError::DeletionProtected { name: change.store.id.to_string() });
     }
     if change.operation.state.is_active() {
         let mut superseded = change.operation.clone();
@@ -179,6 +209,29 @@ pub fn retry(snapshot: Snapshot, etag: Option<&str>, request: &Request<'_>) -> R
     Ok(change)
 }
 
+/// Replaces the credentials of a store that was READY, if its engine's shops start with new ones.
+pub fn rotate_credentials(
+    snapshot: Snapshot,
+    etag: Option<&str>,
+    catalog: &Catalog,
+    request: &Request<'_>,
+) -> Result<Change, DomainError> {
+    let mut change = Change::of(snapshot);
+    check_etag(&change.store, etag)?;
+    let state = change.store.state;
+    if !matches!(state, State::Ready | State::Degraded) {
+        return Err(DomainError::NotRotatable { state });
+    }
+    let engine = &change.store.spec.engine;
+    if !catalog.engine(engine).is_some_and(|engine| engine.lost_secrets == LostSecrets::Renew) {
+        return Err(DomainError::RotationUnsupported { engine: engine.clone() });
+    }
+    request.begin(&mut change, OperationKind::RotateCredentials, Action::RotateCredentials);
+    let message = format!("{} requested new credentials for {}", request.caller.name, change.store.id);
+    change.enter(State::Updating, request.now, message)?;
+    Ok(change)
+}
+
 /// Cancels an operation. One that was never claimed ends at once, and the store gets its previous state; a running one is stopped and
 /// rolled back by its worker.
 pub fn cancel(
@@ -207,6 +260,11 @@ pub fn cancel(
         return change.then(|snapshot| super::operation::end_cancelled(snapshot, request.now));
     }
     Ok(change)
+}
+
+/// The request started no operation.
+fn without_operation(change: &mut Change) {
+    change.audit = change.audit.take().map(|record| AuditRecord { operation: None, ..record });
 }
 
 fn check_etag(store: &Store, etag: Option<&str>) -> Result<(), DomainError> {

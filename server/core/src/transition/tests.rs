@@ -10,6 +10,7 @@ use super::{Change, Snapshot};
 use crate::audit::Action;
 use crate::command::tests::catalog;
 use crate::condition::{Condition, ConditionKind, ConditionStatus};
+use crate::engine::{Catalog, Engine, LostSecrets};
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::{Failure, Reason};
@@ -44,6 +45,7 @@ fn created() -> Snapshot {
         plan: "small".into(),
         admin_email: "a@b.co".into(),
         cleanup_policy: CleanupPolicy::Keep,
+        deletion_protection: false,
     };
     let id = "demo".parse().expect("an id");
     let new = NewStore { uid: StoreUid(Uuid::nil()), id, spec, engine: &catalog.engines()[0], domain: "localhost" };
@@ -75,10 +77,19 @@ fn running(kind: OperationKind, was_ready: bool, step: Step) -> Snapshot {
         OperationKind::Retry if was_ready => request::retry(settled(State::Degraded, true), None, &request(&caller)),
         OperationKind::Retry => request::retry(settled(State::Failed, false), None, &request(&caller)),
         OperationKind::Delete => request::delete(settled(State::Ready, was_ready), None, false, &request(&caller)),
+        OperationKind::RotateCredentials => {
+            request::rotate_credentials(settled(State::Ready, true), None, &renewing(), &request(&caller))
+        }
         OperationKind::Unreadable => panic!("nobody requests one"),
     };
     let claimed = worker::claim(after(requested.expect("legal")), NOW);
     after(worker::step_started(after(claimed), step))
+}
+
+/// The catalog with an engine whose shops start with new credentials.
+fn renewing() -> Catalog {
+    let renewing = |engine: &Engine| Engine { lost_secrets: LostSecrets::Renew, ..engine.clone() };
+    Catalog::new(catalog().engines().iter().map(renewing).collect()).expect("has an engine")
 }
 
 fn crash_loop() -> Failure {
@@ -102,6 +113,24 @@ fn retry_is_accepted_in_every_settled_state_and_in_no_other() {
             assert_eq!(change, Err(DomainError::NotRetryable { state }));
         }
     }
+}
+
+#[test]
+fn credentials_are_rotated_only_of_stores_that_sell_and_whose_chart_allows_it() {
+    let caller = caller();
+    for state in State::ALL {
+        let change = request::rotate_credentials(settled(state, true), None, &renewing(), &request(&caller));
+        if matches!(state, State::Ready | State::Degraded) {
+            assert_eq!(change.expect("accepted").store.state, State::Updating);
+        } else {
+            assert_eq!(change, Err(DomainError::NotRotatable { state }));
+        }
+    }
+    let refused = request::rotate_credentials(settled(State::Ready, true), None, &catalog(), &request(&caller));
+    assert_eq!(refused, Err(DomainError::RotationUnsupported { engine: "woocommerce".into() }));
+    let failed =
+        worker::gave_up(running(OperationKind::RotateCredentials, true, Step::Rollout), crash_loop(), None, NOW);
+    assert_eq!(failed.expect("legal").store.state, State::Degraded, "nothing of a live shop is removed");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::fmt::Write;
 
 use storeplane_core::error::Outage;
-use storeplane_core::ids::{OperationId, Tenant};
+use storeplane_core::ids::{OperationId, Tenant, TokenId};
 use storeplane_core::store::State;
 use uuid::Uuid;
 
@@ -35,6 +35,14 @@ fn every_refusal() -> Vec<DomainError> {
         DomainError::NotRetryable { state: State::Deleting },
         DomainError::NotCancellable { operation: OperationId(Uuid::nil()) },
         DomainError::CredentialsNotThere { state: State::Provisioning },
+        DomainError::NotUpdatable { state: State::Deleting },
+        DomainError::NotRotatable { state: State::Failed },
+        DomainError::RotationUnsupported { engine: "medusa".into() },
+        DomainError::DeletionProtected { name: "demo".into() },
+        DomainError::NotFound { kind: "token", name: Uuid::nil().to_string() },
+        DomainError::Token(TokenError::NameTaken { name: "ci".into() }),
+        DomainError::Token(TokenError::SecretAlreadyShown { token: TokenId(Uuid::nil()) }),
+        DomainError::Token(TokenError::NotValid { token: TokenId(Uuid::nil()), state: "revoked" }),
         DomainError::PermissionDenied { role: "viewer", needed: "operator" },
         DomainError::OtherTenant { role: "admin", needed: "platform_admin" },
         DomainError::CursorExpired { oldest: Oldest::Sequence(42) },
@@ -139,6 +147,30 @@ fn every_error_has_reason_and_details() {
     FailedPrecondition: a store that is PROVISIONING has no credentials
       storeplane/CREDENTIALS_UNAVAILABLE [("state", "PROVISIONING")]
       precondition STATE of store
+    FailedPrecondition: a store that is DELETING cannot be changed
+      storeplane/NOT_UPDATABLE [("state", "DELETING")]
+      precondition STATE of store
+    FailedPrecondition: the credentials of a store that is FAILED cannot be rotated; only those of READY and DEGRADED stores can
+      storeplane/NOT_ROTATABLE [("state", "FAILED")]
+      precondition STATE of store
+    FailedPrecondition: the chart of engine medusa does not allow new credentials (lost_secrets)
+      storeplane/ROTATION_UNSUPPORTED []
+      precondition ENGINE of engine/medusa
+    FailedPrecondition: store "demo" has deletion_protection; UpdateStore can switch it off
+      storeplane/DELETION_PROTECTED []
+      precondition DELETION_PROTECTION of store
+    NotFound: token "00000000-0000-0000-0000-000000000000" was not found
+      storeplane/TOKEN_NOT_FOUND []
+      resource token 00000000-0000-0000-0000-000000000000
+    AlreadyExists: a valid token of this tenant has the name "ci"; names differ not only in case
+      storeplane/TOKEN_NAME_TAKEN []
+      resource token ci
+    AlreadyExists: this request was executed before, for token 00000000-0000-0000-0000-000000000000; its secret was returned then and is not stored. Rotate the token for a new one
+      storeplane/SECRET_ALREADY_SHOWN [("token_id", "00000000-0000-0000-0000-000000000000")]
+      resource token 00000000-0000-0000-0000-000000000000
+    FailedPrecondition: token 00000000-0000-0000-0000-000000000000 is revoked and cannot be rotated
+      storeplane/TOKEN_NOT_VALID [("state", "revoked")]
+      precondition STATE of token/00000000-0000-0000-0000-000000000000
     PermissionDenied: role viewer does not permit this; it requires operator
       storeplane/PERMISSION_DENIED [("needed", "operator"), ("role", "viewer")]
     PermissionDenied: role admin does not permit access to another tenant; it requires platform_admin

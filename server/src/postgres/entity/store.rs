@@ -15,6 +15,7 @@ pub struct Model {
     pub plan: String,
     pub admin_email: String,
     pub cleanup_policy: String,
+    pub deletion_protection: bool,
     pub namespace: String,
     pub release: String,
     pub host: String,

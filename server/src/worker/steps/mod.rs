@@ -5,6 +5,7 @@ mod namespace;
 mod namespace_gone;
 mod repair;
 mod rollout;
+mod rotate_secrets;
 mod secrets;
 mod uninstall;
 mod verify;
@@ -22,6 +23,7 @@ pub(super) async fn run(step: Step, context: &mut OperationContext) -> Result<()
         Step::Install => Box::pin(install::run(context)).await,
         Step::Rollout => Box::pin(rollout::run(context)).await,
         Step::Verify => Box::pin(verify::run(context)).await,
+        Step::RotateSecrets => Box::pin(rotate_secrets::run(context)).await,
         Step::Uninstall => Box::pin(uninstall::run(context)).await,
         Step::NamespaceGone => Box::pin(namespace_gone::run(context)).await,
     }

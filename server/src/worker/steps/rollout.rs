@@ -17,8 +17,10 @@ const TOGETHER: usize = 32;
 
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
     context.only_waits();
-    if context.operation.kind == OperationKind::Retry {
+    if context.operation.kind.restarts_pods() {
         restart(context).await?;
+    }
+    if context.operation.kind == OperationKind::Retry {
         Box::pin(replace_outdated(context)).await?;
     }
     let release = context.release_name();
@@ -36,7 +38,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     }
 }
 
-/// Pods from before the retry may have lost Secrets that were generated again.
+/// Pods that are older than their Secrets have old values: lost ones that were generated again, or rotated ones.
 async fn restart(context: &mut OperationContext) -> Result<(), StepError> {
     let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
     let restarting = cluster.restart_older_than_secrets(&release.namespace, &release.name);

@@ -19,22 +19,24 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     if context.operation.kind == OperationKind::Retry || context.operation.is_behind(Step::Secrets) {
         check_lost_secrets(context, &engine).await?;
     }
+    let secrets = engine.secrets.iter().map(|secret| generate(context, secret)).collect();
+    let cluster = context.tools.cluster.clone();
+    let namespace = context.store.placement.namespace.clone();
+    context.unless_stopped(cluster.ensure_secrets(&namespace, secrets)).await??;
+    context.unless_stopped(cluster.copy_secrets(&namespace)).await??;
+    Ok(())
+}
+
+/// The Secret with new values.
+pub(super) fn generate(context: &OperationContext, secret: &SecretTemplate) -> SecretSpec {
     let ids = &context.tools.ids;
     let text = |entry: &SecretEntry| match entry {
         SecretEntry::Fixed(text) => SecretText::new(text.clone()),
         SecretEntry::Random(length) => SecretText::new(ids.random_text(*length)),
         SecretEntry::Unique(prefix) => SecretText::new(format!("{prefix}-{}", ids.random_text(UNIQUE))),
     };
-    let entries =
-        |entries: &[(String, SecretEntry)]| entries.iter().map(|(key, entry)| (key.clone(), text(entry))).collect();
-    let secrets =
-        engine.secrets.iter().map(|secret| SecretSpec { name: secret.name.clone(), entries: entries(&secret.entries) });
-    let secrets = secrets.collect();
-    let cluster = context.tools.cluster.clone();
-    let namespace = context.store.placement.namespace.clone();
-    context.unless_stopped(cluster.ensure_secrets(&namespace, secrets)).await??;
-    context.unless_stopped(cluster.copy_secrets(&namespace)).await??;
-    Ok(())
+    let entries = secret.entries.iter().map(|(key, entry)| (key.clone(), text(entry)));
+    SecretSpec { name: secret.name.clone(), entries: entries.collect() }
 }
 
 /// Secrets that are missing although a volume exists: its data may depend on their values, which nobody has any more.

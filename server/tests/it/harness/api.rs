@@ -11,8 +11,8 @@ use storeplane_proto::v1::tenant_service_client::TenantServiceClient;
 use storeplane_proto::v1::token_service_client::TokenServiceClient;
 use storeplane_proto::v1::watch_store_response::Update;
 use storeplane_proto::v1::{
-    CreateStoreRequest, DeleteStoreRequest, GetStoreRequest, RetryStoreRequest, Store, StoreEvent, StoreState,
-    WatchStoreRequest, WatchUntil,
+    CreateStoreRequest, DeleteStoreRequest, GetStoreRequest, RetryStoreRequest, RotateStoreCredentialsRequest, Store,
+    StoreEvent, StoreState, WatchStoreRequest, WatchUntil,
 };
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -138,6 +138,11 @@ impl Api {
     pub(crate) async fn retry(&self, store_id: &str) -> Result<Store, Status> {
         let request = RetryStoreRequest { store_id: store_id.to_owned(), ..RetryStoreRequest::default() };
         self.stores.clone().retry_store(request).await.map(tonic::Response::into_inner)
+    }
+
+    pub(crate) async fn rotate_credentials(&self, store_id: &str) -> Result<Store, Status> {
+        let request = RotateStoreCredentialsRequest { store_id: store_id.to_owned(), ..Default::default() };
+        self.stores.clone().rotate_store_credentials(request).await.map(tonic::Response::into_inner)
     }
 
     /// Watches until the stream ends.

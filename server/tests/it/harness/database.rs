@@ -145,7 +145,7 @@ impl Database {
             OR s.last_sequence <> (SELECT coalesce(max(sequence), 0) FROM events e WHERE e.store = s.uid)";
         assert_eq!(self.value(holes).await, "0", "stores whose events have holes");
         let unaccounted = "SELECT count(*) FROM operations o WHERE 1 <> (SELECT count(*) FROM audit_events a
-            WHERE a.operation = o.id AND a.action IN ('CREATE_STORE', 'RETRY_STORE', 'DELETE_STORE', 'FORCE_DELETE_STORE', 'ADOPT_STORE') AND a.outcome = 'ACCEPTED')";
+            WHERE a.operation = o.id AND a.action IN ('CREATE_STORE', 'RETRY_STORE', 'ROTATE_CREDENTIALS', 'DELETE_STORE', 'FORCE_DELETE_STORE', 'ADOPT_STORE') AND a.outcome = 'ACCEPTED')";
         assert_eq!(self.value(unaccounted).await, "0", "operations without exactly one audit record");
         let contradictions = "SELECT count(*) FROM stores s JOIN operations o ON o.id = s.operation
             WHERE (o.state IN ('PENDING', 'RUNNING')) <> (s.state IN ('PROVISIONING', 'UPDATING', 'DELETING'))";

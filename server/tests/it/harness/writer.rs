@@ -98,6 +98,7 @@ impl Writer {
                 plan: "small".into(),
                 admin_email: "a@example.com".into(),
                 cleanup_policy: CleanupPolicy::Keep,
+                deletion_protection: false,
             },
             placement: Placement::new(&id, &tenant, "shops.test"),
             state: State::Ready,

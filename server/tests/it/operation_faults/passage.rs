@@ -65,7 +65,7 @@ impl Passage {
         let each = OperationKind::ALL.into_iter();
         let mut all: Vec<Vec<Self>> = each
             .flat_map(|kind| {
-                let was_ready = kind == OperationKind::Delete;
+                let was_ready = matches!(kind, OperationKind::Delete | OperationKind::RotateCredentials);
                 [Self::forwards(kind, was_ready).collect(), Self::backwards(kind).collect()]
             })
             .collect();

@@ -74,7 +74,9 @@ impl Stage {
     pub(super) async fn prepare(&self, kind: OperationKind, was_ready: bool) -> Result<Subject, String> {
         match kind {
             OperationKind::Create => Ok(Subject::new()),
-            OperationKind::Delete => self.made(Subject::new(), StoreState::Ready).await,
+            OperationKind::Delete | OperationKind::RotateCredentials => {
+                self.made(Subject::new(), StoreState::Ready).await
+            }
             OperationKind::Retry if was_ready => self.made(Subject::new(), StoreState::Ready).await,
             OperationKind::Retry => self.failed().await,
             OperationKind::Unreadable => Err("no operation is made unreadable".to_owned()),
@@ -156,6 +158,7 @@ impl Stage {
             OperationKind::Create => self.api().create(Api::wanted(&subject.id)).await,
             OperationKind::Retry => self.api().retry(&subject.id).await,
             OperationKind::Delete => self.api().delete(&subject.id).await,
+            OperationKind::RotateCredentials => self.api().rotate_credentials(&subject.id).await,
             OperationKind::Unreadable => return Err("no operation is made unreadable".to_owned()),
         };
         let store = store.map_err(|status| format!("{} was refused: {status}", kind.as_str()))?;

@@ -51,7 +51,7 @@ pub(super) async fn judge(stage: &Stage, case: &Case, subject: &mut Subject) -> 
     if !goal.is_reached(&store) || half_undone {
         let hopeless = expected_reason(&case.fault);
         let named = store.reason == hopeless || half_undone;
-        let live = case.passage.was_ready && case.passage.kind == OperationKind::Retry;
+        let live = case.passage.was_ready && case.passage.kind != OperationKind::Delete;
         // A failed retry of a live shop is the operation's failure, not the shop's.
         let expected = if live {
             matches!(store.state(), StoreState::Ready | StoreState::Degraded)

@@ -29,8 +29,6 @@ pub(super) fn charts(dir: &Path) -> Setup {
     let write = |name: &str, text: &str| std::fs::write(chart.join(name), text).unwrap();
     write("values.yaml", VALUES);
     write("templates/objects.yaml", include_str!("chart.yaml"));
-    let descriptor = std::fs::read_to_string(chart.join("storeplane.yaml")).unwrap();
-    write("storeplane.yaml", &format!("{descriptor}lost_secrets: renew\n"));
     for reason in Reason::ALL {
         write(&format!("plans/{}.yaml", plan(*reason)), "{}\n");
     }

@@ -134,6 +134,12 @@ function CreateForm() {
               checked={draft.removeOnFailure}
               onChange={(event) => change({ removeOnFailure: event.currentTarget.checked })}
             />
+            <Switch
+              label="Deletion protection"
+              description="The store can't be deleted until this is switched off"
+              checked={draft.deletionProtection}
+              onChange={(event) => change({ deletionProtection: event.currentTarget.checked })}
+            />
             {rejected && Object.keys(errors).length === 0 && (
               <ProblemAlert title="The store was not created" error={creation.error} />
             )}

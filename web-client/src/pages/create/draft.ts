@@ -10,6 +10,7 @@ export interface Draft {
   plan: string;
   adminEmail: string;
   removeOnFailure: boolean;
+  deletionProtection: boolean;
 }
 
 export const EMPTY: Draft = {
@@ -19,6 +20,7 @@ export const EMPTY: Draft = {
   plan: '',
   adminEmail: '',
   removeOnFailure: false,
+  deletionProtection: false,
 };
 
 export function idOf(draft: Draft): string {
@@ -27,10 +29,16 @@ export function idOf(draft: Draft): string {
 
 /** The request for a draft. `generatedId` is used where the draft has no ID: the preview and the creation then agree. */
 export function requestOf(draft: Draft, generatedId = '') {
-  const { displayName, engine, plan, adminEmail } = draft;
+  const { displayName, engine, plan, adminEmail, deletionProtection } = draft;
   return {
     storeId: idOf(draft) || generatedId,
-    store: create(StoreSchema, { displayName: displayName.trim(), engine, plan, adminEmail: adminEmail.trim() }),
+    store: create(StoreSchema, {
+      displayName: displayName.trim(),
+      engine,
+      plan,
+      adminEmail: adminEmail.trim(),
+      deletionProtection,
+    }),
     cleanupPolicy: draft.removeOnFailure ? CleanupPolicy.DELETE_RESOURCES : CleanupPolicy.KEEP,
   };
 }

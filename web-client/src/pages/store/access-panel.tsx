@@ -7,6 +7,7 @@ import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
 import { Copy } from '@/ui/copy';
 import { Panel } from '@/ui/panel';
 import { ProblemAlert } from '@/ui/problem-alert';
+import { RotateAction } from './rotate-action';
 
 /** How long a password stays on the screen. */
 const SHOWN_S = 30;
@@ -66,6 +67,7 @@ export function AccessPanel({ store, canEdit }: { store: Store; canEdit: boolean
           >
             Show admin credentials
           </Button>
+          <RotateAction store={store} />
           <Text size="xs" className="dimmed" mt={6}>
             {isOnline || store.state === StoreState.FAILED
               ? 'Viewing is audited.'

@@ -1,4 +1,4 @@
-import { Button, Checkbox, Text } from '@mantine/core';
+import { Button, Checkbox, Text, Tooltip } from '@mantine/core';
 import { IconTrash } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
 import { useApi } from '@/api/api';
@@ -10,7 +10,7 @@ import { useStoreRequest } from './use-store-request';
 /** States in which the cluster may not answer for the store: it can be deleted by force. */
 const FORCEABLE: readonly StoreState[] = [StoreState.FAILED, StoreState.DEGRADED, StoreState.DELETING];
 
-/** Deletes a store, once its ID was typed. */
+/** Deletes a store, once its ID was typed. Not offered while it has deletion protection. */
 export function DeleteAction({ store }: { store: Store }) {
   const { clients } = useApi();
   const { storeId, uid, state } = store;
@@ -27,6 +27,7 @@ export function DeleteAction({ store }: { store: Store }) {
   }, [opened, isAnswered, close]);
   // A deletion that waits for something can be forced.
   const isOffered = state !== StoreState.DELETED && (!isDeleting || store.reason !== '');
+  const isProtected = store.deletionProtection && !isDeleting;
   const open = () => {
     setForce(isDeleting);
     deletion.open();
@@ -34,9 +35,18 @@ export function DeleteAction({ store }: { store: Store }) {
   return (
     <>
       {isOffered && (
-        <Button color="red" variant="outline" leftSection={<IconTrash size={16} aria-hidden />} onClick={open}>
-          {isDeleting ? 'Force delete' : 'Delete'}
-        </Button>
+        <Tooltip label="Deletion protection is on: switch it off under Details first" disabled={!isProtected}>
+          <Button
+            color="red"
+            variant="outline"
+            leftSection={<IconTrash size={16} aria-hidden />}
+            data-disabled={isProtected || undefined}
+            aria-disabled={isProtected}
+            onClick={isProtected ? (event) => event.preventDefault() : open}
+          >
+            {isDeleting ? 'Force delete' : 'Delete'}
+          </Button>
+        </Tooltip>
       )}
       <ConfirmDialog
         opened={opened}

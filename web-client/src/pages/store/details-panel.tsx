@@ -1,10 +1,11 @@
 import { span } from '@/format/time';
 import { words } from '@/format/words';
 import type { Operation } from '@/gen/storeplane/v1/operation_pb';
-import { type Condition, ConditionStatus, type Store } from '@/gen/storeplane/v1/store_pb';
+import { type Condition, ConditionStatus, type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
 import { Copy } from '@/ui/copy';
 import { Panel } from '@/ui/panel';
 import { Ago, DateTime } from '@/ui/time';
+import { ProtectionSwitch } from './protection-switch';
 import { timeToReady } from './summary';
 
 const STATUS: Record<ConditionStatus, string> = {
@@ -14,8 +15,15 @@ const STATUS: Record<ConditionStatus, string> = {
   [ConditionStatus.UNKNOWN]: 'Unknown',
 };
 
+interface Props {
+  store: Store;
+  operations: Operation[];
+  canEdit: boolean;
+}
+
 /** The store's properties. */
-export function DetailsPanel({ store, operations }: { store: Store; operations: Operation[] }) {
+export function DetailsPanel({ store, operations, canEdit }: Props) {
+  const isUpdatable = store.state !== StoreState.DELETING && store.state !== StoreState.DELETED;
   const seconds = timeToReady(store, operations);
   return (
     <Panel title="Details">
@@ -55,6 +63,12 @@ export function DetailsPanel({ store, operations }: { store: Store; operations: 
             <dd>
               <DateTime time={store.deleteTime} />
             </dd>
+          </>
+        )}
+        {isUpdatable && (
+          <>
+            <dt>Deletion protection</dt>
+            <dd>{canEdit ? <ProtectionSwitch store={store} /> : store.deletionProtection ? 'On' : 'Off'}</dd>
           </>
         )}
         {store.conditions.map((condition) => (

@@ -4,7 +4,12 @@ import { screen, waitFor, within } from '@testing-library/react';
 import { userEvent } from '@testing-library/user-event';
 import { afterEach, expect, test, vi } from 'vitest';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
-import type { DeleteStoreRequest, RetryStoreRequest } from '@/gen/storeplane/v1/store_service_pb';
+import type {
+  DeleteStoreRequest,
+  RetryStoreRequest,
+  RotateStoreCredentialsRequest,
+  UpdateStoreRequest,
+} from '@/gen/storeplane/v1/store_service_pb';
 import { session } from '@/session/session';
 import { BEGIN, makeEvent, makeStore } from '../../../test/fixtures';
 import { RENDERED, renderApp } from '../../../test/render-app';
@@ -36,6 +41,48 @@ test('a deletion needs the typed ID, and one that is stopped sends nothing later
   window.dispatchEvent(new Event('online'));
   await new Promise((resolve) => setTimeout(resolve, 1500));
   expect(requests).toHaveLength(1);
+});
+
+test('a protected store is deleted only after its protection is switched off', async () => {
+  let store = makeStore({ ...READY, deletionProtection: true });
+  const requests: UpdateStoreRequest[] = [];
+  renderApp({
+    path: '/stores/tea',
+    stores: {
+      getStore: () => store,
+      updateStore: (request: UpdateStoreRequest) => {
+        requests.push(request);
+        store = makeStore({ ...READY, deletionProtection: false, lastSequence: 2n });
+        return store;
+      },
+    },
+  });
+  const button = await screen.findByRole('button', { name: 'Delete' }, RENDERED);
+  await userEvent.click(button);
+  expect(screen.queryByRole('dialog')).toBeNull();
+  const protection = screen.getByRole('switch', { name: 'Deletion protection' });
+  await userEvent.click(protection);
+  await waitFor(() => expect(protection).toHaveProperty('checked', false));
+  expect(requests[0]).toMatchObject({ storeId: 'tea', uid: 'uid-tea', updateMask: { paths: ['deletion_protection'] } });
+  expect(requests[0]?.store?.deletionProtection).toBe(false);
+  await userEvent.click(button);
+  await screen.findByRole('dialog');
+});
+
+test('a rotation of credentials says what follows, and applies only to the state that was shown', async () => {
+  const requests: RotateStoreCredentialsRequest[] = [];
+  open(makeStore({ ...READY, etag: 'e1' }), {
+    rotateStoreCredentials: (request: RotateStoreCredentialsRequest) => {
+      requests.push(request);
+      return makeStore({ ...READY, state: StoreState.UPDATING, lastSequence: 2n });
+    },
+  });
+  await userEvent.click(await screen.findByRole('button', { name: 'Rotate credentials' }, RENDERED));
+  const dialog = await screen.findByRole('dialog', { name: 'Rotate the credentials?' });
+  within(dialog).getByText(/the carts of visitors are emptied/);
+  expect(requests).toEqual([]);
+  await userEvent.click(within(dialog).getByRole('button', { name: 'Rotate credentials' }));
+  await waitFor(() => expect(requests[0]).toMatchObject({ storeId: 'tea', uid: 'uid-tea', etag: 'e1' }));
 });
 
 test('a retry that creates an empty shop needs confirmation and applies only to the state that was shown', async () => {

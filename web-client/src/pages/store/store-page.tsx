@@ -95,7 +95,7 @@ function StoreView({ store }: { store: Store }) {
         </Stack>
         <Stack gap="lg">
           <AccessPanel store={store} canEdit={canEdit} />
-          <DetailsPanel store={store} operations={operations} />
+          <DetailsPanel store={store} operations={operations} canEdit={canEdit} />
           <OperationsPanel operations={operations} />
         </Stack>
       </div>

@@ -1,0 +1,142 @@
+//! Nothing that one tenant does changes what another one sees.
+
+use bytes::Bytes;
+use prost::Message as _;
+use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, ReflectMessage as _, Value};
+use storeplane_core::identity::{Role, needed};
+use storeplane_proto::v1::{CreateTokenRequest, RevokeTokenRequest};
+use tonic::Code;
+
+use crate::grpc_raw::edge;
+use crate::harness::{Api, Lab, Write, Writer};
+use crate::roles::{call, channel, path, request};
+
+/// What does not depend on tenants: the state of this server's dependencies, and when the reader's own token was last used.
+const OF_THE_SERVER: [&str; 2] = ["dependencies", "last_use_time"];
+
+/// Reads that are recorded in the audit log, which the test reads too.
+const RECORDED: [&str; 2] = ["GetStoreCredentials", "GetStoreLogs"];
+
+/// The RPCs of a tenant's administrator that change nothing.
+fn reads() -> Vec<MethodDescriptor> {
+    let pool = DescriptorPool::decode(storeplane_proto::FILE_DESCRIPTOR_SET).unwrap();
+    let ours = pool.services().filter(|service| service.package_name() == "storeplane.v1");
+    let methods = ours.flat_map(|service| service.methods().collect::<Vec<_>>());
+    let is_read = |name: &str| {
+        ["Get", "List", "Watch", "Wait"].iter().any(|verb| name.starts_with(verb)) && !RECORDED.contains(&name)
+    };
+    let is_permitted = |method: &MethodDescriptor| needed(&path(method)).is_some_and(|role| Role::Admin.allows(role));
+    methods.filter(|method| is_read(method.name()) && is_permitted(method)).collect()
+}
+
+/// A request for what the tenant has, in pages of one row.
+fn question(method: &MethodDescriptor, ids: &[(&str, String)]) -> Bytes {
+    let mut message = DynamicMessage::new(method.input());
+    for field in method.input().fields() {
+        let value = match field.name() {
+            "page_size" => Value::I32(1),
+            // Periods of days: none ends while the test runs.
+            "window" => {
+                let mut window = DynamicMessage::new(field.kind().as_message().unwrap().clone());
+                window.set_field_by_name("seconds", Value::I64(90 * 24 * 3600));
+                Value::Message(window)
+            }
+            name if method.name() != "ListOperations" => match ids.iter().find(|(known, _)| *known == name) {
+                Some((_, id)) => Value::String(id.clone()),
+                None => continue,
+            },
+            _ => continue,
+        };
+        message.set_field(&field, value);
+    }
+    message.encode_to_vec().into()
+}
+
+fn without_server(mut message: DynamicMessage) -> DynamicMessage {
+    for name in OF_THE_SERVER {
+        if message.descriptor().get_field_by_name(name).is_some() {
+            message.clear_field_by_name(name);
+        }
+    }
+    let fields: Vec<_> = message.fields().map(|(field, value)| (field, value.clone())).collect();
+    for (field, value) in fields {
+        match value {
+            Value::Message(inner) => message.set_field(&field, Value::Message(without_server(inner))),
+            Value::List(items) => {
+                let clean = items.into_iter().map(|item| match item {
+                    Value::Message(inner) => Value::Message(without_server(inner)),
+                    other => other,
+                });
+                message.set_field(&field, Value::List(clean.collect()));
+            }
+            _ => {}
+        }
+    }
+    message
+}
+
+/// All that a tenant can read: for each RPC the bytes of its answer, or its error.
+async fn everything(
+    lab: &Lab,
+    token: &str,
+    ids: &[(&str, String)],
+) -> Vec<(String, Result<Vec<Vec<u8>>, (Code, String)>)> {
+    let channel = &channel(lab);
+    let read = reads().into_iter().map(|method| async move {
+        let answer = call(channel.clone(), &method, request(token, None, question(&method, ids))).await;
+        let answer = answer.map(|messages| {
+            let decode = |bytes| DynamicMessage::decode(method.output(), bytes).unwrap();
+            messages.into_iter().map(|bytes| without_server(decode(bytes)).encode_to_vec()).collect()
+        });
+        (method.full_name().to_owned(), answer.map_err(|status| (status.code(), status.message().to_owned())))
+    });
+    futures::future::join_all(read).await
+}
+
+/// Stores, events, operations, tokens, refusals and deletions of a tenant.
+async fn busy(lab: &Lab, writer: &Writer, tenant: &str) {
+    let token = lab.database.token(tenant, "admin").await;
+    let (api, viewer) = (
+        Api::connect(lab.server.address(), &token),
+        Api::connect(lab.server.address(), &lab.database.token(tenant, "viewer").await),
+    );
+    for store in ["tea", "coffee"] {
+        writer.ready(store, tenant).await;
+        writer.write(tenant, store, &Write::of(5)).await.unwrap();
+    }
+    // The same id as a store of the other tenant.
+    api.create(Api::wanted("cocoa")).await.unwrap();
+    assert_eq!(viewer.delete("cocoa").await.unwrap_err().code(), Code::PermissionDenied);
+    writer.delete(tenant, "tea").await;
+    let named = CreateTokenRequest { name: "ci".into(), role: "viewer".into(), ..CreateTokenRequest::default() };
+    let made = api.tokens.clone().create_token(named).await.unwrap().into_inner().token.unwrap();
+    api.tokens
+        .clone()
+        .revoke_token(RevokeTokenRequest { token_id: made.token_id, ..Default::default() })
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn other_tenants_activity_changes_no_byte_of_any_answer() {
+    let lab = edge().await;
+    let writer = Writer::new(&lab.database.url, 2);
+    let token = lab.database.token("default", "admin").await;
+    for store in ["cocoa", "mate"] {
+        writer.ready(store, "default").await;
+        writer.write("default", store, &Write::of(3)).await.unwrap();
+    }
+    let operation = lab.api.get("cocoa").await.unwrap().operation;
+    let issued = lab.database.value("SELECT min(id::text) FROM tokens WHERE tenant = 'default'").await;
+    let ids = [("store_id", "cocoa".to_owned()), ("operation_id", operation), ("token_id", issued)];
+
+    let before = everything(&lab, &token, &ids).await;
+    busy(&lab, &writer, "acme").await;
+    let after = everything(&lab, &token, &ids).await;
+
+    let answered = before.iter().filter(|(_, answer)| answer.is_ok()).count();
+    assert!(answered >= 12, "{before:#?}");
+    for ((rpc, before), (_, after)) in before.iter().zip(&after) {
+        assert!(before == after, "{rpc}: {before:?} became {after:?}");
+    }
+}

@@ -1,0 +1,49 @@
+import { Button, Text } from '@mantine/core';
+import { IconRotateClockwise } from '@tabler/icons-react';
+import { useApi } from '@/api/api';
+import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
+import { ConfirmDialog } from '@/ui/confirm-dialog';
+import { RequestProblem } from './request-problem';
+import { useStoreRequest } from './use-store-request';
+
+/** Replaces a store's credentials, after a confirmation that says what follows. */
+export function RotateAction({ store }: { store: Store }) {
+  const { clients } = useApi();
+  const { storeId, uid, etag, state } = store;
+  const rotation = useStoreRequest(storeId, (requestId, signal) =>
+    clients.stores.rotateStoreCredentials({ storeId, uid, etag, requestId }, { signal }),
+  );
+  const isOffered = state === StoreState.READY || state === StoreState.DEGRADED;
+  return (
+    <>
+      {isOffered && (
+        <Button
+          mt="sm"
+          ml="xs"
+          size="xs"
+          variant="default"
+          leftSection={<IconRotateClockwise size={16} aria-hidden />}
+          onClick={rotation.open}
+        >
+          Rotate credentials
+        </Button>
+      )}
+      <ConfirmDialog
+        opened={rotation.opened}
+        title="Rotate the credentials?"
+        action="Rotate credentials"
+        pending={rotation.isPending}
+        onConfirm={rotation.send}
+        onClose={rotation.close}
+        onAbort={rotation.abort}
+      >
+        <Text size="sm">
+          The administrator's password, the database's passwords and the salts of cookies are replaced. The shop
+          restarts once, everybody who is signed in to it is signed out, and the carts of visitors are emptied. User
+          names are kept.
+        </Text>
+        <RequestProblem title="The credentials were not rotated" error={rotation.error} />
+      </ConfirmDialog>
+    </>
+  );
+}
