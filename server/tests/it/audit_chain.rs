@@ -10,7 +10,7 @@ use storeplane_core::ids::Tenant;
 use storeplane_core::ports::{Clock as _, Stores as _};
 use storeplane_proto::v1::{AuditBrokenLink, AuditChainFault, VerifyAuditLogRequest, VerifyAuditLogResponse};
 use storeplane_server::checkpoint::{Checkpoint, SigningKey};
-use storeplane_server::postgres::{AuditLog, Notifier, PgStores, RefusalCounts};
+use storeplane_server::postgres::{AuditLog, Notifier, PgStores, RefusalCounts, Retention, RetentionPolicy};
 use storeplane_server::system::SystemClock;
 use time::OffsetDateTime;
 use tonic::{Code, Status};
@@ -181,6 +181,25 @@ async fn retention_removes_the_oldest_records_only_and_moves_the_start_of_the_ch
     assert!(expired.to_string().contains("removed by retention"), "{expired}");
     database.execute("DELETE FROM audit_events WHERE sequence = 4").await;
     assert_eq!(fault(&database, None).await, Some((4, ChainFault::Missing)));
+}
+
+#[tokio::test]
+async fn records_are_kept_for_ever_unless_the_configuration_says_how_long() {
+    let (database, day) = (database(1).await, Duration::from_hours(24));
+    let stores = stores(&database);
+    for n in 0..3_i64 {
+        let mut old = record("acme", &format!("store-{n}"));
+        (old.at, old.last_at) = (old.at - time::Duration::days(60), old.last_at - time::Duration::days(60));
+        stores.record(old).await.unwrap();
+    }
+    let round = async |audit| {
+        let keep = RetentionPolicy { events: day, operations: day, audit };
+        Retention::new(database.pool.clone(), keep).round().await.unwrap().audit
+    };
+    assert_eq!((round(None).await, round(Some(day * 61)).await), (0, 0));
+    assert_eq!(round(Some(day * 59)).await, 3);
+    assert_eq!(database.value("SELECT string_agg(tenant, ' ') FROM audit_events").await, TENANT);
+    database.assert_sound().await;
 }
 
 async fn verify(api: &Api, checkpoint: &str) -> Result<VerifyAuditLogResponse, Status> {
