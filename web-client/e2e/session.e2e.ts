@@ -20,7 +20,7 @@ test('a link signs in after a confirmation, further tabs share the session, and 
   await window.button('Sign in').click();
   await window.page.getByRole('heading', { name: 'Stores', level: 1 }).waitFor();
   const stored = await window.page.evaluate(() =>
-    JSON.stringify([{ ...sessionStorage }, { ...localStorage }, document.cookie, window.location.href]),
+    JSON.stringify([{ ...sessionStorage }, { ...localStorage }, document.cookie, document.location.href]),
   );
   expect(stored).not.toMatch(/sp[tsc]_/);
 
