@@ -28,6 +28,7 @@ pub mod http;
 pub mod kube;
 #[cfg(test)]
 mod layers;
+pub mod limits;
 pub mod metrics;
 pub mod obstacle;
 pub mod oidc;

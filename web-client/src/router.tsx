@@ -11,6 +11,7 @@ import { releasesSearch } from './pages/releases/search';
 import { StorePage } from './pages/store/store-page';
 import { storesSearch } from './pages/stores/search';
 import { StoresPage } from './pages/stores/stores-page';
+import { TenantsPage } from './pages/tenants/tenants-page';
 import { requestTitleFocus } from './ui/page-title';
 
 // Pages are not split into chunks: a page that was never opened must also open while the server is down.
@@ -49,7 +50,9 @@ const releases = createRoute({
   component: ReleasesPage,
 });
 
-const routeTree = root.addChildren([overview, stores, store, create, activity, releases]);
+const tenants = createRoute({ getParentRoute: () => root, path: '/tenants', component: TenantsPage });
+
+const routeTree = root.addChildren([overview, stores, store, create, activity, releases, tenants]);
 
 export function createAppRouter() {
   const router = createRouter({ routeTree, scrollRestoration: true, defaultErrorComponent: PageError });

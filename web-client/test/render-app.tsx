@@ -7,6 +7,7 @@ import { AuditService } from '@/gen/storeplane/v1/audit_pb';
 import { OperationService } from '@/gen/storeplane/v1/operation_pb';
 import { OverviewSchema, PlatformService } from '@/gen/storeplane/v1/platform_pb';
 import { StoreService, type WatchStoresResponseSchema } from '@/gen/storeplane/v1/store_service_pb';
+import { TenantService } from '@/gen/storeplane/v1/tenant_service_pb';
 import { createAppRouter } from '@/router';
 import { session } from '@/session/session';
 
@@ -42,6 +43,7 @@ interface Setup {
   operations?: Partial<ServiceImpl<typeof OperationService>>;
   audit?: Partial<ServiceImpl<typeof AuditService>>;
   platform?: Partial<ServiceImpl<typeof PlatformService>>;
+  tenants?: Partial<ServiceImpl<typeof TenantService>>;
   overview?: Pick<
     MessageInitShape<typeof OverviewSchema>,
     'states' | 'activeOperations' | 'activeOperationCount' | 'periods' | 'dependencies'
@@ -54,6 +56,7 @@ export const RENDERED = { timeout: 20_000 };
 /** Renders the dashboard with a transport that answers as the test says. */
 export function renderApp(setup: Setup) {
   const { path = '/', role = 'admin', version = () => '1', stores, operations, audit, platform, overview } = setup;
+  const { tenants } = setup;
   const watch = new FakeWatch();
   const transport = createRouterTransport((router) => {
     router.service(PlatformService, {
@@ -76,6 +79,7 @@ export function renderApp(setup: Setup) {
       ...platform,
     });
     router.service(OperationService, { listOperations: () => ({}), ...operations });
+    router.service(TenantService, { listTenants: () => ({}), ...tenants });
     router.service(AuditService, { listAuditEvents: () => ({}), ...audit });
     router.service(StoreService, {
       watchStores: (_, { signal }) => watch.stream(signal),

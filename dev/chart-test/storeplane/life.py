@@ -30,7 +30,7 @@ def life(helm):
         helm_run(helm, "upgrade", *where)
         assert password(name) == first, "an upgrade changed the password"
         assert generations(name) == (1, 1), "an upgrade without changes restarted pods"
-        helm_run(helm, "upgrade", *where, *SCALED, "--set", "config.limits.stores_per_tenant=5")
+        helm_run(helm, "upgrade", *where, *SCALED, "--set", "config.quotas.stores=5")
         ready(name, *workloads)
         assert generations(name) == (1, 2), generations(name)
         assert "poddisruptionbudget" in kubectl("-n", name, "get", "pdb", name, "-o", "name")

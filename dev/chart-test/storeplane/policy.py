@@ -95,7 +95,7 @@ def configuration():
     texts = ["", "it's", 'a "b" \\ c', "{{ .Values }} $HOME `id` <b>&", "line\nbreak\ttab", "店 🛒", "true", "1e3", "\x01", "[a]", "# no comment"]
     wanted = {
         "allowed_origins": texts,
-        "limits": {"stores_per_tenant": 1000000},
+        "quotas": {"stores": 1000000},
         "worker": {"max_operations": 3, "lease_seconds": 15},
         "kubernetes": {"namespace_labels": {f"example.com/l{i}": text for i, text in enumerate(texts)}, "copied_secrets": [{"namespace": "a", "name": text, "use": "none"} for text in texts]},
         "engines": {"woocommerce": {"values": ["a.yaml"]}, "other-engine": {"chart": "/charts/other"}},

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::quota::{Size, quantity};
 use crate::store::Versions;
 
 /// A kind of shop.
@@ -104,6 +105,18 @@ pub struct PlanSize {
     pub storage: String,
     /// A one-sentence description.
     pub description: String,
+}
+
+impl PlanSize {
+    /// As numbers; what the chart does not declare is 0. `None` if it declares something that is not a quantity.
+    pub fn amounts(&self) -> Option<Size> {
+        let read = |text: &str, read: fn(&str) -> Option<i64>| if text.is_empty() { Some(0) } else { read(text) };
+        Some(Size {
+            cpu: read(&self.cpu, quantity::millis)?,
+            memory: read(&self.memory, quantity::bytes)?,
+            storage: read(&self.storage, quantity::bytes)?,
+        })
+    }
 }
 
 impl Engine {

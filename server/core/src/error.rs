@@ -2,6 +2,7 @@
 
 use crate::event::Oldest;
 use crate::ids::{OperationId, Tenant, TokenId};
+use crate::quota::QuotaError;
 use crate::state::State;
 
 /// A violation of one field.
@@ -39,14 +40,9 @@ pub enum DomainError {
         /// The id.
         name: String,
     },
-    /// The tenant has reached its store quota.
-    #[error("tenant \"{tenant}\" has reached its limit of {limit} stores")]
-    StoreQuotaExceeded {
-        /// Which tenant.
-        tenant: Tenant,
-        /// Its limit.
-        limit: i64,
-    },
+    /// The tenant's quotas do not permit it.
+    #[error(transparent)]
+    Quota(#[from] QuotaError),
     /// The host name is taken by another store.
     #[error("host name \"{host}\" is taken")]
     HostTaken {
@@ -153,7 +149,7 @@ impl DomainError {
             Self::Token(error) => error.reason(),
             Self::Tenant(error) => error.reason(),
             Self::AlreadyExists { .. } => "STORE_ALREADY_EXISTS",
-            Self::StoreQuotaExceeded { .. } => "STORE_QUOTA_EXCEEDED",
+            Self::Quota(error) => error.reason(),
             Self::HostTaken { .. } => "HOST_TAKEN",
             Self::RequestIdReused => "REQUEST_ID_REUSED",
             Self::StaleEtag { .. } => "STALE_ETAG",

@@ -6,6 +6,7 @@ use crate::error::DomainError;
 use crate::event::Event;
 use crate::ids::Tenant;
 use crate::operation::Operation;
+use crate::quota::QuotaUse;
 use crate::state::State;
 
 /// Number of periods in a window.
@@ -22,6 +23,10 @@ const WINDOW_MAX: Duration = Duration::days(90);
 pub struct OverviewQuery {
     /// Whose stores.
     pub tenant: Tenant,
+    /// Whose creations and deletions are counted for its quotas.
+    pub caller: String,
+    /// Now.
+    pub now: OffsetDateTime,
     /// The beginning of the first period.
     pub start: OffsetDateTime,
     /// The length of a period, in whole microseconds, the database's precision.
@@ -31,7 +36,7 @@ pub struct OverviewQuery {
 impl OverviewQuery {
     /// Validates the window of GetOverview. Periods begin at multiples of their length since 1970, so that they are
     /// stable between calls; `now` is in the last one.
-    pub fn check(tenant: &Tenant, window: Duration, now: OffsetDateTime) -> Result<Self, DomainError> {
+    pub fn check(tenant: &Tenant, caller: &str, window: Duration, now: OffsetDateTime) -> Result<Self, DomainError> {
         let window = if window.is_zero() { WINDOW_DEFAULT } else { window };
         if !(WINDOW_MIN..=WINDOW_MAX).contains(&window) {
             return Err(DomainError::field(
@@ -46,6 +51,8 @@ impl OverviewQuery {
         let micros = |micros: i128| Duration::microseconds(i64::try_from(micros).unwrap_or(i64::MAX));
         Ok(Self {
             tenant: tenant.clone(),
+            caller: caller.to_owned(),
+            now,
             start: OffsetDateTime::UNIX_EPOCH.saturating_add(micros(start)),
             period: micros(period),
         })
@@ -87,25 +94,6 @@ pub struct Period {
     pub counts: Counts,
 }
 
-/// A quota and its usage. DELETED stores do not count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quota {
-    /// Stores that exist.
-    pub used: i64,
-    /// Maximum number of stores.
-    pub limit: i64,
-}
-
-impl Quota {
-    /// Returns an error if the quota is exhausted.
-    pub fn admit(self, tenant: &Tenant) -> Result<(), DomainError> {
-        if self.used < self.limit {
-            return Ok(());
-        }
-        Err(DomainError::StoreQuotaExceeded { tenant: tenant.clone(), limit: self.limit })
-    }
-}
-
 /// An overview of a tenant's stores.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overview {
@@ -121,8 +109,8 @@ pub struct Overview {
     pub active_count: i64,
     /// The last state changes, newest first; at most [`SHOWN`].
     pub recent: Vec<Event>,
-    /// The tenant's quota, if there is one.
-    pub quota: Option<Quota>,
+    /// The use of every quota that is limited.
+    pub quotas: Vec<QuotaUse>,
 }
 
 #[cfg(test)]
@@ -131,7 +119,7 @@ mod tests {
 
     fn check(window: Duration, now: i64) -> Result<OverviewQuery, DomainError> {
         let now = OffsetDateTime::from_unix_timestamp(now).expect("in range");
-        OverviewQuery::check(&Tenant::default(), window, now + Duration::nanoseconds(1))
+        OverviewQuery::check(&Tenant::default(), "ci", window, now + Duration::nanoseconds(1))
     }
 
     #[test]
@@ -143,7 +131,7 @@ mod tests {
         assert_eq!(earlier.period, Duration::HOUR);
         assert_eq!(earlier.end().unix_timestamp(), after);
         assert_eq!(later.start - earlier.start, Duration::HOUR);
-        assert_eq!(check(Duration::ZERO, before - 3000).expect("good"), earlier);
+        assert_eq!(check(Duration::ZERO, before - 3000).expect("good").start, earlier.start);
         let periods = later.periods();
         assert_eq!((periods.len(), periods.last().map(|last| last.start.unix_timestamp())), (24, Some(after)));
     }

@@ -13,7 +13,7 @@ use crate::error::{DomainError, PortError};
 use crate::ids::{OperationId, StoreId, Tenant, TokenId};
 use crate::live_view::{LiveLogs, LiveResource};
 use crate::operation::Operation;
-use crate::overview::{Overview, OverviewQuery, Quota};
+use crate::overview::{Overview, OverviewQuery};
 use crate::query::{AuditQuery, OperationQuery, Page, StoreQuery, TenantQuery, TokenQuery};
 use crate::release::ReleaseInventory;
 use crate::store::Store;
@@ -56,11 +56,12 @@ pub enum Target {
 /// Stores, their operations and the audit log, stored durably.
 #[async_trait]
 pub trait Stores: Send + Sync {
-    /// Stores a new store with its operation, first event and audit record in one transaction, if the tenant's quota
-    /// allows it. The same `idempotency` again returns the store that it created, and changes nothing.
+    /// Stores a new store with its operation, first event and audit record in one transaction, if the tenant's quotas
+    /// allow it. The same `idempotency` again returns the store that it created, and changes nothing.
     async fn create(&self, change: Change, idempotency: Option<Idempotency>) -> Result<Applied, PortError>;
 
-    /// Decides under the store's row lock, and stores the whole change in one transaction. `idempotency` as above.
+    /// Decides under the store's row lock, and stores the whole change in one transaction, if the tenant's quotas allow it.
+    /// `idempotency` as above.
     async fn change(
         &self,
         tenant: &Tenant,
@@ -96,8 +97,8 @@ pub trait Stores: Send + Sync {
     /// A page of the audit log.
     async fn audit_events(&self, query: &AuditQuery) -> Result<Page<AuditEvent>, PortError>;
 
-    /// A tenant's store quota; `None` if there is no limit.
-    async fn quota(&self, tenant: &Tenant) -> Result<Option<Quota>, PortError>;
+    /// Returns an error if the quotas of the store's tenant do not permit this caller to create it.
+    async fn check_quotas(&self, store: &Store, caller: &str) -> Result<(), PortError>;
 
     /// An overview of a tenant's stores. Its cost does not depend on data older than the window.
     async fn overview(&self, query: &OverviewQuery) -> Result<Overview, PortError>;

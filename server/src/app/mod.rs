@@ -72,6 +72,8 @@ impl Server {
         let (reporter, health) = grpc::health::service(&probes);
         background.spawn(reporter.run(probes.clone(), shutdown.clone()));
         let circuits = parts.circuits();
+        let limits = parts.auth.limits.clone();
+        background.spawn(limits.clone().sweep_until(shutdown.clone()));
         let platform = Platform {
             version: dashboard::version(),
             simulated: parts.cluster.simulated(),
@@ -79,7 +81,8 @@ impl Server {
             clock: Arc::clone(&parts.clock),
         };
         let sealer = Sealer::new(ServerKey::new(parts.pools.api.clone()));
-        let handler = ApiHandler::new(parts.service, parts.watches, sealer, parts.audit, mutations.clone(), platform);
+        let watches = (parts.watches, limits);
+        let handler = ApiHandler::new(parts.service, watches, sealer, parts.audit, mutations.clone(), platform);
         let sign_in = SignIn::new(parts.auth.authenticator.clone());
         let services = grpc::services(handler, parts.auth, health, config.proxies())?;
         let readiness = Readiness { parts: probes, circuits, tls: listeners.tls.clone(), shutdown: shutdown.clone() };

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use storeplane_core::engine::Catalog;
 use storeplane_core::ports::{Clock, Ids, Stores};
-use storeplane_core::quota::{Limit, Quotas};
 use storeplane_core::service::{Ports, Service};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,12 +21,13 @@ use crate::health::Part;
 use crate::helm::{Helm, HelmConfig};
 use crate::http::tls::TlsError;
 use crate::kube::{Cluster, ClusterCache, ClusterConfig, StoreAccess};
+use crate::limits::Limits;
 use crate::oidc::{CaError, Oidc};
 use crate::outage::OutageLog;
 use crate::postgres::{
     self, AuditLog, AuthFailures, ConnectError, EventLog, LiveStoreRepository, Notifier, PgStores, Pool, PoolSizes,
-    Pools, Queue, RefusalCounts, Retention, RetentionPolicy, Schema, SessionLifetimes, Sessions, TenantStates, Tenants,
-    Tokens,
+    Pools, Queue, QuotaPolicy, RefusalCounts, Retention, RetentionPolicy, Schema, SessionLifetimes, Sessions,
+    TenantStates, Tenants, Tokens,
 };
 use crate::reconciler::Reconciler;
 use crate::releases::ClusterReleases;
@@ -96,18 +96,8 @@ pub enum StartError {
 
 /// The commands, with the settings that they need.
 fn service(config: &Config, ports: Ports, catalog: Arc<Catalog>) -> Service {
-    let unlimited = Limit::Unlimited;
-    let quotas = Quotas {
-        stores: config.limits.stores_per_tenant.map_or(unlimited, |limit| Limit::AtMost(limit.get().into())),
-        plans: Vec::new(),
-        cpu: unlimited,
-        memory: unlimited,
-        storage: unlimited,
-        creations: unlimited,
-        deletions: unlimited,
-    };
     let (platform_tenant, lifetimes) = (config.platform_tenant.parse().ok(), config.tokens.into());
-    Service::new(ports, catalog, &config.domain, platform_tenant, lifetimes, quotas)
+    Service::new(ports, catalog, &config.domain, platform_tenant, lifetimes, (&config.quotas).into())
 }
 
 /// The components, not yet running.
@@ -133,9 +123,9 @@ impl Parts {
         let pools = pools(config)?;
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
         let (notifier, hub, log) = (Notifier::default(), Hub::default(), EventLog::new(pools.watch.clone()));
-        let limit = config.limits.stores_per_tenant;
+        let quotas = QuotaPolicy::new((&config.quotas).into(), &catalog);
         let stores = |pool: &Pool| -> Arc<dyn Stores> {
-            Arc::new(PgStores::new(pool.clone(), Arc::clone(&clock), notifier.clone(), limit))
+            Arc::new(PgStores::new(pool.clone(), Arc::clone(&clock), notifier.clone(), quotas.clone()))
         };
         let tokens = Tokens::new(pools.api.clone(), Arc::clone(&clock), Arc::clone(&ids));
         let tenant_states = TenantStates::new(pools.api.clone());
@@ -175,7 +165,8 @@ impl Parts {
         };
         let failures = AuthFailures::new(pools.work.clone(), Arc::clone(&clock), Arc::clone(&tools.ids));
         let audit = AuditLog::new(pools.api.clone(), signing_key(config)?, Arc::clone(&clock));
-        let auth = AuthLayer { authenticator, tenants: tenant_states, service: service.clone(), failures };
+        let limits = Limits::new(config.limits);
+        let auth = AuthLayer { authenticator, limits, tenants: tenant_states, service: service.clone(), failures };
         Ok(Self { pools, notifier, hub, log, clock, cluster, cache, service, watches, auth, audit, helm, tools })
     }
 

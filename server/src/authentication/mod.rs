@@ -181,6 +181,12 @@ impl Authenticator {
         own(if take { self.tokens.take_code(code).await } else { self.tokens.read_code(code).await })
     }
 
+    /// True if the database must be asked who the caller is: it has a token of our own that this server did not verify lately.
+    pub fn needs_lookup(&self, Evidence { headers, .. }: Evidence<'_>) -> bool {
+        let own = |token: &&str| self.oidc.is_none() || !oidc::is_jwt(token);
+        bearer(headers).ok().filter(own).is_some_and(|token| !self.tokens.is_known(token))
+    }
+
     /// Whether the caller of an open stream may go on; [`Verified::Unknown`] also if its role or tenant changed.
     pub async fn recheck(&self, caller: &Caller) -> Result<Verified, PortError> {
         match caller.proof {

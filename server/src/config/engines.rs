@@ -79,6 +79,17 @@ impl PlanFile {
     }
 }
 
+impl From<PlanFile> for PlanSize {
+    fn from(file: PlanFile) -> Self {
+        Self {
+            cpu: file.cpu.unwrap_or_default(),
+            memory: file.memory.unwrap_or_default(),
+            storage: file.storage.unwrap_or_default(),
+            description: file.description.unwrap_or_default(),
+        }
+    }
+}
+
 /// A route to a shop: its Ingress, or its `HTTPRoute`.
 #[derive(Clone, Copy, Default, Deserialize)]
 struct Route {
@@ -240,17 +251,12 @@ impl Chart<'_> {
         if plans.is_empty() {
             return Err(self.broken(dir, "has no plan: a file such as small.yaml"));
         }
+        if let Some((_, _, values)) = plans.iter().find(|(size, _, _)| PlanSize::from(size.clone()).amounts().is_none())
+        {
+            return Err(self.broken(values, "has a plan whose cpu, memory or storage is not a Kubernetes quantity"));
+        }
         plans.sort_by_key(|(size, name, _)| (size.order.unwrap_or(i64::MAX), name.clone()));
-        let plan = |(size, name, values): (PlanFile, String, PathBuf)| Plan {
-            name,
-            values,
-            size: PlanSize {
-                cpu: size.cpu.unwrap_or_default(),
-                memory: size.memory.unwrap_or_default(),
-                storage: size.storage.unwrap_or_default(),
-                description: size.description.unwrap_or_default(),
-            },
-        };
+        let plan = |(size, name, values): (PlanFile, String, PathBuf)| Plan { name, values, size: size.into() };
         Ok(plans.into_iter().map(plan).collect())
     }
 

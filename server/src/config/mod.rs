@@ -7,9 +7,11 @@
 
 mod audit;
 mod engines;
+mod limits;
 mod obstacles;
 mod oidc;
 mod overrides;
+mod quotas;
 mod read;
 mod retention_period;
 mod section;
@@ -20,16 +22,17 @@ mod url;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 pub use audit::Audit;
 pub use engines::{CatalogError, catalog};
+pub use limits::Limits;
 pub use obstacles::Obstacles;
 pub use oidc::{Algorithm, Oidc, OidcClient, RoleName, is_confidential};
 pub use overrides::Overrides;
+pub use quotas::Quotas;
 pub use retention_period::RetentionPeriod;
 pub use service_account::ServiceAccount;
 pub use tls::{ClientAuth, Identity, Selector, Tls};
@@ -86,8 +89,10 @@ pub struct Config {
     pub audit: Audit,
     /// How shops are tested.
     pub verify: Verify,
-    /// Quotas.
+    /// Limits of each server.
     pub limits: Limits,
+    /// Quotas of tenants for which none were set.
+    pub quotas: Quotas,
     /// Lifetimes of API tokens.
     pub tokens: Tokens,
     /// Lifetimes of browsers' sessions.
@@ -218,14 +223,6 @@ pub enum Via {
     Url,
     /// The API server's service proxy only.
     Proxy,
-}
-
-/// `[limits]`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Limits {
-    /// Maximum number of stores per tenant, not counting DELETED ones; default: no limit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stores_per_tenant: Option<NonZeroU32>,
 }
 
 /// `[tokens]`

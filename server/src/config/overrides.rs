@@ -130,9 +130,30 @@ pub struct Overrides {
     /// How shops are tested: auto, url or proxy [default: auto].
     #[arg(long, global = true, env = "STOREPLANE_VERIFY_VIA", value_name = "WAY")]
     pub verify_via: Option<String>,
-    /// Maximum number of stores per tenant [default: no limit].
-    #[arg(long, global = true, env = "STOREPLANE_STORES_PER_TENANT", value_name = "COUNT")]
-    pub stores_per_tenant: Option<String>,
+    /// Stores of a tenant for which no quota was set; a number or `unlimited` [default: 50].
+    #[arg(long, global = true, env = "STOREPLANE_QUOTA_STORES", value_name = "LIMIT")]
+    pub quota_stores: Option<String>,
+    /// Stores that one caller creates within 15 minutes; a number or `unlimited` [default: 5].
+    #[arg(long, global = true, env = "STOREPLANE_QUOTA_CREATIONS", value_name = "LIMIT")]
+    pub quota_creations: Option<String>,
+    /// Stores that one caller deletes within 15 minutes; a number or `unlimited` [default: 10].
+    #[arg(long, global = true, env = "STOREPLANE_QUOTA_DELETIONS", value_name = "LIMIT")]
+    pub quota_deletions: Option<String>,
+    /// Requests of one caller per second, on each server; a number or `unlimited` [default: 50].
+    #[arg(long, global = true, env = "STOREPLANE_LIMIT_REQUESTS_PER_SECOND", value_name = "LIMIT")]
+    pub limit_requests_per_second: Option<String>,
+    /// Requests of one caller at once, on each server [default: 100].
+    #[arg(long, global = true, env = "STOREPLANE_LIMIT_REQUEST_BURST", value_name = "COUNT")]
+    pub limit_request_burst: Option<String>,
+    /// Open streams of one caller, on each server; a number or `unlimited` [default: 100].
+    #[arg(long, global = true, env = "STOREPLANE_LIMIT_STREAMS_PER_CALLER", value_name = "LIMIT")]
+    pub limit_streams_per_caller: Option<String>,
+    /// Open streams in one tenant, on each server; a number or `unlimited` [default: 500].
+    #[arg(long, global = true, env = "STOREPLANE_LIMIT_STREAMS_PER_TENANT", value_name = "LIMIT")]
+    pub limit_streams_per_tenant: Option<String>,
+    /// Failed authentications of one address per minute, on each server; a number or `unlimited` [default: 60].
+    #[arg(long, global = true, env = "STOREPLANE_LIMIT_FAILED_AUTHENTICATIONS_PER_MINUTE", value_name = "LIMIT")]
+    pub limit_failed_authentications_per_minute: Option<String>,
     /// Origins whose pages may call the API, comma-separated.
     #[arg(long, global = true, env = "STOREPLANE_ALLOWED_ORIGINS", value_name = "ORIGINS")]
     pub allowed_origins: Option<String>,
@@ -191,7 +212,6 @@ impl Overrides {
             ("helm.timeout_seconds", &self.helm_timeout_seconds),
             ("worker.max_operations", &self.max_operations),
             ("worker.lease_seconds", &self.lease_seconds),
-            ("limits.stores_per_tenant", &self.stores_per_tenant),
             ("shutdown_seconds", &self.shutdown_seconds),
         ];
         let lists = [
@@ -206,7 +226,7 @@ impl Overrides {
         for (key, value) in texts.into_iter().chain(self.kubernetes()).chain(self.audit()) {
             set(&mut table, key, value.as_deref(), text);
         }
-        for (key, value) in numbers.into_iter().chain(self.connections()) {
+        for (key, value) in numbers.into_iter().chain(self.connections()).chain(self.quotas()) {
             set(&mut table, key, value.as_deref(), |number| {
                 number.parse().map_or_else(|_| text(number), Value::Integer)
             });
@@ -234,6 +254,19 @@ impl Overrides {
             ("retention.audit", &self.retention_audit),
             ("audit.signing_key_file", &self.audit_signing_key_file),
             ("audit.checkpoint_interval", &self.audit_checkpoint_interval),
+        ]
+    }
+
+    fn quotas(&self) -> [(&'static str, &Option<String>); 8] {
+        [
+            ("limits.requests_per_second", &self.limit_requests_per_second),
+            ("limits.request_burst", &self.limit_request_burst),
+            ("limits.streams_per_caller", &self.limit_streams_per_caller),
+            ("limits.streams_per_tenant", &self.limit_streams_per_tenant),
+            ("limits.failed_authentications_per_minute", &self.limit_failed_authentications_per_minute),
+            ("quotas.stores", &self.quota_stores),
+            ("quotas.creations", &self.quota_creations),
+            ("quotas.deletions", &self.quota_deletions),
         ]
     }
 

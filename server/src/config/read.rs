@@ -10,8 +10,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::section::Section;
 use super::{
-    Charts, Config, ConfigError, Connections, Database, Engine, Helm, Kubernetes, Limits, Log, LogFormat, Metrics,
-    Retention, RetentionPeriod, SecretUrl, SessionPeriods, Telemetry, Tokens, Verify, Via, Worker,
+    Charts, Config, ConfigError, Connections, Database, Engine, Helm, Kubernetes, Log, LogFormat, Metrics, Retention,
+    RetentionPeriod, SecretUrl, SessionPeriods, Telemetry, Tokens, Verify, Via, Worker,
 };
 
 use crate::kube::{CopiedSecret, CopiedSecretUse, WatchScope, labels};
@@ -74,7 +74,8 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
         retention: root.section("retention", retention),
         audit: root.section("audit", super::audit::read),
         verify: root.section("verify", |section| Verify { via: section.take("via", Via::Auto) }),
-        limits: root.section("limits", |section| Limits { stores_per_tenant: section.optional("stores_per_tenant") }),
+        limits: root.section("limits", super::limits::read),
+        quotas: root.section("quotas", super::quotas::read),
         tokens: root.section("tokens", tokens),
         sessions: root.section("sessions", sessions),
         oidc: root.section("oidc", super::oidc::read),
@@ -107,6 +108,10 @@ fn check(config: &Config, root: &mut Section) {
     }
     if config.public_url.is_none() && config.oidc.as_ref().is_some_and(|oidc| oidc.client.is_some()) {
         root.fail("public_url", "is missing: oidc.client needs it");
+    }
+    if config.retention.operations < config.quotas.window {
+        let window = config.quotas.window;
+        root.fail("retention.operations", format!("must be at least quotas.window, which is {window}"));
     }
     if !config.engines.contains_key(&config.charts.default_engine) {
         root.fail("charts.default_engine", format!("there is no [engines.{}]", config.charts.default_engine));

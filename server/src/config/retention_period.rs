@@ -25,6 +25,10 @@ impl RetentionPeriod {
         Self { seconds: hours * 3600 }
     }
 
+    pub(super) const fn minutes(minutes: u64) -> Self {
+        Self { seconds: minutes * 60 }
+    }
+
     pub(super) const fn days(days: u64) -> Self {
         Self { seconds: days * 86_400 }
     }

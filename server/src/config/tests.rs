@@ -41,8 +41,6 @@ fn all_violations_are_reported_together() {
         [retention]
         events = "0d"
         operations = 90
-        [limits]
-        stores_per_tenant = 0
         [tokens]
         lifetime = "2d"
         max_lifetime = "1d"
@@ -68,7 +66,6 @@ fn all_violations_are_reported_together() {
       worker.lease: is not a key of the configuration
       retention.events: must be a whole number and a unit (s, m, h or d), from 1s to 36500d (is "0d")
       retention.operations: invalid type: integer `90`, expected a string (is 90)
-      limits.stores_per_tenant: invalid value: integer `0`, expected a nonzero u32 (is 0)
       tokens.lifetime: must be at least 1m and at most max_lifetime, which is 1d (is 2d)
       engines.woocommerce.chat: is not a key of the configuration
       log.filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5 (is a=b=c)
@@ -97,6 +94,62 @@ fn addresses_must_not_overlap() {
         assert!(found.iter().all(|(_, problem)| problem.starts_with("must not overlap with ")), "{error}");
         assert_eq!(found.iter().map(|(key, _)| *key).collect::<Vec<_>>(), wrong, "{file}: {error}");
     }
+}
+
+#[test]
+fn invalid_quotas_are_errors() {
+    let file = "[quotas]\nstores = -1\ncreations = 'many'\ndeletions = 1.5\nmemory = 'lots'\nwindow = '2d'";
+    insta::assert_snapshot!(parse(file).expect_err("all of it is wrong"), @r#"
+    the configuration cannot be used:
+      quotas.memory: must be a Kubernetes quantity such as "20" or "64Gi", or "unlimited" (is lots)
+      quotas.stores: invalid value: integer `-1`, expected a number of at least 0, or "unlimited" (is -1)
+      quotas.creations: invalid value: string "many", expected a number of at least 0, or "unlimited" (is "many")
+      quotas.deletions: invalid type: floating point `1.5`, expected a number of at least 0, or "unlimited" (is 1.5)
+      quotas.window: must be at most 1d (is 2d)
+    "#);
+}
+
+#[test]
+fn limits_are_on_unless_they_are_lifted() {
+    use storeplane_core::quota::Limit;
+    let limits = parse("").expect("the defaults").limits;
+    assert_eq!((limits.requests_per_second, limits.request_burst.get()), (Limit::AtMost(50), 100));
+    assert_eq!((limits.streams_per_caller, limits.streams_per_tenant), (Limit::AtMost(100), Limit::AtMost(500)));
+    assert_eq!(limits.failed_authentications_per_minute, Limit::AtMost(60));
+    let lifted = parse("[limits]\nstreams_per_caller = 'unlimited'").expect("valid").limits;
+    assert_eq!(lifted.streams_per_caller, Limit::Unlimited);
+    let file = "[limits]\nrequests_per_second = 0\nrequest_burst = 0\nstreams_per_tenant = 1000001";
+    insta::assert_snapshot!(parse(file).expect_err("all of it is wrong"), @r#"
+    the configuration cannot be used:
+      limits.requests_per_second: must be 1 to 1000000, or "unlimited" (is 0)
+      limits.streams_per_tenant: must be 1 to 1000000, or "unlimited" (is 1000001)
+      limits.request_burst: invalid value: integer `0`, expected a nonzero u32 (is 0)
+    "#);
+}
+
+#[test]
+fn quotas_are_on_unless_they_are_lifted() {
+    use storeplane_core::quota::{Limit, Quotas};
+    let config = parse("").expect("the defaults");
+    let quotas = Quotas::from(&config.quotas);
+    let expected = Quotas {
+        stores: Limit::AtMost(50),
+        creations: Limit::AtMost(5),
+        deletions: Limit::AtMost(10),
+        window: time::Duration::minutes(15),
+        ..Quotas::unlimited()
+    };
+    assert_eq!(quotas, expected);
+    let file = "[quotas]\nstores = 'unlimited'\ncpu = '1500m'\nmemory = '64Gi'\nstorage = '0'\nplans = ['small']\nwindow = '1h'";
+    let quotas = Quotas::from(&parse(file).expect("valid").quotas);
+    assert_eq!((quotas.stores, quotas.cpu), (Limit::Unlimited, Limit::AtMost(1500)));
+    assert_eq!((quotas.memory, quotas.storage), (Limit::AtMost(64 << 30), Limit::AtMost(0)));
+    assert_eq!((quotas.plans, quotas.window), (vec!["small".to_owned()], time::Duration::HOUR));
+    let error = parse("[retention]\noperations = '14m'").expect_err("windows are counted from operations");
+    assert!(
+        error.to_string().contains("retention.operations: must be at least quotas.window, which is 15m"),
+        "{error}"
+    );
 }
 
 #[test]

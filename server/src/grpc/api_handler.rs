@@ -20,6 +20,7 @@ use super::opaque::{Seal, Sealer};
 use super::page_cache::{PageCache, Weight};
 use super::status;
 use crate::circuit::Circuit;
+use crate::limits::Limits;
 use crate::postgres::AuditLog;
 use crate::watch::Watches;
 
@@ -28,6 +29,7 @@ use crate::watch::Watches;
 pub struct ApiHandler {
     pub(super) service: Service,
     pub(super) watches: Watches,
+    pub(super) limits: Limits,
     sealer: Sealer,
     /// Mutations in progress.
     tasks: TaskTracker,
@@ -59,13 +61,13 @@ impl ApiHandler {
     /// Created from the service and the watches. `tasks` are the mutations that a shutdown waits for.
     pub fn new(
         service: Service,
-        watches: Watches,
+        (watches, limits): (Watches, Limits),
         sealer: Sealer,
         audit: AuditLog,
         tasks: TaskTracker,
         platform: Platform,
     ) -> Self {
-        Self { service, watches, sealer, audit, tasks, platform, lists: PageCache::default() }
+        Self { service, watches, limits, sealer, audit, tasks, platform, lists: PageCache::default() }
     }
 
     /// The seal of a tenant's cursors and page tokens.

@@ -1,6 +1,7 @@
 //! Authentication and authorization of every RPC, before its handler runs.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -22,7 +23,8 @@ use tower::{Layer, Service};
 use tracing::Span;
 
 use super::status;
-use crate::authentication::{Authenticator, Evidence};
+use crate::authentication::{Authenticator, Evidence, Rejection};
+use crate::limits::Limits;
 use crate::postgres::{AuthFailures, TenantStates};
 
 /// Metadata with which a platform administrator names the tenant in which it acts; without it, its own.
@@ -42,6 +44,8 @@ const FRAME_HEADER: usize = 5;
 pub struct AuthLayer {
     /// Finds out who the caller is.
     pub authenticator: Authenticator,
+    /// Limits of callers and addresses.
+    pub limits: Limits,
     /// Knows which tenants are suspended.
     pub tenants: TenantStates,
     /// Records denied requests.
@@ -98,10 +102,10 @@ where
 impl AuthLayer {
     async fn admit(&self, mut request: Request<Body>) -> Result<Request<Body>, Box<Status>> {
         let origin: Arc<Origin> = request.extensions().get().map(Arc::clone).unwrap_or_default();
-        let caller = self.authenticator.caller(Evidence::of(&request)).await;
-        let caller = caller.map_err(|rejection| Box::new(status::rejection(&rejection)));
+        let caller = self.authenticate(origin.peer, Evidence::of(&request)).await;
         let mut caller = caller.inspect_err(|status| self.count(&origin, status))?;
         caller.origin = origin;
+        self.limits.admit_request(&caller).map_err(|wait| Box::new(status::too_many_requests(wait)))?;
         let span = Span::current();
         span.record("tenant", caller.tenant.as_str());
         span.record("caller", caller.name.as_str());
@@ -130,10 +134,25 @@ impl AuthLayer {
         }
     }
 
+    /// The caller. From an address with too many failures, only credentials that need no question to Postgres are accepted.
+    async fn authenticate(&self, address: Option<IpAddr>, evidence: Evidence<'_>) -> Result<Caller, Box<Status>> {
+        if let Some(address) = address
+            && self.authenticator.needs_lookup(evidence)
+        {
+            self.limits.may_authenticate(address).map_err(|wait| Box::new(status::too_many_failures(wait)))?;
+        }
+        let caller = self.authenticator.caller(evidence).await;
+        if let (Some(address), Err(Rejection::Invalid)) = (address, &caller) {
+            self.limits.authentication_failed(address);
+        }
+        caller.map_err(|rejection| Box::new(status::rejection(&rejection)))
+    }
+
     fn count(&self, origin: &Origin, status: &Status) {
-        if status.code() == Code::Unauthenticated {
-            let info = status.get_details_error_info();
-            self.failures.count(origin, info.as_ref().map_or("", |info| &info.reason));
+        let info = status.get_details_error_info();
+        let reason = info.as_ref().map_or("", |info| &info.reason);
+        if status.code() == Code::Unauthenticated || reason == "AUTHENTICATION_RATE_EXCEEDED" {
+            self.failures.count(origin, reason);
         }
     }
 

@@ -2,8 +2,9 @@
 
 use storeplane_core::engine::{Engine, Plan};
 use storeplane_core::identity::Caller;
-use storeplane_core::overview::{Overview, Period, Quota};
+use storeplane_core::overview::{Overview, Period};
 use storeplane_core::query::ReleaseQuery;
+use storeplane_core::quota::{Limit, QuotaUse};
 use storeplane_core::release::{Ownership, Release, ReleaseScope};
 use storeplane_proto::v1;
 use storeplane_proto::v1::platform_service_server::PlatformService;
@@ -16,6 +17,7 @@ use tonic::{Request, Response, Status};
 use super::api_handler::{ApiHandler, Platform, caller};
 use super::{convert, pages, status};
 use crate::circuit::{Circuit, CircuitState, CircuitStatus};
+use crate::limits::Limits;
 
 #[tonic::async_trait]
 impl PlatformService for ApiHandler {
@@ -23,7 +25,8 @@ impl PlatformService for ApiHandler {
         let caller = caller(&request)?;
         let window = request.into_inner().window.map(convert::read_duration).unwrap_or_default();
         let overview = self.service.overview(&caller, window).await.map_err(|error| status::port(&error))?;
-        Ok(Response::new(message(caller, &self.platform, overview)))
+        let limits = limits(&self.limits, &caller);
+        Ok(Response::new(v1::Overview { limits: Some(limits), ..message(caller, &self.platform, overview) }))
     }
 
     async fn list_engines(
@@ -74,11 +77,27 @@ fn message(caller: Caller, platform: &Platform, overview: Overview) -> v1::Overv
         states: overview.states.into_iter().map(state).collect(),
         periods: overview.periods.into_iter().map(period).collect(),
         median_time_to_ready: overview.median_time_to_ready.map(convert::duration),
-        quotas: overview.quota.into_iter().map(quota).collect(),
+        quotas: overview.quotas.into_iter().map(quota).collect(),
         active_operations: overview.active.into_iter().map(convert::operation).collect(),
         active_operation_count: overview.active_count,
         recent_events: overview.recent.iter().map(convert::event).collect(),
         dependencies: platform.circuits.iter().map(|circuit| dependency(circuit, platform.clock.now())).collect(),
+        limits: None,
+    }
+}
+
+fn limits(limits: &Limits, caller: &Caller) -> v1::CallLimits {
+    let (of_caller, of_tenant) = limits.open_streams(caller);
+    let config = limits.config();
+    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let number = |limit: Limit| limit.number().unwrap_or(-1);
+    v1::CallLimits {
+        requests_per_second: number(config.requests_per_second),
+        request_burst: config.request_burst.get().into(),
+        streams_per_caller: number(config.streams_per_caller),
+        streams_per_tenant: number(config.streams_per_tenant),
+        open_streams_of_caller: count(of_caller),
+        open_streams_of_tenant: count(of_tenant),
     }
 }
 
@@ -97,8 +116,8 @@ fn dependency(circuit: &Circuit, now: OffsetDateTime) -> v1::Dependency {
     }
 }
 
-fn quota(Quota { used, limit }: Quota) -> v1::QuotaUse {
-    v1::QuotaUse { name: "stores".to_owned(), used, limit }
+fn quota(QuotaUse { name, used, limit }: QuotaUse) -> v1::QuotaUse {
+    v1::QuotaUse { name: name.to_owned(), used, limit }
 }
 
 fn period(Period { start, counts }: Period) -> v1::OverviewPeriod {

@@ -1,16 +1,19 @@
 //! The only conversion from the domain's errors to gRPC's: code, message and details.
 
+mod details_of;
+
 use std::collections::HashMap;
 use std::error::Error;
 use std::time::Duration;
 
-use storeplane_core::error::{DomainError, OutageKind, PortError, TenantError, TokenError, Violation};
+use storeplane_core::error::{DomainError, OutageKind, PortError, Violation};
 use storeplane_core::event::{Cursor, Oldest};
 use storeplane_core::failure::truncate;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use crate::authentication::Rejection;
+use crate::limits::{StreamScope, TooManyStreams};
 use crate::oidc::JwtError;
 
 /// `google.rpc.ErrorInfo.domain` of every error.
@@ -74,13 +77,9 @@ pub fn refusal(refusal: &DomainError) -> Status {
             details.set_resource_info(kind, name, "", &message);
             Code::AlreadyExists
         }
-        DomainError::StoreQuotaExceeded { tenant, limit } => {
-            tell("limit", limit.to_string());
-            details.add_quota_failure_violation(format!("tenant/{tenant}"), &message);
-            Code::ResourceExhausted
-        }
-        DomainError::Token(error) => token(error, &message, &mut details, &mut tell),
-        DomainError::Tenant(error) => tenant(error, &message, &mut details, &mut tell),
+        DomainError::Quota(error) => details_of::quota(error, &message, &mut details, &mut tell),
+        DomainError::Token(error) => details_of::token(error, &message, &mut details, &mut tell),
+        DomainError::Tenant(error) => details_of::tenant(error, &message, &mut details, &mut tell),
         DomainError::StaleEtag { actual } => {
             tell("etag", actual.clone());
             details.add_precondition_failure_violation("ETAG", "store", &message);
@@ -131,64 +130,6 @@ fn precondition(
         DomainError::RotationUnsupported { engine } => ("ENGINE", format!("engine/{engine}")),
         DomainError::NotCancellable { operation } => ("KIND", format!("operation/{operation}")),
         _ => ("DELETION_PROTECTION", "store".to_owned()),
-    }
-}
-
-fn token(
-    error: &TokenError,
-    message: &str,
-    details: &mut ErrorDetails,
-    tell: &mut impl FnMut(&str, String) -> Option<String>,
-) -> Code {
-    match error {
-        TokenError::NameTaken { name } => {
-            details.set_resource_info("token", name, "", message);
-            Code::AlreadyExists
-        }
-        TokenError::SecretAlreadyShown { token } => {
-            tell("token_id", token.to_string());
-            details.set_resource_info("token", token.to_string(), "", message);
-            Code::AlreadyExists
-        }
-        TokenError::NotValid { token, state } => {
-            tell("state", (*state).to_owned());
-            details.add_precondition_failure_violation("STATE", format!("token/{token}"), message);
-            Code::FailedPrecondition
-        }
-    }
-}
-
-fn tenant(
-    error: &TenantError,
-    message: &str,
-    details: &mut ErrorDetails,
-    tell: &mut impl FnMut(&str, String) -> Option<String>,
-) -> Code {
-    let subject = |tenant| format!("tenant/{tenant}");
-    match error {
-        TenantError::AlreadyExists { tenant } => {
-            details.set_resource_info("tenant", tenant.to_string(), "", message);
-            Code::AlreadyExists
-        }
-        TenantError::Suspended { .. } => Code::PermissionDenied,
-        TenantError::Deleted { tenant } => {
-            details.add_precondition_failure_violation("STATE", subject(tenant), message);
-            Code::FailedPrecondition
-        }
-        TenantError::NotEmpty { tenant, stores } => {
-            tell("stores", stores.to_string());
-            details.add_precondition_failure_violation("STORES", subject(tenant), message);
-            Code::FailedPrecondition
-        }
-        TenantError::NotDeletable { tenant } => {
-            details.add_precondition_failure_violation("KIND", subject(tenant), message);
-            Code::FailedPrecondition
-        }
-        TenantError::StaleEtag { actual } => {
-            tell("etag", actual.clone());
-            details.add_precondition_failure_violation("ETAG", "tenant", message);
-            Code::Aborted
-        }
     }
 }
 
@@ -255,6 +196,37 @@ fn provider(error: JwtError) -> Status {
 /// The token has expired.
 pub fn token_expired() -> Status {
     unauthenticated("TOKEN_EXPIRED", "the token has expired; an administrator can create another one")
+}
+
+/// The caller makes more requests than its rate allows.
+pub fn too_many_requests(wait: Duration) -> Status {
+    limited("REQUEST_RATE_EXCEEDED", "this caller makes too many requests", wait)
+}
+
+/// Too many authentications from this address failed.
+pub fn too_many_failures(wait: Duration) -> Status {
+    limited("AUTHENTICATION_RATE_EXCEEDED", "too many authentications from this address failed", wait)
+}
+
+fn limited(reason: &'static str, message: &str, wait: Duration) -> Status {
+    let mut details = ErrorDetails::with_retry_info(Some(wait));
+    details.set_error_info(reason, DOMAIN, HashMap::new());
+    let message = format!("{message}; the next one is possible in {} ms", wait.as_millis() + 1);
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
+/// The caller, or its tenant, has as many open streams as it may.
+pub fn too_many_streams(refusal: TooManyStreams) -> Status {
+    let TooManyStreams { scope, limit } = refusal;
+    let message = format!(
+        "{limit} streams of this {} are open on this server",
+        if scope == StreamScope::Caller { "caller" } else { "tenant" }
+    );
+    let mut details = ErrorDetails::new();
+    details.add_quota_failure_violation(scope.name(), &message);
+    let metadata = HashMap::from([("limit".to_owned(), limit.to_string())]);
+    details.set_error_info("STREAM_LIMIT_EXCEEDED", DOMAIN, metadata);
+    Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
 /// Something is temporarily unavailable.

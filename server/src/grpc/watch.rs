@@ -30,8 +30,13 @@ pub(super) async fn store(
     let request = request.into_inner();
     note_store(&request.store_id);
     let (wanted, after, until) = check(&request).map_err(|refusal| status::refusal(&refusal))?;
+    let permit = edge.limits.open_stream(&caller).map_err(status::too_many_streams)?;
     let updates = edge.watches.store(caller, wanted, after, until).await.map_err(|error| status::port(&error))?;
-    Ok(updates.map(|update| update.map(store_response).map_err(|end| ended(&end))).boxed())
+    let updates = updates.map(move |update| {
+        let _open = &permit;
+        update.map(store_response).map_err(|end| ended(&end))
+    });
+    Ok(updates.boxed())
 }
 
 /// Watches all stores of a tenant.
@@ -55,11 +60,15 @@ pub(super) async fn stores(
         None if request.from_now => Start::Now,
         None => Start::Snapshot,
     };
+    let permit = edge.limits.open_stream(&caller).map_err(status::too_many_streams)?;
     let updates = edge.watches.stores(caller, filter, start).await;
     let updates = updates.map_err(|error| stores_ended(&seal, &error.into()))?;
-    let updates = updates.map(move |update| match update {
-        Ok(update) => Ok(stores_response(&seal, update)),
-        Err(end) => Err(stores_ended(&seal, &end)),
+    let updates = updates.map(move |update| {
+        let _open = &permit;
+        match update {
+            Ok(update) => Ok(stores_response(&seal, update)),
+            Err(end) => Err(stores_ended(&seal, &end)),
+        }
     });
     Ok(updates.boxed())
 }

@@ -73,6 +73,9 @@ impl Metrics {
         for cause in ["EXPIRED", "SUPERSEDED"] {
             drop(metrics.lease_losses.with([cause]));
         }
+        for limit in table::LIMITS {
+            drop(metrics.limited.with([limit]));
+        }
         for scope in ["store", "stores"] {
             metrics.watchers.with([scope]).set(0.0);
         }

@@ -18,6 +18,21 @@ const WAIT: &[f64] = &[0.0001, 0.001, 0.01, 0.1, 0.5, 1.0, 3.0];
 /// Seconds of a round of the reconciler.
 const ROUND: &[f64] = &[0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
+/// The quotas and limits that `storeplane_limited_total` counts by.
+pub(super) const LIMITS: [&str; 11] = [
+    "stores",
+    "plans",
+    "cpu",
+    "memory",
+    "storage",
+    "creations",
+    "deletions",
+    "requests",
+    "streams_per_caller",
+    "streams_per_tenant",
+    "failed_authentications",
+];
+
 /// A metric's entry in the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Definition {
@@ -129,6 +144,8 @@ metrics! {
     reconciler_last_round: Gauges = "storeplane_reconciler_last_round_timestamp_seconds" [];
     /// Duration of complete comparisons.
     reconciler_round_duration: Histograms = "storeplane_reconciler_round_duration_seconds" [] ROUND;
+    /// Calls that were refused by a quota of their tenant or a limit of this server.
+    limited: Counters = "storeplane_limited_total" ["limit"];
     /// 1 if the dependency was usable at its last probe, otherwise 0.
     dependency_up: Gauges = "storeplane_dependency_up" ["dependency"];
     /// 1 while the dependency's circuit breaker is open or half-open, otherwise 0.

@@ -5,10 +5,10 @@ use storeplane_core::error::PortError;
 use storeplane_core::store::{State, Store};
 use storeplane_core::transition::Change;
 
-use super::apply;
 use super::entity::store;
 use super::error::port_error;
 use super::pool::{Pool, Transaction};
+use super::{apply, tenants};
 
 /// Every row that excludes another one with these values.
 const RIVALS: &str = "
@@ -39,6 +39,7 @@ impl Adoption {
         let transaction = self.database.begin().await.map_err(port_error)?;
         let conflicts = conflicts(&transaction, &change.store).await?;
         if conflicts.is_empty() {
+            tenants::ensure(&transaction, &change.store.tenant).await?;
             apply::insert(&transaction, change, fence).await?;
             transaction.commit().await.map_err(port_error)?;
         }

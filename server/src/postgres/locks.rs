@@ -9,12 +9,27 @@ use super::pool::Transaction;
 
 /// Concurrent creations of stores wait here for each other's transactions, so that only one gets the last place of a quota.
 const STORES: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-stores-of-' || $1, 0))";
+/// The same for deletions of stores and how often a caller may delete.
+const DELETIONS: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-deletions-of-' || $1, 0))";
 /// The same for creations and rotations of tokens, so that only one token has a name.
 const TOKENS: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-tokens-of-' || $1, 0))";
+
+/// Waits for whoever locks the creation of stores, and not for other creations.
+const STORES_SHARED: &str = "SELECT pg_advisory_xact_lock_shared(hashtextextended('storeplane-stores-of-' || $1, 0))";
 
 /// Locks the creation of stores.
 pub(super) async fn stores(transaction: &Transaction, tenant: &Tenant) -> Result<(), PortError> {
     take(transaction, STORES, tenant).await
+}
+
+/// The same where nothing is counted: creations do not wait for each other.
+pub(super) async fn stores_shared(transaction: &Transaction, tenant: &Tenant) -> Result<(), PortError> {
+    take(transaction, STORES_SHARED, tenant).await
+}
+
+/// Locks the deletion of stores.
+pub(super) async fn deletions(transaction: &Transaction, tenant: &Tenant) -> Result<(), PortError> {
+    take(transaction, DELETIONS, tenant).await
 }
 
 /// Locks the names of tokens.

@@ -4,6 +4,7 @@
 //! - [`Queue`] gives operations to workers: claim, lease, fence.
 //! - [`LiveStoreRepository`] gives the reconciler all stores, and stores its results; [`Adoption`] stores those that were lost; [`LeaderLock`] lets only one server reconcile.
 //! - [`EventLog`] reads events by store and in their global order.
+//! - [`QuotaPolicy`] decides whether a tenant's quotas permit a store.
 //! - [`Tenants`] stores tenants and their quotas; [`TenantStates`] says for each call which are suspended.
 //! - [`Tokens`] stores API tokens as hashes, and one-time codes for them; [`Sessions`] those of browsers. [`ServerKey`] is the key that seals cursors.
 //! - [`Retention`] removes expired rows. [`Sampler`] reads figures for the metrics.
@@ -46,6 +47,7 @@ mod tenants;
 mod token_auth;
 mod token_lookup;
 mod tokens;
+mod turns;
 mod unreadable;
 
 pub use adoption::Adoption;
@@ -57,6 +59,7 @@ pub use live_stores::{LiveStore, LiveStoreRepository};
 pub use notifier::{Notifier, listen};
 pub use pool::{ConnectError, Pool, PoolOptions, PoolSizes, Pools, WhileOpen, connect, unverified};
 pub use queue::{Claim, ClaimScope, FenceError, Lease, Queue, Renewed};
+pub use quota::QuotaPolicy;
 pub use retention::{Removed, Retention, RetentionPolicy};
 pub use sampler::Sampler;
 pub use schema::{Schema, migrate, schema};

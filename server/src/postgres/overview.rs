@@ -1,6 +1,4 @@
-//! GetOverview: six statements, each answered from an index, whatever the number of rows.
-
-use std::num::NonZeroU32;
+//! GetOverview: nine statements, each answered from an index, whatever the number of rows.
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
@@ -8,7 +6,7 @@ use sea_orm::{
 };
 use storeplane_core::error::PortError;
 use storeplane_core::operation::{Operation, OperationState};
-use storeplane_core::overview::{Counts, Overview, OverviewQuery, Period, Quota, SHOWN};
+use storeplane_core::overview::{Counts, Overview, OverviewQuery, Period, SHOWN};
 use storeplane_core::store::State;
 use time::Duration;
 
@@ -16,6 +14,7 @@ use super::entity::operation;
 use super::error::{broken, port_error};
 use super::events::EventLog;
 use super::pool::Pool;
+use super::quota::QuotaPolicy;
 use super::rows;
 
 const STATES: &str = "
@@ -71,11 +70,7 @@ struct ReadyRow {
 }
 
 /// Reads all of it. The parts are read one after another, each as of then; clients follow the events.
-pub(super) async fn read(
-    database: &Pool,
-    query: &OverviewQuery,
-    limit: Option<NonZeroU32>,
-) -> Result<Overview, PortError> {
+pub(super) async fn read(database: &Pool, query: &OverviewQuery, quotas: &QuotaPolicy) -> Result<Overview, PortError> {
     let tenant = || [Value::from(query.tenant.as_str())];
     let states: Vec<StateRow> = rows_of(database, STATES, tenant()).await?;
     let (periods, median_time_to_ready) = window(database, query).await?;
@@ -88,7 +83,7 @@ pub(super) async fn read(
         active: active(database, query).await?,
         active_count,
         recent: EventLog::new(database.clone()).last_state_changes(&query.tenant, SHOWN).await?,
-        quota: limit.map(|limit| Quota { used: states.iter().map(|row| row.count).sum(), limit: limit.get().into() }),
+        quotas: quotas.read(database, &query.tenant, &query.caller, query.now).await?,
     })
 }
 

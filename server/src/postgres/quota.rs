@@ -1,43 +1,250 @@
-//! The store quota of a tenant.
+//! The quotas of tenants, checked in the transaction that uses them up.
+//!
+//! They hold across servers: creations in a tenant wait for each other's transactions, so that only one gets the last place.
+//! What a caller did within the window is counted from the operations, so a repeated request is not counted twice.
 
-use std::num::NonZeroU32;
+use std::collections::HashMap;
+use std::sync::Arc;
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
-use storeplane_core::error::PortError;
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, Statement};
+use storeplane_core::engine::Catalog;
+use storeplane_core::error::{DomainError, PortError, TenantError};
 use storeplane_core::ids::Tenant;
-use storeplane_core::overview::Quota;
-use storeplane_core::store::State;
+use storeplane_core::operation::OperationKind;
+use storeplane_core::quota::{Limit, QuotaError, QuotaUse, Quotas, Rate, Size, Usage};
+use storeplane_core::store::Store;
+use storeplane_core::tenant::{TenantDetails, TenantState};
+use storeplane_core::transition::{Change, Snapshot};
+use time::OffsetDateTime;
 
-use super::entity::store::{Column, Entity};
-use super::error::port_error;
-use super::pool::Transaction;
+use super::entity::tenant;
+use super::error::{broken, port_error};
+use super::pool::{Pool, Transaction};
+use super::turns::{Turn, Turns};
 use super::{locks, tenants};
+use crate::metrics::metrics;
 
-/// Returns an error if the tenant's quota is exhausted. The lock is held until the transaction ends.
-pub(super) async fn admit(
-    transaction: &Transaction,
-    tenant: &Tenant,
-    limit: Option<NonZeroU32>,
-) -> Result<(), PortError> {
-    locks::stores(transaction, tenant).await?;
-    tenants::ensure(transaction, tenant).await?;
-    match read(transaction, tenant, limit).await? {
-        Some(quota) => Ok(quota.admit(tenant)?),
-        None => Ok(()),
+const PLANS: &str = "SELECT engine, plan, count(*) AS count FROM stores
+WHERE tenant = $1 AND state <> 'DELETED' GROUP BY engine, plan";
+
+/// What a caller did since $3; a deletion that was retried counts once.
+const DONE: &str = "SELECT count(DISTINCT store) FILTER (WHERE kind = 'CREATE') AS creations,
+  count(DISTINCT store) FILTER (WHERE kind = 'DELETE') AS deletions
+FROM operations WHERE tenant = $1 AND requested_by = $2 AND created_at > $3";
+
+/// When the caller did it for the $5th last time since $3: once that is out of the window, the next one is possible.
+const NTH_LAST: &str = "SELECT min(created_at) AS at FROM operations
+WHERE tenant = $1 AND requested_by = $2 AND created_at > $3 AND kind = $4
+GROUP BY store ORDER BY 1 DESC OFFSET $5 - 1 LIMIT 1";
+
+#[derive(FromQueryResult)]
+struct PlanRow {
+    engine: String,
+    plan: String,
+    count: i64,
+}
+
+/// The quotas of tenants for which none were set, and the sizes of plans.
+#[derive(Debug, Clone)]
+pub struct QuotaPolicy {
+    defaults: Arc<Quotas>,
+    /// By engine and plan. A plan that no engine has any more counts as 0.
+    sizes: Arc<HashMap<(String, String), Size>>,
+    turns: Turns,
+}
+
+impl Default for QuotaPolicy {
+    /// No limits.
+    fn default() -> Self {
+        Self { defaults: Arc::new(Quotas::unlimited()), sizes: Arc::default(), turns: Turns::default() }
     }
 }
 
-/// The tenant's quota and usage.
-pub(super) async fn read(
+impl QuotaPolicy {
+    /// With these defaults, for the plans of these engines.
+    pub fn new(defaults: Quotas, catalog: &Catalog) -> Self {
+        let plans = catalog.engines().iter().flat_map(|engine| engine.plans.iter().map(move |plan| (engine, plan)));
+        let sizes = plans.map(|(engine, plan)| {
+            let size = plan.size.amounts().unwrap_or_default();
+            ((engine.name.clone(), plan.name.clone()), size)
+        });
+        Self { defaults: Arc::new(defaults), sizes: Arc::new(sizes.collect()), turns: Turns::default() }
+    }
+
+    /// Waits until no other creation of this server in the tenant is in progress, if they are counted. Whoever waits here has no
+    /// connection; the lock in Postgres is then contended by servers only.
+    pub(super) async fn turn(&self, database: &Pool, tenant: &Tenant) -> Result<Option<Turn>, PortError> {
+        if !self.quotas(find(database, tenant).await?.as_ref()).counts_creations() {
+            return Ok(None);
+        }
+        self.turns.wait(tenant).await.map(Some)
+    }
+
+    /// Locks the tenant's quotas until the transaction ends, adds the tenant if it is not there, and returns an error unless its
+    /// quotas permit the new store.
+    pub(super) async fn admit_creation(
+        &self,
+        transaction: &Transaction,
+        turn: Option<&Turn>,
+        store: &Store,
+        caller: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), PortError> {
+        if turn.is_some() {
+            locks::stores(transaction, &store.tenant).await?;
+        } else {
+            locks::stores_shared(transaction, &store.tenant).await?;
+        }
+        if self.decide(transaction, store, caller, now).await?.is_none() {
+            tenants::ensure(transaction, &store.tenant).await?;
+        }
+        Ok(())
+    }
+
+    /// The same without a lock: another request may take the place.
+    pub(super) async fn check_creation(
+        &self,
+        connection: &impl ConnectionTrait,
+        store: &Store,
+        caller: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), PortError> {
+        self.decide(connection, store, caller, now).await.map(drop)
+    }
+
+    /// The tenant's row, if it has one and its quotas permit the store.
+    async fn decide(
+        &self,
+        connection: &impl ConnectionTrait,
+        store: &Store,
+        caller: &str,
+        now: OffsetDateTime,
+    ) -> Result<Option<TenantDetails>, PortError> {
+        let tenant = Self::tenant(connection, &store.tenant).await?;
+        let quotas = self.quotas(tenant.as_ref());
+        let usage =
+            if quotas.has_no_totals() { Usage::default() } else { self.usage(connection, &store.tenant).await? };
+        let size = self.size(&store.spec.engine, &store.spec.plan);
+        quotas.admit_store(&store.tenant, &store.spec.plan, size, &usage).map_err(refused)?;
+        admit_rate(connection, &quotas, &store.tenant, Rate::Creations, caller, now).await?;
+        Ok(tenant)
+    }
+
+    /// Returns an error if the change is a new deletion, and the caller deletes too often.
+    pub(super) async fn admit_change(
+        &self,
+        transaction: &Transaction,
+        before: &Snapshot,
+        change: &Change,
+        now: OffsetDateTime,
+    ) -> Result<(), PortError> {
+        let (old, new) = (&before.operation, &change.operation);
+        if new.id == old.id || new.kind != OperationKind::Delete || old.kind == OperationKind::Delete {
+            return Ok(());
+        }
+        let tenant = &change.store.tenant;
+        let quotas = self.quotas(find(transaction, tenant).await?.as_ref());
+        if quotas.deletions == Limit::Unlimited {
+            return Ok(());
+        }
+        // Not the lock of creations: this transaction holds the row of a store whose id one may wait for.
+        locks::deletions(transaction, tenant).await?;
+        admit_rate(transaction, &quotas, tenant, Rate::Deletions, &new.requested_by, now).await
+    }
+
+    /// The use of every quota that is limited.
+    pub(super) async fn read(
+        &self,
+        connection: &impl ConnectionTrait,
+        tenant: &Tenant,
+        caller: &str,
+        now: OffsetDateTime,
+    ) -> Result<Vec<QuotaUse>, PortError> {
+        let quotas = self.quotas(find(connection, tenant).await?.as_ref());
+        let usage = self.usage(connection, tenant).await?;
+        let values = [tenant.as_str().into(), caller.into(), (now - quotas.window).into()];
+        let row = connection.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, DONE, values)).await;
+        let row = row.map_err(port_error)?.ok_or_else(|| broken("no count"))?;
+        let count = |column| row.try_get("", column).map_err(port_error);
+        Ok(quotas.usage(&usage, count("creations")?, count("deletions")?))
+    }
+
+    /// A tenant in which something can be created; `None` if it has no row yet.
+    async fn tenant(connection: &impl ConnectionTrait, tenant: &Tenant) -> Result<Option<TenantDetails>, PortError> {
+        match find(connection, tenant).await? {
+            Some(found) if found.state == TenantState::Deleted => {
+                Err(DomainError::from(TenantError::Deleted { tenant: found.id }).into())
+            }
+            found => Ok(found),
+        }
+    }
+
+    fn quotas(&self, tenant: Option<&TenantDetails>) -> Quotas {
+        tenant.map_or_else(|| (*self.defaults).clone(), |found| found.quotas.over(&self.defaults))
+    }
+
+    async fn usage(&self, connection: &impl ConnectionTrait, tenant: &Tenant) -> Result<Usage, PortError> {
+        let statement = Statement::from_sql_and_values(DbBackend::Postgres, PLANS, [tenant.as_str().into()]);
+        let rows = connection.query_all_raw(statement).await.map_err(port_error)?;
+        let mut usage = Usage::default();
+        for row in rows {
+            let PlanRow { engine, plan, count } = PlanRow::from_query_result(&row, "").map_err(port_error)?;
+            usage.stores += count;
+            usage.size = usage.size.plus(self.size(&engine, &plan).times(count));
+        }
+        Ok(usage)
+    }
+
+    fn size(&self, engine: &str, plan: &str) -> Size {
+        self.sizes.get(&(engine.to_owned(), plan.to_owned())).copied().unwrap_or_default()
+    }
+}
+
+async fn find(connection: &impl ConnectionTrait, tenant: &Tenant) -> Result<Option<TenantDetails>, PortError> {
+    let found = tenant::Entity::find_by_id(tenant.as_str()).one(connection).await.map_err(port_error)?;
+    Ok(found.map(tenants::details))
+}
+
+/// Returns an error if the caller did it as often as it may within the window.
+async fn admit_rate(
     connection: &impl ConnectionTrait,
+    quotas: &Quotas,
     tenant: &Tenant,
-    limit: Option<NonZeroU32>,
-) -> Result<Option<Quota>, PortError> {
-    let Some(limit) = limit else { return Ok(None) };
-    let there = Entity::find()
-        .filter(Column::Tenant.eq(tenant.as_str()))
-        .filter(Column::State.ne(State::Deleted.as_str()))
-        .count(connection);
-    let used = i64::try_from(there.await.map_err(port_error)?).unwrap_or(i64::MAX);
-    Ok(Some(Quota { used, limit: limit.get().into() }))
+    rate: Rate,
+    caller: &str,
+    now: OffsetDateTime,
+) -> Result<(), PortError> {
+    let Limit::AtMost(limit) = quotas.rate(rate) else { return Ok(()) };
+    let window = quotas.window;
+    let too_often =
+        |retry_after| refused(QuotaError::TooOften { tenant: tenant.clone(), rate, limit, window, retry_after });
+    if limit == 0 {
+        return Err(too_often(window).into());
+    }
+    let kind = match rate {
+        Rate::Creations => OperationKind::Create,
+        Rate::Deletions => OperationKind::Delete,
+    };
+    let values = [tenant.as_str().into(), caller.into(), (now - window).into(), kind.as_str().into(), limit.into()];
+    let row = connection.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, NTH_LAST, values)).await;
+    match row.map_err(port_error)? {
+        None => Ok(()),
+        Some(row) => {
+            let at: OffsetDateTime = row.try_get("", "at").map_err(port_error)?;
+            Err(too_often(at + window - now).into())
+        }
+    }
+}
+
+/// Counts the refusal.
+fn refused(error: QuotaError) -> DomainError {
+    let names = match &error {
+        QuotaError::Exceeded { exceeded, .. } => exceeded.iter().map(|quota| quota.name).collect(),
+        QuotaError::PlanNotAllowed { .. } => vec!["plans"],
+        QuotaError::TooOften { rate, .. } => vec![rate.name()],
+    };
+    for name in names {
+        metrics().limited.with([name]).inc();
+    }
+    error.into()
 }

@@ -1,6 +1,5 @@
 //! Implements the domain's port [`Stores`].
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,7 +9,7 @@ use storeplane_core::command::{Idempotency, StoreRef};
 use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::ids::{OperationId, StoreId, StoreUid, Tenant};
 use storeplane_core::operation::Operation;
-use storeplane_core::overview::{Overview, OverviewQuery, Quota};
+use storeplane_core::overview::{Overview, OverviewQuery};
 use storeplane_core::ports::{Applied, Clock, Stores, Target};
 use storeplane_core::query::{AuditQuery, OperationQuery, Page, StoreQuery};
 use storeplane_core::store::Store;
@@ -20,9 +19,10 @@ use super::entity::{operation, store};
 use super::error::port_error;
 use super::notifier::Notifier;
 use super::pool::{Pool, Transaction};
+use super::quota::QuotaPolicy;
 use super::requests::{self, Seen};
 use super::store_loader::{self, StoreLoader};
-use super::{apply, list, overview, quota, rows};
+use super::{apply, list, overview, rows};
 
 /// Stores and operations in Postgres.
 #[derive(Clone)]
@@ -31,7 +31,7 @@ pub struct PgStores {
     loader: StoreLoader,
     clock: Arc<dyn Clock>,
     notifier: Notifier,
-    limit: Option<NonZeroU32>,
+    quotas: QuotaPolicy,
 }
 
 impl std::fmt::Debug for PgStores {
@@ -41,9 +41,9 @@ impl std::fmt::Debug for PgStores {
 }
 
 impl PgStores {
-    /// Uses this pool, with at most `limit` stores for each tenant.
-    pub fn new(database: Pool, clock: Arc<dyn Clock>, notifier: Notifier, limit: Option<NonZeroU32>) -> Self {
-        Self { loader: StoreLoader::new(database.clone()), database, clock, notifier, limit }
+    /// Uses this pool, with these quotas.
+    pub fn new(database: Pool, clock: Arc<dyn Clock>, notifier: Notifier, quotas: QuotaPolicy) -> Self {
+        Self { loader: StoreLoader::new(database.clone()), database, clock, notifier, quotas }
     }
 
     async fn begin(&self) -> Result<Transaction, PortError> {
@@ -79,12 +79,15 @@ fn owned(tenant: &Tenant, id: OperationId) -> sea_orm::Select<operation::Entity>
 #[async_trait]
 impl Stores for PgStores {
     async fn create(&self, change: Change, idempotency: Option<Idempotency>) -> Result<Applied, PortError> {
-        let transaction = self.begin().await?;
         let tenant = change.store.tenant.clone();
-        if let Seen::Before(applied) = requests::reserve(&transaction, &tenant, idempotency, self.clock.now()).await? {
+        let turn = self.quotas.turn(&self.database, &tenant).await?;
+        let transaction = self.begin().await?;
+        let now = self.clock.now();
+        if let Seen::Before(applied) = requests::reserve(&transaction, &tenant, idempotency, now).await? {
             return Ok(*applied);
         }
-        quota::admit(&transaction, &tenant, self.limit).await?;
+        let caller = change.operation.requested_by.as_str();
+        self.quotas.admit_creation(&transaction, turn.as_ref(), &change.store, caller, now).await?;
         let made = (change.store.uid.0, change.operation.id.0);
         let applied = apply::insert(&transaction, change, 0).await?;
         requests::remember(&transaction, &tenant, idempotency, made).await?;
@@ -116,6 +119,7 @@ impl Stores for PgStores {
             before.operation = rows::operation(row.ok_or_else(missing)?);
         }
         let change = transition(before.clone())?;
+        self.quotas.admit_change(&transaction, &before, &change, now).await?;
         let made = (change.store.uid.0, change.operation.id.0);
         let applied = apply::update(&transaction, &before, change, now).await?;
         requests::remember(&transaction, tenant, idempotency, made).await?;
@@ -165,11 +169,11 @@ impl Stores for PgStores {
         list::audit_events(&self.database, query).await
     }
 
-    async fn quota(&self, tenant: &Tenant) -> Result<Option<Quota>, PortError> {
-        quota::read(&self.database, tenant, self.limit).await
+    async fn check_quotas(&self, store: &Store, caller: &str) -> Result<(), PortError> {
+        self.quotas.check_creation(&self.database, store, caller, self.clock.now()).await
     }
 
     async fn overview(&self, query: &OverviewQuery) -> Result<Overview, PortError> {
-        overview::read(&self.database, query, self.limit).await
+        overview::read(&self.database, query, &self.quotas).await
     }
 }

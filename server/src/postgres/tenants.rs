@@ -219,7 +219,7 @@ async fn lock(transaction: &Transaction, tenant: &Tenant) -> Result<TenantDetail
 }
 
 /// A tenant from its row. A state that only a newer server knows counts as suspended: it permits nothing.
-fn details(row: tenant::Model) -> TenantDetails {
+pub(super) fn details(row: tenant::Model) -> TenantDetails {
     let mut problems = Problems::of("tenants", row.uid);
     let state = problems.known("state", &row.state, TenantState::parse(&row.state), TenantState::Suspended);
     let quotas = problems.json("quotas", Some(row.quotas)).unwrap_or_default();

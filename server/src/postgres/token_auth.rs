@@ -108,6 +108,11 @@ impl Tokens {
         Ok(self.judge(now.filter(|now| now.still_permits(caller))))
     }
 
+    /// True if this server has verified this secret not long ago.
+    pub fn is_known(&self, secret: &str) -> bool {
+        self.lookup.is_known(secret)
+    }
+
     fn judge(&self, caller: Option<Caller>) -> Verified {
         match caller {
             None => Verified::Unknown,

@@ -158,6 +158,11 @@ impl TokenLookup {
         }
     }
 
+    /// True if the secret was that of a token when it was looked up last.
+    pub(super) fn is_known(&self, secret: &str) -> bool {
+        is_well_formed(secret) && self.lock().trusted.contains_key(&hash(secret))
+    }
+
     /// Clears the cache of known tokens.
     pub(super) fn forget(&self) {
         self.lock().trusted.clear();

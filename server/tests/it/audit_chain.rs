@@ -22,7 +22,12 @@ use crate::harness::{Api, Database, Lab, fields, print_line, reason};
 const TENANT: &str = "default";
 
 fn stores(database: &Database) -> PgStores {
-    PgStores::new(database.pool.clone(), Arc::new(SystemClock), Notifier::default(), None)
+    PgStores::new(
+        database.pool.clone(),
+        Arc::new(SystemClock),
+        Notifier::default(),
+        storeplane_server::postgres::QuotaPolicy::default(),
+    )
 }
 
 fn now() -> OffsetDateTime {

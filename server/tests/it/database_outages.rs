@@ -171,7 +171,7 @@ async fn cancelled_begin_leaves_no_open_transaction() {
         stores,
         std::sync::Arc::new(storeplane_server::system::SystemClock),
         storeplane_server::postgres::Notifier::default(),
-        None,
+        storeplane_server::postgres::QuotaPolicy::default(),
     );
     for wait in 0..200 {
         let listing = crate::database_rows::list_all(&stores);

@@ -51,6 +51,7 @@ mod kube_rollout;
 mod kube_scripted;
 mod kube_support;
 mod lifecycle;
+mod limits;
 mod lists;
 mod live_view;
 mod metrics;

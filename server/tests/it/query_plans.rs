@@ -11,7 +11,7 @@ use storeplane_core::ids::{OperationId, StoreUid};
 use storeplane_core::ports::Stores as _;
 use storeplane_core::query::{AuditQuery, OperationQuery, PageStart, Paged as _, StoreQuery};
 use storeplane_server::metrics::metrics;
-use storeplane_server::postgres::{ClaimScope, EventLog, Notifier, PgStores, PoolOptions, Queue, Sampler};
+use storeplane_server::postgres::{ClaimScope, EventLog, Notifier, PgStores, PoolOptions, Queue, QuotaPolicy, Sampler};
 use storeplane_server::system::SystemClock;
 use uuid::Uuid;
 
@@ -45,7 +45,7 @@ impl Scene {
         let pool = options.connect(&database.url).unwrap();
         let notifier = Notifier::default();
         Self {
-            stores: PgStores::new(pool.clone(), Arc::new(SystemClock), notifier.clone(), None),
+            stores: PgStores::new(pool.clone(), Arc::new(SystemClock), notifier.clone(), QuotaPolicy::default()),
             log: EventLog::new(pool.clone()),
             queue: Queue::new(pool.clone(), notifier, Duration::from_secs(15)),
             database,

@@ -35,6 +35,12 @@ export class Server {
       STOREPLANE_CHART_VALUES: 'values-local.yaml',
       STOREPLANE_LISTEN: `127.0.0.1:${port}`,
       STOREPLANE_DOMAIN: 'shops.test',
+      // These tests create many stores in a short time.
+      STOREPLANE_QUOTA_STORES: 'unlimited',
+      STOREPLANE_QUOTA_CREATIONS: 'unlimited',
+      STOREPLANE_QUOTA_DELETIONS: 'unlimited',
+      STOREPLANE_LIMIT_REQUESTS_PER_SECOND: 'unlimited',
+      STOREPLANE_LIMIT_FAILED_AUTHENTICATIONS_PER_MINUTE: 'unlimited',
       // The operations of a killed server are claimed again soon.
       STOREPLANE_LEASE_SECONDS: '3',
       HOME: this.#dir,

@@ -4,6 +4,7 @@ import { AuditService } from '@/gen/storeplane/v1/audit_pb';
 import { OperationService } from '@/gen/storeplane/v1/operation_pb';
 import { PlatformService } from '@/gen/storeplane/v1/platform_pb';
 import { StoreService } from '@/gen/storeplane/v1/store_service_pb';
+import { TenantService } from '@/gen/storeplane/v1/tenant_service_pb';
 import { session } from '@/session/session';
 import { observeServerTime } from './server-clock';
 import { traceparent } from './traceparent';
@@ -13,6 +14,7 @@ export interface Clients {
   operations: Client<typeof OperationService>;
   platform: Client<typeof PlatformService>;
   audit: Client<typeof AuditService>;
+  tenants: Client<typeof TenantService>;
 }
 
 /** Deadline of a call. Watches pass 0: no deadline. */
@@ -24,6 +26,7 @@ export function createClients(transport: Transport): Clients {
     operations: createClient(OperationService, transport),
     platform: createClient(PlatformService, transport),
     audit: createClient(AuditService, transport),
+    tenants: createClient(TenantService, transport),
   };
 }
 

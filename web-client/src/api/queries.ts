@@ -29,6 +29,7 @@ export interface StoreKey {
 
 export const AUDIT_PAGE_SIZE = 50;
 export const RELEASES_PAGE_SIZE = 50;
+export const TENANTS_PAGE_SIZE = 50;
 /** The layout reads this window too, for the caller and the server's version. */
 export const DEFAULT_WINDOW_HOURS = 24;
 /** Restarts and volume changes make no store event, so resources are also read at this interval. */
@@ -92,6 +93,12 @@ export function createQueries(clients: Clients) {
       queryOptions({
         queryKey: ['releases', page],
         queryFn: ({ signal }) => clients.platform.listReleases({ ...page, pageSize: RELEASES_PAGE_SIZE }, { signal }),
+        placeholderData: keepPreviousData,
+      }),
+    tenants: (page: { pageToken: string }) =>
+      queryOptions({
+        queryKey: ['tenants', page],
+        queryFn: ({ signal }) => clients.tenants.listTenants({ ...page, pageSize: TENANTS_PAGE_SIZE }, { signal }),
         placeholderData: keepPreviousData,
       }),
     /** Validates a creation without executing it. */

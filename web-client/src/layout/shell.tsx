@@ -1,9 +1,16 @@
 import { AppShell, Burger, Button, Group, NavLink, Stack } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import { IconActivity, IconBuildingStore, IconLayoutDashboard, IconPackages, IconPlus } from '@tabler/icons-react';
+import {
+  IconActivity,
+  IconBuildingStore,
+  IconLayoutDashboard,
+  IconPackages,
+  IconPlus,
+  IconUsersGroup,
+} from '@tabler/icons-react';
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
 import { useEffect } from 'react';
-import { useCanEdit } from '@/session/caller';
+import { useCanEdit, useIsPlatformAdmin } from '@/session/caller';
 import { Logo } from '@/ui/logo';
 import { Account } from './account';
 import { ConnectionBanner } from './connection-banner';
@@ -19,11 +26,16 @@ const PAGES = [
 /** Also for those who may list releases. */
 const OPERATOR_PAGES = [...PAGES, { to: '/releases', label: 'Releases', icon: IconPackages }] as const;
 
+/** Also for those who manage tenants. */
+const PLATFORM_PAGES = [...OPERATOR_PAGES, { to: '/tenants', label: 'Tenants', icon: IconUsersGroup }] as const;
+
 /** The frame of every page. */
 export function Shell() {
   const [opened, { toggle, close }] = useDisclosure();
   const { pathname } = useLocation();
   const canEdit = useCanEdit();
+  const isPlatformAdmin = useIsPlatformAdmin();
+  const pages = isPlatformAdmin ? PLATFORM_PAGES : canEdit ? OPERATOR_PAGES : PAGES;
   // biome-ignore lint/correctness/useExhaustiveDependencies: closes the menu after navigation
   useEffect(close, [pathname]);
   return (
@@ -47,7 +59,7 @@ export function Shell() {
             <Group visibleFrom="sm" pb="md">
               <Logo />
             </Group>
-            {(canEdit ? OPERATOR_PAGES : PAGES).map(({ to, label, icon: Icon }) => (
+            {pages.map(({ to, label, icon: Icon }) => (
               <NavLink
                 key={to}
                 component={Link}

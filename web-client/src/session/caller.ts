@@ -37,6 +37,12 @@ export function useCanAudit(): boolean | undefined {
   return role === undefined ? undefined : AUDITORS.includes(role);
 }
 
+/** True if the caller acts in every tenant; undefined until that is known. */
+export function useIsPlatformAdmin(): boolean | undefined {
+  const role = useCaller().data?.caller?.role;
+  return role === undefined ? undefined : role === 'platform_admin';
+}
+
 /** True if the caller may change stores. It decides what is offered; the server decides what is allowed. */
 export function useCanEdit(): boolean {
   const role = useCaller().data?.caller?.role;

@@ -1,49 +1,15 @@
 //! Quotas of tenants: what a tenant may have, and how often one caller may create and delete stores.
+//!
+//! [`limit`] is a number or its absence, [`quantity`] reads Kubernetes quantities, [`admission`] decides.
 
+mod admission;
+mod limit;
 pub mod quantity;
 
+pub use admission::{QuotaError, QuotaUse, Rate, Size, Usage};
+pub use limit::{Limit, UNLIMITED};
 use serde::{Deserialize, Serialize};
-
-/// A limit that may be absent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "LimitText", try_from = "LimitText")]
-pub enum Limit {
-    /// At most this many; 0 means none.
-    AtMost(i64),
-    /// No limit.
-    Unlimited,
-}
-
-/// The text of [`Limit::Unlimited`].
-pub const UNLIMITED: &str = "unlimited";
-
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum LimitText {
-    Number(i64),
-    Text(String),
-}
-
-impl From<Limit> for LimitText {
-    fn from(limit: Limit) -> Self {
-        match limit {
-            Limit::AtMost(number) => Self::Number(number),
-            Limit::Unlimited => Self::Text(UNLIMITED.to_owned()),
-        }
-    }
-}
-
-impl TryFrom<LimitText> for Limit {
-    type Error = &'static str;
-
-    fn try_from(text: LimitText) -> Result<Self, Self::Error> {
-        match text {
-            LimitText::Number(number) if number >= 0 => Ok(Self::AtMost(number)),
-            LimitText::Text(text) if text == UNLIMITED => Ok(Self::Unlimited),
-            _ => Err("must be a number of at least 0, or \"unlimited\""),
-        }
-    }
-}
+use time::Duration;
 
 /// What applies to a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +28,25 @@ pub struct Quotas {
     pub creations: Limit,
     /// Stores that one caller deletes within the window.
     pub deletions: Limit,
+    /// The window; the same for all tenants.
+    pub window: Duration,
+}
+
+impl Quotas {
+    /// No limits.
+    pub fn unlimited() -> Self {
+        let limit = Limit::Unlimited;
+        Self {
+            stores: limit,
+            plans: Vec::new(),
+            cpu: limit,
+            memory: limit,
+            storage: limit,
+            creations: limit,
+            deletions: limit,
+            window: Duration::minutes(15),
+        }
+    }
 }
 
 /// The plan that stands for all plans in a tenant's quotas.
@@ -109,6 +94,7 @@ impl TenantQuotas {
             storage: self.storage.unwrap_or(defaults.storage),
             creations: self.creations.unwrap_or(defaults.creations),
             deletions: self.deletions.unwrap_or(defaults.deletions),
+            window: defaults.window,
         }
     }
 }
@@ -129,33 +115,19 @@ impl From<&Quotas> for TenantQuotas {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use serde_json::json;
 
     use super::*;
 
-    /// No limit at all.
-    pub(crate) fn unlimited() -> Quotas {
-        let limit = Limit::Unlimited;
-        Quotas {
-            stores: limit,
-            plans: Vec::new(),
-            cpu: limit,
-            memory: limit,
-            storage: limit,
-            creations: limit,
-            deletions: limit,
-        }
-    }
-
     #[test]
     fn tenant_quotas_override_single_defaults() {
-        let defaults = Quotas { stores: Limit::AtMost(50), plans: vec!["small".into()], ..unlimited() };
+        let defaults = Quotas { stores: Limit::AtMost(50), plans: vec!["small".into()], ..Quotas::unlimited() };
         assert_eq!(TenantQuotas::default().over(&defaults), defaults);
         let own = TenantQuotas { stores: Some(Limit::AtMost(0)), plans: vec!["*".into()], ..TenantQuotas::default() };
         let applied = own.over(&defaults);
         assert_eq!((applied.stores, applied.plans), (Limit::AtMost(0), Vec::<String>::new()));
-        assert_eq!(TenantQuotas::from(&defaults).over(&unlimited()), defaults);
+        assert_eq!(TenantQuotas::from(&defaults).over(&Quotas::unlimited()), defaults);
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl Service {
 
     /// An overview of the caller's stores, over a window that ends now.
     pub async fn overview(&self, caller: &Caller, window: time::Duration) -> Result<Overview, PortError> {
-        let query = OverviewQuery::check(&caller.tenant, window, self.clock.now())?;
+        let query = OverviewQuery::check(&caller.tenant, &caller.name, window, self.clock.now())?;
         self.stores.overview(&query).await
     }
 
@@ -190,9 +190,7 @@ impl Service {
                 Err(DomainError::AlreadyExists { name: store.id.to_string() }.into())
             }
             _ => {
-                if let Some(quota) = self.stores.quota(&caller.tenant).await? {
-                    quota.admit(&caller.tenant)?;
-                }
+                self.stores.check_quotas(&store, &caller.name).await?;
                 Ok(store)
             }
         }

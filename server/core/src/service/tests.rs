@@ -18,7 +18,6 @@ use crate::engine::AdminSecret;
 use crate::identity::{Credential, Proof, Role};
 use crate::ids::{Tenant, TokenId};
 use crate::live_view::{LiveLogs, LiveResource};
-use crate::overview::Quota;
 use crate::ports::AdminLogin;
 use crate::query::{AuditQuery, OperationQuery, Page, PageStart, ReleasePage, ReleaseQuery, StoreQuery};
 use crate::release::{Ownership, Release, ReleaseInventory, ReleaseScope};
@@ -117,8 +116,8 @@ impl Stores for Memory {
         Ok(Page { items: Vec::new(), more: false })
     }
 
-    async fn quota(&self, _: &Tenant) -> Result<Option<Quota>, PortError> {
-        Ok(None)
+    async fn check_quotas(&self, _: &Store, _: &str) -> Result<(), PortError> {
+        Ok(())
     }
 
     async fn overview(&self, _: &OverviewQuery) -> Result<Overview, PortError> {
@@ -206,7 +205,7 @@ fn service_of(memory: &Arc<Memory>, platform: Option<&str>) -> Service {
     };
     let platform = platform.map(|tenant| tenant.parse().expect("a tenant"));
     let lifetimes = Lifetimes { default: time::Duration::DAY, max: time::Duration::DAY };
-    Service::new(ports, Arc::new(catalog()), "localhost", platform, lifetimes, crate::quota::tests::unlimited())
+    Service::new(ports, Arc::new(catalog()), "localhost", platform, lifetimes, Quotas::unlimited())
 }
 
 #[test]

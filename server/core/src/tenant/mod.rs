@@ -1,8 +1,10 @@
-//! Tenants as resources. [`command`] has the changes of them. [`crate::ids::Tenant`] is a tenant's id.
+//! Tenants as resources. [`command`] has the changes of them, [`quotas_input`] reads their quotas. [`crate::ids::Tenant`] is a tenant's id.
 
 mod command;
+mod quotas_input;
 
-pub use command::{CreateTenant, CreateTenantInput, QuotasInput, TenantCommand, UpdateTenant, UpdateTenantInput};
+pub use command::{CreateTenant, CreateTenantInput, TenantCommand, UpdateTenant, UpdateTenantInput};
+pub use quotas_input::QuotasInput;
 use time::OffsetDateTime;
 use uuid::Uuid;
 

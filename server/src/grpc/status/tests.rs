@@ -1,11 +1,20 @@
 use std::fmt::Write;
 
-use storeplane_core::error::Outage;
+use storeplane_core::error::{Outage, TenantError, TokenError};
 use storeplane_core::ids::{OperationId, Tenant, TokenId};
+use storeplane_core::quota::{QuotaError, QuotaUse, Rate};
 use storeplane_core::store::State;
 use uuid::Uuid;
 
 use super::*;
+
+fn acme() -> Tenant {
+    "acme".parse().expect("a tenant")
+}
+
+fn quota(error: QuotaError) -> DomainError {
+    error.into()
+}
 
 fn violation(field: &str, description: &str) -> Violation {
     Violation { field: field.into(), description: description.into() }
@@ -21,11 +30,25 @@ fn every_refusal() -> Vec<DomainError> {
         DomainError::NotFound { kind: "store", name: "demo".into() },
         DomainError::NotFound { kind: "operation", name: Uuid::nil().to_string() },
         DomainError::AlreadyExists { name: "demo".into() },
-        DomainError::StoreQuotaExceeded { tenant: "acme".parse().expect("a tenant"), limit: 100 },
-        TenantError::AlreadyExists { tenant: "acme".parse().expect("a tenant") }.into(),
-        TenantError::Deleted { tenant: "acme".parse().expect("a tenant") }.into(),
-        TenantError::Suspended { tenant: "acme".parse().expect("a tenant") }.into(),
-        TenantError::NotEmpty { tenant: "acme".parse().expect("a tenant"), stores: 3 }.into(),
+        quota(QuotaError::Exceeded {
+            tenant: acme(),
+            exceeded: vec![
+                QuotaUse { name: "stores", used: 100, limit: 100 },
+                QuotaUse { name: "memory", used: 60 << 30, limit: 64 << 30 },
+            ],
+        }),
+        quota(QuotaError::TooOften {
+            tenant: acme(),
+            rate: Rate::Creations,
+            limit: 5,
+            window: time::Duration::minutes(15),
+            retry_after: time::Duration::seconds(100),
+        }),
+        quota(QuotaError::PlanNotAllowed { tenant: acme(), plan: "large".into(), allowed: vec!["small".into()] }),
+        TenantError::AlreadyExists { tenant: acme() }.into(),
+        TenantError::Deleted { tenant: acme() }.into(),
+        TenantError::Suspended { tenant: acme() }.into(),
+        TenantError::NotEmpty { tenant: acme(), stores: 3 }.into(),
         TenantError::NotDeletable { tenant: Tenant::default() }.into(),
         TenantError::StaleEtag { actual: "0123456789abcdef".into() }.into(),
         DomainError::HostTaken { host: "store-demo.localhost".into() },
@@ -82,6 +105,9 @@ fn other_errors() -> Vec<Status> {
         port(&PortError::ClusterAway("connection refused (10.0.0.2:6443)".into())),
         port(&PortError::Internal("row 7 of secrets is broken".into())),
         unauthenticated("TOKEN_INVALID", "the token is not valid"),
+        too_many_requests(Duration::from_millis(19)),
+        too_many_failures(Duration::from_secs(1)),
+        too_many_streams(TooManyStreams { scope: StreamScope::Tenant, limit: 500 }),
         unknown_method(),
         deadline_exceeded(),
     ]
@@ -106,9 +132,17 @@ fn every_error_has_reason_and_details() {
     AlreadyExists: store "demo" already exists
       storeplane/STORE_ALREADY_EXISTS []
       resource store demo
-    ResourceExhausted: tenant "acme" has reached its limit of 100 stores
-      storeplane/STORE_QUOTA_EXCEEDED [("limit", "100")]
+    ResourceExhausted: tenant "acme" has reached its quota: stores, 100 of 100; memory, 60Gi of 64Gi
+      storeplane/STORE_QUOTA_EXCEEDED [("limit", "100"), ("quota", "stores"), ("used", "100")]
       quota of tenant/acme
+      quota of tenant/acme
+    ResourceExhausted: a caller may make 5 creations within 15 min in tenant "acme"; the next one is possible in 100 s
+      storeplane/CREATION_RATE_EXCEEDED [("limit", "5"), ("quota", "creations")]
+      quota of tenant/acme
+      retry after Some(100s)
+    FailedPrecondition: tenant "acme" may not use plan "large"; it may use small
+      storeplane/PLAN_NOT_ALLOWED []
+      precondition PLAN of tenant/acme
     AlreadyExists: tenant "acme" already exists
       storeplane/TENANT_ALREADY_EXISTS []
       resource tenant acme
@@ -187,6 +221,15 @@ fn every_error_has_reason_and_details() {
       storeplane/INTERNAL []
     Unauthenticated: the token is not valid
       storeplane/TOKEN_INVALID []
+    ResourceExhausted: this caller makes too many requests; the next one is possible in 20 ms
+      storeplane/REQUEST_RATE_EXCEEDED []
+      retry after Some(19ms)
+    ResourceExhausted: too many authentications from this address failed; the next one is possible in 1001 ms
+      storeplane/AUTHENTICATION_RATE_EXCEEDED []
+      retry after Some(1s)
+    ResourceExhausted: 500 streams of this tenant are open on this server
+      storeplane/STREAM_LIMIT_EXCEEDED [("limit", "500")]
+      quota of streams_per_tenant
     Unimplemented: unknown method; server reflection lists all methods
       storeplane/METHOD_NOT_FOUND []
     DeadlineExceeded: the deadline of the call has passed

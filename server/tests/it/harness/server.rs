@@ -11,6 +11,17 @@ use super::{Database, Setup};
 /// Time limit of a start on a busy machine.
 const START: Duration = Duration::from_secs(30);
 
+/// Tests create and delete many stores, and call, watch and fail to authenticate often.
+const LIFTED: [&str; 7] = [
+    "STOREPLANE_QUOTA_STORES",
+    "STOREPLANE_QUOTA_CREATIONS",
+    "STOREPLANE_QUOTA_DELETIONS",
+    "STOREPLANE_LIMIT_REQUESTS_PER_SECOND",
+    "STOREPLANE_LIMIT_STREAMS_PER_CALLER",
+    "STOREPLANE_LIMIT_STREAMS_PER_TENANT",
+    "STOREPLANE_LIMIT_FAILED_AUTHENTICATIONS_PER_MINUTE",
+];
+
 pub(crate) struct Server {
     child: Child,
     port: u16,
@@ -44,6 +55,7 @@ impl Server {
             ("STOREPLANE_LOG".to_owned(), "info,storeplane_server=debug".to_owned()),
             ("PATH".to_owned(), std::env::var("PATH").unwrap_or_default()),
         ]);
+        env.extend(LIFTED.map(|name| (name.to_owned(), "unlimited".to_owned())));
         env.extend(setup.env.iter().cloned());
         let dir = tempfile::tempdir().expect("a directory");
         env.push(("HOME".to_owned(), text(dir.path())));

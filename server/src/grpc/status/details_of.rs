@@ -1,0 +1,98 @@
+//! Codes and details of refused changes of tokens and tenants, and of exhausted quotas.
+
+use storeplane_core::error::{TenantError, TokenError};
+use storeplane_core::quota::{QuotaError, QuotaUse};
+use tonic::Code;
+use tonic_types::ErrorDetails;
+
+pub(super) fn quota(
+    error: &QuotaError,
+    message: &str,
+    details: &mut ErrorDetails,
+    tell: &mut impl FnMut(&str, String) -> Option<String>,
+) -> Code {
+    match error {
+        QuotaError::Exceeded { tenant, exceeded } => {
+            for QuotaUse { name, used, limit } in exceeded.iter().rev() {
+                tell("quota", (*name).to_owned());
+                tell("used", used.to_string());
+                tell("limit", limit.to_string());
+            }
+            let violation = |quota: &QuotaUse| (quota.name, quota.used, quota.limit);
+            for (name, used, limit) in exceeded.iter().map(violation) {
+                let text = format!("{name}: {used} of {limit} are used");
+                details.add_quota_failure_violation(format!("tenant/{tenant}"), text);
+            }
+            Code::ResourceExhausted
+        }
+        QuotaError::TooOften { tenant, rate, limit, retry_after, .. } => {
+            tell("quota", rate.name().to_owned());
+            tell("limit", limit.to_string());
+            details.add_quota_failure_violation(format!("tenant/{tenant}"), message);
+            details.set_retry_info(Some((*retry_after).try_into().unwrap_or_default()));
+            Code::ResourceExhausted
+        }
+        QuotaError::PlanNotAllowed { tenant, .. } => {
+            details.add_precondition_failure_violation("PLAN", format!("tenant/{tenant}"), message);
+            Code::FailedPrecondition
+        }
+    }
+}
+
+pub(super) fn tenant(
+    error: &TenantError,
+    message: &str,
+    details: &mut ErrorDetails,
+    tell: &mut impl FnMut(&str, String) -> Option<String>,
+) -> Code {
+    let subject = |tenant| format!("tenant/{tenant}");
+    match error {
+        TenantError::AlreadyExists { tenant } => {
+            details.set_resource_info("tenant", tenant.to_string(), "", message);
+            Code::AlreadyExists
+        }
+        TenantError::Suspended { .. } => Code::PermissionDenied,
+        TenantError::Deleted { tenant } => {
+            details.add_precondition_failure_violation("STATE", subject(tenant), message);
+            Code::FailedPrecondition
+        }
+        TenantError::NotEmpty { tenant, stores } => {
+            tell("stores", stores.to_string());
+            details.add_precondition_failure_violation("STORES", subject(tenant), message);
+            Code::FailedPrecondition
+        }
+        TenantError::NotDeletable { tenant } => {
+            details.add_precondition_failure_violation("KIND", subject(tenant), message);
+            Code::FailedPrecondition
+        }
+        TenantError::StaleEtag { actual } => {
+            tell("etag", actual.clone());
+            details.add_precondition_failure_violation("ETAG", "tenant", message);
+            Code::Aborted
+        }
+    }
+}
+
+pub(super) fn token(
+    error: &TokenError,
+    message: &str,
+    details: &mut ErrorDetails,
+    tell: &mut impl FnMut(&str, String) -> Option<String>,
+) -> Code {
+    match error {
+        TokenError::NameTaken { name } => {
+            details.set_resource_info("token", name, "", message);
+            Code::AlreadyExists
+        }
+        TokenError::SecretAlreadyShown { token } => {
+            tell("token_id", token.to_string());
+            details.set_resource_info("token", token.to_string(), "", message);
+            Code::AlreadyExists
+        }
+        TokenError::NotValid { token, state } => {
+            tell("state", (*state).to_owned());
+            details.add_precondition_failure_violation("STATE", format!("token/{token}"), message);
+            Code::FailedPrecondition
+        }
+    }
+}
