@@ -31,6 +31,7 @@ pub struct Tls {
 
 /// `[[tls.identities]]`: which certificate is whom.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "IdentityTable")]
 pub struct Identity {
     /// The name in the certificate: exactly one of `common_name`, `dns` and `uri`.
     #[serde(flatten)]
@@ -44,7 +45,7 @@ pub struct Identity {
 }
 
 /// A name in a certificate. It is compared exactly.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Selector {
     /// The subject's common name.
@@ -53,6 +54,33 @@ pub enum Selector {
     Dns(String),
     /// A URI among the alternative names.
     Uri(String),
+}
+
+/// An identity as written: a second name, or an unknown key, must not be ignored.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IdentityTable {
+    common_name: Option<String>,
+    dns: Option<String>,
+    uri: Option<String>,
+    name: String,
+    tenant: String,
+    role: RoleName,
+}
+
+impl TryFrom<IdentityTable> for Identity {
+    type Error = &'static str;
+
+    fn try_from(table: IdentityTable) -> Result<Self, Self::Error> {
+        let IdentityTable { common_name, dns, uri, name, tenant, role } = table;
+        let certificate = match (common_name, dns, uri) {
+            (Some(name), None, None) => Selector::CommonName(name),
+            (None, Some(name), None) => Selector::Dns(name),
+            (None, None, Some(name)) => Selector::Uri(name),
+            _ => return Err("an identity needs exactly one of common_name, dns and uri"),
+        };
+        Ok(Self { certificate, name, tenant, role })
+    }
 }
 
 impl fmt::Display for Selector {
