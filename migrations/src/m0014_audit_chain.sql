@@ -61,7 +61,7 @@ CREATE INDEX audit_refusal_counts_by_record ON audit_refusal_counts (record);
 CREATE FUNCTION audit_field(value text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN coalesce(octet_length(value)::text || ':' || value, '-') || ',';
 
--- What the hash of a record covers: server/src/audit_chain/content.rs computes the same.
+-- What the hash of a record covers: server/src/postgres/audit/content.rs computes the same.
 CREATE FUNCTION audit_content(record audit_events) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN
     'storeplane-audit-1,' || audit_field(record.tenant) || audit_field(record.sequence::text)
     || audit_field(record.id::text) || audit_field((extract(epoch FROM record.at) * 1000000)::bigint::text)

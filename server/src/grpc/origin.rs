@@ -90,7 +90,8 @@ where
     }
 }
 
-fn origin(proxies: &Proxies, connection: Option<IpAddr>, headers: &HeaderMap) -> Origin {
+/// The origin of a request that arrived on a connection from this address.
+pub fn origin(proxies: &Proxies, connection: Option<IpAddr>, headers: &HeaderMap) -> Origin {
     let text = |name| headers.get(name).map(|value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()));
     let request_id = text(REQUEST_ID).and_then(|id| Origin::request_id(&id));
     Origin {

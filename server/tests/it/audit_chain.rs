@@ -293,10 +293,9 @@ async fn failed_authentications_are_counted_by_address_and_read_by_platform_admi
     assert_eq!(root.audit.clone().verify_audit_log(verified).await.unwrap().into_inner().verified_count, 1);
 }
 
-/// Prints what the chain costs: appended records with and without it, in one run. Only that it stays below a factor of 10 is checked,
-/// because the machine may be busy.
+/// Prints what the chain costs: records with and without it, alternating in one run.
 #[tokio::test]
-async fn chain_costs_a_fraction_of_a_transaction() {
+async fn records_written_while_the_chain_is_off_are_counted_as_unchained() {
     let database = Database::create().await;
     let stores = stores(&database);
     let time = async |count: usize| {
@@ -320,5 +319,6 @@ async fn chain_costs_a_fraction_of_a_transaction() {
         with.as_secs_f64() * 2.0,
         without.as_secs_f64() * 2.0
     ));
-    assert!(ratio < 10.0, "{ratio}");
+    let verified = log(&database).verify(&Tenant::default(), None, None).await.unwrap();
+    assert_eq!((verified.broken, verified.verified, verified.unchained), (None, 550, 500));
 }

@@ -310,3 +310,26 @@ async fn user_of_the_provider_signs_in_at_one_server_and_returns_to_another() {
     let foreign = http(to, "GET /auth/login", &[("sec-fetch-site", "cross-site")], b"").await;
     assert_eq!(refusal(&foreign), (403, "CROSS_ORIGIN".to_owned()), "another page cannot begin a sign-in");
 }
+
+#[tokio::test]
+async fn failed_sign_ins_count_against_their_address_and_in_the_audit_log() {
+    let setup = edge_setup().with("STOREPLANE_LIMIT_FAILED_AUTHENTICATIONS_PER_MINUTE", "3");
+    let mut lab = setup.start().await;
+    let (to, token) = (lab.server.address(), lab.database.token("default", "viewer").await);
+    let cookie = sign_in(to, &json!({"token": token})).await;
+    let mut answers = Vec::new();
+    for guess in 0..6 {
+        let guess = if guess % 2 == 0 { json!({"code": "guess"}) } else { json!({"token": "sp_guess"}) };
+        answers.push(refusal(&post(to, "/auth/session", "", &guess).await));
+    }
+
+    // One more is possible after 20 s, which a busy machine may take.
+    assert_eq!(answers[0], (401, "TOKEN_INVALID".to_owned()));
+    assert!(answers.contains(&(429, "AUTHENTICATION_RATE_EXCEEDED".to_owned())), "{answers:?}");
+    assert!(!caller(to, &cookie).await.is_empty(), "a session from there goes on");
+    // The last counts are recorded when the server stops.
+    lab.server.terminate().await;
+    let counted =
+        "SELECT string_agg(DISTINCT reason, ', ' ORDER BY reason) FROM audit_events WHERE action = 'AUTHENTICATE'";
+    assert_eq!(lab.database.value(counted).await, "AUTHENTICATION_RATE_EXCEEDED, TOKEN_INVALID");
+}

@@ -10,6 +10,7 @@
 //!
 //! POST requests are accepted from the server's own pages only ([`own_page`]).
 
+mod attempts;
 mod provider;
 
 use std::sync::Arc;
@@ -27,6 +28,8 @@ use serde_json::{Value, json};
 use storeplane_core::identity::Caller;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+pub use self::attempts::Attempts;
+use self::attempts::INVALID;
 use crate::authentication::{Authenticator, Cookie, Rejection, Scheme, own_page};
 use crate::postgres::Verified;
 
@@ -44,6 +47,7 @@ const EXCHANGES_MAX: usize = 8;
 #[derive(Debug, Clone)]
 pub struct SignIn {
     authenticator: Authenticator,
+    attempts: Attempts,
     /// One code is looked up at a time.
     codes: Arc<Semaphore>,
     exchanges: Arc<Semaphore>,
@@ -51,9 +55,9 @@ pub struct SignIn {
 
 impl SignIn {
     /// Signs in those whom this accepts.
-    pub fn new(authenticator: Authenticator) -> Self {
+    pub fn new(authenticator: Authenticator, attempts: Attempts) -> Self {
         let exchanges = Arc::new(Semaphore::new(EXCHANGES_MAX));
-        Self { authenticator, codes: Arc::new(Semaphore::new(1)), exchanges }
+        Self { authenticator, attempts, codes: Arc::new(Semaphore::new(1)), exchanges }
     }
 }
 
@@ -98,11 +102,7 @@ impl From<Rejection> for Refused {
                 )
             }
             Rejection::Expired => Self(StatusCode::UNAUTHORIZED, "TOKEN_EXPIRED", "the token has expired"),
-            _ => Self(
-                StatusCode::UNAUTHORIZED,
-                "TOKEN_INVALID",
-                "the token or code is unknown, was used, or has expired",
-            ),
+            _ => Self(StatusCode::UNAUTHORIZED, INVALID, "the token or code is unknown, was used, or has expired"),
         }
     }
 }
@@ -134,23 +134,26 @@ async fn methods(State(sign_in): State<SignIn>) -> Response {
 
 async fn read_code(State(sign_in): State<SignIn>, request: Request) -> Result<Response, Refused> {
     sign_in.own_page(&request)?;
+    let attempt = sign_in.attempts.begin(&request)?;
     let Code { code } = body(request).await?;
-    let caller = sign_in.look_up(&code, false).await?;
+    let caller = sign_in.look_up(&code, false).await.inspect_err(|refused| attempt.count(refused))?;
     Ok((no_store(), Json(shown(&caller))).into_response())
 }
 
 async fn create(State(sign_in): State<SignIn>, request: Request) -> Result<Response, Refused> {
     let scheme = sign_in.own_page(&request)?;
+    let attempt = sign_in.attempts.begin(&request)?;
     let before = Cookie::Session.read(scheme, request.headers()).map(str::to_owned);
     let credentials: Credentials = body(request).await?;
     if !credentials.replace && sign_in.is_session(before.as_deref()).await? {
         return Err(Refused(StatusCode::CONFLICT, "SIGNED_IN", "this browser is signed in already"));
     }
     let caller = match (&credentials.token, &credentials.code) {
-        (Some(token), None) => sign_in.authenticator.token(token).await?,
-        (None, Some(code)) => sign_in.look_up(code, true).await?,
-        _ => return Err(Refused(StatusCode::BAD_REQUEST, "MALFORMED_REQUEST", "send either a token or a code")),
+        (Some(token), None) => sign_in.authenticator.token(token).await.map_err(Refused::from),
+        (None, Some(code)) => sign_in.look_up(code, true).await,
+        _ => Err(Refused(StatusCode::BAD_REQUEST, "MALFORMED_REQUEST", "send either a token or a code")),
     };
+    let caller = caller.inspect_err(|refused| attempt.count(refused))?;
     let cookie = sign_in.begin(&caller, scheme).await?;
     if let Some(before) = before {
         // The new session is there: the old one also ends by itself.

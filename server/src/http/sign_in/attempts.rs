@@ -1,0 +1,64 @@
+//! Failed sign-ins. They count with the failed authentications of the API: in the audit log, and against the limit of an address.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::StatusCode;
+use storeplane_core::audit::Origin;
+
+use super::Refused;
+use crate::grpc::origin::{Peer, origin};
+use crate::limits::Limits;
+use crate::postgres::AuthFailures;
+use crate::proxies::Proxies;
+
+/// Reason of an answer to an address that has to wait.
+const WAIT: &str = "AUTHENTICATION_RATE_EXCEEDED";
+/// Reason of an answer to an unknown token or code.
+pub(super) const INVALID: &str = "TOKEN_INVALID";
+
+/// Counts failed sign-ins. Clones share the counts.
+#[derive(Debug, Clone)]
+pub struct Attempts {
+    limits: Limits,
+    failures: AuthFailures,
+    proxies: Arc<Proxies>,
+}
+
+/// One sign-in.
+pub(super) struct Attempt<'a> {
+    attempts: &'a Attempts,
+    origin: Origin,
+}
+
+impl Attempts {
+    /// With the API's limits and counts, and the proxies whose statements are believed.
+    pub fn new(limits: Limits, failures: AuthFailures, proxies: Proxies) -> Self {
+        Self { limits, failures, proxies: Arc::new(proxies) }
+    }
+
+    /// Begins a sign-in, unless too many from its address failed.
+    pub(super) fn begin(&self, request: &Request) -> Result<Attempt<'_>, Refused> {
+        let connection = request.extensions().get::<Peer>().map(|peer| peer.0);
+        let origin = origin(&self.proxies, connection, request.headers());
+        if origin.peer.is_some_and(|address| self.limits.may_authenticate(address).is_err()) {
+            self.failures.count(&origin, WAIT);
+            let message = "too many authentications from this address failed; try again later";
+            return Err(Refused(StatusCode::TOO_MANY_REQUESTS, WAIT, message));
+        }
+        Ok(Attempt { attempts: self, origin })
+    }
+}
+
+impl Attempt<'_> {
+    /// Counts a failure. Only unknown tokens and codes are guesses, and count against the address.
+    pub(super) fn count(&self, Refused(code, reason, _): &Refused) {
+        if *code != StatusCode::UNAUTHORIZED {
+            return;
+        }
+        self.attempts.failures.count(&self.origin, reason);
+        if let (Some(address), &INVALID) = (self.origin.peer, reason) {
+            self.attempts.limits.authentication_failed(address);
+        }
+    }
+}
