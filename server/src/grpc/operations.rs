@@ -59,6 +59,8 @@ impl OperationService for ApiHandler {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let (id, timeout) = check_wait(&request).map_err(|refusal| status::refusal(&refusal))?;
+        // A call that waits is as lasting as a stream, and counts as one.
+        let _open = self.limits.open_stream(&caller).map_err(status::too_many_streams)?;
         let found = self.watches.operation(&caller, id, timeout).await.map_err(|end| watch::ended(&end))?;
         let missing = || status::refusal(&DomainError::NotFound { kind: "operation", name: id.to_string() });
         let operation = found.ok_or_else(missing)?;

@@ -11,7 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
 use super::hub::News;
-use super::{WatchEnd, Watches};
+use super::{HeartbeatTimer, WatchEnd, Watches};
 
 impl Watches {
     /// The operation once it has ended, or its current state at `timeout`; `None` if the caller's tenant has no such operation.
@@ -28,6 +28,7 @@ impl Watches {
         }
         // Subscribe first, read second, so that nothing is missed in between.
         let mut live = self.hub.one(first.store);
+        let mut heartbeat = HeartbeatTimer::new();
         loop {
             let operation = self.read_operation(caller, id).await?;
             let ended = operation.as_ref().is_none_or(|operation| operation.ended_at.is_some());
@@ -38,6 +39,7 @@ impl Watches {
                 () = self.shutdown.cancelled() => return Err(WatchEnd::ShuttingDown),
                 () = tokio::time::sleep_until(until) => {}
                 () = self.state_changed(first.store, &mut live) => {}
+                () = heartbeat.due() => drop(self.check_token(caller, &mut heartbeat).await?),
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use storeplane_core::identity::Role;
 use storeplane_proto::Duration as ProtoDuration;
 use storeplane_proto::v1::watch_store_response::Update as One;
 use storeplane_proto::v1::watch_stores_response::Update as All;
@@ -18,6 +19,23 @@ async fn wait(api: &Api, operation_id: &str, seconds: i64) -> Result<Operation, 
     let timeout = Some(ProtoDuration { seconds, nanos: 0 });
     let request = WaitOperationRequest { operation_id: operation_id.into(), timeout };
     api.operations.clone().wait_operation(request).await.map(tonic::Response::into_inner)
+}
+
+#[tokio::test]
+async fn wait_ends_when_its_token_is_revoked() {
+    let lab = edge().await;
+    let store = lab.api.create(Api::wanted(&fresh("wait"))).await.unwrap();
+    let (id, secret) = lab.database.issue("default", Role::Viewer, "waiting").await;
+    let waiting = Api::connect(lab.server.address(), &secret);
+    let revoking = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        lab.database.revoke(id).await;
+        Instant::now()
+    };
+    let (waited, revoked) = tokio::join!(wait(&waiting, &store.operation, 300), revoking);
+
+    assert_eq!(waited.unwrap_err().code(), Code::Unauthenticated);
+    assert!(revoked.elapsed() < Duration::from_mins(1), "{:?}", revoked.elapsed());
 }
 
 #[tokio::test]
