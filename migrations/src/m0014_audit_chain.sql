@@ -107,6 +107,9 @@ DECLARE
     removed bigint;
     unchained bigint;
 BEGIN
+    IF until IS NULL OR of_tenant IS NULL OR batch IS NULL THEN
+        RETURN 0;
+    END IF;
     PERFORM FROM audit_chain_heads head WHERE head.tenant = of_tenant FOR NO KEY UPDATE;
     -- Up to the first record that is kept, whatever the clocks of the writers were.
     SELECT min(candidate.sequence) INTO first_kept FROM (

@@ -159,7 +159,7 @@ pub fn rejection(rejection: &Rejection) -> Status {
         Rejection::Expired => token_expired(),
         Rejection::UnknownCertificate => unauthenticated(
             "CERTIFICATE_UNKNOWN",
-            "send the metadata `authorization: Bearer <token>`: the client certificate alone is nobody's",
+            "no entry of tls.identities matches the client certificate, or it has expired; send the metadata `authorization: Bearer <token>`",
         ),
         Rejection::SessionEnded => unauthenticated("SESSION_ENDED", "the session has ended; sign in again"),
         Rejection::CrossOrigin => plain(
@@ -219,7 +219,7 @@ fn limited(reason: &'static str, message: &str, wait: Duration) -> Status {
 pub fn too_many_streams(refusal: TooManyStreams) -> Status {
     let TooManyStreams { scope, limit } = refusal;
     let message = format!(
-        "{limit} streams of this {} are open on this server",
+        "this {} has {limit} open streams already, the limit of this server",
         if scope == StreamScope::Caller { "caller" } else { "tenant" }
     );
     let mut details = ErrorDetails::new();

@@ -21,17 +21,21 @@ use super::secrets::not_helms;
 
 impl Cluster {
     /// Restarts the release's workloads with a pod that is older than the last change of a Secret it reads. Returns
-    /// their kinds and names. Repeating it does not restart them again.
+    /// their kinds and names. Repeating it does not restart them again. Times have whole seconds: with `rotated`, a pod of the same second
+    /// is older, unless it was restarted for that change.
     pub async fn restart_older_than_secrets(
         &self,
         namespace: &str,
         release: &str,
+        rotated: bool,
     ) -> Result<Vec<String>, ClusterError> {
         let secrets: Vec<PartialObjectMeta<Secret>> = self.list_in(namespace, not_helms()).await?;
         let changed: BTreeMap<_, _> =
             secrets.iter().filter_map(|secret| Some((secret.name_any(), changed(&secret.metadata)?))).collect();
         let pods = self.list_in::<Pod>(namespace, ListParams::default()).await?;
-        let Some(newest) = pods.iter().filter_map(|pod| missed(pod, &changed)).max() else { return Ok(Vec::new()) };
+        let Some(newest) = pods.iter().filter_map(|pod| missed(pod, &changed, rotated)).max() else {
+            return Ok(Vec::new());
+        };
         let mut restarted = self.restart_all::<StatefulSet>(namespace, release, newest).await?;
         restarted.extend(self.restart_all::<Deployment>(namespace, release, newest).await?);
         Ok(restarted)
@@ -70,13 +74,18 @@ fn changed(secret: &ObjectMeta) -> Option<Time> {
     writes.filter_map(|write| write.time.clone()).chain(secret.creation_timestamp.clone()).max()
 }
 
-/// The last change of a Secret that this pod reads, if that came after its start.
-fn missed<'a>(pod: &Pod, changed: &'a BTreeMap<String, Time>) -> Option<&'a Time> {
+/// The last change of a Secret that this pod reads, if that came after its start, or in the same second if it was `rotated`.
+fn missed<'a>(pod: &Pod, changed: &'a BTreeMap<String, Time>, rotated: bool) -> Option<&'a Time> {
     if !runs_for_good(&pod.metadata) {
         return None;
     }
     let started = pod.metadata.creation_timestamp.as_ref()?;
-    secrets(pod).into_iter().filter_map(|name| changed.get(name)).filter(|changed| started < *changed).max()
+    let since = pod.metadata.annotations.as_ref().and_then(|all| all.get(labels::SECRETS_SINCE));
+    let since = since.and_then(|text| serde_json::from_value::<Time>(json!(text)).ok());
+    let is_older = |changed: &&Time| started < *changed || (rotated && started == *changed);
+    let is_known = |changed: &&Time| since.as_ref().is_some_and(|since| since >= *changed);
+    let read = secrets(pod).into_iter().filter_map(|name| changed.get(name));
+    read.filter(|changed| is_older(changed) && !is_known(changed)).max()
 }
 
 /// The Secrets that a pod reads.
@@ -140,11 +149,20 @@ mod tests {
         let none = json!({"containers": [{"name": "c"}]});
         let before = "2026-11-25T11:00:00Z";
         for spec in [&env, &all, &init, &mount] {
-            assert!(missed(&pod("StatefulSet", before, spec), &edited).is_some(), "{spec}");
-            assert!(missed(&pod("ReplicaSet", "2026-11-25T12:00:00Z", spec), &edited).is_none(), "{spec}");
-            assert!(missed(&pod("Job", before, spec), &edited).is_none(), "{spec}");
-            assert!(missed(&pod("StatefulSet", before, spec), &labelled).is_none(), "its texts are the same: {spec}");
+            assert!(missed(&pod("StatefulSet", before, spec), &edited, false).is_some(), "{spec}");
+            assert!(missed(&pod("ReplicaSet", "2026-11-25T12:00:00Z", spec), &edited, false).is_none(), "{spec}");
+            let rotated = pod("ReplicaSet", "2026-11-25T12:00:00Z", spec);
+            assert!(missed(&rotated, &edited, true).is_some(), "in the same second: {spec}");
+            let mut restarted = rotated;
+            let since = BTreeMap::from([(labels::SECRETS_SINCE.to_owned(), "2026-11-25T12:00:00Z".to_owned())]);
+            restarted.metadata.annotations = Some(since);
+            assert!(missed(&restarted, &edited, true).is_none(), "restarted for that change: {spec}");
+            assert!(missed(&pod("Job", before, spec), &edited, false).is_none(), "{spec}");
+            assert!(
+                missed(&pod("StatefulSet", before, spec), &labelled, false).is_none(),
+                "its texts are the same: {spec}"
+            );
         }
-        assert!(missed(&pod("StatefulSet", before, &none), &edited).is_none());
+        assert!(missed(&pod("StatefulSet", before, &none), &edited, false).is_none());
     }
 }

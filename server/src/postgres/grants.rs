@@ -29,7 +29,7 @@ END $do$";
 
 /// Roles that the owner cannot restrict.
 const UNRESTRICTED: &str =
-    "SELECT rolsuper OR pg_has_role(oid, current_user, 'USAGE') FROM pg_roles WHERE rolname = $1";
+    "SELECT rolsuper OR pg_has_role(oid, current_user, 'MEMBER') FROM pg_roles WHERE rolname = $1";
 
 /// Gives a role the rights that the server needs, and no others. Call it as the owner of the schema, after migrations.
 ///

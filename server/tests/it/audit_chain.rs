@@ -102,6 +102,28 @@ async fn each_kind_of_damage_is_found_with_its_sequence() {
 }
 
 #[tokio::test]
+async fn records_removed_at_the_start_are_missing_unless_retention_may_have_removed_them() {
+    let database = database(3).await;
+    let signed = checkpoint(&database).await;
+    let stores = stores(&database);
+    for n in 3..10 {
+        stores.record(record(TENANT, &format!("store-{n}"))).await.unwrap();
+    }
+    let removed = "DELETE FROM audit_events WHERE sequence < 6;
+        UPDATE audit_chain_heads SET anchor_sequence = 5, anchor_hash = (SELECT hash FROM old)";
+    let removed = format!("CREATE TEMP TABLE old AS SELECT hash FROM audit_events WHERE sequence = 5; {removed}");
+    database.execute(&removed).await;
+
+    assert_eq!(fault(&database, None).await, None, "the rest is a chain");
+    assert_eq!(fault(&database, Some(&signed)).await, Some((3, ChainFault::Missing)));
+    let key = SigningKey::from_seed(&[7; 32]).unwrap();
+    let sixty_days_ago = now() - time::Duration::days(60);
+    let old = key.sign(&Tenant::default(), 3, &signed.hash, sixty_days_ago);
+    let expired = log(&database).verify(&Tenant::default(), Some(&old), Some(key.public())).await;
+    assert!(expired.is_err_and(|error| error.to_string().contains("removed by retention")));
+}
+
+#[tokio::test]
 async fn concurrent_transactions_append_to_an_unbroken_chain_and_other_tenants_are_apart() {
     let database = Database::create().await;
     let writers = (0..8).map(|writer| {

@@ -62,7 +62,7 @@ async fn invalid_address_or_request_is_reported() {
 #[tokio::test]
 async fn overview_is_available_through_client() {
     let lab = crate::grpc_raw::edge().await;
-    let token = lab.database.token("default", "operator").await;
+    let token = lab.database.token("default", "admin").await;
     let client = Client::connect(&lab.server.address().to_string(), &token).unwrap();
     let id = fresh("client");
     let store = v1::Store { display_name: "Tea".into(), admin_email: "a@b.co".into(), ..v1::Store::default() };

@@ -60,7 +60,10 @@ async fn age_rows(database: &Database, [step, state, kind]: [&String; 3]) {
     database.execute(NEWER_SCHEMA).await;
     for change in [
         "UPDATE operations SET lease_owner = NULL, lease_expires_at = NULL".to_owned(),
-        format!("UPDATE operations SET state = 'RUNNING', step = 'DANCE', reached = 'DANCE' {}", of(step)),
+        format!(
+            "UPDATE operations SET state = 'RUNNING', step = 'DANCE', reached = 'DANCE', failure = NULL {}",
+            of(step)
+        ),
         format!(
             "UPDATE stores SET state = 'PAUSED', cleanup_policy = 'ASK', conditions = '[{{\"kind\": 1}}]', \
              failure = '{{\"reason\": \"MOON_PHASE\", \"message\": \"The moon is full.\", \"details\": []}}' {}",

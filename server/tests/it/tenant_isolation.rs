@@ -11,8 +11,9 @@ use crate::grpc_raw::edge;
 use crate::harness::{Api, Lab, Write, Writer};
 use crate::roles::{call, channel, path, request};
 
-/// What does not depend on tenants: the state of this server's dependencies, and when the reader's own token was last used.
-const OF_THE_SERVER: [&str; 2] = ["dependencies", "last_use_time"];
+/// What does not depend on other tenants, but changes: the state of this server's dependencies, when the reader's own token was last used, and
+/// how many streams it has open.
+const OF_THE_SERVER: [&str; 3] = ["dependencies", "last_use_time", "limits"];
 
 /// Reads that are recorded in the audit log, which the test reads too.
 const RECORDED: [&str; 2] = ["GetStoreCredentials", "GetStoreLogs"];

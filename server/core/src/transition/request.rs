@@ -201,6 +201,9 @@ pub fn retry(snapshot: Snapshot, etag: Option<&str>, request: &Request<'_>) -> R
         return Err(DomainError::NotRetryable { state });
     }
     let deleting = state == State::Failed && change.operation.kind == OperationKind::Delete;
+    if deleting && change.store.spec.deletion_protection {
+        return Err(DomainError::DeletionProtected { name: change.store.id.to_string() });
+    }
     let (kind, next) =
         if deleting { (OperationKind::Delete, State::Deleting) } else { (OperationKind::Retry, State::Provisioning) };
     request.begin(&mut change, kind, Action::RetryStore);

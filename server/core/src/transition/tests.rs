@@ -116,6 +116,18 @@ fn retry_is_accepted_in_every_settled_state_and_in_no_other() {
 }
 
 #[test]
+fn protected_store_is_not_deleted_by_a_retry_either() {
+    let caller = caller();
+    let failed = worker::gave_up(running(OperationKind::Delete, true, Step::Uninstall), crash_loop(), None, NOW);
+    let mut snapshot = after(failed.expect("legal"));
+    assert!(request::retry(snapshot.clone(), None, &request(&caller)).is_ok(), "a failed deletion is continued");
+    snapshot.store.spec.deletion_protection = true;
+    let refused = Err(DomainError::DeletionProtected { name: "demo".into() });
+    assert_eq!(request::retry(snapshot.clone(), None, &request(&caller)), refused);
+    assert_eq!(request::delete(snapshot, None, true, &request(&caller)), refused);
+}
+
+#[test]
 fn credentials_are_rotated_only_of_stores_that_sell_and_whose_chart_allows_it() {
     let caller = caller();
     for state in State::ALL {

@@ -19,7 +19,6 @@ pub(super) fn request(method: &str) -> Option<Value> {
             "storeId": "tea",
             "store": {"deletionProtection": true},
             "updateMask": "deletionProtection",
-            "requestId": "5d8f7a1c-3c44-4c0e-8a53-6a2b8f1f2e90",
         }),
         "GetStoreLogs" => json!({"storeId": "tea", "tailLines": 50}),
         "GetOperation" | "CancelOperation" => json!({"operationId": "0197a5b0-7c1e-7d2a-9f00-5a1f6b2c3d4e"}),

@@ -39,12 +39,22 @@ impl Schemas {
     fn message(&mut self, message: &MessageDescriptor) -> Value {
         let mut properties = Map::new();
         let mut required = Vec::new();
+        // With a mask, only the fields that it names are read: none is required.
+        let is_update = message.get_field_by_name("update_mask").is_some();
         for field in message.fields() {
             let behavior = behavior(&field);
             if behavior.contains(&REQUIRED) {
                 required.push(field.json_name().to_owned());
             }
-            properties.insert(field.json_name().to_owned(), self.property(&field, behavior.contains(&OUTPUT_ONLY)));
+            let mut property = self.property(&field, behavior.contains(&OUTPUT_ONLY));
+            if let Kind::Message(resource) = field.kind()
+                && is_update
+                && resource.package_name() == message.package_name()
+                && let (Value::Object(fields), Value::Object(update)) = (&mut property, self.partial(&resource))
+            {
+                fields.extend(update);
+            }
+            properties.insert(field.json_name().to_owned(), property);
         }
         let mut schema = json!({"type": "object", "properties": properties});
         if let Value::Object(fields) = &mut schema {
@@ -53,6 +63,17 @@ impl Schemas {
             fields.extend((!required.is_empty()).then(|| ("required".to_owned(), required.into())));
         }
         schema
+    }
+
+    /// A reference to the schema of a resource in an update.
+    fn partial(&mut self, resource: &MessageDescriptor) -> Value {
+        let name = format!("{}Update", resource.name());
+        let mut schema = self.message(resource);
+        if let Value::Object(fields) = &mut schema {
+            fields.remove("required");
+        }
+        self.known.insert(name.clone(), schema);
+        reference(&name)
     }
 
     fn property(&mut self, field: &FieldDescriptor, read_only: bool) -> Value {

@@ -111,7 +111,7 @@ impl AuditLog {
             };
             signed.check(key, tenant)?;
         }
-        let verified = verify::verify(&self.database, tenant, checkpoint).await?;
+        let verified = verify::verify(&self.database, tenant, checkpoint, self.clock.0.now()).await?;
         let statement = Statement::from_sql_and_values(DbBackend::Postgres, LAST, [tenant.as_str().into()]);
         let row = self.database.query_one_raw(statement).await.map_err(|error| VerifyError::from(port_error(error)))?;
         let last = row.map(|row| row.try_get_by_index(0)).transpose();

@@ -5,6 +5,7 @@ use sea_orm::{QuerySelect as _, Statement};
 use storeplane_core::audit::{BrokenLink, ChainFault, Verification};
 use storeplane_core::error::PortError;
 use storeplane_core::ids::Tenant;
+use time::OffsetDateTime;
 
 use super::content;
 use crate::checkpoint::Checkpoint;
@@ -14,6 +15,8 @@ use crate::postgres::pool::Pool;
 
 /// Records read at a time: with the longest texts some megabytes.
 const PAGE: u64 = 500;
+/// Retention removes no younger record: `audit_remove` in the schema says so.
+const KEPT_AT_LEAST: time::Duration = time::Duration::days(30);
 /// How far records outside of the chain are counted.
 const UNCHAINED_MAX: i64 = 100_000;
 
@@ -64,10 +67,12 @@ pub(super) async fn verify(
     database: &Pool,
     tenant: &Tenant,
     signed: Option<&Checkpoint>,
+    time: OffsetDateTime,
 ) -> Result<Verification, VerifyError> {
     let mut head = head(database, tenant).await?;
-    check_age(&head, signed)?;
+    let removed = check_age(&head, signed, time)?;
     let mut walk = Walk::from(&head, signed);
+    walk.broken = walk.broken.or(removed);
     while walk.broken.is_none() && walk.at.sequence < head.last.sequence {
         let page = page(database, tenant, walk.at.sequence, head.last.sequence).await?;
         let start = walk.at.sequence;
@@ -76,9 +81,10 @@ pub(super) async fn verify(
             let now = self::head(database, tenant).await?;
             if now.anchor.sequence > start {
                 // Retention removed the records meanwhile.
-                check_age(&now, signed)?;
+                let removed = check_age(&now, signed, time)?;
                 head = Head { last: head.last, anchor: now.anchor };
                 walk = Walk::from(&head, signed);
+                walk.broken = walk.broken.or(removed);
                 continue;
             }
             if walk.broken.is_none() {
@@ -106,10 +112,14 @@ pub(super) async fn verify(
     })
 }
 
-fn check_age(head: &Head, signed: Option<&Checkpoint>) -> Result<(), VerifyError> {
+/// Whether the checkpoint's record was removed at the start of the chain: by retention, if it may be that old; otherwise the link is broken.
+fn check_age(head: &Head, signed: Option<&Checkpoint>, now: OffsetDateTime) -> Result<Option<BrokenLink>, VerifyError> {
     match signed.filter(|signed| signed.sequence < head.anchor.sequence) {
+        Some(signed) if (now - KEPT_AT_LEAST).unix_timestamp() < signed.at => {
+            Ok(Some(fault(signed.sequence, None, ChainFault::Missing)))
+        }
         Some(signed) => Err(VerifyError::Expired { sequence: signed.sequence }),
-        None => Ok(()),
+        None => Ok(None),
     }
 }
 

@@ -41,7 +41,8 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
 /// Pods that are older than their Secrets have old values: lost ones that were generated again, or rotated ones.
 async fn restart(context: &mut OperationContext) -> Result<(), StepError> {
     let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
-    let restarting = cluster.restart_older_than_secrets(&release.namespace, &release.name);
+    let rotated = context.operation.kind == OperationKind::RotateCredentials;
+    let restarting = cluster.restart_older_than_secrets(&release.namespace, &release.name, rotated);
     let restarted = context.unless_stopped(restarting).await??;
     let reported = restarted.iter().map(|workload| {
         let message = format!("{workload} is restarted: its pods are older than their Secrets");
