@@ -227,7 +227,7 @@ fn every_error_has_reason_and_details() {
     ResourceExhausted: too many authentications from this address failed; the next one is possible in 1001 ms
       storeplane/AUTHENTICATION_RATE_EXCEEDED []
       retry after Some(1s)
-    ResourceExhausted: 500 streams of this tenant are open on this server
+    ResourceExhausted: this tenant has 500 open streams already, the limit of this server
       storeplane/STREAM_LIMIT_EXCEEDED [("limit", "500")]
       quota of streams_per_tenant
     Unimplemented: unknown method; server reflection lists all methods

@@ -6,7 +6,7 @@ import { Ago } from '@/ui/time';
 import { AuditTarget, Outcome } from './audit-cells';
 import { AuditDetails } from './audit-details';
 
-const COLUMNS = ['Time', 'Actor', 'Action', 'Target', 'Address', 'Outcome', ''];
+const COLUMNS = ['Time', 'Actor', 'Action', 'Target', 'Address', 'Outcome', 'Details'];
 
 export interface AuditListProps {
   events: AuditEvent[] | undefined;
