@@ -14,7 +14,7 @@ import { limitText } from './quota-draft';
 import { QuotasAction } from './quotas-action';
 import { StateAction } from './state-action';
 
-const COLUMNS = ['Tenant', 'State', 'Stores at most', 'Plans', 'Created', ''];
+const COLUMNS = ['Tenant', 'State', 'Stores at most', 'Plans', 'Created', 'Actions'];
 
 /** All tenants, for platform administrators. */
 export function TenantsPage() {
