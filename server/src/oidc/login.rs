@@ -36,7 +36,7 @@ pub enum LoginError {
     #[error("the identity provider's token is not accepted: {0}")]
     Token(#[from] JwtError),
     /// The client secret cannot be read.
-    #[error("oidc.client_secret_file: {0}")]
+    #[error("oidc.client.secret_file: {0}")]
     Secret(std::io::Error),
 }
 
