@@ -95,8 +95,25 @@ impl OperationContext {
 
     /// Stores that the operation does not succeed. The domain decides the store's state.
     async fn give_up(&mut self, cause: Failure) -> Result<(), StepError> {
+        if self.operation.kind == OperationKind::RotateCredentials && self.operation.reached.is_some() {
+            self.restart_rotated().await;
+        }
         let (seen, now) = (self.live_health().await, self.now());
         self.write(&|snapshot| transition::gave_up(snapshot, cause.clone(), seen.clone(), now)).await
+    }
+
+    /// Restarts pods with values that their Secrets no longer have, so that they do not fail one by one later. If the cluster does not
+    /// answer, that is left to RetryStore.
+    async fn restart_rotated(&self) {
+        let release = self.release_name();
+        let restarting = self.tools.cluster.restart_older_than_secrets(&release.namespace, &release.name, true);
+        let restarted = tokio::time::timeout(EXAMINE_WITHIN, restarting).await;
+        let problem = match restarted {
+            Ok(Ok(_)) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(elapsed) => elapsed.to_string(),
+        };
+        tracing::warn!(problem, "the pods of an unfinished rotation of credentials were not restarted");
     }
 
     /// The health of a store that was READY once. `None` for all others, and if the cluster does not answer.

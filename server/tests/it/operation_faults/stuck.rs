@@ -1,8 +1,9 @@
 //! Releases and namespaces in every state in which an interrupted helm or something else may leave them. Each is produced in its
 //! natural way: a killed helm, a person with helm, a deleted namespace.
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Api, Patch, PatchParams, PostParams};
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 use storeplane_core::operation::{OperationKind, Step};
 use storeplane_proto::v1::StoreState;
@@ -66,6 +67,31 @@ async fn pending_release_of_killed_helm_is_repaired_with_event() {
     assert!(events.contains("was left pending-upgrade; it is"), "{events}");
     assert!(events.contains("was left pending-rollback; it is"), "{events}");
     is_deployed(&stage, &subject).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancelled_rotation_restarts_the_pods_whose_secrets_it_replaced() {
+    let stage = stage().await;
+    let mut subject = stage.prepare(OperationKind::RotateCredentials, true).await.unwrap();
+    let hold = stage.control.hold(&subject.id, Step::Rollout, "before");
+    stage.begin(&mut subject, OperationKind::RotateCredentials).await.unwrap();
+    hold.reached().await.unwrap();
+    stage.cancel(&mut subject).await.unwrap();
+    hold.release();
+
+    let (store, seen) = stage.api().settle(&subject.id).await;
+
+    assert!(matches!(store.state(), StoreState::Ready | StoreState::Degraded), "{}", seen.text());
+    let client = stage.lab.kubernetes.cluster.client().await.unwrap();
+    let all = Api::<Deployment>::namespaced(client, &subject.namespace()).list(&ListParams::default()).await.unwrap();
+    assert!(!all.items.is_empty());
+    for workload in all {
+        let template = workload.spec.template.metadata.unwrap_or_default();
+        let annotations = template.annotations.unwrap_or_default();
+        assert!(annotations.contains_key("storeplane.io/secrets-since"), "{annotations:?}");
+    }
+    stage.lab.database.assert_sound().await;
+    stage.lab.kubernetes.drop_namespace(&subject.namespace()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
