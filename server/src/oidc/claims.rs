@@ -126,8 +126,7 @@ fn time(claims: &Claims, name: &str) -> Result<Option<i64>, JwtError> {
 
 /// The order of roles for users with several.
 fn rank(role: Role) -> usize {
-    let order = [Role::Viewer, Role::Auditor, Role::Operator, Role::Admin, Role::PlatformAdmin];
-    order.iter().position(|other| *other == role).unwrap_or_default()
+    Role::ALL.iter().position(|other| *other == role).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -46,12 +46,13 @@ pub(super) struct Provider {
     fetcher: Fetcher,
     cache: Mutex<Cache>,
     /// Held while reading.
-    reading: tokio::sync::Mutex<()>,
+    reading: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug, Default)]
 struct Cache {
     read: Option<(Instant, Arc<Published>)>,
+    /// When the last read ended, successful or not.
     attempt: Option<Instant>,
 }
 
@@ -67,7 +68,7 @@ impl Provider {
             interval: Duration::from_secs(oidc.keys_interval_seconds),
             fetcher,
             cache: Mutex::default(),
-            reading: tokio::sync::Mutex::default(),
+            reading: Arc::default(),
         }
     }
 
@@ -76,32 +77,46 @@ impl Provider {
     }
 
     /// What is published; read again if it does not contain the wanted key, as often as that is permitted.
-    pub(super) async fn published(&self, wanted: Wanted<'_>) -> Result<Arc<Published>, Unavailable> {
+    #[expect(clippy::disallowed_methods, reason = "it ends within the fetcher's time limit; a stop loses nothing")]
+    pub(super) async fn published(self: &Arc<Self>, wanted: Wanted<'_>) -> Result<Arc<Published>, Unavailable> {
         if let Some(answer) = self.cached(wanted) {
             return answer;
         }
-        let _reading = if let Ok(reading) = self.reading.try_lock() {
+        let reading = if let Ok(reading) = Arc::clone(&self.reading).try_lock_owned() {
             reading
         } else {
             // Another call reads: those that need no new key do not wait for it.
             if let Some(old) = self.within_grace().filter(|old| contains(old, wanted)) {
                 return Ok(old);
             }
-            self.reading.lock().await
+            Arc::clone(&self.reading).lock_owned().await
         };
         if let Some(answer) = self.cached(wanted) {
             return answer;
         }
-        self.lock().attempt = Some(Instant::now());
-        match self.read().await {
+        // In a task of its own: a caller that gives up does not cancel it.
+        let provider = Arc::clone(self);
+        let refreshed = tokio::spawn(async move {
+            let refreshed = provider.refresh().await;
+            drop(reading);
+            refreshed
+        });
+        refreshed.await.unwrap_or(Err(Unavailable))
+    }
+
+    async fn refresh(&self) -> Result<Arc<Published>, Unavailable> {
+        let read = self.read().await.map(Arc::new);
+        let mut cache = self.lock();
+        cache.attempt = Some(Instant::now());
+        match read {
             Ok(published) => {
                 OUTAGE.worked();
-                let published = Arc::new(published);
-                self.lock().read = Some((Instant::now(), Arc::clone(&published)));
+                cache.read = Some((Instant::now(), Arc::clone(&published)));
                 Ok(published)
             }
             Err(error) => {
                 OUTAGE.failed(&error);
+                drop(cache);
                 self.within_grace().ok_or(Unavailable)
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -32,9 +33,11 @@ pub(crate) struct Issuer {
 struct Provider {
     url: String,
     keys: Mutex<Vec<(String, EcdsaKeyPair)>>,
-    /// Number of requests for keys.
+    /// Number of requests for metadata, with which each read begins.
     reads: AtomicUsize,
     down: AtomicBool,
+    /// Before each answer with metadata.
+    delay: Mutex<Duration>,
     user: Mutex<Value>,
     codes: Mutex<HashMap<String, HashMap<String, String>>>,
 }
@@ -48,6 +51,7 @@ impl Issuer {
             keys: Mutex::new(vec![("first".to_owned(), key())]),
             reads: AtomicUsize::new(0),
             down: AtomicBool::new(false),
+            delay: Mutex::default(),
             user: Mutex::new(json!({"sub": "7", "email": "alice@example.com", "groups": ["shop-operators"]})),
             codes: Mutex::default(),
         });
@@ -108,6 +112,11 @@ impl Issuer {
         self.state.down.store(down, Ordering::Relaxed);
     }
 
+    /// How long it takes to answer.
+    pub(crate) fn set_delay(&self, delay: Duration) {
+        *self.state.delay.lock().expect("no panic") = delay;
+    }
+
     /// Changes the user who signs in.
     pub(crate) fn set_user(&self, user: Value) {
         *self.state.user.lock().expect("no panic") = user;
@@ -143,6 +152,9 @@ fn pairs(text: &[u8]) -> HashMap<String, String> {
 }
 
 async fn metadata(State(provider): State<Arc<Provider>>) -> Response {
+    provider.reads.fetch_add(1, Ordering::Relaxed);
+    let delay = *provider.delay.lock().expect("no panic");
+    tokio::time::sleep(delay).await;
     if provider.down.load(Ordering::Relaxed) {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
@@ -153,7 +165,6 @@ async fn metadata(State(provider): State<Arc<Provider>>) -> Response {
 }
 
 async fn keys(State(provider): State<Arc<Provider>>) -> Response {
-    provider.reads.fetch_add(1, Ordering::Relaxed);
     if provider.down.load(Ordering::Relaxed) {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
