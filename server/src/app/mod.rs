@@ -28,7 +28,7 @@ use crate::config::Config;
 use crate::grpc::{self, ApiHandler, Platform, Sealer};
 use crate::helm::Helm;
 use crate::http::connections;
-use crate::http::{self, Attempts, Readiness, SignIn, dashboard};
+use crate::http::{self, Readiness, SignIn, SignInLimits, dashboard};
 use crate::postgres::ServerKey;
 use crate::worker::Worker;
 
@@ -83,8 +83,9 @@ impl Server {
         let sealer = Sealer::new(ServerKey::new(parts.pools.api.clone()));
         let watches = (parts.watches, limits);
         let handler = ApiHandler::new(parts.service, watches, sealer, parts.audit, mutations.clone(), platform);
-        let attempts = Attempts::new(parts.auth.limits.clone(), parts.auth.failures.clone(), config.proxies());
-        let sign_in = SignIn::new(parts.auth.authenticator.clone(), attempts);
+        let sign_in_limits =
+            SignInLimits::new(parts.auth.limits.clone(), parts.auth.failures.clone(), config.proxies());
+        let sign_in = SignIn::new(parts.auth.authenticator.clone(), sign_in_limits);
         let services = grpc::services(handler, parts.auth, health, config.proxies())?;
         let readiness = Readiness { parts: probes, circuits, tls: listeners.tls.clone(), shutdown: shutdown.clone() };
         Ok(Self {

@@ -1,8 +1,8 @@
-//! Who sends a request: API tokens, tokens of the identity provider, and sessions of browsers.
+//! Who sends a request: API tokens, tokens of the identity provider, browser sessions, and client certificates. In this order:
 //!
-//! - A bearer token wins over anything else. It is told by its form: a JSON Web Token is the provider's, anything else is ours.
+//! - A bearer token wins over anything else. It is recognized by its form: a JSON Web Token is the provider's, anything else is ours.
+//! - A session's cookie counts without one, if the request comes from the server's own pages ([`cookie`]).
 //! - A client certificate counts if there is neither, and the configuration names it ([`certificate`]).
-//! - Without one, a session's cookie counts, if the request comes from the server's own pages ([`cookie`]).
 
 mod certificate;
 mod cookie;
@@ -37,7 +37,7 @@ pub enum Rejection {
     Invalid,
     /// The token has expired.
     Expired,
-    /// The request has no credential but a client certificate that is nobody's, or has expired.
+    /// The request has no credential but a client certificate that matches no identity, or has expired.
     UnknownCertificate,
     /// The session has ended.
     SessionEnded,
@@ -181,10 +181,14 @@ impl Authenticator {
         own(if take { self.tokens.take_code(code).await } else { self.tokens.read_code(code).await })
     }
 
-    /// True if the database must be asked who the caller is: it has a token of our own that this server did not verify lately.
+    /// True if the database must be asked who the caller is: it has a token of our own, or a session, that this server did not verify lately.
     pub fn needs_lookup(&self, Evidence { headers, .. }: Evidence<'_>) -> bool {
-        let own = |token: &&str| self.oidc.is_none() || !oidc::is_jwt(token);
-        bearer(headers).ok().filter(own).is_some_and(|token| !self.tokens.is_known(token))
+        if headers.contains_key(AUTHORIZATION) {
+            let own = |token: &&str| self.oidc.is_none() || !oidc::is_jwt(token);
+            return bearer(headers).ok().filter(own).is_some_and(|token| !self.tokens.is_known(token));
+        }
+        let cookies = [Scheme::Https, Scheme::Http].into_iter().filter_map(|it| Cookie::Session.read(it, headers));
+        cookies.into_iter().any(|secret| !self.sessions.is_known(secret))
     }
 
     /// Whether the caller of an open stream may go on; [`Verified::Unknown`] also if its role or tenant changed.

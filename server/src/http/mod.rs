@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::connect::Connect;
 use self::dashboard::accepts_encoding;
-pub use self::sign_in::{Attempts, SignIn};
+pub use self::sign_in::{SignIn, SignInLimits};
 use self::tls::{CertificateStatus, Tls};
 use crate::circuit::{Circuit, CircuitStatus};
 use crate::config::Config;

@@ -1,4 +1,4 @@
-//! Sessions of browsers. Each has a secret in a cookie, of which only the hash is stored.
+//! Browser sessions. Each has a secret in a cookie, of which only the hash is stored.
 //!
 //! A session of a token holds as long as that secret of the token, with the role and tenant that the token has now. A session
 //! of the identity provider's user keeps what the provider said at the sign-in. Both end after some time without use, and
@@ -76,7 +76,7 @@ const EXPIRED: [&str; 2] = [
 pub struct SessionLifetimes {
     /// Without use.
     pub idle: Duration,
-    /// In any case.
+    /// However much it is used.
     pub max: Duration,
 }
 
@@ -109,9 +109,9 @@ impl Sessions {
         Self { tokens: self.tokens.on(database.clone()), database, ..self.clone() }
     }
 
-    /// How long sessions last at most.
-    pub fn max_lifetime(&self) -> Duration {
-        self.lifetimes.max
+    /// True if this server has verified this secret not long ago.
+    pub fn is_known(&self, secret: &str) -> bool {
+        has_form(PREFIX, secret) && self.lookup.knows(&hash(secret))
     }
 
     /// The caller with this secret. This counts as use.

@@ -160,7 +160,12 @@ impl TokenLookup {
 
     /// True if the secret was that of a token when it was looked up last.
     pub(super) fn is_known(&self, secret: &str) -> bool {
-        is_well_formed(secret) && self.lock().trusted.contains_key(&hash(secret))
+        is_well_formed(secret) && self.knows(&hash(secret))
+    }
+
+    /// The same by its hash.
+    pub(super) fn knows(&self, hash: &Hash) -> bool {
+        self.lock().trusted.contains_key(hash)
     }
 
     /// Clears the cache of known tokens.

@@ -131,6 +131,11 @@ async fn certificate_is_a_service_and_a_token_in_the_same_request_wins() {
     assert_eq!(service.caller(&[("origin", "https://evil.example")]).await, Err(PERMISSION_DENIED.to_owned()));
     assert_eq!(service.caller(&[("sec-fetch-site", "cross-site")]).await, Err(PERMISSION_DENIED.to_owned()));
     assert_eq!(service.caller(&[("origin", &own)]).await, Ok("cert:billing".to_owned()));
+    // A signed-in browser is its user, whatever certificate it has.
+    let body = json!({"token": stage.token}).to_string().into_bytes();
+    let signed_in = service.post("/auth/session", &[("origin", &own)], "application/json", body).await;
+    let cookie = signed_in.header("set-cookie").split(';').next().unwrap().to_owned();
+    assert_eq!(service.caller(&[("cookie", &cookie), ("origin", &own)]).await, Ok("test".to_owned()));
     // Its role holds.
     let denied = storeplane_proto::v1::CreateStoreRequest { store_id: "x".into(), ..Default::default() };
     let answer = service.call("/storeplane.v1.StoreService/CreateStore", &[], &denied).await;

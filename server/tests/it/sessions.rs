@@ -1,4 +1,4 @@
-//! Sessions of browsers: signing in with a token, a one-time code and the identity provider.
+//! Browser sessions: signing in with a token, a one-time code and the identity provider.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use tonic::{Code, Extensions, Request};
 
 use crate::command_line::run;
 use crate::grpc_raw::{Answer, edge, edge_setup, http};
-use crate::harness::{CLIENT, Issuer, Lab, Server, reason};
+use crate::harness::{CLIENT, Issuer, Lab, Server, Setup, reason};
 use crate::tokens::end;
 
 /// Generous, for a busy machine.
@@ -231,7 +231,7 @@ async fn watch_ends_with_its_session_and_sessions_of_a_token_are_bounded() {
 }
 
 /// A provider with a client for the dashboard, and two servers.
-async fn provider() -> (Issuer, Lab, Server, tempfile::TempDir) {
+async fn provider(setup: Setup) -> (Issuer, Lab, Server, tempfile::TempDir) {
     let issuer = Issuer::start().await;
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
@@ -243,7 +243,7 @@ async fn provider() -> (Issuer, Lab, Server, tempfile::TempDir) {
         path("secret")
     );
     std::fs::write(path("storeplane.toml"), file).unwrap();
-    let setup = edge_setup().with("STOREPLANE_CONFIG", path("storeplane.toml"));
+    let setup = setup.with("STOREPLANE_CONFIG", path("storeplane.toml"));
     let lab = setup.clone().start().await;
     let other = Server::start(&setup, &lab.database).await;
     (issuer, lab, other, dir)
@@ -270,7 +270,7 @@ async fn call_back(to: SocketAddr, path: &str, cookie: &str) -> Answer {
 
 #[tokio::test]
 async fn user_of_the_provider_signs_in_at_one_server_and_returns_to_another() {
-    let (issuer, lab, other, _dir) = provider().await;
+    let (issuer, lab, other, _dir) = provider(edge_setup()).await;
     let to = lab.server.address();
     let methods = http(to, "GET /auth/methods", &[], b"").await;
     assert_eq!(methods.json(), json!({"token": true, "provider": "Example ID"}));
@@ -309,6 +309,19 @@ async fn user_of_the_provider_signs_in_at_one_server_and_returns_to_another() {
     assert_eq!(call_back(to, &path, &cookie).await.header("location"), "http://localhost:7/");
     let foreign = http(to, "GET /auth/login", &[("sec-fetch-site", "cross-site")], b"").await;
     assert_eq!(refusal(&foreign), (403, "CROSS_ORIGIN".to_owned()), "another page cannot begin a sign-in");
+}
+
+#[tokio::test]
+async fn refused_callbacks_count_against_their_address() {
+    let setup = edge_setup().with("STOREPLANE_LIMIT_FAILED_AUTHENTICATIONS_PER_MINUTE", "3");
+    let (_issuer, lab, _other, _dir) = provider(setup).await;
+    let mut answers = Vec::new();
+    for _ in 0..6 {
+        answers.push(call_back(lab.server.address(), "/auth/callback?code=guess&state=guess", "").await.status);
+    }
+
+    assert_eq!(answers[0], 303, "back to the dashboard, with an error");
+    assert!(answers.contains(&429), "{answers:?}");
 }
 
 #[tokio::test]

@@ -3,14 +3,14 @@
 //! | | |
 //! | --- | --- |
 //! | `GET /auth/methods` | how one can sign in |
-//! | `POST /auth/code` | as whom a one-time code would sign in |
+//! | `POST /auth/code` | the caller that a one-time code belongs to |
 //! | `POST /auth/session` | signs in with a token or a one-time code; replaces a session only if that is requested |
 //! | `POST /auth/logout` | ends the session |
 //! | `GET /auth/login`, `GET /auth/callback` | [`provider`]: sign-in with the identity provider |
 //!
 //! POST requests are accepted from the server's own pages only ([`own_page`]).
 
-mod attempts;
+mod limits;
 mod provider;
 
 use std::sync::Arc;
@@ -28,8 +28,8 @@ use serde_json::{Value, json};
 use storeplane_core::identity::Caller;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-pub use self::attempts::Attempts;
-use self::attempts::INVALID;
+use self::limits::INVALID;
+pub use self::limits::SignInLimits;
 use crate::authentication::{Authenticator, Cookie, Rejection, Scheme, own_page};
 use crate::postgres::Verified;
 
@@ -47,7 +47,7 @@ const EXCHANGES_MAX: usize = 8;
 #[derive(Debug, Clone)]
 pub struct SignIn {
     authenticator: Authenticator,
-    attempts: Attempts,
+    limits: SignInLimits,
     /// One code is looked up at a time.
     codes: Arc<Semaphore>,
     exchanges: Arc<Semaphore>,
@@ -55,9 +55,9 @@ pub struct SignIn {
 
 impl SignIn {
     /// Signs in those whom this accepts.
-    pub fn new(authenticator: Authenticator, attempts: Attempts) -> Self {
+    pub fn new(authenticator: Authenticator, limits: SignInLimits) -> Self {
         let exchanges = Arc::new(Semaphore::new(EXCHANGES_MAX));
-        Self { authenticator, attempts, codes: Arc::new(Semaphore::new(1)), exchanges }
+        Self { authenticator, limits, codes: Arc::new(Semaphore::new(1)), exchanges }
     }
 }
 
@@ -134,15 +134,15 @@ async fn methods(State(sign_in): State<SignIn>) -> Response {
 
 async fn read_code(State(sign_in): State<SignIn>, request: Request) -> Result<Response, Refused> {
     sign_in.own_page(&request)?;
-    let attempt = sign_in.attempts.begin(&request)?;
+    let admitted = sign_in.limits.admit(&request)?;
     let Code { code } = body(request).await?;
-    let caller = sign_in.look_up(&code, false).await.inspect_err(|refused| attempt.count(refused))?;
+    let caller = sign_in.look_up(&code, false).await.inspect_err(|refused| admitted.refused(refused))?;
     Ok((no_store(), Json(shown(&caller))).into_response())
 }
 
 async fn create(State(sign_in): State<SignIn>, request: Request) -> Result<Response, Refused> {
     let scheme = sign_in.own_page(&request)?;
-    let attempt = sign_in.attempts.begin(&request)?;
+    let admitted = sign_in.limits.admit(&request)?;
     let before = Cookie::Session.read(scheme, request.headers()).map(str::to_owned);
     let credentials: Credentials = body(request).await?;
     if !credentials.replace && sign_in.is_session(before.as_deref()).await? {
@@ -153,7 +153,7 @@ async fn create(State(sign_in): State<SignIn>, request: Request) -> Result<Respo
         (None, Some(code)) => sign_in.look_up(code, true).await,
         _ => Err(Refused(StatusCode::BAD_REQUEST, "MALFORMED_REQUEST", "send either a token or a code")),
     };
-    let caller = caller.inspect_err(|refused| attempt.count(refused))?;
+    let caller = caller.inspect_err(|refused| admitted.refused(refused))?;
     let cookie = sign_in.begin(&caller, scheme).await?;
     if let Some(before) = before {
         // The new session is there: the old one also ends by itself.

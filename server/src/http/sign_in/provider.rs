@@ -1,8 +1,8 @@
 //! Sign-in with the identity provider: the browser goes there from `/auth/login` and comes back to `/auth/callback`.
 
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{LOCATION, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -44,28 +44,32 @@ pub(super) async fn login(State(sign_in): State<SignIn>, request: Request) -> Re
 }
 
 /// Finishes the sign-in that this browser began.
-pub(super) async fn callback(
-    State(sign_in): State<SignIn>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Refused> {
+pub(super) async fn callback(State(sign_in): State<SignIn>, request: Request) -> Result<Response, Refused> {
     let (oidc, public_url) = sign_in.provider()?;
+    let admitted = sign_in.limits.admit(&request)?;
+    let failed = |error: &LoginError| {
+        if matches!(error, LoginError::NotBegun | LoginError::Refused(_)) {
+            admitted.failed("SIGN_IN_REFUSED");
+        }
+        failed(error, public_url)
+    };
+    let (parts, _) = request.into_parts();
+    let query = parts.uri.query();
     let scheme = Scheme::of(public_url);
-    let begun = Cookie::Login.read(scheme, &headers).and_then(|value| value.split_once('.'));
+    let begun = Cookie::Login.read(scheme, &parts.headers).and_then(|value| value.split_once('.'));
     let Some((secret, page)) = begun.filter(|(secret, _)| secret.len() == SECRET_LENGTH) else {
-        return Ok(failed(&LoginError::NotBegun, public_url));
+        return Ok(failed(&LoginError::NotBegun));
     };
     let attempt = Attempt::new(secret.to_owned());
-    let query = query.as_deref();
     // RFC 9207: a response says whose it is.
     let other_issuer = parameter(query, "iss").is_some_and(|issuer| issuer != oidc.issuer());
     let state = parameter(query, "state").unwrap_or_default();
     if other_issuer || !attempt.is_state(&state) {
-        return Ok(failed(&LoginError::NotBegun, public_url));
+        return Ok(failed(&LoginError::NotBegun));
     }
     let Some(code) = parameter(query, "code") else {
         let error = parameter(query, "error").unwrap_or_default();
-        return Ok(failed(&LoginError::Refused(format!("{error:.100?}")), public_url));
+        return Ok(failed(&LoginError::Refused(format!("{error:.100?}"))));
     };
     let _turn = turn(&sign_in.exchanges).await?;
     match oidc.sign_in(&attempt, &code, &callback_url(public_url)).await {
@@ -75,7 +79,7 @@ pub(super) async fn callback(
             let page = page.filter(|page| is_own_page(page)).unwrap_or("/".to_owned());
             Ok(redirect(&format!("{public_url}{page}"), &[Cookie::Login.set(scheme, None), session]))
         }
-        Err(error) => Ok(failed(&error, public_url)),
+        Err(error) => Ok(failed(&error)),
     }
 }
 

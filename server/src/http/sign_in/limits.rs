@@ -17,28 +17,28 @@ const WAIT: &str = "AUTHENTICATION_RATE_EXCEEDED";
 /// Reason of an answer to an unknown token or code.
 pub(super) const INVALID: &str = "TOKEN_INVALID";
 
-/// Counts failed sign-ins. Clones share the counts.
+/// Limits and counts failed sign-ins. Clones share the counts.
 #[derive(Debug, Clone)]
-pub struct Attempts {
+pub struct SignInLimits {
     limits: Limits,
     failures: AuthFailures,
     proxies: Arc<Proxies>,
 }
 
 /// One sign-in.
-pub(super) struct Attempt<'a> {
-    attempts: &'a Attempts,
+pub(super) struct AdmittedSignIn<'a> {
+    limits: &'a SignInLimits,
     origin: Origin,
 }
 
-impl Attempts {
+impl SignInLimits {
     /// With the API's limits and counts, and the proxies whose statements are believed.
     pub fn new(limits: Limits, failures: AuthFailures, proxies: Proxies) -> Self {
         Self { limits, failures, proxies: Arc::new(proxies) }
     }
 
-    /// Begins a sign-in, unless too many from its address failed.
-    pub(super) fn begin(&self, request: &Request) -> Result<Attempt<'_>, Refused> {
+    /// Admits a sign-in, unless too many from its address failed.
+    pub(super) fn admit(&self, request: &Request) -> Result<AdmittedSignIn<'_>, Refused> {
         let connection = request.extensions().get::<Peer>().map(|peer| peer.0);
         let origin = origin(&self.proxies, connection, request.headers());
         if origin.peer.is_some_and(|address| self.limits.may_authenticate(address).is_err()) {
@@ -46,19 +46,25 @@ impl Attempts {
             let message = "too many authentications from this address failed; try again later";
             return Err(Refused(StatusCode::TOO_MANY_REQUESTS, WAIT, message));
         }
-        Ok(Attempt { attempts: self, origin })
+        Ok(AdmittedSignIn { limits: self, origin })
     }
 }
 
-impl Attempt<'_> {
-    /// Counts a failure. Only unknown tokens and codes are guesses, and count against the address.
-    pub(super) fn count(&self, Refused(code, reason, _): &Refused) {
-        if *code != StatusCode::UNAUTHORIZED {
-            return;
+impl AdmittedSignIn<'_> {
+    /// Counts an answer of 401. Only unknown tokens and codes are guesses, and count against the address.
+    pub(super) fn refused(&self, Refused(code, reason, _): &Refused) {
+        match (*code, *reason) {
+            (StatusCode::UNAUTHORIZED, INVALID) => self.failed(INVALID),
+            (StatusCode::UNAUTHORIZED, reason) => self.limits.failures.count(&self.origin, reason),
+            _ => {}
         }
-        self.attempts.failures.count(&self.origin, reason);
-        if let (Some(address), &INVALID) = (self.origin.peer, reason) {
-            self.attempts.limits.authentication_failed(address);
+    }
+
+    /// Counts a failure against the address.
+    pub(super) fn failed(&self, reason: &str) {
+        self.limits.failures.count(&self.origin, reason);
+        if let Some(address) = self.origin.peer {
+            self.limits.limits.authentication_failed(address);
         }
     }
 }
