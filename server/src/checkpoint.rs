@@ -49,7 +49,7 @@ pub enum CheckpointFault {
     #[error("has an invalid signature")]
     Forged,
     /// It is for another tenant.
-    #[error("is of another tenant's audit log")]
+    #[error("belongs to another tenant's audit log")]
     OtherTenant,
     /// The key cannot be used.
     #[error("must be an Ed25519 private key in PEM (openssl genpkey -algorithm ed25519)")]

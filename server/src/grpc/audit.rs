@@ -1,6 +1,6 @@
 //! AuditService.
 
-use storeplane_core::audit::{AuditEvent, BrokenLink, ChainFault, Outcome, PLATFORM, Verification};
+use storeplane_core::audit::{Action, AuditEvent, BrokenLink, ChainFault, Outcome, PLATFORM, Verification};
 use storeplane_core::error::DomainError;
 use storeplane_core::identity::{Caller, Role};
 use storeplane_core::ids::Tenant;
@@ -26,7 +26,7 @@ impl AuditService for ApiHandler {
     ) -> Result<Response<ListAuditEventsResponse>, Status> {
         let caller = caller(&request)?;
         let request = request.into_inner();
-        let tenant = of(&caller, request.platform)?;
+        let tenant = self.log_tenant(&caller, request.platform, "AuditService/ListAuditEvents").await?;
         let seal = self.seal(&tenant).await?;
         let start = seal.page_start(&request.page_token);
         let query = AuditQuery::check(&tenant, &request.filter, request.page_size, start)
@@ -42,7 +42,7 @@ impl AuditService for ApiHandler {
     ) -> Result<Response<VerifyAuditLogResponse>, Status> {
         let caller = caller(&request)?;
         let request = request.into_inner();
-        let tenant = of(&caller, request.platform)?;
+        let tenant = self.log_tenant(&caller, request.platform, "AuditService/VerifyAuditLog").await?;
         let invalid =
             |field, problem: &dyn std::fmt::Display| status::refusal(&DomainError::field(field, problem.to_string()));
         let checkpoint = Some(request.checkpoint.as_str()).filter(|text| !text.is_empty());
@@ -62,16 +62,19 @@ impl AuditService for ApiHandler {
     }
 }
 
-/// Whose records are meant: the caller's tenant's, or, for platform administrators, the platform's own.
-fn of(caller: &Caller, platform: bool) -> Result<Tenant, Status> {
-    let needed = Role::PlatformAdmin;
-    match platform {
-        false => Ok(caller.tenant.clone()),
-        true if caller.role.allows(needed) => Ok(Tenant::stored(PLATFORM.to_owned())),
-        true => {
-            let refusal = DomainError::PermissionDenied { role: caller.role.as_str(), needed: needed.as_str() };
-            Err(status::refusal(&refusal))
+impl ApiHandler {
+    /// The tenant whose log is read: the caller's, or the platform's for platform administrators. A denied call is recorded.
+    async fn log_tenant(&self, caller: &Caller, platform: bool, rpc: &str) -> Result<Tenant, Status> {
+        let needed = Role::PlatformAdmin;
+        if !platform {
+            return Ok(caller.tenant.clone());
         }
+        if caller.role.allows(needed) {
+            return Ok(Tenant::stored(PLATFORM.to_owned()));
+        }
+        let refusal = DomainError::PermissionDenied { role: caller.role.as_str(), needed: needed.as_str() };
+        let denied = self.service.audited(caller, Action::Read, rpc, Err(refusal.into()));
+        denied.await.map_err(|error| status::port(&error))
     }
 }
 

@@ -134,7 +134,7 @@ impl AuthLayer {
         }
     }
 
-    /// The caller. From an address with too many failures, only credentials that need no question to Postgres are accepted.
+    /// The caller. While an address is limited, only credentials that need no Postgres query are accepted.
     async fn authenticate(&self, address: Option<IpAddr>, evidence: Evidence<'_>) -> Result<Caller, Box<Status>> {
         if let Some(address) = address
             && self.authenticator.needs_lookup(evidence)
@@ -142,7 +142,7 @@ impl AuthLayer {
             self.limits.may_authenticate(address).map_err(|wait| Box::new(status::too_many_failures(wait)))?;
         }
         let caller = self.authenticator.caller(evidence).await;
-        if let (Some(address), Err(Rejection::Invalid)) = (address, &caller) {
+        if let (Some(address), Err(Rejection::Invalid | Rejection::SessionEnded)) = (address, &caller) {
             self.limits.authentication_failed(address);
         }
         caller.map_err(|rejection| Box::new(status::rejection(&rejection)))

@@ -21,6 +21,16 @@ use crate::harness::{Api, Database, Lab, fields, print_line, reason};
 
 const TENANT: &str = "default";
 
+/// Changes the second record, and every hash from there on.
+const REWRITE: &str = "UPDATE audit_events SET target = 'else' WHERE sequence = 2;
+    DO $$ DECLARE r audit_events; h bytea; BEGIN
+      SELECT hash INTO h FROM audit_events WHERE sequence = 1;
+      FOR r IN SELECT * FROM audit_events WHERE sequence >= 2 ORDER BY sequence LOOP
+        h := sha256(h || convert_to(audit_content(r), 'UTF8'));
+        UPDATE audit_events SET hash = h WHERE id = r.id;
+      END LOOP;
+      UPDATE audit_chain_heads SET hash = h; END $$";
+
 fn stores(database: &Database) -> PgStores {
     PgStores::new(
         database.pool.clone(),
@@ -63,14 +73,6 @@ async fn checkpoint(database: &Database) -> Checkpoint {
 
 #[tokio::test]
 async fn each_kind_of_damage_is_found_with_its_sequence() {
-    let rewrite = "UPDATE audit_events SET target = 'else' WHERE sequence = 4;
-        DO $$ DECLARE r audit_events; h bytea; BEGIN
-          SELECT hash INTO h FROM audit_events WHERE sequence = 3;
-          FOR r IN SELECT * FROM audit_events WHERE sequence >= 4 ORDER BY sequence LOOP
-            h := sha256(h || convert_to(audit_content(r), 'UTF8'));
-            UPDATE audit_events SET hash = h WHERE id = r.id;
-          END LOOP;
-          UPDATE audit_chain_heads SET hash = h; END $$";
     let cut = "DELETE FROM audit_events WHERE sequence > 8;
         UPDATE audit_chain_heads SET (sequence, hash) = (SELECT sequence, hash FROM audit_events WHERE sequence = 8)";
     // The damage, what is found without, and what with a checkpoint.
@@ -89,7 +91,7 @@ async fn each_kind_of_damage_is_found_with_its_sequence() {
         ("DELETE FROM audit_chain_heads", Some((1, ChainFault::Changed)), Some((1, ChainFault::CutOff))),
         ("UPDATE audit_chain_heads SET sequence = 8", Some((8, ChainFault::Changed)), None),
         (cut, None, Some((9, ChainFault::CutOff))),
-        (rewrite, None, Some((10, ChainFault::NotAsSigned))),
+        (REWRITE, None, Some((10, ChainFault::NotAsSigned))),
         ("TRUNCATE audit_events, audit_chain_heads", None, Some((1, ChainFault::CutOff))),
     ] {
         let database = database(10).await;
@@ -99,6 +101,20 @@ async fn each_kind_of_damage_is_found_with_its_sequence() {
         assert_eq!(fault(&database, None).await, alone, "{damage}");
         assert_eq!(fault(&database, Some(&checkpoint)).await, signed.or(alone), "{damage}");
     }
+}
+
+#[tokio::test]
+async fn chain_that_was_rewritten_and_signed_again_differs_from_an_earlier_checkpoint() {
+    let database = database(3).await;
+    let early = checkpoint(&database).await;
+    database.execute(REWRITE).await;
+    stores(&database).record(record(TENANT, "later")).await.unwrap();
+    let late = checkpoint(&database).await;
+    assert_eq!((early.sequence, late.sequence), (3, 4));
+
+    assert_eq!(fault(&database, Some(&late)).await, None);
+    let verified = log(&database).verify(&Tenant::default(), [&early, &late], None).await.unwrap();
+    assert_eq!(verified.broken.map(|link| (link.sequence, link.fault)), Some((3, ChainFault::NotAsSigned)));
 }
 
 #[tokio::test]
@@ -311,6 +327,8 @@ async fn failed_authentications_are_counted_by_address_and_read_by_platform_admi
     assert_eq!(told, [("AUTHENTICATE", "TOKEN_INVALID", "127.0.0.1", 3, 1)]);
     let denied = lab.api.audit.clone().list_audit_events(request(true)).await.unwrap_err();
     assert_eq!(denied.code(), Code::PermissionDenied, "an admin of a tenant");
+    let recorded = "SELECT target FROM audit_events WHERE action = 'READ' AND outcome = 'DENIED'";
+    assert_eq!(lab.database.value(recorded).await, "AuditService/ListAuditEvents");
     let verified = VerifyAuditLogRequest { platform: true, ..VerifyAuditLogRequest::default() };
     assert_eq!(root.audit.clone().verify_audit_log(verified).await.unwrap().into_inner().verified_count, 1);
 }

@@ -4,9 +4,11 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use sea_orm::ConnectionTrait as _;
-use storeplane_proto::v1::{GetStoreCredentialsRequest, StoreState};
+use serde_json::json;
+use storeplane_proto::v1::{CreateTokenRequest, GetStoreCredentialsRequest, StoreState};
 use storeplane_server::postgres::{self, Pool, RefusalCounts, Retention, RetentionPolicy};
 
+use crate::grpc_raw::http;
 use crate::harness::{Api, Database, Setup, fresh};
 
 /// A database with a schema of the role `owner`, and the URL of the role `serving`. Both names are fresh.
@@ -93,7 +95,7 @@ async fn serving_role_cannot_change_the_audit_log() {
 }
 
 #[tokio::test]
-async fn store_lives_and_dies_as_the_serving_role() {
+async fn store_is_created_and_deleted_with_the_serving_role() {
     let mut roles = Roles::create().await;
     roles.database.url = with_user(&roles.database.url, &roles.serving);
     let pool = postgres::connect(&roles.database.url, 2).unwrap();
@@ -101,7 +103,13 @@ async fn store_lives_and_dies_as_the_serving_role() {
     let id = fresh("serving");
     lab.api.ready(&id).await;
     let request = GetStoreCredentialsRequest { store_id: id.clone(), ..GetStoreCredentialsRequest::default() };
-    let _ = lab.api.stores.clone().get_store_credentials(request).await;
+    lab.api.stores.clone().get_store_credentials(request).await.unwrap();
+    let token = CreateTokenRequest { name: "serving".into(), role: "viewer".into(), ..CreateTokenRequest::default() };
+    lab.api.tokens.clone().create_token(token).await.unwrap();
+    let session = json!({"token": lab.database.token("default", "viewer").await}).to_string();
+    let origin = format!("http://{}", lab.server.address());
+    let headers = [("origin", origin.as_str()), ("content-type", "application/json")];
+    assert_eq!(http(lab.server.address(), "POST /auth/session", &headers, session.as_bytes()).await.status, 200);
     let viewer = Api::connect(lab.server.address(), &lab.database.token("default", "viewer").await);
     for _ in 0..2 {
         viewer.delete(&id).await.unwrap_err();

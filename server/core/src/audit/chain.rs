@@ -13,7 +13,7 @@ wire_enum! {
         Changed = "CHANGED",
         /// Records at the end are missing.
         CutOff = "CUT_OFF",
-        /// The record is not the one that the checkpoint signs: the chain was written anew.
+        /// The record is not the one that the checkpoint signs: the chain was rewritten.
         NotAsSigned = "NOT_AS_SIGNED",
     }
 }
@@ -27,7 +27,7 @@ impl ChainFault {
                 "the record, or one that was rewritten before it, does not have the content that was hashed"
             }
             Self::CutOff => "records at the end are missing",
-            Self::NotAsSigned => "the record is not the one that the checkpoint signs: the chain was written anew",
+            Self::NotAsSigned => "the record is not the one that the checkpoint signs: the chain was rewritten",
         }
     }
 }

@@ -96,22 +96,23 @@ impl AuditLog {
         Ok(self.key().await?.public())
     }
 
-    /// Verifies a tenant's chain, and that it still contains what the checkpoint signs, if there is one. `key` is the
-    /// one that signed it, if that is not the current one.
-    pub async fn verify(
+    /// Verifies a tenant's chain, and that it still contains what the checkpoints sign. `key` is the one that signed them, if that is not
+    /// the current one.
+    pub async fn verify<'a>(
         &self,
         tenant: &Tenant,
-        checkpoint: Option<&Checkpoint>,
+        checkpoints: impl IntoIterator<Item = &'a Checkpoint>,
         key: Option<PublicKey>,
     ) -> Result<Verification, CheckpointError> {
-        if let Some(signed) = checkpoint {
+        let checkpoints: Vec<_> = checkpoints.into_iter().collect();
+        if !checkpoints.is_empty() {
             let key = match key {
                 Some(key) => key,
                 None => self.public_key().await.map_err(VerifyError::from)?,
             };
-            signed.check(key, tenant)?;
+            checkpoints.iter().try_for_each(|signed| signed.check(key, tenant))?;
         }
-        let verified = verify::verify(&self.database, tenant, checkpoint, self.clock.0.now()).await?;
+        let verified = verify::verify(&self.database, tenant, &checkpoints, self.clock.0.now()).await?;
         let statement = Statement::from_sql_and_values(DbBackend::Postgres, LAST, [tenant.as_str().into()]);
         let row = self.database.query_one_raw(statement).await.map_err(|error| VerifyError::from(port_error(error)))?;
         let last = row.map(|row| row.try_get_by_index(0)).transpose();

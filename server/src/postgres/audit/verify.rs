@@ -1,5 +1,7 @@
 //! Walks a tenant's chain in pages and finds its first broken link.
 
+use std::collections::HashMap;
+
 use sea_orm::{ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 use sea_orm::{QuerySelect as _, Statement};
 use storeplane_core::audit::{BrokenLink, ChainFault, Verification};
@@ -62,11 +64,11 @@ pub(super) async fn head(database: &Pool, tenant: &Tenant) -> Result<Head, PortE
     Ok(Head { last: link(0, 1).map_err(port_error)?, anchor: link(2, 3).map_err(port_error)? })
 }
 
-/// Verifies a tenant's chain up to its current head, and that it contains what the checkpoint signs.
+/// Verifies a tenant's chain up to its current head, and that it contains what each checkpoint signs.
 pub(super) async fn verify(
     database: &Pool,
     tenant: &Tenant,
-    signed: Option<&Checkpoint>,
+    signed: &[&Checkpoint],
     time: OffsetDateTime,
 ) -> Result<Verification, VerifyError> {
     let mut head = head(database, tenant).await?;
@@ -112,14 +114,17 @@ pub(super) async fn verify(
     })
 }
 
-/// Whether the checkpoint's record was removed at the start of the chain: by retention, if it may be that old; otherwise the link is broken.
-fn check_age(head: &Head, signed: Option<&Checkpoint>, now: OffsetDateTime) -> Result<Option<BrokenLink>, VerifyError> {
-    match signed.filter(|signed| signed.sequence < head.anchor.sequence) {
-        Some(signed) if (now - KEPT_AT_LEAST).unix_timestamp() < signed.at => {
-            Ok(Some(fault(signed.sequence, None, ChainFault::Missing)))
-        }
-        Some(signed) => Err(VerifyError::Expired { sequence: signed.sequence }),
-        None => Ok(None),
+/// Whether a record that a checkpoint signs was removed at the start of the chain: by retention, if it may be that old; otherwise the link
+/// is broken.
+fn check_age(head: &Head, signed: &[&Checkpoint], now: OffsetDateTime) -> Result<Option<BrokenLink>, VerifyError> {
+    let gone = || signed.iter().filter(|signed| signed.sequence < head.anchor.sequence);
+    let youngest = (now - KEPT_AT_LEAST).unix_timestamp();
+    if let Some(sequence) = gone().filter(|signed| signed.at > youngest).map(|signed| signed.sequence).min() {
+        return Ok(Some(fault(sequence, None, ChainFault::Missing)));
+    }
+    match gone().map(|signed| signed.sequence).max() {
+        Some(sequence) if gone().count() == signed.len() => Err(VerifyError::Expired { sequence }),
+        _ => Ok(None),
     }
 }
 
@@ -140,12 +145,17 @@ pub(super) async fn page(database: &Pool, tenant: &Tenant, after: i64, upto: i64
 struct Walk<'a> {
     at: Link,
     verified: u64,
-    signed: Option<&'a Checkpoint>,
+    /// The hashes that checkpoints sign, by sequence.
+    signed: HashMap<i64, Vec<&'a [u8]>>,
     broken: Option<BrokenLink>,
 }
 
 impl<'a> Walk<'a> {
-    fn from(head: &Head, signed: Option<&'a Checkpoint>) -> Self {
+    fn from(head: &Head, checkpoints: &[&'a Checkpoint]) -> Self {
+        let mut signed: HashMap<i64, Vec<&[u8]>> = HashMap::new();
+        for checkpoint in checkpoints {
+            signed.entry(checkpoint.sequence).or_default().push(&checkpoint.hash);
+        }
         let mut walk = Self { at: head.anchor.clone(), verified: 0, signed, broken: None };
         walk.compare(None);
         walk
@@ -172,17 +182,17 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Compares the current place with the checkpoint, if that is its place.
+    /// Compares the current place with the checkpoints of this place.
     fn compare(&mut self, record: Option<&Model>) {
-        let differs = |signed: &&Checkpoint| signed.sequence == self.at.sequence && signed.hash != self.at.hash;
-        if self.signed.is_some_and(|signed| differs(&signed)) {
+        let signed = self.signed.get(&self.at.sequence);
+        if signed.is_some_and(|hashes| hashes.iter().any(|hash| *hash != self.at.hash)) {
             self.broken = Some(fault(self.at.sequence, record, ChainFault::NotAsSigned));
         }
     }
 
-    /// The chain must end with its head, and not before the checkpoint.
+    /// The chain must end with its head, and not before a checkpoint.
     fn end(&mut self, head: &Head) {
-        let short = self.signed.is_some_and(|signed| signed.sequence > self.at.sequence);
+        let short = self.signed.keys().any(|sequence| *sequence > self.at.sequence);
         if self.broken.is_some() {
             return;
         }
