@@ -212,7 +212,9 @@ impl UpdateStoreInput {
             &*self.store_id,
             &*uid.map_or(String::new(), |uid: StoreUid| uid.to_string()),
             &*self.etag,
-            &*format!("{update:?}"),
+            update
+                .deletion_protection
+                .map_or("", |on| if on { "deletion_protection=true" } else { "deletion_protection=false" }),
         ];
         let idempotency = Idempotency::of(request, "UpdateStore", &fields);
         let etag = check_etag(&mut check, &self.etag);

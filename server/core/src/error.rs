@@ -79,7 +79,9 @@ pub enum DomainError {
         state: State,
     },
     /// The engine's chart does not say that its shops start with new credentials.
-    #[error("the chart of engine {engine} does not allow new credentials (lost_secrets)")]
+    #[error(
+        "the chart of engine {engine} does not support the rotation of credentials: its lost_secrets is not `renew`"
+    )]
     RotationUnsupported {
         /// The engine.
         engine: String,

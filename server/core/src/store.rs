@@ -134,10 +134,13 @@ impl Store {
             &self.spec.plan,
             &self.spec.admin_email,
             self.state.as_str(),
-            if self.spec.deletion_protection { "protected" } else { "" },
         ] {
             hash.update(&(part.len() as u64).to_le_bytes());
             hash.update(part.as_bytes());
+        }
+        // Unprotected stores keep the etags of earlier releases.
+        if self.spec.deletion_protection {
+            hash.update(b"deletion_protection");
         }
         hash.finalize().to_hex().chars().take(16).collect()
     }

@@ -85,17 +85,20 @@ pub fn refusal(refusal: &DomainError) -> Status {
             details.add_precondition_failure_violation("ETAG", "store", &message);
             Code::Aborted
         }
-        DomainError::IllegalMove { .. }
-        | DomainError::NotRetryable { .. }
-        | DomainError::NotUpdatable { .. }
-        | DomainError::NotRotatable { .. }
-        | DomainError::CredentialsNotThere { .. }
-        | DomainError::RotationUnsupported { .. }
-        | DomainError::DeletionProtected { .. }
-        | DomainError::NotCancellable { .. } => {
-            let (kind, subject) = precondition(refusal, &mut tell);
-            details.add_precondition_failure_violation(kind, subject, &message);
-            Code::FailedPrecondition
+        DomainError::IllegalMove { from: state, .. }
+        | DomainError::NotRetryable { state }
+        | DomainError::NotUpdatable { state }
+        | DomainError::NotRotatable { state }
+        | DomainError::CredentialsNotThere { state } => {
+            tell("state", state.as_str().to_owned());
+            precondition(&mut details, "STATE", "store", &message)
+        }
+        DomainError::RotationUnsupported { engine } => {
+            precondition(&mut details, "ENGINE", &format!("engine/{engine}"), &message)
+        }
+        DomainError::DeletionProtected { .. } => precondition(&mut details, "DELETION_PROTECTION", "store", &message),
+        DomainError::NotCancellable { operation } => {
+            precondition(&mut details, "KIND", &format!("operation/{operation}"), &message)
         }
         DomainError::PermissionDenied { role, needed } | DomainError::OtherTenant { role, needed } => {
             tell("role", (*role).to_owned());
@@ -113,24 +116,9 @@ pub fn refusal(refusal: &DomainError) -> Status {
     Status::with_error_details(code, message, details)
 }
 
-/// The kind of a precondition that is not met, and what does not meet it.
-fn precondition(
-    refusal: &DomainError,
-    tell: &mut impl FnMut(&str, String) -> Option<String>,
-) -> (&'static str, String) {
-    match refusal {
-        DomainError::IllegalMove { from: state, .. }
-        | DomainError::NotRetryable { state }
-        | DomainError::NotUpdatable { state }
-        | DomainError::NotRotatable { state }
-        | DomainError::CredentialsNotThere { state } => {
-            tell("state", state.as_str().to_owned());
-            ("STATE", "store".to_owned())
-        }
-        DomainError::RotationUnsupported { engine } => ("ENGINE", format!("engine/{engine}")),
-        DomainError::NotCancellable { operation } => ("KIND", format!("operation/{operation}")),
-        _ => ("DELETION_PROTECTION", "store".to_owned()),
-    }
+fn precondition(details: &mut ErrorDetails, kind: &str, subject: &str, message: &str) -> Code {
+    details.add_precondition_failure_violation(kind, subject, message);
+    Code::FailedPrecondition
 }
 
 /// A watch of all stores cannot resume from its cursor, but from this one.

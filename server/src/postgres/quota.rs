@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, Statement};
 use storeplane_core::engine::Catalog;
-use storeplane_core::error::{DomainError, PortError, TenantError};
+use storeplane_core::error::{DomainError, Outage, OutageKind, PortError, TenantError};
 use storeplane_core::ids::Tenant;
 use storeplane_core::operation::OperationKind;
 use storeplane_core::quota::{Limit, QuotaError, QuotaUse, Quotas, Rate, Size, Usage};
@@ -95,10 +95,14 @@ impl QuotaPolicy {
         } else {
             locks::stores_shared(transaction, &store.tenant).await?;
         }
-        if self.decide(transaction, store, caller, now).await?.is_none() {
-            tenants::ensure(transaction, &store.tenant).await?;
+        match self.decide(transaction, store, caller, now).await? {
+            None => tenants::ensure(transaction, &store.tenant).await,
+            // Its quotas were set after they were read without the lock: with the shared one, two creations could take the last place.
+            Some(tenant) if turn.is_none() && self.quotas(Some(&tenant)).counts_creations() => {
+                Err(PortError::Unavailable(Outage::new(OutageKind::Overloaded, "the tenant's quotas are changing")))
+            }
+            Some(_) => Ok(()),
         }
-        Ok(())
     }
 
     /// The same without a lock: another request may take the place.
@@ -122,8 +126,7 @@ impl QuotaPolicy {
     ) -> Result<Option<TenantDetails>, PortError> {
         let tenant = Self::tenant(connection, &store.tenant).await?;
         let quotas = self.quotas(tenant.as_ref());
-        let usage =
-            if quotas.has_no_totals() { Usage::default() } else { self.usage(connection, &store.tenant).await? };
+        let usage = self.usage(connection, &store.tenant, &quotas).await?;
         let size = self.size(&store.spec.engine, &store.spec.plan);
         quotas.admit_store(&store.tenant, &store.spec.plan, size, &usage).map_err(refused)?;
         admit_rate(connection, &quotas, &store.tenant, Rate::Creations, caller, now).await?;
@@ -161,7 +164,10 @@ impl QuotaPolicy {
         now: OffsetDateTime,
     ) -> Result<Vec<QuotaUse>, PortError> {
         let quotas = self.quotas(find(connection, tenant).await?.as_ref());
-        let usage = self.usage(connection, tenant).await?;
+        let usage = self.usage(connection, tenant, &quotas).await?;
+        if (quotas.creations, quotas.deletions) == (Limit::Unlimited, Limit::Unlimited) {
+            return Ok(quotas.usage(&usage, 0, 0));
+        }
         let values = [tenant.as_str().into(), caller.into(), (now - quotas.window).into()];
         let row = connection.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, DONE, values)).await;
         let row = row.map_err(port_error)?.ok_or_else(|| broken("no count"))?;
@@ -183,7 +189,16 @@ impl QuotaPolicy {
         tenant.map_or_else(|| (*self.defaults).clone(), |found| found.quotas.over(&self.defaults))
     }
 
-    async fn usage(&self, connection: &impl ConnectionTrait, tenant: &Tenant) -> Result<Usage, PortError> {
+    /// What the tenant has; nothing is counted if no total is limited.
+    async fn usage(
+        &self,
+        connection: &impl ConnectionTrait,
+        tenant: &Tenant,
+        quotas: &Quotas,
+    ) -> Result<Usage, PortError> {
+        if quotas.has_no_totals() {
+            return Ok(Usage::default());
+        }
         let statement = Statement::from_sql_and_values(DbBackend::Postgres, PLANS, [tenant.as_str().into()]);
         let rows = connection.query_all_raw(statement).await.map_err(port_error)?;
         let mut usage = Usage::default();

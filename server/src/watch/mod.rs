@@ -130,9 +130,9 @@ impl Watches {
         Self { stores, log, authenticator, tenants, hub, clock, shutdown }
     }
 
-    /// Checks the watcher's token and its tenant, and returns a heartbeat when one is due. While Postgres is unavailable
+    /// Checks the watcher's credential and its tenant, and returns a heartbeat when one is due. While Postgres is unavailable
     /// the watch continues.
-    async fn check_token(&self, caller: &Caller, heartbeat: &mut HeartbeatTimer) -> Result<Option<Update>, WatchEnd> {
+    async fn check_access(&self, caller: &Caller, heartbeat: &mut HeartbeatTimer) -> Result<Option<Update>, WatchEnd> {
         let valid = tokio::select! {
             () = self.shutdown.cancelled() => return Err(WatchEnd::ShuttingDown),
             valid = self.recheck(caller) => valid,
@@ -149,7 +149,9 @@ impl Watches {
 
     async fn recheck(&self, caller: &Caller) -> Result<Verified, PortError> {
         let valid = self.authenticator.recheck(caller).await?;
-        self.tenants.admit(caller).await?;
+        if matches!(valid, Verified::Caller(_)) {
+            self.tenants.admit(caller).await?;
+        }
         Ok(valid)
     }
 

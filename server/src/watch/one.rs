@@ -96,7 +96,7 @@ impl Watch {
                 return None;
             }
             let step = if self.heartbeat.is_due() {
-                self.check_token().await
+                self.check_access().await
             } else if let Some(update) = self.ready.pop_front() {
                 return Some(Ok(update));
             } else if self.is_over() {
@@ -113,8 +113,8 @@ impl Watch {
         }
     }
 
-    async fn check_token(&mut self) -> Result<(), WatchEnd> {
-        if let Some(beat) = self.watches.check_token(&self.caller, &mut self.heartbeat).await? {
+    async fn check_access(&mut self) -> Result<(), WatchEnd> {
+        if let Some(beat) = self.watches.check_access(&self.caller, &mut self.heartbeat).await? {
             self.push(beat);
         }
         Ok(())

@@ -39,7 +39,7 @@ impl Watches {
                 () = self.shutdown.cancelled() => return Err(WatchEnd::ShuttingDown),
                 () = tokio::time::sleep_until(until) => {}
                 () = self.state_changed(first.store, &mut live) => {}
-                () = heartbeat.due() => drop(self.check_token(caller, &mut heartbeat).await?),
+                () = heartbeat.due() => drop(self.check_access(caller, &mut heartbeat).await?),
             }
         }
     }

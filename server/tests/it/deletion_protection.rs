@@ -70,21 +70,23 @@ async fn watchers_receive_the_changed_store() {
     let lab = edge().await;
     let id = fresh("changed");
     lab.api.create(Api::wanted(&id)).await.unwrap();
+    let request = WatchStoreRequest { store_id: id.clone(), ..WatchStoreRequest::default() };
+    let mut stream = lab.api.stores.clone().watch_store(request).await.unwrap().into_inner();
+    // From here on, events come from the hub and not from a query.
+    while !matches!(stream.message().await.unwrap().unwrap().update, Some(Update::CaughtUp(_))) {}
     for protection in [true, true, false] {
         assert_eq!(send(&lab, update(&id, protection)).await.unwrap().deletion_protection, protection);
     }
 
-    let request = WatchStoreRequest { store_id: id, ..WatchStoreRequest::default() };
-    let mut stream = lab.api.stores.clone().watch_store(request).await.unwrap().into_inner();
     let mut changes = Vec::new();
-    while let Some(message) = stream.message().await.unwrap() {
-        match message.update.unwrap() {
-            Update::Event(event) if event.r#type == "STORE_UPDATED" => {
-                assert!(message.store.is_some(), "{event:?}");
-                changes.push(event.details["deletion_protection"].clone());
-            }
-            Update::CaughtUp(_) => break,
-            _ => {}
+    while changes.last().is_none_or(|last| last != "false") {
+        let message = stream.message().await.unwrap().unwrap();
+        if let Some(Update::Event(event)) = message.update.filter(|_| message.store.is_some())
+            && event.r#type == "STORE_UPDATED"
+        {
+            let store = message.store.unwrap();
+            assert!(store.last_sequence >= event.sequence, "{store:?}");
+            changes.push(event.details["deletion_protection"].clone());
         }
     }
 

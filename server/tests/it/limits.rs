@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use storeplane_proto::v1::{GetOverviewRequest, ListEnginesRequest, WatchStoresRequest};
+use storeplane_proto::v1::{
+    GetOverviewRequest, ListEnginesRequest, WaitOperationRequest, WatchStoreRequest, WatchStoresRequest,
+};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
@@ -45,6 +47,11 @@ async fn caller_beyond_its_request_rate_is_told_when_to_call_again() {
     tokio::time::timeout(PATIENCE, again).await.expect("it may call again");
 }
 
+async fn open_streams(api: &Api) -> i64 {
+    let overview = api.platform.clone().get_overview(GetOverviewRequest::default()).await.unwrap().into_inner();
+    overview.limits.unwrap().open_streams_of_caller
+}
+
 #[tokio::test]
 async fn streams_are_limited_by_caller_and_by_tenant_and_counted_in_the_overview() {
     let setup =
@@ -60,7 +67,35 @@ async fn streams_are_limited_by_caller_and_by_tenant_and_counted_in_the_overview
         assert_eq!(status.get_details_quota_failure().unwrap().violations[0].subject, scope);
     };
     let first = watch(&lab.api).await.unwrap();
-    let _second = watch(&lab.api).await.unwrap();
+    // A call that waits counts like a stream.
+    let store = Api::connect(lab.server.address(), &lab.database.token("default", "operator").await);
+    let pending = store.create(Api::wanted("pending")).await.unwrap();
+    let waiting = tokio::spawn({
+        let mut operations = lab.api.operations.clone();
+        let wait = WaitOperationRequest {
+            operation_id: pending.operation,
+            timeout: Some(storeplane_proto::Duration { seconds: 300, nanos: 0 }),
+        };
+        async move { operations.wait_operation(wait).await.map(drop) }
+    });
+    let both = async {
+        while open_streams(&lab.api).await != 2 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, both).await.expect("the waiting call is counted");
+    let one = WatchStoreRequest { store_id: "pending".into(), ..WatchStoreRequest::default() };
+    refused(lab.api.stores.clone().watch_store(one.clone()).await.unwrap_err(), "streams_per_caller");
+    waiting.abort();
+    let freed = async {
+        loop {
+            if let Ok(opened) = lab.api.stores.clone().watch_store(one.clone()).await {
+                return opened.into_inner();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let _second = tokio::time::timeout(PATIENCE, freed).await.expect("a call that ended is not counted");
     refused(watch(&lab.api).await.unwrap_err(), "streams_per_caller");
     let _third = watch(&second).await.unwrap();
     refused(watch(&second).await.unwrap_err(), "streams_per_tenant");

@@ -24,14 +24,15 @@ fn reads() -> Vec<MethodDescriptor> {
     let ours = pool.services().filter(|service| service.package_name() == "storeplane.v1");
     let methods = ours.flat_map(|service| service.methods().collect::<Vec<_>>());
     let is_read = |name: &str| {
-        ["Get", "List", "Watch", "Wait"].iter().any(|verb| name.starts_with(verb)) && !RECORDED.contains(&name)
+        ["Get", "List", "Watch", "Wait", "Verify"].iter().any(|verb| name.starts_with(verb))
+            && !RECORDED.contains(&name)
     };
     let is_permitted = |method: &MethodDescriptor| needed(&path(method)).is_some_and(|role| Role::Admin.allows(role));
     methods.filter(|method| is_read(method.name()) && is_permitted(method)).collect()
 }
 
 /// A request for what the tenant has, in pages of one row.
-fn question(method: &MethodDescriptor, ids: &[(&str, String)]) -> Bytes {
+fn read_request(method: &MethodDescriptor, ids: &[(&str, String)]) -> Bytes {
     let mut message = DynamicMessage::new(method.input());
     for field in method.input().fields() {
         let value = match field.name() {
@@ -80,7 +81,7 @@ fn without_server(mut message: DynamicMessage) -> DynamicMessage {
 type Answer = Result<Vec<DynamicMessage>, (Code, String)>;
 
 /// All that a tenant can read, by RPC.
-async fn everything(
+async fn read_all(
     lab: &Lab,
     token: &str,
     methods: &[MethodDescriptor],
@@ -88,7 +89,7 @@ async fn everything(
 ) -> Vec<(String, Answer)> {
     let channel = &channel(lab);
     let read = methods.iter().map(|method| async move {
-        let answer = call(channel.clone(), method, request(token, None, question(method, ids))).await;
+        let answer = call(channel.clone(), method, request(token, None, read_request(method, ids))).await;
         let decode = |bytes| without_server(DynamicMessage::decode(method.output(), bytes).unwrap());
         let answer = answer.map(|messages| messages.into_iter().map(decode).collect());
         (method.full_name().to_owned(), answer.map_err(|status| (status.code(), status.message().to_owned())))
@@ -97,7 +98,7 @@ async fn everything(
 }
 
 /// Stores, events, operations, tokens, refusals and deletions of a tenant.
-async fn busy(lab: &Lab, writer: &Writer, tenant: &str) {
+async fn simulate_activity(lab: &Lab, writer: &Writer, tenant: &str) {
     let token = lab.database.token(tenant, "admin").await;
     let (api, viewer) = (
         Api::connect(lab.server.address(), &token),
@@ -134,9 +135,9 @@ async fn other_tenants_activity_changes_no_answer() {
     let ids = [("store_id", "cocoa".to_owned()), ("operation_id", operation), ("token_id", issued)];
 
     let methods = reads();
-    let before = everything(&lab, &token, &methods, &ids).await;
-    busy(&lab, &writer, "acme").await;
-    let after = everything(&lab, &token, &methods, &ids).await;
+    let before = read_all(&lab, &token, &methods, &ids).await;
+    simulate_activity(&lab, &writer, "acme").await;
+    let after = read_all(&lab, &token, &methods, &ids).await;
 
     let answered = before.iter().filter(|(_, answer)| answer.is_ok()).count();
     assert!(answered >= 12, "{before:#?}");

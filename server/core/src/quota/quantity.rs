@@ -1,14 +1,13 @@
 //! Kubernetes quantities: `500m`, `2`, `1536Mi`, `20Gi`.
 
-use std::fmt::Write as _;
-
 /// Suffixes and their factors, in thousandths.
-const SUFFIXES: [(&str, i128); 13] = [
+const SUFFIXES: [(&str, i128); 14] = [
     ("Ki", 1000 << 10),
     ("Mi", 1000 << 20),
     ("Gi", 1000 << 30),
     ("Ti", 1000 << 40),
     ("Pi", 1000 << 50),
+    ("Ei", 1000 << 60),
     ("m", 1),
     ("k", 1_000_000),
     ("M", 1_000_000_000),
@@ -21,8 +20,18 @@ const SUFFIXES: [(&str, i128); 13] = [
 /// Maximum length of a quantity, in bytes.
 const LENGTH_MAX: usize = 20;
 
-/// Thousandths, rounded up: a CPU quantity in millicores. `None` if it is not a quantity of at least 0.
+/// A CPU quantity in millicores, rounded up. `None` if it is not a quantity of at least 0, or too large.
 pub fn millis(text: &str) -> Option<i64> {
+    scaled(text, 1)
+}
+
+/// Bytes, rounded up. `None` as above.
+pub fn bytes(text: &str) -> Option<i64> {
+    scaled(text, 1000)
+}
+
+/// A quantity in units of so many thousandths, rounded up.
+fn scaled(text: &str, unit: i128) -> Option<i64> {
     if text.len() > LENGTH_MAX {
         return None;
     }
@@ -34,29 +43,8 @@ pub fn millis(text: &str) -> Option<i64> {
     }
     let scale = 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
     let value: i128 = format!("{whole}{fraction}").parse().ok()?;
-    let product = value.checked_mul(factor)?;
-    i64::try_from(product.checked_add(scale - 1)? / scale).ok()
-}
-
-/// Bytes, rounded up.
-pub fn bytes(text: &str) -> Option<i64> {
-    // In thousandths a number of bytes may exceed 64 bits.
-    let (number, factor) = SUFFIXES.iter().find_map(|(suffix, factor)| Some((text.strip_suffix(suffix)?, *factor)))?;
-    if factor < 1000 {
-        return Some(millis(text)?.div_ceil_of(1000));
-    }
-    let thousandths = millis(number)?;
-    i64::try_from((i128::from(thousandths) * (factor / 1000) + 999) / 1000).ok()
-}
-
-trait DivCeil {
-    fn div_ceil_of(self, divisor: i64) -> i64;
-}
-
-impl DivCeil for i64 {
-    fn div_ceil_of(self, divisor: i64) -> i64 {
-        self / divisor + i64::from(self % divisor > 0)
-    }
+    let (product, divisor) = (value.checked_mul(factor)?, scale.checked_mul(unit)?);
+    i64::try_from(product.checked_add(divisor - 1)? / divisor).ok()
 }
 
 /// Millicores as a quantity.
@@ -69,9 +57,7 @@ pub fn bytes_text(bytes: i64) -> String {
     let units = [("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)];
     let unit = units.into_iter().find(|(_, bits)| bytes != 0 && bytes % (1_i64 << bits) == 0);
     let (suffix, bits) = unit.unwrap_or(("", 0));
-    let mut text = (bytes >> bits).to_string();
-    let _ = write!(text, "{suffix}");
-    text
+    format!("{}{suffix}", bytes >> bits)
 }
 
 #[cfg(test)]
@@ -79,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantities_are_read_as_kubernetes_reads_them() {
+    fn quantities_are_read_without_exponents_and_rounded_up() {
         for (text, expected) in [
             ("500m", Some(500)),
             ("2", Some(2000)),
@@ -109,7 +95,13 @@ mod tests {
             ("1M", Some(1_000_000)),
             ("100", Some(100)),
             ("1500m", Some(2)),
-            ("9223372036854775807", None),
+            ("9223372036854775807", Some(i64::MAX)),
+            ("9223372036854775808", None),
+            ("7Ei", Some(7 << 60)),
+            ("8Ei", None),
+            ("1KiMi", None),
+            ("1MiGi", None),
+            ("1mKi", None),
             ("20GB", None),
         ] {
             assert_eq!(bytes(text), expected, "{text}");

@@ -108,6 +108,14 @@ fn other_errors() -> Vec<Status> {
         too_many_requests(Duration::from_millis(19)),
         too_many_failures(Duration::from_secs(1)),
         too_many_streams(TooManyStreams { scope: StreamScope::Tenant, limit: 500 }),
+        rejection(&Rejection::Missing),
+        rejection(&Rejection::UnknownCertificate),
+        rejection(&Rejection::SessionEnded),
+        rejection(&Rejection::CrossOrigin),
+        rejection(&Rejection::Provider(JwtError::Expired)),
+        rejection(&Rejection::Provider(JwtError::NoRole)),
+        rejection(&Rejection::Provider(JwtError::Unavailable)),
+        rejection(&Rejection::Provider(JwtError::Signature)),
         unknown_method(),
         deadline_exceeded(),
     ]
@@ -187,7 +195,7 @@ fn every_error_has_reason_and_details() {
     FailedPrecondition: the credentials of a store that is FAILED cannot be rotated; only those of READY and DEGRADED stores can
       storeplane/NOT_ROTATABLE [("state", "FAILED")]
       precondition STATE of store
-    FailedPrecondition: the chart of engine medusa does not allow new credentials (lost_secrets)
+    FailedPrecondition: the chart of engine medusa does not support the rotation of credentials: its lost_secrets is not `renew`
       storeplane/ROTATION_UNSUPPORTED []
       precondition ENGINE of engine/medusa
     FailedPrecondition: store "demo" has deletion_protection; UpdateStore can switch it off
@@ -230,6 +238,23 @@ fn every_error_has_reason_and_details() {
     ResourceExhausted: this tenant has 500 open streams already, the limit of this server
       storeplane/STREAM_LIMIT_EXCEEDED [("limit", "500")]
       quota of streams_per_tenant
+    Unauthenticated: send the metadata `authorization: Bearer <token>`
+      storeplane/TOKEN_MISSING []
+    Unauthenticated: no entry of tls.identities matches the client certificate, or it has expired; send the metadata `authorization: Bearer <token>`
+      storeplane/CERTIFICATE_UNKNOWN []
+    Unauthenticated: the session has ended; sign in again
+      storeplane/SESSION_ENDED []
+    PermissionDenied: a session's cookie is accepted only from pages of this server; behind a proxy, set public_url
+      storeplane/CROSS_ORIGIN []
+    Unauthenticated: the token has expired; get a new one from the identity provider
+      storeplane/TOKEN_EXPIRED []
+    PermissionDenied: the identity provider knows you, but no role and tenant are configured for you; ask an administrator
+      storeplane/IDENTITY_NOT_MAPPED []
+    Unavailable: the identity provider's keys cannot be read; try again later
+      storeplane/IDENTITY_PROVIDER_UNAVAILABLE []
+      retry after Some(1s)
+    Unauthenticated: the token is not one that this server accepts; its log has the reason, at level debug
+      storeplane/TOKEN_INVALID []
     Unimplemented: unknown method; server reflection lists all methods
       storeplane/METHOD_NOT_FOUND []
     DeadlineExceeded: the deadline of the call has passed
