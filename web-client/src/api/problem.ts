@@ -35,7 +35,9 @@ function violations(failure: ConnectError): Map<string, string> {
   }
   // An ID that is in use is shown at the ID field.
   const resource = failure.findDetails(ResourceInfoSchema)[0];
-  if (failure.code === Code.AlreadyExists && resource) found.set('store_id', 'this ID is already in use');
+  if (failure.code === Code.AlreadyExists && resource) {
+    found.set(resource.resourceType === 'tenant' ? 'tenant_id' : 'store_id', 'this ID is already in use');
+  }
   return found;
 }
 

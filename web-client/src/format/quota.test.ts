@@ -12,5 +12,5 @@ test('amounts have the unit of their quota', () => {
 test('titles say whose creations are counted', () => {
   expect(quotaTitle('cpu')).toBe('CPU');
   expect(quotaTitle('stores')).toBe('Stores');
-  expect(quotaTitle('creations')).toBe('Your creations in the last minutes');
+  expect(quotaTitle('creations')).toBe('Your recent creations');
 });

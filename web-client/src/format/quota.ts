@@ -2,8 +2,8 @@ import { words } from './words';
 
 const TITLES: Record<string, string> = {
   cpu: 'CPU',
-  creations: 'Your creations in the last minutes',
-  deletions: 'Your deletions in the last minutes',
+  creations: 'Your recent creations',
+  deletions: 'Your recent deletions',
 };
 
 /** The name of a quota as a title. */

@@ -21,8 +21,7 @@ export function NewTenant() {
     creation.open();
   };
   const violations = creation.error ? problem(creation.error).violations : new Map<string, string>();
-  // An ID that is in use is reported at `store_id`.
-  const ofId = violations.get('tenant_id') ?? violations.get('store_id');
+  const ofId = violations.get('tenant_id');
   const ofName = violations.get('tenant.display_name');
   return (
     <>

@@ -41,7 +41,7 @@ export function StateAction({ tenant }: { tenant: Tenant }) {
         <Text size="sm">
           {isSuspended
             ? 'Its users and tokens work again.'
-            : 'Its users and tokens are refused within 10 seconds. Its shops go on selling, and operations in progress continue.'}
+            : 'Its users and tokens are refused within 10 seconds. Its shops keep running, and operations in progress continue.'}
         </Text>
         {change.error && <ProblemAlert title="The tenant was not changed" error={change.error} />}
       </ConfirmDialog>

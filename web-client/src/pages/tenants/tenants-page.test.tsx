@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { type TenantSchema, TenantState, type UpdateTenantRequest } from '@/gen/storeplane/v1/tenant_service_pb';
 import { RENDERED, renderApp } from '../../../test/render-app';
 
@@ -15,7 +15,8 @@ const ACME: MessageInitShape<typeof TenantSchema> = {
 
 test('a tenant is suspended once its ID was typed, and resumed', async () => {
   let state = TenantState.ACTIVE;
-  const set = (next: TenantState) => {
+  const set = (next: TenantState) => (request: { tenantId: string }) => {
+    expect(request.tenantId).toBe('acme');
     state = next;
     return { ...ACME, state };
   };
@@ -24,8 +25,8 @@ test('a tenant is suspended once its ID was typed, and resumed', async () => {
     role: 'platform_admin',
     tenants: {
       listTenants: () => ({ tenants: [{ ...ACME, state }] }),
-      suspendTenant: () => set(TenantState.SUSPENDED),
-      resumeTenant: () => set(TenantState.ACTIVE),
+      suspendTenant: set(TenantState.SUSPENDED),
+      resumeTenant: set(TenantState.ACTIVE),
     },
   });
   await screen.findByText('Acme & Co', undefined, RENDERED);
@@ -65,7 +66,9 @@ test('quotas are saved as a whole: an empty field is the default', async () => {
 });
 
 test('only platform administrators find the page', async () => {
-  renderApp({ path: '/tenants', role: 'admin' });
+  const listTenants = vi.fn(() => ({}));
+  renderApp({ path: '/tenants', role: 'admin', tenants: { listTenants } });
   await screen.findByText(/It needs the role platform_admin/, undefined, RENDERED);
   expect(screen.queryByRole('link', { name: 'Tenants' })).toBeNull();
+  expect(listTenants).not.toHaveBeenCalled();
 });

@@ -25,7 +25,7 @@ export function TenantsPage() {
       {isPlatformAdmin === false ? (
         <Text>You don't have permission to see tenants. It needs the role platform_admin.</Text>
       ) : (
-        <Tenants />
+        isPlatformAdmin && <Tenants />
       )}
     </Stack>
   );
