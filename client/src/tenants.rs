@@ -54,7 +54,7 @@ impl Client {
         call!(self, update_tenant, request)
     }
 
-    /// Suspends a tenant: its callers are refused, its stores go on selling.
+    /// Suspends a tenant: its callers are refused, its stores keep running.
     ///
     /// # Errors
     /// `TENANT_NOT_FOUND`.

@@ -55,7 +55,7 @@ try {
   await signIn(owner, login);
   await seeOrder(owner, login, number, 'after-rotation');
   await fillCart(customer, store.shopUrl);
-  log(`credentials rotated: ${failed} of ${total} requests to the shop failed, for at most ${longest} ms together`);
+  log(`credentials rotated: ${failed} of ${total} requests to the shop failed; longest outage ${longest} ms`);
 
   if (UPGRADE_TO) {
     await helm('upgrade', `store-${store_id}`, CHART, '--namespace', namespace, '--reuse-values', '--set', `images.store.tag=${UPGRADE_TO}`);

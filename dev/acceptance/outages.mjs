@@ -13,12 +13,13 @@ export function outages(url) {
     while (running) {
       const sent = Date.now();
       total += 1;
-      if (await isServed(url)) since = 0;
-      else {
+      const good = await isServed(url);
+      if (!good) {
         failed += 1;
         since ||= sent;
       }
       if (since) longest = Math.max(longest, Date.now() - since);
+      if (good) since = 0;
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
   };
