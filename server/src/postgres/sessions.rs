@@ -157,8 +157,9 @@ impl Sessions {
         };
         let owner = caller.credential.key();
         let lifetime = self.lifetimes.max.as_secs_f64();
+        let hash = hash(&secret);
         let values: [Value; 9] = [
-            hash(&secret).to_vec().into(),
+            hash.to_vec().into(),
             owner.into(),
             token_hash.into(),
             issuer.into(),
@@ -173,6 +174,8 @@ impl Sessions {
         let values: [Value; 2] = [owner.into(), OWNED_MAX.into()];
         transaction.execute_raw(statement(LIMIT, values)).await.map_err(port_error)?;
         transaction.commit().await.map_err(port_error)?;
+        // From now on this server knows the session, and accepts it from an address with too many failures. An error shows at its first use.
+        drop(self.find(hash).await);
         Ok(secret)
     }
 
