@@ -54,7 +54,8 @@ FROM (SELECT clock_timestamp() AS now) AS clock";
 
 const LIMIT: &str = "
 DELETE FROM sessions WHERE hash IN (
-  SELECT hash FROM sessions WHERE owner = $1 ORDER BY created_at DESC, hash OFFSET $2)";
+  SELECT hash FROM sessions WHERE owner = $1 ORDER BY created_at DESC, hash OFFSET $2)
+RETURNING hash";
 
 const USED: &str = "
 UPDATE sessions SET last_used_at = clock_timestamp() WHERE hash IN (
@@ -172,8 +173,14 @@ impl Sessions {
         let transaction = self.database.begin().await.map_err(port_error)?;
         transaction.execute_raw(statement(CREATE, values)).await.map_err(port_error)?;
         let values: [Value; 2] = [owner.into(), OWNED_MAX.into()];
-        transaction.execute_raw(statement(LIMIT, values)).await.map_err(port_error)?;
+        let ended = transaction.query_all_raw(statement(LIMIT, values)).await.map_err(port_error)?;
         transaction.commit().await.map_err(port_error)?;
+        for row in ended {
+            let ended: Vec<u8> = row.try_get("", "hash").map_err(port_error)?;
+            if let Ok(ended) = Hash::try_from(ended) {
+                self.lookup.forget_one(&ended);
+            }
+        }
         // From now on this server knows the session, and accepts it from an address with too many failures. An error shows at its first use.
         drop(self.find(hash).await);
         Ok(secret)
