@@ -39,6 +39,8 @@ const PAGES = [
   ['store-long', `/stores/${longId()}`, `Shop ${longId()}`],
   ['activity', '/activity', 'Activity'],
   ['releases', '/releases', 'Releases'],
+  ['tokens', '/tokens', 'Tokens'],
+  ['tenants', '/tenants', 'Tenants'],
   ['not-found', '/nowhere', 'Page not found'],
 ] as const;
 
@@ -51,7 +53,7 @@ const VIEWS = [
 test.each(PAGES)(
   'page %s is accessible and not cut off, wide in light and dark, and at 360 px',
   async (name, path, heading) => {
-    const window = await env.open(path);
+    const window = await env.open(path, name === 'tenants' ? { token: env.token('platform_admin') } : {});
     const { page } = window;
     for (const [width, height, colorScheme] of VIEWS) {
       await page.setViewportSize({ width, height });
@@ -105,6 +107,7 @@ test('the keyboard reaches every page, focus is visible, and forced colours show
     ['gs', '/stores'],
     ['ga', '/activity'],
     ['gr', '/releases'],
+    ['gt', '/tokens'],
     ['go', '/'],
     ['n', '/create'],
   ] as const) {

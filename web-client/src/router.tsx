@@ -12,6 +12,8 @@ import { StorePage } from './pages/store/store-page';
 import { storesSearch } from './pages/stores/search';
 import { StoresPage } from './pages/stores/stores-page';
 import { TenantsPage } from './pages/tenants/tenants-page';
+import { tokensSearch } from './pages/tokens/search';
+import { TokensPage } from './pages/tokens/tokens-page';
 import { requestTitleFocus } from './ui/page-title';
 
 // Pages are not split into chunks: a page that was never opened must also open while the server is down.
@@ -52,7 +54,14 @@ const releases = createRoute({
 
 const tenants = createRoute({ getParentRoute: () => root, path: '/tenants', component: TenantsPage });
 
-const routeTree = root.addChildren([overview, stores, store, create, activity, releases, tenants]);
+const tokens = createRoute({
+  getParentRoute: () => root,
+  path: '/tokens',
+  validateSearch: tokensSearch,
+  component: TokensPage,
+});
+
+const routeTree = root.addChildren([overview, stores, store, create, activity, releases, tenants, tokens]);
 
 export function createAppRouter() {
   const router = createRouter({ routeTree, scrollRestoration: true, defaultErrorComponent: PageError });

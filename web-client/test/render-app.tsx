@@ -8,6 +8,7 @@ import { OperationService } from '@/gen/storeplane/v1/operation_pb';
 import { OverviewSchema, PlatformService } from '@/gen/storeplane/v1/platform_pb';
 import { StoreService, type WatchStoresResponseSchema } from '@/gen/storeplane/v1/store_service_pb';
 import { TenantService } from '@/gen/storeplane/v1/tenant_service_pb';
+import { TokenService } from '@/gen/storeplane/v1/token_service_pb';
 import { createAppRouter } from '@/router';
 import { session } from '@/session/session';
 
@@ -37,6 +38,8 @@ export class FakeWatch {
 interface Setup {
   path?: string;
   role?: string;
+  /** False: the page asks the server whether the browser is signed in. */
+  signedIn?: boolean;
   /** The server's version, asked at each call. */
   version?: () => string;
   stores?: Partial<ServiceImpl<typeof StoreService>>;
@@ -44,6 +47,7 @@ interface Setup {
   audit?: Partial<ServiceImpl<typeof AuditService>>;
   platform?: Partial<ServiceImpl<typeof PlatformService>>;
   tenants?: Partial<ServiceImpl<typeof TenantService>>;
+  tokens?: Partial<ServiceImpl<typeof TokenService>>;
   overview?: Pick<
     MessageInitShape<typeof OverviewSchema>,
     'states' | 'activeOperations' | 'activeOperationCount' | 'periods' | 'dependencies'
@@ -56,7 +60,7 @@ export const RENDERED = { timeout: 20_000 };
 /** Renders the dashboard with a transport that answers as the test says. */
 export function renderApp(setup: Setup) {
   const { path = '/', role = 'admin', version = () => '1', stores, operations, audit, platform, overview } = setup;
-  const { tenants } = setup;
+  const { tenants, tokens } = setup;
   const watch = new FakeWatch();
   const transport = createRouterTransport((router) => {
     router.service(PlatformService, {
@@ -80,6 +84,7 @@ export function renderApp(setup: Setup) {
     });
     router.service(OperationService, { listOperations: () => ({}), ...operations });
     router.service(TenantService, { listTenants: () => ({}), ...tenants });
+    router.service(TokenService, { listTokens: () => ({}), ...tokens });
     router.service(AuditService, { listAuditEvents: () => ({}), ...audit });
     router.service(StoreService, {
       watchStores: (_, { signal }) => watch.stream(signal),
@@ -89,12 +94,13 @@ export function renderApp(setup: Setup) {
     });
   });
   window.history.replaceState(null, '', path);
-  session.signedIn();
+  if (setup.signedIn ?? true) session.signedIn();
   const router = createAppRouter();
+  const queryClient = createQueryClient();
   render(
-    <Providers transport={transport} queryClient={createQueryClient()}>
+    <Providers transport={transport} queryClient={queryClient}>
       <App router={router} />
     </Providers>,
   );
-  return { watch, router };
+  return { watch, router, queryClient };
 }

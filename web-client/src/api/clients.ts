@@ -5,6 +5,7 @@ import { OperationService } from '@/gen/storeplane/v1/operation_pb';
 import { PlatformService } from '@/gen/storeplane/v1/platform_pb';
 import { StoreService } from '@/gen/storeplane/v1/store_service_pb';
 import { TenantService } from '@/gen/storeplane/v1/tenant_service_pb';
+import { TokenService } from '@/gen/storeplane/v1/token_service_pb';
 import { session } from '@/session/session';
 import { observeServerTime } from './server-clock';
 import { traceparent } from './traceparent';
@@ -15,6 +16,7 @@ export interface Clients {
   platform: Client<typeof PlatformService>;
   audit: Client<typeof AuditService>;
   tenants: Client<typeof TenantService>;
+  tokens: Client<typeof TokenService>;
 }
 
 /** Deadline of a call. Watches pass 0: no deadline. */
@@ -27,6 +29,7 @@ export function createClients(transport: Transport): Clients {
     platform: createClient(PlatformService, transport),
     audit: createClient(AuditService, transport),
     tenants: createClient(TenantService, transport),
+    tokens: createClient(TokenService, transport),
   };
 }
 

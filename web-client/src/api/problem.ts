@@ -1,5 +1,6 @@
 import { Code, ConnectError } from '@connectrpc/connect';
-import { BadRequestSchema, ErrorInfoSchema, ResourceInfoSchema } from '@/gen/google/rpc/error_details_pb';
+import { sentence } from '@/format/words';
+import { BadRequestSchema, ErrorInfoSchema } from '@/gen/google/rpc/error_details_pb';
 
 /** An error in the form that pages and forms show. */
 export interface Problem {
@@ -14,7 +15,7 @@ export interface Problem {
 export function problem(error: unknown): Problem {
   const failure = ConnectError.from(error);
   const reason = failure.findDetails(ErrorInfoSchema)[0]?.reason ?? '';
-  return { code: failure.code, reason, message: message(failure, reason), violations: violations(failure) };
+  return { code: failure.code, reason, message: message(failure, reason), violations: violations(failure, reason) };
 }
 
 function message(failure: ConnectError, reason: string): string {
@@ -25,7 +26,20 @@ function message(failure: ConnectError, reason: string): string {
   return sentence(failure.rawMessage || 'Something went wrong.');
 }
 
-function violations(failure: ConnectError): Map<string, string> {
+/** What is wrong with each field of a request that may have failed. */
+export function violationsOf(error: unknown): Map<string, string> {
+  return error ? problem(error).violations : new Map();
+}
+
+/** Which field has a value that must be unique. */
+const IN_USE: Record<string, [field: string, text: string]> = {
+  STORE_ALREADY_EXISTS: ['store_id', 'this ID is already in use'],
+  HOST_TAKEN: ['store_id', 'another store has the host name of this ID'],
+  TENANT_ALREADY_EXISTS: ['tenant_id', 'this ID is already in use'],
+  TOKEN_NAME_TAKEN: ['name', 'a valid token has this name'],
+};
+
+function violations(failure: ConnectError, reason: string): Map<string, string> {
   const found = new Map<string, string>();
   for (const { fieldViolations } of failure.findDetails(BadRequestSchema)) {
     for (const { field, description } of fieldViolations) {
@@ -33,11 +47,8 @@ function violations(failure: ConnectError): Map<string, string> {
       found.set(field, before ? `${before}; ${description}` : description);
     }
   }
-  // An ID that is in use is shown at the ID field.
-  const resource = failure.findDetails(ResourceInfoSchema)[0];
-  if (failure.code === Code.AlreadyExists && resource) {
-    found.set(resource.resourceType === 'tenant' ? 'tenant_id' : 'store_id', 'this ID is already in use');
-  }
+  const inUse = IN_USE[reason];
+  if (inUse) found.set(...inUse);
   return found;
 }
 
@@ -50,9 +61,4 @@ function isUnreachable(failure: ConnectError): boolean {
 export function isTransient(error: unknown): boolean {
   const failure = ConnectError.from(error);
   return isUnreachable(failure) || failure.code === Code.DeadlineExceeded || failure.code === Code.Aborted;
-}
-
-function sentence(text: string): string {
-  const capitalized = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?…]$/.test(capitalized) ? capitalized : `${capitalized}.`;
 }

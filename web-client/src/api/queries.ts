@@ -16,6 +16,11 @@ export interface AuditPage {
   pageToken: string;
 }
 
+export interface TokensPage {
+  showInactive: boolean;
+  pageToken: string;
+}
+
 export interface ReleasesPage {
   filter: string;
   pageToken: string;
@@ -30,10 +35,21 @@ export interface StoreKey {
 export const AUDIT_PAGE_SIZE = 50;
 export const RELEASES_PAGE_SIZE = 50;
 export const TENANTS_PAGE_SIZE = 50;
+export const TOKENS_PAGE_SIZE = 50;
 /** The layout reads this window too, for the caller and the server's version. */
 export const DEFAULT_WINDOW_HOURS = 24;
 /** Restarts and volume changes make no store event, so resources are also read at this interval. */
 const RESOURCES_REFETCH_MS = 10_000;
+
+/** Begin of the cache keys of lists that requests change. */
+export const TENANTS = ['tenants'];
+export const TOKENS = ['tokens'];
+
+/** The cache keys of what a request about a store changes. */
+export const storeKeys = (storeId: string) => [
+  ['store', storeId],
+  ['operations', storeId],
+];
 
 /** Every read, with its cache key. */
 export function createQueries(clients: Clients) {
@@ -97,8 +113,14 @@ export function createQueries(clients: Clients) {
       }),
     tenants: (page: { pageToken: string }) =>
       queryOptions({
-        queryKey: ['tenants', page],
+        queryKey: [...TENANTS, page],
         queryFn: ({ signal }) => clients.tenants.listTenants({ ...page, pageSize: TENANTS_PAGE_SIZE }, { signal }),
+        placeholderData: keepPreviousData,
+      }),
+    tokens: (page: TokensPage) =>
+      queryOptions({
+        queryKey: [...TOKENS, page],
+        queryFn: ({ signal }) => clients.tokens.listTokens({ ...page, pageSize: TOKENS_PAGE_SIZE }, { signal }),
         placeholderData: keepPreviousData,
       }),
     /** Validates a creation without executing it. */

@@ -25,6 +25,8 @@ export function useRequest<T>({ call, requestId, onSuccess, onSettled }: Options
     },
     onSuccess,
     onSettled,
+    // A result may hold a secret: the cache keeps none that the caller has reset.
+    gcTime: 0,
   });
   return {
     send: () => mutation.mutate(),

@@ -50,6 +50,12 @@ export function ago(date: Date, now: number): string {
   return date.toLocaleDateString(undefined, { dateStyle: 'medium' });
 }
 
+/** How far ahead, in one unit, or how long ago. */
+export function until(date: Date, now: number): string {
+  const seconds = Math.round((date.getTime() - now) / 1000);
+  return seconds > 0 ? `in ${coarseSpan(seconds)}` : ago(date, now);
+}
+
 /** The time of day to the second, in the viewer's zone. */
 export function timeOfDay(date: Date): string {
   return date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });

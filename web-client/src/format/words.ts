@@ -8,6 +8,12 @@ export function words(name: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
+/** The server's text as a sentence: with a capital letter and a full stop. */
+export function sentence(text: string): string {
+  const capitalized = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?…]$/.test(capitalized) ? capitalized : `${capitalized}.`;
+}
+
 /** A name in CamelCase as text: `StatefulSet` stays, `PersistentVolumeClaim` is `Volume claim`. */
 export function kindName(kind: string): string {
   return kind === 'PersistentVolumeClaim' ? 'Volume claim' : kind;

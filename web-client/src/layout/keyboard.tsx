@@ -1,7 +1,7 @@
 import { Group, Modal, Stack, Switch, Text } from '@mantine/core';
 import { useNavigate } from '@tanstack/react-router';
 import { useEffect, useEffectEvent, useRef, useState } from 'react';
-import { useCanEdit } from '@/session/caller';
+import { useCanEdit, useIsAdmin, useIsPlatformAdmin } from '@/session/caller';
 import { areShortcutsOn, onShowShortcuts, SEARCH_FIELD, SHORTCUTS, switchShortcuts } from './shortcuts';
 
 /** Time within which the second key of a sequence must follow. */
@@ -13,6 +13,8 @@ export function Keyboard() {
   const [on, setOn] = useState(areShortcutsOn);
   const navigate = useNavigate();
   const canEdit = useCanEdit();
+  const isAdmin = useIsAdmin();
+  const isPlatformAdmin = useIsPlatformAdmin();
   const before = useRef({ key: '', at: 0 });
 
   const press = useEffectEvent((event: KeyboardEvent) => {
@@ -41,6 +43,10 @@ export function Keyboard() {
         return () => void navigate({ to: '/activity' });
       case 'g r':
         return canEdit ? () => void navigate({ to: '/releases' }) : undefined;
+      case 'g t':
+        return isAdmin ? () => void navigate({ to: '/tokens' }) : undefined;
+      case 'g n':
+        return isPlatformAdmin ? () => void navigate({ to: '/tenants' }) : undefined;
       case '?':
         return () => setOpened(true);
       default:

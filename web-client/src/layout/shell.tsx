@@ -3,6 +3,7 @@ import { useDisclosure } from '@mantine/hooks';
 import {
   IconActivity,
   IconBuildingStore,
+  IconKey,
   IconLayoutDashboard,
   IconPackages,
   IconPlus,
@@ -10,7 +11,7 @@ import {
 } from '@tabler/icons-react';
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
 import { useEffect } from 'react';
-import { useCanEdit, useIsPlatformAdmin } from '@/session/caller';
+import { useCanEdit, useIsAdmin, useIsPlatformAdmin } from '@/session/caller';
 import { Logo } from '@/ui/logo';
 import { Account } from './account';
 import { ConnectionBanner } from './connection-banner';
@@ -19,23 +20,20 @@ import { Keyboard } from './keyboard';
 import { ReloadNotice } from './reload-notice';
 
 const PAGES = [
-  { to: '/', label: 'Overview', icon: IconLayoutDashboard },
-  { to: '/stores', label: 'Stores', icon: IconBuildingStore },
-  { to: '/activity', label: 'Activity', icon: IconActivity },
+  { to: '/', label: 'Overview', icon: IconLayoutDashboard, audience: 'everyone' },
+  { to: '/stores', label: 'Stores', icon: IconBuildingStore, audience: 'everyone' },
+  { to: '/activity', label: 'Activity', icon: IconActivity, audience: 'everyone' },
+  { to: '/releases', label: 'Releases', icon: IconPackages, audience: 'editors' },
+  { to: '/tokens', label: 'Tokens', icon: IconKey, audience: 'admins' },
+  { to: '/tenants', label: 'Tenants', icon: IconUsersGroup, audience: 'platformAdmins' },
 ] as const;
-/** Also for those who may list releases. */
-const OPERATOR_PAGES = [...PAGES, { to: '/releases', label: 'Releases', icon: IconPackages }] as const;
-
-/** Also for those who manage tenants. */
-const PLATFORM_PAGES = [...OPERATOR_PAGES, { to: '/tenants', label: 'Tenants', icon: IconUsersGroup }] as const;
 
 /** The frame of every page. */
 export function Shell() {
   const [opened, { toggle, close }] = useDisclosure();
   const { pathname } = useLocation();
   const canEdit = useCanEdit();
-  const isPlatformAdmin = useIsPlatformAdmin();
-  const pages = isPlatformAdmin ? PLATFORM_PAGES : canEdit ? OPERATOR_PAGES : PAGES;
+  const isIn = { everyone: true, editors: canEdit, admins: useIsAdmin(), platformAdmins: useIsPlatformAdmin() };
   // biome-ignore lint/correctness/useExhaustiveDependencies: closes the menu after navigation
   useEffect(close, [pathname]);
   return (
@@ -59,7 +57,7 @@ export function Shell() {
             <Group visibleFrom="sm" pb="md">
               <Logo />
             </Group>
-            {pages.map(({ to, label, icon: Icon }) => (
+            {PAGES.filter(({ audience }) => isIn[audience]).map(({ to, label, icon: Icon }) => (
               <NavLink
                 key={to}
                 component={Link}

@@ -6,6 +6,8 @@ export const SHORTCUTS = [
   { keys: ['g', 's'], text: 'Go to Stores' },
   { keys: ['g', 'a'], text: 'Go to Activity' },
   { keys: ['g', 'r'], text: 'Go to Releases' },
+  { keys: ['g', 't'], text: 'Go to Tokens' },
+  { keys: ['g', 'n'], text: 'Go to Tenants' },
   { keys: ['?'], text: 'Show shortcuts' },
 ] as const;
 

@@ -31,20 +31,34 @@ const EDITORS = ['operator', 'admin', 'platform_admin'];
 /** The roles that may read the audit log. */
 const AUDITORS = ['auditor', 'admin', 'platform_admin'];
 
-/** Whether the caller may read the audit log; `undefined` until its role is known. The server decides what is allowed. */
-export function useCanAudit(): boolean | undefined {
+/** The roles that manage their tenant's tokens. */
+const ADMINS = ['admin', 'platform_admin'];
+
+/** Every role, the most powerful last. */
+const ROLES = ['viewer', 'auditor', 'operator', 'admin', 'platform_admin'];
+
+/** Whether the caller has one of these roles; `undefined` until its role is known. */
+function useHasRole(roles: readonly string[]): boolean | undefined {
   const role = useCaller().data?.caller?.role;
-  return role === undefined ? undefined : AUDITORS.includes(role);
+  return role === undefined ? undefined : roles.includes(role);
 }
 
-/** True if the caller acts in every tenant; undefined until that is known. */
-export function useIsPlatformAdmin(): boolean | undefined {
-  const role = useCaller().data?.caller?.role;
-  return role === undefined ? undefined : role === 'platform_admin';
-}
+// These decide what is offered; the server decides what is allowed.
 
-/** True if the caller may change stores. It decides what is offered; the server decides what is allowed. */
-export function useCanEdit(): boolean {
-  const role = useCaller().data?.caller?.role;
-  return role !== undefined && EDITORS.includes(role);
+/** Whether the caller may read the audit log. */
+export const useCanAudit = () => useHasRole(AUDITORS);
+
+/** Whether the caller manages its tenant's tokens. */
+export const useIsAdmin = () => useHasRole(ADMINS);
+
+/** Whether the caller acts in every tenant. */
+export const useIsPlatformAdmin = () => useHasRole(['platform_admin']);
+
+/** True if the caller may change stores. */
+export const useCanEdit = () => useHasRole(EDITORS) ?? false;
+
+/** The roles that the caller may give to a token: none above its own. */
+export function useGrantableRoles(): readonly string[] {
+  const role = useCaller().data?.caller?.role ?? '';
+  return ADMINS.includes(role) ? ROLES.slice(0, ROLES.indexOf(role) + 1) : [];
 }

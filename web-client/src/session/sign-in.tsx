@@ -2,19 +2,16 @@ import { Alert, Button, Center, Divider, Loader, Modal, Paper, PasswordInput, St
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { type FormEvent, type ReactNode, useEffect, useState } from 'react';
 import { useApi } from '@/api/api';
+import { DEFAULT_WINDOW_HOURS } from '@/api/queries';
 import { Logo } from '@/ui/logo';
 import { providerUrl, readProvider, SignInError, signIn, signOut } from './requests';
 import { session, useSessionStatus, useSignInLink } from './session';
 
 /** Asks the server whether the browser's cookie is a session; the answer changes the session's status. */
 export function CheckingPage() {
-  const { clients } = useApi();
-  const { isSuccess, isError } = useQuery({
-    queryKey: ['session-check'],
-    gcTime: 0,
-    retry: false,
-    queryFn: async () => (await clients.platform.getOverview({})).caller?.name ?? '',
-  });
+  const { queries } = useApi();
+  // The page that follows shows this overview.
+  const { isSuccess, isError } = useQuery({ ...queries.overview(DEFAULT_WINDOW_HOURS), retry: false });
   // Any other error than an ended session is shown by the pages.
   useEffect(() => {
     if (isSuccess || isError) session.confirm();

@@ -1,5 +1,5 @@
 import { Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
-import { type FormEvent, type ReactNode, useEffect, useState } from 'react';
+import { type FormEvent, type ReactNode, useEffect, useRef, useState } from 'react';
 import { rescueFocus } from './page-title';
 
 interface Props {
@@ -18,6 +18,8 @@ interface Props {
   onClose: () => void;
   /** Stops what runs. The caller closes the dialog once it really has stopped. */
   onAbort: () => void;
+  /** Shown in place of the question until `onClose`; then only the result's own button closes the dialog. */
+  result?: ReactNode;
 }
 
 /** Asks for confirmation before something is changed. While the action runs, the dialog stays open, and Stop aborts it. */
@@ -34,7 +36,11 @@ export function ConfirmDialog(props: Props) {
     onConfirm,
     onClose,
     onAbort,
+    result,
   } = props;
+  // What was shown last stays while the dialog fades out, except a result: it may be a secret.
+  const hadResult = useRef(false);
+  if (opened) hadResult.current = result !== undefined;
   const [typed, setTyped] = useState('');
   // Text typed into one dialog must not confirm the next.
   // biome-ignore lint/correctness/useExhaustiveDependencies: both begin a new question
@@ -49,47 +55,53 @@ export function ConfirmDialog(props: Props) {
       opened={opened}
       onClose={pending ? onAbort : onClose}
       title={title}
-      closeOnClickOutside={!pending}
+      closeOnClickOutside={!pending && result === undefined}
+      closeOnEscape={result === undefined}
+      withCloseButton={result === undefined}
       closeButtonProps={{ 'aria-label': 'Close' }}
       onExitTransitionEnd={rescueFocus}
     >
-      <form onSubmit={submit}>
-        <Stack>
-          {children}
-          {phrase !== undefined && (
-            <TextInput
-              label={
-                <>
-                  Type <b>{phrase}</b> to confirm
-                </>
-              }
-              autoComplete="off"
-              spellCheck={false}
-              data-autofocus
-              disabled={pending}
-              value={typed}
-              onChange={(event) => setTyped(event.currentTarget.value)}
-            />
-          )}
-          {pending && (
-            <Text size="sm" role="status" className="dimmed">
-              Sending the request…
-            </Text>
-          )}
-          <Group justify="flex-end">
-            <Button
-              variant="default"
-              onClick={pending ? onAbort : onClose}
-              data-autofocus={phrase === undefined || undefined}
-            >
-              {pending ? 'Stop' : dismiss}
-            </Button>
-            <Button type="submit" color={color} disabled={!isConfirmed} loading={pending}>
-              {action}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
+      {hadResult.current ? (
+        result
+      ) : (
+        <form onSubmit={submit}>
+          <Stack>
+            {children}
+            {phrase !== undefined && (
+              <TextInput
+                label={
+                  <>
+                    Type <b>{phrase}</b> to confirm
+                  </>
+                }
+                autoComplete="off"
+                spellCheck={false}
+                data-autofocus
+                disabled={pending}
+                value={typed}
+                onChange={(event) => setTyped(event.currentTarget.value)}
+              />
+            )}
+            {pending && (
+              <Text size="sm" role="status" className="dimmed">
+                Sending the request…
+              </Text>
+            )}
+            <Group justify="flex-end">
+              <Button
+                variant="default"
+                onClick={pending ? onAbort : onClose}
+                data-autofocus={phrase === undefined || undefined}
+              >
+                {pending ? 'Stop' : dismiss}
+              </Button>
+              <Button type="submit" color={color} disabled={!isConfirmed} loading={pending}>
+                {action}
+              </Button>
+            </Group>
+          </Stack>
+        </form>
+      )}
     </Modal>
   );
 }

@@ -1,5 +1,6 @@
-import { Group, Paper, Skeleton, Text, UnstyledButton } from '@mantine/core';
+import { Group, Paper, Text, UnstyledButton } from '@mantine/core';
 import { words } from '@/format/words';
+import { ListCards } from '@/ui/list-cards';
 import { Ago } from '@/ui/time';
 import { AuditTarget, Outcome } from './audit-cells';
 import { AuditDetails } from './audit-details';
@@ -8,14 +9,8 @@ import type { AuditListProps } from './audit-table';
 /** The audit log on a phone. */
 export function AuditCards({ events, outdated, onActor }: AuditListProps) {
   return (
-    <ul
-      className="plain cards"
-      aria-label="Audit log"
-      aria-busy={!events || outdated}
-      data-outdated={outdated || undefined}
-    >
-      {!events && [1, 2, 3, 4, 5].map((card) => <Skeleton key={card} component="li" height={84} />)}
-      {events?.map((event) => (
+    <ListCards label="Audit log" rows={events} outdated={outdated} height={84}>
+      {(event) => (
         <Paper component="li" withBorder p="sm" key={event.auditEventId}>
           <Group justify="space-between" gap="xs">
             <Text size="sm" fw={600}>
@@ -39,7 +34,7 @@ export function AuditCards({ events, outdated, onActor }: AuditListProps) {
             </Group>
           </Group>
         </Paper>
-      ))}
-    </ul>
+      )}
+    </ListCards>
   );
 }

@@ -3,6 +3,7 @@ import { IconShieldCheck } from '@tabler/icons-react';
 import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useApi } from '@/api/api';
+import { sentence } from '@/format/words';
 import type { VerifyAuditLogResponse } from '@/gen/storeplane/v1/audit_pb';
 import { ProblemAlert } from '@/ui/problem-alert';
 
@@ -63,8 +64,4 @@ function Verified({ result }: { result: VerifyAuditLogResponse }) {
       {outside}
     </Alert>
   );
-}
-
-function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }

@@ -1,4 +1,5 @@
-import { Group, Paper, Skeleton, Text } from '@mantine/core';
+import { Group, Paper, Text } from '@mantine/core';
+import { ListCards } from '@/ui/list-cards';
 import { Ago } from '@/ui/time';
 import { chart, Owner, ReleaseName, releaseKey, status } from './release-cells';
 import type { ReleaseListProps } from './releases-table';
@@ -6,14 +7,8 @@ import type { ReleaseListProps } from './releases-table';
 /** The releases on a phone. */
 export function ReleaseCards({ releases, outdated }: ReleaseListProps) {
   return (
-    <ul
-      className="plain cards"
-      aria-label="Helm releases"
-      aria-busy={!releases || outdated}
-      data-outdated={outdated || undefined}
-    >
-      {!releases && [1, 2, 3, 4, 5].map((card) => <Skeleton key={card} component="li" height={84} />)}
-      {releases?.map((release) => (
+    <ListCards label="Helm releases" rows={releases} outdated={outdated} height={84}>
+      {(release) => (
         <Paper component="li" withBorder p="sm" key={releaseKey(release)}>
           <ReleaseName release={release} />
           <Owner release={release} />
@@ -29,7 +24,7 @@ export function ReleaseCards({ releases, outdated }: ReleaseListProps) {
             {chart(release)}
           </Text>
         </Paper>
-      ))}
-    </ul>
+      )}
+    </ListCards>
   );
 }

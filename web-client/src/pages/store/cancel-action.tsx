@@ -1,16 +1,17 @@
 import { Button, Text } from '@mantine/core';
 import { IconPlayerStop } from '@tabler/icons-react';
 import { useApi } from '@/api/api';
+import { storeKeys } from '@/api/queries';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
 import { ConfirmDialog } from '@/ui/confirm-dialog';
-import { RequestProblem } from './request-problem';
-import { useStoreRequest } from './use-store-request';
+import { RequestProblem } from '@/ui/request-problem';
+import { useDialogRequest } from '@/ui/use-dialog-request';
 
 /** Cancels the running operation, after a confirmation that names what is removed. */
 export function CancelAction({ store }: { store: Store }) {
   const { clients } = useApi();
   const { storeId, uid, operation, state, readyTime } = store;
-  const cancel = useStoreRequest(storeId, (requestId, signal) =>
+  const cancel = useDialogRequest(storeKeys(storeId), (requestId, signal) =>
     clients.operations.cancelOperation({ operationId: operation, storeUid: uid, requestId }, { signal }),
   );
   const isRunning = state === StoreState.PROVISIONING || state === StoreState.UPDATING;
@@ -28,15 +29,11 @@ export function CancelAction({ store }: { store: Store }) {
         </Button>
       )}
       <ConfirmDialog
-        opened={cancel.opened}
+        {...cancel.dialog}
         title={readyTime ? 'Cancel this operation?' : 'Cancel the creation?'}
         action={readyTime ? 'Cancel operation' : 'Cancel creation'}
         dismiss="Keep running"
         color="red"
-        pending={cancel.isPending}
-        onConfirm={cancel.send}
-        onClose={cancel.close}
-        onAbort={cancel.abort}
       >
         <Text size="sm">
           {readyTime

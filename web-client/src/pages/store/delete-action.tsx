@@ -2,10 +2,11 @@ import { Button, Checkbox, Text, Tooltip } from '@mantine/core';
 import { IconTrash } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
 import { useApi } from '@/api/api';
+import { storeKeys } from '@/api/queries';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
 import { ConfirmDialog } from '@/ui/confirm-dialog';
-import { RequestProblem } from './request-problem';
-import { useStoreRequest } from './use-store-request';
+import { RequestProblem } from '@/ui/request-problem';
+import { useDialogRequest } from '@/ui/use-dialog-request';
 
 /** States in which the cluster may not answer for the store: it can be deleted by force. */
 const FORCEABLE: readonly StoreState[] = [StoreState.FAILED, StoreState.DEGRADED, StoreState.DELETING];
@@ -15,7 +16,7 @@ export function DeleteAction({ store }: { store: Store }) {
   const { clients } = useApi();
   const { storeId, uid, state } = store;
   const [force, setForce] = useState(false);
-  const deletion = useStoreRequest(storeId, (requestId, signal) =>
+  const deletion = useDialogRequest(storeKeys(storeId), (requestId, signal) =>
     clients.stores.deleteStore({ storeId, uid, requestId, force }, { signal }),
   );
   const { opened, close } = deletion;
@@ -49,15 +50,11 @@ export function DeleteAction({ store }: { store: Store }) {
         </Tooltip>
       )}
       <ConfirmDialog
-        opened={opened}
+        {...deletion.dialog}
         title={`Delete ${store.displayName}?`}
         phrase={storeId}
         action={force ? 'Force delete' : 'Delete store'}
         color="red"
-        pending={deletion.isPending}
-        onConfirm={deletion.send}
-        onClose={close}
-        onAbort={deletion.abort}
       >
         <Text size="sm">The shop is removed with all its data: orders, customers, products. This can't be undone.</Text>
         {FORCEABLE.includes(state) && (

@@ -1,14 +1,15 @@
 import { Switch } from '@mantine/core';
 import { useApi } from '@/api/api';
+import { storeKeys } from '@/api/queries';
 import type { Store } from '@/gen/storeplane/v1/store_pb';
-import { RequestProblem } from './request-problem';
-import { useStoreRequest } from './use-store-request';
+import { RequestProblem } from '@/ui/request-problem';
+import { useDialogRequest } from '@/ui/use-dialog-request';
 
 /** Switches the store's deletion protection. */
 export function ProtectionSwitch({ store }: { store: Store }) {
   const { clients } = useApi();
   const { storeId, uid, deletionProtection } = store;
-  const change = useStoreRequest(storeId, (requestId, signal) =>
+  const change = useDialogRequest(storeKeys(storeId), (requestId, signal) =>
     clients.stores.updateStore(
       {
         storeId,

@@ -2,18 +2,19 @@ import { Button, Text, Tooltip } from '@mantine/core';
 import { IconRefresh } from '@tabler/icons-react';
 import { useRef } from 'react';
 import { useApi } from '@/api/api';
+import { storeKeys } from '@/api/queries';
 import type { Operation } from '@/gen/storeplane/v1/operation_pb';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
 import { ConfirmDialog } from '@/ui/confirm-dialog';
-import { RequestProblem } from './request-problem';
+import { RequestProblem } from '@/ui/request-problem';
+import { useDialogRequest } from '@/ui/use-dialog-request';
 import { retryQuestion } from './retry-question';
-import { useStoreRequest } from './use-store-request';
 
 /** Retries a store. Asks for confirmation if that loses data, or if nothing is wrong. */
 export function RetryAction({ store, operations }: { store: Store; operations: Operation[] }) {
   const { clients } = useApi();
   const { storeId, uid, etag } = store;
-  const retry = useStoreRequest(storeId, (requestId, signal) =>
+  const retry = useDialogRequest(storeKeys(storeId), (requestId, signal) =>
     clients.stores.retryStore({ storeId, uid, etag, requestId }, { signal }),
   );
   const current = retryQuestion(store, operations);
@@ -39,14 +40,10 @@ export function RetryAction({ store, operations }: { store: Store; operations: O
       )}
       {!retry.opened && problem}
       <ConfirmDialog
-        opened={retry.opened}
+        {...retry.dialog}
         title={question.title}
         action={question.action}
         color={question.losesData ? 'red' : undefined}
-        pending={retry.isPending}
-        onConfirm={retry.send}
-        onClose={retry.close}
-        onAbort={retry.abort}
       >
         <Text size="sm">{question.text}</Text>
         {problem}

@@ -1,16 +1,17 @@
 import { Button, Text } from '@mantine/core';
 import { IconRotateClockwise } from '@tabler/icons-react';
 import { useApi } from '@/api/api';
+import { storeKeys } from '@/api/queries';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
 import { ConfirmDialog } from '@/ui/confirm-dialog';
-import { RequestProblem } from './request-problem';
-import { useStoreRequest } from './use-store-request';
+import { RequestProblem } from '@/ui/request-problem';
+import { useDialogRequest } from '@/ui/use-dialog-request';
 
 /** Replaces a store's credentials, after a confirmation that says what follows. */
 export function RotateAction({ store }: { store: Store }) {
   const { clients } = useApi();
   const { storeId, uid, etag, state } = store;
-  const rotation = useStoreRequest(storeId, (requestId, signal) =>
+  const rotation = useDialogRequest(storeKeys(storeId), (requestId, signal) =>
     clients.stores.rotateStoreCredentials({ storeId, uid, etag, requestId }, { signal }),
   );
   const isOffered = state === StoreState.READY || state === StoreState.DEGRADED;
@@ -28,15 +29,7 @@ export function RotateAction({ store }: { store: Store }) {
           Rotate credentials
         </Button>
       )}
-      <ConfirmDialog
-        opened={rotation.opened}
-        title="Rotate the credentials?"
-        action="Rotate credentials"
-        pending={rotation.isPending}
-        onConfirm={rotation.send}
-        onClose={rotation.close}
-        onAbort={rotation.abort}
-      >
+      <ConfirmDialog {...rotation.dialog} title="Rotate the credentials?" action="Rotate credentials">
         <Text size="sm">
           The administrator's password, the database's passwords and the salts of cookies are replaced. The shop
           restarts once, everybody who is signed in to it is signed out, and the carts of visitors are emptied. User

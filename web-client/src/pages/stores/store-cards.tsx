@@ -1,6 +1,7 @@
-import { Checkbox, Group, NativeSelect, Paper, Skeleton, Stack, Text } from '@mantine/core';
+import { Checkbox, Group, NativeSelect, Paper, Stack, Text } from '@mantine/core';
 import type { Store } from '@/gen/storeplane/v1/store_pb';
 import { AnchorLink } from '@/ui/link';
+import { ListCards } from '@/ui/list-cards';
 import { StateBadge } from '@/ui/state-badge';
 import { storeLink, storeNote } from '@/ui/store-link';
 import { Ago } from '@/ui/time';
@@ -27,17 +28,9 @@ export function StoreCards({ stores, loading, outdated, order, onOrder, selectio
         onChange={(event) => onOrder(event.currentTarget.value as Order)}
         data={ORDERS.map((value) => ({ value, label: ORDER_NAMES[value] }))}
       />
-      <ul
-        className="plain cards"
-        aria-label="Stores"
-        aria-busy={loading || outdated}
-        data-outdated={outdated || undefined}
-      >
-        {loading && [1, 2, 3, 4, 5].map((card) => <Skeleton key={card} component="li" height={96} />)}
-        {stores.map((store) => (
-          <Card key={store.uid} store={store} selected={selection?.has(store.uid)} onSelect={onSelect} />
-        ))}
-      </ul>
+      <ListCards label="Stores" rows={loading ? undefined : stores} outdated={outdated} height={96}>
+        {(store) => <Card key={store.uid} store={store} selected={selection?.has(store.uid)} onSelect={onSelect} />}
+      </ListCards>
     </Stack>
   );
 }

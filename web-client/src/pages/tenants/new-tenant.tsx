@@ -2,17 +2,18 @@ import { Button, TextInput } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
 import { useApi } from '@/api/api';
-import { problem } from '@/api/problem';
+import { violationsOf } from '@/api/problem';
+import { TENANTS } from '@/api/queries';
 import { ConfirmDialog } from '@/ui/confirm-dialog';
-import { ProblemAlert } from '@/ui/problem-alert';
-import { useTenantRequest } from './use-tenant-request';
+import { RequestProblem } from '@/ui/request-problem';
+import { useDialogRequest } from '@/ui/use-dialog-request';
 
 /** Creates a tenant with the server's default quotas. */
 export function NewTenant() {
   const { clients } = useApi();
   const [tenantId, setTenantId] = useState('');
   const [displayName, setDisplayName] = useState('');
-  const creation = useTenantRequest((requestId, signal) =>
+  const creation = useDialogRequest([TENANTS], (requestId, signal) =>
     clients.tenants.createTenant({ tenantId: tenantId.trim(), tenant: { displayName }, requestId }, { signal }),
   );
   const open = () => {
@@ -20,23 +21,13 @@ export function NewTenant() {
     setDisplayName('');
     creation.open();
   };
-  const violations = creation.error ? problem(creation.error).violations : new Map<string, string>();
-  const ofId = violations.get('tenant_id');
-  const ofName = violations.get('tenant.display_name');
+  const violations = violationsOf(creation.error);
   return (
     <>
       <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={open}>
         New tenant
       </Button>
-      <ConfirmDialog
-        opened={creation.opened}
-        title="New tenant"
-        action="Create tenant"
-        pending={creation.isPending}
-        onConfirm={creation.send}
-        onClose={creation.close}
-        onAbort={creation.abort}
-      >
+      <ConfirmDialog {...creation.dialog} title="New tenant" action="Create tenant">
         <TextInput
           label="ID"
           description="Used in URLs and namespaces, at most 15 characters. Can't be changed later or used again."
@@ -44,7 +35,7 @@ export function NewTenant() {
           spellCheck={false}
           disabled={creation.isPending}
           value={tenantId}
-          error={ofId}
+          error={violations.get('tenant_id')}
           onChange={(event) => setTenantId(event.currentTarget.value)}
         />
         <TextInput
@@ -52,12 +43,14 @@ export function NewTenant() {
           autoComplete="off"
           disabled={creation.isPending}
           value={displayName}
-          error={ofName}
+          error={violations.get('tenant.display_name')}
           onChange={(event) => setDisplayName(event.currentTarget.value)}
         />
-        {creation.error && !ofId && !ofName && (
-          <ProblemAlert title="The tenant was not created" error={creation.error} />
-        )}
+        <RequestProblem
+          title="The tenant was not created"
+          error={creation.error}
+          fields={['tenant_id', 'tenant.display_name']}
+        />
       </ConfirmDialog>
     </>
   );

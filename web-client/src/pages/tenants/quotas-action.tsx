@@ -1,12 +1,13 @@
 import { Button, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { useApi } from '@/api/api';
-import { problem } from '@/api/problem';
+import { violationsOf } from '@/api/problem';
+import { TENANTS } from '@/api/queries';
 import type { Tenant } from '@/gen/storeplane/v1/tenant_service_pb';
 import { ConfirmDialog } from '@/ui/confirm-dialog';
-import { ProblemAlert } from '@/ui/problem-alert';
+import { RequestProblem } from '@/ui/request-problem';
+import { useDialogRequest } from '@/ui/use-dialog-request';
 import { draftOf, limitText, type QuotaDraft, quotasOf } from './quota-draft';
-import { useTenantRequest } from './use-tenant-request';
 
 const FIELDS: [keyof QuotaDraft, string][] = [
   ['stores', 'Stores'],
@@ -18,12 +19,14 @@ const FIELDS: [keyof QuotaDraft, string][] = [
   ['deletions', 'Deletions by one caller within the window'],
 ];
 
+const fieldPath = (field: keyof QuotaDraft) => `tenant.quotas.${field}`;
+
 /** Changes the quotas of a tenant. */
 export function QuotasAction({ tenant }: { tenant: Tenant }) {
   const { clients } = useApi();
   const { tenantId, etag, quotas, effectiveQuotas } = tenant;
   const [draft, setDraft] = useState(draftOf(quotas));
-  const update = useTenantRequest((requestId, signal) =>
+  const update = useDialogRequest([TENANTS], (requestId, signal) =>
     clients.tenants.updateTenant(
       { tenantId, etag, requestId, tenant: { quotas: quotasOf(draft) }, updateMask: { paths: ['quotas'] } },
       { signal },
@@ -33,22 +36,14 @@ export function QuotasAction({ tenant }: { tenant: Tenant }) {
     setDraft(draftOf(quotas));
     update.open();
   };
-  const violations = update.error ? problem(update.error).violations : new Map<string, string>();
+  const violations = violationsOf(update.error);
   const applied = draftOf(effectiveQuotas);
   return (
     <>
       <Button size="xs" variant="default" aria-label={`Quotas of ${tenantId}`} onClick={open}>
         Quotas
       </Button>
-      <ConfirmDialog
-        opened={update.opened}
-        title={`Quotas of ${tenantId}`}
-        action="Save quotas"
-        pending={update.isPending}
-        onConfirm={update.send}
-        onClose={update.close}
-        onAbort={update.abort}
-      >
+      <ConfirmDialog {...update.dialog} title={`Quotas of ${tenantId}`} action="Save quotas">
         {FIELDS.map(([field, label]) => (
           <TextInput
             key={field}
@@ -58,13 +53,15 @@ export function QuotasAction({ tenant }: { tenant: Tenant }) {
             spellCheck={false}
             disabled={update.isPending}
             value={draft[field]}
-            error={violations.get(`tenant.quotas.${field}`)}
+            error={violations.get(fieldPath(field))}
             onChange={(event) => setDraft({ ...draft, [field]: event.currentTarget.value })}
           />
         ))}
-        {update.error && violations.size === 0 && (
-          <ProblemAlert title="The quotas were not changed" error={update.error} />
-        )}
+        <RequestProblem
+          title="The quotas were not changed"
+          error={update.error}
+          fields={FIELDS.map(([field]) => fieldPath(field))}
+        />
       </ConfirmDialog>
     </>
   );

@@ -1,16 +1,17 @@
 import { Button, Text } from '@mantine/core';
 import { useApi } from '@/api/api';
+import { TENANTS } from '@/api/queries';
 import { type Tenant, TenantState } from '@/gen/storeplane/v1/tenant_service_pb';
 import { ConfirmDialog } from '@/ui/confirm-dialog';
-import { ProblemAlert } from '@/ui/problem-alert';
-import { useTenantRequest } from './use-tenant-request';
+import { RequestProblem } from '@/ui/request-problem';
+import { useDialogRequest } from '@/ui/use-dialog-request';
 
 /** Suspends a tenant, or ends its suspension. */
 export function StateAction({ tenant }: { tenant: Tenant }) {
   const { clients } = useApi();
   const { tenantId, etag, state } = tenant;
   const isSuspended = state === TenantState.SUSPENDED;
-  const change = useTenantRequest((requestId, signal) =>
+  const change = useDialogRequest([TENANTS], (requestId, signal) =>
     isSuspended
       ? clients.tenants.resumeTenant({ tenantId, etag, requestId }, { signal })
       : clients.tenants.suspendTenant({ tenantId, etag, requestId }, { signal }),
@@ -28,22 +29,18 @@ export function StateAction({ tenant }: { tenant: Tenant }) {
         {action}
       </Button>
       <ConfirmDialog
-        opened={change.opened}
+        {...change.dialog}
         title={`${action} ${tenantId}?`}
         phrase={isSuspended ? undefined : tenantId}
         action={isSuspended ? 'Resume tenant' : 'Suspend tenant'}
         color={isSuspended ? undefined : 'red'}
-        pending={change.isPending}
-        onConfirm={change.send}
-        onClose={change.close}
-        onAbort={change.abort}
       >
         <Text size="sm">
           {isSuspended
             ? 'Its users and tokens work again.'
             : 'Its users and tokens are refused within 10 seconds. Its shops keep running, and operations in progress continue.'}
         </Text>
-        {change.error && <ProblemAlert title="The tenant was not changed" error={change.error} />}
+        <RequestProblem title="The tenant was not changed" error={change.error} />
       </ConfirmDialog>
     </>
   );

@@ -1,10 +1,20 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { Alert } from '@mantine/core';
-import { ProblemAlert } from '@/ui/problem-alert';
+import { problem } from '@/api/problem';
+import { ProblemAlert } from './problem-alert';
+
+interface Props {
+  title: string;
+  error: unknown;
+  /** Fields of the request that show their violations themselves. */
+  fields?: string[];
+}
 
 /** Why a request failed, or that it was aborted: nothing more is sent then, but the server may have received it. */
-export function RequestProblem({ title, error }: { title: string; error: unknown }) {
+export function RequestProblem({ title, error, fields = [] }: Props) {
   if (!error) return null;
+  const { violations } = problem(error);
+  if (fields.some((field) => violations.has(field))) return null;
   const isAborted = ConnectError.from(error).code === Code.Canceled;
   if (!isAborted) return <ProblemAlert title={title} error={error} />;
   return (

@@ -1,0 +1,35 @@
+import { Table } from '@mantine/core';
+import { ListTable } from '@/ui/list-table';
+import { Created, Expiry, LastUse, State, TokenActions, type TokenListProps, TokenName } from './token-cells';
+
+const COLUMNS = ['Name', 'Role', 'State', 'Created', 'Last used', 'Expires', 'Actions'];
+
+export function TokensTable({ tokens, outdated, onRequest }: TokenListProps) {
+  return (
+    <ListTable label="Tokens" columns={COLUMNS} rows={tokens} outdated={outdated}>
+      {(token) => (
+        <Table.Tr key={token.tokenId}>
+          <Table.Td maw={240}>
+            <TokenName token={token} />
+          </Table.Td>
+          <Table.Td>{token.role}</Table.Td>
+          <Table.Td>
+            <State token={token} />
+          </Table.Td>
+          <Table.Td maw={180}>
+            <Created token={token} />
+          </Table.Td>
+          <Table.Td className="nowrap">
+            <LastUse token={token} />
+          </Table.Td>
+          <Table.Td className="nowrap">
+            <Expiry token={token} />
+          </Table.Td>
+          <Table.Td>
+            <TokenActions token={token} onRequest={onRequest} />
+          </Table.Td>
+        </Table.Tr>
+      )}
+    </ListTable>
+  );
+}
