@@ -8,6 +8,7 @@ import { useGrantableRoles } from '@/session/caller';
 import { ConfirmDialog } from '@/ui/confirm-dialog';
 import { RequestProblem } from '@/ui/request-problem';
 import { useDialogRequest } from '@/ui/use-dialog-request';
+import { issued } from './issued';
 import { DEFAULT_LIFETIME, LIFETIMES, lifetime } from './lifetimes';
 import { Secret } from './secret';
 
@@ -21,7 +22,8 @@ export function NewToken() {
   const { name, role, days } = draft;
   const creation = useDialogRequest(
     [TOKENS],
-    (requestId, signal) => clients.tokens.createToken({ name, role, ttl: lifetime(days), requestId }, { signal }),
+    (requestId, signal) =>
+      issued(clients.tokens.createToken({ name, role, ttl: lifetime(days), requestId }, { signal })),
     { showsResult: true },
   );
   const open = () => {
@@ -29,7 +31,7 @@ export function NewToken() {
     creation.open();
   };
   const violations = violationsOf(creation.error);
-  const issued = creation.data;
+  const result = creation.data;
   return (
     <>
       {roles.length > 0 && (
@@ -39,9 +41,9 @@ export function NewToken() {
       )}
       <ConfirmDialog
         {...creation.dialog}
-        title={issued?.token ? `Token ${issued.token.name} was created` : 'New token'}
+        title={result?.token ? `Token ${result.token.name} was created` : 'New token'}
         action="Create token"
-        result={issued && <Secret issued={issued} onClose={creation.close} />}
+        result={result && <Secret issued={result} onClose={creation.close} />}
       >
         <TextInput
           label="Name"

@@ -8,6 +8,7 @@ import { ConfirmDialog } from '@/ui/confirm-dialog';
 import { RequestProblem } from '@/ui/request-problem';
 import { Until } from '@/ui/time';
 import { useDialogRequest } from '@/ui/use-dialog-request';
+import { issued } from './issued';
 import { DEFAULT_LIFETIME, DEFAULT_OVERLAP, LIFETIMES, lifetime, OVERLAPS, overlap } from './lifetimes';
 import { Secret } from './secret';
 import { hasOverlap, useIsOwn } from './token-cells';
@@ -22,17 +23,19 @@ export function RotateDialog({ token }: { token: Token }) {
   const rotation = useDialogRequest(
     [TOKENS],
     (requestId, signal) =>
-      clients.tokens.rotateToken({ tokenId, ttl: lifetime(days), overlap: overlap(hours), requestId }, { signal }),
+      issued(
+        clients.tokens.rotateToken({ tokenId, ttl: lifetime(days), overlap: overlap(hours), requestId }, { signal }),
+      ),
     { opensAtOnce: true, showsResult: true },
   );
   const violations = violationsOf(rotation.error);
-  const issued = rotation.data;
+  const result = rotation.data;
   return (
     <ConfirmDialog
       {...rotation.dialog}
-      title={issued ? `New secret of ${name}` : `Rotate ${name}?`}
+      title={result ? `New secret of ${name}` : `Rotate ${name}?`}
       action="Rotate token"
-      result={issued && <Secret issued={issued} onClose={rotation.close} />}
+      result={result && <Secret issued={result} onClose={rotation.close} />}
     >
       <Text size="sm">The token gets a new secret. Its name, role and history stay.</Text>
       {hasOverlap(token) && (
