@@ -1,10 +1,10 @@
-import { Button, Group, NativeSelect, Stack, Text, TextInput } from '@mantine/core';
+import { Button, Group, Stack, Text, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { useApi } from '@/api/api';
-import { words } from '@/format/words';
 import { SEARCH_FIELD } from '@/layout/shortcuts';
 import { useCanAudit } from '@/session/caller';
+import { ChoiceFilter } from '@/ui/choice-filter';
 import { DebouncedInput } from '@/ui/debounced-input';
 import { Empty } from '@/ui/empty';
 import { PageTitle } from '@/ui/page-title';
@@ -88,62 +88,31 @@ interface FiltersProps {
 }
 
 function Filters({ search, change }: FiltersProps) {
-  const choices = (all: readonly string[], none: string) => [
-    { value: '', label: none },
-    ...all.map((value) => ({ value, label: words(value) })),
-  ];
+  const text = (key: 'q' | 'actor' | 'target' | 'peer') => ({
+    w: { base: '100%', xs: 160 },
+    value: search[key],
+    onValue: (value: string | undefined) => change({ [key]: value }, true),
+  });
+  const day = (key: 'from' | 'to') => ({
+    value: search[key] ?? '',
+    onChange: (event: { currentTarget: { value: string } }) =>
+      change({ [key]: event.currentTarget.value || undefined }),
+  });
   return (
     <Group gap="sm" align="flex-end" className="filters">
-      <DebouncedInput
-        w={{ base: '100%', xs: 160 }}
-        label="Search"
-        placeholder="Actor or store"
-        value={search.q}
-        onValue={(q) => change({ q }, true)}
-        {...{ [SEARCH_FIELD]: true }}
-      />
-      <DebouncedInput
-        w={{ base: '100%', xs: 160 }}
-        label="Actor"
-        value={search.actor}
-        onValue={(actor) => change({ actor }, true)}
-      />
-      <DebouncedInput
-        w={{ base: '100%', xs: 160 }}
-        label="Store"
-        value={search.target}
-        onValue={(target) => change({ target }, true)}
-      />
-      <NativeSelect
-        label="Action"
-        value={search.action ?? ''}
-        data={choices(ACTIONS, 'Any')}
-        onChange={(event) => change({ action: event.currentTarget.value || undefined })}
-      />
-      <NativeSelect
+      <DebouncedInput label="Search" placeholder="Actor or store" {...text('q')} {...{ [SEARCH_FIELD]: true }} />
+      <DebouncedInput label="Actor" {...text('actor')} />
+      <DebouncedInput label="Store" {...text('target')} />
+      <ChoiceFilter label="Action" value={search.action} choices={ACTIONS} onValue={(action) => change({ action })} />
+      <ChoiceFilter
         label="Outcome"
-        value={search.outcome ?? ''}
-        data={choices(OUTCOMES, 'Any')}
-        onChange={(event) => change({ outcome: event.currentTarget.value || undefined })}
+        value={search.outcome}
+        choices={OUTCOMES}
+        onValue={(outcome) => change({ outcome })}
       />
-      <DebouncedInput
-        w={{ base: '100%', xs: 160 }}
-        label="Address"
-        value={search.peer}
-        onValue={(peer) => change({ peer }, true)}
-      />
-      <TextInput
-        type="date"
-        label="From"
-        value={search.from ?? ''}
-        onChange={(event) => change({ from: event.currentTarget.value || undefined })}
-      />
-      <TextInput
-        type="date"
-        label="To"
-        value={search.to ?? ''}
-        onChange={(event) => change({ to: event.currentTarget.value || undefined })}
-      />
+      <DebouncedInput label="Address" {...text('peer')} />
+      <TextInput type="date" label="From" {...day('from')} />
+      <TextInput type="date" label="To" {...day('to')} />
     </Group>
   );
 }

@@ -1,10 +1,11 @@
-import { Button, Group, NativeSelect, Stack, Text } from '@mantine/core';
+import { Button, Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { useApi } from '@/api/api';
-import { count, words } from '@/format/words';
+import { count } from '@/format/words';
 import { ReleaseScope } from '@/gen/storeplane/v1/platform_pb';
 import { SEARCH_FIELD } from '@/layout/shortcuts';
+import { ChoiceFilter } from '@/ui/choice-filter';
 import { DebouncedInput } from '@/ui/debounced-input';
 import { Empty } from '@/ui/empty';
 import { PageTitle } from '@/ui/page-title';
@@ -80,10 +81,6 @@ interface FiltersProps {
 }
 
 function Filters({ search, change }: FiltersProps) {
-  const choices = (all: readonly string[]) => [
-    { value: '', label: 'Any' },
-    ...all.map((value) => ({ value, label: words(value.replaceAll('-', ' ')) })),
-  ];
   return (
     <Group gap="sm" align="flex-end" className="filters">
       <DebouncedInput
@@ -94,18 +91,13 @@ function Filters({ search, change }: FiltersProps) {
         onValue={(q) => change({ q }, true)}
         {...{ [SEARCH_FIELD]: true }}
       />
-      <NativeSelect
+      <ChoiceFilter
         label="Belongs to"
-        value={search.ownership ?? ''}
-        data={choices(OWNERSHIPS)}
-        onChange={(event) => change({ ownership: event.currentTarget.value || undefined })}
+        value={search.ownership}
+        choices={OWNERSHIPS}
+        onValue={(ownership) => change({ ownership })}
       />
-      <NativeSelect
-        label="Status"
-        value={search.status ?? ''}
-        data={choices(STATUSES)}
-        onChange={(event) => change({ status: event.currentTarget.value || undefined })}
-      />
+      <ChoiceFilter label="Status" value={search.status} choices={STATUSES} onValue={(status) => change({ status })} />
     </Group>
   );
 }
