@@ -126,6 +126,12 @@ pub enum DomainError {
         /// The required role.
         needed: &'static str,
     },
+    /// The caller's token is limited to other store ids. It does not depend on whether the store exists.
+    #[error("this token is limited to other stores; it does not permit the store id \"{name}\"")]
+    StoreOutsideScope {
+        /// The id.
+        name: String,
+    },
     /// The events after the cursor are no longer kept.
     #[error("events after the cursor are no longer kept; a watch can start again, or resume from {oldest}")]
     CursorExpired {
@@ -164,6 +170,7 @@ impl DomainError {
             Self::NotCancellable { .. } => "NOT_CANCELLABLE",
             Self::CredentialsNotThere { .. } => "CREDENTIALS_UNAVAILABLE",
             Self::PermissionDenied { .. } | Self::OtherTenant { .. } => "PERMISSION_DENIED",
+            Self::StoreOutsideScope { .. } => "STORE_OUTSIDE_SCOPE",
             Self::CursorExpired { .. } => "CURSOR_EXPIRED",
         }
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
+use crate::access::Access;
 use crate::error::DomainError;
 use crate::ids::{Tenant, TokenId};
 use crate::origin::Origin;
@@ -41,6 +42,11 @@ impl Role {
     pub fn may_grant(self, other: Self) -> bool {
         self.allows(Self::Admin) && self.allows(other)
     }
+
+    /// True if a token with this role can be limited to some stores. The others reach beyond stores: to the audit log, or to tokens.
+    pub fn can_be_scoped(self) -> bool {
+        matches!(self, Self::Viewer | Self::Operator)
+    }
 }
 
 /// The caller of a command, from authentication to the audit record.
@@ -50,8 +56,9 @@ pub struct Caller {
     pub credential: Credential,
     /// The actor in the audit log: the credential's name, or `name@tenant` while it acts in another tenant.
     pub name: String,
-    /// The tenant in which it acts: the credential's, or the one that a platform administrator named.
-    pub tenant: Tenant,
+    /// The stores that it may see and change: in the tenant in which it acts, which is the credential's or the one that a platform
+    /// administrator named.
+    pub access: Access,
     /// The credential's role.
     pub role: Role,
     /// When it must authenticate again, on this server's monotonic clock. `None`: never.
@@ -154,27 +161,28 @@ impl fmt::Debug for SecretHash {
 }
 
 impl Caller {
+    /// The tenant in which it acts.
+    pub fn tenant(&self) -> &Tenant {
+        &self.access.tenant
+    }
+
     /// The caller in the tenant that its request names: its own, or, for a platform administrator, any.
     pub fn acting_in(self, tenant: Tenant) -> Result<Self, DomainError> {
-        if tenant == self.tenant {
+        if tenant == self.access.tenant {
             return Ok(self);
         }
         let needed = Role::PlatformAdmin;
         if !self.role.allows(needed) {
             return Err(DomainError::OtherTenant { role: self.role.as_str(), needed: needed.as_str() });
         }
-        Ok(Self { name: format!("{}@{}", self.name, self.tenant), tenant, ..self })
-    }
-
-    /// True if it may see what belongs to this tenant. Streams ask this for each event.
-    pub fn sees(&self, tenant: &Tenant) -> bool {
-        self.tenant == *tenant
+        Ok(Self { name: format!("{}@{}", self.name, self.tenant()), access: Access::whole(tenant), ..self })
     }
 
     /// True if this caller, as its credential is now, may still do what it could as `earlier`.
     pub fn still_permits(&self, earlier: &Self) -> bool {
-        let in_tenant = self.tenant == earlier.tenant || self.role.allows(Role::PlatformAdmin);
-        self.credential == earlier.credential && self.role == earlier.role && in_tenant
+        let in_tenant = self.tenant() == earlier.tenant() || self.role.allows(Role::PlatformAdmin);
+        let same = (&self.credential, self.role, &self.access.scope);
+        same == (&earlier.credential, earlier.role, &earlier.access.scope) && in_tenant
     }
 }
 
@@ -225,6 +233,7 @@ mod tests {
     use std::fmt::Write as _;
 
     use super::*;
+    use crate::access::{Scope, Selection};
 
     const GUIDE: &str = include_str!("../../../docs/operations.md");
 
@@ -234,7 +243,7 @@ mod tests {
         Caller {
             credential,
             name: "ci".into(),
-            tenant,
+            access: Access::whole(tenant),
             role,
             expires: None,
             proof: Proof::Signed,
@@ -289,6 +298,22 @@ mod tests {
     }
 
     #[test]
+    fn token_with_another_scope_does_not_continue() {
+        let own = caller(Role::Viewer, "default");
+        let selection = Selection::new(vec!["tea".parse().expect("an id")], None).expect("one store");
+        let limited = Caller { access: Access { scope: Scope::Only(selection), ..own.access.clone() }, ..own.clone() };
+        assert!(limited.still_permits(&limited) && !limited.still_permits(&own) && !own.still_permits(&limited));
+    }
+
+    #[test]
+    fn only_roles_that_end_at_stores_can_be_scoped() {
+        let scoped: Vec<_> = Role::ALL.into_iter().filter(|role| role.can_be_scoped()).collect();
+        assert_eq!(scoped, [Role::Viewer, Role::Operator]);
+        // A creator is never scoped, so no token reaches further than its creator.
+        assert!(!scoped.iter().any(|role| role.allows(Role::Admin) || role.allows(Role::Auditor)));
+    }
+
+    #[test]
     fn unknown_rpc_has_no_permission() {
         assert_eq!(needed("/storeplane.v1.StoreService/Nonsense"), None);
     }
@@ -297,12 +322,12 @@ mod tests {
     fn only_platform_administrators_act_in_other_tenants() {
         for role in Role::ALL {
             let (own, other) = (caller(role, "default"), caller(role, "acme"));
-            assert_eq!(own.clone().acting_in(own.tenant.clone()), Ok(own.clone()));
-            let elsewhere = own.clone().acting_in(other.tenant.clone());
+            assert_eq!(own.clone().acting_in(own.tenant().clone()), Ok(own.clone()));
+            let elsewhere = own.clone().acting_in(other.tenant().clone());
             if role == Role::PlatformAdmin {
                 let elsewhere = elsewhere.expect("permitted");
                 assert_eq!((elsewhere.name.as_str(), elsewhere.role), ("ci@default", role));
-                assert!(elsewhere.sees(&other.tenant) && !elsewhere.sees(&own.tenant));
+                assert_eq!(elsewhere.access, other.access);
                 assert!(own.still_permits(&elsewhere));
             } else {
                 assert_eq!(elsewhere, Err(DomainError::OtherTenant { role: role.as_str(), needed: "platform_admin" }));

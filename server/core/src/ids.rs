@@ -98,6 +98,49 @@ label!(
     TENANT_MAX
 );
 
+/// The beginning of store ids: 1 to 40 characters with which a valid id can begin.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StoreIdPrefix(String);
+
+impl StoreIdPrefix {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// True if the id starts with it.
+    pub fn begins(&self, id: &StoreId) -> bool {
+        id.as_str().starts_with(&self.0)
+    }
+
+    /// The first text, in the order of bytes, that is after all texts that start with it.
+    pub fn end(&self) -> String {
+        let mut end = self.0.clone();
+        // ASCII below `z`, so there is a next character.
+        let next = end.pop().map(|last| char::from(u8::try_from(last).unwrap_or_default().saturating_add(1)));
+        end.extend(next);
+        end
+    }
+}
+
+impl FromStr for StoreIdPrefix {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        // A hyphen cannot end an id, but a prefix.
+        let longer = if text.ends_with('-') { format!("{text}a") } else { text.to_owned() };
+        check_label(&longer, STORE_ID_MAX)
+            .map_err(|rule| IdError(format!("must be the beginning of store ids: {rule}")))?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for StoreIdPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl Default for Tenant {
     fn default() -> Self {
         Self("default".into())
@@ -168,6 +211,22 @@ mod tests {
             &"a".repeat(41),
         ] {
             assert!(bad.parse::<StoreId>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn prefix_is_the_beginning_of_a_store_id() {
+        for good in ["a", "shop", "shop-", "a9", &"a".repeat(40), &format!("{}-", "a".repeat(38))] {
+            let prefix: StoreIdPrefix = good.parse().unwrap_or_else(|error| panic!("{good}: {error}"));
+            let id = StoreId::stored(format!("{good}z"));
+            let (start, end) = (prefix.as_str().to_owned(), prefix.end());
+            assert!(prefix.begins(&id) && start.as_str() <= id.as_str() && id.as_str() < end.as_str(), "{good}");
+            assert!(!end.starts_with(good) && end.len() == good.len(), "{good}: {end}");
+        }
+        for bad in
+            ["", "-", "9", "A", "a--", "a--b", "a_", "a%", "ö", "a.", &"a".repeat(41), &format!("{}-", "a".repeat(39))]
+        {
+            assert!(bad.parse::<StoreIdPrefix>().is_err(), "{bad:?}");
         }
     }
 

@@ -7,6 +7,7 @@
 //! To add a kind of operation: a variant in [`operation::OperationKind`] and its steps in [`operation::Step`]; the
 //! compiler reports the rest. To add an engine: an entry in the server's configuration, nothing here.
 
+pub mod access;
 pub mod audit;
 pub mod command;
 pub mod condition;

@@ -1,10 +1,10 @@
-//! An overview of a tenant's stores: counts, rates and durations over a window of equal periods.
+//! An overview of a caller's stores: counts, rates and durations over a window of equal periods.
 
 use time::{Duration, OffsetDateTime};
 
+use crate::access::Access;
 use crate::error::DomainError;
 use crate::event::Event;
-use crate::ids::Tenant;
 use crate::operation::Operation;
 use crate::quota::QuotaUse;
 use crate::state::State;
@@ -18,11 +18,11 @@ const WINDOW_DEFAULT: Duration = Duration::hours(24);
 const WINDOW_MIN: Duration = Duration::hours(1);
 const WINDOW_MAX: Duration = Duration::days(90);
 
-/// The tenant and the time range of an overview.
+/// The stores and the time range of an overview.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OverviewQuery {
     /// Whose stores.
-    pub tenant: Tenant,
+    pub access: Access,
     /// Whose creations and deletions are counted for its quotas.
     pub caller: String,
     /// Now.
@@ -36,7 +36,7 @@ pub struct OverviewQuery {
 impl OverviewQuery {
     /// Validates the window of GetOverview. Periods begin at multiples of their length since 1970, so that they are
     /// stable between calls; `now` is in the last one.
-    pub fn check(tenant: &Tenant, caller: &str, window: Duration, now: OffsetDateTime) -> Result<Self, DomainError> {
+    pub fn check(access: &Access, caller: &str, window: Duration, now: OffsetDateTime) -> Result<Self, DomainError> {
         let window = if window.is_zero() { WINDOW_DEFAULT } else { window };
         if !(WINDOW_MIN..=WINDOW_MAX).contains(&window) {
             return Err(DomainError::field(
@@ -50,7 +50,7 @@ impl OverviewQuery {
         let start = current - period * i128::from(PERIODS - 1);
         let micros = |micros: i128| Duration::microseconds(i64::try_from(micros).unwrap_or(i64::MAX));
         Ok(Self {
-            tenant: tenant.clone(),
+            access: access.clone(),
             caller: caller.to_owned(),
             now,
             start: OffsetDateTime::UNIX_EPOCH.saturating_add(micros(start)),
@@ -94,7 +94,7 @@ pub struct Period {
     pub counts: Counts,
 }
 
-/// An overview of a tenant's stores.
+/// An overview of a caller's stores.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overview {
     /// Stores by state, without DELETED ones and without states that have no store.
@@ -109,17 +109,18 @@ pub struct Overview {
     pub active_count: i64,
     /// The last state changes, newest first; at most [`SHOWN`].
     pub recent: Vec<Event>,
-    /// The use of every quota that is limited.
+    /// The use of every quota of the tenant that is limited. A caller that sees only some stores gets only what counts itself.
     pub quotas: Vec<QuotaUse>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Tenant;
 
     fn check(window: Duration, now: i64) -> Result<OverviewQuery, DomainError> {
         let now = OffsetDateTime::from_unix_timestamp(now).expect("in range");
-        OverviewQuery::check(&Tenant::default(), "ci", window, now + Duration::nanoseconds(1))
+        OverviewQuery::check(&Access::whole(Tenant::default()), "ci", window, now + Duration::nanoseconds(1))
     }
 
     #[test]

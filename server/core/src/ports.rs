@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::access::Access;
 use crate::audit::{AuditEvent, AuditRecord};
 use crate::command::{Idempotency, StoreRef};
 use crate::engine::AdminSecret;
@@ -53,18 +54,23 @@ pub enum Target {
     Operation(OperationId),
 }
 
-/// Stores, their operations and the audit log, stored durably.
+/// Stores, their operations and the audit log, stored durably. What is outside of an [`Access`] does not exist for it.
 #[async_trait]
 pub trait Stores: Send + Sync {
     /// Stores a new store with its operation, first event and audit record in one transaction, if the tenant's quotas
     /// allow it. The same `idempotency` again returns the store that it created, and changes nothing.
-    async fn create(&self, change: Change, idempotency: Option<Idempotency>) -> Result<Applied, PortError>;
+    async fn create(
+        &self,
+        access: &Access,
+        change: Change,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Applied, PortError>;
 
     /// Decides under the store's row lock, and stores the whole change in one transaction, if the tenant's quotas allow it.
     /// `idempotency` as above.
     async fn change(
         &self,
-        tenant: &Tenant,
+        access: &Access,
         target: &Target,
         idempotency: Option<Idempotency>,
         transition: &Decision<'_>,
@@ -77,10 +83,10 @@ pub trait Stores: Send + Sync {
     async fn state_mark(&self) -> Result<String, PortError>;
 
     /// The store, or `None`.
-    async fn find(&self, tenant: &Tenant, store: &StoreRef) -> Result<Option<Store>, PortError>;
+    async fn find(&self, access: &Access, store: &StoreRef) -> Result<Option<Store>, PortError>;
 
     /// Whether more than one store has had this id.
-    async fn is_reused(&self, tenant: &Tenant, id: &StoreId) -> Result<bool, PortError>;
+    async fn is_reused(&self, access: &Access, id: &StoreId) -> Result<bool, PortError>;
 
     /// A page of stores.
     async fn list(&self, query: &StoreQuery) -> Result<Page<Store>, PortError>;
@@ -89,7 +95,7 @@ pub trait Stores: Send + Sync {
     async fn count(&self, query: &StoreQuery) -> Result<i64, PortError>;
 
     /// One operation, or `None`.
-    async fn operation(&self, tenant: &Tenant, id: OperationId) -> Result<Option<Operation>, PortError>;
+    async fn operation(&self, access: &Access, id: OperationId) -> Result<Option<Operation>, PortError>;
 
     /// A page of operations.
     async fn operations(&self, query: &OperationQuery) -> Result<Page<Operation>, PortError>;
@@ -100,7 +106,7 @@ pub trait Stores: Send + Sync {
     /// Returns an error if the quotas of the store's tenant do not permit this caller to create it.
     async fn check_quotas(&self, store: &Store, caller: &str) -> Result<(), PortError>;
 
-    /// An overview of a tenant's stores. Its cost does not depend on data older than the window.
+    /// An overview of stores. Its cost does not depend on data older than the window.
     async fn overview(&self, query: &OverviewQuery) -> Result<Overview, PortError>;
 }
 

@@ -2,8 +2,8 @@
 
 use time::OffsetDateTime;
 
-use crate::identity::Caller;
-use crate::ids::{StoreUid, Tenant};
+use crate::access::Access;
+use crate::ids::{StoreId, StoreUid, Tenant};
 use crate::wire::wire_enum;
 
 wire_enum! {
@@ -67,9 +67,11 @@ pub struct ReleaseInventory {
 }
 
 impl Release {
-    /// Callers see what has their tenant's label or row; callers of the platform's tenant see all.
-    pub fn is_visible_to(&self, caller: &Caller, platform: Option<&Tenant>) -> bool {
-        let is_own = self.ownership != Ownership::Foreign && self.tenant == caller.tenant.as_str();
-        is_own || platform == Some(&caller.tenant)
+    /// Callers see what has the label or row of their tenant, or of a store in their scope; callers of the platform's tenant
+    /// that are not limited to stores see all.
+    pub fn is_visible_to(&self, access: &Access, platform: Option<&Tenant>) -> bool {
+        let (tenant, store) = (Tenant::stored(self.tenant.clone()), StoreId::stored(self.store_id.clone()));
+        let is_own = self.ownership != Ownership::Foreign && access.sees(&tenant, &store);
+        is_own || access.sees_platform(platform)
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use storeplane_core::access::Access;
 use storeplane_core::identity::{CERTIFICATE_PREFIX, Caller, Credential, Proof};
 use storeplane_core::ids::Tenant;
 use time::OffsetDateTime;
@@ -53,7 +54,7 @@ impl Identities {
         Some(Caller {
             credential: Credential::Certificate { subject: identity.certificate.to_string() },
             name: format!("{CERTIFICATE_PREFIX}{}", identity.name),
-            tenant: Tenant::stored(identity.tenant.clone()),
+            access: Access::whole(Tenant::stored(identity.tenant.clone())),
             role: identity.role.0,
             expires: Instant::now().checked_add(left),
             proof: Proof::Signed,
@@ -114,7 +115,7 @@ mod tests {
             (certificate(None, &[], None), None),
         ] {
             let caller = identities().caller(&certificate, NOW);
-            let found = caller.as_ref().map(|it| (it.name.as_str(), it.tenant.as_str(), it.role, it.credential.id()));
+            let found = caller.as_ref().map(|it| (it.name.as_str(), it.tenant().as_str(), it.role, it.credential.id()));
             let found = found.as_ref().map(|(name, tenant, role, id)| (*name, *tenant, *role, id.as_str()));
             assert_eq!(found, expected, "{certificate:?}");
         }

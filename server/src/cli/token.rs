@@ -31,6 +31,13 @@ pub(super) enum Command {
         /// Its name: the actor in the audit log. Unique among the tenant's valid tokens.
         #[arg(long)]
         name: String,
+        /// Limits it to the stores with these ids, separated by commas; with --store-id-prefix, to those that either names. Only for viewers and
+        /// operators [default: all stores of the tenant].
+        #[arg(long, value_name = "ID", value_delimiter = ',')]
+        store_ids: Vec<String>,
+        /// Limits it to the stores whose ids start with this, for example shop-.
+        #[arg(long, value_name = "PREFIX")]
+        store_id_prefix: Option<String>,
         /// After what time it expires, for example 30d or 12h [default: `tokens.lifetime`, 90d].
         #[arg(long, value_name = "PERIOD", conflicts_with = "no_expiry")]
         expires: Option<RetentionPeriod>,
@@ -84,10 +91,15 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<(), Failure
     let tokens = Tokens::new(database, Arc::new(SystemClock), Arc::new(RandomIds));
     let author = Author::system(COMMAND_LINE);
     match command {
-        Command::Create { tenant, role, name, expires, no_expiry } => {
+        Command::Create { tenant, role, name, store_ids, store_id_prefix, expires, no_expiry } => {
             let ttl = expires.map(|period| std::time::Duration::from(period).try_into()).transpose()?;
             let role = Role::from(role).as_str().to_owned();
-            let input = CreateTokenInput { name, role, ttl, ..CreateTokenInput::default() };
+            // As from a variable that is not set: it would look like all stores.
+            if store_id_prefix.as_deref() == Some("") {
+                return Err("--store-id-prefix must not be empty".into());
+            }
+            let store_id_prefix = store_id_prefix.unwrap_or_default();
+            let input = CreateTokenInput { name, role, ttl, store_ids, store_id_prefix, ..CreateTokenInput::default() };
             let mut wanted = input.check(Lifetimes::from(config.tokens))?;
             if no_expiry {
                 wanted.lifetime = None;
@@ -130,8 +142,8 @@ fn expiry(token: &Token) -> Result<String, Failure> {
 
 fn table(tokens: &[Token], now: OffsetDateTime) -> Result<String, Failure> {
     let mut table = format!(
-        "{:36}  {:15}  {:14}  {:20}  {:20}  {:20}  {:8}  NAME\n",
-        "ID", "TENANT", "ROLE", "CREATED", "EXPIRES", "LAST USED", "STATE"
+        "{:36}  {:15}  {:14}  {:20}  {:20}  {:20}  {:8}  {:20}  NAME\n",
+        "ID", "TENANT", "ROLE", "CREATED", "EXPIRES", "LAST USED", "STATE", "STORES"
     );
     for token in tokens {
         let state = match token.state(now) {
@@ -139,11 +151,12 @@ fn table(tokens: &[Token], now: OffsetDateTime) -> Result<String, Failure> {
             TokenState::Expired => "expired",
             TokenState::Revoked => "revoked",
         };
+        let stores = token.scope.selection().map_or_else(|| "all".to_owned(), ToString::to_string);
         let (created, expires) = (time(Some(token.created_at))?, time(token.expires_at)?);
         let (used, tenant, role) = (time(token.last_used_at)?, token.tenant.as_str(), token.role.as_str());
         writeln!(
             table,
-            "{}  {tenant:15}  {role:14}  {created:20}  {expires:20}  {used:20}  {state:8}  {}",
+            "{}  {tenant:15}  {role:14}  {created:20}  {expires:20}  {used:20}  {state:8}  {stores:20}  {}",
             token.id, token.name
         )?;
     }

@@ -4,9 +4,10 @@ use std::future::Future;
 use std::sync::Arc;
 
 use prost::Message as _;
+use storeplane_core::access::Access;
 use storeplane_core::error::PortError;
 use storeplane_core::identity::Caller;
-use storeplane_core::ids::{StoreId, Tenant};
+use storeplane_core::ids::StoreId;
 use storeplane_core::ports::Clock;
 use storeplane_core::service::Service;
 use storeplane_proto::v1::{ListStoresRequest, ListStoresResponse};
@@ -35,7 +36,7 @@ pub struct ApiHandler {
     tasks: TaskTracker,
     pub(super) platform: Platform,
     pub(super) audit: AuditLog,
-    pub(super) lists: PageCache<(Tenant, ListStoresRequest), Arc<ListStoresResponse>, Status>,
+    pub(super) lists: PageCache<(Access, ListStoresRequest), Arc<ListStoresResponse>, Status>,
 }
 
 /// What GetOverview says about the server and what it depends on.
@@ -70,9 +71,9 @@ impl ApiHandler {
         Self { service, watches, limits, sealer, audit, tasks, platform, lists: PageCache::default() }
     }
 
-    /// The seal of a tenant's cursors and page tokens.
-    pub(super) async fn seal(&self, tenant: &Tenant) -> Result<Seal, Status> {
-        self.sealer.of(tenant).await.map_err(|error| status::port(&error))
+    /// The seal of a caller's cursors and page tokens.
+    pub(super) async fn seal(&self, access: &Access) -> Result<Seal, Status> {
+        self.sealer.of(access).await.map_err(|error| status::port(&error))
     }
 
     /// Runs a mutation to completion, even if its caller disconnects: a transaction that is dropped half-way

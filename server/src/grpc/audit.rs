@@ -1,5 +1,6 @@
 //! AuditService.
 
+use storeplane_core::access::Access;
 use storeplane_core::audit::{Action, AuditEvent, BrokenLink, ChainFault, Outcome, PLATFORM, Verification};
 use storeplane_core::error::DomainError;
 use storeplane_core::identity::{Caller, Role};
@@ -27,7 +28,7 @@ impl AuditService for ApiHandler {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let tenant = self.log_tenant(&caller, request.platform, "AuditService/ListAuditEvents").await?;
-        let seal = self.seal(&tenant).await?;
+        let seal = self.seal(&Access::whole(tenant.clone())).await?;
         let start = seal.page_start(&request.page_token);
         let query = AuditQuery::check(&tenant, &request.filter, request.page_size, start)
             .map_err(|refusal| status::refusal(&refusal))?;
@@ -67,7 +68,7 @@ impl ApiHandler {
     async fn log_tenant(&self, caller: &Caller, platform: bool, rpc: &str) -> Result<Tenant, Status> {
         let needed = Role::PlatformAdmin;
         if !platform {
-            return Ok(caller.tenant.clone());
+            return Ok(caller.tenant().clone());
         }
         if caller.role.allows(needed) {
             return Ok(Tenant::stored(PLATFORM.to_owned()));

@@ -107,7 +107,7 @@ impl AuthLayer {
         caller.origin = origin;
         self.limits.admit_request(&caller).map_err(|wait| Box::new(status::too_many_requests(wait)))?;
         let span = Span::current();
-        span.record("tenant", caller.tenant.as_str());
+        span.record("tenant", caller.tenant().as_str());
         span.record("caller", caller.name.as_str());
         let needed = identity::needed(request.uri().path()).ok_or_else(|| Box::new(status::unknown_method()))?;
         match self.tenants.admit(&caller).await {
@@ -125,7 +125,7 @@ impl AuthLayer {
         };
         match caller.clone().acting_in(tenant) {
             Ok(acting) => {
-                span.record("tenant", acting.tenant.as_str());
+                span.record("tenant", acting.tenant().as_str());
                 span.record("caller", acting.name.as_str());
                 request.extensions_mut().insert(acting);
                 Ok(request)

@@ -1,5 +1,5 @@
-//! Page tokens and cursors for callers, sealed: they reveal nothing, cannot be forged, and are valid for one tenant
-//! and one purpose only. Equal positions give equal texts.
+//! Page tokens and cursors for callers, sealed: they reveal nothing, cannot be forged, and are valid for one tenant,
+//! one scope of its stores and one purpose only. Equal positions give equal texts.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chacha20poly1305::aead::{Aead as _, Payload};
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
+use storeplane_core::access::Access;
 use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::event::Cursor;
-use storeplane_core::ids::Tenant;
 use storeplane_core::query::{PageStart, PageToken};
 
 use crate::postgres::ServerKey;
@@ -29,25 +29,26 @@ impl Sealer {
         Self(key)
     }
 
-    /// The seal of a tenant.
-    pub(super) async fn of(&self, tenant: &Tenant) -> Result<Seal, PortError> {
-        Ok(Seal::new(&self.0.read().await?, tenant))
+    /// The seal of what has this access.
+    pub(super) async fn of(&self, access: &Access) -> Result<Seal, PortError> {
+        Ok(Seal::new(&self.0.read().await?, access))
     }
 }
 
-/// Seals and opens one tenant's texts.
+/// Seals and opens the texts of a tenant's callers that see the same stores.
 #[derive(Clone)]
 pub(super) struct Seal {
     cipher: Arc<XChaCha20Poly1305>,
     nonce_key: [u8; 32],
-    tenant: Tenant,
+    /// [`Access::key`].
+    owner: String,
 }
 
 impl Seal {
-    fn new(key: &[u8; 32], tenant: &Tenant) -> Self {
+    fn new(key: &[u8; 32], access: &Access) -> Self {
         let of = |purpose: &str| blake3::derive_key(purpose, key);
         let cipher = Arc::new(XChaCha20Poly1305::new(&of("storeplane cursors 2026-11 encryption").into()));
-        Self { cipher, nonce_key: of("storeplane cursors 2026-11 nonces"), tenant: tenant.clone() }
+        Self { cipher, nonce_key: of("storeplane cursors 2026-11 nonces"), owner: access.key().into_owned() }
     }
 
     /// The token of the next page; empty if there is none.
@@ -110,13 +111,15 @@ impl Seal {
     }
 
     fn context(&self, purpose: &str) -> Vec<u8> {
-        format!("{purpose}\n{}", self.tenant).into_bytes()
+        format!("{purpose}\n{}", self.owner).into_bytes()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use storeplane_core::access::{Scope, Selection};
+    use storeplane_core::ids::Tenant;
     use storeplane_core::query::After;
     use time::OffsetDateTime;
     use uuid::Uuid;
@@ -124,7 +127,13 @@ mod tests {
     use super::*;
 
     fn seal(tenant: &str) -> Seal {
-        Seal::new(&[7; 32], &tenant.parse().expect("a tenant"))
+        Seal::new(&[7; 32], &Access::whole(tenant.parse().expect("a tenant")))
+    }
+
+    /// The seal of callers of the tenant `default` that see only stores whose ids start with this.
+    fn limited(prefix: &str) -> Seal {
+        let selection = Selection::new(Vec::new(), Some(prefix.parse().expect("a prefix"))).expect("a selection");
+        Seal::new(&[7; 32], &Access { tenant: Tenant::default(), scope: Scope::Only(selection) })
     }
 
     proptest! {
@@ -142,12 +151,16 @@ mod tests {
     }
 
     #[test]
-    fn sealed_token_is_bound_to_tenant_key_and_purpose() {
+    fn sealed_token_is_bound_to_tenant_scope_key_and_purpose() {
         let cursor = Cursor { transaction: 700, row: 1 };
         let text = seal("default").cursor(cursor);
         assert_eq!(text, seal("default").cursor(cursor), "the same place is the same text");
         assert!(seal("other").read_cursor(&text).is_err());
-        assert!(Seal::new(&[8; 32], &Tenant::default()).read_cursor(&text).is_err());
+        assert!(Seal::new(&[8; 32], &Access::whole(Tenant::default())).read_cursor(&text).is_err());
+        assert!(limited("shop-").read_cursor(&text).is_err(), "it is another caller's, who sees more");
+        let narrow = limited("shop-").cursor(cursor);
+        assert_eq!(limited("shop-").read_cursor(&narrow), Ok(Some(cursor)));
+        assert!(limited("shop").read_cursor(&narrow).is_err() && seal("default").read_cursor(&narrow).is_err());
         assert_eq!(seal("default").page_start(&text), PageStart::Unreadable);
         let near = seal("default").cursor(Cursor { row: 2, ..cursor });
         let same = text.bytes().zip(near.bytes()).filter(|(a, b)| a == b).count();

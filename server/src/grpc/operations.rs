@@ -32,7 +32,7 @@ impl OperationService for ApiHandler {
         let mut check = Check::default();
         let id: Option<OperationId> = check.required("operation_id", &request.operation_id);
         let id = check.finish(id).map_err(|refusal| status::refusal(&refusal))?;
-        let found = self.service.stores().operation(&caller.tenant, id).await.map_err(|error| status::port(&error))?;
+        let found = self.service.stores().operation(&caller.access, id).await.map_err(|error| status::port(&error))?;
         let missing = || status::refusal(&DomainError::NotFound { kind: "operation", name: id.to_string() });
         let operation = found.ok_or_else(missing)?;
         note_store(operation.store_id.as_str());
@@ -46,9 +46,9 @@ impl OperationService for ApiHandler {
         let caller = caller(&request)?;
         let request = request.into_inner();
         note_store(&request.store_id);
-        let seal = self.seal(&caller.tenant).await?;
+        let seal = self.seal(&caller.access).await?;
         let start = seal.page_start(&request.page_token);
-        let query = OperationQuery::check(&caller.tenant, &request.store_id, &request.filter, request.page_size, start)
+        let query = OperationQuery::check(&caller.access, &request.store_id, &request.filter, request.page_size, start)
             .map_err(|refusal| status::refusal(&refusal))?;
         let page = self.service.stores().operations(&query).await.map_err(|error| status::port(&error))?;
         let (operations, next) = pages::fill(&query, page, convert::operation);

@@ -44,9 +44,9 @@ impl PlatformService for ApiHandler {
     ) -> Result<Response<ListReleasesResponse>, Status> {
         let caller = caller(&request)?;
         let request = request.into_inner();
-        let seal = self.seal(&caller.tenant).await?;
+        let seal = self.seal(&caller.access).await?;
         let start = seal.page_start(&request.page_token);
-        let query = ReleaseQuery::check(&caller.tenant, &request.filter, &request.order_by, request.page_size, start)
+        let query = ReleaseQuery::check(&caller.access, &request.filter, &request.order_by, request.page_size, start)
             .map_err(|refusal| status::refusal(&refusal))?;
         let (found, scope) = self.service.releases(&caller, &query).await.map_err(|error| status::port(&error))?;
         let (releases, next) = pages::fill(&query, found.page, release);
@@ -69,7 +69,7 @@ fn message(caller: Caller, platform: &Platform, overview: Overview) -> v1::Overv
     v1::Overview {
         caller: Some(v1::Caller {
             name: caller.name,
-            tenant: caller.tenant.into(),
+            tenant: caller.access.tenant.into(),
             role: caller.role.as_str().to_owned(),
         }),
         server_version: platform.version.clone(),

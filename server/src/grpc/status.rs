@@ -105,6 +105,7 @@ pub fn refusal(refusal: &DomainError) -> Status {
             tell("needed", (*needed).to_owned());
             Code::PermissionDenied
         }
+        DomainError::StoreOutsideScope { .. } => Code::PermissionDenied,
         DomainError::CursorExpired { oldest } => {
             if let Oldest::Sequence(sequence) = oldest {
                 tell("oldest", sequence.to_string());

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use storeplane_core::access::Access;
 use storeplane_core::audit::Action;
 use storeplane_core::command::{CreateStoreInput, StoreCommand, StoreRef, UpdateStoreInput};
 use storeplane_core::error::DomainError;
-use storeplane_core::ids::Tenant;
 use storeplane_core::query::StoreQuery;
 use storeplane_core::service::Service;
 use storeplane_proto::v1::store_service_server::StoreService;
@@ -62,7 +62,7 @@ impl StoreService for ApiHandler {
         let request = request.into_inner();
         note_store(&request.store_id);
         let wanted = StoreRef::check(&request.store_id, &request.uid).map_err(|refusal| status::refusal(&refusal))?;
-        let found = self.service.stores().find(&caller.tenant, &wanted).await.map_err(|error| status::port(&error))?;
+        let found = self.service.stores().find(&caller.access, &wanted).await.map_err(|error| status::port(&error))?;
         let missing = || status::refusal(&DomainError::NotFound { kind: "store", name: wanted.id.to_string() });
         Ok(Response::new(convert::store(found.ok_or_else(missing)?)))
     }
@@ -88,13 +88,13 @@ impl StoreService for ApiHandler {
     }
 
     async fn list_stores(&self, request: Request<ListStoresRequest>) -> Answer<ListStoresResponse> {
-        let tenant = caller(&request)?.tenant;
-        let seal = self.seal(&tenant).await?;
+        let access = caller(&request)?.access;
+        let seal = self.seal(&access).await?;
         let request = request.into_inner();
-        let (service, question) = (self.service.clone(), (tenant.clone(), request.clone()));
+        let (service, question) = (self.service.clone(), (access.clone(), request.clone()));
         let stores = service.clone();
         let mark = async move { stores.stores().state_mark().await.ok() };
-        let read = async move { list(&service, &seal, &tenant, &request).await.map(Arc::new) };
+        let read = async move { list(&service, &seal, &access, &request).await.map(Arc::new) };
         let page = self.lists.get(question, mark, read).await?;
         Ok(Response::new(Arc::unwrap_or_clone(page)))
     }
@@ -202,11 +202,11 @@ fn stream<T>(updates: Updates<T>) -> Response<Updates<T>> {
 async fn list(
     service: &Service,
     seal: &Seal,
-    tenant: &Tenant,
+    access: &Access,
     request: &ListStoresRequest,
 ) -> Result<ListStoresResponse, Status> {
     let start = seal.page_start(&request.page_token);
-    let query = StoreQuery::check(tenant, &request.filter, &request.order_by, request.page_size, start)
+    let query = StoreQuery::check(access, &request.filter, &request.order_by, request.page_size, start)
         .map_err(|refusal| status::refusal(&refusal))?;
     let stores = service.stores();
     let page = stores.list(&query).await.map_err(|error| status::port(&error))?;

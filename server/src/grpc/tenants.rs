@@ -38,9 +38,9 @@ impl TenantService for ApiHandler {
     }
 
     async fn list_tenants(&self, request: Request<ListTenantsRequest>) -> Answer<ListTenantsResponse> {
-        let tenant = caller(&request)?.tenant;
+        let access = caller(&request)?.access;
         let ListTenantsRequest { page_size, page_token } = request.into_inner();
-        let seal = self.seal(&tenant).await?;
+        let seal = self.seal(&access).await?;
         let query = TenantQuery::check(page_size, seal.page_start(&page_token));
         let query = query.map_err(|refusal| status::refusal(&refusal))?;
         let page = self.service.tenants(&query).await.map_err(|error| status::port(&error))?;

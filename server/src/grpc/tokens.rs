@@ -1,5 +1,6 @@
 //! TokenService.
 
+use storeplane_core::access::Selection;
 use storeplane_core::ids::TokenId;
 use storeplane_core::query::TokenQuery;
 use storeplane_core::token::{CreateTokenInput, IssuedToken, RotateTokenInput, Token, TokenState};
@@ -23,8 +24,9 @@ type Answer<T> = Result<Response<T>, Status>;
 impl TokenService for ApiHandler {
     async fn create_token(&self, request: Request<CreateTokenRequest>) -> Answer<CreateTokenResponse> {
         let (caller, service) = (caller(&request)?, self.service.clone());
-        let CreateTokenRequest { name, role, ttl, request_id } = request.into_inner();
-        let input = CreateTokenInput { name, role, ttl: ttl.map(read_duration), request_id };
+        let CreateTokenRequest { name, role, ttl, store_ids, store_id_prefix, request_id } = request.into_inner();
+        let input =
+            CreateTokenInput { name, role, ttl: ttl.map(read_duration), store_ids, store_id_prefix, request_id };
         let issued = self.finish(async move { service.create_token(&caller, input).await }).await?;
         let IssuedToken { token, secret } = issued;
         Ok(no_store(CreateTokenResponse { token: Some(self.token(token)), secret }))
@@ -40,10 +42,10 @@ impl TokenService for ApiHandler {
     }
 
     async fn list_tokens(&self, request: Request<ListTokensRequest>) -> Answer<ListTokensResponse> {
-        let tenant = caller(&request)?.tenant;
+        let access = caller(&request)?.access;
         let ListTokensRequest { page_size, page_token, show_inactive } = request.into_inner();
-        let seal = self.seal(&tenant).await?;
-        let query = TokenQuery::check(&tenant, show_inactive, page_size, seal.page_start(&page_token))
+        let seal = self.seal(&access).await?;
+        let query = TokenQuery::check(&access.tenant, show_inactive, page_size, seal.page_start(&page_token))
             .map_err(|refusal| status::refusal(&refusal))?;
         let page = self.service.tokens(&query).await.map_err(|error| status::port(&error))?;
         let (tokens, next) = pages::fill(&query, page, |token| self.token(token));
@@ -75,6 +77,8 @@ impl ApiHandler {
 }
 
 fn message(token: Token, now: OffsetDateTime) -> v1::Token {
+    let stores = token.scope.selection();
+    let ids = stores.map(Selection::ids).unwrap_or_default();
     v1::Token {
         state: state(token.state(now)).into(),
         token_id: token.id.to_string(),
@@ -89,6 +93,8 @@ fn message(token: Token, now: OffsetDateTime) -> v1::Token {
         revoked_by: token.revoked_by.unwrap_or_default(),
         rotate_time: token.rotated_at.map(timestamp),
         previous_secret_expire_time: token.previous_expires_at.map(timestamp),
+        store_ids: ids.iter().map(ToString::to_string).collect(),
+        store_id_prefix: stores.and_then(Selection::prefix).map(ToString::to_string).unwrap_or_default(),
     }
 }
 

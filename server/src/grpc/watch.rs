@@ -39,13 +39,13 @@ pub(super) async fn store(
     Ok(updates.boxed())
 }
 
-/// Watches all stores of a tenant.
+/// Watches all stores that the caller may see.
 pub(super) async fn stores(
     edge: &ApiHandler,
     request: Request<WatchStoresRequest>,
 ) -> Result<Updates<WatchStoresResponse>, Status> {
     let caller = caller(&request)?;
-    let seal = edge.seal(&caller.tenant).await?;
+    let seal = edge.seal(&caller.access).await?;
     let request = request.into_inner();
     let mut check = Check::default();
     let filter = StoreFilter::check(&mut check, &request.filter);
@@ -140,7 +140,7 @@ pub(super) fn ended(end: &WatchEnd) -> Status {
             status::unavailable("SHUTTING_DOWN", "this server is stopping; resume on another one")
         }
         WatchEnd::Revoked => {
-            status::unauthenticated("TOKEN_REVOKED", "the token was revoked, or its role or tenant changed")
+            status::unauthenticated("TOKEN_REVOKED", "the token was revoked, or its role, tenant or stores changed")
         }
         WatchEnd::Expired => status::token_expired(),
         WatchEnd::Port(error) => status::port(error),

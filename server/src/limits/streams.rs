@@ -69,7 +69,7 @@ impl Streams {
 
     /// Counts a stream, unless there are too many.
     pub(super) fn open(&self, caller: &Caller) -> Result<StreamPermit, TooManyStreams> {
-        let (key, tenant) = (caller.credential.key(), caller.tenant.clone());
+        let (key, tenant) = (caller.credential.key(), caller.tenant().clone());
         let mut open = lock(&self.open);
         let of_caller = open.callers.get(&key).copied().unwrap_or_default();
         let of_tenant = open.tenants.get(&tenant).copied().unwrap_or_default();
@@ -88,7 +88,7 @@ impl Streams {
     pub(super) fn counts(&self, caller: &Caller) -> (usize, usize) {
         let open = lock(&self.open);
         let of_caller = open.callers.get(&caller.credential.key()).copied().unwrap_or_default();
-        (of_caller, open.tenants.get(&caller.tenant).copied().unwrap_or_default())
+        (of_caller, open.tenants.get(caller.tenant()).copied().unwrap_or_default())
     }
 }
 
@@ -115,6 +115,7 @@ fn lock(open: &Mutex<Open>) -> MutexGuard<'_, Open> {
 
 #[cfg(test)]
 mod tests {
+    use storeplane_core::access::Access;
     use storeplane_core::identity::{Credential, Proof, Role};
     use storeplane_core::ids::TokenId;
 
@@ -124,7 +125,7 @@ mod tests {
         Caller {
             credential: Credential::Token(TokenId(Uuid::from_u128(number))),
             name: "ci".into(),
-            tenant: tenant.parse().expect("a tenant"),
+            access: Access::whole(tenant.parse().expect("a tenant")),
             role: Role::Viewer,
             expires: None,
             proof: Proof::Signed,

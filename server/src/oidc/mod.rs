@@ -13,6 +13,7 @@ mod provider;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use storeplane_core::access::Access;
 use storeplane_core::identity::{Caller, Credential, Proof, Role};
 use storeplane_core::ids::Tenant;
 use storeplane_core::ports::Clock;
@@ -101,7 +102,8 @@ pub struct User {
 impl From<User> for Caller {
     /// Without an end: who uses this gives it one.
     fn from(User { credential, name, tenant, role }: User) -> Self {
-        Self { credential, name, tenant, role, expires: None, proof: Proof::Signed, origin: Arc::default() }
+        let access = Access::whole(tenant);
+        Self { credential, name, access, role, expires: None, proof: Proof::Signed, origin: Arc::default() }
     }
 }
 

@@ -9,6 +9,7 @@ use sea_orm::{
     ColumnTrait as _, ConnectionTrait, DbBackend, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryResult,
     Statement,
 };
+use storeplane_core::access::Access;
 use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::event::{Cursor, Event, Oldest};
 use storeplane_core::ids::{OperationId, StoreId, StoreUid, Tenant};
@@ -19,7 +20,7 @@ use uuid::Uuid;
 use super::entity::store;
 use super::error::{broken, port_error};
 use super::pool::Pool;
-use super::rows;
+use super::{rows, scope};
 
 /// Read access to the events.
 #[derive(Debug, Clone)]
@@ -95,20 +96,22 @@ impl EventLog {
         self.above_floor(cursor, &sql, values).await
     }
 
-    /// The same for one tenant's stores. Other tenants' events are neither read nor visible in its cursors.
-    pub async fn after_cursor_of(&self, tenant: &Tenant, cursor: Cursor, limit: u32) -> Result<Vec<Event>, PortError> {
+    /// The same for some stores. Events of others are neither read nor visible in the cursors.
+    pub async fn after_cursor_of(&self, access: &Access, cursor: Cursor, limit: u32) -> Result<Vec<Event>, PortError> {
+        let tenant = access.tenant.as_str().into();
+        let mut values =
+            vec![cursor.transaction.to_string().into(), cursor.row.into(), i64::from(limit).into(), tenant];
+        let in_scope = scope::and_in(access, &mut values);
         let sql = format!(
             "SELECT coalesce(floor.transaction::text::bigint, 0) AS floor_transaction,
                coalesce(floor.number, 0) AS floor_number, kept.*
              FROM (VALUES (1)) one LEFT JOIN event_floors floor ON floor.tenant = $4 LEFT JOIN LATERAL (
                SELECT {COLUMNS} FROM events
-               WHERE tenant = $4 AND (transaction, number) > ($1::text::xid8, $2)
+               WHERE tenant = $4{in_scope} AND (transaction, number) > ($1::text::xid8, $2)
                  AND transaction < pg_snapshot_xmin(pg_current_snapshot())
                ORDER BY events.transaction, number LIMIT $3
              ) kept ON true ORDER BY kept.transaction, kept.number"
         );
-        let values =
-            [cursor.transaction.to_string().into(), cursor.row.into(), i64::from(limit).into(), tenant.as_str().into()];
         self.above_floor(cursor, &sql, values).await
     }
 
@@ -140,13 +143,15 @@ impl EventLog {
         Ok(found.into_iter().map(rows::store).map(|store| (store.uid, store)).collect())
     }
 
-    /// The last state changes of a tenant's stores, newest first. Ordered by number, like the index: nobody resumes
+    /// The last state changes of these stores, newest first. Ordered by number, like the index: nobody resumes
     /// from here.
-    pub async fn last_state_changes(&self, tenant: &Tenant, limit: u64) -> Result<Vec<Event>, PortError> {
+    pub async fn last_state_changes(&self, access: &Access, limit: u64) -> Result<Vec<Event>, PortError> {
+        let mut values = vec![access.tenant.as_str().into()];
+        let in_scope = scope::and_in(access, &mut values);
         let sql = format!(
-            "SELECT {COLUMNS} FROM events WHERE tenant = $1 AND kind = 'STATE_CHANGED' ORDER BY number DESC LIMIT {limit}"
+            "SELECT {COLUMNS} FROM events WHERE tenant = $1{in_scope} AND kind = 'STATE_CHANGED' ORDER BY number DESC LIMIT {limit}"
         );
-        events(&self.query(&sql, [tenant.as_str().into()]).await?)
+        events(&self.query(&sql, values).await?)
     }
 
     /// The cursor behind which everything is settled: a watch that begins here misses no later event.
@@ -158,16 +163,20 @@ impl EventLog {
         Ok(Cursor { transaction: last, row: i64::MAX })
     }
 
-    /// The same for one tenant: its last settled event, or the position up to which its events were removed. Other tenants' events do not
-    /// move it.
-    pub async fn head_of(&self, tenant: &Tenant) -> Result<Cursor, PortError> {
-        let sql = "SELECT transaction::text::bigint, number FROM (
+    /// The same for some stores: their last settled event, or the position up to which events of their tenant were removed. Events of
+    /// other stores do not move it until they are removed.
+    pub async fn head_of(&self, access: &Access) -> Result<Cursor, PortError> {
+        let mut values = vec![access.tenant.as_str().into()];
+        let in_scope = scope::and_in(access, &mut values);
+        let sql = format!(
+            "SELECT transaction::text::bigint, number FROM (
                (SELECT transaction, number FROM events
-                WHERE tenant = $1 AND transaction < pg_snapshot_xmin(pg_current_snapshot())
+                WHERE tenant = $1{in_scope} AND transaction < pg_snapshot_xmin(pg_current_snapshot())
                 ORDER BY transaction DESC, number DESC LIMIT 1)
                UNION ALL SELECT transaction, number FROM event_floors WHERE tenant = $1
-             ) positions ORDER BY positions.transaction DESC, number DESC LIMIT 1";
-        let rows = self.query(sql, [tenant.as_str().into()]).await?;
+             ) positions ORDER BY positions.transaction DESC, number DESC LIMIT 1"
+        );
+        let rows = self.query(&sql, values).await?;
         let Some(row) = rows.first() else { return Ok(Cursor::default()) };
         let transaction: i64 = row.try_get_by_index(0).map_err(port_error)?;
         let number = row.try_get_by_index(1).map_err(port_error)?;

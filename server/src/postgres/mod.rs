@@ -37,6 +37,7 @@ mod retention;
 mod rows;
 mod sampler;
 mod schema;
+mod scope;
 mod server_key;
 mod sessions;
 mod sign_in_codes;

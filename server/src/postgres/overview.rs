@@ -15,25 +15,25 @@ use super::error::{broken, port_error};
 use super::events::EventLog;
 use super::pool::Pool;
 use super::quota::QuotaPolicy;
-use super::rows;
+use super::{rows, scope};
 
 const STATES: &str = "
-SELECT state, count(*) AS count FROM stores WHERE tenant = $1 AND state <> 'DELETED' GROUP BY state";
+SELECT state, count(*) AS count FROM stores WHERE tenant = $1{SCOPE} AND state <> 'DELETED' GROUP BY state";
 
 /// The period of a time, in whole microseconds; a float holds 90 days of them exactly, and is much faster than `extract`'s
 /// numeric. $2 is the window's start, $3 its end, $4 a period's length.
 const PERIOD: &str = "((date_part('epoch', at - $2) * 1000000)::bigint / $4)::int";
 
-/// Counts by kind and period.
+/// Counts by kind and period. `{SCOPE}` limits them to the stores that the caller may see.
 const COUNTS: &str = "
 SELECT 'created' AS kind, {PERIOD} AS period, count(*) AS count
-  FROM (SELECT created_at AS at FROM stores WHERE tenant = $1 AND created_at >= $2 AND created_at < $3) t GROUP BY 2
+  FROM (SELECT created_at AS at FROM stores WHERE tenant = $1{SCOPE} AND created_at >= $2 AND created_at < $3) t GROUP BY 2
 UNION ALL
 SELECT 'failed', {PERIOD}, count(*)
-  FROM (SELECT ended_at AS at FROM operations WHERE tenant = $1 AND state = 'FAILED' AND ended_at >= $2 AND ended_at < $3) t GROUP BY 2
+  FROM (SELECT ended_at AS at FROM operations WHERE tenant = $1{SCOPE} AND state = 'FAILED' AND ended_at >= $2 AND ended_at < $3) t GROUP BY 2
 UNION ALL
 SELECT 'deleted', {PERIOD}, count(*)
-  FROM (SELECT deleted_at AS at FROM stores WHERE tenant = $1 AND deleted_at >= $2 AND deleted_at < $3) t GROUP BY 2";
+  FROM (SELECT deleted_at AS at FROM stores WHERE tenant = $1{SCOPE} AND deleted_at >= $2 AND deleted_at < $3) t GROUP BY 2";
 
 /// Stores that became ready, by period and in total (the row without a period), with the median duration of those
 /// that became ready without a retry. A retry's duration depends on the person.
@@ -44,10 +44,11 @@ SELECT period, count(*) AS count,
           FROM (SELECT ready_at AS at, created_at, NOT EXISTS (
                          SELECT FROM operations retry WHERE retry.store = stores.uid AND retry.kind <> 'CREATE'
                            AND retry.created_at < stores.ready_at) AS unaided
-                  FROM stores WHERE tenant = $1 AND ready_at >= $2 AND ready_at < $3) t) t
+                  FROM stores WHERE tenant = $1{SCOPE} AND ready_at >= $2 AND ready_at < $3) t) t
  GROUP BY GROUPING SETS ((period), ())";
 
-const ACTIVE_COUNT: &str = "SELECT count(*) FROM operations WHERE tenant = $1 AND state IN ('PENDING', 'RUNNING')";
+const ACTIVE_COUNT: &str =
+    "SELECT count(*) FROM operations WHERE tenant = $1{SCOPE} AND state IN ('PENDING', 'RUNNING')";
 
 #[derive(FromQueryResult)]
 struct StateRow {
@@ -71,10 +72,9 @@ struct ReadyRow {
 
 /// Reads all of it. The parts are read one after another, each as of then; clients follow the events.
 pub(super) async fn read(database: &Pool, query: &OverviewQuery, quotas: &QuotaPolicy) -> Result<Overview, PortError> {
-    let tenant = || [Value::from(query.tenant.as_str())];
-    let states: Vec<StateRow> = rows_of(database, STATES, tenant()).await?;
+    let states: Vec<StateRow> = rows_of(database, scoped(STATES, query, [])).await?;
     let (periods, median_time_to_ready) = window(database, query).await?;
-    let count = database.query_one_raw(statement(ACTIVE_COUNT, tenant())).await.map_err(port_error)?;
+    let count = database.query_one_raw(scoped(ACTIVE_COUNT, query, [])).await.map_err(port_error)?;
     let active_count = count.ok_or_else(|| broken("no count"))?.try_get_by_index(0).map_err(port_error)?;
     Ok(Overview {
         states: in_order(&states),
@@ -82,18 +82,19 @@ pub(super) async fn read(database: &Pool, query: &OverviewQuery, quotas: &QuotaP
         median_time_to_ready,
         active: active(database, query).await?,
         active_count,
-        recent: EventLog::new(database.clone()).last_state_changes(&query.tenant, SHOWN).await?,
-        quotas: quotas.read(database, &query.tenant, &query.caller, query.now).await?,
+        recent: EventLog::new(database.clone()).last_state_changes(&query.access, SHOWN).await?,
+        quotas: quotas.read(database, &query.access, &query.caller, query.now).await?,
     })
 }
 
 async fn window(database: &Pool, query: &OverviewQuery) -> Result<(Vec<Period>, Option<Duration>), PortError> {
     let length = i64::try_from(query.period.whole_microseconds()).map_err(|_| broken("a period without end"))?;
-    let values = || [query.tenant.as_str().into(), query.start.into(), query.end().into(), length.into()];
-    let (counted, readied): (Vec<CountRow>, Vec<ReadyRow>) = (
-        rows_of(database, &COUNTS.replace("{PERIOD}", PERIOD), values()).await?,
-        rows_of(database, &READY.replace("{PERIOD}", PERIOD), values()).await?,
-    );
+    let in_periods = |sql: &str| {
+        let window = [query.start.into(), query.end().into(), length.into()];
+        scoped(&sql.replace("{PERIOD}", PERIOD), query, window)
+    };
+    let (counted, readied): (Vec<CountRow>, Vec<ReadyRow>) =
+        (rows_of(database, in_periods(COUNTS)).await?, rows_of(database, in_periods(READY)).await?);
     let mut periods = query.periods();
     for CountRow { kind, period, count } in counted {
         let counts = counts(&mut periods, period)?;
@@ -136,7 +137,7 @@ async fn active(database: &Pool, query: &OverviewQuery) -> Result<Vec<Operation>
     use operation::Column;
     let states = OperationState::ALL.into_iter().filter(|state| state.is_active()).map(OperationState::as_str);
     let found = operation::Entity::find()
-        .filter(Column::Tenant.eq(query.tenant.as_str()))
+        .filter(scope::is_in(&query.access))
         .filter(Column::State.is_in(states))
         .order_by_asc(Column::CreatedAt)
         .order_by_asc(Column::Id)
@@ -144,15 +145,15 @@ async fn active(database: &Pool, query: &OverviewQuery) -> Result<Vec<Operation>
     Ok(found.all(database).await.map_err(port_error)?.into_iter().map(rows::operation).collect())
 }
 
-async fn rows_of<T: FromQueryResult>(
-    database: &Pool,
-    sql: &str,
-    values: impl IntoIterator<Item = Value>,
-) -> Result<Vec<T>, PortError> {
-    let rows = database.query_all_raw(statement(sql, values)).await.map_err(port_error)?;
+async fn rows_of<T: FromQueryResult>(database: &Pool, statement: Statement) -> Result<Vec<T>, PortError> {
+    let rows = database.query_all_raw(statement).await.map_err(port_error)?;
     rows.iter().map(|row| T::from_query_result(row, "").map_err(port_error)).collect()
 }
 
-fn statement(sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
-    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
+/// A statement over the stores of the query; `more` are its values after the tenant.
+fn scoped(sql: &str, query: &OverviewQuery, more: impl IntoIterator<Item = Value>) -> Statement {
+    let mut values = vec![query.access.tenant.as_str().into()];
+    values.extend(more);
+    let in_scope = scope::and_in(&query.access, &mut values);
+    Statement::from_sql_and_values(DbBackend::Postgres, sql.replace("{SCOPE}", &in_scope), values)
 }

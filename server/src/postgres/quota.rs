@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, Statement};
+use storeplane_core::access::{Access, Scope};
 use storeplane_core::engine::Catalog;
 use storeplane_core::error::{DomainError, Outage, OutageKind, PortError, TenantError};
 use storeplane_core::ids::Tenant;
@@ -155,15 +156,20 @@ impl QuotaPolicy {
         admit_rate(transaction, &quotas, tenant, Rate::Deletions, &new.requested_by, now).await
     }
 
-    /// The use of every quota that is limited.
+    /// The use of every quota that is limited. A caller that sees only some stores gets only what counts itself: the totals count stores
+    /// that it may not see.
     pub(super) async fn read(
         &self,
         connection: &impl ConnectionTrait,
-        tenant: &Tenant,
+        access: &Access,
         caller: &str,
         now: OffsetDateTime,
     ) -> Result<Vec<QuotaUse>, PortError> {
-        let quotas = self.quotas(find(connection, tenant).await?.as_ref());
+        let tenant = &access.tenant;
+        let mut quotas = self.quotas(find(connection, tenant).await?.as_ref());
+        if access.scope != Scope::All {
+            quotas = quotas.without_totals();
+        }
         let usage = self.usage(connection, tenant, &quotas).await?;
         if (quotas.creations, quotas.deletions) == (Limit::Unlimited, Limit::Unlimited) {
             return Ok(quotas.usage(&usage, 0, 0));

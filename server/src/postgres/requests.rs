@@ -3,6 +3,7 @@
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use storeplane_core::access::Access;
 use storeplane_core::command::Idempotency;
 use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::ids::Tenant;
@@ -24,20 +25,26 @@ pub(super) enum Seen {
     New,
     /// It was executed; this is its result, as of now.
     Before(Box<Applied>),
+    /// It was executed, for a store outside of the caller's scope.
+    Elsewhere,
 }
 
 /// Reserves the request id of a change of a store.
 pub(super) async fn reserve(
     transaction: &Transaction,
-    tenant: &Tenant,
+    access: &Access,
     idempotency: Option<Idempotency>,
     now: OffsetDateTime,
 ) -> Result<Seen, PortError> {
-    let Some(row) = reserve_id(transaction, tenant, idempotency, now).await? else { return Ok(Seen::New) };
+    let Some(row) = reserve_id(transaction, &access.tenant, idempotency, now).await? else { return Ok(Seen::New) };
     let store = store::Entity::find_by_id(row.store).one(transaction).await.map_err(port_error)?;
     let operation = operation::Entity::find_by_id(row.operation).one(transaction).await.map_err(port_error)?;
     let (Some(store), Some(operation)) = (store, operation) else { return Err(broken("a request's store is missing")) };
-    Ok(Seen::Before(Box::new(Applied { store: rows::store(store), operation: rows::operation(operation) })))
+    let (store, operation) = (rows::store(store), rows::operation(operation));
+    if !access.sees(&store.tenant, &store.id) {
+        return Ok(Seen::Elsewhere);
+    }
+    Ok(Seen::Before(Box::new(Applied { store, operation })))
 }
 
 /// Reserves a request id, or returns the row of the same request. A concurrent request with the same one waits here until the first one's transaction ends.

@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, QueryResult, Statement, Value};
 use storeplane_core::error::PortError;
-use storeplane_core::identity::{Caller, Credential, Proof, Role, SecretHash};
-use storeplane_core::ids::{Tenant, TokenId};
+use storeplane_core::identity::{Caller, Credential, Proof, SecretHash};
+use storeplane_core::ids::TokenId;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::error::port_error;
 use super::pool::Pool;
+use super::scope::Grant;
 use super::token_auth::{Tokens, Verified};
 use super::token_lookup::{Found, Hash, LENGTH, TokenLookup, has_form, hash};
 use crate::outage::OutageLog;
@@ -41,7 +42,8 @@ SELECT sessions.hash, sessions.token_hash IS NOT NULL AS of_token,
   (1000 * extract(epoch FROM least(sessions.expires_at, sessions.last_used_at + make_interval(secs => $2),
     CASE WHEN tokens.hash = sessions.token_hash THEN tokens.expires_at ELSE tokens.previous_expires_at END)
     - clock_timestamp()))::bigint AS remaining,
-  tokens.id AS token, tokens.name AS token_name, tokens.tenant AS token_tenant, tokens.role AS token_role
+  tokens.id AS token, tokens.name AS token_name, tokens.tenant AS token_tenant, tokens.role AS token_role,
+  tokens.store_ids AS token_store_ids, tokens.store_id_prefix AS token_store_id_prefix
 FROM sessions LEFT JOIN tokens
   ON (tokens.hash = sessions.token_hash OR tokens.previous_hash = sessions.token_hash) AND tokens.revoked_at IS NULL
 WHERE sessions.hash = ANY($1)";
@@ -151,7 +153,7 @@ impl Sessions {
         };
         let [issuer, subject, name, tenant, role] = match (&caller.credential, &token_hash) {
             (Credential::Oidc { issuer, subject }, None) => {
-                [issuer, subject, &caller.name, caller.tenant.as_str(), caller.role.as_str()]
+                [issuer, subject, &caller.name, caller.tenant().as_str(), caller.role.as_str()]
                     .map(|text: &str| Some(text.to_owned()))
             }
             _ => [const { None }; 5],
@@ -248,26 +250,28 @@ async fn find(database: Pool, hashes: Vec<Hash>, idle: Duration) -> Result<Found
     Ok(found)
 }
 
-/// The caller of a session; `None` if its token does not exist any more, or has a role that this server does not know.
+/// The caller of a session; `None` if its token does not exist any more, or has a role or scope that this server does not know.
 fn session(row: &QueryResult, asked: Instant) -> Result<Option<(Hash, Caller)>, DbErr> {
     let text = |column| row.try_get::<Option<String>>("", column);
     let remaining: Option<i64> = row.try_get("", "remaining")?;
-    let (credential, name, tenant, role) = if row.try_get("", "of_token")? {
+    let (credential, name, tenant, role, ids, prefix) = if row.try_get("", "of_token")? {
         let Some(id) = row.try_get::<Option<Uuid>>("", "token")? else { return Ok(None) };
-        (Credential::Token(TokenId(id)), text("token_name")?, text("token_tenant")?, text("token_role")?)
+        let (ids, prefix) = (row.try_get("", "token_store_ids")?, text("token_store_id_prefix")?);
+        (Credential::Token(TokenId(id)), text("token_name")?, text("token_tenant")?, text("token_role")?, ids, prefix)
     } else {
         let (issuer, subject) = (text("issuer")?.unwrap_or_default(), text("subject")?.unwrap_or_default());
-        (Credential::Oidc { issuer, subject }, text("name")?, text("tenant")?, text("role")?)
+        (Credential::Oidc { issuer, subject }, text("name")?, text("tenant")?, text("role")?, None, None)
     };
     let hash: Vec<u8> = row.try_get("", "hash")?;
     let (Ok(hash), Some(name), Some(tenant)) = (Hash::try_from(hash), name, tenant) else { return Ok(None) };
-    let Some(role) = role.and_then(|role| Role::parse(&role)) else { return Ok(None) };
+    let grant = role.and_then(|role| Grant::from_columns(&role, ids, prefix.as_deref()));
+    let Some(grant) = grant else { return Ok(None) };
     let left = Duration::from_millis(u64::try_from(remaining.unwrap_or_default()).unwrap_or_default());
     let caller = Caller {
         credential,
         name,
-        tenant: Tenant::stored(tenant),
-        role,
+        role: grant.role,
+        access: grant.in_tenant(tenant),
         expires: asked.checked_add(left),
         proof: Proof::Session(SecretHash(hash)),
         origin: Arc::default(),

@@ -10,6 +10,7 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared, WeakShared};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult as _, QueryResult, Statement};
 use serde_json::json;
+use storeplane_core::access::Access;
 use storeplane_core::command::StoreRef;
 use storeplane_core::ids::Tenant;
 use tokio::sync::Semaphore;
@@ -58,9 +59,10 @@ impl StoreLoader {
         Self(Arc::new(Loader { pool, open: Mutex::default(), turn: Semaphore::new(1) }))
     }
 
-    /// The store's row, or `None` if there is none.
-    pub(super) async fn find(&self, tenant: &Tenant, wanted: &StoreRef) -> Answer {
-        let (number, answers) = self.join((tenant.clone(), wanted.clone()));
+    /// The store's row, or `None` if there is none that the caller may see.
+    pub(super) async fn find(&self, access: &Access, wanted: &StoreRef) -> Answer {
+        let Some(key) = key(access, wanted) else { return Ok(None) };
+        let (number, answers) = self.join(key);
         answers.await?.get(number).cloned().unwrap_or(Ok(None))
     }
 
@@ -93,9 +95,15 @@ async fn run(loader: Arc<Loader>, keys: Arc<Mutex<Option<Vec<Key>>>>) -> Answers
 }
 
 /// The same without batching, for a transaction.
-pub(super) async fn find(database: &impl ConnectionTrait, tenant: &Tenant, wanted: &StoreRef) -> Answer {
-    let found = read(database, &[(tenant.clone(), wanted.clone())]).await?;
+pub(super) async fn find(database: &impl ConnectionTrait, access: &Access, wanted: &StoreRef) -> Answer {
+    let Some(key) = key(access, wanted) else { return Ok(None) };
+    let found = read(database, &[key]).await?;
     found.into_iter().next().unwrap_or(Ok(None))
+}
+
+/// `None` for a store outside of the scope. Nothing is read then, whether it exists or not, so the time does not tell either.
+fn key(access: &Access, wanted: &StoreRef) -> Option<Key> {
+    access.scope.includes(&wanted.id).then(|| (access.tenant.clone(), wanted.clone()))
 }
 
 async fn read(database: &impl ConnectionTrait, keys: &[Key]) -> Result<Vec<Answer>, DbErr> {

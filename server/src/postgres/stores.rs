@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use storeplane_core::access::Access;
 use storeplane_core::audit::{AuditEvent, AuditRecord};
 use storeplane_core::command::{Idempotency, StoreRef};
 use storeplane_core::error::{DomainError, PortError};
-use storeplane_core::ids::{OperationId, StoreId, StoreUid, Tenant};
+use storeplane_core::ids::{OperationId, StoreId, StoreUid};
 use storeplane_core::operation::Operation;
 use storeplane_core::overview::{Overview, OverviewQuery};
 use storeplane_core::ports::{Applied, Clock, Stores, Target};
@@ -22,7 +23,7 @@ use super::pool::{Pool, Transaction};
 use super::quota::QuotaPolicy;
 use super::requests::{self, Seen};
 use super::store_loader::{self, StoreLoader};
-use super::{apply, list, overview, rows};
+use super::{apply, list, overview, rows, scope};
 
 /// Stores and operations in Postgres.
 #[derive(Clone)]
@@ -56,35 +57,48 @@ impl PgStores {
         Ok(())
     }
 
-    async fn uid_of(&self, transaction: &Transaction, tenant: &Tenant, target: &Target) -> Result<StoreUid, PortError> {
+    async fn uid_of(&self, transaction: &Transaction, access: &Access, target: &Target) -> Result<StoreUid, PortError> {
         match target {
             Target::Store(wanted) => {
-                let row = store_loader::find(transaction, tenant, wanted).await.map_err(port_error)?;
-                let missing = || DomainError::NotFound { kind: "store", name: wanted.id.to_string() };
-                row.map(|row| StoreUid(row.uid)).ok_or_else(|| missing().into())
+                let row = store_loader::find(transaction, access, wanted).await.map_err(port_error)?;
+                row.map(|row| StoreUid(row.uid)).ok_or_else(|| missing(target))
             }
             Target::Operation(id) => {
-                let row = owned(tenant, *id).one(transaction).await.map_err(port_error)?;
-                let missing = || DomainError::NotFound { kind: "operation", name: id.to_string() };
-                row.map(|row| StoreUid(row.store)).ok_or_else(|| missing().into())
+                let row = owned(access, *id).one(transaction).await.map_err(port_error)?;
+                row.map(|row| StoreUid(row.store)).ok_or_else(|| missing(target))
             }
         }
     }
 }
 
-fn owned(tenant: &Tenant, id: OperationId) -> sea_orm::Select<operation::Entity> {
-    operation::Entity::find_by_id(id.0).filter(operation::Column::Tenant.eq(tenant.as_str()))
+fn owned(access: &Access, id: OperationId) -> sea_orm::Select<operation::Entity> {
+    operation::Entity::find_by_id(id.0).filter(scope::is_in(access))
+}
+
+fn missing(target: &Target) -> PortError {
+    let (kind, name) = match target {
+        Target::Store(wanted) => ("store", wanted.id.to_string()),
+        Target::Operation(id) => ("operation", id.to_string()),
+    };
+    DomainError::NotFound { kind, name }.into()
 }
 
 #[async_trait]
 impl Stores for PgStores {
-    async fn create(&self, change: Change, idempotency: Option<Idempotency>) -> Result<Applied, PortError> {
+    async fn create(
+        &self,
+        access: &Access,
+        change: Change,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Applied, PortError> {
         let tenant = change.store.tenant.clone();
         let turn = self.quotas.turn(&self.database, &tenant).await?;
         let transaction = self.begin().await?;
         let now = self.clock.now();
-        if let Seen::Before(applied) = requests::reserve(&transaction, &tenant, idempotency, now).await? {
-            return Ok(*applied);
+        match requests::reserve(&transaction, access, idempotency, now).await? {
+            Seen::New => {}
+            Seen::Before(applied) => return Ok(*applied),
+            Seen::Elsewhere => return Err(DomainError::RequestIdReused.into()),
         }
         let caller = change.operation.requested_by.as_str();
         self.quotas.admit_creation(&transaction, turn.as_ref(), &change.store, caller, now).await?;
@@ -97,32 +111,33 @@ impl Stores for PgStores {
 
     async fn change(
         &self,
-        tenant: &Tenant,
+        access: &Access,
         target: &Target,
         idempotency: Option<Idempotency>,
         transition: &Decision<'_>,
     ) -> Result<Applied, PortError> {
         let transaction = self.begin().await?;
         let now = self.clock.now();
-        if let Seen::Before(applied) = requests::reserve(&transaction, tenant, idempotency, now).await? {
-            return Ok(*applied);
+        match requests::reserve(&transaction, access, idempotency, now).await? {
+            Seen::New => {}
+            Seen::Before(applied) => return Ok(*applied),
+            Seen::Elsewhere => return Err(missing(target)),
         }
-        let uid = self.uid_of(&transaction, tenant, target).await?;
+        let uid = self.uid_of(&transaction, access, target).await?;
         let before = apply::lock(&transaction, uid).await?;
         let mut before = before.ok_or_else(|| super::error::broken("a store vanished"))?;
         if let Target::Operation(id) = target
             && before.operation.id != *id
         {
             // An older operation of the store: it has ended, which the decision handles.
-            let row = owned(tenant, *id).one(&transaction).await.map_err(port_error)?;
-            let missing = || DomainError::NotFound { kind: "operation", name: id.to_string() };
-            before.operation = rows::operation(row.ok_or_else(missing)?);
+            let row = owned(access, *id).one(&transaction).await.map_err(port_error)?;
+            before.operation = rows::operation(row.ok_or_else(|| missing(target))?);
         }
         let change = transition(before.clone())?;
         self.quotas.admit_change(&transaction, &before, &change, now).await?;
         let made = (change.store.uid.0, change.operation.id.0);
         let applied = apply::update(&transaction, &before, change, now).await?;
-        requests::remember(&transaction, tenant, idempotency, made).await?;
+        requests::remember(&transaction, &access.tenant, idempotency, made).await?;
         self.commit(transaction).await?;
         Ok(applied)
     }
@@ -135,15 +150,13 @@ impl Stores for PgStores {
         list::state_mark(&self.database).await
     }
 
-    async fn find(&self, tenant: &Tenant, wanted: &StoreRef) -> Result<Option<Store>, PortError> {
-        let row = self.loader.find(tenant, wanted).await.map_err(port_error)?;
+    async fn find(&self, access: &Access, wanted: &StoreRef) -> Result<Option<Store>, PortError> {
+        let row = self.loader.find(access, wanted).await.map_err(port_error)?;
         Ok(row.map(rows::store))
     }
 
-    async fn is_reused(&self, tenant: &Tenant, id: &StoreId) -> Result<bool, PortError> {
-        let any = store::Entity::find()
-            .filter(store::Column::Tenant.eq(tenant.as_str()))
-            .filter(store::Column::StoreId.eq(id.as_str()));
+    async fn is_reused(&self, access: &Access, id: &StoreId) -> Result<bool, PortError> {
+        let any = store::Entity::find().filter(scope::is_in(access)).filter(store::Column::StoreId.eq(id.as_str()));
         let two = any.order_by_asc(store::Column::Uid).limit(2).all(&self.database).await.map_err(port_error)?;
         Ok(two.len() > 1)
     }
@@ -156,8 +169,8 @@ impl Stores for PgStores {
         list::count(&self.database, query).await
     }
 
-    async fn operation(&self, tenant: &Tenant, id: OperationId) -> Result<Option<Operation>, PortError> {
-        let row = owned(tenant, id).one(&self.database).await.map_err(port_error)?;
+    async fn operation(&self, access: &Access, id: OperationId) -> Result<Option<Operation>, PortError> {
+        let row = owned(access, id).one(&self.database).await.map_err(port_error)?;
         Ok(row.map(rows::operation))
     }
 

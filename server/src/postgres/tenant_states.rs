@@ -52,7 +52,7 @@ impl TenantStates {
         if caller.role.allows(Role::PlatformAdmin) {
             return Ok(());
         }
-        let tenant = caller.tenant.clone();
+        let tenant = caller.tenant().clone();
         let refusal = match self.of(&tenant).await? {
             TenantState::Active => return Ok(()),
             TenantState::Suspended => TenantError::Suspended { tenant },

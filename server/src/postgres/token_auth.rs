@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, FromQueryResult as _, QueryResult, Statement};
 use serde_json::json;
+use storeplane_core::access::Access;
 use storeplane_core::error::PortError;
 use storeplane_core::identity::{Caller, Credential, Proof, SecretHash};
 use storeplane_core::ids::TokenId;
@@ -97,7 +98,7 @@ impl Tokens {
         Ok(self.judge(caller))
     }
 
-    /// The same for the credential that the caller used; [`Verified::Unknown`] also if its token's role or tenant changed. As in
+    /// The same for the credential that the caller used; [`Verified::Unknown`] also if its token's role, tenant or scope changed. As in
     /// [`Tokens::verify`], the result is cached briefly: a thousand watchers with one token cause one read.
     pub async fn recheck(&self, caller: &Caller) -> Result<Verified, PortError> {
         let now = match &caller.proof {
@@ -188,16 +189,16 @@ fn callers(row: &QueryResult, asked: Instant) -> Result<Vec<(Hash, Caller)>, DbE
     let (expires, previous_expires) = (end("remaining")?, end("previous_remaining")?);
     let row = token::Model::from_query_result(row, "")?;
     let secrets = [(Some(row.hash.clone()), expires), (row.previous_hash.clone(), previous_expires)];
-    let Some(Token { id, name, tenant, role, .. }) = info(row) else { return Ok(Vec::new()) };
+    let Some(Token { id, name, tenant, role, scope, .. }) = info(row) else { return Ok(Vec::new()) };
     let caller = |(hash, expires): (Option<Vec<u8>>, Option<Instant>)| {
         let hash = Hash::try_from(hash?).ok()?;
-        let (name, tenant) = (name.clone(), tenant.clone());
+        let (name, access) = (name.clone(), Access { tenant: tenant.clone(), scope: scope.clone() });
         Some((
             hash,
             Caller {
                 credential: Credential::Token(id),
                 name,
-                tenant,
+                access,
                 role,
                 expires,
                 proof: Proof::Secret(SecretHash(hash)),

@@ -272,8 +272,9 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
 
+    use storeplane_core::access::Access;
     use storeplane_core::identity::{Credential, Proof, Role};
-    use storeplane_core::ids::TokenId;
+    use storeplane_core::ids::{Tenant, TokenId};
     use uuid::Uuid;
 
     use super::*;
@@ -283,11 +284,11 @@ mod tests {
     }
 
     fn caller() -> Caller {
-        let tenant = "default".parse().expect("a tenant");
+        let access = Access::whole(Tenant::default());
         Caller {
             credential: Credential::Token(TokenId(Uuid::nil())),
             name: "test".into(),
-            tenant,
+            access,
             role: Role::Viewer,
             expires: None,
             proof: Proof::Signed,

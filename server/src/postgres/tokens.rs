@@ -13,7 +13,6 @@ use sea_orm::{
 use serde_json::{Value, json};
 use storeplane_core::audit::{Action, AuditRecord, Changes};
 use storeplane_core::error::{DomainError, PortError, TokenError};
-use storeplane_core::identity::Role;
 use storeplane_core::ids::{Tenant, TokenId};
 use storeplane_core::ports;
 use storeplane_core::query::{Page, TokenQuery};
@@ -25,6 +24,7 @@ use uuid::Uuid;
 use super::entity::token;
 use super::error::{broken, port_error};
 use super::pool::Transaction;
+use super::scope::Grant;
 use super::token_auth::Tokens;
 use super::token_lookup::{LENGTH, PREFIX, hash};
 use super::unreadable::Problems;
@@ -95,7 +95,8 @@ impl Tokens {
 #[async_trait]
 impl ports::Tokens for Tokens {
     async fn create(&self, tenant: &Tenant, wanted: CreateToken, author: &Author) -> Result<IssuedToken, PortError> {
-        let CreateToken { name, role, lifetime, idempotency } = wanted;
+        let CreateToken { name, role, scope, lifetime, idempotency } = wanted;
+        let (role, store_ids, store_id_prefix) = Grant { role, scope }.to_columns();
         let (id, secret) = (TokenId(self.ids.uuid()), self.new_secret());
         let transaction = self.database.begin().await.map_err(port_error)?;
         if let Some(before) = requests::reserve_id(&transaction, tenant, idempotency, self.clock.now()).await? {
@@ -109,7 +110,9 @@ impl ports::Tokens for Tokens {
             hash: Set(hash(&secret).to_vec()),
             name: Set(name),
             tenant: Set(tenant.to_string()),
-            role: Set(role.as_str().to_owned()),
+            role: Set(role),
+            store_ids: Set(store_ids),
+            store_id_prefix: Set(store_id_prefix),
             created_at: Set(now),
             created_by: Set(author.name.clone()),
             expires_at: Set(lifetime.map(|lifetime| now.saturating_add(lifetime))),
@@ -241,27 +244,36 @@ fn missing(id: TokenId) -> PortError {
 /// What audit records show of a token. Hashes are masked.
 fn fields(row: &token::Model) -> Value {
     let time = |at: Option<OffsetDateTime>| at.and_then(|at| at.format(&Rfc3339).ok());
-    json!({
+    let mut fields = json!({
         "name": row.name,
-        "role": row.role,
+        "role": Grant::role_text(&row.role),
         "expires_at": time(row.expires_at),
         "previous_expires_at": time(row.previous_expires_at),
         "secret_hash": row.hash,
         "revoked_at": time(row.revoked_at),
         "revoked_by": row.revoked_by,
-    })
+    });
+    let ids = row.store_ids.as_ref().map(|ids| ("store_ids".to_owned(), json!(ids)));
+    let prefix = row.store_id_prefix.as_ref().map(|prefix| ("store_id_prefix".to_owned(), json!(prefix)));
+    if let Value::Object(fields) = &mut fields {
+        fields.extend(ids.into_iter().chain(prefix));
+    }
+    fields
 }
 
-/// A token from its row; `None`, and logged, if its role is unknown because a newer server wrote it: it then permits nothing.
+/// A token from its row; `None`, and logged, if its role or scope is unknown because a newer server wrote it: it then permits nothing.
 pub(super) fn info(row: token::Model) -> Option<Token> {
     let mut problems = Problems::of("tokens", row.id);
-    let role = problems.optional("role", Some(&row.role), Role::parse);
+    let grant = |role: &str| Grant::from_columns(role, row.store_ids.clone(), row.store_id_prefix.as_deref());
+    let grant = problems.optional("role", Some(&row.role), grant);
     problems.log();
+    let Grant { role, scope } = grant?;
     Some(Token {
         id: TokenId(row.id),
         name: row.name,
         tenant: Tenant::stored(row.tenant),
-        role: role?,
+        role,
+        scope,
         created_at: row.created_at,
         created_by: row.created_by,
         expires_at: row.expires_at,

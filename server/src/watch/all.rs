@@ -1,4 +1,4 @@
-//! The watch of all of a tenant's stores, in their global order.
+//! The watch of all stores that the caller may see, in their global order.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub enum Start {
 }
 
 impl Watches {
-    /// Watches all stores of the caller's tenant that match.
+    /// Watches all stores that the caller may see and that match.
     pub async fn stores(
         &self,
         caller: Caller,
@@ -54,13 +54,13 @@ impl Watches {
                     return Err(DomainError::field("cursor", rule).into());
                 }
                 // An expired cursor is an error response, not the end of a stream.
-                self.log.after_cursor_of(&caller.tenant, cursor, 0).await?;
+                self.log.after_cursor_of(&caller.access, cursor, 0).await?;
                 (cursor, None)
             }
-            Start::Now => (self.log.head_of(&caller.tenant).await?, None),
+            Start::Now => (self.log.head_of(&caller.access).await?, None),
             Start::Snapshot => {
-                let query = StoreQuery::check(&caller.tenant, "", "create_time", SNAPSHOT_PAGE, PageStart::First)?;
-                (self.log.head_of(&caller.tenant).await?, Some(query))
+                let query = StoreQuery::check(&caller.access, "", "create_time", SNAPSHOT_PAGE, PageStart::First)?;
+                (self.log.head_of(&caller.access).await?, Some(query))
             }
         };
         let watch = Watch {
@@ -97,7 +97,7 @@ struct Watch {
     caught_up: bool,
     failures: u32,
     heartbeat: HeartbeatTimer,
-    /// The stores that match the filter, if there is one; at most one entry for each store of the tenant that is not deleted.
+    /// The stores that match the filter, if there is one; at most one entry for each store that the caller may see and that is not deleted.
     matches: HashMap<StoreUid, bool>,
     ended: bool,
     watcher: Watcher,
@@ -168,7 +168,7 @@ impl Watch {
     }
 
     async fn replay(&mut self) -> Result<(), PortError> {
-        let events = self.watches.log.after_cursor_of(&self.caller.tenant, self.sent, BATCH).await?;
+        let events = self.watches.log.after_cursor_of(&self.caller.access, self.sent, BATCH).await?;
         if events.is_empty() {
             self.replaying = false;
             if !self.caught_up {
@@ -191,7 +191,7 @@ impl Watch {
             () = self.watches.shutdown.cancelled() => return Err(WatchEnd::ShuttingDown),
             () = self.heartbeat.due() => {}
             news = self.live.recv() => match news {
-                Ok(News::Event(event, _)) if !self.caller.sees(&event.tenant) || event.cursor <= self.sent => {}
+                Ok(News::Event(event, _)) if !self.caller.access.sees(&event.tenant, &event.store_id) || event.cursor <= self.sent => {}
                 Ok(News::Event(event, store)) => {
                     if let Err(error) = self.emit(event, store).await {
                         self.replaying = true;
@@ -206,7 +206,7 @@ impl Watch {
     }
 
     /// Sends an event, or skips one that does not match. The cursor moves only then, and never because of
-    /// another tenant's events.
+    /// events of stores that the caller may not see.
     async fn emit(&mut self, event: Arc<Event>, store: Option<Arc<Store>>) -> Result<(), PortError> {
         let wanted = self.is_wanted(&event).await?;
         self.sent = event.cursor;
@@ -230,7 +230,7 @@ impl Watch {
             return Ok(*known);
         }
         let this_one = StoreRef { id: event.store_id.clone(), uid: Some(event.store) };
-        let store = self.watches.stores.find(&self.caller.tenant, &this_one).await?;
+        let store = self.watches.stores.find(&self.caller.access, &this_one).await?;
         let matches = store.is_some_and(|store| self.filter.matches(&store));
         self.matches.insert(event.store, matches);
         Ok(matches)

@@ -88,7 +88,7 @@ pub enum WatchEnd {
     /// This server stops; the client resumes elsewhere, or here after a restart.
     #[error("the server is shutting down")]
     ShuttingDown,
-    /// The watcher's token was revoked, or its role or tenant changed.
+    /// The watcher's token was revoked, or its role, tenant or stores changed.
     #[error("the token was revoked or changed")]
     Revoked,
     /// The watcher's token has expired.

@@ -29,18 +29,18 @@ impl Watches {
         until: Until,
     ) -> Result<impl Stream<Item = Result<StoreUpdate, WatchEnd>> + Send + 'static, PortError> {
         let find = || async {
-            let found = self.stores.find(&caller.tenant, &wanted).await?;
+            let found = self.stores.find(&caller.access, &wanted).await?;
             found.ok_or_else(|| not_found(wanted.id.as_str()))
         };
         let uid = find().await?.uid;
-        if after > 0 && wanted.uid.is_none() && self.stores.is_reused(&caller.tenant, &wanted.id).await? {
+        if after > 0 && wanted.uid.is_none() && self.stores.is_reused(&caller.access, &wanted.id).await? {
             let rule = "must be sent with after_sequence: several stores have had this id, each with its own sequences";
             return Err(DomainError::field("uid", rule).into());
         }
         // Subscribe first, read second, so that nothing is missed in between.
         let live = self.hub.one(uid);
         let this_one = StoreRef { uid: Some(uid), ..wanted.clone() };
-        let store = self.stores.find(&caller.tenant, &this_one).await?.ok_or_else(|| not_found(wanted.id.as_str()))?;
+        let store = self.stores.find(&caller.access, &this_one).await?.ok_or_else(|| not_found(wanted.id.as_str()))?;
         if after < 0 || after > store.last_sequence {
             let rule = format!("must be between 0 and {}, the store's last sequence", store.last_sequence);
             return Err(DomainError::field("after_sequence", rule).into());
@@ -182,7 +182,7 @@ impl Watch {
 
     fn emit(&mut self, event: Arc<Event>, store: Option<Arc<Store>>) {
         self.sent = event.sequence;
-        if !self.caller.sees(&event.tenant) {
+        if !self.caller.access.sees(&event.tenant, &event.store_id) {
             return;
         }
         if let Some(state) = event.new_state().filter(|_| event.sequence > self.seen) {

@@ -14,7 +14,7 @@ use super::hub::News;
 use super::{HeartbeatTimer, WatchEnd, Watches};
 
 impl Watches {
-    /// The operation once it has ended, or its current state at `timeout`; `None` if the caller's tenant has no such operation.
+    /// The operation once it has ended, or its current state at `timeout`; `None` if there is none that the caller may see.
     pub async fn operation(
         &self,
         caller: &Caller,
@@ -45,7 +45,7 @@ impl Watches {
     }
 
     async fn read_operation(&self, caller: &Caller, id: OperationId) -> Result<Option<Operation>, PortError> {
-        self.stores.operation(&caller.tenant, id).await
+        self.stores.operation(&caller.access, id).await
     }
 
     /// Waits until the store's state may have changed. Every end of an operation changes it.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use storeplane_core::access::Access;
 use storeplane_core::audit::{Action, AuditRecord, Outcome};
 use storeplane_core::error::PortError;
 use storeplane_core::identity::Credential;
-use storeplane_core::ids::TokenId;
+use storeplane_core::ids::{Tenant, TokenId};
 use storeplane_core::ports::{Clock as _, Stores as _};
 use storeplane_core::query::{PageStart, StoreQuery};
 use storeplane_proto::v1::watch_store_response::Update;
@@ -24,7 +25,7 @@ use crate::harness::{Api, COUNTED, Database, Setup, fresh, reason};
 
 /// The first page of all stores.
 pub(crate) async fn list_all(stores: &PgStores) -> Result<usize, PortError> {
-    let query = StoreQuery::check(&"default".parse().expect("a tenant"), "", "", 50, PageStart::First)?;
+    let query = StoreQuery::check(&Access::whole(Tenant::default()), "", "", 50, PageStart::First)?;
     Ok(stores.list(&query).await?.items.len())
 }
 

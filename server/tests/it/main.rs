@@ -74,6 +74,7 @@ mod remedies;
 mod requests;
 mod retention;
 mod roles;
+mod scopes;
 mod secrecy;
 mod sessions;
 mod soak;

@@ -5,9 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use storeplane_core::access::{Access, Scope, Selection};
 use storeplane_core::command::StoreRef;
 use storeplane_core::event::Cursor;
-use storeplane_core::ids::{OperationId, StoreUid};
+use storeplane_core::ids::{OperationId, StoreUid, Tenant};
+use storeplane_core::overview::OverviewQuery;
 use storeplane_core::ports::Stores as _;
 use storeplane_core::query::{AuditQuery, OperationQuery, PageStart, Paged as _, StoreQuery};
 use storeplane_server::metrics::metrics;
@@ -90,46 +92,47 @@ impl Scene {
 async fn hot_queries_read_only_returned_rows() {
     let scene = Scene::new().await;
     let (stores, log) = (&scene.stores, &scene.log);
-    let tenant = "default".parse().expect("a tenant");
+    let tenant = &Tenant::default();
+    let access = &Access::whole(tenant.clone());
     for order in ["", "create_time", "store_id", "store_id desc"] {
-        let mut query = StoreQuery::check(&tenant, "", order, PAGE, PageStart::First).unwrap();
+        let mut query = StoreQuery::check(access, "", order, PAGE, PageStart::First).unwrap();
         // Deep into the list, where an OFFSET or a condition without an index would have read all previous rows.
         for page in 0..4 {
             let name = format!("ListStores by {order:?}, page {page}");
             let found = scene.reads(&name, 60, stores.list(&query)).await.unwrap();
             let next = query.next(&found).expect("another page");
-            query = StoreQuery::check(&tenant, "", order, PAGE, PageStart::After(next)).unwrap();
+            query = StoreQuery::check(access, "", order, PAGE, PageStart::After(next)).unwrap();
             if page == 0 {
                 query.limit = 4000;
                 let found = stores.list(&query).await.unwrap();
                 // Counts this read, not the next page.
                 scene.counts().await;
                 let next = query.next(&found).unwrap();
-                query = StoreQuery::check(&tenant, "", order, PAGE, PageStart::After(next)).unwrap();
+                query = StoreQuery::check(access, "", order, PAGE, PageStart::After(next)).unwrap();
             }
         }
     }
-    let all = StoreQuery::check(&tenant, "", "", PAGE, PageStart::First).unwrap();
+    let all = StoreQuery::check(access, "", "", PAGE, PageStart::First).unwrap();
     let total = scene.reads("total_size", 1100, stores.count(&all)).await.unwrap();
     assert!((8000..12_000).contains(&total), "an estimate of 9,900: {total}");
-    let few = StoreQuery::check(&tenant, "state = PROVISIONING", "", PAGE, PageStart::First).unwrap();
+    let few = StoreQuery::check(access, "state = PROVISIONING", "", PAGE, PageStart::First).unwrap();
     assert_eq!(scene.reads("total_size of few", 200, stores.count(&few)).await.unwrap(), 100, "few are counted");
 
     let one = StoreRef { id: "s4711".parse().unwrap(), uid: None };
-    let store = scene.reads("GetStore", 2, stores.find(&tenant, &one)).await.unwrap().expect("a store");
-    let of_one = OperationQuery::check(&tenant, "s4711", "", PAGE, PageStart::First).unwrap();
+    let store = scene.reads("GetStore", 2, stores.find(access, &one)).await.unwrap().expect("a store");
+    let of_one = OperationQuery::check(access, "s4711", "", PAGE, PageStart::First).unwrap();
     let found = scene.reads("ListOperations of a store", 2, stores.operations(&of_one)).await.unwrap();
     assert_eq!(found.items.len(), 1);
-    let every = OperationQuery::check(&tenant, "", "", PAGE, PageStart::First).unwrap();
+    let every = OperationQuery::check(access, "", "", PAGE, PageStart::First).unwrap();
     let found = scene.reads("ListOperations", 60, stores.operations(&every)).await.unwrap();
     let next = every.next(&found).unwrap();
-    let next = OperationQuery::check(&tenant, "", "", PAGE, PageStart::After(next)).unwrap();
+    let next = OperationQuery::check(access, "", "", PAGE, PageStart::After(next)).unwrap();
     scene.reads("ListOperations, page 2", 60, stores.operations(&next)).await.unwrap();
-    scene.reads("GetOperation", 1, stores.operation(&tenant, store.operation)).await.unwrap().expect("an operation");
-    let audit = AuditQuery::check(&tenant, "", PAGE, PageStart::First).unwrap();
+    scene.reads("GetOperation", 1, stores.operation(access, store.operation)).await.unwrap().expect("an operation");
+    let audit = AuditQuery::check(tenant, "", PAGE, PageStart::First).unwrap();
     let found = scene.reads("ListAuditEvents", 60, stores.audit_events(&audit)).await.unwrap();
     let next = audit.next(&found).unwrap();
-    let next = AuditQuery::check(&tenant, "", PAGE, PageStart::After(next)).unwrap();
+    let next = AuditQuery::check(tenant, "", PAGE, PageStart::After(next)).unwrap();
     scene.reads("ListAuditEvents, page 2", 60, stores.audit_events(&next)).await.unwrap();
 
     scene.reads("a store's events", 12, log.after(StoreUid(store.uid.0), 0, 64)).await.unwrap();
@@ -137,8 +140,9 @@ async fn hot_queries_read_only_returned_rows() {
     scene.reads("new events", 2, log.after_cursor(head, 500)).await.unwrap();
     scene.reads("unsettled events", 2, log.unsettled(head)).await.unwrap();
     scene.reads("events from the start", 510, log.after_cursor(Cursor::default(), 500)).await.unwrap();
-    scene.reads("the last state changes", 25, log.last_state_changes(&tenant, 20)).await.unwrap();
+    scene.reads("the last state changes", 25, log.last_state_changes(access, 20)).await.unwrap();
 
+    scoped_queries_read_only_the_scope(&scene).await;
     // 20 operations are active, all held by others. With 200, Postgres rightly prefers to hash the stores once.
     scene.prepare(FEW_ACTIVE).await;
     scene.database.execute("VACUUM ANALYZE").await;
@@ -147,6 +151,32 @@ async fn hot_queries_read_only_returned_rows() {
     scene.reads("a renewal", 40, scene.queue.renew(&ids)).await.unwrap();
     scene.reads("cancellations", 40, scene.queue.cancelled(&ids)).await.unwrap();
     Box::pin(figures_are_read_from_indexes(&scene)).await;
+}
+
+/// Of 10,000 stores, two ids and a prefix with which eleven begin.
+async fn scoped_queries_read_only_the_scope(scene: &Scene) {
+    let (stores, log) = (&scene.stores, &scene.log);
+    let ids = ["s17", "s9000"].map(|id| id.parse().unwrap()).to_vec();
+    let scope = Selection::new(ids, Some("s471".parse().unwrap())).map(Scope::Only).unwrap();
+    let access = &Access { tenant: Tenant::default(), scope };
+    for order in ["", "update_time", "store_id desc"] {
+        let query = StoreQuery::check(access, "", order, PAGE, PageStart::First).unwrap();
+        let name = format!("ListStores of a scope by {order:?}");
+        assert_eq!(scene.reads(&name, 30, stores.list(&query)).await.unwrap().items.len(), 13);
+        assert_eq!(scene.reads("total_size of a scope", 30, stores.count(&query)).await.unwrap(), 13);
+    }
+    let every = OperationQuery::check(access, "", "", PAGE, PageStart::First).unwrap();
+    let found = scene.reads("ListOperations of a scope", 30, stores.operations(&every)).await.unwrap();
+    assert_eq!(found.items.len(), 13);
+    let events = scene.reads("events of a scope", 300, log.after_cursor_of(access, Cursor::default(), 64)).await;
+    assert_eq!(events.unwrap().len(), 64, "of 130");
+    scene.reads("the last event of a scope", 300, log.head_of(access)).await.unwrap();
+    let changes = scene.reads("the last state changes of a scope", 300, log.last_state_changes(access, 20)).await;
+    assert_eq!(changes.unwrap().len(), 20);
+    let now = time::OffsetDateTime::now_utc();
+    let overview = OverviewQuery::check(access, "test", time::Duration::days(90), now).unwrap();
+    let overview = scene.reads("GetOverview of a scope", 1000, stores.overview(&overview)).await.unwrap();
+    assert_eq!(overview.states.iter().map(|(_, count)| count).sum::<i64>(), 13);
 }
 
 /// What Postgres tells for the metrics.

@@ -49,14 +49,21 @@ pub(crate) fn path(method: &MethodDescriptor) -> String {
     format!("/{}/{}", method.parent_service().full_name(), method.name())
 }
 
+/// All RPCs.
+pub(crate) fn methods() -> Vec<MethodDescriptor> {
+    let pool = DescriptorPool::decode(storeplane_proto::FILE_DESCRIPTOR_SET).unwrap();
+    let ours = pool.services().filter(|service| service.package_name() == "storeplane.v1");
+    ours.flat_map(|service| service.methods().collect::<Vec<_>>()).collect()
+}
+
 /// True if the request names something that must exist.
-fn names_target(method: &MethodDescriptor) -> bool {
+pub(crate) fn names_target(method: &MethodDescriptor) -> bool {
     let has = |name| method.input().get_field_by_name(name).is_some();
     (has("store_id") || has("operation_id")) && method.name() != "CreateStore" && !method.name().starts_with("List")
 }
 
 /// A request that changes nothing, even if it is admitted.
-fn harmless(method: &MethodDescriptor, store_id: &str, operation_id: &str) -> Bytes {
+pub(crate) fn harmless(method: &MethodDescriptor, store_id: &str, operation_id: &str) -> Bytes {
     let mut message = DynamicMessage::new(method.input());
     for field in method.input().fields() {
         let value = match field.name() {
@@ -79,10 +86,10 @@ fn harmless(method: &MethodDescriptor, store_id: &str, operation_id: &str) -> By
 }
 
 /// What is asked for, and in which tenant it exists.
-struct Target {
-    tenant: Option<&'static str>,
-    store_id: String,
-    operation_id: String,
+pub(crate) struct Target {
+    pub(crate) tenant: Option<&'static str>,
+    pub(crate) store_id: String,
+    pub(crate) operation_id: String,
 }
 
 /// One combination, and the answers to it for each target.
@@ -114,7 +121,7 @@ pub(crate) async fn call(
 }
 
 /// A status with the requested ids replaced.
-fn words(status: &Status, target: &Target) -> (Code, String, String) {
+pub(crate) fn words(status: &Status, target: &Target) -> (Code, String, String) {
     let neutral = |text: String| text.replace(&target.store_id, "STORE").replace(&target.operation_id, "OPERATION");
     let details = neutral(format!("{:?}", status.get_error_details()));
     (status.code(), neutral(status.message().to_owned()), details)
@@ -252,9 +259,7 @@ async fn every_rpc_answers_as_the_table_of_roles_says() {
     let targets = [exists(OWN, &own), exists(OTHER, &other), nobodys];
     let uids = HashMap::from([(OWN, own.uid.clone()), (OTHER, other.uid.clone())]);
 
-    let pool = DescriptorPool::decode(storeplane_proto::FILE_DESCRIPTOR_SET).unwrap();
-    let ours = pool.services().filter(|service| service.package_name() == "storeplane.v1");
-    let methods: Vec<_> = ours.flat_map(|service| service.methods().collect::<Vec<_>>()).collect();
+    let methods = methods();
     assert_eq!(methods.len(), PERMISSIONS.len());
     let cells = answers(&lab, &methods, &tokens, &targets).await;
 
@@ -351,7 +356,7 @@ async fn changed_token_is_no_longer_valid_for_its_watches() {
         let tokens = lab.database.tokens();
         let checks = [tokens.recheck(&elsewhere).await.unwrap(), tokens.recheck(&own).await.unwrap()];
         let valid = checks.map(|check| matches!(check, Verified::Caller(_)));
-        assert_eq!(caller().await.map(|now| now.tenant), Some(own.tenant.clone()), "it was not moved");
+        assert_eq!(caller().await.map(|now| now.access), Some(own.access.clone()), "it was not moved");
         valid
     };
     assert_eq!(valid().await, [true, true]);

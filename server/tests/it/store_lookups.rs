@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use sqlx::{Connection as _, PgConnection};
+use storeplane_core::access::Access;
 use storeplane_core::command::StoreRef;
-use storeplane_core::ids::{StoreUid, Tenant};
+use storeplane_core::ids::StoreUid;
 use storeplane_core::ports::Stores as _;
 use storeplane_core::store::Store;
 use storeplane_server::postgres::{Notifier, PgStores, PoolOptions, QuotaPolicy};
@@ -32,8 +33,8 @@ fn stores(database: &Database) -> PgStores {
 }
 
 async fn find(stores: &PgStores, tenant: &str, id: &str, uid: Option<StoreUid>) -> Option<Store> {
-    let tenant: Tenant = tenant.parse().unwrap();
-    stores.find(&tenant, &StoreRef { id: id.parse().unwrap(), uid }).await.expect("an answer")
+    let access = Access::whole(tenant.parse().unwrap());
+    stores.find(&access, &StoreRef { id: id.parse().unwrap(), uid }).await.expect("an answer")
 }
 
 #[tokio::test]

@@ -2,14 +2,14 @@
 
 use bytes::Bytes;
 use prost::Message as _;
-use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, ReflectMessage as _, Value};
+use prost_reflect::{DynamicMessage, MethodDescriptor, ReflectMessage as _, Value};
 use storeplane_core::identity::{Role, needed};
 use storeplane_proto::v1::{CreateTokenRequest, RevokeTokenRequest};
 use tonic::Code;
 
 use crate::grpc_raw::edge;
 use crate::harness::{Api, Lab, Write, Writer};
-use crate::roles::{call, channel, path, request};
+use crate::roles::{call, channel, methods, path, request};
 
 /// What does not depend on other tenants, but changes: the state of this server's dependencies, when the reader's own token was last used, and
 /// how many streams it has open.
@@ -18,17 +18,14 @@ const OF_THE_SERVER: [&str; 3] = ["dependencies", "last_use_time", "limits"];
 /// Reads that are recorded in the audit log, which the test reads too.
 const RECORDED: [&str; 2] = ["GetStoreCredentials", "GetStoreLogs"];
 
-/// The RPCs of a tenant's administrator that change nothing.
-fn reads() -> Vec<MethodDescriptor> {
-    let pool = DescriptorPool::decode(storeplane_proto::FILE_DESCRIPTOR_SET).unwrap();
-    let ours = pool.services().filter(|service| service.package_name() == "storeplane.v1");
-    let methods = ours.flat_map(|service| service.methods().collect::<Vec<_>>());
+/// The RPCs that change nothing and that this role may call.
+pub(crate) fn reads(role: Role) -> Vec<MethodDescriptor> {
     let is_read = |name: &str| {
         ["Get", "List", "Watch", "Wait", "Verify"].iter().any(|verb| name.starts_with(verb))
             && !RECORDED.contains(&name)
     };
-    let is_permitted = |method: &MethodDescriptor| needed(&path(method)).is_some_and(|role| Role::Admin.allows(role));
-    methods.filter(|method| is_read(method.name()) && is_permitted(method)).collect()
+    let is_permitted = |method: &MethodDescriptor| needed(&path(method)).is_some_and(|needed| role.allows(needed));
+    methods().into_iter().filter(|method| is_read(method.name()) && is_permitted(method)).collect()
 }
 
 /// A request for what the tenant has, in pages of one row.
@@ -78,10 +75,10 @@ fn without_server(mut message: DynamicMessage) -> DynamicMessage {
 }
 
 /// The messages of an answer, or its error. Compared as messages: the order of a map's entries on the wire is arbitrary.
-type Answer = Result<Vec<DynamicMessage>, (Code, String)>;
+pub(crate) type Answer = Result<Vec<DynamicMessage>, (Code, String)>;
 
-/// All that a tenant can read, by RPC.
-async fn read_all(
+/// All that a caller can read, by RPC.
+pub(crate) async fn read_all(
     lab: &Lab,
     token: &str,
     methods: &[MethodDescriptor],
@@ -134,7 +131,7 @@ async fn other_tenants_activity_changes_no_answer() {
     let issued = lab.database.value("SELECT min(id::text) FROM tokens WHERE tenant = 'default'").await;
     let ids = [("store_id", "cocoa".to_owned()), ("operation_id", operation), ("token_id", issued)];
 
-    let methods = reads();
+    let methods = reads(Role::Admin);
     let before = read_all(&lab, &token, &methods, &ids).await;
     simulate_activity(&lab, &writer, "acme").await;
     let after = read_all(&lab, &token, &methods, &ids).await;

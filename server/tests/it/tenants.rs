@@ -244,6 +244,7 @@ async fn deletion_and_creations_of_tokens_do_not_miss_each_other() {
             let wanted = storeplane_core::token::CreateToken {
                 name: format!("ci {number}"),
                 role: storeplane_core::identity::Role::Admin,
+                scope: storeplane_core::access::Scope::All,
                 lifetime: None,
                 idempotency: None,
             };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use storeplane_core::access::Scope;
 use storeplane_core::error::{DomainError, PortError, TokenError};
 use storeplane_core::identity::Role;
 use storeplane_core::ids::Tenant;
@@ -76,7 +77,7 @@ async fn expiry_ends_calls_and_watches() {
 async fn create(database: &Database, tenant: &str, name: &str) -> Result<IssuedToken, PortError> {
     let author = Author::system("test");
     let lifetime = Some(time::Duration::DAY);
-    let wanted = CreateToken { name: name.into(), role: Role::Viewer, lifetime, idempotency: None };
+    let wanted = CreateToken { name: name.into(), role: Role::Viewer, scope: Scope::All, lifetime, idempotency: None };
     database.tokens().create(&tenant.parse().unwrap(), wanted, &author).await
 }
 
@@ -337,7 +338,7 @@ async fn server_with_a_wrong_clock_creates_and_verifies_tokens_by_the_database_s
     let database = Database::create().await;
     let tokens = Tokens::new(database.pool.clone(), Arc::new(DayAhead), Arc::new(RandomIds));
     let lifetime = Some(time::Duration::HOUR);
-    let wanted = CreateToken { name: "ci".into(), role: Role::Viewer, lifetime, idempotency: None };
+    let wanted = CreateToken { name: "ci".into(), role: Role::Viewer, scope: Scope::All, lifetime, idempotency: None };
     let author = Author::system("test");
     let IssuedToken { secret, .. } = tokens.create(&Tenant::default(), wanted, &author).await.unwrap();
     let soon = "SELECT expires_at BETWEEN now() AND now() + interval '1 hour' FROM tokens";

@@ -48,6 +48,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::access::Access;
     use crate::query::OperationQuery;
 
     #[test]
@@ -60,7 +61,7 @@ mod tests {
         assert!(AuditQuery::check(&tenant, "", 7, start(&first)).is_ok(), "the size of a page may change");
         assert!(AuditQuery::check(&tenant, "tea", 0, start(&first)).is_err());
         assert!(AuditQuery::check(&"acme".parse().expect("a tenant"), "", 0, start(&first)).is_err());
-        assert!(OperationQuery::check(&tenant, "", "", 0, start(&first)).is_err());
+        assert!(OperationQuery::check(&Access::whole(tenant.clone()), "", "", 0, start(&first)).is_err());
     }
 
     #[test]

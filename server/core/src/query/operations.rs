@@ -1,17 +1,18 @@
 //! Pages of operations.
 
 use super::{After, PageStart, PageToken, Paged, fingerprint, page_after, page_limit};
+use crate::access::Access;
 use crate::error::DomainError;
 use crate::filter::OperationFilter;
-use crate::ids::{StoreId, Tenant};
+use crate::ids::StoreId;
 use crate::operation::Operation;
 use crate::validate::Check;
 
 /// A page of operations, newest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OperationQuery {
-    /// The tenant.
-    pub tenant: Tenant,
+    /// Whose operations.
+    pub access: Access,
     /// Limits the list to one store.
     pub store: Option<StoreId>,
     /// The filter.
@@ -26,7 +27,7 @@ pub struct OperationQuery {
 impl OperationQuery {
     /// Validates the fields of ListOperations.
     pub fn check(
-        tenant: &Tenant,
+        access: &Access,
         store_id: &str,
         filter: &str,
         page_size: i32,
@@ -36,9 +37,9 @@ impl OperationQuery {
         let limit = page_limit(&mut check, page_size);
         let store = check.optional("store_id", store_id);
         let parsed = OperationFilter::check(&mut check, filter);
-        let fingerprint = fingerprint(&["operations", tenant.as_str(), store_id, filter]);
+        let fingerprint = fingerprint(&["operations", &access.key(), store_id, filter]);
         let after = page_after(&mut check, token, &fingerprint);
-        check.finish(parsed.map(|filter| Self { tenant: tenant.clone(), store, filter, limit, after, fingerprint }))
+        check.finish(parsed.map(|filter| Self { access: access.clone(), store, filter, limit, after, fingerprint }))
     }
 }
 

@@ -4,9 +4,9 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{After, Order, Page, PageStart, PageToken, Paged, fingerprint, page_after, page_limit};
+use crate::access::Access;
 use crate::error::DomainError;
 use crate::filter::ReleaseFilter;
-use crate::ids::Tenant;
 use crate::release::Release;
 use crate::validate::Check;
 
@@ -68,7 +68,7 @@ pub struct ReleasePage {
 impl ReleaseQuery {
     /// Validates the fields of ListReleases.
     pub fn check(
-        tenant: &Tenant,
+        access: &Access,
         filter: &str,
         order_by: &str,
         page_size: i32,
@@ -78,7 +78,7 @@ impl ReleaseQuery {
         let limit = page_limit(&mut check, page_size);
         let parsed = ReleaseFilter::check(&mut check, filter);
         let order = Order::check(&mut check, order_by, &ReleaseOrderKey::ALL, DEFAULT_ORDER);
-        let fingerprint = fingerprint(&["releases", tenant.as_str(), filter, order_by]);
+        let fingerprint = fingerprint(&["releases", &access.key(), filter, order_by]);
         let after = page_after(&mut check, token, &fingerprint);
         let whole = parsed.zip(order).map(|(filter, order)| Self { filter, order, limit, after, fingerprint });
         check.finish(whole)
@@ -118,6 +118,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ids::Tenant;
     use crate::release::Ownership;
 
     fn release(namespace: &str, name: &str, second: i64) -> Release {
@@ -137,7 +138,7 @@ mod tests {
     }
 
     fn query(filter: &str, order: &str, size: i32, token: PageStart) -> Result<ReleaseQuery, DomainError> {
-        ReleaseQuery::check(&Tenant::default(), filter, order, size, token)
+        ReleaseQuery::check(&Access::whole(Tenant::default()), filter, order, size, token)
     }
 
     /// The names of all releases, read in pages of that size.
@@ -187,7 +188,7 @@ mod tests {
         let token = || PageStart::After(first.token_after(&release("a", "b", 1)));
         assert!(query("", "", 5, token()).is_ok());
         assert!(query("a", "", 1, token()).is_err() && query("", "name", 1, token()).is_err());
-        assert!(ReleaseQuery::check(&"acme".parse().expect("a tenant"), "", "", 1, token()).is_err());
+        assert!(ReleaseQuery::check(&Access::whole("acme".parse().expect("a tenant")), "", "", 1, token()).is_err());
         let Err(DomainError::Invalid(violations)) = query("price = 1", "price", -1, PageStart::Unreadable) else {
             panic!("accepted")
         };

@@ -1,9 +1,9 @@
 //! Pages of stores.
 
 use super::{After, Order, Page, PageStart, PageToken, Paged, fingerprint, page_after, page_limit};
+use crate::access::Access;
 use crate::error::DomainError;
 use crate::filter::StoreFilter;
-use crate::ids::Tenant;
 use crate::store::Store;
 use crate::validate::Check;
 
@@ -31,8 +31,8 @@ const DEFAULT_ORDER: Order<OrderKey> = Order { key: OrderKey::CreateTime, descen
 /// A page of stores.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoreQuery {
-    /// The tenant.
-    pub tenant: Tenant,
+    /// Whose stores.
+    pub access: Access,
     /// The filter.
     pub filter: StoreFilter,
     /// The order.
@@ -47,7 +47,7 @@ pub struct StoreQuery {
 impl StoreQuery {
     /// Validates the fields of ListStores.
     pub fn check(
-        tenant: &Tenant,
+        access: &Access,
         filter: &str,
         order_by: &str,
         page_size: i32,
@@ -57,10 +57,10 @@ impl StoreQuery {
         let limit = page_limit(&mut check, page_size);
         let parsed = StoreFilter::check(&mut check, filter);
         let order = Order::check(&mut check, order_by, &OrderKey::ALL, DEFAULT_ORDER);
-        let fingerprint = fingerprint(&[tenant.as_str(), filter, order_by]);
+        let fingerprint = fingerprint(&[&access.key(), filter, order_by]);
         let after = page_after(&mut check, token, &fingerprint);
         let whole = parsed.zip(order).map(|(filter, order)| Self {
-            tenant: tenant.clone(),
+            access: access.clone(),
             filter,
             order,
             limit,
@@ -103,9 +103,15 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::access::{Scope, Selection};
+    use crate::ids::Tenant;
+
+    fn access() -> Access {
+        Access::whole(Tenant::default())
+    }
 
     fn query(filter: &str, order: &str, token: PageStart) -> Result<StoreQuery, DomainError> {
-        StoreQuery::check(&Tenant::default(), filter, order, 10, token)
+        StoreQuery::check(&access(), filter, order, 10, token)
     }
 
     #[test]
@@ -114,8 +120,14 @@ mod tests {
         let after = After { at: OffsetDateTime::UNIX_EPOCH, text: "a".into(), uid: Uuid::nil() };
         let token = PageToken { after: after.clone(), query: first.fingerprint.clone() };
         assert_eq!(query("state = READY", "", PageStart::After(token.clone())).expect("same").after, Some(after));
-        assert!(query("state = FAILED", "", PageStart::After(token)).is_err());
+        assert!(query("state = FAILED", "", PageStart::After(token.clone())).is_err());
         assert!(query("", "", PageStart::Unreadable).is_err());
+        let scope = Selection::new(vec!["tea".parse().expect("an id")], None).map(Scope::Only).expect("a store");
+        let limited = Access { scope, ..access() };
+        assert!(
+            StoreQuery::check(&limited, "state = READY", "", 10, PageStart::After(token)).is_err(),
+            "another scope"
+        );
     }
 
     #[test]
@@ -133,7 +145,7 @@ mod tests {
     #[test]
     fn all_query_violations_are_reported() {
         let Err(DomainError::Invalid(violations)) =
-            StoreQuery::check(&Tenant::default(), "state >", "price", -1, PageStart::First)
+            StoreQuery::check(&access(), "state >", "price", -1, PageStart::First)
         else {
             panic!("accepted")
         };

@@ -180,6 +180,13 @@ impl Quotas {
         !self.has_no_totals() || self.creations != Limit::Unlimited
     }
 
+    /// Only the quotas that count what one caller does.
+    #[must_use]
+    pub fn without_totals(self) -> Self {
+        let Self { creations, deletions, window, .. } = self;
+        Self { creations, deletions, window, ..Self::unlimited() }
+    }
+
     /// True if no total is limited.
     pub fn has_no_totals(&self) -> bool {
         self.totals(&Usage::default()).iter().all(|(_, _, limit)| *limit == Limit::Unlimited)
@@ -267,6 +274,8 @@ mod tests {
         let shown: Vec<_> = shown.iter().map(|quota| (quota.name, quota.used, quota.limit)).collect();
         assert_eq!(shown, [("stores", 3, 5), ("deletions", 2, 0)]);
         assert!(Quotas::unlimited().has_no_totals() && !quotas.has_no_totals());
+        let own = quotas.clone().without_totals();
+        assert!(own.has_no_totals() && (own.creations, own.deletions) == (quotas.creations, quotas.deletions));
         let by_rate = Quotas { creations: Limit::AtMost(5), ..Quotas::unlimited() };
         let counted = [quotas, by_rate, Quotas::unlimited()].map(|quotas| quotas.counts_creations());
         assert_eq!(counted, [true, true, false]);

@@ -22,7 +22,7 @@ impl Service {
     }
 
     async fn read_credentials(&self, caller: &Caller, wanted: StoreRef) -> Result<(Store, AdminLogin), PortError> {
-        let found = self.stores.find(&caller.tenant, &wanted).await?;
+        let found = self.stores.find(&caller.access, &wanted).await?;
         let store = found.ok_or_else(|| DomainError::NotFound { kind: "store", name: wanted.id.to_string() })?;
         let state = store.state;
         let missing = || PortError::from(DomainError::CredentialsNotThere { state });

@@ -58,7 +58,7 @@ impl Service {
     }
 
     async fn existing(&self, caller: &Caller, wanted: &StoreRef) -> Result<Store, PortError> {
-        let found = self.stores.find(&caller.tenant, wanted).await?;
+        let found = self.stores.find(&caller.access, wanted).await?;
         Ok(found.ok_or_else(|| DomainError::NotFound { kind: "store", name: wanted.id.to_string() })?)
     }
 }

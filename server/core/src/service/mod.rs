@@ -1,10 +1,11 @@
 //! The commands and queries of callers: validation, decisions and audit, over the ports.
 //!
 //! This file has the mutations; [`credentials`] reads logins, [`live_view`] a store's objects, [`releases`] the cluster's releases,
-//! [`tokens`] changes and lists API tokens, [`tenants`] tenants.
+//! [`tokens`] changes and lists API tokens, [`tenants`] tenants; [`new_id`] makes ids of stores.
 
 mod credentials;
 mod live_view;
+mod new_id;
 mod releases;
 mod tenants;
 #[cfg(test)]
@@ -15,12 +16,14 @@ pub use tenants::taken;
 
 use std::sync::Arc;
 
+use new_id::{SUFFIX, new_id};
+
 use crate::audit::{Action, Outcome};
 use crate::command::{CancelOperation, CreateStoreInput, StoreCommand, StoreRef, StoreUpdate};
 use crate::engine::Catalog;
 use crate::error::{DomainError, PortError, TenantError};
 use crate::identity::Caller;
-use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
+use crate::ids::{OperationId, StoreUid, Tenant};
 use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery};
 use crate::ports::{Applied, Clock, Credentials, Ids, LiveView, Releases, Stores, Target, Tenants, Tokens};
@@ -31,8 +34,6 @@ use crate::transition::{Decision, request};
 
 /// How many generated ids are tried before the caller gets an error.
 const GENERATED_ID_TRIES: u32 = 3;
-/// Random characters at the end of a generated id: 36^5, sixty million.
-const GENERATED_ID_SUFFIX: usize = 5;
 
 /// Maximum length of the target recorded for a refused request, in bytes.
 const TARGET_MAX: usize = 100;
@@ -129,7 +130,7 @@ impl Service {
 
     /// An overview of the caller's stores, over a window that ends now.
     pub async fn overview(&self, caller: &Caller, window: time::Duration) -> Result<Overview, PortError> {
-        let query = OverviewQuery::check(&caller.tenant, &caller.name, window, self.clock.now())?;
+        let query = OverviewQuery::check(&caller.access, &caller.name, window, self.clock.now())?;
         self.stores.overview(&query).await
     }
 
@@ -154,6 +155,10 @@ impl Service {
         validate_only: bool,
     ) -> Result<Store, PortError> {
         let command = input.check(&self.catalog)?;
+        let scope = &caller.access.scope;
+        if let Some(id) = command.id.as_ref().filter(|id| !scope.includes(id)) {
+            return Err(DomainError::StoreOutsideScope { name: id.to_string() }.into());
+        }
         let engine = self
             .catalog
             .engine(&command.spec.engine)
@@ -163,7 +168,7 @@ impl Service {
             tries -= 1;
             let id = match &command.id {
                 Some(id) => id.clone(),
-                None => self.generate(&command.spec.display_name)?,
+                None => new_id(&command.spec.display_name, scope, &self.ids.random_text(SUFFIX))?,
             };
             let new = request::NewStore {
                 uid: StoreUid(self.ids.uuid()),
@@ -176,7 +181,7 @@ impl Service {
             if validate_only {
                 return self.would_create(caller, change.store).await;
             }
-            match self.stores.create(change, command.idempotency).await {
+            match self.stores.create(&caller.access, change, command.idempotency).await {
                 Err(PortError::Refused(DomainError::AlreadyExists { .. })) if tries > 0 => {}
                 result => return result.map(|applied| applied.store),
             }
@@ -185,7 +190,7 @@ impl Service {
 
     async fn would_create(&self, caller: &Caller, store: Store) -> Result<Store, PortError> {
         let wanted = StoreRef { id: store.id.clone(), uid: None };
-        match self.stores.find(&caller.tenant, &wanted).await? {
+        match self.stores.find(&caller.access, &wanted).await? {
             Some(there) if there.deleted_at.is_none() => {
                 Err(DomainError::AlreadyExists { name: store.id.to_string() }.into())
             }
@@ -194,23 +199,6 @@ impl Service {
                 Ok(store)
             }
         }
-    }
-
-    /// Generates an id from a name: its letters and digits, and a random suffix.
-    fn generate(&self, display_name: &str) -> Result<StoreId, PortError> {
-        let words = display_name.to_lowercase();
-        let mut slug = String::new();
-        for word in words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
-            if !slug.is_empty() {
-                slug.push('-');
-            }
-            slug.push_str(word);
-        }
-        slug.truncate(28);
-        let slug = slug.trim_matches('-');
-        let prefix = if slug.starts_with(|c: char| c.is_ascii_lowercase()) { slug } else { "shop" };
-        let id = format!("{prefix}-{}", self.ids.random_text(GENERATED_ID_SUFFIX));
-        id.parse().map_err(|error| PortError::Internal(Box::new(error)))
     }
 
     /// Deletes a store.
@@ -275,7 +263,7 @@ impl Service {
     ) -> Result<Store, PortError> {
         let asked = command.target.id.to_string();
         let target = Target::Store(command.target);
-        let result = self.stores.change(&caller.tenant, &target, command.idempotency, transition).await;
+        let result = self.stores.change(&caller.access, &target, command.idempotency, transition).await;
         self.audited(caller, action, &asked, result.map(|applied| applied.store)).await
     }
 
@@ -290,7 +278,7 @@ impl Service {
         let CancelOperation { operation, store, etag, idempotency } = command;
         let target = Target::Operation(operation);
         let transition = move |snapshot| request::cancel(snapshot, store, etag.as_deref(), &request);
-        let result = self.stores.change(&caller.tenant, &target, idempotency, &transition).await;
+        let result = self.stores.change(&caller.access, &target, idempotency, &transition).await;
         let cancelled = result.map(|Applied { operation, .. }| operation);
         self.audited(caller, Action::CancelOperation, &operation.to_string(), cancelled).await
     }
@@ -310,6 +298,7 @@ impl Service {
             refusal,
             DomainError::PermissionDenied { .. }
                 | DomainError::OtherTenant { .. }
+                | DomainError::StoreOutsideScope { .. }
                 | DomainError::Tenant(TenantError::Suspended { .. })
         );
         record.outcome = if denied { Outcome::Denied } else { Outcome::Rejected };

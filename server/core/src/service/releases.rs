@@ -15,8 +15,8 @@ impl Service {
     ) -> Result<(ReleasePage, ReleaseScope), PortError> {
         let inventory = self.releases.inventory().await?;
         let platform = self.platform_tenant.as_ref();
-        let visible = inventory.releases.into_iter().filter(|release| release.is_visible_to(caller, platform));
-        let scope = if platform == Some(&caller.tenant) { inventory.scope } else { ReleaseScope::Tenant };
+        let visible = inventory.releases.into_iter().filter(|release| release.is_visible_to(&caller.access, platform));
+        let scope = if caller.access.sees_platform(platform) { inventory.scope } else { ReleaseScope::Tenant };
         Ok((query.select(visible), scope))
     }
 }

@@ -53,11 +53,11 @@ impl Service {
     /// A tenant: the caller's, or, for a platform administrator, any. An empty id is that in which the caller acts.
     pub async fn tenant(&self, caller: &Caller, tenant_id: &str) -> Result<TenantDetails, PortError> {
         let tenant = if tenant_id.is_empty() {
-            caller.tenant.clone()
+            caller.tenant().clone()
         } else {
             tenant_id.parse().map_err(|rule| DomainError::field("tenant_id", format!("{rule}")))?
         };
-        let may_see = caller.sees(&tenant) || caller.role.allows(Role::PlatformAdmin);
+        let may_see = *caller.tenant() == tenant || caller.role.allows(Role::PlatformAdmin);
         let found = if may_see { self.tenants.get(&tenant).await? } else { None };
         Ok(found.filter(|found| found.state != TenantState::Deleted).ok_or_else(|| missing(&tenant))?)
     }

@@ -11,12 +11,13 @@ use std::task::{Context, Poll, Waker};
 use time::OffsetDateTime;
 
 use super::*;
+use crate::access::{Access, Scope, Selection};
 use crate::audit::{AuditEvent, AuditRecord};
 use crate::command::Idempotency;
 use crate::command::tests::catalog;
 use crate::engine::AdminSecret;
 use crate::identity::{Credential, Proof, Role};
-use crate::ids::{Tenant, TokenId};
+use crate::ids::{StoreId, Tenant, TokenId};
 use crate::live_view::{LiveLogs, LiveResource};
 use crate::ports::AdminLogin;
 use crate::query::{AuditQuery, OperationQuery, Page, PageStart, ReleasePage, ReleaseQuery, StoreQuery};
@@ -53,7 +54,7 @@ impl Memory {
 
 #[async_trait::async_trait]
 impl Stores for Memory {
-    async fn create(&self, change: Change, _: Option<Idempotency>) -> Result<Applied, PortError> {
+    async fn create(&self, _: &Access, change: Change, _: Option<Idempotency>) -> Result<Applied, PortError> {
         if lock(&self.stores).iter().any(|known| known.store.id == change.store.id) {
             return Err(DomainError::AlreadyExists { name: change.store.id.to_string() }.into());
         }
@@ -62,7 +63,7 @@ impl Stores for Memory {
 
     async fn change(
         &self,
-        _: &Tenant,
+        _: &Access,
         target: &Target,
         _: Option<Idempotency>,
         transition: &Decision<'_>,
@@ -88,11 +89,11 @@ impl Stores for Memory {
         Ok(String::new())
     }
 
-    async fn find(&self, _: &Tenant, wanted: &StoreRef) -> Result<Option<Store>, PortError> {
+    async fn find(&self, _: &Access, wanted: &StoreRef) -> Result<Option<Store>, PortError> {
         Ok(lock(&self.stores).iter().find(|known| known.store.id == wanted.id).map(|known| known.store.clone()))
     }
 
-    async fn is_reused(&self, _: &Tenant, _: &StoreId) -> Result<bool, PortError> {
+    async fn is_reused(&self, _: &Access, _: &StoreId) -> Result<bool, PortError> {
         Ok(false)
     }
 
@@ -104,7 +105,7 @@ impl Stores for Memory {
         Ok(0)
     }
 
-    async fn operation(&self, _: &Tenant, _: OperationId) -> Result<Option<Operation>, PortError> {
+    async fn operation(&self, _: &Access, _: OperationId) -> Result<Option<Operation>, PortError> {
         Ok(None)
     }
 
@@ -166,7 +167,7 @@ impl Releases for Memory {
             namespace: name.into(),
             name: name.into(),
             ownership,
-            store_id: String::new(),
+            store_id: name.into(),
             store_uid: None,
             tenant: tenant.into(),
             status: "deployed".into(),
@@ -211,17 +212,27 @@ fn service_of(memory: &Arc<Memory>, platform: Option<&str>) -> Service {
 #[test]
 fn only_the_platform_s_tenant_sees_releases_of_others() {
     let memory = Arc::new(Memory::default());
-    let query = ReleaseQuery::check(&Tenant::default(), "", "", 0, PageStart::First).expect("valid");
-    let seen = |platform: Option<&str>, tenant: &str| {
-        let caller = Caller { tenant: tenant.parse().expect("a tenant"), ..caller() };
+    let query = ReleaseQuery::check(&Access::whole(Tenant::default()), "", "", 0, PageStart::First).expect("valid");
+    let seen_by = |platform: Option<&str>, tenant: &str, scope: Scope| {
+        let access = Access { tenant: tenant.parse().expect("a tenant"), scope };
+        let caller = Caller { access, ..caller() };
         let (ReleasePage { page, total }, scope) =
             now(service_of(&memory, platform).releases(&caller, &query)).expect("releases");
         assert_eq!(total, page.items.len());
         (page.items.iter().map(|release| release.name[..1].to_owned()).collect::<String>(), scope)
     };
+    let seen = |platform, tenant| seen_by(platform, tenant, Scope::All);
     assert_eq!(seen(Some("default"), "default"), ("abcdef".into(), ReleaseScope::Cluster));
     assert_eq!(seen(Some("default"), "acme"), ("bd".into(), ReleaseScope::Tenant));
     assert_eq!(seen(None, "default"), ("ac".into(), ReleaseScope::Tenant));
+    for platform in [None, Some("default")] {
+        assert_eq!(seen_by(platform, "default", only("c-orphan")), ("c".into(), ReleaseScope::Tenant), "{platform:?}");
+        assert_eq!(
+            seen_by(platform, "default", only("b-store")),
+            (String::new(), ReleaseScope::Tenant),
+            "{platform:?}"
+        );
+    }
 }
 
 /// The result of a future that never waits.
@@ -236,12 +247,17 @@ fn caller() -> Caller {
     Caller {
         credential: Credential::Token(TokenId(uuid::Uuid::nil())),
         name: "ci".into(),
-        tenant: Tenant::default(),
+        access: Access::whole(Tenant::default()),
         role: Role::Operator,
         expires: None,
         proof: Proof::Signed,
         origin: Arc::default(),
     }
+}
+
+/// A scope of one store.
+fn only(store_id: &str) -> Scope {
+    Selection::new(vec![StoreId::stored(store_id.into())], None).map_or(Scope::All, Scope::Only)
 }
 
 fn wanted(store_id: &str) -> CreateStoreInput {
@@ -333,4 +349,31 @@ fn taken_generated_id_is_replaced_by_another_a_few_times() {
     assert_eq!(create(&memory, "").expect("created").id.as_str(), "kaffee-kuchen-bbbbb");
     let taken = create(&memory, "");
     assert!(matches!(taken, Err(PortError::Refused(DomainError::AlreadyExists { .. }))), "{taken:?}");
+}
+
+#[test]
+fn scoped_caller_creates_only_stores_of_its_scope() {
+    let memory = Arc::new(Memory::default());
+    let prefix = Selection::new(Vec::new(), Some("shop-".parse().expect("a prefix"))).map_or(Scope::All, Scope::Only);
+    let create = |store_id: &str, scope: &Scope| {
+        let access = Access { scope: scope.clone(), ..caller().access };
+        let created = now(service(&memory).create(&Caller { access, ..caller() }, None, wanted(store_id), false));
+        created.map(|store| store.id.to_string()).map_err(|error| match error {
+            PortError::Refused(refusal) => refusal.to_string(),
+            other => panic!("{other}"),
+        })
+    };
+    let outside =
+        |id: &str| Err(format!("this token is limited to other stores; it does not permit the store id \"{id}\""));
+    assert_eq!(create("tea", &Scope::All), Ok("tea".into()));
+    assert_eq!(create("tea", &prefix), outside("tea"), "whether it exists ...");
+    assert_eq!(create("mate", &prefix), outside("mate"), "... or not");
+    assert_eq!(create("shop-1", &prefix), Ok("shop-1".into()));
+    assert_eq!(create("", &prefix), Ok("shop-kaffee-kuchen-aaaaa".into()));
+    assert_eq!(create("mate", &only("mate")), Ok("mate".into()));
+    let generated = create("", &only("mate")).expect_err("no id can be generated");
+    assert!(generated.starts_with("store_id must be set"), "{generated}");
+    let refused: Vec<_> = audit(&memory).into_iter().filter(|record| !record.contains("ACCEPTED")).collect();
+    let denied = "CREATE_STORE DENIED STORE_OUTSIDE_SCOPE";
+    assert_eq!(refused, [denied, denied, "CREATE_STORE REJECTED INVALID_REQUEST"]);
 }

@@ -15,14 +15,14 @@ impl Service {
         let result = async {
             let wanted = input.check(self.lifetimes)?;
             may_manage(caller, wanted.role)?;
-            self.tokens.create(&caller.tenant, wanted, &caller.into()).await
+            self.tokens.create(caller.tenant(), wanted, &caller.into()).await
         };
         self.audited(caller, Action::CreateToken, &asked, result.await).await
     }
 
     /// A token of the caller's tenant.
     pub async fn token(&self, caller: &Caller, id: TokenId) -> Result<Token, PortError> {
-        let found = self.tokens.get(&caller.tenant, id).await?;
+        let found = self.tokens.get(caller.tenant(), id).await?;
         Ok(found.ok_or_else(|| DomainError::NotFound { kind: "token", name: id.to_string() })?)
     }
 
@@ -36,7 +36,7 @@ impl Service {
         let result = async {
             let command = RevokeToken::check(token_id, request_id)?;
             may_manage(caller, self.token(caller, command.token).await?.role)?;
-            self.tokens.revoke(&caller.tenant, command, &caller.into()).await
+            self.tokens.revoke(caller.tenant(), command, &caller.into()).await
         };
         self.audited(caller, Action::RevokeToken, token_id, result.await).await
     }
@@ -47,7 +47,7 @@ impl Service {
         let result = async {
             let command = input.check(self.lifetimes)?;
             may_manage(caller, self.token(caller, command.token).await?.role)?;
-            self.tokens.rotate(&caller.tenant, command, &caller.into()).await
+            self.tokens.rotate(caller.tenant(), command, &caller.into()).await
         };
         self.audited(caller, Action::RotateToken, &asked, result.await).await
     }

@@ -2,13 +2,14 @@
 
 use time::Duration;
 
+use crate::access::{Scope, Selection};
 use crate::audit::ACTORS;
 use crate::command::Idempotency;
 use crate::error::DomainError;
 use crate::identity::{
     CERTIFICATE_PREFIX, NAME_MAX, OIDC_PREFIX, OIDC_SUBJECT_PREFIX, Role, is_plain_name, names_a_tenant,
 };
-use crate::ids::TokenId;
+use crate::ids::{StoreId, TokenId};
 use crate::validate::Check;
 
 /// Shortest lifetime of a token.
@@ -17,6 +18,8 @@ const LIFETIME_MIN: Duration = Duration::MINUTE;
 const OVERLAP_DEFAULT: Duration = Duration::DAY;
 /// Longest time that it may.
 const OVERLAP_MAX: Duration = Duration::days(7);
+/// Maximum number of store ids that a token is limited to.
+const STORE_IDS_MAX: usize = 100;
 /// Names that could be mistaken for the system's, besides [`ACTORS`]; compared without case and separators.
 const RESERVED: [&str; 8] =
     ["system", "storeplane", "storeplaneserver", "server", "reconciler", "retention", "anonymous", "unknown"];
@@ -52,6 +55,10 @@ pub struct CreateTokenInput {
     pub role: String,
     /// The lifetime; `None` for the default one.
     pub ttl: Option<Duration>,
+    /// Ids of the stores to which it is limited; with the prefix, none means all stores.
+    pub store_ids: Vec<String>,
+    /// What the ids of the stores to which it is limited begin with; empty if nothing is asked of them.
+    pub store_id_prefix: String,
     /// The request id; empty if there is none.
     pub request_id: String,
 }
@@ -63,6 +70,8 @@ pub struct CreateToken {
     pub name: String,
     /// The role.
     pub role: Role,
+    /// Which stores of the tenant.
+    pub scope: Scope,
     /// The lifetime; `None` for unlimited, which only the command line can request.
     pub lifetime: Option<Duration>,
     /// The idempotency key.
@@ -80,10 +89,42 @@ impl CreateTokenInput {
             check.fail("role", format!("must be one of {}", names.join(", ")));
         }
         let lifetime = lifetimes.check(&mut check, self.ttl);
+        let scope = scope(&mut check, role, &self.store_ids, &self.store_id_prefix);
         let request = check.optional("request_id", &self.request_id);
-        let idempotency = Idempotency::of(request, "CreateToken", &[&self.name, &self.role, &text(self.ttl)]);
-        check.finish(role.map(|role| CreateToken { name: self.name, role, lifetime: Some(lifetime), idempotency }))
+        let ttl = text(self.ttl);
+        let idempotency = match scope.selection() {
+            None => Idempotency::of(request, "CreateToken", &[&self.name, &self.role, &ttl]),
+            // A method of its own: request ids that older servers stored remain valid.
+            Some(stores) => {
+                let fields = [&*self.name, &self.role, &ttl, &stores.to_string()];
+                Idempotency::of(request, "CreateToken scoped", &fields)
+            }
+        };
+        let lifetime = Some(lifetime);
+        check.finish(role.map(|role| CreateToken { name: self.name, role, scope, lifetime, idempotency }))
     }
+}
+
+/// The stores that a token of this role is limited to.
+fn scope(check: &mut Check, role: Option<Role>, ids: &[String], prefix: &str) -> Scope {
+    if ids.len() > STORE_IDS_MAX {
+        check.fail("store_ids", format!("must be at most {STORE_IDS_MAX}, are {}", ids.len()));
+    }
+    let ids = ids.iter().take(STORE_IDS_MAX).enumerate();
+    let ids: Vec<StoreId> =
+        ids.filter_map(|(number, id)| check.required(&format!("store_ids[{number}]"), id)).collect();
+    let scope = Selection::new(ids, check.optional("store_id_prefix", prefix)).map_or(Scope::All, Scope::Only);
+    if let (Some(role), Some(selection)) = (role.filter(|role| !role.can_be_scoped()), scope.selection()) {
+        let refusal =
+            format!("must be empty for role {}: only viewer and operator can be limited to stores", role.as_str());
+        if !selection.ids().is_empty() {
+            check.fail("store_ids", refusal.clone());
+        }
+        if selection.prefix().is_some() {
+            check.fail("store_id_prefix", refusal);
+        }
+    }
+    scope
 }
 
 /// RotateToken as received.
@@ -250,9 +291,36 @@ mod tests {
             name: "worker".into(),
             role: "god".into(),
             ttl: Some(Duration::ZERO),
+            store_ids: vec!["tea".into(), "Tea".into()],
+            store_id_prefix: "-".into(),
             request_id: "7".into(),
         };
-        assert_eq!(fields(input), ["name", "role", "ttl", "request_id"]);
+        assert_eq!(fields(input), ["name", "role", "ttl", "store_ids[1]", "store_id_prefix", "request_id"]);
+    }
+
+    #[test]
+    fn only_viewers_and_operators_are_limited_to_stores() {
+        let limited = |role: Role, ids: usize, prefix: &str| CreateTokenInput {
+            role: role.as_str().into(),
+            store_ids: (0..ids).map(|number| format!("shop-{number}")).collect(),
+            store_id_prefix: prefix.into(),
+            ..wanted()
+        };
+        for role in Role::ALL {
+            let (ids, prefix) = (fields(limited(role, 2, "")), fields(limited(role, 0, "shop-")));
+            if role.can_be_scoped() {
+                assert!(ids.is_empty() && prefix.is_empty(), "{role:?}");
+            } else {
+                assert_eq!((ids, prefix), (vec!["store_ids".into()], vec!["store_id_prefix".into()]), "{role:?}");
+            }
+        }
+        assert!(fields(limited(Role::Viewer, 100, "")).is_empty());
+        assert_eq!(fields(limited(Role::Viewer, 101, "")), ["store_ids"]);
+        let scope = |input: CreateTokenInput| input.check(LIFETIMES).expect("good").scope;
+        assert_eq!(scope(wanted()), Scope::All);
+        let both = scope(limited(Role::Operator, 1, "tea"));
+        let included = ["shop-0", "tea", "teas", "shop-1"].map(|id| both.includes(&id.parse().expect("an id")));
+        assert_eq!(included, [true, true, true, false]);
     }
 
     #[test]
@@ -290,5 +358,12 @@ mod tests {
         assert_ne!(key(wanted()), key(CreateTokenInput { name: "cd".into(), ..wanted() }));
         assert_ne!(key(wanted()), key(CreateTokenInput { role: "viewer".into(), ..wanted() }));
         assert_ne!(key(wanted()), key(CreateTokenInput { ttl: Some(Duration::HOUR), ..wanted() }));
+        let limited = |ids: &[&str], prefix: &str| {
+            let (store_ids, store_id_prefix) = (ids.iter().map(ToString::to_string).collect(), prefix.into());
+            key(CreateTokenInput { store_ids, store_id_prefix, ..wanted() })
+        };
+        assert_ne!(key(wanted()), limited(&["tea"], ""));
+        assert_ne!(limited(&["tea"], ""), limited(&[], "tea"));
+        assert_eq!(limited(&["tea", "mate"], ""), limited(&["mate", "tea"], ""));
     }
 }

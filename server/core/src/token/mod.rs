@@ -8,6 +8,7 @@ use std::sync::Arc;
 pub use command::{CreateToken, CreateTokenInput, Lifetimes, RevokeToken, RotateToken, RotateTokenInput};
 use time::OffsetDateTime;
 
+use crate::access::Scope;
 use crate::audit::Origin;
 use crate::identity::{Caller, Credential, Role};
 use crate::ids::{Tenant, TokenId};
@@ -24,6 +25,8 @@ pub struct Token {
     pub tenant: Tenant,
     /// Its role.
     pub role: Role,
+    /// The stores to which it is limited. It never changes.
+    pub scope: Scope,
     /// When it was created.
     pub created_at: OffsetDateTime,
     /// Who created it.
@@ -124,6 +127,7 @@ mod tests {
             name: "ci".into(),
             tenant: Tenant::default(),
             role: Role::Viewer,
+            scope: Scope::All,
             created_at: now,
             created_by: "test".into(),
             expires_at,

@@ -86,6 +86,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::access::Access;
     use crate::command::tests::catalog;
     use crate::condition::{ConditionKind, ConditionStatus};
     use crate::failure::Reason;
@@ -103,11 +104,11 @@ mod tests {
 
     fn settled(state: State) -> Snapshot {
         let catalog = catalog();
-        let tenant = Tenant::default();
+        let access = Access::whole(Tenant::default());
         let caller = Caller {
             credential: Credential::Token(TokenId(Uuid::nil())),
             name: "test".into(),
-            tenant,
+            access,
             role: Role::Admin,
             expires: None,
             proof: Proof::Signed,

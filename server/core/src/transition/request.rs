@@ -36,11 +36,11 @@ pub struct Request<'a> {
 impl Request<'_> {
     /// The audit record of this request.
     pub fn record(&self, action: Action, target: &str) -> AuditRecord {
-        let Caller { name, tenant, credential, origin, .. } = self.caller;
+        let Caller { name, access, credential, origin, .. } = self.caller;
         AuditRecord {
             credential: Some(credential.clone()),
             origin: Arc::clone(origin),
-            ..AuditRecord::new(self.audit, self.now, tenant.clone(), name, action, target)
+            ..AuditRecord::new(self.audit, self.now, access.tenant.clone(), name, action, target)
         }
     }
 
@@ -49,7 +49,7 @@ impl Request<'_> {
             id: self.operation,
             store,
             store_id: store_id.clone(),
-            tenant: self.caller.tenant.clone(),
+            tenant: self.caller.tenant().clone(),
             kind,
             force: false,
             prior: None,
@@ -100,7 +100,7 @@ pub struct NewStore<'a> {
 
 /// Creates a store and its operation.
 pub fn create(new: NewStore<'_>, request: &Request<'_>) -> Change {
-    let tenant = request.caller.tenant.clone();
+    let tenant = request.caller.tenant().clone();
     let store = Store {
         uid: new.uid,
         placement: Placement::new(&new.id, &tenant, new.domain),

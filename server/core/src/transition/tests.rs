@@ -7,6 +7,7 @@ use super::health::Health;
 use super::operation::{self as worker, cancelled};
 use super::request::{self, NewStore, Request};
 use super::{Change, Snapshot};
+use crate::access::Access;
 use crate::audit::Action;
 use crate::command::tests::catalog;
 use crate::condition::{Condition, ConditionKind, ConditionStatus};
@@ -25,7 +26,7 @@ fn caller() -> Caller {
     Caller {
         credential: Credential::Token(TokenId(Uuid::nil())),
         name: "test".into(),
-        tenant: Tenant::default(),
+        access: Access::whole(Tenant::default()),
         role: Role::Admin,
         expires: None,
         proof: Proof::Signed,

@@ -195,7 +195,7 @@ impl SignIn {
     async fn begin(&self, caller: &Caller, scheme: Scheme) -> Result<String, Rejection> {
         let secret = self.authenticator.sessions().create(caller).await.map_err(Rejection::Port)?;
         let kind = caller.credential.kind();
-        tracing::info!(caller = caller.name, tenant = %caller.tenant, kind, "a browser signed in");
+        tracing::info!(caller = caller.name, tenant = %caller.tenant(), kind, "a browser signed in");
         Ok(Cookie::Session.set(scheme, Some(&secret)))
     }
 }
@@ -211,7 +211,7 @@ async fn turn(turns: &Semaphore) -> Result<SemaphorePermit<'_>, Refused> {
 }
 
 fn shown(caller: &Caller) -> Value {
-    json!({"name": caller.name, "tenant": caller.tenant.as_str(), "role": caller.role.as_str()})
+    json!({"name": caller.name, "tenant": caller.tenant().as_str(), "role": caller.role.as_str()})
 }
 
 /// The JSON of a request's body. What is wrong with it is not repeated: it may contain a token.

@@ -21,6 +21,8 @@ pub struct Model {
     pub rotated_at: Option<TimeDateTimeWithTimeZone>,
     pub previous_hash: Option<Vec<u8>>,
     pub previous_expires_at: Option<TimeDateTimeWithTimeZone>,
+    pub store_ids: Option<Vec<String>>,
+    pub store_id_prefix: Option<String>,
 }
 
 /// None: joins are written where they are needed.

@@ -16,7 +16,7 @@ use storeplane_core::query::{After, AuditQuery, OperationQuery, Page};
 
 use super::entity::{audit_event, operation};
 use super::error::{broken, port_error};
-use super::{audit, rows};
+use super::{audit, rows, scope};
 use crate::postgres::pool::Pool;
 pub(super) use stores::{count, stores};
 
@@ -30,7 +30,7 @@ pub(super) async fn state_mark(database: &Pool) -> Result<String, PortError> {
 /// A page of operations, newest first.
 pub(super) async fn operations(database: &Pool, query: &OperationQuery) -> Result<Page<Operation>, PortError> {
     use operation::Column;
-    let mut select = operation::Entity::find().filter(Column::Tenant.eq(query.tenant.as_str()));
+    let mut select = operation::Entity::find().filter(scope::is_in(&query.access));
     select = select.filter(filter::operations(&query.filter));
     if let Some(store) = &query.store {
         select = select.filter(Column::StoreId.eq(store.as_str()));

@@ -14,7 +14,7 @@ use super::{filter, one_more, page};
 use crate::postgres::entity::store::{Column, Entity};
 use crate::postgres::error::port_error;
 use crate::postgres::pool::Pool;
-use crate::postgres::rows;
+use crate::postgres::{rows, scope};
 
 /// Maximum number of matching stores that are counted exactly.
 const COUNTED: u64 = 1000;
@@ -57,7 +57,7 @@ async fn estimate(database: &Pool, query: Statement) -> Result<i64, PortError> {
 }
 
 fn wanted(query: &StoreQuery) -> Condition {
-    let wanted = Condition::all().add(Column::Tenant.eq(query.tenant.as_str())).add(filter::stores(&query.filter));
+    let wanted = scope::is_in(&query.access).add(filter::stores(&query.filter));
     if query.filter.names(State::Deleted) { wanted } else { wanted.add(Column::State.ne(State::Deleted.as_str())) }
 }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement};
+use storeplane_core::access::Scope;
 use storeplane_core::identity::Role;
 use storeplane_core::ids::{Tenant, TokenId};
 use storeplane_core::ports::Tokens as _;
@@ -83,7 +84,7 @@ impl Database {
     /// A new token's id and secret.
     pub(crate) async fn issue(&self, tenant: &str, role: Role, name: &str) -> (TokenId, String) {
         let (name, lifetime) = (name.to_owned(), Some(time::Duration::DAY));
-        let wanted = CreateToken { name, role, lifetime, idempotency: None };
+        let wanted = CreateToken { name, role, scope: Scope::All, lifetime, idempotency: None };
         let tenant = tenant.parse().expect("a tenant");
         let IssuedToken { token, secret } = self.tokens().create(&tenant, wanted, &author()).await.expect("a token");
         (token.id, secret)

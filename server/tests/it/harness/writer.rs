@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
+use storeplane_core::access::Access;
 use storeplane_core::command::{Idempotency, StoreRef};
 use storeplane_core::error::PortError;
 use storeplane_core::event::{EventType, NewEvent};
@@ -122,7 +123,7 @@ impl Writer {
         let operation = ended(operation, &store, now);
         let events = vec![NewEvent::state(State::Ready, "is ready")];
         let change = Change { store, operation, superseded: None, events, audit: None };
-        let uid = self.stores.create(change, None).await.expect("a new store").store.uid;
+        let uid = self.stores.create(&Access::whole(tenant), change, None).await.expect("a new store").store.uid;
         let held_back = format!(
             "SELECT FROM events WHERE store = '{uid}' AND transaction >= pg_snapshot_xmin(pg_current_snapshot())"
         );
@@ -179,7 +180,7 @@ impl Writer {
         transition: &Decision<'_>,
     ) -> Result<Applied, PortError> {
         let target = Target::Store(StoreRef { id: store_id.parse().expect("an id"), uid: None });
-        self.stores.change(&tenant.parse().expect("a tenant"), &target, idempotency, transition).await
+        self.stores.change(&Access::whole(tenant.parse().expect("a tenant")), &target, idempotency, transition).await
     }
 }
 

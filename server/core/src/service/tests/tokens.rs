@@ -38,6 +38,7 @@ fn token_of(role: Role) -> Token {
         name: role.as_str().into(),
         tenant: Tenant::default(),
         role,
+        scope: Scope::All,
         created_at: OffsetDateTime::UNIX_EPOCH,
         created_by: "test".into(),
         expires_at: None,
