@@ -8,7 +8,8 @@ use crate::client::{Client, patiently};
 use crate::error::Error;
 
 impl Client {
-    /// Creates a token and returns its secret, which cannot be read again. A missing request id is generated.
+    /// Creates a token and returns its secret, which cannot be read again. A missing request id is generated. `store_ids` and
+    /// `store_id_prefix` limit it to stores. A server of a release before scopes ignores them: the returned token then has none.
     ///
     /// # Errors
     /// `INVALID_REQUEST` with all violations, `TOKEN_NAME_TAKEN`, `PERMISSION_DENIED` above the caller's role, and

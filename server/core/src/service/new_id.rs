@@ -80,11 +80,11 @@ mod tests {
         ] {
             assert_eq!(id(name, &prefix(beginning)), expected);
         }
-        for length in 1..=35 {
-            for beginning in ["a".repeat(length), format!("{}-", "a".repeat(length - 1).replacen("", "b", 1))] {
-                let id = id("A very long name of a shop that sells tea", &prefix(&beginning));
-                assert!(id.starts_with(&beginning) && id.len() <= 40, "{beginning}: {id}");
-            }
+        let letters = |length: usize| "a".repeat(length);
+        let all = (1..=35).map(letters).chain((1..=34).map(|length| format!("{}-", letters(length))));
+        for beginning in all {
+            let id = id("A very long name of a shop that sells tea", &prefix(&beginning));
+            assert!(id.starts_with(&beginning) && id.len() <= 40, "{beginning}: {id}");
         }
     }
 

@@ -68,6 +68,7 @@ fn every_refusal() -> Vec<DomainError> {
         DomainError::Token(TokenError::NotValid { token: TokenId(Uuid::nil()), state: "revoked" }),
         DomainError::PermissionDenied { role: "viewer", needed: "operator" },
         DomainError::OtherTenant { role: "admin", needed: "platform_admin" },
+        DomainError::StoreOutsideScope { name: "demo".into() },
         DomainError::CursorExpired { oldest: Oldest::Sequence(42) },
     ]
 }
@@ -217,6 +218,8 @@ fn every_error_has_reason_and_details() {
       storeplane/PERMISSION_DENIED [("needed", "operator"), ("role", "viewer")]
     PermissionDenied: role admin does not permit access to another tenant; it requires platform_admin
       storeplane/PERMISSION_DENIED [("needed", "platform_admin"), ("role", "admin")]
+    PermissionDenied: this token is limited to other stores; it does not permit the store id "demo"
+      storeplane/STORE_OUTSIDE_SCOPE []
     OutOfRange: events after the cursor are no longer kept; a watch can start again, or resume from after_sequence 42
       storeplane/CURSOR_EXPIRED [("oldest", "42")]
     Unavailable: the database is not available; with a request_id it is safe to try again
