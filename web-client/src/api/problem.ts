@@ -31,6 +31,12 @@ export function violationsOf(error: unknown): Map<string, string> {
   return error ? problem(error).violations : new Map();
 }
 
+/** What is wrong with a field, or with one of its elements: `store_ids[1]` belongs to `store_ids`. */
+export function violationOf(violations: Map<string, string>, field: string): string | undefined {
+  const found = [...violations].filter(([path]) => path === field || path.startsWith(`${field}[`));
+  return found.map(([, description]) => description).join('; ') || undefined;
+}
+
 /** Which field has a value that must be unique. */
 const IN_USE: Record<string, [field: string, text: string]> = {
   STORE_ALREADY_EXISTS: ['store_id', 'this ID is already in use'],

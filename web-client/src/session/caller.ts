@@ -57,6 +57,9 @@ export const useIsPlatformAdmin = () => useHasRole(['platform_admin']);
 /** True if the caller may change stores. */
 export const useCanEdit = () => useHasRole(EDITORS) ?? false;
 
+/** Whether this is the caller's name. */
+export const useIsCaller = (name: string) => useCaller().data?.caller?.name === name;
+
 /** The roles that the caller may give to a token: none above its own. */
 export function useGrantableRoles(): readonly string[] {
   const role = useCaller().data?.caller?.role ?? '';

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { Alert } from '@mantine/core';
-import { problem } from '@/api/problem';
+import { problem, violationOf } from '@/api/problem';
 import { ProblemAlert } from './problem-alert';
 
 interface Props {
@@ -14,7 +14,7 @@ interface Props {
 export function RequestProblem({ title, error, fields = [] }: Props) {
   if (!error) return null;
   const { violations } = problem(error);
-  if (fields.some((field) => violations.has(field))) return null;
+  if (fields.some((field) => violationOf(violations, field))) return null;
   const isAborted = ConnectError.from(error).code === Code.Canceled;
   if (!isAborted) return <ProblemAlert title={title} error={error} />;
   return (

@@ -1,21 +1,21 @@
-import { Group, Paper, Text } from '@mantine/core';
+import { Paper } from '@mantine/core';
 import { ListCards } from '@/ui/list-cards';
-import { Created, Expiry, LastUse, State, TokenActions, type TokenListProps, TokenName } from './token-cells';
+import { TokenActions } from './token-actions';
+import { Created, Expiry, LastUse, RoleAndScope, State, type TokenListProps, TokenName } from './token-cells';
 
 /** The tokens on a phone. */
-export function TokenCards({ tokens, outdated, onRequest }: TokenListProps) {
+export function TokenCards({ tokens, outdated, onDialog }: TokenListProps) {
   return (
     <ListCards label="Tokens" rows={tokens} outdated={outdated} height={180}>
       {(token) => (
         <Paper component="li" withBorder p="sm" key={token.tokenId}>
-          <Group justify="space-between" gap="xs" wrap="nowrap" align="flex-start">
-            <div>
-              <TokenName token={token} />
-            </div>
-            <Text size="sm">{token.role}</Text>
-          </Group>
+          <TokenName token={token} />
           <State token={token} />
           <dl className="pairs">
+            <dt>Role</dt>
+            <dd>
+              <RoleAndScope token={token} />
+            </dd>
             <dt>Expires</dt>
             <dd>
               <Expiry token={token} />
@@ -29,7 +29,7 @@ export function TokenCards({ tokens, outdated, onRequest }: TokenListProps) {
               <Created token={token} />
             </dd>
           </dl>
-          <TokenActions token={token} onRequest={onRequest} />
+          <TokenActions token={token} onDialog={onDialog} />
         </Paper>
       )}
     </ListCards>

@@ -1,22 +1,19 @@
 import { timestampMs } from '@bufbuild/protobuf/wkt';
-import { Button, Group, Text } from '@mantine/core';
+import { Text } from '@mantine/core';
+import type { ReactNode } from 'react';
 import { serverNow } from '@/api/server-clock';
 import { words } from '@/format/words';
 import { type Token, TokenState } from '@/gen/storeplane/v1/token_service_pb';
-import { useCaller, useGrantableRoles } from '@/session/caller';
+import { useIsCaller } from '@/session/caller';
 import { Ago, Until } from '@/ui/time';
-
-/** What is to be done with a token. */
-export interface TokenRequest {
-  action: 'rotate' | 'revoke';
-  token: Token;
-}
+import { scope } from './token-draft';
 
 export interface TokenListProps {
   tokens: Token[] | undefined;
   /** True while the rows are those of the filter before. */
   outdated: boolean;
-  onRequest: (request: TokenRequest) => void;
+  /** Opens a dialog on the page: rows may disappear while it shows a secret. */
+  onDialog: (dialog: ReactNode) => void;
 }
 
 const COLORS: Record<TokenState, string> = {
@@ -31,7 +28,7 @@ const SOON_MS = 7 * 86_400_000;
 
 /** Whether the caller is signed in with this token: names of valid tokens are unique. */
 export function useIsOwn({ name, state }: Token): boolean {
-  return useCaller().data?.caller?.name === name && state === TokenState.VALID;
+  return useIsCaller(name) && state === TokenState.VALID;
 }
 
 /** Whether the secret before the last rotation still works. */
@@ -53,6 +50,26 @@ export function TokenName({ token }: { token: Token }) {
       <Text className="mono dimmed" title={token.tokenId}>
         …{token.tokenId.slice(-12)}
       </Text>
+    </>
+  );
+}
+
+/** The number of stores that are named; the others are in the title. */
+const SHOWN_STORES = 3;
+
+/** The role, and to which stores it is limited. */
+export function RoleAndScope({ token }: { token: Token }) {
+  const stores = scope(token);
+  const more = stores.length - SHOWN_STORES;
+  return (
+    <>
+      {token.role}
+      {stores.length > 0 && (
+        <Text className="mono dimmed wrap" title={stores.join(', ')}>
+          {stores.slice(0, SHOWN_STORES).join(', ')}
+          {more > 0 && ` and ${more} more`}
+        </Text>
+      )}
     </>
   );
 }
@@ -102,32 +119,5 @@ export function State({ token }: { token: Token }) {
         </Text>
       )}
     </>
-  );
-}
-
-/** What the caller may do with the token: nothing with one above its own role, or that has ended. */
-export function TokenActions({ token, onRequest }: { token: Token } & Pick<TokenListProps, 'onRequest'>) {
-  const isManageable = useGrantableRoles().includes(token.role);
-  if (!isManageable || token.state !== TokenState.VALID) return null;
-  return (
-    <Group gap="xs" justify="flex-end" wrap="nowrap">
-      <Button
-        size="xs"
-        variant="default"
-        aria-label={`Rotate ${token.name}`}
-        onClick={() => onRequest({ action: 'rotate', token })}
-      >
-        Rotate
-      </Button>
-      <Button
-        size="xs"
-        variant="outline"
-        color="red"
-        aria-label={`Revoke ${token.name}`}
-        onClick={() => onRequest({ action: 'revoke', token })}
-      >
-        Revoke
-      </Button>
-    </Group>
   );
 }

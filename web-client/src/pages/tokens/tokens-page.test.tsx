@@ -4,7 +4,7 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { act, screen, waitFor, within } from '@testing-library/react';
 import { userEvent } from '@testing-library/user-event';
 import { afterEach, expect, test, vi } from 'vitest';
-import { ErrorInfoSchema } from '@/gen/google/rpc/error_details_pb';
+import { BadRequestSchema, ErrorInfoSchema } from '@/gen/google/rpc/error_details_pb';
 import {
   type CreateTokenRequest,
   type RotateTokenRequest,
@@ -70,10 +70,11 @@ test('a token is created with no more than its creator may, and its secret is sh
   ]);
   await userEvent.type(within(dialog).getByLabelText('Name'), 'deploy');
   await userEvent.selectOptions(roles, 'operator');
+  await userEvent.type(within(dialog).getByLabelText('Only stores with these IDs'), 'tea, bike');
   await userEvent.click(within(dialog).getByRole('button', { name: 'Create token' }));
   await within(dialog).findByText(SECRET, undefined, RENDERED);
   expect(requests).toHaveLength(1);
-  expect(requests[0]).toMatchObject({ name: 'deploy', role: 'operator' });
+  expect(requests[0]).toMatchObject({ name: 'deploy', role: 'operator', storeIds: ['tea', 'bike'] });
   expect(requests[0]?.ttl && durationMs(requests[0].ttl)).toBe(90 * DAY);
   within(dialog).getByText(/it is shown only once/);
   // Neither Escape nor a repeated Enter closes what can't be opened again.
@@ -126,6 +127,28 @@ test('a name that is taken is said at the field, a secret that was shown before 
   screen.getByText('This request was executed before.');
 });
 
+test('a limited token names its stores, and a wrong ID is said at the field', async () => {
+  const storeIds = ['a', 'b', 'c', 'd'];
+  renderApp({
+    path: '/tokens',
+    tokens: {
+      listTokens: () => ({ tokens: [makeToken({ storeIds, storeIdPrefix: 'shop-' })] }),
+      createToken: () => {
+        const fieldViolations = [{ field: 'store_ids[1]', description: 'must have lowercase letters' }];
+        const details = [{ desc: BadRequestSchema, value: { fieldViolations } }];
+        throw new ConnectError('the request is invalid', Code.InvalidArgument, undefined, details);
+      },
+    },
+  });
+  await screen.findByText('shop-*, a, b and 2 more', undefined, RENDERED);
+  await userEvent.click(screen.getByRole('button', { name: 'New token' }));
+  await userEvent.type(await screen.findByLabelText('Name', undefined, RENDERED), 'ci');
+  await userEvent.click(screen.getByRole('button', { name: 'Create token' }));
+  await screen.findByText('must have lowercase letters', undefined, RENDERED);
+  expect(screen.getByLabelText('Only stores with these IDs').getAttribute('aria-invalid')).toBe('true');
+  expect(screen.queryByText('The token was not created')).toBeNull();
+});
+
 test('a rotation says which secrets end, and does not end the own session before its secret is shown', async () => {
   const requests: RotateTokenRequest[] = [];
   const previousSecretExpireTime = timestampFromMs(Date.now() + 5 * 3_600_000 + 60_000);
@@ -163,12 +186,14 @@ test('a rotation says which secrets end, and does not end the own session before
 
 test('a token is revoked once its name was typed; what has ended or is above the own role offers nothing', async () => {
   let isRevoked = false;
+  let answer = () => {};
   const shown: boolean[] = [];
   renderApp({
     path: '/tokens',
     tokens: {
-      listTokens: ({ showInactive }) => {
+      listTokens: async ({ showInactive }) => {
         shown.push(showInactive);
+        if (isRevoked && !showInactive) await new Promise<void>((resolve) => (answer = resolve));
         const ci = makeToken(
           isRevoked
             ? { state: TokenState.REVOKED, revokedBy: 'ada', revokeTime: timestampFromMs(Date.now()) }
@@ -191,6 +216,10 @@ test('a token is revoked once its name was typed; what has ended or is above the
   expect(revoke).toHaveProperty('disabled', true);
   await userEvent.type(screen.getByLabelText('Type ci to confirm'), 'ci');
   await userEvent.click(revoke);
+  const button = screen.getByRole('button', { name: 'Revoke ci', hidden: true });
+  await waitFor(() => expect(screen.queryByRole('dialog', { hidden: true })).toBeNull(), RENDERED);
+  expect(document.activeElement).toBe(button);
+  answer();
   await waitFor(() => expect(screen.queryByText('ci')).toBeNull(), RENDERED);
   // The button that had the focus is gone.
   await waitFor(() => expect(document.activeElement?.tagName).toBe('H1'), RENDERED);

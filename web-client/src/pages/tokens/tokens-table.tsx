@@ -1,10 +1,11 @@
 import { Table } from '@mantine/core';
 import { ListTable } from '@/ui/list-table';
-import { Created, Expiry, LastUse, State, TokenActions, type TokenListProps, TokenName } from './token-cells';
+import { TokenActions } from './token-actions';
+import { Created, Expiry, LastUse, RoleAndScope, State, type TokenListProps, TokenName } from './token-cells';
 
-const COLUMNS = ['Name', 'Role', 'State', 'Created', 'Last used', 'Expires', 'Actions'];
+const COLUMNS = ['Name', 'Role, stores', 'State', 'Created', 'Last used', 'Expires', 'Actions'];
 
-export function TokensTable({ tokens, outdated, onRequest }: TokenListProps) {
+export function TokensTable({ tokens, outdated, onDialog }: TokenListProps) {
   return (
     <ListTable label="Tokens" columns={COLUMNS} rows={tokens} outdated={outdated}>
       {(token) => (
@@ -12,7 +13,9 @@ export function TokensTable({ tokens, outdated, onRequest }: TokenListProps) {
           <Table.Td maw={240}>
             <TokenName token={token} />
           </Table.Td>
-          <Table.Td>{token.role}</Table.Td>
+          <Table.Td maw={180}>
+            <RoleAndScope token={token} />
+          </Table.Td>
           <Table.Td>
             <State token={token} />
           </Table.Td>
@@ -26,7 +29,7 @@ export function TokensTable({ tokens, outdated, onRequest }: TokenListProps) {
             <Expiry token={token} />
           </Table.Td>
           <Table.Td>
-            <TokenActions token={token} onRequest={onRequest} />
+            <TokenActions token={token} onDialog={onDialog} />
           </Table.Td>
         </Table.Tr>
       )}
