@@ -40,6 +40,12 @@ pub enum Error {
     /// Waiting does not help: the store is FAILED or DELETED. It contains the reason.
     #[error("{}", not_ready(.0))]
     NotReady(Box<v1::Store>),
+    /// The server is older than scopes of tokens: it created the token for all stores of the tenant. The client has revoked it.
+    #[error("the server does not know scopes of tokens: token {token_id}, which it created for all stores, is revoked")]
+    ScopeIgnored {
+        /// The token's id.
+        token_id: String,
+    },
     /// The deadline passed before the store reached the requested state.
     #[error("the deadline passed before the store was as it was waited for")]
     Deadline,
@@ -56,6 +62,7 @@ impl Error {
             | Self::Tenant
             | Self::Tls(_)
             | Self::NotReady(_)
+            | Self::ScopeIgnored { .. }
             | Self::Deadline => None,
         }
     }

@@ -9,18 +9,28 @@ use crate::error::Error;
 
 impl Client {
     /// Creates a token and returns its secret, which cannot be read again. A missing request id is generated. `store_ids` and
-    /// `store_id_prefix` limit it to stores. A server of a release before scopes ignores them: the returned token then has none.
+    /// `store_id_prefix` limit it to stores.
     ///
     /// # Errors
     /// `INVALID_REQUEST` with all violations, `TOKEN_NAME_TAKEN`, `PERMISSION_DENIED` above the caller's role, and
     /// `SECRET_ALREADY_SHOWN` if the response of an earlier attempt was lost: revoke or rotate the token that it names.
+    /// [`Error::ScopeIgnored`] if the server is too old to limit it; no token remains then.
     pub async fn create_token(&self, mut request: v1::CreateTokenRequest) -> Result<v1::CreateTokenResponse, Error> {
         identify(&mut request.request_id);
         let call = || {
             let (mut tokens, request) = (self.tokens.clone(), request.clone());
             async move { tokens.create_token(request).await.map(Response::into_inner) }
         };
-        patiently(call).await
+        let created = patiently(call).await?;
+        let is_limited = |ids: &[String], prefix: &str| !ids.is_empty() || !prefix.is_empty();
+        let token = created.token.clone().unwrap_or_default();
+        if is_limited(&request.store_ids, &request.store_id_prefix)
+            && !is_limited(&token.store_ids, &token.store_id_prefix)
+        {
+            let token_id = self.revoke_token(&token.token_id).await?.token_id;
+            return Err(Error::ScopeIgnored { token_id });
+        }
+        Ok(created)
     }
 
     /// Returns a token, without its secret.

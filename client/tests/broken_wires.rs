@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use storeplane_client::v1::{self, StoreState};
-use storeplane_client::{Change, Client};
+use storeplane_client::{Change, Client, Error};
 use tonic::transport::Server;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -136,7 +136,7 @@ async fn wait_ends_with_its_own_store_or_at_deadline() {
 
     let (client, _server) = ScriptedServer::start([is(StoreState::Provisioning), watched(Act::Hang), Act::Hang]).await;
     let error = client.wait_settled("tea", Duration::from_millis(300)).await.unwrap_err();
-    assert!(matches!(error, storeplane_client::Error::Deadline), "{error}");
+    assert!(matches!(error, Error::Deadline), "{error}");
 }
 
 #[tokio::test]
@@ -182,7 +182,7 @@ async fn wait_operation_repeats_until_operation_has_ended() {
 
     let (client, _script) = ScriptedServer::start([running(), Act::Hang]).await;
     let error = client.wait_operation("operation", Duration::from_millis(300)).await.unwrap_err();
-    assert!(matches!(error, storeplane_client::Error::Deadline), "{error}");
+    assert!(matches!(error, Error::Deadline), "{error}");
     let (client, script) = ScriptedServer::start([Act::End(refused(Code::NotFound))]).await;
     assert_eq!(client.wait_operation("operation", TIME_LIMIT).await.unwrap_err().reason().as_deref(), Some("REASON"));
     assert_eq!(script.waits().len(), 1);
@@ -198,4 +198,20 @@ async fn gzip_compresses_requests_and_is_accepted_in_answers() {
         let (sent, accepted) = script.encodings().remove(0);
         assert_eq!((sent.as_str(), accepted.contains("gzip")), expected);
     }
+}
+
+#[tokio::test]
+async fn token_whose_scope_an_older_server_ignored_is_revoked() {
+    let (client, script) = ScriptedServer::start([]).await;
+    let wanted = |name: &str, store_id_prefix: &str| v1::CreateTokenRequest {
+        name: name.into(),
+        role: "operator".into(),
+        store_id_prefix: store_id_prefix.into(),
+        ..v1::CreateTokenRequest::default()
+    };
+    assert_eq!(client.create_token(wanted("whole", "")).await.unwrap().secret, "spt_secret");
+    assert!(script.revocations().is_empty());
+    let error = client.create_token(wanted("limited", "shop-")).await.unwrap_err();
+    assert!(matches!(&error, Error::ScopeIgnored { token_id } if token_id == "id of limited"), "{error}");
+    assert_eq!(script.revocations(), ["id of limited"]);
 }

@@ -1,5 +1,7 @@
 //! A scripted server, call by call, behind a connection that the test can cut.
 
+mod tokens;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -8,6 +10,7 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use storeplane_client::{Client, v1};
 use storeplane_proto::v1::operation_service_server::{OperationService, OperationServiceServer};
 use storeplane_proto::v1::store_service_server::{StoreService, StoreServiceServer};
+use storeplane_proto::v1::token_service_server::TokenServiceServer;
 use storeplane_proto::v1::watch_store_response::Update;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
@@ -43,6 +46,8 @@ struct Received {
     watches: Vec<v1::WatchStoreRequest>,
     cursors: Vec<String>,
     waits: Vec<v1::WaitOperationRequest>,
+    /// The ids of tokens that were revoked.
+    revocations: Vec<String>,
     /// `grpc-encoding` and `grpc-accept-encoding` of each GetStore.
     encodings: Vec<(String, String)>,
 }
@@ -72,6 +77,7 @@ impl ScriptedServer {
         let (target, address) = (behind.local_addr().unwrap(), wire.local_addr().unwrap());
         let stores = StoreServiceServer::new(script.clone()).accept_compressed(Gzip).send_compressed(Gzip);
         let server = server.add_service(stores).add_service(OperationServiceServer::new(script.clone()));
+        let server = server.add_service(TokenServiceServer::new(script.clone()));
         tokio::spawn(server.serve_with_incoming(TcpIncoming::from(behind)));
         let cut = script.cut.clone();
         tokio::spawn(async move {
@@ -111,6 +117,10 @@ impl ScriptedServer {
 
     pub(crate) fn encodings(&self) -> Vec<(String, String)> {
         self.received.lock().unwrap().encodings.clone()
+    }
+
+    pub(crate) fn revocations(&self) -> Vec<String> {
+        self.received.lock().unwrap().revocations.clone()
     }
 
     fn next(&self, note: impl FnOnce(&mut Received)) -> Act {

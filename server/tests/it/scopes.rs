@@ -6,8 +6,8 @@ use storeplane_proto::v1::watch_store_response::Update as OneUpdate;
 use storeplane_proto::v1::watch_stores_response::Update as AllUpdate;
 use storeplane_proto::v1::{
     CancelOperationRequest, CreateStoreRequest, CreateTokenRequest, DeleteStoreRequest, ListAuditEventsRequest,
-    ListOperationsRequest, ListStoresRequest, RotateTokenRequest, Store, Token, WatchStoreRequest, WatchStoresRequest,
-    WatchStoresResponse,
+    ListOperationsRequest, ListStoresRequest, RotateTokenRequest, Store, Tenant, TenantQuotas, Token,
+    UpdateTenantRequest, WatchStoreRequest, WatchStoresRequest, WatchStoresResponse,
 };
 use storeplane_server::postgres::{SessionLifetimes, Sessions, Verified};
 use tonic::{Code, Streaming};
@@ -70,11 +70,21 @@ async fn simulate_activity(lab: &Lab, writer: &Writer) {
     lab.api.delete("my-shop-1").await.unwrap();
 }
 
+/// A quota of the tenant whose use would tell how many stores it has.
+async fn limit_totals(lab: &Lab) {
+    let platform = Api::connect(lab.server.address(), &lab.database.token(TENANT, "platform_admin").await);
+    let quotas = TenantQuotas { cpu: "1000".into(), ..TenantQuotas::default() };
+    let tenant = Some(Tenant { quotas: Some(quotas), ..Tenant::default() });
+    let update = UpdateTenantRequest { tenant_id: TENANT.into(), tenant, ..UpdateTenantRequest::default() };
+    platform.tenants.clone().update_tenant(update).await.unwrap();
+}
+
 #[tokio::test]
 async fn activity_outside_of_a_scope_changes_no_answer() {
     let lab = edge().await;
     let writer = Writer::new(&lab.database.url, 2);
     stores(&writer, &INSIDE).await;
+    limit_totals(&lab).await;
     let (_, limited) = scoped(&lab, "limited", "operator").await;
     let whole = lab.database.token(TENANT, "operator").await;
     let operation = lab.api.get("tea").await.unwrap().operation;
@@ -93,6 +103,19 @@ async fn activity_outside_of_a_scope_changes_no_answer() {
         assert!(before == after, "{rpc}: {before:?} became {after:?}");
     }
     pages_show_the_scope_only(&lab, &limited, &whole).await;
+    equal_requests_at_once_are_answered_apart(&lab, &limited, &whole).await;
+}
+
+/// Answers are shared between equal requests, but not with a caller that sees less.
+async fn equal_requests_at_once_are_answered_apart(lab: &Lab, limited: &str, whole: &str) {
+    let apis = [whole, limited, whole].map(|secret| Api::connect(lab.server.address(), secret));
+    for _ in 0..20 {
+        let listed = apis.iter().map(|api| async {
+            api.stores.clone().list_stores(ListStoresRequest::default()).await.unwrap().into_inner().total_size
+        });
+        let totals = futures::future::join_all(listed).await;
+        assert!(totals[1] == 3 && totals[0] > 3 && totals[2] > 3, "{totals:?}");
+    }
 }
 
 /// All pages of the lists, and the figures of the overview. A page token is of no use to others.
@@ -134,6 +157,8 @@ async fn pages_show_the_scope_only(lab: &Lab, limited: &str, whole: &str) {
     let overview = api.platform.clone().get_overview(storeplane_proto::v1::GetOverviewRequest::default()).await;
     let overview = overview.unwrap().into_inner();
     assert_eq!(overview.states.iter().map(|state| state.count).sum::<i64>(), 3);
+    let whole = whole.platform.clone().get_overview(storeplane_proto::v1::GetOverviewRequest::default()).await;
+    assert!(whole.unwrap().into_inner().quotas.iter().any(|quota| quota.name == "cpu"), "there is one to be hidden");
     let totals = ["stores", "cpu", "memory", "storage"];
     assert!(overview.quotas.iter().all(|quota| !totals.contains(&quota.name.as_str())), "{:?}", overview.quotas);
     assert!(overview.recent_events.iter().all(|event| INSIDE.contains(&event.store_id.as_str())));
