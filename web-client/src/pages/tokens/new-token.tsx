@@ -8,9 +8,9 @@ import { useIsAdmin } from '@/session/caller';
 import { ConfirmDialog } from '@/ui/confirm-dialog';
 import { RequestProblem } from '@/ui/request-problem';
 import { useDialogRequest } from '@/ui/use-dialog-request';
-import { issued } from './issued';
+import { createToken } from './create-token';
 import { Secret } from './secret';
-import { EMPTY, FIELDS, requestOf } from './token-draft';
+import { EMPTY, FIELDS } from './token-draft';
 import { TokenForm } from './token-form';
 
 /** Creates a token and shows its secret. */
@@ -18,11 +18,9 @@ export function NewToken() {
   const { clients } = useApi();
   const isAdmin = useIsAdmin();
   const [draft, setDraft] = useState(EMPTY);
-  const creation = useDialogRequest(
-    [TOKENS],
-    (requestId, signal) => issued(clients.tokens.createToken({ ...requestOf(draft), requestId }, { signal })),
-    { showsResult: true },
-  );
+  const creation = useDialogRequest([TOKENS], (requestId, signal) => createToken(clients, draft, requestId, signal), {
+    showsResult: true,
+  });
   const open = () => {
     setDraft(EMPTY);
     creation.open();

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { CreateTokenRequestSchema, Token } from '@/gen/storeplane/v1/token_service_pb';
+import type { CreateTokenRequestSchema } from '@/gen/storeplane/v1/token_service_pb';
 import { DEFAULT_LIFETIME, lifetime } from './lifetimes';
 
 /** A new token as a person types it. */
@@ -40,6 +40,6 @@ export function requestOf(draft: TokenDraft): MessageInitShape<typeof CreateToke
 }
 
 /** The stores to which a token is limited, the prefix first. */
-export function scope({ storeIds, storeIdPrefix }: Pick<Token, 'storeIds' | 'storeIdPrefix'>): string[] {
+export function scope({ storeIds = [], storeIdPrefix }: { storeIds?: string[]; storeIdPrefix?: string }): string[] {
   return [...(storeIdPrefix ? [`${storeIdPrefix}*`] : []), ...storeIds];
 }

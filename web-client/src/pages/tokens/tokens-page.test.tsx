@@ -53,7 +53,8 @@ test('a token is created with no more than its creator may, and its secret is sh
     tokens: {
       createToken: (request) => {
         requests.push(request);
-        return { token: makeToken({ name: request.name }), secret: SECRET };
+        const { name, storeIds } = request;
+        return { token: makeToken({ name, storeIds }), secret: SECRET };
       },
       listTokens: () => ({ tokens: requests.map(({ name }) => makeToken({ name })) }),
     },
@@ -147,6 +148,31 @@ test('a limited token names its stores, and a wrong ID is said at the field', as
   await screen.findByText('must have lowercase letters', undefined, RENDERED);
   expect(screen.getByLabelText('Only stores with these IDs').getAttribute('aria-invalid')).toBe('true');
   expect(screen.queryByText('The token was not created')).toBeNull();
+});
+
+test('a limited token of a server that ignores limits is revoked and its secret not shown', async () => {
+  const revoked: string[] = [];
+  const { queryClient } = renderApp({
+    path: '/tokens',
+    tokens: {
+      createToken: () => ({ token: makeToken(), secret: SECRET }),
+      revokeToken: ({ tokenId }) => {
+        revoked.push(tokenId);
+        return makeToken({ state: TokenState.REVOKED });
+      },
+    },
+  });
+  await userEvent.click(await screen.findByRole('button', { name: 'New token' }, RENDERED));
+  await userEvent.type(await screen.findByLabelText('Name', undefined, RENDERED), 'ci');
+  await userEvent.type(screen.getByLabelText('Only stores whose ID starts with'), 'shop-');
+  await userEvent.click(screen.getByRole('button', { name: 'Create token' }));
+  await screen.findByText(
+    /too old to limit a token to stores; the token that it created was revoked/,
+    undefined,
+    RENDERED,
+  );
+  expect(revoked).toEqual([makeToken().tokenId]);
+  expect(held(queryClient)).not.toContain(SECRET);
 });
 
 test('a rotation says which secrets end, and does not end the own session before its secret is shown', async () => {
