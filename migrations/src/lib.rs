@@ -37,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(Sql { name: "m0016_deletion_protection", up: include_str!("m0016_deletion_protection.sql") }),
             Box::new(Sql { name: "m0017_rotate_credentials", up: include_str!("m0017_rotate_credentials.sql") }),
             Box::new(Sql { name: "m0018_scopes", up: include_str!("m0018_scopes.sql") }),
+            Box::new(Sql { name: "m0019_sessions", up: include_str!("m0019_sessions.sql") }),
         ]
     }
 }

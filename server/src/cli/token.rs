@@ -109,7 +109,7 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<(), Failure
             let _ = writeln!(std::io::stderr(), "{}", expiry(&issued.token)?);
             print(&format!("{}\n", issued.secret))
         }
-        Command::Code { id } => print(&format!("{}\n", code(&tokens, id).await?)),
+        Command::Code { id } => print(&format!("{}\n", code(&tokens, id, &author).await?)),
         Command::List => print(&table(&tokens.all().await?, SystemClock.now())?),
         Command::Revoke { id } => {
             if !tokens.revoke_any(id, &author).await? {
@@ -120,9 +120,9 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<(), Failure
     }
 }
 
-async fn code(tokens: &Tokens, id: Option<TokenId>) -> Result<String, Failure> {
+async fn code(tokens: &Tokens, id: Option<TokenId>, author: &Author) -> Result<String, Failure> {
     if let Some(id) = id {
-        let code = tokens.code_of_token(id).await?;
+        let code = tokens.code_of_token(id, author).await?;
         return code.ok_or_else(|| format!("there is no token {id} that is not revoked").into());
     }
     let secret = std::env::var("STOREPLANE_TOKEN").map_err(|_| "name a token's id, or set STOREPLANE_TOKEN")?;

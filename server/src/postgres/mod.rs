@@ -65,7 +65,7 @@ pub use retention::{Removed, Retention, RetentionPolicy};
 pub use sampler::Sampler;
 pub use schema::{Schema, migrate, schema};
 pub use server_key::ServerKey;
-pub use sessions::{SessionLifetimes, Sessions};
+pub use sessions::{SessionLifetimes, Sessions, SignInMethod};
 pub use sign_in_codes::CODE_LIFETIME;
 pub use stores::PgStores;
 pub use tenant_states::TenantStates;

@@ -9,12 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, QueryResult, Statement, Value};
+use serde_json::{Value as Json, json};
+use storeplane_core::audit::{Action, AuditRecord, Changes, Origin};
 use storeplane_core::error::PortError;
 use storeplane_core::identity::{Caller, Credential, Proof, SecretHash};
 use storeplane_core::ids::TokenId;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::audit;
 use super::error::port_error;
 use super::pool::Pool;
 use super::scope::Grant;
@@ -50,8 +53,9 @@ WHERE sessions.hash = ANY($1)";
 
 /// $9 is the lifetime in seconds.
 const CREATE: &str = "
-INSERT INTO sessions (hash, owner, token_hash, issuer, subject, name, tenant, role, created_at, last_used_at, expires_at)
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, now, now, now + make_interval(secs => $9)
+INSERT INTO sessions (hash, owner, token_hash, issuer, subject, name, tenant, role, created_at, last_used_at, expires_at,
+  id, peer, user_agent)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, now, now, now + make_interval(secs => $9), $10, $11, $12
 FROM (SELECT clock_timestamp() AS now) AS clock";
 
 const LIMIT: &str = "
@@ -73,6 +77,29 @@ const EXPIRED: [&str; 2] = [
     "DELETE FROM sign_in_codes WHERE $1 >= 0 AND hash IN (
        SELECT hash FROM sign_in_codes WHERE expires_at < clock_timestamp() LIMIT $2 FOR UPDATE SKIP LOCKED)",
 ];
+
+const END: &str = "DELETE FROM sessions WHERE hash = $1 RETURNING id";
+
+/// How a caller authenticated for a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignInMethod {
+    /// With a token.
+    Token,
+    /// With a one-time code.
+    Code,
+    /// At the identity provider.
+    Provider,
+}
+
+impl SignInMethod {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "TOKEN",
+            Self::Code => "CODE",
+            Self::Provider => "PROVIDER",
+        }
+    }
+}
 
 /// How long sessions last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,8 +171,9 @@ impl Sessions {
         self.lookup.caller(hash, |hashes| find(self.database.clone(), hashes, self.lifetimes.idle)).await
     }
 
-    /// Creates a session of a caller that authenticated otherwise, and returns its secret.
-    pub async fn create(&self, caller: &Caller) -> Result<String, PortError> {
+    /// Creates a session of a caller that authenticated otherwise, with its audit record, and returns its secret.
+    pub async fn create(&self, caller: &Caller, method: SignInMethod) -> Result<String, PortError> {
+        let id = self.tokens.ids.uuid();
         let secret = format!("{PREFIX}{}", self.tokens.ids.random_text(LENGTH));
         let token_hash = match caller.proof {
             Proof::Secret(hash) => Some(hash.0.to_vec()),
@@ -161,7 +189,7 @@ impl Sessions {
         let owner = caller.credential.key();
         let lifetime = self.lifetimes.max.as_secs_f64();
         let hash = hash(&secret);
-        let values: [Value; 9] = [
+        let values: [Value; 12] = [
             hash.to_vec().into(),
             owner.into(),
             token_hash.into(),
@@ -171,11 +199,17 @@ impl Sessions {
             tenant.into(),
             role.into(),
             lifetime.into(),
+            id.into(),
+            caller.origin.peer_text().into(),
+            caller.origin.user_agent.as_str().into(),
         ];
         let transaction = self.database.begin().await.map_err(port_error)?;
         transaction.execute_raw(statement(CREATE, values)).await.map_err(port_error)?;
         let values: [Value; 2] = [owner.into(), OWNED_MAX.into()];
         let ended = transaction.query_all_raw(statement(LIMIT, values)).await.map_err(port_error)?;
+        let changes = Changes::between(Json::Null, json!({"method": method.as_str()}));
+        let record = AuditRecord { changes, ..self.record(caller, Action::SignIn, id) };
+        audit::append(&transaction, record).await?;
         transaction.commit().await.map_err(port_error)?;
         for row in ended {
             let ended: Vec<u8> = row.try_get("", "hash").map_err(port_error)?;
@@ -188,17 +222,40 @@ impl Sessions {
         Ok(secret)
     }
 
-    /// Ends a session. Other servers refuse it within five seconds. A secret that is nobody's costs no more than in
-    /// [`Sessions::verify`].
-    pub async fn end(&self, secret: &str) -> Result<(), PortError> {
-        if self.verify(secret).await? == Verified::Unknown {
-            return Ok(());
-        }
+    /// Ends a session, with an audit record if it had not ended by itself. Other servers refuse it within five seconds. A secret that is
+    /// nobody's costs no more than in [`Sessions::verify`].
+    pub async fn end(&self, secret: &str, origin: &Arc<Origin>) -> Result<(), PortError> {
+        let caller = match self.verify(secret).await? {
+            Verified::Unknown => return Ok(()),
+            Verified::Expired => None,
+            Verified::Caller(caller) => Some(Caller { origin: Arc::clone(origin), ..caller }),
+        };
         let hash = hash(secret);
-        let values: [Value; 1] = [hash.to_vec().into()];
-        let ended = self.database.execute_raw(statement("DELETE FROM sessions WHERE hash = $1", values)).await;
+        let ended = self.remove(&hash, caller.as_ref()).await;
         self.lookup.forget_one(&hash);
-        ended.map(drop).map_err(port_error)
+        ended
+    }
+
+    async fn remove(&self, hash: &Hash, caller: Option<&Caller>) -> Result<(), PortError> {
+        let transaction = self.database.begin().await.map_err(port_error)?;
+        let values: [Value; 1] = [hash.to_vec().into()];
+        let ended = transaction.query_one_raw(statement(END, values)).await.map_err(port_error)?;
+        if let (Some(row), Some(caller)) = (ended, caller) {
+            let id = row.try_get_by_index(0).map_err(port_error)?;
+            audit::append(&transaction, self.record(caller, Action::SignOut, id)).await?;
+        }
+        transaction.commit().await.map_err(port_error)
+    }
+
+    /// The record of what a caller did with a session.
+    fn record(&self, caller: &Caller, action: Action, session: Uuid) -> AuditRecord {
+        let Tokens { ids, clock, .. } = &self.tokens;
+        let (tenant, target) = (caller.tenant.clone(), session.to_string());
+        AuditRecord {
+            credential: Some(caller.credential.clone()),
+            origin: Arc::clone(&caller.origin),
+            ..AuditRecord::new(ids.uuid(), clock.now(), tenant, &caller.name, action, target)
+        }
     }
 
     /// Records use and removes what has expired, once a minute, until `shutdown`.

@@ -1,14 +1,20 @@
 //! One-time codes: whoever has one can sign a browser in as a token, once, within minutes. They are made to be shown in
 //! links, where a token must not be.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait as _, DbBackend, Statement, Value};
+use sea_orm::{ConnectionTrait as _, DbBackend, EntityTrait as _, Statement, Value};
+use storeplane_core::audit::{Action, AuditRecord};
 use storeplane_core::error::PortError;
-use storeplane_core::identity::{Caller, Proof};
-use storeplane_core::ids::TokenId;
+use storeplane_core::identity::{Caller, Credential, Proof};
+use storeplane_core::ids::{Tenant, TokenId};
+use storeplane_core::token::Author;
 
+use super::audit;
+use super::entity::token;
 use super::error::port_error;
+use super::pool::Transaction;
 use super::token_auth::{Tokens, Verified};
 use super::token_lookup::{Hash, LENGTH, has_form, hash};
 
@@ -17,12 +23,8 @@ const PREFIX: &str = "spc_";
 /// How long a code works.
 pub const CODE_LIFETIME: Duration = Duration::from_mins(10);
 
-/// $4 is the token's id: its current secret is meant. Otherwise $2 is the hash of a secret.
-const CREATE: &str = "
-INSERT INTO sign_in_codes (hash, token_hash, expires_at)
-SELECT $1, coalesce($2, tokens.hash), clock_timestamp() + make_interval(secs => $3)
-FROM (SELECT 1) AS one LEFT JOIN tokens ON tokens.id = $4 AND tokens.revoked_at IS NULL
-WHERE coalesce($2, tokens.hash) IS NOT NULL";
+const CREATE: &str = "INSERT INTO sign_in_codes (hash, token_hash, expires_at)
+VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3))";
 
 const READ: &str = "SELECT token_hash FROM sign_in_codes WHERE hash = $1 AND expires_at > clock_timestamp()";
 const TAKE: &str = "DELETE FROM sign_in_codes WHERE hash = $1 AND expires_at > clock_timestamp() RETURNING token_hash";
@@ -30,22 +32,40 @@ const TAKE: &str = "DELETE FROM sign_in_codes WHERE hash = $1 AND expires_at > c
 impl Tokens {
     /// A code that signs in as the caller, who authenticated with a token's secret; `None` for others.
     pub async fn code_of(&self, caller: &Caller) -> Result<Option<String>, PortError> {
-        let Proof::Secret(secret) = caller.proof else { return Ok(None) };
-        self.create_code(Some(secret.0.to_vec()), None).await
+        let (Proof::Secret(secret), Credential::Token(id)) = (caller.proof, &caller.credential) else { return Ok(None) };
+        let transaction = self.database.begin().await.map_err(port_error)?;
+        self.create_code(transaction, (*id, caller.tenant()), &secret.0, &caller.into()).await.map(Some)
     }
 
     /// A code that signs in as a token; `None` if there is no such token, or it was revoked.
-    pub async fn code_of_token(&self, id: TokenId) -> Result<Option<String>, PortError> {
-        self.create_code(None, Some(id)).await
+    pub async fn code_of_token(&self, id: TokenId, author: &Author) -> Result<Option<String>, PortError> {
+        let transaction = self.database.begin().await.map_err(port_error)?;
+        let found = token::Entity::find_by_id(id.0).one(&transaction).await.map_err(port_error)?;
+        let Some(row) = found.filter(|row| row.revoked_at.is_none()) else { return Ok(None) };
+        let tenant = Tenant::stored(row.tenant);
+        self.create_code(transaction, (id, &tenant), &row.hash, author).await.map(Some)
     }
 
-    async fn create_code(&self, secret: Option<Vec<u8>>, id: Option<TokenId>) -> Result<Option<String>, PortError> {
+    async fn create_code(
+        &self,
+        transaction: Transaction,
+        (token, tenant): (TokenId, &Tenant),
+        secret: &[u8],
+        author: &Author,
+    ) -> Result<String, PortError> {
         let code = format!("{PREFIX}{}", self.ids.random_text(LENGTH));
-        let values: [Value; 4] =
-            [hash(&code).to_vec().into(), secret.into(), CODE_LIFETIME.as_secs_f64().into(), id.map(|id| id.0).into()];
+        let values: [Value; 3] = [hash(&code).to_vec().into(), secret.to_vec().into(), CODE_LIFETIME.as_secs_f64().into()];
         let statement = Statement::from_sql_and_values(DbBackend::Postgres, CREATE, values);
-        let created = self.database.execute_raw(statement).await.map_err(port_error)?;
-        Ok((created.rows_affected() == 1).then_some(code))
+        transaction.execute_raw(statement).await.map_err(port_error)?;
+        let (id, now, action) = (self.ids.uuid(), self.clock.now(), Action::CreateSignInCode);
+        let record = AuditRecord {
+            credential: author.credential.clone(),
+            origin: Arc::clone(&author.origin),
+            ..AuditRecord::new(id, now, tenant.clone(), &author.name, action, token.to_string())
+        };
+        audit::append(&transaction, record).await?;
+        transaction.commit().await.map_err(port_error)?;
+        Ok(code)
     }
 
     /// As whom a code signs in. It can still be used afterwards.

@@ -76,6 +76,7 @@ mod retention;
 mod roles;
 mod scopes;
 mod secrecy;
+mod session_audit;
 mod sessions;
 mod soak;
 mod store_lookups;

@@ -9,7 +9,7 @@ use storeplane_proto::v1::{
     ListOperationsRequest, ListStoresRequest, RotateTokenRequest, Store, Tenant, TenantQuotas, Token,
     UpdateTenantRequest, WatchStoreRequest, WatchStoresRequest, WatchStoresResponse,
 };
-use storeplane_server::postgres::{SessionLifetimes, Sessions, Verified};
+use storeplane_server::postgres::{SessionLifetimes, Sessions, SignInMethod, Verified};
 use tonic::{Code, Streaming};
 
 use crate::grpc_raw::edge;
@@ -356,7 +356,7 @@ async fn scope_is_kept_by_rotation_sessions_and_codes_and_is_recorded() {
     let lifetimes =
         SessionLifetimes { idle: std::time::Duration::from_hours(1), max: std::time::Duration::from_hours(1) };
     let sessions = Sessions::new(lab.database.pool.clone(), tokens.clone(), lifetimes);
-    let session = sessions.create(&caller).await.unwrap();
+    let session = sessions.create(&caller, SignInMethod::Token).await.unwrap();
     let Verified::Caller(in_browser) = sessions.verify(&session).await.unwrap() else { panic!("refused") };
     let code = tokens.code_of(&caller).await.unwrap().unwrap();
     let Verified::Caller(by_code) = tokens.take_code(&code).await.unwrap() else { panic!("refused") };

@@ -21,28 +21,28 @@ use crate::tokens::end;
 /// Generous, for a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-fn origin(to: SocketAddr) -> String {
+pub(crate) fn origin(to: SocketAddr) -> String {
     format!("http://{to}")
 }
 
 /// A request as a page of the server sends it.
-async fn post(to: SocketAddr, path: &str, cookie: &str, body: &Value) -> Answer {
+pub(crate) async fn post(to: SocketAddr, path: &str, cookie: &str, body: &Value) -> Answer {
     post_from(to, path, &[("origin", &origin(to)), ("cookie", cookie)], body).await
 }
 
-async fn post_from(to: SocketAddr, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+pub(crate) async fn post_from(to: SocketAddr, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
     let mut all = vec![("content-type", "application/json")];
     all.extend(headers.iter().filter(|(_, value)| !value.is_empty()));
     http(to, &format!("POST {path}"), &all, body.to_string().as_bytes()).await
 }
 
 /// Status and reason of an answer of `/auth/…`.
-fn refusal(answer: &Answer) -> (u16, String) {
+pub(crate) fn refusal(answer: &Answer) -> (u16, String) {
     (answer.status, answer.json()["reason"].as_str().unwrap_or_default().to_owned())
 }
 
 /// Signs in, and returns the cookie as browsers send it.
-async fn sign_in(to: SocketAddr, credentials: &Value) -> String {
+pub(crate) async fn sign_in(to: SocketAddr, credentials: &Value) -> String {
     let answer = post(to, "/auth/session", "", credentials).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let cookie = answer.header("set-cookie");
@@ -51,13 +51,13 @@ async fn sign_in(to: SocketAddr, credentials: &Value) -> String {
 }
 
 /// The name of the caller to whom a cookie belongs; empty if it is not accepted.
-async fn caller(to: SocketAddr, cookie: &str) -> String {
+pub(crate) async fn caller(to: SocketAddr, cookie: &str) -> String {
     let answer = post(to, "/storeplane.v1.PlatformService/GetOverview", cookie, &json!({})).await;
     assert!(matches!(answer.status, 200 | 401), "{answer:?}");
     answer.json()["caller"]["name"].as_str().unwrap_or_default().to_owned()
 }
 
-async fn until_ended(to: SocketAddr, cookie: &str) {
+pub(crate) async fn until_ended(to: SocketAddr, cookie: &str) {
     let began = Instant::now();
     while !caller(to, cookie).await.is_empty() {
         assert!(began.elapsed() < PATIENCE, "the session does not end");
@@ -231,7 +231,7 @@ async fn watch_ends_with_its_session_and_sessions_of_a_token_are_bounded() {
 }
 
 /// A provider with a client for the dashboard, and two servers.
-async fn provider(setup: Setup) -> (Issuer, Lab, Server, tempfile::TempDir) {
+pub(crate) async fn provider(setup: Setup) -> (Issuer, Lab, Server, tempfile::TempDir) {
     let issuer = Issuer::start().await;
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
@@ -250,7 +250,7 @@ async fn provider(setup: Setup) -> (Issuer, Lab, Server, tempfile::TempDir) {
 }
 
 /// Begins a sign-in, lets the provider's user in, and returns the path to which the provider redirects, with the browser's cookie.
-async fn approve(to: SocketAddr, page: &str) -> (String, String) {
+pub(crate) async fn approve(to: SocketAddr, page: &str) -> (String, String) {
     let begun = http(to, &format!("GET /auth/login?return_to={page}"), &[("sec-fetch-site", "same-origin")], b"").await;
     assert_eq!(begun.status, 303, "{begun:?}");
     let cookie = begun.header("set-cookie");
@@ -264,7 +264,7 @@ async fn approve(to: SocketAddr, page: &str) -> (String, String) {
     (back, cookie.split(';').next().unwrap().to_owned())
 }
 
-async fn call_back(to: SocketAddr, path: &str, cookie: &str) -> Answer {
+pub(crate) async fn call_back(to: SocketAddr, path: &str, cookie: &str) -> Answer {
     http(to, &format!("GET {path}"), &[("cookie", cookie)], b"").await
 }
 

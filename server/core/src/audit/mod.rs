@@ -1,4 +1,4 @@
-//! The audit log: one record for each mutation and for each read of secrets, whether it was done, rejected
+//! The audit log: one record for each mutation, each sign-in, and each read of secrets, whether it was done, rejected
 //! or denied.
 //!
 //! [`changes`]: what a request changed. [`chain`]: the outcome of a verification.
@@ -47,6 +47,12 @@ wire_enum! {
         RevokeToken = "REVOKE_TOKEN",
         /// A token's secret was replaced.
         RotateToken = "ROTATE_TOKEN",
+        /// A one-time code was created, with which a browser signs in as a token.
+        CreateSignInCode = "CREATE_SIGN_IN_CODE",
+        /// A browser signed in.
+        SignIn = "SIGN_IN",
+        /// A browser signed out, or its session was replaced by another sign-in.
+        SignOut = "SIGN_OUT",
         /// CreateTenant.
         CreateTenant = "CREATE_TENANT",
         /// UpdateTenant.
@@ -105,7 +111,7 @@ pub struct AuditRecord {
     pub credential: Option<Credential>,
     /// The action.
     pub action: Action,
-    /// The target: the store id or token, as requested.
+    /// The target: the store id, token or session, as requested.
     pub target: String,
     /// The store's uid.
     pub store: Option<StoreUid>,

@@ -28,7 +28,7 @@ pub struct SignInLimits {
 /// One sign-in.
 pub(super) struct AdmittedSignIn<'a> {
     limits: &'a SignInLimits,
-    origin: Origin,
+    origin: Arc<Origin>,
 }
 
 impl SignInLimits {
@@ -37,10 +37,15 @@ impl SignInLimits {
         Self { limits, failures, proxies: Arc::new(proxies) }
     }
 
+    /// Where a request came from.
+    pub(super) fn origin(&self, request: &Request) -> Arc<Origin> {
+        let connection = request.extensions().get::<Peer>().map(|peer| peer.0);
+        Arc::new(origin(&self.proxies, connection, request.headers()))
+    }
+
     /// Admits a sign-in, unless too many from its address failed.
     pub(super) fn admit(&self, request: &Request) -> Result<AdmittedSignIn<'_>, Refused> {
-        let connection = request.extensions().get::<Peer>().map(|peer| peer.0);
-        let origin = origin(&self.proxies, connection, request.headers());
+        let origin = self.origin(request);
         if origin.peer.is_some_and(|address| self.limits.may_authenticate(address).is_err()) {
             self.failures.count(&origin, WAIT);
             let message = "too many authentications from this address failed; try again later";
@@ -55,9 +60,19 @@ impl AdmittedSignIn<'_> {
     pub(super) fn refused(&self, Refused(code, reason, _): &Refused) {
         match (*code, *reason) {
             (StatusCode::UNAUTHORIZED, INVALID) => self.failed(INVALID),
-            (StatusCode::UNAUTHORIZED, reason) => self.limits.failures.count(&self.origin, reason),
+            (StatusCode::UNAUTHORIZED, reason) => self.recorded(reason),
             _ => {}
         }
+    }
+
+    /// Where it comes from.
+    pub(super) fn origin(&self) -> &Arc<Origin> {
+        &self.origin
+    }
+
+    /// Counts a failure in the audit log only: it was no guess.
+    pub(super) fn recorded(&self, reason: &str) {
+        self.limits.failures.count(&self.origin, reason);
     }
 
     /// Counts a failure against the address.

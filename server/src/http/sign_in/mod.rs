@@ -31,7 +31,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use self::limits::INVALID;
 pub use self::limits::SignInLimits;
 use crate::authentication::{Authenticator, Cookie, Rejection, Scheme, own_page};
-use crate::postgres::Verified;
+use crate::postgres::{SignInMethod, Verified};
 
 /// Maximum size of a request's body.
 const BODY_MAX: usize = 16 * 1024;
@@ -148,16 +148,19 @@ async fn create(State(sign_in): State<SignIn>, request: Request) -> Result<Respo
     if !credentials.replace && sign_in.is_session(before.as_deref()).await? {
         return Err(Refused(StatusCode::CONFLICT, "SIGNED_IN", "this browser is signed in already"));
     }
-    let caller = match (&credentials.token, &credentials.code) {
-        (Some(token), None) => sign_in.authenticator.token(token).await.map_err(Refused::from),
-        (None, Some(code)) => sign_in.look_up(code, true).await,
-        _ => Err(Refused(StatusCode::BAD_REQUEST, "MALFORMED_REQUEST", "send either a token or a code")),
+    let (caller, method) = match (&credentials.token, &credentials.code) {
+        (Some(token), None) => {
+            (sign_in.authenticator.token(token).await.map_err(Refused::from), SignInMethod::Token)
+        }
+        (None, Some(code)) => (sign_in.look_up(code, true).await, SignInMethod::Code),
+        _ => return Err(Refused(StatusCode::BAD_REQUEST, "MALFORMED_REQUEST", "send either a token or a code")),
     };
-    let caller = caller.inspect_err(|refused| admitted.refused(refused))?;
-    let cookie = sign_in.begin(&caller, scheme).await?;
+    let mut caller = caller.inspect_err(|refused| admitted.refused(refused))?;
+    caller.origin = Arc::clone(admitted.origin());
+    let cookie = sign_in.begin(&caller, method, scheme).await?;
     if let Some(before) = before {
         // The new session is there: the old one also ends by itself.
-        let _ = sign_in.authenticator.sessions().end(&before).await;
+        let _ = sign_in.authenticator.sessions().end(&before, admitted.origin()).await;
     }
     Ok((no_store(), [(SET_COOKIE, cookie)], Json(shown(&caller))).into_response())
 }
@@ -165,7 +168,8 @@ async fn create(State(sign_in): State<SignIn>, request: Request) -> Result<Respo
 async fn end(State(sign_in): State<SignIn>, request: Request) -> Result<Response, Refused> {
     let scheme = sign_in.own_page(&request)?;
     if let Some(secret) = Cookie::Session.read(scheme, request.headers()) {
-        sign_in.authenticator.sessions().end(secret).await.map_err(Rejection::Port)?;
+        let origin = sign_in.limits.origin(&request);
+        sign_in.authenticator.sessions().end(secret, &origin).await.map_err(Rejection::Port)?;
     }
     Ok((StatusCode::NO_CONTENT, no_store(), [(SET_COOKIE, Cookie::Session.set(scheme, None))]).into_response())
 }
@@ -192,8 +196,8 @@ impl SignIn {
     }
 
     /// Creates a session and returns its cookie.
-    async fn begin(&self, caller: &Caller, scheme: Scheme) -> Result<String, Rejection> {
-        let secret = self.authenticator.sessions().create(caller).await.map_err(Rejection::Port)?;
+    async fn begin(&self, caller: &Caller, method: SignInMethod, scheme: Scheme) -> Result<String, Rejection> {
+        let secret = self.authenticator.sessions().create(caller, method).await.map_err(Rejection::Port)?;
         let kind = caller.credential.kind();
         tracing::info!(caller = caller.name, tenant = %caller.tenant(), kind, "a browser signed in");
         Ok(Cookie::Session.set(scheme, Some(&secret)))

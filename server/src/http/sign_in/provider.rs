@@ -1,19 +1,25 @@
 //! Sign-in with the identity provider: the browser goes there from `/auth/login` and comes back to `/auth/callback`.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use storeplane_core::identity::Caller;
 use storeplane_core::ports::Ids as _;
 use url::form_urlencoded;
 
 use super::{Refused, SignIn, no_store, turn};
 use crate::authentication::{Cookie, FETCH_SITE, Scheme};
 use crate::oidc::{Attempt, JwtError, LoginError, Oidc};
+use crate::postgres::SignInMethod;
 use crate::system::RandomIds;
 
+/// Reason of failed sign-ins in the audit log.
+const REFUSED: &str = "SIGN_IN_REFUSED";
 /// Where the provider sends browsers back to, below the public URL.
 const CALLBACK: &str = "/auth/callback";
 /// Letters and digits of an attempt's secret: 258 bits.
@@ -48,8 +54,10 @@ pub(super) async fn callback(State(sign_in): State<SignIn>, request: Request) ->
     let (oidc, public_url) = sign_in.provider()?;
     let admitted = sign_in.limits.admit(&request)?;
     let failed = |error: &LoginError| {
-        if matches!(error, LoginError::NotBegun | LoginError::Refused(_)) {
-            admitted.failed("SIGN_IN_REFUSED");
+        match error {
+            LoginError::NotBegun | LoginError::Refused(_) => admitted.failed(REFUSED),
+            LoginError::Token(_) => admitted.recorded(REFUSED),
+            _ => {}
         }
         failed(error, public_url)
     };
@@ -74,7 +82,8 @@ pub(super) async fn callback(State(sign_in): State<SignIn>, request: Request) ->
     let _turn = turn(&sign_in.exchanges).await?;
     match oidc.sign_in(&attempt, &code, &callback_url(public_url)).await {
         Ok(user) => {
-            let session = sign_in.begin(&user.into(), scheme).await?;
+            let caller = Caller { origin: Arc::clone(admitted.origin()), ..user.into() };
+            let session = sign_in.begin(&caller, SignInMethod::Provider, scheme).await?;
             let page = URL_SAFE_NO_PAD.decode(page).ok().and_then(|page| String::from_utf8(page).ok());
             let page = page.filter(|page| is_own_page(page)).unwrap_or("/".to_owned());
             Ok(redirect(&format!("{public_url}{page}"), &[Cookie::Login.set(scheme, None), session]))
