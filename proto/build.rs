@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-const PROTOS: [&str; 9] = [
+const PROTOS: [&str; 10] = [
     "storeplane/v1/audit.proto",
     "storeplane/v1/event.proto",
     "storeplane/v1/operation.proto",
     "storeplane/v1/platform.proto",
+    "storeplane/v1/session_service.proto",
     "storeplane/v1/store.proto",
     "storeplane/v1/store_service.proto",
     "storeplane/v1/tenant_service.proto",

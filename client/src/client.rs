@@ -5,6 +5,7 @@ use std::time::Duration;
 use storeplane_proto::v1::audit_service_client::AuditServiceClient;
 use storeplane_proto::v1::operation_service_client::OperationServiceClient;
 use storeplane_proto::v1::platform_service_client::PlatformServiceClient;
+use storeplane_proto::v1::session_service_client::SessionServiceClient;
 use storeplane_proto::v1::store_service_client::StoreServiceClient;
 use storeplane_proto::v1::tenant_service_client::TenantServiceClient;
 use storeplane_proto::v1::token_service_client::TokenServiceClient;
@@ -28,6 +29,7 @@ pub(crate) type Stores = StoreServiceClient<InterceptedService<Channel, Bearer>>
 pub(crate) type Operations = OperationServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Platform = PlatformServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Tenants = TenantServiceClient<InterceptedService<Channel, Bearer>>;
+pub(crate) type Sessions = SessionServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Tokens = TokenServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Audit = AuditServiceClient<InterceptedService<Channel, Bearer>>;
 
@@ -56,6 +58,7 @@ pub struct Client {
     pub(crate) platform: Platform,
     pub(crate) audit: Audit,
     pub(crate) tenants: Tenants,
+    pub(crate) sessions: Sessions,
     pub(crate) tokens: Tokens,
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use storeplane_proto::v1::audit_service_client::AuditServiceClient;
 use storeplane_proto::v1::operation_service_client::OperationServiceClient;
 use storeplane_proto::v1::platform_service_client::PlatformServiceClient;
+use storeplane_proto::v1::session_service_client::SessionServiceClient;
 use storeplane_proto::v1::store_service_client::StoreServiceClient;
 use storeplane_proto::v1::tenant_service_client::TenantServiceClient;
 use storeplane_proto::v1::token_service_client::TokenServiceClient;
@@ -138,6 +139,7 @@ impl Connect {
             platform: PlatformServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             audit: AuditServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             tenants: TenantServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            sessions: SessionServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             tokens: TokenServiceClient::with_interceptor(channel, bearer),
         };
         if gzip {
@@ -145,6 +147,8 @@ impl Connect {
             client.operations = client.operations.send_compressed(Gzip).accept_compressed(Gzip);
             client.platform = client.platform.send_compressed(Gzip).accept_compressed(Gzip);
             client.audit = client.audit.send_compressed(Gzip).accept_compressed(Gzip);
+            client.tenants = client.tenants.send_compressed(Gzip).accept_compressed(Gzip);
+            client.sessions = client.sessions.send_compressed(Gzip).accept_compressed(Gzip);
             client.tokens = client.tokens.send_compressed(Gzip).accept_compressed(Gzip);
         }
         Ok(client)

@@ -40,6 +40,7 @@ mod calls;
 mod client;
 mod connect;
 mod error;
+mod sessions;
 mod tenants;
 mod tokens;
 mod wait;

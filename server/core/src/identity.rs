@@ -21,7 +21,7 @@ wire_enum! {
         Auditor = "auditor",
         /// Reads what a viewer reads; also changes stores and reads their logs and credentials.
         Operator = "operator",
-        /// What operators and auditors may do, and the management of its tenant's tokens.
+        /// What operators and auditors may do, and the management of its tenant's tokens and sessions.
         Admin = "admin",
         /// What an admin may do, in every tenant.
         PlatformAdmin = "platform_admin",
@@ -197,6 +197,8 @@ pub const PERMISSIONS: &[(&str, Role)] = &[
     ("/storeplane.v1.PlatformService/GetOverview", Role::Viewer),
     ("/storeplane.v1.PlatformService/ListEngines", Role::Viewer),
     ("/storeplane.v1.PlatformService/ListReleases", Role::Operator),
+    ("/storeplane.v1.SessionService/ListSessions", Role::Admin),
+    ("/storeplane.v1.SessionService/RevokeSessions", Role::Admin),
     ("/storeplane.v1.StoreService/CreateStore", Role::Operator),
     ("/storeplane.v1.StoreService/DeleteStore", Role::Operator),
     ("/storeplane.v1.StoreService/GetStore", Role::Viewer),

@@ -184,6 +184,10 @@ uuid_id!(
     /// The id of an API token. UUID v7; not the secret.
     TokenId
 );
+uuid_id!(
+    /// The id of a browser's session; not the secret.
+    SessionId
+);
 
 #[cfg(test)]
 mod tests {

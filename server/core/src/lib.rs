@@ -29,6 +29,7 @@ pub mod quota;
 mod reason;
 pub mod release;
 pub mod service;
+pub mod session;
 pub mod state;
 pub mod store;
 pub mod tenant;

@@ -11,12 +11,14 @@ use crate::audit::{AuditEvent, AuditRecord};
 use crate::command::{Idempotency, StoreRef};
 use crate::engine::AdminSecret;
 use crate::error::{DomainError, PortError};
+use crate::identity::Caller;
 use crate::ids::{OperationId, StoreId, Tenant, TokenId};
 use crate::live_view::{LiveLogs, LiveResource};
 use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery};
-use crate::query::{AuditQuery, OperationQuery, Page, StoreQuery, TenantQuery, TokenQuery};
+use crate::query::{AuditQuery, OperationQuery, Page, SessionQuery, StoreQuery, TenantQuery, TokenQuery};
 use crate::release::ReleaseInventory;
+use crate::session::{RevokeSessions, Session};
 use crate::store::Store;
 use crate::tenant::{CreateTenant, TenantCommand, TenantDetails};
 use crate::token::{Author, CreateToken, IssuedToken, RevokeToken, RotateToken, Token};
@@ -127,6 +129,17 @@ pub trait Tokens: Send + Sync {
 
     /// Replaces the secret of a valid token. `idempotency` as in `create`.
     async fn rotate(&self, tenant: &Tenant, command: RotateToken, author: &Author) -> Result<IssuedToken, PortError>;
+}
+
+/// Sessions of browsers.
+#[async_trait]
+pub trait Sessions: Send + Sync {
+    /// A page of the sessions of a tenant that have not ended.
+    async fn list(&self, query: &SessionQuery) -> Result<Page<Session>, PortError>;
+
+    /// Ends sessions of the caller's tenant, with an audit record, and returns their number. [`DomainError::PermissionDenied`] if one has
+    /// a role above the caller's.
+    async fn revoke(&self, caller: &Caller, command: &RevokeSessions) -> Result<u32, PortError>;
 }
 
 /// Decides about a tenant under its row lock; an unchanged tenant is not stored.

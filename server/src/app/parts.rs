@@ -149,6 +149,7 @@ impl Parts {
             releases: Arc::new(releases),
             tenants: Arc::new(Tenants::new(&tokens)),
             tokens: Arc::new(tokens.clone()),
+            sessions: Arc::new(authenticator.sessions().clone()),
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
         };

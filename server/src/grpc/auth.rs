@@ -196,6 +196,7 @@ fn action(path: &str) -> Option<Action> {
         "/storeplane.v1.TenantService/ResumeTenant" => Some(Action::ResumeTenant),
         "/storeplane.v1.TenantService/SuspendTenant" => Some(Action::SuspendTenant),
         "/storeplane.v1.TenantService/UpdateTenant" => Some(Action::UpdateTenant),
+        "/storeplane.v1.SessionService/RevokeSessions" => Some(Action::RevokeSessions),
         "/storeplane.v1.TokenService/CreateToken" => Some(Action::CreateToken),
         "/storeplane.v1.TokenService/RevokeToken" => Some(Action::RevokeToken),
         "/storeplane.v1.TokenService/RotateToken" => Some(Action::RotateToken),

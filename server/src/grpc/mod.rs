@@ -2,7 +2,7 @@
 //! through ports of the domain.
 //!
 //! A request passes, from the outside in: CORS ([`crate::http`]), [`content_type`], grpc-web, [`log`], [`envelope`], [`origin`], [`auth`], then a
-//! handler in [`stores`], [`operations`], [`platform`], [`tenants`], [`tokens`] or [`audit`]; concurrent equal reads share a [`single_flight`]. Errors
+//! handler in [`stores`], [`operations`], [`platform`], [`tenants`], [`tokens`], [`sessions`] or [`audit`]; concurrent equal reads share a [`single_flight`]. Errors
 //! are converted in [`status`], messages in [`convert`], pages in [`pages`]; page tokens and cursors are sealed in
 //! [`opaque`]. [`call`] has the metrics of a call, [`methods`] all methods. [`health`] and [`reflection`] need no token.
 //!
@@ -27,6 +27,7 @@ mod page_cache;
 mod pages;
 mod platform;
 pub mod reflection;
+mod sessions;
 mod single_flight;
 pub mod status;
 mod stores;
@@ -41,6 +42,7 @@ use storeplane_proto::health::health_server::HealthServer;
 use storeplane_proto::v1::audit_service_server::AuditServiceServer;
 use storeplane_proto::v1::operation_service_server::OperationServiceServer;
 use storeplane_proto::v1::platform_service_server::PlatformServiceServer;
+use storeplane_proto::v1::session_service_server::SessionServiceServer;
 use storeplane_proto::v1::store_service_server::StoreServiceServer;
 use storeplane_proto::v1::tenant_service_server::TenantServiceServer;
 use storeplane_proto::v1::token_service_server::TokenServiceServer;
@@ -65,10 +67,11 @@ use crate::proxies::Proxies;
 pub(crate) const REQUEST_MAX: usize = 4 * 1024 * 1024;
 
 /// The services of `storeplane.v1`.
-const SERVICES: [&str; 6] = [
+const SERVICES: [&str; 7] = [
     storeplane_proto::v1::audit_service_server::SERVICE_NAME,
     storeplane_proto::v1::operation_service_server::SERVICE_NAME,
     storeplane_proto::v1::platform_service_server::SERVICE_NAME,
+    storeplane_proto::v1::session_service_server::SERVICE_NAME,
     storeplane_proto::v1::store_service_server::SERVICE_NAME,
     storeplane_proto::v1::tenant_service_server::SERVICE_NAME,
     storeplane_proto::v1::token_service_server::SERVICE_NAME,
@@ -100,6 +103,7 @@ pub fn services(
     let platform = configured!(PlatformServiceServer::new(handler.clone()));
     let audit = configured!(AuditServiceServer::new(handler.clone()));
     let tenant_service = configured!(TenantServiceServer::new(handler.clone()));
+    let session_service = configured!(SessionServiceServer::new(handler.clone()));
     let token_service = configured!(TokenServiceServer::new(handler));
     let health = configured!(HealthServer::new(health));
     let reflection = Reflection::new(&[
@@ -120,6 +124,7 @@ pub fn services(
         .add_service(outer.layer(ours.layer(platform)))
         .add_service(outer.layer(ours.layer(audit)))
         .add_service(outer.layer(ours.layer(tenant_service)))
+        .add_service(outer.layer(ours.layer(session_service)))
         .add_service(outer.layer(ours.layer(token_service)))
         .add_service(outer.layer(EnvelopeLayer.layer(health)))
         .add_service(outer.layer(EnvelopeLayer.layer(reflection_v1)))

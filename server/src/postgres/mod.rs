@@ -39,6 +39,7 @@ mod sampler;
 mod schema;
 mod scope;
 mod server_key;
+mod session_list;
 mod sessions;
 mod sign_in_codes;
 mod store_loader;

@@ -2,7 +2,7 @@
 //!
 //! A session of a token holds as long as that secret of the token, with the role and tenant that the token has now. A session
 //! of the identity provider's user keeps what the provider said at the sign-in. Both end after some time without use, and
-//! after some time in any case. All times are Postgres'.
+//! after some time in any case. All times are Postgres'. [`super::session_list`] has what administrators do with them.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -113,10 +113,10 @@ pub struct SessionLifetimes {
 /// The sessions in Postgres. Cheap to clone.
 #[derive(Clone)]
 pub struct Sessions {
-    database: Pool,
+    pub(super) database: Pool,
     tokens: Tokens,
-    lifetimes: SessionLifetimes,
-    lookup: Arc<TokenLookup>,
+    pub(super) lifetimes: SessionLifetimes,
+    pub(super) lookup: Arc<TokenLookup>,
     /// Hashes of sessions that were used, until it is recorded.
     used: Arc<Mutex<HashSet<Hash>>>,
 }
@@ -208,7 +208,7 @@ impl Sessions {
         let values: [Value; 2] = [owner.into(), OWNED_MAX.into()];
         let ended = transaction.query_all_raw(statement(LIMIT, values)).await.map_err(port_error)?;
         let changes = Changes::between(Json::Null, json!({"method": method.as_str()}));
-        let record = AuditRecord { changes, ..self.record(caller, Action::SignIn, id) };
+        let record = AuditRecord { changes, ..self.record(caller, Action::SignIn, id.to_string()) };
         audit::append(&transaction, record).await?;
         transaction.commit().await.map_err(port_error)?;
         for row in ended {
@@ -241,16 +241,16 @@ impl Sessions {
         let values: [Value; 1] = [hash.to_vec().into()];
         let ended = transaction.query_one_raw(statement(END, values)).await.map_err(port_error)?;
         if let (Some(row), Some(caller)) = (ended, caller) {
-            let id = row.try_get_by_index(0).map_err(port_error)?;
-            audit::append(&transaction, self.record(caller, Action::SignOut, id)).await?;
+            let id: Uuid = row.try_get_by_index(0).map_err(port_error)?;
+            audit::append(&transaction, self.record(caller, Action::SignOut, id.to_string())).await?;
         }
         transaction.commit().await.map_err(port_error)
     }
 
-    /// The record of what a caller did with a session.
-    fn record(&self, caller: &Caller, action: Action, session: Uuid) -> AuditRecord {
+    /// The record of what a caller did with sessions.
+    pub(super) fn record(&self, caller: &Caller, action: Action, target: String) -> AuditRecord {
         let Tokens { ids, clock, .. } = &self.tokens;
-        let (tenant, target) = (caller.tenant.clone(), session.to_string());
+        let tenant = caller.tenant().clone();
         AuditRecord {
             credential: Some(caller.credential.clone()),
             origin: Arc::clone(&caller.origin),

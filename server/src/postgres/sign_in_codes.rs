@@ -32,7 +32,9 @@ const TAKE: &str = "DELETE FROM sign_in_codes WHERE hash = $1 AND expires_at > c
 impl Tokens {
     /// A code that signs in as the caller, who authenticated with a token's secret; `None` for others.
     pub async fn code_of(&self, caller: &Caller) -> Result<Option<String>, PortError> {
-        let (Proof::Secret(secret), Credential::Token(id)) = (caller.proof, &caller.credential) else { return Ok(None) };
+        let (Proof::Secret(secret), Credential::Token(id)) = (caller.proof, &caller.credential) else {
+            return Ok(None);
+        };
         let transaction = self.database.begin().await.map_err(port_error)?;
         self.create_code(transaction, (*id, caller.tenant()), &secret.0, &caller.into()).await.map(Some)
     }
@@ -54,7 +56,8 @@ impl Tokens {
         author: &Author,
     ) -> Result<String, PortError> {
         let code = format!("{PREFIX}{}", self.ids.random_text(LENGTH));
-        let values: [Value; 3] = [hash(&code).to_vec().into(), secret.to_vec().into(), CODE_LIFETIME.as_secs_f64().into()];
+        let values: [Value; 3] =
+            [hash(&code).to_vec().into(), secret.to_vec().into(), CODE_LIFETIME.as_secs_f64().into()];
         let statement = Statement::from_sql_and_values(DbBackend::Postgres, CREATE, values);
         transaction.execute_raw(statement).await.map_err(port_error)?;
         let (id, now, action) = (self.ids.uuid(), self.clock.now(), Action::CreateSignInCode);

@@ -225,6 +225,7 @@ async fn denials_are_recorded(lab: &Lab, denied: &HashMap<String, usize>) {
         ("CreateToken", "CREATE_TOKEN"),
         ("RevokeToken", "REVOKE_TOKEN"),
         ("RotateToken", "ROTATE_TOKEN"),
+        ("RevokeSessions", "REVOKE_SESSIONS"),
     ] {
         let recorded = format!(
             "SELECT sum(count) FROM {COUNTED} WHERE outcome = 'DENIED' AND tenant = '{OWN}' AND action = '{action}'"

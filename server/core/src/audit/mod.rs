@@ -53,6 +53,8 @@ wire_enum! {
         SignIn = "SIGN_IN",
         /// A browser signed out, or its session was replaced by another sign-in.
         SignOut = "SIGN_OUT",
+        /// An administrator ended sessions.
+        RevokeSessions = "REVOKE_SESSIONS",
         /// CreateTenant.
         CreateTenant = "CREATE_TENANT",
         /// UpdateTenant.

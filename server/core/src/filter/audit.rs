@@ -97,7 +97,7 @@ mod tests {
         let text = "action = CreateStore outcome = MAYBE time > yesterday store_uid = tea actor < z store_id = tea";
         let error = AuditFilter::parse(text).expect_err("bad");
         insta::assert_snapshot!(error.0.join("\n"), @r#"
-        action must be one of: CREATE_STORE, DELETE_STORE, FORCE_DELETE_STORE, UPDATE_STORE, RETRY_STORE, ROTATE_CREDENTIALS, CANCEL_OPERATION, READ_CREDENTIALS, READ_LOGS, CREATE_TOKEN, REVOKE_TOKEN, ROTATE_TOKEN, CREATE_SIGN_IN_CODE, SIGN_IN, SIGN_OUT, CREATE_TENANT, UPDATE_TENANT, SUSPEND_TENANT, RESUME_TENANT, DELETE_TENANT, REPAIR_RELEASE, ADOPT_STORE, READ, AUTHENTICATE (at character 1)
+        action must be one of: CREATE_STORE, DELETE_STORE, FORCE_DELETE_STORE, UPDATE_STORE, RETRY_STORE, ROTATE_CREDENTIALS, CANCEL_OPERATION, READ_CREDENTIALS, READ_LOGS, CREATE_TOKEN, REVOKE_TOKEN, ROTATE_TOKEN, CREATE_SIGN_IN_CODE, SIGN_IN, SIGN_OUT, REVOKE_SESSIONS, CREATE_TENANT, UPDATE_TENANT, SUSPEND_TENANT, RESUME_TENANT, DELETE_TENANT, REPAIR_RELEASE, ADOPT_STORE, READ, AUTHENTICATE (at character 1)
         outcome must be one of: ACCEPTED, REJECTED, DENIED (at character 22)
         time must be an RFC 3339 time in quotes, such as "2026-11-01T00:00:00Z" (at character 38)
         store_uid must be a UUID (at character 55)

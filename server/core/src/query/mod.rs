@@ -1,10 +1,11 @@
 //! Queries: pages with opaque tokens that stay correct while rows are added and removed.
 //!
-//! - This file: what all pages share. [`stores`], [`operations`], [`audit`], [`releases`], [`tenants`], [`tokens`]: the parameters of each list.
+//! - This file: what all pages share. [`stores`], [`operations`], [`audit`], [`releases`], [`sessions`], [`tenants`], [`tokens`]: the parameters of each list.
 
 mod audit;
 mod operations;
 mod releases;
+mod sessions;
 mod stores;
 mod tenants;
 mod tokens;
@@ -13,6 +14,7 @@ pub use audit::AuditQuery;
 pub use operations::OperationQuery;
 pub use releases::{ReleaseOrderKey, ReleasePage, ReleaseQuery};
 use serde::{Deserialize, Serialize};
+pub use sessions::SessionQuery;
 pub use stores::{OrderKey, StoreQuery};
 pub use tenants::TenantQuery;
 use time::OffsetDateTime;

@@ -1,12 +1,14 @@
 //! The commands and queries of callers: validation, decisions and audit, over the ports.
 //!
 //! This file has the mutations; [`credentials`] reads logins, [`live_view`] a store's objects, [`releases`] the cluster's releases,
-//! [`tokens`] changes and lists API tokens, [`tenants`] tenants; [`new_id`] makes ids of stores.
+//! [`tokens`] changes and lists API tokens, [`sessions`] ends those of browsers, [`tenants`] changes tenants; [`new_id`] makes ids of
+//! stores.
 
 mod credentials;
 mod live_view;
 mod new_id;
 mod releases;
+mod sessions;
 mod tenants;
 #[cfg(test)]
 mod tests;
@@ -26,7 +28,7 @@ use crate::identity::Caller;
 use crate::ids::{OperationId, StoreUid, Tenant};
 use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery};
-use crate::ports::{Applied, Clock, Credentials, Ids, LiveView, Releases, Stores, Target, Tenants, Tokens};
+use crate::ports::{Applied, Clock, Credentials, Ids, LiveView, Releases, Sessions, Stores, Target, Tenants, Tokens};
 use crate::quota::Quotas;
 use crate::store::Store;
 use crate::token::Lifetimes;
@@ -51,6 +53,8 @@ pub struct Ports {
     pub releases: Arc<dyn Releases>,
     /// API tokens.
     pub tokens: Arc<dyn Tokens>,
+    /// Sessions of browsers.
+    pub sessions: Arc<dyn Sessions>,
     /// Tenants.
     pub tenants: Arc<dyn Tenants>,
     /// The clock.
@@ -73,6 +77,7 @@ pub struct Service {
     live_view: Arc<dyn LiveView>,
     releases: Arc<dyn Releases>,
     tokens: Arc<dyn Tokens>,
+    sessions: Arc<dyn Sessions>,
     tenants: Arc<dyn Tenants>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
@@ -99,7 +104,7 @@ impl Service {
         lifetimes: Lifetimes,
         quotas: Quotas,
     ) -> Self {
-        let Ports { stores, credentials, live_view, releases, tokens, tenants, clock, ids } = ports;
+        let Ports { stores, credentials, live_view, releases, tokens, sessions, tenants, clock, ids } = ports;
         let domain = domain.into();
         Self {
             stores,
@@ -107,6 +112,7 @@ impl Service {
             live_view,
             releases,
             tokens,
+            sessions,
             tenants,
             clock,
             ids,

@@ -1,5 +1,6 @@
 //! The service over ports in memory.
 
+mod sessions;
 mod tenants;
 mod tokens;
 
@@ -200,6 +201,7 @@ fn service_of(memory: &Arc<Memory>, platform: Option<&str>) -> Service {
         live_view: memory(),
         releases: memory(),
         tokens: memory(),
+        sessions: memory(),
         tenants: memory(),
         clock: memory(),
         ids: memory(),

@@ -35,6 +35,7 @@ fn every_rpc_above_viewer_is_audited() {
         "/storeplane.v1.AuditService/ListAuditEvents",
         "/storeplane.v1.AuditService/VerifyAuditLog",
         "/storeplane.v1.PlatformService/ListReleases",
+        "/storeplane.v1.SessionService/ListSessions",
         "/storeplane.v1.TenantService/GetTenant",
         "/storeplane.v1.TenantService/ListTenants",
         "/storeplane.v1.TokenService/GetToken",
@@ -53,7 +54,10 @@ async fn denied_request_target_is_its_first_field() {
         let message = files.file.iter().flat_map(|file| &file.message_type).find(|message| message.name() == wanted);
         let first =
             message.and_then(|message| message.field.iter().find(|field| field.number() == 1)).expect("a field");
-        assert!(matches!(first.name(), "store_id" | "operation_id" | "tenant_id" | "token_id" | "name"), "{wanted}");
+        assert!(
+            matches!(first.name(), "store_id" | "operation_id" | "session_id" | "tenant_id" | "token_id" | "name"),
+            "{wanted}"
+        );
     }
     let message = v1::DeleteStoreRequest { store_id: "demo".into(), etag: "x".into(), ..Default::default() };
     let mut frame = vec![0];

@@ -30,10 +30,11 @@ pub(super) fn request(method: &str) -> Option<Value> {
         "ListReleases" => json!({"filter": "ownership = ORPHAN", "pageSize": 20}),
         "CreateTenant" => json!({"tenantId": "acme", "tenant": {"displayName": "Acme", "quotas": {"stores": "20"}}}),
         "GetTenant" | "SuspendTenant" | "ResumeTenant" | "DeleteTenant" => json!({"tenantId": "acme"}),
-        "ListTenants" => json!({"pageSize": 20}),
+        "ListTenants" | "ListSessions" => json!({"pageSize": 20}),
         "UpdateTenant" => {
             json!({"tenantId": "acme", "tenant": {"quotas": {"stores": "30"}}, "updateMask": "quotas.stores"})
         }
+        "RevokeSessions" => json!({"credentialId": "https://id.example.com#248289761001"}),
         "CreateToken" => json!({"name": "ci", "role": "operator", "ttl": "2592000s"}),
         "GetToken" | "RevokeToken" => json!({"tokenId": "0197a5b0-7c1e-7d2a-9f00-5a1f6b2c3d4e"}),
         "ListTokens" => json!({"pageSize": 20, "showInactive": true}),

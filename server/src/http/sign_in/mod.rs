@@ -149,9 +149,7 @@ async fn create(State(sign_in): State<SignIn>, request: Request) -> Result<Respo
         return Err(Refused(StatusCode::CONFLICT, "SIGNED_IN", "this browser is signed in already"));
     }
     let (caller, method) = match (&credentials.token, &credentials.code) {
-        (Some(token), None) => {
-            (sign_in.authenticator.token(token).await.map_err(Refused::from), SignInMethod::Token)
-        }
+        (Some(token), None) => (sign_in.authenticator.token(token).await.map_err(Refused::from), SignInMethod::Token),
         (None, Some(code)) => (sign_in.look_up(code, true).await, SignInMethod::Code),
         _ => return Err(Refused(StatusCode::BAD_REQUEST, "MALFORMED_REQUEST", "send either a token or a code")),
     };
