@@ -16,9 +16,9 @@ use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use crate::connect::Connect;
-use crate::error::{Error, is_passing};
+use crate::error::{Error, is_passing, pause};
 
-/// Attempts while the server is unavailable; with the delays between them, five to eleven seconds.
+/// Attempts while the server is unavailable or limits the caller; with the delays between them, five to eleven seconds.
 const TRIES: u32 = 7;
 /// First delay between two attempts; it doubles up to [`WAIT_MAX`].
 const WAIT: Duration = Duration::from_millis(200);
@@ -96,7 +96,7 @@ impl Client {
     }
 }
 
-/// Retries a call while the server is unavailable.
+/// Retries a call while the server is unavailable, or at a limit that ends soon.
 pub(crate) async fn patiently<T, F: Future<Output = Result<T, Status>>>(
     mut call: impl FnMut() -> F,
 ) -> Result<T, Error> {
@@ -104,7 +104,11 @@ pub(crate) async fn patiently<T, F: Future<Output = Result<T, Status>>>(
     for _ in 1..TRIES {
         match call().await {
             Err(status) if is_passing(&status) => tokio::time::sleep(jittered(wait)).await,
-            other => return Ok(other?),
+            Err(status) => match pause(&status) {
+                Some(pause) => tokio::time::sleep(pause + jittered(wait)).await,
+                None => return Err(status.into()),
+            },
+            Ok(answer) => return Ok(answer),
         }
         wait = (wait * 2).min(WAIT_MAX);
     }
@@ -118,7 +122,11 @@ pub(crate) fn jittered(wait: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use tokio::time::Instant;
+    use tonic::Code;
+    use tonic_types::{ErrorDetails, StatusExt as _};
 
     use super::*;
 
@@ -154,6 +162,31 @@ mod tests {
         assert!(result.expect_err("it is away").is_unavailable());
         let took = began.elapsed().as_secs_f64();
         assert!((5.0..12.0).contains(&took), "{took} s");
+    }
+
+    fn limited(delay: Option<Duration>) -> Status {
+        let mut details = ErrorDetails::with_error_info("REQUEST_RATE_EXCEEDED", "storeplane", HashMap::new());
+        if let Some(delay) = delay {
+            details.set_retry_info(Some(delay));
+        }
+        Status::with_error_details(Code::ResourceExhausted, "too many requests", details)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn limit_that_ends_soon_is_waited_for() {
+        let delay = Duration::from_secs(3);
+        let began = Instant::now();
+        let (tried, result) = tries(|tried| if tried < 3 { Err(limited(Some(delay))) } else { Ok(()) }).await;
+        assert!(tried == 3 && result.is_ok() && began.elapsed() >= delay * 2, "{:?}", began.elapsed());
+        let (tried, result) = tries(|_| Err(limited(Some(delay)))).await;
+        assert_eq!((tried, result.expect_err("limited").retry_after()), (TRIES, Some(delay)));
+        let quarter = Duration::from_mins(15);
+        for (delay, shown) in [(Some(quarter), Some(quarter)), (None, None)] {
+            let (tried, result) = tries(|_| Err(limited(delay))).await;
+            let error = result.expect_err("limited");
+            let reason = Some("REQUEST_RATE_EXCEEDED".to_owned());
+            assert_eq!((tried, error.retry_after(), error.reason()), (1, shown, reason), "{delay:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,10 +1,14 @@
 //! Errors of the client.
 
 use std::error::Error as _;
+use std::time::Duration;
 
 use storeplane_proto::v1;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
+
+/// Longest delay at a limit that is waited for before a call is repeated.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +86,16 @@ impl Error {
         self.status()?.get_details_error_info()?.metadata.get("oldest").cloned()
     }
 
+    /// When the same call may succeed, if the server says so: for example at a limit of requests, or at a quota of creations in a window.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.status().and_then(retry_after)
+    }
+
+    /// The same at a limit, if it is short enough to be waited for.
+    pub(crate) fn pause(&self) -> Option<Duration> {
+        self.status().and_then(pause)
+    }
+
     /// True if the server is unavailable or the connection broke, and the client gave up. A mutation may have been executed nevertheless.
     pub fn is_unavailable(&self) -> bool {
         self.status().is_some_and(is_passing)
@@ -92,6 +106,17 @@ impl From<Status> for Error {
     fn from(status: Status) -> Self {
         Self::Refused(Box::new(status))
     }
+}
+
+/// The delay that an answer asks for.
+fn retry_after(status: &Status) -> Option<Duration> {
+    status.get_details_retry_info()?.retry_delay
+}
+
+/// The same of an answer at a limit, if it is short enough to be waited for.
+pub(crate) fn pause(status: &Status) -> Option<Duration> {
+    let limited = status.code() == Code::ResourceExhausted;
+    retry_after(status).filter(|delay| limited && *delay <= PAUSE_MAX)
 }
 
 /// Whether the same call may succeed later: the server says so, or the error is not the server's. A broken

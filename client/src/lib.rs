@@ -1,6 +1,7 @@
 //! A client for the storeplane control plane, which creates WooCommerce stores on Kubernetes.
 //!
-//! - [`Client`]: connection and calls. Calls are retried where that is safe, under the same request id.
+//! - [`Client`]: connection and calls. Calls are retried where that is safe, under the same request id;
+//!   at a limit that ends within 5 s, after the delay that the server names.
 //! - [`Watch`]: the events of one store or of all stores, as a [`Stream`](futures::Stream) that survives lost
 //!   connections and restarts of the server: each event once and in order.
 //! - [`Client::wait_ready`]: waits for a store, and returns its failure if it fails.

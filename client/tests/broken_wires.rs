@@ -5,6 +5,7 @@
 
 mod scripted;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -22,6 +23,12 @@ const TIME_LIMIT: Duration = Duration::from_mins(1);
 fn refused(code: Code) -> Status {
     let details = ErrorDetails::with_error_info("REASON", "storeplane", [("a".to_owned(), "b".to_owned())]);
     Status::with_error_details(code, "refused", details)
+}
+
+fn limited(delay: Duration) -> Status {
+    let mut details = ErrorDetails::with_retry_info(Some(delay));
+    details.set_error_info("REQUEST_RATE_EXCEEDED", "storeplane", HashMap::new());
+    Status::with_error_details(Code::ResourceExhausted, "too many requests", details)
 }
 
 #[tokio::test]
@@ -70,7 +77,10 @@ async fn watch_resumes_after_every_kind_of_break_without_gaps_or_duplicates() {
         Act::Send(vec![5], Box::new(Act::End(Status::unavailable("this server stops")))),
         // As tonic reports a stream that a proxy ended without a status.
         Act::Send(vec![6], Box::new(Act::End(Status::unknown("missing grpc-status")))),
-        Act::Send(vec![7], Box::new(Act::End(refused(Code::OutOfRange)))),
+        // A limit of requests, when the watch is opened again.
+        Act::Send(vec![7], Box::new(Act::Cut)),
+        Act::End(limited(Duration::from_millis(200))),
+        Act::Send(vec![8], Box::new(Act::End(refused(Code::OutOfRange)))),
     ])
     .await;
 
@@ -86,11 +96,11 @@ async fn watch_resumes_after_every_kind_of_break_without_gaps_or_duplicates() {
             Err(error) => end = error.reason(),
         }
     }
-    assert_eq!(sequences, [1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(sequences, [1, 2, 3, 4, 5, 6, 7, 8]);
     assert_eq!(end.as_deref(), Some("REASON"));
     let received: Vec<_> =
         server.watches().iter().map(|request| (request.after_sequence, request.uid.clone())).collect();
-    let expected = [(0, ""), (3, "uid"), (3, "uid"), (4, "uid"), (5, "uid"), (6, "uid")];
+    let expected = [(0, ""), (3, "uid"), (3, "uid"), (4, "uid"), (5, "uid"), (6, "uid"), (7, "uid"), (7, "uid")];
     assert_eq!(received, expected.map(|(after, uid)| (after, uid.to_owned())));
 }
 

@@ -101,9 +101,9 @@ fn resume<A: Attempt>(attempt: A) -> Watch<A::Item> {
                     Ok(Step::Heard) => wait = WAIT,
                     Ok(Step::Opened) => {}
                     Ok(Step::Ended) => return None,
-                    Err(error) if error.is_unavailable() => {
+                    Err(error) if error.is_unavailable() || error.pause().is_some() => {
                         attempt.lost();
-                        tokio::time::sleep(jittered(wait)).await;
+                        tokio::time::sleep(error.pause().unwrap_or_default() + jittered(wait)).await;
                         wait = (wait * 2).min(WAIT_MAX);
                     }
                     Err(error) => return Some((Err(error), None)),
