@@ -6,8 +6,10 @@
 //!
 //! A migration is one transaction, with a `lock_timeout` and without a `statement_timeout`. If it does not get its locks,
 //! it is retried from the start. A file whose first line is `-- no transaction` runs outside a transaction, as CREATE INDEX
-//! CONCURRENTLY requires; it contains only that idempotent statement. A separate migration before it runs
-//! `DROP INDEX CONCURRENTLY IF EXISTS`, because an unfinished index remains.
+//! CONCURRENTLY requires; it contains only that idempotent statement. An interrupted build leaves an unfinished index, which must be dropped
+//! before the next one: [`audit_indexes`] does that.
+
+mod audit_indexes;
 
 use sea_orm_migration::prelude::*;
 
@@ -38,6 +40,8 @@ impl MigratorTrait for Migrator {
             Box::new(Sql { name: "m0017_rotate_credentials", up: include_str!("m0017_rotate_credentials.sql") }),
             Box::new(Sql { name: "m0018_scopes", up: include_str!("m0018_scopes.sql") }),
             Box::new(Sql { name: "m0019_sessions", up: include_str!("m0019_sessions.sql") }),
+            Box::new(Sql { name: "m0020_audit_retention", up: include_str!("m0020_audit_retention.sql") }),
+            Box::new(audit_indexes::AuditIndexes),
         ]
     }
 }

@@ -3,6 +3,8 @@
 -- A trigger appends every new record, so records of a server of the previous release are in the chain as well. Two kinds of
 -- records are not: those from before this migration, and refusals that a server of the previous release counts (`refused_in`),
 -- because it changes their rows. VerifyAuditLog counts them.
+--
+-- Under the lock of the table nothing depends on its size: m0021_audit_indexes builds the indexes, and adds the heads of tenants with records.
 
 ALTER TABLE audit_events
     ADD COLUMN credential_kind text NOT NULL DEFAULT '',
@@ -14,9 +16,6 @@ ALTER TABLE audit_events
     ADD COLUMN changes         text NOT NULL DEFAULT '',  -- JSON: {"before": {…}, "after": {…}}
     ADD COLUMN sequence        bigint,                    -- in the tenant's chain: 1, 2, 3, … without gaps
     ADD COLUMN hash            bytea;                     -- SHA-256 of the previous record's hash and this content
-CREATE UNIQUE INDEX audit_events_chain ON audit_events (tenant, sequence) WHERE sequence IS NOT NULL;
-CREATE INDEX audit_events_unchained ON audit_events (tenant) WHERE sequence IS NULL;
-CREATE INDEX audit_events_by_peer ON audit_events (tenant, peer, at, id) WHERE peer <> '';
 
 -- The end of each tenant's chain, and where it begins: after the last record that retention removed.
 CREATE TABLE audit_chain_heads (
@@ -26,8 +25,6 @@ CREATE TABLE audit_chain_heads (
     anchor_sequence bigint NOT NULL DEFAULT 0,
     anchor_hash     bytea NOT NULL DEFAULT '\x'
 ) WITH (fillfactor = 50);
-
-INSERT INTO audit_chain_heads (tenant, sequence, hash) SELECT DISTINCT tenant, 0, '\x'::bytea FROM audit_events;
 
 -- The last signed checkpoint of each tenant. The evidence is the log to which it was written; this row only avoids repetitions.
 CREATE TABLE audit_checkpoints (
@@ -96,50 +93,11 @@ BEGIN
 END $$;
 CREATE TRIGGER audit_append BEFORE INSERT ON audit_events FOR EACH ROW EXECUTE FUNCTION audit_append();
 
--- Removes a tenant's oldest records up to that time, at most `batch`, and moves the start of its chain behind them. The serving
--- role may call it and may not delete: nothing younger than 30 days is removed, and never from the middle.
-CREATE FUNCTION audit_remove(of_tenant text, until timestamptz, batch bigint) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER AS $$
-DECLARE
-    oldest_kept timestamptz := least(until, clock_timestamp() - interval '30 days');
-    last audit_events;
-    first_kept bigint;
-    removed bigint;
-    unchained bigint;
-BEGIN
-    IF until IS NULL OR of_tenant IS NULL OR batch IS NULL THEN
-        RETURN 0;
-    END IF;
-    PERFORM FROM audit_chain_heads head WHERE head.tenant = of_tenant FOR NO KEY UPDATE;
-    -- Up to the first record that is kept, whatever the clocks of the writers were.
-    SELECT min(candidate.sequence) INTO first_kept FROM (
-        SELECT sequence, at, last_at FROM audit_events
-        WHERE tenant = of_tenant AND sequence IS NOT NULL ORDER BY sequence LIMIT batch + 1) candidate
-    WHERE greatest(candidate.at, candidate.last_at) >= oldest_kept;
-    SELECT * INTO last FROM (
-        SELECT * FROM audit_events WHERE tenant = of_tenant AND sequence IS NOT NULL ORDER BY sequence LIMIT batch) old
-    WHERE first_kept IS NULL OR old.sequence < first_kept ORDER BY old.sequence DESC LIMIT 1;
-    DELETE FROM audit_events WHERE tenant = of_tenant AND sequence <= last.sequence;
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    IF removed > 0 THEN
-        UPDATE audit_chain_heads SET anchor_sequence = last.sequence, anchor_hash = last.hash WHERE tenant = of_tenant;
-    END IF;
-    DELETE FROM audit_events WHERE id IN (
-        SELECT id FROM audit_events WHERE tenant = of_tenant AND sequence IS NULL AND greatest(at, last_at) < oldest_kept
-        LIMIT batch - removed);
-    GET DIAGNOSTICS unchained = ROW_COUNT;
-    RETURN removed + unchained;
-END $$;
-
--- Functions that run as their owner must not be led to other tables by their caller's search path.
+-- A function that runs as its owner must not be led to other tables by its caller's search path.
 DO $$
-DECLARE
-    path text := format('pg_catalog, %I, pg_temp', current_schema());
 BEGIN
-    EXECUTE 'ALTER FUNCTION audit_append() SET search_path = ' || path;
-    EXECUTE 'ALTER FUNCTION audit_remove(text, timestamptz, bigint) SET search_path = ' || path;
+    EXECUTE format('ALTER FUNCTION audit_append() SET search_path = pg_catalog, %I, pg_temp', current_schema());
 END $$;
-REVOKE ALL ON FUNCTION audit_remove(text, timestamptz, bigint) FROM PUBLIC;
 
 -- The key that signs checkpoints, unless the configuration names a file.
 INSERT INTO server_keys (name, key)

@@ -68,3 +68,64 @@ async fn encoding_other_than_utf8_is_refused() {
     assert!(error.contains("encoding SQL_ASCII and must have UTF8"), "{error}");
     database.execute(&format!("DROP DATABASE {name}")).await;
 }
+
+/// Runs a statement in another session, which ends with its connection.
+async fn session(database: &Database) -> sqlx::PgConnection {
+    sqlx::PgConnection::connect(&database.url).await.unwrap()
+}
+
+const AUDIT_INDEXES: &str = "SELECT count(*) FROM pg_index WHERE indrelid = 'audit_events'::regclass AND indisvalid
+    AND indexrelid::regclass::text IN ('audit_events_chain', 'audit_events_unchained', 'audit_events_by_peer')";
+
+#[tokio::test]
+async fn audit_indexes_are_built_while_records_are_added() {
+    let database = Database::create().await;
+    database.token("default", "viewer").await;
+    let undone =
+        "DROP INDEX audit_events_chain, audit_events_unchained, audit_events_by_peer; DELETE FROM audit_chain_heads;
+        DELETE FROM seaql_migrations WHERE version = 'm0021_audit_indexes'";
+    database.execute(undone).await;
+    // The build waits for this transaction, which has written to the table.
+    let mut open = session(&database).await;
+    let append = "INSERT INTO audit_events (id, at, tenant, actor, action, target, outcome, reason, last_at)
+        VALUES (gen_random_uuid(), now(), 'acme', 'x', 'CREATE_STORE', 'x', 'ACCEPTED', '', now())";
+    open.execute(sqlx::AssertSqlSafe(format!("BEGIN; {append}"))).await.unwrap();
+    let url = database.url.clone();
+    let migration = tokio::spawn(async move { postgres::migrate(&url).await });
+    let building = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'CREATE%INDEX CONCURRENTLY%'";
+    while database.value(building).await == "0" {
+        assert!(!migration.is_finished(), "it waits");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    let mut other = session(&database).await;
+    other.execute("SET lock_timeout = '30s'").await.unwrap();
+    other.execute(sqlx::AssertSqlSafe(append.replace("acme", "other"))).await.expect("others add records meanwhile");
+    assert!(!migration.is_finished());
+    open.execute("COMMIT").await.unwrap();
+    migration.await.unwrap().unwrap();
+    assert_eq!(database.value(AUDIT_INDEXES).await, "3");
+    let heads = "SELECT string_agg(tenant, ' ' ORDER BY tenant) FROM audit_chain_heads";
+    assert_eq!(database.value(heads).await, "acme default other", "a tenant with earlier records only has a head, too");
+}
+
+#[tokio::test]
+async fn unfinished_audit_index_is_built_anew_and_finished_ones_are_kept() {
+    let database = Database::create().await;
+    let again = "DELETE FROM seaql_migrations WHERE version = 'm0021_audit_indexes'";
+    let ids = "SELECT string_agg(oid::text, ' ' ORDER BY relname) FROM pg_class WHERE relname LIKE 'audit_events_%' AND relkind = 'i'";
+    let before = database.value(ids).await;
+    database.execute(again).await;
+    postgres::migrate(&database.url).await.unwrap();
+    assert_eq!(database.value(ids).await, before, "nothing is built twice");
+
+    // As a killed CREATE INDEX CONCURRENTLY leaves it.
+    database.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'audit_events_chain'::regclass").await;
+    database.execute(again).await;
+    assert_eq!(database.value(AUDIT_INDEXES).await, "2");
+    postgres::migrate(&database.url).await.unwrap();
+    assert_eq!(database.value(AUDIT_INDEXES).await, "3");
+    let unique = "SELECT indisunique FROM pg_index WHERE indexrelid = 'audit_events_chain'::regclass";
+    assert_eq!(database.value(unique).await, "true");
+}
