@@ -3,7 +3,7 @@
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{DbBackend, Statement};
 
-/// Name and definition. The first ones were created by earlier builds of m0014_audit_chain, and are then left as they are.
+/// Name and definition. The first ones were created by earlier builds of `m0014_audit_chain`, and are then left as they are.
 const INDEXES: [(&str, &str); 3] = [
     (
         "audit_events_chain",

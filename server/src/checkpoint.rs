@@ -15,7 +15,11 @@ use storeplane_core::ids::Tenant;
 use time::OffsetDateTime;
 
 /// Begins every checkpoint.
-const PREFIX: &str = "storeplane-checkpoint-1";
+const PREFIX: &str = "storeplane-checkpoint-2";
+/// Begins those of earlier releases, which do not sign the start of the chain.
+const PREFIX_1: &str = "storeplane-checkpoint-1";
+/// Stands for records that are kept forever.
+const FOREVER: &str = "-";
 /// Bytes of a hash, and of a public key.
 const BYTES: usize = 32;
 
@@ -37,7 +41,9 @@ pub struct PublicKey([u8; BYTES]);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointFault {
     /// It is not a checkpoint.
-    #[error("must be a checkpoint such as {PREFIX}:TENANT:SEQUENCE:HASH:TIME:KEY:SIGNATURE")]
+    #[error(
+        "must be a checkpoint such as {PREFIX}:TENANT:SEQUENCE:HASH:START:START_HASH:OLDEST:KEPT:TIME:KEY:SIGNATURE"
+    )]
     Malformed,
     /// Another key signed it.
     #[error("is signed with another key than the expected one, which is {expected}")]
@@ -76,16 +82,35 @@ impl SigningKey {
         PublicKey(bytes)
     }
 
-    /// Signs the end of a tenant's chain.
-    pub fn sign(&self, tenant: &Tenant, sequence: i64, hash: &[u8], at: OffsetDateTime) -> Checkpoint {
+    /// Signs a tenant's chain: its end, and its start unless it is `None`, as before release 2 of the format.
+    pub fn sign(
+        &self,
+        tenant: &Tenant,
+        (sequence, hash): (i64, &[u8]),
+        start: Option<ChainStart>,
+        at: OffsetDateTime,
+    ) -> Checkpoint {
         let (tenant, hash, at) = (tenant.clone(), hash.to_vec(), at.unix_timestamp());
-        let mut signed = Checkpoint { tenant, sequence, hash, at, key: self.public(), signature: Vec::new() };
+        let mut signed = Checkpoint { tenant, sequence, hash, start, at, key: self.public(), signature: Vec::new() };
         signed.signature = self.0.sign(signed.content().as_bytes()).as_ref().to_vec();
         signed
     }
 }
 
-/// A signed statement: at this time a tenant's chain ended with this record.
+/// Where a chain begins, and what may be removed there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainStart {
+    /// Sequence of the last record that retention removed; 0 if there is none.
+    pub sequence: i64,
+    /// Its hash; empty if there is none.
+    pub hash: Vec<u8>,
+    /// Time of the record after it, in seconds since 1970; that of the signature if there is none.
+    pub oldest: i64,
+    /// How long records are kept, in seconds; `None` for forever.
+    pub kept: Option<i64>,
+}
+
+/// A signed statement: at this time a tenant's chain ended with this record, and began there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     /// The tenant; empty for the platform's own records.
@@ -94,6 +119,8 @@ pub struct Checkpoint {
     pub sequence: i64,
     /// The record's hash.
     pub hash: Vec<u8>,
+    /// The start; `None` in checkpoints of earlier releases.
+    pub start: Option<ChainStart>,
     /// When it was signed, in seconds since 1970.
     pub at: i64,
     key: PublicKey,
@@ -103,7 +130,7 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Reads a checkpoint, or the log line that contains one.
     pub fn read(text: &str) -> Result<Self, CheckpointFault> {
-        let start = text.find(PREFIX).ok_or(CheckpointFault::Malformed)?;
+        let start = text.find(PREFIX).or_else(|| text.find(PREFIX_1)).ok_or(CheckpointFault::Malformed)?;
         let rest = text.get(start..).unwrap_or_default();
         let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || ":-_".contains(c))).unwrap_or(rest.len());
         rest.get(..end).unwrap_or_default().parse()
@@ -120,8 +147,13 @@ impl Checkpoint {
     }
 
     fn content(&self) -> String {
-        let Self { tenant, sequence, hash, at, key, .. } = self;
-        format!("{PREFIX}:{}:{sequence}:{}:{at}:{key}", tenant.as_str(), hex(hash))
+        let Self { tenant, sequence, hash, start, at, key, .. } = self;
+        let end = format!("{}:{sequence}:{}", tenant.as_str(), hex(hash));
+        let Some(ChainStart { sequence, hash, oldest, kept }) = start else {
+            return format!("{PREFIX_1}:{end}:{at}:{key}");
+        };
+        let kept = kept.map_or_else(|| FOREVER.to_owned(), |seconds| seconds.to_string());
+        format!("{PREFIX}:{end}:{sequence}:{}:{oldest}:{kept}:{at}:{key}", hex(hash))
     }
 }
 
@@ -139,13 +171,27 @@ impl FromStr for Checkpoint {
             let mut parts = text.split(':');
             let prefix = parts.next()?;
             let (tenant, sequence, hash) = (parts.next()?, parts.next()?.parse().ok()?, unhex(parts.next()?)?);
+            let start = match prefix {
+                PREFIX => Some(start(&mut parts)?),
+                PREFIX_1 => None,
+                _ => return None,
+            };
             let (at, key, signature) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?);
             let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-            let complete = prefix == PREFIX && parts.next().is_none() && hash.len() == BYTES && sequence > 0;
-            complete.then(|| Self { tenant: Tenant::stored(tenant.to_owned()), sequence, hash, at, key, signature })
+            let complete = parts.next().is_none() && hash.len() == BYTES && sequence > 0;
+            let tenant = Tenant::stored(tenant.to_owned());
+            complete.then_some(Self { tenant, sequence, hash, start, at, key, signature })
         };
         read().ok_or(CheckpointFault::Malformed)
     }
+}
+
+fn start<'a>(parts: &mut impl Iterator<Item = &'a str>) -> Option<ChainStart> {
+    let (sequence, hash) = (parts.next()?.parse().ok()?, unhex(parts.next()?)?);
+    let (oldest, kept) = (parts.next()?.parse().ok()?, parts.next()?);
+    let kept = if kept == FOREVER { None } else { Some(kept.parse().ok()?) };
+    let complete = sequence >= 0 && hash.len() == if sequence == 0 { 0 } else { BYTES };
+    complete.then_some(ChainStart { sequence, hash, oldest, kept })
 }
 
 impl fmt::Display for PublicKey {
@@ -185,10 +231,16 @@ mod tests {
     #[test]
     fn checkpoint_is_read_from_its_log_line_and_verified() {
         let (other, key, tenant) = (key(8).public(), key(7), Tenant::default());
-        let signed = key.sign(&tenant, 42, &[0xab; BYTES], OffsetDateTime::UNIX_EPOCH);
-        let line = format!("{{\"message\":\"AUDIT_CHECKPOINT\",\"checkpoint\":\"{signed}\",\"x\":1}}");
-        let read = Checkpoint::read(&line).expect("readable");
-        assert_eq!(read, signed);
+        let none = ChainStart { sequence: 0, hash: Vec::new(), oldest: 7, kept: None };
+        let later = ChainStart { sequence: 9, hash: vec![0xcd; BYTES], oldest: 7, kept: Some(86_400) };
+        for start in [None, Some(none), Some(later)] {
+            let signed = key.sign(&tenant, (42, &[0xab; BYTES]), start, OffsetDateTime::UNIX_EPOCH);
+            let line = format!("{{\"message\":\"AUDIT_CHECKPOINT\",\"checkpoint\":\"{signed}\",\"x\":1}}");
+            let read = Checkpoint::read(&line).expect("readable");
+            assert_eq!(read, signed);
+            assert_eq!(read.check(key.public(), &tenant), Ok(()));
+        }
+        let read = key.sign(&tenant, (42, &[0xab; BYTES]), None, OffsetDateTime::UNIX_EPOCH);
         assert_eq!(read.check(key.public(), &tenant), Ok(()));
         assert_eq!(read.check(other, &tenant), Err(CheckpointFault::OtherKey { expected: other }));
         assert_eq!(read.check(key.public(), &"acme".parse().expect("a tenant")), Err(CheckpointFault::OtherTenant));
@@ -198,13 +250,32 @@ mod tests {
     #[test]
     fn changed_checkpoint_is_forged_and_anything_else_is_malformed() {
         let (key, tenant) = (key(7), Tenant::default());
-        let text = key.sign(&tenant, 42, &[0xab; BYTES], OffsetDateTime::UNIX_EPOCH).to_string();
-        for (from, to) in [(":42:", ":41:"), (":default:", ":acme:"), ("abab", "abac"), (":0:", ":9:")] {
+        let start = ChainStart { sequence: 9, hash: vec![0xcd; BYTES], oldest: 7, kept: Some(86_400) };
+        let text = key.sign(&tenant, (42, &[0xab; BYTES]), Some(start), OffsetDateTime::UNIX_EPOCH).to_string();
+        for (from, to) in [
+            (":42:", ":41:"),
+            (":default:", ":acme:"),
+            ("abab", "abac"),
+            (":9:", ":8:"),
+            ("cdcd", "cdce"),
+            (":7:", ":6:"),
+            (":86400:", ":-:"),
+            (":0:", ":9:"),
+        ] {
             let forged = Checkpoint::read(&text.replacen(from, to, 1)).expect("readable");
             assert_eq!(forged.check(key.public(), &forged.tenant), Err(CheckpointFault::Forged), "{from}");
         }
-        for bad in ["", "x", PREFIX, "storeplane-checkpoint-1:a:1", &text.replace(":42:", ":0:"), &format!("{text}:x")]
-        {
+        for bad in [
+            "",
+            "x",
+            PREFIX,
+            "storeplane-checkpoint-1:a:1",
+            &text.replace(":42:", ":0:"),
+            &text.replace(":9:", ":0:"),
+            &text.replace(PREFIX, PREFIX_1),
+            &text.replace(PREFIX, "storeplane-checkpoint-3"),
+            &format!("{text}:x"),
+        ] {
             assert_eq!(Checkpoint::read(bad), Err(CheckpointFault::Malformed), "{bad}");
         }
     }

@@ -165,7 +165,9 @@ impl Parts {
             ids,
         };
         let failures = AuthFailures::new(pools.work.clone(), Arc::clone(&clock), Arc::clone(&tools.ids));
-        let audit = AuditLog::new(pools.api.clone(), signing_key(config)?, Arc::clone(&clock));
+        let audit = AuditLog::new(pools.api.clone(), signing_key(config)?, Arc::clone(&clock))
+            .keeping(config.retention.audit.map(Into::into))
+            .sharing(config.database.pool_size);
         let limits = Limits::new(config.limits);
         let auth = AuthLayer { authenticator, limits, tenants: tenant_states, service: service.clone(), failures };
         Ok(Self { pools, notifier, hub, log, clock, cluster, cache, service, watches, auth, audit, helm, tools })

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{self, Server, Signals};
 use crate::config::{Config, Overrides};
-use crate::postgres;
+use crate::postgres::{self, SchemaSettings};
 use crate::telemetry::Telemetry;
 
 /// The storeplane control plane: WooCommerce stores as an API.
@@ -117,11 +117,8 @@ async fn serve(config: &Config) -> Result<(), Failure> {
 }
 
 async fn migrate(config: &Config, serving_role: Option<String>) -> Result<(), Failure> {
-    let url = config.session_url()?.expose();
-    postgres::migrate(url).await?;
-    if let Some(role) = serving_role {
-        postgres::grant(url, &role).await?;
-    }
+    let settings = SchemaSettings { serving_role, audit_kept: config.retention.audit.map(Into::into) };
+    postgres::migrate_with(config.session_url()?.expose(), &settings).await?;
     print("the schema is up to date\n")
 }
 

@@ -53,6 +53,7 @@ impl AuditService for ApiHandler {
             key.map(str::parse).transpose().map_err(|_| invalid("public_key", &"must be a public key in base64url"))?;
         let verified = self.audit.verify(&tenant, checkpoint.as_ref(), key).await.map_err(|error| match error {
             CheckpointError::Fault(fault) => invalid("checkpoint", &fault),
+            CheckpointError::Busy => status::too_many_verifications(),
             CheckpointError::Verify(VerifyError::Port(error)) => status::port(&error),
             CheckpointError::Verify(expired @ VerifyError::Expired { .. }) => {
                 status::refused(Code::OutOfRange, "CHECKPOINT_EXPIRED", expired.to_string())

@@ -20,6 +20,8 @@ use crate::oidc::JwtError;
 pub const DOMAIN: &str = "storeplane";
 /// The suggested retry delay while the database is unavailable or a server stops.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// The same while other audit logs are verified: some seconds for each 100,000 records.
+const VERIFICATION_RETRY: Duration = Duration::from_secs(5);
 /// Maximum length of an error message, in bytes: it is sent in a header, percent-encoded.
 const MESSAGE_MAX: usize = 1000;
 
@@ -195,6 +197,11 @@ pub fn too_many_requests(wait: Duration) -> Status {
 /// Too many authentications from this address failed.
 pub fn too_many_failures(wait: Duration) -> Status {
     limited("AUTHENTICATION_RATE_EXCEEDED", "too many authentications from this address failed", wait)
+}
+
+/// This server verifies as many audit logs as it may at a time.
+pub fn too_many_verifications() -> Status {
+    limited("VERIFICATIONS_EXCEEDED", "this server verifies too many audit logs at the moment", VERIFICATION_RETRY)
 }
 
 fn limited(reason: &'static str, message: &str, wait: Duration) -> Status {

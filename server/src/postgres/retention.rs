@@ -3,6 +3,7 @@
 //!
 //! A round is bounded, so that a long backlog does not keep the database busy; the next one continues. One replica runs at a time.
 
+use std::sync::Once;
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, Statement};
@@ -74,6 +75,8 @@ raised_for_tenants AS (
 SELECT count(*) FROM gone";
 
 static OUTAGE: OutageLog = OutageLog::new("remove expired rows");
+/// Logs once that the database keeps audit records for longer than configured.
+static LONGER: Once = Once::new();
 
 /// Retention periods.
 #[derive(Debug, Clone, Copy)]
@@ -160,6 +163,11 @@ impl Retention {
         for _ in 0..BATCHES {
             let transaction = self.database.begin().await?;
             let Some(before) = turn(&transaction).await?.and_then(|now| now.checked_sub(keep)) else { break };
+            if audit::kept(&transaction).await?.is_none_or(|kept| keep < time::Duration::seconds(kept)) {
+                LONGER.call_once(|| {
+                    tracing::warn!(event = "AUDIT_KEPT_LONGER", "audit records are kept for longer than retention.audit: run `storeplane-server migrate` with it");
+                });
+            }
             let rows = audit::remove_expired(&transaction, before, BATCH).await?;
             transaction.commit().await?;
             removed += rows;

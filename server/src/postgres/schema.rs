@@ -12,6 +12,7 @@ use storeplane_migrations::Migrator;
 use tokio::time::Instant;
 
 use super::error::sql_state;
+use super::owner;
 use super::pool::Pool;
 
 /// How long a migration waits for a table lock. Meanwhile others wait behind it, so it gives up soon
@@ -24,7 +25,7 @@ const LOCK_ATTEMPTS: u32 = 60;
 /// How long a migration waits until Postgres can be reached.
 const REACHABLE_WITHIN: Duration = Duration::from_secs(30);
 /// Interval between checks whether another server's migrations have ended, and whether Postgres can be reached.
-const TURN: Duration = Duration::from_millis(500);
+const LOCK_POLL: Duration = Duration::from_millis(500);
 
 /// Whether the database has the schema that this server knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,15 @@ fn missing(applied: &HashSet<String>) -> usize {
     Migrator::migrations().iter().filter(|migration| !applied.contains(migration.name())).count()
 }
 
+/// What is set after the migrations, by the owner of the schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaSettings {
+    /// The role as which the server runs, if another one owns the schema.
+    pub serving_role: Option<String>,
+    /// How long audit records are kept at least; `None` for forever.
+    pub audit_kept: Option<Duration>,
+}
+
 /// Applies missing migrations, bypassing any pooler. Concurrent calls wait for each other.
 ///
 /// Uses a dedicated connection without a statement timeout: building an index may take hours.
@@ -72,17 +82,40 @@ fn missing(applied: &HashSet<String>) -> usize {
 /// # Errors
 /// Postgres can't be reached within 30 s; the database has another encoding than UTF8; whatever Postgres refuses.
 pub async fn migrate(url: &str) -> Result<(), DbErr> {
+    up(&locked(url).await?).await
+}
+
+/// The same, and then sets what only the owner may set, before another server may migrate.
+///
+/// # Errors
+/// Those of [`migrate`]; the serving role does not exist, or no rights can be taken from it.
+pub async fn migrate_with(url: &str, settings: &SchemaSettings) -> Result<(), DbErr> {
+    let connection = locked(url).await?;
+    up(&connection).await?;
+    owner::keep_audit(&connection, settings.audit_kept).await?;
+    match &settings.serving_role {
+        Some(role) => owner::grant(&connection, role).await,
+        None => Ok(()),
+    }
+}
+
+/// A connection that holds the lock of migrations.
+async fn locked(url: &str) -> Result<DatabaseConnection, DbErr> {
     wait_for_postgres(url, REACHABLE_WITHIN).await?;
     let connection = migration_connection(url).await?;
     check_encoding(&connection).await?;
-    wait_for_turn(&connection).await?;
-    if applied(&connection).await.is_ok_and(|applied| missing(&applied) == 0) {
+    wait_for_lock(&connection).await?;
+    Ok(connection)
+}
+
+async fn up(connection: &DatabaseConnection) -> Result<(), DbErr> {
+    if applied(connection).await.is_ok_and(|applied| missing(&applied) == 0) {
         // Also if a newer server has applied more, which sea-orm treats as an error.
         return Ok(());
     }
     let mut attempts = 0;
     loop {
-        match Migrator::up(&connection, None).await {
+        match Migrator::up(connection, None).await {
             Err(error) if sql_state(&error).as_deref() == Some("55P03") && attempts < LOCK_ATTEMPTS => {
                 attempts += 1;
                 tracing::warn!(attempts, "a table is in use; trying to migrate it again");
@@ -107,10 +140,10 @@ async fn wait_for_postgres(url: &str, within: Duration) -> Result<(), DbErr> {
         };
         // 57P03: it starts, or ends.
         let starting = ended.as_database_error().is_some_and(|error| error.code().as_deref() == Some("57P03"));
-        if !(starting || matches!(ended, sqlx::Error::Io(_))) || Instant::now() + TURN > deadline {
+        if !(starting || matches!(ended, sqlx::Error::Io(_))) || Instant::now() + LOCK_POLL > deadline {
             return Err(error(ended));
         }
-        tokio::time::sleep(TURN).await;
+        tokio::time::sleep(LOCK_POLL).await;
     }
 }
 
@@ -144,14 +177,14 @@ async fn check_encoding(connection: &DatabaseConnection) -> Result<(), DbErr> {
 
 /// Waits until no other server migrates. It polls, because a statement that waits for a lock keeps a snapshot,
 /// for which CREATE INDEX CONCURRENTLY would wait in turn.
-async fn wait_for_turn(connection: &DatabaseConnection) -> Result<(), DbErr> {
+async fn wait_for_lock(connection: &DatabaseConnection) -> Result<(), DbErr> {
     loop {
         let lock = "SELECT pg_try_advisory_lock(hashtext('storeplane-migrations'))";
         let row = connection.query_one_raw(Statement::from_string(DbBackend::Postgres, lock)).await?;
         if row.map(|row| row.try_get_by_index(0)).transpose()? == Some(true) {
             return Ok(());
         }
-        tokio::time::sleep(TURN).await;
+        tokio::time::sleep(LOCK_POLL).await;
     }
 }
 

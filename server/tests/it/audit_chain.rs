@@ -131,10 +131,10 @@ async fn records_removed_at_the_start_are_missing_unless_retention_may_have_remo
     database.execute(&removed).await;
 
     assert_eq!(fault(&database, None).await, None, "the rest is a chain");
-    assert_eq!(fault(&database, Some(&signed)).await, Some((3, ChainFault::Missing)));
+    assert_eq!(fault(&database, Some(&signed)).await, Some((1, ChainFault::Missing)), "the first one that is gone");
     let key = SigningKey::from_seed(&[7; 32]).unwrap();
     let sixty_days_ago = now() - time::Duration::days(60);
-    let old = key.sign(&Tenant::default(), 3, &signed.hash, sixty_days_ago);
+    let old = key.sign(&Tenant::default(), (3, &signed.hash), None, sixty_days_ago);
     let expired = log(&database).verify(&Tenant::default(), Some(&old), Some(key.public())).await;
     assert!(expired.is_err_and(|error| error.to_string().contains("removed by retention")));
 }
@@ -218,7 +218,7 @@ async fn retention_removes_the_oldest_records_only_and_moves_the_start_of_the_ch
     let verified = log(&database).verify(&Tenant::default(), Some(&before), None).await.unwrap();
     assert_eq!((verified.broken, verified.first_sequence, verified.verified), (None, 4, 3));
     let early = SigningKey::from_seed(&[7; 32]).unwrap();
-    let early = early.sign(&Tenant::default(), 2, &[0; 32], OffsetDateTime::UNIX_EPOCH);
+    let early = early.sign(&Tenant::default(), (2, &[0; 32]), None, OffsetDateTime::UNIX_EPOCH);
     let key = SigningKey::from_seed(&[7; 32]).unwrap().public();
     let expired = log(&database).verify(&Tenant::default(), Some(&early), Some(key)).await.unwrap_err();
     assert!(expired.to_string().contains("removed by retention"), "{expired}");

@@ -64,6 +64,8 @@ async fn serving_role_cannot_change_the_audit_log() {
     let roles = Roles::create().await;
     roles.database.token("default", "viewer").await;
     let pool = roles.pool();
+    // As little as the owner can permit.
+    roles.database.execute("UPDATE audit_settings SET kept_seconds = 2592000").await;
     for statement in [
         "UPDATE audit_events SET actor = 'nobody'",
         "UPDATE audit_events SET hash = NULL",
@@ -76,6 +78,9 @@ async fn serving_role_cannot_change_the_audit_log() {
         "DROP TRIGGER audit_append ON audit_events",
         "CREATE OR REPLACE FUNCTION audit_append() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
         "DROP TABLE audit_events",
+        "UPDATE audit_settings SET kept_seconds = 2592000",
+        "INSERT INTO audit_settings VALUES (true, 2592000) ON CONFLICT DO NOTHING",
+        "DELETE FROM audit_settings",
         "UPDATE server_keys SET key = sha256('')",
         "DELETE FROM seaql_migrations",
         "SET session_replication_role = replica",
@@ -136,4 +141,26 @@ async fn unrestricted_serving_role_is_refused() {
         assert!(!refused.status.success() && text.contains(expected), "{refused:?}");
     }
     assert!(migrate(&owner, &roles.serving).status.success(), "again");
+}
+
+#[tokio::test]
+async fn migrate_sets_how_long_audit_records_are_kept_and_only_as_the_owner() {
+    let roles = Roles::create().await;
+    let kept =
+        async || roles.database.value("SELECT coalesce(kept_seconds::text, 'forever') FROM audit_settings").await;
+    assert_eq!(kept().await, "forever", "by default");
+    let migrate = |user: &str, period: &str| {
+        let migrated = Command::new(env!("CARGO_BIN_EXE_storeplane-server"))
+            .arg("migrate")
+            .env_clear()
+            .env("DATABASE_URL", with_user(&roles.database.url, user))
+            .env("STOREPLANE_RETENTION_AUDIT", period)
+            .output()
+            .expect("the server's binary");
+        assert!(migrated.status.success(), "{migrated:?}");
+    };
+    migrate(&roles.owner, "90d");
+    assert_eq!(kept().await, "7776000");
+    migrate(&roles.serving, "30d");
+    assert_eq!(kept().await, "7776000", "the server's own role cannot change it");
 }

@@ -18,6 +18,7 @@ mod alerts;
 mod audit;
 mod audit_chain;
 mod audit_grants;
+mod audit_start;
 mod certificates;
 mod client;
 mod client_examples;

@@ -4,16 +4,19 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, QueryResult, Statement};
 use serde_json::json;
 use storeplane_core::audit::{AuditEvent, Verification};
 use storeplane_core::error::PortError;
 use storeplane_core::ids::Tenant;
 use storeplane_core::ports::Clock;
+use time::OffsetDateTime;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use super::verify::{self, VerifyError};
-use crate::checkpoint::{Checkpoint, CheckpointFault, PublicKey, SigningKey};
+use super::verify::{self, Evidence, VerifyError};
+use crate::checkpoint::{ChainStart, Checkpoint, CheckpointFault, PublicKey, SigningKey};
 use crate::outage::OutageLog;
 use crate::postgres::error::port_error;
 use crate::postgres::pool::Pool;
@@ -22,18 +25,23 @@ use crate::postgres::server_key::ServerKey;
 
 /// Name of the line with a checkpoint, for searches.
 const EVENT: &str = "AUDIT_CHECKPOINT";
+/// Verifications at a time: each reads a whole chain.
+const VERIFICATIONS_MAX: usize = 2;
 /// Chains signed at a time.
 const BATCH: i64 = 1000;
 /// Batches in one round; the next round continues.
 const ROUNDS: u32 = 100;
 
-/// The chains whose head moved since their last checkpoint.
+/// The chains whose head moved since their last checkpoint, each with its start and the time of its first record.
 const MOVED: &str = "
-SELECT head.tenant, head.sequence, head.hash FROM audit_chain_heads head
-LEFT JOIN audit_checkpoints signed ON signed.tenant = head.tenant
+SELECT head.tenant, head.sequence, head.hash, head.anchor_sequence, head.anchor_hash,
+  (SELECT greatest(at, last_at) FROM audit_events oldest
+   WHERE oldest.tenant = head.tenant AND oldest.sequence = head.anchor_sequence + 1) AS oldest
+FROM audit_chain_heads head LEFT JOIN audit_checkpoints signed ON signed.tenant = head.tenant
 WHERE head.sequence > coalesce(signed.sequence, 0) ORDER BY head.tenant LIMIT $1";
 const STORE: &str = "
-INSERT INTO audit_checkpoints AS known (tenant, sequence, checkpoint, at) VALUES ($1, $2, $3, $4)
+INSERT INTO audit_checkpoints AS known (tenant, sequence, checkpoint, at)
+SELECT tenant, sequence, checkpoint, $4 FROM unnest($1::text[], $2::bigint[], $3::text[]) AS signed (tenant, sequence, checkpoint)
 ON CONFLICT (tenant) DO UPDATE SET sequence = excluded.sequence, checkpoint = excluded.checkpoint, at = excluded.at
   WHERE known.sequence < excluded.sequence";
 const LAST: &str = "SELECT checkpoint FROM audit_checkpoints WHERE tenant = $1";
@@ -46,6 +54,9 @@ pub enum CheckpointError {
     /// The checkpoint is not usable.
     #[error("the checkpoint {0}")]
     Fault(#[from] CheckpointFault),
+    /// Other verifications of this server are in progress.
+    #[error("too many verifications are in progress; try again later")]
+    Busy,
     /// The verification failed.
     #[error(transparent)]
     Verify(#[from] VerifyError),
@@ -59,6 +70,10 @@ pub struct AuditLog {
     file: Option<SigningKey>,
     stored: ServerKey,
     clock: SharedClock,
+    /// How long records are kept; `None` for forever.
+    kept: Option<time::Duration>,
+    /// One permit for each verification at a time.
+    verifications: Arc<Semaphore>,
 }
 
 #[derive(Clone)]
@@ -71,9 +86,24 @@ impl std::fmt::Debug for SharedClock {
 }
 
 impl AuditLog {
-    /// Uses this pool, and this key, or, without one, the database's.
+    /// Uses this pool, and this key, or, without one, the database's. Assumes that records may be removed after 30 days.
     pub fn new(database: Pool, file: Option<SigningKey>, clock: Arc<dyn Clock>) -> Self {
-        Self { stored: ServerKey::audit(database.clone()), database, file, clock: SharedClock(clock) }
+        let (stored, kept) = (ServerKey::audit(database.clone()), Some(verify::KEPT_AT_LEAST));
+        let verifications = Arc::new(Semaphore::new(VERIFICATIONS_MAX));
+        Self { stored, database, file, clock: SharedClock(clock), kept, verifications }
+    }
+
+    /// With the configured retention period; `None` for forever.
+    #[must_use]
+    pub fn keeping(self, kept: Option<Duration>) -> Self {
+        Self { kept: kept.map(|kept| kept.try_into().unwrap_or(time::Duration::MAX)), ..self }
+    }
+
+    /// With a limit for a pool of this size: at least half of its connections stay free for others.
+    #[must_use]
+    pub fn sharing(self, pool_size: u32) -> Self {
+        let most = usize::try_from(pool_size / 2).unwrap_or(usize::MAX).clamp(1, VERIFICATIONS_MAX);
+        Self { verifications: Arc::new(Semaphore::new(most)), ..self }
     }
 
     /// The same with another pool.
@@ -104,6 +134,7 @@ impl AuditLog {
         checkpoints: impl IntoIterator<Item = &'a Checkpoint>,
         key: Option<PublicKey>,
     ) -> Result<Verification, CheckpointError> {
+        let _permit = self.verifications.try_acquire().map_err(|_| CheckpointError::Busy)?;
         let checkpoints: Vec<_> = checkpoints.into_iter().collect();
         if !checkpoints.is_empty() {
             let key = match key {
@@ -112,7 +143,8 @@ impl AuditLog {
             };
             checkpoints.iter().try_for_each(|signed| signed.check(key, tenant))?;
         }
-        let verified = verify::verify(&self.database, tenant, &checkpoints, self.clock.0.now()).await?;
+        let evidence = Evidence { signed: &checkpoints, kept: self.kept, now: self.clock.0.now() };
+        let verified = verify::verify(&self.database, tenant, &evidence).await?;
         let statement = Statement::from_sql_and_values(DbBackend::Postgres, LAST, [tenant.as_str().into()]);
         let row = self.database.query_one_raw(statement).await.map_err(|error| VerifyError::from(port_error(error)))?;
         let last = row.map(|row| row.try_get_by_index(0)).transpose();
@@ -131,6 +163,16 @@ impl AuditLog {
     /// A page of a tenant's records after this sequence, in the order of their chain.
     pub async fn export(&self, tenant: &Tenant, after: i64) -> Result<Vec<AuditEvent>, PortError> {
         let page = verify::page(&self.database, tenant, after, i64::MAX).await?;
+        Ok(page.into_iter().map(rows::audit_event).collect())
+    }
+
+    /// A page of a tenant's records that are in no chain, by time, after that record.
+    pub async fn export_unchained(
+        &self,
+        tenant: &Tenant,
+        after: Option<(OffsetDateTime, Uuid)>,
+    ) -> Result<Vec<AuditEvent>, PortError> {
+        let page = verify::unchained_page(&self.database, tenant, after).await?;
         Ok(page.into_iter().map(rows::audit_event).collect())
     }
 
@@ -160,20 +202,33 @@ impl AuditLog {
             if rows.is_empty() {
                 break;
             }
-            for row in rows {
-                let (tenant, sequence, hash): (String, i64, Vec<u8>) =
-                    row.try_get_many_by_index().map_err(port_error)?;
-                let now = self.clock.0.now();
-                let signed = key.sign(&Tenant::stored(tenant.clone()), sequence, &hash, now);
-                // Printed first: one that is printed twice does no harm, one that is missing does.
-                print(&signed);
-                let values = [tenant.into(), sequence.into(), signed.to_string().into(), now.into()];
-                let store = Statement::from_sql_and_values(DbBackend::Postgres, STORE, values);
-                self.database.execute_raw(store).await.map_err(port_error)?;
-                count += 1;
-            }
+            let now = self.clock.0.now();
+            let signed: Result<Vec<_>, _> = rows.iter().map(|row| self.sign(&key, row, now)).collect();
+            let signed = signed.map_err(port_error)?;
+            // Printed first: one that is printed twice does no harm, one that is missing does.
+            signed.iter().for_each(print);
+            let tenants: Vec<_> = signed.iter().map(|signed| signed.tenant.to_string()).collect();
+            let sequences: Vec<_> = signed.iter().map(|signed| signed.sequence).collect();
+            let texts: Vec<_> = signed.iter().map(Checkpoint::to_string).collect();
+            let values = [tenants.into(), sequences.into(), texts.into(), now.into()];
+            let store = Statement::from_sql_and_values(DbBackend::Postgres, STORE, values);
+            self.database.execute_raw(store).await.map_err(port_error)?;
+            count += signed.len();
         }
         Ok(count)
+    }
+
+    fn sign(&self, key: &SigningKey, row: &QueryResult, now: OffsetDateTime) -> Result<Checkpoint, DbErr> {
+        let (tenant, sequence, hash): (String, i64, Vec<u8>) =
+            (row.try_get("", "tenant")?, row.try_get("", "sequence")?, row.try_get("", "hash")?);
+        let oldest: Option<OffsetDateTime> = row.try_get("", "oldest")?;
+        let start = ChainStart {
+            sequence: row.try_get("", "anchor_sequence")?,
+            hash: row.try_get("", "anchor_hash")?,
+            oldest: oldest.unwrap_or(now).unix_timestamp(),
+            kept: self.kept.map(time::Duration::whole_seconds),
+        };
+        Ok(key.sign(&Tenant::stored(tenant), (sequence, &hash), Some(start), now))
     }
 }
 

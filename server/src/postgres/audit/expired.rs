@@ -5,12 +5,22 @@ use time::OffsetDateTime;
 
 use crate::postgres::pool::Transaction;
 
-/// Tenants with an expired record.
+/// Tenants with a record that has expired and may be removed.
 const TENANTS: &str = "
-SELECT head.tenant FROM audit_chain_heads head WHERE (
-  SELECT at FROM audit_events oldest WHERE oldest.tenant = head.tenant ORDER BY at LIMIT 1) < $1
+WITH bound AS (
+  SELECT least($1, clock_timestamp() - make_interval(secs => kept_seconds)) AS oldest_kept
+  FROM audit_settings WHERE kept_seconds IS NOT NULL)
+SELECT head.tenant FROM audit_chain_heads head, bound WHERE (
+  SELECT at FROM audit_events oldest WHERE oldest.tenant = head.tenant ORDER BY at LIMIT 1) < bound.oldest_kept
 ORDER BY head.tenant LIMIT 100";
 const REMOVE: &str = "SELECT audit_remove($1, $2, $3)";
+
+/// How long records are kept at least according to the database, in seconds; `None` for forever.
+pub(in crate::postgres) async fn kept(transaction: &Transaction) -> Result<Option<i64>, DbErr> {
+    let kept = Statement::from_string(DatabaseBackend::Postgres, "SELECT max(kept_seconds) FROM audit_settings");
+    let row = transaction.query_one_raw(kept).await?;
+    Ok(row.map(|row| row.try_get_by_index(0)).transpose()?.flatten())
+}
 
 /// Removes at most `batch` records of before that time, of one tenant. Returns their number.
 pub(in crate::postgres) async fn remove(

@@ -19,7 +19,7 @@ use storeplane_core::audit::AuditRecord;
 use storeplane_core::error::PortError;
 
 pub use self::checkpoints::{AuditLog, CheckpointError};
-pub(super) use self::expired::remove as remove_expired;
+pub(super) use self::expired::{kept, remove as remove_expired};
 pub use self::failures::AuthFailures;
 pub use self::refusals::RefusalCounts;
 pub(super) use self::refusals::{open_counts, record as record_refusal};

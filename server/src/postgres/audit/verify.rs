@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _, QueryFilter as _, QueryOrder as _};
+use sea_orm::{
+    ColumnTrait as _, Condition, ConnectionTrait as _, DbBackend, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+};
 use sea_orm::{QuerySelect as _, Statement};
 use storeplane_core::audit::{BrokenLink, ChainFault, Verification};
 use storeplane_core::error::PortError;
 use storeplane_core::ids::Tenant;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::content;
 use crate::checkpoint::Checkpoint;
@@ -18,7 +21,9 @@ use crate::postgres::pool::Pool;
 /// Records read at a time: with the longest texts some megabytes.
 const PAGE: u64 = 500;
 /// Retention removes no younger record: `audit_remove` in the schema says so.
-const KEPT_AT_LEAST: time::Duration = time::Duration::days(30);
+pub(super) const KEPT_AT_LEAST: time::Duration = time::Duration::days(30);
+/// Postgres' clock decides what is removed, and this server's whether that was possible.
+const CLOCK_SKEW: time::Duration = time::Duration::HOUR;
 /// How far records outside of the chain are counted.
 const UNCHAINED_MAX: i64 = 100_000;
 
@@ -51,7 +56,16 @@ pub(super) struct Link {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Head {
     pub(super) last: Link,
-    anchor: Link,
+    pub(super) anchor: Link,
+}
+
+/// What a chain is verified against.
+pub(super) struct Evidence<'a> {
+    /// Checkpoints of the tenant with valid signatures.
+    pub(super) signed: &'a [&'a Checkpoint],
+    /// How long records are kept, according to the configuration; `None` for forever.
+    pub(super) kept: Option<time::Duration>,
+    pub(super) now: OffsetDateTime,
 }
 
 /// The head of a tenant's chain.
@@ -68,11 +82,11 @@ pub(super) async fn head(database: &Pool, tenant: &Tenant) -> Result<Head, PortE
 pub(super) async fn verify(
     database: &Pool,
     tenant: &Tenant,
-    signed: &[&Checkpoint],
-    time: OffsetDateTime,
+    evidence: &Evidence<'_>,
 ) -> Result<Verification, VerifyError> {
+    let signed = evidence.signed;
     let mut head = head(database, tenant).await?;
-    let removed = check_age(&head, signed, time)?;
+    let removed = evidence.check_start(&head)?;
     let mut walk = Walk::from(&head, signed);
     walk.broken = walk.broken.or(removed);
     while walk.broken.is_none() && walk.at.sequence < head.last.sequence {
@@ -83,7 +97,7 @@ pub(super) async fn verify(
             let now = self::head(database, tenant).await?;
             if now.anchor.sequence > start {
                 // Retention removed the records meanwhile.
-                let removed = check_age(&now, signed, time)?;
+                let removed = evidence.check_start(&now)?;
                 head = Head { last: head.last, anchor: now.anchor };
                 walk = Walk::from(&head, signed);
                 walk.broken = walk.broken.or(removed);
@@ -114,17 +128,35 @@ pub(super) async fn verify(
     })
 }
 
-/// Whether a record that a checkpoint signs was removed at the start of the chain: by retention, if it may be that old; otherwise the link
-/// is broken.
-fn check_age(head: &Head, signed: &[&Checkpoint], now: OffsetDateTime) -> Result<Option<BrokenLink>, VerifyError> {
-    let gone = || signed.iter().filter(|signed| signed.sequence < head.anchor.sequence);
-    let youngest = (now - KEPT_AT_LEAST).unix_timestamp();
-    if let Some(sequence) = gone().filter(|signed| signed.at > youngest).map(|signed| signed.sequence).min() {
-        return Ok(Some(fault(sequence, None, ChainFault::Missing)));
+impl Evidence<'_> {
+    /// Whether records that checkpoints sign, or that followed the start that they sign, were removed at the start of the chain: by retention,
+    /// if they may be that old; otherwise the link is broken.
+    fn check_start(&self, head: &Head) -> Result<Option<BrokenLink>, VerifyError> {
+        let starts = || self.signed.iter().filter_map(|signed| signed.start.as_ref());
+        let moved = starts().filter(|start| start.sequence < head.anchor.sequence);
+        let too_young = moved.filter(|start| self.may_not_be_removed(start.kept, start.oldest, CLOCK_SKEW));
+        let first = too_young.map(|start| start.sequence + 1).min();
+        let gone = || self.signed.iter().filter(|signed| signed.sequence < head.anchor.sequence);
+        let kept = |signed: &Checkpoint| match &signed.start {
+            Some(start) => start.kept,
+            None => Some(KEPT_AT_LEAST.whole_seconds()),
+        };
+        let young = gone().filter(|signed| self.may_not_be_removed(kept(signed), signed.at, time::Duration::ZERO));
+        if let Some(sequence) = young.map(|signed| signed.sequence).chain(first).min() {
+            return Ok(Some(fault(sequence, None, ChainFault::Missing)));
+        }
+        match gone().map(|signed| signed.sequence).max() {
+            Some(sequence) if gone().count() == self.signed.len() => Err(VerifyError::Expired { sequence }),
+            _ => Ok(None),
+        }
     }
-    match gone().map(|signed| signed.sequence).max() {
-        Some(sequence) if gone().count() == signed.len() => Err(VerifyError::Expired { sequence }),
-        _ => Ok(None),
+
+    /// True if a record of this time is younger than what may be removed, according to the shorter of the period that was signed and the
+    /// configured one: an operator may have changed it.
+    fn may_not_be_removed(&self, signed: Option<i64>, at: i64, skew: time::Duration) -> bool {
+        let kept = signed.map(time::Duration::seconds).into_iter().chain(self.kept).min();
+        let Some(kept) = kept.map(|kept| kept.max(KEPT_AT_LEAST)) else { return true };
+        at > self.now.saturating_sub(kept).saturating_add(skew).unix_timestamp()
     }
 }
 
@@ -142,6 +174,21 @@ pub(super) async fn page(database: &Pool, tenant: &Tenant, after: i64, upto: i64
     records.order_by_asc(Column::Sequence).limit(PAGE).all(database).await.map_err(port_error)
 }
 
+/// The records outside of a chain after that one, by time.
+pub(super) async fn unchained_page(
+    database: &Pool,
+    tenant: &Tenant,
+    after: Option<(OffsetDateTime, Uuid)>,
+) -> Result<Vec<Model>, PortError> {
+    let mut records = Entity::find().filter(Column::Tenant.eq(tenant.as_str())).filter(Column::Sequence.is_null());
+    if let Some((at, id)) = after {
+        let same = Condition::all().add(Column::At.eq(at)).add(Column::Id.gt(id));
+        records = records.filter(Condition::any().add(Column::At.gt(at)).add(same));
+    }
+    let records = records.order_by_asc(Column::At).order_by_asc(Column::Id).limit(PAGE);
+    records.all(database).await.map_err(port_error)
+}
+
 struct Walk<'a> {
     at: Link,
     verified: u64,
@@ -155,6 +202,9 @@ impl<'a> Walk<'a> {
         let mut signed: HashMap<i64, Vec<&[u8]>> = HashMap::new();
         for checkpoint in checkpoints {
             signed.entry(checkpoint.sequence).or_default().push(&checkpoint.hash);
+            if let Some(start) = &checkpoint.start {
+                signed.entry(start.sequence).or_default().push(&start.hash);
+            }
         }
         let mut walk = Self { at: head.anchor.clone(), verified: 0, signed, broken: None };
         walk.compare(None);
