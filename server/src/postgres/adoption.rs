@@ -8,7 +8,7 @@ use storeplane_core::transition::Change;
 use super::entity::store;
 use super::error::port_error;
 use super::pool::{Pool, Transaction};
-use super::{apply, tenants};
+use super::{apply, locks, tenants};
 
 /// Every row that excludes another one with these values.
 const RIVALS: &str = "
@@ -37,6 +37,8 @@ impl Adoption {
     /// `fence` is the namespace's, so that the next claim's is higher.
     pub async fn adopt(&self, change: Change, fence: i64) -> Result<Vec<String>, PortError> {
         let transaction = self.database.begin().await.map_err(port_error)?;
+        // Creations wait until its store counts, and the tenant is not deleted meanwhile.
+        locks::stores(&transaction, &change.store.tenant).await?;
         let conflicts = conflicts(&transaction, &change.store).await?;
         if conflicts.is_empty() {
             tenants::ensure(&transaction, &change.store.tenant).await?;

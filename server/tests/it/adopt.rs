@@ -1,15 +1,22 @@
 //! `adopt`: stores whose rows are missing after a restore of an older backup.
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
+use sqlx::{Connection as _, Executor as _};
 use storeplane_proto::v1::{GetStoreRequest, ListAuditEventsRequest, Store, StoreState};
 
 use crate::harness::{Account, Kubernetes, Lab, Setup, charts, fresh};
 
 fn adopt(lab: &Lab, instance: &str, arguments: &[&str]) -> Output {
+    command(lab, instance, arguments).output().unwrap()
+}
+
+fn command(lab: &Lab, instance: &str, arguments: &[&str]) -> Command {
     let account = account();
     let configuration = charts().join("../server/tests/it/harness/charts/storeplane.toml");
-    Command::new(env!("CARGO_BIN_EXE_storeplane-server"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_storeplane-server"));
+    command
         .arg("adopt")
         .args(arguments)
         .env_clear()
@@ -17,9 +24,26 @@ fn adopt(lab: &Lab, instance: &str, arguments: &[&str]) -> Output {
         .envs(account.settings)
         .env("STOREPLANE_CONFIG", &configuration)
         .env("STOREPLANE_CHARTS_DIR", configuration.parent().unwrap())
-        .env("STOREPLANE_INSTANCE", instance)
-        .output()
-        .unwrap()
+        .env("STOREPLANE_INSTANCE", instance);
+    command
+}
+
+/// Adopts while a creation in the tenant is in progress, for which it waits.
+async fn adopt_beside_a_creation(lab: &Lab, instance: &str) -> Output {
+    let mut creation = sqlx::PgConnection::connect(&lab.database.url).await.unwrap();
+    let lock = "BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('storeplane-stores-of-default', 0))";
+    creation.execute(lock).await.unwrap();
+    let mut adopting = command(lab, instance, &["--apply"]);
+    let mut adopting = adopting.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    while lab.database.value(waiting).await == "0" {
+        assert_eq!(adopting.try_wait().unwrap(), None, "it waits");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(lab.database.value("SELECT count(*) FROM stores").await, "0");
+    creation.execute("COMMIT").await.unwrap();
+    adopting.wait_with_output().unwrap()
 }
 
 fn account() -> Account {
@@ -76,7 +100,7 @@ async fn store_without_row_is_adopted_with_everything_that_is_recorded() {
         assert!(planned.contains(text), "{text}: {planned}");
     }
     assert_eq!(lab.database.value("SELECT count(*) FROM stores").await, "0");
-    let adopted = accepted(&adopt(&lab, &instance, &["--apply"]));
+    let adopted = accepted(&adopt_beside_a_creation(&lab, &instance).await);
     assert!(adopted.contains(": adopted") && !adopted.contains("Nothing was written"), "{adopted}");
     assert!(accepted(&adopt(&lab, &instance, &["--apply"])).contains("belongs to a store"));
 

@@ -56,6 +56,18 @@ pub struct QuotaUse {
     pub limit: i64,
 }
 
+impl QuotaUse {
+    /// Use and limit with their units.
+    pub fn texts(&self) -> (String, String) {
+        let text = |number: i64| match self.name {
+            "cpu" => super::quantity::cpu_text(number),
+            "memory" | "storage" => super::quantity::bytes_text(number),
+            _ => number.to_string(),
+        };
+        (text(self.used), text(self.limit))
+    }
+}
+
 /// What one caller does, as often as its quota permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rate {
@@ -128,13 +140,9 @@ impl QuotaError {
 }
 
 fn list(exceeded: &[QuotaUse]) -> String {
-    let texts = exceeded.iter().map(|QuotaUse { name, used, limit }| {
-        let text = |number: i64| match *name {
-            "cpu" => super::quantity::cpu_text(number),
-            "memory" | "storage" => super::quantity::bytes_text(number),
-            _ => number.to_string(),
-        };
-        format!("{name}, {} of {}", text(*used), text(*limit))
+    let texts = exceeded.iter().map(|quota| {
+        let (used, limit) = quota.texts();
+        format!("{}, {used} of {limit}", quota.name)
     });
     texts.collect::<Vec<_>>().join("; ")
 }
@@ -146,10 +154,15 @@ fn minutes(duration: &Duration) -> String {
 }
 
 impl Quotas {
+    /// Whether new stores may have this plan.
+    pub fn allows_plan(&self, plan: &str) -> bool {
+        self.plans.is_empty() || self.plans.iter().any(|allowed| allowed == plan)
+    }
+
     /// Whether a store of this plan may be added.
     pub fn admit_store(&self, tenant: &Tenant, plan: &str, adds: Size, usage: &Usage) -> Result<(), QuotaError> {
         let tenant = tenant.clone();
-        if !self.plans.is_empty() && !self.plans.iter().any(|allowed| allowed == plan) {
+        if !self.allows_plan(plan) {
             return Err(QuotaError::PlanNotAllowed { tenant, plan: plan.to_owned(), allowed: self.plans.clone() });
         }
         let after = [1, adds.cpu, adds.memory, adds.storage].into_iter();

@@ -18,9 +18,9 @@ pub(super) fn quota(
                 tell("used", used.to_string());
                 tell("limit", limit.to_string());
             }
-            let violation = |quota: &QuotaUse| (quota.name, quota.used, quota.limit);
-            for (name, used, limit) in exceeded.iter().map(violation) {
-                let text = format!("{name}: {used} of {limit} are used");
+            for quota in exceeded {
+                let (used, limit) = quota.texts();
+                let text = format!("{}: {used} of {limit} are used", quota.name);
                 details.add_quota_failure_violation(format!("tenant/{tenant}"), text);
             }
             Code::ResourceExhausted

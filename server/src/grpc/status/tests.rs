@@ -88,7 +88,7 @@ fn describe(status: &Status) -> String {
         let _ = writeln!(text, "  precondition {} of {}", failure.r#type, failure.subject);
     }
     for failure in details.quota_failure().map(|failure| failure.violations.as_slice()).unwrap_or_default() {
-        let _ = writeln!(text, "  quota of {}", failure.subject);
+        let _ = writeln!(text, "  quota of {}: {}", failure.subject, failure.description);
     }
     if let Some(resource) = details.resource_info() {
         let _ = writeln!(text, "  resource {} {}", resource.resource_type, resource.resource_name);
@@ -108,6 +108,7 @@ fn other_errors() -> Vec<Status> {
         unauthenticated("TOKEN_INVALID", "the token is not valid"),
         too_many_requests(Duration::from_millis(19)),
         too_many_failures(Duration::from_secs(1)),
+        too_many_verifications(),
         too_many_streams(TooManyStreams { scope: StreamScope::Tenant, limit: 500 }),
         rejection(&Rejection::Missing),
         rejection(&Rejection::UnknownCertificate),
@@ -143,11 +144,11 @@ fn every_error_has_reason_and_details() {
       resource store demo
     ResourceExhausted: tenant "acme" has reached its quota: stores, 100 of 100; memory, 60Gi of 64Gi
       storeplane/STORE_QUOTA_EXCEEDED [("limit", "100"), ("quota", "stores"), ("used", "100")]
-      quota of tenant/acme
-      quota of tenant/acme
+      quota of tenant/acme: stores: 100 of 100 are used
+      quota of tenant/acme: memory: 60Gi of 64Gi are used
     ResourceExhausted: a caller may make 5 creations within 15 min in tenant "acme"; the next one is possible in 100 s
       storeplane/CREATION_RATE_EXCEEDED [("limit", "5"), ("quota", "creations")]
-      quota of tenant/acme
+      quota of tenant/acme: a caller may make 5 creations within 15 min in tenant "acme"; the next one is possible in 100 s
       retry after Some(100s)
     FailedPrecondition: tenant "acme" may not use plan "large"; it may use small
       storeplane/PLAN_NOT_ALLOWED []
@@ -238,9 +239,12 @@ fn every_error_has_reason_and_details() {
     ResourceExhausted: too many authentications from this address failed; the next one is possible in 1001 ms
       storeplane/AUTHENTICATION_RATE_EXCEEDED []
       retry after Some(1s)
+    ResourceExhausted: this server verifies too many audit logs at the moment; the next one is possible in 5001 ms
+      storeplane/VERIFICATIONS_EXCEEDED []
+      retry after Some(5s)
     ResourceExhausted: this tenant has 500 open streams already, the limit of this server
       storeplane/STREAM_LIMIT_EXCEEDED [("limit", "500")]
-      quota of streams_per_tenant
+      quota of streams_per_tenant: this tenant has 500 open streams already, the limit of this server
     Unauthenticated: send the metadata `authorization: Bearer <token>`
       storeplane/TOKEN_MISSING []
     Unauthenticated: no entry of tls.identities matches the client certificate, or it has expired; send the metadata `authorization: Bearer <token>`

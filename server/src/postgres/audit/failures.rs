@@ -1,4 +1,4 @@
-//! Failed authentications: counted by address and minute, then recorded for the platform, which is no tenant.
+//! Failed authentications: counted by address (IPv6: by /64) and minute, then recorded for the platform, which is no tenant.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 use super::append;
+use crate::limits::client;
 use crate::outage::OutageLog;
 use crate::postgres::error::port_error;
 use crate::postgres::pool::Pool;
@@ -62,7 +63,7 @@ impl AuthFailures {
     pub fn count(&self, origin: &Origin, reason: &str) {
         let now = self.clock.now();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let named = (origin.peer, reason.to_owned());
+        let named = (origin.peer.map(client), reason.to_owned());
         let kind = if counts.contains_key(&named) || counts.len() < KINDS { named } else { (None, reason.to_owned()) };
         let user_agent = if kind.0.is_some() { origin.user_agent.clone() } else { String::new() };
         let known = counts.entry(kind).or_insert(Count { number: 0, first: now, last: now, user_agent });
@@ -133,11 +134,25 @@ impl AuthFailures {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, Ipv6Addr};
 
     use super::*;
     use crate::postgres::connect;
     use crate::system::{RandomIds, SystemClock};
+
+    #[tokio::test]
+    async fn addresses_of_one_ipv6_network_are_one() {
+        let pool = connect("postgres://nobody@127.0.0.1:1/none", 1).expect("a URL");
+        let failures = AuthFailures::new(pool, Arc::new(SystemClock), Arc::new(RandomIds));
+        for n in 0..300_u16 {
+            let peer = Some(Ipv6Addr::new(0x2001, 0xdb8, 0, 7, 0, 0, 0, n).into());
+            failures.count(&Origin { peer, ..Origin::default() }, "TOKEN_INVALID");
+        }
+        assert_eq!(failures.counted(), (1, 300));
+        let other = Some(Ipv6Addr::new(0x2001, 0xdb8, 0, 8, 0, 0, 0, 1).into());
+        failures.count(&Origin { peer: other, ..Origin::default() }, "TOKEN_INVALID");
+        assert_eq!(failures.counted(), (2, 301));
+    }
 
     #[tokio::test]
     async fn many_addresses_are_counted_together_and_none_is_lost() {
