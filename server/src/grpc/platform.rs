@@ -4,7 +4,7 @@ use storeplane_core::engine::{Engine, Plan};
 use storeplane_core::identity::Caller;
 use storeplane_core::overview::{Overview, Period};
 use storeplane_core::query::ReleaseQuery;
-use storeplane_core::quota::{Limit, QuotaUse};
+use storeplane_core::quota::{Limit, QuotaUse, Quotas};
 use storeplane_core::release::{Ownership, Release, ReleaseScope};
 use storeplane_proto::v1;
 use storeplane_proto::v1::platform_service_server::PlatformService;
@@ -31,11 +31,11 @@ impl PlatformService for ApiHandler {
 
     async fn list_engines(
         &self,
-        _request: Request<ListEnginesRequest>,
+        request: Request<ListEnginesRequest>,
     ) -> Result<Response<ListEnginesResponse>, Status> {
-        Ok(Response::new(ListEnginesResponse {
-            engines: self.service.catalog().engines().iter().map(engine).collect(),
-        }))
+        let quotas = self.service.quotas(&caller(&request)?).await.map_err(|error| status::port(&error))?;
+        let engines = self.service.catalog().engines().iter().map(|each| engine(each, &quotas));
+        Ok(Response::new(ListEnginesResponse { engines: engines.collect() }))
     }
 
     async fn list_releases(
@@ -131,12 +131,12 @@ fn period(Period { start, counts }: Period) -> v1::OverviewPeriod {
     }
 }
 
-fn engine(engine: &Engine) -> v1::Engine {
+fn engine(engine: &Engine, quotas: &Quotas) -> v1::Engine {
     v1::Engine {
         name: engine.name.clone(),
         chart_version: engine.versions.chart.clone(),
         app_version: engine.versions.app.clone(),
-        plans: engine.plans.iter().map(plan).collect(),
+        plans: engine.plans.iter().map(|each| plan(each, quotas)).collect(),
         default_plan: engine.default_plan().map(|plan| plan.name.clone()).unwrap_or_default(),
     }
 }
@@ -162,12 +162,13 @@ fn release(release: Release) -> v1::Release {
     }
 }
 
-fn plan(plan: &Plan) -> v1::Plan {
+fn plan(plan: &Plan, quotas: &Quotas) -> v1::Plan {
     v1::Plan {
         name: plan.name.clone(),
         cpu: plan.size.cpu.clone(),
         memory: plan.size.memory.clone(),
         storage: plan.size.storage.clone(),
         description: plan.size.description.clone(),
+        allowed: quotas.allows_plan(&plan.name),
     }
 }

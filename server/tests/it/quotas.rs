@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use storeplane_proto::v1::{
-    CreateStoreRequest, CreateTenantRequest, DeleteStoreRequest, GetOverviewRequest, Store, Tenant, TenantQuotas,
-    UpdateTenantRequest,
+    CreateStoreRequest, CreateTenantRequest, DeleteStoreRequest, GetOverviewRequest, ListEnginesRequest, Store, Tenant,
+    TenantQuotas, UpdateTenantRequest,
 };
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -212,7 +212,14 @@ async fn plans_count_with_their_sizes_and_may_be_restricted() {
     of_plan("small").await.unwrap();
     let refused = of_plan("standard").await.unwrap_err();
     assert_eq!((refused.code(), reason(&refused).as_str()), (Code::FailedPrecondition, "PLAN_NOT_ALLOWED"));
+    let mut platform = operator.platform.clone();
+    let mut allowed = async || {
+        let engines = platform.list_engines(ListEnginesRequest {}).await.unwrap().into_inner().engines;
+        engines[0].plans.iter().filter(|plan| plan.allowed).map(|plan| plan.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(allowed().await, ["small"]);
     with_quotas(&lab, TenantQuotas { plans: vec!["*".into()], ..TenantQuotas::default() }).await;
+    assert!(allowed().await.len() > 1);
     of_plan("standard").await.expect("every plan");
     let refused = of_plan("large").await.unwrap_err();
     assert_eq!(reason(&refused), "RESOURCE_QUOTA_EXCEEDED", "20 CPUs are used");

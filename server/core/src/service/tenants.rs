@@ -15,6 +15,12 @@ impl Service {
         &self.quotas
     }
 
+    /// The quotas that apply to the caller's tenant.
+    pub async fn quotas(&self, caller: &Caller) -> Result<Quotas, PortError> {
+        let found = self.tenants.get(caller.tenant()).await?;
+        Ok(found.map_or_else(|| self.quotas.clone(), |found| found.quotas.over(&self.quotas)))
+    }
+
     /// Creates a tenant.
     pub async fn create_tenant(
         &self,
