@@ -81,6 +81,22 @@ async function isInMemory(page: Page, text: string): Promise<boolean> {
   return chunks.join('').includes(text);
 }
 
+test('a session that is revoked in the dashboard ends in its browser', async () => {
+  const other = await env.open('/stores', { token: env.token('viewer', 'visitor') });
+  await other.page.getByRole('heading', { level: 1, name: 'Stores' }).waitFor();
+  const window = await env.open('/tokens?view=sessions');
+  const button = window.page.getByRole('button', { name: 'Revoke session of visitor' });
+  await button.waitFor();
+  await window.expectAccessible();
+  await window.screenshot('sessions-light');
+  await button.click();
+  await window.expectAccessible();
+  await window.dialog().getByRole('button', { name: 'Revoke session' }).click();
+  await button.waitFor({ state: 'detached' });
+  await other.page.getByRole('dialog', { name: 'Sign in again' }).waitFor({ timeout: BUSY_MS });
+  window.expectNoErrors();
+});
+
 test('a tenant is created and deleted in the dashboard', async () => {
   const id = uniqueId('t').slice(0, 15);
   const window = await env.open('/tenants', { token: env.token('platform_admin') });

@@ -40,6 +40,7 @@ const PAGES = [
   ['activity', '/activity', 'Activity'],
   ['releases', '/releases', 'Releases'],
   ['tokens', '/tokens', 'Tokens'],
+  ['sessions', '/tokens?view=sessions', 'Tokens'],
   ['tenants', '/tenants', 'Tenants'],
   ['not-found', '/nowhere', 'Page not found'],
 ] as const;

@@ -6,6 +6,7 @@ import { App, Providers } from '@/app';
 import { AuditService } from '@/gen/storeplane/v1/audit_pb';
 import { OperationService } from '@/gen/storeplane/v1/operation_pb';
 import { OverviewSchema, PlatformService } from '@/gen/storeplane/v1/platform_pb';
+import { SessionService } from '@/gen/storeplane/v1/session_service_pb';
 import { StoreService, type WatchStoresResponseSchema } from '@/gen/storeplane/v1/store_service_pb';
 import { TenantService } from '@/gen/storeplane/v1/tenant_service_pb';
 import { TokenService } from '@/gen/storeplane/v1/token_service_pb';
@@ -48,6 +49,7 @@ interface Setup {
   platform?: Partial<ServiceImpl<typeof PlatformService>>;
   tenants?: Partial<ServiceImpl<typeof TenantService>>;
   tokens?: Partial<ServiceImpl<typeof TokenService>>;
+  sessions?: Partial<ServiceImpl<typeof SessionService>>;
   overview?: Pick<
     MessageInitShape<typeof OverviewSchema>,
     'states' | 'activeOperations' | 'activeOperationCount' | 'periods' | 'dependencies'
@@ -60,7 +62,7 @@ export const RENDERED = { timeout: 20_000 };
 /** Renders the dashboard with a transport that answers as the test says. */
 export function renderApp(setup: Setup) {
   const { path = '/', role = 'admin', version = () => '1', stores, operations, audit, platform, overview } = setup;
-  const { tenants, tokens } = setup;
+  const { tenants, tokens, sessions } = setup;
   const watch = new FakeWatch();
   const transport = createRouterTransport((router) => {
     router.service(PlatformService, {
@@ -85,6 +87,7 @@ export function renderApp(setup: Setup) {
     router.service(OperationService, { listOperations: () => ({}), ...operations });
     router.service(TenantService, { listTenants: () => ({}), ...tenants });
     router.service(TokenService, { listTokens: () => ({}), ...tokens });
+    router.service(SessionService, { listSessions: () => ({}), ...sessions });
     router.service(AuditService, { listAuditEvents: () => ({}), ...audit });
     router.service(StoreService, {
       watchStores: (_, { signal }) => watch.stream(signal),

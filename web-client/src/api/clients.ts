@@ -3,6 +3,7 @@ import { createGrpcWebTransport } from '@connectrpc/connect-web';
 import { AuditService } from '@/gen/storeplane/v1/audit_pb';
 import { OperationService } from '@/gen/storeplane/v1/operation_pb';
 import { PlatformService } from '@/gen/storeplane/v1/platform_pb';
+import { SessionService } from '@/gen/storeplane/v1/session_service_pb';
 import { StoreService } from '@/gen/storeplane/v1/store_service_pb';
 import { TenantService } from '@/gen/storeplane/v1/tenant_service_pb';
 import { TokenService } from '@/gen/storeplane/v1/token_service_pb';
@@ -17,6 +18,7 @@ export interface Clients {
   audit: Client<typeof AuditService>;
   tenants: Client<typeof TenantService>;
   tokens: Client<typeof TokenService>;
+  sessions: Client<typeof SessionService>;
 }
 
 /** Deadline of a call. Watches pass 0: no deadline. */
@@ -30,6 +32,7 @@ export function createClients(transport: Transport): Clients {
     audit: createClient(AuditService, transport),
     tenants: createClient(TenantService, transport),
     tokens: createClient(TokenService, transport),
+    sessions: createClient(SessionService, transport),
   };
 }
 

@@ -36,6 +36,7 @@ export const AUDIT_PAGE_SIZE = 50;
 export const RELEASES_PAGE_SIZE = 50;
 export const TENANTS_PAGE_SIZE = 50;
 export const TOKENS_PAGE_SIZE = 50;
+export const SESSIONS_PAGE_SIZE = 50;
 /** The layout reads this window too, for the caller and the server's version. */
 export const DEFAULT_WINDOW_HOURS = 24;
 /** Restarts and volume changes make no store event, so resources are also read at this interval. */
@@ -44,6 +45,7 @@ const RESOURCES_REFETCH_MS = 10_000;
 /** Begin of the cache keys of lists that requests change. */
 export const TENANTS = ['tenants'];
 export const TOKENS = ['tokens'];
+export const SESSIONS = ['sessions'];
 
 /** The cache keys of what a request about a store changes. */
 export const storeKeys = (storeId: string) => [
@@ -121,6 +123,12 @@ export function createQueries(clients: Clients) {
       queryOptions({
         queryKey: [...TOKENS, page],
         queryFn: ({ signal }) => clients.tokens.listTokens({ ...page, pageSize: TOKENS_PAGE_SIZE }, { signal }),
+        placeholderData: keepPreviousData,
+      }),
+    sessions: (page: { pageToken: string }) =>
+      queryOptions({
+        queryKey: [...SESSIONS, page],
+        queryFn: ({ signal }) => clients.sessions.listSessions({ ...page, pageSize: SESSIONS_PAGE_SIZE }, { signal }),
         placeholderData: keepPreviousData,
       }),
     /** Validates a creation without executing it. */
