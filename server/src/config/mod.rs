@@ -36,7 +36,7 @@ pub use quotas::Quotas;
 pub use retention_period::RetentionPeriod;
 pub use service_account::ServiceAccount;
 pub use tls::{ClientAuth, Identity, Selector, Tls};
-pub use url::SecretUrl;
+pub use url::{SecretUrl, is_loopback};
 
 use storeplane_core::token::Lifetimes;
 

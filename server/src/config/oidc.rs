@@ -9,6 +9,7 @@ use storeplane_core::ids::Tenant;
 use url::Url;
 
 use super::section::Section;
+use super::url::is_loopback;
 
 /// Most values of one list or map of the section.
 const VALUES_MAX: usize = 100;
@@ -98,6 +99,40 @@ pub enum Algorithm {
     ES256,
     ES384,
     EdDSA,
+}
+
+impl Algorithm {
+    const ALL: [Self; 9] = [
+        Self::RS256,
+        Self::RS384,
+        Self::RS512,
+        Self::PS256,
+        Self::PS384,
+        Self::PS512,
+        Self::ES256,
+        Self::ES384,
+        Self::EdDSA,
+    ];
+
+    /// The name in tokens and keys.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RS256 => "RS256",
+            Self::RS384 => "RS384",
+            Self::RS512 => "RS512",
+            Self::PS256 => "PS256",
+            Self::PS384 => "PS384",
+            Self::PS512 => "PS512",
+            Self::ES256 => "ES256",
+            Self::ES384 => "ES384",
+            Self::EdDSA => "EdDSA",
+        }
+    }
+
+    /// The algorithm with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
+    }
 }
 
 /// The section; absent without an issuer.
@@ -195,19 +230,23 @@ fn is_issuer(text: &String) -> bool {
 
 /// True if what is sent to this URL stays on this machine or is encrypted.
 pub fn is_confidential(url: &Url) -> bool {
-    let loopback = match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    };
-    url.host().is_some() && (url.scheme() == "https" || (url.scheme() == "http" && loopback))
+    url.host().is_some() && (url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::{Config, ConfigError, Overrides};
+
+    #[test]
+    fn algorithms_are_named_as_in_the_configuration() {
+        for algorithm in Algorithm::ALL {
+            assert_eq!(serde_json::to_value(algorithm).expect("JSON"), algorithm.as_str());
+            assert_eq!(Algorithm::parse(algorithm.as_str()), Some(algorithm));
+        }
+        assert_eq!(Algorithm::parse("none"), None);
+        assert_eq!(Algorithm::parse("HS256"), None);
+    }
 
     const MINIMUM: &str = "[oidc]\nissuer = 'https://id.example.com'\naudiences = ['storeplane']\n";
 

@@ -1,4 +1,4 @@
-//! URLs that may contain a password.
+//! URLs that may contain a password, and those of this machine.
 
 use std::fmt;
 
@@ -7,6 +7,16 @@ use url::Url;
 
 /// Shown in place of a secret.
 const MASK: &str = "***";
+
+/// True if the URL's host is this machine.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
 
 /// A URL whose password is never shown: it is printed, logged and serialized as `***`.
 #[derive(Clone, PartialEq, Eq)]

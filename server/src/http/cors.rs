@@ -7,7 +7,7 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::config::Config;
+use crate::config::{Config, is_loopback};
 use crate::grpc::auth::TENANT;
 use crate::grpc::origin::REQUEST_ID;
 
@@ -51,16 +51,8 @@ pub(super) fn layer(config: &Config) -> CorsLayer {
 
 fn is_allowed(origin: &HeaderValue, origins: &[String], development: bool) -> bool {
     let Ok(origin) = origin.to_str() else { return false };
-    origins.iter().any(|allowed| allowed == "*" || allowed == origin) || (development && is_loopback(origin))
-}
-
-fn is_loopback(origin: &str) -> bool {
-    url::Url::parse(origin).is_ok_and(|url| match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    })
+    origins.iter().any(|allowed| allowed == "*" || allowed == origin)
+        || (development && url::Url::parse(origin).is_ok_and(|url| is_loopback(&url)))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod adoption;
 mod apply;
 mod audit;
 mod claims;
+mod creation_queue;
 mod entity;
 mod error;
 mod events;
@@ -49,7 +50,6 @@ mod tenants;
 mod token_auth;
 mod token_lookup;
 mod tokens;
-mod turns;
 mod unreadable;
 
 pub use adoption::Adoption;

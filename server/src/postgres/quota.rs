@@ -18,10 +18,10 @@ use storeplane_core::tenant::{TenantDetails, TenantState};
 use storeplane_core::transition::{Change, Snapshot};
 use time::OffsetDateTime;
 
+use super::creation_queue::{CreationPermit, CreationQueues};
 use super::entity::tenant;
 use super::error::{broken, port_error};
 use super::pool::{Pool, Transaction};
-use super::turns::{Turn, Turns};
 use super::{locks, tenants};
 use crate::metrics::metrics;
 
@@ -51,13 +51,13 @@ pub struct QuotaPolicy {
     defaults: Arc<Quotas>,
     /// By engine and plan. A plan that no engine has any more counts as 0.
     sizes: Arc<HashMap<(String, String), Size>>,
-    turns: Turns,
+    queues: CreationQueues,
 }
 
 impl Default for QuotaPolicy {
     /// No limits.
     fn default() -> Self {
-        Self { defaults: Arc::new(Quotas::unlimited()), sizes: Arc::default(), turns: Turns::default() }
+        Self { defaults: Arc::new(Quotas::unlimited()), sizes: Arc::default(), queues: CreationQueues::default() }
     }
 }
 
@@ -69,16 +69,16 @@ impl QuotaPolicy {
             let size = plan.size.amounts().unwrap_or_default();
             ((engine.name.clone(), plan.name.clone()), size)
         });
-        Self { defaults: Arc::new(defaults), sizes: Arc::new(sizes.collect()), turns: Turns::default() }
+        Self { defaults: Arc::new(defaults), sizes: Arc::new(sizes.collect()), queues: CreationQueues::default() }
     }
 
     /// Waits until no other creation of this server in the tenant is in progress, if they are counted. Whoever waits here has no
     /// connection; the lock in Postgres is then contended by servers only.
-    pub(super) async fn turn(&self, database: &Pool, tenant: &Tenant) -> Result<Option<Turn>, PortError> {
+    pub(super) async fn queue(&self, database: &Pool, tenant: &Tenant) -> Result<Option<CreationPermit>, PortError> {
         if !self.quotas(find(database, tenant).await?.as_ref()).counts_creations() {
             return Ok(None);
         }
-        self.turns.wait(tenant).await.map(Some)
+        self.queues.wait(tenant).await.map(Some)
     }
 
     /// Locks the tenant's quotas until the transaction ends, adds the tenant if it is not there, and returns an error unless its
@@ -86,12 +86,12 @@ impl QuotaPolicy {
     pub(super) async fn admit_creation(
         &self,
         transaction: &Transaction,
-        turn: Option<&Turn>,
+        permit: Option<&CreationPermit>,
         store: &Store,
         caller: &str,
         now: OffsetDateTime,
     ) -> Result<(), PortError> {
-        if turn.is_some() {
+        if permit.is_some() {
             locks::stores(transaction, &store.tenant).await?;
         } else {
             locks::stores_shared(transaction, &store.tenant).await?;
@@ -99,7 +99,7 @@ impl QuotaPolicy {
         match self.decide(transaction, store, caller, now).await? {
             None => tenants::ensure(transaction, &store.tenant).await,
             // Its quotas were set after they were read without the lock: with the shared one, two creations could take the last place.
-            Some(tenant) if turn.is_none() && self.quotas(Some(&tenant)).counts_creations() => {
+            Some(tenant) if permit.is_none() && self.quotas(Some(&tenant)).counts_creations() => {
                 Err(PortError::Unavailable(Outage::new(OutageKind::Overloaded, "the tenant's quotas are changing")))
             }
             Some(_) => Ok(()),

@@ -23,7 +23,7 @@ const BATCHES: u32 = 20;
 
 /// Only one replica acquires it, until its transaction ends. The time is Postgres', so a server with a wrong clock
 /// removes nothing too early.
-const TURN: &str =
+const LOCK: &str =
     "SELECT CASE WHEN pg_try_advisory_xact_lock(hashtext('storeplane-retention')) THEN clock_timestamp() END";
 
 const REQUESTS: &str = "
@@ -162,7 +162,7 @@ impl Retention {
         let mut removed = 0;
         for _ in 0..BATCHES {
             let transaction = self.database.begin().await?;
-            let Some(before) = turn(&transaction).await?.and_then(|now| now.checked_sub(keep)) else { break };
+            let Some(before) = lock(&transaction).await?.and_then(|now| now.checked_sub(keep)) else { break };
             if audit::kept(&transaction).await?.is_none_or(|kept| keep < time::Duration::seconds(kept)) {
                 LONGER.call_once(|| {
                     tracing::warn!(event = "AUDIT_KEPT_LONGER", "audit records are kept for longer than retention.audit: run `storeplane-server migrate` with it");
@@ -182,7 +182,7 @@ impl Retention {
         let mut removed = 0;
         for _ in 0..BATCHES {
             let transaction = self.database.begin().await?;
-            let Some(before) = turn(&transaction).await?.and_then(|now| now.checked_sub(keep)) else { break };
+            let Some(before) = lock(&transaction).await?.and_then(|now| now.checked_sub(keep)) else { break };
             let values = [before.into(), BATCH.into()];
             let batch = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values);
             let rows = first::<i64>(&transaction, batch).await?.unwrap_or_default();
@@ -196,10 +196,10 @@ impl Retention {
     }
 }
 
-/// Postgres' time, if it is this replica's turn until the transaction ends.
-async fn turn(transaction: &Transaction) -> Result<Option<OffsetDateTime>, DbErr> {
-    let turn = Statement::from_string(DatabaseBackend::Postgres, TURN);
-    Ok(first::<Option<OffsetDateTime>>(transaction, turn).await?.flatten())
+/// Postgres' time, if this replica gets the lock of retention, until the transaction ends.
+async fn lock(transaction: &Transaction) -> Result<Option<OffsetDateTime>, DbErr> {
+    let lock = Statement::from_string(DatabaseBackend::Postgres, LOCK);
+    Ok(first::<Option<OffsetDateTime>>(transaction, lock).await?.flatten())
 }
 
 async fn first<T: sea_orm::TryGetable>(

@@ -150,7 +150,7 @@ impl Sessions {
             return Ok(Verified::Unknown);
         }
         let hash = hash(secret);
-        let verified = verdict(self.find(hash).await?);
+        let verified = Verified::of(self.find(hash).await?);
         if let Verified::Caller(caller) = &verified {
             self.tokens.note_use(&caller.credential);
             let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
@@ -164,7 +164,7 @@ impl Sessions {
     /// The same for the session of an open stream, which is no use of it; [`Verified::Unknown`] also if role or tenant changed.
     pub async fn recheck(&self, session: SecretHash, caller: &Caller) -> Result<Verified, PortError> {
         let now = self.find(session.0).await?;
-        Ok(verdict(now.filter(|now| now.still_permits(caller))))
+        Ok(Verified::of(now.filter(|now| now.still_permits(caller))))
     }
 
     async fn find(&self, hash: Hash) -> Result<Option<Caller>, PortError> {
@@ -285,14 +285,6 @@ impl Sessions {
 
 fn statement(sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
     Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
-}
-
-fn verdict(caller: Option<Caller>) -> Verified {
-    match caller {
-        None => Verified::Unknown,
-        Some(caller) if caller.expires.is_some_and(|end| end <= Instant::now()) => Verified::Expired,
-        Some(caller) => Verified::Caller(caller),
-    }
 }
 
 async fn find(database: Pool, hashes: Vec<Hash>, idle: Duration) -> Result<Found, PortError> {

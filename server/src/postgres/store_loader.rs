@@ -21,7 +21,7 @@ use super::pool::Pool;
 /// Maximum number of stores in one statement.
 const BATCH: usize = 256;
 /// How long a batch waits for the previous one.
-const TURN: Duration = Duration::from_millis(20);
+const WAIT_MAX: Duration = Duration::from_millis(20);
 
 /// The store that is not deleted, otherwise the one deleted last; with a uid, that very store if it is the tenant's.
 const FIND: &str = "
@@ -44,7 +44,7 @@ struct Loader {
     pool: Pool,
     /// The batch that callers join.
     open: Mutex<Option<Batch>>,
-    turn: Semaphore,
+    statement: Semaphore,
 }
 
 struct Batch {
@@ -56,7 +56,7 @@ struct Batch {
 
 impl StoreLoader {
     pub(super) fn new(pool: Pool) -> Self {
-        Self(Arc::new(Loader { pool, open: Mutex::default(), turn: Semaphore::new(1) }))
+        Self(Arc::new(Loader { pool, open: Mutex::default(), statement: Semaphore::new(1) }))
     }
 
     /// The store's row, or `None` if there is none that the caller may see.
@@ -89,7 +89,7 @@ impl StoreLoader {
 }
 
 async fn run(loader: Arc<Loader>, keys: Arc<Mutex<Option<Vec<Key>>>>) -> Answers {
-    let _turn = tokio::time::timeout(TURN, loader.turn.acquire()).await;
+    let _permit = tokio::time::timeout(WAIT_MAX, loader.statement.acquire()).await;
     let keys = keys.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
     read(&loader.pool, &keys).await.map(Arc::from)
 }

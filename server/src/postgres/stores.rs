@@ -92,7 +92,7 @@ impl Stores for PgStores {
         idempotency: Option<Idempotency>,
     ) -> Result<Applied, PortError> {
         let tenant = change.store.tenant.clone();
-        let turn = self.quotas.turn(&self.database, &tenant).await?;
+        let permit = self.quotas.queue(&self.database, &tenant).await?;
         let transaction = self.begin().await?;
         let now = self.clock.now();
         match requests::reserve(&transaction, access, idempotency, now).await? {
@@ -101,7 +101,7 @@ impl Stores for PgStores {
             Seen::Elsewhere => return Err(DomainError::RequestIdReused.into()),
         }
         let caller = change.operation.requested_by.as_str();
-        self.quotas.admit_creation(&transaction, turn.as_ref(), &change.store, caller, now).await?;
+        self.quotas.admit_creation(&transaction, permit.as_ref(), &change.store, caller, now).await?;
         let made = (change.store.uid.0, change.operation.id.0);
         let applied = apply::insert(&transaction, change, 0).await?;
         requests::remember(&transaction, &tenant, idempotency, made).await?;

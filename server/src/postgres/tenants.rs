@@ -97,24 +97,12 @@ impl Tenants {
 #[async_trait]
 impl ports::Tenants for Tenants {
     async fn create(&self, command: CreateTenant, audit: AuditRecord) -> Result<TenantDetails, PortError> {
-        let CreateTenant { id, display_name, quotas, idempotency } = command;
+        let idempotency = command.idempotency;
         let transaction = self.begin().await?;
         if let Some(before) = self.repeated(&transaction, &audit, idempotency).await? {
             return Ok(before);
         }
-        let now = self.clock.now();
-        let created = TenantDetails {
-            id,
-            uid: self.ids.uuid(),
-            display_name,
-            state: TenantState::Active,
-            quotas,
-            revision: 1,
-            created_at: now,
-            created_by: audit.actor.clone(),
-            updated_at: now,
-            suspended_at: None,
-        };
+        let created = command.details(self.ids.uuid(), &audit.actor, self.clock.now());
         let unless_there = sea_orm::sea_query::OnConflict::column(tenant::Column::Name).do_nothing().to_owned();
         let inserted =
             tenant::Entity::insert(row(&created)?).on_conflict(unless_there).exec_without_returning(&transaction).await;

@@ -74,6 +74,17 @@ pub enum Verified {
     Unknown,
 }
 
+impl Verified {
+    /// What a caller that was looked up may do now.
+    pub(super) fn of(caller: Option<Caller>) -> Self {
+        match caller {
+            None => Self::Unknown,
+            Some(caller) if caller.expires.is_some_and(|end| end <= Instant::now()) => Self::Expired,
+            Some(caller) => Self::Caller(caller),
+        }
+    }
+}
+
 impl Tokens {
     /// Uses this pool.
     pub fn new(database: Pool, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
@@ -89,13 +100,13 @@ impl Tokens {
     /// What this secret permits. A token that was refused before it was created works within a second of its creation.
     pub async fn verify(&self, secret: &str) -> Result<Verified, PortError> {
         let caller = self.lookup.verify(secret, |hashes| find(self.database.clone(), hashes)).await?;
-        Ok(self.judge(caller))
+        Ok(self.used_by(caller))
     }
 
     /// The same by the hash of a secret.
     pub(super) async fn verify_hash(&self, hash: Hash) -> Result<Verified, PortError> {
         let caller = self.lookup.caller(hash, |hashes| find(self.database.clone(), hashes)).await?;
-        Ok(self.judge(caller))
+        Ok(self.used_by(caller))
     }
 
     /// The same for the credential that the caller used; [`Verified::Unknown`] also if its token's role, tenant or scope changed. As in
@@ -106,7 +117,7 @@ impl Tokens {
             Proof::Session(_) => None,
             Proof::Signed => Some(caller.clone()),
         };
-        Ok(self.judge(now.filter(|now| now.still_permits(caller))))
+        Ok(self.used_by(now.filter(|now| now.still_permits(caller))))
     }
 
     /// True if this server has verified this secret not long ago.
@@ -114,15 +125,13 @@ impl Tokens {
         self.lookup.is_known(secret)
     }
 
-    fn judge(&self, caller: Option<Caller>) -> Verified {
-        match caller {
-            None => Verified::Unknown,
-            Some(caller) if caller.expires.is_some_and(|end| end <= Instant::now()) => Verified::Expired,
-            Some(caller) => {
-                self.note_use(&caller.credential);
-                Verified::Caller(caller)
-            }
+    /// What the caller may do now, which counts as use.
+    fn used_by(&self, caller: Option<Caller>) -> Verified {
+        let verified = Verified::of(caller);
+        if let Verified::Caller(caller) = &verified {
+            self.note_use(&caller.credential);
         }
+        verified
     }
 
     pub(super) fn note_use(&self, credential: &Credential) {

@@ -38,19 +38,7 @@ impl Service {
             if let Some(there) = self.tenants.get(&command.id).await? {
                 return Err(taken(there).into());
             }
-            let now = self.clock.now();
-            Ok(TenantDetails {
-                id: command.id,
-                uid: self.ids.uuid(),
-                display_name: command.display_name,
-                state: TenantState::Active,
-                quotas: command.quotas,
-                revision: 1,
-                created_at: now,
-                created_by: caller.name.clone(),
-                updated_at: now,
-                suspended_at: None,
-            })
+            Ok(command.details(self.ids.uuid(), &caller.name, self.clock.now()))
         };
         let result = result.await;
         if validate_only { result } else { self.audited(caller, Action::CreateTenant, &asked, result).await }

@@ -1,6 +1,9 @@
 //! Changes of tenants: requests as they arrive, and the same after validation.
 
-use super::{QuotasInput, TenantDetails};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{QuotasInput, TenantDetails, TenantState};
 use crate::command::{Idempotency, check_etag};
 use crate::error::DomainError;
 use crate::ids::Tenant;
@@ -31,6 +34,24 @@ pub struct CreateTenant {
     pub quotas: TenantQuotas,
     /// The idempotency key.
     pub idempotency: Option<Idempotency>,
+}
+
+impl CreateTenant {
+    /// The new tenant.
+    pub fn details(&self, uid: Uuid, created_by: &str, now: OffsetDateTime) -> TenantDetails {
+        TenantDetails {
+            id: self.id.clone(),
+            uid,
+            display_name: self.display_name.clone(),
+            state: TenantState::Active,
+            quotas: self.quotas.clone(),
+            revision: 1,
+            created_at: now,
+            created_by: created_by.to_owned(),
+            updated_at: now,
+            suspended_at: None,
+        }
+    }
 }
 
 impl CreateTenantInput {

@@ -185,7 +185,7 @@ impl SignIn {
 
     /// The caller of a code, which is used up if `take` is true.
     async fn look_up(&self, code: &str, take: bool) -> Result<Caller, Refused> {
-        let _turn = turn(&self.codes).await?;
+        let _permit = permit(&self.codes).await?;
         let found = self.authenticator.code(code, take).await;
         if matches!(found, Err(Rejection::Invalid)) {
             tokio::time::sleep(PAUSE).await;
@@ -202,10 +202,10 @@ impl SignIn {
     }
 }
 
-/// A turn, if there is one soon.
-async fn turn(turns: &Semaphore) -> Result<SemaphorePermit<'_>, Refused> {
-    let turn = tokio::time::timeout(WAIT, turns.acquire()).await;
-    turn.ok().and_then(Result::ok).ok_or(Refused(
+/// A permit, if there is one soon.
+async fn permit(permits: &Semaphore) -> Result<SemaphorePermit<'_>, Refused> {
+    let permit = tokio::time::timeout(WAIT, permits.acquire()).await;
+    permit.ok().and_then(Result::ok).ok_or(Refused(
         StatusCode::TOO_MANY_REQUESTS,
         "TOO_MANY_REQUESTS",
         "too many browsers sign in at the moment; try again later",

@@ -12,7 +12,7 @@ use storeplane_core::identity::Caller;
 use storeplane_core::ports::Ids as _;
 use url::form_urlencoded;
 
-use super::{Refused, SignIn, no_store, turn};
+use super::{Refused, SignIn, no_store, permit};
 use crate::authentication::{Cookie, FETCH_SITE, Scheme};
 use crate::oidc::{Attempt, JwtError, LoginError, Oidc};
 use crate::postgres::SignInMethod;
@@ -79,7 +79,7 @@ pub(super) async fn callback(State(sign_in): State<SignIn>, request: Request) ->
         let error = parameter(query, "error").unwrap_or_default();
         return Ok(failed(&LoginError::Refused(format!("{error:.100?}"))));
     };
-    let _turn = turn(&sign_in.exchanges).await?;
+    let _permit = permit(&sign_in.exchanges).await?;
     match oidc.sign_in(&attempt, &code, &callback_url(public_url)).await {
         Ok(user) => {
             let caller = Caller { origin: Arc::clone(admitted.origin()), ..user.into() };

@@ -50,7 +50,7 @@ SELECT $1, $2, $3, $4, $5, $6, $7, $8, target, $10, $11, $12, $13, $14, peer, $1
 FROM counted WHERE counted.count = 0";
 
 /// Only one server closes hours at a time, so that two never lock the same chains in different orders.
-const TURN: &str = "SELECT pg_try_advisory_xact_lock(hashtext('storeplane-refusals'))";
+const LOCK: &str = "SELECT pg_try_advisory_xact_lock(hashtext('storeplane-refusals'))";
 
 /// Removes counts of hours that are over, and appends their records.
 const CLOSE: &str = "
@@ -161,9 +161,9 @@ impl RefusalCounts {
         let mut closed = 0;
         for _ in 0..BATCHES {
             let transaction = self.database.begin().await.map_err(port_error)?;
-            let turn = Statement::from_string(DbBackend::Postgres, TURN);
-            let turn = transaction.query_one_raw(turn).await.map_err(port_error)?;
-            if turn.map(|row| row.try_get_by_index(0)).transpose().map_err(port_error)? != Some(true) {
+            let lock = Statement::from_string(DbBackend::Postgres, LOCK);
+            let lock = transaction.query_one_raw(lock).await.map_err(port_error)?;
+            if lock.map(|row| row.try_get_by_index(0)).transpose().map_err(port_error)? != Some(true) {
                 break;
             }
             let close = Statement::from_sql_and_values(DbBackend::Postgres, CLOSE, [BATCH.into()]);
