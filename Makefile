@@ -1,6 +1,6 @@
 # Each target is a script in dev/; say `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help up down reset logs test check soak bench deny fmt
+.PHONY: help up down reset logs test check soak fuzz bench deny fmt
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -19,6 +19,8 @@ check: ## the fast part of `make test`
 	@dev/check
 soak: ## servers killed at random under load (MINUTES=10 SERVERS=3)
 	@SERVERS=$(SERVERS) dev/soak $(or $(MINUTES),10)
+fuzz: ## generated inputs for everything that reads bytes from outside (SECONDS=60)
+	@dev/fuzz $(or $(SECONDS),60)
 bench: ## measure, next to bare helm
 	@dev/bench
 deny: ## licences, sources, banned and vulnerable crates

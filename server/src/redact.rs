@@ -232,4 +232,58 @@ mod tests {
         assert!(!format!("{shown:?}").contains("c0rr"), "{shown:?}");
         assert_eq!(shown.details.get(1..), Some(&["***".to_owned(), "bye".to_owned()][..]));
     }
+
+    mod fuzz {
+        use proptest::prelude::*;
+        use storeplane_fuzz::{Outcome, check};
+
+        use super::super::{plain, redact};
+
+        /// A secret, and a line of a log around it, which may announce it.
+        fn lines() -> impl Strategy<Value = (bool, String, String)> {
+            let announced = prop::sample::select(vec![
+                "password=",
+                "DB_PASSWORD: ",
+                "--password ",
+                "\"token\": ",
+                "Authorization: Bearer ",
+                "api_key=",
+                "AUTH_SALT => ",
+                "https://user:",
+                "IDENTIFIED BY ",
+                "",
+            ]);
+            let secret = "[a-z]{4}[0-9]{4}[A-Z]{4}";
+            (announced, secret, "\\PC{0,30}", "\\PC{0,30}", any::<bool>()).prop_map(
+                |(name, secret, before, after, quoted)| {
+                    let quote = if quoted || name == "IDENTIFIED BY " { "'" } else { "" };
+                    let end = if name.starts_with("https") { "@host/" } else { " " };
+                    let line = format!("{before} {name}{quote}{secret}{quote}{end}{after}");
+                    (!name.is_empty(), secret, line)
+                },
+            )
+        }
+
+        #[test]
+        fn announced_and_known_secrets_are_masked_in_any_line() {
+            check("log line", &lines(), |(announced, secret, line)| {
+                let known = redact(&line, [secret.as_str()]);
+                prop_assert!(!known.contains(&secret), "{known}");
+                prop_assert!(known.len() <= 4 * line.len() + 16, "{} bytes became {}", line.len(), known.len());
+                prop_assert_eq!(plain(&known), known.clone(), "nothing is left that a terminal obeys");
+                let masked = !redact(&line, []).contains(&secret);
+                prop_assert!(masked || !announced, "{line}");
+                Ok(if masked { Outcome::Refused } else { Outcome::Accepted })
+            });
+        }
+
+        #[test]
+        fn arbitrary_text_becomes_plain() {
+            check("terminal text", &any::<String>(), |text| {
+                let clean = redact(&text, []);
+                prop_assert!(!clean.chars().any(|c| c != '\n' && c.is_control()), "{clean:?}");
+                Ok(if clean == text { Outcome::Accepted } else { Outcome::Refused })
+            });
+        }
+    }
 }

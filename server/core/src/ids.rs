@@ -239,4 +239,36 @@ mod tests {
         assert!("a23456789012345".parse::<Tenant>().is_ok());
         assert!("a234567890123456".parse::<Tenant>().is_err());
     }
+
+    mod fuzz {
+        use proptest::prelude::*;
+        use storeplane_fuzz::{Outcome, check};
+
+        use super::super::{STORE_ID_MAX, StoreId, TENANT_MAX, Tenant};
+
+        /// The rule, in other words than the parser's.
+        fn is_label(text: &str, max: usize) -> bool {
+            let plain = |c: char| matches!(c, 'a'..='z' | '0'..='9');
+            let parts = text.split('-').all(|part| !part.is_empty() && part.chars().all(plain));
+            parts && text.starts_with(|c: char| c.is_ascii_lowercase()) && text.len() <= max
+        }
+
+        #[test]
+        fn ids_are_labels_and_nothing_else() {
+            let texts = prop_oneof![
+                any::<String>(),
+                "[a-z][a-z0-9-]{0,45}",
+                "[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,8}){0,4}[-_A-Z.]?"
+            ];
+            check("id", &texts, |text| {
+                let (id, tenant) = (text.parse::<StoreId>(), text.parse::<Tenant>());
+                prop_assert_eq!(id.is_ok(), is_label(&text, STORE_ID_MAX));
+                prop_assert_eq!(tenant.is_ok(), is_label(&text, TENANT_MAX));
+                if let Ok(id) = &id {
+                    prop_assert_eq!(id.as_str(), text.as_str());
+                }
+                Ok(Outcome::of(&id))
+            });
+        }
+    }
 }

@@ -58,6 +58,8 @@ fn limits(config: &Config) -> Limits {
         connections: connections::affordable(config.connections.max),
         per_address: config.connections.max_per_address,
         first_request: Duration::from_secs(config.connections.first_request_seconds),
+        request_body: Duration::from_secs(config.connections.request_body_seconds),
+        unread_response: Duration::from_secs(config.connections.unread_response_seconds),
         max_age: Duration::from_secs(config.connections.max_age_seconds),
         max_age_grace: Duration::from_secs(config.connections.max_age_grace_seconds),
     }

@@ -148,4 +148,69 @@ mod tests {
         assert_eq!(read(Cookie::Session, Scheme::Http).as_deref(), Some("plain"));
         assert_eq!(read(Cookie::Login, Scheme::Https), None);
     }
+
+    mod fuzz {
+        use proptest::prelude::*;
+        use storeplane_fuzz::{Outcome, check};
+
+        use super::super::*;
+
+        #[test]
+        fn session_is_read_from_its_own_cookie_only() {
+            let names = prop::sample::select(vec![
+                "storeplane",
+                "__Host-storeplane",
+                "Storeplane",
+                "storeplane-login",
+                "a",
+                "",
+                "xstoreplane",
+            ]);
+            let pairs = prop::collection::vec((names, "[ -~]{0,12}"), 0..6);
+            check("cookie", &(pairs, "[;= ]{0,3}"), |(pairs, between)| {
+                let header: String = pairs.iter().map(|(name, value)| format!("{name}={value};{between}")).collect();
+                let Ok(value) = header.parse() else { return Ok(Outcome::Refused) };
+                let headers = HeaderMap::from_iter([(COOKIE, value)]);
+                let read = Cookie::Session.read(Scheme::Https, &headers);
+                if let Some(value) = read {
+                    prop_assert!(header.contains(&format!("__Host-storeplane={value}")), "{header}: {value}");
+                    prop_assert!(!value.contains(';'), "{value}");
+                    let again =
+                        HeaderMap::from_iter([(COOKIE, format!("__Host-storeplane={value}").parse().expect("ASCII"))]);
+                    prop_assert_eq!(Cookie::Session.read(Scheme::Https, &again), Some(value.trim()));
+                }
+                Ok(if read.is_some() { Outcome::Accepted } else { Outcome::Refused })
+            });
+        }
+
+        #[test]
+        fn only_own_pages_are_accepted() {
+            let hosts = || {
+                prop::sample::select(vec![
+                    "a.example",
+                    "b.example",
+                    "a.example:443",
+                    "a.example.",
+                    "[::1]:8080",
+                    "a@b.example",
+                    "",
+                ])
+            };
+            let origin =
+                (prop::sample::select(vec!["https://", "http://", "null", "ftp://", ""]), hosts(), "[/?#@a-z]{0,2}");
+            let origin =
+                prop_oneof![origin.prop_map(|(scheme, host, end)| format!("{scheme}{host}{end}")), "[ -~]{0,20}"];
+            check("origin", &(origin, hosts()), |(origin, host)| {
+                let mut headers = HeaderMap::new();
+                let (Ok(sent), Ok(to)) = (origin.parse(), host.parse()) else { return Ok(Outcome::Refused) };
+                headers.insert("origin", sent);
+                headers.insert("host", to);
+                let own = own_page(&headers, &Uri::from_static("/"), None);
+                let without = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+                let bare = |text: &str| text.trim_end_matches(":443").to_ascii_lowercase();
+                prop_assert!(own.is_err() || without.map(bare) == Some(bare(host)), "{origin} at {host}");
+                Ok(Outcome::of(&own))
+            });
+        }
+    }
 }

@@ -140,6 +140,24 @@ struct DescriptorFile {
     secrets: BTreeMap<String, BTreeMap<String, EntryFile>>,
 }
 
+impl DescriptorFile {
+    /// Otherwise, what is wrong with it.
+    fn parse(text: &str) -> Result<Self, String> {
+        let file: Self = serde_saphyr::from_str(text).map_err(|error| format!("is invalid: {error}"))?;
+        let mut entries = file.secrets.values().flat_map(BTreeMap::values);
+        if entries.any(|entry| matches!(entry, EntryFile::Random(length) if *length < RANDOM_MIN)) {
+            return Err(format!("has a random entry of fewer than {RANDOM_MIN} characters"));
+        }
+        if let Some(login) = &file.credentials {
+            let secret = file.secrets.get(&login.secret);
+            if !secret.is_some_and(|keys| keys.contains_key(&login.username) && keys.contains_key(&login.password)) {
+                return Err("has credentials that are not among its secrets".to_owned());
+            }
+        }
+        Ok(file)
+    }
+}
+
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum VerifyFile {
@@ -265,18 +283,8 @@ impl Chart<'_> {
         if !path.exists() {
             return Ok(DescriptorFile::default());
         }
-        let file: DescriptorFile = self.read(path)?;
-        let mut entries = file.secrets.values().flat_map(BTreeMap::values);
-        if entries.any(|entry| matches!(entry, EntryFile::Random(length) if *length < RANDOM_MIN)) {
-            return Err(self.broken(path, &format!("has a random entry of fewer than {RANDOM_MIN} characters")));
-        }
-        if let Some(login) = &file.credentials {
-            let secret = file.secrets.get(&login.secret);
-            if !secret.is_some_and(|keys| keys.contains_key(&login.username) && keys.contains_key(&login.password)) {
-                return Err(self.broken(path, "has credentials that are not among its secrets"));
-            }
-        }
-        Ok(file)
+        let text = std::fs::read_to_string(path).map_err(|source| self.unreadable(path, source))?;
+        DescriptorFile::parse(&text).map_err(|problem| self.broken(path, &problem))
     }
 
     fn read<T: serde::de::DeserializeOwned>(&self, path: &Path) -> Result<T, CatalogError> {
@@ -327,5 +335,58 @@ mod tests {
         let later = route(no, None);
         assert_eq!(route(yes, yes).under(later).enabled, no);
         assert!(route(yes, yes).under(later).has_tls(), "a later file overrides single keys");
+    }
+
+    mod fuzz {
+        use proptest::prelude::*;
+        use storeplane_fuzz::{Outcome, check};
+
+        use super::super::{DescriptorFile, EntryFile, RANDOM_MIN};
+
+        /// Lines of such files, in any order and indentation.
+        const LINES: [&str; 18] = [
+            "verify: store-api",
+            "verify: 7",
+            "lost_secrets: renew",
+            "lost_secrets: [",
+            "credentials:",
+            "  secret: login",
+            "  username: user",
+            "  password: word",
+            "secrets:",
+            "  login:",
+            "    user: {fixed: admin}",
+            "    word: {random: 24}",
+            "    word: {random: 3}",
+            "    word: {unique: admin-}",
+            "a: &a [*a, *a]",
+            "--- !!binary x",
+            "unknown: 1",
+            "\t- ? :",
+        ];
+
+        #[test]
+        fn descriptors_with_weak_or_missing_secrets_are_refused() {
+            let lines = prop::collection::vec(prop::sample::select(&LINES[..]), 0..14);
+            let valid = prop::collection::vec(0..6_usize, 1..4).prop_map(|order| {
+                let parts = [&LINES[..1], &LINES[2..3], &LINES[4..8], &LINES[8..12], &[][..], &LINES[16..17]];
+                let mut order = order;
+                order.dedup();
+                order.into_iter().flat_map(|at| parts[at]).copied().collect::<Vec<_>>()
+            });
+            let joined = prop_oneof![lines, valid].prop_map(|lines| lines.join("\n"));
+            check("storeplane.yaml", &prop_oneof![1 => any::<String>(), 5 => joined], |text| {
+                let parsed = DescriptorFile::parse(&text);
+                if let Ok(file) = &parsed {
+                    let weak = |entry: &EntryFile| matches!(entry, EntryFile::Random(length) if *length < RANDOM_MIN);
+                    prop_assert!(!file.secrets.values().flat_map(|keys| keys.values()).any(weak));
+                    prop_assert!(
+                        file.credentials.as_ref().is_none_or(|login| file.secrets.contains_key(&login.secret))
+                    );
+                    prop_assert!(!text.contains("unknown: 1"), "an unknown key is accepted: {text}");
+                }
+                Ok(Outcome::of(&parsed))
+            });
+        }
     }
 }

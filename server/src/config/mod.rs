@@ -123,6 +123,10 @@ pub struct Connections {
     pub max_per_address: usize,
     /// Time limit of a new connection's first request, including its TLS handshake.
     pub first_request_seconds: u64,
+    /// Time limit of a request's body.
+    pub request_body_seconds: u64,
+    /// How long a client may leave a part of a response unread.
+    pub unread_response_seconds: u64,
     /// Age at which clients are asked to reconnect, so that they find new replicas. Each connection's differs by up to 10 %.
     pub max_age_seconds: u64,
     /// How long calls in progress may continue after that age.

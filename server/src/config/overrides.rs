@@ -112,6 +112,12 @@ pub struct Overrides {
     /// Time limit of a new connection's first request [default: 10].
     #[arg(long, global = true, env = "STOREPLANE_CONNECTIONS_FIRST_REQUEST_SECONDS", value_name = "SECONDS")]
     pub connections_first_request_seconds: Option<String>,
+    /// Time limit of a request's body [default: 60].
+    #[arg(long, global = true, env = "STOREPLANE_CONNECTIONS_REQUEST_BODY_SECONDS", value_name = "SECONDS")]
+    pub connections_request_body_seconds: Option<String>,
+    /// How long a client may leave a part of a response unread [default: 120].
+    #[arg(long, global = true, env = "STOREPLANE_CONNECTIONS_UNREAD_RESPONSE_SECONDS", value_name = "SECONDS")]
+    pub connections_unread_response_seconds: Option<String>,
     /// Age at which clients are asked to reconnect [default: 1800].
     #[arg(long, global = true, env = "STOREPLANE_CONNECTIONS_MAX_AGE_SECONDS", value_name = "SECONDS")]
     pub connections_max_age_seconds: Option<String>,
@@ -239,11 +245,13 @@ impl Overrides {
         table
     }
 
-    fn connections(&self) -> [(&'static str, &Option<String>); 5] {
+    fn connections(&self) -> [(&'static str, &Option<String>); 7] {
         [
             ("connections.max", &self.connections_max),
             ("connections.max_per_address", &self.connections_max_per_address),
             ("connections.first_request_seconds", &self.connections_first_request_seconds),
+            ("connections.request_body_seconds", &self.connections_request_body_seconds),
+            ("connections.unread_response_seconds", &self.connections_unread_response_seconds),
             ("connections.max_age_seconds", &self.connections_max_age_seconds),
             ("connections.max_age_grace_seconds", &self.connections_max_age_grace_seconds),
         ]

@@ -130,6 +130,8 @@ fn connections(section: &mut Section) -> Connections {
     };
     Connections {
         first_request_seconds: seconds("first_request_seconds", 10, 300),
+        request_body_seconds: seconds("request_body_seconds", 60, 3600),
+        unread_response_seconds: seconds("unread_response_seconds", 120, 3600),
         max_age_seconds: seconds("max_age_seconds", 1800, 604_800),
         max_age_grace_seconds: seconds("max_age_grace_seconds", 300, 3600),
         max: section.checked("max", 4096, "must be 1 to 100000", |n| (1..=100_000).contains(n)),

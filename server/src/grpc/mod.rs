@@ -16,6 +16,8 @@ mod call;
 mod content_type;
 mod convert;
 pub mod envelope;
+#[cfg(test)]
+mod frames_tests;
 pub mod health;
 mod live_view;
 pub mod log;
@@ -66,6 +68,9 @@ use crate::proxies::Proxies;
 /// Maximum size of a request, in bytes, after decompression: gRPC's usual limit. Ours have a few hundred.
 pub(crate) const REQUEST_MAX: usize = 4 * 1024 * 1024;
 
+/// The same for services that anyone may call, so that nobody without a token makes the server hold large messages.
+const OPEN_REQUEST_MAX: usize = 16 * 1024;
+
 /// The services of `storeplane.v1`.
 const SERVICES: [&str; 7] = [
     storeplane_proto::v1::audit_service_server::SERVICE_NAME,
@@ -86,7 +91,10 @@ const OPEN_SERVICES: [&str; 3] = [
 /// Applies the common settings of all services: the size limit, and gzip in both directions.
 macro_rules! configured {
     ($server:expr) => {
-        $server.max_decoding_message_size(REQUEST_MAX).accept_compressed(Gzip).send_compressed(Gzip)
+        configured!($server, REQUEST_MAX)
+    };
+    ($server:expr, $max:expr) => {
+        $server.max_decoding_message_size($max).accept_compressed(Gzip).send_compressed(Gzip)
     };
 }
 
@@ -105,7 +113,7 @@ pub fn services(
     let tenant_service = configured!(TenantServiceServer::new(handler.clone()));
     let session_service = configured!(SessionServiceServer::new(handler.clone()));
     let token_service = configured!(TokenServiceServer::new(handler));
-    let health = configured!(HealthServer::new(health));
+    let health = configured!(HealthServer::new(health), OPEN_REQUEST_MAX);
     let reflection = Reflection::new(&[
         storeplane_proto::FILE_DESCRIPTOR_SET,
         v1::FILE_DESCRIPTOR_SET,
@@ -113,8 +121,10 @@ pub fn services(
         // Lets grpcurl decode error details.
         tonic_types::pb::FILE_DESCRIPTOR_SET,
     ])?;
-    let reflection_v1 = configured!(v1::server_reflection_server::ServerReflectionServer::new(reflection.clone()));
-    let reflection_v1alpha = configured!(v1alpha::server_reflection_server::ServerReflectionServer::new(reflection));
+    let reflection_v1 =
+        configured!(v1::server_reflection_server::ServerReflectionServer::new(reflection.clone()), OPEN_REQUEST_MAX);
+    let reflection_v1alpha =
+        configured!(v1alpha::server_reflection_server::ServerReflectionServer::new(reflection), OPEN_REQUEST_MAX);
     let outer = (ContentTypeLayer, GrpcWebLayer::new());
     // The log is inside grpc-web, where a status is still a trailer.
     let ours = (LogLayer, EnvelopeLayer, OriginLayer::new(proxies), auth);

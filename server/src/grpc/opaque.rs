@@ -143,10 +143,44 @@ mod tests {
             prop_assert_eq!(seal("default").read_cursor(&seal("default").cursor(there)), Ok(Some(there)));
         }
 
+    }
+
+    mod fuzz {
+        use storeplane_fuzz::{Outcome, check};
+
+        use super::*;
+
+        /// Arbitrary text, and sealed texts with one changed character.
+        fn texts() -> impl Strategy<Value = String> {
+            let changed = (any::<u64>(), any::<i64>(), any::<prop::sample::Index>(), "[A-Za-z0-9_-]");
+            let changed = changed.prop_map(|(transaction, row, at, letter)| {
+                let mut text = seal("default").cursor(Cursor { transaction, row });
+                let at = at.index(text.len());
+                text.replace_range(at..=at, &letter);
+                text
+            });
+            prop_oneof![any::<String>(), "[A-Za-z0-9_-]{0,120}", changed]
+        }
+
         #[test]
-        fn malformed_tokens_never_panic(text: String) {
-            let _ = seal("default").read_cursor(&text);
-            let _ = seal("default").page_start(&text);
+        fn only_sealed_texts_are_read() {
+            check("cursor", &texts(), |text| {
+                let read = seal("default").read_cursor(&text);
+                if let Ok(Some(cursor)) = &read {
+                    // Nothing but what was sealed: the changed character was the same one.
+                    prop_assert_eq!(&seal("default").cursor(*cursor), &text);
+                }
+                Ok(Outcome::of(&read))
+            });
+        }
+
+        #[test]
+        fn only_sealed_pages_are_read() {
+            check("page token", &texts(), |text| {
+                let start = seal("default").page_start(&text);
+                prop_assert!(matches!(start, PageStart::Unreadable) || text.is_empty(), "{text} is {start:?}");
+                Ok(if text.is_empty() { Outcome::Accepted } else { Outcome::Refused })
+            });
         }
     }
 

@@ -229,4 +229,62 @@ mod tests {
         - at '/store/adminEmail': '***' is not *** of demo at store-demo.localhost, 0191, see woocommerce/values.yaml
         ");
     }
+
+    mod fuzz {
+        use proptest::prelude::*;
+        use storeplane_fuzz::{Outcome, check};
+
+        use super::super::*;
+        use super::{chart, report};
+        use crate::helm::protocol::SupervisorMessage;
+
+        /// What helm prints, mixed up.
+        fn output() -> impl Strategy<Value = String> {
+            let known = known::TEXTS.iter().flat_map(|(texts, _)| texts.iter().copied());
+            let words: Vec<_> =
+                known.chain(["Error: ", "* ", "\n", "ann@example.com", "Ann's Shop", "\u{1b}[31m"]).collect();
+            let mixed = prop::collection::vec(
+                prop_oneof![prop::sample::select(words).prop_map(str::to_owned), any::<String>()],
+                0..30,
+            );
+            prop_oneof![any::<String>(), mixed.prop_map(|words| words.concat())]
+        }
+
+        #[test]
+        fn errors_are_bounded_and_show_no_values() {
+            let inputs = (output(), any::<Option<i32>>(), any::<bool>());
+            check("helm output", &inputs, |(stderr, exit, killed)| {
+                let (release, chart) = (Release { namespace: "store-demo".into(), name: "store-demo".into() }, chart());
+                let context = Context::new(Verb::Install(&chart), &release, "0191");
+                let result = outcome(&context, &report(exit, killed.then_some(KillReason::Timeout), &stderr));
+                prop_assert_eq!(result.is_ok(), exit == Some(0));
+                if let Err(error) = &result {
+                    let text = format!("{error} {error:?}");
+                    prop_assert!(!text.contains("ann@example.com") && !text.contains("Ann's Shop"), "{text}");
+                    prop_assert!(error.to_string().len() <= 1024, "{} bytes", error.to_string().len());
+                }
+                let _ = version(&context, &report(Some(0), None, &stderr));
+                Ok(Outcome::of(&result))
+            });
+        }
+
+        #[test]
+        fn supervisor_messages_are_read_as_they_were_written() {
+            let message = (any::<i32>(), output(), any::<bool>()).prop_map(|(pid, text, ended)| {
+                let message = if ended {
+                    SupervisorMessage::Ended(report(Some(pid), None, &text))
+                } else {
+                    SupervisorMessage::Failed(text)
+                };
+                serde_json::to_string(&message).unwrap_or_default()
+            });
+            check("supervisor message", &prop_oneof![any::<String>(), message], |line| {
+                let read = serde_json::from_str::<SupervisorMessage>(&line);
+                if let Ok(message) = &read {
+                    prop_assert_eq!(serde_json::to_string(message).unwrap_or_default(), line);
+                }
+                Ok(Outcome::of(&read))
+            });
+        }
+    }
 }

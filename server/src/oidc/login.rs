@@ -88,6 +88,12 @@ struct Answer {
     id_token: String,
 }
 
+impl Answer {
+    fn parse(json: &[u8]) -> Result<Self, LoginError> {
+        serde_json::from_slice(json).map_err(|_| LoginError::Refused("the response has no ID token".to_owned()))
+    }
+}
+
 impl Oidc {
     /// The issuer's URL.
     pub fn issuer(&self) -> &str {
@@ -130,8 +136,7 @@ impl Oidc {
             .append_pair("code_verifier", &attempt.verifier())
             .finish();
         let body = self.provider.fetcher().post(endpoint, form, authorization(client).await?).await?;
-        let answer: Answer = serde_json::from_slice(&body)
-            .map_err(|_| LoginError::Refused("the response has no ID token".to_owned()))?;
+        let answer = Answer::parse(&body)?;
         let nonce = attempt.derive("nonce");
         let audience = Audience::Client { id: &client.client_id, nonce: &nonce };
         // The session has a lifetime of its own.
@@ -171,5 +176,34 @@ mod tests {
         assert_eq!(values.len(), 7);
         assert!(one.is_state(&one.derive("state")) && !one.is_state(&other.derive("state")) && !one.is_state(""));
         assert!(!format!("{one:?}").contains("aaa"));
+    }
+
+    mod fuzz {
+        use proptest::prelude::*;
+        use serde_json::json;
+        use storeplane_fuzz::{Outcome, check};
+
+        use super::super::Answer;
+
+        #[test]
+        fn answers_without_id_token_are_refused_and_not_repeated() {
+            let answer = ("[a-z]{20}", any::<String>(), 0..4_u8).prop_map(|(secret, token, kind)| {
+                let id_token =
+                    [json!(token), json!(null), json!([token]), json!({"token": token})][usize::from(kind)].clone();
+                (secret.clone(), json!({"access_token": secret, "id_token": id_token}).to_string())
+            });
+            let text =
+                ("[a-z]{20}", any::<String>()).prop_map(|(secret, text)| (secret.clone(), format!("{text}{secret}")));
+            check("OIDC token answer", &prop_oneof![answer, text], |(secret, json)| {
+                let parsed = Answer::parse(json.as_bytes());
+                if let Err(error) = &parsed {
+                    prop_assert!(!error.to_string().contains(&secret), "{error}");
+                }
+                let has_one =
+                    serde_json::from_str::<serde_json::Value>(&json).is_ok_and(|json| json["id_token"].is_string());
+                prop_assert_eq!(parsed.is_ok(), has_one);
+                Ok(Outcome::of(&parsed))
+            });
+        }
     }
 }

@@ -32,6 +32,19 @@ pub(super) struct Metadata {
     pub(super) token_endpoint: Option<String>,
 }
 
+impl Metadata {
+    /// Those of this issuer, and of no other. Otherwise, what is wrong with them.
+    fn parse(json: &[u8], issuer: &str) -> Result<Self, String> {
+        let metadata: Self =
+            serde_json::from_slice(json).map_err(|error| format!("is not a provider's metadata: {error}"))?;
+        if metadata.issuer == issuer {
+            Ok(metadata)
+        } else {
+            Err(format!("names another issuer: {:?}", metadata.issuer))
+        }
+    }
+}
+
 /// Nothing usable was ever read, or not within the grace period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unavailable;
@@ -144,11 +157,7 @@ impl Provider {
     async fn read(&self) -> Result<Published, FetchError> {
         let url = format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
         let metadata = self.fetcher.get(&url).await?;
-        let metadata: Metadata = serde_json::from_slice(&metadata)
-            .map_err(|error| FetchError::new(&url, format!("is not a provider's metadata: {error}")))?;
-        if metadata.issuer != self.issuer {
-            return Err(FetchError::new(&url, format!("names another issuer: {:?}", metadata.issuer)));
-        }
+        let metadata = Metadata::parse(&metadata, &self.issuer).map_err(|problem| FetchError::new(&url, problem))?;
         let keys = self.fetcher.get(&metadata.jwks_uri).await?;
         let keys = Keys::parse(&keys)
             .map_err(|error| FetchError::new(&metadata.jwks_uri, format!("is not a JWK set: {error}")))?;
@@ -165,4 +174,43 @@ impl Provider {
 
 fn contains(published: &Published, wanted: Wanted<'_>) -> bool {
     wanted.is_none_or(|(id, algorithm)| published.keys.find(id, algorithm).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    mod fuzz {
+        use proptest::prelude::*;
+        use serde_json::json;
+        use storeplane_fuzz::{Outcome, check};
+
+        use super::super::Metadata;
+
+        const ISSUER: &str = "https://id.example.com";
+
+        #[test]
+        fn metadata_of_others_is_refused() {
+            let text = || {
+                prop_oneof![
+                    Just(json!(ISSUER)),
+                    any::<String>().prop_map(|text| json!(text)),
+                    Just(json!(null)),
+                    Just(json!(7))
+                ]
+            };
+            let issuer =
+                prop_oneof![3 => Just(json!(ISSUER)), 1 => text(), 1 => Just(json!("https://id.example.com/"))];
+            let metadata = (issuer, text(), text()).prop_map(|(issuer, keys, token)| {
+                json!({"issuer": issuer, "jwks_uri": keys, "token_endpoint": token, "more": [keys]}).to_string()
+            });
+            check("OIDC metadata", &prop_oneof![any::<String>(), metadata], |json| {
+                let parsed = Metadata::parse(json.as_bytes(), ISSUER);
+                if let Ok(metadata) = &parsed {
+                    prop_assert_eq!(&metadata.issuer, ISSUER);
+                    let value: serde_json::Value = serde_json::from_str(&json).expect("accepted, so it is JSON");
+                    prop_assert_eq!(Some(metadata.jwks_uri.as_str()), value["jwks_uri"].as_str());
+                }
+                Ok(Outcome::of(&parsed))
+            });
+        }
+    }
 }

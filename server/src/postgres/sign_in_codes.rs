@@ -95,3 +95,28 @@ impl Tokens {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    mod fuzz {
+        use proptest::prelude::*;
+        use storeplane_fuzz::{Outcome, check};
+
+        use super::super::{LENGTH, PREFIX, has_form, hash};
+
+        /// Whatever has another form never reaches Postgres.
+        #[test]
+        fn codes_have_one_form() {
+            let texts = prop_oneof![any::<String>(), "spc_[a-z0-9]{48,52}", "sp[ct]_[a-zA-Z0-9]{50}"];
+            check("one-time code", &texts, |code| {
+                let expected = code.len() == PREFIX.len() + LENGTH
+                    && code.starts_with(PREFIX)
+                    && code.chars().skip(PREFIX.len()).all(|c| matches!(c, 'a'..='z' | '0'..='9'));
+                prop_assert_eq!(has_form(PREFIX, &code), expected, "{}", code);
+                prop_assert!(!has_form("spt_", &code) || code.starts_with("spt_"), "a token is no code");
+                prop_assert_ne!(hash(&code), hash(&format!("{code} ")));
+                Ok(if expected { Outcome::Accepted } else { Outcome::Refused })
+            });
+        }
+    }
+}

@@ -8,7 +8,7 @@ use tonic::Code;
 use crate::harness::{Api, Lab, Setup, charts, fresh, reason};
 
 /// The charts with an additional plan, consisting of these values.
-fn charts_with_plan(name: &str, values: &str) -> tempfile::TempDir {
+pub(crate) fn charts_with_plan(name: &str, values: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     copy(&charts(), dir.path());
     std::fs::write(dir.path().join("woocommerce/plans").join(format!("{name}.yaml")), values).unwrap();
@@ -27,14 +27,14 @@ pub(crate) fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn with_plan(id: &str, plan: &str) -> CreateStoreRequest {
+pub(crate) fn with_plan(id: &str, plan: &str) -> CreateStoreRequest {
     let mut request = Api::wanted(id);
     request.store.as_mut().unwrap().plan = plan.into();
     request
 }
 
 /// A plan whose database requests more than the store's own quota allows.
-const OVER_QUOTA: &str =
+pub(crate) const OVER_QUOTA: &str =
     "quota: {hard: {requests.cpu: 1m, requests.memory: 1Mi, limits.cpu: 1m, limits.memory: 1Mi}}\n";
 
 #[tokio::test]

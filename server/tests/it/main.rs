@@ -36,6 +36,7 @@ mod deletion_protection;
 mod drift;
 mod drift_scale;
 mod failures;
+mod floods;
 mod grpc_access;
 mod grpc_edge;
 mod grpc_errors;

@@ -1,14 +1,16 @@
-//! Nothing that one tenant does changes what another one sees.
+//! Nothing that one tenant does changes what another one sees: neither its answers nor the time that they take.
+
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, MethodDescriptor, ReflectMessage as _, Value};
 use storeplane_core::identity::{Role, needed};
-use storeplane_proto::v1::{CreateTokenRequest, RevokeTokenRequest};
-use tonic::Code;
+use storeplane_proto::v1::{CreateTokenRequest, DeleteStoreRequest, GetOperationRequest, RevokeTokenRequest};
+use tonic::{Code, Status};
 
 use crate::grpc_raw::edge;
-use crate::harness::{Api, Lab, Write, Writer};
+use crate::harness::{Api, Lab, Write, Writer, print_line};
 use crate::roles::{call, channel, methods, path, request};
 
 /// What does not depend on other tenants, but changes: the state of this server's dependencies, when the reader's own token was last used, and
@@ -141,4 +143,102 @@ async fn other_tenants_activity_changes_no_answer() {
     for ((rpc, before), (_, after)) in before.iter().zip(&after) {
         assert!(before == after, "{rpc}: {before:?} became {after:?}");
     }
+}
+
+/// Calls of each kind; `STOREPLANE_TIMING_CALLS` sets another number.
+const CALLS: usize = 500;
+
+/// Two kinds of answers, whose times are compared.
+#[derive(Default)]
+struct Times {
+    of_others: Vec<f64>,
+    of_nobody: Vec<f64>,
+}
+
+fn median(times: &[f64]) -> f64 {
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
+
+/// The mean of the middle nine tenths, and the square of its standard error: a few calls wait for something else.
+fn trimmed(times: &[f64]) -> (f64, f64) {
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = &sorted[sorted.len() / 20..sorted.len() - sorted.len() / 20];
+    let count = f64::from(u32::try_from(middle.len()).unwrap());
+    let mean = middle.iter().sum::<f64>() / count;
+    let variance = middle.iter().map(|time| (time - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    (mean, variance / count)
+}
+
+impl Times {
+    fn print(&self, rpc: &str) {
+        let ((others, e1), (nobody, e2)) = (trimmed(&self.of_others), trimmed(&self.of_nobody));
+        print_line(&format!(
+            "{rpc:15} | {:5} calls of each | medians {:.3} and {:.3} ms, ratio {:.3} | difference of means {:+.4} ms, {:+.1} standard errors",
+            self.of_others.len(),
+            median(&self.of_others),
+            median(&self.of_nobody),
+            median(&self.of_others) / median(&self.of_nobody),
+            others - nobody,
+            (others - nobody) / (e1 + e2).sqrt()
+        ));
+    }
+}
+
+/// Asks for what exists in another tenant and for what does not exist, in turns.
+async fn compare<T: std::fmt::Debug>(rpc: &str, ids: (&str, &str), call: impl AsyncFn(&str) -> Result<T, Status>) {
+    let calls = std::env::var("STOREPLANE_TIMING_CALLS").map_or(CALLS, |calls| calls.parse().unwrap());
+    let mut times = Times::default();
+    let words = |status: &Status, id: &str| (status.code(), status.message().replace(id, "ID"));
+    for round in 0..calls + 20 {
+        let mut answers = Vec::new();
+        // The order changes, so that neither kind always follows the other.
+        let order = if round % 2 == 0 { [(ids.0, true), (ids.1, false)] } else { [(ids.1, false), (ids.0, true)] };
+        for (id, exists) in order {
+            let began = Instant::now();
+            let status = call(id).await.expect_err("it is not found");
+            let elapsed = began.elapsed().as_secs_f64() * 1000.0;
+            answers.push(words(&status, id));
+            assert_eq!(status.code(), Code::NotFound, "{rpc}: {status:?}");
+            // The first calls fill caches.
+            if round >= 20 {
+                if exists { times.of_others.push(elapsed) } else { times.of_nobody.push(elapsed) }
+            }
+        }
+        assert_eq!(answers[0], answers[1], "{rpc}");
+    }
+    times.print(rpc);
+}
+
+/// Prints whether the time of an answer tells that another tenant has something by that name.
+#[tokio::test]
+async fn not_found_is_the_same_for_what_others_have_and_for_what_does_not_exist() {
+    let lab = edge().await;
+    let writer = Writer::new(&lab.database.url, 2);
+    for store in ["cocoa", "mate"] {
+        writer.ready(store, "acme").await;
+        writer.write("acme", store, &Write::of(50)).await.unwrap();
+    }
+    writer.ready("tea", "default").await;
+    let acme = Api::connect(lab.server.address(), &lab.database.token("acme", "admin").await);
+    let operation = acme.get("cocoa").await.unwrap().operation;
+    let nothing = uuid::Uuid::now_v7().to_string();
+    // Retention, statistics and first connections are over.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+
+    let api = &lab.api;
+    compare("GetStore", ("cocoa", "mocha"), async |id: &str| api.get(id).await).await;
+    compare("DeleteStore", ("cocoa", "mocha"), async |id: &str| {
+        let request = DeleteStoreRequest { store_id: id.to_owned(), ..DeleteStoreRequest::default() };
+        api.stores.clone().delete_store(request).await
+    })
+    .await;
+    compare("GetOperation", (&operation, &nothing), async |id: &str| {
+        let request = GetOperationRequest { operation_id: id.to_owned(), ..GetOperationRequest::default() };
+        api.operations.clone().get_operation(request).await
+    })
+    .await;
+    assert_eq!(acme.get("cocoa").await.unwrap().store_id, "cocoa");
 }

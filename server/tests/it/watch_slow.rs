@@ -18,7 +18,7 @@ const TEXT: usize = 4096;
 const MOST: i64 = 60 * 1024;
 
 /// Resident memory, in kB.
-fn resident(pid: u32) -> i64 {
+pub(crate) fn resident(pid: u32) -> i64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()

@@ -236,10 +236,56 @@ mod tests {
         "#);
     }
 
-    proptest::proptest! {
+    mod fuzz {
+        use proptest::prelude::*;
+        use storeplane_fuzz::{Outcome, check};
+
+        use super::super::StoreFilter;
+
+        /// What filters consist of, and what they must not contain.
+        const WORDS: [&str; 24] = [
+            "state",
+            "store_id",
+            "create_time",
+            "price",
+            "=",
+            "!=",
+            ">=",
+            ":",
+            "AND",
+            "OR",
+            "NOT",
+            "-",
+            "(",
+            ")",
+            "\"",
+            "\"a b\"",
+            "READY",
+            "tea",
+            "t*",
+            "2026-01-02T03:04:05Z",
+            ",",
+            "\\",
+            "and",
+            "\u{1f375}",
+        ];
+
         #[test]
-        fn parser_never_panics(text in "\\PC{0,60}") {
-            let _ = StoreFilter::parse(&text);
+        fn filters_are_bounded_and_their_errors_too() {
+            let words = prop::collection::vec(prop::sample::select(&WORDS[..]), 0..40);
+            let texts = prop_oneof!["\\PC{0,60}", any::<String>(), words.prop_map(|words| words.join(" "))];
+            check("filter", &texts, |text| {
+                let parsed = StoreFilter::parse(&text);
+                if let Err(error) = &parsed {
+                    prop_assert!(!error.0.is_empty() && error.to_string().len() <= 40 * 1024, "{error}");
+                }
+                let terms = text.split_whitespace().filter(|word| !WORDS[8..15].contains(word)).count();
+                prop_assert!(
+                    parsed.is_err() || text.trim().is_empty() || terms <= 3 * 20,
+                    "{terms} terms are accepted"
+                );
+                Ok(Outcome::of(&parsed))
+            });
         }
     }
 }

@@ -188,4 +188,124 @@ mod tests {
             assert!(status.message().starts_with("the body is not the JSON of a CreateStoreRequest: "), "{status:?}");
         }
     }
+
+    mod fuzz {
+        use axum::http::header::ACCEPT;
+        use proptest::prelude::*;
+        use storeplane_fuzz::{Outcome, check};
+
+        use super::super::*;
+        use crate::http::connect::Connect;
+
+        /// Bodies of CreateStore: arbitrary bytes, JSON around its fields, and gzip of both.
+        fn bodies() -> impl Strategy<Value = (bool, Vec<u8>)> {
+            let fields = prop::sample::select(vec![
+                "\"store_id\"",
+                "\"storeId\"",
+                "\"validate_only\"",
+                "\"store\"",
+                "\"unknown\"",
+                "\"display_name\"",
+                "true",
+                "null",
+                "7",
+                "1e999",
+                "{",
+                "}",
+                "[",
+                "]",
+                ":",
+                ":",
+                ",",
+                "\"tea\"",
+                "\"\\ud800\"",
+                " ",
+            ]);
+            let soup = prop::collection::vec(fields, 0..12).prop_map(|words| words.concat().into_bytes());
+            let valid = ("[a-z]{1,8}", any::<bool>())
+                .prop_map(|(id, only)| format!("{{\"store_id\":\"{id}\",\"validate_only\":{only}}}").into_bytes());
+            let deep = (1..300_usize).prop_map(|depth| "{\"store\":".repeat(depth).into_bytes());
+            let plain = prop_oneof![prop::collection::vec(any::<u8>(), 0..200), soup, valid, deep];
+            (any::<bool>(), plain).prop_map(|(packed, body)| {
+                let spaced = [body.as_slice(), &vec![b' '; 2000]].concat();
+                if packed {
+                    (true, gzip::compress(&spaced).map_or(body, |packed| packed.to_vec()))
+                } else {
+                    (false, body)
+                }
+            })
+        }
+
+        /// The gRPC frame that a request becomes.
+        fn frame_of(headers: &[(HeaderName, &'static str)], body: &[u8]) -> Result<Bytes, Status> {
+            let pool =
+                prost_reflect::DescriptorPool::decode(storeplane_proto::FILE_DESCRIPTOR_SET).expect("descriptors");
+            let connect = Connect::new(&pool).expect("descriptors");
+            let mut request = Request::post("/storeplane.v1.StoreService/CreateStore");
+            for (name, value) in headers {
+                request = request.header(name, *value);
+            }
+            let request = request.body(Body::from(body.to_vec())).expect("a request");
+            let call = Call::of(&connect, &request).expect("a Connect call");
+            let body = call.grpc_request(request).into_body().collect();
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            runtime
+                .block_on(body)
+                .map(http_body_util::Collected::to_bytes)
+                .map_err(|error| Status::from_error(error.into()))
+        }
+
+        /// The message type, for whether a frame holds one of its messages.
+        fn is_message(frame: &[u8]) -> bool {
+            let pool =
+                prost_reflect::DescriptorPool::decode(storeplane_proto::FILE_DESCRIPTOR_SET).expect("descriptors");
+            let descriptor = pool.get_message_by_name("storeplane.v1.CreateStoreRequest").expect("a message");
+            frame.get(5..).is_some_and(|message| DynamicMessage::decode(descriptor, message).is_ok())
+        }
+
+        fn length(frame: &[u8]) -> usize {
+            frame.get(1..5).and_then(|four| four.try_into().ok()).map_or(0, |four| u32::from_be_bytes(four) as usize)
+        }
+
+        #[test]
+        fn json_becomes_one_frame_with_a_message_or_an_error() {
+            check("Connect JSON", &bodies(), |(packed, body)| {
+                let encoding = if packed { "gzip" } else { "identity" };
+                let read = frame_of(&[(CONTENT_TYPE, "application/json"), (CONTENT_ENCODING, encoding)], &body);
+                if let Ok(frame) = &read {
+                    prop_assert!(frame.first() == Some(&0) && length(frame) + 5 == frame.len() && is_message(frame));
+                    prop_assert!(!String::from_utf8_lossy(&body).contains("unknown"), "an unknown field is accepted");
+                } else if let Err(status) = &read {
+                    prop_assert!(
+                        status.code() == Code::InvalidArgument && status.message().len() <= 4096,
+                        "{status:?}"
+                    );
+                }
+                Ok(Outcome::of(&read))
+            });
+        }
+
+        #[test]
+        fn protobuf_is_passed_on_unchanged() {
+            check("Connect protobuf", &bodies(), |(packed, body)| {
+                let read = frame_of(&[(CONTENT_TYPE, "application/proto"), (ACCEPT, "*/*")], &body);
+                let frame = read.as_ref().map_err(|status| TestCaseError::fail(format!("{status:?}")))?;
+                prop_assert_eq!(frame.get(5..), Some(body.as_slice()), "packed: {}", packed);
+                prop_assert_eq!(length(frame), body.len());
+                Ok(Outcome::of(&read))
+            });
+        }
+
+        #[test]
+        fn envelope_streams_are_refused_whatever_they_contain() {
+            let enveloped = (any::<u8>(), any::<u32>(), bodies())
+                .prop_map(|(flag, length, (_, body))| [&[flag], &length.to_be_bytes()[..], &body].concat());
+            check("Connect stream", &(enveloped, any::<bool>()), |(body, json)| {
+                let kind = if json { "application/connect+json" } else { "application/connect+proto" };
+                let status = frame_of(&[(CONTENT_TYPE, kind)], &body).expect_err("streams are not served");
+                prop_assert_eq!(status.code(), Code::Unimplemented);
+                Ok(Outcome::Refused)
+            });
+        }
+    }
 }

@@ -13,7 +13,7 @@ use axum::response::Response;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Version};
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -24,12 +24,16 @@ use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
 use super::Limits;
+use super::request_body::Timed;
+use super::unread::{Guarded, PART, Parts, Socket, Streams, Unread};
 use crate::authentication::ClientCertificate;
 use crate::grpc::envelope::ConnectionEnd;
 use crate::grpc::origin::Peer;
 use crate::http::tls::{Encrypted, Tls};
 use crate::http::unread;
 
+/// Reflection requests come one after another in one body, for as long as the client wants. They are small.
+const OPEN_ENDED: &str = "/grpc.reflection.";
 /// Maximum number of concurrent requests of a connection; further ones wait. A watch counts until it begins.
 const CONCURRENCY: usize = 256;
 /// Maximum number of open streams of a connection, mostly watches.
@@ -100,7 +104,7 @@ impl Connection {
         let router = self.router.clone();
         let (asked, end) = (Arc::new(AtomicBool::new(false)), CancellationToken::new());
         let (seen, in_work) = (Arc::clone(&asked), Arc::new(Semaphore::new(CONCURRENCY)));
-        let token = end.clone();
+        let (token, body_limit) = (end.clone(), limits.request_body);
         let service = tower::service_fn(move |mut request: Request<Incoming>| {
             seen.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(ConnectionEnd(token.clone()));
@@ -110,21 +114,28 @@ impl Connection {
             }
             let (router, in_work) = (router.clone(), Arc::clone(&in_work));
             async move {
+                if request.version() >= Version::HTTP_2 {
+                    // A stream that is reset by now, in the same packet as it was opened, ends here and has cost nothing.
+                    tokio::task::yield_now().await;
+                }
                 let _place = in_work.acquire_owned().await;
-                answer(router, request).await
+                let response = answer(router, request, Instant::now() + body_limit).await?;
+                Ok::<_, Infallible>(response.map(Parts::of))
             }
         });
-        let builder = builder(*limits);
-        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        let (builder, unread) = (builder(*limits), Unread::default());
+        let socket = TokioIo::new(Socket::new(stream, unread.clone()));
+        let connection = builder.serve_connection(socket, TowerToHyperService::new(service));
         let mut connection = pin!(connection);
+        let unread = || unread.clone();
         let age = limits.max_age.mul_f64(rand::random_range(0.9..1.1));
         tokio::select! {
-            _ = connection.as_mut() => return,
+            _ = Guarded::new(connection.as_mut(), unread(), limits.unread_response) => return,
             () = silence(first_request, &asked) => return,
             () = tokio::time::sleep(age) => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
-                    _ = connection.as_mut() => return,
+                    _ = Guarded::new(connection.as_mut(), unread(), limits.unread_response) => return,
                     () = shutdown.cancelled() => {}
                     () = tokio::time::sleep(limits.max_age_grace) => {}
                 }
@@ -142,13 +153,15 @@ impl Connection {
 }
 
 /// Answers a request. Over HTTP/1.1 what is left of its body is read first.
-async fn answer(mut router: Router, request: Request<Incoming>) -> Result<Response, Infallible> {
+async fn answer(mut router: Router, request: Request<Incoming>, until: Instant) -> Result<Response, Infallible> {
+    let open_ended = request.uri().path().starts_with(OPEN_ENDED);
+    let timed = move |body| if open_ended { body } else { Body::new(Timed::new(body, until)) };
     if request.version() >= Version::HTTP_2 {
-        return router.call(request.map(Body::new)).await;
+        return router.call(request.map(|body| timed(Body::new(body)))).await;
     }
     let (parts, body) = request.into_parts();
     let (body, rest) = unread::split(body);
-    let mut response = router.call(Request::from_parts(parts, Body::new(body))).await?;
+    let mut response = router.call(Request::from_parts(parts, timed(Body::new(body)))).await?;
     if !rest.drained().await {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
@@ -163,8 +176,8 @@ async fn silence(deadline: Instant, asked: &AtomicBool) {
     }
 }
 
-fn builder(limits: Limits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+fn builder(limits: Limits) -> Builder<Streams> {
+    let mut builder = Builder::new(Streams { limit: limits.unread_response });
     builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.first_request.max(KEEPALIVE));
     builder
         .http2()
@@ -172,6 +185,7 @@ fn builder(limits: Limits) -> Builder<TokioExecutor> {
         .max_concurrent_streams(STREAMS)
         .max_pending_accept_reset_streams(RESET_STREAMS)
         .max_header_list_size(HEADERS)
+        .max_send_buf_size(2 * PART)
         .keep_alive_interval(KEEPALIVE)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT);
     builder

@@ -1,12 +1,16 @@
-//! Accepts and serves connections within limits: their number, also of each address, their idle time and their age.
+//! Accepts and serves connections within limits: their number, also of each address, their idle time, their age, and how long clients
+//! may take to send a request and to read a response.
 //!
 //! Replaces tonic's server, which has no limit for silent sockets, answers a passed deadline with
 //! CANCELLED, and closes an aged connection without GOAWAY.
 //!
 //! - This file: accepting. [`addresses`]: the number of connections of each address. [`connection`]: one connection.
+//! - [`request_body`]: the time limit of a request's body. [`unread`]: ends what a client does not read.
 
 mod addresses;
 mod connection;
+mod request_body;
+mod unread;
 
 use std::io;
 use std::sync::Arc;
@@ -36,6 +40,10 @@ pub struct Limits {
     pub per_address: usize,
     /// Time from a connection's start to the end of its first request's head, including a TLS handshake.
     pub first_request: Duration,
+    /// Time from a request's head to the end of its body.
+    pub request_body: Duration,
+    /// How long a client may leave a part of a response unread.
+    pub unread_response: Duration,
     /// Age at which a connection accepts no further requests; each one's differs by up to 10 %.
     pub max_age: Duration,
     /// How long its requests may continue after that.
@@ -106,10 +114,13 @@ fn is_about_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Leaves half of the process' file descriptors for everything else: helm, Postgres, the cluster.
+/// Leaves half of the process' file descriptors for everything else: helm, Postgres, the cluster. The soft limit, which is low by
+/// default for programs that use select(2), is raised as far as it is needed and allowed.
 pub fn affordable(connections: usize) -> usize {
-    let soft =
-        nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).map_or(u64::MAX, |limits| limits.0);
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((u64::MAX, u64::MAX));
+    let wanted = u64::try_from(connections).unwrap_or(u64::MAX).saturating_mul(2).min(hard);
+    let soft = if soft < wanted && setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).is_ok() { wanted } else { soft };
     let affordable = usize::try_from(soft / 2).unwrap_or(usize::MAX).max(1);
     if affordable < connections {
         tracing::warn!(

@@ -177,12 +177,57 @@ fn form_tells_signed_tokens_from_ours() {
     }
 }
 
-proptest::proptest! {
+mod fuzz {
+    use proptest::prelude::*;
+    use storeplane_fuzz::{Outcome, check};
+
+    use super::*;
+
+    /// Arbitrary text, tokens around arbitrary claims, and signed tokens with one changed character.
+    fn tokens() -> impl Strategy<Value = String> {
+        let around = (any::<String>(), any::<String>())
+            .prop_map(|(header, claims)| format!("{}.{}.{}", encode(header), encode(claims), encode([7; 64])));
+        let known = any::<String>()
+            .prop_map(|claims| format!("{}.{}.AA", encode(r#"{"alg":"RS256","kid":"rsa"}"#), encode(claims)));
+        let changed = (0..SIGNED.len(), any::<prop::sample::Index>(), "[A-Za-z0-9._-]").prop_map(|(of, at, letter)| {
+            let mut token = SIGNED[of].1.to_owned();
+            let at = at.index(token.len());
+            token.replace_range(at..=at, &letter);
+            token
+        });
+        prop_oneof![any::<String>(), around, known, changed]
+    }
+
     #[test]
-    fn arbitrary_text_never_panics(text: String, claims: String) {
-        let _ = Unverified::parse(&text, &ALL);
-        let header = encode(r#"{"alg":"ES256","kid":"k"}"#);
-        let _ = verify(&format!("{header}.{}.AA", encode(claims)), &Keys::default());
-        let _ = Keys::parse(text.as_bytes());
+    fn only_signed_tokens_are_accepted() {
+        let key = json!({"kty": "RSA", "kid": "rsa", "n": RSA, "e": "AQAB"});
+        let published = keys(&json!([key]));
+        check("JWT", &tokens(), |token| {
+            let verified = verify(&token, &published);
+            prop_assert!(verified.is_err() || SIGNED.iter().any(|(_, signed)| *signed == token), "{token} is accepted");
+            Ok(Outcome::of(&verified))
+        });
+    }
+
+    #[test]
+    fn key_sets_are_read_without_panics() {
+        let text =
+            || prop_oneof![any::<String>(), "[A-Za-z0-9_-]{0,90}", Just("AQAB".to_owned()), Just(RSA.to_owned())];
+        let kinds = prop::sample::select(vec!["RSA", "EC", "OKP", "oct"]);
+        let curves = prop::sample::select(vec!["P-256", "P-384", "Ed25519", "P-521"]);
+        let key = (kinds, curves, text(), text(), text(), text()).prop_map(
+            |(kty, crv, n, e, x, y)| json!({"kty": kty, "crv": crv, "kid": "k", "n": n, "e": e, "x": x, "y": y}),
+        );
+        let sets = prop::collection::vec(key, 0..4).prop_map(|keys| json!({"keys": keys}).to_string());
+        check("JWKS", &prop_oneof![any::<String>(), sets], |json| {
+            let parsed = Keys::parse(json.as_bytes());
+            if let Ok(keys) = &parsed {
+                // None of these keys signed it.
+                let token = SIGNED[0].1.replace("InJzYSJ9", "ImsifQ");
+                prop_assert!(verify(&token, keys).is_err());
+            }
+            let usable = parsed.as_ref().is_ok_and(|keys| !keys.is_empty());
+            Ok(if usable { Outcome::Accepted } else { Outcome::Refused })
+        });
     }
 }
