@@ -28,10 +28,10 @@ static RULES: LazyLock<Vec<(Regex, Replace)>> = LazyLock::new(|| {
         // PEM blocks, also if their beginning or end is missing.
         (r"(?s)-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\z)", whole),
         (r"(?m)(?:^[A-Za-z0-9+/=]+[ \r]*\n)*-----END [A-Z0-9 ]+-----", whole),
-        (r#"(?i)(\bauthorization["']?\s*[:=]\s*["']?)(?:[a-z]+\s+)?[^\s,;"']+"#, after_first),
-        (r#"(?i)(\bbearer\s+)[^\s,;"']{6,}|(\bbasic\s+)[A-Za-z0-9+/=]{8,}"#, after_first),
+        (r#"(?i)(\bauthorization["']?\s*[:=]\s*["']?)(?:[a-z]+\s+)?["']?[^\s,;"']+"#, after_first),
+        (r#"(?i)(\bbearer\s+["']?)[^\s,;"']{6,}|(\bbasic\s+["']?)[A-Za-z0-9+/=]{8,}"#, after_first),
         // Users and passwords in URLs.
-        (r#"(?i)(\b[a-z][a-z0-9+.-]*://)(?:[^\s/:@"']*:[^\s"']*@|[^\s/@"']+@)"#, user_info),
+        (r#"(?i)(\b[a-z][a-z0-9+.-]*://)(?:[^\s/:@"']*:[^\s]*@|[^\s/@"']+@)"#, user_info),
         // name=value, name: value, 'name' => 'value', --name value, IDENTIFIED BY 'value'.
         (
             concat!(
@@ -182,10 +182,12 @@ mod tests {
             ("mysql --password hunter2 -h db", "mysql --password *** -h db"),
             ("CREATE USER wp IDENTIFIED BY 'hunter 2'", "CREATE USER wp IDENTIFIED BY ***"),
             ("Authorization: Bearer abc.def", "Authorization: ***"),
+            ("Authorization: Bearer 'abc.def'", "Authorization: ***'"),
             ("sent bearer abc.def, ok", "sent bearer ***, ok"),
             ("x-api-key: 123", "x-api-key: ***"),
             ("https://user:pass@host/path", "https://***@host/path"),
             ("mysql://wp:p@ss/w0rd@store-db:3306/wp", "mysql://***@store-db:3306/wp"),
+            ("mysql://wp:p'ss\"w0rd@store-db:3306/wp", "mysql://***@store-db:3306/wp"),
             ("jwt eyJhbGciOi.eyJzdWIi.c2ln end", "jwt *** end"),
             ("data: c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2Vj== end", "data: *** end"),
             ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc\n-----END RSA PRIVATE KEY----- end", "*** end"),

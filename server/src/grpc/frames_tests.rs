@@ -38,12 +38,12 @@ mod fuzz {
         prop_oneof![1 => prop::collection::vec(any::<u8>(), 0..60), 6 => frames]
     }
 
-    /// The message of a body that is one frame with one message, by the rules of the protocol.
-    fn only_message(body: &[u8]) -> Option<HealthCheckRequest> {
-        let (head, message) = body.split_at_checked(5)?;
+    /// Whether the body begins with a whole message, by the rules of the protocol, and whether that is all.
+    fn first_message(body: &[u8]) -> Option<bool> {
+        let (head, rest) = body.split_at_checked(5).filter(|(head, _)| head.first() == Some(&0))?;
         let length = u32::from_be_bytes(head.get(1..)?.try_into().ok()?);
-        let whole = head.first() == Some(&0) && usize::try_from(length) == Ok(message.len());
-        HealthCheckRequest::decode(message).ok().filter(|_| whole)
+        let (message, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+        HealthCheckRequest::decode(message).ok().map(|_| rest.is_empty())
     }
 
     /// The status of a call.
@@ -52,7 +52,8 @@ mod fuzz {
         let service = HealthServer::new(service).max_decoding_message_size(OPEN_REQUEST_MAX).accept_compressed(Gzip);
         let service = ContentTypeLayer.layer(GrpcWebLayer::new().layer(EnvelopeLayer.layer(service)));
         let request = Request::post("/grpc.health.v1.Health/Check").version(http::Version::HTTP_2);
-        let request = request.header("content-type", content_type).header("te", "trailers");
+        let request =
+            request.header("content-type", content_type).header("te", "trailers").header("accept", content_type);
         let body = tonic::body::Body::new(http_body_util::Full::new(Bytes::from(body)));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         runtime.block_on(async {
@@ -67,7 +68,8 @@ mod fuzz {
             // In grpc-web the trailers are the last frame.
             let mut bytes = body.to_bytes().to_vec();
             if content_type.contains("text") {
-                bytes = STANDARD.decode(&bytes).expect("base64");
+                // Each frame is encoded on its own, so padding may occur in between.
+                bytes = bytes.chunks(4).flat_map(|four| STANDARD.decode(four).expect("base64")).collect();
             }
             let text = String::from_utf8_lossy(&bytes).to_lowercase();
             let code = text.split("grpc-status:").nth(1).and_then(|rest| rest.split("\r\n").next()).expect("a status");
@@ -78,7 +80,10 @@ mod fuzz {
     fn judge(body: &[u8], status: &Status) -> Result<Outcome, TestCaseError> {
         // No service is known by these names; the request was understood nevertheless.
         let understood = matches!(status.code(), Code::Ok | Code::NotFound);
-        prop_assert_eq!(understood, only_message(body).is_some(), "{:?}", status);
+        let first = first_message(body);
+        prop_assert!(!understood || first.is_some(), "{status:?} without a message");
+        // tonic answers the first message of a unary call, and may or may not read what follows.
+        prop_assert!(understood || first != Some(true), "{status:?} to a valid request");
         prop_assert!(status.code() != Code::Unknown, "{:?}", status);
         Ok(if understood { Outcome::Accepted } else { Outcome::Refused })
     }

@@ -190,14 +190,20 @@ mod tests {
     }
 
     mod fuzz {
+        use std::sync::LazyLock;
+
         use axum::http::header::ACCEPT;
         use proptest::prelude::*;
+        use prost_reflect::DescriptorPool;
         use storeplane_fuzz::{Outcome, check};
 
         use super::super::*;
         use crate::http::connect::Connect;
 
-        /// Bodies of CreateStore: arbitrary bytes, JSON around its fields, and gzip of both.
+        static POOL: LazyLock<DescriptorPool> =
+            LazyLock::new(|| DescriptorPool::decode(storeplane_proto::FILE_DESCRIPTOR_SET).expect("descriptors"));
+
+        /// Bodies of `CreateStore`: arbitrary bytes, JSON around its fields, and gzip of both.
         fn bodies() -> impl Strategy<Value = (bool, Vec<u8>)> {
             let fields = prop::sample::select(vec![
                 "\"store_id\"",
@@ -238,15 +244,13 @@ mod tests {
 
         /// The gRPC frame that a request becomes.
         fn frame_of(headers: &[(HeaderName, &'static str)], body: &[u8]) -> Result<Bytes, Status> {
-            let pool =
-                prost_reflect::DescriptorPool::decode(storeplane_proto::FILE_DESCRIPTOR_SET).expect("descriptors");
-            let connect = Connect::new(&pool).expect("descriptors");
+            static CONNECT: LazyLock<Connect> = LazyLock::new(|| Connect::new(&POOL).expect("descriptors"));
             let mut request = Request::post("/storeplane.v1.StoreService/CreateStore");
             for (name, value) in headers {
                 request = request.header(name, *value);
             }
             let request = request.body(Body::from(body.to_vec())).expect("a request");
-            let call = Call::of(&connect, &request).expect("a Connect call");
+            let call = Call::of(&CONNECT, &request).expect("a Connect call");
             let body = call.grpc_request(request).into_body().collect();
             let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
             runtime
@@ -257,9 +261,7 @@ mod tests {
 
         /// The message type, for whether a frame holds one of its messages.
         fn is_message(frame: &[u8]) -> bool {
-            let pool =
-                prost_reflect::DescriptorPool::decode(storeplane_proto::FILE_DESCRIPTOR_SET).expect("descriptors");
-            let descriptor = pool.get_message_by_name("storeplane.v1.CreateStoreRequest").expect("a message");
+            let descriptor = POOL.get_message_by_name("storeplane.v1.CreateStoreRequest").expect("a message");
             frame.get(5..).is_some_and(|message| DynamicMessage::decode(descriptor, message).is_ok())
         }
 
