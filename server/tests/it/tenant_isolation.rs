@@ -236,7 +236,7 @@ async fn not_found_is_the_same_for_what_others_have_and_for_what_does_not_exist(
     })
     .await;
     compare("GetOperation", (&operation, &nothing), async |id: &str| {
-        let request = GetOperationRequest { operation_id: id.to_owned(), ..GetOperationRequest::default() };
+        let request = GetOperationRequest { operation_id: id.to_owned() };
         api.operations.clone().get_operation(request).await
     })
     .await;

@@ -57,7 +57,9 @@ impl Bystander {
                 Err(problem) => failures.push(format!("phase {phase}: {problem}")),
             }
         }
-        latencies.iter_mut().for_each(|latencies| latencies.sort());
+        for latencies in &mut latencies {
+            latencies.sort();
+        }
         (latencies, failures)
     }
 }

@@ -58,6 +58,7 @@ fn at(sorted: &[Duration], share: usize) -> f64 {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "the phases and the table share what was measured")]
 async fn floods_end_and_bystander_is_served() {
     let lab = edge_setup()
         .with("STOREPLANE_CONNECTIONS_FIRST_REQUEST_SECONDS", "5")

@@ -6,6 +6,7 @@
 mod sampler;
 mod search;
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -214,7 +215,7 @@ async fn events(lab: &Lab) -> String {
     let mut watch = lab.api.stores.clone().watch_stores(WatchStoresRequest::default()).await.unwrap().into_inner();
     let mut text = String::new();
     while let Some(message) = watch.message().await.unwrap() {
-        text += &format!("{message:?}\n");
+        writeln!(text, "{message:?}").unwrap();
         if matches!(message.update, Some(watch_stores_response::Update::CaughtUp(_))) {
             break;
         }
@@ -234,6 +235,7 @@ async fn rows(lab: &Lab) -> Places {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "each place that is searched is a line or two")]
 async fn no_secret_is_anywhere_but_where_it_belongs() {
     let (issuer, collector) = (Issuer::start().await, Collector::default());
     let (files_given, charts) = (Files::new(&issuer), charts_with_plan("broken", OVER_QUOTA));
@@ -269,7 +271,7 @@ async fn no_secret_is_anywhere_but_where_it_belongs() {
     }
     let own = places.len();
     places.extend(sampler.stop());
-    let sampled = places[own..].to_vec();
+    let while_running = places[own..].to_vec();
     // A server that speaks TLS, on the same database.
     let tls = edge_setup()
         .with("STOREPLANE_LOG", "trace")
@@ -299,14 +301,14 @@ async fn no_secret_is_anywhere_but_where_it_belongs() {
         let there = places.iter().filter(|(place, _)| place.starts_with(wanted));
         assert!(there.map(|(_, text)| text.len()).sum::<usize>() > 100, "{wanted} is empty");
     }
-    // Of h2, hyper, sqlx and kube.
-    for wanted in ["FramedRead", "parsed_headers", "INSERT INTO", "HTTP{"] {
+    // Of h2 on both sides and of hyper's client, which would show headers and bodies, if any library does.
+    for wanted in ["peer=Server", "peer=Client", "reuse idle connection"] {
         assert!(lab.server.log().contains(wanted), "the log has no {wanted:?}: it is not that of all libraries");
     }
     for wanted in ["arguments of a process below", "environment of a process below", "file"] {
-        assert!(sampled.iter().any(|(place, _)| place.starts_with(wanted)), "no {wanted} was seen");
+        assert!(while_running.iter().any(|(place, _)| place.starts_with(wanted)), "no {wanted} was seen");
     }
-    assert!(sampled.iter().any(|(_, text)| text.contains("install\n")), "helm was seen");
+    assert!(while_running.iter().any(|(_, text)| text.contains("install\n")), "helm was seen");
     let found = leaks(&known.secrets, &places);
     let sizes: usize = places.iter().map(|(_, text)| text.len()).sum();
     print_line(&format!(

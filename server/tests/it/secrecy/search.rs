@@ -32,7 +32,7 @@ impl Secret {
 
     /// The value as it may be written. The hash is one that nobody has a reason to keep: anyone could check a guess with it.
     pub(super) fn forms(&self) -> Vec<(&'static str, String)> {
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         let hash = ring::digest::digest(&ring::digest::SHA256, &self.value);
         let url: String = url::form_urlencoded::byte_serialize(&self.value).collect();
         let mut forms = vec![
