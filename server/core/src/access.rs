@@ -93,7 +93,7 @@ impl Selection {
     }
 
     fn includes(&self, store: &StoreId) -> bool {
-        self.ids.binary_search(store).is_ok() || self.prefix.as_ref().is_some_and(|prefix| prefix.begins(store))
+        self.ids.binary_search(store).is_ok() || self.prefix.as_ref().is_some_and(|prefix| prefix.matches(store))
     }
 }
 

@@ -127,7 +127,7 @@ pub enum DomainError {
         needed: &'static str,
     },
     /// The caller's token is limited to other store ids. It does not depend on whether the store exists.
-    #[error("this token is limited to other stores; it does not permit the store id \"{name}\"")]
+    #[error("this token may not create the store \"{name}\": its id is outside the scope of the token")]
     StoreOutsideScope {
         /// The id.
         name: String,

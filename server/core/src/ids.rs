@@ -109,14 +109,14 @@ impl StoreIdPrefix {
     }
 
     /// True if the id starts with it.
-    pub fn begins(&self, id: &StoreId) -> bool {
+    pub fn matches(&self, id: &StoreId) -> bool {
         id.as_str().starts_with(&self.0)
     }
 
     /// The first text, in the order of bytes, that is after all texts that start with it.
-    pub fn end(&self) -> String {
+    pub fn upper_bound(&self) -> String {
         let mut end = self.0.clone();
-        // ASCII below `z`, so there is a next character.
+        // At most `z` (ASCII), so a successor exists.
         let next = end.pop().map(|last| char::from(u8::try_from(last).unwrap_or_default().saturating_add(1)));
         end.extend(next);
         end
@@ -130,7 +130,7 @@ impl FromStr for StoreIdPrefix {
         // A hyphen cannot end an id, but a prefix.
         let longer = if text.ends_with('-') { format!("{text}a") } else { text.to_owned() };
         check_label(&longer, STORE_ID_MAX)
-            .map_err(|rule| IdError(format!("must be the beginning of store ids: {rule}")))?;
+            .map_err(|rule| IdError(format!("must be a valid prefix of store ids: {rule}")))?;
         Ok(Self(text.to_owned()))
     }
 }
@@ -223,8 +223,8 @@ mod tests {
         for good in ["a", "shop", "shop-", "a9", &"a".repeat(40), &format!("{}-", "a".repeat(38))] {
             let prefix: StoreIdPrefix = good.parse().unwrap_or_else(|error| panic!("{good}: {error}"));
             let id = StoreId::stored(format!("{good}z"));
-            let (start, end) = (prefix.as_str().to_owned(), prefix.end());
-            assert!(prefix.begins(&id) && start.as_str() <= id.as_str() && id.as_str() < end.as_str(), "{good}");
+            let (start, end) = (prefix.as_str().to_owned(), prefix.upper_bound());
+            assert!(prefix.matches(&id) && start.as_str() <= id.as_str() && id.as_str() < end.as_str(), "{good}");
             assert!(!end.starts_with(good) && end.len() == good.len(), "{good}: {end}");
         }
         for bad in

@@ -31,7 +31,7 @@ pub(super) enum Command {
         /// Its name: the actor in the audit log. Unique among the tenant's valid tokens.
         #[arg(long)]
         name: String,
-        /// Limits it to the stores with these ids, separated by commas; with --store-id-prefix, to those that either names. Only for viewers and
+        /// Limits it to the stores with these ids, separated by commas; with --store-id-prefix, to those that match either. Only for viewers and
         /// operators [default: all stores of the tenant].
         #[arg(long, value_name = "ID", value_delimiter = ',')]
         store_ids: Vec<String>,
@@ -94,7 +94,7 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<(), Failure
         Command::Create { tenant, role, name, store_ids, store_id_prefix, expires, no_expiry } => {
             let ttl = expires.map(|period| std::time::Duration::from(period).try_into()).transpose()?;
             let role = Role::from(role).as_str().to_owned();
-            // As from a variable that is not set: it would look like all stores.
+            // An unset shell variable would otherwise create a token for all stores.
             if store_id_prefix.as_deref() == Some("") {
                 return Err("--store-id-prefix must not be empty".into());
             }

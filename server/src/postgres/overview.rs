@@ -137,7 +137,7 @@ async fn active(database: &Pool, query: &OverviewQuery) -> Result<Vec<Operation>
     use operation::Column;
     let states = OperationState::ALL.into_iter().filter(|state| state.is_active()).map(OperationState::as_str);
     let found = operation::Entity::find()
-        .filter(scope::is_in(&query.access))
+        .filter(scope::condition(&query.access))
         .filter(Column::State.is_in(states))
         .order_by_asc(Column::CreatedAt)
         .order_by_asc(Column::Id)

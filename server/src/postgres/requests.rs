@@ -26,7 +26,7 @@ pub(super) enum Seen {
     /// It was executed; this is its result, as of now.
     Before(Box<Applied>),
     /// It was executed, for a store outside of the caller's scope.
-    Elsewhere,
+    OutsideScope,
 }
 
 /// Reserves the request id of a change of a store.
@@ -42,7 +42,7 @@ pub(super) async fn reserve(
     let (Some(store), Some(operation)) = (store, operation) else { return Err(broken("a request's store is missing")) };
     let (store, operation) = (rows::store(store), rows::operation(operation));
     if !access.sees(&store.tenant, &store.id) {
-        return Ok(Seen::Elsewhere);
+        return Ok(Seen::OutsideScope);
     }
     Ok(Seen::Before(Box::new(Applied { store, operation })))
 }

@@ -161,7 +161,7 @@ impl Sessions {
         Ok(verified)
     }
 
-    /// The same for the session of an open stream, which is no use of it; [`Verified::Unknown`] also if role or tenant changed.
+    /// The same for the session of an open stream, which is no use of it; [`Verified::Unknown`] also if role, tenant or scope changed.
     pub async fn recheck(&self, session: SecretHash, caller: &Caller) -> Result<Verified, PortError> {
         let now = self.find(session.0).await?;
         Ok(Verified::of(now.filter(|now| now.still_permits(caller))))

@@ -72,7 +72,7 @@ impl PgStores {
 }
 
 fn owned(access: &Access, id: OperationId) -> sea_orm::Select<operation::Entity> {
-    operation::Entity::find_by_id(id.0).filter(scope::is_in(access))
+    operation::Entity::find_by_id(id.0).filter(scope::condition(access))
 }
 
 fn missing(target: &Target) -> PortError {
@@ -98,7 +98,7 @@ impl Stores for PgStores {
         match requests::reserve(&transaction, access, idempotency, now).await? {
             Seen::New => {}
             Seen::Before(applied) => return Ok(*applied),
-            Seen::Elsewhere => return Err(DomainError::RequestIdReused.into()),
+            Seen::OutsideScope => return Err(DomainError::RequestIdReused.into()),
         }
         let caller = change.operation.requested_by.as_str();
         self.quotas.admit_creation(&transaction, permit.as_ref(), &change.store, caller, now).await?;
@@ -121,7 +121,7 @@ impl Stores for PgStores {
         match requests::reserve(&transaction, access, idempotency, now).await? {
             Seen::New => {}
             Seen::Before(applied) => return Ok(*applied),
-            Seen::Elsewhere => return Err(missing(target)),
+            Seen::OutsideScope => return Err(missing(target)),
         }
         let uid = self.uid_of(&transaction, access, target).await?;
         let before = apply::lock(&transaction, uid).await?;
@@ -156,7 +156,7 @@ impl Stores for PgStores {
     }
 
     async fn is_reused(&self, access: &Access, id: &StoreId) -> Result<bool, PortError> {
-        let any = store::Entity::find().filter(scope::is_in(access)).filter(store::Column::StoreId.eq(id.as_str()));
+        let any = store::Entity::find().filter(scope::condition(access)).filter(store::Column::StoreId.eq(id.as_str()));
         let two = any.order_by_asc(store::Column::Uid).limit(2).all(&self.database).await.map_err(port_error)?;
         Ok(two.len() > 1)
     }

@@ -199,9 +199,10 @@ fn callers(row: &QueryResult, asked: Instant) -> Result<Vec<(Hash, Caller)>, DbE
     let row = token::Model::from_query_result(row, "")?;
     let secrets = [(Some(row.hash.clone()), expires), (row.previous_hash.clone(), previous_expires)];
     let Some(Token { id, name, tenant, role, scope, .. }) = info(row) else { return Ok(Vec::new()) };
+    let access = Access { tenant, scope };
     let caller = |(hash, expires): (Option<Vec<u8>>, Option<Instant>)| {
         let hash = Hash::try_from(hash?).ok()?;
-        let (name, access) = (name.clone(), Access { tenant: tenant.clone(), scope: scope.clone() });
+        let (name, access) = (name.clone(), access.clone());
         Some((
             hash,
             Caller {

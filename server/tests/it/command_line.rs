@@ -111,6 +111,14 @@ async fn tokens_are_created_listed_and_revoked() {
     assert!(!listed.contains(&secret));
     let id = line.split_whitespace().next().unwrap();
 
+    let limits = ["--store-ids", "tea,mate", "--store-id-prefix", "shop-"];
+    let limited = [&["token", "create", "--role", "viewer", "--name", "limited"][..], &limits].concat();
+    let made = run(&limited, &env);
+    assert!(made.status.success(), "{}", err(&made));
+    let listed = out(&run(&["token", "list"], &env));
+    let line = listed.lines().find(|line| line.contains(" limited ")).unwrap();
+    assert!(line.contains("mate, tea, shop-*"), "{listed}");
+
     assert!(run(&["token", "revoke", id], &env).status.success());
     assert!(!run(&["token", "revoke", id], &env).status.success(), "once is enough");
     assert!(out(&run(&["token", "list"], &env)).contains("revoked"));
@@ -120,6 +128,9 @@ async fn tokens_are_created_listed_and_revoked() {
         ("acme", "viewer", " ", &[]),
         ("acme", "viewer", "Worker", &[]),
         ("acme", "viewer", "command line", &[]),
+        ("acme", "viewer", "x", &["--store-ids", ""]),
+        ("acme", "viewer", "x", &["--store-id-prefix", ""]),
+        ("acme", "admin", "x", &["--store-ids", "tea"]),
         ("acme", "viewer", "x", &["--expires", "366d"]),
         ("acme", "viewer", "x", &["--expires", "1s"]),
         ("acme", "viewer", "x", &["--expires", "soon"]),

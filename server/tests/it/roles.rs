@@ -63,12 +63,13 @@ pub(crate) fn names_target(method: &MethodDescriptor) -> bool {
 }
 
 /// A request that changes nothing, even if it is admitted.
-pub(crate) fn harmless(method: &MethodDescriptor, store_id: &str, operation_id: &str) -> Bytes {
+pub(crate) fn harmless(method: &MethodDescriptor, store_id: &str, operation_id: &str, uid: &str) -> Bytes {
     let mut message = DynamicMessage::new(method.input());
     for field in method.input().fields() {
         let value = match field.name() {
             "store_id" if method.name() != "CreateStore" => Value::String(store_id.to_owned()),
             "operation_id" => Value::String(operation_id.to_owned()),
+            "uid" => Value::String(uid.to_owned()),
             "etag" => Value::String("stale".to_owned()),
             "validate_only" => Value::Bool(true),
             "update_mask" => {
@@ -90,6 +91,7 @@ pub(crate) struct Target {
     pub(crate) tenant: Option<&'static str>,
     pub(crate) store_id: String,
     pub(crate) operation_id: String,
+    pub(crate) uid: String,
 }
 
 /// One combination, and the answers to it for each target.
@@ -122,7 +124,10 @@ pub(crate) async fn call(
 
 /// A status with the requested ids replaced.
 pub(crate) fn words(status: &Status, target: &Target) -> (Code, String, String) {
-    let neutral = |text: String| text.replace(&target.store_id, "STORE").replace(&target.operation_id, "OPERATION");
+    let neutral = |text: String| {
+        let text = text.replace(&target.store_id, "STORE").replace(&target.operation_id, "OPERATION");
+        if target.uid.is_empty() { text } else { text.replace(&target.uid, "UID") }
+    };
     let details = neutral(format!("{:?}", status.get_error_details()));
     (status.code(), neutral(status.message().to_owned()), details)
 }
@@ -197,7 +202,7 @@ async fn answers(
     let cells = futures::stream::iter(cells).map(|(method, role, named)| async move {
         let mut answers = Vec::new();
         for target in targets {
-            let message = harmless(&method, &target.store_id, &target.operation_id);
+            let message = harmless(&method, &target.store_id, &target.operation_id, &target.uid);
             answers.push(call(channel.clone(), &method, request(&tokens[&role], named, message)).await);
         }
         Cell { method, role, named, answers }
@@ -255,8 +260,14 @@ async fn every_rpc_answers_as_the_table_of_roles_says() {
         tenant: Some(tenant),
         store_id: store.store_id.clone(),
         operation_id: store.operation.clone(),
+        uid: String::new(),
     };
-    let nobodys = Target { tenant: None, store_id: fresh("never"), operation_id: uuid::Uuid::now_v7().to_string() };
+    let nobodys = Target {
+        tenant: None,
+        store_id: fresh("never"),
+        operation_id: uuid::Uuid::now_v7().to_string(),
+        uid: String::new(),
+    };
     let targets = [exists(OWN, &own), exists(OTHER, &other), nobodys];
     let uids = HashMap::from([(OWN, own.uid.clone()), (OTHER, other.uid.clone())]);
 

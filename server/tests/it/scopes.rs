@@ -65,6 +65,7 @@ fn comparable(answers: Vec<(String, Answer)>) -> Vec<(String, Answer)> {
 async fn simulate_activity(lab: &Lab, writer: &Writer) {
     stores(writer, &OUTSIDE).await;
     writer.operate(TENANT, "teapot").await;
+    writer.fail(TENANT, "shop").await;
     writer.delete(TENANT, "shops").await;
     lab.api.create(Api::wanted("other")).await.unwrap();
     lab.api.delete("my-shop-1").await.unwrap();
@@ -170,12 +171,17 @@ async fn store_outside_of_the_scope_does_not_exist_for_any_rpc() {
     let lab = edge().await;
     let writer = Writer::new(&lab.database.url, 2);
     stores(&writer, &["tea", "teapot"]).await;
-    let target =
-        |store: Store| Target { tenant: Some(TENANT), store_id: store.store_id.clone(), operation_id: store.operation };
+    let target = |store: Store| Target {
+        tenant: Some(TENANT),
+        store_id: store.store_id.clone(),
+        operation_id: store.operation,
+        uid: store.uid,
+    };
     let nobodys = |store_id: &str| Target {
         tenant: None,
         store_id: store_id.into(),
         operation_id: uuid::Uuid::now_v7().to_string(),
+        uid: uuid::Uuid::now_v7().to_string(),
     };
     let inside = target(lab.api.get("tea").await.unwrap());
     let targets = [target(lab.api.get("teapot").await.unwrap()), nobodys("never"), nobodys("shop-never")];
@@ -183,9 +189,12 @@ async fn store_outside_of_the_scope_does_not_exist_for_any_rpc() {
     for (name, role) in [("limited", Role::Operator), ("limited viewer", Role::Viewer)] {
         let (_, secret) = scoped(&lab, name, role.as_str()).await;
         let permitted = |method: &_| needed(&path(method)).is_some_and(|needed| role.allows(needed));
-        for method in methods().into_iter().filter(names_target).filter(permitted) {
+        let methods = methods().into_iter().filter(names_target).filter(permitted);
+        // Once by id, and once by id and uid.
+        for (method, with_uid) in methods.flat_map(|method| [(method.clone(), false), (method, true)]) {
             let answer = async |target: &Target| {
-                let message = harmless(&method, &target.store_id, &target.operation_id);
+                let uid = if with_uid { target.uid.as_str() } else { "" };
+                let message = harmless(&method, &target.store_id, &target.operation_id, uid);
                 call(channel(&lab), &method, request(&secret, None, message)).await
             };
             let mut refusals = Vec::new();
@@ -200,7 +209,7 @@ async fn store_outside_of_the_scope_does_not_exist_for_any_rpc() {
             walked += 1;
         }
     }
-    assert!(walked >= 17, "{walked}");
+    assert!(walked >= 34, "{walked}");
     let after = lab.api.get("teapot").await.unwrap();
     assert_eq!(after.operation, targets[0].operation_id, "nothing was changed");
     creations_stay_in_the_scope(&lab).await;

@@ -134,7 +134,7 @@ fn page_after(check: &mut Check, token: PageStart, fingerprint: &str) -> Option<
         PageStart::After(_) => {
             check.fail(
                 "page_token",
-                "belongs to another query: filter, order, tenant and the token's stores must be the same for all pages",
+                "belongs to another query: filter, order, tenant and token scope must be the same for all pages",
             );
             None
         }

@@ -18,8 +18,7 @@ pub(super) fn new_id(display_name: &str, scope: &Scope, random: &str) -> Result<
         let beginning = if words.starts_with(|c: char| c.is_ascii_lowercase()) { words } else { "shop" };
         return parse(&format!("{beginning}-{random}"));
     };
-    let rule =
-        "must be set: the token is limited to certain store ids, and no new one can be generated from its prefix";
+    let rule = "must be set: no id can be generated within the scope of the token";
     let prefix = selection.prefix().map(StoreIdPrefix::as_str);
     let prefix = prefix.filter(|prefix| prefix.len() + SUFFIX <= STORE_ID_MAX);
     let prefix = prefix.ok_or_else(|| DomainError::field("store_id", rule))?;

@@ -55,9 +55,9 @@ pub struct CreateTokenInput {
     pub role: String,
     /// The lifetime; `None` for the default one.
     pub ttl: Option<Duration>,
-    /// Ids of the stores to which it is limited; with the prefix, none means all stores.
+    /// Ids of the stores to which it is limited. Without these and a prefix: all stores.
     pub store_ids: Vec<String>,
-    /// What the ids of the stores to which it is limited begin with; empty if nothing is asked of them.
+    /// Prefix of the ids of the stores to which it is limited; empty for none.
     pub store_id_prefix: String,
     /// The request id; empty if there is none.
     pub request_id: String,
@@ -108,7 +108,7 @@ impl CreateTokenInput {
 /// The stores that a token of this role is limited to.
 fn scope(check: &mut Check, role: Option<Role>, ids: &[String], prefix: &str) -> Scope {
     if ids.len() > STORE_IDS_MAX {
-        check.fail("store_ids", format!("must be at most {STORE_IDS_MAX}, are {}", ids.len()));
+        check.fail("store_ids", format!("must have at most {STORE_IDS_MAX} entries, has {}", ids.len()));
     }
     let ids = ids.iter().take(STORE_IDS_MAX).enumerate();
     let ids: Vec<StoreId> =

@@ -30,7 +30,7 @@ pub(super) async fn state_mark(database: &Pool) -> Result<String, PortError> {
 /// A page of operations, newest first.
 pub(super) async fn operations(database: &Pool, query: &OperationQuery) -> Result<Page<Operation>, PortError> {
     use operation::Column;
-    let mut select = operation::Entity::find().filter(scope::is_in(&query.access));
+    let mut select = operation::Entity::find().filter(scope::condition(&query.access));
     select = select.filter(filter::operations(&query.filter));
     if let Some(store) = &query.store {
         select = select.filter(Column::StoreId.eq(store.as_str()));

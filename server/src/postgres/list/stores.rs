@@ -57,7 +57,7 @@ async fn estimate(database: &Pool, query: Statement) -> Result<i64, PortError> {
 }
 
 fn wanted(query: &StoreQuery) -> Condition {
-    let wanted = scope::is_in(&query.access).add(filter::stores(&query.filter));
+    let wanted = scope::condition(&query.access).add(filter::stores(&query.filter));
     if query.filter.names(State::Deleted) { wanted } else { wanted.add(Column::State.ne(State::Deleted.as_str())) }
 }
 

@@ -145,12 +145,22 @@ impl Writer {
         self.change(tenant, store_id, Idempotency::of(request, "Test", &[store_id]), &transition).await
     }
 
-    /// A further operation, which has ended as well.
+    /// A further operation, which has succeeded as well.
     pub(crate) async fn operate(&self, tenant: &str, store_id: &str) -> Applied {
+        self.operation(tenant, store_id, OperationState::Succeeded).await
+    }
+
+    /// A further operation, which has failed.
+    pub(crate) async fn fail(&self, tenant: &str, store_id: &str) -> Applied {
+        self.operation(tenant, store_id, OperationState::Failed).await
+    }
+
+    async fn operation(&self, tenant: &str, store_id: &str, state: OperationState) -> Applied {
         let (request, now) = (Some(RequestId(Uuid::new_v4())), SystemClock.now());
         let transition = |known| {
             let mut change = Change::of(known);
-            change.operation = ended(OperationId(Uuid::now_v7()), &change.store, now);
+            let ended = ended(OperationId(Uuid::now_v7()), &change.store, now);
+            change.operation = Operation { state, ..ended };
             change.store.operation = change.operation.id;
             change.events = Write::of(1).happened();
             Ok(change)
