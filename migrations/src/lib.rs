@@ -5,11 +5,9 @@
 //! the new column (nullable, or with a default), then, one release later, drop the old one.
 //!
 //! A migration is one transaction, with a `lock_timeout` and without a `statement_timeout`. If it does not get its locks,
-//! it is retried from the start. A file whose first line is `-- no transaction` runs outside a transaction, as CREATE INDEX
-//! CONCURRENTLY requires; it contains only that idempotent statement. An interrupted build leaves an unfinished index, which must be dropped
-//! before the next one: [`audit_indexes`] does that.
+//! it is retried from the start. What takes long is not done under its locks: indexes of tables that may be large are built by [`indexes`].
 
-mod audit_indexes;
+mod indexes;
 
 use sea_orm_migration::prelude::*;
 
@@ -41,7 +39,8 @@ impl MigratorTrait for Migrator {
             Box::new(Sql { name: "m0018_scopes", up: include_str!("m0018_scopes.sql") }),
             Box::new(Sql { name: "m0019_sessions", up: include_str!("m0019_sessions.sql") }),
             Box::new(Sql { name: "m0020_audit_retention", up: include_str!("m0020_audit_retention.sql") }),
-            Box::new(audit_indexes::AuditIndexes),
+            Box::new(indexes::AUDIT),
+            Box::new(indexes::SCOPE),
         ]
     }
 }
@@ -59,10 +58,6 @@ impl MigrationName for Sql {
 
 #[async_trait::async_trait]
 impl MigrationTrait for Sql {
-    fn use_transaction(&self) -> Option<bool> {
-        self.up.starts_with("-- no transaction").then_some(false)
-    }
-
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.get_connection().execute_unprepared(self.up).await.map(drop)
     }

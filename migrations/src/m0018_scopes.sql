@@ -1,5 +1,6 @@
 -- Tokens that are limited to some stores of their tenant. Their roles have texts that a server of the previous release does not know: it
 -- refuses such a token, also in a browser's session. For all other tokens it goes on as before.
+-- The indexes: m0022_scope_indexes.
 
 ALTER TABLE tokens
     ADD COLUMN store_ids       text[],          -- NULL: none
@@ -9,8 +10,3 @@ ALTER TABLE tokens
         'viewer', 'auditor', 'operator', 'admin', 'platform_admin', 'scoped_viewer', 'scoped_operator')),
     ADD CONSTRAINT tokens_scope_check CHECK (
         (role LIKE 'scoped\_%') = (coalesce(cardinality(store_ids), 0) > 0 OR coalesce(store_id_prefix, '') <> ''));
-
--- For reads of those stores. In the order of bytes, so that they serve a prefix in databases of any collation.
-CREATE INDEX stores_in_scope ON stores (tenant, store_id text_pattern_ops);
-CREATE INDEX operations_in_scope ON operations (tenant, store_id text_pattern_ops, created_at, id);
-CREATE INDEX events_in_scope ON events (tenant, store_id text_pattern_ops, transaction, number);

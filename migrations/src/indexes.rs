@@ -1,0 +1,105 @@
+//! Indexes that are built beside running servers, outside of a transaction, as CREATE INDEX CONCURRENTLY requires.
+//!
+//! An interrupted build leaves an index that is maintained but never used, and that `IF NOT EXISTS` takes for the real one: it is dropped first.
+//! So each migration here can run again.
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::{DbBackend, Statement};
+
+/// Builds indexes, then executes a statement.
+pub(super) struct Indexes {
+    name: &'static str,
+    /// Name and definition.
+    indexes: &'static [(&'static str, &'static str)],
+    /// Can run again, as each definition can.
+    then: &'static str,
+}
+
+/// The indexes of the audit chain, and the heads of the chains of tenants that had records before. Earlier builds of `m0014_audit_chain` created
+/// the indexes, which are then left as they are.
+pub(super) const AUDIT: Indexes = Indexes {
+    name: "m0021_audit_indexes",
+    indexes: &[
+        (
+            "audit_events_chain",
+            "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS audit_events_chain
+               ON audit_events (tenant, sequence) WHERE sequence IS NOT NULL",
+        ),
+        (
+            "audit_events_unchained",
+            "CREATE INDEX CONCURRENTLY IF NOT EXISTS audit_events_unchained ON audit_events (tenant) WHERE sequence IS NULL",
+        ),
+        (
+            "audit_events_by_peer",
+            "CREATE INDEX CONCURRENTLY IF NOT EXISTS audit_events_by_peer
+               ON audit_events (tenant, peer, at, id) WHERE peer <> ''",
+        ),
+    ],
+    then: "INSERT INTO audit_chain_heads (tenant, sequence, hash)
+           SELECT DISTINCT tenant, 0, ''::bytea FROM audit_events ON CONFLICT DO NOTHING",
+};
+
+/// For the stores of a token with a scope: in the order of bytes, so that they serve a prefix in databases of any collation. The one on
+/// operations serves what `operations_by_store_id` served.
+pub(super) const SCOPE: Indexes = Indexes {
+    name: "m0022_scope_indexes",
+    indexes: &[
+        (
+            "stores_in_scope",
+            "CREATE INDEX CONCURRENTLY IF NOT EXISTS stores_in_scope ON stores (tenant, store_id text_pattern_ops)",
+        ),
+        (
+            "operations_in_scope",
+            "CREATE INDEX CONCURRENTLY IF NOT EXISTS operations_in_scope
+               ON operations (tenant, store_id text_pattern_ops, created_at, id)",
+        ),
+        (
+            "events_in_scope",
+            "CREATE INDEX CONCURRENTLY IF NOT EXISTS events_in_scope
+               ON events (tenant, store_id text_pattern_ops, transaction, number)",
+        ),
+    ],
+    then: "DROP INDEX CONCURRENTLY IF EXISTS operations_by_store_id",
+};
+
+const UNFINISHED: &str = "SELECT EXISTS (
+  SELECT FROM pg_index WHERE indexrelid = to_regclass($1) AND NOT (indisvalid AND indisready))";
+
+impl MigrationName for Indexes {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Indexes {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(false)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let connection = manager.get_connection();
+        let limit = Statement::from_string(DbBackend::Postgres, "SELECT current_setting('lock_timeout')");
+        let limit: Option<String> =
+            connection.query_one_raw(limit).await?.map(|row| row.try_get_by_index(0)).transpose()?;
+        // A build waits for the transactions before it, and nobody waits for it. If it gave up then, it would start over.
+        connection.execute_unprepared("SET lock_timeout = 0").await?;
+        let built = self.build(connection).await;
+        connection.execute_unprepared(&format!("SET lock_timeout = '{}'", limit.unwrap_or_default())).await?;
+        built
+    }
+}
+
+impl Indexes {
+    async fn build(&self, connection: &SchemaManagerConnection<'_>) -> Result<(), DbErr> {
+        for (name, create) in self.indexes {
+            let unfinished = Statement::from_sql_and_values(DbBackend::Postgres, UNFINISHED, [(*name).into()]);
+            let row = connection.query_one_raw(unfinished).await?;
+            if row.map(|row| row.try_get_by_index(0)).transpose()? == Some(true) {
+                connection.execute_unprepared(&format!("DROP INDEX CONCURRENTLY {name}")).await?;
+            }
+            connection.execute_unprepared(create).await?;
+        }
+        connection.execute_unprepared(self.then).await.map(drop)
+    }
+}
