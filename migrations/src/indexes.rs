@@ -10,7 +10,7 @@ use sea_orm_migration::sea_orm::{DbBackend, Statement};
 pub(super) struct Indexes {
     name: &'static str,
     /// Name and definition.
-    indexes: &'static [(&'static str, &'static str)],
+    definitions: &'static [(&'static str, &'static str)],
     /// Can run again, as each definition can.
     then: &'static str,
 }
@@ -19,7 +19,7 @@ pub(super) struct Indexes {
 /// the indexes, which are then left as they are.
 pub(super) const AUDIT: Indexes = Indexes {
     name: "m0021_audit_indexes",
-    indexes: &[
+    definitions: &[
         (
             "audit_events_chain",
             "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS audit_events_chain
@@ -43,7 +43,7 @@ pub(super) const AUDIT: Indexes = Indexes {
 /// operations serves what `operations_by_store_id` served.
 pub(super) const SCOPE: Indexes = Indexes {
     name: "m0022_scope_indexes",
-    indexes: &[
+    definitions: &[
         (
             "stores_in_scope",
             "CREATE INDEX CONCURRENTLY IF NOT EXISTS stores_in_scope ON stores (tenant, store_id text_pattern_ops)",
@@ -92,7 +92,7 @@ impl MigrationTrait for Indexes {
 
 impl Indexes {
     async fn build(&self, connection: &SchemaManagerConnection<'_>) -> Result<(), DbErr> {
-        for (name, create) in self.indexes {
+        for (name, create) in self.definitions {
             let unfinished = Statement::from_sql_and_values(DbBackend::Postgres, UNFINISHED, [(*name).into()]);
             let row = connection.query_one_raw(unfinished).await?;
             if row.map(|row| row.try_get_by_index(0)).transpose()? == Some(true) {

@@ -20,7 +20,8 @@ use uuid::Uuid;
 use super::entity::store;
 use super::error::{broken, port_error};
 use super::pool::Pool;
-use super::{rows, scope};
+use super::rows;
+use super::scoped_events::{self, Wanted};
 
 /// Read access to the events.
 #[derive(Debug, Clone)]
@@ -101,16 +102,21 @@ impl EventLog {
         let tenant = access.tenant.as_str().into();
         let mut values =
             vec![cursor.transaction.to_string().into(), cursor.row.into(), i64::from(limit).into(), tenant];
-        let in_scope = scope::and_in(access, &mut values);
+        let wanted = Wanted {
+            columns: COLUMNS,
+            tenant: "$4",
+            condition: " AND (events.transaction, number) > ($1::text::xid8, $2)
+                AND events.transaction < pg_snapshot_xmin(pg_current_snapshot())",
+            order: &["transaction", "number"],
+            descending: false,
+            limit: "$3",
+        };
+        let kept = scoped_events::select(access, &wanted, &mut values);
         let sql = format!(
             "SELECT coalesce(floor.transaction::text::bigint, 0) AS floor_transaction,
                coalesce(floor.number, 0) AS floor_number, kept.*
-             FROM (VALUES (1)) one LEFT JOIN event_floors floor ON floor.tenant = $4 LEFT JOIN LATERAL (
-               SELECT {COLUMNS} FROM events
-               WHERE tenant = $4{in_scope} AND (transaction, number) > ($1::text::xid8, $2)
-                 AND transaction < pg_snapshot_xmin(pg_current_snapshot())
-               ORDER BY events.transaction, number LIMIT $3
-             ) kept ON true ORDER BY kept.transaction, kept.number"
+             FROM (VALUES (1)) one LEFT JOIN event_floors floor ON floor.tenant = $4
+             LEFT JOIN LATERAL ({kept}) kept ON true ORDER BY kept.transaction, kept.number"
         );
         self.above_floor(cursor, &sql, values).await
     }
@@ -147,10 +153,16 @@ impl EventLog {
     /// from here.
     pub async fn last_state_changes(&self, access: &Access, limit: u64) -> Result<Vec<Event>, PortError> {
         let mut values = vec![access.tenant.as_str().into()];
-        let in_scope = scope::and_in(access, &mut values);
-        let sql = format!(
-            "SELECT {COLUMNS} FROM events WHERE tenant = $1{in_scope} AND kind = 'STATE_CHANGED' ORDER BY number DESC LIMIT {limit}"
-        );
+        let limit = limit.to_string();
+        let wanted = Wanted {
+            columns: COLUMNS,
+            tenant: "$1",
+            condition: " AND kind = 'STATE_CHANGED'",
+            order: &["number"],
+            descending: true,
+            limit: &limit,
+        };
+        let sql = scoped_events::select(access, &wanted, &mut values);
         events(&self.query(&sql, values).await?)
     }
 
@@ -167,13 +179,18 @@ impl EventLog {
     /// other stores do not move it until they are removed.
     pub async fn head_of(&self, access: &Access) -> Result<Cursor, PortError> {
         let mut values = vec![access.tenant.as_str().into()];
-        let in_scope = scope::and_in(access, &mut values);
+        let wanted = Wanted {
+            columns: "transaction, number",
+            tenant: "$1",
+            condition: " AND transaction < pg_snapshot_xmin(pg_current_snapshot())",
+            order: &["transaction", "number"],
+            descending: true,
+            limit: "1",
+        };
+        let last = scoped_events::select(access, &wanted, &mut values);
         let sql = format!(
             "SELECT transaction::text::bigint, number FROM (
-               (SELECT transaction, number FROM events
-                WHERE tenant = $1{in_scope} AND transaction < pg_snapshot_xmin(pg_current_snapshot())
-                ORDER BY transaction DESC, number DESC LIMIT 1)
-               UNION ALL SELECT transaction, number FROM event_floors WHERE tenant = $1
+               ({last}) UNION ALL SELECT transaction, number FROM event_floors WHERE tenant = $1
              ) positions ORDER BY positions.transaction DESC, number DESC LIMIT 1"
         );
         let rows = self.query(&sql, values).await?;

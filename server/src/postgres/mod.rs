@@ -39,6 +39,7 @@ mod rows;
 mod sampler;
 mod schema;
 mod scope;
+mod scoped_events;
 mod server_key;
 mod session_list;
 mod sessions;

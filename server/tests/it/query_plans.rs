@@ -170,6 +170,11 @@ async fn scoped_queries_read_only_the_scope(scene: &Scene) {
     assert_eq!(found.items.len(), 13);
     let events = scene.reads("events of a scope", 300, log.after_cursor_of(access, Cursor::default(), 64)).await;
     assert_eq!(events.unwrap().len(), 64, "of 130");
+    let every = Selection::new(Vec::new(), Some("s".parse().unwrap())).map(Scope::Only).unwrap();
+    let every = &Access { tenant: Tenant::default(), scope: every };
+    let events = scene.reads("events of a large scope", 300, log.after_cursor_of(every, Cursor::default(), 64)).await;
+    let whole = &Access::whole(Tenant::default());
+    assert_eq!(events.unwrap(), log.after_cursor_of(whole, Cursor::default(), 64).await.unwrap());
     scene.reads("the last event of a scope", 300, log.head_of(access)).await.unwrap();
     let changes = scene.reads("the last state changes of a scope", 300, log.last_state_changes(access, 20)).await;
     assert_eq!(changes.unwrap().len(), 20);
