@@ -236,13 +236,12 @@ async fn windows(target: Target, _stop: CancellationToken, size: u32) -> Report 
         }
     }
     let mut report = Report { sent: count as usize, ..Report::default() };
-    let Some(mut connection) = Connection::open(target.address, &bytes).await else {
+    let Some(connection) = Connection::open(target.address, &bytes).await else {
         return report.expect(false, "no connection");
     };
     // A ping a second: the client lives.
     let ping = frame(PING, 0, 0, &[0; 8]);
-    connection.send_until_ended(count as usize, &ping, Duration::from_secs(1), PATIENCE).await;
-    report.received.push(connection.ended(Duration::ZERO).await);
+    report.received.push(connection.send_until_ended(count as usize, &ping, Duration::from_secs(1), PATIENCE).await);
     let ended = report.resets(CANCEL) + report.answered();
     let what = format!("{ended} of {count} responses that nobody reads have ended");
     report.expect(ended == count as usize, &what)
@@ -300,12 +299,13 @@ async fn slow_bodies(target: Target, _stop: CancellationToken) -> Report {
         .flat_map(|stream| [headers(stream, 0, &request), frame(DATA, 0, stream, &[0, 0, 1, 0, 0])].concat());
     let first = [opening(&[]), opened.collect()].concat();
     let mut report = Report { sent: count as usize, ..Report::default() };
-    let Some(mut connection) = Connection::open(target.address, &first).await else {
+    let Some(connection) = Connection::open(target.address, &first).await else {
         return report.expect(false, "no connection");
     };
     let bytes: Vec<u8> = streams(0, count).flat_map(|stream| frame(DATA, 0, stream, b"x")).collect();
-    connection.send_until_ended(count as usize, &bytes, Duration::from_millis(50), PATIENCE).await;
-    report.received.push(connection.ended(Duration::ZERO).await);
+    // The server ends a connection that goes on sending to streams that have ended.
+    let pause = Duration::from_millis(50);
+    report.received.push(connection.send_until_ended(count as usize, &bytes, pause, PATIENCE).await);
     let (answered, closed) = (report.answered(), report.all_closed());
     report.expect(closed || answered == count as usize, &format!("{answered} of {count} slow requests have ended"))
 }

@@ -1,6 +1,6 @@
 //! HTTP/2 frames by hand: a library refuses to send what an attacker sends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -122,15 +122,23 @@ impl Connection {
         !self.reading.is_finished() && self.write.write_all(bytes).await.is_ok()
     }
 
-    /// Sends this again and again until so many streams have ended, or the connection, or patience.
-    pub(super) async fn send_until_ended(&mut self, streams: usize, bytes: &[u8], pause: Duration, patience: Duration) {
+    /// Sends this again and again until so many streams have ended, or the connection, or patience. What the server sent.
+    pub(super) async fn send_until_ended(
+        mut self,
+        streams: usize,
+        bytes: &[u8],
+        pause: Duration,
+        patience: Duration,
+    ) -> Received {
         let until = tokio::time::Instant::now() + patience;
         while self.ended_streams.load(Ordering::Relaxed) < streams && tokio::time::Instant::now() < until {
             if !self.send(bytes).await {
-                return;
+                // The rest of what it sent is still being read.
+                return self.ended(patience).await;
             }
             tokio::time::sleep(pause).await;
         }
+        self.ended(Duration::ZERO).await
     }
 
     /// Waits for its end by the server, for at most `patience`.
@@ -145,7 +153,7 @@ impl Connection {
 }
 
 async fn read_all(mut read: OwnedReadHalf, ended_streams: Arc<AtomicUsize>) -> Received {
-    let mut received = Received::default();
+    let (mut received, mut ended) = (Received::default(), HashSet::new());
     let mut head = [0; 9];
     while read.read_exact(&mut head).await.is_ok() {
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
@@ -155,7 +163,10 @@ async fn read_all(mut read: OwnedReadHalf, ended_streams: Arc<AtomicUsize>) -> R
         }
         let code = |at: usize| u32::from_be_bytes(payload[at..at + 4].try_into().unwrap());
         let ends = head[3] == RST_STREAM || matches!(head[3], DATA | HEADERS) && head[4] & END_STREAM != 0;
-        ended_streams.fetch_add(usize::from(ends), Ordering::Relaxed);
+        // An answer before the request's end is followed by a reset of the same stream.
+        if ends && ended.insert(u32::from_be_bytes([head[5], head[6], head[7], head[8]])) {
+            ended_streams.fetch_add(1, Ordering::Relaxed);
+        }
         match head[3] {
             GOAWAY => received.goaway = Some(code(4)),
             RST_STREAM => *received.resets.entry(code(0)).or_default() += 1,
