@@ -18,7 +18,7 @@ use tonic::{Request, Status};
 use crate::connect::Connect;
 use crate::error::{Error, is_passing, pause};
 
-/// Attempts while the server is unavailable or limits the caller; with the delays between them, five to eleven seconds.
+/// Attempts while the server is unavailable (with the delays between them, five to eleven seconds), or limits the caller (at most 41 s).
 const TRIES: u32 = 7;
 /// First delay between two attempts; it doubles up to [`WAIT_MAX`].
 const WAIT: Duration = Duration::from_millis(200);
@@ -165,7 +165,11 @@ mod tests {
     }
 
     fn limited(delay: Option<Duration>) -> Status {
-        let mut details = ErrorDetails::with_error_info("REQUEST_RATE_EXCEEDED", "storeplane", HashMap::new());
+        limited_by("REQUEST_RATE_EXCEEDED", delay)
+    }
+
+    fn limited_by(reason: &str, delay: Option<Duration>) -> Status {
+        let mut details = ErrorDetails::with_error_info(reason, "storeplane", HashMap::new());
         if let Some(delay) = delay {
             details.set_retry_info(Some(delay));
         }
@@ -180,6 +184,8 @@ mod tests {
         assert!(tried == 3 && result.is_ok() && began.elapsed() >= delay * 2, "{:?}", began.elapsed());
         let (tried, result) = tries(|_| Err(limited(Some(delay)))).await;
         assert_eq!((tried, result.expect_err("limited").retry_after()), (TRIES, Some(delay)));
+        let (tried, _) = tries(|_| Err(limited_by("DATABASE_TOO_SLOW", Some(delay)))).await;
+        assert_eq!(tried, 1, "a query that is too slow is not repeated");
         let quarter = Duration::from_mins(15);
         for (delay, shown) in [(Some(quarter), Some(quarter)), (None, None)] {
             let (tried, result) = tries(|_| Err(limited(delay))).await;

@@ -116,7 +116,9 @@ fn retry_after(status: &Status) -> Option<Duration> {
 /// The same of an answer at a limit, if it is short enough to be waited for.
 pub(crate) fn pause(status: &Status) -> Option<Duration> {
     let limited = status.code() == Code::ResourceExhausted;
-    retry_after(status).filter(|delay| limited && *delay <= PAUSE_MAX)
+    // Servers of an earlier release add a delay to this one, too. The same query would take as long again.
+    let is_slow_query = || status.get_details_error_info().is_some_and(|info| info.reason == "DATABASE_TOO_SLOW");
+    retry_after(status).filter(|delay| limited && *delay <= PAUSE_MAX && !is_slow_query())
 }
 
 /// Whether the same call may succeed later: the server says so, or the error is not the server's. A broken

@@ -50,8 +50,11 @@ fn outage(kind: OutageKind) -> Status {
         OutageKind::TooSlow => (Code::ResourceExhausted, "narrow the filter, or try again later"),
         _ => (Code::Unavailable, "with a request_id it is safe to try again"),
     };
-    let mut details = ErrorDetails::with_retry_info(Some(RETRY_AFTER));
-    details.set_error_info(kind.reason(), DOMAIN, HashMap::new());
+    let mut details = ErrorDetails::with_error_info(kind.reason(), DOMAIN, HashMap::new());
+    // The same query would take as long again.
+    if kind != OutageKind::TooSlow {
+        details.set_retry_info(Some(RETRY_AFTER));
+    }
     Status::with_error_details(code, format!("{}; {advice}", kind.describe()), details)
 }
 
@@ -191,24 +194,31 @@ pub fn token_expired() -> Status {
 
 /// The caller makes more requests than its rate allows.
 pub fn too_many_requests(wait: Duration) -> Status {
-    limited("REQUEST_RATE_EXCEEDED", "this caller makes too many requests", wait)
+    limited("REQUEST_RATE_EXCEEDED", &next("this caller makes too many requests", wait), wait)
 }
 
 /// Too many authentications from this address failed.
 pub fn too_many_failures(wait: Duration) -> Status {
-    limited("AUTHENTICATION_RATE_EXCEEDED", "too many authentications from this address failed", wait)
+    limited("AUTHENTICATION_RATE_EXCEEDED", &next("too many authentications from this address failed", wait), wait)
 }
 
 /// This server verifies as many audit logs as it may at a time.
 pub fn too_many_verifications() -> Status {
-    limited("VERIFICATIONS_EXCEEDED", "this server verifies too many audit logs at the moment", VERIFICATION_RETRY)
+    limited(
+        "VERIFICATIONS_EXCEEDED",
+        "this server verifies as many audit logs as it may at a time; try again later",
+        VERIFICATION_RETRY,
+    )
 }
 
 fn limited(reason: &'static str, message: &str, wait: Duration) -> Status {
     let mut details = ErrorDetails::with_retry_info(Some(wait));
     details.set_error_info(reason, DOMAIN, HashMap::new());
-    let message = format!("{message}; the next one is possible in {} ms", wait.as_millis() + 1);
     Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
+fn next(message: &str, wait: Duration) -> String {
+    format!("{message}; the next one is possible in {} ms", wait.as_millis() + 1)
 }
 
 /// The caller, or its tenant, has as many open streams as it may.

@@ -219,7 +219,7 @@ fn every_error_has_reason_and_details() {
       storeplane/PERMISSION_DENIED [("needed", "operator"), ("role", "viewer")]
     PermissionDenied: role admin does not permit access to another tenant; it requires platform_admin
       storeplane/PERMISSION_DENIED [("needed", "platform_admin"), ("role", "admin")]
-    PermissionDenied: this token is limited to other stores; it does not permit the store id "demo"
+    PermissionDenied: this token may not create the store "demo": its id is outside the scope of the token
       storeplane/STORE_OUTSIDE_SCOPE []
     OutOfRange: events after the cursor are no longer kept; a watch can start again, or resume from after_sequence 42
       storeplane/CURSOR_EXPIRED [("oldest", "42")]
@@ -239,7 +239,7 @@ fn every_error_has_reason_and_details() {
     ResourceExhausted: too many authentications from this address failed; the next one is possible in 1001 ms
       storeplane/AUTHENTICATION_RATE_EXCEEDED []
       retry after Some(1s)
-    ResourceExhausted: this server verifies too many audit logs at the moment; the next one is possible in 5001 ms
+    ResourceExhausted: this server verifies as many audit logs as it may at a time; try again later
       storeplane/VERIFICATIONS_EXCEEDED []
       retry after Some(5s)
     ResourceExhausted: this tenant has 500 open streams already, the limit of this server
