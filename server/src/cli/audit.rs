@@ -95,15 +95,27 @@ async fn verify(
         tenants.sort_by(|a, b| a.as_str().cmp(b.as_str()));
         tenants.dedup();
     }
+    let key = match key {
+        Some(key) => key,
+        None => audit.public_key().await?,
+    };
     let (mut broken, mut unusable) = (0, 0);
     for tenant in tenants {
-        let mut of_tenant: Vec<_> = signed.iter().filter(|signed| signed.tenant == tenant).collect();
-        let verified = match audit.verify(&tenant, of_tenant.iter().copied(), key).await {
-            Err(problem @ (CheckpointError::Fault(_) | CheckpointError::Verify(VerifyError::Expired { .. }))) => {
+        let not_checked = |problem: String| print(&format!("{}: NOT CHECKED against {problem}\n", name(&tenant)));
+        let of_tenant = signed.iter().filter(|signed| signed.tenant == tenant);
+        // One of another key, or a forged one, does not make the others useless.
+        let (mut of_tenant, others): (Vec<_>, Vec<_>) =
+            of_tenant.partition(|signed| signed.check(key, &tenant).is_ok());
+        if let Some(fault) = others.first().and_then(|signed| signed.check(key, &tenant).err()) {
+            unusable += 1;
+            not_checked(format!("{} checkpoints: the first of them {fault}", others.len()))?;
+        }
+        let verified = match audit.verify(&tenant, of_tenant.iter().copied(), Some(key)).await {
+            Err(CheckpointError::Verify(problem @ VerifyError::Expired { .. })) => {
                 unusable += 1;
-                print(&format!("{}: NOT CHECKED against checkpoints: {problem}\n", name(&tenant)))?;
+                not_checked(format!("checkpoints: {problem}"))?;
                 of_tenant.clear();
-                audit.verify(&tenant, [], key).await
+                audit.verify(&tenant, [], Some(key)).await
             }
             verified => verified,
         };

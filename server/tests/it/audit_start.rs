@@ -144,6 +144,15 @@ async fn command_line_goes_on_after_an_expired_checkpoint_and_exports_records_ou
     assert!(!good && error.contains("NOT CHECKED"), "{text} {error}");
     assert!(text.contains("default: NOT CHECKED against checkpoints: the records up to 3 were removed"), "{text}");
     assert!(text.contains("default: intact; 5 records verified from 6") && text.contains("acme: intact"), "{text}");
+    // A log in which the key was replaced: what the given key signed still counts.
+    let now = SystemClock.now();
+    let other = SigningKey::from_seed(&[8; 32]).unwrap().sign(&Tenant::default(), (8, &[0; 32]), None, now);
+    let rewritten = key.sign(&Tenant::default(), (9, &[0; 32]), None, now);
+    let log = format!("{other}\n{rewritten}");
+    let (good, text, error) = run(&["audit", "verify", "--checkpoint", &log, "--public-key", &public]);
+    assert!(!good && error.contains("BROKEN"), "{text} {error}");
+    assert!(text.contains("default: NOT CHECKED against 1 checkpoints: the first of them"), "{text}");
+    assert!(text.contains("default: BROKEN at sequence 9"), "{text}");
     database.execute("UPDATE audit_events SET actor = 'else' WHERE tenant = 'default' AND sequence = 7").await;
     let (good, text, error) = verify();
     assert!(!good && error.contains("BROKEN"), "{text} {error}");

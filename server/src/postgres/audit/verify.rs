@@ -134,14 +134,10 @@ impl Evidence<'_> {
     fn check_start(&self, head: &Head) -> Result<Option<BrokenLink>, VerifyError> {
         let starts = || self.signed.iter().filter_map(|signed| signed.start.as_ref());
         let moved = starts().filter(|start| start.sequence < head.anchor.sequence);
-        let too_young = moved.filter(|start| self.may_not_be_removed(start.kept, start.oldest, CLOCK_SKEW));
+        let too_young = moved.filter(|start| self.may_not_be_removed(start.oldest));
         let first = too_young.map(|start| start.sequence + 1).min();
         let gone = || self.signed.iter().filter(|signed| signed.sequence < head.anchor.sequence);
-        let kept = |signed: &Checkpoint| match &signed.start {
-            Some(start) => start.kept,
-            None => Some(KEPT_AT_LEAST.whole_seconds()),
-        };
-        let young = gone().filter(|signed| self.may_not_be_removed(kept(signed), signed.at, time::Duration::ZERO));
+        let young = gone().filter(|signed| self.may_not_be_removed(signed.at));
         if let Some(sequence) = young.map(|signed| signed.sequence).chain(first).min() {
             return Ok(Some(fault(sequence, None, ChainFault::Missing)));
         }
@@ -151,12 +147,15 @@ impl Evidence<'_> {
         }
     }
 
-    /// True if a record of this time is younger than what may be removed, according to the shorter of the period that was signed and the
+    /// True if a record of this time is younger than what may be removed, according to the shortest of the periods that were signed and the
     /// configured one: an operator may have changed it.
-    fn may_not_be_removed(&self, signed: Option<i64>, at: i64, skew: time::Duration) -> bool {
-        let kept = signed.map(time::Duration::seconds).into_iter().chain(self.kept).min();
-        let Some(kept) = kept.map(|kept| kept.max(KEPT_AT_LEAST)) else { return true };
-        at > self.now.saturating_sub(kept).saturating_add(skew).unix_timestamp()
+    fn may_not_be_removed(&self, at: i64) -> bool {
+        let signed = self.signed.iter().filter_map(|signed| match &signed.start {
+            Some(start) => start.kept.map(time::Duration::seconds),
+            None => Some(KEPT_AT_LEAST),
+        });
+        let Some(kept) = signed.chain(self.kept).min() else { return true };
+        at > self.now.saturating_sub(kept.max(KEPT_AT_LEAST)).saturating_add(CLOCK_SKEW).unix_timestamp()
     }
 }
 
