@@ -35,7 +35,8 @@ SELECT hash, id, NULL::uuid, name, role, NULL::text[], NULL::text, issuer, subje
 FROM sessions WHERE tenant = $1";
 const LISTED: &str = "ends_at > clock_timestamp() AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4))
 ORDER BY created_at DESC, id DESC LIMIT $5";
-const WANTED: &str = "id = $3 OR coalesce(token::text, issuer || '#' || subject) = $4";
+const WANTED: &str =
+    "ends_at > clock_timestamp() AND (id = $3 OR coalesce(token::text, issuer || '#' || subject) = $4)";
 const END: &str = "DELETE FROM sessions WHERE hash = ANY($1) RETURNING hash, id";
 
 #[async_trait]
@@ -69,7 +70,7 @@ impl ports::Sessions for Sessions {
         let found = transaction.query_all_raw(of_tenant(WANTED, values)).await.map_err(port_error)?;
         let mut hashes: Vec<Vec<u8>> = Vec::new();
         for row in &found {
-            // A role that only a newer server knows may be worth anything.
+            // A role that this server does not know may be above the caller's.
             may_end(caller, role(row).map_err(port_error)?.unwrap_or(Role::PlatformAdmin))?;
             hashes.push(row.try_get("", "hash").map_err(port_error)?);
         }

@@ -222,8 +222,8 @@ impl Sessions {
         Ok(secret)
     }
 
-    /// Ends a session, with an audit record if it had not ended by itself. Other servers refuse it within five seconds. A secret that is
-    /// nobody's costs no more than in [`Sessions::verify`].
+    /// Ends a session, with an audit record if it had not ended by itself. Other servers refuse it within five seconds. An unknown
+    /// secret costs no more than in [`Sessions::verify`].
     pub async fn end(&self, secret: &str, origin: &Arc<Origin>) -> Result<(), PortError> {
         let caller = match self.verify(secret).await? {
             Verified::Unknown => return Ok(()),

@@ -175,6 +175,7 @@ async fn admin_ends_one_session_and_none_above_its_own_role() {
     lab.database.execute("UPDATE sessions SET last_used_at = last_used_at - interval '2 hours'").await;
     let left = admin.list_sessions(v1::ListSessionsRequest::default()).await.unwrap().sessions;
     assert!(left.is_empty(), "sessions that ended by themselves are not listed: {left:?}");
+    assert!(!admin.revoke_session(&listed[2].session_id).await.unwrap(), "nor ended again");
     let token = lab.database.tokens().verify(&secret).await.unwrap();
     assert!(matches!(token, Verified::Caller(_)), "the token itself works: {token:?}");
 }
