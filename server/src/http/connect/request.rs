@@ -85,7 +85,11 @@ impl Reader {
     /// The message as a gRPC frame.
     async fn read(self, body: Body) -> Result<Bytes, Status> {
         let body = Limited::new(body, REQUEST_MAX).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() { too_large() } else { invalid("the body ended too early".into()) }
+            if error.is::<LengthLimitError>() {
+                return too_large();
+            }
+            // It was not complete in time, or its client went away.
+            Status::try_from_error(error).unwrap_or_else(|_| invalid("the body ended too early".into()))
         })?;
         let mut body = body.to_bytes();
         if self.gzip {

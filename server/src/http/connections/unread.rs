@@ -130,7 +130,7 @@ impl http_body::Body for Parts {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         if self.rest.is_empty() {
-            // It asks for more, so the client has read what came before.
+            // It asks for more, so the client has read what came before, but for at most one part.
             let _ = UNREAD.try_with(|unread| unread.progressed(true));
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {

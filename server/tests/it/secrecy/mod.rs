@@ -87,6 +87,8 @@ fn pem_body(pem: &str) -> String {
 struct Known {
     secrets: Vec<Secret>,
     errors: Vec<Status>,
+    /// Answers in which none may be.
+    answers: Places,
 }
 
 impl Known {
@@ -110,6 +112,8 @@ impl Known {
 /// Keys and passwords that exist before the first request.
 async fn configured(known: &mut Known, lab: &Lab, files: &Files, kubeconfig: &Path) {
     known.add("OIDC client secret", CLIENT.1);
+    let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    known.add("OIDC client's basic authentication", format!("{}:{}", encoded(CLIENT.0), encoded(CLIENT.1)));
     known.add("TLS key", pem_body(&files.tls_key));
     known.add("audit signing key", pem_body(&files.audit_key));
     let url = url::Url::parse(&lab.database.url).unwrap();
@@ -151,7 +155,10 @@ async fn identities(known: &mut Known, lab: &Lab, issuer: &Issuer, admin: &str) 
     let cookie = sign_in(to, &json!({"code": code})).await;
     known.add("session by code", cookie.split_once('=').unwrap().1);
     for credentials in [json!({"code": code}), json!({"token": "spt_wrong"}), json!({"token": rotated, "code": code})] {
-        assert_ne!(post(to, "/auth/session", "", &credentials).await.status, 200);
+        let answer = post(to, "/auth/session", "", &credentials).await;
+        assert_ne!(answer.status, 200);
+        let text = format!("{:?} {}", answer.headers, String::from_utf8_lossy(&answer.body));
+        known.answers.push(("refused sign-in".to_owned(), text));
     }
     let overview = "/storeplane.v1.PlatformService/GetOverview";
     assert_eq!(post(to, overview, &cookie, &Value::Object(serde_json::Map::new())).await.status, 200);
@@ -188,7 +195,8 @@ async fn stores(known: &mut Known, lab: &Lab) {
     let login = api.stores.clone().get_store_credentials(credentials.clone()).await.unwrap().into_inner();
     known.add("password as it was returned", login.password);
     let logs = GetStoreLogsRequest { store_id: id.clone(), ..GetStoreLogsRequest::default() };
-    api.stores.clone().get_store_logs(logs).await.unwrap();
+    let logs = api.stores.clone().get_store_logs(logs).await.unwrap().into_inner();
+    known.answers.push(("logs of a store".to_owned(), format!("{logs:?}")));
     api.rotate_credentials(&id).await.unwrap();
     let (rotated, seen) = api.settle(&id).await;
     assert_eq!(rotated.state(), StoreState::Ready, "{}", seen.text());
@@ -250,7 +258,7 @@ async fn no_secret_is_anywhere_but_where_it_belongs() {
     let mut lab = setup.start().await;
     let (pid, directory) = (lab.server.pid(), lab.server.dir().to_owned());
     let sampler = Sampler::start(pid, directory.clone());
-    let mut known = Known { secrets: Vec::new(), errors: Vec::new() };
+    let mut known = Known { secrets: Vec::new(), errors: Vec::new(), answers: Places::new() };
     configured(&mut known, &lab, &files_given, &kubeconfig).await;
     let (_, admin) = lab.database.issue("default", Role::Admin, "ada").await;
     identities(&mut known, &lab, &issuer, &admin).await;
@@ -263,6 +271,7 @@ async fn no_secret_is_anywhere_but_where_it_belongs() {
     let exported = run(&["audit", "export", "--tenant", "default"], &[("DATABASE_URL", lab.database.url.as_str())]);
     places.push(("audit export".to_owned(), String::from_utf8_lossy(&exported.stdout).into_owned()));
     places.push(("errors".to_owned(), format!("{:?}", known.errors)));
+    places.append(&mut known.answers);
     let page = http(metrics, "GET /metrics", &[], b"").await.body;
     places.push(("metrics".to_owned(), String::from_utf8(page).unwrap()));
     for (file, what) in [("cmdline", "arguments"), ("environ", "environment")] {
@@ -297,7 +306,17 @@ async fn no_secret_is_anywhere_but_where_it_belongs() {
     collecting.abort();
 
     // The search has something to search.
-    for wanted in ["events", "audit records", "audit export", "errors", "metrics", "log", "spans", "table tokens"] {
+    for wanted in [
+        "events",
+        "audit records",
+        "audit export",
+        "errors",
+        "refused sign-in",
+        "metrics",
+        "log",
+        "spans",
+        "table tokens",
+    ] {
         let there = places.iter().filter(|(place, _)| place.starts_with(wanted));
         assert!(there.map(|(_, text)| text.len()).sum::<usize>() > 100, "{wanted} is empty");
     }

@@ -34,11 +34,12 @@ fn look(server: u32, directory: &Path, stopped: &Receiver<()>) -> HashSet<(Strin
     let mut seen = HashSet::new();
     while stopped.try_recv() == Err(TryRecvError::Empty) {
         for pid in descendants(server) {
+            // Until it executes its program, a new process is a copy of the server, and has its arguments.
+            let arguments = |pid| std::fs::read(format!("/proc/{pid}/cmdline")).ok();
+            let copy = arguments(pid).is_some_and(|own| arguments(server) == Some(own));
             for (file, what) in [("cmdline", "arguments"), ("environ", "environment")] {
                 let Ok(bytes) = std::fs::read(format!("/proc/{pid}/{file}")) else { continue };
                 let text = String::from_utf8_lossy(&bytes).replace('\0', "\n");
-                // Until it executes its program, a new process is a copy of the server.
-                let copy = std::fs::read(format!("/proc/{server}/{file}")).is_ok_and(|own| own == bytes);
                 let whose = if copy { "of the server" } else { "of a process below the server" };
                 seen.insert((format!("{what} {whose}"), text));
             }

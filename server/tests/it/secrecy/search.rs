@@ -35,8 +35,15 @@ impl Secret {
         let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         let hash = ring::digest::digest(&ring::digest::SHA256, &self.value);
         let url: String = url::form_urlencoded::byte_serialize(&self.value).collect();
+        let decimal: Vec<_> = self.value.iter().map(ToString::to_string).collect();
+        // Within a longer base64 text it may begin at one of three places of a group.
+        let within =
+            |before: usize| STANDARD_NO_PAD.encode([&vec![0; before], self.value.as_slice()].concat())[4..].to_owned();
         let mut forms = vec![
             ("base64", STANDARD_NO_PAD.encode(&self.value)),
+            ("base64 after one byte", within(1)),
+            ("base64 after two bytes", within(2)),
+            ("decimal bytes", decimal.join(", ")),
             ("base64 for URLs", URL_SAFE_NO_PAD.encode(&self.value)),
             ("hexadecimal", hex(&self.value)),
             ("URL encoding", url.clone()),
