@@ -1,4 +1,4 @@
-//! The Postgres schema. Each migration is an SQL file in this folder, applied once and in order.
+//! The Postgres schema. Each migration is an SQL file in this folder, or a set of indexes in [`indexes`], applied once and in order.
 //!
 //! To change the schema: add a file and a line in [`Migrator::migrations`]; never change a released one. Changes take
 //! two releases (expand, then contract), so that servers of two releases can share a database: first add

@@ -93,8 +93,9 @@ async fn audit_indexes_are_built_while_records_are_added() {
     let migration = tokio::spawn(async move { postgres::migrate(&url).await });
     let building = "SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'CREATE%INDEX CONCURRENTLY%'";
+    let began = std::time::Instant::now();
     while database.value(building).await == "0" {
-        assert!(!migration.is_finished(), "it waits");
+        assert!(!migration.is_finished() && began.elapsed() < Duration::from_mins(1), "it builds, and waits");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 
@@ -127,4 +128,21 @@ async fn unfinished_audit_index_is_built_anew_and_finished_ones_are_kept() {
     assert_eq!(database.value(AUDIT_INDEXES).await, "3");
     let unique = "SELECT indisunique FROM pg_index WHERE indexrelid = 'audit_events_chain'::regclass";
     assert_eq!(database.value(unique).await, "true");
+
+    let scope = ["stores_in_scope", "operations_in_scope", "events_in_scope"];
+    let valid = format!(
+        "SELECT count(*) FROM pg_index WHERE indisvalid AND indexrelid::regclass::text IN ('{}')",
+        scope.join("', '")
+    );
+    for index in scope {
+        database
+            .execute(&format!("UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{index}'::regclass"))
+            .await;
+    }
+    database.execute("DELETE FROM seaql_migrations WHERE version = 'm0022_scope_indexes'").await;
+    assert_eq!(database.value(&valid).await, "0");
+    postgres::migrate(&database.url).await.unwrap();
+    assert_eq!(database.value(&valid).await, "3");
+    let replaced = "SELECT to_regclass('operations_by_store_id') IS NULL";
+    assert_eq!(database.value(replaced).await, "true");
 }

@@ -310,6 +310,9 @@ async fn live_watches_deliver_no_event_from_outside() {
         writer.write(TENANT, id, &Write::of(2)).await.unwrap();
     }
     writer.delete(TENANT, "teapot").await;
+    // Its id is used again.
+    stores(&writer, &["shop-2"]).await;
+    writer.delete(TENANT, "shop-2").await;
     stores(&writer, &["shop-2"]).await;
     writer.write(TENANT, "tea", &Write::of(1)).await.unwrap();
 
@@ -319,10 +322,10 @@ async fn live_watches_deliver_no_event_from_outside() {
             seen.push((event.store_id, event.sequence));
         }
     }
-    let expected: Vec<_> =
-        [(5, "tea"), (6, "tea"), (1, "shop-2"), (2, "shop-2"), (3, "shop-2"), (4, "shop-2"), (7, "tea")]
-            .map(|(sequence, id)| (id.to_owned(), sequence))
-            .into();
+    let of = |id: &str, sequences: std::ops::RangeInclusive<i64>| -> Vec<_> {
+        sequences.map(|sequence| (id.to_owned(), sequence)).collect()
+    };
+    let expected = [of("tea", 5..=6), of("shop-2", 1..=6), of("shop-2", 1..=4), of("tea", 7..=7)].concat();
     assert_eq!(seen, expected);
     while of_tea.last() != Some(&7) {
         if let Some(OneUpdate::Event(event)) = one.message().await.unwrap().unwrap().update {

@@ -1,7 +1,7 @@
 //! The commands and queries of callers: validation, decisions and audit, over the ports.
 //!
 //! This file has the mutations; [`credentials`] reads logins, [`live_view`] a store's objects, [`releases`] the cluster's releases,
-//! [`tokens`] changes and lists API tokens, [`sessions`] ends those of browsers, [`tenants`] changes tenants; [`new_id`] makes ids of
+//! [`tokens`] changes and lists API tokens, [`sessions`] ends those of browsers, [`tenants`] changes tenants; `new_id` makes ids of
 //! stores.
 
 mod credentials;

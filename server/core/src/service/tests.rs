@@ -365,8 +365,9 @@ fn scoped_caller_creates_only_stores_of_its_scope() {
             other => panic!("{other}"),
         })
     };
-    let outside =
-        |id: &str| Err(format!("this token is limited to other stores; it does not permit the store id \"{id}\""));
+    let outside = |id: &str| {
+        Err(format!("this token may not create the store \"{id}\": its id is outside the scope of the token"))
+    };
     assert_eq!(create("tea", &Scope::All), Ok("tea".into()));
     assert_eq!(create("tea", &prefix), outside("tea"), "whether it exists ...");
     assert_eq!(create("mate", &prefix), outside("mate"), "... or not");
