@@ -16,7 +16,15 @@ export async function createToken(
   const { token, secret } = created;
   if (!token || scope(request).length === 0 || scope(token).length > 0) return created;
   secret.forget();
-  await withRetries((signal) => tokens.revokeToken({ tokenId: token.tokenId }, { signal }), signal);
+  try {
+    await withRetries((signal) => tokens.revokeToken({ tokenId: token.tokenId }, { signal }), signal);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    throw new ConnectError(
+      'this server is too old to limit a token to stores, and the token that it created could not be revoked: revoke it in the list',
+      Code.FailedPrecondition,
+    );
+  }
   throw new ConnectError(
     'this server is too old to limit a token to stores; the token that it created was revoked',
     Code.FailedPrecondition,

@@ -21,7 +21,7 @@ export function EndSessionDialog({ session: { sessionId, credentialId, name } }:
   return (
     <ConfirmDialog
       {...revocation.dialog}
-      title={`Revoke the session of ${name}?`}
+      title={all ? `Revoke all sessions of ${name}?` : `Revoke the session of ${name}?`}
       action={all ? 'Revoke sessions' : 'Revoke session'}
       color="red"
     >
@@ -37,10 +37,13 @@ export function EndSessionDialog({ session: { sessionId, credentialId, name } }:
       />
       {isOwn && (
         <Alert color="yellow" variant="outline" title="This session may be yours">
-          You are then signed out.
+          If it is, you will be signed out.
         </Alert>
       )}
-      <RequestProblem title="The session was not revoked" error={revocation.error} />
+      <RequestProblem
+        title={all ? 'The sessions were not revoked' : 'The session was not revoked'}
+        error={revocation.error}
+      />
     </ConfirmDialog>
   );
 }

@@ -25,7 +25,7 @@ export function SessionsList({ onDialog }: Pick<SessionListProps, 'onDialog'>) {
     <>
       <QueryProblem title="The sessions couldn't be loaded" query={page} />
       {data?.sessions.length === 0 ? (
-        <Empty title="Nobody is signed in with a browser" />
+        <Empty title={pages.token ? 'No more sessions' : 'No sessions'} />
       ) : (
         <div {...rescue}>
           {(data || page.isPending) && (

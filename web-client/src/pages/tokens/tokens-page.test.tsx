@@ -13,6 +13,7 @@ import {
 } from '@/gen/storeplane/v1/token_service_pb';
 import { session } from '@/session/session';
 import { RENDERED, renderApp } from '../../../test/render-app';
+import { type Issued, OneTimeSecret } from './issued';
 
 afterEach(() => session.signedOut());
 
@@ -37,7 +38,8 @@ function held(queryClient: ReturnType<typeof renderApp>['queryClient']): string 
   const mutations = queryClient.getMutationCache().getAll();
   const queries = queryClient.getQueryCache().getAll();
   const cached = [...mutations, ...queries].map(({ state }) => state.data);
-  const text = JSON.stringify(cached, (_, value) => (typeof value === 'bigint' ? String(value) : value));
+  const shown = (value: unknown) => (value instanceof OneTimeSecret ? value.reveal() : value);
+  const text = JSON.stringify(cached, (_, value) => (typeof value === 'bigint' ? String(value) : shown(value)));
   return [
     document.documentElement.outerHTML,
     window.location.href,
@@ -81,9 +83,13 @@ test('a token is created with no more than its creator may, and its secret is sh
   // Neither Escape nor a repeated Enter closes what can't be opened again.
   await userEvent.keyboard('{Escape}{Enter}');
   expect(held(queryClient)).toContain(SECRET);
+  const [mutation] = queryClient.getMutationCache().getAll();
+  const secret = (mutation?.state.data as Issued | undefined)?.secret;
+  expect(secret?.reveal()).toBe(SECRET);
   await userEvent.click(within(dialog).getByRole('button', { name: 'I have saved it' }));
   await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull(), RENDERED);
   await waitFor(() => expect(held(queryClient)).not.toContain(SECRET), RENDERED);
+  expect(secret?.reveal()).toBe('');
   await screen.findByText('deploy', undefined, RENDERED);
   expect(JSON.stringify(log.mock.calls)).not.toContain(SECRET);
   // Another dialog begins empty.
