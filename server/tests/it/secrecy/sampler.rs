@@ -1,4 +1,4 @@
-//! Looks, again and again, at the command lines and environments of all processes below a server, and at the files in its directory.
+//! Samples the command lines and environments of all processes below a server, and the files in its directory.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -8,29 +8,29 @@ use std::time::Duration;
 use super::search::Places;
 use crate::harness::descendants;
 
-/// Between two looks: helm runs for longer.
+/// Interval between samples; helm runs for longer.
 const EVERY: Duration = Duration::from_millis(4);
 /// Larger files are read at the end only.
 const FILE_MAX: u64 = 1024 * 1024;
 
 pub(super) struct Sampler {
     stop: Sender<()>,
-    looking: std::thread::JoinHandle<HashSet<(String, String)>>,
+    sampling: std::thread::JoinHandle<HashSet<(String, String)>>,
 }
 
 impl Sampler {
     pub(super) fn start(server: u32, directory: PathBuf) -> Self {
         let (stop, stopped) = channel();
-        Self { stop, looking: std::thread::spawn(move || look(server, &directory, &stopped)) }
+        Self { stop, sampling: std::thread::spawn(move || sample(server, &directory, &stopped)) }
     }
 
     pub(super) fn stop(self) -> Places {
         drop(self.stop);
-        self.looking.join().unwrap().into_iter().collect()
+        self.sampling.join().unwrap().into_iter().collect()
     }
 }
 
-fn look(server: u32, directory: &Path, stopped: &Receiver<()>) -> HashSet<(String, String)> {
+fn sample(server: u32, directory: &Path, stopped: &Receiver<()>) -> HashSet<(String, String)> {
     let mut seen = HashSet::new();
     while stopped.try_recv() == Err(TryRecvError::Empty) {
         for pid in descendants(server) {
