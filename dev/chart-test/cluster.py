@@ -32,6 +32,10 @@ def helm_run(helm, *argv):
     return out
 
 
-def ready(namespace, *rollouts):
+def ready(namespace, *rollouts, seconds=120):
     for rollout in rollouts:
-        kubectl("-n", namespace, "rollout", "status", rollout, "--timeout=120s")
+        code, out = call("kubectl", "-n", namespace, "rollout", "status", rollout, f"--timeout={seconds}s")
+        if code:
+            _, pods = call("kubectl", "-n", namespace, "get", "pods,pvc", "-o", "wide")
+            _, events = call("kubectl", "-n", namespace, "get", "events", "--sort-by=.lastTimestamp")
+            raise AssertionError("\n".join([f"{rollout} is not ready: {out}", pods, *events.splitlines()[-15:]]))

@@ -70,7 +70,11 @@ def pod_specs(manifests):
     """All pod specs, each with its `Kind/name`."""
     for o in manifests:
         spec = o.get("spec", {})
-        where = {"Pod": spec, "CronJob": spec.get("jobTemplate", {}).get("spec", {}).get("template", {}).get("spec")}
+        where = {
+            "Pod": spec,
+            "PodTemplate": o.get("template", {}).get("spec"),
+            "CronJob": spec.get("jobTemplate", {}).get("spec", {}).get("template", {}).get("spec"),
+        }
         pod = where.get(o["kind"], spec.get("template", {}).get("spec") if isinstance(spec.get("template"), dict) else None)
         if pod and "containers" in pod:
             yield f"{o['kind']}/{o['metadata']['name']}", pod

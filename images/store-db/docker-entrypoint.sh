@@ -50,7 +50,7 @@ fi
 
 for v in MARIADB_DATABASE MARIADB_USER MARIADB_PASSWORD MARIADB_ROOT_PASSWORD; do from_file "$v"; done
 statements() { # SQL that MariaDB runs before it accepts connections
-  local root user pattern
+  local root user pattern database
   root=${MARIADB_ROOT_PASSWORD:-$(od -An -tx1 -N24 /dev/urandom | tr -d ' \n')}
   echo "DELETE FROM mysql.global_priv WHERE User IN ('', 'root') AND Host <> 'localhost';"
   echo "FLUSH PRIVILEGES;"
@@ -64,7 +64,10 @@ statements() { # SQL that MariaDB runs before it accepts connections
     echo "ALTER USER $user IDENTIFIED BY $(quoted "$MARIADB_PASSWORD");"
     if [ -n "${MARIADB_DATABASE:-}" ]; then
       pattern=${MARIADB_DATABASE//_/\\_} # in a grant, _ is a wildcard
-      echo "GRANT ALL ON $(name "${pattern//%/\\%}").* TO $user;"
+      pattern=${pattern//%/\\%}
+      for database in "$pattern" "${pattern}\\_restore" "${pattern}\\_replaced"; do # the latter two are those of restore-database
+        echo "GRANT ALL ON $(name "$database").* TO $user;"
+      done
     fi
   fi
 }

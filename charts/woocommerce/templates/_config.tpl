@@ -5,6 +5,13 @@ STORE_UID: {{ .Values.store.uid | toJson }}
 STORE_NAME: {{ .Values.store.displayName | default .Values.store.id | toJson }}
 STORE_ADMIN_EMAIL: {{ .Values.store.adminEmail | toJson }}
 STORE_URL: {{ include "store.url" . | toJson }}
+{{- if .Values.store.staging }}
+STORE_STAGING: "true"
+WP_ENVIRONMENT_TYPE: staging
+{{- end }}
+{{- if .Values.store.restored }}
+STORE_SEED: wait
+{{- end }}
 STORE_DB_HOST: {{ include "store.databaseHost" . | toJson }}
 STORE_DB_PORT: {{ include "store.databasePort" . | quote }}
 {{- with .Values.database.external }}
@@ -21,7 +28,7 @@ STORE_BODY_SIZE: {{ int .Values.ingress.bodySize | quote }}
 STORE_INTERNET: {{ .Values.networkPolicy.internet | quote }}
 STORE_PLUGINS: {{ join " " .Values.plugins.activate | toJson }}
 {{- with .Values.smtp }}
-{{- if .enabled }}
+{{- if include "store.sendsMail" $ }}
 STORE_SMTP_HOST: {{ .host | toJson }}
 STORE_SMTP_PORT: {{ int .port | quote }}
 STORE_SMTP_ENCRYPTION: {{ .encryption | toJson }}

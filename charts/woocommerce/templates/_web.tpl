@@ -22,7 +22,15 @@ volumeMounts:
 - name: {{ $name }}
   valueFrom: {secretKeyRef: {name: {{ $.Values.secrets.database.existingSecret }}, key: {{ $key }}}}
 {{- end }}
-{{- if and .Values.smtp.enabled .Values.smtp.existingSecret }}
+{{- end }}
+
+{{/* Not empty if the shop may send mail. */}}
+{{- define "store.sendsMail" -}}
+{{- if and .Values.smtp.enabled (not .Values.store.staging) }}true{{ end -}}
+{{- end }}
+
+{{- define "store.smtpEnv" -}}
+{{- if and (include "store.sendsMail" .) .Values.smtp.existingSecret }}
 {{- range $name, $key := dict "STORE_SMTP_USER" "username" "STORE_SMTP_PASSWORD" "password" }}
 - name: {{ $name }}
   valueFrom: {secretKeyRef: {name: {{ $.Values.smtp.existingSecret }}, key: {{ $key }}}}

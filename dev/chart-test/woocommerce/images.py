@@ -52,7 +52,8 @@ def passwords():
     statements, _, rest = done.stdout.partition("ENVIRONMENT")
     assert "ALTER USER IF EXISTS 'root'@'localhost' IDENTIFIED BY 'only-for-root-here'" in statements, done.stderr
     assert "CREATE USER IF NOT EXISTS 'shop'@'%' IDENTIFIED BY 'it\\'s-the-shops-own'" in statements, statements
-    assert "GRANT ALL ON `store\\_a`.* TO 'shop'@'%'" in statements, statements
+    for database in ("store\\_a", "store\\_a\\_restore", "store\\_a\\_replaced"):
+        assert f"GRANT ALL ON `{database}`.* TO 'shop'@'%'" in statements, statements
     environment, _, written = rest.partition("FILES")
     for password in PASSWORDS.values():
         assert password not in environment, "a password is in MariaDB's environment"
@@ -111,7 +112,7 @@ def pinned():
     script = '''set -euo pipefail
     . dev/lib/parts.sh
     docker() { echo "docker $*" >>"$log"; [ "$1" != save ] || echo image; }
-    compose() { echo "$*" >>"$log"; case $* in *"images ls"*) echo docker.io/storeplane/store-db:11.8-r1 ;; *import*) cat >/dev/null ;; esac; }
+    compose() { echo "$*" >>"$log"; case $* in *"images ls"*) echo docker.io/storeplane/store-db:11.8-r2 ;; *import*) cat >/dev/null ;; esac; }
     images_into_k3s'''
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"

@@ -13,7 +13,7 @@ HOSTILE = "Zoë \"q\" '{{ .Values.store }}' $(STORE_DB_PASSWORD) `id`; rm -rf / 
 
 
 def hold(args):
-    """A rollout of all workloads, with a cron run and a test, fits into the quota."""
+    """A rollout of all workloads fits into the quota, with a cron run, a test, a backup, a restore and maintenance."""
     made = objects(*args)
     hard = next(o for o in made if o["kind"] == "ResourceQuota")["spec"]["hard"]
     need = dict.fromkeys(("requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "requests.storage", "pods", "persistentvolumeclaims"), 0.0)
@@ -22,7 +22,7 @@ def hold(args):
             need["persistentvolumeclaims"] += 1
             need["requests.storage"] += number(o["spec"]["resources"]["requests"]["storage"])
         for _, pod in pod_specs([o]):
-            count = o["spec"].get("replicas", 1) + (o["kind"] == "Deployment")
+            count = o.get("spec", {}).get("replicas", 1) + (o["kind"] == "Deployment")
             need["pods"] += count
             for kind in ("requests", "limits"):
                 for r in ("cpu", "memory"):
@@ -117,8 +117,32 @@ def plan_sizes():
             assert all(a < b for a, b in zip(smaller, larger)), f"{environment}: {smaller} before {larger}"
 
 
+def backup_contract(args):
+    """The PodTemplates are as storeplane.yaml says: a container for each part, the volume `transfer`, and maintenance pods that the Service selects."""
+    said = yaml.safe_load((CHART / "storeplane.yaml").read_text())["backup"]
+    made = {(o["kind"], o["metadata"]["name"]): o for o in objects(*args)}
+    for name in (said["create"], said["restore"]):
+        pod = made["PodTemplate", name]["template"]["spec"]
+        volumes = {v["name"]: v for v in pod["volumes"]}
+        assert [c["name"] for c in pod["containers"]] == said["parts"], name
+        assert "secret" in volumes["transfer"] and "emptyDir" in volumes["spool"] and "emptyDir" in volumes["shared"], name
+        assert pod["restartPolicy"] == "Never", name
+        for c in pod["containers"]:
+            assert c["args"] == [f"{name.removeprefix('store-')}-{c['name']}"], c["args"]
+            assert number(c["resources"]["limits"]["memory"]) <= number("128Mi"), c["resources"]
+    maintenance = said["maintenance"]
+    labels = made["PodTemplate", maintenance["template"]]["template"]["metadata"]["labels"]
+    selector = made["Service", "store"]["spec"]["selector"]
+    assert selector.items() <= labels.items(), labels
+    shop = next(c for c in made["Deployment", maintenance["deployment"]]["spec"]["template"]["spec"]["containers"])
+    stand_in = made["PodTemplate", maintenance["template"]]["template"]["spec"]["containers"][0]
+    assert stand_in["ports"] == shop["ports"], stand_in["ports"]
+    assert ("CronJob", maintenance["cron_job"]) in made
+
+
 CHECKS = {
     "Pod Security": restricted,
+    "backups are as storeplane.yaml says": backup_contract,
     "quota holds a rollout": hold,
     "no hooks but helm test": no_hooks,
     "probes": no_delays,

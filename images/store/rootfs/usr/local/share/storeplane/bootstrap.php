@@ -8,6 +8,7 @@ require __DIR__ . '/Database.php';
 require __DIR__ . '/Isolation.php';
 require __DIR__ . '/personalise.php';
 require __DIR__ . '/login.php';
+require __DIR__ . '/copy.php';
 
 const SHARE = __DIR__;
 const SITE = '/var/www/html';
@@ -33,6 +34,9 @@ try {
 
     $image = trim(file_get_contents(SHARE . '/version'));
     $phase = $db->phase();
+    if (setting('STORE_SEED') === 'wait' && ($phase === 'empty' || $phase === 'importing')) {
+        $phase = wait_for_restore($db);
+    }
     $is_new = $phase !== 'ready' && $phase !== 'foreign';
     if ($phase === 'unknown') {
         fail('the database has tables but no WordPress: it is left unchanged');
@@ -55,6 +59,9 @@ try {
         copy_pictures(SHARE . '/uploads', SITE . '/wp-content/uploads');
         personalise($db);
         say('shop personalised');
+    }
+    if (is_copy($db)) {
+        adopt_copy($db);
     }
     apply_url($db);
     apply_login($db);
