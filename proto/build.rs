@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-const PROTOS: [&str; 10] = [
+const PROTOS: [&str; 11] = [
     "storeplane/v1/audit.proto",
+    "storeplane/v1/backup_service.proto",
     "storeplane/v1/event.proto",
     "storeplane/v1/operation.proto",
     "storeplane/v1/platform.proto",

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use storeplane_proto::v1::audit_service_client::AuditServiceClient;
+use storeplane_proto::v1::backup_service_client::BackupServiceClient;
 use storeplane_proto::v1::operation_service_client::OperationServiceClient;
 use storeplane_proto::v1::platform_service_client::PlatformServiceClient;
 use storeplane_proto::v1::session_service_client::SessionServiceClient;
@@ -135,6 +136,7 @@ impl Connect {
         let (channel, bearer) = (endpoint.connect_lazy(), Bearer { authorization, tenant });
         let mut client = Client {
             stores: StoreServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            backups: BackupServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             operations: OperationServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             platform: PlatformServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             audit: AuditServiceClient::with_interceptor(channel.clone(), bearer.clone()),
@@ -144,6 +146,7 @@ impl Connect {
         };
         if gzip {
             client.stores = client.stores.send_compressed(Gzip).accept_compressed(Gzip);
+            client.backups = client.backups.send_compressed(Gzip).accept_compressed(Gzip);
             client.operations = client.operations.send_compressed(Gzip).accept_compressed(Gzip);
             client.platform = client.platform.send_compressed(Gzip).accept_compressed(Gzip);
             client.audit = client.audit.send_compressed(Gzip).accept_compressed(Gzip);

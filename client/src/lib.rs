@@ -37,6 +37,7 @@
 #![warn(missing_docs)]
 
 mod address;
+mod backups;
 mod calls;
 mod client;
 mod connect;

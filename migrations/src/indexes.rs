@@ -62,6 +62,46 @@ pub(super) const SCOPE: Indexes = Indexes {
     then: "DROP INDEX CONCURRENTLY IF EXISTS operations_by_store_id",
 };
 
+/// For scheduled backups: stores whose shops run, those that are overdue, and the backups of a store.
+pub(super) const BACKUPS: Indexes = Indexes {
+    name: "m0024_backup_schedule_indexes",
+    definitions: &[
+        (
+            "stores_with_shops",
+            "CREATE INDEX CONCURRENTLY IF NOT EXISTS stores_with_shops ON stores (uid) WHERE state IN ('READY', 'DEGRADED')",
+        ),
+        (
+            "stores_backup_overdue",
+            r#"CREATE INDEX CONCURRENTLY IF NOT EXISTS stores_backup_overdue ON stores (uid)
+               WHERE state IN ('READY', 'DEGRADED') AND conditions @> '[{"kind": "BackedUp", "reason": "BACKUP_OVERDUE"}]'"#,
+        ),
+        (
+            "backups_complete",
+            "CREATE INDEX CONCURRENTLY IF NOT EXISTS backups_complete ON backups (store, created_at) WHERE state = 'COMPLETE'",
+        ),
+        (
+            "backups_failed",
+            "CREATE INDEX CONCURRENTLY IF NOT EXISTS backups_failed ON backups (created_at) WHERE state = 'FAILED'",
+        ),
+        (
+            "backups_scheduled",
+            "CREATE INDEX CONCURRENTLY IF NOT EXISTS backups_scheduled ON backups (store, created_at) WHERE trigger = 'SCHEDULED'",
+        ),
+    ],
+    then: "",
+};
+
+/// A backup is not deleted while an operation reads it.
+pub(super) const RESTORES: Indexes = Indexes {
+    name: "m0026_restore_indexes",
+    definitions: &[(
+        "operations_by_restored_backup",
+        "CREATE INDEX CONCURRENTLY IF NOT EXISTS operations_by_restored_backup
+           ON operations (restores) WHERE restores IS NOT NULL AND state IN ('PENDING', 'RUNNING')",
+    )],
+    then: "",
+};
+
 const UNFINISHED: &str = "SELECT EXISTS (
   SELECT FROM pg_index WHERE indexrelid = to_regclass($1) AND NOT (indisvalid AND indisready))";
 

@@ -41,6 +41,10 @@ impl MigratorTrait for Migrator {
             Box::new(Sql { name: "m0020_audit_retention", up: include_str!("m0020_audit_retention.sql") }),
             Box::new(indexes::AUDIT),
             Box::new(indexes::SCOPE),
+            Box::new(Sql { name: "m0023_backups", up: include_str!("m0023_backups.sql") }),
+            Box::new(indexes::BACKUPS),
+            Box::new(Sql { name: "m0025_restores", up: include_str!("m0025_restores.sql") }),
+            Box::new(indexes::RESTORES),
         ]
     }
 }

@@ -6,6 +6,7 @@
 //! - [`postgres`]: everything that must outlive the process. [`watch`]: event streams.
 //! - [`worker`]: executes operations; the only caller of [`helm`]. [`reconciler`]: compares stores with the cluster.
 //!   Both use [`kube`] and [`verify`]. [`releases`]: to whom the cluster's helm releases belong, and the adoption of lost stores.
+//! - [`backups`]: where backups are stored, and the keys that encrypt them. [`backup_schedule`]: when they are made, and how long they are kept. [`https`]: the client for servers outside.
 //! - [`telemetry`]: log and traces. [`metrics`]: Prometheus metrics. [`system`]: clock and random source. [`secret`]: texts that do not print. `backoff`: retry delays. `redact`: masks secrets.
 //!   [`circuit`]: circuit breakers. [`obstacle`]: classifies obstacles and limits how long they may last.
 //! - [`failpoints`]: where tests pause the worker; empty in a release.
@@ -15,6 +16,9 @@
 pub mod app;
 pub mod authentication;
 mod backoff;
+pub mod backup_removal;
+pub mod backup_schedule;
+pub mod backups;
 pub mod boottime;
 pub mod checkpoint;
 pub mod circuit;
@@ -25,6 +29,7 @@ pub mod grpc;
 pub mod health;
 pub mod helm;
 pub mod http;
+pub mod https;
 pub mod kube;
 #[cfg(test)]
 mod layers;

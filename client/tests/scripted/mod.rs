@@ -238,6 +238,10 @@ impl StoreService for ScriptedServer {
         Err(Status::unimplemented(""))
     }
 
+    async fn restore_store(&self, _: Request<v1::RestoreStoreRequest>) -> Answer<v1::Store> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn rotate_store_credentials(&self, _: Request<v1::RotateStoreCredentialsRequest>) -> Answer<v1::Store> {
         Err(Status::unimplemented(""))
     }

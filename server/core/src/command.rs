@@ -282,6 +282,7 @@ pub(crate) mod tests {
             secrets: vec![],
             lost_secrets: crate::engine::LostSecrets::default(),
             credentials: None,
+            backup: None,
             verify: crate::engine::Verification::None,
             versions: Versions::default(),
             secure: false,

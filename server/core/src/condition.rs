@@ -28,6 +28,8 @@ pub enum ConditionKind {
     PubliclyReachable,
     /// The cluster enforces the store's network policies.
     NetworkIsolated,
+    /// There is a complete backup.
+    BackedUp,
     /// A kind that only a newer server knows, kept unchanged.
     #[serde(untagged)]
     Other(String),
@@ -39,6 +41,7 @@ impl ConditionKind {
         match self {
             Self::PubliclyReachable => "PubliclyReachable",
             Self::NetworkIsolated => "NetworkIsolated",
+            Self::BackedUp => "BackedUp",
             Self::Other(kind) => kind,
         }
     }
@@ -100,11 +103,11 @@ mod tests {
 
     #[test]
     fn kinds_and_statuses_of_newer_servers_are_readable() {
-        let written = json!({"kind": "BackedUp", "status": "Perhaps", "since": "2026-11-25T00:00:00Z", "more": 1});
+        let written = json!({"kind": "UpToDate", "status": "Perhaps", "since": "2026-11-25T00:00:00Z", "more": 1});
         let condition: Condition = serde_json::from_value(written).expect("readable");
-        assert_eq!((condition.kind.as_str(), condition.status), ("BackedUp", ConditionStatus::Unknown));
-        assert_eq!(serde_json::to_value(&condition).expect("writable")["kind"], "BackedUp");
-        for kind in [ConditionKind::PubliclyReachable, ConditionKind::NetworkIsolated] {
+        assert_eq!((condition.kind.as_str(), condition.status), ("UpToDate", ConditionStatus::Unknown));
+        assert_eq!(serde_json::to_value(&condition).expect("writable")["kind"], "UpToDate");
+        for kind in [ConditionKind::PubliclyReachable, ConditionKind::NetworkIsolated, ConditionKind::BackedUp] {
             let written = serde_json::to_value(&kind).expect("writable");
             assert_eq!(written, kind.as_str());
             assert_eq!(serde_json::from_value::<ConditionKind>(written).ok(), Some(kind));

@@ -24,6 +24,8 @@ pub struct Engine {
     pub lost_secrets: LostSecrets,
     /// Where the administrator's login is stored, if the shops have one.
     pub credentials: Option<AdminSecret>,
+    /// How its shops are backed up; `None` if they cannot be.
+    pub backup: Option<EngineBackup>,
     /// How a shop of this engine is tested.
     pub verify: Verification,
     /// Versions from `Chart.yaml`.
@@ -61,6 +63,30 @@ pub struct AdminSecret {
     pub username: String,
     /// The key of the password.
     pub password: String,
+}
+
+/// How an engine's shops are backed up and restored: names of objects in its chart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineBackup {
+    /// The `PodTemplate` of the Jobs that make a backup.
+    pub create: String,
+    /// The `PodTemplate` of the Jobs that restore one.
+    pub restore: String,
+    /// What a backup consists of. The container with a part's name makes and restores it.
+    pub parts: Vec<String>,
+    /// How a shop is taken offline while it is restored; `None` if it need not be.
+    pub maintenance: Option<Maintenance>,
+}
+
+/// How a shop is taken offline: a page answers in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Maintenance {
+    /// The `PodTemplate` of the Job that serves the page. Its pods have the labels that the shop's Service selects.
+    pub template: String,
+    /// The Deployment that is scaled to 0.
+    pub deployment: String,
+    /// The `CronJob` that is suspended, if the chart has one.
+    pub cron_job: Option<String>,
 }
 
 /// A Secret that every store of an engine has.

@@ -1,7 +1,8 @@
 //! Errors of commands and ports. Each has a stable reason for programs and a text for people.
 
 use crate::event::Oldest;
-use crate::ids::{OperationId, Tenant, TokenId};
+use crate::ids::{BackupId, OperationId, Tenant, TokenId};
+use crate::operation::OperationKind;
 use crate::quota::QuotaError;
 use crate::state::State;
 
@@ -23,7 +24,7 @@ pub enum DomainError {
     /// The resource does not exist, or the caller may not see it.
     #[error("{kind} \"{name}\" was not found")]
     NotFound {
-        /// `store`, `operation`, `token` or `tenant`.
+        /// `store`, `operation`, `backup`, `token` or `tenant`.
         kind: &'static str,
         /// The id as requested.
         name: String,
@@ -92,6 +93,57 @@ pub enum DomainError {
         /// The current state.
         state: State,
     },
+    /// An operation that is not finished uses the store.
+    #[error("operation {operation} ({}) on store \"{name}\" has not ended; wait for it or cancel it", .kind.as_str())]
+    OperationInProgress {
+        /// The store's id.
+        name: String,
+        /// Which operation.
+        operation: OperationId,
+        /// Its kind.
+        kind: OperationKind,
+    },
+    /// Only a store whose shop runs is backed up.
+    #[error("a store that is {} cannot be backed up; only READY and DEGRADED stores can", .state.as_str())]
+    NotBackupable {
+        /// The current state.
+        state: State,
+    },
+    /// The engine's chart does not say how its shops are backed up.
+    #[error(
+        "the chart of engine {engine} does not support backups: its storeplane.yaml has no section `backup`, or no `maintenance` in it"
+    )]
+    BackupUnsupported {
+        /// The engine.
+        engine: String,
+    },
+    /// The server has no storage for backups.
+    #[error("this control plane has no storage for backups; an operator can configure one (backups.storage)")]
+    BackupsDisabled,
+    /// Only a store whose shop ran is restored in place.
+    #[error("the data of a store that is {} cannot be restored; only that of READY and DEGRADED stores can", .state.as_str())]
+    NotRestorable {
+        /// The current state.
+        state: State,
+    },
+    /// The backup cannot be restored into the store.
+    #[error("backup {backup} cannot be restored into store \"{name}\": {why}")]
+    BackupNotUsable {
+        /// Which backup.
+        backup: BackupId,
+        /// The store's id.
+        name: String,
+        /// Why, as a part of a sentence.
+        why: &'static str,
+    },
+    /// The backup is being made or read.
+    #[error("backup {backup} is in use by operation {operation}; wait for it or cancel it")]
+    BackupInProgress {
+        /// Which backup.
+        backup: BackupId,
+        /// The operation.
+        operation: OperationId,
+    },
     /// The store is protected from deletion.
     #[error("store \"{name}\" has deletion_protection; UpdateStore can switch it off")]
     DeletionProtected {
@@ -151,6 +203,7 @@ impl DomainError {
         match self {
             Self::Invalid(_) => "INVALID_REQUEST",
             Self::NotFound { kind: "operation", .. } => "OPERATION_NOT_FOUND",
+            Self::NotFound { kind: "backup", .. } => "BACKUP_NOT_FOUND",
             Self::NotFound { kind: "token", .. } => "TOKEN_NOT_FOUND",
             Self::NotFound { kind: "tenant", .. } => "TENANT_NOT_FOUND",
             Self::NotFound { .. } => "STORE_NOT_FOUND",
@@ -166,6 +219,13 @@ impl DomainError {
             Self::NotRotatable { .. } => "NOT_ROTATABLE",
             Self::RotationUnsupported { .. } => "ROTATION_UNSUPPORTED",
             Self::NotUpdatable { .. } => "NOT_UPDATABLE",
+            Self::OperationInProgress { .. } => "OPERATION_IN_PROGRESS",
+            Self::NotBackupable { .. } => "NOT_BACKUPABLE",
+            Self::BackupUnsupported { .. } => "BACKUP_UNSUPPORTED",
+            Self::BackupsDisabled => "BACKUPS_DISABLED",
+            Self::NotRestorable { .. } => "NOT_RESTORABLE",
+            Self::BackupNotUsable { .. } => "BACKUP_NOT_USABLE",
+            Self::BackupInProgress { .. } => "BACKUP_IN_PROGRESS",
             Self::DeletionProtected { .. } => "DELETION_PROTECTED",
             Self::NotCancellable { .. } => "NOT_CANCELLABLE",
             Self::CredentialsNotThere { .. } => "CREDENTIALS_UNAVAILABLE",

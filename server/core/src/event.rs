@@ -40,6 +40,18 @@ wire_enum! {
         CancelRequested = "CANCEL_REQUESTED",
         /// A release that an interrupted helm left behind is being repaired.
         ReleaseRepaired = "RELEASE_REPAIRED",
+        /// A caller requested a backup; `backup_id` and `actor` in the details.
+        BackupRequested = "BACKUP_REQUESTED",
+        /// The parts of a backup are uploaded; `backup_id` and their sizes in the details.
+        BackupUploaded = "BACKUP_UPLOADED",
+        /// A backup is complete and verified; `backup_id` and `bytes` in the details.
+        BackupCompleted = "BACKUP_COMPLETED",
+        /// A backup was not completed; `backup_id` and `reason` in the details.
+        BackupFailed = "BACKUP_FAILED",
+        /// A caller requested that the store's data be replaced by that of a backup; `backup_id` and `actor` in the details.
+        RestoreRequested = "RESTORE_REQUESTED",
+        /// The store's data is that of a backup; `backup_id` in the details.
+        Restored = "RESTORED",
         /// The storefront was tested; the requests and their durations in the details.
         Verified = "VERIFIED",
         /// A step has nothing to do here; the message says why.

@@ -72,6 +72,8 @@ pub struct Caller {
 /// What a caller authenticated with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
+    /// None: a task of the server acts by itself.
+    Server,
     /// An API token.
     Token(TokenId),
     /// A user of the identity provider.
@@ -111,9 +113,10 @@ pub fn names_a_tenant(name: &str) -> bool {
 }
 
 impl Credential {
-    /// The kind as text: `token`, `oidc` or `certificate`.
+    /// The kind as text: `server`, `token`, `oidc` or `certificate`.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Server => "server",
             Self::Token(_) => "token",
             Self::Oidc { .. } => "oidc",
             Self::Certificate { .. } => "certificate",
@@ -123,6 +126,7 @@ impl Credential {
     /// What identifies it among its kind: the token's id, `issuer#subject`, or the certificate's subject.
     pub fn id(&self) -> String {
         match self {
+            Self::Server => String::new(),
             Self::Token(id) => id.to_string(),
             Self::Oidc { issuer, subject } => format!("{issuer}#{subject}"),
             Self::Certificate { subject } => subject.clone(),
@@ -161,6 +165,19 @@ impl fmt::Debug for SecretHash {
 }
 
 impl Caller {
+    /// A task of the server, in a tenant. `actor` is one of [`crate::audit::ACTORS`].
+    pub fn server(actor: &str, tenant: Tenant) -> Self {
+        Self {
+            credential: Credential::Server,
+            name: actor.to_owned(),
+            access: Access::whole(tenant),
+            role: Role::Operator,
+            expires: None,
+            proof: Proof::Signed,
+            origin: Arc::default(),
+        }
+    }
+
     /// The tenant in which it acts.
     pub fn tenant(&self) -> &Tenant {
         &self.access.tenant
@@ -190,6 +207,10 @@ impl Caller {
 pub const PERMISSIONS: &[(&str, Role)] = &[
     ("/storeplane.v1.AuditService/ListAuditEvents", Role::Auditor),
     ("/storeplane.v1.AuditService/VerifyAuditLog", Role::Auditor),
+    ("/storeplane.v1.BackupService/CreateBackup", Role::Operator),
+    ("/storeplane.v1.BackupService/DeleteBackup", Role::Operator),
+    ("/storeplane.v1.BackupService/GetBackup", Role::Viewer),
+    ("/storeplane.v1.BackupService/ListBackups", Role::Viewer),
     ("/storeplane.v1.OperationService/CancelOperation", Role::Operator),
     ("/storeplane.v1.OperationService/GetOperation", Role::Viewer),
     ("/storeplane.v1.OperationService/ListOperations", Role::Viewer),
@@ -206,6 +227,7 @@ pub const PERMISSIONS: &[(&str, Role)] = &[
     ("/storeplane.v1.StoreService/GetStoreLogs", Role::Operator),
     ("/storeplane.v1.StoreService/GetStoreResources", Role::Viewer),
     ("/storeplane.v1.StoreService/ListStores", Role::Viewer),
+    ("/storeplane.v1.StoreService/RestoreStore", Role::Operator),
     ("/storeplane.v1.StoreService/RetryStore", Role::Operator),
     ("/storeplane.v1.StoreService/RotateStoreCredentials", Role::Operator),
     ("/storeplane.v1.StoreService/UpdateStore", Role::Operator),
@@ -287,6 +309,7 @@ mod tests {
                 "certificate",
                 "https://a.example#1".into(),
             ),
+            (Credential::Server, "server", String::new()),
         ];
         for (at, (credential, kind, text)) in all.iter().enumerate() {
             assert_eq!((credential.kind(), &credential.id()), (*kind, text));

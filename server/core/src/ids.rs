@@ -185,6 +185,10 @@ uuid_id!(
     TokenId
 );
 uuid_id!(
+    /// The id of a backup. UUID v7.
+    BackupId
+);
+uuid_id!(
     /// The id of a browser's session; not the secret.
     SessionId
 );

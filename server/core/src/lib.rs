@@ -9,6 +9,8 @@
 
 pub mod access;
 pub mod audit;
+pub mod backup;
+pub mod backup_storage;
 pub mod command;
 pub mod condition;
 pub mod engine;

@@ -7,12 +7,25 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use crate::failure::Failure;
-use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
+use crate::ids::{BackupId, OperationId, StoreId, StoreUid, Tenant};
 use crate::state::State;
 use crate::wire::wire_enum;
 
 /// How long a forced deletion waits for the cluster before it drops the store.
 pub const FORCE_BUDGET: Duration = Duration::seconds(45);
+
+/// The steps of a restore. The shop is offline while its present data is backed up, so that no order is lost in between.
+const RESTORE: [Step; 7] = [
+    Step::Maintenance,
+    Step::BackUp,
+    Step::VerifyBackup,
+    Step::Restore,
+    Step::EndMaintenance,
+    Step::Rollout,
+    Step::Verify,
+];
+const RESTORE_WITHOUT_BACKUP: [Step; 5] =
+    [Step::Maintenance, Step::Restore, Step::EndMaintenance, Step::Rollout, Step::Verify];
 
 wire_enum! {
     /// The kind of an operation.
@@ -25,6 +38,10 @@ wire_enum! {
         Delete = "DELETE",
         /// Replaces a store's credentials.
         RotateCredentials = "ROTATE_CREDENTIALS",
+        /// Makes a backup of a store, which stays in its state meanwhile.
+        Backup = "BACKUP",
+        /// Replaces a store's data by that of a backup.
+        Restore = "RESTORE",
         ;
         /// A row has a kind that this server does not know; only reading creates it. It is left to newer servers.
         Unreadable = "UNREADABLE",
@@ -38,14 +55,17 @@ impl OperationKind {
             Self::Create | Self::Retry => &[Step::Namespace, Step::Secrets, Step::Install, Step::Rollout, Step::Verify],
             Self::Delete => &[Step::Uninstall, Step::NamespaceGone],
             Self::RotateCredentials => &[Step::RotateSecrets, Step::Rollout, Step::Verify],
+            Self::Backup => &[Step::BackUp, Step::VerifyBackup],
+            Self::Restore => &RESTORE,
             Self::Unreadable => &[],
         }
     }
 
-    /// Claim order; higher is sooner. Deletions take precedence over queued creations.
+    /// Claim order; higher is sooner. Deletions take precedence over queued creations, and backups wait for both.
     pub fn priority(self) -> i32 {
         match self {
-            Self::Create | Self::Retry | Self::RotateCredentials | Self::Unreadable => 0,
+            Self::Create | Self::Retry | Self::RotateCredentials | Self::Restore | Self::Unreadable => 0,
+            Self::Backup => -10,
             Self::Delete => 10,
         }
     }
@@ -55,11 +75,23 @@ impl OperationKind {
         matches!(self, Self::Retry | Self::RotateCredentials)
     }
 
+    /// True if it changes the store's state. Otherwise the store stays as it is, and only the operation shows what it waits for.
+    pub fn changes_store(self) -> bool {
+        self != Self::Backup
+    }
+
+    /// True if it makes a backup, of the data that it replaces if it is a restore.
+    pub fn makes_backup(self) -> bool {
+        matches!(self, Self::Backup | Self::Restore)
+    }
+
     /// Maximum total time from the first claim, including outages; far more than a slow image pull takes.
     pub fn budget(self) -> Duration {
         match self {
             Self::Create | Self::Retry | Self::RotateCredentials => Duration::minutes(30),
             Self::Delete => Duration::minutes(15),
+            Self::Backup => Duration::hours(6),
+            Self::Restore => Duration::hours(12),
             Self::Unreadable => Duration::ZERO,
         }
     }
@@ -80,6 +112,16 @@ wire_enum! {
         Verify = "VERIFY",
         /// The Secrets have new values.
         RotateSecrets = "ROTATE_SECRETS",
+        /// The store's data is in the storage, encrypted.
+        BackUp = "BACK_UP",
+        /// A page answers in the shop's place, and nothing changes its data.
+        Maintenance = "MAINTENANCE",
+        /// The stored data was read back and decrypted, and is what was sent.
+        VerifyBackup = "VERIFY_BACKUP",
+        /// The shop's data is that of the backup.
+        Restore = "RESTORE",
+        /// The shop answers again.
+        EndMaintenance = "END_MAINTENANCE",
         /// The release is gone.
         Uninstall = "UNINSTALL",
         /// The namespace and everything in it is gone.
@@ -97,6 +139,11 @@ impl Step {
             Self::Rollout => "Waiting for pods to become ready",
             Self::Verify => "Testing the storefront",
             Self::RotateSecrets => "Replacing credentials",
+            Self::BackUp => "Backing up database and files",
+            Self::VerifyBackup => "Reading the backup back and verifying it",
+            Self::Maintenance => "Taking the shop offline",
+            Self::Restore => "Restoring database and files",
+            Self::EndMaintenance => "Putting the shop back online",
             Self::Uninstall => "Uninstalling the release",
             Self::NamespaceGone => "Removing the namespace and everything in it",
         }
@@ -113,10 +160,15 @@ impl Step {
         match self {
             Self::Namespace => Some(Self::NamespaceGone),
             Self::Install => Some(Self::Uninstall),
+            Self::Maintenance => Some(Self::EndMaintenance),
             Self::Secrets
             | Self::Rollout
             | Self::Verify
             | Self::RotateSecrets
+            | Self::BackUp
+            | Self::VerifyBackup
+            | Self::Restore
+            | Self::EndMaintenance
             | Self::Uninstall
             | Self::NamespaceGone => None,
         }
@@ -158,6 +210,15 @@ pub struct PriorState {
     pub failure: Option<Failure>,
 }
 
+/// What a restore reads, and whether it backs up the data that it replaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restore {
+    /// The backup.
+    pub backup: BackupId,
+    /// The present data is not backed up first.
+    pub skips_backup: bool,
+}
+
 /// One operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
@@ -173,6 +234,8 @@ pub struct Operation {
     pub kind: OperationKind,
     /// True for a deletion that drops the store if the cluster does not answer.
     pub force: bool,
+    /// What a restore reads.
+    pub restore: Option<Restore>,
     /// The store's previous state; `None` for a creation.
     pub prior: Option<PriorState>,
     /// The state.
@@ -202,14 +265,23 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// Its steps, in order. A forced deletion only deletes the namespace, which includes everything else.
+    /// Its steps, in order. A restore may leave out the backup. A forced deletion only deletes the namespace, which includes everything else.
     pub fn steps(&self) -> &'static [Step] {
-        if self.force { &[Step::NamespaceGone] } else { self.kind.steps() }
+        match self.kind {
+            OperationKind::Delete if self.force => &[Step::NamespaceGone],
+            OperationKind::Restore if self.restore.is_some_and(|restore| restore.skips_backup) => {
+                &RESTORE_WITHOUT_BACKUP
+            }
+            kind => kind.steps(),
+        }
     }
 
     /// The undo steps of everything that was started, last first.
     pub fn undo_steps(&self) -> Vec<Step> {
-        let Some(reached) = self.reached else { return Vec::new() };
+        // A server that does not know the steps may have erased the one that was reached; putting a shop online that is online changes nothing.
+        let Some(reached) = self.reached else {
+            return if self.is_offline() { vec![Step::EndMaintenance] } else { Vec::new() };
+        };
         let steps = self.steps();
         let started = steps.iter().position(|step| *step == reached).map_or(0, |at| at + 1);
         steps.iter().take(started).rev().filter_map(|step| step.undo()).collect()
@@ -219,6 +291,16 @@ impl Operation {
     pub fn is_behind(&self, step: Step) -> bool {
         let position = |wanted: Step| self.steps().iter().position(|step| *step == wanted);
         self.reached.and_then(position) > position(step)
+    }
+
+    /// True if it took the shop offline, or may have, and has not put it back.
+    pub fn is_offline(&self) -> bool {
+        let position = |wanted: Step| self.steps().iter().position(|step| *step == wanted);
+        if self.kind != OperationKind::Restore || self.started_at.is_none() {
+            return false;
+        }
+        let Some(reached) = self.reached.and_then(position).map(Some) else { return true };
+        position(Step::EndMaintenance) >= reached && position(Step::Maintenance) <= reached
     }
 
     /// When its time is up: the budget after the first claim, plus that of a deletion for a rollback.
@@ -244,6 +326,7 @@ pub(crate) mod tests {
             tenant: Tenant::default(),
             kind,
             force: false,
+            restore: None,
             prior: None,
             state: OperationState::Pending,
             step: None,

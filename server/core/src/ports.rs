@@ -8,15 +8,17 @@ use uuid::Uuid;
 
 use crate::access::Access;
 use crate::audit::{AuditEvent, AuditRecord};
+use crate::backup::Backup;
+use crate::backup::command::DeleteBackup;
 use crate::command::{Idempotency, StoreRef};
 use crate::engine::AdminSecret;
 use crate::error::{DomainError, PortError};
 use crate::identity::Caller;
-use crate::ids::{OperationId, StoreId, Tenant, TokenId};
+use crate::ids::{BackupId, OperationId, StoreId, Tenant, TokenId};
 use crate::live_view::{LiveLogs, LiveResource};
 use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery};
-use crate::query::{AuditQuery, OperationQuery, Page, SessionQuery, StoreQuery, TenantQuery, TokenQuery};
+use crate::query::{AuditQuery, BackupQuery, OperationQuery, Page, SessionQuery, StoreQuery, TenantQuery, TokenQuery};
 use crate::release::ReleaseInventory;
 use crate::session::{RevokeSessions, Session};
 use crate::store::Store;
@@ -45,6 +47,8 @@ pub struct Applied {
     pub store: Store,
     /// Its operation.
     pub operation: Operation,
+    /// The backup that the operation makes.
+    pub backup: Option<Backup>,
 }
 
 /// Which store a mutation targets.
@@ -110,6 +114,19 @@ pub trait Stores: Send + Sync {
 
     /// An overview of stores. Its cost does not depend on data older than the window.
     async fn overview(&self, query: &OverviewQuery) -> Result<Overview, PortError>;
+}
+
+/// Backups, stored durably. Those that an operation makes are changed with it, in [`Stores::change`].
+#[async_trait]
+pub trait Backups: Send + Sync {
+    /// The backup, or `None`.
+    async fn find(&self, access: &Access, id: BackupId) -> Result<Option<Backup>, PortError>;
+
+    /// A page of backups.
+    async fn list(&self, query: &BackupQuery) -> Result<Page<Backup>, PortError>;
+
+    /// Marks a backup as being removed, with the audit record in the same transaction. The same `idempotency` again returns it as it is.
+    async fn delete(&self, access: &Access, command: DeleteBackup, audit: AuditRecord) -> Result<Backup, PortError>;
 }
 
 /// API tokens. Each change stores its audit record in the same transaction.

@@ -44,7 +44,7 @@ reasons! {
         "Ask the owner of the namespace or release to remove it, then retry the store; or delete the store and create it under another id.";
     /// The store's namespace is gone or being deleted, with everything in it.
     NamespaceMissing = "NAMESPACE_MISSING",
-        "Retry the store to get a new, empty shop under the same id, then restore its data from your own backup; or delete the store.";
+        "Retry the store to get a new, empty shop under the same id, then restore one of its backups into it; or delete the store.";
     /// Helm no longer has the store's release.
     ReleaseMissing = "RELEASE_MISSING",
         "Retry the store: the release is installed again over the existing objects, and volumes and Secrets are kept.";
@@ -129,6 +129,30 @@ reasons! {
     /// Labels that identify the store's namespace were removed.
     NamespaceUnlabelled = "NAMESPACE_UNLABELLED",
         "Stop the controller that removes labels from the namespace, then retry the store, which puts them back.";
+    /// The storage of backups does not answer.
+    BackupStorageUnavailable = "BACKUP_STORAGE_UNAVAILABLE",
+        "Start the storage of backups, or correct its address in the server's configuration; a waiting backup continues, a failed one can be created again.";
+    /// The storage of backups refuses the server's credentials or a signed request.
+    BackupStorageDenied = "BACKUP_STORAGE_DENIED",
+        "Correct the credentials and the bucket of the storage in the server's configuration, then create the backup again.";
+    /// The storage of backups has no space left.
+    BackupStorageFull = "BACKUP_STORAGE_FULL",
+        "Enlarge the storage of backups, or delete backups that are not needed, then create the backup again.";
+    /// The shop's database or files cannot be read.
+    BackupSourceUnreadable = "BACKUP_SOURCE_UNREADABLE",
+        "Repair the database or the volume that the message names (GetStoreLogs shows their logs), then create the backup again.";
+    /// The Job of a backup was killed, evicted or exceeded its time or memory.
+    BackupJobFailed = "BACKUP_JOB_FAILED",
+        "Remove the cause that the details name, such as a node without memory or disk space, then create the backup again.";
+    /// What was stored is not what was sent, or cannot be decrypted.
+    BackupCorrupted = "BACKUP_CORRUPTED",
+        "Check the storage of backups for defects, then create a new backup.";
+    /// The server has no key that decrypts a backup.
+    BackupKeyMissing = "BACKUP_KEY_MISSING",
+        "Add the key that was in use when the backup was made to the file that backups.key_file names.";
+    /// A backup could not be read into the shop's database or volume; what was there is unchanged.
+    RestoreFailed = "RESTORE_FAILED",
+        "Correct what the message and the details name, then restore the backup again, or another one.";
     /// The shop gives wrong answers, or does not sell.
     VerificationFailed = "VERIFICATION_FAILED",
         "Correct what the request and its answer in the details show, then retry the store.";

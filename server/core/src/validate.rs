@@ -54,6 +54,16 @@ impl Check {
         }
     }
 
+    /// An optional note on one line: any script, no control characters.
+    pub fn text(&mut self, field: &str, text: &str, max: usize) {
+        let length = text.chars().count();
+        if length > max {
+            self.fail(field, format!("must be at most {max} characters, has {length}"));
+        } else if text.chars().any(is_control) {
+            self.fail(field, "must not contain control characters, line breaks or direction overrides");
+        }
+    }
+
     /// An e-mail address as browsers validate it (WHATWG HTML, 4.10.5.1.5), with RFC 5321's lengths.
     pub fn email(&mut self, field: &str, text: &str) {
         if text.is_empty() {

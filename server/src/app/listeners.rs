@@ -7,7 +7,7 @@ use std::time::Duration;
 use tonic::transport::server::TcpIncoming;
 
 use super::parts::StartError;
-use crate::config::Config;
+use crate::config::{Config, StorageKind};
 use crate::http::connections::{self, Limits};
 use crate::http::tls::{Reloader, Tls};
 use crate::system::SystemClock;
@@ -16,6 +16,10 @@ use crate::system::SystemClock;
 const KEEPALIVE: Duration = Duration::from_mins(1);
 /// Maximum number of connections to each of the ports for health probes and for metrics: both have few clients.
 const PROBE_CONNECTIONS: usize = 64;
+/// Maximum number of connections through which pods transfer backups: each has one or two.
+const TRANSFER_CONNECTIONS: usize = 256;
+/// Time limit of a part of a backup: 64 MiB over a slow network.
+const TRANSFER_BODY: Duration = Duration::from_mins(15);
 
 /// Bound ports, not served yet.
 pub(super) struct Listeners {
@@ -28,6 +32,8 @@ pub(super) struct Listeners {
     pub(super) health: Option<TcpIncoming>,
     /// With the address that it is bound to.
     pub(super) metrics: Option<(TcpIncoming, SocketAddr)>,
+    /// For transfers of backups.
+    pub(super) backups: Option<TcpIncoming>,
 }
 
 impl Listeners {
@@ -42,7 +48,9 @@ impl Listeners {
         let (api, address) = bind(config.listen)?;
         let health = config.health_listen.map(bind).transpose()?.map(|(incoming, _)| incoming);
         let metrics = config.metrics.listen.map(bind).transpose()?;
-        Ok(Self { api, address, limits: limits(config), tls, reloader, health, metrics })
+        let backups = config.backups.volume.as_ref().filter(|_| config.backups.storage == StorageKind::Volume);
+        let backups = backups.map(|volume| bind(volume.listen)).transpose()?.map(|(incoming, _)| incoming);
+        Ok(Self { api, address, limits: limits(config), tls, reloader, health, metrics, backups })
     }
 }
 
@@ -68,6 +76,12 @@ fn limits(config: &Config) -> Limits {
 /// The limits of the ports for health probes and metrics.
 pub(super) fn probe_limits(api: Limits) -> Limits {
     Limits { connections: PROBE_CONNECTIONS, per_address: PROBE_CONNECTIONS, ..api }
+}
+
+/// The limits of the port for transfers of backups.
+pub(super) fn transfer_limits(api: Limits) -> Limits {
+    let connections = TRANSFER_CONNECTIONS.min(api.connections);
+    Limits { connections, per_address: connections, request_body: TRANSFER_BODY, ..api }
 }
 
 /// Tokens and passwords never leave this machine unencrypted, unless the configuration says that something in front
@@ -117,8 +131,13 @@ mod tests {
     async fn every_address_is_bound_before_anything_is_started() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
-        for key in ["listen", "health_listen", "metrics.listen"] {
-            let free = if key == "listen" { "" } else { "listen = '127.0.0.1:0'\n" };
+        let backups = "backups.storage = 'volume'\nbackups.volume.path = 'b'\nbackups.volume.url = 'http://b.test'\n";
+        for key in ["listen", "health_listen", "metrics.listen", "backups.volume.listen"] {
+            let free = match key {
+                "listen" => String::new(),
+                "backups.volume.listen" => format!("listen = '127.0.0.1:0'\n{backups}"),
+                _ => "listen = '127.0.0.1:0'\n".to_owned(),
+            };
             let error = Listeners::bind(&parse(&format!("{free}{key} = '{address}'"))).err();
             assert!(matches!(error, Some(StartError::Bind { address: of, .. }) if of == address), "{key}: {error:?}");
         }

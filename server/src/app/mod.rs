@@ -24,12 +24,14 @@ pub(crate) use self::parts::signing_key;
 pub use self::parts::{StartError, cluster_config, helm_config};
 pub use self::signals::Signals;
 pub use self::warnings::warnings;
-use crate::config::Config;
+use crate::backup_removal::BackupRemoval;
+use crate::backups::volume::Volume;
+use crate::config::{Config, ConfigError};
 use crate::grpc::{self, ApiHandler, Platform, Sealer};
 use crate::helm::Helm;
 use crate::http::connections;
 use crate::http::{self, Readiness, SignIn, SignInLimits, dashboard};
-use crate::postgres::ServerKey;
+use crate::postgres::{PgBackups, ServerKey};
 use crate::worker::Worker;
 
 /// A server that is bound to its port but does not serve yet.
@@ -38,6 +40,8 @@ pub struct Server {
     router: Router,
     /// What the port for health probes serves.
     probes: Router,
+    /// What the port for transfers of backups serves.
+    transfers: Option<Router>,
     worker: Worker,
     helm: Helm,
     /// Mutations: they are short, and shutdown waits for them.
@@ -71,6 +75,7 @@ impl Server {
         }
         let (reporter, health) = grpc::health::service(&probes);
         background.spawn(reporter.run(probes.clone(), shutdown.clone()));
+        let transfers = backups(&parts, config, &background, &shutdown)?;
         let circuits = parts.circuits();
         let limits = parts.auth.limits.clone();
         background.spawn(limits.clone().sweep_until(shutdown.clone()));
@@ -91,6 +96,7 @@ impl Server {
         Ok(Self {
             listeners,
             probes: http::probes(readiness.clone()),
+            transfers,
             router: http::router(services, readiness, sign_in, config)?,
             worker: Worker::new(parts.tools, config.worker.max_operations),
             helm: parts.helm,
@@ -113,12 +119,17 @@ impl Server {
 
     /// Serves until `shutdown`, and then until everything in progress has ended or the time limit is reached.
     pub async fn run(self) {
-        let Self { listeners, router, probes, worker, helm, mutations, background, shutdown, patience } = self;
+        let Self { listeners, router, probes, transfers, worker, helm, mutations, background, shutdown, patience } =
+            self;
         let worker = background.spawn(worker.run(shutdown.clone()));
-        let Listeners { api, limits, tls, health, metrics, .. } = listeners;
+        let Listeners { api, limits, tls, health, metrics, backups, .. } = listeners;
         let metrics = metrics.map(|(incoming, _)| (incoming, crate::metrics::http::router()));
         for (incoming, router) in health.map(|incoming| (incoming, probes)).into_iter().chain(metrics) {
             let limits = listeners::probe_limits(limits);
+            background.spawn(connections::serve(incoming, router, limits, None, shutdown.clone()));
+        }
+        if let (Some(incoming), Some(router)) = (backups, transfers) {
+            let limits = listeners::transfer_limits(limits);
             background.spawn(connections::serve(incoming, router, limits, None, shutdown.clone()));
         }
         let serving = connections::serve(api, router, limits, tls, shutdown.clone());
@@ -144,6 +155,24 @@ impl Server {
             tracing::warn!("stopping while connections are still open");
         }
     }
+}
+
+/// Starts the checks of the backup storage, if there is one, scheduled backups, and the removal of deleted ones. Returns what its listener
+/// serves, if it has one.
+fn backups(
+    parts: &Parts,
+    config: &Config,
+    tasks: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> Result<Option<Router>, ConfigError> {
+    let Some(backups) = parts.tools.backups.clone() else { return Ok(None) };
+    let transfers = backups.volume().map(Volume::router);
+    let removal =
+        BackupRemoval { backups: PgBackups::new(parts.pools.work.clone()), storage: Arc::clone(&backups.storage) };
+    tasks.spawn(removal.run(shutdown.clone()));
+    tasks.spawn(parts.backup_scheduler(config)?.run(shutdown.clone()));
+    tasks.spawn(backups.maintain_until(Arc::clone(&parts.clock), shutdown.clone()));
+    Ok(transfers)
 }
 
 /// The result of `work`, if it ends before `shutdown` or within the grace period after it.

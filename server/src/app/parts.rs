@@ -13,6 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::authentication::Authenticator;
+use crate::backup_schedule::BackupScheduler;
+use crate::backups::Backups;
+use crate::backups::s3::S3Error;
 use crate::checkpoint::{CheckpointFault, SigningKey};
 use crate::circuit::Circuit;
 use crate::config::{self, CatalogError, Config, ConfigError};
@@ -20,14 +23,15 @@ use crate::grpc::auth::AuthLayer;
 use crate::health::Part;
 use crate::helm::{Helm, HelmConfig};
 use crate::http::tls::TlsError;
+use crate::https::CaError;
 use crate::kube::{Cluster, ClusterCache, ClusterConfig, StoreAccess};
 use crate::limits::Limits;
-use crate::oidc::{CaError, Oidc};
+use crate::oidc::Oidc;
 use crate::outage::OutageLog;
 use crate::postgres::{
-    self, AuditLog, AuthFailures, ConnectError, EventLog, LiveStoreRepository, Notifier, PgStores, Pool, PoolSizes,
-    Pools, Queue, QuotaPolicy, RefusalCounts, Retention, RetentionPolicy, Schema, SessionLifetimes, Sessions,
-    TenantStates, Tenants, Tokens,
+    self, AuditLog, AuthFailures, BackupRetention, BackupSchedule, ConnectError, EventLog, LiveStoreRepository,
+    Notifier, PgBackups, PgStores, Pool, PoolSizes, Pools, Queue, QuotaPolicy, RefusalCounts, Retention,
+    RetentionPolicy, Schema, ServerKey, SessionLifetimes, Sessions, TenantStates, Tenants, Tokens,
 };
 use crate::reconciler::Reconciler;
 use crate::releases::ClusterReleases;
@@ -56,9 +60,12 @@ pub enum StartError {
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The identity provider cannot be reached with these settings.
+    /// The authorities that verify the identity provider cannot be used.
     #[error(transparent)]
-    Oidc(#[from] CaError),
+    Ca(#[from] CaError),
+    /// The bucket for backups cannot be used.
+    #[error(transparent)]
+    Backups(#[from] S3Error),
     /// Plain text would leave this machine.
     #[error(
         "listen: {address} is not a loopback address, and without TLS tokens and passwords would cross the network in \
@@ -144,6 +151,7 @@ impl Parts {
         let releases = releases(config, &cache, &pools.api, &clock, &notifier);
         let ports = Ports {
             stores: stores(&pools.api),
+            backups: Arc::new(PgBackups::new(pools.api.clone())),
             credentials: Arc::new(cluster.clone()),
             live_view: Arc::new(cluster.clone()),
             releases: Arc::new(releases),
@@ -153,7 +161,9 @@ impl Parts {
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
         };
-        let service = service(config, ports, Arc::clone(&catalog));
+        let shared_key = Arc::new(ServerKey::new(pools.api.clone()));
+        let backups = Backups::new(&config.backups, shared_key, &clock)?;
+        let service = service(config, ports, Arc::clone(&catalog)).with_backups(backups.is_some());
         let tools = Tools {
             queue: Queue::new(pools.work.clone(), notifier.clone(), lease),
             notifier: notifier.clone(),
@@ -161,6 +171,7 @@ impl Parts {
             helm_timeout: Duration::from_secs(config.helm.timeout_seconds),
             cluster: cluster.clone(),
             verifier: Verifier::new(cluster.clone(), config.verify.via),
+            backups,
             catalog,
             ids,
         };
@@ -214,6 +225,20 @@ impl Parts {
             verifier: verifier.clone(),
             url: config.session_url()?.clone(),
             tasks: tasks.clone(),
+        })
+    }
+
+    /// What makes scheduled backups.
+    pub(super) fn backup_scheduler(&self, config: &Config) -> Result<BackupScheduler, ConfigError> {
+        let Tools { notifier, catalog, ids, .. } = &self.tools;
+        let (pool, schedule) = (&self.pools.work, &config.backups.schedule);
+        Ok(BackupScheduler {
+            schedule: BackupSchedule::new(pool.clone(), notifier.clone(), Arc::clone(catalog), Arc::clone(ids)),
+            retention: BackupRetention::new(pool.clone(), Arc::clone(ids)),
+            live_stores: LiveStoreRepository::new(pool.clone(), Arc::clone(&self.clock), notifier.clone()),
+            policies: schedule.into(),
+            max_running: schedule.max_running,
+            url: config.session_url()?.clone(),
         })
     }
 

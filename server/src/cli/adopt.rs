@@ -55,7 +55,7 @@ pub(super) async fn run(arguments: Arguments, config: &Config) -> Result<(), Fai
     let adoption = Adoption::new(database);
     let (mut text, mut refused) = (String::new(), 0);
     for namespace in &wanted {
-        match adopt_one(&reader, &owners, &adoption, namespace, apply).await {
+        match Box::pin(adopt_one(&reader, &owners, &adoption, namespace, apply)).await {
             Ok(described) => writeln!(text, "{described}")?,
             Err(Refusal::Problems(problems)) => {
                 refused += 1;

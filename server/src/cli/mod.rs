@@ -1,4 +1,4 @@
-//! The command line: `serve`, `migrate`, `config`, `token`, `audit`, `orphans`, `adopt`, `healthcheck`.
+//! The command line: `serve`, `migrate`, `config`, `token`, `audit`, `orphans`, `adopt`, `backup-key`, `healthcheck`.
 
 mod adopt;
 mod audit;
@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{self, Server, Signals};
+use crate::backups::keys::new_operator_key;
 use crate::config::{Config, Overrides};
 use crate::postgres::{self, SchemaSettings};
 use crate::telemetry::Telemetry;
@@ -51,6 +52,8 @@ enum Command {
     /// Takes releases whose stores are missing in the database back into it, after a restore of an older backup. Without `--apply` it
     /// only prints what it would write.
     Adopt(adopt::Arguments),
+    /// Prints a new key that encrypts backups, for `backups.key_file`. Put it before the keys that are there: the first one encrypts, all decrypt.
+    BackupKey,
     /// Exits with 0 if the server on `health_listen` answers. For a container's health check.
     Healthcheck,
 }
@@ -72,6 +75,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {
+    if matches!(cli.command, Command::BackupKey) {
+        // A configuration that needs the key is not complete yet.
+        return print(new_operator_key().expose());
+    }
     let config = Config::load(&cli.overrides)?;
     if matches!(cli.command, Command::Config) {
         let warnings = app::warnings(&config).into_iter().map(|warning| format!("# warning: {warning}\n"));
@@ -84,7 +91,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         match cli.command {
-            Command::Config | Command::Healthcheck => Ok(()),
+            Command::Config | Command::Healthcheck | Command::BackupKey => Ok(()),
             Command::Serve => serve(&config).await,
             Command::Migrate { serving_role } => migrate(&config, serving_role.filter(|role| !role.is_empty())).await,
             Command::Token(command) => token::run(command, &config).await,

@@ -6,6 +6,8 @@
 //! To add a key: a field here with its default, a line in `read`, and, if it needs one, a flag in `overrides`.
 
 mod audit;
+mod backup_schedule;
+mod backups;
 mod engines;
 mod limits;
 mod obstacles;
@@ -27,6 +29,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use audit::Audit;
+pub use backup_schedule::{BackupSchedule, Interval, PlanSchedule};
+pub use backups::{BackupBucket, BackupVolume, Backups, StorageKind};
 pub use engines::{CatalogError, catalog};
 pub use limits::Limits;
 pub use obstacles::Obstacles;
@@ -87,6 +91,8 @@ pub struct Config {
     pub retention: Retention,
     /// The audit log.
     pub audit: Audit,
+    /// Backups of stores.
+    pub backups: Backups,
     /// How shops are tested.
     pub verify: Verify,
     /// Limits of each server.

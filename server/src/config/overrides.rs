@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use toml::{Table, Value};
 
+use crate::secret::SecretText;
+
 /// Flags, each with an environment variable. Values are strings, so that their errors are reported with the file's.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Configuration")]
@@ -103,6 +105,18 @@ pub struct Overrides {
     /// How often checkpoints of the audit log are signed [default: 1h].
     #[arg(long, global = true, env = "STOREPLANE_AUDIT_CHECKPOINT_INTERVAL", value_name = "PERIOD")]
     pub audit_checkpoint_interval: Option<String>,
+    /// Where backups are kept: none, volume or s3 [default: none].
+    #[arg(long, global = true, env = "STOREPLANE_BACKUP_STORAGE", value_name = "KIND")]
+    pub backup_storage: Option<String>,
+    /// The operator's keys that encrypt backups (a file with `AGE-SECRET-KEY-1…` lines).
+    #[arg(long, global = true, env = "STOREPLANE_BACKUP_KEY_FILE", value_name = "FILE")]
+    pub backup_key_file: Option<String>,
+    /// Access key of the bucket for backups.
+    #[arg(long, global = true, env = "STOREPLANE_BACKUP_S3_ACCESS_KEY", hide_env_values = true, value_name = "KEY")]
+    pub backup_s3_access_key: Option<SecretText>,
+    /// Secret key of the bucket for backups; better set as a variable, because all processes see command lines.
+    #[arg(long, global = true, env = "STOREPLANE_BACKUP_S3_SECRET_KEY", hide_env_values = true, value_name = "KEY")]
+    pub backup_s3_secret_key: Option<SecretText>,
     /// Maximum number of open connections [default: 4096, and at most half of the open files allowed].
     #[arg(long, global = true, env = "STOREPLANE_CONNECTIONS_MAX", value_name = "COUNT")]
     pub connections_max: Option<String>,
@@ -229,13 +243,16 @@ impl Overrides {
         set(&mut table, "insecure_plaintext", self.insecure_plaintext.as_deref(), |value| {
             value.parse().map_or_else(|_| text(value), Value::Boolean)
         });
-        for (key, value) in texts.into_iter().chain(self.kubernetes()).chain(self.audit()) {
+        for (key, value) in texts.into_iter().chain(self.kubernetes()).chain(self.audit()).chain(self.backups()) {
             set(&mut table, key, value.as_deref(), text);
         }
         for (key, value) in numbers.into_iter().chain(self.connections()).chain(self.quotas()) {
             set(&mut table, key, value.as_deref(), |number| {
                 number.parse().map_or_else(|_| text(number), Value::Integer)
             });
+        }
+        for (key, secret) in self.secrets() {
+            set(&mut table, key, secret.as_ref().map(SecretText::expose), text);
         }
         for (key, value) in lists {
             set(&mut table, key, value.as_deref(), |list| {
@@ -263,6 +280,14 @@ impl Overrides {
             ("audit.signing_key_file", &self.audit_signing_key_file),
             ("audit.checkpoint_interval", &self.audit_checkpoint_interval),
         ]
+    }
+
+    fn secrets(&self) -> [(&'static str, &Option<SecretText>); 2] {
+        [("backups.s3.access_key", &self.backup_s3_access_key), ("backups.s3.secret_key", &self.backup_s3_secret_key)]
+    }
+
+    fn backups(&self) -> [(&'static str, &Option<String>); 2] {
+        [("backups.storage", &self.backup_storage), ("backups.key_file", &self.backup_key_file)]
     }
 
     fn quotas(&self) -> [(&'static str, &Option<String>); 8] {
@@ -298,7 +323,7 @@ fn set(table: &mut Table, key: &str, value: Option<&str>, convert: impl Fn(&str)
         Some((section, key)) => {
             let below = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
             if let Value::Table(below) = below {
-                below.insert(key.to_owned(), convert(value));
+                set(below, key, Some(value), convert);
             }
         }
     }

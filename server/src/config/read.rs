@@ -73,6 +73,7 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
         }),
         retention: root.section("retention", retention),
         audit: root.section("audit", super::audit::read),
+        backups: root.section("backups", super::backups::read),
         verify: root.section("verify", |section| Verify { via: section.take("via", Via::Auto) }),
         limits: root.section("limits", super::limits::read),
         quotas: root.section("quotas", super::quotas::read),
@@ -99,7 +100,10 @@ fn check(config: &Config, root: &mut Section) {
     let api = ("listen", Some(config.listen));
     let health = ("health_listen", config.health_listen);
     let metrics = ("metrics.listen", config.metrics.listen);
-    for ((key, address), (other, taken)) in [(health, api), (metrics, api), (metrics, health)] {
+    let backups = ("backups.volume.listen", config.backups.volume.as_ref().map(|volume| volume.listen));
+    let pairs =
+        [(health, api), (metrics, api), (metrics, health), (backups, api), (backups, health), (backups, metrics)];
+    for ((key, address), (other, taken)) in pairs {
         if let (Some(address), Some(taken)) = (address, taken)
             && overlap(address, taken)
         {
@@ -288,7 +292,8 @@ fn telemetry(section: &mut Section) -> Telemetry {
     Telemetry { otlp_endpoint: endpoint }
 }
 
-fn is_label(text: &str) -> bool {
+/// True for a DNS label: at most 63 lower-case letters, digits and hyphens.
+pub(super) fn is_label(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !text.starts_with('-')

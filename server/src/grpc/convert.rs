@@ -137,6 +137,8 @@ pub(super) fn operation(operation: Operation) -> v1::Operation {
             OperationKind::Retry => v1::OperationKind::Retry,
             OperationKind::Delete => v1::OperationKind::Delete,
             OperationKind::RotateCredentials => v1::OperationKind::RotateCredentials,
+            OperationKind::Backup => v1::OperationKind::Backup,
+            OperationKind::Restore => v1::OperationKind::Restore,
             OperationKind::Unreadable => v1::OperationKind::Unspecified,
         }
         .into(),

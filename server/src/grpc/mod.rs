@@ -2,7 +2,7 @@
 //! through ports of the domain.
 //!
 //! A request passes, from the outside in: CORS ([`crate::http`]), [`content_type`], grpc-web, [`log`], [`envelope`], [`origin`], [`auth`], then a
-//! handler in [`stores`], [`operations`], [`platform`], [`tenants`], [`tokens`], [`sessions`] or [`audit`]; concurrent equal reads share a [`single_flight`]. Errors
+//! handler in [`stores`], [`operations`], [`backups`], [`platform`], [`tenants`], [`tokens`], [`sessions`] or [`audit`]; concurrent equal reads share a [`single_flight`]. Errors
 //! are converted in [`status`], messages in [`convert`], pages in [`pages`]; page tokens and cursors are sealed in
 //! [`opaque`]. [`call`] has the metrics of a call, [`methods`] all methods. [`health`] and [`reflection`] need no token.
 //!
@@ -12,6 +12,7 @@
 mod api_handler;
 mod audit;
 pub mod auth;
+mod backups;
 mod call;
 mod content_type;
 mod convert;
@@ -42,6 +43,7 @@ use axum::Router;
 pub use opaque::Sealer;
 use storeplane_proto::health::health_server::HealthServer;
 use storeplane_proto::v1::audit_service_server::AuditServiceServer;
+use storeplane_proto::v1::backup_service_server::BackupServiceServer;
 use storeplane_proto::v1::operation_service_server::OperationServiceServer;
 use storeplane_proto::v1::platform_service_server::PlatformServiceServer;
 use storeplane_proto::v1::session_service_server::SessionServiceServer;
@@ -72,8 +74,9 @@ pub(crate) const REQUEST_MAX: usize = 4 * 1024 * 1024;
 const OPEN_REQUEST_MAX: usize = 16 * 1024;
 
 /// The services of `storeplane.v1`.
-const SERVICES: [&str; 7] = [
+const SERVICES: [&str; 8] = [
     storeplane_proto::v1::audit_service_server::SERVICE_NAME,
+    storeplane_proto::v1::backup_service_server::SERVICE_NAME,
     storeplane_proto::v1::operation_service_server::SERVICE_NAME,
     storeplane_proto::v1::platform_service_server::SERVICE_NAME,
     storeplane_proto::v1::session_service_server::SERVICE_NAME,
@@ -108,6 +111,7 @@ pub fn services(
     call::init();
     let stores = configured!(StoreServiceServer::new(handler.clone()));
     let operations = configured!(OperationServiceServer::new(handler.clone()));
+    let backups = configured!(BackupServiceServer::new(handler.clone()));
     let platform = configured!(PlatformServiceServer::new(handler.clone()));
     let audit = configured!(AuditServiceServer::new(handler.clone()));
     let tenant_service = configured!(TenantServiceServer::new(handler.clone()));
@@ -131,6 +135,7 @@ pub fn services(
     let routes = Routes::default()
         .add_service(outer.layer(ours.layer(stores)))
         .add_service(outer.layer(ours.layer(operations)))
+        .add_service(outer.layer(ours.layer(backups)))
         .add_service(outer.layer(ours.layer(platform)))
         .add_service(outer.layer(ours.layer(audit)))
         .add_service(outer.layer(ours.layer(tenant_service)))

@@ -90,21 +90,6 @@ pub fn refusal(refusal: &DomainError) -> Status {
             details.add_precondition_failure_violation("ETAG", "store", &message);
             Code::Aborted
         }
-        DomainError::IllegalMove { from: state, .. }
-        | DomainError::NotRetryable { state }
-        | DomainError::NotUpdatable { state }
-        | DomainError::NotRotatable { state }
-        | DomainError::CredentialsNotThere { state } => {
-            tell("state", state.as_str().to_owned());
-            precondition(&mut details, "STATE", "store", &message)
-        }
-        DomainError::RotationUnsupported { engine } => {
-            precondition(&mut details, "ENGINE", &format!("engine/{engine}"), &message)
-        }
-        DomainError::DeletionProtected { .. } => precondition(&mut details, "DELETION_PROTECTION", "store", &message),
-        DomainError::NotCancellable { operation } => {
-            precondition(&mut details, "KIND", &format!("operation/{operation}"), &message)
-        }
         DomainError::PermissionDenied { role, needed } | DomainError::OtherTenant { role, needed } => {
             tell("role", (*role).to_owned());
             tell("needed", (*needed).to_owned());
@@ -117,14 +102,10 @@ pub fn refusal(refusal: &DomainError) -> Status {
             }
             Code::OutOfRange
         }
+        unmet => details_of::precondition(unmet, &message, &mut details, &mut tell),
     };
     details.set_error_info(refusal.reason(), DOMAIN, metadata);
     Status::with_error_details(code, message, details)
-}
-
-fn precondition(details: &mut ErrorDetails, kind: &str, subject: &str, message: &str) -> Code {
-    details.add_precondition_failure_violation(kind, subject, message);
-    Code::FailedPrecondition
 }
 
 /// A watch of all stores cannot resume from its cursor, but from this one.

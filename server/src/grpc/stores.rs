@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use storeplane_core::access::Access;
 use storeplane_core::audit::Action;
+use storeplane_core::backup::command::RestoreStoreInput;
 use storeplane_core::command::{CreateStoreInput, StoreCommand, StoreRef, UpdateStoreInput};
 use storeplane_core::error::DomainError;
 use storeplane_core::query::StoreQuery;
@@ -11,9 +12,9 @@ use storeplane_core::service::Service;
 use storeplane_proto::v1::store_service_server::StoreService;
 use storeplane_proto::v1::{
     CreateStoreRequest, DeleteStoreRequest, GetStoreCredentialsRequest, GetStoreLogsRequest, GetStoreRequest,
-    GetStoreResourcesRequest, ListStoresRequest, ListStoresResponse, RetryStoreRequest, RotateStoreCredentialsRequest,
-    Store, StoreCredentials, StoreLogs, StoreResources, UpdateStoreRequest, WatchStoreRequest, WatchStoreResponse,
-    WatchStoresRequest, WatchStoresResponse,
+    GetStoreResourcesRequest, ListStoresRequest, ListStoresResponse, RestoreStoreRequest, RetryStoreRequest,
+    RotateStoreCredentialsRequest, Store, StoreCredentials, StoreLogs, StoreResources, UpdateStoreRequest,
+    WatchStoreRequest, WatchStoreResponse, WatchStoresRequest, WatchStoresResponse,
 };
 use tonic::{Request, Response, Status};
 
@@ -152,6 +153,17 @@ impl StoreService for ApiHandler {
                 Err(refusal) => service.audited(&caller, Action::RetryStore, &store_id, Err(refusal.into())).await,
             }
         });
+        Ok(Response::new(convert::store(store.await?)))
+    }
+
+    async fn restore_store(&self, request: Request<RestoreStoreRequest>) -> Answer<Store> {
+        let (caller, service) = (caller(&request)?, self.service.clone());
+        let RestoreStoreRequest { store_id, backup_id, skip_backup, request_id, etag, uid, validate_only } =
+            request.into_inner();
+        note_store(&store_id);
+        let input = RestoreStoreInput { store_id, uid, backup_id, skip_backup, etag, request_id };
+        let trace = trace::current();
+        let store = self.finish(async move { service.restore_store(&caller, trace, input, validate_only).await });
         Ok(Response::new(convert::store(store.await?)))
     }
 

@@ -18,6 +18,12 @@ pub const FENCE: &str = "storeplane.io/fence";
 pub const SECRETS_SINCE: &str = "storeplane.io/secrets-since";
 /// On a Secret: the operation that rotated it last.
 pub const ROTATED_BY: &str = "storeplane.io/rotated-by";
+/// On a Job, its pods and its Secret: the operation that they belong to.
+pub const OPERATION: &str = "storeplane.io/operation";
+/// On a Deployment that is scaled to 0 for maintenance: its number of replicas before.
+pub const REPLICAS_BEFORE: &str = "storeplane.io/replicas-before-maintenance";
+/// On a `CronJob` that is suspended for maintenance: whether it was suspended before.
+pub const SUSPENDED_BEFORE: &str = "storeplane.io/suspended-before-maintenance";
 /// On a copy of a Secret: `namespace.name` of the original.
 pub const COPIED_FROM: &str = "storeplane.io/copied-from";
 /// On a copy of a Secret: the resource version of the original that it was copied from.

@@ -14,6 +14,7 @@
 //!   deletes pods that block a corrected revision; `copied_secrets` copies Secrets of another namespace and keeps them
 //!   up to date; `claims` removes claims that were never bound; `isolation` reads whether network policies are enforced, `routes` why
 //!   a gateway does not serve a store.
+//!   `jobs` runs Jobs from the `PodTemplate`s of a release; `maintenance` takes a shop offline and puts it back.
 //!
 //! To add a terminal condition: in the file of `rollout::explain` for that kind of object, push a `Finding`
 //! with its reason (the order of `Reason` is the rank) and its `Obstacle`, which limits how long it may last; add the objects of
@@ -31,9 +32,11 @@ mod credentials;
 mod error;
 mod examine;
 mod isolation;
+mod jobs;
 pub mod labels;
 mod listing;
 mod live;
+mod maintenance;
 mod manifest;
 mod namespace;
 mod outdated_pods;
@@ -56,6 +59,8 @@ pub use copied_secrets::{CopiedSecret, CopiedSecretUse};
 pub use error::{ClusterError, ClusterErrorKind};
 pub use examine::{ClusterSnapshot, Examined, Expected};
 pub use isolation::NetworkIsolation;
+pub use jobs::{ContainerEnd, JobEnsured, JobFailure, JobFailureCause, JobSpec, JobUpdate, OwnedJob};
+pub use maintenance::{MaintenanceChange, MaintenanceUpdate};
 pub use manifest::WorkloadName;
 pub use namespace::{Ensured, Holding, NamespaceSpec, NamespaceState, OwnedNamespace, Ownership};
 pub(crate) use proxy::api_server_error;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use ::kube::Resource;
-use ::kube::api::{GetParams, ListParams, Patch, PatchParams, PostParams};
+use ::kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams};
 use ::kube::core::{ObjectList, PartialObjectMeta, Request};
 use futures::future::try_join_all;
 use k8s_openapi::ByteString;
@@ -38,36 +38,53 @@ impl Cluster {
     }
 
     async fn ensure_secret(&self, namespace: &str, spec: &SecretSpec) -> Result<(), ClusterError> {
-        let what = format!("create the secret {} in {namespace}", spec.name);
-        let entries = spec.entries.iter();
-        let secret = Secret {
-            metadata: ObjectMeta {
-                name: Some(spec.name.clone()),
-                labels: Some(BTreeMap::from([(labels::MANAGED_BY.into(), labels::STOREPLANE.into())])),
-                ..ObjectMeta::default()
-            },
-            type_: Some("Opaque".into()),
-            data: Some(entries.map(|(key, text)| (key.clone(), ByteString(text.expose().into()))).collect()),
-            ..Secret::default()
+        let metadata = ObjectMeta {
+            name: Some(spec.name.clone()),
+            labels: Some(BTreeMap::from([(labels::MANAGED_BY.into(), labels::STOREPLANE.into())])),
+            ..ObjectMeta::default()
         };
-        let unwritable = |_| ClusterError::new(ClusterErrorKind::Rejected, format!("could not {what}: not JSON"));
-        let body = serde_json::to_vec(&secret).map_err(unwritable)?;
-        let created = self
-            .call(&what, |client| async move {
-                let request = requests(namespace).create(&PostParams::default(), body);
-                client.request_text(request.map_err(::kube::Error::BuildRequest)?).await.map(drop)
-            })
-            .await;
-        match created {
+        match self.create_secret(namespace, metadata, &spec.entries).await {
             Err(error) if error.kind() == ClusterErrorKind::Conflict => {
                 tracing::debug!(namespace, secret = spec.name, "secret kept");
                 Ok(())
             }
-            Ok(()) => {
-                tracing::debug!(namespace, secret = spec.name, "secret created");
-                Ok(())
-            }
-            Err(error) => Err(error),
+            created => created,
+        }
+    }
+
+    /// Creates a Secret. [`ClusterErrorKind::Conflict`] if it exists.
+    pub(super) async fn create_secret(
+        &self,
+        namespace: &str,
+        metadata: ObjectMeta,
+        entries: &BTreeMap<String, SecretText>,
+    ) -> Result<(), ClusterError> {
+        let name = metadata.name.clone().unwrap_or_default();
+        let what = format!("create the secret {name} in {namespace}");
+        let entries = entries.iter().map(|(key, text)| (key.clone(), ByteString(text.expose().into())));
+        let data = Some(entries.collect());
+        let secret = Secret { metadata, type_: Some("Opaque".into()), data, ..Secret::default() };
+        let unwritable = |_| ClusterError::new(ClusterErrorKind::Rejected, format!("could not {what}: not JSON"));
+        let body = serde_json::to_vec(&secret).map_err(unwritable)?;
+        self.call(&what, |client| async move {
+            let request = requests(namespace).create(&PostParams::default(), body);
+            client.request_text(request.map_err(::kube::Error::BuildRequest)?).await.map(drop)
+        })
+        .await?;
+        tracing::debug!(namespace, secret = name, "secret created");
+        Ok(())
+    }
+
+    /// Deletes a Secret, if it exists.
+    pub(super) async fn delete_secret(&self, namespace: &str, name: &str) -> Result<(), ClusterError> {
+        let what = format!("delete the secret {name} in {namespace}");
+        let request = requests(namespace).delete(name, &DeleteParams::default());
+        let deleted = self.call(&what, |client| async move {
+            client.request_text(request.map_err(::kube::Error::BuildRequest)?).await.map(drop)
+        });
+        match deleted.await {
+            Err(error) if error.kind() == ClusterErrorKind::NotFound => Ok(()),
+            deleted => deleted,
         }
     }
 

@@ -2,12 +2,13 @@
 //!
 //! - This file: [`metrics()`], the metrics of the process, and their text.
 //! - [`table`]: the list of all metrics. [`family`]: metrics with labels, which are constants.
-//! - [`operation_end`]: what the end of an operation adds. [`process`]: memory, processor time and files. [`http`]: `/metrics`.
+//! - [`operation_end`] and [`backup_end`]: what the end of an operation, and of a backup, adds. [`process`]: memory, processor time and files. [`http`]: `/metrics`.
 //!   `runbooks` tests alerts and dashboard against the table.
 //!
 //! What is known at any time (pools, processes) is read when it is asked for, by [`Metrics::before_scrape`]. What Postgres knows is
 //! read at intervals by [`crate::postgres::Sampler`], whoever asks and however often.
 
+mod backup_end;
 mod family;
 pub mod http;
 mod operation_end;
@@ -19,10 +20,12 @@ mod table;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use prometheus_client::encoding::{prometheus_text, text};
+use storeplane_core::backup::BackupState;
 use storeplane_core::failure::Reason;
 use storeplane_core::operation::{OperationKind, OperationState};
 use storeplane_core::ports::Clock as _;
 
+pub use backup_end::BackupEnd;
 pub use family::{Counters, Gauge, Gauges, Histograms, InProgress, SecondCounters, TracedHistograms};
 pub use operation_end::OperationEnd;
 pub use process::number;
@@ -70,6 +73,10 @@ impl Metrics {
                 drop(metrics.operation_failures.with([kind.as_str(), reason.as_str()]));
             }
         }
+        for outcome in [BackupState::Complete, BackupState::Failed] {
+            drop(metrics.backups.with([outcome.as_str()]));
+        }
+        drop(metrics.backup_bytes.with([]));
         for cause in ["EXPIRED", "SUPERSEDED"] {
             drop(metrics.lease_losses.with([cause]));
         }

@@ -112,6 +112,12 @@ metrics! {
     operations_running: Gauges = "storeplane_operations_running" ["kind"];
     /// Stores that are not DELETED, of all tenants. From Postgres, the same on every server.
     stores: Gauges = "storeplane_stores" ["state"];
+    /// Backups that ended: COMPLETE or FAILED.
+    backups: Counters = "storeplane_backups_total" ["outcome"];
+    /// Encrypted size of the backups that were completed, in bytes.
+    backup_bytes: Counters = "storeplane_backup_bytes_total" [];
+    /// Stores whose last complete backup is older than two intervals. From Postgres, the same on every server.
+    backups_overdue: Gauges = "storeplane_backups_overdue" [];
     /// Running helm processes that hold one of the permits (`helm.max_processes`): all but `helm version`.
     helm_processes: Gauges = "storeplane_helm_processes" [];
     /// Maximum number of them.

@@ -19,13 +19,13 @@ use storeplane_core::ids::Tenant;
 use storeplane_core::ports::Clock;
 
 use self::claims::Audience;
-pub use self::fetch::CaError;
 use self::fetch::Fetcher;
 use self::jws::Unverified;
 pub(crate) use self::jws::{LENGTH_MAX, is_jwt};
 pub use self::login::{Attempt, LoginError};
 use self::provider::{Provider, Unavailable};
 use crate::config;
+use crate::https::CaError;
 
 /// Why a token of the provider is not accepted. Callers are told little; the log has the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

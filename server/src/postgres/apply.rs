@@ -13,13 +13,13 @@ use storeplane_core::store::Store;
 use storeplane_core::transition::{Change, Snapshot};
 use time::OffsetDateTime;
 
-use super::audit;
 use super::entity::{event, operation, store};
 use super::error::{broken, port_error, violated};
 use super::notifier;
-use super::pool::Transaction;
+use super::pool::{End, Transaction};
 use super::rows;
-use crate::metrics::OperationEnd;
+use super::{audit, backups};
+use crate::metrics::{BackupEnd, OperationEnd};
 
 /// The store and its operation, locked until the transaction ends. `None` if the store does not exist.
 pub(super) async fn lock(transaction: &Transaction, uid: StoreUid) -> Result<Option<Snapshot>, PortError> {
@@ -27,7 +27,10 @@ pub(super) async fn lock(transaction: &Transaction, uid: StoreUid) -> Result<Opt
     let Some(row) = row else { return Ok(None) };
     let operation = operation::Entity::find_by_id(row.operation).one(transaction).await.map_err(port_error)?;
     let operation = operation.ok_or_else(|| broken("a store's operation is missing"))?;
-    Ok(Some(Snapshot { store: rows::store(row), operation: rows::operation(operation) }))
+    let operation = rows::operation(operation);
+    let makes_backup = operation.kind.makes_backup();
+    let backup = if makes_backup { backups::of_operation(transaction, operation.id.0).await? } else { None };
+    Ok(Some(Snapshot { store: rows::store(row), operation, backup }))
 }
 
 /// Stores a new store, its operation, events and audit record. `fence` is that of the last claim.
@@ -60,18 +63,23 @@ pub(super) async fn update(
     let events = NumberedEvents::number(&mut change, part_of, now);
     let begins = change.operation.id != before.operation.id;
     if let Some(superseded) = &change.superseded {
-        transaction.count_on_commit(OperationEnd::of(before.operation.state, superseded));
+        transaction.count_on_commit(OperationEnd::of(before.operation.state, superseded).map(End::Operation));
         rows::operation_row(superseded).update(transaction).await.map_err(port_error)?;
     }
     if begins {
+        backups::lock_source(transaction, &change).await?;
         insert_operation(transaction, &change).await?;
     } else if change.operation != before.operation {
         rows::operation_row(&change.operation).update(transaction).await.map_err(port_error)?;
-        transaction.count_on_commit(OperationEnd::of(before.operation.state, &change.operation));
+        transaction.count_on_commit(OperationEnd::of(before.operation.state, &change.operation).map(End::Operation));
     }
     if change.store != before.store {
         change.store.updated_at = now;
         rows::store_row(&change.store).update(transaction).await.map_err(port_error)?;
+    }
+    if let Some(backup) = change.backup.as_ref().filter(|backup| Some(*backup) != before.backup.as_ref()) {
+        backups::save(transaction, backup).await?;
+        transaction.count_on_commit(BackupEnd::of(before.backup.as_ref(), backup).map(End::Backup));
     }
     let wakes = begins || change.operation.cancel_requested != before.operation.cancel_requested;
     finish(transaction, change, events, Some(&before.store), wakes).await
@@ -99,7 +107,7 @@ async fn finish(
         }
         audit::append(transaction, record).await?;
     }
-    Ok(Applied { store: change.store, operation: change.operation })
+    Ok(Applied { store: change.store, operation: change.operation, backup: change.backup })
 }
 
 async fn insert_operation(transaction: &Transaction, change: &Change) -> Result<(), PortError> {

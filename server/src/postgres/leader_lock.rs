@@ -21,9 +21,35 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// After 15 s without one, Postgres (14 or newer) ends the connection.
 const SETTINGS: &str = "SET statement_timeout = '5s'; SET idle_session_timeout = '15s'";
 
-static OUTAGE: OutageLog = OutageLog::new("take the reconciler's lock");
+static RECONCILER: OutageLog = OutageLog::new("take the reconciler's lock");
+static BACKUP_SCHEDULER: OutageLog = OutageLog::new("take the lock of scheduled backups");
 
-const TAKE: &str = "SELECT pg_try_advisory_lock(hashtext('storeplane-reconciler'))";
+const TAKE: &str = "SELECT pg_try_advisory_lock(hashtext($1))";
+
+/// The work that a lock is for: its name, which is also that of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leadership {
+    /// Comparing stores with the cluster.
+    Reconciler,
+    /// Starting scheduled backups, and removing those that are not kept.
+    BackupScheduler,
+}
+
+impl Leadership {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Reconciler => "storeplane-reconciler",
+            Self::BackupScheduler => "storeplane-backup-scheduler",
+        }
+    }
+
+    fn outage(self) -> &'static OutageLog {
+        match self {
+            Self::Reconciler => &RECONCILER,
+            Self::BackupScheduler => &BACKUP_SCHEDULER,
+        }
+    }
+}
 
 /// The lock, held as long as the connection lives. Dropping it releases it.
 #[derive(Debug)]
@@ -33,22 +59,22 @@ pub struct LeaderLock {
 
 impl LeaderLock {
     /// Waits until the lock is acquired. `url` must lead to a session of its own, as for LISTEN.
-    pub async fn wait(url: &str) -> Self {
+    pub async fn wait(url: &str, of: Leadership) -> Self {
         loop {
-            match Self::acquire(url).await {
+            match Self::acquire(url, of).await {
                 Ok(lock) => return lock,
-                Err(error) => OUTAGE.failed(&error),
+                Err(error) => of.outage().failed(&error),
             }
             tokio::time::sleep(ASK).await;
         }
     }
 
-    async fn acquire(url: &str) -> Result<Self, sqlx::Error> {
-        let options = url.parse::<PgConnectOptions>()?.application_name("storeplane-reconciler");
+    async fn acquire(url: &str, of: Leadership) -> Result<Self, sqlx::Error> {
+        let options = url.parse::<PgConnectOptions>()?.application_name(of.name());
         let mut connection = in_time(options.disable_statement_logging().connect()).await?;
         in_time(connection.execute(SETTINGS)).await?;
-        OUTAGE.worked();
-        while !in_time(sqlx::query_scalar::<_, bool>(TAKE).fetch_one(&mut connection)).await? {
+        of.outage().worked();
+        while !in_time(sqlx::query_scalar::<_, bool>(TAKE).bind(of.name()).fetch_one(&mut connection)).await? {
             tokio::time::sleep(ASK).await;
         }
         Ok(Self { connection })

@@ -1,4 +1,5 @@
-//! Locks of what a tenant has, held until the transaction ends. They say in which order: stores before tokens.
+//! Locks of what a tenant has, held until the transaction ends. They say in which order: stores before tokens. And the lock of scheduled
+//! backups, which is taken before the store's row.
 
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use storeplane_core::error::PortError;
@@ -16,6 +17,14 @@ const TOKENS: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-
 
 /// Waits for whoever locks the creation of stores, and not for other creations.
 const STORES_SHARED: &str = "SELECT pg_advisory_xact_lock_shared(hashtextextended('storeplane-stores-of-' || $1, 0))";
+
+/// Scheduled backups start one after another, on all servers, so that no more are active than may be.
+const BACKUP_SCHEDULE: &str = "SELECT pg_advisory_xact_lock(hashtext('storeplane-backup-schedule'))";
+
+/// Locks the start of scheduled backups.
+pub(super) async fn backup_schedule(transaction: &Transaction) -> Result<(), PortError> {
+    transaction.execute_unprepared(BACKUP_SCHEDULE).await.map(drop).map_err(port_error)
+}
 
 /// Locks the creation of stores.
 pub(super) async fn stores(transaction: &Transaction, tenant: &Tenant) -> Result<(), PortError> {

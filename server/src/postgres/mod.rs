@@ -3,6 +3,7 @@
 //! - [`PgStores`] implements the domain's port: mutations, lookups (in batches: `store_loader`), lists.
 //! - [`Queue`] gives operations to workers: claim, lease, fence.
 //! - [`LiveStoreRepository`] gives the reconciler all stores, and stores its results; [`Adoption`] stores those that were lost; [`LeaderLock`] lets only one server reconcile.
+//! - [`BackupSchedule`] starts the backups that are due; [`BackupRetention`] marks those that are no longer kept.
 //! - [`EventLog`] reads events by store and in their global order.
 //! - [`QuotaPolicy`] decides whether a tenant's quotas permit a store.
 //! - [`Tenants`] stores tenants and their quotas; [`TenantStates`] says for each call which are suspended.
@@ -18,6 +19,9 @@
 mod adoption;
 mod apply;
 mod audit;
+mod backup_retention;
+mod backup_schedule;
+mod backups;
 mod claims;
 mod creation_queue;
 mod entity;
@@ -55,8 +59,11 @@ mod unreadable;
 
 pub use adoption::Adoption;
 pub use audit::{AuditLog, AuthFailures, CheckpointError, RefusalCounts, VerifyError};
+pub use backup_retention::{BackupRetention, Expired};
+pub use backup_schedule::{BackupSchedule, Shop, Started};
+pub use backups::PgBackups;
 pub use events::{EventLog, StoreEvents};
-pub use leader_lock::LeaderLock;
+pub use leader_lock::{LeaderLock, Leadership};
 pub use live_stores::{LiveStore, LiveStoreRepository};
 pub use notifier::{Notifier, listen};
 pub use pool::{ConnectError, Pool, PoolOptions, PoolSizes, Pools, WhileOpen, connect, unverified};

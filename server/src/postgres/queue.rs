@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, QueryResult, Statement};
+use storeplane_core::backup::Backup;
 use storeplane_core::error::PortError;
-use storeplane_core::ids::{OperationId, StoreUid};
+use storeplane_core::ids::{BackupId, OperationId, StoreUid};
 use storeplane_core::operation::{OperationKind, Step};
 use storeplane_core::ports::Applied;
 use storeplane_core::store::State;
@@ -17,11 +18,11 @@ use storeplane_core::transition::{Decision, Snapshot, operation};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::apply;
 use super::claims::Claims;
 use super::error::{broken, port_error};
 use super::notifier::Notifier;
 use super::pool::{Pool, Transaction};
+use super::{apply, backups};
 use crate::boottime::BootTime;
 use crate::outage::OutageLog;
 
@@ -232,8 +233,8 @@ impl Queue {
         let applied = apply::update(&transaction, &before, operation::claim(before.clone(), at), at).await?;
         transaction.commit().await.map_err(port_error)?;
         self.notifier.notify_events();
-        let Applied { store, operation } = applied;
-        Ok(Some(Claim { asked_at, at, lease, snapshot: Snapshot { store, operation } }))
+        let Applied { store, operation, backup } = applied;
+        Ok(Some(Claim { asked_at, at, lease, snapshot: Snapshot { store, operation, backup } }))
     }
 
     /// Logs occasionally which operations wait for a newer server.
@@ -249,6 +250,11 @@ impl Queue {
             tracing::error!(operation_ids = ?ids, "operations wait for a newer server: this one does not know their steps");
         }
         Ok(())
+    }
+
+    /// A backup that an operation reads.
+    pub async fn backup(&self, id: BackupId) -> Result<Option<Backup>, PortError> {
+        backups::find(&self.database, id).await
     }
 
     /// Which of these operations should be cancelled.
@@ -315,8 +321,8 @@ impl Queue {
         let (written, now) = self.written(&transaction, lease).await?;
         if written > lease.writes {
             lease.writes += 1;
-            let Snapshot { store, operation } = before;
-            return Ok(Applied { store, operation });
+            let Snapshot { store, operation, backup } = before;
+            return Ok(Applied { store, operation, backup });
         }
         let change = transition(before.clone()).map_err(PortError::from)?;
         let ends = !change.operation.state.is_active();

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::entity::{operation, request, store};
 use super::error::{broken, port_error};
 use super::pool::Transaction;
-use super::rows;
+use super::{backups, rows};
 
 /// How long a request id is kept.
 pub(super) const KEPT: Duration = Duration::hours(24);
@@ -40,11 +40,12 @@ pub(super) async fn reserve(
     let store = store::Entity::find_by_id(row.store).one(transaction).await.map_err(port_error)?;
     let operation = operation::Entity::find_by_id(row.operation).one(transaction).await.map_err(port_error)?;
     let (Some(store), Some(operation)) = (store, operation) else { return Err(broken("a request's store is missing")) };
+    let backup = backups::of_operation(transaction, operation.id).await?;
     let (store, operation) = (rows::store(store), rows::operation(operation));
     if !access.sees(&store.tenant, &store.id) {
         return Ok(Seen::OutsideScope);
     }
-    Ok(Seen::Before(Box::new(Applied { store, operation })))
+    Ok(Seen::Before(Box::new(Applied { store, operation, backup })))
 }
 
 /// Reserves a request id, or returns the row of the same request. A concurrent request with the same one waits here until the first one's transaction ends.

@@ -6,9 +6,9 @@ use serde::Deserialize as _;
 use storeplane_core::audit::{AuditEvent, AuditRecord, Outcome};
 use storeplane_core::condition::Condition;
 use storeplane_core::failure::Failure;
-use storeplane_core::ids::{OperationId, StoreId, StoreUid, Tenant};
+use storeplane_core::ids::{BackupId, OperationId, StoreId, StoreUid, Tenant};
 use storeplane_core::names::Placement;
-use storeplane_core::operation::{Operation, OperationKind, OperationState, Step};
+use storeplane_core::operation::{Operation, OperationKind, OperationState, Restore, Step};
 use storeplane_core::store::{CleanupPolicy, Spec, State, Store, Versions};
 
 use super::entity::{audit_event, operation, store};
@@ -124,6 +124,7 @@ pub(super) fn operation(row: operation::Model) -> Operation {
         step,
         reached,
         force: row.force,
+        restore: row.restores.map(|backup| Restore { backup: BackupId(backup), skips_backup: row.skips_backup }),
         prior,
         undoing: row.undoing,
         cancel_requested: row.cancel_requested,
@@ -156,6 +157,8 @@ pub(super) fn operation_row(operation: &Operation) -> operation::ActiveModel {
         step: Set(operation.step.map(|step| step.as_str().to_owned())),
         reached: Set(operation.reached.map(|step| step.as_str().to_owned())),
         force: Set(operation.force),
+        restores: Set(operation.restore.map(|restore| restore.backup.0)),
+        skips_backup: Set(operation.restore.is_some_and(|restore| restore.skips_backup)),
         prior: Set(operation.prior.as_ref().map(|prior| serde_json::json!(prior))),
         undoing: Set(operation.undoing),
         cancel_requested: Set(operation.cancel_requested),

@@ -1,4 +1,4 @@
-//! Figures that only Postgres knows, read at intervals for the metrics: the queue, and stores by state.
+//! Figures that only Postgres knows, read at intervals for the metrics: the queue, stores by state, and overdue backups.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -31,6 +31,11 @@ SELECT kind, count(*) FILTER (WHERE NOT held), count(*) FILTER (WHERE held),
 FROM active GROUP BY kind";
 
 const STORES: &str = "SELECT state, count(*) FROM stores WHERE state <> 'DELETED' GROUP BY state";
+
+/// The condition of the index `stores_backup_overdue`.
+const OVERDUE: &str = r#"
+SELECT count(*) FROM stores
+WHERE state IN ('READY', 'DEGRADED') AND conditions @> '[{"kind": "BackedUp", "reason": "BACKUP_OVERDUE"}]'"#;
 
 static OUTAGE: OutageLog = OutageLog::new("read the figures for the metrics");
 
@@ -90,6 +95,8 @@ impl Sampler {
         for row in rows(&transaction, STORES).await? {
             stores.insert(row.try_get_by_index(0)?, count(row.try_get_by_index(1)?));
         }
+        let overdue = rows(&transaction, OVERDUE).await?;
+        let overdue = overdue.first().map(|row| row.try_get_by_index(0)).transpose()?;
         transaction.commit().await?;
         // Each gauge is set once: a scrape may read it at any time.
         for kind in OperationKind::ALL.map(OperationKind::as_str) {
@@ -101,6 +108,7 @@ impl Sampler {
         for state in State::ALL.into_iter().filter(|state| *state != State::Deleted).map(State::as_str) {
             metrics.stores.with([state]).set(stores.get(state).copied().unwrap_or_default());
         }
+        metrics.backups_overdue.with([]).set(count(overdue.unwrap_or_default()));
         Ok(())
     }
 }
@@ -123,6 +131,7 @@ fn clear(all: &Metrics) {
         gauge.clear();
     }
     all.database_clock_offset.clear();
+    all.backups_overdue.clear();
 }
 
 fn count(rows: i64) -> f64 {

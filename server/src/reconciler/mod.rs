@@ -28,7 +28,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::SecretUrl;
 use crate::kube::{Cluster, ClusterCache};
-use crate::postgres::{LeaderLock, LiveStoreRepository};
+use crate::postgres::{LeaderLock, Leadership, LiveStoreRepository};
 use crate::verify::Verifier;
 use round::Rounds;
 
@@ -62,7 +62,7 @@ impl Reconciler {
 
     async fn take_turns(&self) {
         loop {
-            let mut lock = LeaderLock::wait(self.url.expose()).await;
+            let mut lock = LeaderLock::wait(self.url.expose(), Leadership::Reconciler).await;
             tracing::info!("this server reconciles stores with the cluster");
             let _leads = measure::Leads::begin();
             tokio::select! {

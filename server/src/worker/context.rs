@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use storeplane_core::backup::Backup;
 use storeplane_core::engine::Engine;
 use storeplane_core::error::PortError;
 use storeplane_core::event::NewEvent;
@@ -31,6 +32,8 @@ pub(super) struct OperationContext {
     pub(super) store: Store,
     /// The operation as of the last write.
     pub(super) operation: Operation,
+    /// The backup that it makes, as of the last write.
+    pub(super) backup: Option<Backup>,
     pub(super) lease: Lease,
     /// Properties of the cluster.
     pub(super) simulated: bool,
@@ -56,6 +59,7 @@ impl OperationContext {
             tools,
             store: snapshot.store,
             operation: snapshot.operation,
+            backup: snapshot.backup,
             lease,
             simulated,
             claimed: (at, BootTime::now()),
@@ -71,9 +75,9 @@ impl OperationContext {
     /// Stores a change. While Postgres is unavailable it waits, as long as the lease may still be held.
     pub(super) async fn write(&mut self, transition: &Decision<'_>) -> Result<(), StepError> {
         loop {
-            match self.tools.queue.write(&mut self.lease, transition).await {
+            match Box::pin(self.tools.queue.write(&mut self.lease, transition)).await {
                 Ok(applied) => {
-                    (self.store, self.operation) = (applied.store, applied.operation);
+                    (self.store, self.operation, self.backup) = (applied.store, applied.operation, applied.backup);
                     return Ok(());
                 }
                 Err(FenceError::Port(PortError::Unavailable(_))) if !self.guard.is_lost() => {
@@ -91,7 +95,7 @@ impl OperationContext {
 
     /// What the running step waits for, as last emitted.
     pub(super) fn waiting(&self) -> Option<Failure> {
-        let snapshot = Snapshot { store: self.store.clone(), operation: self.operation.clone() };
+        let snapshot = Snapshot { store: self.store.clone(), operation: self.operation.clone(), backup: None };
         snapshot.waiting().cloned()
     }
 

@@ -98,6 +98,9 @@ impl OperationContext {
         if self.operation.kind == OperationKind::RotateCredentials && self.operation.reached.is_some() {
             self.restart_rotated().await;
         }
+        if self.operation.kind.makes_backup() {
+            self.delete_backup_jobs().await;
+        }
         let (seen, now) = (self.live_health().await, self.now());
         self.write(&|snapshot| transition::gave_up(snapshot, cause.clone(), seen.clone(), now)).await
     }
@@ -116,9 +119,28 @@ impl OperationContext {
         tracing::warn!(problem, "the pods of an unfinished rotation of credentials were not restarted");
     }
 
+    /// Deletes the Jobs of a backup or restore that is not completed, and waits for the end of a restore's. If the cluster does not answer, a
+    /// Job ends by its own time limit, and its uploads are refused once they are removed.
+    async fn delete_backup_jobs(&self) {
+        let attempt = self.backup.as_ref().and_then(|backup| Some((backup, backup.attempt.as_ref()?.number)));
+        let backup = attempt.map(|(backup, number)| (steps::back_up::job_name(backup, number), None));
+        let restore = self.operation.restore.map(|_| (steps::restore::job_name(self), Some(EXAMINE_WITHIN)));
+        for (name, within) in backup.into_iter().chain(restore) {
+            let (cluster, namespace) = (&self.tools.cluster, &self.store.placement.namespace);
+            let deleting = cluster.delete_job(namespace, &name, within);
+            let problem = match tokio::time::timeout(EXAMINE_WITHIN, deleting).await {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => error.to_string(),
+                Err(elapsed) => elapsed.to_string(),
+            };
+            tracing::warn!(problem, job = name, "the job of an unfinished backup or restore was not deleted");
+        }
+    }
+
     /// The health of a store that was READY once. `None` for all others, and if the cluster does not answer.
     async fn live_health(&self) -> Option<Health> {
-        if self.store.ready_at.is_none() || self.operation.kind == OperationKind::Delete {
+        let kind = self.operation.kind;
+        if self.store.ready_at.is_none() || kind == OperationKind::Delete || !kind.changes_store() {
             return None;
         }
         let examined = tokio::time::timeout(EXAMINE_WITHIN, self.examine()).await;
@@ -162,7 +184,7 @@ impl OperationContext {
         let (simulated, via, now) = (self.simulated, self.tested_via, self.now());
         self.write(&|snapshot| match done {
             None => transition::succeeded(snapshot, via, now),
-            Some((step, took)) => transition::step_succeeded(snapshot, step, took, simulated)
+            Some((step, took)) => transition::step_succeeded(snapshot, step, took, simulated, now)
                 .then(|snapshot| transition::succeeded(snapshot, via, now)),
         })
         .await
@@ -175,21 +197,22 @@ impl OperationContext {
             let took = self.attempt(step).await?;
             done = Some((step, took));
         }
+        let seen = if self.operation.kind == OperationKind::Restore { self.live_health().await } else { None };
         let (simulated, now) = (self.simulated, self.now());
         self.write(&|snapshot| match done {
-            None => transition::undone(snapshot, now),
-            Some((step, took)) => transition::step_succeeded(snapshot, step, took, simulated)
-                .then(|snapshot| transition::undone(snapshot, now)),
+            None => transition::undone(snapshot, seen.clone(), now),
+            Some((step, took)) => transition::step_succeeded(snapshot, step, took, simulated, now)
+                .then(|snapshot| transition::undone(snapshot, seen.clone(), now)),
         })
         .await
     }
 
     /// Stores that a step has started, and that the previous one is done, in one write.
     async fn started(&mut self, done: Option<(Step, Duration)>, step: Step) -> Result<(), StepError> {
-        let simulated = self.simulated;
+        let (simulated, now) = (self.simulated, self.now());
         self.write(&|snapshot| match done {
             None => Ok(transition::step_started(snapshot, step)),
-            Some((before, took)) => transition::step_succeeded(snapshot, before, took, simulated)
+            Some((before, took)) => transition::step_succeeded(snapshot, before, took, simulated, now)
                 .then(|snapshot| Ok(transition::step_started(snapshot, step))),
         })
         .await

@@ -4,12 +4,14 @@
 //! - `leases`: which operations are held, and their renewal.
 //! - `execute`: one operation from its claim to its end, including its rollback.
 //! - `context`: the steps' context and events. `steps`: the implementation of each step. `outcome`: how a step fails.
+//! - `backup_errors`: the storage of backups for steps, and the meaning of its errors.
 //! - `measure`: metrics of steps and leases. `release`: a step's access to the store's helm release. `slots`: limits on the number of held operations.
 //!
 //! Who retries: steps do, with backoff and until the operation's deadline, if the error is retryable.
 //! Every step reads the cluster before it acts, so each can run again after any crash. To add one: see
 //! [`storeplane_core::operation`], then a file in `steps/`.
 
+mod backup_errors;
 mod context;
 mod execute;
 mod leases;
@@ -27,6 +29,7 @@ use storeplane_core::ports::Ids;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::backups::Backups;
 use crate::helm::Helm;
 use crate::kube::Cluster;
 use crate::postgres::{ClaimScope, Notifier, Queue};
@@ -54,6 +57,8 @@ pub struct Tools {
     pub cluster: Cluster,
     /// Tests shops.
     pub verifier: Verifier,
+    /// The storage of backups, if there is one.
+    pub backups: Option<Backups>,
     /// The available engines.
     pub catalog: Arc<Catalog>,
     /// The source of ids and passwords.

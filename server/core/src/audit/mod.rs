@@ -35,6 +35,14 @@ wire_enum! {
         RetryStore = "RETRY_STORE",
         /// RotateStoreCredentials.
         RotateCredentials = "ROTATE_CREDENTIALS",
+        /// CreateBackup.
+        CreateBackup = "CREATE_BACKUP",
+        /// RestoreStore.
+        RestoreStore = "RESTORE_STORE",
+        /// DeleteBackup.
+        DeleteBackup = "DELETE_BACKUP",
+        /// A backup is no longer kept.
+        ExpireBackup = "EXPIRE_BACKUP",
         /// CancelOperation.
         CancelOperation = "CANCEL_OPERATION",
         /// GetStoreCredentials.
@@ -90,10 +98,12 @@ wire_enum! {
 
 /// The actor of what a worker does by itself.
 pub const WORKER: &str = "worker";
+/// The actor of scheduled backups and of their removal.
+pub const SCHEDULER: &str = "scheduler";
 /// The actor of `storeplane-server`'s commands.
 pub const COMMAND_LINE: &str = "command line";
 /// The actors that are not callers. No token may have such a name.
-pub const ACTORS: [&str; 2] = [WORKER, COMMAND_LINE];
+pub const ACTORS: [&str; 3] = [WORKER, SCHEDULER, COMMAND_LINE];
 
 /// The tenant of records that belong to no tenant. No tenant can have this name.
 pub const PLATFORM: &str = "";
@@ -107,7 +117,7 @@ pub struct AuditRecord {
     pub at: OffsetDateTime,
     /// The tenant.
     pub tenant: Tenant,
-    /// The actor: a token's name, `worker`, or `command line`.
+    /// The actor: a token's name, or one of [`ACTORS`].
     pub actor: String,
     /// What the actor authenticated with, if it did.
     pub credential: Option<Credential>,

@@ -6,6 +6,7 @@
 //! To add a list: a file with its [`Fields`], and their translation to SQL in the server's `postgres/list` unless it is in memory.
 
 mod audit;
+mod backups;
 mod operations;
 mod parser;
 mod releases;
@@ -14,6 +15,7 @@ mod tokens;
 mod value;
 
 pub use audit::{AuditField, AuditFilter};
+pub use backups::{BackupField, BackupFilter};
 pub use operations::{OperationField, OperationFilter};
 pub use releases::{ReleaseField, ReleaseFilter, ReleaseText};
 pub use stores::{StoreField, StoreFilter, StoreText, StoreTime};

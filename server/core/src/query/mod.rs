@@ -1,8 +1,9 @@
 //! Queries: pages with opaque tokens that stay correct while rows are added and removed.
 //!
-//! - This file: what all pages share. [`stores`], [`operations`], [`audit`], [`releases`], [`sessions`], [`tenants`], [`tokens`]: the parameters of each list.
+//! - This file: what all pages share. [`stores`], [`operations`], [`audit`], [`backups`], [`releases`], [`sessions`], [`tenants`], [`tokens`]: the parameters of each list.
 
 mod audit;
+mod backups;
 mod operations;
 mod releases;
 mod sessions;
@@ -11,6 +12,7 @@ mod tenants;
 mod tokens;
 
 pub use audit::AuditQuery;
+pub use backups::BackupQuery;
 pub use operations::OperationQuery;
 pub use releases::{ReleaseOrderKey, ReleasePage, ReleaseQuery};
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,10 @@
 //! The commands and queries of callers: validation, decisions and audit, over the ports.
 //!
-//! This file has the mutations; [`credentials`] reads logins, [`live_view`] a store's objects, [`releases`] the cluster's releases,
+//! This file has the mutations of stores; [`backups`] makes backups, [`credentials`] reads logins, [`live_view`] a store's objects, [`releases`] the cluster's releases,
 //! [`tokens`] changes and lists API tokens, [`sessions`] ends those of browsers, [`tenants`] changes tenants; `new_id` makes ids of
 //! stores.
 
+mod backups;
 mod credentials;
 mod live_view;
 mod new_id;
@@ -28,7 +29,9 @@ use crate::identity::Caller;
 use crate::ids::{OperationId, StoreUid, Tenant};
 use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery};
-use crate::ports::{Applied, Clock, Credentials, Ids, LiveView, Releases, Sessions, Stores, Target, Tenants, Tokens};
+use crate::ports::{
+    Applied, Backups, Clock, Credentials, Ids, LiveView, Releases, Sessions, Stores, Target, Tenants, Tokens,
+};
 use crate::quota::Quotas;
 use crate::store::Store;
 use crate::token::Lifetimes;
@@ -45,6 +48,8 @@ const TARGET_MAX: usize = 100;
 pub struct Ports {
     /// Stores, operations and the audit log.
     pub stores: Arc<dyn Stores>,
+    /// Backups.
+    pub backups: Arc<dyn Backups>,
     /// The secrets of stores.
     pub credentials: Arc<dyn Credentials>,
     /// Stores as they currently are in the cluster.
@@ -73,6 +78,8 @@ impl std::fmt::Debug for Ports {
 #[derive(Clone)]
 pub struct Service {
     stores: Arc<dyn Stores>,
+    backups: Arc<dyn Backups>,
+    backups_enabled: bool,
     credentials: Arc<dyn Credentials>,
     live_view: Arc<dyn LiveView>,
     releases: Arc<dyn Releases>,
@@ -104,10 +111,12 @@ impl Service {
         lifetimes: Lifetimes,
         quotas: Quotas,
     ) -> Self {
-        let Ports { stores, credentials, live_view, releases, tokens, sessions, tenants, clock, ids } = ports;
+        let Ports { stores, backups, credentials, live_view, releases, tokens, sessions, tenants, clock, ids } = ports;
         let domain = domain.into();
         Self {
             stores,
+            backups,
+            backups_enabled: false,
             credentials,
             live_view,
             releases,
@@ -122,6 +131,12 @@ impl Service {
             lifetimes,
             quotas,
         }
+    }
+
+    /// With a storage for backups.
+    #[must_use]
+    pub fn with_backups(self, enabled: bool) -> Self {
+        Self { backups_enabled: enabled, ..self }
     }
 
     /// The repository, for queries.

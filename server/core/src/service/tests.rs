@@ -1,5 +1,6 @@
 //! The service over ports in memory.
 
+mod backups;
 mod sessions;
 mod tenants;
 mod tokens;
@@ -45,11 +46,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Memory {
     fn store(&self, change: Change) -> Applied {
         lock(&self.audit).extend(change.audit);
-        let snapshot = Snapshot { store: change.store.clone(), operation: change.operation.clone() };
+        let snapshot = Snapshot {
+            store: change.store.clone(),
+            operation: change.operation.clone(),
+            backup: change.backup.clone(),
+        };
         let mut stores = lock(&self.stores);
         stores.retain(|known| known.store.uid != change.store.uid);
         stores.push(snapshot);
-        Applied { store: change.store, operation: change.operation }
+        Applied { store: change.store, operation: change.operation, backup: change.backup }
     }
 }
 
@@ -197,6 +202,7 @@ fn service_of(memory: &Arc<Memory>, platform: Option<&str>) -> Service {
     let memory = || Arc::clone(memory);
     let ports = Ports {
         stores: memory(),
+        backups: memory(),
         credentials: memory(),
         live_view: memory(),
         releases: memory(),

@@ -71,7 +71,7 @@ pub fn adopt(recorded: RecordedStore, adoption: &Adoption<'_>) -> Change {
         Some(failure) => NewEvent::state(store.state, failure.message.clone()).because(failure),
     };
     let (operation, audit) = (adoption.operation(&store), adoption.record(&store));
-    let mut change = Change::of(Snapshot { store, operation });
+    let mut change = Change::of(Snapshot { store, operation, backup: None });
     change.events = vec![adopted, entered];
     change.audit = Some(audit);
     change
@@ -125,6 +125,7 @@ impl Adoption<'_> {
             tenant: store.tenant.clone(),
             kind,
             force: false,
+            restore: None,
             prior: None,
             state: OperationState::Succeeded,
             step: None,

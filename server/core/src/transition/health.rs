@@ -25,7 +25,8 @@ pub enum Health {
 /// is not wanted. Other states do not change.
 ///
 /// `last` is the store's operation at the time of the observation. If another one has begun since, or this one
-/// is active, nothing changes: an operation owns its store, and the observation is outdated.
+/// is active, nothing changes: an operation owns its store, and the observation is outdated. An operation that leaves the store's state as it is
+/// does not own it.
 pub fn apply_health(
     snapshot: Snapshot,
     last: OperationId,
@@ -33,7 +34,8 @@ pub fn apply_health(
     now: OffsetDateTime,
 ) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
-    if change.operation.id != last || change.operation.state.is_active() {
+    let owned = change.operation.state.is_active() && change.operation.kind.changes_store();
+    if change.operation.id != last || owned {
         return Ok(change);
     }
     match (change.store.state, health) {
@@ -133,7 +135,7 @@ mod tests {
         let Change { mut store, mut operation, .. } = create(new, &request);
         store.state = state;
         operation.state = OperationState::Succeeded;
-        Snapshot { store, operation }
+        Snapshot { store, operation, backup: None }
     }
 
     fn apply_health(snapshot: &Snapshot, health: &Health) -> Change {
@@ -150,7 +152,7 @@ mod tests {
 
         let Change { mut store, operation, .. } = degraded;
         store.state_changed_at = NOW - time::Duration::HOUR;
-        let healthy = apply_health(&Snapshot { store, operation }, &Health::Healthy);
+        let healthy = apply_health(&Snapshot { store, operation, backup: None }, &Health::Healthy);
         assert_eq!(healthy.store.state_changed_at, NOW);
         assert_eq!((healthy.store.state, healthy.store.failure), (State::Ready, None));
         assert_eq!(healthy.events[0].details["state"], "READY");
@@ -183,7 +185,7 @@ mod tests {
         assert_eq!((change.store.state, &change.store.conditions[..]), (State::Ready, &[broken.clone()][..]));
 
         let Change { store, operation, .. } = change;
-        let known = Snapshot { store, operation };
+        let known = Snapshot { store, operation, backup: None };
         let same = Condition { message: "in other words".into(), ..broken };
         assert_eq!(apply_condition(known.clone(), same), Change::of(known.clone()));
         assert_eq!(apply_condition(known, condition(ConditionStatus::True, "", "It answers.")).events.len(), 1);

@@ -4,6 +4,7 @@
 //! transaction: store, operations, events, audit record. No other code changes a store.
 
 pub mod adopt;
+pub mod backup;
 pub mod health;
 pub mod operation;
 pub mod request;
@@ -13,6 +14,7 @@ mod tests;
 use time::OffsetDateTime;
 
 use crate::audit::AuditRecord;
+use crate::backup::Backup;
 use crate::condition::Condition;
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
@@ -27,6 +29,8 @@ pub struct Snapshot {
     pub store: Store,
     /// Its operation: the active one, otherwise the last.
     pub operation: Operation,
+    /// The backup that the operation makes.
+    pub backup: Option<Backup>,
 }
 
 /// What to store, in one transaction.
@@ -36,6 +40,8 @@ pub struct Change {
     pub store: Store,
     /// The new operation of the store.
     pub operation: Operation,
+    /// The backup that the operation makes, or made when it was superseded.
+    pub backup: Option<Backup>,
     /// The operation that this one supersedes.
     pub superseded: Option<Operation>,
     /// The events, in order.
@@ -47,21 +53,22 @@ pub struct Change {
 impl Snapshot {
     /// What the operation's step waits for, as last emitted.
     pub fn waiting(&self) -> Option<&Failure> {
-        let waiting = self.store.failure.as_ref();
+        let source = if self.operation.kind.changes_store() { &self.store.failure } else { &self.operation.failure };
+        let waiting = source.as_ref();
         waiting.filter(|waiting| !self.operation.undoing || self.operation.failure.as_ref() != Some(waiting))
     }
 }
 
 impl Change {
     /// An empty change.
-    pub fn of(Snapshot { store, operation }: Snapshot) -> Self {
-        Self { store, operation, superseded: None, events: Vec::new(), audit: None }
+    pub fn of(Snapshot { store, operation, backup }: Snapshot) -> Self {
+        Self { store, operation, backup, superseded: None, events: Vec::new(), audit: None }
     }
 
     /// Continues with another decision after this change; both are stored together.
     pub fn then(self, next: impl FnOnce(Snapshot) -> Result<Self, DomainError>) -> Result<Self, DomainError> {
-        let Self { store, operation, superseded, mut events, audit } = self;
-        let mut change = next(Snapshot { store, operation })?;
+        let Self { store, operation, backup, superseded, mut events, audit } = self;
+        let mut change = next(Snapshot { store, operation, backup })?;
         events.append(&mut change.events);
         change.events = events;
         change.superseded = change.superseded.or(superseded);
@@ -69,11 +76,14 @@ impl Change {
         Ok(change)
     }
 
-    /// Sets what the operation waits for, which store and operation both show. During a rollback the
-    /// operation keeps the rollback's cause.
+    /// Sets what the operation waits for, which store and operation both show, unless the operation leaves the store as it is.
+    /// During a rollback the operation keeps the rollback's cause.
     fn wait_for(&mut self, waiting: Option<Failure>) {
         if !self.operation.undoing {
             self.operation.failure.clone_from(&waiting);
+        }
+        if !self.operation.kind.changes_store() {
+            return;
         }
         self.store.failure = waiting.or_else(|| self.operation.failure.clone());
     }

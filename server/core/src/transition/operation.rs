@@ -5,7 +5,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::health::Health;
-use super::{Change, Snapshot};
+use super::{Change, Snapshot, backup};
 use crate::audit::AuditRecord;
 use crate::condition::{Condition, ConditionStatus};
 use crate::error::DomainError;
@@ -45,13 +45,16 @@ pub fn step_started(snapshot: Snapshot, step: Step) -> Change {
 }
 
 /// A step succeeded, in `took`. `simulated` is a property of the cluster.
-pub fn step_succeeded(snapshot: Snapshot, step: Step, took: Duration, simulated: bool) -> Change {
+pub fn step_succeeded(snapshot: Snapshot, step: Step, took: Duration, simulated: bool, now: OffsetDateTime) -> Change {
     let mut change = Change::of(snapshot);
     change.wait_for(None);
     change.store.simulated = simulated;
     let seconds = format!("{:.3}", took.as_secs_f64());
     let message = format!("{}: done", step.describe());
     change.events.push(NewEvent::new(EventType::StepSucceeded, message).in_step(step).with("seconds", seconds));
+    if step == Step::VerifyBackup {
+        backup::complete(&mut change, now);
+    }
     change
 }
 
@@ -105,7 +108,7 @@ pub fn succeeded(snapshot: Snapshot, via: Option<&str>, now: OffsetDateTime) -> 
     end(&mut change, OperationState::Succeeded, None, now);
     let id = change.store.id.clone();
     match change.operation.kind {
-        OperationKind::Create | OperationKind::Retry | OperationKind::RotateCredentials => {
+        OperationKind::Create | OperationKind::Retry | OperationKind::RotateCredentials | OperationKind::Restore => {
             let note = match via {
                 Some("url") => " (tested through its URL)",
                 Some(_) => " (tested through the API server's service proxy)",
@@ -118,6 +121,7 @@ pub fn succeeded(snapshot: Snapshot, via: Option<&str>, now: OffsetDateTime) -> 
             }
         }
         OperationKind::Delete => change.enter(State::Deleted, now, format!("Store {id} is deleted"))?,
+        OperationKind::Backup => backup::leave_store(&mut change),
         // No worker runs one.
         OperationKind::Unreadable => {}
     }
@@ -139,11 +143,21 @@ pub fn gave_up(
     if failure.reason != Reason::Cancelled {
         push_failed(&mut change, &failure);
     }
-    let Change { store, operation, .. } = &change;
+    let operation = &change.operation;
     let is_deletion = operation.kind == OperationKind::Delete;
+    let leaves_store = !operation.kind.changes_store();
     let cause = if operation.cancel_requested && !is_deletion { cancelled() } else { failure };
     if is_deletion {
         return change.then(|snapshot| end_deletion(snapshot, cause, now));
+    }
+    if leaves_store {
+        return Ok(backup_not_completed(change, cause, now));
+    }
+    backup::fail(&mut change, &cause);
+    let Change { store, operation, .. } = &change;
+    // The shop is put back online first.
+    if operation.kind == OperationKind::Restore && operation.is_offline() {
+        return change.then(|snapshot| Ok(undo_started(snapshot, cause)));
     }
     if store.ready_at.is_some() {
         return change.then(|snapshot| left_as_it_is(snapshot, cause, seen, now));
@@ -153,6 +167,15 @@ pub fn gave_up(
         return change.then(|snapshot| Ok(undo_started(snapshot, cause)));
     }
     change.then(|snapshot| end_failed(snapshot, cause, now))
+}
+
+/// A BACKUP failed or was cancelled: the store is as it was.
+fn backup_not_completed(mut change: Change, cause: Failure, now: OffsetDateTime) -> Change {
+    let state = if cause.reason == Reason::Cancelled { OperationState::Cancelled } else { OperationState::Failed };
+    backup::fail(&mut change, &cause);
+    end(&mut change, state, Some(cause), now);
+    backup::leave_store(&mut change);
+    change
 }
 
 /// The rollback itself failed. This does not hide the rollback's cause.
@@ -219,7 +242,12 @@ fn left_as_it_is(
         None => (State::Degraded, Some(cause), "its health is not known".to_owned()),
     };
     change.store.failure = failure;
-    change.enter(state, now, format!("The operation on store {id} {how}; nothing was removed, and {health}"))?;
+    let restored = change.operation.restore.filter(|_| change.operation.is_behind(Step::Restore));
+    let data = match restored {
+        Some(restore) => format!("its data is that of backup {}", restore.backup),
+        None => "nothing was removed".to_owned(),
+    };
+    change.enter(state, now, format!("The operation on store {id} {how}; {data}, and {health}"))?;
     Ok(change)
 }
 
@@ -234,9 +262,14 @@ fn undo_started(snapshot: Snapshot, cause: Failure) -> Change {
     change
 }
 
-/// The rollback is complete. The store is FAILED, with the rollback's cause.
-pub fn undone(snapshot: Snapshot, now: OffsetDateTime) -> Result<Change, DomainError> {
+/// The rollback is complete. The store is FAILED, with the rollback's cause, unless it was READY once: then its health `seen` decides.
+pub fn undone(snapshot: Snapshot, seen: Option<Health>, now: OffsetDateTime) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
+    if change.operation.kind == OperationKind::Restore {
+        let cause = change.operation.failure.clone().unwrap_or_else(cancelled);
+        change.events.push(NewEvent::new(EventType::UndoSucceeded, "The shop is online again"));
+        return change.then(|snapshot| left_as_it_is(snapshot, cause, seen, now));
+    }
     change.events.push(NewEvent::new(EventType::UndoSucceeded, "Everything that was created is removed"));
     let cause = change.operation.failure.clone().unwrap_or_else(cancelled);
     if cause.reason == Reason::Cancelled {
@@ -253,6 +286,10 @@ pub fn cancelled() -> Failure {
 /// Ends an operation that changed nothing, or was rolled back: the store gets its previous state.
 pub(super) fn end_cancelled(snapshot: Snapshot, now: OffsetDateTime) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
+    if !change.operation.kind.changes_store() {
+        return Ok(backup_not_completed(change, cancelled(), now));
+    }
+    backup::fail(&mut change, &cancelled());
     end(&mut change, OperationState::Cancelled, Some(cancelled()), now);
     let untouched = change.operation.prior.clone().filter(|_| change.operation.started_at.is_none());
     if let Some(prior) = untouched {

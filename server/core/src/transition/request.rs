@@ -7,15 +7,16 @@ use uuid::Uuid;
 
 use super::{Change, Snapshot};
 use crate::audit::{Action, AuditRecord};
+use crate::backup::{Backup, BackupTrigger, NewBackup};
 use crate::command::StoreUpdate;
 use crate::engine::{Catalog, Engine, LostSecrets};
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::{Failure, Reason};
-use crate::identity::Caller;
-use crate::ids::{OperationId, StoreId, StoreUid};
+use crate::identity::{Caller, Credential};
+use crate::ids::{BackupId, OperationId, StoreId, StoreUid};
 use crate::names::Placement;
-use crate::operation::{Operation, OperationKind, OperationState, PriorState};
+use crate::operation::{Operation, OperationKind, OperationState, PriorState, Restore};
 use crate::store::{Spec, State, Store};
 
 /// The caller, the time, and ids for new rows. Clock and randomness come from outside.
@@ -38,7 +39,7 @@ impl Request<'_> {
     pub fn record(&self, action: Action, target: &str) -> AuditRecord {
         let Caller { name, access, credential, origin, .. } = self.caller;
         AuditRecord {
-            credential: Some(credential.clone()),
+            credential: (*credential != Credential::Server).then(|| credential.clone()),
             origin: Arc::clone(origin),
             ..AuditRecord::new(self.audit, self.now, access.tenant.clone(), name, action, target)
         }
@@ -52,6 +53,7 @@ impl Request<'_> {
             tenant: self.caller.tenant().clone(),
             kind,
             force: false,
+            restore: None,
             prior: None,
             state: OperationState::Pending,
             step: None,
@@ -72,6 +74,7 @@ impl Request<'_> {
         let prior = PriorState { state: change.store.state, failure: change.store.failure.clone() };
         change.operation = Operation { prior: Some(prior), ..self.operation(kind, change.store.uid, &change.store.id) };
         change.store.operation = self.operation;
+        change.backup = None;
         self.account(change, action);
     }
 
@@ -124,7 +127,7 @@ pub fn create(new: NewStore<'_>, request: &Request<'_>) -> Change {
     };
     let operation = request.operation(OperationKind::Create, store.uid, &store.id);
     let message = format!("{} requested creation of {}", request.caller.name, store.id);
-    let mut change = Change::of(Snapshot { store, operation });
+    let mut change = Change::of(Snapshot { store, operation, backup: None });
     change.events.push(NewEvent::state(State::Provisioning, message));
     request.account(&mut change, Action::CreateStore);
     change
@@ -181,10 +184,14 @@ pub fn delete(
         let mut superseded = change.operation.clone();
         superseded.state = OperationState::Cancelled;
         superseded.ended_at = Some(request.now);
-        superseded.failure = Some(Failure::new(Reason::Cancelled, "Superseded by the deletion of the store."));
+        let failure = Failure::new(Reason::Cancelled, "Superseded by the deletion of the store.");
+        superseded.failure = Some(failure.clone());
         change.superseded = Some(superseded);
+        super::backup::fail(&mut change, &failure);
     }
+    let backup = change.backup.take();
     request.begin(&mut change, OperationKind::Delete, action);
+    change.backup = backup.filter(|_| change.superseded.is_some());
     change.operation.force = force;
     let how = if force { "forced deletion" } else { "deletion" };
     let message = format!("{} requested {how} of {}", request.caller.name, change.store.id);
@@ -200,6 +207,7 @@ pub fn retry(snapshot: Snapshot, etag: Option<&str>, request: &Request<'_>) -> R
     if !matches!(state, State::Ready | State::Failed | State::Degraded) {
         return Err(DomainError::NotRetryable { state });
     }
+    check_idle(&change)?;
     let deleting = state == State::Failed && change.operation.kind == OperationKind::Delete;
     if deleting && change.store.spec.deletion_protection {
         return Err(DomainError::DeletionProtected { name: change.store.id.to_string() });
@@ -225,12 +233,91 @@ pub fn rotate_credentials(
     if !matches!(state, State::Ready | State::Degraded) {
         return Err(DomainError::NotRotatable { state });
     }
+    check_idle(&change)?;
     let engine = &change.store.spec.engine;
     if !catalog.engine(engine).is_some_and(|engine| engine.lost_secrets == LostSecrets::Renew) {
         return Err(DomainError::RotationUnsupported { engine: engine.clone() });
     }
     request.begin(&mut change, OperationKind::RotateCredentials, Action::RotateCredentials);
     let message = format!("{} requested new credentials for {}", request.caller.name, change.store.id);
+    change.enter(State::Updating, request.now, message)?;
+    Ok(change)
+}
+
+/// Starts a backup of a store whose shop runs. The store keeps its state.
+pub fn back_up(
+    snapshot: Snapshot,
+    etag: Option<&str>,
+    (id, trigger, description): (BackupId, BackupTrigger, &str),
+    catalog: &Catalog,
+    request: &Request<'_>,
+) -> Result<Change, DomainError> {
+    let mut change = Change::of(snapshot);
+    check_etag(&change.store, etag)?;
+    let state = change.store.state;
+    if !matches!(state, State::Ready | State::Degraded) {
+        return Err(DomainError::NotBackupable { state });
+    }
+    check_idle(&change)?;
+    let engine = &change.store.spec.engine;
+    if catalog.engine(engine).is_none_or(|engine| engine.backup.is_none()) {
+        return Err(DomainError::BackupUnsupported { engine: engine.clone() });
+    }
+    request.begin(&mut change, OperationKind::Backup, Action::CreateBackup);
+    let actor = &request.caller.name;
+    let new = NewBackup {
+        id,
+        trigger,
+        description: description.to_owned(),
+        requested_by: actor.clone(),
+        operation: request.operation,
+    };
+    change.backup = Some(Backup::of(&change.store, new, request.now));
+    let message = format!("{actor} requested a backup of {}", change.store.id);
+    let event = NewEvent::new(EventType::BackupRequested, message).with("actor", actor);
+    change.events.push(event.with("backup_id", id.to_string()));
+    Ok(change)
+}
+
+/// Replaces a store's data by that of one of its backups. The present data is backed up first as `backup`, unless that is `None`.
+pub fn restore(
+    snapshot: Snapshot,
+    etag: Option<&str>,
+    (source, backup): (&Backup, Option<BackupId>),
+    catalog: &Catalog,
+    request: &Request<'_>,
+) -> Result<Change, DomainError> {
+    let mut change = Change::of(snapshot);
+    check_etag(&change.store, etag)?;
+    let state = change.store.state;
+    if !matches!(state, State::Ready | State::Degraded) {
+        return Err(DomainError::NotRestorable { state });
+    }
+    check_idle(&change)?;
+    super::backup::check_usable(source, &change.store)?;
+    let engine = &change.store.spec.engine;
+    let supported = catalog.engine(engine).and_then(|engine| engine.backup.as_ref());
+    if supported.is_none_or(|backup| backup.maintenance.is_none()) {
+        return Err(DomainError::BackupUnsupported { engine: engine.clone() });
+    }
+    request.begin(&mut change, OperationKind::Restore, Action::RestoreStore);
+    change.operation.restore = Some(Restore { backup: source.id, skips_backup: backup.is_none() });
+    let actor = &request.caller.name;
+    change.backup = backup.map(|id| {
+        let new = NewBackup {
+            id,
+            trigger: BackupTrigger::BeforeRestore,
+            description: String::new(),
+            requested_by: actor.clone(),
+            operation: request.operation,
+        };
+        Backup::of(&change.store, new, request.now)
+    });
+    let message =
+        format!("{actor} requested that the data of {} be restored from backup {}", change.store.id, source.id);
+    let event = NewEvent::new(EventType::RestoreRequested, message).with("actor", actor);
+    change.events.push(event.with("backup_id", source.id.to_string()));
+    let message = format!("Store {} is being restored from a backup", change.store.id);
     change.enter(State::Updating, request.now, message)?;
     Ok(change)
 }
@@ -268,6 +355,15 @@ pub fn cancel(
 /// The request started no operation.
 fn without_operation(change: &mut Change) {
     change.audit = change.audit.take().map(|record| AuditRecord { operation: None, ..record });
+}
+
+/// A store has at most one active operation. One that leaves the store's state as it is, is not visible in it.
+fn check_idle(change: &Change) -> Result<(), DomainError> {
+    let Operation { id, kind, state, .. } = change.operation;
+    if state.is_active() {
+        return Err(DomainError::OperationInProgress { name: change.store.id.to_string(), operation: id, kind });
+    }
+    Ok(())
 }
 
 fn check_etag(store: &Store, etag: Option<&str>) -> Result<(), DomainError> {

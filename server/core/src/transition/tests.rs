@@ -9,20 +9,21 @@ use super::request::{self, NewStore, Request};
 use super::{Change, Snapshot};
 use crate::access::Access;
 use crate::audit::Action;
+use crate::backup::{Backup, BackupState, BackupTrigger, NewBackup};
 use crate::command::tests::catalog;
 use crate::condition::{Condition, ConditionKind, ConditionStatus};
-use crate::engine::{Catalog, Engine, LostSecrets};
+use crate::engine::{Catalog, Engine, EngineBackup, LostSecrets, Maintenance};
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::{Failure, Reason};
 use crate::identity::{Caller, Credential, Proof, Role};
-use crate::ids::{OperationId, StoreUid, Tenant, TokenId};
+use crate::ids::{BackupId, OperationId, StoreUid, Tenant, TokenId};
 use crate::operation::{OperationKind, OperationState, Step};
 use crate::store::{CleanupPolicy, Spec, State};
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
-fn caller() -> Caller {
+pub(super) fn caller() -> Caller {
     Caller {
         credential: Credential::Token(TokenId(Uuid::nil())),
         name: "test".into(),
@@ -34,7 +35,7 @@ fn caller() -> Caller {
     }
 }
 
-fn request(caller: &Caller) -> Request<'_> {
+pub(super) fn request(caller: &Caller) -> Request<'_> {
     Request { caller, now: NOW, operation: OperationId(Uuid::max()), audit: Uuid::nil(), trace: None }
 }
 
@@ -54,12 +55,12 @@ fn created() -> Snapshot {
     after(request::create(new, &request))
 }
 
-fn after(change: Change) -> Snapshot {
-    Snapshot { store: change.store, operation: change.operation }
+pub(super) fn after(change: Change) -> Snapshot {
+    Snapshot { store: change.store, operation: change.operation, backup: change.backup }
 }
 
 /// A settled store in that state, with a failure if the state has one.
-fn settled(state: State, was_ready: bool) -> Snapshot {
+pub(super) fn settled(state: State, was_ready: bool) -> Snapshot {
     let mut snapshot = created();
     snapshot.store.state = state;
     snapshot.store.ready_at = was_ready.then_some(NOW);
@@ -71,7 +72,7 @@ fn settled(state: State, was_ready: bool) -> Snapshot {
 }
 
 /// An operation of that kind on that store, claimed and in that step.
-fn running(kind: OperationKind, was_ready: bool, step: Step) -> Snapshot {
+pub(super) fn running(kind: OperationKind, was_ready: bool, step: Step) -> Snapshot {
     let caller = caller();
     let requested = match kind {
         OperationKind::Create => Ok(Change::of(created())),
@@ -80,6 +81,21 @@ fn running(kind: OperationKind, was_ready: bool, step: Step) -> Snapshot {
         OperationKind::Delete => request::delete(settled(State::Ready, was_ready), None, false, &request(&caller)),
         OperationKind::RotateCredentials => {
             request::rotate_credentials(settled(State::Ready, true), None, &renewing(), &request(&caller))
+        }
+        OperationKind::Backup => {
+            let state = if was_ready { State::Ready } else { State::Degraded };
+            request::back_up(
+                settled(state, true),
+                None,
+                (BackupId(Uuid::nil()), BackupTrigger::OnDemand, ""),
+                &with_backups(),
+                &request(&caller),
+            )
+        }
+        OperationKind::Restore => {
+            let source = complete_backup();
+            let ids = (&source, Some(BackupId(Uuid::max())));
+            request::restore(settled(State::Ready, true), None, ids, &with_backups(), &request(&caller))
         }
         OperationKind::Unreadable => panic!("nobody requests one"),
     };
@@ -93,11 +109,40 @@ fn renewing() -> Catalog {
     Catalog::new(catalog().engines().iter().map(renewing).collect()).expect("has an engine")
 }
 
-fn crash_loop() -> Failure {
+/// A complete backup of the store in the tests.
+pub(super) fn complete_backup() -> Backup {
+    let store = settled(State::Ready, true).store;
+    let new = NewBackup {
+        id: BackupId(Uuid::from_u128(7)),
+        trigger: BackupTrigger::OnDemand,
+        description: String::new(),
+        requested_by: "test".into(),
+        operation: OperationId(Uuid::from_u128(7)),
+    };
+    Backup { state: BackupState::Complete, completed_at: Some(NOW), ..Backup::of(&store, new, NOW) }
+}
+
+/// The catalog with an engine whose shops can be backed up.
+pub(super) fn with_backups() -> Catalog {
+    let backup = EngineBackup {
+        create: "store-backup".into(),
+        restore: "store-restore".into(),
+        parts: vec!["database".into(), "uploads".into()],
+        maintenance: Some(Maintenance {
+            template: "store-maintenance".into(),
+            deployment: "store".into(),
+            cron_job: None,
+        }),
+    };
+    let engine = |engine: &Engine| Engine { backup: Some(backup.clone()), ..engine.clone() };
+    Catalog::new(catalog().engines().iter().map(engine).collect()).expect("has an engine")
+}
+
+pub(super) fn crash_loop() -> Failure {
     Failure::new(Reason::CrashLoop, "The pod crashes")
 }
 
-fn types(change: &Change) -> Vec<EventType> {
+pub(super) fn types(change: &Change) -> Vec<EventType> {
     change.events.iter().map(|event| event.kind).collect()
 }
 
@@ -214,7 +259,7 @@ fn accepted_cancellation_takes_effect_despite_concurrent_outcomes() {
     ] {
         assert!(change.operation.undoing && change.operation.state == OperationState::Running);
         assert_eq!(change.operation.failure, Some(cancelled()));
-        let change = worker::undone(after(change), NOW).expect("legal");
+        let change = worker::undone(after(change), None, NOW).expect("legal");
         assert_eq!((change.store.state, change.operation.state), (State::Failed, OperationState::Cancelled));
     }
 }
@@ -244,7 +289,7 @@ fn waiting_reason_is_shown_on_store_and_operation_until_the_step_ends() {
     for over in [
         worker::resumed(still.clone(), Vec::new()),
         worker::step_started(still.clone(), Step::Verify),
-        worker::step_succeeded(still, Step::Rollout, std::time::Duration::ZERO, false),
+        worker::step_succeeded(still, Step::Rollout, std::time::Duration::ZERO, false, NOW),
     ] {
         assert_eq!((over.store.failure, over.operation.failure), (None, None));
     }

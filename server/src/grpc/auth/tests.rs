@@ -55,7 +55,10 @@ async fn denied_request_target_is_its_first_field() {
         let first =
             message.and_then(|message| message.field.iter().find(|field| field.number() == 1)).expect("a field");
         assert!(
-            matches!(first.name(), "store_id" | "operation_id" | "session_id" | "tenant_id" | "token_id" | "name"),
+            matches!(
+                first.name(),
+                "backup_id" | "store_id" | "operation_id" | "session_id" | "tenant_id" | "token_id" | "name"
+            ),
             "{wanted}"
         );
     }

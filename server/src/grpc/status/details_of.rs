@@ -1,6 +1,6 @@
-//! Codes and details of refused changes of tokens and tenants, and of exhausted quotas.
+//! Codes and details of refused changes of tokens and tenants, of unmet preconditions, and of exhausted quotas.
 
-use storeplane_core::error::{TenantError, TokenError};
+use storeplane_core::error::{DomainError, TenantError, TokenError};
 use storeplane_core::quota::{QuotaError, QuotaUse};
 use tonic::Code;
 use tonic_types::ErrorDetails;
@@ -71,6 +71,46 @@ pub(super) fn tenant(
             Code::Aborted
         }
     }
+}
+
+/// What has to be so before the request can be executed.
+pub(super) fn precondition(
+    error: &DomainError,
+    message: &str,
+    details: &mut ErrorDetails,
+    tell: &mut impl FnMut(&str, String) -> Option<String>,
+) -> Code {
+    let (kind, subject) = match error {
+        DomainError::IllegalMove { from: state, .. }
+        | DomainError::NotRetryable { state }
+        | DomainError::NotUpdatable { state }
+        | DomainError::NotRotatable { state }
+        | DomainError::NotBackupable { state }
+        | DomainError::NotRestorable { state }
+        | DomainError::CredentialsNotThere { state } => {
+            tell("state", state.as_str().to_owned());
+            ("STATE", "store".to_owned())
+        }
+        DomainError::RotationUnsupported { engine } | DomainError::BackupUnsupported { engine } => {
+            ("ENGINE", format!("engine/{engine}"))
+        }
+        DomainError::NotCancellable { operation } => ("KIND", format!("operation/{operation}")),
+        DomainError::OperationInProgress { operation, kind, .. } => {
+            tell("operation_id", operation.to_string());
+            tell("kind", kind.as_str().to_owned());
+            ("OPERATION", format!("operation/{operation}"))
+        }
+        DomainError::BackupInProgress { backup, operation } => {
+            tell("operation_id", operation.to_string());
+            ("OPERATION", format!("backup/{backup}"))
+        }
+        DomainError::BackupNotUsable { backup, .. } => ("BACKUP", format!("backup/{backup}")),
+        DomainError::BackupsDisabled => ("CONFIGURATION", "backups.storage".to_owned()),
+        // `DeletionProtected`: all others have codes of their own.
+        _ => ("DELETION_PROTECTION", "store".to_owned()),
+    };
+    details.add_precondition_failure_violation(kind, subject, message);
+    Code::FailedPrecondition
 }
 
 pub(super) fn token(

@@ -75,11 +75,12 @@ fn containers(status: &k8s_openapi::api::core::v1::PodStatus) -> impl Iterator<I
     status.init_container_statuses.iter().chain(&status.container_statuses).flatten()
 }
 
-/// The kubelet's message about a waiting container, or about its last exit.
+/// The kubelet's message about a waiting container, or about its last exit. What a Job's container says at its success is no problem.
 fn reason(container: &ContainerStatus, before: bool) -> Option<&str> {
     let state = if before { container.last_state.as_ref() } else { container.state.as_ref() }?;
     let waiting = state.waiting.as_ref().and_then(|waiting| waiting.message.as_deref());
-    waiting.or_else(|| state.terminated.as_ref().and_then(|ended| ended.message.as_deref()))
+    let ended = state.terminated.as_ref().filter(|ended| before || ended.exit_code != 0);
+    waiting.or_else(|| ended.and_then(|ended| ended.message.as_deref()))
 }
 
 /// The Deployment instead of its ReplicaSet, whose name ends in the template's hash.
@@ -178,6 +179,25 @@ mod tests {
 
         let done = pod(&a_pod(&json!({"phase": "Succeeded"})));
         assert_eq!((done.ready, done.status.as_str()), (true, "Completed"));
+    }
+
+    #[test]
+    fn pod_of_a_job_shows_its_job_and_what_failed() {
+        let container = |name: &str, state: Value| json!({"name": name, "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state});
+        let shown = |phase: &str, code: i32, message: &str| {
+            let ended = json!({"terminated": {"exitCode": code, "reason": "Error", "message": message}});
+            let containers = json!([container("database", ended), container("uploads", json!({"running": {}}))]);
+            let mut backup = a_pod(&json!({"phase": phase, "containerStatuses": containers,
+                "conditions": [{"type": "Ready", "status": "False", "message": "containers with unready status: [database]"}]}));
+            let owner = json!({"apiVersion": "batch/v1", "kind": "Job", "name": "store-backup-1", "uid": "j", "controller": true});
+            backup.metadata.owner_references = Some(vec![serde_json::from_value(owner).expect("an owner")]);
+            let LiveResource { owner, status, message, .. } = pod(&backup);
+            (owner, status, message)
+        };
+        let job = || "Job/store-backup-1".to_owned();
+        let running = shown("Running", 0, "{\"bytes\":1}");
+        assert_eq!(running, (job(), "Running".into(), "containers with unready status: [database]".into()));
+        assert_eq!(shown("Failed", 20, "no database"), (job(), "Error".into(), "no database".into()));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Watches a release until it is ready, or until it is certain that it will not be.
+//! Watches a release until it is ready, or until it is certain that it will not be; and a Job until it has ended.
 
 mod explain;
 mod failure_detector;
@@ -18,6 +18,7 @@ use storeplane_core::failure::Failure;
 pub(in crate::kube) use health::{Diagnosis, diagnose};
 pub(in crate::kube) use readiness::{Serving, claim_is_lost};
 pub(in crate::kube) use snapshot::{Snapshot, Table, release_of};
+pub(in crate::kube) use watches::JOB_NAME;
 
 use super::cluster::Cluster;
 use super::error::ClusterError;
@@ -99,7 +100,21 @@ impl Cluster {
     /// never fails a rollout, and there is no time limit here. An `Err` ends the stream; it occurs only if the API
     /// server has denied access for longer than [`ObstacleLimits::forbidden`](crate::obstacle::ObstacleLimits::forbidden). Dropping the stream ends its watches.
     pub fn rollout(&self, namespace: &str, release: &str) -> BoxStream<'static, Result<RolloutUpdate, ClusterError>> {
-        let observer = observer::Observer::new(self.clone(), namespace.into(), release.into());
+        self.observed(namespace, Snapshot::new(release.into()))
+    }
+
+    /// Watches a Job in the same way. [`RolloutUpdate::Ready`] means that it has ended, in whatever way, or that it does not exist, and
+    /// [`RolloutUpdate::Failed`] that something blocks it for too long. The resources are its pods.
+    pub(in crate::kube) fn job_rollout(
+        &self,
+        namespace: &str,
+        job: &str,
+    ) -> BoxStream<'static, Result<RolloutUpdate, ClusterError>> {
+        self.observed(namespace, Snapshot::of_job(job.into()))
+    }
+
+    fn observed(&self, namespace: &str, snapshot: Snapshot) -> BoxStream<'static, Result<RolloutUpdate, ClusterError>> {
+        let observer = observer::Observer::new(self.clone(), namespace.into(), snapshot);
         futures::stream::unfold(observer, |mut observer| async {
             let update = observer.next().await?;
             Some((update, observer))

@@ -23,7 +23,7 @@ const REPORTED_AFTER: Duration = Duration::from_secs(1);
 
 type Update = Result<RolloutUpdate, ClusterError>;
 
-/// One rollout being watched.
+/// One rollout being watched, or one Job.
 pub(super) struct Observer {
     cluster: Cluster,
     namespace: String,
@@ -56,12 +56,12 @@ struct Outage {
 }
 
 impl Observer {
-    pub(super) fn new(cluster: Cluster, namespace: String, release: String) -> Self {
+    pub(super) fn new(cluster: Cluster, namespace: String, snapshot: Snapshot) -> Self {
         let detector = FailureDetector::new(cluster.config().limits);
         Self {
             cluster,
             namespace,
-            snapshot: Snapshot::new(release),
+            snapshot,
             watches: None,
             backoff: cluster::backoff(),
             outage: None,
@@ -132,7 +132,10 @@ impl Observer {
         let connected = self.cluster.connected().await?;
         let client = connected.watch_client(STREAMS).await;
         let client = client.map_err(|error| ClusterError::from_client("watch the cluster", &error))?;
-        let batches = watches::open(&client.client, &self.namespace);
+        let batches = match &self.snapshot.job_name {
+            Some(job) => watches::open_job(&client.client, &self.namespace, job),
+            None => watches::open(&client.client, &self.namespace),
+        };
         self.watches = Some(Watches { batches, connected, since: Instant::now(), _client: client });
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The progress of a release.
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::networking::v1::Ingress;
 use storeplane_core::failure::truncate;
@@ -22,12 +23,26 @@ pub(super) fn statuses(snapshot: &Snapshot) -> Vec<ResourceStatus> {
     sets.chain(deployments).chain(claims).chain(ingresses).chain(pods).collect()
 }
 
-/// There is a workload, every workload's newest generation is observed and rolled out, and every claim is bound.
+/// For a Job: it has ended, or does not exist. Otherwise: there is a workload, every workload's newest generation is observed and rolled out, and every claim is bound.
 pub(super) fn is_ready(snapshot: &Snapshot) -> bool {
+    if snapshot.job_name.is_some() {
+        return snapshot.job().is_none_or(has_ended);
+    }
     let any = snapshot.release_deployments().next().is_some() || snapshot.release_stateful_sets().next().is_some();
     any && snapshot.release_deployments().all(deployment_ready)
         && snapshot.release_stateful_sets().all(stateful_set_ready)
         && snapshot.claims.iter().all(|it| claim(it).is_ready())
+}
+
+/// True if the Job has succeeded or failed, and no pod of it runs.
+pub(in crate::kube) fn has_ended(job: &Job) -> bool {
+    ["Complete", "Failed"].iter().any(|end| condition(job, end).is_some())
+}
+
+/// A Job's condition of this type, if it is true.
+pub(in crate::kube) fn condition<'a>(job: &'a Job, kind: &str) -> Option<&'a JobCondition> {
+    let mut conditions = job.status.as_ref()?.conditions.iter().flatten();
+    conditions.find(|condition| condition.type_ == kind && condition.status == "True")
 }
 
 /// How much of a workload serves.

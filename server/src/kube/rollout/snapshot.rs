@@ -1,4 +1,4 @@
-//! The observed state of a release: its current objects, and Kubernetes' events about them.
+//! The observed state of a release, or of one Job: its current objects, and Kubernetes' events about them.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use ::kube::ResourceExt;
 use ::kube::core::PartialObjectMeta;
 use ::kube::runtime::watcher;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -23,7 +24,11 @@ const REVISION_HASH: &str = "controller-revision-hash";
 /// All observed objects of one namespace.
 #[derive(Debug, Default)]
 pub(in crate::kube) struct Snapshot {
+    /// Empty if a Job is observed.
     pub(super) release: String,
+    /// The name of the Job that is observed instead of a release.
+    pub(super) job_name: Option<String>,
+    pub(super) jobs: Table<Job>,
     pub(in crate::kube) deployments: Table<Deployment>,
     pub(in crate::kube) stateful_sets: Table<StatefulSet>,
     pub(in crate::kube) replica_sets: Table<PartialObjectMeta<ReplicaSet>>,
@@ -96,6 +101,8 @@ pub(super) enum Owner<'a> {
     Deployment(&'a str),
     /// A `StatefulSet` of the release, at an older revision. The controller waits for such a pod before it replaces it.
     OldStatefulSet(&'a str),
+    /// The observed Job. The pods of no other Job count: neither a backup's, nor a `CronJob`'s.
+    Job,
 }
 
 impl Owner<'_> {
@@ -103,7 +110,7 @@ impl Owner<'_> {
     pub(super) fn rank(self) -> u8 {
         match self {
             Self::StatefulSet(_) | Self::OldStatefulSet(_) => 0,
-            Self::Deployment(_) => 1,
+            Self::Deployment(_) | Self::Job => 1,
         }
     }
 }
@@ -111,6 +118,16 @@ impl Owner<'_> {
 impl Snapshot {
     pub(in crate::kube) fn new(release: String) -> Self {
         Self { release, ..Self::default() }
+    }
+
+    /// Of one Job, without a release.
+    pub(super) fn of_job(name: String) -> Self {
+        Self { job_name: Some(name), ..Self::default() }
+    }
+
+    /// The observed Job, if it exists.
+    pub(super) fn job(&self) -> Option<&Job> {
+        self.jobs.live.get(self.job_name.as_ref()?)
     }
 
     /// True if a workload of that kind and name exists, whoever created it.
@@ -132,7 +149,7 @@ impl Snapshot {
         self.stateful_sets.iter().filter(|object| self.is_ours(&object.metadata))
     }
 
-    /// Pods of the release's workloads that are not terminating, without jobs' pods.
+    /// Pods of the release's workloads, or of the observed Job, that are not terminating.
     pub(super) fn release_pods(&self) -> impl Iterator<Item = (&Pod, Owner<'_>)> {
         self.release_pods_and_terminating().filter(|(pod, _)| pod.metadata.deletion_timestamp.is_none())
     }
@@ -158,6 +175,7 @@ impl Snapshot {
                 Some(if is_newest { Owner::StatefulSet(name) } else { Owner::OldStatefulSet(name) })
             }
             "ReplicaSet" => self.deployment_of(controller.1)?.metadata.name.as_deref().map(Owner::Deployment),
+            "Job" => (self.job()?.metadata.uid.as_deref() == Some(controller.1)).then_some(Owner::Job),
             _ => None,
         }
     }

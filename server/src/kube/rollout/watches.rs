@@ -9,6 +9,7 @@ use ::kube::{Api, Client, Resource, ResourceExt};
 use futures::stream::{BoxStream, SelectAll};
 use futures::{StreamExt as _, stream};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::networking::v1::Ingress;
 use serde::de::DeserializeOwned;
@@ -16,8 +17,10 @@ use serde::de::DeserializeOwned;
 use super::snapshot::Snapshot;
 use crate::kube::error::{ClusterError, ClusterErrorKind};
 
-/// Number of watches, one stream each.
+/// Number of watches, one stream each. A Job needs fewer.
 pub(super) const STREAMS: u32 = 6;
+/// The label with the name of a pod's Job.
+pub(in crate::kube) const JOB_NAME: &str = "batch.kubernetes.io/job-name";
 /// Maximum number of changes processed together, so that superseded states are not reported.
 const TOGETHER: usize = 512;
 
@@ -26,6 +29,7 @@ pub(super) enum Seen {
     Deployment(Change<Deployment>),
     StatefulSet(Change<StatefulSet>),
     ReplicaSet(Change<PartialObjectMeta<ReplicaSet>>),
+    Job(Box<Change<Job>>),
     Pod(Change<Pod>),
     Claim(Change<PersistentVolumeClaim>),
     Event(Change<Event>),
@@ -39,20 +43,36 @@ pub(super) type Batch = Vec<Result<Seen, ClusterError>>;
 /// before the watch began, and it does not change while pods start.
 pub(super) fn open(client: &Client, namespace: &str) -> BoxStream<'static, Batch> {
     let all = SelectAll::from_iter([
-        watch(client, namespace, Seen::Deployment),
-        watch(client, namespace, Seen::StatefulSet),
-        watch(client, namespace, Seen::ReplicaSet),
-        watch(client, namespace, Seen::Pod),
-        watch(client, namespace, Seen::Claim),
-        watch(client, namespace, Seen::Event),
+        watch(client, namespace, any(), Seen::Deployment),
+        watch(client, namespace, any(), Seen::StatefulSet),
+        watch(client, namespace, any(), Seen::ReplicaSet),
+        watch(client, namespace, any(), Seen::Pod),
+        watch(client, namespace, any(), Seen::Claim),
+        watch(client, namespace, any(), Seen::Event),
         ingresses(client, namespace),
     ]);
     all.ready_chunks(TOGETHER).boxed()
 }
 
+/// The watches of one Job, its pods, and what may block these.
+pub(super) fn open_job(client: &Client, namespace: &str, job: &str) -> BoxStream<'static, Batch> {
+    let all = SelectAll::from_iter([
+        watch(client, namespace, any().fields(&format!("metadata.name={job}")), |change| Seen::Job(Box::new(change))),
+        watch(client, namespace, any().labels(&format!("{JOB_NAME}={job}")), Seen::Pod),
+        watch(client, namespace, any(), Seen::Claim),
+        watch(client, namespace, any(), Seen::Event),
+    ]);
+    all.ready_chunks(TOGETHER).boxed()
+}
+
+fn any() -> watcher::Config {
+    watcher::Config::default()
+}
+
 fn watch<K>(
     client: &Client,
     namespace: &str,
+    wanted: watcher::Config,
     seen: fn(Change<K>) -> Seen,
 ) -> BoxStream<'static, Result<Seen, ClusterError>>
 where
@@ -60,7 +80,7 @@ where
 {
     let what = format!("watch the {} in {namespace}", K::plural(&()));
     let api = Api::<K>::namespaced(client.clone(), namespace);
-    let changes = watcher(api, watcher::Config::default());
+    let changes = watcher(api, wanted);
     let seen = move |change: Result<Change<K>, watcher::Error>| match change {
         Ok(change) => Some(Ok(seen(change.modify(|object| object.managed_fields_mut().clear())))),
         // The watcher lists again automatically.
@@ -92,6 +112,7 @@ impl Snapshot {
             Seen::Deployment(change) => self.deployments.apply(change),
             Seen::StatefulSet(change) => self.stateful_sets.apply(change),
             Seen::ReplicaSet(change) => self.replica_sets.apply(change),
+            Seen::Job(change) => self.jobs.apply(*change),
             Seen::Pod(change) => {
                 self.pods.apply(change);
                 if self.pods.synced && self.initial_problems.is_none() {
@@ -112,12 +133,11 @@ impl Snapshot {
 
     /// Every listing is complete.
     pub(super) fn is_complete(&self) -> bool {
-        self.deployments.synced
-            && self.stateful_sets.synced
-            && self.replica_sets.synced
-            && self.pods.synced
-            && self.claims.synced
-            && self.events.synced
+        let owners = match self.job_name {
+            Some(_) => self.jobs.synced,
+            None => self.deployments.synced && self.stateful_sets.synced && self.replica_sets.synced,
+        };
+        owners && self.pods.synced && self.claims.synced && self.events.synced
     }
 
     /// The listings are outdated: the connection was lost. Objects are kept until they are replaced.
@@ -125,6 +145,7 @@ impl Snapshot {
         self.deployments.synced = false;
         self.stateful_sets.synced = false;
         self.replica_sets.synced = false;
+        self.jobs.synced = false;
         self.pods.synced = false;
         self.claims.synced = false;
         // Except the events: new ones remain new.

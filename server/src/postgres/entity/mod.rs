@@ -3,10 +3,12 @@
 #![allow(
     missing_docs,
     unreachable_pub,
+    clippy::struct_excessive_bools,
     reason = "columns are described in the migration; the derive makes its types pub"
 )]
 
 pub(super) mod audit_event;
+pub(super) mod backup;
 pub(super) mod event;
 pub(super) mod operation;
 pub(super) mod request;

@@ -16,6 +16,8 @@ pub struct Model {
     pub step: Option<String>,
     pub reached: Option<String>,
     pub force: bool,
+    pub restores: Option<Uuid>,
+    pub skips_backup: bool,
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub prior: Option<Json>,
     pub undoing: bool,

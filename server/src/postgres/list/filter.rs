@@ -3,12 +3,12 @@
 use sea_orm::sea_query::{BinOper, Expr, ExprTrait, Func, LikeExpr, SimpleExpr};
 use sea_orm::{ColumnTrait, Condition};
 use storeplane_core::filter::{
-    AuditField, AuditFilter, Comparison, Filter, OperationField, OperationFilter, Pattern, StoreField, StoreFilter,
-    StoreText, StoreTime,
+    AuditField, AuditFilter, BackupField, BackupFilter, Comparison, Filter, OperationField, OperationFilter, Pattern,
+    StoreField, StoreFilter, StoreText, StoreTime,
 };
 use time::OffsetDateTime;
 
-use crate::postgres::entity::{audit_event, operation, store};
+use crate::postgres::entity::{audit_event, backup, operation, store};
 
 /// Stores that match.
 pub(super) fn stores(filter: &StoreFilter) -> Condition {
@@ -48,6 +48,19 @@ pub(super) fn operations(filter: &OperationFilter) -> Condition {
         OperationField::StoreId(wanted) => pattern(Column::StoreId.into_expr(), wanted),
         OperationField::StoreUid(uid) => Column::Store.eq(uid.0),
         OperationField::CreateTime(comparison, time) => compare(Column::CreatedAt, *comparison, *time),
+    };
+    condition(filter, &field, &|text| Condition::all().add(has(Column::StoreId, text)))
+}
+
+/// Backups that match.
+pub(super) fn backups(filter: &BackupFilter) -> Condition {
+    use backup::Column;
+    let field = |field: &BackupField| match field {
+        BackupField::State(state) => Column::State.eq(state.as_str()),
+        BackupField::Trigger(trigger) => Column::Trigger.eq(trigger.as_str()),
+        BackupField::StoreId(wanted) => pattern(Column::StoreId.into_expr(), wanted),
+        BackupField::StoreUid(uid) => Column::Store.eq(uid.0),
+        BackupField::CreateTime(comparison, time) => compare(Column::CreatedAt, *comparison, *time),
     };
     condition(filter, &field, &|text| Condition::all().add(has(Column::StoreId, text)))
 }

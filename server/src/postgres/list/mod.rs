@@ -10,13 +10,14 @@ use sea_orm::{
     Statement,
 };
 use storeplane_core::audit::{AuditEvent, Outcome};
+use storeplane_core::backup::Backup;
 use storeplane_core::error::PortError;
 use storeplane_core::operation::Operation;
-use storeplane_core::query::{After, AuditQuery, OperationQuery, Page};
+use storeplane_core::query::{After, AuditQuery, BackupQuery, OperationQuery, Page};
 
-use super::entity::{audit_event, operation};
+use super::entity::{audit_event, backup, operation};
 use super::error::{broken, port_error};
-use super::{audit, rows, scope};
+use super::{audit, backups, rows, scope};
 use crate::postgres::pool::Pool;
 pub(super) use stores::{count, stores};
 
@@ -25,6 +26,19 @@ pub(super) async fn state_mark(database: &Pool) -> Result<String, PortError> {
     let statement = Statement::from_string(DbBackend::Postgres, "SELECT pg_current_snapshot()::text AS mark");
     let row = database.query_one_raw(statement).await.map_err(port_error)?;
     row.ok_or_else(|| broken("no snapshot"))?.try_get("", "mark").map_err(port_error)
+}
+
+/// A page of backups, newest first.
+pub(super) async fn backups(database: &Pool, query: &BackupQuery) -> Result<Page<Backup>, PortError> {
+    use backup::Column;
+    let mut select = backup::Entity::find().filter(scope::condition(&query.access));
+    select = select.filter(filter::backups(&query.filter));
+    if let Some(store) = &query.store {
+        select = select.filter(Column::StoreId.eq(store.as_str()));
+    }
+    let select = newest(select, (Column::CreatedAt, Column::Id), query.after.as_ref());
+    let found = select.limit(one_more(query.limit)).all(database).await.map_err(port_error)?;
+    Ok(page(found.into_iter().map(backups::read).collect(), query.limit))
 }
 
 /// A page of operations, newest first.

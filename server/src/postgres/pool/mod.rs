@@ -30,7 +30,7 @@ use connect::Discarded;
 pub use connect::{ConnectError, PoolOptions, WhileOpen, connect, unverified};
 pub(super) use connection::READ_ONLY;
 use connection::{Borrowed, InUse, db_error};
-pub(super) use transaction::Transaction;
+pub(super) use transaction::{End, Transaction};
 use wait::WaitMetrics;
 
 use crate::metrics::{Metrics, number};

@@ -9,13 +9,21 @@ use tokio::sync::Mutex;
 
 use super::connect::settings;
 use super::connection::Borrowed;
-use crate::metrics::{OperationEnd, metrics};
+use crate::metrics::{BackupEnd, OperationEnd, metrics};
 
 /// Rolled back when it is dropped, unless it was committed.
 pub(in crate::postgres) struct Transaction {
     connection: Mutex<Borrowed>,
-    /// The operations that end with its commit.
-    ended: StdMutex<Vec<OperationEnd>>,
+    /// What ends with its commit.
+    ended: StdMutex<Vec<End>>,
+}
+
+/// Something that is counted when it ends.
+pub(in crate::postgres) enum End {
+    /// An operation.
+    Operation(OperationEnd),
+    /// A backup.
+    Backup(BackupEnd),
 }
 
 impl std::fmt::Debug for Transaction {
@@ -40,13 +48,16 @@ impl Transaction {
         connection.execute_unprepared("COMMIT").await?;
         connection.in_transaction = false;
         for end in self.ended.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            end.record(metrics());
+            match end {
+                End::Operation(end) => end.record(metrics()),
+                End::Backup(end) => end.record(metrics()),
+            }
         }
         Ok(())
     }
 
-    /// Counts the end of an operation once it is committed.
-    pub(in crate::postgres) fn count_on_commit(&self, end: Option<OperationEnd>) {
+    /// Counts the end of an operation or a backup once it is committed.
+    pub(in crate::postgres) fn count_on_commit(&self, end: Option<End>) {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner).extend(end);
     }
 }

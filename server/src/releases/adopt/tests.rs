@@ -23,6 +23,7 @@ fn catalog() -> Catalog {
         secrets: Vec::new(),
         lost_secrets: LostSecrets::Refuse,
         credentials: None,
+        backup: None,
         verify: Verification::None,
         versions: Versions::default(),
         secure: true,

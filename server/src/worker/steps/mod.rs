@@ -1,14 +1,19 @@
 //! The implementation of each step. Each reads the cluster first and does what is missing, so that it can run again.
 
+pub(super) mod back_up;
+mod backup_job;
 mod install;
+mod maintenance;
 mod namespace;
 mod namespace_gone;
 mod repair;
+pub(super) mod restore;
 mod rollout;
 mod rotate_secrets;
 mod secrets;
 mod uninstall;
 mod verify;
+mod verify_backup;
 
 use storeplane_core::operation::Step;
 
@@ -24,6 +29,11 @@ pub(super) async fn run(step: Step, context: &mut OperationContext) -> Result<()
         Step::Rollout => Box::pin(rollout::run(context)).await,
         Step::Verify => Box::pin(verify::run(context)).await,
         Step::RotateSecrets => Box::pin(rotate_secrets::run(context)).await,
+        Step::BackUp => Box::pin(back_up::run(context)).await,
+        Step::Maintenance => Box::pin(maintenance::begin(context)).await,
+        Step::Restore => Box::pin(restore::run(context)).await,
+        Step::EndMaintenance => Box::pin(maintenance::end(context)).await,
+        Step::VerifyBackup => Box::pin(verify_backup::run(context)).await,
         Step::Uninstall => Box::pin(uninstall::run(context)).await,
         Step::NamespaceGone => Box::pin(namespace_gone::run(context)).await,
     }

@@ -8,6 +8,7 @@ use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::{OperationKind, Step};
 use storeplane_core::transition::operation as transition;
 
+use super::{backup_job, maintenance};
 use crate::kube::{ClusterError, ResourceStatus, RolloutUpdate};
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::StepError;
@@ -21,6 +22,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
         restart(context).await?;
     }
     if context.operation.kind == OperationKind::Retry {
+        Box::pin(remove_left_jobs(context)).await?;
         Box::pin(replace_outdated(context)).await?;
     }
     let release = context.release_name();
@@ -50,6 +52,24 @@ async fn restart(context: &mut OperationContext) -> Result<(), StepError> {
     });
     let reported: Vec<_> = reported.collect();
     if reported.is_empty() { Ok(()) } else { context.emit(reported, None).await }
+}
+
+/// A restore whose end failed may have left the shop offline. Jobs that could still exchange its data end before it is online again.
+async fn remove_left_jobs(context: &mut OperationContext) -> Result<(), StepError> {
+    let maintenance = context.engine()?.backup.and_then(|backup| backup.maintenance);
+    let Some(maintenance) = maintenance.filter(|_| !context.simulated) else { return Ok(()) };
+    let (cluster, namespace, current) =
+        (context.tools.cluster.clone(), context.store.placement.namespace.clone(), context.operation.id);
+    let jobs = context.unless_stopped(cluster.jobs_of(&namespace)).await??;
+    for job in jobs.into_iter().filter(|job| job.operation != current && !maintenance::is_page(&job.name)) {
+        backup_job::delete(context, &job.name, Some(backup_job::ENDS_WITHIN)).await?;
+        let message = format!("Job {} is deleted: an earlier operation left it", job.name);
+        let event = NewEvent::new(EventType::ResourceChanged, message).in_step(Step::Rollout);
+        context.emit(vec![event], None).await?;
+    }
+    let ended = maintenance::end_of(context, &maintenance, current, Step::Rollout).await;
+    maintenance::remove_pages(context, Step::Rollout).await?;
+    ended
 }
 
 /// A StatefulSet never replaces a pod of an older revision that did not become ready, which blocks the corrected one.

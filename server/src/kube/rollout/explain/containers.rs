@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, Conta
 use storeplane_core::failure::Reason;
 
 use super::{Finding, pods, sentence};
-use crate::kube::rollout::snapshot::{Snapshot, containers};
+use crate::kube::rollout::snapshot::{Owner, Snapshot, containers};
 use crate::obstacle::{Obstacle, messages};
 
 /// Exits that will recur.
@@ -15,6 +15,10 @@ const AFTER_PODS: u8 = 20;
 pub(super) fn inspect(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     for (pod, owner) in snapshot.release_pods() {
         for container in containers(pod) {
+            // How a Job's containers end is its result, and not an obstacle.
+            if owner == Owner::Job && container.state.as_ref().is_some_and(|state| state.terminated.is_some()) {
+                continue;
+            }
             let Some(mut finding) = symptom(snapshot, pod, container) else { continue };
             if snapshot.is_old_problem(pod, container) {
                 finding.obstacle = Obstacle::Reported;

@@ -9,6 +9,9 @@ use crate::obstacle::{Obstacle, messages};
 const REFUSED: [&str; 1] = ["FailedCreate"];
 
 pub(super) fn inspect(snapshot: &Snapshot, found: &mut Vec<Finding>) {
+    if snapshot.job_name.is_some() {
+        return job(snapshot, found);
+    }
     if snapshot.release_deployments().next().is_none() && snapshot.release_stateful_sets().next().is_none() {
         let message = format!("The release {} has no workload", snapshot.release);
         found.push(Finding::new(Reason::WorkloadMissing, "release".into(), message, Obstacle::Reported));
@@ -39,6 +42,17 @@ fn stateful_sets(snapshot: &Snapshot, found: &mut Vec<Finding>) {
         if let Some(event) = events.last().filter(|_| created < desired) {
             found.push(refusal(&format!("StatefulSet {name}"), *event, 0));
         }
+    }
+}
+
+/// A Job reports this only in events. They count as long as it has no pod.
+fn job(snapshot: &Snapshot, found: &mut Vec<Finding>) {
+    let Some(job) = snapshot.job() else { return };
+    let active = job.status.as_ref().and_then(|status| status.active).unwrap_or(0);
+    let name = job.metadata.name.as_deref().unwrap_or_default();
+    let events = snapshot.events_about(job.metadata.uid.as_deref(), &REFUSED);
+    if let Some(event) = events.last().filter(|_| active == 0) {
+        found.push(refusal(&format!("Job {name}"), *event, 0));
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod blocked;
 mod containers;
+mod jobs;
 mod progress;
 
 use serde_json::{Value, json};
@@ -36,6 +37,7 @@ fn put(snapshot: &mut Snapshot, object: Value) {
         "StatefulSet" => snapshot.stateful_sets.put(read(object)),
         "Deployment" => snapshot.deployments.put(read(object)),
         "ReplicaSet" => snapshot.replica_sets.put(read(object)),
+        "Job" => snapshot.jobs.put(read(object)),
         "Pod" => snapshot.pods.put(read(object)),
         "PersistentVolumeClaim" => snapshot.claims.put(read(object)),
         "Event" => snapshot.events.put(read(object)),

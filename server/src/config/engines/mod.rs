@@ -1,15 +1,15 @@
-//! From the configured engines and their charts to the domain's [`Catalog`].
+//! From the configured engines and their charts to the domain's [`Catalog`]. `descriptor` reads a chart's `storeplane.yaml`.
 
-use std::collections::BTreeMap;
+mod descriptor;
+
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use storeplane_core::engine::{
-    AdminSecret, Catalog, Engine, LostSecrets, Plan, PlanSize, SecretEntry, SecretTemplate, Verification,
-};
+use storeplane_core::engine::{Catalog, Engine, LostSecrets, Plan, PlanSize, Verification};
 use storeplane_core::store::Versions;
 
 use super::Config;
+use descriptor::DescriptorFile;
 
 /// Why an engine cannot be used. Names the key and the file.
 #[derive(Debug, thiserror::Error)]
@@ -126,73 +126,6 @@ struct Tls {
     enabled: Option<bool>,
 }
 
-/// A chart's `storeplane.yaml`: what the control plane needs to know about the chart.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DescriptorFile {
-    #[serde(default)]
-    verify: VerifyFile,
-    #[serde(default)]
-    lost_secrets: LostSecretsFile,
-    credentials: Option<CredentialsFile>,
-    /// Secrets by name, each with its entries by key.
-    #[serde(default)]
-    secrets: BTreeMap<String, BTreeMap<String, EntryFile>>,
-}
-
-impl DescriptorFile {
-    /// Otherwise, what is wrong with it.
-    fn parse(text: &str) -> Result<Self, String> {
-        let file: Self = serde_saphyr::from_str(text).map_err(|error| format!("is invalid: {error}"))?;
-        let mut entries = file.secrets.values().flat_map(BTreeMap::values);
-        if entries.any(|entry| matches!(entry, EntryFile::Random(length) if *length < RANDOM_MIN)) {
-            return Err(format!("has a random entry of fewer than {RANDOM_MIN} characters"));
-        }
-        if let Some(login) = &file.credentials {
-            let secret = file.secrets.get(&login.secret);
-            if !secret.is_some_and(|keys| keys.contains_key(&login.username) && keys.contains_key(&login.password)) {
-                return Err("has credentials that are not among its secrets".to_owned());
-            }
-        }
-        Ok(file)
-    }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum VerifyFile {
-    #[default]
-    None,
-    StoreApi,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum LostSecretsFile {
-    #[default]
-    Refuse,
-    Renew,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CredentialsFile {
-    secret: String,
-    username: String,
-    password: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum EntryFile {
-    Fixed(String),
-    Random(usize),
-    Unique(String),
-}
-
-/// Minimum number of random characters for a secret: 16 of 36 are 82 bits.
-const RANDOM_MIN: usize = 16;
-
 /// Reads the charts of all engines. The default engine comes first.
 pub fn catalog(config: &Config) -> Result<Catalog, CatalogError> {
     let default = &config.charts.default_engine;
@@ -228,29 +161,21 @@ impl Chart<'_> {
             size = size.under(read.plan.unwrap_or_default());
         }
         let descriptor = self.descriptor(&dir.join("storeplane.yaml"))?;
-        Ok(Engine {
+        let described = descriptor.describe(Engine {
             name: self.name.to_owned(),
             plans: self.plans(&dir.join("plans"), &size)?,
             default_plan: self.config.charts.default_plan.clone(),
-            secrets: descriptor.secrets.into_iter().map(template).collect(),
-            lost_secrets: match descriptor.lost_secrets {
-                LostSecretsFile::Refuse => LostSecrets::Refuse,
-                LostSecretsFile::Renew => LostSecrets::Renew,
-            },
-            credentials: descriptor.credentials.map(|CredentialsFile { secret, username, password }| AdminSecret {
-                secret,
-                username,
-                password,
-            }),
-            verify: match descriptor.verify {
-                VerifyFile::None => Verification::None,
-                VerifyFile::StoreApi => Verification::StoreApi,
-            },
+            secrets: Vec::new(),
+            lost_secrets: LostSecrets::default(),
+            credentials: None,
+            backup: None,
+            verify: Verification::default(),
             chart: dir,
             values,
             versions: Versions { chart: chart.version, app: chart.app_version },
             secure: is_secure(ingress, gateway),
-        })
+        });
+        Ok(described)
     }
 
     /// By the chart's order; plans without one come last, by name.
@@ -301,15 +226,6 @@ impl Chart<'_> {
     }
 }
 
-fn template((name, entries): (String, BTreeMap<String, EntryFile>)) -> SecretTemplate {
-    let entry = |entry| match entry {
-        EntryFile::Fixed(text) => SecretEntry::Fixed(text),
-        EntryFile::Random(length) => SecretEntry::Random(length),
-        EntryFile::Unique(prefix) => SecretEntry::Unique(prefix),
-    };
-    SecretTemplate { name, entries: entries.into_iter().map(|(key, made)| (key, entry(made))).collect() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,58 +251,5 @@ mod tests {
         let later = route(no, None);
         assert_eq!(route(yes, yes).under(later).enabled, no);
         assert!(route(yes, yes).under(later).has_tls(), "a later file overrides single keys");
-    }
-
-    mod fuzz {
-        use proptest::prelude::*;
-        use storeplane_fuzz::{Outcome, check};
-
-        use super::super::{DescriptorFile, EntryFile, RANDOM_MIN};
-
-        /// Lines of such files, in any order and indentation.
-        const LINES: [&str; 18] = [
-            "verify: store-api",
-            "verify: 7",
-            "lost_secrets: renew",
-            "lost_secrets: [",
-            "credentials:",
-            "  secret: login",
-            "  username: user",
-            "  password: word",
-            "secrets:",
-            "  login:",
-            "    user: {fixed: admin}",
-            "    word: {random: 24}",
-            "    word: {random: 3}",
-            "    word: {unique: admin-}",
-            "a: &a [*a, *a]",
-            "--- !!binary x",
-            "unknown: 1",
-            "\t- ? :",
-        ];
-
-        #[test]
-        fn descriptors_with_weak_or_missing_secrets_are_refused() {
-            let lines = prop::collection::vec(prop::sample::select(&LINES[..]), 0..14);
-            let valid = prop::collection::vec(0..6_usize, 1..4).prop_map(|order| {
-                let parts = [&LINES[..1], &LINES[2..3], &LINES[4..8], &LINES[8..12], &[][..], &LINES[16..17]];
-                let mut order = order;
-                order.dedup();
-                order.into_iter().flat_map(|at| parts[at]).copied().collect::<Vec<_>>()
-            });
-            let joined = prop_oneof![lines, valid].prop_map(|lines| lines.join("\n"));
-            check("storeplane.yaml", &prop_oneof![1 => any::<String>(), 5 => joined], |text| {
-                let parsed = DescriptorFile::parse(&text);
-                if let Ok(file) = &parsed {
-                    let weak = |entry: &EntryFile| matches!(entry, EntryFile::Random(length) if *length < RANDOM_MIN);
-                    prop_assert!(!file.secrets.values().flat_map(|keys| keys.values()).any(weak));
-                    prop_assert!(
-                        file.credentials.as_ref().is_none_or(|login| file.secrets.contains_key(&login.secret))
-                    );
-                    prop_assert!(!text.contains("unknown: 1"), "an unknown key is accepted: {text}");
-                }
-                Ok(Outcome::of(&parsed))
-            });
-        }
     }
 }

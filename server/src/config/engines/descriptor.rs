@@ -1,0 +1,256 @@
+//! A chart's `storeplane.yaml`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use storeplane_core::engine::{
+    AdminSecret, Engine, EngineBackup, LostSecrets, Maintenance, SecretEntry, SecretTemplate, Verification,
+};
+
+use crate::config::read::is_label;
+
+/// A chart's `storeplane.yaml`: what the control plane needs to know about the chart.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DescriptorFile {
+    #[serde(default)]
+    verify: VerifyFile,
+    #[serde(default)]
+    lost_secrets: LostSecretsFile,
+    credentials: Option<CredentialsFile>,
+    backup: Option<BackupFile>,
+    /// Secrets by name, each with its entries by key.
+    #[serde(default)]
+    secrets: BTreeMap<String, BTreeMap<String, EntryFile>>,
+}
+
+impl DescriptorFile {
+    /// Otherwise, what is wrong with it.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let file: Self = serde_saphyr::from_str(text).map_err(|error| format!("is invalid: {error}"))?;
+        let mut entries = file.secrets.values().flat_map(BTreeMap::values);
+        if entries.any(|entry| matches!(entry, EntryFile::Random(length) if *length < RANDOM_MIN)) {
+            return Err(format!("has a random entry of fewer than {RANDOM_MIN} characters"));
+        }
+        if let Some(login) = &file.credentials {
+            let secret = file.secrets.get(&login.secret);
+            if !secret.is_some_and(|keys| keys.contains_key(&login.username) && keys.contains_key(&login.password)) {
+                return Err("has credentials that are not among its secrets".to_owned());
+            }
+        }
+        file.backup.as_ref().map_or(Ok(()), BackupFile::check)?;
+        Ok(file)
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum VerifyFile {
+    #[default]
+    None,
+    StoreApi,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum LostSecretsFile {
+    #[default]
+    Refuse,
+    Renew,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CredentialsFile {
+    secret: String,
+    username: String,
+    password: String,
+}
+
+/// Names of objects in the chart.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BackupFile {
+    create: String,
+    restore: String,
+    parts: Vec<String>,
+    maintenance: Option<MaintenanceFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MaintenanceFile {
+    template: String,
+    deployment: String,
+    cron_job: Option<String>,
+}
+
+impl BackupFile {
+    /// Otherwise, what is wrong with it.
+    fn check(&self) -> Result<(), String> {
+        let mut names = vec![("create", &self.create), ("restore", &self.restore)];
+        names.extend(self.parts.iter().map(|part| ("parts", part)));
+        if let Some(MaintenanceFile { template, deployment, cron_job }) = &self.maintenance {
+            names.extend([("maintenance.template", template), ("maintenance.deployment", deployment)]);
+            names.extend(cron_job.iter().map(|name| ("maintenance.cron_job", name)));
+        }
+        if let Some((key, name)) = names.into_iter().find(|(_, name)| !is_label(name)) {
+            return Err(format!("has a backup.{key} that is not a DNS label of at most 63 characters: {name:?}"));
+        }
+        let parts: BTreeSet<_> = self.parts.iter().collect();
+        match self.parts.len() {
+            0 => Err("has a backup.parts without a part".to_owned()),
+            all if all != parts.len() => Err("has a backup.parts that names a part twice".to_owned()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl From<BackupFile> for EngineBackup {
+    fn from(BackupFile { create, restore, parts, maintenance }: BackupFile) -> Self {
+        let maintenance = maintenance.map(|MaintenanceFile { template, deployment, cron_job }| Maintenance {
+            template,
+            deployment,
+            cron_job,
+        });
+        Self { create, restore, parts, maintenance }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum EntryFile {
+    Fixed(String),
+    Random(usize),
+    Unique(String),
+}
+
+/// Minimum number of random characters for a secret: 16 of 36 are 82 bits.
+const RANDOM_MIN: usize = 16;
+
+impl DescriptorFile {
+    /// Adds what the file declares to the engine.
+    pub(super) fn describe(self, engine: Engine) -> Engine {
+        Engine {
+            secrets: self.secrets.into_iter().map(template).collect(),
+            lost_secrets: match self.lost_secrets {
+                LostSecretsFile::Refuse => LostSecrets::Refuse,
+                LostSecretsFile::Renew => LostSecrets::Renew,
+            },
+            credentials: self.credentials.map(|CredentialsFile { secret, username, password }| AdminSecret {
+                secret,
+                username,
+                password,
+            }),
+            backup: self.backup.map(EngineBackup::from),
+            verify: match self.verify {
+                VerifyFile::None => Verification::None,
+                VerifyFile::StoreApi => Verification::StoreApi,
+            },
+            ..engine
+        }
+    }
+}
+
+fn template((name, entries): (String, BTreeMap<String, EntryFile>)) -> SecretTemplate {
+    let entry = |entry| match entry {
+        EntryFile::Fixed(text) => SecretEntry::Fixed(text),
+        EntryFile::Random(length) => SecretEntry::Random(length),
+        EntryFile::Unique(prefix) => SecretEntry::Unique(prefix),
+    };
+    SecretTemplate { name, entries: entries.into_iter().map(|(key, made)| (key, entry(made))).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_backup_names_its_key() {
+        let parse = |backup: &str| DescriptorFile::parse(&format!("backup: {backup}"));
+        let maintenance = "maintenance: {template: store-maintenance, deployment: store, cron_job: store-cron}";
+        let good =
+            format!("{{create: store-backup, restore: store-restore, parts: [database, uploads], {maintenance}}}");
+        let backup = parse(&good).ok().and_then(|file| file.backup).map(EngineBackup::from).expect("valid");
+        assert_eq!(backup.parts, ["database", "uploads"]);
+        assert_eq!(backup.maintenance.and_then(|it| it.cron_job).as_deref(), Some("store-cron"));
+        for (old, new, expected) in [
+            ("create: store-backup", "create: Store_Backup", "backup.create"),
+            ("restore: store-restore", "restore: ''", "backup.restore"),
+            ("uploads]", "'up/loads']", "backup.parts"),
+            ("uploads]", "database]", "names a part twice"),
+            ("database, uploads", "", "backup.parts without a part"),
+            ("template: store-maintenance", "template: -a", "backup.maintenance.template"),
+            ("deployment: store,", "deployment: a.b,", "backup.maintenance.deployment"),
+            ("cron_job: store-cron", "cron_job: 'a b'", "backup.maintenance.cron_job"),
+            ("create: store-backup, ", "", "create"),
+            ("parts: [database, uploads], ", "", "parts"),
+            ("deployment: store, ", "", "deployment"),
+            ("cron_job:", "cronJob:", "cronJob"),
+        ] {
+            let problem = parse(&good.replace(old, new)).err().expect(new);
+            assert!(problem.contains(expected), "{problem} does not name {expected}");
+        }
+    }
+
+    mod fuzz {
+        use proptest::prelude::*;
+        use storeplane_fuzz::{Outcome, check};
+
+        use super::super::{DescriptorFile, EntryFile, RANDOM_MIN, is_label};
+
+        /// Lines of such files, in any order and indentation.
+        const LINES: [&str; 21] = [
+            "verify: store-api",
+            "verify: 7",
+            "lost_secrets: renew",
+            "lost_secrets: [",
+            "credentials:",
+            "  secret: login",
+            "  username: user",
+            "  password: word",
+            "secrets:",
+            "  login:",
+            "    user: {fixed: admin}",
+            "    word: {random: 24}",
+            "    word: {random: 3}",
+            "    word: {unique: admin-}",
+            "a: &a [*a, *a]",
+            "--- !!binary x",
+            "unknown: 1",
+            "\t- ? :",
+            "backup: {create: store-backup, restore: store-restore, parts: [database]}",
+            "backup: {create: store-backup, restore: store-restore, parts: [database, database]}",
+            "backup: {create: ../store, restore: store-restore, parts: [database]}",
+        ];
+
+        #[test]
+        fn descriptors_with_weak_or_missing_secrets_are_refused() {
+            let lines = prop::collection::vec(prop::sample::select(&LINES[..]), 0..14);
+            let valid = prop::collection::vec(0..7_usize, 1..4).prop_map(|order| {
+                let backup = &LINES[18..19];
+                let parts = [&LINES[..1], &LINES[2..3], &LINES[4..8], &LINES[8..12], &[][..], &LINES[16..17], backup];
+                let mut order = order;
+                order.dedup();
+                order.into_iter().flat_map(|at| parts[at]).copied().collect::<Vec<_>>()
+            });
+            let joined = prop_oneof![lines, valid].prop_map(|lines| lines.join("\n"));
+            check("storeplane.yaml", &prop_oneof![1 => any::<String>(), 5 => joined], |text| {
+                let parsed = DescriptorFile::parse(&text);
+                if let Ok(file) = &parsed {
+                    let weak = |entry: &EntryFile| matches!(entry, EntryFile::Random(length) if *length < RANDOM_MIN);
+                    prop_assert!(!file.secrets.values().flat_map(|keys| keys.values()).any(weak));
+                    prop_assert!(
+                        file.credentials.as_ref().is_none_or(|login| file.secrets.contains_key(&login.secret))
+                    );
+                    if let Some(backup) = &file.backup {
+                        prop_assert!(is_label(&backup.create) && is_label(&backup.restore), "{text}");
+                        prop_assert!(!backup.parts.is_empty() && backup.parts.iter().all(|part| is_label(part)));
+                    }
+                    prop_assert!(!text.contains("unknown: 1"), "an unknown key is accepted: {text}");
+                }
+                Ok(Outcome::of(&parsed))
+            });
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! MAINTENANCE takes the shop offline, `END_MAINTENANCE` puts it back. What has to be remembered is in the cluster's objects.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use storeplane_core::engine::Maintenance;
+use storeplane_core::event::{EventType, NewEvent};
+use storeplane_core::failure::{Failure, Reason};
+use storeplane_core::ids::OperationId;
+use storeplane_core::operation::{OperationKind, Step};
+
+use super::backup_job::id_end;
+use super::restore;
+use crate::kube::{ClusterError, JobSpec, MaintenanceUpdate};
+use crate::worker::context::OperationContext;
+use crate::worker::outcome::StepError;
+
+/// How often Kubernetes replaces a failed pod of the page.
+const RETRIES: u16 = 5;
+/// Begins the names of the Jobs that serve a page.
+const PAGE: &str = "store-maintenance-";
+/// How long a shop may take to become ready before its page is removed nevertheless.
+const ONLINE_WITHIN: Duration = Duration::from_mins(10);
+
+pub(super) async fn begin(context: &mut OperationContext) -> Result<(), StepError> {
+    // The data is restored already: after a restart, the shop does not go offline again.
+    if context.operation.is_behind(Step::Restore) {
+        return Ok(());
+    }
+    let Some(maintenance) = of_engine(context, Step::Maintenance).await? else { return Ok(()) };
+    // What makes the restore impossible is found while the shop still sells.
+    restore::check(context).await?;
+    context.only_waits();
+    let page = JobSpec {
+        name: page_name(context.operation.id),
+        template: maintenance.template.clone(),
+        store_uid: context.store.uid,
+        operation: context.operation.id,
+        fence: context.lease.fence,
+        deadline: OperationKind::Restore.budget().unsigned_abs(),
+        retries: RETRIES,
+        files: std::collections::BTreeMap::new(),
+    };
+    let namespace = context.store.placement.namespace.clone();
+    let updates = context.tools.cluster.begin_maintenance(&namespace, &maintenance, page);
+    follow(context, updates, Step::Maintenance).await
+}
+
+pub(super) async fn end(context: &mut OperationContext) -> Result<(), StepError> {
+    let Some(maintenance) = of_engine(context, Step::EndMaintenance).await? else { return Ok(()) };
+    context.only_waits();
+    // Before the shop sells again.
+    restore::end(context).await?;
+    let ended =
+        tokio::time::timeout(ONLINE_WITHIN, end_of(context, &maintenance, context.operation.id, Step::EndMaintenance));
+    if let Ok(ended) = ended.await {
+        ended?;
+    } else {
+        // The shop's own health says why it is not ready.
+        tracing::warn!("a shop is not ready after its maintenance");
+    }
+    remove_pages(context, Step::EndMaintenance).await
+}
+
+/// Deletes the Jobs of all pages of the store, also those that earlier operations left: their pods would answer customers.
+pub(super) async fn remove_pages(context: &mut OperationContext, step: Step) -> Result<(), StepError> {
+    let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
+    let jobs = context.unless_stopped(cluster.jobs_of(&namespace)).await??;
+    for page in jobs.into_iter().filter(|job| is_page(&job.name)) {
+        context.unless_stopped(cluster.delete_job(&namespace, &page.name, None)).await??;
+        let message = format!("Job {}, which served a maintenance page, is deleted", page.name);
+        context.emit(vec![NewEvent::new(EventType::ResourceChanged, message).in_step(step)], None).await?;
+    }
+    Ok(())
+}
+
+/// Puts the shop back online that this operation, or an earlier one, took offline.
+pub(super) async fn end_of(
+    context: &mut OperationContext,
+    maintenance: &Maintenance,
+    operation: OperationId,
+    step: Step,
+) -> Result<(), StepError> {
+    let (release, page) = (context.release_name(), page_name(operation));
+    let cluster = context.tools.cluster.clone();
+    follow(context, cluster.end_maintenance(&release.namespace, &release.name, maintenance, &page), step).await
+}
+
+/// True for the name of a Job that serves a page.
+pub(super) fn is_page(job: &str) -> bool {
+    job.starts_with(PAGE)
+}
+
+/// The Job that serves the page during an operation.
+fn page_name(operation: OperationId) -> String {
+    format!("{PAGE}{}", id_end(operation.0))
+}
+
+/// How a shop of the engine is taken offline. `None` on simulated clusters, where no page would answer.
+async fn of_engine(context: &mut OperationContext, step: Step) -> Result<Option<Maintenance>, StepError> {
+    if context.simulated {
+        let event = NewEvent::new(EventType::StepSkipped, "Skipped: the cluster is simulated, nothing runs in it");
+        context.emit(vec![event.in_step(step)], None).await?;
+        return Ok(None);
+    }
+    let engine = context.engine_backup()?;
+    if engine.maintenance.is_some() {
+        return Ok(engine.maintenance);
+    }
+    let message = "The engine's chart does not say any more how a shop is taken offline (backup.maintenance).";
+    Err(StepError::Failed(Failure::new(Reason::ChartRejected, message)))
+}
+
+async fn follow(
+    context: &mut OperationContext,
+    mut updates: BoxStream<'static, Result<MaintenanceUpdate, ClusterError>>,
+    step: Step,
+) -> Result<(), StepError> {
+    loop {
+        match context.unless_stopped(updates.next()).await? {
+            Some(Ok(MaintenanceUpdate::Changed(change))) => {
+                let event = NewEvent::new(EventType::ResourceChanged, change.to_string()).in_step(step);
+                context.emit(vec![event], None).await?;
+            }
+            Some(Ok(MaintenanceUpdate::Waiting(failure))) => {
+                let event = NewEvent::new(EventType::Waiting, failure.message.clone()).in_step(step).because(&failure);
+                context.emit(vec![event], Some(failure)).await?;
+            }
+            Some(Ok(MaintenanceUpdate::Done)) => return Ok(()),
+            Some(Ok(MaintenanceUpdate::Failed(failure))) => return Err(StepError::Failed(failure)),
+            Some(Err(error)) => return Err(error.into()),
+            None => {
+                let failure = Failure::new(Reason::Internal, "The maintenance ended without a result.");
+                return Err(StepError::Failed(failure));
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! RESTORE: a Job downloads a backup, decrypts it and reads it into the shop's database and volume, which are exchanged at the end. It can
+//! run again: until then nothing of the shop's data is changed.
+
+use storeplane_core::backup::{Backup, BackupState};
+use storeplane_core::engine::EngineBackup;
+use storeplane_core::event::{EventType, NewEvent};
+use storeplane_core::failure::{Failure, Reason};
+use storeplane_core::operation::Step;
+use storeplane_core::transition::backup as changes;
+
+use super::backup_job::{self, ENDS_WITHIN, RETRIES, files, id_end};
+use crate::backups::Backups;
+use crate::kube::JobSpec;
+use crate::secret::SecretText;
+use crate::worker::backup_errors::{key_failure, name_failure, storage_error};
+use crate::worker::context::OperationContext;
+use crate::worker::outcome::{RetryLimit, StepError};
+
+pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
+    // After a restart: it was done, and the shop may have sold since.
+    if context.operation.is_behind(Step::Restore) {
+        return Ok(());
+    }
+    let source = source(context).await?;
+    if context.simulated {
+        let event = NewEvent::new(EventType::StepSkipped, "Skipped: the cluster is simulated, nothing runs in it");
+        return context.emit(vec![event.in_step(Step::Restore)], None).await;
+    }
+    let storage = context.backups()?;
+    let engine = context.engine_backup()?;
+    let name = job_name(context);
+    if !context.unless_stopped(backup_job::is_started(context, &name)).await?? {
+        Box::pin(start(context, &storage, &engine, &source, &name)).await?;
+    }
+    context.only_waits();
+    let restored = backup_job::follow(context, &name, (Step::Restore, "restore")).await;
+    if restored.is_ok() {
+        // END_MAINTENANCE deletes the Job.
+        return context.write(&|snapshot| Ok(changes::restored(snapshot))).await;
+    }
+    if backup_job::is_over(&restored) {
+        end(context).await?;
+    }
+    restored.map(drop)
+}
+
+/// Returns an error if the backup cannot be restored now: it, or a part of it, is gone, or no key opens it.
+pub(super) async fn check(context: &OperationContext) -> Result<(), StepError> {
+    let (source, storage) = (source(context).await?, context.backups()?);
+    open(context, &storage, &source).await?;
+    for part in &source.parts {
+        let object = source.object(&part.name).map_err(|rule| name_failure(&rule))?;
+        let found = context.unless_stopped(storage.storage.read(&object)).await?;
+        found.map_err(|error| storage_error(&error))?;
+    }
+    Ok(())
+}
+
+/// The identity that decrypts a backup.
+async fn open(context: &OperationContext, storage: &Backups, source: &Backup) -> Result<SecretText, StepError> {
+    let wrapped = source.attempt.as_ref().map(|attempt| attempt.wrapped_key.as_str()).unwrap_or_default();
+    let opened = context.unless_stopped(storage.keys.open(wrapped)).await?;
+    opened.map_err(|error| key_failure(&error))
+}
+
+/// Deletes the operation's Job, and waits until its pods have ended: afterwards nothing exchanges the shop's data any more.
+pub(super) async fn end(context: &OperationContext) -> Result<(), StepError> {
+    backup_job::delete(context, &job_name(context), Some(ENDS_WITHIN)).await
+}
+
+/// The name of the Job.
+pub(in crate::worker) fn job_name(context: &OperationContext) -> String {
+    format!("store-restore-{}", id_end(context.operation.id.0))
+}
+
+/// The backup that is restored, which cannot be deleted meanwhile.
+async fn source(context: &OperationContext) -> Result<Backup, StepError> {
+    let Some(id) = context.operation.restore.map(|restore| restore.backup) else {
+        return Err(StepError::Failed(Failure::new(Reason::Internal, "The operation names no backup.")));
+    };
+    let found = context.unless_stopped(context.tools.queue.backup(id)).await?;
+    match found {
+        Ok(Some(backup)) if backup.state == BackupState::Complete => Ok(backup),
+        Ok(_) => {
+            let message = format!("Backup {id} does not exist any more.");
+            Err(StepError::Failed(Failure::new(Reason::RestoreFailed, message)))
+        }
+        Err(error) => {
+            let failure = Failure::new(Reason::Internal, format!("Backup {id} could not be read: {error}."));
+            Err(StepError::Retry { failure, tries: RetryLimit::UntilDeadline, after: None })
+        }
+    }
+}
+
+async fn start(
+    context: &OperationContext,
+    storage: &Backups,
+    engine: &EngineBackup,
+    source: &Backup,
+    name: &str,
+) -> Result<(), StepError> {
+    let identity = open(context, storage, source).await?;
+    let mut transfer = files::of_restore(identity, storage.part_bytes);
+    for part in &engine.parts {
+        let Some(stored) = source.parts.iter().find(|stored| stored.name == *part) else {
+            let message = format!("Backup {} has no part {part}, which the engine's chart needs.", source.id);
+            return Err(StepError::Failed(Failure::new(Reason::RestoreFailed, message)));
+        };
+        let object = source.object(part).map_err(|rule| name_failure(&rule))?;
+        let url = context.unless_stopped(storage.storage.download_url(&object, storage.url_validity)).await?;
+        files::add_download(&mut transfer, stored, url.map_err(|error| storage_error(&error))?);
+    }
+    let spec = JobSpec {
+        name: name.to_owned(),
+        template: engine.restore.clone(),
+        store_uid: context.store.uid,
+        operation: context.operation.id,
+        fence: context.lease.fence,
+        deadline: storage.url_validity,
+        retries: RETRIES,
+        files: transfer,
+    };
+    let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
+    Box::pin(context.unless_stopped(cluster.ensure_job(&namespace, &spec))).await??;
+    Ok(())
+}
