@@ -27,6 +27,9 @@ test('during an outage pages open with dated data, a stopped deletion is never s
   await page.keyboard.press('Escape');
   await window.dialog().waitFor({ state: 'hidden' });
 
+  // The code of backups is loaded with the first page.
+  await page.getByRole('link', { name: 'Backups', exact: true }).click();
+  await page.getByRole('heading', { level: 1, name: 'Backups' }).waitFor();
   // The list was read before; activity was never opened.
   await page.getByRole('link', { name: 'Stores', exact: true }).first().click();
   await page.locator(`tr[data-store=${id}]`).waitFor();

@@ -14,6 +14,7 @@ beforeAll(async () => {
   await Promise.all(ids.map((id) => env.create(id)));
   await env.create('bakery', 'unschedulable');
   for (const id of ids) await env.waitForState(id, StoreState.READY);
+  for (const id of ids.slice(0, 2)) await env.backUp(id, 'before the sale');
 });
 afterAll(async () => {
   await env?.remove(...ids, 'bakery');
@@ -37,6 +38,7 @@ const PAGES = [
   ['create', '/create', 'New store'],
   ['store', '/stores/tea-co', 'Shop tea-co'],
   ['store-long', `/stores/${longId()}`, `Shop ${longId()}`],
+  ['backups', '/backups', 'Backups'],
   ['activity', '/activity', 'Activity'],
   ['releases', '/releases', 'Releases'],
   ['tokens', '/tokens', 'Tokens'],
@@ -106,6 +108,7 @@ test('the keyboard reaches every page, focus is visible, and forced colours show
   const waitForPath = (path: string) => page.waitForURL((url) => url.pathname === path);
   for (const [keys, path] of [
     ['gs', '/stores'],
+    ['gb', '/backups'],
     ['ga', '/activity'],
     ['gr', '/releases'],
     ['gt', '/tokens'],
@@ -217,7 +220,7 @@ async function eventToPixel(window: Window, id: string): Promise<number[]> {
   return page.evaluate(() => Reflect.get(globalThis, 'delays') as number[]);
 }
 
-/** Compressed kilobytes of scripts and styles of a page; the charts are loaded after it. */
+/** Compressed kilobytes of scripts and styles of a page; charts and backups are loaded after it. */
 async function transferredKb(page: Page, charts: boolean): Promise<number> {
   const bytes = await page.evaluate(() =>
     performance
@@ -226,6 +229,6 @@ async function transferredKb(page: Page, charts: boolean): Promise<number> {
       .filter(({ name }) => name.includes('/assets/'))
       .map(({ name, encodedBodySize }) => [name, encodedBodySize] as const),
   );
-  const counted = bytes.filter(([name]) => charts || !name.includes('/charts-'));
+  const counted = bytes.filter(([name]) => charts || !/\/(charts|backups)-/.test(name));
   return Math.round(counted.reduce((sum, [, size]) => sum + size, 0) / 100) / 10;
 }

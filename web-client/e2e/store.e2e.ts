@@ -131,3 +131,79 @@ test('a store that cannot be scheduled shows why it waits and fails, and can be 
   await window.close();
   await env.remove(id);
 });
+
+test('a backup is created while the shop sells, is listed with its store and in the menu, and is deleted', async () => {
+  const id = uniqueId('kept');
+  await env.create(id);
+  await env.waitForState(id, StoreState.READY);
+  const viewer = await env.open(`/stores/${id}`, { token: env.token('viewer', 'e2e backup viewer') });
+  const window = await env.open(`/stores/${id}`);
+  await window.page.getByText('No backups yet').waitFor();
+  await window.button('Create backup').click();
+  await window.dialog().getByLabel('Description').fill('before the sale');
+  await window.expectAccessible();
+  await window.dialog().getByRole('button', { name: 'Create backup' }).click();
+  // Both windows follow it by the events of the store.
+  const complete = (each: Window) => each.page.locator('[data-backup]', { hasText: 'before the sale' });
+  for (const each of [window, viewer]) {
+    await complete(each).locator('[data-backup-state=COMPLETE]').waitFor();
+    await each.waitForText(complete(each), 'Simulated, no data');
+    await each.waitForState('READY');
+    await each.page.locator('.timeline li[data-type=BACKUP_COMPLETED]').waitFor();
+  }
+  await window.waitForText(window.page.locator('.steps li[data-status=skipped]'), 'Back up database and files');
+  await window.waitForText(window.page.locator('.steps li[data-status=done]'), 'Verify backup');
+  expect(await viewer.button(/^Delete backup/).count()).toBe(0);
+  await window.expectAccessible();
+  await window.page.getByRole('heading', { name: 'Backups' }).scrollIntoViewIfNeeded();
+  await window.screenshot('store-backups');
+
+  await window.page.getByRole('link', { name: 'Backups' }).click();
+  await window.page.waitForURL('**/backups');
+  await window.page.getByLabel('Store ID').fill(id);
+  await complete(window).getByRole('link', { name: id }).waitFor();
+  await complete(window)
+    .getByRole('button', { name: /^Delete backup/ })
+    .click();
+  await window.waitForText(window.dialog(), `The backup of ${id}`);
+  await window.expectAccessible();
+  await window.dialog().getByRole('button', { name: 'Delete backup' }).click();
+  await complete(window).locator('[data-backup-state=DELETING]').waitFor();
+  await window.page.getByText('No matching backups').waitFor();
+  for (const each of [window, viewer]) each.expectNoErrors();
+  await env.remove(id);
+});
+
+test('a store is restored from a backup, once its present data is backed up', async () => {
+  const id = uniqueId('restored');
+  await env.create(id);
+  await env.waitForState(id, StoreState.READY);
+  await env.backUp(id, 'before the sale');
+  const viewer = await env.open(`/stores/${id}`, { token: env.token('viewer', 'e2e restore viewer') });
+  const window = await env.open(`/stores/${id}`);
+  const restore = (each: Window) =>
+    each.page.locator('[data-backup]', { hasText: 'before the sale' }).getByRole('button', { name: /^Restore backup/ });
+  await restore(window).click();
+  await window.waitForText(window.dialog(), 'The present data is backed up first.');
+  await window.dialog().getByLabel('Skip the backup of the present data').check();
+  await window.waitForText(window.dialog(), 'What is in the shop now is then lost');
+  await window.expectAccessible();
+  await window.screenshot('store-restore');
+  await window.dialog().getByLabel('Skip the backup of the present data').uncheck();
+  await window.dialog().getByRole('button', { name: 'Restore backup' }).click();
+  for (const each of [window, viewer]) {
+    const line = each.page.getByTestId('operations').locator('li', { hasText: 'Restore by e2e admin' });
+    await each.waitForText(line, 'Succeeded', 60_000);
+    await each.waitForState('READY');
+    await each.waitForText(each.page.locator('[data-backup]'), 'Before a restore');
+    expect(await restore(each).getAttribute('aria-disabled')).toBe(String(each === viewer));
+  }
+  const steps = await window.page
+    .locator('.steps li')
+    .evaluateAll((items) => items.map((item) => item.getAttribute('data-step')));
+  expect(steps).toEqual(['MAINTENANCE', 'BACK_UP', 'VERIFY_BACKUP', 'RESTORE', 'END_MAINTENANCE', 'ROLLOUT', 'VERIFY']);
+  await window.page.getByRole('heading', { name: 'Restore steps' }).scrollIntoViewIfNeeded();
+  await window.screenshot('store-restore-steps');
+  for (const each of [window, viewer]) each.expectNoErrors();
+  await env.remove(id);
+});

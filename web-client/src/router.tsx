@@ -3,6 +3,8 @@ import { NotFound, PageError } from './layout/page-error';
 import { Shell } from './layout/shell';
 import { ActivityPage } from './pages/activity/activity-page';
 import { activitySearch } from './pages/activity/search';
+import { LazyBackupsPage } from './pages/backups/lazy-backups';
+import { backupsSearch } from './pages/backups/search';
 import { CreatePage } from './pages/create/create-page';
 import { OverviewPage } from './pages/overview/overview-page';
 import { overviewSearch } from './pages/overview/search';
@@ -16,7 +18,8 @@ import { tokensSearch } from './pages/tokens/search';
 import { TokensPage } from './pages/tokens/tokens-page';
 import { requestTitleFocus } from './ui/page-title';
 
-// Pages are not split into chunks: a page that was never opened must also open while the server is down.
+// Pages are in the first download or, if they are large, loaded right after it: a page that was never opened must also open while
+// the server is down.
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound, errorComponent: PageError });
 
 const overview = createRoute({
@@ -38,6 +41,12 @@ const store = createRoute({
   component: StorePage,
 });
 const create = createRoute({ getParentRoute: () => root, path: '/create', component: CreatePage });
+const backups = createRoute({
+  getParentRoute: () => root,
+  path: '/backups',
+  validateSearch: backupsSearch,
+  component: LazyBackupsPage,
+});
 const activity = createRoute({
   getParentRoute: () => root,
   path: '/activity',
@@ -61,7 +70,7 @@ const tokens = createRoute({
   component: TokensPage,
 });
 
-const routeTree = root.addChildren([overview, stores, store, create, activity, releases, tenants, tokens]);
+const routeTree = root.addChildren([overview, stores, store, create, backups, activity, releases, tenants, tokens]);
 
 export function createAppRouter() {
   const router = createRouter({ routeTree, scrollRestoration: true, defaultErrorComponent: PageError });

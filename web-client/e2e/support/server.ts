@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,12 +20,16 @@ export class Server {
   readonly #env: Record<string, string>;
   #child: ChildProcess | undefined;
 
-  private constructor(port: number, databaseUrl: string) {
+  private constructor(port: number, backupPort: number, databaseUrl: string) {
     const charts = join(this.#dir, 'charts');
     cpSync(join(ROOT, 'charts'), charts, { recursive: true });
     for (const [name, values] of Object.entries(PLANS)) {
       writeFileSync(join(charts, 'woocommerce', 'plans', `${name}.yaml`), values);
     }
+    const backups = join(this.#dir, 'backups');
+    mkdirSync(backups);
+    const config = join(this.#dir, 'server.toml');
+    writeFileSync(config, backupStorage(backups, `127.0.0.1:${backupPort}`));
     this.url = `http://127.0.0.1:${port}`;
     this.#env = {
       DATABASE_URL: databaseUrl,
@@ -33,6 +37,7 @@ export class Server {
       STOREPLANE_HELM_BIN: env('STOREPLANE_TEST_HELM3'),
       STOREPLANE_CHARTS_DIR: charts,
       STOREPLANE_CHART_VALUES: 'values-local.yaml',
+      STOREPLANE_CONFIG: config,
       STOREPLANE_LISTEN: `127.0.0.1:${port}`,
       STOREPLANE_DOMAIN: 'shops.test',
       // These tests create many stores in a short time.
@@ -50,7 +55,8 @@ export class Server {
   }
 
   static async create(databaseUrl: string): Promise<Server> {
-    const server = new Server(await freePort(), databaseUrl);
+    const [port, backupPort] = await Promise.all([freePort(), freePort()]);
+    const server = new Server(port, backupPort, databaseUrl);
     // The server ends with the tests, however they end.
     process.once('exit', () => server.#child?.kill('SIGKILL'));
     server.command('migrate');
@@ -104,6 +110,17 @@ export class Server {
   get #log(): string {
     return join(this.#dir, 'server.log');
   }
+}
+
+/** The configuration of a folder that keeps backups. */
+function backupStorage(path: string, address: string): string {
+  return `[backups]
+storage = "volume"
+[backups.volume]
+path = "${path}"
+listen = "${address}"
+url = "http://${address}"
+`;
 }
 
 /** Settings of a server that has exactly the permissions of the chart. */

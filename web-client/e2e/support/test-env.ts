@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { type Client, createClient } from '@connectrpc/connect';
+import { type Client, createClient, type Transport } from '@connectrpc/connect';
 import { createGrpcWebTransport } from '@connectrpc/connect-web';
+import { type Backup, BackupService, BackupState } from '@/gen/storeplane/v1/backup_service_pb';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
 import { StoreService } from '@/gen/storeplane/v1/store_service_pb';
 import { Database } from './database';
@@ -16,6 +17,7 @@ export class TestEnv {
   /** Unique, since the cluster is shared and namespace names contain the tenant. */
   readonly tenant = `e2e-${randomBytes(4).toString('hex')}`;
   readonly stores: Client<typeof StoreService>;
+  readonly backups: Client<typeof BackupService>;
   readonly admin: string;
 
   private constructor(database: Database, server: Server) {
@@ -23,6 +25,7 @@ export class TestEnv {
     this.server = server;
     this.admin = this.token('admin');
     this.stores = this.client(this.admin);
+    this.backups = createClient(BackupService, this.#transport(this.admin));
   }
 
   static async start(): Promise<TestEnv> {
@@ -63,7 +66,11 @@ export class TestEnv {
   }
 
   client(token: string): Client<typeof StoreService> {
-    const transport = createGrpcWebTransport({
+    return createClient(StoreService, this.#transport(token));
+  }
+
+  #transport(token: string): Transport {
+    return createGrpcWebTransport({
       baseUrl: this.server.url,
       interceptors: [
         (next) => (request) => {
@@ -72,7 +79,6 @@ export class TestEnv {
         },
       ],
     });
-    return createClient(StoreService, transport);
   }
 
   /** A window that is signed in. */
@@ -93,6 +99,22 @@ export class TestEnv {
       if (store.state === state) return store;
       if (Date.now() > deadline) {
         throw new Error(`${storeId} is ${StoreState[store.state]} ${store.message}\n${this.server.log()}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  /** Creates a backup and waits until it is complete. */
+  async backUp(storeId: string, description: string, withinMs = 60_000): Promise<Backup> {
+    const { backupId } = await this.backups.createBackup({ storeId, description });
+    const deadline = Date.now() + withinMs;
+    for (;;) {
+      const backup = await this.backups.getBackup({ backupId });
+      if (backup.state === BackupState.COMPLETE) return backup;
+      if (backup.state === BackupState.FAILED || Date.now() > deadline) {
+        throw new Error(
+          `the backup of ${storeId} is ${BackupState[backup.state]} ${backup.message}\n${this.server.log()}`,
+        );
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }

@@ -1,6 +1,7 @@
 import { type Client, Code, ConnectError, createClient, type Interceptor, type Transport } from '@connectrpc/connect';
 import { createGrpcWebTransport } from '@connectrpc/connect-web';
 import { AuditService } from '@/gen/storeplane/v1/audit_pb';
+import { BackupService } from '@/gen/storeplane/v1/backup_service_pb';
 import { OperationService } from '@/gen/storeplane/v1/operation_pb';
 import { PlatformService } from '@/gen/storeplane/v1/platform_pb';
 import { SessionService } from '@/gen/storeplane/v1/session_service_pb';
@@ -13,6 +14,7 @@ import { traceparent } from './traceparent';
 
 export interface Clients {
   stores: Client<typeof StoreService>;
+  backups: Client<typeof BackupService>;
   operations: Client<typeof OperationService>;
   platform: Client<typeof PlatformService>;
   audit: Client<typeof AuditService>;
@@ -27,6 +29,7 @@ const CALL_TIMEOUT_MS = 15_000;
 export function createClients(transport: Transport): Clients {
   return {
     stores: createClient(StoreService, transport),
+    backups: createClient(BackupService, transport),
     operations: createClient(OperationService, transport),
     platform: createClient(PlatformService, transport),
     audit: createClient(AuditService, transport),

@@ -1,5 +1,6 @@
 import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
+import { BackupState, type ListBackupsResponse } from '@/gen/storeplane/v1/backup_service_pb';
 import type { CleanupPolicy, Store } from '@/gen/storeplane/v1/store_pb';
 import type { Clients } from './clients';
 import { isTransient } from './problem';
@@ -13,6 +14,14 @@ export interface StoresPage {
 
 export interface AuditPage {
   filter: string;
+  pageToken: string;
+}
+
+export interface BackupsPage {
+  /** Empty for all stores. */
+  storeId: string;
+  filter: string;
+  pageSize: number;
   pageToken: string;
 }
 
@@ -33,6 +42,9 @@ export interface StoreKey {
 }
 
 export const AUDIT_PAGE_SIZE = 50;
+export const BACKUPS_PAGE_SIZE = 50;
+/** On the page of a store. */
+export const STORE_BACKUPS_PAGE_SIZE = 10;
 export const RELEASES_PAGE_SIZE = 50;
 export const TENANTS_PAGE_SIZE = 50;
 export const TOKENS_PAGE_SIZE = 50;
@@ -42,7 +54,11 @@ export const DEFAULT_WINDOW_HOURS = 24;
 /** Restarts and volume changes make no store event, so resources are also read at this interval. */
 const RESOURCES_REFETCH_MS = 10_000;
 
+/** No event tells that a backup was removed from the storage, so lists with one that is being removed are also read at this interval. */
+const REMOVAL_REFETCH_MS = 10_000;
+
 /** Begin of the cache keys of lists that requests change. */
+export const BACKUPS = ['backups'];
 export const TENANTS = ['tenants'];
 export const TOKENS = ['tokens'];
 export const SESSIONS = ['sessions'];
@@ -52,6 +68,10 @@ export const storeKeys = (storeId: string) => [
   ['store', storeId],
   ['operations', storeId],
 ];
+
+function hasRemoval(page: ListBackupsResponse | undefined): boolean {
+  return page?.backups.some(({ state }) => state === BackupState.DELETING) ?? false;
+}
 
 /** Every read, with its cache key. */
 export function createQueries(clients: Clients) {
@@ -100,6 +120,13 @@ export function createQueries(clients: Clients) {
       queryOptions({
         queryKey: ['operations', storeId],
         queryFn: ({ signal }) => clients.operations.listOperations({ storeId, pageSize: 50 }, { signal }),
+      }),
+    backups: (page: BackupsPage) =>
+      queryOptions({
+        queryKey: [...BACKUPS, page],
+        queryFn: ({ signal }) => clients.backups.listBackups(page, { signal }),
+        placeholderData: keepPreviousData,
+        refetchInterval: ({ state }) => hasRemoval(state.data) && REMOVAL_REFETCH_MS,
       }),
     audit: (page: AuditPage) =>
       queryOptions({

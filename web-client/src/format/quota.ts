@@ -1,3 +1,4 @@
+import { bytes } from './bytes';
 import { words } from './words';
 
 const TITLES: Record<string, string> = {
@@ -11,17 +12,9 @@ export function quotaTitle(name: string): string {
   return TITLES[name] ?? words(name);
 }
 
-const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-
 /** An amount of a quota in its unit: the API has CPU in millicores, memory and storage in bytes. */
 export function quotaAmount(name: string, amount: bigint): string {
   if (name === 'cpu') return (Number(amount) / 1000).toLocaleString(undefined, { maximumFractionDigits: 1 });
   if (name !== 'memory' && name !== 'storage') return amount.toLocaleString();
-  let value = Number(amount);
-  let unit = 0;
-  while (value >= 1024 && unit < UNITS.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${value.toLocaleString(undefined, { maximumFractionDigits: 1 })} ${UNITS[unit]}`;
+  return bytes(amount);
 }

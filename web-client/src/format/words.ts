@@ -29,7 +29,7 @@ export function stateOf(name: string): StoreState {
   return typeof state === 'number' ? state : StoreState.UNSPECIFIED;
 }
 
-/** True while no operation is running. */
+/** True while no operation is running, except a backup. */
 export function isSettled(state: StoreState): boolean {
   return [StoreState.READY, StoreState.DEGRADED, StoreState.FAILED, StoreState.DELETED].includes(state);
 }
@@ -56,8 +56,14 @@ const STEPS: Record<string, string> = {
   INSTALL: 'Install the chart',
   ROLLOUT: 'Wait for pods to become ready',
   VERIFY: 'Test the storefront',
+  ROTATE_SECRETS: 'Replace credentials',
   UNINSTALL: 'Uninstall the release',
   NAMESPACE_GONE: 'Remove the namespace',
+  BACK_UP: 'Back up database and files',
+  VERIFY_BACKUP: 'Verify backup',
+  MAINTENANCE: 'Take shop offline',
+  RESTORE: 'Restore database and files',
+  END_MAINTENANCE: 'Put shop back online',
 };
 
 export function stepTitle(step: string): string {

@@ -39,6 +39,8 @@ export function Keyboard() {
         return () => void navigate({ to: '/' });
       case 'g s':
         return () => void navigate({ to: '/stores' });
+      case 'g b':
+        return () => void navigate({ to: '/backups' });
       case 'g a':
         return () => void navigate({ to: '/activity' });
       case 'g r':

@@ -2,6 +2,7 @@ import { AppShell, Burger, Button, Group, NavLink, Stack } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import {
   IconActivity,
+  IconArchive,
   IconBuildingStore,
   IconKey,
   IconLayoutDashboard,
@@ -11,8 +12,10 @@ import {
 } from '@tabler/icons-react';
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
 import { useEffect } from 'react';
+import { loadBackups } from '@/pages/backups/lazy-backups';
 import { useCanEdit, useIsAdmin, useIsPlatformAdmin } from '@/session/caller';
 import { Logo } from '@/ui/logo';
+import { useChunk } from '@/ui/use-chunk';
 import { Account } from './account';
 import { ConnectionBanner } from './connection-banner';
 import { Dependencies } from './dependencies';
@@ -22,6 +25,7 @@ import { ReloadNotice } from './reload-notice';
 const PAGES = [
   { to: '/', label: 'Overview', icon: IconLayoutDashboard, audience: 'everyone' },
   { to: '/stores', label: 'Stores', icon: IconBuildingStore, audience: 'everyone' },
+  { to: '/backups', label: 'Backups', icon: IconArchive, audience: 'everyone' },
   { to: '/activity', label: 'Activity', icon: IconActivity, audience: 'everyone' },
   { to: '/releases', label: 'Releases', icon: IconPackages, audience: 'editors' },
   { to: '/tokens', label: 'Tokens', icon: IconKey, audience: 'admins' },
@@ -34,6 +38,7 @@ export function Shell() {
   const { pathname } = useLocation();
   const canEdit = useCanEdit();
   const isIn = { everyone: true, editors: canEdit, admins: useIsAdmin(), platformAdmins: useIsPlatformAdmin() };
+  useChunk(loadBackups);
   // biome-ignore lint/correctness/useExhaustiveDependencies: closes the menu after navigation
   useEffect(close, [pathname]);
   return (

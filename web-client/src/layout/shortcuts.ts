@@ -4,6 +4,7 @@ export const SHORTCUTS = [
   { keys: ['n'], text: 'New store' },
   { keys: ['g', 'o'], text: 'Go to Overview' },
   { keys: ['g', 's'], text: 'Go to Stores' },
+  { keys: ['g', 'b'], text: 'Go to Backups' },
   { keys: ['g', 'a'], text: 'Go to Activity' },
   { keys: ['g', 'r'], text: 'Go to Releases' },
   { keys: ['g', 't'], text: 'Go to Tokens' },

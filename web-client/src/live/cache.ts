@@ -1,4 +1,5 @@
 import { notifyManager, type QueryClient } from '@tanstack/react-query';
+import { BACKUPS } from '@/api/queries';
 import type { StoreEvent } from '@/gen/storeplane/v1/event_pb';
 import type { Overview } from '@/gen/storeplane/v1/platform_pb';
 import type { Store } from '@/gen/storeplane/v1/store_pb';
@@ -11,10 +12,14 @@ import { hasGap, merge, type Timeline } from './timeline';
 const RECENT_EVENTS = 20;
 
 /** Event types that come with an audit record. */
-const AUDITED = new Set(['STATE_CHANGED', 'CANCEL_REQUESTED', 'RELEASE_REPAIRED']);
+const AUDITED = new Set(['STATE_CHANGED', 'CANCEL_REQUESTED', 'RELEASE_REPAIRED', 'BACKUP_REQUESTED']);
+
+/** Event types by which a list of backups changes. A restore begins one of the present data. */
+const BACKUP_EVENTS = /^(BACKUP_|RESTORE_REQUESTED$)/;
 
 /** Minimum time between two requests for the same data. */
 const STORE_MS = 400;
+const BACKUPS_MS = 400;
 const RESOURCES_MS = 1000;
 const LIST_MS = 1500;
 
@@ -48,6 +53,7 @@ export class CacheFeed {
     this.#refresh(['overview'], LIST_MS);
     // Only a state change moves a store in or out of a list.
     if (events.some((event) => event.type === 'STATE_CHANGED')) this.#refresh(['stores'], LIST_MS);
+    if (events.some(({ type }) => BACKUP_EVENTS.test(type))) this.#refresh(BACKUPS, BACKUPS_MS);
     if (events.some((event) => AUDITED.has(event.type))) this.#refresh(['audit'], LIST_MS);
   }
 

@@ -55,6 +55,28 @@ test('CAUSE_CHANGED replaces the cause of a degraded store', () => {
   });
 });
 
+test('a backup changes the step, and neither the state of a degraded store nor its cause', () => {
+  const cause = { reason: 'CRASH_LOOP', message: 'Container web exits repeatedly.', details: ['exit 1'] };
+  const before = makeStore({ state: StoreState.DEGRADED, operation: 'op-0', ...cause });
+  const details = { reason: 'BACKUP_STORAGE_UNAVAILABLE' };
+  const running = [
+    makeEvent(2, { type: 'BACKUP_REQUESTED' }),
+    makeEvent(3, { type: 'STEP_STARTED', step: 'BACK_UP' }),
+    makeEvent(4, { type: 'WAITING', message: 'No answer.', details }),
+    makeEvent(5, { type: 'STEP_RETRIED', message: 'No answer.', details }),
+    makeEvent(6, { type: 'STEP_SUCCEEDED', step: 'BACK_UP' }),
+  ].reduce(patchStore, before);
+  expect(running).toMatchObject({ ...cause, state: StoreState.DEGRADED, step: 'BACK_UP', operation: 'op-1' });
+  for (const type of ['BACKUP_COMPLETED', 'BACKUP_FAILED']) {
+    expect(patchStore(running, makeEvent(7, { type }))).toMatchObject({ ...cause, step: '' });
+  }
+});
+
+test('a backup that ends in the middle of a restore does not end its step', () => {
+  const restoring = makeStore({ state: StoreState.UPDATING, step: 'VERIFY_BACKUP' });
+  expect(patchStore(restoring, makeEvent(2, { type: 'BACKUP_COMPLETED' })).step).toBe('VERIFY_BACKUP');
+});
+
 test('STORE_UPDATED sets the fields that it names', () => {
   const on = makeEvent(2, { type: 'STORE_UPDATED', details: { actor: 'ci', deletion_protection: 'true' } });
   const store = patchStore(makeStore(), on);

@@ -4,7 +4,8 @@ import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
 
 /**
  * Applies an event to a store as far as the event's details allow; GetStore follows. Events that the store already
- * reflects, and events of another store with the same id, change nothing.
+ * reflects, and events of another store with the same id, change nothing. A backup runs while the store is READY or
+ * DEGRADED: what its steps wait for is not the store's cause.
  */
 export function patchStore(store: Store, event: StoreEvent): Store {
   if (store.uid !== event.uid || event.sequence <= store.lastSequence) return store;
@@ -16,12 +17,17 @@ export function patchStore(store: Store, event: StoreEvent): Store {
     case 'STEP_STARTED':
       return { ...next, step: event.step };
     case 'STEP_SUCCEEDED':
-      return { ...next, reason: '', message: '', remedy: '', details: [] };
+      return isSettled(store.state) ? next : { ...next, reason: '', message: '', remedy: '', details: [] };
     case 'WAITING':
-    case 'CAUSE_CHANGED':
     case 'STEP_RETRIED':
     case 'UNDO_STARTED':
+      return isSettled(store.state) ? next : { ...next, ...cause(event) };
+    case 'CAUSE_CHANGED':
       return { ...next, ...cause(event) };
+    case 'BACKUP_COMPLETED':
+    case 'BACKUP_FAILED':
+      // In the middle of a restore another step follows.
+      return isSettled(store.state) ? { ...next, step: '' } : next;
     case 'STORE_UPDATED':
       return { ...next, ...fields(event) };
     default:

@@ -10,9 +10,12 @@ const COLORS: Record<AuditOutcome, string> = {
   [AuditOutcome.DENIED]: 'red',
 };
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const KINDS = ['token', 'operation', 'backup'];
+
 /** What a request was about: a store with a link, or an object that has only an ID. */
 export function AuditTarget({ event: { action, target, storeUid } }: { event: AuditEvent }) {
-  if (storeUid) {
+  if (storeUid && !UUID.test(target)) {
     return (
       <AnchorLink
         to="/stores/$storeId"
@@ -34,12 +37,11 @@ export function AuditTarget({ event: { action, target, storeUid } }: { event: Au
   );
 }
 
-/** Tokens and operations have no name in the log. The last group of their UUID distinguishes them; the first is a time. */
+/** Tokens, operations and backups have no name in the log. The last group of their UUID distinguishes them; the first is a time. */
 export function targetText(action: string, target: string): string {
-  const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-([0-9a-f]{12})$/.exec(target);
-  if (!uuid) return target || '–';
-  const kind = action.endsWith('_TOKEN') ? 'token' : action.endsWith('_OPERATION') ? 'operation' : '';
-  return `${kind} …${uuid[2]}`.trim();
+  if (!UUID.test(target)) return target || '–';
+  const kind = KINDS.find((kind) => action.endsWith(`_${kind.toUpperCase()}`)) ?? '';
+  return `${kind} …${target.slice(-12)}`.trim();
 }
 
 export function Outcome({ event }: { event: AuditEvent }) {

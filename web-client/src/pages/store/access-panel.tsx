@@ -13,7 +13,7 @@ import { RotateAction } from './rotate-action';
 const SHOWN_S = 30;
 
 /** Where the shop is, and how its administrator signs in. The password is read on request, shown briefly, and not kept. */
-export function AccessPanel({ store, canEdit }: { store: Store; canEdit: boolean }) {
+export function AccessPanel({ store, canEdit, isBusy }: { store: Store; canEdit: boolean; isBusy: boolean }) {
   const isOnline = store.state === StoreState.READY || store.state === StoreState.DEGRADED;
   const credentials = useCredentials(store);
   const { data, secondsLeft, hide, request } = credentials;
@@ -67,7 +67,7 @@ export function AccessPanel({ store, canEdit }: { store: Store; canEdit: boolean
           >
             Show admin credentials
           </Button>
-          <RotateAction store={store} />
+          <RotateAction store={store} isBusy={isBusy} />
           <Text size="xs" className="dimmed" mt={6}>
             {isOnline || store.state === StoreState.FAILED
               ? 'Viewing is audited.'

@@ -56,7 +56,10 @@ export function DeleteAction({ store }: { store: Store }) {
         action={force ? 'Force delete' : 'Delete store'}
         color="red"
       >
-        <Text size="sm">The shop is removed with all its data: orders, customers, products. This can't be undone.</Text>
+        <Text size="sm">
+          The shop is removed with all its data: orders, customers, products. Its backups are kept for a while, 30 days by default. This can't be
+          undone.
+        </Text>
         {FORCEABLE.includes(state) && (
           <Checkbox
             label="Force: delete the store even if the cluster doesn't respond"

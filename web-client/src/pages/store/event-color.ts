@@ -11,7 +11,7 @@ const STATES: Record<string, string> = {
 const TYPES: readonly [RegExp, string][] = [
   [/FAILED/, 'red'],
   [/WAITING|RETRIED|CANCEL|UNDO|RELEASE|RESUMED|CAUSE|RENEWED/, 'yellow'],
-  [/SUCCEEDED|VERIFIED/, 'teal'],
+  [/SUCCEEDED|VERIFIED|COMPLETED|RESTORED/, 'teal'],
 ];
 
 /** The colour of an event's dot: that of the state it names, else of its type. */

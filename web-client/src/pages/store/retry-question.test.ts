@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { expect, test } from 'vitest';
-import { OperationKind, OperationSchema } from '@/gen/storeplane/v1/operation_pb';
+import { OperationKind, OperationSchema, OperationState } from '@/gen/storeplane/v1/operation_pb';
 import { StoreState } from '@/gen/storeplane/v1/store_pb';
 import { BEGIN, makeStore } from '../../../test/fixtures';
 import { retryQuestion } from './retry-question';
@@ -24,4 +24,12 @@ test('a failed deletion is continued, and a busy or deleted store has no retry',
   expect(retryQuestion(makeStore({ state: FAILED }), [deletion])?.action).toBe('Retry the deletion');
   expect(retryQuestion(makeStore({ state: PROVISIONING }), [])).toBeUndefined();
   expect(retryQuestion(makeStore({ state: DELETED }), [])).toBeUndefined();
+});
+
+test('a store that is being backed up has no retry', () => {
+  const part = { operationId: 'op-1', kind: OperationKind.BACKUP };
+  const retry = (state: OperationState) =>
+    retryQuestion(makeStore({ state: READY, readyTime }), [create(OperationSchema, { ...part, state })]);
+  expect(retry(OperationState.RUNNING)).toBeUndefined();
+  expect(retry(OperationState.SUCCEEDED)?.label).toBe('Reapply chart');
 });

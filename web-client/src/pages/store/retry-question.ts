@@ -1,5 +1,6 @@
 import { type Operation, OperationKind } from '@/gen/storeplane/v1/operation_pb';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
+import { operationOf, runningOperation } from './summary';
 
 /** What a retry does to a store in its state. */
 export interface RetryQuestion {
@@ -17,8 +18,8 @@ export interface RetryQuestion {
 export function retryQuestion(store: Store, operations: Operation[]): RetryQuestion | undefined {
   const { state, reason, readyTime } = store;
   const isSettled = state === StoreState.READY || state === StoreState.DEGRADED || state === StoreState.FAILED;
-  if (!isSettled) return undefined;
-  const operation = operations.find(({ operationId }) => operationId === store.operation);
+  if (!isSettled || runningOperation(store, operations)) return undefined;
+  const operation = operationOf(store, operations);
   if (state === StoreState.FAILED && operation?.kind === OperationKind.DELETE) {
     return {
       label: 'Retry',

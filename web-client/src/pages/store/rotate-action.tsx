@@ -7,14 +7,14 @@ import { ConfirmDialog } from '@/ui/confirm-dialog';
 import { RequestProblem } from '@/ui/request-problem';
 import { useDialogRequest } from '@/ui/use-dialog-request';
 
-/** Replaces a store's credentials, after a confirmation that says what follows. */
-export function RotateAction({ store }: { store: Store }) {
+/** Replaces a store's credentials, after a confirmation that says what follows. Not offered while a backup runs. */
+export function RotateAction({ store, isBusy }: { store: Store; isBusy: boolean }) {
   const { clients } = useApi();
   const { storeId, uid, etag, state } = store;
   const rotation = useDialogRequest(storeKeys(storeId), (requestId, signal) =>
     clients.stores.rotateStoreCredentials({ storeId, uid, etag, requestId }, { signal }),
   );
-  const isOffered = state === StoreState.READY || state === StoreState.DEGRADED;
+  const isOffered = !isBusy && (state === StoreState.READY || state === StoreState.DEGRADED);
   return (
     <>
       {isOffered && (

@@ -1,7 +1,8 @@
 import { Alert, Text } from '@mantine/core';
 import { IconInfoCircle } from '@tabler/icons-react';
+import { stepTitle } from '@/format/words';
 import type { StoreEvent } from '@/gen/storeplane/v1/event_pb';
-import type { Operation } from '@/gen/storeplane/v1/operation_pb';
+import { type Operation, OperationKind } from '@/gen/storeplane/v1/operation_pb';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
 import { Counting, Moment } from '@/ui/time';
 import { recreation, summaryOf } from './summary';
@@ -31,12 +32,30 @@ export function StateLine({ store, operations, events }: Props) {
   );
 }
 
+/** That the store is being backed up, which does not change its state. */
+export function BackupLine({ running }: { running: Operation | undefined }) {
+  if (running?.kind !== OperationKind.BACKUP) return null;
+  const { step, createTime, message, cancelRequested } = running;
+  return (
+    <Text size="sm" className="dimmed wrap" data-testid="backup-line">
+      {cancelRequested ? 'Cancelling backup' : 'Backup in progress'}: {step ? stepTitle(step) : 'waiting for a worker'}
+      {createTime && (
+        <>
+          {' '}
+          (<Counting since={createTime} />)
+        </>
+      )}
+      {message && `; ${message}`}
+    </Text>
+  );
+}
+
 /** Warnings about the store's data. */
 export function StateNotice({ store, events }: Omit<Props, 'operations'>) {
   if (store.state === StoreState.DELETED) {
     return (
       <Notice title="This store was deleted">
-        Its namespace and all its data are gone. Its operations and events are kept below.
+        Its namespace and all its data are gone. Its operations, events and backups are kept below.
       </Notice>
     );
   }

@@ -4,6 +4,7 @@ import { useMemo } from 'react';
 import { span } from '@/format/time';
 import { stepTitle } from '@/format/words';
 import type { StoreEvent } from '@/gen/storeplane/v1/event_pb';
+import { type Operation, OperationKind } from '@/gen/storeplane/v1/operation_pb';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
 import { Panel } from '@/ui/panel';
 import { Counting } from '@/ui/time';
@@ -17,17 +18,29 @@ const STATUS_TEXT: Record<StepStatus, string> = {
   skipped: 'skipped',
 };
 
+/** Of the kinds that do not follow from the store's state. */
+const TITLES: Partial<Record<OperationKind, string>> = {
+  [OperationKind.BACKUP]: 'Backup steps',
+  [OperationKind.RESTORE]: 'Restore steps',
+  [OperationKind.ROTATE_CREDENTIALS]: 'Rotation steps',
+};
+
 interface Props {
   store: Store;
+  /** The running operation, else the last one. */
+  operation: Operation | undefined;
   events: StoreEvent[];
   loading: boolean;
 }
 
 /** The steps of the running operation, else of the last one. */
-export function StepsPanel({ store, events, loading }: Props) {
-  const steps = useMemo(() => stepsOf(events, store.operation), [events, store.operation]);
+export function StepsPanel({ store, operation, events, loading }: Props) {
+  const kind = operation?.kind;
+  const steps = useMemo(() => stepsOf(events, store.operation, kind), [events, store.operation, kind]);
+  // A store that is backed up has a cause of its own, if it is degraded.
+  const waiting = operation?.kind === OperationKind.BACKUP ? operation.message : store.message;
   return (
-    <Panel title={title(store)} mih={300}>
+    <Panel title={title(store, operation)} mih={300}>
       {steps.length === 0 ? (
         <Text size="sm" className="dimmed">
           {loading ? 'Loading events…' : 'Its events are no longer retained.'}
@@ -36,7 +49,7 @@ export function StepsPanel({ store, events, loading }: Props) {
         <ol className="steps">
           {steps.map((step, index) => (
             // biome-ignore lint/suspicious/noArrayIndexKey: steps keep their places
-            <StepLine key={index} step={step} waiting={step.status === 'active' ? store : undefined} />
+            <StepLine key={index} step={step} waiting={step.status === 'active' ? waiting : ''} />
           ))}
         </ol>
       )}
@@ -44,8 +57,8 @@ export function StepsPanel({ store, events, loading }: Props) {
   );
 }
 
-function StepLine({ step, waiting }: { step: Step; waiting: Store | undefined }) {
-  const note = step.status === 'active' ? waiting?.message || undefined : step.note;
+function StepLine({ step, waiting }: { step: Step; waiting: string }) {
+  const note = step.status === 'active' ? waiting : step.note;
   return (
     <li data-status={step.status} data-step={step.name} aria-current={step.status === 'active' ? 'step' : undefined}>
       <span className="step-icon">
@@ -75,6 +88,8 @@ function StepIcon({ status }: { status: StepStatus }) {
   return null;
 }
 
-function title({ state }: Store): string {
+function title({ state }: Store, operation: Operation | undefined): string {
+  const known = operation && TITLES[operation.kind];
+  if (known) return known;
   return state === StoreState.DELETING || state === StoreState.DELETED ? 'Deletion steps' : 'Provisioning steps';
 }

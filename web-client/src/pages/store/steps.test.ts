@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { OperationKind } from '@/gen/storeplane/v1/operation_pb';
 import { makeEvent } from '../../../test/fixtures';
 import { stepsOf } from './steps';
 
@@ -7,8 +8,8 @@ const state = (n: number, name: string) =>
 const started = (n: number, step: string) => makeEvent(n, { type: 'STEP_STARTED', step });
 const done = (n: number, step: string, seconds: string) =>
   makeEvent(n, { type: 'STEP_SUCCEEDED', step, details: { seconds } });
-const shown = (events: ReturnType<typeof makeEvent>[]) =>
-  stepsOf(events, 'op-1').map(({ name, status }) => `${name} ${status}`);
+const shown = (events: ReturnType<typeof makeEvent>[], kind?: OperationKind) =>
+  stepsOf(events, 'op-1', kind).map(({ name, status }) => `${name} ${status}`);
 
 const begin = [state(1, 'PROVISIONING'), started(2, 'NAMESPACE'), done(3, 'NAMESPACE', '0.120'), started(4, 'SECRETS')];
 
@@ -57,4 +58,82 @@ test('a deletion has its own steps, and other operations are ignored', () => {
   ];
   const steps = stepsOf([...begin, ...deletion], 'op-2');
   expect(steps.map(({ name, status }) => `${name} ${status}`)).toEqual(['UNINSTALL active', 'NAMESPACE_GONE pending']);
+});
+
+const backup = [makeEvent(1, { type: 'BACKUP_REQUESTED' }), started(2, 'BACK_UP'), done(3, 'BACK_UP', '4.2')];
+
+test('a backup has its own steps', () => {
+  expect(shown(backup)).toEqual(['BACK_UP done', 'VERIFY_BACKUP pending']);
+  // The store's state may change meanwhile.
+  expect(shown([...backup, state(4, 'DEGRADED'), started(5, 'VERIFY_BACKUP')]).at(-1)).toBe('VERIFY_BACKUP active');
+});
+
+test('a backup that ends without a result marks the step in which it was', () => {
+  const failed = makeEvent(6, { type: 'BACKUP_FAILED', message: 'Cancelled.', details: { reason: 'CANCELLED' } });
+  const steps = stepsOf([...backup, started(5, 'VERIFY_BACKUP'), failed], 'op-1');
+  expect(steps[1]).toMatchObject({ name: 'VERIFY_BACKUP', status: 'failed', note: 'Cancelled.' });
+});
+
+const restore = [
+  makeEvent(1, { type: 'RESTORE_REQUESTED' }),
+  state(2, 'UPDATING'),
+  started(3, 'MAINTENANCE'),
+  done(4, 'MAINTENANCE', '1.5'),
+];
+
+test('a restore shows its plan, also before its operation is loaded', () => {
+  const steps = [
+    'MAINTENANCE done',
+    'BACK_UP pending',
+    'VERIFY_BACKUP pending',
+    'RESTORE pending',
+    'END_MAINTENANCE pending',
+    'ROLLOUT pending',
+    'VERIFY pending',
+  ];
+  expect(shown(restore)).toEqual(steps);
+  // Its first events may no longer be retained.
+  expect(shown(restore.slice(2), OperationKind.RESTORE)).toEqual(steps);
+});
+
+test('a restore that skips the backup of the present data has no steps for it', () => {
+  expect(shown([...restore, started(5, 'RESTORE')])).toEqual([
+    'MAINTENANCE done',
+    'RESTORE active',
+    'END_MAINTENANCE pending',
+    'ROLLOUT pending',
+    'VERIFY pending',
+  ]);
+  const backedUp = [started(5, 'BACK_UP'), done(6, 'BACK_UP', '2'), started(7, 'VERIFY_BACKUP')];
+  const verified = [...restore, ...backedUp, done(8, 'VERIFY_BACKUP', '2'), started(9, 'RESTORE')];
+  expect(shown(verified).slice(0, 4)).toEqual([
+    'MAINTENANCE done',
+    'BACK_UP done',
+    'VERIFY_BACKUP done',
+    'RESTORE active',
+  ]);
+});
+
+test('a restore that fails puts the shop back online by an undo step, without the steps that would have followed', () => {
+  const failed = [
+    started(5, 'BACK_UP'),
+    makeEvent(6, { type: 'STEP_FAILED', step: 'BACK_UP', message: 'Full.' }),
+    makeEvent(7, { type: 'UNDO_STARTED', message: 'Rolling back: Full.' }),
+    started(8, 'END_MAINTENANCE'),
+  ];
+  const steps = stepsOf([...restore, ...failed], 'op-1', OperationKind.RESTORE);
+  expect(steps.map(({ name, status, undo }) => `${name} ${status} ${undo}`)).toEqual([
+    'MAINTENANCE done false',
+    'BACK_UP failed false',
+    'END_MAINTENANCE active true',
+  ]);
+});
+
+test('a rotation has its own steps', () => {
+  const rotation = [state(1, 'UPDATING'), started(2, 'ROTATE_SECRETS')];
+  expect(shown(rotation, OperationKind.ROTATE_CREDENTIALS)).toEqual([
+    'ROTATE_SECRETS active',
+    'ROLLOUT pending',
+    'VERIFY pending',
+  ]);
 });

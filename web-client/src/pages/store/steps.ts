@@ -1,6 +1,7 @@
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
 import { elapsed } from '@/format/time';
 import type { StoreEvent } from '@/gen/storeplane/v1/event_pb';
+import { OperationKind } from '@/gen/storeplane/v1/operation_pb';
 
 export type StepStatus = 'pending' | 'active' | 'done' | 'failed' | 'skipped';
 
@@ -17,25 +18,48 @@ export interface Step {
 }
 
 const CREATE = ['NAMESPACE', 'SECRETS', 'INSTALL', 'ROLLOUT', 'VERIFY'];
-const DELETE = ['UNINSTALL', 'NAMESPACE_GONE'];
+const BACKUP = ['BACK_UP', 'VERIFY_BACKUP'];
+/** The steps of each kind, in order. Of a kind that is not known here, only the steps in its events are shown. */
+const PLANS: Partial<Record<OperationKind, readonly string[]>> = {
+  [OperationKind.CREATE]: CREATE,
+  [OperationKind.RETRY]: CREATE,
+  [OperationKind.DELETE]: ['UNINSTALL', 'NAMESPACE_GONE'],
+  [OperationKind.ROTATE_CREDENTIALS]: ['ROTATE_SECRETS', 'ROLLOUT', 'VERIFY'],
+  [OperationKind.BACKUP]: BACKUP,
+  [OperationKind.RESTORE]: ['MAINTENANCE', ...BACKUP, 'RESTORE', 'END_MAINTENANCE', 'ROLLOUT', 'VERIFY'],
+};
 /** Events whose message is shown at their step. */
 const NOTES = new Set(['WAITING', 'STEP_RETRIED', 'VERIFIED']);
 
-/** The steps of an operation: those in its events, and those that follow. */
-export function stepsOf(events: StoreEvent[], operationId: string): Step[] {
+/** The steps of an operation: those in its events, and those that follow. `kind` is absent until the operation is loaded. */
+export function stepsOf(events: StoreEvent[], operationId: string, kind?: OperationKind): Step[] {
   const own = events.filter((event) => event.operationId === operationId);
   if (own.length === 0) return [];
-  const deleting = own.some((event) => event.type === 'STATE_CHANGED' && event.details.state === 'DELETING');
-  const steps: Step[] = (deleting ? DELETE : CREATE).map((name) => ({ name, status: 'pending', undo: false }));
+  const steps: Step[] = planned(own, kind ?? kindOf(own)).map((name) => ({ name, status: 'pending', undo: false }));
   const reducer = new StepReducer(steps);
   for (const event of own) reducer.apply(event);
-  return reducer.ended ? steps.filter((step) => step.status !== 'pending' || !reducer.undoing) : steps;
+  return reducer.undoing ? steps.filter((step) => step.status !== 'pending') : steps;
+}
+
+/** The kind of the operation of these events, as far as they tell it. */
+function kindOf(own: StoreEvent[]): OperationKind {
+  if (own.some(({ type }) => type === 'BACKUP_REQUESTED')) return OperationKind.BACKUP;
+  if (own.some(({ type }) => type === 'RESTORE_REQUESTED')) return OperationKind.RESTORE;
+  const isDeletion = own.some(({ type, details }) => type === 'STATE_CHANGED' && details.state === 'DELETING');
+  return isDeletion ? OperationKind.DELETE : OperationKind.CREATE;
+}
+
+/** The steps of an operation. A restore without a backup of the present data is known by its step RESTORE, which then comes without one. */
+function planned(own: StoreEvent[], kind: OperationKind): readonly string[] {
+  const plan = PLANS[kind] ?? [];
+  const hasStarted = (name: string) => own.some(({ type, step }) => type === 'STEP_STARTED' && step === name);
+  const skipsBackup = kind === OperationKind.RESTORE && hasStarted('RESTORE') && !hasStarted('BACK_UP');
+  return skipsBackup ? plan.filter((name) => !BACKUP.includes(name)) : plan;
 }
 
 class StepReducer {
   readonly steps: Step[];
   undoing = false;
-  ended = false;
 
   constructor(steps: Step[]) {
     this.steps = steps;
@@ -55,10 +79,15 @@ class StepReducer {
     else if (NOTES.has(type)) this.#change(step, { note: message });
     else if (type === 'UNDO_STARTED') this.#undo(event);
     else if (type === 'STATE_CHANGED') this.#enter(event);
+    else if (type === 'BACKUP_FAILED') this.#fail(event);
   }
 
   #start(event: StoreEvent): void {
-    if (!this.#find(event.step)) this.steps.push({ name: event.step, status: 'pending', undo: this.undoing });
+    const known = this.#find(event.step);
+    // A step can be in the plan, and undo another one too.
+    if (!known || (this.undoing && !known.undo)) {
+      this.steps.push({ name: event.step, status: 'pending', undo: this.undoing });
+    }
     this.#change(event.step, { status: 'active', startTime: event.time, seconds: undefined, note: undefined });
   }
 
@@ -71,14 +100,14 @@ class StepReducer {
 
   #undo(event: StoreEvent): void {
     this.undoing = true;
-    for (const step of this.steps) {
-      if (step.status === 'active') Object.assign(step, { status: 'failed', note: event.message });
-    }
+    this.#fail(event);
   }
 
   #enter(event: StoreEvent): void {
-    this.ended = !['PROVISIONING', 'UPDATING', 'DELETING'].includes(event.details.state ?? '');
-    if (event.details.state !== 'FAILED') return;
+    if (event.details.state === 'FAILED') this.#fail(event);
+  }
+
+  #fail(event: StoreEvent): void {
     for (const step of this.steps) {
       if (step.status === 'active') Object.assign(step, { status: 'failed', note: event.message });
     }

@@ -11,6 +11,7 @@ import { PageTitle } from '@/ui/page-title';
 import { ProblemAlert } from '@/ui/problem-alert';
 import { QueryProblem } from '@/ui/query-problem';
 import { StateBadge } from '@/ui/state-badge';
+import { LazyBackupsPanel } from '../backups/lazy-backups';
 import { AccessPanel } from './access-panel';
 import { Actions } from './actions';
 import { DetailsPanel } from './details-panel';
@@ -18,8 +19,9 @@ import { FailureCard } from './failure-card';
 import { LogsPanel } from './logs-panel';
 import { OperationsPanel } from './operations-panel';
 import { ResourcesPanel } from './resources-panel';
-import { StateLine, StateNotice } from './state-banner';
+import { BackupLine, StateLine, StateNotice } from './state-banner';
 import { StepsPanel } from './steps-panel';
+import { operationOf, runningOperation } from './summary';
 import { TimelinePanel } from './timeline-panel';
 import { useTimeline } from './use-timeline';
 
@@ -63,6 +65,7 @@ function StoreView({ store }: { store: Store }) {
   const listed = useQuery(queries.operations(store.storeId)).data?.operations ?? [];
   // An earlier store of the same ID has operations too.
   const operations = listed.filter(({ storeUid }) => storeUid === store.uid);
+  const running = runningOperation(store, operations);
   return (
     <Stack gap="lg">
       <Stack gap={6}>
@@ -82,6 +85,7 @@ function StoreView({ store }: { store: Store }) {
               <Copy text={store.storeId} what="ID" />
             </Group>
             <StateLine store={store} operations={operations} events={events} />
+            <BackupLine running={running} />
           </div>
           <Actions store={store} operations={operations} canEdit={canEdit} />
         </Group>
@@ -90,15 +94,21 @@ function StoreView({ store }: { store: Store }) {
       <FailureCard store={store} />
       <div className="store-grid">
         <Stack gap="lg">
-          <StepsPanel store={store} events={events} loading={timeline.isPending} />
+          <StepsPanel
+            store={store}
+            operation={operationOf(store, operations)}
+            events={events}
+            loading={timeline.isPending}
+          />
           <ResourcesPanel store={store} />
         </Stack>
         <Stack gap="lg">
-          <AccessPanel store={store} canEdit={canEdit} />
+          <AccessPanel store={store} canEdit={canEdit} isBusy={running !== undefined} />
           <DetailsPanel store={store} operations={operations} canEdit={canEdit} />
           <OperationsPanel operations={operations} />
         </Stack>
       </div>
+      <LazyBackupsPanel store={store} running={running} canEdit={canEdit} />
       {canEdit && store.state !== StoreState.DELETED && <LogsPanel store={store} />}
       <TimelinePanel timeline={timeline} />
     </Stack>

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { OperationKind, OperationSchema, OperationState } from '@/gen/storeplane/v1/operation_pb';
 import { StoreState } from '@/gen/storeplane/v1/store_pb';
 import { BEGIN, makeEvent, makeStore } from '../../../test/fixtures';
-import { recreation, summaryOf, timeToReady } from './summary';
+import { recreation, runningOperation, summaryOf, timeToReady } from './summary';
 
 const time = timestampFromMs(BEGIN + 60_000);
 const operation = (kind: OperationKind, state: OperationState) =>
@@ -23,6 +23,14 @@ test.each([
 test('a running operation names who requested it', () => {
   const running = operation(OperationKind.RETRY, OperationState.RUNNING);
   expect(summaryOf(makeStore({ stateTime: time }), [running], [])).toMatchObject({ actor: 'ada' });
+});
+
+test('a backup that runs is not why the store is in its state', () => {
+  const backup = operation(OperationKind.BACKUP, OperationState.PENDING);
+  const store = makeStore({ state: StoreState.READY, stateTime: time });
+  expect(runningOperation(store, [backup])).toBe(backup);
+  expect(summaryOf(store, [backup], [])).toMatchObject({ label: 'Ready since', actor: '' });
+  expect(runningOperation(store, [operation(OperationKind.BACKUP, OperationState.SUCCEEDED)])).toBeUndefined();
 });
 
 test('a cancelled creation names who cancelled it and what remains', () => {

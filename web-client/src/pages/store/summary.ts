@@ -1,4 +1,5 @@
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
+import { isSettled } from '@/format/words';
 import type { StoreEvent } from '@/gen/storeplane/v1/event_pb';
 import { type Operation, OperationKind, OperationState } from '@/gen/storeplane/v1/operation_pb';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
@@ -27,8 +28,20 @@ export function isCancelled({ state, reason }: Pick<Store, 'state' | 'reason'>):
   return state === StoreState.FAILED && reason === 'CANCELLED';
 }
 
+/** The store's running operation, else its last one. */
+export function operationOf(store: Store, operations: Operation[]): Operation | undefined {
+  return operations.find(({ operationId }) => operationId === store.operation);
+}
+
+/** The operation that has not ended. A backup runs while the store is READY or DEGRADED. */
+export function runningOperation(store: Store, operations: Operation[]): Operation | undefined {
+  const operation = operationOf(store, operations);
+  const isRunning = operation?.state === OperationState.PENDING || operation?.state === OperationState.RUNNING;
+  return isRunning ? operation : undefined;
+}
+
 export function summaryOf(store: Store, operations: Operation[], events: StoreEvent[]): Summary {
-  const operation = operations.find(({ operationId }) => operationId === store.operation);
+  const operation = operationOf(store, operations);
   const own = events.filter(({ operationId }) => operationId === store.operation);
   const requestedBy = operation?.requestedBy ?? '';
   if (store.state === StoreState.DELETED) {
@@ -39,9 +52,14 @@ export function summaryOf(store: Store, operations: Operation[], events: StoreEv
     const actor = request?.details.actor ?? '';
     return { label: 'Cancelled', time: store.stateTime, isLasting: false, actor, note: leftAfterCancel(own) };
   }
-  const isRunning = operation?.state === OperationState.PENDING || operation?.state === OperationState.RUNNING;
   const label = LASTING[store.state] ?? '';
-  return { label, time: store.stateTime, isLasting: true, actor: isRunning ? requestedBy : '', note: '' };
+  return {
+    label,
+    time: store.stateTime,
+    isLasting: true,
+    actor: isSettled(store.state) || !runningOperation(store, operations) ? '' : requestedBy,
+    note: '',
+  };
 }
 
 function leftAfterCancel(events: StoreEvent[]): string {

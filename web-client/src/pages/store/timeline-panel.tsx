@@ -15,7 +15,7 @@ const SHOWN = 100;
 
 const FILTERS = {
   all: () => true,
-  steps: ({ type }: StoreEvent) => /^(STEP|STATE|UNDO|OPERATION|CANCEL|RELEASE|VERIFIED)/.test(type),
+  steps: ({ type }: StoreEvent) => /^(STEP|STATE|UNDO|OPERATION|CANCEL|RELEASE|VERIFIED|BACKUP|RESTORE)/.test(type),
   resources: ({ type }: StoreEvent) => type === 'RESOURCE_CHANGED',
   problems: ({ type, details }: StoreEvent) =>
     details.reason !== undefined || /FAILED|WAITING|RETRIED|RELEASE/.test(type),

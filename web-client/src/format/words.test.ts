@@ -1,0 +1,15 @@
+import { expect, test } from 'vitest';
+import { OperationKind } from '@/gen/storeplane/v1/operation_pb';
+import { operationKind, stepTitle } from './words';
+
+test('a restore and its steps read as what they do', () => {
+  expect(operationKind(OperationKind.RESTORE)).toBe('Restore');
+  const titles = ['MAINTENANCE', 'BACK_UP', 'VERIFY_BACKUP', 'RESTORE', 'END_MAINTENANCE'].map(stepTitle);
+  expect(titles).toEqual([
+    'Take shop offline',
+    'Back up database and files',
+    'Verify backup',
+    'Restore database and files',
+    'Put shop back online',
+  ]);
+});

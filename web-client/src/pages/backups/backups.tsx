@@ -1,0 +1,2 @@
+export { BackupsPage } from './backups-page';
+export { BackupsPanel } from './backups-panel';
