@@ -53,6 +53,11 @@ volumeMounts:
   {{- if .Values.database.tls.caSecret }}
   - {name: database-ca, mountPath: /etc/storeplane-database-ca, readOnly: true}
   {{- end }}
+  {{- if not .migrates }}
+  {{- with include "storeplane.backups.mounts" . | trim }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  {{- end }}
   {{- with .Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}

@@ -10,6 +10,9 @@ charts:
   values: {{ toJson (append .Values.stores.valuesFiles "/etc/storeplane/store-values.yaml") }}
 helm: {binary: /usr/local/bin/helm}
 log: {format: json}
+{{- with include "storeplane.backups.settings" . }}
+backups: {{- . | nindent 2 }}
+{{- end }}
 {{- if .Values.metrics.enabled }}
 metrics: {listen: {{ printf "%s:%d" .Values.listenAddress (int .Values.metrics.port) | quote }}}
 {{- end }}
@@ -63,6 +66,7 @@ kubernetes.scope: rbac.scope
 kubernetes.store_role: rbac.create
 kubernetes.service_account: serviceAccount
 {{- end }}
+{{ include "storeplane.backups.reservedSettings" . }}
 oidc.ca_file: oidc.ca
 oidc.client.secret_file: oidc.clientSecret
 telemetry.otlp_endpoint: telemetry.otlpEndpoint
@@ -90,7 +94,11 @@ storeplane.toml: |
   {{- include "storeplane.configFile" . | nindent 2 }}
 store-values.yaml: |
   # Values of every store, after the chart's own files.
-  {{- with .Values.stores.values }}
+  {{- $values := deepCopy .Values.stores.values }}
+  {{- with include "storeplane.backups.storeEgress" . | fromYamlArray }}
+  {{- $values = merge $values (dict "backup" (dict "egress" .)) }}
+  {{- end }}
+  {{- with $values }}
   {{- toYaml . | nindent 2 }}
   {{- else }}
   {}
@@ -99,6 +107,7 @@ store-values.yaml: |
 
 {{/* Combinations of values that the schema cannot refuse with a message that helps. */}}
 {{- define "storeplane.check" -}}
+{{- include "storeplane.backups.check" . }}
 {{- with .Values }}
 {{- if and (not .postgres.embedded.enabled) (not .database.existingSecret) }}
 {{- fail "database.existingSecret: set the Secret with the URL of your Postgres; or, for trying storeplane out, postgres.embedded.enabled" }}

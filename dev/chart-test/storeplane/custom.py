@@ -15,16 +15,18 @@ EVERYTHING = {
     "ingress": {"enabled": True, "className": "x", "host": "a.example.com", "tls": {"clusterIssuer": "x"}, "grpc": {"host": "b.example.com", "annotations": {"a": "b"}}},
     "httpRoute": {"labels": {"a": "b"}, "annotations": {"a": "b"}},
     "metrics": {"serviceMonitor": {"relabelings": [{"action": "labeldrop", "regex": "pod"}], "metricRelabelings": [{"action": "keep", "regex": "x"}]}},
-    "networkPolicy": {"api": {"from": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}, "extraEgress": [{"ports": [{"port": 25}]}], "extraIngress": [{"ports": [{"port": 1}]}]},
+    "networkPolicy": {"api": {"from": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}, "extraEgress": [{"ports": [{"port": 25}]}], "extraIngress": [{"ports": [{"port": 1}]}], "backups": {"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}},
     "telemetry": {"otlpEndpoint": "http://collector:4317", "headersSecret": "otlp"},
     "tls": {"clientCA": {"existingSecret": "clients"}},
+    "backups": {"s3": {"prefix": "a/", "caSecret": "s3"}},
     "extraObjects": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-extra"}}],
 }
+VOLUME = {"backups": {"storage": "volume", "volume": {"storageClass": "x", "accessMode": "ReadWriteMany"}}}
 POD_MONITOR = {"metrics": {"serviceMonitor": {"enabled": False}, "podMonitor": {"enabled": True, "relabelings": [{"action": "labeldrop", "regex": "pod"}]}}}
 
 
 def accepted(helm):
-    """The API server accepts every object of values-prod with all options, and a PodMonitor; a wrong field is found."""
+    """The API server accepts every object of values-prod with all options, and a PodMonitor and a volume of backups; a wrong field is found."""
     name = f"chart-test-{secrets.token_hex(3)}"
     try:
         with installed():
@@ -32,8 +34,8 @@ def accepted(helm):
             code, out = dry_run(helm, name, files("prod"), EVERYTHING)
             assert code == 0, out
             assert all(kind.lower() in out for kind in KINDS if kind != "PodMonitor"), out
-            code, out = dry_run(helm, name, files("prod"), EVERYTHING, POD_MONITOR)
-            assert code == 0 and "podmonitor" in out, out
+            code, out = dry_run(helm, name, files("prod"), EVERYTHING, POD_MONITOR, VOLUME)
+            assert code == 0 and "podmonitor" in out and "persistentvolumeclaim" in out, out
             wrong = {"apiVersion": "monitoring.coreos.com/v1", "kind": "PodMonitor", "metadata": {"name": "x"}, "spec": {"selector": {}, "endpoints": []}}
             code, out = dry_run(helm, name, files("prod"), {"extraObjects": [wrong]})
             assert code != 0 and 'unknown field "spec.endpoints"' in out, out

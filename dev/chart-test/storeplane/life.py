@@ -6,7 +6,8 @@ import secrets
 from cluster import gone, helm_run, kubectl, ready, restricted_namespace
 from harness import CHART, HELMS, call, files
 
-SCALED = ("--set", "replicas=2")
+# Two servers cannot share the volume of values-local.
+SCALED = ("--set", "replicas=2,backups.storage=none")
 
 
 def password(name):
@@ -14,7 +15,7 @@ def password(name):
 
 
 def life(helm):
-    """The API server accepts every object in a restricted namespace; the password stays; an upgrade without changes restarts nothing."""
+    """The API server accepts every object in a restricted namespace; password and claims stay; an upgrade without changes restarts nothing."""
     name = f"chart-test-{secrets.token_hex(3)}"
     # Cluster-wide objects are named after it, too.
     own = ["--set", f"instance={name},fullnameOverride={name}"]
@@ -24,21 +25,22 @@ def life(helm):
         restricted_namespace(name)
         helm_run(helm, "install", *where, "--dry-run=server")
         assert "deployment" not in kubectl("-n", name, "get", "deployments", "-o", "name")
-        helm_run(helm, "install", *where)
+        helm_run(helm, "install", *where, *SCALED)
         ready(name, *workloads)
+        assert "poddisruptionbudget" in kubectl("-n", name, "get", "pdb", name, "-o", "name")
         first = password(name)
-        helm_run(helm, "upgrade", *where)
+        helm_run(helm, "upgrade", *where, *SCALED)
         assert password(name) == first, "an upgrade changed the password"
         assert generations(name) == (1, 1), "an upgrade without changes restarted pods"
-        helm_run(helm, "upgrade", *where, *SCALED, "--set", "config.quotas.stores=5")
+        helm_run(helm, "upgrade", *where, "--set", "config.quotas.stores=5")
         ready(name, *workloads)
         assert generations(name) == (1, 2), generations(name)
-        assert "poddisruptionbudget" in kubectl("-n", name, "get", "pdb", name, "-o", "name")
+        assert kubectl("-n", name, "get", "deployment", name, "-o", "jsonpath={.spec.strategy}") == '{"type":"Recreate"}'
         helm_run(helm, "rollback", "storeplane", "1", "--namespace", name)
         ready(name, *workloads)
         helm_run(helm, "uninstall", "storeplane", "--namespace", name)
         kept = kubectl("-n", name, "get", "secrets,pvc", "-o", "name").split()
-        assert kept == [f"secret/{name}-postgres", f"persistentvolumeclaim/data-{name}-postgres-0"], kept
+        assert kept == [f"secret/{name}-postgres", f"persistentvolumeclaim/{name}-backups", f"persistentvolumeclaim/data-{name}-postgres-0"], kept
         helm_run(helm, "install", *where)
         assert password(name) == first, "a new installation over the old database has another password"
         helm_run(helm, "uninstall", "storeplane", "--namespace", name)

@@ -5,11 +5,14 @@ import re
 import tempfile
 import tomllib
 
+import yaml
+
 import score
-from harness import CHART, ROOT, containers, files, objects, pod_specs
+from harness import CHART, ENVIRONMENTS, HELMS, HERE, NAMESPACE, ROOT, call, containers, files, objects, pod_specs
 from pods import number, restricted
 
 SERVER = "Deployment/storeplane"
+SHOP = ROOT / "charts" / "woocommerce"
 
 
 def pod_security(args):
@@ -116,6 +119,27 @@ def configuration():
             assert got["listen"] == "0.0.0.0:8080" and got["shutdown_seconds"] == 15, got
 
 
+def stores_reach_backups():
+    """The shop's chart accepts the values that every store gets, and lets its Jobs of backups reach the storage: on a volume, the servers' pods."""
+    for environment in ENVIRONMENTS:
+        made = objects(*files(environment))
+        text = next(o["data"]["store-values.yaml"] for o in made if o["kind"] == "ConfigMap" and "storeplane.toml" in o["data"])
+        server = next(o for o in made if o["kind"] == "Deployment")["spec"]["template"]
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
+            f.write(text)
+            f.flush()
+            for helm in HELMS.values():
+                code, out = call(helm, "template", "store-demo", SHOP, "-f", SHOP / "values-prod.yaml", "-f", f.name, "-f", HERE / "woocommerce" / "store.yaml", "-s", "templates/backup.yaml")
+                assert code == 0, out
+                egress = next(o["spec"]["egress"] for o in yaml.safe_load_all(out) if o["kind"] == "NetworkPolicy")
+                assert yaml.safe_load(text)["backup"]["egress"] == egress[2:], egress
+        if environment == "local":
+            peer, port = egress[2]["to"][0], egress[2]["ports"][0]["port"]
+            assert peer["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}}, peer
+            assert peer["podSelector"]["matchLabels"].items() <= server["metadata"]["labels"].items(), peer
+            assert {"name": "backups", "containerPort": port} in server["spec"]["containers"][0]["ports"], port
+
+
 def embedded_score():
     """Imported images are not pulled; nothing else is critical in values-local either."""
     score.nothing_critical("local", "container-image-pull-policy")
@@ -131,4 +155,8 @@ CHECKS = {
     "memory for helm": helm_fits,
     "the image's settings are unset": image_settings,
 }
-ONCE = {"the server's file says what `config` says": configuration, "kube-score: values-local, with embedded Postgres": embedded_score}
+ONCE = {
+    "the server's file says what `config` says": configuration,
+    "stores reach the storage of backups": stores_reach_backups,
+    "kube-score: values-local, with embedded Postgres": embedded_score,
+}
