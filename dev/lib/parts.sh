@@ -140,6 +140,41 @@ postgres_delete() {
   esac
 }
 
+# The storage of backups: a folder, and a port of the server from which and to which pods transfer them, with the stores' values that let them.
+# A configuration of your own (STOREPLANE_CONFIG) has its own storage, or none.
+configure_backups() { # PORT
+  local host
+  server_config=${STOREPLANE_CONFIG:-} chart_values=${STOREPLANE_CHART_VALUES:-values-local.yaml}
+  if [ -n "$server_config" ]; then
+    backups_text="as $server_config says"
+  elif ! host=$(backup_host); then
+    backups_text='none: set STOREPLANE_BACKUP_HOST'
+  else
+    server_config=$state/server.toml
+    backups_text='.storeplane/backups    (encrypted with key.txt there)'
+    mkdir -p "$state/backups"
+    chmod 700 "$state/backups"
+    printf '%s\n' '[backups]' 'storage = "volume"' '[backups.volume]' "path = \"$state/backups\"" "listen = \"$host:$1\"" \
+      "url = \"http://$host:$1\"" >"$server_config"
+    [ "$cluster" != embedded ] || return 0 # nothing is sent there
+    printf 'backup: {egress: [{to: [{ipBlock: {cidr: %s/32}}], ports: [{port: %s}]}]}\n' "$host" "$1" >"$state/store-values.yaml"
+    chart_values+=,$state/store-values.yaml
+  fi
+}
+backup_host() { # this machine's address as pods reach it
+  local gateway
+  if [ -n "${STOREPLANE_BACKUP_HOST:-}" ]; then echo "$STOREPLANE_BACKUP_HOST"; return; fi
+  case $cluster in
+  embedded) echo 127.0.0.1 ;; # its pods do not run
+  docker)
+    # The engine may run in a virtual machine: then this is not an address of this one.
+    gateway=$(docker network inspect --format '{{(index .IPAM.Config 0).Gateway}}' storeplane_default 2>/dev/null)
+    [ -n "$gateway" ] && hostname -I 2>/dev/null | grep -qwF "$gateway" && echo "$gateway"
+    ;;
+  *) return 1 ;;
+  esac
+}
+
 write_env() { # ADDR TOKEN
   local name
   (umask 077 && : >"$state/env.new")

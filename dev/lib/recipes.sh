@@ -10,6 +10,7 @@ readonly grpcurl_version=v1.9.4 grpcurl_old_version=v1.8.9 buf_version=1.75.0
 readonly kubernetes_version=1.36.1
 readonly actionlint_version=v1.7.12 govulncheck_version=v1.9.0 cargo_deny_version=0.20.2
 readonly promtool_version=v0.316.0 # of the module: Prometheus 3.16
+readonly versitygw_version=v1.8.0
 readonly node_needed=24 node_version=24.19.0
 
 # Shown before an installation: source, and duration on two cores.
@@ -24,6 +25,7 @@ about() { # NAME
   kubectl) echo "kubectl $kubernetes_version, built with Go: 1 minute after the cluster" ;;
   postgres) echo "PostgreSQL 16, from PyPI: 10 s" ;;
   promtool) echo "promtool ${promtool_version#v0.}, built with Go: 3 minutes" ;;
+  versitygw) echo "versitygw ${versitygw_version#v}, an S3 server, built with Go: 2 minutes" ;;
   buf) echo "buf $buf_version, from npm: 10 s" ;;
   actionlint) echo "actionlint ${actionlint_version#v}, built with Go: half a minute" ;;
   govulncheck) echo "govulncheck ${govulncheck_version#v}, built with Go: half a minute" ;;
@@ -115,6 +117,7 @@ recipe_cargo-deny() {
 }
 # Without the discovery of targets at cloud providers: a third of its packages.
 recipe_promtool() { GOBIN=$1 with_go install -tags remove_all_sd -ldflags '-s -w' "github.com/prometheus/prometheus/cmd/promtool@$promtool_version"; }
+recipe_versitygw() { GOBIN=$1 with_go install -ldflags "-s -w -X main.Version=$versitygw_version" "github.com/versity/versitygw/cmd/versitygw@$versitygw_version"; }
 recipe_buf() {
   command -v npm >/dev/null || die "buf comes from npm, which is missing (Node.js 20 or newer)"
   npm install --silent --no-audit --no-fund --prefix "$1/buf" "@bufbuild/buf@$buf_version"

@@ -22,12 +22,25 @@ lifted=(STOREPLANE_QUOTA_STORES=unlimited STOREPLANE_QUOTA_CREATIONS=unlimited S
   STOREPLANE_LIMIT_REQUESTS_PER_SECOND=unlimited STOREPLANE_LIMIT_STREAMS_PER_CALLER=unlimited
   STOREPLANE_LIMIT_STREAMS_PER_TENANT=unlimited STOREPLANE_LIMIT_FAILED_AUTHENTICATIONS_PER_MINUTE=unlimited)
 
-# Starts it unless the same binary with the same settings runs. Settings are arguments NAME=VALUE.
+# A port of the server that stays the same between runs, unless another program has it now.
+server_port() { # KEY PREFERRED
+  local port
+  port=$(kept "$1")
+  port=${port:-$2}
+  if listening "$port" && ! { running storeplane-server >/dev/null && [ "$port" = "$(kept "$1")" ]; }; then
+    port=$(free_port "$port")
+  fi
+  keep "$1" "$port"
+  echo "$port"
+}
+
+# Starts it unless the same binary with the same settings runs. Settings are arguments NAME=VALUE, and the file $server_config if that is set.
 server_start() { # BINARY NAME=VALUE...
   local binary=$1 pid wanted
   shift
   set -- "${lifted[@]}" "$@"
-  wanted=$(printf '%s\n' "$binary $(stat -c '%Y %s' "$binary")" "$@" | sha256sum)
+  [ -z "${server_config:-}" ] || set -- "$@" STOREPLANE_CONFIG="$server_config"
+  wanted=$({ printf '%s\n' "$binary $(stat -c '%Y %s' "$binary")" "$@"; cat "${server_config:-/dev/null}"; } | sha256sum)
   if pid=$(running storeplane-server) && [ "$wanted" = "$(cat "$state/storeplane-server.started" 2>/dev/null)" ]; then
     info "  server     already running (process $pid)"
     return

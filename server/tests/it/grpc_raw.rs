@@ -19,7 +19,13 @@ pub(crate) async fn edge() -> Lab {
     edge_setup().start().await
 }
 
-/// The same, not started yet.
+/// The same with backups, whose storage is unavailable as well.
+pub(crate) async fn edge_with_backups() -> Lab {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/harness/unreachable_backups.toml");
+    edge_setup().with("STOREPLANE_CONFIG", file).start().await
+}
+
+/// [`edge`], not started yet.
 pub(crate) fn edge_setup() -> Setup {
     Setup { helm: "/no/such/helm".into(), kubeconfig: "/no/such/kubeconfig".into(), ..Setup::default() }
 }

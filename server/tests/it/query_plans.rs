@@ -10,10 +10,12 @@ use storeplane_core::command::StoreRef;
 use storeplane_core::event::Cursor;
 use storeplane_core::ids::{OperationId, StoreUid, Tenant};
 use storeplane_core::overview::OverviewQuery;
-use storeplane_core::ports::Stores as _;
-use storeplane_core::query::{AuditQuery, OperationQuery, PageStart, Paged as _, StoreQuery};
+use storeplane_core::ports::{Backups as _, Stores as _};
+use storeplane_core::query::{AuditQuery, BackupQuery, OperationQuery, PageStart, Paged as _, StoreQuery};
 use storeplane_server::metrics::metrics;
-use storeplane_server::postgres::{ClaimScope, EventLog, Notifier, PgStores, PoolOptions, Queue, QuotaPolicy, Sampler};
+use storeplane_server::postgres::{
+    ClaimScope, EventLog, Notifier, PgBackups, PgStores, PoolOptions, Queue, QuotaPolicy, Sampler,
+};
 use storeplane_server::system::SystemClock;
 use uuid::Uuid;
 
@@ -22,6 +24,11 @@ use crate::overview::MANY;
 
 const FEW_ACTIVE: &str = "UPDATE operations SET state = 'SUCCEEDED', ended_at = now() WHERE state = 'RUNNING'
   AND id NOT IN (SELECT id FROM operations WHERE state = 'RUNNING' LIMIT 20)";
+/// Three backups of each store, of which few are to be removed.
+const BACKUPS: &str = "INSERT INTO backups SELECT gen_random_uuid(), uid, store_id, tenant,
+    CASE WHEN store_id = 's1' THEN 'DELETING' WHEN n = 2 THEN 'FAILED' ELSE 'COMPLETE' END,
+    'ON_DEMAND', '', 'test', gen_random_uuid(), engine, '1', '1', false, NULL, '[]', NULL, created_at + n * interval '1 s', NULL
+  FROM stores, generate_series(1, 3) n";
 /// A page.
 const PAGE: i32 = 50;
 
@@ -41,6 +48,7 @@ impl Scene {
         database.execute("ALTER TABLE audit_events DISABLE TRIGGER audit_append").await;
         let audits = "INSERT INTO audit_events SELECT gen_random_uuid(), created_at, tenant, 'a', NULL, 'CREATE_STORE', store_id, uid, operation, 'ACCEPTED', '' FROM stores";
         database.execute(audits).await;
+        database.execute(BACKUPS).await;
         database.execute("VACUUM ANALYZE").await;
         // One connection, whose counts are complete once it has been asked to flush them.
         let options = PoolOptions { connections: 1, acquire_timeout: Duration::from_mins(1), ..PoolOptions::default() };
@@ -71,7 +79,7 @@ impl Scene {
         }
         let sum =
             "SELECT sum(seq_scan) || ' ' || sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_user_tables
-                   WHERE relname IN ('stores', 'operations', 'events', 'audit_events')";
+                   WHERE relname IN ('stores', 'operations', 'events', 'audit_events', 'backups')";
         let text = self.database.value(sum).await;
         let (scans, rows) = text.split_once(' ').expect("two figures");
         (scans.parse().unwrap(), rows.parse().unwrap())
@@ -142,6 +150,7 @@ async fn hot_queries_read_only_returned_rows() {
     scene.reads("events from the start", 510, log.after_cursor(Cursor::default(), 500)).await.unwrap();
     scene.reads("the last state changes", 25, log.last_state_changes(access, 20)).await.unwrap();
 
+    backups_are_read_by_index(&scene).await;
     scoped_queries_read_only_the_scope(&scene).await;
     // 20 operations are active, all held by others. With 200, Postgres rightly prefers to hash the stores once.
     scene.prepare(FEW_ACTIVE).await;
@@ -151,6 +160,21 @@ async fn hot_queries_read_only_returned_rows() {
     scene.reads("a renewal", 40, scene.queue.renew(&ids)).await.unwrap();
     scene.reads("cancellations", 40, scene.queue.cancelled(&ids)).await.unwrap();
     Box::pin(figures_are_read_from_indexes(&scene)).await;
+}
+
+async fn backups_are_read_by_index(scene: &Scene) {
+    let (backups, access) = (&PgBackups::new(scene.pool.clone()), &Access::whole(Tenant::default()));
+    let every = BackupQuery::check(access, "", "", PAGE, PageStart::First).unwrap();
+    let found = scene.reads("ListBackups", 60, backups.list(&every)).await.unwrap();
+    let next = every.next(&found).unwrap();
+    let next = BackupQuery::check(access, "", "", PAGE, PageStart::After(next)).unwrap();
+    assert_eq!(scene.reads("ListBackups, page 2", 60, backups.list(&next)).await.unwrap().items.len(), 50);
+    let of_one = BackupQuery::check(access, "s4711", "", PAGE, PageStart::First).unwrap();
+    assert_eq!(scene.reads("ListBackups of a store", 6, backups.list(&of_one)).await.unwrap().items.len(), 3);
+    let one = found.items[0].id;
+    scene.reads("GetBackup", 1, backups.find(access, one)).await.unwrap().expect("a backup");
+    let removed = scene.reads("backups to remove", 12, backups.to_remove(None, 50)).await.unwrap();
+    assert_eq!(removed.len(), 6, "what has failed is removed already");
 }
 
 /// Of 10,000 stores, two ids and a prefix with which eleven begin.
@@ -168,6 +192,9 @@ async fn scoped_queries_read_only_the_scope(scene: &Scene) {
     let every = OperationQuery::check(access, "", "", PAGE, PageStart::First).unwrap();
     let found = scene.reads("ListOperations of a scope", 30, stores.operations(&every)).await.unwrap();
     assert_eq!(found.items.len(), 13);
+    let backups = &PgBackups::new(scene.pool.clone());
+    let every = BackupQuery::check(access, "", "", PAGE, PageStart::First).unwrap();
+    assert_eq!(scene.reads("ListBackups of a scope", 60, backups.list(&every)).await.unwrap().items.len(), 39);
     let events = scene.reads("events of a scope", 300, log.after_cursor_of(access, Cursor::default(), 64)).await;
     assert_eq!(events.unwrap().len(), 64, "of 130");
     let every = Selection::new(Vec::new(), Some("s".parse().unwrap())).map(Scope::Only).unwrap();

@@ -21,7 +21,7 @@ use tonic::{Code, Extensions, Request, Status};
 use tonic_types::StatusExt as _;
 
 use self::raw::Raw;
-use crate::grpc_raw::edge;
+use crate::grpc_raw::{edge, edge_with_backups};
 use crate::harness::{Api, COUNTED, Lab, Write, Writer, fresh};
 
 const OWN: &str = "default";
@@ -59,17 +59,20 @@ pub(crate) fn methods() -> Vec<MethodDescriptor> {
 /// True if the request names something that must exist.
 pub(crate) fn names_target(method: &MethodDescriptor) -> bool {
     let has = |name| method.input().get_field_by_name(name).is_some();
-    (has("store_id") || has("operation_id")) && method.name() != "CreateStore" && !method.name().starts_with("List")
+    (has("store_id") || has("operation_id") || has("backup_id"))
+        && method.name() != "CreateStore"
+        && !method.name().starts_with("List")
 }
 
-/// A request that changes nothing, even if it is admitted.
-pub(crate) fn harmless(method: &MethodDescriptor, store_id: &str, operation_id: &str, uid: &str) -> Bytes {
+/// A request that changes nothing, even if it is admitted: the etag is stale, and the backup is CREATING.
+pub(crate) fn harmless(method: &MethodDescriptor, target: &Target, with_uid: bool) -> Bytes {
     let mut message = DynamicMessage::new(method.input());
     for field in method.input().fields() {
         let value = match field.name() {
-            "store_id" if method.name() != "CreateStore" => Value::String(store_id.to_owned()),
-            "operation_id" => Value::String(operation_id.to_owned()),
-            "uid" => Value::String(uid.to_owned()),
+            "store_id" if method.name() != "CreateStore" => Value::String(target.store_id.clone()),
+            "operation_id" => Value::String(target.operation_id.clone()),
+            "backup_id" => Value::String(target.backup_id.clone()),
+            "uid" | "store_uid" if with_uid => Value::String(target.uid.clone()),
             "etag" => Value::String("stale".to_owned()),
             "validate_only" => Value::Bool(true),
             "update_mask" => {
@@ -91,6 +94,7 @@ pub(crate) struct Target {
     pub(crate) tenant: Option<&'static str>,
     pub(crate) store_id: String,
     pub(crate) operation_id: String,
+    pub(crate) backup_id: String,
     pub(crate) uid: String,
 }
 
@@ -126,6 +130,7 @@ pub(crate) async fn call(
 pub(crate) fn words(status: &Status, target: &Target) -> (Code, String, String) {
     let neutral = |text: String| {
         let text = text.replace(&target.store_id, "STORE").replace(&target.operation_id, "OPERATION");
+        let text = text.replace(&target.backup_id, "BACKUP");
         if target.uid.is_empty() { text } else { text.replace(&target.uid, "UID") }
     };
     let details = neutral(format!("{:?}", status.get_error_details()));
@@ -202,7 +207,7 @@ async fn answers(
     let cells = futures::stream::iter(cells).map(|(method, role, named)| async move {
         let mut answers = Vec::new();
         for target in targets {
-            let message = harmless(&method, &target.store_id, &target.operation_id, &target.uid);
+            let message = harmless(&method, target, false);
             answers.push(call(channel.clone(), &method, request(&tokens[&role], named, message)).await);
         }
         Cell { method, role, named, answers }
@@ -218,6 +223,9 @@ async fn denials_are_recorded(lab: &Lab, denied: &HashMap<String, usize>) {
         ("DeleteStore", "DELETE_STORE"),
         ("UpdateStore", "UPDATE_STORE"),
         ("RetryStore", "RETRY_STORE"),
+        ("RestoreStore", "RESTORE_STORE"),
+        ("CreateBackup", "CREATE_BACKUP"),
+        ("DeleteBackup", "DELETE_BACKUP"),
         ("RotateStoreCredentials", "ROTATE_CREDENTIALS"),
         ("CancelOperation", "CANCEL_OPERATION"),
         ("GetStoreCredentials", "READ_CREDENTIALS"),
@@ -248,7 +256,7 @@ async fn denials_are_recorded(lab: &Lab, denied: &HashMap<String, usize>) {
 
 #[tokio::test]
 async fn every_rpc_answers_as_the_table_of_roles_says() {
-    let lab = edge().await;
+    let lab = edge_with_backups().await;
     let mut tokens = HashMap::new();
     for role in Role::ALL {
         tokens.insert(role, lab.database.token(OWN, role.as_str()).await);
@@ -256,19 +264,21 @@ async fn every_rpc_answers_as_the_table_of_roles_says() {
     let own = lab.api.create(Api::wanted(&fresh("ours"))).await.unwrap();
     let other = created_elsewhere(&lab, &tokens[&Role::PlatformAdmin]).await;
     assert_eq!((own.tenant.as_str(), other.tenant.as_str()), (OWN, OTHER));
-    let exists = |tenant, store: &Store| Target {
+    let exists = async |tenant, store: &Store| Target {
         tenant: Some(tenant),
         store_id: store.store_id.clone(),
         operation_id: store.operation.clone(),
+        backup_id: lab.database.backup(&store.uid).await,
         uid: String::new(),
     };
     let nobodys = Target {
         tenant: None,
         store_id: fresh("never"),
         operation_id: uuid::Uuid::now_v7().to_string(),
+        backup_id: uuid::Uuid::now_v7().to_string(),
         uid: String::new(),
     };
-    let targets = [exists(OWN, &own), exists(OTHER, &other), nobodys];
+    let targets = [exists(OWN, &own).await, exists(OTHER, &other).await, nobodys];
     let uids = HashMap::from([(OWN, own.uid.clone()), (OTHER, other.uid.clone())]);
 
     let methods = methods();

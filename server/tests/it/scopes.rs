@@ -13,7 +13,7 @@ use storeplane_proto::v1::{
 };
 use tonic::{Code, Streaming};
 
-use crate::grpc_raw::edge;
+use crate::grpc_raw::{edge, edge_with_backups};
 use crate::harness::{Api, Lab, Write, Writer, fields, reason};
 use crate::roles::{Target, call, channel, harmless, methods, names_target, path, request, words};
 use crate::tenant_isolation::{Answer, read_all, reads};
@@ -62,12 +62,13 @@ fn comparable(answers: Vec<(String, Answer)>) -> Vec<(String, Answer)> {
     each.collect()
 }
 
-/// Stores, events, operations, refusals and deletions outside of the scope.
+/// Stores, events, operations, backups, refusals and deletions outside of the scope.
 async fn simulate_activity(lab: &Lab, writer: &Writer) {
     stores(writer, &OUTSIDE).await;
     writer.operate(TENANT, "teapot").await;
     writer.fail(TENANT, "shop").await;
     writer.delete(TENANT, "shops").await;
+    lab.database.backup(&lab.api.get("teapot").await.unwrap().uid).await;
     lab.api.create(Api::wanted("other")).await.unwrap();
     lab.api.delete("my-shop-1").await.unwrap();
 }
@@ -83,14 +84,15 @@ async fn limit_totals(lab: &Lab) {
 
 #[tokio::test]
 async fn activity_outside_of_a_scope_changes_no_answer() {
-    let lab = edge().await;
+    let lab = edge_with_backups().await;
     let writer = Writer::new(&lab.database.url, 2);
     stores(&writer, &INSIDE).await;
     limit_totals(&lab).await;
     let (_, limited) = scoped(&lab, "limited", "operator").await;
     let whole = lab.database.token(TENANT, "operator").await;
-    let operation = lab.api.get("tea").await.unwrap().operation;
-    let ids = [("store_id", "tea".to_owned()), ("operation_id", operation)];
+    let tea = lab.api.get("tea").await.unwrap();
+    let backup = lab.database.backup(&tea.uid).await;
+    let ids = [("store_id", tea.store_id), ("operation_id", tea.operation), ("backup_id", backup)];
     let methods = reads(Role::Operator);
 
     let before = read_all(&lab, &limited, &methods, &ids).await;
@@ -169,12 +171,13 @@ async fn pages_show_the_scope_only(lab: &Lab, limited: &str, whole: &str) {
 /// A store outside of the scope, one of no tenant, and one that would be in the scope: every RPC has the same words.
 #[tokio::test]
 async fn store_outside_of_the_scope_does_not_exist_for_any_rpc() {
-    let lab = edge().await;
+    let lab = edge_with_backups().await;
     let writer = Writer::new(&lab.database.url, 2);
     stores(&writer, &["tea", "teapot"]).await;
-    let target = |store: Store| Target {
+    let target = async |store: Store| Target {
         tenant: Some(TENANT),
-        store_id: store.store_id.clone(),
+        backup_id: lab.database.backup(&store.uid).await,
+        store_id: store.store_id,
         operation_id: store.operation,
         uid: store.uid,
     };
@@ -182,10 +185,11 @@ async fn store_outside_of_the_scope_does_not_exist_for_any_rpc() {
         tenant: None,
         store_id: store_id.into(),
         operation_id: uuid::Uuid::now_v7().to_string(),
+        backup_id: uuid::Uuid::now_v7().to_string(),
         uid: uuid::Uuid::now_v7().to_string(),
     };
-    let inside = target(lab.api.get("tea").await.unwrap());
-    let targets = [target(lab.api.get("teapot").await.unwrap()), nobodys("never"), nobodys("shop-never")];
+    let inside = target(lab.api.get("tea").await.unwrap()).await;
+    let targets = [target(lab.api.get("teapot").await.unwrap()).await, nobodys("never"), nobodys("shop-never")];
     let mut walked = 0;
     for (name, role) in [("limited", Role::Operator), ("limited viewer", Role::Viewer)] {
         let (_, secret) = scoped(&lab, name, role.as_str()).await;
@@ -194,8 +198,7 @@ async fn store_outside_of_the_scope_does_not_exist_for_any_rpc() {
         // Once by id, and once by id and uid.
         for (method, with_uid) in methods.flat_map(|method| [(method.clone(), false), (method, true)]) {
             let answer = async |target: &Target| {
-                let uid = if with_uid { target.uid.as_str() } else { "" };
-                let message = harmless(&method, &target.store_id, &target.operation_id, uid);
+                let message = harmless(&method, target, with_uid);
                 call(channel(&lab), &method, request(&secret, None, message)).await
             };
             let mut refusals = Vec::new();
@@ -210,7 +213,7 @@ async fn store_outside_of_the_scope_does_not_exist_for_any_rpc() {
             walked += 1;
         }
     }
-    assert!(walked >= 34, "{walked}");
+    assert!(walked >= 42, "{walked}");
     let after = lab.api.get("teapot").await.unwrap();
     assert_eq!(after.operation, targets[0].operation_id, "nothing was changed");
     creations_stay_in_the_scope(&lab).await;

@@ -20,6 +20,9 @@ const OF_THE_SERVER: [&str; 3] = ["dependencies", "last_use_time", "limits"];
 /// Reads that are recorded in the audit log, which the test reads too.
 const RECORDED: [&str; 2] = ["GetStoreCredentials", "GetStoreLogs"];
 
+/// Lists that are not limited to a store.
+const OF_ALL_STORES: [&str; 2] = ["ListOperations", "ListBackups"];
+
 /// The RPCs that change nothing and that this role may call.
 pub(crate) fn reads(role: Role) -> Vec<MethodDescriptor> {
     let is_read = |name: &str| {
@@ -42,7 +45,7 @@ fn read_request(method: &MethodDescriptor, ids: &[(&str, String)]) -> Bytes {
                 window.set_field_by_name("seconds", Value::I64(90 * 24 * 3600));
                 Value::Message(window)
             }
-            name if method.name() != "ListOperations" => match ids.iter().find(|(known, _)| *known == name) {
+            name if !OF_ALL_STORES.contains(&method.name()) => match ids.iter().find(|(known, _)| *known == name) {
                 Some((_, id)) => Value::String(id.clone()),
                 None => continue,
             },
@@ -96,7 +99,7 @@ pub(crate) async fn read_all(
     futures::future::join_all(read).await
 }
 
-/// Stores, events, operations, tokens, refusals and deletions of a tenant.
+/// Stores, events, operations, backups, tokens, refusals and deletions of a tenant.
 async fn simulate_activity(lab: &Lab, writer: &Writer, tenant: &str) {
     let token = lab.database.token(tenant, "admin").await;
     let (api, viewer) = (
@@ -108,7 +111,8 @@ async fn simulate_activity(lab: &Lab, writer: &Writer, tenant: &str) {
         writer.write(tenant, store, &Write::of(5)).await.unwrap();
     }
     // The same id as a store of the other tenant.
-    api.create(Api::wanted("cocoa")).await.unwrap();
+    let cocoa = api.create(Api::wanted("cocoa")).await.unwrap();
+    lab.database.backup(&cocoa.uid).await;
     assert_eq!(viewer.delete("cocoa").await.unwrap_err().code(), Code::PermissionDenied);
     writer.delete(tenant, "tea").await;
     let named = CreateTokenRequest { name: "ci".into(), role: "viewer".into(), ..CreateTokenRequest::default() };
@@ -129,9 +133,11 @@ async fn other_tenants_activity_changes_no_answer() {
         writer.ready(store, "default").await;
         writer.write("default", store, &Write::of(3)).await.unwrap();
     }
-    let operation = lab.api.get("cocoa").await.unwrap().operation;
+    let cocoa = lab.api.get("cocoa").await.unwrap();
+    let backup = lab.database.backup(&cocoa.uid).await;
     let issued = lab.database.value("SELECT min(id::text) FROM tokens WHERE tenant = 'default'").await;
-    let ids = [("store_id", "cocoa".to_owned()), ("operation_id", operation), ("token_id", issued)];
+    let ids =
+        [("store_id", cocoa.store_id), ("operation_id", cocoa.operation), ("backup_id", backup), ("token_id", issued)];
 
     let methods = reads(Role::Admin);
     let before = read_all(&lab, &token, &methods, &ids).await;
@@ -139,7 +145,7 @@ async fn other_tenants_activity_changes_no_answer() {
     let after = read_all(&lab, &token, &methods, &ids).await;
 
     let answered = before.iter().filter(|(_, answer)| answer.is_ok()).count();
-    assert!(answered >= 12, "{before:#?}");
+    assert!(answered >= 14, "{before:#?}");
     for ((rpc, before), (_, after)) in before.iter().zip(&after) {
         assert!(before == after, "{rpc}: {before:?} became {after:?}");
     }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use storeplane_proto::v1::audit_service_client::AuditServiceClient;
+use storeplane_proto::v1::backup_service_client::BackupServiceClient;
 use storeplane_proto::v1::operation_service_client::OperationServiceClient;
 use storeplane_proto::v1::platform_service_client::PlatformServiceClient;
 use storeplane_proto::v1::store_service_client::StoreServiceClient;
@@ -35,6 +36,7 @@ impl Interceptor for Bearer {
 }
 
 pub(crate) type Stores = StoreServiceClient<InterceptedService<Channel, Bearer>>;
+pub(crate) type Backups = BackupServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Operations = OperationServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Platform = PlatformServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Tenants = TenantServiceClient<InterceptedService<Channel, Bearer>>;
@@ -44,6 +46,7 @@ pub(crate) type Audit = AuditServiceClient<InterceptedService<Channel, Bearer>>;
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) stores: Stores,
+    pub(crate) backups: Backups,
     pub(crate) operations: Operations,
     pub(crate) platform: Platform,
     pub(crate) audit: Audit,
@@ -100,6 +103,7 @@ impl Api {
         let bearer = Bearer(format!("Bearer {token}").parse().expect("a token in ASCII"));
         Self {
             stores: StoreServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            backups: BackupServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             operations: OperationServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             platform: PlatformServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             audit: AuditServiceClient::with_interceptor(channel.clone(), bearer.clone()),

@@ -108,6 +108,19 @@ impl Database {
         row.and_then(|row| row.try_get_by_index::<Option<String>>(0).expect("text")).unwrap_or_default()
     }
 
+    /// The id of a new backup of a store, which no operation makes: it is CREATING for good.
+    pub(crate) async fn backup(&self, store_uid: &str) -> String {
+        let id = uuid::Uuid::now_v7().to_string();
+        let row = format!(
+            "INSERT INTO backups (id, store, store_id, tenant, state, trigger, description, requested_by, operation, engine, \
+                 chart_version, app_version, simulated, parts, created_at) \
+             SELECT '{id}', uid, store_id, tenant, 'CREATING', 'ON_DEMAND', '', 'test', gen_random_uuid(), engine, '', '', false, \
+                 '[]', now() FROM stores WHERE uid = '{store_uid}'"
+        );
+        self.execute(&row).await;
+        id
+    }
+
     /// Runs a statement.
     pub(crate) async fn execute(&self, sql: &str) {
         self.pool.execute_unprepared(sql).await.expect("a statement");
@@ -146,11 +159,15 @@ impl Database {
             OR s.last_sequence <> (SELECT coalesce(max(sequence), 0) FROM events e WHERE e.store = s.uid)";
         assert_eq!(self.value(holes).await, "0", "stores whose events have holes");
         let unaccounted = "SELECT count(*) FROM operations o WHERE 1 <> (SELECT count(*) FROM audit_events a
-            WHERE a.operation = o.id AND a.action IN ('CREATE_STORE', 'RETRY_STORE', 'ROTATE_CREDENTIALS', 'DELETE_STORE', 'FORCE_DELETE_STORE', 'ADOPT_STORE') AND a.outcome = 'ACCEPTED')";
+            WHERE a.operation = o.id AND a.action IN ('CREATE_STORE', 'RETRY_STORE', 'ROTATE_CREDENTIALS', 'CREATE_BACKUP', 'RESTORE_STORE', 'DELETE_STORE', 'FORCE_DELETE_STORE', 'ADOPT_STORE') AND a.outcome = 'ACCEPTED')";
         assert_eq!(self.value(unaccounted).await, "0", "operations without exactly one audit record");
+        // A backup leaves its store in its state.
         let contradictions = "SELECT count(*) FROM stores s JOIN operations o ON o.id = s.operation
-            WHERE (o.state IN ('PENDING', 'RUNNING')) <> (s.state IN ('PROVISIONING', 'UPDATING', 'DELETING'))";
+            WHERE (o.state IN ('PENDING', 'RUNNING') AND o.kind <> 'BACKUP') <> (s.state IN ('PROVISIONING', 'UPDATING', 'DELETING'))";
         assert_eq!(self.value(contradictions).await, "0", "stores whose state and operation disagree");
+        let unended = "SELECT count(*) FROM backups b LEFT JOIN operations o ON o.id = b.operation
+            WHERE (b.state = 'CREATING') <> coalesce(o.state IN ('PENDING', 'RUNNING'), false) AND b.state <> 'DELETING'";
+        assert_eq!(self.value(unended).await, "0", "backups whose state and operation disagree");
         let audit = AuditLog::new(self.pool.clone(), None, std::sync::Arc::new(SystemClock));
         for tenant in audit.tenants().await.expect("tenants") {
             let verified = audit.verify(&tenant, None, None).await.expect("a verification");

@@ -4,6 +4,7 @@
 
 mod account;
 mod api;
+mod backup_storage;
 mod balancer;
 mod bouncer;
 mod certificates;
@@ -14,8 +15,10 @@ mod failpoints;
 mod gate;
 mod gateway;
 mod issuer;
+mod job_player;
 mod postgres;
 mod proxy;
+mod s3;
 mod server;
 mod wire;
 mod writer;
@@ -25,6 +28,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use account::{Account, admin_kubeconfig};
 pub(crate) use api::{Api, fields, reason};
+pub(crate) use backup_storage::BackupStorage;
 pub(crate) use balancer::Balancer;
 pub(crate) use bouncer::Bouncer;
 pub(crate) use certificates::{Authority, Pair, in_days};
@@ -35,8 +39,10 @@ pub(crate) use failpoints::{Failpoints, Hold};
 pub(crate) use gate::{Gate, Intervention, Seen as Requests, Set, Which};
 pub(crate) use gateway::Gateway;
 pub(crate) use issuer::{CLIENT, Issuer};
+pub(crate) use job_player::{JobPlayer, Run};
 pub(crate) use postgres::Postgres;
 pub(crate) use proxy::{Proxy, authority};
+pub(crate) use s3::{S3_KEYS, S3Server};
 pub(crate) use server::{Server, descendants, helms_of, peak_helms, signal};
 pub(crate) use wire::Wire;
 pub(crate) use writer::{SLOW_WRITES, Write, Writer};
@@ -117,6 +123,13 @@ impl Setup {
         let charts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/harness/charts");
         let configuration = charts.join("storeplane.toml").to_str().expect("a path in UTF-8").to_owned();
         Self { charts, env: Vec::new(), ..self }.with("STOREPLANE_CONFIG", configuration)
+    }
+
+    /// With this storage of backups, besides what its configuration file sets. Each server of a storage needs a setup of its own.
+    pub(crate) fn with_backups(self, storage: &BackupStorage) -> Self {
+        let known = self.env.iter().rev().find(|(name, _)| name == "STOREPLANE_CONFIG");
+        let before = known.map(|(_, file)| std::fs::read_to_string(file).expect("a configuration")).unwrap_or_default();
+        self.with("STOREPLANE_CONFIG", storage.configure(&before))
     }
 
     /// Adds an environment variable.

@@ -122,7 +122,7 @@ impl Writer {
         };
         let operation = ended(operation, &store, now);
         let events = vec![NewEvent::state(State::Ready, "is ready")];
-        let change = Change { store, operation, superseded: None, events, audit: None };
+        let change = Change { store, operation, backup: None, superseded: None, events, audit: None };
         let uid = self.stores.create(&Access::whole(tenant), change, None).await.expect("a new store").store.uid;
         let held_back = format!(
             "SELECT FROM events WHERE store = '{uid}' AND transaction >= pg_snapshot_xmin(pg_current_snapshot())"
@@ -205,6 +205,7 @@ fn ended(id: OperationId, store: &Store, now: OffsetDateTime) -> Operation {
         step: None,
         reached: None,
         force: false,
+        restore: None,
         prior: None,
         undoing: false,
         cancel_requested: false,

@@ -56,7 +56,8 @@ impl Passage {
     /// The undo steps of a cancelled operation, in order.
     fn backwards(kind: OperationKind) -> impl Iterator<Item = Self> {
         let undone = kind.steps().iter().rev().filter_map(|step| step.undo());
-        undone.map(move |step| Self { kind, was_ready: false, undoing: true, step })
+        let was_ready = kind == OperationKind::Restore;
+        undone.map(move |step| Self { kind, was_ready, undoing: true, step })
     }
 
     /// The steps of each operation, in order: forwards, or forwards and undone; a retry also for a store that
@@ -65,7 +66,7 @@ impl Passage {
         let each = OperationKind::ALL.into_iter();
         let mut all: Vec<Vec<Self>> = each
             .flat_map(|kind| {
-                let was_ready = matches!(kind, OperationKind::Delete | OperationKind::RotateCredentials);
+                let was_ready = !matches!(kind, OperationKind::Create | OperationKind::Retry);
                 [Self::forwards(kind, was_ready).collect(), Self::backwards(kind).collect()]
             })
             .collect();
@@ -76,6 +77,10 @@ impl Passage {
 
     /// The step before whose run an operation is cancelled, so that everything is undone.
     pub(super) fn turning_point(kind: OperationKind) -> Step {
+        // Once a restored shop is online again, nothing is undone.
+        if kind == OperationKind::Restore {
+            return Step::Restore;
+        }
         *kind.steps().last().expect("an operation has steps")
     }
 }

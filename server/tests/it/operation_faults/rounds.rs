@@ -150,7 +150,8 @@ async fn inject(stage: &mut Stage, postgres: &Postgres, fault: &Fault, held: &[H
 /// Stops the server with SIGSTOP until another one has claimed its operations, then continues it.
 async fn pause(stage: &mut Stage, held: &[Held<'_>]) {
     signal(stage.lab.server.pid(), "STOP");
-    let mut other = Server::start(&stage.setup, &stage.lab.database).await;
+    let setup = stage.setup.clone().with_backups(&stage.storage);
+    let mut other = Server::start(&setup, &stage.lab.database).await;
     let stores: Vec<_> = held.iter().map(|place| format!("'{}'", place.subject.uid)).collect();
     let waiting = format!(
         "SELECT count(*) FROM operations o JOIN stores s ON s.operation = o.id
@@ -168,6 +169,9 @@ async fn pause(stage: &mut Stage, held: &[Held<'_>]) {
     let token = stage.lab.database.token("default", "viewer").await;
     let api = Api::connect(other.address(), &token);
     join_all(held.iter().map(|place| api.settle(&place.subject.id))).await;
+    for backup in held.iter().filter_map(|place| place.subject.backup.as_ref()) {
+        stage.ended(backup).await.expect("the backup ends");
+    }
     other.terminate().await;
 }
 

@@ -1,13 +1,18 @@
 //! A server whose helm, API server, Postgres and worker the tests control, and what they do with a store there.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use storeplane_core::operation::OperationKind;
-use storeplane_proto::v1::{CancelOperationRequest, DeleteStoreRequest, Store, StoreState, WatchUntil};
+use storeplane_proto::v1::{
+    Backup, BackupState, CancelOperationRequest, CreateBackupRequest, DeleteStoreRequest, GetBackupRequest,
+    RestoreStoreRequest, Store, StoreState, WatchUntil,
+};
 use uuid::Uuid;
 
 use super::passage::{Effect, Passage};
-use crate::harness::{Account, Api, Database, Failpoints, Gate, Hold, Lab, Setup, Wire, authority, env, fresh};
+use crate::harness::{
+    Account, Api, BackupStorage, Database, Failpoints, Gate, Hold, Lab, Setup, Wire, authority, env, fresh,
+};
 
 pub(super) struct Stage {
     pub(super) lab: Lab,
@@ -15,6 +20,7 @@ pub(super) struct Stage {
     pub(super) control: Failpoints,
     pub(super) gate: Gate,
     pub(super) wire: Option<Wire>,
+    pub(super) storage: BackupStorage,
 }
 
 /// A store, and the number of accepted changes to it.
@@ -23,11 +29,13 @@ pub(super) struct Subject {
     pub(super) id: String,
     pub(super) uid: Uuid,
     pub(super) mutations: usize,
+    /// Its backup, if one was requested.
+    pub(super) backup: Option<Backup>,
 }
 
 impl Subject {
     fn new() -> Self {
-        Self { id: fresh("fault"), uid: Uuid::nil(), mutations: 0 }
+        Self { id: fresh("fault"), uid: Uuid::nil(), mutations: 0, backup: None }
     }
 
     pub(super) fn namespace(&self) -> String {
@@ -37,6 +45,9 @@ impl Subject {
 
 /// How long helm may take until it is killed.
 pub(super) const STRIKES: Duration = Duration::from_mins(1);
+
+/// Longer than a backup takes on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// How often a preparation is repeated on a busy machine.
 pub(super) const ATTEMPTS: usize = 3;
@@ -49,6 +60,7 @@ impl Stage {
     pub(super) async fn start(postgres: &str, wired: bool, launcher: Vec<String>) -> Self {
         let control = Failpoints::new();
         let gate = Gate::before(&Account::usual().kubeconfig).await;
+        let storage = BackupStorage::volume();
         let wire = if wired { Some(Wire::to(authority(postgres)).await) } else { None };
         let setup = Setup {
             helm: wrapper(&control, &env("STOREPLANE_TEST_HELM3")),
@@ -58,12 +70,13 @@ impl Stage {
             ..Setup::small()
         };
         let setup = setup
+            .with_backups(&storage)
             .with("FAILPOINTS", control.failpoints())
             .with("STOREPLANE_LEASE_SECONDS", "3")
             .with("STOREPLANE_HELM_TIMEOUT_SECONDS", "20")
             .with("STOREPLANE_MAX_HELM_PROCESSES", "24");
         let lab = setup.clone().start_on(Database::create_on(postgres).await).await;
-        Self { lab, setup, control, gate, wire }
+        Self { lab, setup, control, gate, wire, storage }
     }
 
     pub(super) fn api(&self) -> &Api {
@@ -74,8 +87,14 @@ impl Stage {
     pub(super) async fn prepare(&self, kind: OperationKind, was_ready: bool) -> Result<Subject, String> {
         match kind {
             OperationKind::Create => Ok(Subject::new()),
-            OperationKind::Delete | OperationKind::RotateCredentials => {
+            OperationKind::Delete | OperationKind::RotateCredentials | OperationKind::Backup => {
                 self.made(Subject::new(), StoreState::Ready).await
+            }
+            OperationKind::Restore => {
+                let mut subject = self.made(Subject::new(), StoreState::Ready).await?;
+                self.begin(&mut subject, OperationKind::Backup).await?;
+                self.settle(&subject).await?;
+                Ok(subject)
             }
             OperationKind::Retry if was_ready => self.made(Subject::new(), StoreState::Ready).await,
             OperationKind::Retry => self.failed().await,
@@ -159,12 +178,28 @@ impl Stage {
             OperationKind::Retry => self.api().retry(&subject.id).await,
             OperationKind::Delete => self.api().delete(&subject.id).await,
             OperationKind::RotateCredentials => self.api().rotate_credentials(&subject.id).await,
+            OperationKind::Backup => self.back_up(subject).await,
+            OperationKind::Restore => self.restore(subject).await,
             OperationKind::Unreadable => return Err("no operation is made unreadable".to_owned()),
         };
         let store = store.map_err(|status| format!("{} was refused: {status}", kind.as_str()))?;
         subject.uid = store.uid.parse().map_err(|_| "a store without a uid".to_owned())?;
         subject.mutations += 1;
         Ok(store)
+    }
+
+    /// Requests a backup; returns the store.
+    async fn back_up(&self, subject: &mut Subject) -> Result<Store, tonic::Status> {
+        let request = CreateBackupRequest { store_id: subject.id.clone(), ..CreateBackupRequest::default() };
+        subject.backup = Some(self.api().backups.clone().create_backup(request).await?.into_inner());
+        self.api().get(&subject.id).await
+    }
+
+    /// Requests that the store's backup be restored.
+    async fn restore(&self, subject: &Subject) -> Result<Store, tonic::Status> {
+        let backup_id = subject.backup.as_ref().map(|backup| backup.backup_id.clone()).unwrap_or_default();
+        let request = RestoreStoreRequest { store_id: subject.id.clone(), backup_id, ..RestoreStoreRequest::default() };
+        self.api().stores.clone().restore_store(request).await.map(tonic::Response::into_inner)
     }
 
     /// Requests a forced deletion.
@@ -207,9 +242,27 @@ impl Stage {
 
     /// Waits until no operation is active; every event must have been received once.
     pub(super) async fn settle(&self, subject: &Subject) -> Result<Store, String> {
+        if let Some(backup) = &subject.backup {
+            // Its store is settled while it is made.
+            self.ended(backup).await?;
+        }
         let (store, seen) = self.api().settle(&subject.id).await;
         let all: Vec<i64> = (1..=store.last_sequence).collect();
         if seen.sequences() == all { Ok(store) } else { Err(format!("a watch returned {:?}", seen.sequences())) }
+    }
+
+    /// The backup once its operation has ended. A server that is away does not answer.
+    pub(super) async fn ended(&self, backup: &Backup) -> Result<Backup, String> {
+        let began = Instant::now();
+        loop {
+            let request = GetBackupRequest { backup_id: backup.backup_id.clone() };
+            let now = self.api().backups.clone().get_backup(request).await.map(tonic::Response::into_inner);
+            match now {
+                Ok(now) if now.state() != BackupState::Creating => return Ok(now),
+                now if began.elapsed() > PATIENCE => return Err(format!("the backup does not end: {now:?}")),
+                _ => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
     }
 
     /// The requests of each step, observed once without a fault.

@@ -1,11 +1,16 @@
 //! What must be true of a store after a fault, whatever the fault was.
 
+use std::time::{Duration, Instant};
+
 use storeplane_core::operation::OperationKind;
-use storeplane_proto::v1::{Store, StoreState};
+use storeplane_proto::v1::{BackupState, Store, StoreState};
 
 use super::fault::{Case, Fault};
 use super::stage::{Stage, Subject};
 use crate::harness::helms_of;
+
+/// How long what is left of a backup may be stored, on a busy machine.
+const REMOVED: Duration = Duration::from_mins(1);
 
 /// The expected outcome of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +28,7 @@ impl Goal {
         match (&case.fault, case.passage.kind) {
             (Fault::Deleted, _) | (_, OperationKind::Delete) => Self::Deleted,
             (Fault::Cancelled, _) if case.passage.was_ready => Self::LeftAsItIs,
+            _ if case.passage.undoing && case.passage.was_ready => Self::LeftAsItIs,
             (Fault::Cancelled, _) => Self::Undone,
             _ if case.passage.undoing => Self::Undone,
             _ => Self::Ready,
@@ -72,6 +78,9 @@ pub(super) async fn judge(stage: &Stage, case: &Case, subject: &mut Subject) -> 
             return Err(format!("after a retry it is {} {}", store.state().as_str_name(), store.message));
         }
     }
+    if subject.backup.is_some() {
+        backup(stage, subject, goal).await?;
+    }
     cluster(stage, subject, goal).await?;
     rows(stage, subject).await?;
     way_out(stage, case, subject).await
@@ -105,6 +114,30 @@ async fn way_out(stage: &Stage, case: &Case, subject: &mut Subject) -> Result<()
     }
     cluster(stage, subject, Goal::Deleted).await?;
     rows(stage, subject).await
+}
+
+/// The store's backup is complete, or it was cancelled and nothing of it is stored.
+async fn backup(stage: &Stage, subject: &Subject, goal: Goal) -> Result<(), String> {
+    let Some(backup) = &subject.backup else { return Err("no backup was requested".into()) };
+    let ended = stage.ended(backup).await?;
+    let stored = || stage.storage.files_of(&backup.backup_id);
+    match (goal, ended.state(), ended.reason.as_str()) {
+        (_, BackupState::Complete, "") if goal != Goal::Undone => match stored() {
+            files if files.iter().any(|file| file.ends_with("manifest.json")) => Ok(()),
+            files => Err(format!("a complete backup of {files:?}")),
+        },
+        (Goal::LeftAsItIs | Goal::Deleted, BackupState::Failed, "CANCELLED") => {
+            let began = Instant::now();
+            while !stored().is_empty() {
+                if began.elapsed() > REMOVED {
+                    return Err(format!("of the cancelled backup {:?} is left", stored()));
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            Ok(())
+        }
+        (_, found, reason) => Err(format!("its backup is {} {reason}: {}", found.as_str_name(), ended.message)),
+    }
 }
 
 /// The reason of a permanent fault; empty if there is none. From the table of the error texts' unit test.

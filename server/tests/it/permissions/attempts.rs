@@ -364,6 +364,19 @@ pub(super) fn allowed() -> Vec<Attempt> {
         rbac("delete a store's namespace", Method::DELETE, "/api/v1/namespaces/OWN", Value::Null),
         rbac("delete its RoleBinding", Method::DELETE, "RBAC/namespaces/OWN/rolebindings/storeplane", Value::Null),
         rbac("create objects in a store's namespace", Method::POST, "/api/v1/namespaces/OWN/configmaps", map),
+        rbac(
+            "create a PodTemplate in a store's namespace",
+            Method::POST,
+            "/api/v1/namespaces/OWN/podtemplates",
+            json!({"apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": "t"}, "template": {"spec": pod()["spec"]}}),
+        ),
+        rbac(
+            "create a Job in a store's namespace",
+            Method::POST,
+            "/apis/batch/v1/namespaces/OWN/jobs",
+            json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"},
+                "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}}}),
+        ),
         get("list a store's Secrets", "/api/v1/namespaces/OWN/secrets"),
         get("watch a store's Secrets", "/api/v1/namespaces/OWN/secrets?watch=true&timeoutSeconds=1"),
         // There is no such pod: the API server looks for it after it has permitted the call.

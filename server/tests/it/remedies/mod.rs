@@ -27,7 +27,7 @@ type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
 enum Case {
     /// On the shared server.
     Shared(fn(Arc<Stage>, Reason) -> Running),
-    /// By a separate test in `server`.
+    /// By a separate test, which is in `server` unless another place is named.
     Own,
 }
 
@@ -66,7 +66,16 @@ fn case(reason: Reason) -> Case {
         | Reason::ContainerConfigError => shared!(cluster::pod_recovers),
         Reason::HelmFailed => shared!(server::helm_fails_for_an_unknown_cause),
         Reason::DeadlineExceeded => shared!(server::time_is_up),
-        Reason::HelmMissing
+        // In `backups::failures`, `backups::interruptions` and `backups::restores`: they are reasons of backups, not of stores.
+        Reason::BackupStorageUnavailable
+        | Reason::BackupStorageDenied
+        | Reason::BackupStorageFull
+        | Reason::BackupSourceUnreadable
+        | Reason::BackupJobFailed
+        | Reason::BackupCorrupted
+        | Reason::BackupKeyMissing
+        | Reason::RestoreFailed
+        | Reason::HelmMissing
         | Reason::HelmUnsupported
         | Reason::HelmTimeout
         | Reason::ClusterForbidden

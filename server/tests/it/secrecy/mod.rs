@@ -1,8 +1,10 @@
 //! Secrets stay where they belong: the whole life of stores, tokens and sessions with the log at level trace, and then a search for every
 //! known value in everything that was written.
 //!
-//! [`search`]: the forms of a value, and where it may be. [`sampler`]: processes and files while the server works.
+//! [`search`]: the forms of a value, and where it may be. [`sampler`]: processes and files while the server works. [`backups`]: the same for a
+//! backup.
 
+mod backups;
 mod sampler;
 mod search;
 
