@@ -24,8 +24,8 @@ export function BackupsPage() {
       <div>
         <PageTitle tab="Backups">Backups</PageTitle>
         <Text className="dimmed" size="sm">
-          Encrypted copies of the stores' databases and files. Those of deleted stores are kept for a
-          while, 30 days by default.
+          Encrypted copies of the stores' databases and files. Those of deleted stores are kept for a while, 30 days by
+          default.
         </Text>
       </div>
       <Group gap="sm" align="flex-end" className="filters">

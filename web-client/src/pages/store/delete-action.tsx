@@ -57,8 +57,8 @@ export function DeleteAction({ store }: { store: Store }) {
         color="red"
       >
         <Text size="sm">
-          The shop is removed with all its data: orders, customers, products. Its backups are kept for a while, 30 days by default. This can't be
-          undone.
+          The shop is removed with all its data: orders, customers, products. Its backups are kept for a while, 30 days
+          by default. This can't be undone.
         </Text>
         {FORCEABLE.includes(state) && (
           <Checkbox
