@@ -299,8 +299,7 @@ impl Operation {
         if self.kind != OperationKind::Restore || self.started_at.is_none() {
             return false;
         }
-        let Some(reached) = self.reached.and_then(position).map(Some) else { return true };
-        position(Step::EndMaintenance) >= reached && position(Step::Maintenance) <= reached
+        self.reached.and_then(position) <= position(Step::EndMaintenance)
     }
 
     /// When its time is up: the budget after the first claim, plus that of a deletion for a rollback.

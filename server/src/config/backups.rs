@@ -18,7 +18,7 @@ const PART_SIZE: &str = "64Mi";
 const PART_SIZE_MIN: i64 = 5 << 20;
 /// A pod keeps one part on its disk.
 const PART_SIZE_MAX: i64 = 1 << 30;
-/// Longest validity of a URL: S3 accepts no more.
+/// Longest validity of a URL, which is S3's maximum.
 const URL_VALIDITY_MAX: RetentionPeriod = RetentionPeriod::days(7);
 
 /// `[backups]`

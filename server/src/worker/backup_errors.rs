@@ -29,7 +29,7 @@ impl OperationContext {
     pub(super) fn engine_backup(&self) -> Result<EngineBackup, StepError> {
         let engine = self.engine()?;
         engine.backup.ok_or_else(|| {
-            let message = format!("The chart of engine {} does not support backups any more.", engine.name);
+            let message = format!("The chart of engine {} no longer supports backups.", engine.name);
             StepError::Failed(Failure::new(Reason::ChartRejected, message))
         })
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use storeplane_core::backup::Backup;
 use storeplane_core::engine::Engine;
 use storeplane_core::error::PortError;
-use storeplane_core::event::NewEvent;
+use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::failure::{Failure, Reason};
-use storeplane_core::operation::Operation;
+use storeplane_core::operation::{Operation, Step};
 use storeplane_core::store::Store;
 use storeplane_core::transition::{Decision, Snapshot, operation as transition};
 use time::OffsetDateTime;
@@ -22,6 +22,8 @@ use crate::boottime::BootTime;
 use crate::kube::NamespaceSpec;
 use crate::postgres::{Claim, FenceError, Lease};
 
+/// Why steps are skipped on simulated clusters.
+pub(super) const SIMULATED: &str = "Skipped: the cluster is simulated, nothing runs in it";
 /// Between attempts to write while Postgres is unavailable.
 const WRITE_RETRY: Duration = Duration::from_millis(300);
 
@@ -91,6 +93,12 @@ impl OperationContext {
     /// Emits an event of a step; `waiting` becomes the store's current reason.
     pub(super) async fn emit(&mut self, events: Vec<NewEvent>, waiting: Option<Failure>) -> Result<(), StepError> {
         self.write(&|snapshot| Ok(transition::progress(snapshot, events.clone(), waiting.clone()))).await
+    }
+
+    /// Emits that a step has nothing to do, because pods of a simulated cluster do not run.
+    pub(super) async fn emit_simulated(&mut self, step: Step) -> Result<(), StepError> {
+        let event = NewEvent::new(EventType::StepSkipped, SIMULATED).in_step(step);
+        self.emit(vec![event], None).await
     }
 
     /// What the running step waits for, as last emitted.

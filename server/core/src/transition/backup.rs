@@ -35,7 +35,7 @@ pub fn uploaded(snapshot: Snapshot, parts: &[Part]) -> Change {
     change
 }
 
-/// The backup of a deleted, or failed, operation is not completed any more.
+/// Fails a backup that its operation will not complete.
 pub(super) fn fail(change: &mut Change, failure: &Failure) {
     let Some(backup) = change.backup.as_mut().filter(|backup| backup.state == BackupState::Creating) else { return };
     backup.state = BackupState::Failed;

@@ -1,11 +1,10 @@
 //! `BACK_UP`: a Job reads the shop's data, encrypts it and uploads it.
 //!
-//! Each run of the Job has a key and uploads of its own, stored before it starts: after a restart, a Job that runs is followed, and one
-//! that does not exist is not created any more, because nobody knows its URLs.
+//! Each run of the Job has a key and uploads of its own, stored before it starts: after a restart, a Job that runs is followed. If there
+//! is none, another run begins, because the URLs of the first one are stored nowhere.
 
 use storeplane_core::backup::{Attempt, Backup, PartUpload};
 use storeplane_core::engine::EngineBackup;
-use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::Step;
 use storeplane_core::transition::backup as changes;
@@ -35,8 +34,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
             let attempt = Attempt { number: 1, wrapped_key, uploads: Vec::new() };
             context.write(&|snapshot| Ok(changes::attempt_started(snapshot, &attempt))).await?;
         }
-        let event = NewEvent::new(EventType::StepSkipped, "Skipped: the cluster is simulated, nothing runs in it");
-        return context.emit(vec![event.in_step(Step::BackUp)], None).await;
+        return context.emit_simulated(Step::BackUp).await;
     }
     if !backup.parts.is_empty() {
         return Ok(());

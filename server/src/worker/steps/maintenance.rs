@@ -9,6 +9,7 @@ use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::ids::OperationId;
 use storeplane_core::operation::{OperationKind, Step};
+use tokio::time::Instant;
 
 use super::backup_job::id_end;
 use super::restore;
@@ -44,7 +45,7 @@ pub(super) async fn begin(context: &mut OperationContext) -> Result<(), StepErro
     };
     let namespace = context.store.placement.namespace.clone();
     let updates = context.tools.cluster.begin_maintenance(&namespace, &maintenance, page);
-    follow(context, updates, Step::Maintenance).await
+    follow(context, updates, Step::Maintenance, None).await
 }
 
 pub(super) async fn end(context: &mut OperationContext) -> Result<(), StepError> {
@@ -52,14 +53,7 @@ pub(super) async fn end(context: &mut OperationContext) -> Result<(), StepError>
     context.only_waits();
     // Before the shop sells again.
     restore::end(context).await?;
-    let ended =
-        tokio::time::timeout(ONLINE_WITHIN, end_of(context, &maintenance, context.operation.id, Step::EndMaintenance));
-    if let Ok(ended) = ended.await {
-        ended?;
-    } else {
-        // The shop's own health says why it is not ready.
-        tracing::warn!("a shop is not ready after its maintenance");
-    }
+    end_of(context, &maintenance, context.operation.id, Step::EndMaintenance).await?;
     remove_pages(context, Step::EndMaintenance).await
 }
 
@@ -75,7 +69,8 @@ pub(super) async fn remove_pages(context: &mut OperationContext, step: Step) -> 
     Ok(())
 }
 
-/// Puts the shop back online that this operation, or an earlier one, took offline.
+/// Puts the shop back online that this operation, or an earlier one, took offline. One that does not become ready in time is left to the
+/// steps that follow, and to its health, which say why.
 pub(super) async fn end_of(
     context: &mut OperationContext,
     maintenance: &Maintenance,
@@ -83,8 +78,8 @@ pub(super) async fn end_of(
     step: Step,
 ) -> Result<(), StepError> {
     let (release, page) = (context.release_name(), page_name(operation));
-    let cluster = context.tools.cluster.clone();
-    follow(context, cluster.end_maintenance(&release.namespace, &release.name, maintenance, &page), step).await
+    let updates = context.tools.cluster.end_maintenance(&release.namespace, &release.name, maintenance, &page);
+    follow(context, updates, step, Some(Instant::now() + ONLINE_WITHIN)).await
 }
 
 /// True for the name of a Job that serves a page.
@@ -100,15 +95,14 @@ fn page_name(operation: OperationId) -> String {
 /// How a shop of the engine is taken offline. `None` on simulated clusters, where no page would answer.
 async fn of_engine(context: &mut OperationContext, step: Step) -> Result<Option<Maintenance>, StepError> {
     if context.simulated {
-        let event = NewEvent::new(EventType::StepSkipped, "Skipped: the cluster is simulated, nothing runs in it");
-        context.emit(vec![event.in_step(step)], None).await?;
+        context.emit_simulated(step).await?;
         return Ok(None);
     }
     let engine = context.engine_backup()?;
     if engine.maintenance.is_some() {
         return Ok(engine.maintenance);
     }
-    let message = "The engine's chart does not say any more how a shop is taken offline (backup.maintenance).";
+    let message = "The engine's chart no longer says how a shop is taken offline (backup.maintenance).";
     Err(StepError::Failed(Failure::new(Reason::ChartRejected, message)))
 }
 
@@ -116,9 +110,21 @@ async fn follow(
     context: &mut OperationContext,
     mut updates: BoxStream<'static, Result<MaintenanceUpdate, ClusterError>>,
     step: Step,
+    until: Option<Instant>,
 ) -> Result<(), StepError> {
     loop {
-        match context.unless_stopped(updates.next()).await? {
+        // Only the wait is limited: a write that is dropped half-way would count as stored.
+        let next = async {
+            match until {
+                Some(until) => tokio::time::timeout_at(until, updates.next()).await.ok(),
+                None => Some(updates.next().await),
+            }
+        };
+        let Some(update) = context.unless_stopped(next).await? else {
+            tracing::warn!("a shop is not ready after its maintenance");
+            return Ok(());
+        };
+        match update {
             Some(Ok(MaintenanceUpdate::Changed(change))) => {
                 let event = NewEvent::new(EventType::ResourceChanged, change.to_string()).in_step(step);
                 context.emit(vec![event], None).await?;

@@ -3,7 +3,6 @@
 
 use storeplane_core::backup::{Backup, BackupState};
 use storeplane_core::engine::EngineBackup;
-use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::Step;
 use storeplane_core::transition::backup as changes;
@@ -23,8 +22,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     }
     let source = source(context).await?;
     if context.simulated {
-        let event = NewEvent::new(EventType::StepSkipped, "Skipped: the cluster is simulated, nothing runs in it");
-        return context.emit(vec![event.in_step(Step::Restore)], None).await;
+        return context.emit_simulated(Step::Restore).await;
     }
     let storage = context.backups()?;
     let engine = context.engine_backup()?;
@@ -63,7 +61,7 @@ async fn open(context: &OperationContext, storage: &Backups, source: &Backup) ->
     opened.map_err(|error| key_failure(&error))
 }
 
-/// Deletes the operation's Job, and waits until its pods have ended: afterwards nothing exchanges the shop's data any more.
+/// Deletes the operation's Job, and waits until its pods have ended: afterwards nothing can replace the shop's data.
 pub(super) async fn end(context: &OperationContext) -> Result<(), StepError> {
     backup_job::delete(context, &job_name(context), Some(ENDS_WITHIN)).await
 }
@@ -82,7 +80,7 @@ async fn source(context: &OperationContext) -> Result<Backup, StepError> {
     match found {
         Ok(Some(backup)) if backup.state == BackupState::Complete => Ok(backup),
         Ok(_) => {
-            let message = format!("Backup {id} does not exist any more.");
+            let message = format!("Backup {id} no longer exists.");
             Err(StepError::Failed(Failure::new(Reason::RestoreFailed, message)))
         }
         Err(error) => {

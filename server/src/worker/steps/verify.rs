@@ -10,14 +10,14 @@ use storeplane_core::transition::operation as transition;
 
 use crate::kube::NetworkIsolation;
 use crate::verify::{Report, RetryPolicy, Shop, Unverified};
-use crate::worker::context::OperationContext;
+use crate::worker::context::{OperationContext, SIMULATED};
 use crate::worker::outcome::StepError;
 
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
     let engine = context.engine()?;
     let skipped = match engine.verify {
         Verification::None => Some("Skipped: this engine has no storefront test"),
-        Verification::StoreApi if context.simulated => Some("Skipped: the cluster is simulated, nothing runs in it"),
+        Verification::StoreApi if context.simulated => Some(SIMULATED),
         Verification::StoreApi => None,
     };
     if let Some(why) = skipped {

@@ -47,7 +47,7 @@ const CASES: [Failing; 11] = [
         1,
         "The storage of backups has no space left.",
     ),
-    case(2, Run::Exits("database", 13, "410"), None, 3, "or knows its upload no more."),
+    case(2, Run::Exits("database", 13, "410"), None, 3, "or no longer has its upload."),
     case(
         ALWAYS,
         Run::Exits("database", 20, "no database"),

@@ -83,7 +83,7 @@ fn of_storage(reason: Reason) -> Option<&'static str> {
     match reason {
         Reason::BackupStorageUnavailable => Some("The storage of backups does not answer the pods of the store."),
         Reason::BackupStorageDenied => {
-            Some("The storage of backups refuses a signed request of a pod, or knows its upload no more.")
+            Some("The storage of backups refuses a signed request of a pod, or no longer has its upload.")
         }
         Reason::BackupStorageFull => Some("The storage of backups has no space left."),
         _ => None,

@@ -57,7 +57,8 @@ pub(super) async fn follow(
             Some(Ok(JobUpdate::Failed(failure))) => return Err(ended::failed(&failure, what)),
             Some(Ok(JobUpdate::Blocked(failure))) => return Err(StepError::Failed(failure)),
             Some(Ok(JobUpdate::Gone)) | None => {
-                let failure = Failure::new(Reason::BackupJobFailed, format!("The Job {name} was deleted by someone."));
+                let failure =
+                    Failure::new(Reason::BackupJobFailed, format!("The Job {name} was deleted while it ran."));
                 return Err(StepError::Retry { failure, tries: RetryLimit::Bounded, after: None });
             }
             Some(Err(error)) => return Err(error.into()),
@@ -70,7 +71,8 @@ pub(super) async fn delete(context: &OperationContext, name: &str, within: Optio
     let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
     match context.unless_stopped(cluster.delete_job(&namespace, name, within)).await? {
         Err(error) if error.kind() == ClusterErrorKind::Stuck => {
-            let failure = Failure::new(Reason::BackupJobFailed, format!("The pods of Job {name} do not end."));
+            let failure =
+                Failure::new(Reason::BackupJobFailed, format!("The pods of Job {name} are still terminating."));
             Err(StepError::Retry {
                 failure: failure.with_details([error.to_string()]),
                 tries: RetryLimit::UntilDeadline,
