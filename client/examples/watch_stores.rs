@@ -24,8 +24,8 @@ struct Args {
     /// With --id: only events after this one.
     #[arg(long, default_value_t = 0)]
     after: i64,
-    /// Without --id: the cursor at which an earlier run ended.
-    #[arg(long, default_value = "")]
+    /// Without --id: the cursor at which an earlier run ended. Cursors are base64url, so one may begin with a hyphen.
+    #[arg(long, default_value = "", allow_hyphen_values = true)]
     cursor: String,
 }
 

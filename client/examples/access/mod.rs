@@ -9,7 +9,7 @@ pub(crate) struct Access {
     #[arg(long, env = "STOREPLANE_ADDR")]
     addr: String,
     /// A token; prefer the environment variable.
-    #[arg(long, env = "STOREPLANE_TOKEN", hide_env_values = true)]
+    #[arg(long, env = "STOREPLANE_TOKEN", hide_env_values = true, allow_hyphen_values = true)]
     token: String,
     /// Certificate authority (PEM file) to verify the server with; default: the system's authorities.
     #[arg(long, env = "STOREPLANE_CA")]
