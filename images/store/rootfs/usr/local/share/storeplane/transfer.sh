@@ -3,6 +3,7 @@
 # An object is a stream, compressed with zstd and encrypted with age. It goes through the storage in pieces of `part-size` bytes, each spooled to a
 # file: memory stays small whatever the size. $transfer has the control plane's files:
 #   part-size            bytes of a piece
+#   ca.crt               optional: the authorities of the storage's certificate, instead of the public ones
 #   recipient            of a backup: the age recipient
 #   PART.urls            of a backup: presigned PUT URLs, one a line
 #   identity             of a restore: the age identity
@@ -17,6 +18,8 @@ transfer=${STORE_TRANSFER:-/run/storeplane/transfer}
 spool=${STORE_SPOOL:-/run/storeplane/spool}
 shared=${STORE_SHARED:-/run/storeplane/shared}
 termination_log=${STORE_TERMINATION_LOG:-/dev/termination-log}
+authorities=/etc/ssl/certs/ca-certificates.crt
+[ ! -e "$transfer/ca.crt" ] || authorities=$transfer/ca.crt
 # Seconds for which a request is tried again.
 retry_seconds=${STORE_RETRY_SECONDS:-180}
 
@@ -25,7 +28,8 @@ say() { echo "$part: $*" >&2; }
 # Runs FUNCTION for PART, in the background: a shell that waits for a foreground command would delay SIGTERM. If it ends early, `clean_up` of the entry
 # point, if it has one, puts back what was there.
 run() { # PART FUNCTION
-  part=$1 work=$spool/$1
+  # all files of the part; files of one transfer, of which there may be several at once
+  part=$1 work=$spool/$1 stream=$spool/$1
   rm -rf "$work"
   mkdir -p "$work"
   export TMPDIR=$work
@@ -55,7 +59,7 @@ alive() { while touch "$shared/$part.alive" && sleep 5; do :; done; }
 
 # The first report wins. `stage` makes sure that it is the cause and not a consequence. A link holds the code: it needs no space on a full volume.
 fail() { # CODE SENTENCE
-  rm -f "$work/piece"
+  rm -f "$stream/piece"
   if ln -s "$1" "$work/failed" 2>/dev/null; then
     say "$2"
     printf '%s\n' "$2" >"$termination_log"
@@ -96,7 +100,7 @@ request() { # URL CURL-SETTING...
     code=0
     # the URL is a secret: curl reads it from standard input
     status=$(printf '%s\n' "url = \"$url\"" "$@" | curl -q --config - --silent --show-error --globoff --http1.1 --proto =http,https \
-      --cacert /etc/ssl/certs/ca-certificates.crt --connect-timeout 10 --speed-limit 1 --speed-time 60 --write-out '%{http_code}' 2>"$work/curl.log") || code=$?
+      --cacert "$authorities" --connect-timeout 10 --speed-limit 1 --speed-time 60 --write-out '%{http_code}' 2>"$stream/curl.log") || code=$?
     case $status in
     401 | 403) fail 11 "the storage refused the request (HTTP $status): the URL has expired or is wrong" ;;
     404 | 410) fail 13 "the storage has no such object or upload (HTTP $status)" ;;
@@ -105,7 +109,7 @@ request() { # URL CURL-SETTING...
     2?? | 408 | 429 | 5?? | 000) ;;
     *) fail 11 "the storage refused the request (HTTP $status)" ;;
     esac
-    problem=$(first_line "$work/curl.log" "HTTP $status")
+    problem=$(first_line "$stream/curl.log" "HTTP $status")
     case $code in
     0) case $status in 2??) return ;; esac ;;
     1 | 3 | 60 | 77) fail 10 "the storage cannot be used: $problem" ;; # unsupported or malformed URL, certificate not trusted
@@ -124,16 +128,16 @@ upload() { # standard input to the URLs
   local url bytes total=0 parts=0
   exec 4<"$transfer/$part.urls"
   while :; do
-    head -c "$size" >"$work/piece" || fail 33 "the spool volume has no room for a piece of $size bytes"
-    bytes=$(stat -c %s "$work/piece")
+    head -c "$size" >"$stream/piece" || fail 33 "the spool volume has no room for a piece of $size bytes"
+    bytes=$(stat -c %s "$stream/piece")
     [ "$bytes" -gt 0 ] || break
     url='' && IFS= read -r url <&4 || [ -n "$url" ] || fail 22 "the backup is larger than the $parts parts of $size bytes that it may have"
-    request "$url" "upload-file = \"$work/piece\"" "output = \"$work/answer\""
+    request "$url" "upload-file = \"$stream/piece\"" "output = \"$stream/answer\""
     parts=$((parts + 1)) total=$((total + bytes))
     [ "$bytes" -eq "$size" ] || break
   done
-  rm -f "$work/piece"
-  echo "$total $parts" >"$work/uploaded"
+  rm -f "$stream/piece"
+  echo "$total $parts" >"$stream/uploaded"
 }
 
 download() { # the object to standard output
@@ -142,19 +146,19 @@ download() { # the object to standard output
   url=$(<"$transfer/$part.url") total=$(<"$transfer/$part.bytes")
   while [ "$offset" -lt "$total" ]; do
     bytes=$((offset + size < total ? size : total - offset))
-    request "$url" "range = \"$offset-$((offset + bytes - 1))\"" "max-filesize = $bytes" "output = \"$work/piece\""
-    [ "$(stat -c %s "$work/piece")" = "$bytes" ] || fail 31 "the storage sent $(stat -c %s "$work/piece") bytes of the object instead of $bytes"
-    cat "$work/piece" || return # 141 if the reader is gone
+    request "$url" "range = \"$offset-$((offset + bytes - 1))\"" "max-filesize = $bytes" "output = \"$stream/piece\""
+    [ "$(stat -c %s "$stream/piece")" = "$bytes" ] || fail 31 "the storage sent $(stat -c %s "$stream/piece") bytes of the object instead of $bytes"
+    cat "$stream/piece" || return # 141 if the reader is gone
     offset=$((offset + bytes))
   done
-  rm -f "$work/piece"
+  rm -f "$stream/piece"
 }
 
 # Readers of what passes `tee`: their exit codes count, which those of process substitutions would not.
 observers=()
 observe() { # NAME COMMAND...
-  mkfifo "$work/$1.pipe"
-  "${@:2}" <"$work/$1.pipe" >"$work/$1" &
+  mkfifo "$stream/$1.pipe"
+  "${@:2}" <"$stream/$1.pipe" >"$stream/$1" &
   observers+=($!)
 }
 observed() { local o; for o in "${observers[@]}"; do wait "$o" || fail 1 "counting the bytes failed"; done; }
@@ -167,8 +171,8 @@ back_up() { # COMMAND that writes the stream
   observe source_bytes wc -c
   observe sha256 sha256sum
   set +e
-  "$@" | stage 1 tee tee "$work/source_bytes.pipe" | stage 1 "compression failed" zstd -q -3 -c |
-    stage 1 "encryption failed" age -R "$transfer/recipient" | stage 1 tee tee "$work/sha256.pipe" | upload
+  "$@" | stage 1 tee tee "$stream/source_bytes.pipe" | stage 1 "compression failed" zstd -q -3 -c |
+    stage 1 "encryption failed" age -R "$transfer/recipient" | stage 1 tee tee "$stream/sha256.pipe" | upload
   local status=$?
   set -e
   pipeline_ended $status
@@ -176,30 +180,30 @@ back_up() { # COMMAND that writes the stream
 }
 report_backup() {
   local bytes parts sum
-  read -r bytes parts <"$work/uploaded"
-  read -r sum _ <"$work/sha256"
-  succeed "{\"bytes\":$bytes,\"sha256\":\"$sum\",\"source_bytes\":$(<"$work/source_bytes"),\"parts\":$parts}"
+  read -r bytes parts <"$stream/uploaded"
+  read -r sum _ <"$stream/sha256"
+  succeed "{\"bytes\":$bytes,\"sha256\":\"$sum\",\"source_bytes\":$(<"$stream/source_bytes"),\"parts\":$parts}"
 }
 
 fetch() { # COMMAND that reads the stream
   observe sha256 sha256sum
   observe source_bytes wc -c
   set +e
-  download | stage 1 tee tee "$work/sha256.pipe" |
+  download | stage 1 tee tee "$stream/sha256.pipe" |
     stage 30 "decryption failed, the key is wrong or the object is damaged" age -d -i "$transfer/identity" |
-    stage 30 "decompression failed, the object is damaged" zstd -q -d -c | stage 1 tee tee "$work/source_bytes.pipe" | "$@"
+    stage 30 "decompression failed, the object is damaged" zstd -q -d -c | stage 1 tee tee "$stream/source_bytes.pipe" | "$@"
   local status=$?
   set -e
   pipeline_ended $status
   observed
   local sum
-  read -r sum _ <"$work/sha256"
+  read -r sum _ <"$stream/sha256"
   [ "$sum" = "$(<"$transfer/$part.sha256")" ] || fail 31 "the object's SHA-256 is $sum, not what it was when it was made"
 }
-report_restore() { succeed "{\"source_bytes\":$(<"$work/source_bytes")}"; }
+report_restore() { succeed "{\"source_bytes\":$(<"$stream/source_bytes")}"; }
 
 # The two parts of a restore tell each other how far they are.
-mark() { : >"$shared/$part.$1"; }
+mark() { say "$1" && : >"$shared/$part.$1"; }
 await() { # PART STEP
   local waiting=1
   until [ -e "$shared/$1.$2" ]; do
