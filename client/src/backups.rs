@@ -12,7 +12,7 @@ impl Client {
     /// generated.
     ///
     /// # Errors
-    /// `STORE_NOT_FOUND`, `NOT_BACKUPABLE`, `OPERATION_IN_PROGRESS`, `BACKUP_UNSUPPORTED`, `BACKUPS_DISABLED`.
+    /// `STORE_NOT_FOUND`, `NOT_BACKUPABLE`, `OPERATION_IN_PROGRESS`, `BACKUP_UNSUPPORTED`, `BACKUPS_DISABLED`, `BACKUP_QUOTA_EXCEEDED`.
     pub async fn create_backup(&self, mut request: v1::CreateBackupRequest) -> Result<v1::Backup, Error> {
         identify(&mut request.request_id);
         let call = || {
@@ -32,6 +32,33 @@ impl Client {
         let call = || {
             let (mut stores, request) = (self.stores.clone(), request.clone());
             async move { stores.restore_store(request).await.map(Response::into_inner) }
+        };
+        patiently(call).await
+    }
+
+    /// Creates a store with the data of a backup, or of a store as it is. A missing request id is generated.
+    ///
+    /// # Errors
+    /// Those of [`Client::create_store`] and [`Client::create_backup`], `BACKUP_NOT_FOUND`, `BACKUP_NOT_USABLE`, `COPY_UNSUPPORTED`.
+    pub async fn copy_store(&self, mut request: v1::CopyStoreRequest) -> Result<v1::Store, Error> {
+        identify(&mut request.request_id);
+        let call = || {
+            let (mut stores, request) = (self.stores.clone(), request.clone());
+            async move { stores.copy_store(request).await.map(Response::into_inner) }
+        };
+        patiently(call).await
+    }
+
+    /// Creates a deleted store again, with the data of one of its backups. A missing request id is generated.
+    ///
+    /// # Errors
+    /// Those of [`Client::create_store`], `STORE_NOT_FOUND`, `NOT_DELETED`, `NO_BACKUP`, `BACKUP_NOT_FOUND`, `BACKUP_NOT_USABLE`,
+    /// `COPY_UNSUPPORTED`, `BACKUPS_DISABLED`.
+    pub async fn undelete_store(&self, mut request: v1::UndeleteStoreRequest) -> Result<v1::Store, Error> {
+        identify(&mut request.request_id);
+        let call = || {
+            let (mut stores, request) = (self.stores.clone(), request.clone());
+            async move { stores.undelete_store(request).await.map(Response::into_inner) }
         };
         patiently(call).await
     }

@@ -102,6 +102,17 @@ pub(super) const RESTORES: Indexes = Indexes {
     then: "",
 };
 
+/// The backups that count towards a tenant's quota.
+pub(super) const BACKUP_QUOTA: Indexes = Indexes {
+    name: "m0028_backup_quota_indexes",
+    definitions: &[(
+        "backups_requested",
+        "CREATE INDEX CONCURRENTLY IF NOT EXISTS backups_requested ON backups (tenant)
+           WHERE trigger NOT IN ('SCHEDULED', 'BEFORE_RESTORE', 'COPY') AND state IN ('CREATING', 'COMPLETE')",
+    )],
+    then: "",
+};
+
 const UNFINISHED: &str = "SELECT EXISTS (
   SELECT FROM pg_index WHERE indexrelid = to_regclass($1) AND NOT (indisvalid AND indisready))";
 

@@ -45,6 +45,10 @@ impl MigratorTrait for Migrator {
             Box::new(indexes::BACKUPS),
             Box::new(Sql { name: "m0025_restores", up: include_str!("m0025_restores.sql") }),
             Box::new(indexes::RESTORES),
+            Box::new(Sql { name: "m0027_copies", up: include_str!("m0027_copies.sql") }),
+            Box::new(indexes::BACKUP_QUOTA),
+            Box::new(Sql { name: "m0029_backup_policies", up: include_str!("m0029_backup_policies.sql") }),
+            Box::new(Sql { name: "m0030_event_history", up: include_str!("m0030_event_history.sql") }),
         ]
     }
 }

@@ -1,4 +1,5 @@
-//! Scheduled backups: starts those that are due, marks those that are no longer kept, and maintains the condition `BackedUp`.
+//! Scheduled backups: starts those that are due, marks those that are no longer kept, and maintains the condition `BackedUp`;
+//! and test restores, in [`crate::restore_tests`].
 //!
 //! One server at a time does it, the holder of a leader lock. A round reads all stores whose shops run, a page at a time, and keeps only
 //! the stores that have been due the longest. Nothing is remembered between rounds but where retention continues.
@@ -17,6 +18,7 @@ use uuid::Uuid;
 use crate::config::SecretUrl;
 use crate::outage::OutageLog;
 use crate::postgres::{BackupRetention, BackupSchedule, LeaderLock, Leadership, LiveStoreRepository, Shop, Started};
+use crate::restore_tests::{Due, RestoreTester};
 
 /// Interval between rounds.
 const ROUND: Duration = Duration::from_mins(1);
@@ -42,6 +44,8 @@ pub struct BackupScheduler {
     pub policies: Policies,
     /// Maximum number of active backups of all servers beyond which none is started.
     pub max_running: u32,
+    /// Test restores.
+    pub tester: RestoreTester,
     /// The database for the leader lock: a session of its own.
     pub url: SecretUrl,
 }
@@ -53,6 +57,8 @@ pub struct Progress {
     pub waiting: VecDeque<StoreUid>,
     /// The store after which retention continues; `None`: at the first.
     retention_after: Option<StoreUid>,
+    /// Backups whose test restores are due.
+    tests: Due,
 }
 
 impl BackupScheduler {
@@ -92,12 +98,13 @@ impl BackupScheduler {
         }
     }
 
-    /// One round: conditions, backups that are due, retention.
+    /// One round: conditions, backups that are due, retention, test restores.
     pub async fn round(&self, progress: &mut Progress) -> Result<(), PortError> {
         let now = self.schedule.now().await?;
         progress.waiting = self.due(now).await?;
         let started = self.start(progress).await;
         self.expire(progress, now).await?;
+        self.tester.round(&mut progress.tests, now).await?;
         started
     }
 
@@ -110,7 +117,7 @@ impl BackupScheduler {
             after = next;
             for shop in shops {
                 self.update_condition(&shop, now).await?;
-                let at = self.policies.of(&shop.plan).next_due(shop.uid, &shop.history);
+                let at = self.policies.of(&shop.plan, &shop.policy).next_due(shop.uid, &shop.history);
                 due.extend(at.filter(|at| *at <= now && !shop.busy).map(|at| (at, shop.uid)));
             }
             due.sort_unstable_by_key(|(at, uid)| (*at, uid.0));
@@ -120,7 +127,7 @@ impl BackupScheduler {
     }
 
     async fn update_condition(&self, shop: &Shop, now: OffsetDateTime) -> Result<(), PortError> {
-        let overdue = self.policies.of(&shop.plan).is_overdue(&shop.history, now);
+        let overdue = self.policies.of(&shop.plan, &shop.policy).is_overdue(&shop.history, now);
         if overdue == shop.marked {
             return Ok(());
         }
@@ -167,7 +174,7 @@ impl BackupScheduler {
     }
 
     async fn mark(&self, store: StoreUid, backups: &[BackupId], now: OffsetDateTime) -> Result<(), PortError> {
-        let marked = self.retention.expire(backups, now).await?;
+        let marked = self.retention.expire(store, backups, now).await?;
         tracing::info!(store_uid = %store, backups = marked, "backups are no longer kept");
         Ok(())
     }

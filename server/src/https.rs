@@ -53,6 +53,21 @@ pub(crate) fn client(ca: (&'static str, Option<&Path>), connect: Duration) -> Re
     Ok(Client::builder(TokioExecutor::new()).build(connector.wrap_connector(http)))
 }
 
+/// The certificates of a PEM file as text: nothing else that is in it, such as a private key.
+pub(crate) fn certificates(key: &'static str, path: &Path) -> Result<String, CaError> {
+    let failed = |error: std::io::Error| CaError::File { key, problem: format!("{}: {error}", path.display()) };
+    let (mut certificates, mut inside) = (String::new(), false);
+    for line in std::fs::read_to_string(path).map_err(failed)?.lines().map(str::trim) {
+        inside |= line == "-----BEGIN CERTIFICATE-----";
+        if inside {
+            certificates.push_str(line);
+            certificates.push('\n');
+        }
+        inside &= line != "-----END CERTIFICATE-----";
+    }
+    Ok(certificates)
+}
+
 fn roots(key: &'static str, path: &Path) -> Result<RootCertStore, CaError> {
     let failed = |why: &dyn std::fmt::Display| CaError::File { key, problem: format!("{}: {why}", path.display()) };
     let mut roots = RootCertStore::empty();

@@ -43,6 +43,7 @@ mod proxies;
 pub mod reconciler;
 mod redact;
 pub mod releases;
+pub mod restore_tests;
 pub mod secret;
 pub mod system;
 pub mod telemetry;

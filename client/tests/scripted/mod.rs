@@ -238,6 +238,14 @@ impl StoreService for ScriptedServer {
         Err(Status::unimplemented(""))
     }
 
+    async fn copy_store(&self, _: Request<v1::CopyStoreRequest>) -> Answer<v1::Store> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn undelete_store(&self, _: Request<v1::UndeleteStoreRequest>) -> Answer<v1::Store> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn restore_store(&self, _: Request<v1::RestoreStoreRequest>) -> Answer<v1::Store> {
         Err(Status::unimplemented(""))
     }

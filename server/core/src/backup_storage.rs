@@ -161,6 +161,9 @@ pub trait BackupStorage: Send + Sync + fmt::Debug {
     /// for the same upload it changes nothing.
     async fn complete_upload(&self, object: &ObjectKey, upload: &str) -> Result<(), StorageError>;
 
+    /// The total size of the parts of an open upload that have arrived, in bytes.
+    async fn uploaded_bytes(&self, object: &ObjectKey, upload: &str) -> Result<u64, StorageError>;
+
     /// Stores a small object, or replaces it.
     async fn put(&self, object: &ObjectKey, content: Vec<u8>) -> Result<(), StorageError>;
 

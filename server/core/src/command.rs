@@ -1,9 +1,10 @@
 //! Commands: requests as they arrive, and the same after validation.
 
-use crate::engine::Catalog;
+use crate::backup_policy::{BackupPolicy, BackupPolicyInput, PolicySetting};
+use crate::engine::{Catalog, Engine};
 use crate::error::DomainError;
 use crate::ids::{OperationId, RequestId, StoreId, StoreUid};
-use crate::store::{CleanupPolicy, Spec};
+use crate::store::{CleanupPolicy, Environment, Spec};
 use crate::validate::Check;
 
 /// An idempotency key and the request it was used for.
@@ -44,6 +45,8 @@ pub struct CreateStoreInput {
     pub cleanup_policy: Option<CleanupPolicy>,
     /// Whether it is protected from deletion.
     pub deletion_protection: bool,
+    /// When it is backed up.
+    pub backup_policy: BackupPolicyInput,
     /// The request id; empty if there is none.
     pub request_id: String,
 }
@@ -71,7 +74,9 @@ impl CreateStoreInput {
             check.fail("cleanup_policy", "must be KEEP or DELETE_RESOURCES");
             CleanupPolicy::Keep
         });
-        let fields = [
+        let settings = PolicySetting::ALL.map(|(_, setting)| setting);
+        let backup_policy = self.backup_policy.check(&mut check, &settings);
+        let mut fields = vec![
             &*self.store_id,
             &*self.display_name,
             &*self.engine,
@@ -79,6 +84,8 @@ impl CreateStoreInput {
             &*self.admin_email,
             if cleanup_policy == CleanupPolicy::Keep { "keep" } else { "delete" },
         ];
+        let policy = backup_policy.fields(settings.into_iter().filter(|setting| backup_policy.sets(*setting)));
+        fields.extend(policy.iter().map(String::as_str));
         // A method of its own: without protection, request ids that older servers stored remain valid.
         let method = if self.deletion_protection { "CreateStore protected" } else { "CreateStore" };
         let idempotency = Idempotency::of(request, method, &fields);
@@ -89,6 +96,8 @@ impl CreateStoreInput {
             admin_email: self.admin_email,
             cleanup_policy,
             deletion_protection: self.deletion_protection,
+            environment: Environment::Production,
+            backup_policy,
         });
         check.finish(spec.map(|spec| CreateStore { id, spec, idempotency }))
     }
@@ -101,13 +110,17 @@ fn choose(check: &mut Check, catalog: &Catalog, engine: &str, plan: &str) -> Opt
         check.fail("store.engine", format!("must be one of: {}", names.join(", ")));
         return None;
     };
-    let chosen = if plan.is_empty() { found.default_plan() } else { found.plan(plan) };
-    let Some(chosen) = chosen else {
-        let names: Vec<_> = found.plans.iter().map(|plan| plan.name.as_str()).collect();
+    Some((found.name.clone(), choose_plan(check, found, plan)?))
+}
+
+/// The plan of an engine with this name; empty means the default one.
+pub(crate) fn choose_plan(check: &mut Check, engine: &Engine, plan: &str) -> Option<String> {
+    let chosen = if plan.is_empty() { engine.default_plan() } else { engine.plan(plan) };
+    if chosen.is_none() {
+        let names: Vec<_> = engine.plans.iter().map(|plan| plan.name.as_str()).collect();
         check.fail("store.plan", format!("must be one of: {}", names.join(", ")));
-        return None;
-    };
-    Some((found.name.clone(), chosen.name.clone()))
+    }
+    chosen.map(|chosen| chosen.name.clone())
 }
 
 /// Identifies a store in a command or a query.
@@ -183,13 +196,19 @@ pub struct UpdateStoreInput {
     pub update_mask: Vec<String>,
     /// The new value of `deletion_protection`.
     pub deletion_protection: bool,
+    /// The new values of `backup_policy`.
+    pub backup_policy: BackupPolicyInput,
 }
 
-/// New values of a store's fields; `None` leaves one unchanged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// New values of a store's fields. What is not named is unchanged.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StoreUpdate {
     /// Whether it is protected from deletion.
     pub deletion_protection: Option<bool>,
+    /// The settings that change when it is backed up.
+    pub policy_settings: Vec<PolicySetting>,
+    /// Their values.
+    pub backup_policy: BackupPolicy,
 }
 
 impl UpdateStoreInput {
@@ -200,22 +219,25 @@ impl UpdateStoreInput {
         for path in &self.update_mask {
             match path.as_str() {
                 "deletion_protection" => update.deletion_protection = Some(self.deletion_protection),
+                path if PolicySetting::of(path).next().is_some() => {
+                    update.policy_settings.extend(PolicySetting::of(path));
+                }
                 _ => check.fail("update_mask", format!("must name only fields that can be changed: {CHANGEABLE}")),
             }
         }
+        update.backup_policy = self.backup_policy.check(&mut check, &update.policy_settings);
         if self.update_mask.is_empty() {
             check.fail("update_mask", format!("must name at least one field: {CHANGEABLE}"));
         }
         let (id, uid) = (check.required("store_id", &self.store_id), check.optional("uid", &self.uid));
         let request = check.optional("request_id", &self.request_id);
-        let fields = [
-            &*self.store_id,
-            &*uid.map_or(String::new(), |uid: StoreUid| uid.to_string()),
-            &*self.etag,
-            update
-                .deletion_protection
-                .map_or("", |on| if on { "deletion_protection=true" } else { "deletion_protection=false" }),
-        ];
+        let uid_text = uid.map_or(String::new(), |uid: StoreUid| uid.to_string());
+        let protection = update
+            .deletion_protection
+            .map_or("", |on| if on { "deletion_protection=true" } else { "deletion_protection=false" });
+        let policy = update.backup_policy.fields(update.policy_settings.iter().copied());
+        let mut fields = vec![&*self.store_id, &*uid_text, &*self.etag, protection];
+        fields.extend(policy.iter().map(String::as_str));
         let idempotency = Idempotency::of(request, "UpdateStore", &fields);
         let etag = check_etag(&mut check, &self.etag);
         let command = id.map(|id| StoreCommand { target: StoreRef { id, uid }, etag, force: false, idempotency });
@@ -224,7 +246,8 @@ impl UpdateStoreInput {
 }
 
 /// The fields that UpdateStore changes.
-const CHANGEABLE: &str = "deletion_protection";
+const CHANGEABLE: &str =
+    "deletion_protection, backup_policy, backup_policy.every, backup_policy.keep_days, backup_policy.keep_weekly";
 
 /// An etag from a request; empty means none.
 pub(crate) fn check_etag(check: &mut Check, etag: &str) -> Option<String> {
@@ -332,17 +355,24 @@ pub(crate) mod tests {
             store_id: "a".into(),
             update_mask: paths.iter().map(|path| (*path).to_owned()).collect(),
             deletion_protection: true,
+            backup_policy: BackupPolicyInput { every: "daily".into(), keep_days: 3, keep_weekly: 0 },
             ..Default::default()
         };
         let (_, update) = with(&["deletion_protection"]).check().expect("good");
-        assert_eq!(update, StoreUpdate { deletion_protection: Some(true) });
+        assert_eq!(update, StoreUpdate { deletion_protection: Some(true), ..StoreUpdate::default() });
+        let (_, update) = with(&["backup_policy.keep_days", "deletion_protection"]).check().expect("good");
+        let backup_policy = BackupPolicy { keep_days: Some(3), ..BackupPolicy::default() };
+        let policy_settings = vec![PolicySetting::KeepDays];
+        assert_eq!(update, StoreUpdate { deletion_protection: Some(true), policy_settings, backup_policy });
         for bad in [&[][..], &["state"], &["*"], &["deletion_protection", "plan"]] {
             let Err(DomainError::Invalid(violations)) = with(bad).check() else { panic!("accepted {bad:?}") };
             assert_eq!(violations.iter().map(|v| v.field.as_str()).collect::<Vec<_>>(), ["update_mask"], "{bad:?}");
         }
-        let all = UpdateStoreInput { store_id: "-".into(), uid: "7".into(), request_id: "7".into(), ..with(&["x"]) };
+        let all = with(&["x", "backup_policy"]);
+        let all = UpdateStoreInput { store_id: "-".into(), uid: "7".into(), request_id: "7".into(), ..all };
         let Err(DomainError::Invalid(violations)) = all.check() else { panic!("accepted") };
-        assert_eq!(violations.len(), 4);
+        let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
+        assert_eq!(fields, ["update_mask", "store.backup_policy.every", "store_id", "uid", "request_id"]);
     }
 
     #[test]
@@ -352,5 +382,23 @@ pub(crate) mod tests {
         let key = |name| with(name).check(&catalog()).expect("good").idempotency.expect("has a key");
         assert_eq!(key("Demo"), key("Demo"));
         assert_ne!(key("Demo").fingerprint, key("Other").fingerprint);
+        let with = |days: i32, path: &str| {
+            let backup_policy = BackupPolicyInput { keep_days: days, ..BackupPolicyInput::default() };
+            let create = CreateStoreInput { request_id: id.into(), backup_policy: backup_policy.clone(), ..good() };
+            let update = UpdateStoreInput {
+                store_id: "a".into(),
+                request_id: id.into(),
+                update_mask: vec![path.into()],
+                backup_policy,
+                ..UpdateStoreInput::default()
+            };
+            let (update, _) = update.check().expect("good");
+            let create = create.check(&catalog()).expect("good");
+            (create.idempotency.expect("has a key").fingerprint, update.idempotency.expect("has a key").fingerprint)
+        };
+        assert_eq!(with(0, "backup_policy").0, key("Demo").fingerprint, "what is empty says nothing");
+        let (one, two) = (with(1, "backup_policy"), with(2, "backup_policy"));
+        assert!(one.0 != two.0 && one.1 != two.1);
+        assert_ne!(one.1, with(1, "backup_policy.keep_days").1);
     }
 }

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+/// The reason of the condition `BackedUp` of a store that is overdue.
+pub const BACKUP_OVERDUE: &str = "BACKUP_OVERDUE";
+
 /// A condition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Condition {

@@ -76,6 +76,8 @@ pub struct EngineBackup {
     pub parts: Vec<String>,
     /// How a shop is taken offline while it is restored; `None` if it need not be.
     pub maintenance: Option<Maintenance>,
+    /// Its chart has the values `store.restored` and `store.staging`, which copies need.
+    pub copies: bool,
 }
 
 /// How a shop is taken offline: a page answers in its place.

@@ -130,6 +130,28 @@ pub enum DomainError {
         /// The current state.
         state: State,
     },
+    /// Only a deleted store is created again.
+    #[error("store \"{name}\" is {}; only a DELETED store can be undeleted", .state.as_str())]
+    NotDeleted {
+        /// The store's id.
+        name: String,
+        /// The current state.
+        state: State,
+    },
+    /// The engine's chart has no values for copies.
+    #[error(
+        "the chart of engine {engine} does not support copies: the section `backup` of its storeplane.yaml has no `copies: true`"
+    )]
+    CopyUnsupported {
+        /// The engine.
+        engine: String,
+    },
+    /// Nothing is left from which the store could be created again.
+    #[error("store \"{name}\" has no backup that is COMPLETE")]
+    NoBackup {
+        /// The store's id.
+        name: String,
+    },
     /// The backup cannot be restored into the store.
     #[error("backup {backup} cannot be restored into store \"{name}\": {why}")]
     BackupNotUsable {
@@ -228,6 +250,9 @@ impl DomainError {
             Self::BackupUnsupported { .. } => "BACKUP_UNSUPPORTED",
             Self::BackupsDisabled => "BACKUPS_DISABLED",
             Self::NotRestorable { .. } => "NOT_RESTORABLE",
+            Self::NotDeleted { .. } => "NOT_DELETED",
+            Self::CopyUnsupported { .. } => "COPY_UNSUPPORTED",
+            Self::NoBackup { .. } => "NO_BACKUP",
             Self::BackupNotUsable { .. } => "BACKUP_NOT_USABLE",
             Self::BackupInProgress { .. } => "BACKUP_IN_PROGRESS",
             Self::DeletionProtected { .. } => "DELETION_PROTECTED",

@@ -42,12 +42,18 @@ wire_enum! {
         ReleaseRepaired = "RELEASE_REPAIRED",
         /// A caller requested a backup; `backup_id` and `actor` in the details.
         BackupRequested = "BACKUP_REQUESTED",
+        /// A part of a backup is uploaded; `backup_id`, and the sizes so far, each part's and their sum `bytes`, in the details. At most 60 of
+        /// one backup.
+        BackupProgress = "BACKUP_PROGRESS",
         /// The parts of a backup are uploaded; `backup_id` and their sizes in the details.
         BackupUploaded = "BACKUP_UPLOADED",
         /// A backup is complete and verified; `backup_id` and `bytes` in the details.
         BackupCompleted = "BACKUP_COMPLETED",
         /// A backup was not completed; `backup_id` and `reason` in the details.
         BackupFailed = "BACKUP_FAILED",
+        /// A backup is being removed, because a caller deleted it or it is no longer kept; `backup_id` and `actor` in the details. Not after the
+        /// deletion of the store.
+        BackupDeleted = "BACKUP_DELETED",
         /// A caller requested that the store's data be replaced by that of a backup; `backup_id` and `actor` in the details.
         RestoreRequested = "RESTORE_REQUESTED",
         /// The store's data is that of a backup; `backup_id` in the details.
@@ -60,6 +66,8 @@ wire_enum! {
         SecretsRenewed = "SECRETS_RENEWED",
         /// The store is still degraded, for another reason; `reason` in the details.
         CauseChanged = "CAUSE_CHANGED",
+        /// A backup of the store was restored for a test; `backup_id` and `state` in the details.
+        RestoreTested = "RESTORE_TESTED",
         /// A condition of the store changed; `condition`, `status` and `reason` in the details.
         ConditionChanged = "CONDITION_CHANGED",
         /// Volumes that remain in the cluster with their data after the deletion; their names in the details.

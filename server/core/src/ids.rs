@@ -8,6 +8,8 @@ use uuid::Uuid;
 
 /// Maximum length of a store id: with the prefix `store-` and the suffix `--<tenant>`, a namespace is still a DNS label (63).
 pub const STORE_ID_MAX: usize = 40;
+/// The tenant of the stores of test restores, which no caller can name.
+pub const TENANT_OF_TESTS: &str = "restore-tests";
 /// Maximum length of a tenant name; see [`STORE_ID_MAX`].
 pub const TENANT_MAX: usize = 15;
 
@@ -38,8 +40,17 @@ fn check_label(text: &str, max: usize) -> Result<(), IdError> {
     Ok(())
 }
 
+/// A tenant's id is a label, and not that of the stores of test restores.
+fn check_tenant(text: &str, max: usize) -> Result<(), IdError> {
+    check_label(text, max)?;
+    if text == TENANT_OF_TESTS {
+        return Err(IdError("is reserved for test restores".into()));
+    }
+    Ok(())
+}
+
 macro_rules! label {
-    ($(#[$doc:meta])* $name:ident, $max:expr) => {
+    ($(#[$doc:meta])* $name:ident, $check:ident, $max:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -60,7 +71,7 @@ macro_rules! label {
         impl FromStr for $name {
             type Err = IdError;
             fn from_str(text: &str) -> Result<Self, IdError> {
-                check_label(text, $max)?;
+                $check(text, $max)?;
                 Ok(Self(text.to_owned()))
             }
         }
@@ -89,12 +100,14 @@ macro_rules! label {
 label!(
     /// A store's id, unique among a tenant's stores that are not deleted: a DNS label of at most 40 characters without `--`.
     StoreId,
+    check_label,
     STORE_ID_MAX
 );
 label!(
     /// A tenant: the owner of stores. Comes from the caller's credentials; only a platform administrator may name another one. At most
     /// 15 characters.
     Tenant,
+    check_tenant,
     TENANT_MAX
 );
 
@@ -242,6 +255,7 @@ mod tests {
     fn tenant_has_at_most_15_characters() {
         assert!("a23456789012345".parse::<Tenant>().is_ok());
         assert!("a234567890123456".parse::<Tenant>().is_err());
+        assert!(TENANT_OF_TESTS.parse::<Tenant>().is_err() && TENANT_OF_TESTS.parse::<StoreId>().is_ok());
     }
 
     mod fuzz {

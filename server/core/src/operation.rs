@@ -42,6 +42,8 @@ wire_enum! {
         Backup = "BACKUP",
         /// Replaces a store's data by that of a backup.
         Restore = "RESTORE",
+        /// Provisions a store with the data of a backup.
+        Copy = "COPY",
         ;
         /// A row has a kind that this server does not know; only reading creates it. It is left to newer servers.
         Unreadable = "UNREADABLE",
@@ -57,6 +59,8 @@ impl OperationKind {
             Self::RotateCredentials => &[Step::RotateSecrets, Step::Rollout, Step::Verify],
             Self::Backup => &[Step::BackUp, Step::VerifyBackup],
             Self::Restore => &RESTORE,
+            // The release is deployed first: its database takes the data, and its shop waits for that.
+            Self::Copy => &[Step::Namespace, Step::Secrets, Step::Install, Step::Restore, Step::Rollout, Step::Verify],
             Self::Unreadable => &[],
         }
     }
@@ -64,7 +68,7 @@ impl OperationKind {
     /// Claim order; higher is sooner. Deletions take precedence over queued creations, and backups wait for both.
     pub fn priority(self) -> i32 {
         match self {
-            Self::Create | Self::Retry | Self::RotateCredentials | Self::Restore | Self::Unreadable => 0,
+            Self::Create | Self::Retry | Self::RotateCredentials | Self::Restore | Self::Copy | Self::Unreadable => 0,
             Self::Backup => -10,
             Self::Delete => 10,
         }
@@ -72,7 +76,7 @@ impl OperationKind {
 
     /// True if the pods that read changed Secrets must be restarted.
     pub fn restarts_pods(self) -> bool {
-        matches!(self, Self::Retry | Self::RotateCredentials)
+        matches!(self, Self::Retry | Self::RotateCredentials | Self::Copy)
     }
 
     /// True if it changes the store's state. Otherwise the store stays as it is, and only the operation shows what it waits for.
@@ -85,13 +89,18 @@ impl OperationKind {
         matches!(self, Self::Backup | Self::Restore)
     }
 
+    /// True if it installs the chart, starting from what exists.
+    pub fn provisions(self) -> bool {
+        matches!(self, Self::Create | Self::Retry | Self::Copy)
+    }
+
     /// Maximum total time from the first claim, including outages; far more than a slow image pull takes.
     pub fn budget(self) -> Duration {
         match self {
             Self::Create | Self::Retry | Self::RotateCredentials => Duration::minutes(30),
             Self::Delete => Duration::minutes(15),
             Self::Backup => Duration::hours(6),
-            Self::Restore => Duration::hours(12),
+            Self::Restore | Self::Copy => Duration::hours(12),
             Self::Unreadable => Duration::ZERO,
         }
     }
@@ -210,7 +219,7 @@ pub struct PriorState {
     pub failure: Option<Failure>,
 }
 
-/// What a restore reads, and whether it backs up the data that it replaces.
+/// What a restore or a copy reads, and whether it backs up the data that it replaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Restore {
     /// The backup.
@@ -234,7 +243,7 @@ pub struct Operation {
     pub kind: OperationKind,
     /// True for a deletion that drops the store if the cluster does not answer.
     pub force: bool,
-    /// What a restore reads.
+    /// What a restore or a copy reads.
     pub restore: Option<Restore>,
     /// The store's previous state; `None` for a creation.
     pub prior: Option<PriorState>,
@@ -274,6 +283,11 @@ impl Operation {
             }
             kind => kind.steps(),
         }
+    }
+
+    /// True if it provisions a store again: it starts from what an earlier operation left.
+    pub fn is_again(&self) -> bool {
+        self.kind == OperationKind::Retry || (self.kind == OperationKind::Copy && self.prior.is_some())
     }
 
     /// The undo steps of everything that was started, last first.

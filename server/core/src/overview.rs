@@ -99,6 +99,8 @@ pub struct Period {
 pub struct Overview {
     /// Stores by state, without DELETED ones and without states that have no store.
     pub states: Vec<(State, i64)>,
+    /// Stores without a recent backup; see [`Store::is_backup_overdue`](crate::store::Store::is_backup_overdue).
+    pub backup_overdue_count: i64,
     /// The periods of the window, oldest first.
     pub periods: Vec<Period>,
     /// Median time from CreateStore to READY over the window.

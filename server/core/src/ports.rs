@@ -24,6 +24,7 @@ use crate::session::{RevokeSessions, Session};
 use crate::store::Store;
 use crate::tenant::{CreateTenant, TenantCommand, TenantDetails};
 use crate::token::{Author, CreateToken, IssuedToken, RevokeToken, RotateToken, Token};
+use crate::transition::copy::CopyDecision;
 use crate::transition::{Change, Decision};
 
 /// The clock, which tests can replace.
@@ -72,6 +73,16 @@ pub trait Stores: Send + Sync {
         idempotency: Option<Idempotency>,
     ) -> Result<Applied, PortError>;
 
+    /// Stores a new store with the data of another one, whose row is locked meanwhile, and the backup of that one, in one transaction, if the
+    /// tenant's quotas allow both. `idempotency` as above.
+    async fn copy(
+        &self,
+        access: &Access,
+        source: &StoreRef,
+        idempotency: Option<Idempotency>,
+        decide: &CopyDecision<'_>,
+    ) -> Result<Applied, PortError>;
+
     /// Decides under the store's row lock, and stores the whole change in one transaction, if the tenant's quotas allow it.
     /// `idempotency` as above.
     async fn change(
@@ -111,6 +122,9 @@ pub trait Stores: Send + Sync {
 
     /// Returns an error if the quotas of the store's tenant do not permit this caller to create it.
     async fn check_quotas(&self, store: &Store, caller: &str) -> Result<(), PortError>;
+
+    /// Returns an error if the quotas of the tenant do not permit one more backup like this.
+    async fn check_backup_quota(&self, backup: &Backup) -> Result<(), PortError>;
 
     /// An overview of stores. Its cost does not depend on data older than the window.
     async fn overview(&self, query: &OverviewQuery) -> Result<Overview, PortError>;

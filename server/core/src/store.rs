@@ -3,13 +3,15 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::condition::{self, Condition};
+use crate::backup_policy::BackupPolicy;
+use crate::condition::{self, Condition, ConditionKind};
 use crate::error::DomainError;
 use crate::failure::Failure;
-use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
+use crate::ids::{BackupId, OperationId, StoreId, StoreUid, Tenant};
 use crate::names::Placement;
 use crate::operation::Step;
 pub use crate::state::State;
+use crate::wire::wire_enum;
 
 /// The requested properties.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,35 @@ pub struct Spec {
     pub cleanup_policy: CleanupPolicy,
     /// Callers cannot delete it.
     pub deletion_protection: bool,
+    /// What was set for it of when it is backed up.
+    pub backup_policy: BackupPolicy,
+    /// What the shop is for.
+    pub environment: Environment,
+}
+
+wire_enum! {
+    /// What a shop is for.
+    #[derive(Default)]
+    pub enum Environment {
+        /// Customers.
+        #[default]
+        Production = "PRODUCTION",
+        /// Tests: the chart keeps it from reaching customers, whatever its data says.
+        Staging = "STAGING",
+    }
+}
+
+/// Where a store's data came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The store whose data it is.
+    pub store: StoreUid,
+    /// That store's id.
+    pub store_id: StoreId,
+    /// The backup from which it is restored.
+    pub backup: BackupId,
+    /// The data is that of the backup.
+    pub restored: bool,
 }
 
 /// What happens to a store's resources if its creation fails.
@@ -59,6 +90,8 @@ pub struct Store {
     pub tenant: Tenant,
     /// What was requested.
     pub spec: Spec,
+    /// Where its data came from, unless it was created empty.
+    pub source: Option<Source>,
     /// Its namespace, release and host.
     pub placement: Placement,
     /// Its state.
@@ -95,6 +128,13 @@ impl Store {
     /// Sets a condition. Its `since` is taken over only if the status changed.
     pub fn set_condition(&mut self, condition: Condition) {
         condition::set(&mut self.conditions, condition);
+    }
+
+    /// True if its shop runs and its last complete backup is too old, or missing.
+    pub fn is_backup_overdue(&self) -> bool {
+        let overdue =
+            |each: &Condition| each.kind == ConditionKind::BackedUp && each.reason == condition::BACKUP_OVERDUE;
+        matches!(self.state, State::Ready | State::Degraded) && self.conditions.iter().any(overdue)
     }
 
     /// Changes the state if the transition is legal.
@@ -138,9 +178,17 @@ impl Store {
             hash.update(&(part.len() as u64).to_le_bytes());
             hash.update(part.as_bytes());
         }
-        // Unprotected stores keep the etags of earlier releases.
+        // Stores without these keep the etags of earlier releases.
         if self.spec.deletion_protection {
             hash.update(b"deletion_protection");
+        }
+        if self.spec.environment != Environment::Production {
+            hash.update(self.spec.environment.as_str().as_bytes());
+        }
+        if self.spec.backup_policy != BackupPolicy::default() {
+            for (name, value) in self.spec.backup_policy.texts() {
+                hash.update(format!("{name}={value}\n").as_bytes());
+            }
         }
         hash.finalize().to_hex().chars().take(16).collect()
     }

@@ -31,7 +31,7 @@ use crate::grpc::{self, ApiHandler, Platform, Sealer};
 use crate::helm::Helm;
 use crate::http::connections;
 use crate::http::{self, Readiness, SignIn, SignInLimits, dashboard};
-use crate::postgres::{PgBackups, ServerKey};
+use crate::postgres::{EventHistory, PgBackups, ServerKey};
 use crate::worker::Worker;
 
 /// A server that is bound to its port but does not serve yet.
@@ -85,7 +85,7 @@ impl Server {
             circuits: circuits.clone(),
             clock: Arc::clone(&parts.clock),
         };
-        let sealer = Sealer::new(ServerKey::new(parts.pools.api.clone()));
+        let sealer = Sealer::new(ServerKey::new(parts.pools.api.clone()), EventHistory::new(parts.pools.api.clone()));
         let watches = (parts.watches, limits);
         let handler = ApiHandler::new(parts.service, watches, sealer, parts.audit, mutations.clone(), platform);
         let sign_in_limits =

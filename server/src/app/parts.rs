@@ -30,11 +30,12 @@ use crate::oidc::Oidc;
 use crate::outage::OutageLog;
 use crate::postgres::{
     self, AuditLog, AuthFailures, BackupRetention, BackupSchedule, ConnectError, EventLog, LiveStoreRepository,
-    Notifier, PgBackups, PgStores, Pool, PoolSizes, Pools, Queue, QuotaPolicy, RefusalCounts, Retention,
+    Notifier, PgBackups, PgStores, Pool, PoolSizes, Pools, Queue, QuotaPolicy, RefusalCounts, RestoreTests, Retention,
     RetentionPolicy, Schema, ServerKey, SessionLifetimes, Sessions, TenantStates, Tenants, Tokens,
 };
 use crate::reconciler::Reconciler;
 use crate::releases::ClusterReleases;
+use crate::restore_tests::RestoreTester;
 use crate::system::{RandomIds, SystemClock};
 use crate::verify::Verifier;
 use crate::watch::{Hub, Watches};
@@ -238,6 +239,17 @@ impl Parts {
             live_stores: LiveStoreRepository::new(pool.clone(), Arc::clone(&self.clock), notifier.clone()),
             policies: schedule.into(),
             max_running: schedule.max_running,
+            tester: RestoreTester {
+                tests: RestoreTests::new(
+                    pool.clone(),
+                    notifier.clone(),
+                    Arc::clone(catalog),
+                    config.domain.as_str().into(),
+                    Arc::clone(ids),
+                ),
+                every: config.backups.restore_tests.every.duration(),
+                max_running: config.backups.restore_tests.max_running,
+            },
             url: config.session_url()?.clone(),
         })
     }

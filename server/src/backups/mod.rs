@@ -37,6 +37,9 @@ pub struct Backups {
     pub part_bytes: u64,
     /// How long the URLs that pods get are valid.
     pub url_validity: Duration,
+    /// The authorities of the storage's certificate that pods trust, in PEM; `None` for those of their image. Read at the start, as those
+    /// that the server itself trusts.
+    pub authorities: Option<Arc<str>>,
     /// The storage, if it is a volume, whose listener this server runs.
     volume: Option<Volume>,
 }
@@ -50,6 +53,7 @@ impl Backups {
     ) -> Result<Option<Self>, S3Error> {
         let (part_bytes, url_validity) = (config.part_bytes(), config.url_validity.into());
         let settings = (config.storage, &config.volume, &config.s3, config.key_file.as_deref());
+        let mut authorities = None;
         let (storage, keys, volume): (Arc<dyn BackupStorage>, _, _) = match settings {
             (StorageKind::Volume, Some(settings), _, key_file) => {
                 let volume = Volume::new(settings, part_bytes, key, Arc::clone(clock));
@@ -58,11 +62,12 @@ impl Backups {
                 (Arc::new(volume.clone()), keys, Some(volume))
             }
             (StorageKind::S3, _, Some(settings), Some(key_file)) => {
+                authorities = s3::authorities(settings)?.map(Arc::from);
                 (Arc::new(S3::new(settings, Arc::clone(clock))?), OperatorKeys::new(key_file), None)
             }
             _ => return Ok(None),
         };
-        Ok(Some(Self { storage, keys, part_bytes, url_validity, volume }))
+        Ok(Some(Self { storage, keys, part_bytes, url_validity, authorities, volume }))
     }
 
     /// The volume whose listener this server runs; `None` for other storage.

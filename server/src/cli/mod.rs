@@ -38,6 +38,10 @@ enum Command {
         /// log and read it, but not change it [default: nothing is granted].
         #[arg(long, env = "STOREPLANE_SERVING_ROLE", value_name = "ROLE")]
         serving_role: Option<String>,
+        /// The database was restored from a physical backup (base backup, snapshot, point in time), or in place: cursors of watches expire.
+        /// A dump that was restored into a new database is recognized without it.
+        #[arg(long)]
+        restored: bool,
     },
     /// Prints the effective configuration, without secrets.
     Config,
@@ -93,7 +97,11 @@ fn run(cli: Cli) -> Result<(), Failure> {
         match cli.command {
             Command::Config | Command::Healthcheck | Command::BackupKey => Ok(()),
             Command::Serve => serve(&config).await,
-            Command::Migrate { serving_role } => migrate(&config, serving_role.filter(|role| !role.is_empty())).await,
+            Command::Migrate { serving_role, restored } => {
+                let serving_role = serving_role.filter(|role| !role.is_empty());
+                let audit_kept = config.retention.audit.map(Into::into);
+                migrate(&config, &SchemaSettings { serving_role, audit_kept, restored }).await
+            }
             Command::Token(command) => token::run(command, &config).await,
             Command::Audit(command) => audit::run(command, &config).await,
             Command::Orphans => orphans::run(&config).await,
@@ -123,9 +131,10 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn migrate(config: &Config, serving_role: Option<String>) -> Result<(), Failure> {
-    let settings = SchemaSettings { serving_role, audit_kept: config.retention.audit.map(Into::into) };
-    postgres::migrate_with(config.session_url()?.expose(), &settings).await?;
+async fn migrate(config: &Config, settings: &SchemaSettings) -> Result<(), Failure> {
+    if postgres::migrate_with(config.session_url()?.expose(), settings).await? {
+        print("the database was restored: cursors of watches from before have expired\n")?;
+    }
     print("the schema is up to date\n")
 }
 

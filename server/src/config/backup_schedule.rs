@@ -1,17 +1,15 @@
 //! `[backups.schedule]`: how often stores are backed up, and how long backups are kept.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::Serialize;
 use storeplane_core::backup::schedule::{Policies, SchedulePolicy};
+use storeplane_core::backup_policy::{Interval, KEEP_DAYS_MAX, KEEP_WEEKLY_MAX};
 use time::Duration;
 
 use super::RetentionPeriod;
 use super::section::Section;
 
-const OFF: &str = "off";
 const DEFAULT: PlanSchedule = PlanSchedule {
     every: Interval::Every(RetentionPeriod::days(1)),
     keep_days: 14,
@@ -20,12 +18,6 @@ const DEFAULT: PlanSchedule = PlanSchedule {
 };
 /// Default maximum number of active backups.
 const MAX_RUNNING: u32 = 4;
-/// A backup takes minutes.
-const EVERY_MIN: RetentionPeriod = RetentionPeriod::HOUR;
-const EVERY_MAX: RetentionPeriod = RetentionPeriod::days(30);
-/// Ten years.
-const DAYS_MAX: u32 = 3650;
-const WEEKS_MAX: u32 = 520;
 
 /// `[backups.schedule]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -52,44 +44,6 @@ pub struct PlanSchedule {
     pub keep_deleted_days: u32,
 }
 
-/// The interval of scheduled backups.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Interval {
-    /// There are none.
-    Off,
-    /// One in each period.
-    Every(RetentionPeriod),
-}
-
-impl FromStr for Interval {
-    type Err = <RetentionPeriod as FromStr>::Err;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == OFF { Ok(Self::Off) } else { text.parse().map(Self::Every) }
-    }
-}
-
-impl fmt::Display for Interval {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Off => f.write_str(OFF),
-            Self::Every(period) => period.fmt(f),
-        }
-    }
-}
-
-impl Serialize for Interval {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Interval {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
 pub(super) fn read(section: &mut Section) -> BackupSchedule {
     let default = plan(section, DEFAULT);
     BackupSchedule {
@@ -104,15 +58,11 @@ pub(super) fn read(section: &mut Section) -> BackupSchedule {
 }
 
 fn plan(section: &mut Section, default: PlanSchedule) -> PlanSchedule {
-    let possible = |every: &Interval| match every {
-        Interval::Off => true,
-        Interval::Every(period) => (EVERY_MIN..=EVERY_MAX).contains(period),
-    };
-    let days = |days: &u32| *days <= DAYS_MAX;
+    let days = |days: &u32| *days <= KEEP_DAYS_MAX;
     PlanSchedule {
-        every: section.checked("every", default.every, "must be \"off\", or from 1h to 30d", possible),
+        every: section.checked("every", default.every, Interval::RULE, Interval::is_possible),
         keep_days: section.checked("keep_days", default.keep_days, "must be 0 to 3650", days),
-        keep_weekly: section.checked("keep_weekly", default.keep_weekly, "must be 0 to 520", |n| *n <= WEEKS_MAX),
+        keep_weekly: section.checked("keep_weekly", default.keep_weekly, "must be 0 to 520", |n| *n <= KEEP_WEEKLY_MAX),
         keep_deleted_days: section.checked("keep_deleted_days", default.keep_deleted_days, "must be 0 to 3650", days),
     }
 }
@@ -126,12 +76,8 @@ impl From<&BackupSchedule> for Policies {
 
 impl PlanSchedule {
     fn policy(&self) -> SchedulePolicy {
-        let every = match self.every {
-            Interval::Off => None,
-            Interval::Every(period) => std::time::Duration::from(period).try_into().ok(),
-        };
         SchedulePolicy {
-            every,
+            every: self.every.duration(),
             keep: Duration::days(self.keep_days.into()),
             keep_weekly: self.keep_weekly,
             keep_deleted: Duration::days(self.keep_deleted_days.into()),
@@ -141,6 +87,8 @@ impl PlanSchedule {
 
 #[cfg(test)]
 mod tests {
+    use storeplane_core::backup_policy::BackupPolicy;
+
     use super::*;
     use crate::config::{Config, ConfigError, Overrides};
 
@@ -152,7 +100,7 @@ mod tests {
     fn stores_are_backed_up_daily_by_default() {
         let schedule = parse("").expect("valid").backups.schedule;
         assert_eq!((schedule.default, schedule.max_running, schedule.plans.len()), (DEFAULT, 4, 0));
-        let policy = *Policies::from(&schedule).of("small");
+        let policy = Policies::from(&schedule).of("small", &BackupPolicy::default());
         assert_eq!((policy.every, policy.keep, policy.keep_weekly), (Some(Duration::DAY), Duration::days(14), 8));
     }
 
@@ -162,7 +110,7 @@ mod tests {
             [backups.schedule.plans.trial]\nevery = 'off'\nkeep_weekly = 0";
         let config = parse(file).expect("valid");
         let policies = Policies::from(&config.backups.schedule);
-        let [large, trial, other] = ["large", "trial", "small"].map(|plan| *policies.of(plan));
+        let [large, trial, other] = ["large", "trial", "small"].map(|plan| policies.of(plan, &BackupPolicy::default()));
         assert_eq!((large.every, large.keep), (Some(Duration::hours(6)), Duration::days(7)));
         assert_eq!((trial.every, trial.keep_weekly, trial.keep), (None, 0, Duration::days(7)));
         assert_eq!((other.every, other.keep_weekly), (Some(Duration::DAY), 8));

@@ -9,7 +9,7 @@ use storeplane_core::quota::quantity;
 use url::Url;
 
 use super::section::Section;
-use super::{BackupSchedule, RetentionPeriod};
+use super::{BackupSchedule, RestoreTests, RetentionPeriod};
 use crate::secret::SecretText;
 
 /// Default size of a part: a Job gets the URLs of 800 parts, so 50 GiB for each object.
@@ -36,6 +36,8 @@ pub struct Backups {
     pub url_validity: RetentionPeriod,
     /// Scheduled backups, and how long backups are kept.
     pub schedule: BackupSchedule,
+    /// Test restores.
+    pub restore_tests: RestoreTests,
     /// The volume. Set if `storage` is `volume`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volume: Option<BackupVolume>,
@@ -128,6 +130,7 @@ pub(super) fn read(section: &mut Section) -> Backups {
             validity.contains(period)
         }),
         schedule: section.section("schedule", super::backup_schedule::read),
+        restore_tests: section.section("restore_tests", super::restore_tests::read),
         volume: section.section("volume", |section| volume(section, storage == StorageKind::Volume)),
         s3: section.section("s3", |section| bucket(section, storage == StorageKind::S3)),
     }

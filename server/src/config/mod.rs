@@ -15,7 +15,7 @@ mod oidc;
 mod overrides;
 mod quotas;
 mod read;
-mod retention_period;
+mod restore_tests;
 mod section;
 mod service_account;
 mod tls;
@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use audit::Audit;
-pub use backup_schedule::{BackupSchedule, Interval, PlanSchedule};
+pub use backup_schedule::{BackupSchedule, PlanSchedule};
 pub use backups::{BackupBucket, BackupVolume, Backups, StorageKind};
 pub use engines::{CatalogError, catalog};
 pub use limits::Limits;
@@ -37,8 +37,9 @@ pub use obstacles::Obstacles;
 pub use oidc::{Algorithm, Oidc, OidcClient, RoleName, is_confidential};
 pub use overrides::Overrides;
 pub use quotas::Quotas;
-pub use retention_period::RetentionPeriod;
+pub use restore_tests::RestoreTests;
 pub use service_account::ServiceAccount;
+pub use storeplane_core::retention_period::RetentionPeriod;
 pub use tls::{ClientAuth, Identity, Selector, Tls};
 pub use url::{SecretUrl, is_loopback};
 

@@ -159,6 +159,9 @@ pub struct Overrides {
     /// Stores that one caller deletes within 15 minutes; a number or `unlimited` [default: 10].
     #[arg(long, global = true, env = "STOREPLANE_QUOTA_DELETIONS", value_name = "LIMIT")]
     pub quota_deletions: Option<String>,
+    /// Backups of a tenant that callers requested [default: 100].
+    #[arg(long, global = true, env = "STOREPLANE_QUOTA_BACKUPS", value_name = "LIMIT")]
+    pub quota_backups: Option<String>,
     /// Requests of one caller per second, on each server; a number or `unlimited` [default: 50].
     #[arg(long, global = true, env = "STOREPLANE_LIMIT_REQUESTS_PER_SECOND", value_name = "LIMIT")]
     pub limit_requests_per_second: Option<String>,
@@ -290,7 +293,7 @@ impl Overrides {
         [("backups.storage", &self.backup_storage), ("backups.key_file", &self.backup_key_file)]
     }
 
-    fn quotas(&self) -> [(&'static str, &Option<String>); 8] {
+    fn quotas(&self) -> [(&'static str, &Option<String>); 9] {
         [
             ("limits.requests_per_second", &self.limit_requests_per_second),
             ("limits.request_burst", &self.limit_request_burst),
@@ -300,6 +303,7 @@ impl Overrides {
             ("quotas.stores", &self.quota_stores),
             ("quotas.creations", &self.quota_creations),
             ("quotas.deletions", &self.quota_deletions),
+            ("quotas.backups", &self.quota_backups),
         ]
     }
 

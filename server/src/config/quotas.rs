@@ -12,6 +12,8 @@ const STORES: Limit = Limit::AtMost(50);
 const CREATIONS: Limit = Limit::AtMost(5);
 /// Default number of stores that one caller deletes within the window.
 const DELETIONS: Limit = Limit::AtMost(10);
+/// Default number of backups of a tenant that callers requested.
+const BACKUPS: Limit = Limit::AtMost(100);
 /// Default window.
 const WINDOW: RetentionPeriod = RetentionPeriod::minutes(15);
 
@@ -32,6 +34,8 @@ pub struct Quotas {
     pub creations: Limit,
     /// Stores that one caller deletes within the window.
     pub deletions: Limit,
+    /// Backups that callers requested and that are not deleted.
+    pub backups: Limit,
     /// The window.
     pub window: RetentionPeriod,
 }
@@ -51,6 +55,7 @@ pub(super) fn read(section: &mut Section) -> Quotas {
         storage,
         creations: section.take("creations", CREATIONS),
         deletions: section.take("deletions", DELETIONS),
+        backups: section.take("backups", BACKUPS),
         window: section.checked("window", WINDOW, "must be at most 1d", |window| *window <= RetentionPeriod::days(1)),
     }
 }
@@ -66,6 +71,7 @@ impl From<&Quotas> for quota::Quotas {
             storage: amount(&quotas.storage, quantity::bytes),
             creations: quotas.creations,
             deletions: quotas.deletions,
+            backups: quotas.backups,
             window: std::time::Duration::from(quotas.window).try_into().unwrap_or(time::Duration::DAY),
         }
     }

@@ -136,6 +136,7 @@ fn quotas_are_on_unless_they_are_lifted() {
         stores: Limit::AtMost(50),
         creations: Limit::AtMost(5),
         deletions: Limit::AtMost(10),
+        backups: Limit::AtMost(100),
         window: time::Duration::minutes(15),
         ..Quotas::unlimited()
     };

@@ -191,6 +191,8 @@ fn action(path: &str) -> Option<Action> {
         "/storeplane.v1.StoreService/GetStoreLogs" => Some(Action::ReadLogs),
         "/storeplane.v1.StoreService/RetryStore" => Some(Action::RetryStore),
         "/storeplane.v1.StoreService/RestoreStore" => Some(Action::RestoreStore),
+        "/storeplane.v1.StoreService/CopyStore" => Some(Action::CopyStore),
+        "/storeplane.v1.StoreService/UndeleteStore" => Some(Action::UndeleteStore),
         "/storeplane.v1.BackupService/CreateBackup" => Some(Action::CreateBackup),
         "/storeplane.v1.BackupService/DeleteBackup" => Some(Action::DeleteBackup),
         "/storeplane.v1.OperationService/CancelOperation" => Some(Action::CancelOperation),

@@ -1,6 +1,7 @@
 //! BackupService.
 
 use storeplane_core::backup::command::CreateBackupInput;
+use storeplane_core::backup::restore_test::{RestoreTest, RestoreTestState};
 use storeplane_core::backup::{Backup, BackupState, BackupTrigger, Part};
 use storeplane_core::ids::BackupId;
 use storeplane_core::query::BackupQuery;
@@ -23,12 +24,13 @@ type Answer<T> = Result<Response<T>, Status>;
 impl BackupService for ApiHandler {
     async fn create_backup(&self, request: Request<CreateBackupRequest>) -> Answer<v1::Backup> {
         let (caller, service) = (caller(&request)?, self.service.clone());
-        let CreateBackupRequest { store_id, description, request_id, etag, store_uid } = request.into_inner();
+        let CreateBackupRequest { store_id, description, request_id, etag, store_uid, validate_only } =
+            request.into_inner();
         note_store(&store_id);
         let input = CreateBackupInput { store_id, store_uid, description, etag, request_id };
         let trace = trace::current();
-        let created = self.finish(async move { service.create_backup(&caller, trace, input).await }).await?;
-        Ok(Response::new(message(created)))
+        let created = self.finish(async move { service.create_backup(&caller, trace, input, validate_only).await });
+        Ok(Response::new(message(created.await?)))
     }
 
     async fn get_backup(&self, request: Request<GetBackupRequest>) -> Answer<v1::Backup> {
@@ -80,6 +82,7 @@ fn message(backup: Backup) -> v1::Backup {
             BackupTrigger::OnDemand => v1::BackupTrigger::OnDemand,
             BackupTrigger::Scheduled => v1::BackupTrigger::Scheduled,
             BackupTrigger::BeforeRestore => v1::BackupTrigger::BeforeRestore,
+            BackupTrigger::Copy => v1::BackupTrigger::Copy,
             BackupTrigger::Unreadable => v1::BackupTrigger::Unspecified,
         }
         .into(),
@@ -98,6 +101,23 @@ fn message(backup: Backup) -> v1::Backup {
         engine: backup.engine,
         chart_version: backup.versions.chart,
         app_version: backup.versions.app,
+        restore_test: backup.restore_test.map(restore_test),
+    }
+}
+
+fn restore_test(RestoreTest { state, started_at, ended_at, failure, .. }: RestoreTest) -> v1::RestoreTest {
+    let (reason, message) = failure.map(|failure| (failure.reason.as_str(), failure.message)).unzip();
+    v1::RestoreTest {
+        state: match state {
+            RestoreTestState::Running => v1::RestoreTestState::Running,
+            RestoreTestState::Passed => v1::RestoreTestState::Passed,
+            RestoreTestState::Failed => v1::RestoreTestState::Failed,
+        }
+        .into(),
+        start_time: Some(timestamp(started_at)),
+        end_time: ended_at.map(timestamp),
+        reason: reason.unwrap_or_default().to_owned(),
+        message: message.unwrap_or_default(),
     }
 }
 

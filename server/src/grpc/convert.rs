@@ -1,11 +1,12 @@
 //! Conversion between the domain and the messages of `storeplane.v1`, without decisions.
 
 use prost_types::Timestamp;
+use storeplane_core::backup_policy::{BackupPolicy, BackupPolicyInput};
 use storeplane_core::condition::{Condition, ConditionStatus};
 use storeplane_core::event::Event;
 use storeplane_core::failure::Failure;
 use storeplane_core::operation::{Operation, OperationKind, OperationState};
-use storeplane_core::store::{CleanupPolicy, State, Store};
+use storeplane_core::store::{CleanupPolicy, Environment, Source, State, Store};
 use storeplane_proto::v1;
 use time::{Duration, OffsetDateTime};
 
@@ -44,6 +45,14 @@ pub(super) fn cleanup_policy(policy: i32) -> Option<CleanupPolicy> {
     match v1::CleanupPolicy::try_from(policy).ok()? {
         v1::CleanupPolicy::Unspecified | v1::CleanupPolicy::Keep => Some(CleanupPolicy::Keep),
         v1::CleanupPolicy::DeleteResources => Some(CleanupPolicy::DeleteResources),
+    }
+}
+
+/// What a copy is for, from the proto's enum; `None` if the value is unknown.
+pub(super) fn environment_of_copy(environment: i32) -> Option<Environment> {
+    match v1::StoreEnvironment::try_from(environment).ok()? {
+        v1::StoreEnvironment::Unspecified | v1::StoreEnvironment::Staging => Some(Environment::Staging),
+        v1::StoreEnvironment::Production => Some(Environment::Production),
     }
 }
 
@@ -92,8 +101,35 @@ pub(super) fn store(store: Store) -> v1::Store {
         plan: store.spec.plan,
         admin_email: store.spec.admin_email,
         deletion_protection: store.spec.deletion_protection,
+        environment: match store.spec.environment {
+            Environment::Production => v1::StoreEnvironment::Production,
+            Environment::Staging => v1::StoreEnvironment::Staging,
+        }
+        .into(),
+        source: store.source.map(|Source { store, store_id, backup, .. }| v1::StoreSource {
+            store_id: store_id.into(),
+            store_uid: store.to_string(),
+            backup_id: backup.to_string(),
+        }),
+        backup_policy: backup_policy(&store.spec.backup_policy),
         versions: Some(v1::StoreVersions { chart: store.versions.chart, app: store.versions.app }),
     }
+}
+
+/// A backup policy message; none if everything is as for the plan.
+fn backup_policy(policy: &BackupPolicy) -> Option<v1::BackupPolicy> {
+    let number = |number: Option<u32>| number.and_then(|number| number.try_into().ok()).unwrap_or_default();
+    (*policy != BackupPolicy::default()).then(|| v1::BackupPolicy {
+        every: policy.every.map(|every| every.to_string()).unwrap_or_default(),
+        keep_days: number(policy.keep_days),
+        keep_weekly: number(policy.keep_weekly),
+    })
+}
+
+/// A backup policy from a message.
+pub(super) fn backup_policy_input(policy: Option<v1::BackupPolicy>) -> BackupPolicyInput {
+    let v1::BackupPolicy { every, keep_days, keep_weekly } = policy.unwrap_or_default();
+    BackupPolicyInput { every, keep_days, keep_weekly }
 }
 
 fn condition(condition: Condition) -> v1::Condition {
@@ -139,6 +175,7 @@ pub(super) fn operation(operation: Operation) -> v1::Operation {
             OperationKind::RotateCredentials => v1::OperationKind::RotateCredentials,
             OperationKind::Backup => v1::OperationKind::Backup,
             OperationKind::Restore => v1::OperationKind::Restore,
+            OperationKind::Copy => v1::OperationKind::Copy,
             OperationKind::Unreadable => v1::OperationKind::Unspecified,
         }
         .into(),

@@ -12,7 +12,7 @@ use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::event::Cursor;
 use storeplane_core::query::{PageStart, PageToken};
 
-use crate::postgres::ServerKey;
+use crate::postgres::{EventHistory, ServerKey};
 
 /// Maximum length of a sealed text, in bytes; ours have some hundreds.
 const LENGTH_MAX: usize = 2000;
@@ -21,17 +21,17 @@ const NONCE: usize = 24;
 
 /// Creates [`Seal`]s with the key that all servers of one database share.
 #[derive(Debug, Clone)]
-pub struct Sealer(ServerKey);
+pub struct Sealer(ServerKey, EventHistory);
 
 impl Sealer {
-    /// Uses this key.
-    pub fn new(key: ServerKey) -> Self {
-        Self(key)
+    /// Uses this key, for cursors of this history.
+    pub fn new(key: ServerKey, history: EventHistory) -> Self {
+        Self(key, history)
     }
 
     /// The seal of what has this access.
     pub(super) async fn of(&self, access: &Access) -> Result<Seal, PortError> {
-        Ok(Seal::new(&self.0.read().await?, access))
+        Ok(Seal::new(&self.0.read().await?, self.1.read().await?, access))
     }
 }
 
@@ -42,13 +42,15 @@ pub(super) struct Seal {
     nonce_key: [u8; 32],
     /// [`Access::key`].
     owner: String,
+    /// Of the events that cursors point to.
+    history: i64,
 }
 
 impl Seal {
-    fn new(key: &[u8; 32], access: &Access) -> Self {
+    fn new(key: &[u8; 32], history: i64, access: &Access) -> Self {
         let of = |purpose: &str| blake3::derive_key(purpose, key);
         let cipher = Arc::new(XChaCha20Poly1305::new(&of("storeplane cursors 2026-11 encryption").into()));
-        Self { cipher, nonce_key: of("storeplane cursors 2026-11 nonces"), owner: access.key().into_owned() }
+        Self { cipher, nonce_key: of("storeplane cursors 2026-11 nonces"), owner: access.key().into_owned(), history }
     }
 
     /// The token of the next page; empty if there is none.
@@ -68,23 +70,25 @@ impl Seal {
 
     /// A cursor for callers.
     pub(super) fn cursor(&self, cursor: Cursor) -> String {
-        let mut bytes = [0; 16];
-        let (transaction, row) = bytes.split_at_mut(8);
-        transaction.copy_from_slice(&cursor.transaction.to_be_bytes());
-        row.copy_from_slice(&cursor.row.to_be_bytes());
+        let mut bytes = [cursor.transaction.to_be_bytes(), cursor.row.to_be_bytes()].concat();
+        if self.history != 0 {
+            bytes.extend(self.history.to_be_bytes());
+        }
         self.seal("cursor", &bytes)
     }
 
-    /// The cursor that a caller sent; `None` if it sent none.
+    /// The cursor that a caller sent; `None` if it sent none. One of another history is before every event, and has expired.
     pub(super) fn read_cursor(&self, text: &str) -> Result<Option<Cursor>, DomainError> {
         if text.is_empty() {
             return Ok(None);
         }
         let opened = self.open("cursor", text);
-        let halves = opened.as_deref().and_then(|bytes| bytes.split_at_checked(8));
-        let read = halves.and_then(|(transaction, row)| {
-            let (transaction, row) = (transaction.try_into().ok()?, row.try_into().ok()?);
-            Some(Cursor { transaction: u64::from_be_bytes(transaction), row: i64::from_be_bytes(row) })
+        let read = opened.as_deref().and_then(|bytes| {
+            let (transaction, bytes) = bytes.split_first_chunk()?;
+            let (row, history) = bytes.split_first_chunk()?;
+            let history = if history.is_empty() { 0 } else { i64::from_be_bytes(history.try_into().ok()?) };
+            let here = Cursor { transaction: u64::from_be_bytes(*transaction), row: i64::from_be_bytes(*row) };
+            Some(if history == self.history { here } else { Cursor::default() })
         });
         read.map(Some).ok_or_else(|| DomainError::field("cursor", "must be the cursor of an earlier message"))
     }
@@ -127,13 +131,13 @@ mod tests {
     use super::*;
 
     fn seal(tenant: &str) -> Seal {
-        Seal::new(&[7; 32], &Access::whole(tenant.parse().expect("a tenant")))
+        Seal::new(&[7; 32], 0, &Access::whole(tenant.parse().expect("a tenant")))
     }
 
     /// The seal of callers of the tenant `default` that see only stores whose ids start with this.
     fn limited(prefix: &str) -> Seal {
         let selection = Selection::new(Vec::new(), Some(prefix.parse().expect("a prefix"))).expect("a selection");
-        Seal::new(&[7; 32], &Access { tenant: Tenant::default(), scope: Scope::Only(selection) })
+        Seal::new(&[7; 32], 0, &Access { tenant: Tenant::default(), scope: Scope::Only(selection) })
     }
 
     proptest! {
@@ -197,7 +201,7 @@ mod tests {
         let text = seal("default").cursor(cursor);
         assert_eq!(text, seal("default").cursor(cursor), "the same place is the same text");
         assert!(seal("other").read_cursor(&text).is_err());
-        assert!(Seal::new(&[8; 32], &Access::whole(Tenant::default())).read_cursor(&text).is_err());
+        assert!(Seal::new(&[8; 32], 0, &Access::whole(Tenant::default())).read_cursor(&text).is_err());
         assert!(limited("shop-").read_cursor(&text).is_err(), "it is another caller's, who sees more");
         let narrow = limited("shop-").cursor(cursor);
         assert_eq!(limited("shop-").read_cursor(&narrow), Ok(Some(cursor)));
@@ -206,6 +210,17 @@ mod tests {
         let near = seal("default").cursor(Cursor { row: 2, ..cursor });
         let same = text.bytes().zip(near.bytes()).filter(|(a, b)| a == b).count();
         assert!(same < text.len() / 4, "{same} of {} characters are those of its neighbour", text.len());
+    }
+
+    #[test]
+    fn cursor_of_another_history_is_before_every_event() {
+        let cursor = Cursor { transaction: 700, row: 1 };
+        let restored = |history| Seal::new(&[7; 32], history, &Access::whole(Tenant::default()));
+        let text = restored(5).cursor(cursor);
+        assert_eq!(restored(5).read_cursor(&text), Ok(Some(cursor)));
+        assert_eq!(restored(-6).read_cursor(&text), Ok(Some(Cursor::default())));
+        assert_eq!(restored(5).read_cursor(&seal("default").cursor(cursor)), Ok(Some(Cursor::default())));
+        assert_eq!(seal("default").read_cursor(&text), Ok(Some(Cursor::default())));
     }
 
     #[test]

@@ -6,15 +6,18 @@ use storeplane_core::access::Access;
 use storeplane_core::audit::Action;
 use storeplane_core::backup::command::RestoreStoreInput;
 use storeplane_core::command::{CreateStoreInput, StoreCommand, StoreRef, UpdateStoreInput};
+use storeplane_core::copy::{CopyStoreInput, UndeleteStore};
 use storeplane_core::error::DomainError;
 use storeplane_core::query::StoreQuery;
 use storeplane_core::service::Service;
+use storeplane_core::store as domain;
 use storeplane_proto::v1::store_service_server::StoreService;
 use storeplane_proto::v1::{
-    CreateStoreRequest, DeleteStoreRequest, GetStoreCredentialsRequest, GetStoreLogsRequest, GetStoreRequest,
-    GetStoreResourcesRequest, ListStoresRequest, ListStoresResponse, RestoreStoreRequest, RetryStoreRequest,
-    RotateStoreCredentialsRequest, Store, StoreCredentials, StoreLogs, StoreResources, UpdateStoreRequest,
-    WatchStoreRequest, WatchStoreResponse, WatchStoresRequest, WatchStoresResponse,
+    CopyStoreRequest, CreateStoreRequest, DeleteStoreRequest, GetStoreCredentialsRequest, GetStoreLogsRequest,
+    GetStoreRequest, GetStoreResourcesRequest, ListStoresRequest, ListStoresResponse, RestoreStoreRequest,
+    RetryStoreRequest, RotateStoreCredentialsRequest, Store, StoreCredentials, StoreLogs, StoreResources,
+    UndeleteStoreRequest, UpdateStoreRequest, WatchStoreRequest, WatchStoreResponse, WatchStoresRequest,
+    WatchStoresResponse,
 };
 use tonic::{Request, Response, Status};
 
@@ -46,16 +49,12 @@ impl StoreService for ApiHandler {
                 admin_email: store.admin_email,
                 cleanup_policy: convert::cleanup_policy(request.cleanup_policy),
                 deletion_protection: store.deletion_protection,
+                backup_policy: convert::backup_policy_input(store.backup_policy),
                 request_id: request.request_id,
             };
             service.create(&caller, trace, input, request.validate_only).await
         });
-        let store = store.await?;
-        note_store(store.id.as_str());
-        let mut created = convert::store(store);
-        // The value that GetOverview returns before a worker has connected to the cluster.
-        created.simulated |= *self.platform.simulated.borrow();
-        Ok(Response::new(created))
+        Ok(self.created(store.await?))
     }
 
     async fn get_store(&self, request: Request<GetStoreRequest>) -> Answer<Store> {
@@ -104,13 +103,15 @@ impl StoreService for ApiHandler {
         let (caller, service) = (caller(&request)?, self.service.clone());
         let UpdateStoreRequest { store_id, store, update_mask, etag, request_id, uid } = request.into_inner();
         note_store(&store_id);
+        let Store { deletion_protection, backup_policy, .. } = store.unwrap_or_default();
         let input = UpdateStoreInput {
             store_id,
             uid,
             etag,
             request_id,
             update_mask: update_mask.unwrap_or_default().paths,
-            deletion_protection: store.unwrap_or_default().deletion_protection,
+            deletion_protection,
+            backup_policy: convert::backup_policy_input(backup_policy),
         };
         let store = self.finish(async move {
             match input.check() {
@@ -167,6 +168,44 @@ impl StoreService for ApiHandler {
         Ok(Response::new(convert::store(store.await?)))
     }
 
+    async fn copy_store(&self, request: Request<CopyStoreRequest>) -> Answer<Store> {
+        let (caller, service) = (caller(&request)?, self.service.clone());
+        let request = request.into_inner();
+        note_store(&request.source_store_id);
+        let trace = trace::current();
+        let copied = self.finish(async move {
+            let store = request.store.unwrap_or_default();
+            let input = CopyStoreInput {
+                source_store_id: request.source_store_id,
+                source_uid: request.source_uid,
+                backup_id: request.backup_id,
+                store_id: request.store_id,
+                display_name: store.display_name,
+                engine: store.engine,
+                plan: store.plan,
+                admin_email: store.admin_email,
+                deletion_protection: store.deletion_protection,
+                environment: convert::environment_of_copy(store.environment),
+                cleanup_policy: convert::cleanup_policy(request.cleanup_policy),
+                request_id: request.request_id,
+            };
+            service.copy_store(&caller, trace, input, request.validate_only).await
+        });
+        Ok(self.created(copied.await?))
+    }
+
+    async fn undelete_store(&self, request: Request<UndeleteStoreRequest>) -> Answer<Store> {
+        let (caller, service) = (caller(&request)?, self.service.clone());
+        let UndeleteStoreRequest { store_id, uid, backup_id, request_id, validate_only } = request.into_inner();
+        note_store(&store_id);
+        let trace = trace::current();
+        let undeleted = self.finish(async move {
+            let command = UndeleteStore::check(&store_id, &uid, &backup_id, &request_id);
+            service.undelete_store(&caller, trace, &store_id, command, validate_only).await
+        });
+        Ok(self.created(undeleted.await?))
+    }
+
     async fn rotate_store_credentials(&self, request: Request<RotateStoreCredentialsRequest>) -> Answer<Store> {
         let (caller, service) = (caller(&request)?, self.service.clone());
         let request = request.into_inner();
@@ -202,6 +241,16 @@ impl StoreService for ApiHandler {
 
     async fn watch_stores(&self, request: Request<WatchStoresRequest>) -> Answer<Self::WatchStoresStream> {
         watch::stores(self, request).await.map(stream)
+    }
+}
+
+impl ApiHandler {
+    fn created(&self, store: domain::Store) -> Response<Store> {
+        note_store(store.id.as_str());
+        let mut created = convert::store(store);
+        // The value that GetOverview returns before a worker has connected to the cluster.
+        created.simulated |= *self.platform.simulated.borrow();
+        Response::new(created)
     }
 }
 

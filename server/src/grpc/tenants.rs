@@ -112,8 +112,9 @@ impl ApiHandler {
 }
 
 fn input(quotas: Option<v1::TenantQuotas>) -> QuotasInput {
-    let v1::TenantQuotas { stores, plans, cpu, memory, storage, creations, deletions } = quotas.unwrap_or_default();
-    QuotasInput { stores, plans, cpu, memory, storage, creations, deletions }
+    let v1::TenantQuotas { stores, plans, cpu, memory, storage, creations, deletions, backups } =
+        quotas.unwrap_or_default();
+    QuotasInput { stores, plans, cpu, memory, storage, creations, deletions, backups }
 }
 
 fn quotas(quotas: &TenantQuotas) -> v1::TenantQuotas {
@@ -134,6 +135,7 @@ fn quotas(quotas: &TenantQuotas) -> v1::TenantQuotas {
         storage: amount(quotas.storage, quantity::bytes_text),
         creations: quotas.creations.map(number),
         deletions: quotas.deletions.map(number),
+        backups: quotas.backups.map(number),
     }
 }
 
@@ -166,6 +168,7 @@ mod tests {
             storage: "unlimited".into(),
             creations: Some(0),
             deletions: None,
+            backups: Some(7),
         };
         let request = CreateTenantInput {
             tenant_id: "acme".into(),

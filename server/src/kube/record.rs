@@ -35,6 +35,8 @@ pub struct StoreRecord {
     pub display_name: String,
     /// Administrator's e-mail address.
     pub admin_email: String,
+    /// True if it is a copy for tests.
+    pub staging: bool,
     /// The shop's host name.
     pub host: String,
     /// The engine, from the record's labels.
@@ -80,6 +82,7 @@ struct Store {
     tenant: String,
     display_name: String,
     admin_email: String,
+    staging: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -187,6 +190,7 @@ fn store_record(record: Record, namespace: &str) -> StoreRecord {
         tenant: store.tenant,
         display_name: store.display_name,
         admin_email: store.admin_email,
+        staging: store.staging,
         host: ingress.host,
         engine: None,
         plan: None,

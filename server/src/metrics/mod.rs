@@ -13,6 +13,7 @@ mod family;
 pub mod http;
 mod operation_end;
 mod process;
+mod restore_test_end;
 #[cfg(test)]
 mod runbooks;
 mod table;
@@ -21,6 +22,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use prometheus_client::encoding::{prometheus_text, text};
 use storeplane_core::backup::BackupState;
+use storeplane_core::backup::restore_test::RestoreTestState;
 use storeplane_core::failure::Reason;
 use storeplane_core::operation::{OperationKind, OperationState};
 use storeplane_core::ports::Clock as _;
@@ -29,6 +31,7 @@ pub use backup_end::BackupEnd;
 pub use family::{Counters, Gauge, Gauges, Histograms, InProgress, SecondCounters, TracedHistograms};
 pub use operation_end::OperationEnd;
 pub use process::number;
+pub use restore_test_end::RestoreTestEnd;
 pub use table::{Definition, Metrics};
 
 use crate::system::SystemClock;
@@ -75,6 +78,9 @@ impl Metrics {
         }
         for outcome in [BackupState::Complete, BackupState::Failed] {
             drop(metrics.backups.with([outcome.as_str()]));
+        }
+        for outcome in [RestoreTestState::Passed, RestoreTestState::Failed] {
+            drop(metrics.restore_tests.with([outcome.as_str()]));
         }
         drop(metrics.backup_bytes.with([]));
         for cause in ["EXPIRED", "SUPERSEDED"] {

@@ -19,7 +19,7 @@ const WAIT: &[f64] = &[0.0001, 0.001, 0.01, 0.1, 0.5, 1.0, 3.0];
 const ROUND: &[f64] = &[0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 /// The quotas and limits that `storeplane_limited_total` counts by.
-pub(super) const LIMITS: [&str; 11] = [
+pub(super) const LIMITS: [&str; 12] = [
     "stores",
     "plans",
     "cpu",
@@ -27,6 +27,7 @@ pub(super) const LIMITS: [&str; 11] = [
     "storage",
     "creations",
     "deletions",
+    "backups",
     "requests",
     "streams_per_caller",
     "streams_per_tenant",
@@ -114,6 +115,8 @@ metrics! {
     stores: Gauges = "storeplane_stores" ["state"];
     /// Backups that ended: COMPLETE or FAILED.
     backups: Counters = "storeplane_backups_total" ["outcome"];
+    /// Test restores that ended: PASSED or FAILED.
+    restore_tests: Counters = "storeplane_restore_tests_total" ["outcome"];
     /// Encrypted size of the backups that were completed, in bytes.
     backup_bytes: Counters = "storeplane_backup_bytes_total" [];
     /// Stores whose last complete backup is older than two intervals. From Postgres, the same on every server.

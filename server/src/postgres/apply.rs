@@ -46,7 +46,7 @@ pub(super) async fn insert(transaction: &Transaction, change: Change, fence: i64
         .await
         .map_err(|error| taken(&error, &change, error.clone()))?;
     insert_operation(transaction, &change).await?;
-    finish(transaction, change, events, None, true).await
+    Box::pin(finish(transaction, change, events, None, true)).await
 }
 
 /// Stores the changes of an existing store. `before` is the result of [`lock`].
@@ -82,7 +82,7 @@ pub(super) async fn update(
         transaction.count_on_commit(BackupEnd::of(before.backup.as_ref(), backup).map(End::Backup));
     }
     let wakes = begins || change.operation.cancel_requested != before.operation.cancel_requested;
-    finish(transaction, change, events, Some(&before.store), wakes).await
+    Box::pin(finish(transaction, change, events, Some(&before.store), wakes)).await
 }
 
 async fn finish(

@@ -10,6 +10,7 @@ use sea_orm::{
 use storeplane_core::audit::{Action, AuditRecord, Changes, SCHEDULER};
 use storeplane_core::backup::schedule::{KEEP_FAILED, Kept, Policies};
 use storeplane_core::backup::{BackupState, BackupTrigger};
+use storeplane_core::backup_policy::BackupPolicy;
 use storeplane_core::error::PortError;
 use storeplane_core::ids::{BackupId, StoreUid};
 use storeplane_core::ports::Ids;
@@ -17,11 +18,11 @@ use storeplane_core::transition;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::audit;
-use super::backups::{read, save, user_of};
+use super::backups::{read, report_deleted, save, user_of};
 use super::entity::backup;
 use super::error::port_error;
 use super::pool::Pool;
+use super::{apply, audit, rows};
 
 /// Rows of a page of complete backups: more than a store usually has.
 const PAGE: usize = 5000;
@@ -30,11 +31,11 @@ const BATCH: usize = 100;
 
 /// Uses the index `backups_complete`. The limit of one makes each store a lookup, also where a hash of all stores looks cheaper.
 const COMPLETE: &str = "
-SELECT b.store, b.id, b.trigger, b.created_at, s.plan,
+SELECT b.store, b.id, b.trigger, b.created_at, s.plan, s.backup_every, s.backup_keep_days, s.backup_keep_weekly,
   CASE WHEN s.state = 'DELETED' THEN coalesce(s.deleted_at, s.updated_at) END AS deleted_at
 FROM (SELECT store, id, trigger, created_at FROM backups WHERE state = 'COMPLETE' AND store > $1
   ORDER BY store, created_at LIMIT $2) b
-JOIN LATERAL (SELECT plan, state, deleted_at, updated_at FROM stores WHERE uid = b.store LIMIT 1) s ON true
+JOIN LATERAL (SELECT plan, backup_every, backup_keep_days, backup_keep_weekly, state, deleted_at, updated_at FROM stores WHERE uid = b.store LIMIT 1) s ON true
 ORDER BY b.store, b.created_at";
 
 /// Uses the index `backups_failed`.
@@ -60,6 +61,7 @@ impl std::fmt::Debug for BackupRetention {
 struct Row {
     store: StoreUid,
     plan: String,
+    policy: BackupPolicy,
     deleted_at: Option<OffsetDateTime>,
     backup: Kept,
 }
@@ -94,7 +96,7 @@ impl BackupRetention {
         let expired = rows.chunk_by(|one, other| one.store == other.store).filter_map(|rows| {
             let first = rows.first()?;
             let backups: Vec<_> = rows.iter().map(|row| row.backup).collect();
-            let expired = policies.of(&first.plan).expired(first.deleted_at, &backups, now);
+            let expired = policies.of(&first.plan, &first.policy).expired(first.deleted_at, &backups, now);
             (!expired.is_empty()).then_some((first.store, expired))
         });
         Ok((expired.collect(), next))
@@ -115,23 +117,24 @@ impl BackupRetention {
     }
 
     /// Marks backups of one store, each with an audit record. Those that an operation reads stay as they are. Returns how many were marked.
-    pub async fn expire(&self, backups: &[BackupId], now: OffsetDateTime) -> Result<usize, PortError> {
+    pub async fn expire(&self, store: StoreUid, backups: &[BackupId], now: OffsetDateTime) -> Result<usize, PortError> {
         let mut marked = 0;
         for batch in backups.chunks(BATCH) {
-            marked += self.expire_batch(batch, now).await?;
+            marked += self.expire_batch(store, batch, now).await?;
         }
         Ok(marked)
     }
 
-    async fn expire_batch(&self, batch: &[BackupId], now: OffsetDateTime) -> Result<usize, PortError> {
+    async fn expire_batch(&self, store: StoreUid, batch: &[BackupId], now: OffsetDateTime) -> Result<usize, PortError> {
         let transaction = self.database.begin().await.map_err(port_error)?;
+        let store = apply::lock(&transaction, store).await?;
         let rows = backup::Entity::find()
             .filter(backup::Column::Id.is_in(batch.iter().map(|id| id.0)))
             .filter(backup::Column::State.is_in([BackupState::Complete, BackupState::Failed].map(BackupState::as_str)))
             .order_by_asc(backup::Column::Id)
             .lock_exclusive();
         let rows = rows.all(&transaction).await.map_err(port_error)?;
-        let mut records = Vec::with_capacity(rows.len());
+        let (mut records, mut expired) = (Vec::with_capacity(rows.len()), Vec::new());
         for before in rows.into_iter().map(read) {
             // Kept until the operation ends, which locks the backup before it begins, or made it.
             if user_of(&transaction, (before.id, before.operation)).await?.is_some() {
@@ -145,7 +148,9 @@ impl BackupRetention {
             let state = |state: BackupState| serde_json::json!({ "state": state.as_str() });
             let changes = Changes::between(state(before.state), state(after.state));
             records.push(AuditRecord { store: Some(before.store), changes, ..record });
+            expired.push(after);
         }
+        report_deleted(&transaction, store, &expired, (SCHEDULER, now)).await?;
         let marked = records.len();
         // Last: the tenant's chain is locked from here to the end of the transaction.
         for record in records {
@@ -161,6 +166,7 @@ fn complete(row: &QueryResult) -> Result<Row, DbErr> {
     Ok(Row {
         store: StoreUid(row.try_get("", "store")?),
         plan: row.try_get("", "plan")?,
+        policy: rows::policy_columns(row)?,
         deleted_at: row.try_get("", "deleted_at")?,
         backup: Kept {
             id: BackupId(row.try_get("", "id")?),

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DatabaseBackend, QueryResult, Statement};
 use storeplane_core::audit::SCHEDULER;
-use storeplane_core::backup::BackupTrigger;
 use storeplane_core::backup::schedule::{History, Policies};
+use storeplane_core::backup::{BackupTrigger, restore_test};
+use storeplane_core::backup_policy::BackupPolicy;
 use storeplane_core::engine::Catalog;
 use storeplane_core::error::PortError;
 use storeplane_core::identity::Caller;
-use storeplane_core::ids::{BackupId, OperationId, StoreUid};
+use storeplane_core::ids::{BackupId, OperationId, StoreUid, Tenant};
 use storeplane_core::ports::Ids;
 use storeplane_core::transition::request::{Request, back_up};
 use time::OffsetDateTime;
@@ -20,14 +21,18 @@ use time::OffsetDateTime;
 use super::error::{broken, port_error};
 use super::notifier::Notifier;
 use super::pool::Pool;
-use super::{apply, locks};
+use super::{apply, locks, rows};
+
+/// Stores that are marked as overdue: the condition of the index `stores_backup_overdue`. Without parameters, so that any plan can use it.
+pub(super) const OVERDUE: &str =
+    r#"(state IN ('READY', 'DEGRADED') AND conditions @> '[{"kind": "BackedUp", "reason": "BACKUP_OVERDUE"}]')"#;
 
 /// Rows of a page of stores.
 const PAGE: usize = 500;
 
 /// A page of the stores whose shops run, or one of them: `{}` is the condition on `uid`. Each subquery is a lookup in an index.
 const SHOPS: &str = "
-SELECT s.uid, s.engine, s.plan, coalesce(s.ready_at, s.created_at) AS ready_at,
+SELECT s.uid, s.tenant, s.engine, s.plan, s.backup_every, s.backup_keep_days, s.backup_keep_weekly, coalesce(s.ready_at, s.created_at) AS ready_at,
   s.conditions @> '[{\"kind\": \"BackedUp\", \"reason\": \"BACKUP_OVERDUE\"}]' AS marked,
   coalesce((SELECT o.state IN ('PENDING', 'RUNNING') FROM operations o WHERE o.id = s.operation), true) AS busy,
   complete.id AS complete_id, complete.created_at AS complete_at, scheduled.created_at AS scheduled_at,
@@ -54,10 +59,14 @@ SELECT clock_timestamp(),
 pub struct Shop {
     /// The store.
     pub uid: StoreUid,
+    /// Its tenant.
+    pub tenant: Tenant,
     /// Its engine.
     pub engine: String,
     /// Its plan.
     pub plan: String,
+    /// What was set for it.
+    pub policy: BackupPolicy,
     /// Its backups.
     pub history: History,
     /// Its last complete backup.
@@ -128,7 +137,7 @@ impl BackupSchedule {
         }
         let Some(before) = apply::lock(&transaction, uid).await? else { return Ok(Started::NotDue) };
         let shop = shops(&transaction, "uid = $1", uid, 1).await?.into_iter().next();
-        let due = shop.and_then(|shop| policies.of(&shop.plan).next_due(uid, &shop.history));
+        let due = shop.and_then(|shop| policies.of(&shop.plan, &shop.policy).next_due(uid, &shop.history));
         if due.is_none_or(|due| due > now) {
             return Ok(Started::NotDue);
         }
@@ -148,7 +157,8 @@ impl BackupSchedule {
     }
 
     fn supports(&self, shop: &Shop) -> bool {
-        self.catalog.engine(&shop.engine).is_some_and(|engine| engine.backup.is_some())
+        let supported = self.catalog.engine(&shop.engine).is_some_and(|engine| engine.backup.is_some());
+        supported && shop.tenant != restore_test::tenant()
     }
 }
 
@@ -168,8 +178,10 @@ async fn shops(
 fn read(row: &QueryResult) -> Result<Shop, sea_orm::DbErr> {
     Ok(Shop {
         uid: StoreUid(row.try_get("", "uid")?),
+        tenant: Tenant::stored(row.try_get::<String>("", "tenant")?),
         engine: row.try_get("", "engine")?,
         plan: row.try_get("", "plan")?,
+        policy: rows::policy_columns(row)?,
         history: History {
             ready_at: row.try_get("", "ready_at")?,
             complete: row.try_get("", "complete_at")?,

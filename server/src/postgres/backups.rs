@@ -13,17 +13,19 @@ use storeplane_core::backup::{Backup, BackupState, BackupTrigger};
 use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::ids::{BackupId, OperationId, StoreId, StoreUid, Tenant};
+use storeplane_core::operation::OperationKind;
 use storeplane_core::ports;
 use storeplane_core::query::{BackupQuery, Page};
 use storeplane_core::store::Versions;
-use storeplane_core::transition::{self, Change};
+use storeplane_core::transition::{self, Change, Snapshot};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::entity::{backup, operation};
 use super::error::port_error;
 use super::pool::{Pool, Transaction};
 use super::unreadable::Problems;
-use super::{audit, list, requests, scope};
+use super::{apply, audit, list, requests, scope};
 
 /// The row of a new backup and its operation are stored in one transaction.
 const FAIL_ABANDONED: &str = "
@@ -105,6 +107,8 @@ impl ports::Backups for PgBackups {
         let DeleteBackup { id, idempotency } = command;
         let transaction = self.database.begin().await.map_err(port_error)?;
         let repeated = requests::reserve_id(&transaction, &access.tenant, idempotency, audit.at).await?.is_some();
+        let found = owned(access, id).one(&transaction).await.map_err(port_error)?.ok_or_else(|| missing(id))?;
+        let store = apply::lock(&transaction, StoreUid(found.store)).await?;
         let row = owned(access, id).lock_exclusive().one(&transaction).await.map_err(port_error)?;
         let before = row.map(read).ok_or_else(|| missing(id))?;
         if repeated {
@@ -116,6 +120,7 @@ impl ports::Backups for PgBackups {
         let after = transition::backup::delete(before.clone())?;
         if after != before {
             save(&transaction, &after).await?;
+            report_deleted(&transaction, store, std::slice::from_ref(&after), (&audit.actor, audit.at)).await?;
         }
         requests::remember(&transaction, &access.tenant, idempotency, (id.0, Uuid::nil())).await?;
         let fields = |backup: &Backup| serde_json::json!({ "state": backup.state.as_str() });
@@ -124,6 +129,18 @@ impl ports::Backups for PgBackups {
         transaction.commit().await.map_err(port_error)?;
         Ok(after)
     }
+}
+
+/// Reports in the store's log that backups are being removed. The store was locked before them, as every change locks it.
+pub(super) async fn report_deleted(
+    transaction: &Transaction,
+    store: Option<Snapshot>,
+    deleted: &[Backup],
+    (actor, now): (&str, OffsetDateTime),
+) -> Result<(), PortError> {
+    let Some(before) = store else { return Ok(()) };
+    let change = transition::backup::deleted(before.clone(), deleted, actor);
+    Box::pin(apply::update(transaction, &before, change, now)).await.map(drop)
 }
 
 fn missing(id: BackupId) -> PortError {
@@ -146,7 +163,13 @@ pub(super) async fn of_operation(
 /// Locks the backup that the change's operation reads, until the end of the transaction: from then on the operation prevents its deletion.
 pub(super) async fn lock_source(transaction: &Transaction, change: &Change) -> Result<(), PortError> {
     let Some(id) = change.operation.restore.map(|restore| restore.backup) else { return Ok(()) };
-    let complete = backup::Entity::find_by_id(id.0).filter(backup::Column::State.eq(BackupState::Complete.as_str()));
+    // A copy waits for the backup that is made for it.
+    let usable = match change.operation.kind {
+        OperationKind::Copy => &[BackupState::Complete, BackupState::Creating][..],
+        _ => &[BackupState::Complete],
+    };
+    let usable = usable.iter().map(|state| state.as_str());
+    let complete = backup::Entity::find_by_id(id.0).filter(backup::Column::State.is_in(usable));
     if complete.lock_shared().one(transaction).await.map_err(port_error)?.is_some() {
         return Ok(());
     }
@@ -177,7 +200,15 @@ pub(super) async fn user_of(
 /// Stores a new backup, or the changes of one.
 pub(super) async fn save(transaction: &Transaction, changed: &Backup) -> Result<(), PortError> {
     use backup::Column;
-    let changing = [Column::State, Column::Attempt, Column::Parts, Column::Failure, Column::CompletedAt];
+    let changing = [
+        Column::State,
+        Column::Attempt,
+        Column::Parts,
+        Column::Failure,
+        Column::CompletedAt,
+        Column::RestoreTest,
+        Column::TestedAt,
+    ];
     let known = OnConflict::column(Column::Id).update_columns(changing).to_owned();
     let stored = backup::Entity::insert(row(changed)?).on_conflict(known).exec_without_returning(transaction);
     stored.await.map(drop).map_err(port_error)
@@ -191,6 +222,7 @@ pub(super) fn read(row: backup::Model) -> Backup {
     let trigger = problems.known("trigger", &row.trigger, trigger, BackupTrigger::Unreadable);
     let attempt = problems.json("attempt", row.attempt);
     let parts = problems.json("parts", Some(row.parts)).unwrap_or_default();
+    let restore_test = problems.json("restore_test", row.restore_test);
     let mut failure = problems.failure(row.failure);
     problems.report(&mut failure);
     Backup {
@@ -211,6 +243,7 @@ pub(super) fn read(row: backup::Model) -> Backup {
         failure,
         created_at: row.created_at,
         completed_at: row.completed_at,
+        restore_test,
     }
 }
 
@@ -218,6 +251,7 @@ fn row(backup: &Backup) -> Result<backup::ActiveModel, PortError> {
     let json = |value: Result<_, serde_json::Error>| value.map_err(|error| PortError::Internal(error.into()));
     let attempt = backup.attempt.as_ref().map(serde_json::to_value);
     let failure = backup.failure.as_ref().map(serde_json::to_value);
+    let restore_test = backup.restore_test.as_ref().map(serde_json::to_value);
     let set = backup::Model {
         id: backup.id.0,
         store: backup.store.0,
@@ -237,6 +271,8 @@ fn row(backup: &Backup) -> Result<backup::ActiveModel, PortError> {
         failure: json(failure.transpose())?,
         created_at: backup.created_at,
         completed_at: backup.completed_at,
+        restore_test: json(restore_test.transpose())?,
+        tested_at: backup.restore_test.as_ref().map(|test| test.started_at),
     };
     Ok(sea_orm::ActiveModelTrait::reset_all(set.into_active_model()))
 }

@@ -12,6 +12,8 @@ use super::pool::Transaction;
 const STORES: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-stores-of-' || $1, 0))";
 /// The same for deletions of stores and how often a caller may delete.
 const DELETIONS: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-deletions-of-' || $1, 0))";
+/// The same for backups that callers request.
+const BACKUPS: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-backups-of-' || $1, 0))";
 /// The same for creations and rotations of tokens, so that only one token has a name.
 const TOKENS: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-tokens-of-' || $1, 0))";
 
@@ -39,6 +41,11 @@ pub(super) async fn stores_shared(transaction: &Transaction, tenant: &Tenant) ->
 /// Locks the deletion of stores.
 pub(super) async fn deletions(transaction: &Transaction, tenant: &Tenant) -> Result<(), PortError> {
     take(transaction, DELETIONS, tenant).await
+}
+
+/// Locks the number of backups that callers requested.
+pub(super) async fn backups(transaction: &Transaction, tenant: &Tenant) -> Result<(), PortError> {
+    take(transaction, BACKUPS, tenant).await
 }
 
 /// Locks the names of tokens.

@@ -3,11 +3,12 @@
 //! - [`PgStores`] implements the domain's port: mutations, lookups (in batches: `store_loader`), lists.
 //! - [`Queue`] gives operations to workers: claim, lease, fence.
 //! - [`LiveStoreRepository`] gives the reconciler all stores, and stores its results; [`Adoption`] stores those that were lost; [`LeaderLock`] lets only one server reconcile.
-//! - [`BackupSchedule`] starts the backups that are due; [`BackupRetention`] marks those that are no longer kept.
+//! - [`BackupSchedule`] starts the backups that are due; [`BackupRetention`] marks those that are no longer kept;
+//!   [`RestoreTests`] restores them into stores of their own.
 //! - [`EventLog`] reads events by store and in their global order.
 //! - [`QuotaPolicy`] decides whether a tenant's quotas permit a store.
 //! - [`Tenants`] stores tenants and their quotas; [`TenantStates`] says for each call which are suspended.
-//! - [`Tokens`] stores API tokens as hashes, and one-time codes for them; [`Sessions`] those of browsers. [`ServerKey`] is the key that seals cursors.
+//! - [`Tokens`] stores API tokens as hashes, and one-time codes for them; [`Sessions`] those of browsers. [`ServerKey`] is the key that seals cursors, [`EventHistory`] says which of them a restore of the database voids.
 //! - [`Retention`] removes expired rows. [`Sampler`] reads figures for the metrics.
 //! - [`AuditLog`] verifies and signs the audit log; [`RefusalCounts`] and [`AuthFailures`] bound what strangers can add to it.
 //! - [`Notifier`] wakes up readers in this process. A notification carries no data.
@@ -27,6 +28,7 @@ mod creation_queue;
 mod entity;
 mod error;
 mod events;
+mod history;
 mod leader_lock;
 mod list;
 mod live_stores;
@@ -38,6 +40,7 @@ mod pool;
 mod queue;
 mod quota;
 mod requests;
+mod restore_tests;
 mod retention;
 mod rows;
 mod sampler;
@@ -63,12 +66,14 @@ pub use backup_retention::{BackupRetention, Expired};
 pub use backup_schedule::{BackupSchedule, Shop, Started};
 pub use backups::PgBackups;
 pub use events::{EventLog, StoreEvents};
+pub use history::EventHistory;
 pub use leader_lock::{LeaderLock, Leadership};
 pub use live_stores::{LiveStore, LiveStoreRepository};
 pub use notifier::{Notifier, listen};
 pub use pool::{ConnectError, Pool, PoolOptions, PoolSizes, Pools, WhileOpen, connect, unverified};
 pub use queue::{Claim, ClaimScope, FenceError, Lease, Queue, Renewed};
 pub use quota::QuotaPolicy;
+pub use restore_tests::RestoreTests;
 pub use retention::{Removed, Retention, RetentionPolicy};
 pub use sampler::Sampler;
 pub use schema::{Schema, SchemaSettings, migrate, migrate_with, schema};

@@ -1,4 +1,4 @@
-//! GetOverview: nine statements, each answered from an index, whatever the number of rows.
+//! GetOverview: ten statements, each answered from an index, whatever the number of rows.
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
@@ -10,6 +10,7 @@ use storeplane_core::overview::{Counts, Overview, OverviewQuery, Period, SHOWN};
 use storeplane_core::store::State;
 use time::Duration;
 
+use super::backup_schedule::OVERDUE;
 use super::entity::operation;
 use super::error::{broken, port_error};
 use super::events::EventLog;
@@ -47,6 +48,8 @@ SELECT period, count(*) AS count,
                   FROM stores WHERE tenant = $1{SCOPE} AND ready_at >= $2 AND ready_at < $3) t) t
  GROUP BY GROUPING SETS ((period), ())";
 
+const OVERDUE_COUNT: &str = "SELECT count(*) FROM stores WHERE tenant = $1{SCOPE} AND {OVERDUE}";
+
 const ACTIVE_COUNT: &str =
     "SELECT count(*) FROM operations WHERE tenant = $1{SCOPE} AND state IN ('PENDING', 'RUNNING')";
 
@@ -74,17 +77,21 @@ struct ReadyRow {
 pub(super) async fn read(database: &Pool, query: &OverviewQuery, quotas: &QuotaPolicy) -> Result<Overview, PortError> {
     let states: Vec<StateRow> = rows_of(database, scoped(STATES, query, [])).await?;
     let (periods, median_time_to_ready) = window(database, query).await?;
-    let count = database.query_one_raw(scoped(ACTIVE_COUNT, query, [])).await.map_err(port_error)?;
-    let active_count = count.ok_or_else(|| broken("no count"))?.try_get_by_index(0).map_err(port_error)?;
     Ok(Overview {
         states: in_order(&states),
+        backup_overdue_count: count(database, query, &OVERDUE_COUNT.replace("{OVERDUE}", OVERDUE)).await?,
         periods,
         median_time_to_ready,
         active: active(database, query).await?,
-        active_count,
+        active_count: count(database, query, ACTIVE_COUNT).await?,
         recent: EventLog::new(database.clone()).last_state_changes(&query.access, SHOWN).await?,
         quotas: quotas.read(database, &query.access, &query.caller, query.now).await?,
     })
+}
+
+async fn count(database: &Pool, query: &OverviewQuery, sql: &str) -> Result<i64, PortError> {
+    let row = database.query_one_raw(scoped(sql, query, [])).await.map_err(port_error)?;
+    row.ok_or_else(|| broken("no count"))?.try_get_by_index(0).map_err(port_error)
 }
 
 async fn window(database: &Pool, query: &OverviewQuery) -> Result<(Vec<Period>, Option<Duration>), PortError> {

@@ -21,7 +21,7 @@ BEGIN
     'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %2$I TO %1$I',
     'GRANT USAGE ON ALL SEQUENCES IN SCHEMA %2$I TO %1$I',
     'REVOKE UPDATE, DELETE ON %2$I.audit_events FROM %1$I',
-    'REVOKE INSERT, UPDATE, DELETE ON %2$I.audit_chain_heads, %2$I.audit_settings, %2$I.server_keys, %2$I.seaql_migrations FROM %1$I',
+    'REVOKE INSERT, UPDATE, DELETE ON %2$I.audit_chain_heads, %2$I.audit_settings, %2$I.event_history, %2$I.server_keys, %2$I.seaql_migrations FROM %1$I',
     'GRANT EXECUTE ON FUNCTION %2$I.audit_remove(text, timestamptz, bigint) TO %1$I'
   ] LOOP
     EXECUTE format(statement, serving, current_schema());

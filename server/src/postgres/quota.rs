@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, Statement};
 use storeplane_core::access::{Access, Scope};
+use storeplane_core::backup::Backup;
 use storeplane_core::engine::Catalog;
 use storeplane_core::error::{DomainError, Outage, OutageKind, PortError, TenantError};
 use storeplane_core::ids::Tenant;
@@ -28,14 +29,19 @@ use crate::metrics::metrics;
 const PLANS: &str = "SELECT engine, plan, count(*) AS count FROM stores
 WHERE tenant = $1 AND state <> 'DELETED' GROUP BY engine, plan";
 
-/// What a caller did since $3; a deletion that was retried counts once.
-const DONE: &str = "SELECT count(DISTINCT store) FILTER (WHERE kind = 'CREATE') AS creations,
+/// What a caller did since $3; a deletion that was retried counts once. A copy creates a store, unless it is a retry of one.
+const DONE: &str =
+    "SELECT count(DISTINCT store) FILTER (WHERE kind = 'CREATE' OR (kind = 'COPY' AND prior IS NULL)) AS creations,
   count(DISTINCT store) FILTER (WHERE kind = 'DELETE') AS deletions
 FROM operations WHERE tenant = $1 AND requested_by = $2 AND created_at > $3";
 
+/// Uses the index `backups_requested`, which has the same conditions: [`storeplane_core::backup::BackupTrigger::is_automatic`] does not hold.
+const BACKUPS: &str = "SELECT count(*) FROM backups
+WHERE tenant = $1 AND trigger NOT IN ('SCHEDULED', 'BEFORE_RESTORE', 'COPY') AND state IN ('CREATING', 'COMPLETE')";
+
 /// When the caller did it for the $5th last time since $3: once that is out of the window, the next one is possible.
 const NTH_LAST: &str = "SELECT min(created_at) AS at FROM operations
-WHERE tenant = $1 AND requested_by = $2 AND created_at > $3 AND kind = $4
+WHERE tenant = $1 AND requested_by = $2 AND created_at > $3 AND kind = ANY($4) AND (kind <> 'COPY' OR prior IS NULL)
 GROUP BY store ORDER BY 1 DESC OFFSET $5 - 1 LIMIT 1";
 
 #[derive(FromQueryResult)]
@@ -134,7 +140,7 @@ impl QuotaPolicy {
         Ok(tenant)
     }
 
-    /// Returns an error if the change is a new deletion, and the caller deletes too often.
+    /// Returns an error if the change is a new deletion, and the caller deletes too often; or if it adds a backup beyond the quota.
     pub(super) async fn admit_change(
         &self,
         transaction: &Transaction,
@@ -143,10 +149,14 @@ impl QuotaPolicy {
         now: OffsetDateTime,
     ) -> Result<(), PortError> {
         let (old, new) = (&before.operation, &change.operation);
+        let tenant = &change.store.tenant;
+        let counted = change.backup.as_ref().filter(|backup| !backup.trigger.is_automatic());
+        if new.id != old.id && counted.is_some_and(|backup| backup.operation == new.id) {
+            return self.admit_backup(transaction, tenant).await;
+        }
         if new.id == old.id || new.kind != OperationKind::Delete || old.kind == OperationKind::Delete {
             return Ok(());
         }
-        let tenant = &change.store.tenant;
         let quotas = self.quotas(find(transaction, tenant).await?.as_ref());
         if quotas.deletions == Limit::Unlimited {
             return Ok(());
@@ -154,6 +164,26 @@ impl QuotaPolicy {
         // Not the lock of creations: this transaction holds the row of a store whose id one may wait for.
         locks::deletions(transaction, tenant).await?;
         admit_rate(transaction, &quotas, tenant, Rate::Deletions, &new.requested_by, now).await
+    }
+
+    async fn admit_backup(&self, transaction: &Transaction, tenant: &Tenant) -> Result<(), PortError> {
+        let quotas = self.quotas(find(transaction, tenant).await?.as_ref());
+        if quotas.backups == Limit::Unlimited {
+            return Ok(());
+        }
+        locks::backups(transaction, tenant).await?;
+        let used = backups(transaction, tenant).await?;
+        Ok(quotas.admit_backup(tenant, used).map_err(refused)?)
+    }
+
+    /// The same without a lock: another request may take the place.
+    pub(super) async fn check_backup(&self, connection: &impl ConnectionTrait, new: &Backup) -> Result<(), PortError> {
+        let quotas = self.quotas(find(connection, &new.tenant).await?.as_ref());
+        if new.trigger.is_automatic() || quotas.backups == Limit::Unlimited {
+            return Ok(());
+        }
+        let used = backups(connection, &new.tenant).await?;
+        Ok(quotas.admit_backup(&new.tenant, used).map_err(refused)?)
     }
 
     /// The use of every quota that is limited. A caller that sees only some stores gets only what counts itself: the totals count stores
@@ -170,7 +200,10 @@ impl QuotaPolicy {
         if access.scope != Scope::All {
             quotas = quotas.without_totals();
         }
-        let usage = self.usage(connection, tenant, &quotas).await?;
+        let mut usage = self.usage(connection, tenant, &quotas).await?;
+        if quotas.backups != Limit::Unlimited {
+            usage.backups = backups(connection, tenant).await?;
+        }
         if (quotas.creations, quotas.deletions) == (Limit::Unlimited, Limit::Unlimited) {
             return Ok(quotas.usage(&usage, 0, 0));
         }
@@ -195,7 +228,7 @@ impl QuotaPolicy {
         tenant.map_or_else(|| (*self.defaults).clone(), |found| found.quotas.over(&self.defaults))
     }
 
-    /// What the tenant has; nothing is counted if no total is limited.
+    /// The tenant's stores; nothing is counted if no total of them is limited.
     async fn usage(
         &self,
         connection: &impl ConnectionTrait,
@@ -221,6 +254,13 @@ impl QuotaPolicy {
     }
 }
 
+/// Backups that callers requested.
+async fn backups(connection: &impl ConnectionTrait, tenant: &Tenant) -> Result<i64, PortError> {
+    let count = Statement::from_sql_and_values(DbBackend::Postgres, BACKUPS, [tenant.as_str().into()]);
+    let row = connection.query_one_raw(count).await.map_err(port_error)?;
+    row.ok_or_else(|| broken("no count"))?.try_get_by_index(0).map_err(port_error)
+}
+
 async fn find(connection: &impl ConnectionTrait, tenant: &Tenant) -> Result<Option<TenantDetails>, PortError> {
     let found = tenant::Entity::find_by_id(tenant.as_str()).one(connection).await.map_err(port_error)?;
     Ok(found.map(tenants::details))
@@ -242,11 +282,12 @@ async fn admit_rate(
     if limit == 0 {
         return Err(too_often(window).into());
     }
-    let kind = match rate {
-        Rate::Creations => OperationKind::Create,
-        Rate::Deletions => OperationKind::Delete,
+    let kinds = match rate {
+        Rate::Creations => &[OperationKind::Create, OperationKind::Copy][..],
+        Rate::Deletions => &[OperationKind::Delete],
     };
-    let values = [tenant.as_str().into(), caller.into(), (now - window).into(), kind.as_str().into(), limit.into()];
+    let kinds: Vec<_> = kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
+    let values = [tenant.as_str().into(), caller.into(), (now - window).into(), kinds.into(), limit.into()];
     let row = connection.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, NTH_LAST, values)).await;
     match row.map_err(port_error)? {
         None => Ok(()),
@@ -268,4 +309,19 @@ fn refused(error: QuotaError) -> DomainError {
         metrics().limited.with([name]).inc();
     }
     error.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use storeplane_core::backup::BackupTrigger;
+
+    use super::*;
+
+    #[test]
+    fn backups_that_expire_are_not_counted() {
+        for trigger in BackupTrigger::ALL {
+            let is_left_out = BACKUPS.contains(&format!("'{}'", trigger.as_str()));
+            assert_eq!(is_left_out, trigger.is_automatic(), "{trigger:?}");
+        }
+    }
 }

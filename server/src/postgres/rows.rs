@@ -2,14 +2,16 @@
 
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::prelude::Json;
+use sea_orm::{DbErr, QueryResult};
 use serde::Deserialize as _;
 use storeplane_core::audit::{AuditEvent, AuditRecord, Outcome};
+use storeplane_core::backup_policy::{BackupPolicy, Interval};
 use storeplane_core::condition::Condition;
 use storeplane_core::failure::Failure;
 use storeplane_core::ids::{BackupId, OperationId, StoreId, StoreUid, Tenant};
 use storeplane_core::names::Placement;
 use storeplane_core::operation::{Operation, OperationKind, OperationState, Restore, Step};
-use storeplane_core::store::{CleanupPolicy, Spec, State, Store, Versions};
+use storeplane_core::store::{CleanupPolicy, Environment, Source, Spec, State, Store, Versions};
 
 use super::entity::{audit_event, operation, store};
 use super::unreadable::Problems;
@@ -25,6 +27,19 @@ pub(super) fn policy(policy: CleanupPolicy) -> &'static str {
     }
 }
 
+/// A store's backup policy from its columns.
+pub(super) fn backup_policy(every: Option<Interval>, keep_days: Option<i32>, keep_weekly: Option<i32>) -> BackupPolicy {
+    let number = |number: Option<i32>| number.and_then(|number| number.try_into().ok());
+    BackupPolicy { every, keep_days: number(keep_days), keep_weekly: number(keep_weekly) }
+}
+
+/// The same of a row with these columns. What this server does not know is that of the plan.
+pub(super) fn policy_columns(row: &QueryResult) -> Result<BackupPolicy, DbErr> {
+    let every: Option<String> = row.try_get("", "backup_every")?;
+    let every = every.and_then(|text| text.parse().ok());
+    Ok(backup_policy(every, row.try_get("", "backup_keep_days")?, row.try_get("", "backup_keep_weekly")?))
+}
+
 /// A store from its row. Unknown values are reported, and the rest is shown.
 pub(super) fn store(row: store::Model) -> Store {
     let mut problems = Problems::of("stores", row.uid);
@@ -33,6 +48,18 @@ pub(super) fn store(row: store::Model) -> Store {
     let known = [CleanupPolicy::Keep, CleanupPolicy::DeleteResources].into_iter();
     let known = known.into_iter().find(|known| policy(*known) == row.cleanup_policy);
     let cleanup_policy = problems.known("cleanup_policy", &row.cleanup_policy, known, CleanupPolicy::Keep);
+    // The one that cannot reach customers.
+    let environment = Environment::parse(&row.environment);
+    let environment = problems.known("environment", &row.environment, environment, Environment::Staging);
+    let source = row.source_store.zip(row.source_store_id).zip(row.source_backup);
+    let source = source.map(|((store, store_id), backup)| Source {
+        store: StoreUid(store),
+        store_id: StoreId::stored(store_id),
+        backup: BackupId(backup),
+        restored: row.source_restored,
+    });
+    let every = problems.optional("backup_every", row.backup_every.as_deref(), |text| text.parse().ok());
+    let backup_policy = backup_policy(every, row.backup_keep_days, row.backup_keep_weekly);
     let conditions = match row.conditions {
         Json::Array(conditions) => conditions.iter().filter_map(|it| Condition::deserialize(it).ok()).collect(),
         _ => Vec::new(),
@@ -50,7 +77,10 @@ pub(super) fn store(row: store::Model) -> Store {
             admin_email: row.admin_email,
             cleanup_policy,
             deletion_protection: row.deletion_protection,
+            environment,
+            backup_policy,
         },
+        source,
         placement: Placement { namespace: row.namespace, release: row.release, host: row.host },
         state,
         state_changed_at: row.state_changed_at,
@@ -81,6 +111,14 @@ pub(super) fn store_row(store: &Store) -> store::ActiveModel {
         admin_email: Set(store.spec.admin_email.clone()),
         cleanup_policy: Set(policy(store.spec.cleanup_policy).to_owned()),
         deletion_protection: Set(store.spec.deletion_protection),
+        environment: Set(store.spec.environment.as_str().to_owned()),
+        source_store: Set(store.source.as_ref().map(|source| source.store.0)),
+        source_store_id: Set(store.source.as_ref().map(|source| source.store_id.to_string())),
+        source_backup: Set(store.source.as_ref().map(|source| source.backup.0)),
+        source_restored: Set(store.source.as_ref().is_some_and(|source| source.restored)),
+        backup_every: Set(store.spec.backup_policy.every.map(|every| every.to_string())),
+        backup_keep_days: Set(store.spec.backup_policy.keep_days.and_then(|days| days.try_into().ok())),
+        backup_keep_weekly: Set(store.spec.backup_policy.keep_weekly.and_then(|weeks| weeks.try_into().ok())),
         namespace: Set(store.placement.namespace.clone()),
         release: Set(store.placement.release.clone()),
         host: Set(store.placement.host.clone()),

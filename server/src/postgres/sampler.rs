@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use super::backup_schedule::OVERDUE;
 use super::error::port_error;
 use super::pool::{Pool, Transaction};
 use crate::metrics::{Metrics, metrics};
@@ -31,11 +32,6 @@ SELECT kind, count(*) FILTER (WHERE NOT held), count(*) FILTER (WHERE held),
 FROM active GROUP BY kind";
 
 const STORES: &str = "SELECT state, count(*) FROM stores WHERE state <> 'DELETED' GROUP BY state";
-
-/// The condition of the index `stores_backup_overdue`.
-const OVERDUE: &str = r#"
-SELECT count(*) FROM stores
-WHERE state IN ('READY', 'DEGRADED') AND conditions @> '[{"kind": "BackedUp", "reason": "BACKUP_OVERDUE"}]'"#;
 
 static OUTAGE: OutageLog = OutageLog::new("read the figures for the metrics");
 
@@ -95,7 +91,7 @@ impl Sampler {
         for row in rows(&transaction, STORES).await? {
             stores.insert(row.try_get_by_index(0)?, count(row.try_get_by_index(1)?));
         }
-        let overdue = rows(&transaction, OVERDUE).await?;
+        let overdue = rows(&transaction, &format!("SELECT count(*) FROM stores WHERE {OVERDUE}")).await?;
         let overdue = overdue.first().map(|row| row.try_get_by_index(0)).transpose()?;
         transaction.commit().await?;
         // Each gauge is set once: a scrape may read it at any time.

@@ -12,8 +12,8 @@ use storeplane_migrations::Migrator;
 use tokio::time::Instant;
 
 use super::error::sql_state;
-use super::owner;
 use super::pool::Pool;
+use super::{history, owner};
 
 /// How long a migration waits for a table lock. Meanwhile others wait behind it, so it gives up soon
 /// and tries again.
@@ -73,6 +73,8 @@ pub struct SchemaSettings {
     pub serving_role: Option<String>,
     /// How long audit records are kept at least; `None` for forever.
     pub audit_kept: Option<Duration>,
+    /// Whether the operator says that the database was restored: from a physical backup or in place it keeps its identity.
+    pub restored: bool,
 }
 
 /// Applies missing migrations, bypassing any pooler. Concurrent calls wait for each other.
@@ -85,18 +87,18 @@ pub async fn migrate(url: &str) -> Result<(), DbErr> {
     up(&locked(url).await?).await
 }
 
-/// The same, and then sets what only the owner may set, before another server may migrate.
+/// The same, and then sets what only the owner may set, before another server may migrate. Returns whether the database was restored.
 ///
 /// # Errors
 /// Those of [`migrate`]; the serving role does not exist, or no rights can be taken from it.
-pub async fn migrate_with(url: &str, settings: &SchemaSettings) -> Result<(), DbErr> {
+pub async fn migrate_with(url: &str, settings: &SchemaSettings) -> Result<bool, DbErr> {
     let connection = locked(url).await?;
     up(&connection).await?;
     owner::keep_audit(&connection, settings.audit_kept).await?;
-    match &settings.serving_role {
-        Some(role) => owner::grant(&connection, role).await,
-        None => Ok(()),
+    if let Some(role) = &settings.serving_role {
+        owner::grant(&connection, role).await?;
     }
+    history::follow(&connection, settings.restored).await
 }
 
 /// A connection that holds the lock of migrations.

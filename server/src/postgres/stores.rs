@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use storeplane_core::access::Access;
 use storeplane_core::audit::{AuditEvent, AuditRecord};
+use storeplane_core::backup::Backup;
 use storeplane_core::command::{Idempotency, StoreRef};
 use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::ids::{OperationId, StoreId, StoreUid};
@@ -14,6 +15,7 @@ use storeplane_core::overview::{Overview, OverviewQuery};
 use storeplane_core::ports::{Applied, Clock, Stores, Target};
 use storeplane_core::query::{AuditQuery, OperationQuery, Page, StoreQuery};
 use storeplane_core::store::Store;
+use storeplane_core::transition::copy::{Copy, CopyDecision};
 use storeplane_core::transition::{Change, Decision};
 
 use super::entity::{operation, store};
@@ -23,7 +25,7 @@ use super::pool::{Pool, Transaction};
 use super::quota::QuotaPolicy;
 use super::requests::{self, Seen};
 use super::store_loader::{self, StoreLoader};
-use super::{apply, list, overview, rows, scope};
+use super::{apply, backups, list, overview, rows, scope};
 
 /// Stores and operations in Postgres.
 #[derive(Clone)]
@@ -109,6 +111,42 @@ impl Stores for PgStores {
         Ok(applied)
     }
 
+    async fn copy(
+        &self,
+        access: &Access,
+        source: &StoreRef,
+        idempotency: Option<Idempotency>,
+        decide: &CopyDecision<'_>,
+    ) -> Result<Applied, PortError> {
+        let permit = self.quotas.queue(&self.database, &access.tenant).await?;
+        let transaction = self.begin().await?;
+        let now = self.clock.now();
+        match requests::reserve(&transaction, access, idempotency, now).await? {
+            Seen::New => {}
+            Seen::Before(applied) => return Ok(*applied),
+            Seen::OutsideScope => return Err(DomainError::RequestIdReused.into()),
+        }
+        let uid = self.uid_of(&transaction, access, &Target::Store(source.clone())).await?;
+        let before = apply::lock(&transaction, uid).await?;
+        let before = before.ok_or_else(|| super::error::broken("a store vanished"))?;
+        let Copy { store, source } = decide(before.clone())?;
+        match &source {
+            Some(backing_up) => self.quotas.admit_change(&transaction, &before, backing_up, now).await?,
+            None => backups::lock_source(&transaction, &store).await?,
+        }
+        let caller = store.operation.requested_by.as_str();
+        self.quotas.admit_creation(&transaction, permit.as_ref(), &store.store, caller, now).await?;
+        let made = (store.store.uid.0, store.operation.id.0);
+        // The new store first: from its audit record on, the tenant's chain is locked, and another creation of the same id may wait for that.
+        let applied = apply::insert(&transaction, store, 0).await?;
+        if let Some(backing_up) = source {
+            apply::update(&transaction, &before, backing_up, now).await?;
+        }
+        requests::remember(&transaction, &access.tenant, idempotency, made).await?;
+        self.commit(transaction).await?;
+        Ok(applied)
+    }
+
     async fn change(
         &self,
         access: &Access,
@@ -184,6 +222,10 @@ impl Stores for PgStores {
 
     async fn check_quotas(&self, store: &Store, caller: &str) -> Result<(), PortError> {
         self.quotas.check_creation(&self.database, store, caller, self.clock.now()).await
+    }
+
+    async fn check_backup_quota(&self, backup: &Backup) -> Result<(), PortError> {
+        self.quotas.check_backup(&self.database, backup).await
     }
 
     async fn overview(&self, query: &OverviewQuery) -> Result<Overview, PortError> {

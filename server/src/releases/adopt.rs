@@ -3,7 +3,7 @@
 use storeplane_core::engine::{Catalog, Engine};
 use storeplane_core::ids::{StoreUid, Tenant};
 use storeplane_core::names::Placement;
-use storeplane_core::store::Versions;
+use storeplane_core::store::{Environment, Versions};
 use storeplane_core::transition::adopt::RecordedStore;
 use storeplane_core::transition::health::Health;
 use time::OffsetDateTime;
@@ -117,6 +117,7 @@ impl Reader<'_> {
             engine: engine.name.clone(),
             plan,
             admin_email,
+            environment: if record.staging { Environment::Staging } else { Environment::Production },
             placement: Placement { namespace: namespace.name.clone(), release: release.to_owned(), host },
             versions: Versions { chart: record.chart_version.clone(), app: record.app_version.clone() },
             secure: engine.secure,

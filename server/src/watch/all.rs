@@ -43,7 +43,11 @@ impl Watches {
         start: Start,
     ) -> Result<impl Stream<Item = Result<StoresUpdate, WatchEnd>> + Send + 'static, PortError> {
         if filter.names_changing_fields() {
-            return Err(DomainError::field("filter", "must not name state, reason or update_time: they change").into());
+            return Err(DomainError::field(
+                "filter",
+                "must not name state, reason, backup_overdue or update_time: they change",
+            )
+            .into());
         }
         // Subscribe first, read second, so that nothing is missed in between.
         let live = self.hub.all();

@@ -28,7 +28,7 @@ struct Caller {
 impl Caller {
     async fn of(lab: &Lab) -> Self {
         let endpoint = Endpoint::from_shared(format!("http://{}", lab.server.address())).unwrap();
-        Self { channel: endpoint.connect().await.unwrap(), token: lab.database.token("default", "operator").await }
+        Self { channel: endpoint.connect_lazy(), token: lab.database.token("default", "operator").await }
     }
 
     /// One HTTP/2 request with these headers in addition to the usual ones; an empty value removes a header.

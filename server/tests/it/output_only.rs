@@ -1,6 +1,8 @@
 //! What a caller sends in a field that is output only does nothing (AIP-203).
 
-use storeplane_proto::v1::{CleanupPolicy, Condition, CreateStoreRequest, Store, StoreState, StoreVersions};
+use storeplane_proto::v1::{
+    CleanupPolicy, Condition, CreateStoreRequest, Store, StoreEnvironment, StoreSource, StoreState, StoreVersions,
+};
 
 use crate::grpc_raw::edge;
 use crate::harness::fresh;
@@ -40,6 +42,9 @@ fn every_field(store_id: &str) -> Store {
         host: text(),
         conditions: vec![Condition { r#type: text(), ..Condition::default() }],
         deletion_protection: false,
+        environment: StoreEnvironment::Staging.into(),
+        source: Some(StoreSource { store_id: text(), store_uid: text(), backup_id: text() }),
+        backup_policy: None,
     }
 }
 

@@ -160,6 +160,7 @@ async fn hot_queries_read_only_returned_rows() {
     scene.reads("a renewal", 40, scene.queue.renew(&ids)).await.unwrap();
     scene.reads("cancellations", 40, scene.queue.cancelled(&ids)).await.unwrap();
     Box::pin(figures_are_read_from_indexes(&scene)).await;
+    overdue_stores_are_read_by_index(&scene, access).await;
 }
 
 async fn backups_are_read_by_index(scene: &Scene) {
@@ -209,6 +210,16 @@ async fn scoped_queries_read_only_the_scope(scene: &Scene) {
     let overview = OverviewQuery::check(access, "test", time::Duration::days(90), now).unwrap();
     let overview = scene.reads("GetOverview of a scope", 1000, stores.overview(&overview)).await.unwrap();
     assert_eq!(overview.states.iter().map(|(_, count)| count).sum::<i64>(), 13);
+}
+
+/// Of 10,000 stores, eleven.
+async fn overdue_stores_are_read_by_index(scene: &Scene, access: &Access) {
+    let overdue = "UPDATE stores SET conditions = '[{\"kind\": \"BackedUp\", \"reason\": \"BACKUP_OVERDUE\"}]' WHERE store_id LIKE 's77%9'";
+    scene.prepare(overdue).await;
+    scene.database.execute("VACUUM ANALYZE stores").await;
+    let overdue = StoreQuery::check(access, "backup_overdue = true", "", PAGE, PageStart::First).unwrap();
+    scene.reads("ListStores of overdue stores", 60, scene.stores.list(&overdue)).await.unwrap();
+    assert_eq!(scene.reads("their number", 60, scene.stores.count(&overdue)).await.unwrap(), 11);
 }
 
 /// What Postgres tells for the metrics.

@@ -124,6 +124,13 @@ async fn one_caller_creates_only_so_many_stores_in_the_window() {
         assert!((Duration::from_mins(12)..=Duration::from_mins(15)).contains(&delay), "{delay:?}");
     }
     assert_eq!(used(&here).await, [named("creations", 5, 5)]);
+    // A copy counts as a creation; its retry does not.
+    let newest = "UPDATE operations SET kind = 'COPY', prior = {} WHERE id = (
+        SELECT id FROM operations WHERE requested_by <> 'test' ORDER BY created_at DESC LIMIT 1)";
+    for (prior, count) in [("'{}'", 4), ("NULL", 5)] {
+        lab.database.execute(&newest.replace("{}", prior)).await;
+        assert_eq!(used(&here).await, [named("creations", count, 5)]);
+    }
     let check = CreateStoreRequest { validate_only: true, ..Api::wanted("late") };
     assert_eq!(reason(&there.create(check).await.unwrap_err()), "CREATION_RATE_EXCEEDED");
     assert_eq!(used(&lab.api).await, [named("creations", 0, 5)], "each caller has its own");

@@ -69,10 +69,12 @@ pub(crate) fn harmless(method: &MethodDescriptor, target: &Target, with_uid: boo
     let mut message = DynamicMessage::new(method.input());
     for field in method.input().fields() {
         let value = match field.name() {
-            "store_id" if method.name() != "CreateStore" => Value::String(target.store_id.clone()),
+            // There, it is the id of a new store.
+            "store_id" if matches!(method.name(), "CreateStore" | "CopyStore") => continue,
+            "store_id" | "source_store_id" => Value::String(target.store_id.clone()),
             "operation_id" => Value::String(target.operation_id.clone()),
             "backup_id" => Value::String(target.backup_id.clone()),
-            "uid" | "store_uid" if with_uid => Value::String(target.uid.clone()),
+            "uid" | "store_uid" | "source_uid" if with_uid => Value::String(target.uid.clone()),
             "etag" => Value::String("stale".to_owned()),
             "validate_only" => Value::Bool(true),
             "update_mask" => {
@@ -224,6 +226,8 @@ async fn denials_are_recorded(lab: &Lab, denied: &HashMap<String, usize>) {
         ("UpdateStore", "UPDATE_STORE"),
         ("RetryStore", "RETRY_STORE"),
         ("RestoreStore", "RESTORE_STORE"),
+        ("CopyStore", "COPY_STORE"),
+        ("UndeleteStore", "UNDELETE_STORE"),
         ("CreateBackup", "CREATE_BACKUP"),
         ("DeleteBackup", "DELETE_BACKUP"),
         ("RotateStoreCredentials", "ROTATE_CREDENTIALS"),

@@ -92,6 +92,8 @@ async fn activity_outside_of_a_scope_changes_no_answer() {
     let whole = lab.database.token(TENANT, "operator").await;
     let tea = lab.api.get("tea").await.unwrap();
     let backup = lab.database.backup(&tea.uid).await;
+    // The server would do it some time between the answers, because no operation makes the backup.
+    lab.database.execute("UPDATE backups SET state = 'FAILED'").await;
     let ids = [("store_id", tea.store_id), ("operation_id", tea.operation), ("backup_id", backup)];
     let methods = reads(Role::Operator);
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::backup_policy::BackupPolicy;
 use crate::store::Store;
 
 /// Fields whose values are never recorded, only that they changed.
@@ -49,15 +50,21 @@ impl Changes {
 }
 
 fn fields(store: &Store) -> Value {
-    json!({
+    let mut fields = json!({
         "display_name": store.spec.display_name,
         "engine": store.spec.engine,
         "plan": store.spec.plan,
         "admin_email": store.spec.admin_email,
         "deletion_protection": store.spec.deletion_protection,
         "cleanup_policy": store.spec.cleanup_policy,
+        "environment": store.spec.environment.as_str(),
         "state": store.state.as_str(),
-    })
+    });
+    if let Some(fields) = fields.as_object_mut().filter(|_| store.spec.backup_policy != BackupPolicy::default()) {
+        let settings = store.spec.backup_policy.texts().map(|(name, value)| (name.to_owned(), value.into()));
+        fields.insert("backup_policy".to_owned(), Value::Object(settings.into_iter().collect()));
+    }
+    fields
 }
 
 fn masked(name: &str, value: &Value) -> Value {

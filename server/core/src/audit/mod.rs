@@ -39,6 +39,12 @@ wire_enum! {
         CreateBackup = "CREATE_BACKUP",
         /// RestoreStore.
         RestoreStore = "RESTORE_STORE",
+        /// CopyStore.
+        CopyStore = "COPY_STORE",
+        /// UndeleteStore.
+        UndeleteStore = "UNDELETE_STORE",
+        /// A backup is restored for a test.
+        TestRestore = "TEST_RESTORE",
         /// DeleteBackup.
         DeleteBackup = "DELETE_BACKUP",
         /// A backup is no longer kept.

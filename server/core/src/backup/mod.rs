@@ -1,11 +1,14 @@
 //! Backups of stores: what one is, and how it changes. [`command`]: requests for backups. [`schedule`]: scheduled backups, and which are kept.
+//! [`restore_test`]: test restores.
 //!
 //! An operation of kind BACKUP makes one backup; the row changes only together with that operation, in [`crate::transition`]. Once it is
-//! complete, it is immutable until it is deleted.
+//! complete, only its test restores change it until it is deleted.
 
 pub mod command;
+pub mod restore_test;
 pub mod schedule;
 
+use restore_test::RestoreTest;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -41,9 +44,21 @@ wire_enum! {
         Scheduled = "SCHEDULED",
         /// A restore was about to replace the data.
         BeforeRestore = "BEFORE_RESTORE",
+        /// The store was copied as it was.
+        Copy = "COPY",
         ;
         /// A row has a trigger that this server does not know; only reading creates it.
         Unreadable = "UNREADABLE",
+    }
+}
+
+impl BackupTrigger {
+    /// True if no caller asked for such a backup itself: it expires, and does not count towards the tenant's quota.
+    pub fn is_automatic(self) -> bool {
+        match self {
+            Self::Scheduled | Self::BeforeRestore | Self::Copy => true,
+            Self::OnDemand | Self::Unreadable => false,
+        }
     }
 }
 
@@ -84,6 +99,8 @@ pub struct Backup {
     pub created_at: OffsetDateTime,
     /// When it was verified.
     pub completed_at: Option<OffsetDateTime>,
+    /// Its last test restore.
+    pub restore_test: Option<RestoreTest>,
 }
 
 /// One run of the Job that makes a backup.
@@ -95,6 +112,35 @@ pub struct Attempt {
     pub wrapped_key: String,
     /// The upload of each part, in the order of the engine's parts.
     pub uploads: Vec<PartUpload>,
+    /// What was reported of it while it ran.
+    #[serde(default)]
+    pub progress: Progress,
+}
+
+/// How much of the uploads was reported. The number of reports is bounded, whatever the size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Progress {
+    /// Uploaded bytes, as last reported of this run.
+    pub bytes: u64,
+    /// How often it was reported, in all runs.
+    pub reports: u32,
+}
+
+impl Progress {
+    /// Maximum number of reports of one backup.
+    const REPORTS_MAX: u32 = 60;
+
+    /// True if that many uploaded bytes are worth a report: 10 % more than the last one, and at least a piece of this size.
+    pub fn is_due(&self, bytes: u64, piece: u64) -> bool {
+        let grown = bytes.saturating_sub(self.bytes);
+        self.reports < Self::REPORTS_MAX && grown > 0 && grown >= piece && grown >= self.bytes / 10
+    }
+
+    /// That of the next run.
+    #[must_use]
+    pub fn of_next_run(self) -> Self {
+        Self { bytes: 0, ..self }
+    }
 }
 
 /// The upload of a part.
@@ -140,6 +186,7 @@ impl Backup {
             failure: None,
             created_at: now,
             completed_at: None,
+            restore_test: None,
         }
     }
 
@@ -177,4 +224,33 @@ pub struct NewBackup {
     pub requested_by: String,
     /// The operation that makes it.
     pub operation: OperationId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_of_progress_are_bounded_whatever_the_size() {
+        let piece = 64;
+        let (mut progress, mut seen) = (Progress::default(), Vec::new());
+        assert!(!progress.is_due(0, piece) && !progress.is_due(63, piece) && progress.is_due(64, piece));
+        for bytes in (0..1_000_000).step_by(7) {
+            if progress.is_due(bytes, piece) {
+                progress = Progress { bytes, reports: progress.reports + 1 };
+                seen.push(bytes);
+            }
+        }
+        assert!((40..=60).contains(&seen.len()), "{seen:?}");
+        assert!(
+            seen.windows(2).all(|pair| pair[1] - pair[0] >= piece && pair[1] - pair[0] >= pair[0] / 10),
+            "{seen:?}"
+        );
+        let next_run = |reports| Progress { bytes: 640, reports }.of_next_run();
+        assert!(next_run(59).is_due(piece, piece), "another run begins at 0");
+        assert!(!next_run(60).is_due(u64::MAX, piece), "all runs share the bound");
+        let stored: Attempt =
+            serde_json::from_str(r#"{"number":1,"wrapped_key":"k","uploads":[]}"#).expect("of an earlier server");
+        assert_eq!(stored.progress, Progress::default());
+    }
 }

@@ -8,11 +8,10 @@ use std::collections::{BTreeMap, HashSet};
 use time::{Date, Duration, OffsetDateTime};
 
 use super::BackupTrigger;
-use crate::condition::{Condition, ConditionKind, ConditionStatus};
+use crate::backup_policy::{BackupPolicy, Interval};
+use crate::condition::{BACKUP_OVERDUE, Condition, ConditionKind, ConditionStatus};
 use crate::ids::{BackupId, StoreUid};
 
-/// The reason of the condition `BackedUp` of a store that is overdue.
-pub const OVERDUE: &str = "BACKUP_OVERDUE";
 /// How long after its end a failed backup is tried again, unless the interval is shorter.
 pub const RETRY_AFTER: Duration = Duration::HOUR;
 /// How long failed backups are kept.
@@ -67,9 +66,15 @@ pub struct Kept {
 }
 
 impl Policies {
-    /// The policy of stores with this plan.
-    pub fn of(&self, plan: &str) -> &SchedulePolicy {
-        self.plans.get(plan).unwrap_or(&self.default)
+    /// The policy of a store with this plan: what was set for the store, and the plan's for the rest.
+    pub fn of(&self, plan: &str, own: &BackupPolicy) -> SchedulePolicy {
+        let plan = *self.plans.get(plan).unwrap_or(&self.default);
+        SchedulePolicy {
+            every: own.every.map_or(plan.every, Interval::duration),
+            keep: own.keep_days.map_or(plan.keep, |days| Duration::days(days.into())),
+            keep_weekly: own.keep_weekly.unwrap_or(plan.keep_weekly),
+            keep_deleted: plan.keep_deleted,
+        }
     }
 }
 
@@ -107,7 +112,7 @@ impl SchedulePolicy {
             let is_recent = self.keep_weekly > 0 && week >= week_before(now, self.keep_weekly);
             is_recent && weeks.insert(week)
         };
-        newest_first.retain(|backup| is_automatic(backup.trigger) && now - backup.created_at >= self.keep);
+        newest_first.retain(|backup| backup.trigger.is_automatic() && now - backup.created_at >= self.keep);
         newest_first.retain(|backup| !stands_for_its_week(backup) && Some(backup.id) != last);
         newest_first.into_iter().map(|backup| backup.id).collect()
     }
@@ -123,7 +128,7 @@ pub fn condition(last: Option<BackupId>, overdue: bool, now: OffsetDateTime) -> 
         (false, Some(_)) => (ConditionStatus::True, "There is a complete backup.".to_owned()),
         (false, None) => (ConditionStatus::Unknown, "There is no complete backup yet.".to_owned()),
     };
-    let reason = if overdue { OVERDUE } else { "" };
+    let reason = if overdue { BACKUP_OVERDUE } else { "" };
     Condition { kind: ConditionKind::BackedUp, status, reason: reason.to_owned(), message, since: now }
 }
 
@@ -136,14 +141,6 @@ fn next_point(every: Duration, store: StoreUid, time: OffsetDateTime) -> Option<
     let passed = (time.unix_timestamp() - offset).div_euclid(every);
     let next = passed.checked_add(1)?.checked_mul(every)?.checked_add(offset)?;
     OffsetDateTime::from_unix_timestamp(next).ok()
-}
-
-/// True if no caller asked for such a backup.
-fn is_automatic(trigger: BackupTrigger) -> bool {
-    match trigger {
-        BackupTrigger::Scheduled | BackupTrigger::BeforeRestore => true,
-        BackupTrigger::OnDemand | BackupTrigger::Unreadable => false,
-    }
 }
 
 /// The Monday with which an ISO week begins, in UTC.
@@ -209,7 +206,20 @@ mod tests {
     fn plan_has_its_own_policy() {
         let plans = BTreeMap::from([("large".to_owned(), policy(3600))]);
         let policies = Policies { default: policy(DAY), plans };
-        assert_eq!((policies.of("large").every, policies.of("small").every), (policy(3600).every, policy(DAY).every));
+        let every = |plan| policies.of(plan, &BackupPolicy::default()).every;
+        assert_eq!((every("large"), every("small")), (policy(3600).every, policy(DAY).every));
+    }
+
+    #[test]
+    fn store_changes_only_what_it_sets_of_its_plans_policy() {
+        let policies = Policies { default: policy(DAY), plans: BTreeMap::new() };
+        let own = BackupPolicy { keep_days: Some(3), ..BackupPolicy::default() };
+        assert_eq!(policies.of("small", &own), SchedulePolicy { keep: Duration::days(3), ..policy(DAY) });
+        let off = BackupPolicy { every: Some(Interval::Off), keep_weekly: Some(1), ..own };
+        let expected = SchedulePolicy { every: None, keep: Duration::days(3), keep_weekly: 1, ..policy(DAY) };
+        assert_eq!(policies.of("small", &off), expected);
+        let six_hours = BackupPolicy { every: "6h".parse().ok(), ..BackupPolicy::default() };
+        assert_eq!(policies.of("small", &six_hours), policy(6 * 3600));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::value::{Pattern, one_of, time};
+use super::value::{Pattern, boolean, one_of, time};
 use super::{Comparison, Fields, Filter, no_field};
 use crate::store::{State, Store};
 
@@ -14,6 +14,8 @@ pub type StoreFilter = Filter<StoreField>;
 pub enum StoreField {
     /// The state.
     State(State),
+    /// Whether it runs without a recent backup.
+    BackupOverdue(bool),
     /// A text field.
     Text(StoreText, Pattern),
     /// A time field.
@@ -60,11 +62,13 @@ impl Fields for StoreField {
             "host" => text(StoreText::Host),
             "namespace" => text(StoreText::Namespace),
             "reason" => text(StoreText::Reason),
+            "backup_overdue" => boolean(field, comparison, value).map(Self::BackupOverdue),
             "create_time" => at(StoreTime::Create),
             "update_time" => at(StoreTime::Update),
             other => Err(no_field(
                 other,
-                "state, store_id, display_name, engine, plan, admin_email, host, namespace, reason, create_time, update_time",
+                "state, store_id, display_name, engine, plan, admin_email, host, namespace, reason, backup_overdue, create_time, \
+                 update_time",
             )),
         }
     }
@@ -81,7 +85,10 @@ impl StoreFilter {
         self.mentions(&|field| {
             matches!(
                 field,
-                StoreField::State(_) | StoreField::Text(StoreText::Reason, _) | StoreField::Time(StoreTime::Update, ..)
+                StoreField::State(_)
+                    | StoreField::BackupOverdue(_)
+                    | StoreField::Text(StoreText::Reason, _)
+                    | StoreField::Time(StoreTime::Update, ..)
             )
         })
     }
@@ -90,6 +97,7 @@ impl StoreFilter {
     pub fn matches(&self, store: &Store) -> bool {
         let field = |field: &StoreField| match field {
             StoreField::State(state) => store.state == *state,
+            StoreField::BackupOverdue(overdue) => store.is_backup_overdue() == *overdue,
             StoreField::Text(text, pattern) => pattern.matches(text.of(store)),
             StoreField::Time(StoreTime::Create, comparison, time) => comparison.holds(store.created_at, *time),
             StoreField::Time(StoreTime::Update, comparison, time) => comparison.holds(store.updated_at, *time),
@@ -163,6 +171,7 @@ mod tests {
             "namespace = store-tea",
             "reason : *",
             "NOT reason:IMAGE_PULL_FAILED",
+            "backup_overdue : true",
             "create_time >= \"2026-11-01T00:00:00Z\" AND update_time < '2026-12-01T00:00:00+01:00'",
         ] {
             StoreFilter::parse(good).unwrap_or_else(|error| panic!("{good}: {error}"));
@@ -179,6 +188,7 @@ mod tests {
     fn mutable_fields_are_identified() {
         for (filter, changes) in [
             ("reason : *", true),
+            ("backup_overdue = true", true),
             ("state = READY", true),
             ("update_time > '2026-01-01T00:00:00Z'", true),
             ("plan = small", false),
@@ -193,6 +203,8 @@ mod tests {
             ("state >", "no value after \"state\" (at character 1)"),
             ("state > READY", "state can only be compared with =, != and : (at character 1)"),
             ("state = SLEEPY", "state must be one of"),
+            ("backup_overdue = yes", "backup_overdue must be one of: true, false (at character 1)"),
+            ("backup_overdue > false", "backup_overdue can only be compared with =, != and : (at character 1)"),
             ("price = 3", "has no field \"price\""),
             ("a.b = 3", "has no field \"a.b\""),
             ("(", "ends unexpectedly"),
@@ -230,7 +242,7 @@ mod tests {
         let error = StoreFilter::parse("state = SLEEPY AND (price = 3 OR plan < small) (").expect_err("bad");
         insta::assert_snapshot!(error.0.join("\n"), @r#"
         state must be one of: PROVISIONING, READY, UPDATING, DEGRADED, FAILED, DELETING, DELETED (at character 1)
-        has no field "price"; the fields are state, store_id, display_name, engine, plan, admin_email, host, namespace, reason, create_time, update_time (at character 21)
+        has no field "price"; the fields are state, store_id, display_name, engine, plan, admin_email, host, namespace, reason, backup_overdue, create_time, update_time (at character 21)
         plan can only be compared with =, != and : (at character 34)
         ends unexpectedly
         "#);
@@ -243,7 +255,7 @@ mod tests {
         use super::super::StoreFilter;
 
         /// What filters consist of, and what they must not contain.
-        const WORDS: [&str; 24] = [
+        const WORDS: [&str; 26] = [
             "state",
             "store_id",
             "create_time",
@@ -268,6 +280,8 @@ mod tests {
             "\\",
             "and",
             "\u{1f375}",
+            "backup_overdue",
+            "true",
         ];
 
         #[test]

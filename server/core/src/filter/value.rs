@@ -1,4 +1,4 @@
-//! The values that filters compare fields with: enum values, texts with wildcards, times.
+//! The values that filters compare fields with: enum values, booleans, texts with wildcards, times.
 
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
@@ -86,6 +86,12 @@ pub(super) fn one_of<T: Copy>(
     let found = all.iter().copied().find(|each| text(*each) == short);
     let words = || all.iter().copied().map(&text).collect::<Vec<_>>().join(", ");
     found.ok_or_else(|| format!("{field} must be one of: {}", words()))
+}
+
+/// Parses a comparison with a boolean field.
+pub(super) fn boolean(field: &str, comparison: Comparison, value: &str) -> Result<bool, String> {
+    let text = |value| if value { "true" } else { "false" };
+    one_of((field, ""), comparison, value, (&[true, false], text))
 }
 
 /// Parses a comparison with a field that only supports equality, such as a UUID.

@@ -5,6 +5,9 @@ use time::Duration;
 use super::{Limit, Quotas};
 use crate::ids::Tenant;
 
+/// The name of the quota of backups.
+const BACKUPS: &str = "backups";
+
 /// CPU, memory and storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Size {
@@ -43,6 +46,8 @@ pub struct Usage {
     pub stores: i64,
     /// The total size of their plans.
     pub size: Size,
+    /// Backups that callers requested.
+    pub backups: i64,
 }
 
 /// A quota and how much of it is used.
@@ -131,6 +136,9 @@ impl QuotaError {
             Self::Exceeded { exceeded, .. } if exceeded.iter().any(|quota| quota.name == "stores") => {
                 "STORE_QUOTA_EXCEEDED"
             }
+            Self::Exceeded { exceeded, .. } if exceeded.iter().any(|quota| quota.name == BACKUPS) => {
+                "BACKUP_QUOTA_EXCEEDED"
+            }
             Self::Exceeded { .. } => "RESOURCE_QUOTA_EXCEEDED",
             Self::PlanNotAllowed { .. } => "PLAN_NOT_ALLOWED",
             Self::TooOften { rate: Rate::Creations, .. } => "CREATION_RATE_EXCEEDED",
@@ -180,6 +188,17 @@ impl Quotas {
         if exceeded.is_empty() { Ok(()) } else { Err(QuotaError::Exceeded { tenant, exceeded }) }
     }
 
+    /// Whether a backup may be added that a caller requested, beside so many.
+    pub fn admit_backup(&self, tenant: &Tenant, used: i64) -> Result<(), QuotaError> {
+        match self.backups {
+            Limit::AtMost(limit) if used >= limit => {
+                let exceeded = vec![QuotaUse { name: BACKUPS, used, limit }];
+                Err(QuotaError::Exceeded { tenant: tenant.clone(), exceeded })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The limit of what one caller does within the window.
     pub fn rate(&self, rate: Rate) -> Limit {
         match rate {
@@ -200,7 +219,7 @@ impl Quotas {
         Self { creations, deletions, window, ..Self::unlimited() }
     }
 
-    /// True if no total is limited.
+    /// True if no total of the stores is limited.
     pub fn has_no_totals(&self) -> bool {
         self.totals(&Usage::default()).iter().all(|(_, _, limit)| *limit == Limit::Unlimited)
     }
@@ -209,7 +228,8 @@ impl Quotas {
     pub fn usage(&self, usage: &Usage, creations: i64, deletions: i64) -> Vec<QuotaUse> {
         let rates = [(Rate::Creations, creations), (Rate::Deletions, deletions)];
         let rates = rates.into_iter().map(|(rate, used)| (rate.name(), used, self.rate(rate)));
-        let all = self.totals(usage).into_iter().chain(rates);
+        let backups = (BACKUPS, usage.backups, self.backups);
+        let all = self.totals(usage).into_iter().chain(rates).chain([backups]);
         let limited = all.filter_map(|(name, used, limit)| match limit {
             Limit::AtMost(limit) => Some(QuotaUse { name, used, limit }),
             Limit::Unlimited => None,
@@ -242,7 +262,7 @@ mod tests {
     #[test]
     fn each_total_is_exceeded_by_what_the_store_adds() {
         let tenant = Tenant::default();
-        let used = |stores, cpu| Usage { stores, size: size(cpu) };
+        let used = |stores, cpu| Usage { stores, size: size(cpu), backups: 0 };
         let quotas = Quotas { stores: Limit::AtMost(2), cpu: Limit::AtMost(3000), ..Quotas::unlimited() };
         let admit = |adds, usage| reason(quotas.admit_store(&tenant, "small", size(adds), &usage));
         assert_eq!(admit(1000, used(1, 2000)), "");
@@ -265,7 +285,7 @@ mod tests {
             ..Quotas::unlimited()
         };
         let adds = Size { cpu: 1, memory: 1, storage: 1 };
-        let usage = Usage { stores: 1, size: Size { cpu: 1500, memory: 1 << 30, storage: 5 << 30 } };
+        let usage = Usage { stores: 1, size: Size { cpu: 1500, memory: 1 << 30, storage: 5 << 30 }, backups: 0 };
         let error = quotas.admit_store(&Tenant::default(), "small", adds, &usage).expect_err("exceeded");
         assert_eq!(
             error.to_string(),
@@ -281,14 +301,32 @@ mod tests {
     }
 
     #[test]
+    fn backups_are_admitted_up_to_their_quota() {
+        let admit = |backups, used| {
+            let quotas = Quotas { backups, ..Quotas::unlimited() };
+            quotas.admit_backup(&Tenant::default(), used).map_err(|error| (error.reason(), error.to_string()))
+        };
+        assert_eq!([admit(Limit::AtMost(3), 2), admit(Limit::Unlimited, i64::MAX)], [Ok(()), Ok(())]);
+        let full = |used: i64, limit: i64| {
+            let message = format!("tenant \"default\" has reached its quota: backups, {used} of {limit}");
+            Err(("BACKUP_QUOTA_EXCEEDED", message))
+        };
+        assert_eq!(admit(Limit::AtMost(3), 3), full(3, 3));
+        assert_eq!(admit(Limit::AtMost(3), 9), full(9, 3), "of a lowered quota");
+        assert_eq!(admit(Limit::AtMost(0), 0), full(0, 0));
+    }
+
+    #[test]
     fn only_limited_quotas_are_shown() {
-        let quotas = Quotas { stores: Limit::AtMost(5), deletions: Limit::AtMost(0), ..Quotas::unlimited() };
-        let shown = quotas.usage(&Usage { stores: 3, size: size(9) }, 4, 2);
+        let (stores, deletions, backups) = (Limit::AtMost(5), Limit::AtMost(0), Limit::AtMost(9));
+        let quotas = Quotas { stores, deletions, backups, ..Quotas::unlimited() };
+        let shown = quotas.usage(&Usage { stores: 3, size: size(9), backups: 7 }, 4, 2);
         let shown: Vec<_> = shown.iter().map(|quota| (quota.name, quota.used, quota.limit)).collect();
-        assert_eq!(shown, [("stores", 3, 5), ("deletions", 2, 0)]);
+        assert_eq!(shown, [("stores", 3, 5), ("deletions", 2, 0), ("backups", 7, 9)]);
         assert!(Quotas::unlimited().has_no_totals() && !quotas.has_no_totals());
         let own = quotas.clone().without_totals();
         assert!(own.has_no_totals() && (own.creations, own.deletions) == (quotas.creations, quotas.deletions));
+        assert_eq!(own.backups, Limit::Unlimited, "it counts backups of stores that the caller may not see");
         let by_rate = Quotas { creations: Limit::AtMost(5), ..Quotas::unlimited() };
         let counted = [quotas, by_rate, Quotas::unlimited()].map(|quotas| quotas.counts_creations());
         assert_eq!(counted, [true, true, false]);

@@ -28,6 +28,8 @@ pub struct Quotas {
     pub creations: Limit,
     /// Stores that one caller deletes within the window.
     pub deletions: Limit,
+    /// Backups that callers requested and that are not deleted: they never expire while their store exists.
+    pub backups: Limit,
     /// The window; the same for all tenants.
     pub window: Duration,
 }
@@ -44,6 +46,7 @@ impl Quotas {
             storage: limit,
             creations: limit,
             deletions: limit,
+            backups: limit,
             window: Duration::minutes(15),
         }
     }
@@ -76,6 +79,9 @@ pub struct TenantQuotas {
     /// As in [`Quotas`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deletions: Option<Limit>,
+    /// As in [`Quotas`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backups: Option<Limit>,
 }
 
 impl TenantQuotas {
@@ -94,6 +100,7 @@ impl TenantQuotas {
             storage: self.storage.unwrap_or(defaults.storage),
             creations: self.creations.unwrap_or(defaults.creations),
             deletions: self.deletions.unwrap_or(defaults.deletions),
+            backups: self.backups.unwrap_or(defaults.backups),
             window: defaults.window,
         }
     }
@@ -110,6 +117,7 @@ impl From<&Quotas> for TenantQuotas {
             storage: Some(quotas.storage),
             creations: Some(quotas.creations),
             deletions: Some(quotas.deletions),
+            backups: Some(quotas.backups),
         }
     }
 }

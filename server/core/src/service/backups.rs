@@ -14,16 +14,17 @@ use crate::store::Store;
 use crate::transition::{Snapshot, request};
 
 impl Service {
-    /// Starts a backup of a store.
+    /// Starts a backup of a store. With `validate_only`, nothing changes, and the backup is as it would be.
     pub async fn create_backup(
         &self,
         caller: &Caller,
         trace: Option<String>,
         input: CreateBackupInput,
+        validate_only: bool,
     ) -> Result<Backup, PortError> {
         let asked = input.store_id.clone();
-        let result = self.try_create_backup(caller, trace, input).await;
-        self.audited(caller, Action::CreateBackup, &asked, result).await
+        let result = self.try_create_backup(caller, trace, input, validate_only).await;
+        if validate_only { result } else { self.audited(caller, Action::CreateBackup, &asked, result).await }
     }
 
     async fn try_create_backup(
@@ -31,6 +32,7 @@ impl Service {
         caller: &Caller,
         trace: Option<String>,
         input: CreateBackupInput,
+        validate_only: bool,
     ) -> Result<Backup, PortError> {
         let command = input.check()?;
         if !self.backups_enabled {
@@ -40,7 +42,13 @@ impl Service {
         let backup = (BackupId(self.ids.uuid()), BackupTrigger::OnDemand, command.description.as_str());
         let (request, catalog) = (self.request(caller, trace), &self.catalog);
         let transition = |snapshot| request::back_up(snapshot, etag, backup, catalog, &request);
-        let target = Target::Store(command.target.clone());
+        if validate_only {
+            let change = transition(self.snapshot(caller, &command.target).await?)?;
+            let made = change.backup.ok_or(DomainError::NotBackupable { state: change.store.state })?;
+            self.stores.check_backup_quota(&made).await?;
+            return Ok(made);
+        }
+        let target = Target::Store(command.target);
         let Applied { operation, backup, .. } =
             self.stores.change(&caller.access, &target, command.idempotency, &transition).await?;
         // A repeated request, whose backup was deleted since.
@@ -84,7 +92,7 @@ impl Service {
     }
 
     /// A store and its operation as they are now, not locked.
-    async fn snapshot(&self, caller: &Caller, target: &StoreRef) -> Result<Snapshot, PortError> {
+    pub(super) async fn snapshot(&self, caller: &Caller, target: &StoreRef) -> Result<Snapshot, PortError> {
         let missing = || DomainError::NotFound { kind: "store", name: target.id.to_string() };
         let store = self.stores.find(&caller.access, target).await?.ok_or_else(missing)?;
         let operation = self.stores.operation(&caller.access, store.operation).await?.ok_or_else(missing)?;

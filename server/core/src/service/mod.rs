@@ -1,10 +1,11 @@
 //! The commands and queries of callers: validation, decisions and audit, over the ports.
 //!
-//! This file has the mutations of stores; [`backups`] makes backups, [`credentials`] reads logins, [`live_view`] a store's objects, [`releases`] the cluster's releases,
+//! This file has the mutations of stores; [`backups`] makes backups, [`copies`] stores with their data, [`credentials`] reads logins, [`live_view`] a store's objects, [`releases`] the cluster's releases,
 //! [`tokens`] changes and lists API tokens, [`sessions`] ends those of browsers, [`tenants`] changes tenants; `new_id` makes ids of
 //! stores.
 
 mod backups;
+mod copies;
 mod credentials;
 mod live_view;
 mod new_id;
@@ -26,7 +27,8 @@ use crate::command::{CancelOperation, CreateStoreInput, StoreCommand, StoreRef, 
 use crate::engine::Catalog;
 use crate::error::{DomainError, PortError, TenantError};
 use crate::identity::Caller;
-use crate::ids::{OperationId, StoreUid, Tenant};
+use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
+use crate::names::Placement;
 use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery};
 use crate::ports::{
@@ -176,10 +178,8 @@ impl Service {
         validate_only: bool,
     ) -> Result<Store, PortError> {
         let command = input.check(&self.catalog)?;
+        check_scope(caller, command.id.as_ref())?;
         let scope = &caller.access.scope;
-        if let Some(id) = command.id.as_ref().filter(|id| !scope.includes(id)) {
-            return Err(DomainError::StoreOutsideScope { name: id.to_string() }.into());
-        }
         let engine = self
             .catalog
             .engine(&command.spec.engine)
@@ -193,10 +193,11 @@ impl Service {
             };
             let new = request::NewStore {
                 uid: StoreUid(self.ids.uuid()),
+                placement: Placement::new(&id, caller.tenant(), &self.domain),
                 id,
                 spec: command.spec.clone(),
                 engine,
-                domain: &self.domain,
+                source: None,
             };
             let change = request::create(new, &self.request(caller, trace.clone()));
             if validate_only {
@@ -245,7 +246,7 @@ impl Service {
     ) -> Result<Store, PortError> {
         let etag = command.etag.clone();
         let request = self.request(caller, None);
-        let transition = move |snapshot| request::update(snapshot, etag.as_deref(), update, &request);
+        let transition = move |snapshot| request::update(snapshot, etag.as_deref(), &update, &request);
         self.mutate(caller, Action::UpdateStore, command, &transition).await
     }
 
@@ -336,5 +337,13 @@ impl Service {
             audit: self.ids.uuid(),
             trace,
         }
+    }
+}
+
+/// A token that is limited to some ids creates no other store.
+fn check_scope(caller: &Caller, id: Option<&StoreId>) -> Result<(), DomainError> {
+    match id.filter(|id| !caller.access.scope.includes(id)) {
+        Some(id) => Err(DomainError::StoreOutsideScope { name: id.to_string() }),
+        None => Ok(()),
     }
 }

@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 use super::*;
 use crate::access::{Access, Scope, Selection};
 use crate::audit::{AuditEvent, AuditRecord};
+use crate::backup::Backup;
 use crate::command::Idempotency;
 use crate::command::tests::catalog;
 use crate::engine::AdminSecret;
@@ -25,6 +26,7 @@ use crate::ports::AdminLogin;
 use crate::query::{AuditQuery, OperationQuery, Page, PageStart, ReleasePage, ReleaseQuery, StoreQuery};
 use crate::release::{Ownership, Release, ReleaseInventory, ReleaseScope};
 use crate::store::{CleanupPolicy, State};
+use crate::transition::copy::{Copy, CopyDecision};
 use crate::transition::{Change, Snapshot};
 
 /// One tenant's stores and the audit log. Idempotency and lists are the database's, and tested there.
@@ -65,6 +67,22 @@ impl Stores for Memory {
             return Err(DomainError::AlreadyExists { name: change.store.id.to_string() }.into());
         }
         Ok(self.store(change))
+    }
+
+    async fn copy(
+        &self,
+        _: &Access,
+        source: &StoreRef,
+        _: Option<Idempotency>,
+        decide: &CopyDecision<'_>,
+    ) -> Result<Applied, PortError> {
+        let found = lock(&self.stores).iter().find(|known| known.store.id == source.id).cloned();
+        let found = found.ok_or_else(|| DomainError::NotFound { kind: "store", name: "it".into() })?;
+        let Copy { store, source } = decide(found)?;
+        if let Some(source) = source {
+            self.store(source);
+        }
+        Ok(self.store(store))
     }
 
     async fn change(
@@ -124,6 +142,10 @@ impl Stores for Memory {
     }
 
     async fn check_quotas(&self, _: &Store, _: &str) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    async fn check_backup_quota(&self, _: &Backup) -> Result<(), PortError> {
         Ok(())
     }
 

@@ -112,11 +112,12 @@ enum Field {
     Storage,
     Creations,
     Deletions,
+    Backups,
 }
 
 impl Field {
     /// Each with its path; the quotas first.
-    const ALL: [(&'static str, Self); 8] = [
+    const ALL: [(&'static str, Self); 9] = [
         ("quotas.stores", Self::Stores),
         ("quotas.plans", Self::Plans),
         ("quotas.cpu", Self::Cpu),
@@ -124,6 +125,7 @@ impl Field {
         ("quotas.storage", Self::Storage),
         ("quotas.creations", Self::Creations),
         ("quotas.deletions", Self::Deletions),
+        ("quotas.backups", Self::Backups),
         ("display_name", Self::DisplayName),
     ];
 
@@ -145,6 +147,7 @@ impl Field {
             Self::Storage => quotas.storage.is_some(),
             Self::Creations => quotas.creations.is_some(),
             Self::Deletions => quotas.deletions.is_some(),
+            Self::Backups => quotas.backups.is_some(),
         };
         Self::ALL.into_iter().map(|(_, field)| field).filter(|field| is_set(*field)).collect()
     }
@@ -194,6 +197,7 @@ impl UpdateTenant {
                 Field::Storage => after.quotas.storage = quotas.storage,
                 Field::Creations => after.quotas.creations = quotas.creations,
                 Field::Deletions => after.quotas.deletions = quotas.deletions,
+                Field::Backups => after.quotas.backups = quotas.backups,
             }
         }
         after
@@ -260,12 +264,13 @@ mod tests {
             storage: "1 Gi".into(),
             creations: Some(i64::MIN),
             deletions: Some(-7),
+            backups: Some(-3),
         }
     }
 
     #[test]
     fn all_violations_are_reported_together() {
-        let quotas = ["stores", "creations", "deletions", "cpu", "memory", "storage", "plans"].map(path);
+        let quotas = ["stores", "creations", "deletions", "backups", "cpu", "memory", "storage", "plans"].map(path);
         let input = CreateTenantInput {
             tenant_id: "ACME".into(),
             display_name: " ".into(),

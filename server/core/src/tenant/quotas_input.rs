@@ -27,6 +27,8 @@ pub struct QuotasInput {
     pub creations: Option<i64>,
     /// Deletions in the window; -1 for no limit.
     pub deletions: Option<i64>,
+    /// Backups; -1 for no limit.
+    pub backups: Option<i64>,
 }
 
 impl QuotasInput {
@@ -42,6 +44,7 @@ impl QuotasInput {
         };
         let (stores, creations, deletions) =
             (number("stores", self.stores), number("creations", self.creations), number("deletions", self.deletions));
+        let backups = number("backups", self.backups);
         let mut amount = |name: &str, text: &str, read: fn(&str) -> Option<i64>| match text {
             "" => None,
             UNLIMITED => Some(Limit::Unlimited),
@@ -57,7 +60,7 @@ impl QuotasInput {
         let memory = amount("memory", &self.memory, quantity::bytes);
         let storage = amount("storage", &self.storage, quantity::bytes);
         let plans = self.plans(check);
-        TenantQuotas { stores, plans, cpu, memory, storage, creations, deletions }
+        TenantQuotas { stores, plans, cpu, memory, storage, creations, deletions, backups }
     }
 
     /// Plans are not looked up: a quota may name one that an engine gets later.
@@ -77,7 +80,7 @@ impl QuotasInput {
     /// All fields, for the fingerprint of a request.
     pub(super) fn texts(&self) -> Vec<String> {
         let number = |value: Option<i64>| value.map_or_else(String::new, |value| value.to_string());
-        let mut texts = vec![number(self.stores), number(self.creations), number(self.deletions)];
+        let mut texts = [self.stores, self.creations, self.deletions, self.backups].map(number).to_vec();
         texts.extend([self.cpu.clone(), self.memory.clone(), self.storage.clone()]);
         texts.extend(self.plans.clone());
         texts

@@ -6,11 +6,12 @@ use uuid::Uuid;
 use super::health::Health;
 use super::{Change, Snapshot};
 use crate::audit::{Action, AuditRecord};
+use crate::backup_policy::BackupPolicy;
 use crate::event::{EventType, NewEvent};
 use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
 use crate::names::Placement;
 use crate::operation::{Operation, OperationKind, OperationState};
-use crate::store::{CleanupPolicy, Spec, State, Store, Versions};
+use crate::store::{CleanupPolicy, Environment, Spec, State, Store, Versions};
 
 /// What the cluster records of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct RecordedStore {
     pub plan: String,
     /// Administrator's e-mail address.
     pub admin_email: String,
+    /// What the shop is for.
+    pub environment: Environment,
     /// Where it is.
     pub placement: Placement,
     /// The installed versions.
@@ -94,7 +97,10 @@ impl RecordedStore {
                 admin_email: self.admin_email,
                 cleanup_policy: CleanupPolicy::Keep,
                 deletion_protection: false,
+                environment: self.environment,
+                backup_policy: BackupPolicy::default(),
             },
+            source: None,
             placement: self.placement,
             state,
             state_changed_at: adoption.now,
@@ -168,6 +174,7 @@ mod tests {
             engine: "woocommerce".into(),
             plan: "small".into(),
             admin_email: "a@b.co".into(),
+            environment: Environment::Production,
             versions: Versions::default(),
             secure: false,
             simulated: false,

@@ -3,12 +3,14 @@
 use time::OffsetDateTime;
 
 use super::{Change, Snapshot};
-use crate::backup::{Attempt, Backup, BackupState, Part, schedule};
+use crate::audit::SCHEDULER;
+use crate::backup::{Attempt, Backup, BackupState, Part, Progress, schedule};
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::Failure;
+use crate::ids::{StoreId, StoreUid};
 use crate::operation::Step;
-use crate::store::Store;
+use crate::store::{State, Store};
 
 /// Another run of the Job begins; what an earlier one uploaded is not used.
 pub fn attempt_started(snapshot: Snapshot, attempt: &Attempt) -> Change {
@@ -16,6 +18,23 @@ pub fn attempt_started(snapshot: Snapshot, attempt: &Attempt) -> Change {
     if let Some(backup) = &mut change.backup {
         backup.attempt = Some(attempt.clone());
     }
+    change
+}
+
+/// So many bytes of each part are uploaded while the Job runs.
+pub fn progressed(snapshot: Snapshot, parts: &[(String, u64)]) -> Change {
+    let mut change = Change::of(snapshot);
+    let Some(backup) = &mut change.backup else { return change };
+    let (id, bytes) = (backup.id, parts.iter().map(|(_, bytes)| bytes).sum());
+    let Some(attempt) = &mut backup.attempt else { return change };
+    attempt.progress = Progress { bytes, reports: attempt.progress.reports + 1 };
+    let message = format!("Uploaded so far: {bytes} bytes");
+    let mut event = NewEvent::new(EventType::BackupProgress, message).in_step(Step::BackUp);
+    event = event.with("backup_id", id.to_string()).with("bytes", bytes.to_string());
+    for (name, bytes) in parts {
+        event = event.with(&format!("{name}_bytes"), bytes.to_string());
+    }
+    change.events.push(event);
     change
 }
 
@@ -71,6 +90,9 @@ pub(super) fn leave_store(change: &mut Change) {
 pub fn restored(snapshot: Snapshot) -> Change {
     let mut change = Change::of(snapshot);
     let Some(id) = change.operation.restore.map(|restore| restore.backup) else { return change };
+    if let Some(source) = change.store.source.as_mut().filter(|source| source.backup == id) {
+        source.restored = true;
+    }
     let message = format!("The data of {} is that of backup {id}", change.store.id);
     let event = NewEvent::new(EventType::Restored, message).in_step(Step::Restore);
     change.events.push(event.with("backup_id", id.to_string()));
@@ -79,18 +101,25 @@ pub fn restored(snapshot: Snapshot) -> Change {
 
 /// Only a complete backup of that very store is restored in place.
 pub(super) fn check_usable(backup: &Backup, store: &Store) -> Result<(), DomainError> {
+    check_of(backup, store.uid, &store.id, &store.spec.engine)?;
+    if backup.simulated == store.simulated {
+        return Ok(());
+    }
+    Err(DomainError::BackupNotUsable { backup: backup.id, name: store.id.to_string(), why: "one of them is simulated" })
+}
+
+/// Only a complete backup of that very store, and of that engine, is read.
+pub(super) fn check_of(backup: &Backup, store: StoreUid, id: &StoreId, engine: &str) -> Result<(), DomainError> {
     let why = if backup.state != BackupState::Complete {
         "it is not COMPLETE"
-    } else if backup.store != store.uid {
+    } else if backup.store != store {
         "it is of another store"
-    } else if backup.engine != store.spec.engine {
+    } else if backup.engine != engine {
         "it is of another engine"
-    } else if backup.simulated != store.simulated {
-        "one of them is simulated"
     } else {
         return Ok(());
     };
-    Err(DomainError::BackupNotUsable { backup: backup.id, name: store.id.to_string(), why })
+    Err(DomainError::BackupNotUsable { backup: backup.id, name: id.to_string(), why })
 }
 
 /// Marks a backup that no operation makes or reads as being removed. One that is already being removed is unchanged.
@@ -102,6 +131,23 @@ pub fn delete(backup: Backup) -> Result<Backup, DomainError> {
             Ok(Backup { state: BackupState::Deleting, ..backup })
         }
     }
+}
+
+/// These backups of the store are being removed. A deleted store has no more events.
+pub fn deleted(snapshot: Snapshot, backups: &[Backup], actor: &str) -> Change {
+    let mut change = Change::of(snapshot);
+    if change.store.state == State::Deleted {
+        return change;
+    }
+    change.events.extend(backups.iter().map(|backup| {
+        let message = match actor {
+            SCHEDULER => format!("Backup {} is no longer kept", backup.id),
+            actor => format!("{actor} deleted backup {}", backup.id),
+        };
+        let event = NewEvent::new(EventType::BackupDeleted, message).with("actor", actor);
+        event.with("backup_id", backup.id.to_string())
+    }));
+    change
 }
 
 #[cfg(test)]
@@ -116,7 +162,6 @@ mod tests {
     use crate::failure::Reason;
     use crate::ids::BackupId;
     use crate::operation::{OperationKind, OperationState, Restore};
-    use crate::store::State;
     use crate::transition::health::{Health, apply_health};
     use crate::transition::tests::{
         after, caller, complete_backup, crash_loop, request, running, settled, types, with_backups,
@@ -206,9 +251,17 @@ mod tests {
     #[test]
     fn backup_is_complete_only_at_the_end() {
         let uploads = vec![PartUpload { part: "database".into(), upload: "u1".into() }];
-        let attempt = Attempt { number: 1, wrapped_key: "key".into(), uploads };
+        let attempt = Attempt { number: 1, wrapped_key: "key".into(), uploads, progress: Progress::default() };
         let snapshot = after(attempt_started(backing_up(true), &attempt));
         assert_eq!(snapshot.backup.as_ref().and_then(|backup| backup.attempt.as_ref()), Some(&attempt));
+        let change = progressed(snapshot, &[("database".into(), 6), ("uploads".into(), 5)]);
+        let [event] = &change.events[..] else { panic!("{:?}", change.events) };
+        let sizes = ["database_bytes", "uploads_bytes", "bytes"].map(|key| event.details[key].as_str());
+        assert_eq!((event.kind, sizes), (EventType::BackupProgress, ["6", "5", "11"]));
+        let snapshot = after(change);
+        let reported =
+            snapshot.backup.as_ref().and_then(|backup| backup.attempt.as_ref()).map(|attempt| attempt.progress);
+        assert_eq!(reported, Some(Progress { bytes: 11, reports: 1 }));
         let change = uploaded(snapshot, &[part("database", 7), part("uploads", 5)]);
         assert_eq!(types(&change), [EventType::BackupUploaded]);
         assert_eq!(change.backup.as_ref().map(|backup| backup.state), Some(BackupState::Creating));
@@ -223,6 +276,20 @@ mod tests {
         assert_eq!(types(&change), expected);
         let objects = [backup.object("database"), backup.manifest_object()].map(|object| object.expect("a name"));
         assert!(objects.iter().all(|object| object.as_str().starts_with(backup.prefix().as_str())), "{objects:?}");
+    }
+
+    #[test]
+    fn deleted_backups_are_reported_until_the_store_is_deleted() {
+        let two = [complete_backup(), complete_backup()];
+        let messages = |state, actor| {
+            let change = deleted(settled(state, true), &two, actor);
+            change.events.into_iter().map(|event| (event.kind, event.message)).collect::<Vec<_>>()
+        };
+        let id = two[0].id;
+        let by_caller = (EventType::BackupDeleted, format!("ann deleted backup {id}"));
+        assert_eq!(messages(State::Ready, "ann"), [by_caller.clone(), by_caller]);
+        assert_eq!(messages(State::Failed, SCHEDULER)[0].1, format!("Backup {id} is no longer kept"));
+        assert_eq!(messages(State::Deleted, "ann"), []);
     }
 
     #[test]
@@ -264,7 +331,7 @@ mod tests {
         let complete = complete_backup;
         for (unusable, why) in [
             (Backup { state: BackupState::Deleting, ..complete() }, "it is not COMPLETE"),
-            (Backup { store: crate::ids::StoreUid(Uuid::max()), ..complete() }, "it is of another store"),
+            (Backup { store: StoreUid(Uuid::max()), ..complete() }, "it is of another store"),
             (Backup { engine: "medusa".into(), ..complete() }, "it is of another engine"),
             (Backup { simulated: true, ..complete() }, "one of them is simulated"),
         ] {

@@ -89,13 +89,15 @@ mod tests {
 
     use super::*;
     use crate::access::Access;
+    use crate::backup_policy::BackupPolicy;
     use crate::command::tests::catalog;
     use crate::condition::{ConditionKind, ConditionStatus};
     use crate::failure::Reason;
     use crate::identity::{Caller, Credential, Proof, Role};
     use crate::ids::{StoreUid, Tenant, TokenId};
+    use crate::names::Placement;
     use crate::operation::OperationState;
-    use crate::store::{CleanupPolicy, Spec};
+    use crate::store::{CleanupPolicy, Environment, Spec};
     use crate::transition::request::{NewStore, Request, create};
 
     const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
@@ -128,9 +130,12 @@ mod tests {
                 admin_email: "a@b.co".into(),
                 cleanup_policy: CleanupPolicy::Keep,
                 deletion_protection: false,
+                environment: Environment::Production,
+                backup_policy: BackupPolicy::default(),
             },
             engine: &catalog.engines()[0],
-            domain: "localhost",
+            placement: Placement::new(&"demo".parse().expect("an id"), &Tenant::default(), "localhost"),
+            source: None,
         };
         let Change { mut store, mut operation, .. } = create(new, &request);
         store.state = state;

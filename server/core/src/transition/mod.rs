@@ -5,9 +5,11 @@
 
 pub mod adopt;
 pub mod backup;
+pub mod copy;
 pub mod health;
 pub mod operation;
 pub mod request;
+pub mod restore_test;
 #[cfg(test)]
 mod tests;
 

@@ -108,7 +108,11 @@ pub fn succeeded(snapshot: Snapshot, via: Option<&str>, now: OffsetDateTime) -> 
     end(&mut change, OperationState::Succeeded, None, now);
     let id = change.store.id.clone();
     match change.operation.kind {
-        OperationKind::Create | OperationKind::Retry | OperationKind::RotateCredentials | OperationKind::Restore => {
+        OperationKind::Create
+        | OperationKind::Retry
+        | OperationKind::RotateCredentials
+        | OperationKind::Restore
+        | OperationKind::Copy => {
             let note = match via {
                 Some("url") => " (tested through its URL)",
                 Some(_) => " (tested through the API server's service proxy)",
@@ -256,6 +260,10 @@ fn undo_started(snapshot: Snapshot, cause: Failure) -> Change {
     let mut change = Change::of(snapshot);
     let message = format!("Rolling back: {}", cause.message);
     change.events.push(NewEvent::new(EventType::UndoStarted, message).because(&cause));
+    // The undo removes the data of a copy, so that a retry restores it again.
+    if let Some(source) = change.store.source.as_mut().filter(|_| change.store.ready_at.is_none()) {
+        source.restored = false;
+    }
     change.operation.undoing = true;
     change.operation.failure = Some(cause.clone());
     change.store.failure = Some(cause);

@@ -17,7 +17,7 @@ use crate::identity::{Caller, Credential};
 use crate::ids::{BackupId, OperationId, StoreId, StoreUid};
 use crate::names::Placement;
 use crate::operation::{Operation, OperationKind, OperationState, PriorState, Restore};
-use crate::store::{Spec, State, Store};
+use crate::store::{Source, Spec, State, Store};
 
 /// The caller, the time, and ids for new rows. Clock and randomness come from outside.
 #[derive(Debug, Clone)]
@@ -97,19 +97,27 @@ pub struct NewStore<'a> {
     pub spec: Spec,
     /// The engine that the spec names.
     pub engine: &'a Engine,
-    /// The parent domain of shops' host names.
-    pub domain: &'a str,
+    /// Where it will live.
+    pub placement: Placement,
+    /// Where its data comes from, unless it begins empty.
+    pub source: Option<Source>,
 }
 
 /// Creates a store and its operation.
 pub fn create(new: NewStore<'_>, request: &Request<'_>) -> Change {
-    let tenant = request.caller.tenant().clone();
+    let requested = format!("{} requested creation of {}", request.caller.name, new.id);
+    begin_creation(new, NewEvent::state(State::Provisioning, requested), Action::CreateStore, request)
+}
+
+/// A new store whose first event is `requested`.
+pub(super) fn begin_creation(new: NewStore<'_>, requested: NewEvent, action: Action, request: &Request<'_>) -> Change {
     let store = Store {
         uid: new.uid,
-        placement: Placement::new(&new.id, &tenant, new.domain),
+        placement: new.placement,
         id: new.id,
-        tenant,
+        tenant: request.caller.tenant().clone(),
         spec: new.spec,
+        source: new.source,
         state: State::Provisioning,
         state_changed_at: request.now,
         conditions: Vec::new(),
@@ -125,19 +133,27 @@ pub fn create(new: NewStore<'_>, request: &Request<'_>) -> Change {
         updated_at: request.now,
         deleted_at: None,
     };
-    let operation = request.operation(OperationKind::Create, store.uid, &store.id);
-    let message = format!("{} requested creation of {}", request.caller.name, store.id);
+    let (kind, restore) = provisioning(&store, OperationKind::Create);
+    let operation = Operation { restore, ..request.operation(kind, store.uid, &store.id) };
     let mut change = Change::of(Snapshot { store, operation, backup: None });
-    change.events.push(NewEvent::state(State::Provisioning, message));
-    request.account(&mut change, Action::CreateStore);
+    change.events.push(requested);
+    request.account(&mut change, action);
     change
+}
+
+/// The kind of an operation that provisions a store: a copy as long as its data is not there, otherwise `kind`.
+fn provisioning(store: &Store, kind: OperationKind) -> (OperationKind, Option<Restore>) {
+    match store.source.as_ref().filter(|source| !source.restored && store.ready_at.is_none()) {
+        Some(source) => (OperationKind::Copy, Some(Restore { backup: source.backup, skips_backup: true })),
+        None => (kind, None),
+    }
 }
 
 /// Changes a store's fields. A field that has the wanted value already has no event.
 pub fn update(
     snapshot: Snapshot,
     etag: Option<&str>,
-    wanted: StoreUpdate,
+    wanted: &StoreUpdate,
     request: &Request<'_>,
 ) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
@@ -153,6 +169,22 @@ pub fn update(
         let message = format!("{} switched deletion protection {how}", request.caller.name);
         let event = NewEvent::new(EventType::StoreUpdated, message).with("actor", &request.caller.name);
         change.events.push(event.with("deletion_protection", protection.to_string()));
+    }
+    let policy = spec.backup_policy.with(&wanted.policy_settings, &wanted.backup_policy);
+    if policy != spec.backup_policy {
+        spec.backup_policy = policy;
+        let settings = policy.texts();
+        let each = settings.iter().map(|(name, value)| match value.as_str() {
+            "" | "0" => format!("{name} as the plan"),
+            value => format!("{name} {value}"),
+        });
+        let each = each.collect::<Vec<_>>().join(", ");
+        let message = format!("{} changed the backup policy: {each}", request.caller.name);
+        let mut event = NewEvent::new(EventType::StoreUpdated, message).with("actor", &request.caller.name);
+        for (name, value) in settings {
+            event = event.with(&format!("backup_policy.{name}"), value);
+        }
+        change.events.push(event);
     }
     request.account(&mut change, Action::UpdateStore);
     without_operation(&mut change);
@@ -212,9 +244,13 @@ pub fn retry(snapshot: Snapshot, etag: Option<&str>, request: &Request<'_>) -> R
     if deleting && change.store.spec.deletion_protection {
         return Err(DomainError::DeletionProtected { name: change.store.id.to_string() });
     }
-    let (kind, next) =
-        if deleting { (OperationKind::Delete, State::Deleting) } else { (OperationKind::Retry, State::Provisioning) };
+    let ((kind, restore), next) = if deleting {
+        ((OperationKind::Delete, None), State::Deleting)
+    } else {
+        (provisioning(&change.store, OperationKind::Retry), State::Provisioning)
+    };
     request.begin(&mut change, kind, Action::RetryStore);
+    change.operation.restore = restore;
     let message = format!("{} requested a retry of {}", request.caller.name, change.store.id);
     change.enter(next, request.now, message)?;
     Ok(change)

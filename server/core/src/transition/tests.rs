@@ -10,6 +10,7 @@ use super::{Change, Snapshot};
 use crate::access::Access;
 use crate::audit::Action;
 use crate::backup::{Backup, BackupState, BackupTrigger, NewBackup};
+use crate::backup_policy::BackupPolicy;
 use crate::command::tests::catalog;
 use crate::condition::{Condition, ConditionKind, ConditionStatus};
 use crate::engine::{Catalog, Engine, EngineBackup, LostSecrets, Maintenance};
@@ -17,9 +18,10 @@ use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::{Failure, Reason};
 use crate::identity::{Caller, Credential, Proof, Role};
-use crate::ids::{BackupId, OperationId, StoreUid, Tenant, TokenId};
+use crate::ids::{BackupId, OperationId, StoreId, StoreUid, Tenant, TokenId};
+use crate::names::Placement;
 use crate::operation::{OperationKind, OperationState, Step};
-use crate::store::{CleanupPolicy, Spec, State};
+use crate::store::{CleanupPolicy, Environment, Spec, State};
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -48,9 +50,13 @@ fn created() -> Snapshot {
         admin_email: "a@b.co".into(),
         cleanup_policy: CleanupPolicy::Keep,
         deletion_protection: false,
+        environment: Environment::Production,
+        backup_policy: BackupPolicy::default(),
     };
-    let id = "demo".parse().expect("an id");
-    let new = NewStore { uid: StoreUid(Uuid::nil()), id, spec, engine: &catalog.engines()[0], domain: "localhost" };
+    let id: StoreId = "demo".parse().expect("an id");
+    let (uid, engine) = (StoreUid(Uuid::nil()), &catalog.engines()[0]);
+    let placement = Placement::new(&id, &Tenant::default(), "localhost");
+    let new = NewStore { uid, id, spec, engine, placement, source: None };
     let request = Request { operation: OperationId(Uuid::nil()), ..request(&caller) };
     after(request::create(new, &request))
 }
@@ -97,10 +103,18 @@ pub(super) fn running(kind: OperationKind, was_ready: bool, step: Step) -> Snaps
             let ids = (&source, Some(BackupId(Uuid::max())));
             request::restore(settled(State::Ready, true), None, ids, &with_backups(), &request(&caller))
         }
+        OperationKind::Copy => Ok(copied()),
         OperationKind::Unreadable => panic!("nobody requests one"),
     };
     let claimed = worker::claim(after(requested.expect("legal")), NOW);
     after(worker::step_started(after(claimed), step))
+}
+
+/// A copy of the store in the tests, requested.
+fn copied() -> Change {
+    let (deleted, source) = (settled(State::Deleted, true).store, complete_backup());
+    let uid = StoreUid(Uuid::max());
+    super::copy::undelete(&deleted, &source, uid, &with_backups(), &request(&caller())).expect("accepted")
 }
 
 /// The catalog with an engine whose shops start with new credentials.
@@ -133,6 +147,7 @@ pub(super) fn with_backups() -> Catalog {
             deployment: "store".into(),
             cron_job: None,
         }),
+        copies: true,
     };
     let engine = |engine: &Engine| Engine { backup: Some(backup.clone()), ..engine.clone() };
     Catalog::new(catalog().engines().iter().map(engine).collect()).expect("has an engine")

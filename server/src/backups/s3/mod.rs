@@ -33,6 +33,10 @@ use crate::secret::SecretText;
 const OWN_VALIDITY: Duration = Duration::from_mins(5);
 /// The object that a check writes and removes, below the configured prefix.
 const CHECK: &str = "storeplane-check";
+/// The configuration's key of the authorities.
+const CA_FILE: &str = "backups.s3.ca_file";
+/// Maximum size of the authorities, in bytes: pods get them in a Secret together with up to 1,600 URLs.
+const CA_BYTES_MAX: usize = 64 << 10;
 /// Maximum number of pages of a listing that one deletion removes, of 1,000 each.
 const PAGES_MAX: usize = 100;
 
@@ -45,6 +49,21 @@ pub enum S3Error {
     /// The authorities cannot be used.
     #[error(transparent)]
     Ca(#[from] CaError),
+}
+
+/// The configured authorities of the S3 server, in PEM, for pods; `None` for the system's.
+pub(super) fn authorities(config: &BackupBucket) -> Result<Option<String>, S3Error> {
+    let Some(path) = &config.ca_file else { return Ok(None) };
+    let certificates = https::certificates(CA_FILE, path)?;
+    if certificates.len() > CA_BYTES_MAX {
+        let problem = format!(
+            "{}: its certificates have {} bytes; pods can get {CA_BYTES_MAX}: leave only the authorities of the S3 server",
+            path.display(),
+            certificates.len()
+        );
+        return Err(CaError::File { key: CA_FILE, problem }.into());
+    }
+    Ok(Some(certificates))
 }
 
 /// Backups in a bucket. Cheap to clone.
@@ -70,7 +89,7 @@ impl S3 {
         let style = if config.path_style { UrlStyle::Path } else { UrlStyle::VirtualHost };
         let bucket = Bucket::new(endpoint, style, config.bucket.clone(), config.region.clone());
         let bucket = bucket.map_err(|error: BucketError| invalid(&error))?;
-        let client = https::client(("backups.s3.ca_file", config.ca_file.as_deref()), CONNECT)?;
+        let client = https::client((CA_FILE, config.ca_file.as_deref()), CONNECT)?;
         Ok(Self { bucket, config: config.clone(), client, clock })
     }
 
@@ -146,6 +165,11 @@ impl BackupStorage for S3 {
             Err(StorageError::NotFound(_)) if self.exists(&what, &name).await? => Ok(()),
             completed => completed,
         }
+    }
+
+    async fn uploaded_bytes(&self, object: &ObjectKey, upload: &str) -> Result<u64, StorageError> {
+        let parts = self.parts(&format!("list the parts of {object}"), &self.name(object), upload).await?;
+        Ok(parts.iter().map(|part| part.size).sum())
     }
 
     async fn put(&self, object: &ObjectKey, content: Vec<u8>) -> Result<(), StorageError> {

@@ -53,3 +53,21 @@ fn unusable_settings_are_errors_at_start() {
     let error = s3(&format!("endpoint = 'http://s3.test'\nca_file = '/nowhere'\n{KEYS}")).expect_err("no file");
     assert!(error.to_string().starts_with("backups.s3.ca_file: /nowhere: "), "{error}");
 }
+
+#[test]
+fn pods_get_the_authorities_and_no_key() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let file = folder.path().join("ca.pem");
+    let config = bucket(&format!("endpoint = 'https://s3.test'\nca_file = '{}'\n{KEYS}", file.display()));
+    let section = |kind: &str, text: &str| format!("-----BEGIN {kind}-----\n{text}\n-----END {kind}-----\n");
+    let (one, two) = (section("CERTIFICATE", "b25l"), section("CERTIFICATE", "dHdv"));
+    let key = section("PRIVATE KEY", "hunter2");
+    std::fs::write(&file, format!("# Ours\n{one}{key}{two}").replace('\n', "\r\n")).expect("written");
+    let read = authorities(&config).expect("usable");
+    assert_eq!(read, Some(format!("{one}{two}")));
+    std::fs::write(&file, one.repeat(CA_BYTES_MAX / one.len() + 1)).expect("written");
+    let error = authorities(&config).expect_err("a Secret has no room for it").to_string();
+    assert!(error.starts_with("backups.s3.ca_file: ") && error.contains("pods can get 65536"), "{error}");
+    let system = bucket(&format!("endpoint = 'https://s3.test'\n{KEYS}"));
+    assert_eq!(authorities(&system).expect("usable"), None);
+}

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use rusty_s3::actions::{CompleteMultipartUploadResponse, ListParts};
+use rusty_s3::actions::{CompleteMultipartUploadResponse, ListParts, PartsContent};
 use storeplane_core::backup_storage::StorageError;
 
 use super::client::{COMPLETE, Call, REQUEST, fault};
@@ -10,10 +10,10 @@ use super::listing::OpenUploads;
 use super::{OWN_VALIDITY, S3, found, unreadable};
 
 impl S3 {
-    /// The entity tags of the parts that have arrived, which are all up to the last one.
-    async fn parts(&self, what: &str, name: &str, upload: &str) -> Result<Vec<String>, StorageError> {
+    /// The parts that have arrived, by number.
+    pub(super) async fn parts(&self, what: &str, name: &str, upload: &str) -> Result<Vec<PartsContent>, StorageError> {
         let credentials = self.credentials().await?;
-        let (mut tags, mut after) = (Vec::new(), None);
+        let (mut parts, mut after) = (Vec::new(), None);
         loop {
             let mut list = self.bucket.list_parts(Some(&credentials), name, upload);
             if let Some(after) = after {
@@ -21,20 +21,13 @@ impl S3 {
             }
             let page = self.call(what, &list, Bytes::new()).await?;
             let page = ListParts::parse_response(&page).map_err(|error| unreadable(what, &error))?;
-            for part in page.parts {
-                let expected = tags.len() + 1;
-                if usize::from(part.number) != expected {
-                    return Err(StorageError::Invalid(format!("{what}: part {expected} is missing")));
-                }
-                tags.push(part.etag);
-            }
+            parts.extend(page.parts);
             match page.next_part_number_marker {
-                None => break,
+                None => return Ok(parts),
                 Some(next) if Some(next) > after => after = Some(next),
                 Some(_) => return Err(unreadable(what, &"it repeats a page")),
             }
         }
-        if tags.is_empty() { Err(StorageError::Invalid(format!("{what}: no part was uploaded"))) } else { Ok(tags) }
     }
 
     /// Whether there is an object with this name.
@@ -49,9 +42,15 @@ impl S3 {
 
     /// Completes an upload. [`StorageError::NotFound`] if it is not open.
     pub(super) async fn complete(&self, what: &str, name: &str, upload: &str) -> Result<(), StorageError> {
-        let tags = self.parts(what, name, upload).await?;
+        let parts = self.parts(what, name, upload).await?;
+        if parts.is_empty() {
+            return Err(StorageError::Invalid(format!("{what}: no part was uploaded")));
+        }
+        if let Some((expected, _)) = (1..).zip(&parts).find(|(expected, part)| part.number != *expected) {
+            return Err(StorageError::Invalid(format!("{what}: part {expected} is missing")));
+        }
         let credentials = self.credentials().await?;
-        let tags = || tags.iter().map(String::as_str);
+        let tags = || parts.iter().map(|part| part.etag.as_str());
         let complete = |tags| self.bucket.complete_multipart_upload(Some(&credentials), name, upload, tags);
         let url = self.signed(&complete(tags()), OWN_VALIDITY);
         let body = complete(tags()).body().into();

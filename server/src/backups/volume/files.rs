@@ -125,6 +125,16 @@ impl Files {
         Ok(())
     }
 
+    /// The size of the parts of an open upload.
+    pub(super) fn uploaded(&self, key: &ObjectKey, id: &str) -> Result<u64, StorageError> {
+        let missing = || StorageError::NotFound(format!("upload {id} of {key}"));
+        match parts(&self.upload(key, id).ok_or_else(missing)?) {
+            Ok(parts) => Ok(parts.iter().map(|(_, piece)| piece.bytes).sum()),
+            Err(error) if error.kind() == ErrorKind::NotFound && self.root.is_dir() => Err(missing()),
+            Err(error) => Err(fault(key, &error)),
+        }
+    }
+
     /// Stores a file as an object.
     pub(super) fn put(&self, key: &ObjectKey, content: &[u8]) -> Result<(), StorageError> {
         let write = || {

@@ -105,6 +105,11 @@ impl BackupStorage for Volume {
         self.blocking(move |files| files.complete(&object, &upload)).await
     }
 
+    async fn uploaded_bytes(&self, object: &ObjectKey, upload: &str) -> Result<u64, StorageError> {
+        let (object, upload) = (object.clone(), upload.to_owned());
+        self.blocking(move |files| files.uploaded(&object, &upload)).await
+    }
+
     async fn put(&self, object: &ObjectKey, content: Vec<u8>) -> Result<(), StorageError> {
         let object = object.clone();
         self.blocking(move |files| files.put(&object, &content)).await

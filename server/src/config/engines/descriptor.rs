@@ -75,6 +75,8 @@ struct BackupFile {
     restore: String,
     parts: Vec<String>,
     maintenance: Option<MaintenanceFile>,
+    #[serde(default)]
+    copies: bool,
 }
 
 #[derive(Deserialize)]
@@ -107,13 +109,13 @@ impl BackupFile {
 }
 
 impl From<BackupFile> for EngineBackup {
-    fn from(BackupFile { create, restore, parts, maintenance }: BackupFile) -> Self {
+    fn from(BackupFile { create, restore, parts, maintenance, copies }: BackupFile) -> Self {
         let maintenance = maintenance.map(|MaintenanceFile { template, deployment, cron_job }| Maintenance {
             template,
             deployment,
             cron_job,
         });
-        Self { create, restore, parts, maintenance }
+        Self { create, restore, parts, maintenance, copies }
     }
 }
 

@@ -57,7 +57,14 @@ async fn denied_request_target_is_its_first_field() {
         assert!(
             matches!(
                 first.name(),
-                "backup_id" | "store_id" | "operation_id" | "session_id" | "tenant_id" | "token_id" | "name"
+                "backup_id"
+                    | "store_id"
+                    | "source_store_id"
+                    | "operation_id"
+                    | "session_id"
+                    | "tenant_id"
+                    | "token_id"
+                    | "name"
             ),
             "{wanted}"
         );

@@ -87,13 +87,14 @@ pub(super) fn precondition(
         | DomainError::NotRotatable { state }
         | DomainError::NotBackupable { state }
         | DomainError::NotRestorable { state }
+        | DomainError::NotDeleted { state, .. }
         | DomainError::CredentialsNotThere { state } => {
             tell("state", state.as_str().to_owned());
             ("STATE", "store".to_owned())
         }
-        DomainError::RotationUnsupported { engine } | DomainError::BackupUnsupported { engine } => {
-            ("ENGINE", format!("engine/{engine}"))
-        }
+        DomainError::RotationUnsupported { engine }
+        | DomainError::BackupUnsupported { engine }
+        | DomainError::CopyUnsupported { engine } => ("ENGINE", format!("engine/{engine}")),
         DomainError::NotCancellable { operation } => ("KIND", format!("operation/{operation}")),
         DomainError::OperationInProgress { operation, kind, .. } => {
             tell("operation_id", operation.to_string());
@@ -105,6 +106,7 @@ pub(super) fn precondition(
             ("OPERATION", format!("backup/{backup}"))
         }
         DomainError::BackupNotUsable { backup, .. } => ("BACKUP", format!("backup/{backup}")),
+        DomainError::NoBackup { name } => ("BACKUP", format!("store/{name}")),
         DomainError::BackupsDisabled => ("CONFIGURATION", "backups.storage".to_owned()),
         // `DeletionProtected`: all others have codes of their own.
         _ => ("DELETION_PROTECTION", "store".to_owned()),

@@ -23,6 +23,13 @@ pub(super) fn request(method: &str) -> Option<Value> {
         "GetBackup" | "DeleteBackup" => json!({"backupId": "0192f0c1-5b1e-7a30-9d5c-0f5a3c2e1b7d"}),
         "ListBackups" => json!({"storeId": "tea", "filter": "state = COMPLETE", "pageSize": 20}),
         "RestoreStore" => json!({"storeId": "tea", "backupId": "0192f0c1-5b1e-7a30-9d5c-0f5a3c2e1b7d"}),
+        "CopyStore" => json!({
+            "sourceStoreId": "tea",
+            "storeId": "tea-test",
+            "store": {"environment": "STORE_ENVIRONMENT_STAGING"},
+            "requestId": "5d8f7a1c-3c44-4c0e-8a53-6a2b8f1f2e90",
+        }),
+        "UndeleteStore" => json!({"storeId": "tea", "requestId": "5d8f7a1c-3c44-4c0e-8a53-6a2b8f1f2e90"}),
         "UpdateStore" => json!({
             "storeId": "tea",
             "store": {"deletionProtection": true},

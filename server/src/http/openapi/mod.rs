@@ -10,9 +10,12 @@ mod comments;
 mod examples;
 mod schema;
 
+use std::sync::{Arc, LazyLock};
+
 use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::routing::get;
+use bytes::Bytes;
 use prost_reflect::{DescriptorPool, MethodDescriptor, ServiceDescriptor};
 use serde_json::{Map, Value, json};
 use storeplane_core::identity;
@@ -35,18 +38,23 @@ Field names are accepted in lowerCamelCase and in snake_case; answers use lowerC
 An error has the HTTP status of its code. Its `details` carry a `google.rpc.ErrorInfo` with a stable `reason`, and, where they fit, \
 `google.rpc.BadRequest`, `QuotaFailure`, `PreconditionFailure`, `RetryInfo` and `ResourceInfo`; `debug` shows them as JSON.";
 
-/// Serves the document.
+/// Serves the document, which is made when it is first requested: that takes as long as the rest of a server's start.
 pub(super) fn router(api: &DescriptorPool) -> Router {
+    let api = api.clone();
+    let texts = Arc::new(LazyLock::new(move || texts(&api)));
+    let yaml = Arc::clone(&texts);
+    let serve = |kind: &'static str, text: Bytes| ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")], text);
+    Router::new()
+        .route("/openapi.json", get(async move || serve("application/json", texts.0.clone())))
+        .route("/openapi.yaml", get(async move || serve("application/yaml", yaml.1.clone())))
+}
+
+/// The document as JSON and as YAML.
+fn texts(api: &DescriptorPool) -> (Bytes, Bytes) {
     let document = document(api);
     let json = document.to_string();
     let yaml = serde_saphyr::to_string(&document).unwrap_or_else(|_| json.clone());
-    let serve = |kind: &'static str, text: String| {
-        let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")];
-        get(move || std::future::ready((headers, text.clone())))
-    };
-    Router::new()
-        .route("/openapi.json", serve("application/json", json))
-        .route("/openapi.yaml", serve("application/yaml", yaml))
+    (json.into(), yaml.into())
 }
 
 fn document(api: &DescriptorPool) -> Value {

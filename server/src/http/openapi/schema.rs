@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::comments::comment;
 
 /// `google.api.FieldBehavior` values.
+const OPTIONAL: i32 = 1;
 const REQUIRED: i32 = 2;
 const OUTPUT_ONLY: i32 = 3;
 
@@ -39,7 +40,7 @@ impl Schemas {
     fn message(&mut self, message: &MessageDescriptor) -> Value {
         let mut properties = Map::new();
         let mut required = Vec::new();
-        // With a mask, only the fields that it names are read: none is required.
+        // With a mask, only the fields that it names are read: none is required. Nor is one of a resource that may be left out.
         let is_update = message.get_field_by_name("update_mask").is_some();
         for field in message.fields() {
             let behavior = behavior(&field);
@@ -48,7 +49,7 @@ impl Schemas {
             }
             let mut property = self.property(&field, behavior.contains(&OUTPUT_ONLY));
             if let Kind::Message(resource) = field.kind()
-                && is_update
+                && (is_update || (behavior.contains(&OPTIONAL) && has_required(&resource)))
                 && resource.package_name() == message.package_name()
                 && let (Value::Object(fields), Value::Object(update)) = (&mut property, self.partial(&resource))
             {
@@ -135,6 +136,10 @@ impl Schemas {
 
 fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+fn has_required(message: &MessageDescriptor) -> bool {
+    message.fields().any(|field| behavior(&field).contains(&REQUIRED))
 }
 
 /// `(google.api.field_behavior)` of a field.

@@ -28,6 +28,10 @@ pub struct Model {
     pub failure: Option<Json>,
     pub created_at: TimeDateTimeWithTimeZone,
     pub completed_at: Option<TimeDateTimeWithTimeZone>,
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub restore_test: Option<Json>,
+    /// When that test began.
+    pub tested_at: Option<TimeDateTimeWithTimeZone>,
 }
 
 /// None: joins are written where they are needed.

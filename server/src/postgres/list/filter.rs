@@ -8,6 +8,7 @@ use storeplane_core::filter::{
 };
 use time::OffsetDateTime;
 
+use crate::postgres::backup_schedule::OVERDUE;
 use crate::postgres::entity::{audit_event, backup, operation, store};
 
 /// Stores that match.
@@ -15,6 +16,8 @@ pub(super) fn stores(filter: &StoreFilter) -> Condition {
     use store::Column;
     let field = |field: &StoreField| match field {
         StoreField::State(state) => Column::State.eq(state.as_str()),
+        StoreField::BackupOverdue(true) => Expr::cust(OVERDUE),
+        StoreField::BackupOverdue(false) => Expr::cust(OVERDUE).not(),
         StoreField::Text(text, wanted) => pattern(store_text(*text), wanted),
         StoreField::Time(StoreTime::Create, comparison, time) => compare(Column::CreatedAt, *comparison, *time),
         StoreField::Time(StoreTime::Update, comparison, time) => compare(Column::UpdatedAt, *comparison, *time),

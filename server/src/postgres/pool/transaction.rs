@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use super::connect::settings;
 use super::connection::Borrowed;
-use crate::metrics::{BackupEnd, OperationEnd, metrics};
+use crate::metrics::{BackupEnd, OperationEnd, RestoreTestEnd, metrics};
 
 /// Rolled back when it is dropped, unless it was committed.
 pub(in crate::postgres) struct Transaction {
@@ -24,6 +24,8 @@ pub(in crate::postgres) enum End {
     Operation(OperationEnd),
     /// A backup.
     Backup(BackupEnd),
+    /// A test restore.
+    RestoreTest(RestoreTestEnd),
 }
 
 impl std::fmt::Debug for Transaction {
@@ -51,6 +53,7 @@ impl Transaction {
             match end {
                 End::Operation(end) => end.record(metrics()),
                 End::Backup(end) => end.record(metrics()),
+                End::RestoreTest(end) => end.record(metrics()),
             }
         }
         Ok(())

@@ -43,6 +43,7 @@ fn record() -> StoreRecord {
     StoreRecord {
         display_name: "Tea".into(),
         admin_email: "a@b.co".into(),
+        staging: false,
         host: "tea.test".into(),
         engine: Some("sample".into()),
         plan: Some("large".into()),

@@ -3,12 +3,13 @@
 //! Each run of the Job has a key and uploads of its own, stored before it starts: after a restart, a Job that runs is followed. If there
 //! is none, another run begins, because the URLs of the first one are stored nowhere.
 
-use storeplane_core::backup::{Attempt, Backup, PartUpload};
+use storeplane_core::backup::{Attempt, Backup, PartUpload, Progress};
 use storeplane_core::engine::EngineBackup;
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::Step;
 use storeplane_core::transition::backup as changes;
 
+use super::backup_job::uploads::Uploads;
 use super::backup_job::{self, RETRIES, ended, files, id_end};
 use crate::backups::Backups;
 use crate::kube::JobSpec;
@@ -31,7 +32,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
             // As of any backup: with an attempt, what is stored is removed unless the backup is completed.
             let key = context.unless_stopped(context.backups()?.keys.make()).await?;
             let wrapped_key = key.map_err(|error| key_failure(&error))?.wrapped;
-            let attempt = Attempt { number: 1, wrapped_key, uploads: Vec::new() };
+            let attempt = Attempt { number: 1, wrapped_key, uploads: Vec::new(), progress: Progress::default() };
             context.write(&|snapshot| Ok(changes::attempt_started(snapshot, &attempt))).await?;
         }
         return context.emit_simulated(Step::BackUp).await;
@@ -46,7 +47,8 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
         _ => Box::pin(start(context, &storage, &engine, &backup)).await?,
     };
     context.only_waits();
-    let messages = backup_job::follow(context, &name, (Step::BackUp, "backup")).await;
+    let mut uploads = Uploads::of(context, &storage);
+    let messages = backup_job::follow(context, &name, (Step::BackUp, "backup"), Some(&mut uploads)).await;
     // Also after a failure: its Secret has URLs, and another run needs its place in the quota.
     if backup_job::is_over(&messages) {
         backup_job::delete(context, &name, None).await?;
@@ -76,7 +78,7 @@ async fn start(
         .await?
         .map_err(|error| storage_error(&error))?;
     let key = context.unless_stopped(storage.keys.make()).await?.map_err(|error| key_failure(&error))?;
-    let mut transfer = files::of_backup(&key, storage.part_bytes);
+    let mut transfer = files::of_backup(&key, storage);
     let mut uploads = Vec::new();
     for part in &engine.parts {
         let object = backup.object(part).map_err(|rule| name_failure(&rule))?;
@@ -85,7 +87,8 @@ async fn start(
         files::add_urls(&mut transfer, part, &upload.urls);
         uploads.push(PartUpload { part: part.clone(), upload: upload.id });
     }
-    let attempt = Attempt { number, wrapped_key: key.wrapped, uploads };
+    let progress = backup.attempt.as_ref().map(|earlier| earlier.progress.of_next_run()).unwrap_or_default();
+    let attempt = Attempt { number, wrapped_key: key.wrapped, uploads, progress };
     context.write(&|snapshot| Ok(changes::attempt_started(snapshot, &attempt))).await?;
     let spec = JobSpec {
         name: job_name(backup, number),

@@ -1,8 +1,9 @@
 //! INSTALL: the release is deployed. A release that helm left incomplete is repaired first; a deployed one is adopted.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use storeplane_core::failure::{Failure, Reason};
-use storeplane_core::operation::{OperationKind, Step};
+use storeplane_core::operation::Step;
+use storeplane_core::store::{Environment, Store};
 
 use super::repair::{Known, Repair, repair};
 use crate::helm::{Chart, HelmErrorKind};
@@ -17,7 +18,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     let known = Known {
         is_ours: found.as_ref().is_some_and(|release| release.store_uid == Some(context.store.uid)),
         was_ready: context.store.ready_at.is_some(),
-        apply_again: context.operation.kind == OperationKind::Retry && !context.operation.is_behind(Step::Install),
+        apply_again: context.operation.is_again() && !context.operation.is_behind(Step::Install),
     };
     let found = found.as_ref();
     match repair(found, known) {
@@ -91,16 +92,7 @@ fn chart(context: &OperationContext) -> Result<Chart, StepError> {
         let message = format!("Plan {} of engine {} is no longer in the configuration.", store.spec.plan, engine.name);
         StepError::Failed(Failure::new(Reason::ChartRejected, message))
     })?;
-    let values = json!({
-        "store": {
-            "id": store.id,
-            "uid": store.uid,
-            "tenant": store.tenant,
-            "displayName": store.spec.display_name,
-            "adminEmail": store.spec.admin_email,
-        },
-        "ingress": { "host": store.placement.host },
-    });
+    let values = json!({ "store": about(store), "ingress": { "host": store.placement.host } });
     let values = with_copied_secrets(values, context.tools.cluster.copied_secrets());
     let values_files = engine.values.iter().chain([&plan.values]).cloned().collect();
     // With the uid, they tell `adopt` what the values do not contain.
@@ -109,6 +101,20 @@ fn chart(context: &OperationContext) -> Result<Chart, StepError> {
     let mut labels = vec![(labels::STORE_UID.to_owned(), store.uid.to_string())];
     labels.extend(recorded.map(|(label, value)| (label.to_owned(), value.to_owned())));
     Ok(Chart { dir: engine.chart.clone(), values_files, values, labels })
+}
+
+/// The values about the store. Charts without copies need not know those of copies.
+fn about(store: &Store) -> Map<String, Value> {
+    let always = [
+        ("id", json!(store.id)),
+        ("uid", json!(store.uid)),
+        ("tenant", json!(store.tenant)),
+        ("displayName", json!(store.spec.display_name)),
+        ("adminEmail", json!(store.spec.admin_email)),
+    ];
+    let of_copies = [("restored", store.source.is_some()), ("staging", store.spec.environment == Environment::Staging)];
+    let of_copies = of_copies.into_iter().filter(|(_, is_set)| *is_set).map(|(name, is_set)| (name, json!(is_set)));
+    always.into_iter().chain(of_copies).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// True if Kubernetes accepts it as a label's value: a plan is named after its file.

@@ -1,13 +1,19 @@
 //! RESTORE: a Job downloads a backup, decrypts it and reads it into the shop's database and volume, which are exchanged at the end. It can
-//! run again: until then nothing of the shop's data is changed.
+//! run again: until then nothing of the shop's data is changed. In a copy, the shop waits for that data before it starts.
+
+use std::time::Duration;
 
 use storeplane_core::backup::{Backup, BackupState};
 use storeplane_core::engine::EngineBackup;
+use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::failure::{Failure, Reason};
-use storeplane_core::operation::Step;
+use storeplane_core::ids::StoreId;
+use storeplane_core::operation::{OperationKind, Step};
 use storeplane_core::transition::backup as changes;
 
 use super::backup_job::{self, ENDS_WITHIN, RETRIES, files, id_end};
+use super::rollout;
+use crate::backoff::Backoff;
 use crate::backups::Backups;
 use crate::kube::JobSpec;
 use crate::secret::SecretText;
@@ -15,12 +21,21 @@ use crate::worker::backup_errors::{key_failure, name_failure, storage_error};
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::{RetryLimit, StepError};
 
+/// Until a copy looks again whether its backup is complete: at first, ...
+const FIRST_LOOK: Duration = Duration::from_millis(250);
+/// ... and at most.
+const LONGEST_LOOK: Duration = Duration::from_secs(2);
+
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
     // After a restart: it was done, and the shop may have sold since.
     if context.operation.is_behind(Step::Restore) {
         return Ok(());
     }
-    let source = source(context).await?;
+    let is_copy = context.operation.kind == OperationKind::Copy;
+    if is_copy && context.store.source.as_ref().is_some_and(|source| source.restored) {
+        return end(context).await;
+    }
+    let source = if is_copy { awaited_source(context).await? } else { source(context).await? };
     if context.simulated {
         return context.emit_simulated(Step::Restore).await;
     }
@@ -28,13 +43,17 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     let engine = context.engine_backup()?;
     let name = job_name(context);
     if !context.unless_stopped(backup_job::is_started(context, &name)).await?? {
+        if is_copy && context.operation.is_again() {
+            rollout::clear_left(context, Step::Restore).await?;
+        }
         Box::pin(start(context, &storage, &engine, &source, &name)).await?;
     }
     context.only_waits();
-    let restored = backup_job::follow(context, &name, (Step::Restore, "restore")).await;
+    let restored = backup_job::follow(context, &name, (Step::Restore, "restore"), None).await;
     if restored.is_ok() {
-        // END_MAINTENANCE deletes the Job.
-        return context.write(&|snapshot| Ok(changes::restored(snapshot))).await;
+        context.write(&|snapshot| Ok(changes::restored(snapshot))).await?;
+        // Otherwise END_MAINTENANCE deletes the Job.
+        return if is_copy { backup_job::delete(context, &name, None).await } else { Ok(()) };
     }
     if backup_job::is_over(&restored) {
         end(context).await?;
@@ -71,22 +90,56 @@ pub(in crate::worker) fn job_name(context: &OperationContext) -> String {
     format!("store-restore-{}", id_end(context.operation.id.0))
 }
 
-/// The backup that is restored, which cannot be deleted meanwhile.
+/// The backup that is read, which cannot be deleted meanwhile; that of a copy may not be complete yet.
 async fn source(context: &OperationContext) -> Result<Backup, StepError> {
     let Some(id) = context.operation.restore.map(|restore| restore.backup) else {
         return Err(StepError::Failed(Failure::new(Reason::Internal, "The operation names no backup.")));
     };
     let found = context.unless_stopped(context.tools.queue.backup(id)).await?;
+    let found = found.map_err(|error| {
+        let failure = Failure::new(Reason::Internal, format!("Backup {id} could not be read: {error}."));
+        StepError::Retry { failure, tries: RetryLimit::UntilDeadline, after: None }
+    })?;
     match found {
-        Ok(Some(backup)) if backup.state == BackupState::Complete => Ok(backup),
-        Ok(_) => {
+        Some(backup) if backup.state == BackupState::Complete => Ok(backup),
+        Some(backup) if backup.state == BackupState::Creating && context.operation.kind == OperationKind::Copy => {
+            Ok(backup)
+        }
+        Some(Backup { state: BackupState::Failed, failure, store_id, .. }) => {
+            Err(StepError::Failed(not_made(&store_id, failure)))
+        }
+        _ => {
             let message = format!("Backup {id} no longer exists.");
             Err(StepError::Failed(Failure::new(Reason::RestoreFailed, message)))
         }
-        Err(error) => {
-            let failure = Failure::new(Reason::Internal, format!("Backup {id} could not be read: {error}."));
-            Err(StepError::Retry { failure, tries: RetryLimit::UntilDeadline, after: None })
+    }
+}
+
+/// The cause is that of the backup, unless somebody cancelled that: then nobody cancelled the copy.
+fn not_made(store: &StoreId, cause: Option<Failure>) -> Failure {
+    let cause = cause.unwrap_or_else(|| Failure::new(Reason::RestoreFailed, "its cause is not recorded"));
+    let reason = if cause.reason == Reason::Cancelled { Reason::RestoreFailed } else { cause.reason };
+    let message = format!("The backup of store {store} for this copy was not completed: {}", cause.message);
+    Failure::new(reason, message).with_details(cause.details)
+}
+
+/// The backup that a copy gets: a live one is made meanwhile, by an operation on the store that is copied.
+async fn awaited_source(context: &mut OperationContext) -> Result<Backup, StepError> {
+    context.only_waits();
+    let mut backoff = Backoff::new(FIRST_LOOK, LONGEST_LOOK);
+    let mut told = false;
+    loop {
+        let backup = source(context).await?;
+        if backup.state == BackupState::Complete {
+            return Ok(backup);
         }
+        if !told {
+            let message = format!("Waiting until backup {} of {} is complete", backup.id, backup.store_id);
+            let event = NewEvent::new(EventType::Waiting, message).in_step(Step::Restore);
+            context.emit(vec![event.with("backup_id", backup.id.to_string())], None).await?;
+            told = true;
+        }
+        context.unless_stopped(tokio::time::sleep(backoff.next())).await?;
     }
 }
 
@@ -98,7 +151,7 @@ async fn start(
     name: &str,
 ) -> Result<(), StepError> {
     let identity = open(context, storage, source).await?;
-    let mut transfer = files::of_restore(identity, storage.part_bytes);
+    let mut transfer = files::of_restore(identity, storage);
     for part in &engine.parts {
         let Some(stored) = source.parts.iter().find(|stored| stored.name == *part) else {
             let message = format!("Backup {} has no part {part}, which the engine's chart needs.", source.id);

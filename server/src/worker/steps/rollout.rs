@@ -21,9 +21,8 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     if context.operation.kind.restarts_pods() {
         restart(context).await?;
     }
-    if context.operation.kind == OperationKind::Retry {
-        Box::pin(remove_left_jobs(context)).await?;
-        Box::pin(replace_outdated(context)).await?;
+    if context.operation.is_again() {
+        clear_left(context, Step::Rollout).await?;
     }
     let release = context.release_name();
     let updates = context.tools.cluster.rollout(&release.namespace, &release.name);
@@ -54,8 +53,14 @@ async fn restart(context: &mut OperationContext) -> Result<(), StepError> {
     if reported.is_empty() { Ok(()) } else { context.emit(reported, None).await }
 }
 
+/// Removes what earlier operations left, and what would block this one.
+pub(super) async fn clear_left(context: &mut OperationContext, step: Step) -> Result<(), StepError> {
+    Box::pin(remove_left_jobs(context, step)).await?;
+    Box::pin(replace_outdated(context, step)).await
+}
+
 /// A restore whose end failed may have left the shop offline. Jobs that could still exchange its data end before it is online again.
-async fn remove_left_jobs(context: &mut OperationContext) -> Result<(), StepError> {
+async fn remove_left_jobs(context: &mut OperationContext, step: Step) -> Result<(), StepError> {
     let maintenance = context.engine()?.backup.and_then(|backup| backup.maintenance);
     let Some(maintenance) = maintenance.filter(|_| !context.simulated) else { return Ok(()) };
     let (cluster, namespace, current) =
@@ -64,22 +69,22 @@ async fn remove_left_jobs(context: &mut OperationContext) -> Result<(), StepErro
     for job in jobs.into_iter().filter(|job| job.operation != current && !maintenance::is_page(&job.name)) {
         backup_job::delete(context, &job.name, Some(backup_job::ENDS_WITHIN)).await?;
         let message = format!("Job {} is deleted: an earlier operation left it", job.name);
-        let event = NewEvent::new(EventType::ResourceChanged, message).in_step(Step::Rollout);
+        let event = NewEvent::new(EventType::ResourceChanged, message).in_step(step);
         context.emit(vec![event], None).await?;
     }
-    let ended = maintenance::end_of(context, &maintenance, current, Step::Rollout).await;
-    maintenance::remove_pages(context, Step::Rollout).await?;
+    let ended = maintenance::end_of(context, &maintenance, current, step).await;
+    maintenance::remove_pages(context, step).await?;
     ended
 }
 
 /// A StatefulSet never replaces a pod of an older revision that did not become ready, which blocks the corrected one.
-async fn replace_outdated(context: &mut OperationContext) -> Result<(), StepError> {
+async fn replace_outdated(context: &mut OperationContext, step: Step) -> Result<(), StepError> {
     let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
     let deleting = cluster.delete_outdated_pods(&release.namespace, &release.name);
     let deleted = Box::pin(context.unless_stopped(deleting)).await??;
     let reported = deleted.iter().map(|pod| {
         let message = format!("Pod {pod} is deleted: it was not ready, and is of an older revision of its StatefulSet");
-        NewEvent::new(EventType::ResourceChanged, message).in_step(Step::Rollout)
+        NewEvent::new(EventType::ResourceChanged, message).in_step(step)
     });
     let reported: Vec<_> = reported.collect();
     if reported.is_empty() { Ok(()) } else { context.emit(reported, None).await }

@@ -3,7 +3,7 @@
 use storeplane_core::engine::{Engine, LostSecrets, SecretEntry, SecretTemplate};
 use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::failure::{Failure, Reason};
-use storeplane_core::operation::{OperationKind, Step};
+use storeplane_core::operation::Step;
 
 use crate::kube::SecretSpec;
 use crate::secret::SecretText;
@@ -16,7 +16,7 @@ const UNIQUE: usize = 8;
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
     let engine = context.engine()?;
     // Before the first INSTALL no data can depend on lost ones.
-    if context.operation.kind == OperationKind::Retry || context.operation.is_behind(Step::Secrets) {
+    if context.operation.is_again() || context.operation.is_behind(Step::Secrets) {
         check_lost_secrets(context, &engine).await?;
     }
     let secrets = engine.secrets.iter().map(|secret| generate(context, secret)).collect();

@@ -69,6 +69,22 @@ pub(super) async fn upload_continues_after_a_restart(mut fixture: Fixture) {
     assert_eq!(content(&*storage, &object).await.expect("an object").len(), PART + 4);
 }
 
+pub(super) async fn uploaded_bytes_are_those_of_the_parts(fixture: Fixture) {
+    let (storage, object) = (fixture.storage(), key("acme/1/2/database.zst.age"));
+    let upload = storage.begin_upload(&object, 3, HOUR).await.expect("begun");
+    let uploaded = async || storage.uploaded_bytes(&object, &upload.id).await;
+    assert_eq!(uploaded().await, Ok(0));
+    for (part, content, expected) in [(2, vec![1; 7], 7), (0, vec![2; PART], PART + 7), (2, vec![3; 9], PART + 9)] {
+        assert_eq!(put(&upload.urls[part], content).await, StatusCode::OK);
+        assert_eq!(uploaded().await, Ok(u64::try_from(expected).expect("small")), "one that is sent again counts once");
+    }
+    assert_eq!(put(&upload.urls[1], vec![4; PART]).await, StatusCode::OK);
+    storage.complete_upload(&object, &upload.id).await.expect("completed");
+    assert!(matches!(uploaded().await, Err(StorageError::NotFound(_))), "it is not open any more");
+    let unknown = storage.uploaded_bytes(&object, "../../x").await;
+    assert!(matches!(unknown, Err(StorageError::NotFound(_))), "{unknown:?}");
+}
+
 pub(super) async fn expired_and_forged_urls_are_refused(fixture: Fixture) {
     let (storage, object) = (fixture.storage(), key("acme/1/2/database.zst.age"));
     let late = fixture.late(HOUR);
@@ -167,6 +183,7 @@ pub(super) async fn stopped_storage_is_an_outage(fixture: Fixture) {
     for (what, result) in [
         ("begin", storage.begin_upload(&object, 1, HOUR).await.map(drop)),
         ("complete", storage.complete_upload(&object, &upload.id).await),
+        ("progress", storage.uploaded_bytes(&object, &upload.id).await.map(drop)),
         ("put", storage.put(&object, b"{}".to_vec()).await),
         ("read", storage.read(&object).await.map(drop)),
         ("delete", storage.delete_prefix(&"acme/1/2/".parse().expect("a prefix")).await),

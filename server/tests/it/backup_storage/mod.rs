@@ -21,6 +21,7 @@ macro_rules! cases {
 cases! {
     parts_in_any_order_become_the_object
     upload_continues_after_a_restart
+    uploaded_bytes_are_those_of_the_parts
     expired_and_forged_urls_are_refused
     incomplete_uploads_become_no_object
     small_objects_are_replaced

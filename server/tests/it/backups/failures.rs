@@ -70,7 +70,7 @@ const CASES: [Failing; 11] = [
         "The backup's Job (database) exceeded its memory limit",
     ),
     case(1, Run::Evicted, None, 2, "The backup's Job was evicted from its node: The node was low on resource: memory."),
-    case(ALWAYS, Run::Silent, Some(Reason::BackupJobFailed), 1, "left no termination message"),
+    case(ALWAYS, Run::Silent, Some(Reason::BackupJobFailed), 3, "left no termination message"),
     case(ALWAYS, Run::WrongChecksum, Some(Reason::BackupCorrupted), 1, "its checksum differs"),
     case(ALWAYS, Run::PieceMissing, Some(Reason::BackupCorrupted), 1, "The storage cannot complete what was uploaded."),
 ];

@@ -13,7 +13,7 @@ use storeplane_proto::v1::{OperationState, StoreState};
 use storeplane_server::checkpoint::hex;
 
 use super::{Stage, cancel, complete, create, events, failed, operation, until};
-use crate::harness::{BackupStorage, Run, Setup};
+use crate::harness::{BackupStorage, PART_SIZE, Run, Setup};
 
 /// The backup is complete, its parts are what was read from the shop, and the manifest's key decrypts them.
 async fn backup_is_made_and_can_be_decrypted(storage: BackupStorage) {
@@ -23,6 +23,7 @@ async fn backup_is_made_and_can_be_decrypted(storage: BackupStorage) {
     let done = complete(stage.api(), &backup).await;
     let [made] = &player.played()[..] else { panic!("one Job: {:?}", player.played().len()) };
     assert!(!done.simulated);
+    assert_eq!(made.files.get("ca.crt"), stage.storage.authorities().as_ref());
     assert_eq!(done.parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>(), ["database", "uploads"]);
     assert_eq!(done.size_bytes, done.parts.iter().map(|part| part.size_bytes).sum::<i64>());
 
@@ -71,6 +72,41 @@ async fn backup_on_a_volume_is_made_and_can_be_decrypted() {
 #[tokio::test]
 async fn backup_in_a_bucket_is_made_and_can_be_decrypted() {
     backup_is_made_and_can_be_decrypted(BackupStorage::bucket().await).await;
+}
+
+/// The first report is of at least a piece of the database; all others of at least a piece more.
+async fn progress_is_reported_while_the_job_uploads(storage: BackupStorage) {
+    let stage = Stage::of(Setup::small(), storage).await;
+    let (store, player) = stage.played(&[Run::UploadsAndHolds]).await;
+    let backup = create(stage.api(), &store).await;
+    player.started(1).await;
+    until("its progress is reported", async || {
+        events(stage.api(), &store.store_id).await.contains("BACKUP_PROGRESS BACK_UP Uploaded so far: ")
+    })
+    .await;
+    player.release();
+    let done = complete(stage.api(), &backup).await;
+    let details = "SELECT string_agg(details::text, ' ') FROM events WHERE kind = 'BACKUP_PROGRESS'";
+    let details: Value = serde_json::from_str(&stage.lab.database.value(details).await).expect("one event");
+    let size = |name: &str| details[name].as_str().and_then(|bytes| bytes.parse::<i64>().ok()).expect("a size");
+    assert_eq!(details["backup_id"], Value::String(backup.backup_id));
+    assert!(
+        size("database_bytes") > i64::try_from(PART_SIZE).unwrap() && size("bytes") <= done.size_bytes,
+        "{details}"
+    );
+    assert_eq!(size("bytes"), size("database_bytes") + size("uploads_bytes"));
+    stage.lab.database.assert_sound().await;
+    stage.delete(&store).await;
+}
+
+#[tokio::test]
+async fn progress_of_an_upload_to_a_volume_is_reported() {
+    progress_is_reported_while_the_job_uploads(BackupStorage::volume()).await;
+}
+
+#[tokio::test]
+async fn progress_of_an_upload_to_a_bucket_is_reported() {
+    progress_is_reported_while_the_job_uploads(BackupStorage::bucket().await).await;
 }
 
 #[tokio::test]

@@ -1,14 +1,18 @@
 //! Backups of stores through the API, with the real storage.
 //!
-//! - `simulated`: a store of a simulated cluster, whose backup is its manifest. `lists`, `refusals`: requests.
+//! - `simulated`: a store of a simulated cluster, whose backup is its manifest. `lists`, `refusals`, `quota`: requests.
 //! - `jobs`: with Jobs that a [`JobPlayer`] plays. `failures`: how they fail, and that the remedy of each reason works. `interruptions`: outages of
-//!   the storage, damage, and killed servers. `restores`: RestoreStore.
+//!   the storage, damage, and killed servers. `restores`: RestoreStore. `copies`: CopyStore and
+//!   UndeleteStore. `restore_tests`: backups that are restored for a test.
 
+mod copies;
 mod failures;
 mod interruptions;
 mod jobs;
 mod lists;
+mod quota;
 mod refusals;
+mod restore_tests;
 mod restores;
 mod simulated;
 

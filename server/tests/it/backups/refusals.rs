@@ -1,7 +1,7 @@
 //! Requests that are refused, and repeated ones.
 
 use storeplane_core::operation::Step;
-use storeplane_proto::v1::{Backup, BackupState, CreateBackupRequest, DeleteBackupRequest, StoreState};
+use storeplane_proto::v1::{Backup, BackupState, BackupTrigger, CreateBackupRequest, DeleteBackupRequest, StoreState};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
@@ -71,6 +71,31 @@ async fn server_without_storage_and_chart_without_backups_refuse() {
     api.settle(&store.store_id).await;
     database.assert_sound().await;
     drop(server);
+}
+
+#[tokio::test]
+async fn validated_request_changes_nothing() {
+    let stage = Stage::start().await;
+    let (store, api) = (stage.simulated().await, stage.api());
+    let check = |store_id: &str| CreateBackupRequest { validate_only: true, ..wanted(store_id) };
+    let before = api.get(&store.store_id).await.unwrap();
+    let noted = CreateBackupRequest { description: "before the sale".into(), ..check(&store.store_id) };
+    let would = request(api, noted).await.unwrap();
+    assert_eq!((would.state(), would.trigger()), (BackupState::Creating, BackupTrigger::OnDemand));
+    assert_eq!((&would.store_uid, would.description.as_str()), (&store.uid, "before the sale"));
+    assert_eq!(reason(&get(api, &would.backup_id).await.unwrap_err()), "BACKUP_NOT_FOUND");
+    assert_eq!(api.get(&store.store_id).await.unwrap(), before);
+    for (refused, expected) in [
+        (check("never"), "STORE_NOT_FOUND"),
+        (check("-"), "INVALID_REQUEST"),
+        (CreateBackupRequest { etag: "stale".into(), ..check(&store.store_id) }, "STALE_ETAG"),
+    ] {
+        assert_eq!(reason(&request(api, refused).await.unwrap_err()), expected);
+    }
+    let traces =
+        "SELECT (SELECT count(*) FROM backups) + (SELECT count(*) FROM audit_events WHERE action = 'CREATE_BACKUP')";
+    assert_eq!(stage.lab.database.value(traces).await, "0");
+    stage.delete(&store).await;
 }
 
 #[tokio::test]

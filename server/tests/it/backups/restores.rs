@@ -23,13 +23,18 @@ async fn restore(api: &Api, request: RestoreStoreRequest) -> Result<Store, Statu
     api.stores.clone().restore_store(request).await.map(tonic::Response::into_inner)
 }
 
-/// With a chart whose shops are not tested: behind simulated pods there is none.
-async fn start() -> (Stage, TempDir) {
+/// A chart whose shops are not tested: behind simulated pods there is none.
+pub(super) fn charts_without_test() -> TempDir {
     let dir = tempfile::tempdir().expect("a folder");
     copy(&Setup::small().charts, dir.path());
     let descriptor = dir.path().join("sample/storeplane.yaml");
     let text = std::fs::read_to_string(&descriptor).expect("a descriptor");
     std::fs::write(descriptor, text.replace("verify: store-api", "verify: none")).expect("written");
+    dir
+}
+
+async fn start() -> (Stage, TempDir) {
+    let dir = charts_without_test();
     // A short lease: one server is killed.
     (Stage::mortal(Setup { charts: dir.path().to_owned(), ..Setup::small() }).await, dir)
 }

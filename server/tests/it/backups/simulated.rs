@@ -62,6 +62,8 @@ async fn backup_of_a_simulated_store_is_its_manifest() {
     assert_eq!(kinds, expected, "{text}");
 
     delete(api, &backup.backup_id).await.unwrap();
+    let deleted = format!("BACKUP_DELETED  test deleted backup {}", backup.backup_id);
+    assert!(events(api, &store.store_id).await.ends_with(&deleted), "the last event");
     until("it is forgotten", async || get(api, &backup.backup_id).await.is_err()).await;
     assert_eq!(stage.storage.files_of(&backup.backup_id), Vec::<std::path::PathBuf>::new());
     let listed = ListAuditEventsRequest { filter: format!("store_uid = {}", store.uid), ..Default::default() };

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use storeplane_server::backups::OperatorKeys;
 use storeplane_server::backups::keys::new_operator_key;
 
+use super::certificates::Authority;
 use super::{S3_KEYS, S3Server, fresh};
 
 /// Size of a piece: the least that a server accepts.
@@ -32,7 +33,14 @@ impl BackupStorage {
     pub(crate) async fn bucket() -> Self {
         let bucket = fresh("bucket");
         S3Server::running().await.create_bucket(&bucket);
-        Self::new(Some(bucket))
+        let storage = Self::new(Some(bucket));
+        std::fs::write(storage.path("ca.pem"), Authority::new().pem).expect("an authority");
+        storage
+    }
+
+    /// The authorities that pods trust; `None` for those of their image.
+    pub(crate) fn authorities(&self) -> Option<String> {
+        std::fs::read_to_string(self.path("ca.pem")).ok()
     }
 
     fn new(bucket: Option<String>) -> Self {
@@ -69,7 +77,8 @@ impl BackupStorage {
             Some(bucket) => {
                 let (endpoint, (id, secret)) = (S3Server::get().address, S3_KEYS);
                 let keys = format!("access_key = '{id}'\nsecret_key = '{secret}'\n");
-                ("s3", format!("endpoint = 'http://{endpoint}'\nbucket = '{bucket}'\n{keys}"))
+                let authority = format!("ca_file = '{}'\n", self.path("ca.pem").display());
+                ("s3", format!("endpoint = 'http://{endpoint}'\nbucket = '{bucket}'\n{keys}{authority}"))
             }
         };
         let keys = self.key_file();

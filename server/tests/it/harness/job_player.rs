@@ -50,6 +50,8 @@ pub(crate) enum Run {
     Large,
     /// The same, but not before [`JobPlayer::release`].
     Held,
+    /// As [`Self::Large`], and after the upload it does not end before [`JobPlayer::release`].
+    UploadsAndHolds,
     /// A container uploads nothing and ends with this exit code and message.
     Exits(&'static str, i32, &'static str),
     /// The database's container ends with exit code 20 and tells its first URL.
@@ -64,6 +66,12 @@ pub(crate) enum Run {
     PieceMissing,
     /// It reports nothing.
     Silent,
+}
+
+impl Run {
+    fn is_large(self) -> bool {
+        matches!(self, Self::Large | Self::UploadsAndHolds)
+    }
 }
 
 /// A Job that has started.
@@ -174,7 +182,7 @@ async fn play(mut stage: Stage, job: String, run: Run) {
     stage.played.lock().expect("no panic").send_modify(|all| all.push(played.clone()));
     match run {
         Run::Held => drop(stage.go.wait_for(|go| *go).await),
-        Run::Succeeds | Run::Large | Run::WrongChecksum | Run::PieceMissing | Run::Silent => {}
+        Run::Succeeds | Run::Large | Run::UploadsAndHolds | Run::WrongChecksum | Run::PieceMissing | Run::Silent => {}
         Run::Exits(container, code, message) => {
             return end_pod(&stage.namespace, &job, "Failed", &[(container, code, message)]).await;
         }
@@ -204,6 +212,9 @@ async fn play(mut stage: Stage, job: String, run: Run) {
         };
         messages.push((part.as_str(), message));
     }
+    if matches!(run, Run::UploadsAndHolds) {
+        drop(stage.go.wait_for(|go| *go).await);
+    }
     let ends: Vec<_> = messages.iter().map(|(part, message)| (*part, 0, message.as_str())).collect();
     end_pod(&stage.namespace, &job, "Succeeded", &ends).await;
 }
@@ -228,7 +239,7 @@ async fn get(url: &str, from: usize, to: usize) -> Vec<u8> {
 }
 
 fn source(part: &str, run: Run) -> Vec<u8> {
-    let is_large = matches!(run, Run::Large) && part == "database";
+    let is_large = run.is_large() && part == "database";
     let length = if is_large { PART_SIZE + 1000 } else { 3 * SMALL_PIECE };
     part.bytes().cycle().zip((0_u8..=250).cycle()).map(|(a, b)| a ^ b).take(length).collect()
 }
@@ -238,7 +249,7 @@ async fn upload(files: &BTreeMap<String, String>, part: &str, source: &[u8], run
     let recipient: Recipient = files["recipient"].parse().expect("a recipient");
     let encrypted = age::encrypt(&recipient, source).expect("encrypted");
     let given: usize = files["part-size"].parse().expect("a size");
-    let size = if matches!(run, Run::Large) { given } else { SMALL_PIECE };
+    let size = if run.is_large() { given } else { SMALL_PIECE };
     let urls: Vec<_> = files[&format!("{part}{URLS}")].lines().collect();
     let pieces: Vec<_> = encrypted.chunks(size).zip(urls).collect();
     let count = pieces.len();

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use account::{Account, admin_kubeconfig};
 pub(crate) use api::{Api, fields, reason};
-pub(crate) use backup_storage::BackupStorage;
+pub(crate) use backup_storage::{BackupStorage, PART_SIZE};
 pub(crate) use balancer::Balancer;
 pub(crate) use bouncer::Bouncer;
 pub(crate) use certificates::{Authority, Pair, in_days};

@@ -12,10 +12,11 @@ use super::{Database, Setup};
 const START: Duration = Duration::from_secs(30);
 
 /// Tests create and delete many stores, and call, watch and fail to authenticate often.
-const LIFTED: [&str; 7] = [
+const LIFTED: [&str; 8] = [
     "STOREPLANE_QUOTA_STORES",
     "STOREPLANE_QUOTA_CREATIONS",
     "STOREPLANE_QUOTA_DELETIONS",
+    "STOREPLANE_QUOTA_BACKUPS",
     "STOREPLANE_LIMIT_REQUESTS_PER_SECOND",
     "STOREPLANE_LIMIT_STREAMS_PER_CALLER",
     "STOREPLANE_LIMIT_STREAMS_PER_TENANT",

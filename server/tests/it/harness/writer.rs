@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
 use storeplane_core::access::Access;
+use storeplane_core::backup_policy::BackupPolicy;
 use storeplane_core::command::{Idempotency, StoreRef};
 use storeplane_core::error::PortError;
 use storeplane_core::event::{EventType, NewEvent};
@@ -13,7 +14,7 @@ use storeplane_core::ids::{OperationId, RequestId, StoreId, StoreUid, Tenant};
 use storeplane_core::names::Placement;
 use storeplane_core::operation::{Operation, OperationKind, OperationState};
 use storeplane_core::ports::{Applied, Clock, Stores as _, Target};
-use storeplane_core::store::{CleanupPolicy, Spec, State, Store, Versions};
+use storeplane_core::store::{CleanupPolicy, Environment, Spec, State, Store, Versions};
 use storeplane_core::transition::{Change, Decision};
 use storeplane_server::postgres::{self, Notifier, PgStores, Pool, QuotaPolicy};
 use storeplane_server::system::SystemClock;
@@ -103,7 +104,10 @@ impl Writer {
                 admin_email: "a@example.com".into(),
                 cleanup_policy: CleanupPolicy::Keep,
                 deletion_protection: false,
+                environment: Environment::Production,
+                backup_policy: BackupPolicy::default(),
             },
+            source: None,
             placement: Placement::new(&id, &tenant, "shops.test"),
             state: State::Ready,
             state_changed_at: now,

@@ -50,12 +50,16 @@ impl Phase {
 
 impl Passage {
     fn forwards(kind: OperationKind, was_ready: bool) -> impl Iterator<Item = Self> {
-        kind.steps().iter().map(move |step| Self { kind, was_ready, undoing: false, step: *step })
+        // The other steps of a copy are those of a creation.
+        let steps = kind.steps().iter().filter(move |step| kind != OperationKind::Copy || **step == Step::Restore);
+        steps.map(move |step| Self { kind, was_ready, undoing: false, step: *step })
     }
 
     /// The undo steps of a cancelled operation, in order.
     fn backwards(kind: OperationKind) -> impl Iterator<Item = Self> {
-        let undone = kind.steps().iter().rev().filter_map(|step| step.undo());
+        // A copy is undone like a creation.
+        let undone =
+            kind.steps().iter().rev().filter(move |_| kind != OperationKind::Copy).filter_map(|step| step.undo());
         let was_ready = kind == OperationKind::Restore;
         undone.map(move |step| Self { kind, was_ready, undoing: true, step })
     }
@@ -66,7 +70,7 @@ impl Passage {
         let each = OperationKind::ALL.into_iter();
         let mut all: Vec<Vec<Self>> = each
             .flat_map(|kind| {
-                let was_ready = !matches!(kind, OperationKind::Create | OperationKind::Retry);
+                let was_ready = !matches!(kind, OperationKind::Create | OperationKind::Retry | OperationKind::Copy);
                 [Self::forwards(kind, was_ready).collect(), Self::backwards(kind).collect()]
             })
             .collect();

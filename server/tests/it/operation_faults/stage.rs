@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use storeplane_core::operation::OperationKind;
 use storeplane_proto::v1::{
-    Backup, BackupState, CancelOperationRequest, CreateBackupRequest, DeleteStoreRequest, GetBackupRequest,
-    RestoreStoreRequest, Store, StoreState, WatchUntil,
+    Backup, BackupState, CancelOperationRequest, CopyStoreRequest, CreateBackupRequest, DeleteStoreRequest,
+    GetBackupRequest, RestoreStoreRequest, Store, StoreState, WatchUntil,
 };
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::passage::{Effect, Passage};
@@ -21,6 +22,7 @@ pub(super) struct Stage {
     pub(super) gate: Gate,
     pub(super) wire: Option<Wire>,
     pub(super) storage: BackupStorage,
+    source: OnceCell<Backup>,
 }
 
 /// A store, and the number of accepted changes to it.
@@ -76,7 +78,7 @@ impl Stage {
             .with("STOREPLANE_HELM_TIMEOUT_SECONDS", "20")
             .with("STOREPLANE_MAX_HELM_PROCESSES", "24");
         let lab = setup.clone().start_on(Database::create_on(postgres).await).await;
-        Self { lab, setup, control, gate, wire, storage }
+        Self { lab, setup, control, gate, wire, storage, source: OnceCell::new() }
     }
 
     pub(super) fn api(&self) -> &Api {
@@ -87,6 +89,10 @@ impl Stage {
     pub(super) async fn prepare(&self, kind: OperationKind, was_ready: bool) -> Result<Subject, String> {
         match kind {
             OperationKind::Create => Ok(Subject::new()),
+            OperationKind::Copy => {
+                self.source_backup().await?;
+                Ok(Subject::new())
+            }
             OperationKind::Delete | OperationKind::RotateCredentials | OperationKind::Backup => {
                 self.made(Subject::new(), StoreState::Ready).await
             }
@@ -180,6 +186,7 @@ impl Stage {
             OperationKind::RotateCredentials => self.api().rotate_credentials(&subject.id).await,
             OperationKind::Backup => self.back_up(subject).await,
             OperationKind::Restore => self.restore(subject).await,
+            OperationKind::Copy => self.copy(subject).await,
             OperationKind::Unreadable => return Err("no operation is made unreadable".to_owned()),
         };
         let store = store.map_err(|status| format!("{} was refused: {status}", kind.as_str()))?;
@@ -200,6 +207,31 @@ impl Stage {
         let backup_id = subject.backup.as_ref().map(|backup| backup.backup_id.clone()).unwrap_or_default();
         let request = RestoreStoreRequest { store_id: subject.id.clone(), backup_id, ..RestoreStoreRequest::default() };
         self.api().stores.clone().restore_store(request).await.map(tonic::Response::into_inner)
+    }
+
+    /// Requests a copy of the store from which all copies are made.
+    async fn copy(&self, subject: &Subject) -> Result<Store, tonic::Status> {
+        let source = self.source_backup().await.map_err(tonic::Status::internal)?;
+        let request = CopyStoreRequest {
+            source_store_id: source.store_id.clone(),
+            backup_id: source.backup_id.clone(),
+            store_id: subject.id.clone(),
+            ..CopyStoreRequest::default()
+        };
+        self.api().stores.clone().copy_store(request).await.map(tonic::Response::into_inner)
+    }
+
+    /// A complete backup of a store that nothing else uses.
+    async fn source_backup(&self) -> Result<&Backup, String> {
+        let refused = |status: tonic::Status| format!("the store to copy was refused: {status}");
+        let making = async || {
+            let mut source = Subject::new();
+            self.api().create(Api::wanted(&source.id)).await.map_err(refused)?;
+            self.api().settle(&source.id).await;
+            self.back_up(&mut source).await.map_err(refused)?;
+            self.ended(source.backup.as_ref().ok_or("no backup was requested")?).await
+        };
+        self.source.get_or_try_init(making).await
     }
 
     /// Requests a forced deletion.
@@ -247,8 +279,15 @@ impl Stage {
             self.ended(backup).await?;
         }
         let (store, seen) = self.api().settle(&subject.id).await;
-        let all: Vec<i64> = (1..=store.last_sequence).collect();
-        if seen.sequences() == all { Ok(store) } else { Err(format!("a watch returned {:?}", seen.sequences())) }
+        let mut received = seen.sequences();
+        let last = received.last().copied().unwrap_or_default();
+        if last < store.last_sequence {
+            // Its health was observed since.
+            let since = self.api().watch(&subject.id, last, WatchUntil::Settled).await;
+            received.extend(since.map_err(|status| status.to_string())?.sequences());
+        }
+        let all: Vec<i64> = (1..=store.last_sequence.max(received.last().copied().unwrap_or_default())).collect();
+        if received == all { Ok(store) } else { Err(format!("a watch returned {received:?} of {all:?}")) }
     }
 
     /// The backup once its operation has ended. A server that is away does not answer.

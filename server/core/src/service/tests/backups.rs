@@ -1,7 +1,6 @@
 //! No backups: their list and deletion are tested with Postgres.
 
 use super::*;
-use crate::backup::Backup;
 use crate::backup::command::{CreateBackupInput, DeleteBackup};
 use crate::ids::BackupId;
 use crate::ports::Backups;
@@ -28,7 +27,7 @@ fn refused_backups_are_audited_with_their_reason() {
     create(&memory, "demo").expect("created");
     let back_up = |service: Service, store_id: &str| {
         let input = CreateBackupInput { store_id: store_id.into(), ..CreateBackupInput::default() };
-        now(service.create_backup(&caller(), None, input)).expect_err("refused").to_string()
+        now(service.create_backup(&caller(), None, input, false)).expect_err("refused").to_string()
     };
     let disabled = back_up(service(&memory), "demo");
     assert!(disabled.contains("backups.storage"), "{disabled}");

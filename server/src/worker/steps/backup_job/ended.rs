@@ -32,15 +32,16 @@ pub(in super::super) fn parts(
 fn part(name: &str, message: Option<&SecretText>) -> Result<Part, StepError> {
     let unusable = |what: &str| {
         let message = format!("The container {name} of the backup's Job {what}; it must report sizes and a checksum.");
-        StepError::Failed(Failure::new(Reason::BackupJobFailed, message))
+        Failure::new(Reason::BackupJobFailed, message)
     };
-    let message = message.ok_or_else(|| unusable("left no termination message"))?;
-    let report: Report =
-        serde_json::from_str(message.expose().trim()).map_err(|_| unusable("left another termination message"))?;
+    // A pod that was deleted after it had succeeded reports nothing; another run may.
+    let message = message.ok_or_else(|| step_error(unusable("left no termination message"), false))?;
+    let report: Report = serde_json::from_str(message.expose().trim())
+        .map_err(|_| StepError::Failed(unusable("left another termination message")))?;
     let Report { bytes, sha256, source_bytes } = report;
     let is_digest = sha256.len() == SHA256_DIGITS && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !is_digest {
-        return Err(unusable("left no SHA-256"));
+        return Err(StepError::Failed(unusable("left no SHA-256")));
     }
     Ok(Part { name: name.to_owned(), bytes, source_bytes, sha256: sha256.to_ascii_lowercase() })
 }
@@ -188,10 +189,11 @@ mod tests {
         let sizes: Vec<_> = read.iter().map(|part| (part.name.as_str(), part.bytes, part.source_bytes)).collect();
         assert_eq!(sizes, [("database", 7, 9), ("uploads", 7, 9)]);
         assert_eq!(read[0].sha256, digest.to_lowercase());
-        for bad in [None, Some(SecretText::new("done")), Some(report("ab"))] {
-            let messages: BTreeMap<_, _> = bad.map(|message| ("database".to_owned(), message)).into_iter().collect();
-            let refused = parts(&names[..1], &messages);
+        for bad in [SecretText::new("done"), report("ab")] {
+            let refused = parts(&names[..1], &BTreeMap::from([("database".to_owned(), bad)]));
             assert!(matches!(refused, Err(StepError::Failed(Failure { reason: Reason::BackupJobFailed, .. }))));
         }
+        let lost = parts(&names[..1], &BTreeMap::new());
+        assert!(matches!(lost, Err(StepError::Retry { tries: RetryLimit::Bounded, .. })), "its pod may be gone");
     }
 }

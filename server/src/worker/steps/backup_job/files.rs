@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use storeplane_core::backup::Part;
 
-use crate::backups::BackupKey;
+use crate::backups::{BackupKey, Backups};
 use crate::secret::SecretText;
 
 /// Names and contents.
 type Files = BTreeMap<String, SecretText>;
 
-/// What every part needs: the recipient that encrypts, and the size of the pieces in which it is uploaded, in bytes.
-pub(in super::super) fn of_backup(key: &BackupKey, part_size: u64) -> Files {
-    let files = [("recipient", key.recipient.clone()), ("part-size", part_size.to_string())];
-    files.into_iter().map(|(name, text)| (name.to_owned(), SecretText::new(text))).collect()
+/// What every part needs: the recipient that encrypts, and how to transfer it.
+pub(in super::super) fn of_backup(key: &BackupKey, storage: &Backups) -> Files {
+    let mut files = transfer(storage);
+    files.insert("recipient".to_owned(), SecretText::new(key.recipient.clone()));
+    files
 }
 
 /// Where a part's pieces go: one URL a line.
@@ -23,13 +24,19 @@ pub(in super::super) fn add_urls(files: &mut Files, part: &str, urls: &[String])
     files.insert(format!("{part}.urls"), SecretText::new(lines));
 }
 
-/// What every part of a restore needs: the identity that decrypts this one backup, and the size of the pieces in which it is downloaded, in
-/// bytes.
-pub(in super::super) fn of_restore(identity: SecretText, part_size: u64) -> Files {
-    BTreeMap::from([
-        ("identity".to_owned(), identity),
-        ("part-size".to_owned(), SecretText::new(part_size.to_string())),
-    ])
+/// What every part of a restore needs: the identity that decrypts this one backup, and how to transfer it.
+pub(in super::super) fn of_restore(identity: SecretText, storage: &Backups) -> Files {
+    let mut files = transfer(storage);
+    files.insert("identity".to_owned(), identity);
+    files
+}
+
+/// The size of the pieces in which parts are transferred, in bytes, and the authorities of the storage's certificate, unless they are those
+/// of the image.
+fn transfer(storage: &Backups) -> Files {
+    let mut files = BTreeMap::from([("part-size".to_owned(), SecretText::new(storage.part_bytes.to_string()))]);
+    files.extend(storage.authorities.iter().map(|ca| ("ca.crt".to_owned(), SecretText::new(&**ca))));
+    files
 }
 
 /// Where a part comes from, and what it must be.

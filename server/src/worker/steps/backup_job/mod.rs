@@ -1,7 +1,9 @@
-//! What the Jobs of backups and restores have in common: names, how they are followed, `files` that they get, how they `ended`.
+//! What the Jobs of backups and restores have in common: names, how they are followed, `files` that they get, how they `ended`; and how much of
+//! their `uploads` has arrived.
 
 pub(super) mod ended;
 pub(super) mod files;
+pub(super) mod uploads;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,9 +12,10 @@ use futures::StreamExt as _;
 use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::Step;
-use storeplane_core::transition::operation as transition;
+use storeplane_core::transition::{backup as changes, operation as transition};
 use uuid::Uuid;
 
+use self::uploads::Uploads;
 use crate::kube::{ClusterError, ClusterErrorKind, JobUpdate};
 use crate::secret::SecretText;
 use crate::worker::context::OperationContext;
@@ -29,21 +32,42 @@ pub(super) fn id_end(id: Uuid) -> String {
     id.get(id.len().saturating_sub(12)..).unwrap_or_default().to_owned()
 }
 
+/// What happens to a Job.
+enum Next {
+    Update(Option<Result<JobUpdate, ClusterError>>),
+    Uploaded(Vec<(String, u64)>),
+}
+
 /// True if this operation has a Job of that name that was started. One whose creation was interrupted runs only if it is created again.
 pub(super) async fn is_started(context: &OperationContext, name: &str) -> Result<bool, ClusterError> {
     let jobs = context.tools.cluster.jobs_of(&context.store.placement.namespace).await?;
     Ok(jobs.iter().any(|job| job.name == name && job.operation == context.operation.id && job.started))
 }
 
-/// Follows a Job until it has succeeded, and returns the termination messages of its containers. `what` it makes: "backup".
+/// Follows a Job until it has succeeded, and returns the termination messages of its containers. `what` it makes: "backup". Reports how much of
+/// its uploads has arrived.
 pub(super) async fn follow(
     context: &mut OperationContext,
     name: &str,
     (step, what): (Step, &str),
+    mut uploads: Option<&mut Uploads>,
 ) -> Result<BTreeMap<String, SecretText>, StepError> {
     let mut updates = context.tools.cluster.watch_job(&context.store.placement.namespace, name);
     loop {
-        match context.unless_stopped(updates.next()).await? {
+        let next = async {
+            tokio::select! {
+                update = updates.next() => Next::Update(update),
+                arrived = uploads::grown(uploads.as_deref_mut()) => Next::Uploaded(arrived),
+            }
+        };
+        let update = match context.unless_stopped(next).await? {
+            Next::Update(update) => update,
+            Next::Uploaded(arrived) => {
+                context.write(&|snapshot| Ok(changes::progressed(snapshot, &arrived))).await?;
+                continue;
+            }
+        };
+        match update {
             Some(Ok(JobUpdate::Waiting(failure))) => {
                 let event = NewEvent::new(EventType::Waiting, failure.message.clone()).in_step(step);
                 context.emit(vec![event.because(&failure)], Some(failure)).await?;

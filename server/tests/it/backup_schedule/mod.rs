@@ -1,4 +1,6 @@
-//! Scheduled backups: which stores are backed up when, which backups are kept, and stores that are overdue.
+//! Scheduled backups: which stores are backed up when, and stores that are overdue. `retention`: which backups are kept.
+
+mod retention;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +20,9 @@ use storeplane_server::backup_schedule::{BackupScheduler, Progress};
 use storeplane_server::config::{self, Config, Overrides};
 use storeplane_server::postgres::{
     self, BackupRetention, BackupSchedule, LiveStoreRepository, Notifier, PgStores, PoolOptions, QuotaPolicy,
+    RestoreTests,
 };
+use storeplane_server::restore_tests::RestoreTester;
 use storeplane_server::system::{RandomIds, SystemClock};
 use uuid::Uuid;
 
@@ -63,6 +67,14 @@ impl Scene {
     fn scheduler(&self, default: SchedulePolicy, max_running: u32) -> BackupScheduler {
         let pool = postgres::connect(&self.database.url, 4).expect("a pool");
         let (notifier, ids) = (Notifier::default(), Arc::new(RandomIds));
+        let catalog = Arc::clone(&self.catalog);
+        let tests = RestoreTests::new(
+            pool.clone(),
+            notifier.clone(),
+            catalog,
+            "localhost".into(),
+            Arc::<RandomIds>::clone(&ids),
+        );
         BackupScheduler {
             schedule: BackupSchedule::new(
                 pool.clone(),
@@ -74,6 +86,7 @@ impl Scene {
             live_stores: LiveStoreRepository::new(pool, Arc::new(SystemClock), notifier),
             policies: Policies { default, plans: [].into() },
             max_running,
+            tester: RestoreTester { tests, every: None, max_running: 1 },
             url: self.database.url.parse().expect("a URL"),
         }
     }
@@ -225,74 +238,6 @@ async fn failed_backup_is_tried_again_after_an_hour() {
     scene.database.execute("UPDATE operations SET ended_at = now() - interval '61 min' WHERE kind = 'BACKUP'").await;
     scene.round(10).await;
     assert_eq!(scene.value("SELECT count(*) FROM backups WHERE state = 'CREATING'").await, "1");
-}
-
-const COMPLETE_SCHEDULED: (&str, &str) = ("COMPLETE", "SCHEDULED");
-const COMPLETE_REQUESTED: (&str, &str) = ("COMPLETE", "ON_DEMAND");
-const FAILED_SCHEDULED: (&str, &str) = ("FAILED", "SCHEDULED");
-
-#[tokio::test]
-async fn retention_marks_only_what_is_no_longer_kept() {
-    let scene = Scene::new().await;
-    let (live, lone) = (scene.ready("live", 400).await, scene.ready("lone", 400).await);
-    let (gone, recent) = (scene.ready("gone", 400).await, scene.ready("recent", 400).await);
-    for store in ["gone", "recent"] {
-        scene.writer.delete("default", store).await;
-    }
-    let deleted = "UPDATE stores SET deleted_at = now() - interval '31 days' WHERE store_id = 'gone'";
-    scene.database.execute(deleted).await;
-    let days = |days: u32| format!("now() - interval '{days} days'");
-    let week = |day: u32| {
-        format!("date_trunc('week', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - interval '{} days'", 21 - day)
-    };
-    let mut kept = Vec::new();
-    let mut expired = Vec::new();
-    for (store, kind, at, keeps) in [
-        (live, COMPLETE_SCHEDULED, days(0), true),
-        (live, COMPLETE_SCHEDULED, days(13), true),
-        (live, COMPLETE_SCHEDULED, week(1), false),
-        (live, COMPLETE_SCHEDULED, week(2), true),
-        (live, COMPLETE_SCHEDULED, days(90), false),
-        (live, ("COMPLETE", "BEFORE_RESTORE"), days(90), false),
-        (live, COMPLETE_REQUESTED, days(300), true),
-        (live, FAILED_SCHEDULED, days(13), true),
-        (live, FAILED_SCHEDULED, days(15), false),
-        (lone, COMPLETE_SCHEDULED, days(200), true),
-        (lone, COMPLETE_SCHEDULED, days(201), false),
-        (gone, COMPLETE_REQUESTED, days(31), false),
-        (gone, COMPLETE_SCHEDULED, days(32), false),
-        (recent, COMPLETE_SCHEDULED, days(200), true),
-        (recent, COMPLETE_REQUESTED, days(300), true),
-    ] {
-        let id = scene.backup(store, kind, &at).await;
-        if keeps { kept.push(id) } else { expired.push(id) }
-    }
-    // An operation reads it.
-    let read = scene.backup(live, COMPLETE_SCHEDULED, &days(91)).await;
-    scene
-        .database
-        .execute(&format!(
-            "UPDATE operations SET state = 'RUNNING', ended_at = NULL, restores = '{read}' WHERE store_id = 'live'"
-        ))
-        .await;
-    kept.push(read);
-
-    scene.round(1).await;
-
-    let marked = "SELECT string_agg(id::text, ' ' ORDER BY id) FROM backups WHERE state = 'DELETING'";
-    let expected = expired.iter().map(Uuid::to_string).collect::<Vec<_>>().join(" ");
-    assert_eq!(scene.value(marked).await, expected);
-    let left = "SELECT string_agg(id::text, ' ' ORDER BY id) FROM backups WHERE state IN ('COMPLETE', 'FAILED')";
-    assert_eq!(scene.value(left).await, kept.iter().map(Uuid::to_string).collect::<Vec<_>>().join(" "));
-    let records = "SELECT string_agg(target, ' ' ORDER BY target) FROM audit_events
-        WHERE action = 'EXPIRE_BACKUP' AND actor = 'scheduler' AND store IS NOT NULL";
-    assert_eq!(scene.value(records).await, expected);
-    scene
-        .database
-        .execute("UPDATE operations SET state = 'SUCCEEDED', ended_at = now() WHERE restores IS NOT NULL")
-        .await;
-    scene.round(1).await;
-    assert_eq!(scene.value(&format!("SELECT state FROM backups WHERE id = '{read}'")).await, "DELETING");
 }
 
 #[tokio::test]

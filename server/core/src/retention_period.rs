@@ -17,19 +17,25 @@ pub struct RetentionPeriod {
 }
 
 impl RetentionPeriod {
-    pub(super) const MINUTE: Self = Self { seconds: 60 };
-    pub(super) const HOUR: Self = Self { seconds: 3600 };
-    pub(super) const HALF_DAY: Self = Self { seconds: 43_200 };
+    /// 1 minute.
+    pub const MINUTE: Self = Self { seconds: 60 };
+    /// 1 hour.
+    pub const HOUR: Self = Self { seconds: 3600 };
+    /// 12 hours.
+    pub const HALF_DAY: Self = Self { seconds: 43_200 };
 
-    pub(super) const fn hours(hours: u64) -> Self {
+    /// So many hours.
+    pub const fn hours(hours: u64) -> Self {
         Self { seconds: hours * 3600 }
     }
 
-    pub(super) const fn minutes(minutes: u64) -> Self {
+    /// So many minutes.
+    pub const fn minutes(minutes: u64) -> Self {
         Self { seconds: minutes * 60 }
     }
 
-    pub(super) const fn days(days: u64) -> Self {
+    /// So many days.
+    pub const fn days(days: u64) -> Self {
         Self { seconds: days * 86_400 }
     }
 }
