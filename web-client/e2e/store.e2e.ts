@@ -184,7 +184,7 @@ test('a store is restored from a backup, once its present data is backed up', as
   const restore = (each: Window) =>
     each.page.locator('[data-backup]', { hasText: 'before the sale' }).getByRole('button', { name: /^Restore backup/ });
   await restore(window).click();
-  await window.waitForText(window.dialog(), 'The present data is backed up first.');
+  await window.waitForText(window.dialog(), 'they remain only in a backup of the present data, which is made first.');
   await window.dialog().getByLabel('Skip the backup of the present data').check();
   await window.waitForText(window.dialog(), 'What is in the shop now is then lost');
   await window.expectAccessible();

@@ -3,22 +3,20 @@ import { NotFound, PageError } from './layout/page-error';
 import { Shell } from './layout/shell';
 import { ActivityPage } from './pages/activity/activity-page';
 import { activitySearch } from './pages/activity/search';
+import { LazyReleasesPage, LazyTenantsPage, LazyTokensPage } from './pages/administration/lazy-administration';
 import { LazyBackupsPage } from './pages/backups/lazy-backups';
 import { backupsSearch } from './pages/backups/search';
 import { CreatePage } from './pages/create/create-page';
 import { OverviewPage } from './pages/overview/overview-page';
 import { overviewSearch } from './pages/overview/search';
-import { ReleasesPage } from './pages/releases/releases-page';
 import { releasesSearch } from './pages/releases/search';
 import { StorePage } from './pages/store/store-page';
 import { storesSearch } from './pages/stores/search';
 import { StoresPage } from './pages/stores/stores-page';
-import { TenantsPage } from './pages/tenants/tenants-page';
 import { tokensSearch } from './pages/tokens/search';
-import { TokensPage } from './pages/tokens/tokens-page';
 import { requestTitleFocus } from './ui/page-title';
 
-// Pages are in the first download or, if they are large, loaded right after it: a page that was never opened must also open while
+// Pages are in the first download or, if they are large or not for everyone, loaded right after it: a page that was never opened must also open while
 // the server is down.
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound, errorComponent: PageError });
 
@@ -58,16 +56,16 @@ const releases = createRoute({
   getParentRoute: () => root,
   path: '/releases',
   validateSearch: releasesSearch,
-  component: ReleasesPage,
+  component: LazyReleasesPage,
 });
 
-const tenants = createRoute({ getParentRoute: () => root, path: '/tenants', component: TenantsPage });
+const tenants = createRoute({ getParentRoute: () => root, path: '/tenants', component: LazyTenantsPage });
 
 const tokens = createRoute({
   getParentRoute: () => root,
   path: '/tokens',
   validateSearch: tokensSearch,
-  component: TokensPage,
+  component: LazyTokensPage,
 });
 
 const routeTree = root.addChildren([overview, stores, store, create, backups, activity, releases, tenants, tokens]);

@@ -54,7 +54,7 @@ interface Setup {
   sessions?: Partial<ServiceImpl<typeof SessionService>>;
   overview?: Pick<
     MessageInitShape<typeof OverviewSchema>,
-    'states' | 'activeOperations' | 'activeOperationCount' | 'periods' | 'dependencies'
+    'states' | 'backupOverdueCount' | 'activeOperations' | 'activeOperationCount' | 'periods' | 'dependencies'
   >;
 }
 

@@ -1,6 +1,6 @@
 import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
-import { BackupState, type ListBackupsResponse } from '@/gen/storeplane/v1/backup_service_pb';
+import { BackupState, type ListBackupsResponse, RestoreTestState } from '@/gen/storeplane/v1/backup_service_pb';
 import type { CleanupPolicy, Store } from '@/gen/storeplane/v1/store_pb';
 import type { Clients } from './clients';
 import { isTransient } from './problem';
@@ -41,6 +41,17 @@ export interface StoreKey {
   uid: string;
 }
 
+/** What is copied, and the copy. */
+export interface CopyRequest {
+  sourceStoreId: string;
+  sourceUid: string;
+  /** Empty for the store as it is. */
+  backupId: string;
+  /** Empty: the server generates one. */
+  storeId: string;
+  store: Store;
+}
+
 export const AUDIT_PAGE_SIZE = 50;
 export const BACKUPS_PAGE_SIZE = 50;
 /** On the page of a store. */
@@ -54,8 +65,8 @@ export const DEFAULT_WINDOW_HOURS = 24;
 /** Restarts and volume changes make no store event, so resources are also read at this interval. */
 const RESOURCES_REFETCH_MS = 10_000;
 
-/** No event tells that a backup was removed from the storage, so lists with one that is being removed are also read at this interval. */
-const REMOVAL_REFETCH_MS = 10_000;
+/** No event tells that a backup was removed from the storage or that its test restore ended, so lists with such a backup are also read at this interval. */
+const UNANNOUNCED_REFETCH_MS = 10_000;
 
 /** Begin of the cache keys of lists that requests change. */
 export const BACKUPS = ['backups'];
@@ -69,8 +80,11 @@ export const storeKeys = (storeId: string) => [
   ['operations', storeId],
 ];
 
-function hasRemoval(page: ListBackupsResponse | undefined): boolean {
-  return page?.backups.some(({ state }) => state === BackupState.DELETING) ?? false;
+/** True if a backup will change without an event. */
+function changesUnannounced(page: ListBackupsResponse | undefined): boolean {
+  const isChanging = (backup: ListBackupsResponse['backups'][number]) =>
+    backup.state === BackupState.DELETING || backup.restoreTest?.state === RestoreTestState.RUNNING;
+  return page?.backups.some(isChanging) ?? false;
 }
 
 /** Every read, with its cache key. */
@@ -126,7 +140,13 @@ export function createQueries(clients: Clients) {
         queryKey: [...BACKUPS, page],
         queryFn: ({ signal }) => clients.backups.listBackups(page, { signal }),
         placeholderData: keepPreviousData,
-        refetchInterval: ({ state }) => hasRemoval(state.data) && REMOVAL_REFETCH_MS,
+        refetchInterval: ({ state }) => changesUnannounced(state.data) && UNANNOUNCED_REFETCH_MS,
+      }),
+    backup: (backupId: string) =>
+      queryOptions({
+        queryKey: ['backup', backupId],
+        queryFn: ({ signal }) => clients.backups.getBackup({ backupId }, { signal }),
+        retry: false,
       }),
     audit: (page: AuditPage) =>
       queryOptions({
@@ -163,6 +183,15 @@ export function createQueries(clients: Clients) {
       queryOptions({
         queryKey: ['check', request, store.displayName, store.engine, store.plan, store.adminEmail],
         queryFn: ({ signal }) => clients.stores.createStore({ ...request, store, validateOnly: true }, { signal }),
+        gcTime: 0,
+        staleTime: 0,
+        retry: false,
+      }),
+    /** Validates a copy without executing it. */
+    checkCopy: ({ store, ...request }: CopyRequest) =>
+      queryOptions({
+        queryKey: ['check', request, store.displayName, store.plan, store.adminEmail, store.environment],
+        queryFn: ({ signal }) => clients.stores.copyStore({ ...request, store, validateOnly: true }, { signal }),
         gcTime: 0,
         staleTime: 0,
         retry: false,

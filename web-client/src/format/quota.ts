@@ -2,6 +2,7 @@ import { bytes } from './bytes';
 import { words } from './words';
 
 const TITLES: Record<string, string> = {
+  backups: 'Backups on demand',
   cpu: 'CPU',
   creations: 'Your recent creations',
   deletions: 'Your recent deletions',

@@ -2,6 +2,10 @@ import { expect, test } from 'vitest';
 import { OperationKind } from '@/gen/storeplane/v1/operation_pb';
 import { operationKind, stepTitle } from './words';
 
+test('a copy reads as what it does', () => {
+  expect(operationKind(OperationKind.COPY)).toBe('Copy');
+});
+
 test('a restore and its steps read as what they do', () => {
   expect(operationKind(OperationKind.RESTORE)).toBe('Restore');
   const titles = ['MAINTENANCE', 'BACK_UP', 'VERIFY_BACKUP', 'RESTORE', 'END_MAINTENANCE'].map(stepTitle);

@@ -12,6 +12,7 @@ import {
 } from '@tabler/icons-react';
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
 import { useEffect } from 'react';
+import { loadAdministration } from '@/pages/administration/lazy-administration';
 import { loadBackups } from '@/pages/backups/lazy-backups';
 import { useCanEdit, useIsAdmin, useIsPlatformAdmin } from '@/session/caller';
 import { Logo } from '@/ui/logo';
@@ -39,6 +40,7 @@ export function Shell() {
   const canEdit = useCanEdit();
   const isIn = { everyone: true, editors: canEdit, admins: useIsAdmin(), platformAdmins: useIsPlatformAdmin() };
   useChunk(loadBackups);
+  useChunk(loadAdministration);
   // biome-ignore lint/correctness/useExhaustiveDependencies: closes the menu after navigation
   useEffect(close, [pathname]);
   return (

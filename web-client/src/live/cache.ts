@@ -14,8 +14,8 @@ const RECENT_EVENTS = 20;
 /** Event types that come with an audit record. */
 const AUDITED = new Set(['STATE_CHANGED', 'CANCEL_REQUESTED', 'RELEASE_REPAIRED', 'BACKUP_REQUESTED']);
 
-/** Event types by which a list of backups changes. A restore begins one of the present data. */
-const BACKUP_EVENTS = /^(BACKUP_|RESTORE_REQUESTED$)/;
+/** Event types by which a list of backups changes: progress does not, and a restore begins a backup of the present data. */
+const BACKUP_EVENTS = /^(BACKUP_(?!PROGRESS$)|RESTORE_REQUESTED$)/;
 
 /** Minimum time between two requests for the same data. */
 const STORE_MS = 400;
@@ -51,8 +51,9 @@ export class CacheFeed {
       this.#refresh(['resources', id], RESOURCES_MS);
     }
     this.#refresh(['overview'], LIST_MS);
-    // Only a state change moves a store in or out of a list.
-    if (events.some((event) => event.type === 'STATE_CHANGED')) this.#refresh(['stores'], LIST_MS);
+    // A state change moves a store in or out of a list, and the rows show a condition.
+    if (events.some(({ type }) => type === 'STATE_CHANGED' || type === 'CONDITION_CHANGED'))
+      this.#refresh(['stores'], LIST_MS);
     if (events.some(({ type }) => BACKUP_EVENTS.test(type))) this.#refresh(BACKUPS, BACKUPS_MS);
     if (events.some((event) => AUDITED.has(event.type))) this.#refresh(['audit'], LIST_MS);
   }

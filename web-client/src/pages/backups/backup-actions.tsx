@@ -8,22 +8,29 @@ import { ConfirmDialog } from '@/ui/confirm-dialog';
 import { RequestProblem } from '@/ui/request-problem';
 import { useDialogRequest } from '@/ui/use-dialog-request';
 import { nameOf, timeOf } from './backup-name';
+import { CopyBackup } from './copy-store';
 import { RestoreBackup, type RestoreOffer } from './restore-backup';
+import { UndeleteFromBackup, type UndeleteOffer } from './undelete-store';
 
 interface Props {
   backup: Backup;
   /** Absent where the present store is not known, or is deleted. */
   restore: RestoreOffer | undefined;
+  /** Only for a deleted store. */
+  undelete: UndeleteOffer | undefined;
 }
 
 /** What can be done with a backup in its state. */
-export function BackupActions({ backup, restore }: Props) {
+export function BackupActions({ backup, restore, undelete }: Props) {
   const canEdit = useCanEdit();
+  const isComplete = backup.state === BackupState.COMPLETE;
   return (
     <Group gap="xs" justify="flex-end" wrap="nowrap">
-      {restore && backup.state === BackupState.COMPLETE && <RestoreBackup backup={backup} {...restore} />}
+      {isComplete && <UndeleteFromBackup offer={undelete} backup={backup} />}
+      {restore && isComplete && <RestoreBackup backup={backup} {...restore} />}
       {canEdit && (
         <>
+          {isComplete && <CopyBackup backup={backup} />}
           <CancelBackup backup={backup} />
           <DeleteBackup backup={backup} />
         </>

@@ -7,6 +7,7 @@ test.each([
   [BackupTrigger.ON_DEMAND, 'On demand'],
   [BackupTrigger.SCHEDULED, 'Scheduled'],
   [BackupTrigger.BEFORE_RESTORE, 'Before a restore'],
+  [BackupTrigger.COPY, 'For a copy'],
 ])('the trigger %i is shown as %s', (value, text) => {
   expect(trigger(create(BackupSchema, { trigger: value }))).toBe(text);
 });

@@ -2,7 +2,7 @@ import { Box, Text } from '@mantine/core';
 import { bytes } from '@/format/bytes';
 import { elapsed, span } from '@/format/time';
 import { reasonTitle, words } from '@/format/words';
-import { type Backup, BackupState, BackupTrigger } from '@/gen/storeplane/v1/backup_service_pb';
+import { type Backup, BackupState, BackupTrigger, RestoreTestState } from '@/gen/storeplane/v1/backup_service_pb';
 import { AnchorLink } from '@/ui/link';
 import { Ago } from '@/ui/time';
 
@@ -97,12 +97,18 @@ export function Size({ backup: { state, sizeBytes, parts } }: { backup: Backup }
   );
 }
 
+/** Triggers that read better than the words of their code. */
+const TRIGGERS: Partial<Record<BackupTrigger, string>> = {
+  [BackupTrigger.BEFORE_RESTORE]: 'Before a restore',
+  [BackupTrigger.COPY]: 'For a copy',
+};
+
 export function trigger({ trigger }: Backup): string {
-  return trigger === BackupTrigger.BEFORE_RESTORE ? 'Before a restore' : words(BackupTrigger[trigger] ?? 'unknown');
+  return TRIGGERS[trigger] ?? words(BackupTrigger[trigger] ?? 'unknown');
 }
 
-/** The caller's note, and for a backup that failed its cause and remedy. */
-export function Notes({ backup: { state, description, reason, message, remedy } }: { backup: Backup }) {
+/** The caller's note, for a backup that failed its cause and remedy, and why its test restore failed. */
+export function Notes({ backup: { state, description, reason, message, remedy, restoreTest } }: { backup: Backup }) {
   const isFailed = state === BackupState.FAILED && reason !== 'CANCELLED';
   return (
     <>
@@ -119,6 +125,11 @@ export function Notes({ backup: { state, description, reason, message, remedy } 
       {isFailed && remedy && (
         <Text size="xs" className="dimmed wrap">
           <b>What to do:</b> {remedy}
+        </Text>
+      )}
+      {restoreTest?.state === RestoreTestState.FAILED && restoreTest.message && (
+        <Text size="xs" className="dimmed wrap">
+          <b>Test restore:</b> {restoreTest.message}
         </Text>
       )}
     </>

@@ -2,14 +2,15 @@ import { create } from '@bufbuild/protobuf';
 import { expect, test } from 'vitest';
 import { OperationKind, OperationSchema } from '@/gen/storeplane/v1/operation_pb';
 import { StoreState } from '@/gen/storeplane/v1/store_pb';
-import { createRefusal, restoreRefusal } from './backup-refusal';
+import { copyRefusal, createRefusal, restoreRefusal } from './backup-refusal';
 
 const running = (kind: OperationKind) => create(OperationSchema, { kind });
 
-test('a store whose shop runs and that has no operation in progress can be backed up and restored', () => {
+test('a store whose shop runs and that has no operation in progress can be backed up, restored and copied', () => {
   for (const state of [StoreState.READY, StoreState.DEGRADED]) {
     expect(createRefusal({ state }, undefined, true)).toBeUndefined();
     expect(restoreRefusal({ state }, undefined, true)).toBeUndefined();
+    expect(copyRefusal({ state }, undefined, true)).toBeUndefined();
   }
 });
 
@@ -21,7 +22,7 @@ test.each([
   ['a restore', StoreState.UPDATING, OperationKind.RESTORE, true, /A restore is in progress/],
   ['another operation', StoreState.READY, OperationKind.RETRY, true, /Another operation/],
 ] as const)('%s does not allow it', (_, state, kind, canEdit, reason) => {
-  for (const refusal of [createRefusal, restoreRefusal]) {
+  for (const refusal of [createRefusal, restoreRefusal, copyRefusal]) {
     expect(refusal({ state }, kind && running(kind), canEdit)).toMatch(reason);
   }
 });

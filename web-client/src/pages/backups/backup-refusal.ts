@@ -21,7 +21,17 @@ export function restoreRefusal(
   return storeRefusal(store, running, 'restored');
 }
 
-/** Both need a shop that runs, and nothing else in progress. */
+/** Why a store cannot be copied as it is now; undefined if it is. */
+export function copyRefusal(
+  store: Pick<Store, 'state'>,
+  running: Operation | undefined,
+  canEdit: boolean,
+): string | undefined {
+  if (!canEdit) return 'Your role does not permit copies: operators and admins copy stores.';
+  return storeRefusal(store, running, 'copied');
+}
+
+/** All need a shop that runs, and nothing else in progress. */
 function storeRefusal({ state }: Pick<Store, 'state'>, running: Operation | undefined, what: string) {
   if (running?.kind === OperationKind.BACKUP) return 'A backup is in progress.';
   if (running?.kind === OperationKind.RESTORE) return 'A restore is in progress.';

@@ -8,6 +8,7 @@ import { useIsNarrow } from '@/ui/use-is-narrow';
 import { BackupCards } from './backup-cards';
 import { BackupsTable } from './backups-table';
 import type { RestoreOffer } from './restore-backup';
+import type { UndeleteOffer } from './undelete-store';
 
 interface Props {
   filter: string;
@@ -18,12 +19,14 @@ interface Props {
   showStore: boolean;
   /** Absent where the present store is not known, or is deleted. */
   restore?: RestoreOffer;
+  /** Only for a deleted store. */
+  undelete?: UndeleteOffer;
   /** Shown in place of an empty list. */
   empty: ReactNode;
 }
 
 /** Backups, the newest first. Events of their stores refresh them. */
-export function BackupsList({ filter, storeId = '', pageSize, showStore, restore, empty }: Props) {
+export function BackupsList({ filter, storeId = '', pageSize, showStore, restore, undelete, empty }: Props) {
   const { queries } = useApi();
   const pages = usePageTokens(`${storeId} ${filter}`);
   const page = useQuery(queries.backups({ storeId, filter, pageSize, pageToken: pages.token }));
@@ -40,7 +43,13 @@ export function BackupsList({ filter, storeId = '', pageSize, showStore, restore
       ) : (
         <div {...rescue}>
           {(data || page.isPending) && (
-            <List backups={data?.backups} outdated={page.isPlaceholderData} showStore={showStore} restore={restore} />
+            <List
+              backups={data?.backups}
+              outdated={page.isPlaceholderData}
+              showStore={showStore}
+              restore={restore}
+              undelete={undelete}
+            />
           )}
         </div>
       )}

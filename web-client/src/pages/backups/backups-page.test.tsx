@@ -2,7 +2,12 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { screen, waitFor, within } from '@testing-library/react';
 import { userEvent } from '@testing-library/user-event';
 import { expect, test } from 'vitest';
-import { BackupState, BackupTrigger, type ListBackupsRequest } from '@/gen/storeplane/v1/backup_service_pb';
+import {
+  BackupState,
+  BackupTrigger,
+  type ListBackupsRequest,
+  RestoreTestState,
+} from '@/gen/storeplane/v1/backup_service_pb';
 import { BEGIN } from '../../../test/fixtures';
 import { RENDERED, renderApp } from '../../../test/render-app';
 
@@ -54,6 +59,33 @@ test('each backup shows its store, size and note, and a failed one its cause and
   row('b2').getByText(/Enlarge the storage/);
   // Only the page of a store knows what is there now.
   expect(screen.queryByRole('button', { name: /^Restore/ })).toBeNull();
+});
+
+test('the test restore of each backup is shown with its result, time and reason', async () => {
+  const time = timestampFromMs(BEGIN);
+  const tested = (backupId: string, state: RestoreTestState, failure = {}) => ({
+    ...COMPLETE,
+    backupId,
+    restoreTest: { state, startTime: time, endTime: time, ...failure },
+  });
+  const failure = { reason: 'IMPORT_FAILED', message: 'The import failed.' };
+  const backups = [
+    COMPLETE,
+    FAILED,
+    tested('b3', RestoreTestState.PASSED),
+    tested('b4', RestoreTestState.FAILED, failure),
+    tested('b5', RestoreTestState.RUNNING),
+  ];
+  renderApp({ path: '/backups', backups: { listBackups: () => ({ backups }) } });
+  await screen.findByRole('columnheader', { name: 'Test restore' }, RENDERED);
+  await waitFor(() => row('b1').getByText('Not tested'));
+  const result = (id: string) => document.querySelector(`[data-backup=${id}] [data-restore-test]`);
+  expect(result('b2')).toBeNull();
+  expect(result('b3')?.textContent).toBe('Passed');
+  expect(result('b3')?.parentElement?.querySelector('time')?.dateTime).toBe(new Date(BEGIN).toISOString());
+  expect(result('b4')?.parentElement?.textContent).toMatch(/^Failed.*Import failed$/);
+  row('b4').getByText('The import failed.', { exact: false });
+  expect(result('b5')?.textContent).toBe('Running');
 });
 
 test('filters are sent, and pages follow the tokens of the server', async () => {

@@ -89,8 +89,13 @@ test('a backup is created with its note, runs beside the READY state, and an eve
   expect((await createButton()).getAttribute('aria-disabled')).toBe('true');
   expect(screen.queryByRole('button', { name: 'Reapply chart' })).toBeNull();
   const asked = lists.length;
+  const progress = { bytes: '3145728', database_bytes: '1048576', uploads_bytes: '2097152' };
+  watch.emit(makeEvent(2, { type: 'BACKUP_PROGRESS', operationId: 'op-2', details: progress }));
+  await waitFor(() =>
+    expect(screen.getByTestId('backup-line').textContent).toMatch(/, 3 MiB stored \(database 1 MiB, uploads 2 MiB\)$/),
+  );
   made.backup = BackupState.COMPLETE;
-  watch.emit(makeEvent(2, { type: 'BACKUP_COMPLETED', operationId: 'op-2' }));
+  watch.emit(makeEvent(3, { type: 'BACKUP_COMPLETED', operationId: 'op-2' }));
   await (await panel()).findByText('Complete');
   (await panel()).getByText('Simulated, no data');
   expect(lists.length).toBe(asked + 1);

@@ -5,6 +5,8 @@ import { ListTable } from '@/ui/list-table';
 import { BackupActions } from './backup-actions';
 import { Created, Notes, Size, State, StoreName, trigger } from './backup-cells';
 import type { RestoreOffer } from './restore-backup';
+import { RestoreTest } from './restore-test';
+import type { UndeleteOffer } from './undelete-store';
 
 export interface BackupListProps {
   backups: Backup[] | undefined;
@@ -14,15 +16,18 @@ export interface BackupListProps {
   showStore: boolean;
   /** Absent where the present store is not known, or is deleted. */
   restore: RestoreOffer | undefined;
+  /** Only for a deleted store. */
+  undelete: UndeleteOffer | undefined;
 }
 
-export function BackupsTable({ backups, outdated, showStore, restore }: BackupListProps) {
+export function BackupsTable({ backups, outdated, showStore, restore, undelete }: BackupListProps) {
   const hasActions = useCanEdit() || restore !== undefined;
   const columns = [
     ...(showStore ? ['Store'] : []),
     'State',
     'Created',
     'Size',
+    'Test restore',
     'Trigger',
     'Description',
     ...(hasActions ? ['Actions'] : []),
@@ -45,13 +50,16 @@ export function BackupsTable({ backups, outdated, showStore, restore }: BackupLi
           <Table.Td>
             <Size backup={backup} />
           </Table.Td>
+          <Table.Td>
+            <RestoreTest backup={backup} />
+          </Table.Td>
           <Table.Td>{trigger(backup)}</Table.Td>
           <Table.Td maw={360}>
             <Notes backup={backup} />
           </Table.Td>
           {hasActions && (
             <Table.Td>
-              <BackupActions backup={backup} restore={restore} />
+              <BackupActions backup={backup} restore={restore} undelete={undelete} />
             </Table.Td>
           )}
         </Table.Tr>

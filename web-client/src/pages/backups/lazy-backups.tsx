@@ -1,4 +1,5 @@
-import { Skeleton, Text } from '@mantine/core';
+import type { Store } from '@/gen/storeplane/v1/store_pb';
+import { ChunkLoading } from '@/ui/chunk-loading';
 import { useChunk } from '@/ui/use-chunk';
 import type { BackupsPanelProps } from './backups-panel';
 
@@ -7,19 +8,22 @@ export const loadBackups = () => import('./backups');
 
 export function LazyBackupsPage() {
   const { chunk, failed } = useChunk(loadBackups);
-  return chunk ? <chunk.BackupsPage /> : <Loading failed={failed} />;
+  return chunk ? <chunk.BackupsPage /> : <ChunkLoading failed={failed} />;
 }
 
 export function LazyBackupsPanel(props: BackupsPanelProps) {
   const { chunk, failed } = useChunk(loadBackups);
-  return chunk ? <chunk.BackupsPanel {...props} /> : <Loading failed={failed} />;
+  return chunk ? <chunk.BackupsPanel {...props} /> : <ChunkLoading failed={failed} />;
 }
 
-function Loading({ failed }: { failed: boolean }) {
-  if (!failed) return <Skeleton height={140} aria-busy />;
-  return (
-    <Text size="sm" className="dimmed">
-      The code of this part couldn't be loaded. It is loaded again once the server can be reached.
-    </Text>
-  );
+/** Nothing until the code is there: the action is one of several. */
+export function LazyUndeleteStore(props: { store: Store }) {
+  const { chunk } = useChunk(loadBackups);
+  return chunk ? <chunk.UndeleteStore {...props} /> : null;
+}
+
+/** Nothing until the code is there: the fact is one of several. */
+export function LazySourceFact(props: { store: Store }) {
+  const { chunk } = useChunk(loadBackups);
+  return chunk ? <chunk.SourceFact {...props} /> : null;
 }

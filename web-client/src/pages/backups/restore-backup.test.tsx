@@ -1,8 +1,15 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { screen, waitFor, within } from '@testing-library/react';
 import { userEvent } from '@testing-library/user-event';
 import { expect, test } from 'vitest';
-import { BackupState, BackupTrigger, type ListBackupsRequest } from '@/gen/storeplane/v1/backup_service_pb';
+import {
+  type BackupSchema,
+  BackupState,
+  BackupTrigger,
+  type ListBackupsRequest,
+  RestoreTestState,
+} from '@/gen/storeplane/v1/backup_service_pb';
 import { OperationKind, OperationState } from '@/gen/storeplane/v1/operation_pb';
 import { StoreState } from '@/gen/storeplane/v1/store_pb';
 import type { RestoreStoreRequest } from '@/gen/storeplane/v1/store_service_pb';
@@ -11,7 +18,7 @@ import { RENDERED, renderApp } from '../../../test/render-app';
 
 const time = timestampFromMs(BEGIN);
 const READY = makeStore({ state: StoreState.READY, readyTime: time, stateTime: time });
-const COMPLETE = {
+const COMPLETE: MessageInitShape<typeof BackupSchema> = {
   backupId: 'b1',
   storeId: 'tea',
   storeUid: 'uid-tea',
@@ -76,9 +83,9 @@ async function openDialog() {
 test('a restore is confirmed, backs up the present data first, and is not offered while it runs', async () => {
   const { requests } = setUp();
   const dialog = await openDialog();
-  for (const text of [/Orders, customers and other changes since then/, /maintenance page/, /backed up first/]) {
-    dialog.getByText(text);
-  }
+  const loss = dialog.getByText(/^The database and files of tea are replaced/);
+  expect(loss.textContent).toMatch(/changes since .*2026.* ago\) are lost: they remain only in a backup/);
+  dialog.getByText(/maintenance page/);
   expect(requests).toEqual([]);
   await userEvent.click(dialog.getByRole('button', { name: 'Restore backup' }));
   await isDisabled(true);
@@ -95,7 +102,8 @@ test('the backup of the present data is skipped only after a warning, and not by
   const first = await openDialog();
   await userEvent.click(first.getByLabelText('Skip the backup of the present data'));
   first.getByText(/is then lost/);
-  expect(first.queryByText(/backed up first/)).toBeNull();
+  expect(first.queryByText(/they remain only in a backup/)).toBeNull();
+  first.getByText(/are lost\.$/);
   await userEvent.click(first.getByRole('button', { name: 'Cancel' }));
   await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
   const second = await openDialog();
@@ -135,4 +143,10 @@ test('a restore that another caller requested shows the backup that it begins', 
   const asked = lists.length;
   watch.emit(makeEvent(2, { type: 'RESTORE_REQUESTED', operationId: 'op-2' }));
   await waitFor(() => expect(lists.length).toBe(asked + 1));
+});
+
+test('a backup whose test restore failed is restored only after a warning', async () => {
+  const restoreTest = { state: RestoreTestState.FAILED, reason: 'IMPORT_FAILED', message: 'The import failed.' };
+  setUp({ backups: [{ ...COMPLETE, restoreTest }] });
+  (await openDialog()).getByText('The last test restore of this backup failed: The import failed.');
 });

@@ -7,7 +7,9 @@ import type { Store } from '@/gen/storeplane/v1/store_pb';
 import { ConfirmDialog } from '@/ui/confirm-dialog';
 import { RequestProblem } from '@/ui/request-problem';
 import { useDialogRequest } from '@/ui/use-dialog-request';
-import { nameOf, timeOf } from './backup-name';
+import { nameOf } from './backup-name';
+import { BackupTime } from './backup-time';
+import { FailedRestoreTest } from './restore-test';
 
 /** The store whose backups can be restored, and why that is not possible now. */
 export interface RestoreOffer {
@@ -49,11 +51,12 @@ export function RestoreBackup({ backup, store, refusal }: RestoreOffer & { backu
         color={skipBackup ? 'red' : undefined}
       >
         <Text size="sm" className="wrap">
-          The database and files of {storeId} are replaced by those of the backup{timeOf(backup)}. Orders, customers and
-          other changes since then are not in the restored data.
+          The database and files of {storeId} are replaced by those of the backup. Orders, customers and other changes
+          since <BackupTime backup={backup} /> are lost
+          {!skipBackup && ': they remain only in a backup of the present data, which is made first'}.
         </Text>
+        <FailedRestoreTest backup={backup} />
         <Text size="sm">A maintenance page is shown in the shop's place until the restore has ended.</Text>
-        {!skipBackup && <Text size="sm">The present data is backed up first.</Text>}
         <Checkbox
           label="Skip the backup of the present data"
           description="For a shop whose data cannot be read any more."

@@ -1,7 +1,6 @@
 import { Button, Group, NativeSelect, Paper, SimpleGrid, Stack, Switch, Text, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
-import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useNavigate } from '@tanstack/react-router';
+import { useQuery } from '@tanstack/react-query';
 import { type FormEvent, useEffect, useMemo, useRef, useState } from 'react';
 import { useApi } from '@/api/api';
 import { problem } from '@/api/problem';
@@ -13,6 +12,7 @@ import { ProblemAlert } from '@/ui/problem-alert';
 import { byField, type Draft, EMPTY, type Field, idOf, requestOf } from './draft';
 import { PlanField } from './plan-field';
 import { Preview } from './preview';
+import { useOpenCreated } from './use-open-created';
 
 /** Pause in typing after which the server validates. */
 const TYPING_MS = 300;
@@ -173,9 +173,7 @@ function useCheck(draft: Draft, enabled: boolean) {
 }
 
 function useCreation(draft: Draft, generatedId: string) {
-  const { clients, queries } = useApi();
-  const queryClient = useQueryClient();
-  const navigate = useNavigate();
+  const { clients } = useApi();
   // The same draft is the same request: after a lost answer, sending it again creates no second store.
   // biome-ignore lint/correctness/useExhaustiveDependencies: another draft is another request
   const requestId = useMemo(uuid, [draft, generatedId]);
@@ -183,10 +181,6 @@ function useCreation(draft: Draft, generatedId: string) {
     requestId,
     call: (requestId, signal) =>
       clients.stores.createStore({ ...requestOf(draft, generatedId), requestId }, { signal }),
-    onSuccess: (store) => {
-      queryClient.setQueryData(queries.store(store.storeId, '').queryKey, store);
-      void queryClient.invalidateQueries({ queryKey: ['stores'] });
-      void navigate({ to: '/stores/$storeId', params: { storeId: store.storeId } });
-    },
+    onSuccess: useOpenCreated(),
   });
 }

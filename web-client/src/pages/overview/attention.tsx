@@ -8,6 +8,7 @@ import { useCanEdit } from '@/session/caller';
 import { AnchorLink } from '@/ui/link';
 import { Panel } from '@/ui/panel';
 import { StateBadge } from '@/ui/state-badge';
+import { BackupMark, EnvironmentBadge } from '@/ui/store-marks';
 import { Counting, Moment } from '@/ui/time';
 import { RetryAction } from '../store/retry-action';
 
@@ -54,7 +55,7 @@ export function NeedsAttention() {
 function AttentionLine({ store }: { store: Store }) {
   const { queries } = useApi();
   const canEdit = useCanEdit();
-  const { displayName, storeId, state, reason, stateTime } = store;
+  const { displayName, storeId, state, reason, stateTime, environment, conditions } = store;
   // What a retry does depends on the operation that failed.
   const listed =
     useQuery({ ...queries.operations(storeId), enabled: state === StoreState.FAILED }).data?.operations ?? [];
@@ -66,6 +67,7 @@ function AttentionLine({ store }: { store: Store }) {
             {displayName}
           </Text>
           <StateBadge state={state} reason={reason} />
+          <EnvironmentBadge environment={environment} />
         </Group>
         <Text size="sm" className="dimmed">
           {reasonTitle(reason)}
@@ -76,6 +78,7 @@ function AttentionLine({ store }: { store: Store }) {
             </>
           )}
         </Text>
+        <BackupMark conditions={conditions} />
       </div>
       <Group gap="xs">
         {canEdit && <RetryAction store={store} operations={listed} />}

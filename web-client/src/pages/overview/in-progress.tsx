@@ -6,6 +6,7 @@ import { type Operation, OperationState } from '@/gen/storeplane/v1/operation_pb
 import type { Store } from '@/gen/storeplane/v1/store_pb';
 import { AnchorLink } from '@/ui/link';
 import { Panel } from '@/ui/panel';
+import { EnvironmentBadge } from '@/ui/store-marks';
 import { Counting } from '@/ui/time';
 import { GROUPS } from '../stores/search';
 
@@ -50,9 +51,12 @@ function OperationLine({ operation, store }: { operation: Operation; store: Stor
   return (
     <li>
       <Group justify="space-between" wrap="nowrap">
-        <AnchorLink to="/stores/$storeId" params={{ storeId }} size="sm" truncate>
-          {storeId}
-        </AnchorLink>
+        <Group gap="xs" wrap="nowrap" miw={0}>
+          <AnchorLink to="/stores/$storeId" params={{ storeId }} size="sm" truncate>
+            {storeId}
+          </AnchorLink>
+          {store && <EnvironmentBadge environment={store.environment} />}
+        </Group>
         <Text size="sm" className="dimmed numbers">
           {createTime && <Counting since={createTime} />}
         </Text>

@@ -59,7 +59,7 @@ function OverviewView({ overview, hours }: { overview: Overview; hours: number }
   return (
     <>
       <NeedsAttention />
-      <StateTiles states={overview.states} />
+      <StateTiles overview={overview} />
       <Totals overview={overview} hours={hours} />
       <LazyCharts periods={overview.periods} hours={hours} />
       <SimpleGrid cols={{ base: 1, lg: 2 }} spacing="lg">

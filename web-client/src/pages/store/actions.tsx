@@ -3,6 +3,7 @@ import { IconExternalLink } from '@tabler/icons-react';
 import type { Operation } from '@/gen/storeplane/v1/operation_pb';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
 import { useFocusRescue } from '@/ui/page-title';
+import { LazyUndeleteStore } from '../backups/lazy-backups';
 import { CancelAction } from './cancel-action';
 import { DeleteAction } from './delete-action';
 import { RetryAction } from './retry-action';
@@ -36,6 +37,7 @@ export function Actions({ store, operations, canEdit }: Props) {
           <RetryAction store={store} operations={operations} />
           <CancelAction store={store} />
           <DeleteAction store={store} />
+          {state === StoreState.DELETED && <LazyUndeleteStore store={store} />}
         </>
       )}
     </Group>

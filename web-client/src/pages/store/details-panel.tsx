@@ -1,10 +1,18 @@
 import { span } from '@/format/time';
 import { words } from '@/format/words';
 import type { Operation } from '@/gen/storeplane/v1/operation_pb';
-import { type Condition, ConditionStatus, type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
+import {
+  type Condition,
+  ConditionStatus,
+  type Store,
+  StoreEnvironment,
+  StoreState,
+} from '@/gen/storeplane/v1/store_pb';
 import { Copy } from '@/ui/copy';
 import { Panel } from '@/ui/panel';
+import { STAGING_LIMITS } from '@/ui/store-marks';
 import { Ago, DateTime } from '@/ui/time';
+import { LazySourceFact } from '../backups/lazy-backups';
 import { ProtectionSwitch } from './protection-switch';
 import { timeToReady } from './summary';
 
@@ -34,6 +42,13 @@ export function DetailsPanel({ store, operations, canEdit }: Props) {
         </dd>
         <dt>Chart</dt>
         <dd>{store.versions?.chart}</dd>
+        {store.environment === StoreEnvironment.STAGING && (
+          <>
+            <dt>Environment</dt>
+            <dd>Staging. {STAGING_LIMITS}</dd>
+          </>
+        )}
+        <LazySourceFact store={store} />
         <dt>Namespace</dt>
         <dd>
           <span className="mono">{store.namespace}</span> <Copy text={store.namespace} what="namespace" />

@@ -1,5 +1,6 @@
 import { Alert, Text } from '@mantine/core';
 import { IconInfoCircle } from '@tabler/icons-react';
+import { backupProgress } from '@/format/backup-progress';
 import { stepTitle } from '@/format/words';
 import type { StoreEvent } from '@/gen/storeplane/v1/event_pb';
 import { type Operation, OperationKind } from '@/gen/storeplane/v1/operation_pb';
@@ -33,9 +34,10 @@ export function StateLine({ store, operations, events }: Props) {
 }
 
 /** That the store is being backed up, which does not change its state. */
-export function BackupLine({ running }: { running: Operation | undefined }) {
+export function BackupLine({ running, events }: { running: Operation | undefined; events: StoreEvent[] }) {
   if (running?.kind !== OperationKind.BACKUP) return null;
-  const { step, createTime, message, cancelRequested } = running;
+  const { operationId, step, createTime, message, cancelRequested } = running;
+  const progress = backupProgress(events, operationId);
   return (
     <Text size="sm" className="dimmed wrap" data-testid="backup-line">
       {cancelRequested ? 'Cancelling backup' : 'Backup in progress'}: {step ? stepTitle(step) : 'waiting for a worker'}
@@ -45,6 +47,7 @@ export function BackupLine({ running }: { running: Operation | undefined }) {
           (<Counting since={createTime} />)
         </>
       )}
+      {progress && `, ${progress}`}
       {message && `; ${message}`}
     </Text>
   );

@@ -1,6 +1,7 @@
 import { Text } from '@mantine/core';
 import { IconArrowBackUp, IconCheck, IconMinus, IconX } from '@tabler/icons-react';
 import { useMemo } from 'react';
+import { backupProgress } from '@/format/backup-progress';
 import { span } from '@/format/time';
 import { stepTitle } from '@/format/words';
 import type { StoreEvent } from '@/gen/storeplane/v1/event_pb';
@@ -21,6 +22,7 @@ const STATUS_TEXT: Record<StepStatus, string> = {
 /** Of the kinds that do not follow from the store's state. */
 const TITLES: Partial<Record<OperationKind, string>> = {
   [OperationKind.BACKUP]: 'Backup steps',
+  [OperationKind.COPY]: 'Copy steps',
   [OperationKind.RESTORE]: 'Restore steps',
   [OperationKind.ROTATE_CREDENTIALS]: 'Rotation steps',
 };
@@ -37,6 +39,7 @@ interface Props {
 export function StepsPanel({ store, operation, events, loading }: Props) {
   const kind = operation?.kind;
   const steps = useMemo(() => stepsOf(events, store.operation, kind), [events, store.operation, kind]);
+  const progress = useMemo(() => backupProgress(events, store.operation), [events, store.operation]);
   // A store that is backed up has a cause of its own, if it is degraded.
   const waiting = operation?.kind === OperationKind.BACKUP ? operation.message : store.message;
   return (
@@ -49,7 +52,7 @@ export function StepsPanel({ store, operation, events, loading }: Props) {
         <ol className="steps">
           {steps.map((step, index) => (
             // biome-ignore lint/suspicious/noArrayIndexKey: steps keep their places
-            <StepLine key={index} step={step} waiting={step.status === 'active' ? waiting : ''} />
+            <StepLine key={index} step={step} waiting={waiting} progress={progress} />
           ))}
         </ol>
       )}
@@ -57,10 +60,18 @@ export function StepsPanel({ store, operation, events, loading }: Props) {
   );
 }
 
-function StepLine({ step, waiting }: { step: Step; waiting: string }) {
-  const note = step.status === 'active' ? waiting : step.note;
+interface StepProps {
+  step: Step;
+  /** What the active step waits for, and what it has stored so far. */
+  waiting: string;
+  progress: string;
+}
+
+function StepLine({ step, waiting, progress }: StepProps) {
+  const isActive = step.status === 'active';
+  const note = isActive ? waiting : step.note;
   return (
-    <li data-status={step.status} data-step={step.name} aria-current={step.status === 'active' ? 'step' : undefined}>
+    <li data-status={step.status} data-step={step.name} aria-current={isActive ? 'step' : undefined}>
       <span className="step-icon">
         <StepIcon status={step.status} />
       </span>
@@ -70,8 +81,13 @@ function StepLine({ step, waiting }: { step: Step; waiting: string }) {
       </span>
       <span className="time dimmed">
         {step.seconds !== undefined && step.status !== 'skipped' && span(step.seconds)}
-        {step.status === 'active' && step.startTime && <Counting since={step.startTime} />}
+        {isActive && step.startTime && <Counting since={step.startTime} />}
       </span>
+      {isActive && progress && (
+        <Text size="sm" className="more dimmed wrap" data-testid="progress">
+          {progress}
+        </Text>
+      )}
       {note && (
         <Text size="sm" className="more dimmed wrap">
           {note}

@@ -96,6 +96,22 @@ test('a restore shows its plan, also before its operation is loaded', () => {
   expect(shown(restore.slice(2), OperationKind.RESTORE)).toEqual(steps);
 });
 
+test('a copy shows the steps of a creation and the restore, also before its operation is loaded', () => {
+  const steps = [
+    'NAMESPACE done',
+    'SECRETS done',
+    'INSTALL done',
+    'RESTORE active',
+    'ROLLOUT pending',
+    'VERIFY pending',
+  ];
+  const installed = [...begin, done(5, 'SECRETS', '0.1'), started(6, 'INSTALL'), done(7, 'INSTALL', '1')];
+  const events = [...installed, started(8, 'RESTORE')];
+  expect(shown(events)).toEqual(steps);
+  expect(shown(events, OperationKind.COPY)).toEqual(steps);
+  expect(shown(installed, OperationKind.COPY)[3]).toBe('RESTORE pending');
+});
+
 test('a restore that skips the backup of the present data has no steps for it', () => {
   expect(shown([...restore, started(5, 'RESTORE')])).toEqual([
     'MAINTENANCE done',

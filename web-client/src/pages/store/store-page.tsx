@@ -11,6 +11,7 @@ import { PageTitle } from '@/ui/page-title';
 import { ProblemAlert } from '@/ui/problem-alert';
 import { QueryProblem } from '@/ui/query-problem';
 import { StateBadge } from '@/ui/state-badge';
+import { EnvironmentBadge } from '@/ui/store-marks';
 import { LazyBackupsPanel } from '../backups/lazy-backups';
 import { AccessPanel } from './access-panel';
 import { Actions } from './actions';
@@ -79,13 +80,14 @@ function StoreView({ store }: { store: Store }) {
               <span role="status">
                 <StateBadge state={store.state} reason={store.reason} />
               </span>
+              <EnvironmentBadge environment={store.environment} />
             </Group>
             <Group gap={4} wrap="nowrap">
               <Text className="mono dimmed wrap">{store.storeId}</Text>
               <Copy text={store.storeId} what="ID" />
             </Group>
             <StateLine store={store} operations={operations} events={events} />
-            <BackupLine running={running} />
+            <BackupLine running={running} events={events} />
           </div>
           <Actions store={store} operations={operations} canEdit={canEdit} />
         </Group>

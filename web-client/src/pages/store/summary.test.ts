@@ -52,6 +52,10 @@ test('the time to ready is that of a creation that succeeded, not of one that a 
   expect(timeToReady(store, [operation(OperationKind.CREATE, OperationState.SUCCEEDED)])).toBe(6.5);
   expect(timeToReady(store, [operation(OperationKind.CREATE, OperationState.FAILED)])).toBeUndefined();
   expect(timeToReady(store, [])).toBeUndefined();
+  const copied = operation(OperationKind.COPY, OperationState.SUCCEEDED);
+  const failed = operation(OperationKind.COPY, OperationState.FAILED);
+  expect(timeToReady(store, [copied])).toBe(6.5);
+  expect(timeToReady(store, [copied, failed])).toBeUndefined();
 });
 
 test('a retry that created a new namespace is a recreation, one in the old namespace is not', () => {

@@ -68,9 +68,10 @@ function leftAfterCancel(events: StoreEvent[]): string {
   return '';
 }
 
-/** Seconds from CreateStore to READY. Absent for a store that did not become READY by its creation: that time includes waiting for people. */
+/** Seconds from CreateStore or CopyStore to READY. Absent for a store that did not become READY by its creation: that time includes waiting for people. */
 export function timeToReady(store: Store, operations: Operation[]): number | undefined {
-  const creation = operations.find(({ kind }) => kind === OperationKind.CREATE);
+  // The oldest: a copy that failed is continued by another one.
+  const creation = operations.findLast(({ kind }) => kind === OperationKind.CREATE || kind === OperationKind.COPY);
   const { createTime, readyTime } = store;
   if (creation?.state !== OperationState.SUCCEEDED || !createTime || !readyTime) return undefined;
   return Number(readyTime.seconds - createTime.seconds) + (readyTime.nanos - createTime.nanos) / 1e9;

@@ -1,5 +1,6 @@
 import { Button, Group, SegmentedControl, Text } from '@mantine/core';
 import { useMemo, useState } from 'react';
+import { withoutOldProgress } from '@/format/backup-progress';
 import { date, fullDay } from '@/format/time';
 import { reasonTitle, words } from '@/format/words';
 import type { StoreEvent } from '@/gen/storeplane/v1/event_pb';
@@ -28,7 +29,7 @@ export function TimelinePanel({ timeline }: { timeline: ReturnType<typeof useTim
   const [filter, setFilter] = useState<Filter>('all');
   const [shown, setShown] = useState(SHOWN);
   const { events = [], complete = true } = timeline.data ?? {};
-  const matching = useMemo(() => events.filter(FILTERS[filter]).reverse(), [events, filter]);
+  const matching = useMemo(() => withoutOldProgress(events).filter(FILTERS[filter]).reverse(), [events, filter]);
   return (
     <Panel
       title="Timeline"

@@ -8,10 +8,12 @@ test('a search becomes an AIP-160 filter with quoted text', () => {
     '("tea \\"& co\\\\" OR admin_email:"tea \\"& co\\\\" OR host:"tea \\"& co\\\\" OR namespace:"tea \\"& co\\\\") AND engine = "woocommerce" AND (state = PROVISIONING OR state = UPDATING OR state = DELETING)',
   );
   expect(filterOf({ show: 'failed' })).toBe('state = FAILED');
+  expect(filterOf({ engine: 'x', show: 'overdue' })).toBe('engine = "x" AND backup_overdue = true');
 });
 
 test('invalid search parameters fall back to the defaults', () => {
   expect(storesSearch({ q: 12, show: 'everything', order: 'price', size: 7, page: '' })).toEqual({ q: '12' });
+  expect(storesSearch({ show: 'overdue' })).toMatchObject({ show: 'overdue' });
   expect(storesSearch({ show: 'failed', order: 'store_id', size: 250 })).toMatchObject({
     show: 'failed',
     order: 'store_id',

@@ -13,13 +13,17 @@ export const GROUPS = {
 
 export type Group = keyof typeof GROUPS;
 
-export const GROUP_NAMES: Record<Group, string> = {
+/** What the list is limited to: stores in some states, or those that run without a recent backup. */
+export type Show = Group | 'overdue';
+
+export const SHOW_NAMES: Record<Show, string> = {
   all: 'All',
   busy: 'In progress',
   ready: 'Ready',
   degraded: 'Degraded',
   failed: 'Failed',
   deleted: 'Deleted',
+  overdue: 'Without recent backup',
 };
 
 export const ORDERS = ['create_time desc', 'create_time', 'store_id', 'store_id desc'] as const;
@@ -29,7 +33,7 @@ export const PAGE_SIZES = [50, 100, 250] as const;
 /** The URL's part of the table. Defaults are left out. */
 export interface StoresSearch {
   q?: string;
-  show?: Group;
+  show?: Show;
   engine?: string;
   order?: Order;
   size?: number;
@@ -41,7 +45,7 @@ export function storesSearch(search: Record<string, unknown>): StoresSearch {
   const { show, order, size } = search;
   return {
     q: text(search.q),
-    show: typeof show === 'string' && show in GROUPS && show !== 'all' ? (show as Group) : undefined,
+    show: typeof show === 'string' && show in SHOW_NAMES && show !== 'all' ? (show as Show) : undefined,
     engine: text(search.engine),
     order: ORDERS.find((each) => each === order && each !== ORDERS[0]),
     size: PAGE_SIZES.find((each) => each === size && each !== PAGE_SIZES[0]),
@@ -58,6 +62,7 @@ export function filterOf({ q, show = 'all', engine }: Pick<StoresSearch, 'q' | '
   const text = q?.trim();
   if (text) parts.push(`(${[quote(text), ...SEARCHED.map((field) => `${field}:${quote(text)}`)].join(' OR ')})`);
   if (engine) parts.push(`engine = ${quote(engine)}`);
+  if (show === 'overdue') return [...parts, 'backup_overdue = true'].join(' AND ');
   const states = GROUPS[show].map((state) => `state = ${stateName(state)}`);
   if (states.length > 0) parts.push(states.length === 1 ? states.join() : `(${states.join(' OR ')})`);
   return parts.join(' AND ');

@@ -4,6 +4,7 @@ import { AnchorLink } from '@/ui/link';
 import { ListCards } from '@/ui/list-cards';
 import { StateBadge } from '@/ui/state-badge';
 import { storeLink, storeNote } from '@/ui/store-link';
+import { BackupMark, EnvironmentBadge } from '@/ui/store-marks';
 import { Ago } from '@/ui/time';
 import { ORDERS, type Order } from './search';
 import { isSelectable, type Select } from './selection';
@@ -54,7 +55,10 @@ function Card({ store, selected, onSelect }: { store: Store; selected: boolean |
           </AnchorLink>
           <Text className="mono dimmed wrap">{store.storeId}</Text>
           <Group gap="xs" justify="space-between">
-            <StateBadge state={store.state} reason={store.reason} />
+            <Group gap="xs">
+              <StateBadge state={store.state} reason={store.reason} />
+              <EnvironmentBadge environment={store.environment} />
+            </Group>
             <Text size="xs" className="dimmed">
               <Ago time={store.stateTime ?? store.createTime} />
             </Text>
@@ -62,6 +66,7 @@ function Card({ store, selected, onSelect }: { store: Store; selected: boolean |
           <Text size="xs" className="dimmed wrap">
             {storeNote(store)}
           </Text>
+          <BackupMark conditions={store.conditions} />
         </Stack>
       </Group>
     </Paper>

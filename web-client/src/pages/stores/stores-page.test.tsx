@@ -2,7 +2,7 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { screen, waitFor, within } from '@testing-library/react';
 import { userEvent } from '@testing-library/user-event';
 import { afterEach, expect, test, vi } from 'vitest';
-import { StoreState } from '@/gen/storeplane/v1/store_pb';
+import { ConditionStatus, StoreEnvironment, StoreState } from '@/gen/storeplane/v1/store_pb';
 import type { DeleteStoreRequest } from '@/gen/storeplane/v1/store_service_pb';
 import { session } from '@/session/session';
 import { makeEvent, makeStore } from '../../../test/fixtures';
@@ -25,6 +25,33 @@ test('watch events change a row without another request', async () => {
   watch.emit(makeEvent(3, { type: 'WAITING', message: 'No node.', details: { reason: 'UNSCHEDULABLE' } }));
   await waitFor(() => expect(row.textContent).toContain('Unschedulable'));
   expect(listStores.mock.calls.length).toBe(requests);
+});
+
+test('staging stores and stores without a recent backup are marked', async () => {
+  const overdue = { type: 'BackedUp', status: ConditionStatus.FALSE, reason: 'BACKUP_OVERDUE', message: 'Too old.' };
+  const state = StoreState.READY;
+  const stores = [
+    makeStore({
+      state,
+      environment: StoreEnvironment.STAGING,
+      conditions: [{ ...overdue, status: ConditionStatus.TRUE }],
+    }),
+    makeStore({
+      storeId: 'mud',
+      uid: 'uid-mud',
+      displayName: 'Mud',
+      state,
+      environment: StoreEnvironment.PRODUCTION,
+      conditions: [overdue],
+    }),
+  ];
+  renderApp({ path: '/stores', stores: { listStores: () => ({ stores, totalSize: 2n }) } });
+  const staging = within(await screen.findByRole('row', { name: /Tea & Co/ }, RENDERED));
+  staging.getByText('Staging');
+  expect(staging.queryByText('No recent backup')).toBeNull();
+  const production = within(screen.getByRole('row', { name: /Mud/ }));
+  expect(production.getByText('No recent backup').title).toBe('Too old.');
+  expect(production.queryByText('Staging')).toBeNull();
 });
 
 test.each(['viewer', 'auditor', 'a role of a newer server'])('the role %s is offered no change', async (role) => {

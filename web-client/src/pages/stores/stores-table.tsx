@@ -1,4 +1,4 @@
-import { Anchor, Checkbox, Skeleton, Table, Text, UnstyledButton } from '@mantine/core';
+import { Anchor, Checkbox, Group, Skeleton, Table, Text, UnstyledButton } from '@mantine/core';
 import { IconArrowDown, IconArrowsSort, IconArrowUp, IconExternalLink } from '@tabler/icons-react';
 import { useNavigate } from '@tanstack/react-router';
 import { memo } from 'react';
@@ -6,6 +6,7 @@ import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
 import { AnchorLink } from '@/ui/link';
 import { StateBadge } from '@/ui/state-badge';
 import { storeLink, storeNote } from '@/ui/store-link';
+import { BackupMark, EnvironmentBadge } from '@/ui/store-marks';
 import { Ago } from '@/ui/time';
 import type { Order } from './search';
 import { isSelectable, type Select, type Selection } from './selection';
@@ -106,10 +107,14 @@ const Row = memo(function Row({ store, selected, onSelect }: RowProps) {
         </Text>
       </Table.Td>
       <Table.Td>
-        <StateBadge state={store.state} reason={store.reason} />
+        <Group gap="xs" wrap="nowrap">
+          <StateBadge state={store.state} reason={store.reason} />
+          <EnvironmentBadge environment={store.environment} />
+        </Group>
         <Text size="xs" className="dimmed">
           {storeNote(store)}
         </Text>
+        <BackupMark conditions={store.conditions} />
       </Table.Td>
       <Table.Td className="wide">
         <Ago time={store.stateTime ?? store.deleteTime} />

@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useApi } from '@/api/api';
 import { SEARCH_FIELD } from '@/layout/shortcuts';
 import { DebouncedInput } from '@/ui/debounced-input';
-import { GROUP_NAMES, type Group as StateGroup, type StoresSearch } from './search';
+import { SHOW_NAMES, type Show, type StoresSearch } from './search';
 
 interface Props {
   search: StoresSearch;
@@ -28,16 +28,16 @@ export function Toolbar({ search, change }: Props) {
         onValue={(q) => change({ q }, true)}
         {...{ [SEARCH_FIELD]: true }}
       />
-      <Group gap={4} role="group" aria-label="State">
-        {Object.entries(GROUP_NAMES).map(([group, name]) => (
+      <Group gap={4} role="group" aria-label="Show">
+        {Object.entries(SHOW_NAMES).map(([show, name]) => (
           <Button
-            key={group}
+            key={show}
             size="sm"
             px="sm"
-            variant={shown === group ? 'filled' : 'default'}
-            aria-pressed={shown === group}
+            variant={shown === show ? 'filled' : 'default'}
+            aria-pressed={shown === show}
             className="toggle"
-            onClick={() => change({ show: group === 'all' ? undefined : (group as StateGroup) })}
+            onClick={() => change({ show: show === 'all' ? undefined : (show as Show) })}
           >
             {name}
           </Button>

@@ -4,7 +4,15 @@ import { TenantQuotasSchema } from '@/gen/storeplane/v1/tenant_service_pb';
 import { draftOf, quotasOf } from './quota-draft';
 
 test('quotas survive the form', () => {
-  const quotas = { stores: -1n, plans: ['large', 'small'], cpu: '20', memory: '', storage: 'unlimited', creations: 0n };
+  const quotas = {
+    stores: -1n,
+    plans: ['large', 'small'],
+    cpu: '20',
+    memory: '',
+    storage: 'unlimited',
+    creations: 0n,
+    backups: 7n,
+  };
   const draft = draftOf(create(TenantQuotasSchema, quotas));
   expect(draft.stores).toBe('unlimited');
   expect(draft.deletions).toBe('');

@@ -10,6 +10,7 @@ export interface QuotaDraft {
   storage: string;
   creations: string;
   deletions: string;
+  backups: string;
 }
 
 export const UNLIMITED = 'unlimited';
@@ -30,6 +31,7 @@ export function draftOf(quotas: TenantQuotas | undefined): QuotaDraft {
     storage: quotas?.storage ?? '',
     creations: limitText(quotas?.creations),
     deletions: limitText(quotas?.deletions),
+    backups: limitText(quotas?.backups),
   };
 }
 
@@ -49,5 +51,6 @@ export function quotasOf(draft: QuotaDraft): MessageInitShape<typeof TenantQuota
     storage: draft.storage.trim(),
     creations: number(draft.creations),
     deletions: number(draft.deletions),
+    backups: number(draft.backups),
   };
 }

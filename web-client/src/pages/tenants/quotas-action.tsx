@@ -17,6 +17,7 @@ const FIELDS: [keyof QuotaDraft, string][] = [
   ['storage', 'Storage of all stores'],
   ['creations', 'Creations by one caller within the window'],
   ['deletions', 'Deletions by one caller within the window'],
+  ['backups', 'Backups on demand'],
 ];
 
 const fieldPath = (field: keyof QuotaDraft) => `tenant.quotas.${field}`;
