@@ -1,11 +1,13 @@
 // A store from CreateStore to DeleteStore: it sells, survives a restart of its pods, is upgraded, and leaves nothing behind.
 
 import assert from 'node:assert/strict';
+import { backUp, listBackups, orderTables, restore } from './backups.mjs';
+import { buy } from './buy.mjs';
 import { call, eventually, helm, kubectl, watch } from './calls.mjs';
 import { browser, fillCart, isSignedOut, order, seeOrder, signIn, visitor } from './shop.mjs';
 import { outages } from './outages.mjs';
 
-const { UPGRADE_TO, CHART, PICTURES } = process.env;
+const { UPGRADE_TO, BACKUPS, CHART, PICTURES } = process.env;
 const store_id = `acceptance-${Date.now().toString(36)}`;
 const began = Date.now();
 const log = (text) => console.log(`${((Date.now() - began) / 1000).toFixed(1).padStart(6)} s  ${text}`);
@@ -41,6 +43,25 @@ try {
   await rolledOut();
   await sameAsBefore(owner, customer, login, number, 'after-restart');
   log('both pods restarted: order, sign-in and cart are still there');
+
+  if (BACKUPS) {
+    const kept = await orderTables(namespace);
+    const backup = await backUp(store_id);
+    const later = await buy(store.shopUrl, 2);
+    assert.notDeepEqual(await orderTables(namespace), kept, `order ${later.id} is in the tables`);
+    const page = outages(store.shopUrl);
+    const events = await restore(store_id, uid, backup.backupId);
+    const { longest } = await page.end();
+    assert.deepEqual(await orderTables(namespace), kept, 'the orders are those of the backup');
+    await seeOrder(owner, login, number, 'after-restore');
+    const [previous] = await listBackups(store_id, 'state = COMPLETE AND trigger = BEFORE_RESTORE');
+    assert.ok(previous, 'the replaced data is in a backup');
+    assert.ok(events.some(({ type, step }) => type === 'STEP_SUCCEEDED' && step === 'RESTORE'), 'the events tell of the restore');
+    log(`backup of ${backup.sizeBytes} bytes restored: order ${later.id} after it is gone, order ${number} before it is there; offline for ${longest} ms`);
+    await fillCart(customer, store.shopUrl);
+  } else {
+    log('backup and restore: skipped (--backups-address is the address of this machine for pods)');
+  }
 
   const outage = outages(store.shopUrl);
   await call('RotateStoreCredentials', { store_id });

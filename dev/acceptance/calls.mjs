@@ -8,9 +8,9 @@ const execute = promisify(execFile);
 const { GRPCURL, KUBECTL, HELM, STOREPLANE_ADDR } = process.env;
 // grpcurl reads the token from its environment, so that it is never on a command line.
 const common = ['-plaintext', '-expand-headers', '-H', 'authorization: Bearer ${STOREPLANE_TOKEN}'];
-const path = (method) => `storeplane.v1.StoreService/${method}`;
+const path = (method) => `storeplane.v1.${method.includes('/') ? method : `StoreService/${method}`}`;
 
-/** One unary call of StoreService. */
+/** One unary call: of StoreService, or of the service that `method` names (`BackupService/CreateBackup`). */
 export async function call(method, request) {
   const { stdout } = await execute(GRPCURL, [...common, '-max-time', '20', '-d', JSON.stringify(request), STOREPLANE_ADDR, path(method)]);
   return JSON.parse(stdout);

@@ -19,6 +19,7 @@ server_stop() {
 
 # The scripts here create and delete many stores, and call and watch often.
 lifted=(STOREPLANE_QUOTA_STORES=unlimited STOREPLANE_QUOTA_CREATIONS=unlimited STOREPLANE_QUOTA_DELETIONS=unlimited
+  STOREPLANE_QUOTA_BACKUPS=unlimited
   STOREPLANE_LIMIT_REQUESTS_PER_SECOND=unlimited STOREPLANE_LIMIT_STREAMS_PER_CALLER=unlimited
   STOREPLANE_LIMIT_STREAMS_PER_TENANT=unlimited STOREPLANE_LIMIT_FAILED_AUTHENTICATIONS_PER_MINUTE=unlimited)
 

@@ -174,6 +174,18 @@ def unreachable():
         assert code == 10 and "does not answer" in message and "trying again" in p.log, message
 
 
+def own_authority():
+    """With the operator's authority curl trusts that one, otherwise the public ones."""
+    with part() as p:
+        p.write(a=b"x")
+        for authority in ("/etc/ssl/certs/ca-certificates.crt", str(p.path("transfer/ca.crt"))):
+            p.path("arguments").write_text("")
+            assert p.run("backup-uploads")[0] == 0, p.log
+            used = set(re.findall(r"--cacert (\S+)", p.path("arguments").read_text()))
+            assert used == {authority}, used
+            p.secret(**{"ca.crt": "a certificate"})
+
+
 def too_large():
     """A backup that needs more URLs than there are ends with a code of its own."""
     with part() as p:
@@ -247,6 +259,7 @@ CHECKS = {
     "a restore brings back what was backed up": round_trip,
     "exit codes say what the storage answered": answers,
     "an unreachable storage is tried again": unreachable,
+    "a storage may have an authority of its own": own_authority,
     "a backup that is too large ends": too_large,
     "a refused restore changes nothing": refused,
     "a killed restore puts back what was there": killed,
