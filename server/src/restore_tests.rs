@@ -9,8 +9,8 @@ use time::{Duration, OffsetDateTime};
 
 use crate::postgres::RestoreTests;
 
-/// How often it is read from all backups which ones are due.
-const LOOK: Duration = Duration::HOUR;
+/// How often all backups are read to find those that are due.
+const SEARCH: Duration = Duration::HOUR;
 
 /// Starts test restores, and ends them.
 #[derive(Debug)]
@@ -27,27 +27,27 @@ pub struct RestoreTester {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Due {
     backups: VecDeque<BackupId>,
-    looked_at: Option<OffsetDateTime>,
+    searched_at: Option<OffsetDateTime>,
 }
 
 impl RestoreTester {
-    /// One round: results, stores that are left, tests that are due.
+    /// One round: results, stores to delete, tests that are due.
     pub async fn round(&self, due: &mut Due, now: OffsetDateTime) -> Result<(), PortError> {
         let mut running = 0;
         for id in self.tests.running().await? {
-            running += usize::from(!self.tests.end(id, now).await?);
+            running += usize::from(!Box::pin(self.tests.end(id, now)).await?);
         }
-        for uid in self.tests.left().await? {
+        for uid in self.tests.to_delete().await? {
             self.tests.delete(uid, now).await?;
         }
         let Some(since) = self.every.and_then(|every| now.checked_sub(every)) else { return Ok(()) };
-        if due.backups.is_empty() && due.looked_at.is_none_or(|looked| now - looked >= LOOK) {
+        if due.backups.is_empty() && due.searched_at.is_none_or(|searched| now - searched >= SEARCH) {
             due.backups = self.tests.due(since).await?.into();
-            due.looked_at = Some(now);
+            due.searched_at = Some(now);
         }
         while running < self.max_running {
             let Some(id) = due.backups.pop_front() else { break };
-            running += usize::from(self.tests.begin(id, since, now).await?);
+            running += usize::from(Box::pin(self.tests.begin(id, since, now)).await?);
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 /// Maximum length of a store id: with the prefix `store-` and the suffix `--<tenant>`, a namespace is still a DNS label (63).
 pub const STORE_ID_MAX: usize = 40;
 /// The tenant of the stores of test restores, which no caller can name.
-pub const TENANT_OF_TESTS: &str = "restore-tests";
+pub const RESTORE_TEST_TENANT: &str = "restore-tests";
 /// Maximum length of a tenant name; see [`STORE_ID_MAX`].
 pub const TENANT_MAX: usize = 15;
 
@@ -43,7 +43,7 @@ fn check_label(text: &str, max: usize) -> Result<(), IdError> {
 /// A tenant's id is a label, and not that of the stores of test restores.
 fn check_tenant(text: &str, max: usize) -> Result<(), IdError> {
     check_label(text, max)?;
-    if text == TENANT_OF_TESTS {
+    if text == RESTORE_TEST_TENANT {
         return Err(IdError("is reserved for test restores".into()));
     }
     Ok(())
@@ -255,7 +255,7 @@ mod tests {
     fn tenant_has_at_most_15_characters() {
         assert!("a23456789012345".parse::<Tenant>().is_ok());
         assert!("a234567890123456".parse::<Tenant>().is_err());
-        assert!(TENANT_OF_TESTS.parse::<Tenant>().is_err() && TENANT_OF_TESTS.parse::<StoreId>().is_ok());
+        assert!(RESTORE_TEST_TENANT.parse::<Tenant>().is_err() && RESTORE_TEST_TENANT.parse::<StoreId>().is_ok());
     }
 
     mod fuzz {

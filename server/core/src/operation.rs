@@ -285,8 +285,8 @@ impl Operation {
         }
     }
 
-    /// True if it provisions a store again: it starts from what an earlier operation left.
-    pub fn is_again(&self) -> bool {
+    /// True if it provisions a store again, starting from what an earlier operation left.
+    pub fn is_retry(&self) -> bool {
         self.kind == OperationKind::Retry || (self.kind == OperationKind::Copy && self.prior.is_some())
     }
 

@@ -59,6 +59,13 @@ pub struct Source {
     pub restored: bool,
 }
 
+impl Source {
+    /// A backup of `original` that is to be restored.
+    pub fn of(original: &Store, backup: BackupId) -> Self {
+        Self { store: original.uid, store_id: original.id.clone(), backup, restored: false }
+    }
+}
+
 /// What happens to a store's resources if its creation fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

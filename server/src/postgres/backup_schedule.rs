@@ -15,7 +15,8 @@ use storeplane_core::error::PortError;
 use storeplane_core::identity::Caller;
 use storeplane_core::ids::{BackupId, OperationId, StoreUid, Tenant};
 use storeplane_core::ports::Ids;
-use storeplane_core::transition::request::{Request, back_up};
+use storeplane_core::transition::backup_request::back_up;
+use storeplane_core::transition::request::Request;
 use time::OffsetDateTime;
 
 use super::error::{broken, port_error};

@@ -5,15 +5,16 @@
 
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait as _, DatabaseBackend, EntityTrait as _, QuerySelect as _, Statement, Value};
+use sea_orm::{ConnectionTrait, DatabaseBackend, EntityTrait as _, QuerySelect as _, Statement, Value};
 use storeplane_core::audit::{Action, AuditRecord, SCHEDULER};
 use storeplane_core::backup::restore_test::{self, RestoreTestState};
 use storeplane_core::backup::{Backup, BackupState};
 use storeplane_core::engine::Catalog;
 use storeplane_core::error::PortError;
 use storeplane_core::identity::Caller;
-use storeplane_core::ids::{BackupId, OperationId, StoreId, StoreUid, TENANT_OF_TESTS, Tenant};
+use storeplane_core::ids::{BackupId, OperationId, RESTORE_TEST_TENANT, StoreId, StoreUid, Tenant};
 use storeplane_core::ports::Ids;
+use storeplane_core::transition::Snapshot;
 use storeplane_core::transition::request::{Request, delete};
 use storeplane_core::transition::restore_test as transition;
 use time::OffsetDateTime;
@@ -53,11 +54,12 @@ SELECT EXISTS (SELECT FROM backups WHERE tenant = $1 AND tested_at > $2) OR EXIS
   SELECT FROM stores test JOIN stores original ON original.uid = test.source_store
   WHERE test.tenant = $3 AND test.created_at > $2 AND original.tenant = $1)";
 const RUNNING: &str = "SELECT id FROM backups WHERE restore_test ->> 'state' = 'RUNNING' ORDER BY tested_at LIMIT $1";
-/// Stores of tests that are over and not deleted. Those of tests only: before the name was reserved, there may have been a tenant.
-const LEFT: &str = "
+/// Stores of tests whose results are known. Others in the tenant are left alone: it may have existed before its id was reserved.
+const TO_DELETE: &str = "
 SELECT uid FROM stores s WHERE tenant = $1 AND state IN ('READY', 'DEGRADED', 'FAILED') AND source_backup IS NOT NULL
   AND store_id LIKE 'test-%' AND NOT EXISTS (
     SELECT FROM backups WHERE restore_test ->> 'state' = 'RUNNING' AND restore_test ->> 'store' = s.uid::text)
+  AND ($3::uuid IS NULL OR uid = $3)
 ORDER BY uid LIMIT $2";
 
 /// Test restores of backups.
@@ -84,34 +86,25 @@ impl RestoreTests {
 
     /// The backups to test: one of each tenant that has had no test since then.
     pub async fn due(&self, since: OffsetDateTime) -> Result<Vec<BackupId>, PortError> {
-        let ids = self.ids_of(DUE, [since.into(), LIMIT.into(), TENANT_OF_TESTS.into()]).await?;
+        let ids = ids(&self.database, DUE, [since.into(), LIMIT.into(), RESTORE_TEST_TENANT.into()]).await?;
         Ok(ids.into_iter().map(BackupId).collect())
     }
 
     /// The backups whose tests have begun and whose results are not known.
     pub async fn running(&self) -> Result<Vec<BackupId>, PortError> {
-        Ok(self.ids_of(RUNNING, [LIMIT.into()]).await?.into_iter().map(BackupId).collect())
+        Ok(ids(&self.database, RUNNING, [LIMIT.into()]).await?.into_iter().map(BackupId).collect())
     }
 
-    /// Stores of tests that may have to be deleted.
-    pub async fn left(&self) -> Result<Vec<StoreUid>, PortError> {
-        let left = self.ids_of(LEFT, [TENANT_OF_TESTS.into(), LIMIT.into()]).await?;
-        Ok(left.into_iter().map(StoreUid).collect())
-    }
-
-    async fn ids_of(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<Vec<Uuid>, PortError> {
-        let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values);
-        let rows = self.database.query_all_raw(statement).await.map_err(port_error)?;
-        rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>().map_err(port_error)
+    /// Stores of tests whose results are known.
+    pub async fn to_delete(&self) -> Result<Vec<StoreUid>, PortError> {
+        Ok(to_delete(&self.database, None).await?.into_iter().map(StoreUid).collect())
     }
 
     /// Begins the test of a backup, unless its tenant has had one since then, or it cannot be restored any more. True if it began.
     pub async fn begin(&self, id: BackupId, since: OffsetDateTime, now: OffsetDateTime) -> Result<bool, PortError> {
         let transaction = self.database.begin().await.map_err(port_error)?;
         locks::backup_schedule(&transaction).await?;
-        let Some(source) = lock(&transaction, id).await? else { return Ok(false) };
-        let original = store::Entity::find_by_id(source.store.0).one(&transaction).await.map_err(port_error)?;
-        let Some(original) = original.map(rows::store) else { return Ok(false) };
+        let Some((Some(original), source)) = lock_with_store(&transaction, id).await? else { return Ok(false) };
         // Another server may have been faster.
         if source.state != BackupState::Complete || was_tested(&transaction, &source.tenant, since).await? {
             return Ok(false);
@@ -120,7 +113,7 @@ impl RestoreTests {
         let new = (StoreUid(self.ids.uuid()), store_id(self.ids.as_ref()));
         let begun = transition::begin(
             &source,
-            &original,
+            &original.store,
             new.clone(),
             (&self.catalog, &self.domain),
             &self.request(&caller, now),
@@ -129,9 +122,8 @@ impl RestoreTests {
             Ok(begun) => begun,
             Err(refusal) => {
                 tracing::warn!(backup_id = %id, %refusal, "a backup cannot be restored for a test");
-                save(&transaction, &transition::refused(&source, new.0, &refusal, now)).await?;
-                transaction
-                    .count_on_commit(Some(End::RestoreTest(RestoreTestEnd { outcome: RestoreTestState::Failed })));
+                let tested = transition::refused(&source, new.0, &refusal, now);
+                record(&transaction, Some(original), &tested, now).await?;
                 transaction.commit().await.map_err(port_error)?;
                 return Ok(false);
             }
@@ -148,40 +140,29 @@ impl RestoreTests {
         Ok(true)
     }
 
-    /// Records the result of a test that is over, also in the log of the store whose backup it was. True if it is over.
+    /// Records the result of a test that has ended, on the backup and as an event of the backup's store. True if it has ended.
     pub async fn end(&self, id: BackupId, now: OffsetDateTime) -> Result<bool, PortError> {
         let transaction = self.database.begin().await.map_err(port_error)?;
-        let Some(unlocked) = backups::find(&transaction, id).await? else { return Ok(false) };
-        // Stores before backups, as everywhere.
-        let original = apply::lock(&transaction, unlocked.store).await?;
-        let Some(tested) = lock(&transaction, id).await? else { return Ok(false) };
+        let Some((original, tested)) = lock_with_store(&transaction, id).await? else { return Ok(false) };
         let Some(store) = tested.restore_test.as_ref().map(|test| test.store) else { return Ok(false) };
         let of_test = store::Entity::find_by_id(store.0).one(&transaction).await.map_err(port_error)?;
         let Some(of_test) = of_test else { return Ok(false) };
         let last = operation::Entity::find_by_id(of_test.operation).one(&transaction).await.map_err(port_error)?;
         let ended = last.map(rows::operation).and_then(|operation| transition::end(&tested, &operation, now));
         let Some(ended) = ended else { return Ok(false) };
-        save(&transaction, &ended).await?;
-        let state = ended.restore_test.as_ref().map(|test| test.state);
-        transaction.count_on_commit(state.map(|state| End::RestoreTest(RestoreTestEnd { outcome: state })));
-        // The events of a deleted store are complete.
-        if let Some(before) = original.filter(|original| original.store.deleted_at.is_none()) {
-            let change = transition::announce(before.clone(), &ended);
-            apply::update(&transaction, &before, change, now).await?;
-        }
+        record(&transaction, original, &ended, now).await?;
         transaction.commit().await.map_err(port_error)?;
-        if state == Some(RestoreTestState::Failed) {
+        if ended.restore_test.is_some_and(|test| test.state == RestoreTestState::Failed) {
             tracing::warn!(backup_id = %id, tenant = %ended.tenant, "the test restore of a backup failed");
         }
         Ok(true)
     }
 
-    /// Deletes the store of a test that is over.
+    /// Deletes the store of a test whose result is known. While it is not, the store's last operation has to remain the one that tells it.
     pub async fn delete(&self, uid: StoreUid, now: OffsetDateTime) -> Result<(), PortError> {
         let transaction = self.database.begin().await.map_err(port_error)?;
         let Some(before) = apply::lock(&transaction, uid).await? else { return Ok(()) };
-        // Its test may have ended since: then its result is recorded first.
-        if !self.left().await?.contains(&uid) || !transition::is_left(&before, now) {
+        if to_delete(&transaction, Some(uid)).await?.is_empty() || !transition::needs_deletion(&before, now) {
             return Ok(());
         }
         let caller = Caller::server(SCHEDULER, restore_test::tenant());
@@ -204,16 +185,55 @@ impl RestoreTests {
     }
 }
 
+async fn ids(
+    connection: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Vec<Uuid>, PortError> {
+    let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values);
+    let rows = connection.query_all_raw(statement).await.map_err(port_error)?;
+    rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>().map_err(port_error)
+}
+
+/// Stores of tests whose results are known: all of them, or this one.
+async fn to_delete(connection: &impl ConnectionTrait, one: Option<StoreUid>) -> Result<Vec<Uuid>, PortError> {
+    let one = one.map(|uid| uid.0);
+    ids(connection, TO_DELETE, [RESTORE_TEST_TENANT.into(), LIMIT.into(), one.into()]).await
+}
+
 async fn was_tested(transaction: &Transaction, tenant: &Tenant, since: OffsetDateTime) -> Result<bool, PortError> {
-    let values = [tenant.as_str().into(), since.into(), TENANT_OF_TESTS.into()];
+    let values = [tenant.as_str().into(), since.into(), RESTORE_TEST_TENANT.into()];
     let tested = Statement::from_sql_and_values(DatabaseBackend::Postgres, TESTED, values);
     let row = transaction.query_one_raw(tested).await.map_err(port_error)?.ok_or_else(|| broken("no answer"))?;
     row.try_get_by_index(0).map_err(port_error)
 }
 
-async fn lock(transaction: &Transaction, id: BackupId) -> Result<Option<Backup>, PortError> {
+/// The backup and its store, locked in the order of every other change: the store first.
+async fn lock_with_store(
+    transaction: &Transaction,
+    id: BackupId,
+) -> Result<Option<(Option<Snapshot>, Backup)>, PortError> {
+    let Some(unlocked) = backups::find(transaction, id).await? else { return Ok(None) };
+    let original = apply::lock(transaction, unlocked.store).await?;
     let row = backup::Entity::find_by_id(id.0).lock_exclusive().one(transaction).await.map_err(port_error)?;
-    Ok(row.map(read))
+    Ok(row.map(|row| (original, read(row))))
+}
+
+/// Stores the result of a test, and announces it to the store unless that is deleted: then its events are complete.
+async fn record(
+    transaction: &Transaction,
+    original: Option<Snapshot>,
+    tested: &Backup,
+    now: OffsetDateTime,
+) -> Result<(), PortError> {
+    save(transaction, tested).await?;
+    let outcome = tested.restore_test.as_ref().map(|test| test.state);
+    transaction.count_on_commit(outcome.map(|outcome| End::RestoreTest(RestoreTestEnd { outcome })));
+    if let Some(before) = original.filter(|original| original.store.deleted_at.is_none()) {
+        let change = transition::announce(before.clone(), tested);
+        apply::update(transaction, &before, change, now).await?;
+    }
+    Ok(())
 }
 
 fn store_id(ids: &dyn Ids) -> StoreId {

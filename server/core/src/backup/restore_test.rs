@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use crate::failure::Failure;
-use crate::ids::{StoreUid, TENANT_OF_TESTS, Tenant};
+use crate::ids::{RESTORE_TEST_TENANT, StoreUid, Tenant};
 use crate::wire::wire_enum;
 
 /// How long after its end a failed deletion of such a store is tried again.
@@ -13,7 +13,7 @@ pub const DELETE_AGAIN_AFTER: Duration = Duration::minutes(10);
 
 /// The tenant of the stores into which backups are restored.
 pub fn tenant() -> Tenant {
-    Tenant::stored(TENANT_OF_TESTS.to_owned())
+    Tenant::stored(RESTORE_TEST_TENANT.to_owned())
 }
 
 wire_enum! {

@@ -11,7 +11,7 @@ use crate::ids::BackupId;
 use crate::ports::{Applied, Target};
 use crate::query::{BackupQuery, Page};
 use crate::store::Store;
-use crate::transition::{Snapshot, request};
+use crate::transition::{Snapshot, backup_request};
 
 impl Service {
     /// Starts a backup of a store. With `validate_only`, nothing changes, and the backup is as it would be.
@@ -41,7 +41,7 @@ impl Service {
         let etag = command.etag.as_deref();
         let backup = (BackupId(self.ids.uuid()), BackupTrigger::OnDemand, command.description.as_str());
         let (request, catalog) = (self.request(caller, trace), &self.catalog);
-        let transition = |snapshot| request::back_up(snapshot, etag, backup, catalog, &request);
+        let transition = |snapshot| backup_request::back_up(snapshot, etag, backup, catalog, &request);
         if validate_only {
             let change = transition(self.snapshot(caller, &command.target).await?)?;
             let made = change.backup.ok_or(DomainError::NotBackupable { state: change.store.state })?;
@@ -82,7 +82,7 @@ impl Service {
         let source = self.backup(caller, command.backup).await?;
         let new = (!command.skip_backup).then(|| BackupId(self.ids.uuid()));
         let (request, catalog, etag) = (self.request(caller, trace), &self.catalog, command.etag.as_deref());
-        let transition = |snapshot| request::restore(snapshot, etag, (&source, new), catalog, &request);
+        let transition = |snapshot| backup_request::restore(snapshot, etag, (&source, new), catalog, &request);
         if validate_only {
             return Ok(transition(self.snapshot(caller, &command.target).await?)?.store);
         }

@@ -1,6 +1,7 @@
 //! Creates stores with the data of a backup: copies, and deleted stores again.
 
-use super::request::{NewStore, Request, back_up, begin_creation};
+use super::backup_request::back_up;
+use super::request::{NewStore, Request, begin_creation};
 use super::{Change, Snapshot, backup};
 use crate::audit::Action;
 use crate::backup::{Backup, BackupTrigger};
@@ -73,7 +74,8 @@ pub fn copy(
     };
     let requested = format!("{} requested a copy of {} as {}", request.caller.name, original.id, new.id);
     let placement = Placement::new(&new.id, request.caller.tenant(), new.domain);
-    let new = NewStore { uid: new.uid, id: new.id, spec, engine, placement, source: Some(of(&original, backup)) };
+    let new =
+        NewStore { uid: new.uid, id: new.id, spec, engine, placement, source: Some(Source::of(&original, backup)) };
     let store = begin_creation(new, event(requested, &original, backup), Action::CopyStore, request);
     Ok(Copy { store, source: backing_up })
 }
@@ -90,20 +92,27 @@ pub fn undelete(
     if state != State::Deleted {
         return Err(DomainError::NotDeleted { name: id.to_string(), state });
     }
-    let engine = copyable(catalog, &spec.engine)?;
-    let mut check = Check::default();
-    let plan = choose_plan(&mut check, engine, &spec.plan);
-    check.finish(plan)?;
-    backup::check_of(source, deleted.uid, &id, &spec.engine)?;
+    let engine = restorable(source, deleted, catalog)?;
     let requested =
         format!("{} requested that {id} be created again with the data of backup {}", request.caller.name, source.id);
     let spec = Spec { cleanup_policy: CleanupPolicy::Keep, ..spec };
-    let new = NewStore { uid, id, spec, engine, placement, source: Some(of(deleted, source.id)) };
+    let new = NewStore { uid, id, spec, engine, placement, source: Some(Source::of(deleted, source.id)) };
     Ok(begin_creation(new, event(requested, deleted, source.id), Action::UndeleteStore, request))
 }
 
-fn of(original: &Store, backup: BackupId) -> Source {
-    Source { store: original.uid, store_id: original.id.clone(), backup, restored: false }
+/// The engine with which a backup of `original` can be restored into a new store of the same plan.
+pub(super) fn restorable<'a>(
+    source: &Backup,
+    original: &Store,
+    catalog: &'a Catalog,
+) -> Result<&'a Engine, DomainError> {
+    let Spec { engine: name, plan, .. } = &original.spec;
+    let engine = copyable(catalog, name)?;
+    let mut check = Check::default();
+    let plan = choose_plan(&mut check, engine, plan);
+    check.finish(plan)?;
+    backup::check_of(source, original.uid, &original.id, name)?;
+    Ok(engine)
 }
 
 fn event(requested: String, original: &Store, backup: BackupId) -> NewEvent {
@@ -111,7 +120,7 @@ fn event(requested: String, original: &Store, backup: BackupId) -> NewEvent {
     event.with("source_store_uid", original.uid.to_string()).with("backup_id", backup.to_string())
 }
 
-pub(super) fn copyable<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Engine, DomainError> {
+fn copyable<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Engine, DomainError> {
     let engine = catalog.engine(name).filter(|engine| engine.backup.is_some());
     let engine = engine.ok_or_else(|| DomainError::BackupUnsupported { engine: name.to_owned() })?;
     if engine.backup.as_ref().is_some_and(|backup| backup.copies) {
@@ -159,7 +168,7 @@ mod tests {
     use crate::identity::Caller;
     use crate::operation::{OperationKind, OperationState, Restore, Step};
     use crate::store::Environment;
-    use crate::transition::tests::{after, caller, complete_backup, request, running, settled, types, with_backups};
+    use crate::transition::fixtures::{after, caller, complete_backup, request, running, settled, types, with_backups};
     use crate::transition::{operation, request as requests};
 
     const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;

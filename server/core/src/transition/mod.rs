@@ -5,7 +5,10 @@
 
 pub mod adopt;
 pub mod backup;
+pub mod backup_request;
 pub mod copy;
+#[cfg(test)]
+mod fixtures;
 pub mod health;
 pub mod operation;
 pub mod request;

@@ -7,14 +7,13 @@ use uuid::Uuid;
 
 use super::{Change, Snapshot};
 use crate::audit::{Action, AuditRecord};
-use crate::backup::{Backup, BackupTrigger, NewBackup};
 use crate::command::StoreUpdate;
 use crate::engine::{Catalog, Engine, LostSecrets};
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::{Failure, Reason};
 use crate::identity::{Caller, Credential};
-use crate::ids::{BackupId, OperationId, StoreId, StoreUid};
+use crate::ids::{OperationId, StoreId, StoreUid};
 use crate::names::Placement;
 use crate::operation::{Operation, OperationKind, OperationState, PriorState, Restore};
 use crate::store::{Source, Spec, State, Store};
@@ -70,7 +69,7 @@ impl Request<'_> {
         }
     }
 
-    fn begin(&self, change: &mut Change, kind: OperationKind, action: Action) {
+    pub(super) fn begin(&self, change: &mut Change, kind: OperationKind, action: Action) {
         let prior = PriorState { state: change.store.state, failure: change.store.failure.clone() };
         change.operation = Operation { prior: Some(prior), ..self.operation(kind, change.store.uid, &change.store.id) };
         change.store.operation = self.operation;
@@ -263,97 +262,13 @@ pub fn rotate_credentials(
     catalog: &Catalog,
     request: &Request<'_>,
 ) -> Result<Change, DomainError> {
-    let mut change = Change::of(snapshot);
-    check_etag(&change.store, etag)?;
-    let state = change.store.state;
-    if !matches!(state, State::Ready | State::Degraded) {
-        return Err(DomainError::NotRotatable { state });
-    }
-    check_idle(&change)?;
+    let mut change = of_running_shop(snapshot, etag, |state| DomainError::NotRotatable { state })?;
     let engine = &change.store.spec.engine;
     if !catalog.engine(engine).is_some_and(|engine| engine.lost_secrets == LostSecrets::Renew) {
         return Err(DomainError::RotationUnsupported { engine: engine.clone() });
     }
     request.begin(&mut change, OperationKind::RotateCredentials, Action::RotateCredentials);
     let message = format!("{} requested new credentials for {}", request.caller.name, change.store.id);
-    change.enter(State::Updating, request.now, message)?;
-    Ok(change)
-}
-
-/// Starts a backup of a store whose shop runs. The store keeps its state.
-pub fn back_up(
-    snapshot: Snapshot,
-    etag: Option<&str>,
-    (id, trigger, description): (BackupId, BackupTrigger, &str),
-    catalog: &Catalog,
-    request: &Request<'_>,
-) -> Result<Change, DomainError> {
-    let mut change = Change::of(snapshot);
-    check_etag(&change.store, etag)?;
-    let state = change.store.state;
-    if !matches!(state, State::Ready | State::Degraded) {
-        return Err(DomainError::NotBackupable { state });
-    }
-    check_idle(&change)?;
-    let engine = &change.store.spec.engine;
-    if catalog.engine(engine).is_none_or(|engine| engine.backup.is_none()) {
-        return Err(DomainError::BackupUnsupported { engine: engine.clone() });
-    }
-    request.begin(&mut change, OperationKind::Backup, Action::CreateBackup);
-    let actor = &request.caller.name;
-    let new = NewBackup {
-        id,
-        trigger,
-        description: description.to_owned(),
-        requested_by: actor.clone(),
-        operation: request.operation,
-    };
-    change.backup = Some(Backup::of(&change.store, new, request.now));
-    let message = format!("{actor} requested a backup of {}", change.store.id);
-    let event = NewEvent::new(EventType::BackupRequested, message).with("actor", actor);
-    change.events.push(event.with("backup_id", id.to_string()));
-    Ok(change)
-}
-
-/// Replaces a store's data by that of one of its backups. The present data is backed up first as `backup`, unless that is `None`.
-pub fn restore(
-    snapshot: Snapshot,
-    etag: Option<&str>,
-    (source, backup): (&Backup, Option<BackupId>),
-    catalog: &Catalog,
-    request: &Request<'_>,
-) -> Result<Change, DomainError> {
-    let mut change = Change::of(snapshot);
-    check_etag(&change.store, etag)?;
-    let state = change.store.state;
-    if !matches!(state, State::Ready | State::Degraded) {
-        return Err(DomainError::NotRestorable { state });
-    }
-    check_idle(&change)?;
-    super::backup::check_usable(source, &change.store)?;
-    let engine = &change.store.spec.engine;
-    let supported = catalog.engine(engine).and_then(|engine| engine.backup.as_ref());
-    if supported.is_none_or(|backup| backup.maintenance.is_none()) {
-        return Err(DomainError::BackupUnsupported { engine: engine.clone() });
-    }
-    request.begin(&mut change, OperationKind::Restore, Action::RestoreStore);
-    change.operation.restore = Some(Restore { backup: source.id, skips_backup: backup.is_none() });
-    let actor = &request.caller.name;
-    change.backup = backup.map(|id| {
-        let new = NewBackup {
-            id,
-            trigger: BackupTrigger::BeforeRestore,
-            description: String::new(),
-            requested_by: actor.clone(),
-            operation: request.operation,
-        };
-        Backup::of(&change.store, new, request.now)
-    });
-    let message =
-        format!("{actor} requested that the data of {} be restored from backup {}", change.store.id, source.id);
-    let event = NewEvent::new(EventType::RestoreRequested, message).with("actor", actor);
-    change.events.push(event.with("backup_id", source.id.to_string()));
-    let message = format!("Store {} is being restored from a backup", change.store.id);
     change.enter(State::Updating, request.now, message)?;
     Ok(change)
 }
@@ -391,6 +306,22 @@ pub fn cancel(
 /// The request started no operation.
 fn without_operation(change: &mut Change) {
     change.audit = change.audit.take().map(|record| AuditRecord { operation: None, ..record });
+}
+
+/// A change of a store whose shop runs and that has no active operation; in other states it is refused.
+pub(super) fn of_running_shop(
+    snapshot: Snapshot,
+    etag: Option<&str>,
+    refusal: fn(State) -> DomainError,
+) -> Result<Change, DomainError> {
+    let change = Change::of(snapshot);
+    check_etag(&change.store, etag)?;
+    let state = change.store.state;
+    if !matches!(state, State::Ready | State::Degraded) {
+        return Err(refusal(state));
+    }
+    check_idle(&change)?;
+    Ok(change)
 }
 
 /// A store has at most one active operation. One that leaves the store's state as it is, is not visible in it.

@@ -2,13 +2,12 @@
 
 use time::OffsetDateTime;
 
-use super::copy::copyable;
+use super::copy::restorable;
 use super::request::{NewStore, Request, begin_creation};
-use super::{Change, Snapshot, backup};
+use super::{Change, Snapshot};
 use crate::audit::Action;
 use crate::backup::Backup;
 use crate::backup::restore_test::{DELETE_AGAIN_AFTER, RestoreTest, RestoreTestState};
-use crate::command::choose_plan;
 use crate::engine::Catalog;
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
@@ -17,7 +16,6 @@ use crate::ids::{StoreId, StoreUid};
 use crate::names::Placement;
 use crate::operation::{Operation, OperationKind, OperationState};
 use crate::store::{CleanupPolicy, Environment, Source, Spec, State, Store};
-use crate::validate::Check;
 
 /// Restores a backup of `original` into a new store, which the request's tenant gets. Returns the store and the backup.
 pub fn begin(
@@ -27,22 +25,17 @@ pub fn begin(
     (catalog, domain): (&Catalog, &str),
     request: &Request<'_>,
 ) -> Result<(Change, Backup), DomainError> {
-    let engine = copyable(catalog, &original.spec.engine)?;
-    let mut check = Check::default();
-    let plan = choose_plan(&mut check, engine, &original.spec.plan);
-    check.finish(plan)?;
-    backup::check_of(source, original.uid, &original.id, &original.spec.engine)?;
+    let engine = restorable(source, original, catalog)?;
     let spec = Spec {
         cleanup_policy: CleanupPolicy::DeleteResources,
         deletion_protection: false,
         environment: Environment::Staging,
         ..original.spec.clone()
     };
-    let copied = Source { store: original.uid, store_id: original.id.clone(), backup: source.id, restored: false };
     let placement = Placement::new(&id, request.caller.tenant(), domain);
     let message = format!("Backup {} of {} is restored for a test", source.id, original.id);
     let requested = NewEvent::state(State::Provisioning, message).with("backup_id", source.id.to_string());
-    let new = NewStore { uid, id, spec, engine, placement, source: Some(copied) };
+    let new = NewStore { uid, id, spec, engine, placement, source: Some(Source::of(original, source.id)) };
     let store = begin_creation(new, requested, Action::TestRestore, request);
     let test = RestoreTest {
         state: RestoreTestState::Running,
@@ -95,8 +88,8 @@ pub fn announce(original: Snapshot, tested: &Backup) -> Change {
     change
 }
 
-/// True if the store of a test is to be deleted now: its test is over, and no deletion has just failed.
-pub fn is_left(snapshot: &Snapshot, now: OffsetDateTime) -> bool {
+/// True if the store of a test can be deleted now: no operation runs, and no deletion has just failed.
+pub fn needs_deletion(snapshot: &Snapshot, now: OffsetDateTime) -> bool {
     let Snapshot { store, operation, .. } = snapshot;
     let again = operation.ended_at.is_none_or(|ended| now - ended >= DELETE_AGAIN_AFTER);
     store.state.is_settled()
@@ -113,7 +106,7 @@ mod tests {
     use super::*;
     use crate::ids::OperationId;
     use crate::operation::Step;
-    use crate::transition::tests::{after, caller, complete_backup, request, settled, types, with_backups};
+    use crate::transition::fixtures::{after, caller, complete_backup, request, settled, types, with_backups};
     use crate::transition::{operation, request as requests};
 
     const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
@@ -164,17 +157,17 @@ mod tests {
     #[test]
     fn store_of_a_test_is_deleted_until_that_succeeds() {
         let (running, _) = begun();
-        assert!(!is_left(&running, NOW));
+        assert!(!needs_deletion(&running, NOW));
         for state in [State::Ready, State::Degraded, State::Failed] {
-            assert!(is_left(&settled(state, true), NOW), "{state:?}");
+            assert!(needs_deletion(&settled(state, true), NOW), "{state:?}");
         }
         let deleting =
             requests::delete(settled(State::Ready, true), None, false, &request(&caller())).expect("accepted");
-        assert!(!is_left(&after(deleting.clone()), NOW));
+        assert!(!needs_deletion(&after(deleting.clone()), NOW));
         let cause = Failure::new(Reason::Internal, "no");
         let failed = after(operation::gave_up(after(deleting), cause, None, NOW).expect("legal"));
-        assert!(!is_left(&failed, NOW) && is_left(&failed, NOW + Duration::minutes(10)));
-        assert!(!is_left(&settled(State::Deleted, true), NOW));
+        assert!(!needs_deletion(&failed, NOW) && needs_deletion(&failed, NOW + Duration::minutes(10)));
+        assert!(!needs_deletion(&settled(State::Deleted, true), NOW));
         assert_ne!(failed.operation.id, OperationId(Uuid::nil()));
     }
 }

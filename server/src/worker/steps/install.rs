@@ -18,7 +18,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     let known = Known {
         is_ours: found.as_ref().is_some_and(|release| release.store_uid == Some(context.store.uid)),
         was_ready: context.store.ready_at.is_some(),
-        apply_again: context.operation.is_again() && !context.operation.is_behind(Step::Install),
+        apply_again: context.operation.is_retry() && !context.operation.is_behind(Step::Install),
     };
     let found = found.as_ref();
     match repair(found, known) {

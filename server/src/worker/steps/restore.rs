@@ -21,10 +21,10 @@ use crate::worker::backup_errors::{key_failure, name_failure, storage_error};
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::{RetryLimit, StepError};
 
-/// Until a copy looks again whether its backup is complete: at first, ...
-const FIRST_LOOK: Duration = Duration::from_millis(250);
+/// Interval between checks whether the backup of a copy is complete: at first, ...
+const FIRST_CHECK: Duration = Duration::from_millis(250);
 /// ... and at most.
-const LONGEST_LOOK: Duration = Duration::from_secs(2);
+const LONGEST_CHECK: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
     // After a restart: it was done, and the shop may have sold since.
@@ -43,8 +43,8 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     let engine = context.engine_backup()?;
     let name = job_name(context);
     if !context.unless_stopped(backup_job::is_started(context, &name)).await?? {
-        if is_copy && context.operation.is_again() {
-            rollout::clear_left(context, Step::Restore).await?;
+        if is_copy && context.operation.is_retry() {
+            rollout::remove_leftovers(context, Step::Restore).await?;
         }
         Box::pin(start(context, &storage, &engine, &source, &name)).await?;
     }
@@ -106,7 +106,7 @@ async fn source(context: &OperationContext) -> Result<Backup, StepError> {
             Ok(backup)
         }
         Some(Backup { state: BackupState::Failed, failure, store_id, .. }) => {
-            Err(StepError::Failed(not_made(&store_id, failure)))
+            Err(StepError::Failed(backup_failed(&store_id, failure)))
         }
         _ => {
             let message = format!("Backup {id} no longer exists.");
@@ -116,7 +116,7 @@ async fn source(context: &OperationContext) -> Result<Backup, StepError> {
 }
 
 /// The cause is that of the backup, unless somebody cancelled that: then nobody cancelled the copy.
-fn not_made(store: &StoreId, cause: Option<Failure>) -> Failure {
+fn backup_failed(store: &StoreId, cause: Option<Failure>) -> Failure {
     let cause = cause.unwrap_or_else(|| Failure::new(Reason::RestoreFailed, "its cause is not recorded"));
     let reason = if cause.reason == Reason::Cancelled { Reason::RestoreFailed } else { cause.reason };
     let message = format!("The backup of store {store} for this copy was not completed: {}", cause.message);
@@ -126,18 +126,18 @@ fn not_made(store: &StoreId, cause: Option<Failure>) -> Failure {
 /// The backup that a copy gets: a live one is made meanwhile, by an operation on the store that is copied.
 async fn awaited_source(context: &mut OperationContext) -> Result<Backup, StepError> {
     context.only_waits();
-    let mut backoff = Backoff::new(FIRST_LOOK, LONGEST_LOOK);
-    let mut told = false;
+    let mut backoff = Backoff::new(FIRST_CHECK, LONGEST_CHECK);
+    let mut announced = false;
     loop {
         let backup = source(context).await?;
         if backup.state == BackupState::Complete {
             return Ok(backup);
         }
-        if !told {
+        if !announced {
             let message = format!("Waiting until backup {} of {} is complete", backup.id, backup.store_id);
             let event = NewEvent::new(EventType::Waiting, message).in_step(Step::Restore);
             context.emit(vec![event.with("backup_id", backup.id.to_string())], None).await?;
-            told = true;
+            announced = true;
         }
         context.unless_stopped(tokio::time::sleep(backoff.next())).await?;
     }

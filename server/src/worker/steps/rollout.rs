@@ -21,8 +21,8 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     if context.operation.kind.restarts_pods() {
         restart(context).await?;
     }
-    if context.operation.is_again() {
-        clear_left(context, Step::Rollout).await?;
+    if context.operation.is_retry() {
+        remove_leftovers(context, Step::Rollout).await?;
     }
     let release = context.release_name();
     let updates = context.tools.cluster.rollout(&release.namespace, &release.name);
@@ -54,7 +54,7 @@ async fn restart(context: &mut OperationContext) -> Result<(), StepError> {
 }
 
 /// Removes what earlier operations left, and what would block this one.
-pub(super) async fn clear_left(context: &mut OperationContext, step: Step) -> Result<(), StepError> {
+pub(super) async fn remove_leftovers(context: &mut OperationContext, step: Step) -> Result<(), StepError> {
     Box::pin(remove_left_jobs(context, step)).await?;
     Box::pin(replace_outdated(context, step)).await
 }

@@ -16,7 +16,7 @@ const UNIQUE: usize = 8;
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
     let engine = context.engine()?;
     // Before the first INSTALL no data can depend on lost ones.
-    if context.operation.is_again() || context.operation.is_behind(Step::Secrets) {
+    if context.operation.is_retry() || context.operation.is_behind(Step::Secrets) {
         check_lost_secrets(context, &engine).await?;
     }
     let secrets = engine.secrets.iter().map(|secret| generate(context, secret)).collect();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use storeplane_core::ids::TENANT_OF_TESTS as TENANT;
+use storeplane_core::ids::{RESTORE_TEST_TENANT as TENANT, StoreUid};
 use storeplane_proto::v1::{Backup, ListAuditEventsRequest, ListStoresRequest, RestoreTestState};
 use storeplane_server::config::{self, Config, Overrides};
 use storeplane_server::postgres::{self, Notifier, RestoreTests};
@@ -43,6 +43,10 @@ async fn tested(stage: &Stage, tester: &RestoreTester, backup: &Backup) -> Backu
     get(stage.api(), &backup.backup_id).await.expect("the backup")
 }
 
+async fn state_of_test(stage: &Stage) -> String {
+    stage.lab.database.value(&format!("SELECT state FROM stores WHERE tenant = '{TENANT}'")).await
+}
+
 async fn namespace_of_test(stage: &Stage) -> String {
     let namespace = format!("SELECT namespace FROM stores WHERE tenant = '{TENANT}' AND state <> 'DELETED'");
     stage.lab.database.value(&namespace).await
@@ -61,6 +65,10 @@ async fn backup_is_restored_tested_and_the_store_deleted() {
     let namespace = namespace_of_test(&stage).await;
     assert!(namespace.ends_with(&format!("--{TENANT}")), "one store: {namespace}");
     let restoring = JobPlayer::start(&namespace, &[Run::Succeeds]).await;
+    until("the shop is ready", async || state_of_test(&stage).await == "READY").await;
+    let uid = stage.lab.database.value(&format!("SELECT uid FROM stores WHERE tenant = '{TENANT}'")).await;
+    tester.tests.delete(StoreUid(uid.parse().expect("a uid")), OffsetDateTime::now_utc()).await.expect("nothing to do");
+    assert_eq!(state_of_test(&stage).await, "READY", "its result is recorded first");
     let passed = tested(&stage, &tester, &newest).await;
     let test = passed.restore_test.expect("a result");
     assert_eq!((test.state(), test.reason.as_str()), (RestoreTestState::Passed, ""), "{}", test.message);
