@@ -116,12 +116,41 @@ impl Client {
     /// Changes the fields of a store that `update_mask` names. A missing request id is generated.
     ///
     /// # Errors
-    /// `STORE_NOT_FOUND`, `NOT_UPDATABLE`, `STALE_ETAG`.
+    /// `STORE_NOT_FOUND`, `NOT_UPDATABLE`, `SETTINGS_NOT_UPDATABLE`, `OPERATION_IN_PROGRESS`, `STALE_ETAG`, `PLAN_NOT_ALLOWED`,
+    /// `RESOURCE_QUOTA_EXCEEDED`.
     pub async fn update_store(&self, mut request: v1::UpdateStoreRequest) -> Result<v1::Store, Error> {
         identify(&mut request.request_id);
         let call = || {
             let (mut stores, request) = (self.stores.clone(), request.clone());
             async move { stores.update_store(request).await.map(Response::into_inner) }
+        };
+        patiently(call).await
+    }
+
+    /// Returns a store to an earlier revision. A missing request id is generated.
+    ///
+    /// # Errors
+    /// `STORE_NOT_FOUND`, `REVISION_NOT_FOUND`, `SETTINGS_NOT_UPDATABLE`, `VERSION_UNAVAILABLE`, `OPERATION_IN_PROGRESS`, `STALE_ETAG`.
+    pub async fn rollback_store(&self, mut request: v1::RollbackStoreRequest) -> Result<v1::Store, Error> {
+        identify(&mut request.request_id);
+        let call = || {
+            let (mut stores, request) = (self.stores.clone(), request.clone());
+            async move { stores.rollback_store(request).await.map(Response::into_inner) }
+        };
+        patiently(call).await
+    }
+
+    /// A page of a store's revisions, newest first.
+    ///
+    /// # Errors
+    /// `STORE_NOT_FOUND`.
+    pub async fn list_store_revisions(
+        &self,
+        request: v1::ListStoreRevisionsRequest,
+    ) -> Result<v1::ListStoreRevisionsResponse, Error> {
+        let call = || {
+            let (mut stores, request) = (self.stores.clone(), request.clone());
+            async move { stores.list_store_revisions(request).await.map(Response::into_inner) }
         };
         patiently(call).await
     }

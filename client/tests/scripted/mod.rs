@@ -246,6 +246,17 @@ impl StoreService for ScriptedServer {
         Err(Status::unimplemented(""))
     }
 
+    async fn rollback_store(&self, _: Request<v1::RollbackStoreRequest>) -> Answer<v1::Store> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn list_store_revisions(
+        &self,
+        _: Request<v1::ListStoreRevisionsRequest>,
+    ) -> Answer<v1::ListStoreRevisionsResponse> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn restore_store(&self, _: Request<v1::RestoreStoreRequest>) -> Answer<v1::Store> {
         Err(Status::unimplemented(""))
     }

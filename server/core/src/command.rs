@@ -1,6 +1,10 @@
 //! Commands: requests as they arrive, and the same after validation.
 
-use crate::backup_policy::{BackupPolicy, BackupPolicyInput, PolicySetting};
+mod update;
+
+pub use update::{RollbackStore, StoreUpdate, UpdateStoreInput};
+
+use crate::backup_policy::{BackupPolicyInput, PolicySetting};
 use crate::engine::{Catalog, Engine};
 use crate::error::DomainError;
 use crate::ids::{OperationId, RequestId, StoreId, StoreUid};
@@ -180,74 +184,6 @@ impl StoreCommand {
         Ok(Self { force, ..Self::check(method, store_id, uid, etag, request_id)? })
     }
 }
-
-/// UpdateStore as received.
-#[derive(Debug, Clone, Default)]
-pub struct UpdateStoreInput {
-    /// The store's id.
-    pub store_id: String,
-    /// Its uid; empty if any.
-    pub uid: String,
-    /// The etag that it must have; empty if any.
-    pub etag: String,
-    /// The request id; empty if there is none.
-    pub request_id: String,
-    /// Paths of the fields to change.
-    pub update_mask: Vec<String>,
-    /// The new value of `deletion_protection`.
-    pub deletion_protection: bool,
-    /// The new values of `backup_policy`.
-    pub backup_policy: BackupPolicyInput,
-}
-
-/// New values of a store's fields. What is not named is unchanged.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct StoreUpdate {
-    /// Whether it is protected from deletion.
-    pub deletion_protection: Option<bool>,
-    /// The settings that change when it is backed up.
-    pub policy_settings: Vec<PolicySetting>,
-    /// Their values.
-    pub backup_policy: BackupPolicy,
-}
-
-impl UpdateStoreInput {
-    /// Validates everything and reports all violations.
-    pub fn check(&self) -> Result<(StoreCommand, StoreUpdate), DomainError> {
-        let mut check = Check::default();
-        let mut update = StoreUpdate::default();
-        for path in &self.update_mask {
-            match path.as_str() {
-                "deletion_protection" => update.deletion_protection = Some(self.deletion_protection),
-                path if PolicySetting::of(path).next().is_some() => {
-                    update.policy_settings.extend(PolicySetting::of(path));
-                }
-                _ => check.fail("update_mask", format!("must name only fields that can be changed: {CHANGEABLE}")),
-            }
-        }
-        update.backup_policy = self.backup_policy.check(&mut check, &update.policy_settings);
-        if self.update_mask.is_empty() {
-            check.fail("update_mask", format!("must name at least one field: {CHANGEABLE}"));
-        }
-        let (id, uid) = (check.required("store_id", &self.store_id), check.optional("uid", &self.uid));
-        let request = check.optional("request_id", &self.request_id);
-        let uid_text = uid.map_or(String::new(), |uid: StoreUid| uid.to_string());
-        let protection = update
-            .deletion_protection
-            .map_or("", |on| if on { "deletion_protection=true" } else { "deletion_protection=false" });
-        let policy = update.backup_policy.fields(update.policy_settings.iter().copied());
-        let mut fields = vec![&*self.store_id, &*uid_text, &*self.etag, protection];
-        fields.extend(policy.iter().map(String::as_str));
-        let idempotency = Idempotency::of(request, "UpdateStore", &fields);
-        let etag = check_etag(&mut check, &self.etag);
-        let command = id.map(|id| StoreCommand { target: StoreRef { id, uid }, etag, force: false, idempotency });
-        check.finish(command.map(|command| (command, update)))
-    }
-}
-
-/// The fields that UpdateStore changes.
-const CHANGEABLE: &str =
-    "deletion_protection, backup_policy, backup_policy.every, backup_policy.keep_days, backup_policy.keep_weekly";
 
 /// An etag from a request; empty means none.
 pub(crate) fn check_etag(check: &mut Check, etag: &str) -> Option<String> {

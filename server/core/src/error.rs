@@ -28,7 +28,7 @@ pub enum DomainError {
     /// The resource does not exist, or the caller may not see it.
     #[error("{kind} \"{name}\" was not found")]
     NotFound {
-        /// `store`, `operation`, `backup`, `token` or `tenant`.
+        /// `store`, `operation`, `backup`, `revision`, `token` or `tenant`.
         kind: &'static str,
         /// The id as requested.
         name: String,
@@ -96,6 +96,20 @@ pub enum DomainError {
     NotUpdatable {
         /// The current state.
         state: State,
+    },
+    /// Only the settings of a store whose shop runs are changed.
+    #[error("the settings of a store that is {} cannot be changed; only those of READY and DEGRADED stores can", .state.as_str())]
+    SettingsNotUpdatable {
+        /// The current state.
+        state: State,
+    },
+    /// The server has no such version of the engine's chart.
+    #[error("version {version} of engine {engine} is not available")]
+    VersionUnavailable {
+        /// The engine.
+        engine: String,
+        /// The version of its chart.
+        version: String,
     },
     /// An operation that is not finished uses the store.
     #[error("operation {operation} ({}) on store \"{name}\" has not ended; wait for it or cancel it", .kind.as_str())]
@@ -232,6 +246,7 @@ impl DomainError {
             Self::NotFound { kind: "backup", .. } => "BACKUP_NOT_FOUND",
             Self::NotFound { kind: "token", .. } => "TOKEN_NOT_FOUND",
             Self::NotFound { kind: "tenant", .. } => "TENANT_NOT_FOUND",
+            Self::NotFound { kind: "revision", .. } => "REVISION_NOT_FOUND",
             Self::NotFound { .. } => "STORE_NOT_FOUND",
             Self::Token(error) => error.reason(),
             Self::Tenant(error) => error.reason(),
@@ -245,6 +260,8 @@ impl DomainError {
             Self::NotRotatable { .. } => "NOT_ROTATABLE",
             Self::RotationUnsupported { .. } => "ROTATION_UNSUPPORTED",
             Self::NotUpdatable { .. } => "NOT_UPDATABLE",
+            Self::SettingsNotUpdatable { .. } => "SETTINGS_NOT_UPDATABLE",
+            Self::VersionUnavailable { .. } => "VERSION_UNAVAILABLE",
             Self::OperationInProgress { .. } => "OPERATION_IN_PROGRESS",
             Self::NotBackupable { .. } => "NOT_BACKUPABLE",
             Self::BackupUnsupported { .. } => "BACKUP_UNSUPPORTED",

@@ -8,6 +8,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::failure::Failure;
 use crate::ids::{BackupId, OperationId, StoreId, StoreUid, Tenant};
+use crate::settings::Settings;
 use crate::state::State;
 use crate::wire::wire_enum;
 
@@ -44,6 +45,8 @@ wire_enum! {
         Restore = "RESTORE",
         /// Provisions a store with the data of a backup.
         Copy = "COPY",
+        /// Applies new settings, or those of an earlier revision, to a running store.
+        Update = "UPDATE",
         ;
         /// A row has a kind that this server does not know; only reading creates it. It is left to newer servers.
         Unreadable = "UNREADABLE",
@@ -61,6 +64,7 @@ impl OperationKind {
             Self::Restore => &RESTORE,
             // The release is deployed first: its database takes the data, and its shop waits for that.
             Self::Copy => &[Step::Namespace, Step::Secrets, Step::Install, Step::Restore, Step::Rollout, Step::Verify],
+            Self::Update => &[Step::Upgrade, Step::Rollout, Step::Verify],
             Self::Unreadable => &[],
         }
     }
@@ -68,7 +72,13 @@ impl OperationKind {
     /// Claim order; higher is sooner. Deletions take precedence over queued creations, and backups wait for both.
     pub fn priority(self) -> i32 {
         match self {
-            Self::Create | Self::Retry | Self::RotateCredentials | Self::Restore | Self::Copy | Self::Unreadable => 0,
+            Self::Create
+            | Self::Retry
+            | Self::RotateCredentials
+            | Self::Restore
+            | Self::Copy
+            | Self::Update
+            | Self::Unreadable => 0,
             Self::Backup => -10,
             Self::Delete => 10,
         }
@@ -97,7 +107,7 @@ impl OperationKind {
     /// Maximum total time from the first claim, including outages; far more than a slow image pull takes.
     pub fn budget(self) -> Duration {
         match self {
-            Self::Create | Self::Retry | Self::RotateCredentials => Duration::minutes(30),
+            Self::Create | Self::Retry | Self::RotateCredentials | Self::Update => Duration::minutes(30),
             Self::Delete => Duration::minutes(15),
             Self::Backup => Duration::hours(6),
             Self::Restore | Self::Copy => Duration::hours(12),
@@ -131,6 +141,10 @@ wire_enum! {
         Restore = "RESTORE",
         /// The shop answers again.
         EndMaintenance = "END_MAINTENANCE",
+        /// The release is deployed with the new settings.
+        Upgrade = "UPGRADE",
+        /// The release is deployed with the chart and the values of the revision before.
+        Revert = "REVERT",
         /// The release is gone.
         Uninstall = "UNINSTALL",
         /// The namespace and everything in it is gone.
@@ -153,6 +167,8 @@ impl Step {
             Self::Maintenance => "Taking the shop offline",
             Self::Restore => "Restoring database and files",
             Self::EndMaintenance => "Putting the shop back online",
+            Self::Upgrade => "Applying the chart with the new settings",
+            Self::Revert => "Applying the previous chart and settings",
             Self::Uninstall => "Uninstalling the release",
             Self::NamespaceGone => "Removing the namespace and everything in it",
         }
@@ -160,7 +176,7 @@ impl Step {
 
     /// True if it runs helm.
     pub fn runs_helm(self) -> bool {
-        matches!(self, Self::Install | Self::Uninstall)
+        matches!(self, Self::Install | Self::Upgrade | Self::Revert | Self::Uninstall)
     }
 
     /// The step that undoes this one. `None` if another step's undo covers it (Secrets are deleted with their
@@ -170,6 +186,7 @@ impl Step {
             Self::Namespace => Some(Self::NamespaceGone),
             Self::Install => Some(Self::Uninstall),
             Self::Maintenance => Some(Self::EndMaintenance),
+            Self::Upgrade => Some(Self::Revert),
             Self::Secrets
             | Self::Rollout
             | Self::Verify
@@ -178,6 +195,7 @@ impl Step {
             | Self::VerifyBackup
             | Self::Restore
             | Self::EndMaintenance
+            | Self::Revert
             | Self::Uninstall
             | Self::NamespaceGone => None,
         }
@@ -228,6 +246,17 @@ pub struct Restore {
     pub skips_backup: bool,
 }
 
+/// What an UPDATE applies, and to what its undo returns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Update {
+    /// The settings before it.
+    pub before: Settings,
+    /// The revision whose chart and values are applied as they were recorded; `None` for the store's own settings.
+    pub to_revision: Option<u32>,
+    /// The revision before it; 0 if none was recorded when the update was requested.
+    pub from_revision: u32,
+}
+
 /// One operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
@@ -245,6 +274,8 @@ pub struct Operation {
     pub force: bool,
     /// What a restore or a copy reads.
     pub restore: Option<Restore>,
+    /// What an update applies, and to what its undo returns.
+    pub update: Option<Update>,
     /// The store's previous state; `None` for a creation.
     pub prior: Option<PriorState>,
     /// The state.
@@ -298,7 +329,12 @@ impl Operation {
         };
         let steps = self.steps();
         let started = steps.iter().position(|step| *step == reached).map_or(0, |at| at + 1);
-        steps.iter().take(started).rev().filter_map(|step| step.undo()).collect()
+        let mut undo: Vec<_> = steps.iter().take(started).rev().filter_map(|step| step.undo()).collect();
+        // A shop that was changed back is tested like one that was changed.
+        if undo.contains(&Step::Revert) {
+            undo.extend([Step::Rollout, Step::Verify]);
+        }
+        undo
     }
 
     /// True if `step` precedes the step that was started last: after a restart it is only checked.
@@ -340,6 +376,7 @@ pub(crate) mod tests {
             kind,
             force: false,
             restore: None,
+            update: None,
             prior: None,
             state: OperationState::Pending,
             step: None,
@@ -364,12 +401,18 @@ pub(crate) mod tests {
         assert_eq!(create.undo_steps(), [Step::NamespaceGone]);
         create.reached = Some(Step::Verify);
         assert_eq!(create.undo_steps(), [Step::Uninstall, Step::NamespaceGone]);
+        let mut update = operation(OperationKind::Update);
+        assert_eq!(update.undo_steps(), []);
+        update.reached = Some(Step::Upgrade);
+        assert_eq!(update.undo_steps(), [Step::Revert, Step::Rollout, Step::Verify]);
     }
 
     #[test]
     fn every_step_belongs_to_a_kind() {
         for step in Step::ALL {
-            assert!(OperationKind::ALL.iter().any(|kind| kind.steps().contains(&step)), "{step:?}");
+            let runs =
+                |kind: &OperationKind| kind.steps().iter().any(|each| *each == step || each.undo() == Some(step));
+            assert!(OperationKind::ALL.iter().any(runs), "{step:?}");
         }
     }
 

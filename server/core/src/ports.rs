@@ -14,12 +14,15 @@ use crate::command::{Idempotency, StoreRef};
 use crate::engine::AdminSecret;
 use crate::error::{DomainError, PortError};
 use crate::identity::Caller;
-use crate::ids::{BackupId, OperationId, StoreId, Tenant, TokenId};
+use crate::ids::{BackupId, OperationId, StoreId, StoreUid, Tenant, TokenId};
 use crate::live_view::{LiveLogs, LiveResource};
 use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery};
-use crate::query::{AuditQuery, BackupQuery, OperationQuery, Page, SessionQuery, StoreQuery, TenantQuery, TokenQuery};
+use crate::query::{
+    AuditQuery, BackupQuery, OperationQuery, Page, RevisionQuery, SessionQuery, StoreQuery, TenantQuery, TokenQuery,
+};
 use crate::release::ReleaseInventory;
+use crate::revision::Revision;
 use crate::session::{RevokeSessions, Session};
 use crate::store::Store;
 use crate::tenant::{CreateTenant, TenantCommand, TenantDetails};
@@ -111,6 +114,12 @@ pub trait Stores: Send + Sync {
     /// The total number of stores on all pages of a query.
     async fn count(&self, query: &StoreQuery) -> Result<i64, PortError>;
 
+    /// A revision of a store, or `None`.
+    async fn revision(&self, store: StoreUid, number: u32) -> Result<Option<Revision>, PortError>;
+
+    /// A page of the revisions of a store.
+    async fn revisions(&self, query: &RevisionQuery) -> Result<Page<Revision>, PortError>;
+
     /// One operation, or `None`.
     async fn operation(&self, access: &Access, id: OperationId) -> Result<Option<Operation>, PortError>;
 
@@ -122,6 +131,9 @@ pub trait Stores: Send + Sync {
 
     /// Returns an error if the quotas of the store's tenant do not permit this caller to create it.
     async fn check_quotas(&self, store: &Store, caller: &str) -> Result<(), PortError>;
+
+    /// Returns an error if the quotas of the store's tenant do not permit its new plan.
+    async fn check_plan_quota(&self, before: &Store, after: &Store) -> Result<(), PortError>;
 
     /// Returns an error if the quotas of the tenant do not permit one more backup like this.
     async fn check_backup_quota(&self, backup: &Backup) -> Result<(), PortError>;

@@ -10,8 +10,8 @@ use crate::failure::Failure;
 use crate::ids::{BackupId, OperationId, StoreId, StoreUid, Tenant};
 use crate::names::Placement;
 use crate::operation::Step;
+pub use crate::settings::{Environment, Settings, Versions};
 pub use crate::state::State;
-use crate::wire::wire_enum;
 
 /// The requested properties.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,18 +32,6 @@ pub struct Spec {
     pub backup_policy: BackupPolicy,
     /// What the shop is for.
     pub environment: Environment,
-}
-
-wire_enum! {
-    /// What a shop is for.
-    #[derive(Default)]
-    pub enum Environment {
-        /// Customers.
-        #[default]
-        Production = "PRODUCTION",
-        /// Tests: the chart keeps it from reaching customers, whatever its data says.
-        Staging = "STAGING",
-    }
 }
 
 /// Where a store's data came from.
@@ -77,15 +65,6 @@ pub enum CleanupPolicy {
     DeleteResources,
 }
 
-/// The installed versions.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Versions {
-    /// The Helm chart's.
-    pub chart: String,
-    /// The shop software's, according to the chart.
-    pub app: String,
-}
-
 /// A store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
@@ -113,6 +92,8 @@ pub struct Store {
     pub failure: Option<Failure>,
     /// The installed versions.
     pub versions: Versions,
+    /// The number of its newest revision; 0 if none is recorded.
+    pub revision: u32,
     /// True once its cluster was found to be simulated.
     pub simulated: bool,
     /// `https` if the chart terminates TLS, otherwise `http`.
@@ -132,6 +113,19 @@ pub struct Store {
 }
 
 impl Store {
+    /// What its chart is told, and its versions.
+    pub fn settings(&self) -> Settings {
+        let Spec { display_name, plan, admin_email, environment, .. } = self.spec.clone();
+        Settings { display_name, plan, admin_email, environment, versions: self.versions.clone() }
+    }
+
+    /// Replaces what its chart is told, and its versions.
+    pub fn set_settings(&mut self, settings: Settings) {
+        let Settings { display_name, plan, admin_email, environment, versions } = settings;
+        self.spec = Spec { display_name, plan, admin_email, environment, ..self.spec.clone() };
+        self.versions = versions;
+    }
+
     /// Sets a condition. Its `since` is taken over only if the status changed.
     pub fn set_condition(&mut self, condition: Condition) {
         condition::set(&mut self.conditions, condition);

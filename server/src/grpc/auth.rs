@@ -190,6 +190,7 @@ fn action(path: &str) -> Option<Action> {
         "/storeplane.v1.StoreService/GetStoreCredentials" => Some(Action::ReadCredentials),
         "/storeplane.v1.StoreService/GetStoreLogs" => Some(Action::ReadLogs),
         "/storeplane.v1.StoreService/RetryStore" => Some(Action::RetryStore),
+        "/storeplane.v1.StoreService/RollbackStore" => Some(Action::RollbackStore),
         "/storeplane.v1.StoreService/RestoreStore" => Some(Action::RestoreStore),
         "/storeplane.v1.StoreService/CopyStore" => Some(Action::CopyStore),
         "/storeplane.v1.StoreService/UndeleteStore" => Some(Action::UndeleteStore),

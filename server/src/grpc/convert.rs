@@ -6,7 +6,7 @@ use storeplane_core::condition::{Condition, ConditionStatus};
 use storeplane_core::event::Event;
 use storeplane_core::failure::Failure;
 use storeplane_core::operation::{Operation, OperationKind, OperationState};
-use storeplane_core::store::{CleanupPolicy, Environment, Source, State, Store};
+use storeplane_core::store::{CleanupPolicy, Environment, Source, State, Store, Versions};
 use storeplane_proto::v1;
 use time::{Duration, OffsetDateTime};
 
@@ -46,6 +46,28 @@ pub(super) fn cleanup_policy(policy: i32) -> Option<CleanupPolicy> {
         v1::CleanupPolicy::Unspecified | v1::CleanupPolicy::Keep => Some(CleanupPolicy::Keep),
         v1::CleanupPolicy::DeleteResources => Some(CleanupPolicy::DeleteResources),
     }
+}
+
+/// What a shop is for, from the proto's enum; `None` if the value is unspecified or unknown.
+pub(super) fn environment(environment: i32) -> Option<Environment> {
+    match v1::StoreEnvironment::try_from(environment).ok()? {
+        v1::StoreEnvironment::Unspecified => None,
+        v1::StoreEnvironment::Staging => Some(Environment::Staging),
+        v1::StoreEnvironment::Production => Some(Environment::Production),
+    }
+}
+
+/// The proto's enum for what a shop is for.
+pub(super) fn environment_message(environment: Environment) -> v1::StoreEnvironment {
+    match environment {
+        Environment::Production => v1::StoreEnvironment::Production,
+        Environment::Staging => v1::StoreEnvironment::Staging,
+    }
+}
+
+/// A versions message.
+pub(super) fn versions(versions: Versions) -> v1::StoreVersions {
+    v1::StoreVersions { chart: versions.chart, app: versions.app }
 }
 
 /// What a copy is for, from the proto's enum; `None` if the value is unknown.
@@ -101,18 +123,16 @@ pub(super) fn store(store: Store) -> v1::Store {
         plan: store.spec.plan,
         admin_email: store.spec.admin_email,
         deletion_protection: store.spec.deletion_protection,
-        environment: match store.spec.environment {
-            Environment::Production => v1::StoreEnvironment::Production,
-            Environment::Staging => v1::StoreEnvironment::Staging,
-        }
-        .into(),
+        environment: environment_message(store.spec.environment).into(),
         source: store.source.map(|Source { store, store_id, backup, .. }| v1::StoreSource {
             store_id: store_id.into(),
             store_uid: store.to_string(),
             backup_id: backup.to_string(),
         }),
         backup_policy: backup_policy(&store.spec.backup_policy),
-        versions: Some(v1::StoreVersions { chart: store.versions.chart, app: store.versions.app }),
+        versions: Some(versions(store.versions)),
+        revision: store.revision.cast_signed(),
+        update_preview: None,
     }
 }
 
@@ -176,6 +196,7 @@ pub(super) fn operation(operation: Operation) -> v1::Operation {
             OperationKind::Backup => v1::OperationKind::Backup,
             OperationKind::Restore => v1::OperationKind::Restore,
             OperationKind::Copy => v1::OperationKind::Copy,
+            OperationKind::Update => v1::OperationKind::Update,
             OperationKind::Unreadable => v1::OperationKind::Unspecified,
         }
         .into(),

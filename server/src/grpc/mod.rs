@@ -30,6 +30,7 @@ mod page_cache;
 mod pages;
 mod platform;
 pub mod reflection;
+mod revisions;
 mod sessions;
 mod single_flight;
 pub mod status;

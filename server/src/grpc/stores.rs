@@ -5,7 +5,7 @@ use std::sync::Arc;
 use storeplane_core::access::Access;
 use storeplane_core::audit::Action;
 use storeplane_core::backup::command::RestoreStoreInput;
-use storeplane_core::command::{CreateStoreInput, StoreCommand, StoreRef, UpdateStoreInput};
+use storeplane_core::command::{CreateStoreInput, RollbackStore, StoreCommand, StoreRef, UpdateStoreInput};
 use storeplane_core::copy::{CopyStoreInput, UndeleteStore};
 use storeplane_core::error::DomainError;
 use storeplane_core::query::StoreQuery;
@@ -14,10 +14,10 @@ use storeplane_core::store as domain;
 use storeplane_proto::v1::store_service_server::StoreService;
 use storeplane_proto::v1::{
     CopyStoreRequest, CreateStoreRequest, DeleteStoreRequest, GetStoreCredentialsRequest, GetStoreLogsRequest,
-    GetStoreRequest, GetStoreResourcesRequest, ListStoresRequest, ListStoresResponse, RestoreStoreRequest,
-    RetryStoreRequest, RotateStoreCredentialsRequest, Store, StoreCredentials, StoreLogs, StoreResources,
-    UndeleteStoreRequest, UpdateStoreRequest, WatchStoreRequest, WatchStoreResponse, WatchStoresRequest,
-    WatchStoresResponse,
+    GetStoreRequest, GetStoreResourcesRequest, ListStoreRevisionsRequest, ListStoreRevisionsResponse,
+    ListStoresRequest, ListStoresResponse, RestoreStoreRequest, RetryStoreRequest, RollbackStoreRequest,
+    RotateStoreCredentialsRequest, Store, StoreCredentials, StoreLogs, StoreResources, UndeleteStoreRequest,
+    UpdateStoreRequest, WatchStoreRequest, WatchStoreResponse, WatchStoresRequest, WatchStoresResponse,
 };
 use tonic::{Request, Response, Status};
 
@@ -26,6 +26,7 @@ use super::convert;
 use super::live_view;
 use super::opaque::Seal;
 use super::pages;
+use super::revisions;
 use super::status;
 use super::watch::{self, Updates};
 use crate::telemetry::trace;
@@ -101,27 +102,45 @@ impl StoreService for ApiHandler {
 
     async fn update_store(&self, request: Request<UpdateStoreRequest>) -> Answer<Store> {
         let (caller, service) = (caller(&request)?, self.service.clone());
-        let UpdateStoreRequest { store_id, store, update_mask, etag, request_id, uid } = request.into_inner();
+        let UpdateStoreRequest { store_id, store, update_mask, etag, request_id, uid, validate_only } =
+            request.into_inner();
         note_store(&store_id);
-        let Store { deletion_protection, backup_policy, .. } = store.unwrap_or_default();
+        let store = store.unwrap_or_default();
         let input = UpdateStoreInput {
             store_id,
             uid,
             etag,
             request_id,
             update_mask: update_mask.unwrap_or_default().paths,
-            deletion_protection,
-            backup_policy: convert::backup_policy_input(backup_policy),
+            display_name: store.display_name,
+            admin_email: store.admin_email,
+            plan: store.plan,
+            environment: convert::environment(store.environment),
+            deletion_protection: store.deletion_protection,
+            backup_policy: convert::backup_policy_input(store.backup_policy),
         };
-        let store = self.finish(async move {
-            match input.check() {
-                Ok((command, update)) => service.update(&caller, command, update).await,
-                Err(refusal) => {
-                    service.audited(&caller, Action::UpdateStore, &input.store_id, Err(refusal.into())).await
-                }
-            }
+        let trace = trace::current();
+        let updated = self.finish(async move { service.update(&caller, trace, &input, validate_only).await });
+        Ok(Response::new(revisions::updated(updated.await?)))
+    }
+
+    async fn rollback_store(&self, request: Request<RollbackStoreRequest>) -> Answer<Store> {
+        let (caller, service) = (caller(&request)?, self.service.clone());
+        let RollbackStoreRequest { store_id, revision, request_id, etag, uid, validate_only } = request.into_inner();
+        note_store(&store_id);
+        let trace = trace::current();
+        let rolled_back = self.finish(async move {
+            let command = RollbackStore::check((&store_id, &uid), revision, &etag, &request_id);
+            service.roll_back(&caller, trace, &store_id, command, validate_only).await
         });
-        Ok(Response::new(convert::store(store.await?)))
+        Ok(Response::new(revisions::updated(rolled_back.await?)))
+    }
+
+    async fn list_store_revisions(
+        &self,
+        request: Request<ListStoreRevisionsRequest>,
+    ) -> Answer<ListStoreRevisionsResponse> {
+        revisions::list(self, request).await.map(Response::new)
     }
 
     async fn delete_store(&self, request: Request<DeleteStoreRequest>) -> Answer<Store> {

@@ -1,6 +1,9 @@
 //! The workloads that a release should have, from its manifest. This works for every chart and for all values.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::rollout::ResourceKind;
 
@@ -30,8 +33,7 @@ struct Metadata {
 
 /// The workloads in the release's own namespace.
 pub(super) fn workloads(manifest: &str, namespace: &str) -> Vec<WorkloadName> {
-    let documents = manifest.split("\n---").map(|document| document.trim_start_matches("---"));
-    let objects = documents.filter_map(|document| serde_saphyr::from_str::<Object>(document).ok());
+    let objects = documents(manifest).filter_map(|document| serde_saphyr::from_str::<Object>(document).ok());
     let here = objects.filter(|object| object.metadata.namespace.as_deref().is_none_or(|of| of == namespace));
     let found = here.filter_map(|object| {
         let kind = match object.kind.as_str() {
@@ -42,6 +44,36 @@ pub(super) fn workloads(manifest: &str, namespace: &str) -> Vec<WorkloadName> {
         Some(WorkloadName { kind, name: object.metadata.name })
     });
     found.collect()
+}
+
+/// The images of all pods in the manifest, sorted, each once.
+pub(super) fn images(manifest: &str) -> Vec<String> {
+    let mut images = BTreeSet::new();
+    for object in documents(manifest).filter_map(|document| serde_saphyr::from_str::<Value>(document).ok()) {
+        collect_images(&object, &mut images);
+    }
+    images.into_iter().collect()
+}
+
+/// The images of `containers` and `initContainers`, at any depth: a `CronJob` nests its pod three times.
+fn collect_images(value: &Value, images: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, inner) in fields {
+                if name == "containers" || name == "initContainers" {
+                    let named = inner.as_array().into_iter().flatten().filter_map(|each| each.get("image")?.as_str());
+                    images.extend(named.map(str::to_owned));
+                }
+                collect_images(inner, images);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_images(item, images)),
+        _ => {}
+    }
+}
+
+fn documents(manifest: &str) -> impl Iterator<Item = &str> {
+    manifest.split("\n---").map(|document| document.trim_start_matches("---"))
 }
 
 #[cfg(test)]
@@ -58,5 +90,13 @@ mod tests {
         let names: Vec<_> =
             workloads(MANIFEST, "store-demo").iter().map(|it| format!("{} {}", it.kind, it.name)).collect();
         assert_eq!(names, ["StatefulSet store-db", "Deployment store"]);
+    }
+
+    #[test]
+    fn images_are_found_in_every_kind_of_pod() {
+        let manifest = "kind: Deployment\nspec: {template: {spec: {initContainers: [{image: b:1}], containers: [{image: a:1}, {image: b:1}]}}}\n\
+            ---\nkind: CronJob\nspec: {jobTemplate: {spec: {template: {spec: {containers: [{image: c:1}]}}}}}\n\
+            ---\nkind: ConfigMap\ndata: {image: not-one}\n";
+        assert_eq!(images(manifest), ["a:1", "b:1", "c:1"]);
     }
 }

@@ -64,7 +64,7 @@ pub use maintenance::{MaintenanceChange, MaintenanceUpdate};
 pub use manifest::WorkloadName;
 pub use namespace::{Ensured, Holding, NamespaceSpec, NamespaceState, OwnedNamespace, Ownership};
 pub(crate) use proxy::api_server_error;
-pub use record::StoreRecord;
+pub use record::{DeployedWith, StoreRecord};
 pub use release::{ListedRelease, ReleaseObservation, ReleaseStatus};
 pub use rollout::{ResourceKind, ResourceStatus, RolloutUpdate};
 pub use secrets::SecretSpec;

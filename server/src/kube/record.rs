@@ -15,7 +15,7 @@ use time::format_description::well_known::Rfc3339;
 use super::cluster::Cluster;
 use super::error::{ClusterError, ClusterErrorKind};
 use super::labels;
-use super::manifest::{WorkloadName, workloads};
+use super::manifest::{WorkloadName, images, workloads};
 
 /// Maximum size of a decompressed record; a Secret holds 1 MiB of a compressed one.
 const RECORD_MAX: u64 = 32 * 1024 * 1024;
@@ -149,10 +149,40 @@ impl Cluster {
         Ok(Some(read))
     }
 
+    /// The values that helm was given for a release's revision, and its images. `None` if the record no longer exists.
+    pub async fn deployed_with(
+        &self,
+        namespace: &str,
+        release: &str,
+        revision: u32,
+    ) -> Result<Option<DeployedWith>, ClusterError> {
+        let Some(secret) = self.record(namespace, release, revision).await? else { return Ok(None) };
+        let record = packed(&secret).and_then(decode::<Applied>);
+        let record = record.ok_or_else(|| unintelligible("values", namespace, release))?;
+        Ok(Some(DeployedWith { values: record.config, images: images(&record.manifest) }))
+    }
+
     async fn record(&self, namespace: &str, release: &str, revision: u32) -> Result<Option<Secret>, ClusterError> {
         let name = format!("sh.helm.release.v1.{release}.v{revision}");
         self.find_secret(namespace, &name).await
     }
+}
+
+/// With what a revision was deployed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeployedWith {
+    /// The values, without those that are the chart's own.
+    pub values: serde_json::Value,
+    /// The images of its pods, sorted.
+    pub images: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Applied {
+    #[serde(default)]
+    config: serde_json::Value,
+    #[serde(default)]
+    manifest: String,
 }
 
 #[derive(Deserialize)]
@@ -229,6 +259,8 @@ mod tests {
             Some("kind: Service"),
             "helm's old format"
         );
+        let applied: Applied = decode(zip(&record).as_bytes()).expect("a record");
+        assert_eq!((applied.config, images(&applied.manifest)), (json!({"secret": "values"}), Vec::new()));
         for broken in ["%%%", "aGVsbG8=", "H4sIAAAA"] {
             assert_eq!(manifest(broken), None, "{broken}");
         }

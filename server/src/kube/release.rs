@@ -13,7 +13,7 @@ use storeplane_core::ids::StoreUid;
 use time::OffsetDateTime;
 
 use super::cluster::Cluster;
-use super::error::ClusterError;
+use super::error::{ClusterError, ClusterErrorKind};
 use super::labels;
 
 /// Helm's status of a revision.
@@ -119,6 +119,20 @@ impl Cluster {
             secrets.delete_collection(&DeleteParams::default(), &selector).await.map(drop)
         })
         .await
+    }
+
+    /// Removes helm's record of one revision, which is pending: helm continues from the revision before it.
+    pub async fn forget_revision(&self, namespace: &str, name: &str, revision: u32) -> Result<(), ClusterError> {
+        let secret = format!("sh.helm.release.v1.{name}.v{revision}");
+        let what = format!("remove the record of revision {revision} of the release {name} in {namespace}");
+        let deleting = self.call(&what, |client| async move {
+            let secrets = Api::<PartialObjectMeta<Secret>>::namespaced(client, namespace);
+            secrets.delete(&secret, &DeleteParams::default()).await.map(drop)
+        });
+        match deleting.await {
+            Err(error) if error.kind() == ClusterErrorKind::NotFound => Ok(()),
+            other => other,
+        }
     }
 
     /// The helm releases in a namespace, ordered by name.

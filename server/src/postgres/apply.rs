@@ -18,7 +18,7 @@ use super::error::{broken, port_error, violated};
 use super::notifier;
 use super::pool::{End, Transaction};
 use super::rows;
-use super::{audit, backups};
+use super::{audit, backups, revisions};
 use crate::metrics::{BackupEnd, OperationEnd};
 
 /// The store and its operation, locked until the transaction ends. `None` if the store does not exist.
@@ -80,6 +80,9 @@ pub(super) async fn update(
     if let Some(backup) = change.backup.as_ref().filter(|backup| Some(*backup) != before.backup.as_ref()) {
         backups::save(transaction, backup).await?;
         transaction.count_on_commit(BackupEnd::of(before.backup.as_ref(), backup).map(End::Backup));
+    }
+    if let Some(revision) = &change.revision {
+        revisions::save(transaction, change.store.uid, revision).await?;
     }
     let wakes = begins || change.operation.cancel_requested != before.operation.cancel_requested;
     Box::pin(finish(transaction, change, events, Some(&before.store), wakes)).await

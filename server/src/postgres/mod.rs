@@ -42,6 +42,7 @@ mod quota;
 mod requests;
 mod restore_tests;
 mod retention;
+mod revisions;
 mod rows;
 mod sampler;
 mod schema;

@@ -13,6 +13,7 @@ use storeplane_core::error::PortError;
 use storeplane_core::ids::{BackupId, OperationId, StoreUid};
 use storeplane_core::operation::{OperationKind, Step};
 use storeplane_core::ports::Applied;
+use storeplane_core::revision::Revision;
 use storeplane_core::store::State;
 use storeplane_core::transition::{Decision, Snapshot, operation};
 use time::OffsetDateTime;
@@ -22,7 +23,7 @@ use super::claims::Claims;
 use super::error::{broken, port_error};
 use super::notifier::Notifier;
 use super::pool::{Pool, Transaction};
-use super::{apply, backups};
+use super::{apply, backups, revisions};
 use crate::boottime::BootTime;
 use crate::outage::OutageLog;
 
@@ -255,6 +256,11 @@ impl Queue {
     /// A backup that an operation reads.
     pub async fn backup(&self, id: BackupId) -> Result<Option<Backup>, PortError> {
         backups::find(&self.database, id).await
+    }
+
+    /// A revision of a store.
+    pub async fn revision(&self, store: StoreUid, number: u32) -> Result<Option<Revision>, PortError> {
+        revisions::find(&self.database, store, number).await
     }
 
     /// Which of these operations should be cancelled.

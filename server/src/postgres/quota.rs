@@ -106,7 +106,7 @@ impl QuotaPolicy {
             None => tenants::ensure(transaction, &store.tenant).await,
             // Its quotas were set after they were read without the lock: with the shared one, two creations could take the last place.
             Some(tenant) if permit.is_none() && self.quotas(Some(&tenant)).counts_creations() => {
-                Err(PortError::Unavailable(Outage::new(OutageKind::Overloaded, "the tenant's quotas are changing")))
+                Err(quotas_are_changing())
             }
             Some(_) => Ok(()),
         }
@@ -138,6 +138,37 @@ impl QuotaPolicy {
         quotas.admit_store(&store.tenant, &store.spec.plan, size, &usage).map_err(refused)?;
         admit_rate(connection, &quotas, &store.tenant, Rate::Creations, caller, now).await?;
         Ok(tenant)
+    }
+
+    /// True if the change gives the store a plan that counts towards a quota of its tenant.
+    pub(super) async fn counts_plan(
+        &self,
+        connection: &impl ConnectionTrait,
+        before: &Store,
+        after: &Store,
+    ) -> Result<bool, PortError> {
+        if before.spec.plan == after.spec.plan {
+            return Ok(false);
+        }
+        let quotas = self.quotas(find(connection, &after.tenant).await?.as_ref());
+        Ok(!quotas.has_no_totals() || !quotas.allows_plan(&after.spec.plan))
+    }
+
+    /// Returns an error if the tenant's quotas do not permit the store's new plan.
+    pub(super) async fn check_plan(
+        &self,
+        connection: &impl ConnectionTrait,
+        before: &Store,
+        after: &Store,
+    ) -> Result<(), PortError> {
+        if !self.counts_plan(connection, before, after).await? {
+            return Ok(());
+        }
+        let quotas = self.quotas(find(connection, &after.tenant).await?.as_ref());
+        let usage = self.usage(connection, &after.tenant, &quotas).await?;
+        let size = |store: &Store| self.size(&store.spec.engine, &store.spec.plan);
+        let adds = size(after).minus(size(before));
+        Ok(quotas.admit_plan(&after.tenant, &after.spec.plan, adds, &usage).map_err(refused)?)
     }
 
     /// Returns an error if the change is a new deletion, and the caller deletes too often; or if it adds a backup beyond the quota.
@@ -252,6 +283,11 @@ impl QuotaPolicy {
     fn size(&self, engine: &str, plan: &str) -> Size {
         self.sizes.get(&(engine.to_owned(), plan.to_owned())).copied().unwrap_or_default()
     }
+}
+
+/// Quotas were set between the request's reads.
+pub(super) fn quotas_are_changing() -> PortError {
+    PortError::Unavailable(Outage::new(OutageKind::Overloaded, "the tenant's quotas are changing"))
 }
 
 /// Backups that callers requested.

@@ -88,6 +88,7 @@ pub(super) fn store(row: store::Model) -> Store {
         step,
         failure,
         versions: Versions { chart: row.chart_version, app: row.app_version },
+        revision: row.revision.try_into().unwrap_or_default(),
         simulated: row.simulated,
         secure: row.secure,
         operation: OperationId(row.operation),
@@ -130,6 +131,7 @@ pub(super) fn store_row(store: &Store) -> store::ActiveModel {
         failure: Set(failure_json(store.failure.as_ref())),
         chart_version: Set(store.versions.chart.clone()),
         app_version: Set(store.versions.app.clone()),
+        revision: Set(store.revision.cast_signed()),
         simulated: Set(store.simulated),
         secure: Set(store.secure),
         operation: Set(store.operation.0),
@@ -151,6 +153,7 @@ pub(super) fn operation(row: operation::Model) -> Operation {
     let reached = problems.optional("reached", row.reached.as_deref(), Step::parse);
     let mut failure = problems.failure(row.failure);
     let prior = problems.json("prior", row.prior);
+    let update = problems.json("new_settings", row.new_settings);
     problems.report(&mut failure);
     Operation {
         id: OperationId(row.id),
@@ -163,6 +166,7 @@ pub(super) fn operation(row: operation::Model) -> Operation {
         reached,
         force: row.force,
         restore: row.restores.map(|backup| Restore { backup: BackupId(backup), skips_backup: row.skips_backup }),
+        update,
         prior,
         undoing: row.undoing,
         cancel_requested: row.cancel_requested,
@@ -197,6 +201,7 @@ pub(super) fn operation_row(operation: &Operation) -> operation::ActiveModel {
         force: Set(operation.force),
         restores: Set(operation.restore.map(|restore| restore.backup.0)),
         skips_backup: Set(operation.restore.is_some_and(|restore| restore.skips_backup)),
+        new_settings: Set(operation.update.as_ref().map(|update| serde_json::json!(update))),
         prior: Set(operation.prior.as_ref().map(|prior| serde_json::json!(prior))),
         undoing: Set(operation.undoing),
         cancel_requested: Set(operation.cancel_requested),

@@ -13,19 +13,21 @@ use storeplane_core::ids::{OperationId, StoreId, StoreUid};
 use storeplane_core::operation::Operation;
 use storeplane_core::overview::{Overview, OverviewQuery};
 use storeplane_core::ports::{Applied, Clock, Stores, Target};
-use storeplane_core::query::{AuditQuery, OperationQuery, Page, StoreQuery};
+use storeplane_core::query::{AuditQuery, OperationQuery, Page, RevisionQuery, StoreQuery};
+use storeplane_core::revision::Revision;
 use storeplane_core::store::Store;
 use storeplane_core::transition::copy::{Copy, CopyDecision};
 use storeplane_core::transition::{Change, Decision};
 
+use super::creation_queue::CreationPermit;
 use super::entity::{operation, store};
 use super::error::port_error;
 use super::notifier::Notifier;
 use super::pool::{Pool, Transaction};
-use super::quota::QuotaPolicy;
+use super::quota::{QuotaPolicy, quotas_are_changing};
 use super::requests::{self, Seen};
 use super::store_loader::{self, StoreLoader};
-use super::{apply, backups, list, overview, rows, scope};
+use super::{apply, backups, list, locks, overview, revisions, rows, scope};
 
 /// Stores and operations in Postgres.
 #[derive(Clone)]
@@ -59,6 +61,50 @@ impl PgStores {
         Ok(())
     }
 
+    /// `permit` allows that the tenant's quotas are counted; the lock for that is taken before the store's row, as creations do.
+    async fn try_change(
+        &self,
+        access: &Access,
+        target: &Target,
+        idempotency: Option<Idempotency>,
+        transition: &Decision<'_>,
+        permit: Option<&CreationPermit>,
+    ) -> Result<Attempt, PortError> {
+        let transaction = self.begin().await?;
+        let now = self.clock.now();
+        match requests::reserve(&transaction, access, idempotency, now).await? {
+            Seen::New => {}
+            Seen::Before(applied) => return Ok(Attempt::Applied(applied)),
+            Seen::OutsideScope => return Err(missing(target)),
+        }
+        if permit.is_some() {
+            locks::stores(&transaction, &access.tenant).await?;
+        }
+        let uid = self.uid_of(&transaction, access, target).await?;
+        let before = apply::lock(&transaction, uid).await?;
+        let mut before = before.ok_or_else(|| super::error::broken("a store vanished"))?;
+        if let Target::Operation(id) = target
+            && before.operation.id != *id
+        {
+            // An older operation of the store: it has ended, which the decision handles.
+            let row = owned(access, *id).one(&transaction).await.map_err(port_error)?;
+            before.operation = rows::operation(row.ok_or_else(|| missing(target))?);
+        }
+        let change = transition(before.clone())?;
+        if self.quotas.counts_plan(&transaction, &before.store, &change.store).await? {
+            if permit.is_none() {
+                return Ok(Attempt::NeedsPermit);
+            }
+            self.quotas.check_plan(&transaction, &before.store, &change.store).await?;
+        }
+        self.quotas.admit_change(&transaction, &before, &change, now).await?;
+        let made = (change.store.uid.0, change.operation.id.0);
+        let applied = apply::update(&transaction, &before, change, now).await?;
+        requests::remember(&transaction, &access.tenant, idempotency, made).await?;
+        self.commit(transaction).await?;
+        Ok(Attempt::Applied(Box::new(applied)))
+    }
+
     async fn uid_of(&self, transaction: &Transaction, access: &Access, target: &Target) -> Result<StoreUid, PortError> {
         match target {
             Target::Store(wanted) => {
@@ -71,6 +117,13 @@ impl PgStores {
             }
         }
     }
+}
+
+/// The result of an attempt to change a store.
+enum Attempt {
+    Applied(Box<Applied>),
+    /// The change is to be made again with a permit, because it counts towards the tenant's quotas.
+    NeedsPermit,
 }
 
 fn owned(access: &Access, id: OperationId) -> sea_orm::Select<operation::Entity> {
@@ -154,30 +207,16 @@ impl Stores for PgStores {
         idempotency: Option<Idempotency>,
         transition: &Decision<'_>,
     ) -> Result<Applied, PortError> {
-        let transaction = self.begin().await?;
-        let now = self.clock.now();
-        match requests::reserve(&transaction, access, idempotency, now).await? {
-            Seen::New => {}
-            Seen::Before(applied) => return Ok(*applied),
-            Seen::OutsideScope => return Err(missing(target)),
+        match self.try_change(access, target, idempotency, transition, None).await? {
+            Attempt::Applied(applied) => Ok(*applied),
+            Attempt::NeedsPermit => {
+                let permit = self.quotas.queue(&self.database, &access.tenant).await?;
+                match self.try_change(access, target, idempotency, transition, permit.as_ref()).await? {
+                    Attempt::Applied(applied) => Ok(*applied),
+                    Attempt::NeedsPermit => Err(quotas_are_changing()),
+                }
+            }
         }
-        let uid = self.uid_of(&transaction, access, target).await?;
-        let before = apply::lock(&transaction, uid).await?;
-        let mut before = before.ok_or_else(|| super::error::broken("a store vanished"))?;
-        if let Target::Operation(id) = target
-            && before.operation.id != *id
-        {
-            // An older operation of the store: it has ended, which the decision handles.
-            let row = owned(access, *id).one(&transaction).await.map_err(port_error)?;
-            before.operation = rows::operation(row.ok_or_else(|| missing(target))?);
-        }
-        let change = transition(before.clone())?;
-        self.quotas.admit_change(&transaction, &before, &change, now).await?;
-        let made = (change.store.uid.0, change.operation.id.0);
-        let applied = apply::update(&transaction, &before, change, now).await?;
-        requests::remember(&transaction, &access.tenant, idempotency, made).await?;
-        self.commit(transaction).await?;
-        Ok(applied)
     }
 
     async fn record(&self, audit: AuditRecord) -> Result<(), PortError> {
@@ -207,6 +246,14 @@ impl Stores for PgStores {
         list::count(&self.database, query).await
     }
 
+    async fn revision(&self, store: StoreUid, number: u32) -> Result<Option<Revision>, PortError> {
+        revisions::find(&self.database, store, number).await
+    }
+
+    async fn revisions(&self, query: &RevisionQuery) -> Result<Page<Revision>, PortError> {
+        revisions::page(&self.database, query).await
+    }
+
     async fn operation(&self, access: &Access, id: OperationId) -> Result<Option<Operation>, PortError> {
         let row = owned(access, id).one(&self.database).await.map_err(port_error)?;
         Ok(row.map(rows::operation))
@@ -222,6 +269,10 @@ impl Stores for PgStores {
 
     async fn check_quotas(&self, store: &Store, caller: &str) -> Result<(), PortError> {
         self.quotas.check_creation(&self.database, store, caller, self.clock.now()).await
+    }
+
+    async fn check_plan_quota(&self, before: &Store, after: &Store) -> Result<(), PortError> {
+        self.quotas.check_plan(&self.database, before, after).await
     }
 
     async fn check_backup_quota(&self, backup: &Backup) -> Result<(), PortError> {

@@ -86,8 +86,8 @@ impl OperationContext {
         }
         match self.compensate().await {
             Err(StepError::Failed(failure)) => {
-                let now = self.now();
-                self.write(&|snapshot| transition::undo_failed(snapshot, failure.clone(), now)).await
+                let (seen, now) = (self.live_health().await, self.now());
+                self.write(&|snapshot| transition::undo_failed(snapshot, failure.clone(), seen.clone(), now)).await
             }
             other => other,
         }
@@ -197,7 +197,8 @@ impl OperationContext {
             let took = self.attempt(step).await?;
             done = Some((step, took));
         }
-        let seen = if self.operation.kind == OperationKind::Restore { self.live_health().await } else { None };
+        let keeps_shop = matches!(self.operation.kind, OperationKind::Restore | OperationKind::Update);
+        let seen = if keeps_shop { self.live_health().await } else { None };
         let (simulated, now) = (self.simulated, self.now());
         self.write(&|snapshot| match done {
             None => transition::undone(snapshot, seen.clone(), now),

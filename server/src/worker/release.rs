@@ -44,9 +44,9 @@ impl OperationContext {
         self.run_helm(async |helm, run, release| helm.upgrade(run, release, chart).await).await
     }
 
-    pub(super) async fn helm_rollback(&self, revision: u32) -> Result<(), StepError> {
-        let run = self.run_helm(async |helm, run, release| helm.rollback(run, release, revision).await);
-        run.await.map_err(StepError::from)
+    /// The error is helm's own: the step handles some of them.
+    pub(super) async fn helm_rollback(&self, revision: u32) -> Result<(), Stopped> {
+        self.run_helm(async |helm, run, release| helm.rollback(run, release, revision).await).await
     }
 
     pub(super) async fn helm_uninstall(&self) -> Result<(), StepError> {

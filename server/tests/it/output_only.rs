@@ -2,6 +2,7 @@
 
 use storeplane_proto::v1::{
     CleanupPolicy, Condition, CreateStoreRequest, Store, StoreEnvironment, StoreSource, StoreState, StoreVersions,
+    UpdatePreview,
 };
 
 use crate::grpc_raw::edge;
@@ -45,6 +46,8 @@ fn every_field(store_id: &str) -> Store {
         environment: StoreEnvironment::Staging.into(),
         source: Some(StoreSource { store_id: text(), store_uid: text(), backup_id: text() }),
         backup_policy: None,
+        revision: 77,
+        update_preview: Some(UpdatePreview { steps: vec![text()], ..UpdatePreview::default() }),
     }
 }
 
@@ -75,7 +78,8 @@ fn without_progress(mut store: Store) -> Store {
     }
     assert!(!store.details.iter().any(|detail| detail == "mine"), "{:?}", store.details);
     assert_ne!(store.last_sequence, 77);
-    Store { details: Vec::new(), last_sequence: 0, ..store }
+    assert_ne!(store.revision, 77);
+    Store { details: Vec::new(), last_sequence: 0, revision: 0, ..store }
 }
 
 #[tokio::test]

@@ -77,6 +77,7 @@ pub(crate) fn harmless(method: &MethodDescriptor, target: &Target, with_uid: boo
             "uid" | "store_uid" | "source_uid" if with_uid => Value::String(target.uid.clone()),
             "etag" => Value::String("stale".to_owned()),
             "validate_only" => Value::Bool(true),
+            "revision" => Value::I32(1),
             "update_mask" => {
                 let mut mask = DynamicMessage::new(field.kind().as_message().unwrap().clone());
                 mask.set_field_by_name("paths", Value::List(vec![Value::String("deletion_protection".to_owned())]));
@@ -224,6 +225,7 @@ async fn denials_are_recorded(lab: &Lab, denied: &HashMap<String, usize>) {
         ("CreateStore", "CREATE_STORE"),
         ("DeleteStore", "DELETE_STORE"),
         ("UpdateStore", "UPDATE_STORE"),
+        ("RollbackStore", "ROLLBACK_STORE"),
         ("RetryStore", "RETRY_STORE"),
         ("RestoreStore", "RESTORE_STORE"),
         ("CopyStore", "COPY_STORE"),

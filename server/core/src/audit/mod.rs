@@ -31,6 +31,8 @@ wire_enum! {
         ForceDeleteStore = "FORCE_DELETE_STORE",
         /// UpdateStore.
         UpdateStore = "UPDATE_STORE",
+        /// RollbackStore.
+        RollbackStore = "ROLLBACK_STORE",
         /// RetryStore.
         RetryStore = "RETRY_STORE",
         /// RotateStoreCredentials.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::backup_policy::BackupPolicy;
 use crate::engine::{Engine, Plan};
 use crate::store::Versions;
 
@@ -76,16 +77,25 @@ fn update_mask_names_the_changed_fields() {
     let (_, update) = with(&["backup_policy.keep_days", "deletion_protection"]).check().expect("good");
     let backup_policy = BackupPolicy { keep_days: Some(3), ..BackupPolicy::default() };
     let policy_settings = vec![PolicySetting::KeepDays];
-    assert_eq!(update, StoreUpdate { deletion_protection: Some(true), policy_settings, backup_policy });
-    for bad in [&[][..], &["state"], &["*"], &["deletion_protection", "plan"]] {
+    let protected = StoreUpdate { deletion_protection: Some(true), ..StoreUpdate::default() };
+    assert_eq!(update, StoreUpdate { policy_settings, backup_policy, ..protected });
+    let (_, update) = UpdateStoreInput { display_name: "Tea".into(), ..with(&["display_name"]) }.check().expect("good");
+    assert_eq!(update, StoreUpdate { display_name: Some("Tea".into()), ..StoreUpdate::default() });
+    for bad in [&[][..], &["state"], &["*"], &["deletion_protection", "engine"]] {
         let Err(DomainError::Invalid(violations)) = with(bad).check() else { panic!("accepted {bad:?}") };
         assert_eq!(violations.iter().map(|v| v.field.as_str()).collect::<Vec<_>>(), ["update_mask"], "{bad:?}");
     }
-    let all = with(&["x", "backup_policy"]);
+    let all = with(&["x", "backup_policy", "display_name", "admin_email", "environment"]);
     let all = UpdateStoreInput { store_id: "-".into(), uid: "7".into(), request_id: "7".into(), ..all };
     let Err(DomainError::Invalid(violations)) = all.check() else { panic!("accepted") };
     let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
-    assert_eq!(fields, ["update_mask", "store.backup_policy.every", "store_id", "uid", "request_id"]);
+    let settings = ["store.display_name", "store.admin_email", "store.environment"];
+    let others = ["store.backup_policy.every", "store_id", "uid", "request_id"];
+    assert_eq!(fields, [&["update_mask"], &settings[..], &others].concat());
+    let rolled_back = RollbackStore::check(("-", "7"), 0, "", "7");
+    let Err(DomainError::Invalid(violations)) = rolled_back else { panic!("accepted") };
+    let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
+    assert_eq!(fields, ["store_id", "uid", "request_id", "revision"]);
 }
 
 #[test]

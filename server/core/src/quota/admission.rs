@@ -28,6 +28,16 @@ impl Size {
         Self { cpu: times(cpu), memory: times(memory), storage: times(storage) }
     }
 
+    /// The difference.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self {
+            cpu: self.cpu.saturating_sub(other.cpu),
+            memory: self.memory.saturating_sub(other.memory),
+            storage: self.storage.saturating_sub(other.storage),
+        }
+    }
+
     /// The sum.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
@@ -169,11 +179,20 @@ impl Quotas {
 
     /// Whether a store of this plan may be added.
     pub fn admit_store(&self, tenant: &Tenant, plan: &str, adds: Size, usage: &Usage) -> Result<(), QuotaError> {
+        self.admit(tenant, plan, (1, adds), usage)
+    }
+
+    /// Whether a store may get this plan, which adds so much to its size.
+    pub fn admit_plan(&self, tenant: &Tenant, plan: &str, adds: Size, usage: &Usage) -> Result<(), QuotaError> {
+        self.admit(tenant, plan, (0, adds), usage)
+    }
+
+    fn admit(&self, tenant: &Tenant, plan: &str, (stores, adds): (i64, Size), usage: &Usage) -> Result<(), QuotaError> {
         let tenant = tenant.clone();
         if !self.allows_plan(plan) {
             return Err(QuotaError::PlanNotAllowed { tenant, plan: plan.to_owned(), allowed: self.plans.clone() });
         }
-        let after = [1, adds.cpu, adds.memory, adds.storage].into_iter();
+        let after = [stores, adds.cpu, adds.memory, adds.storage].into_iter();
         let exceeded: Vec<_> = self
             .totals(usage)
             .into_iter()
@@ -270,6 +289,9 @@ mod tests {
         assert_eq!(admit(0, used(2, 0)), "STORE_QUOTA_EXCEEDED");
         assert_eq!(admit(i64::MAX, used(i64::MAX, i64::MAX)), "STORE_QUOTA_EXCEEDED", "nothing overflows");
         assert_eq!(admit(0, used(0, 9000)), "", "a lowered quota does not refuse what adds nothing to it");
+        let resize = |adds, usage| reason(quotas.admit_plan(&tenant, "large", size(adds), &usage));
+        assert_eq!((resize(1000, used(2, 2000)), resize(1001, used(2, 2000))), ("", "RESOURCE_QUOTA_EXCEEDED"));
+        assert_eq!(resize(-1, used(9, 9000)), "", "a smaller plan is always permitted");
         let none = Quotas { stores: Limit::AtMost(0), ..Quotas::unlimited() };
         assert_eq!(reason(none.admit_store(&tenant, "small", size(0), &used(0, 0))), "STORE_QUOTA_EXCEEDED");
         assert_eq!(reason(Quotas::unlimited().admit_store(&tenant, "small", size(i64::MAX), &used(i64::MAX, 1))), "");

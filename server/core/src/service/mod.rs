@@ -1,7 +1,7 @@
 //! The commands and queries of callers: validation, decisions and audit, over the ports.
 //!
 //! This file has the mutations of stores; [`backups`] makes backups, [`copies`] stores with their data, [`credentials`] reads logins, [`live_view`] a store's objects, [`releases`] the cluster's releases,
-//! [`tokens`] changes and lists API tokens, [`sessions`] ends those of browsers, [`tenants`] changes tenants; `new_id` makes ids of
+//! [`updates`] changes stores' fields and returns them to earlier revisions, [`tokens`] changes and lists API tokens, [`sessions`] ends those of browsers, [`tenants`] changes tenants; `new_id` makes ids of
 //! stores.
 
 mod backups;
@@ -15,6 +15,7 @@ mod tenants;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod updates;
 
 pub use tenants::taken;
 
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use new_id::{SUFFIX, new_id};
 
 use crate::audit::{Action, Outcome};
-use crate::command::{CancelOperation, CreateStoreInput, StoreCommand, StoreRef, StoreUpdate};
+use crate::command::{CancelOperation, CreateStoreInput, StoreCommand, StoreRef};
 use crate::engine::Catalog;
 use crate::error::{DomainError, PortError, TenantError};
 use crate::identity::Caller;
@@ -235,19 +236,6 @@ impl Service {
         let transition = move |snapshot| request::delete(snapshot, etag.as_deref(), force, &request);
         let action = if force { Action::ForceDeleteStore } else { Action::DeleteStore };
         self.mutate(caller, action, command, &transition).await
-    }
-
-    /// Changes a store's fields.
-    pub async fn update(
-        &self,
-        caller: &Caller,
-        command: StoreCommand,
-        update: StoreUpdate,
-    ) -> Result<Store, PortError> {
-        let etag = command.etag.clone();
-        let request = self.request(caller, None);
-        let transition = move |snapshot| request::update(snapshot, etag.as_deref(), &update, &request);
-        self.mutate(caller, Action::UpdateStore, command, &transition).await
     }
 
     /// Applies the chart to a settled store again.

@@ -9,6 +9,7 @@ use super::{Change, Snapshot, backup_request};
 use crate::access::Access;
 use crate::backup::{Backup, BackupState, BackupTrigger, NewBackup};
 use crate::backup_policy::BackupPolicy;
+use crate::command::StoreUpdate;
 use crate::command::tests::catalog;
 use crate::engine::{Catalog, Engine, EngineBackup, LostSecrets, Maintenance};
 use crate::event::EventType;
@@ -100,6 +101,13 @@ pub(super) fn running(kind: OperationKind, was_ready: bool, step: Step) -> Snaps
             backup_request::restore(settled(State::Ready, true), None, ids, &with_backups(), &request(&caller))
         }
         OperationKind::Copy => Ok(copied()),
+        OperationKind::Update => super::update::update(
+            settled(if was_ready { State::Ready } else { State::Degraded }, true),
+            None,
+            &StoreUpdate { plan: Some("large".into()), ..StoreUpdate::default() },
+            &catalog(),
+            &request(&caller),
+        ),
         OperationKind::Unreadable => panic!("nobody requests one"),
     };
     let claimed = worker::claim(after(requested.expect("legal")), NOW);

@@ -11,10 +11,13 @@ pub mod copy;
 mod fixtures;
 pub mod health;
 pub mod operation;
+pub mod preview;
 pub mod request;
 pub mod restore_test;
+pub mod revision;
 #[cfg(test)]
 mod tests;
+pub mod update;
 
 use time::OffsetDateTime;
 
@@ -25,6 +28,7 @@ use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::Failure;
 use crate::operation::Operation;
+use crate::revision::Revision;
 use crate::store::{State, Store};
 
 /// The current store and operation, read under the store's row lock.
@@ -47,6 +51,8 @@ pub struct Change {
     pub operation: Operation,
     /// The backup that the operation makes, or made when it was superseded.
     pub backup: Option<Backup>,
+    /// A new revision of the store.
+    pub revision: Option<Revision>,
     /// The operation that this one supersedes.
     pub superseded: Option<Operation>,
     /// The events, in order.
@@ -67,15 +73,16 @@ impl Snapshot {
 impl Change {
     /// An empty change.
     pub fn of(Snapshot { store, operation, backup }: Snapshot) -> Self {
-        Self { store, operation, backup, superseded: None, events: Vec::new(), audit: None }
+        Self { store, operation, backup, revision: None, superseded: None, events: Vec::new(), audit: None }
     }
 
     /// Continues with another decision after this change; both are stored together.
     pub fn then(self, next: impl FnOnce(Snapshot) -> Result<Self, DomainError>) -> Result<Self, DomainError> {
-        let Self { store, operation, backup, superseded, mut events, audit } = self;
+        let Self { store, operation, backup, revision, superseded, mut events, audit } = self;
         let mut change = next(Snapshot { store, operation, backup })?;
         events.append(&mut change.events);
         change.events = events;
+        change.revision = change.revision.or(revision);
         change.superseded = change.superseded.or(superseded);
         change.audit = change.audit.or(audit);
         Ok(change)

@@ -52,8 +52,10 @@ pub fn step_succeeded(snapshot: Snapshot, step: Step, took: Duration, simulated:
     let seconds = format!("{:.3}", took.as_secs_f64());
     let message = format!("{}: done", step.describe());
     change.events.push(NewEvent::new(EventType::StepSucceeded, message).in_step(step).with("seconds", seconds));
-    if step == Step::VerifyBackup {
-        backup::complete(&mut change, now);
+    match step {
+        Step::VerifyBackup => backup::complete(&mut change, now),
+        Step::Revert => return_to_settings_before(&mut change),
+        _ => {}
     }
     change
 }
@@ -112,7 +114,8 @@ pub fn succeeded(snapshot: Snapshot, via: Option<&str>, now: OffsetDateTime) -> 
         | OperationKind::Retry
         | OperationKind::RotateCredentials
         | OperationKind::Restore
-        | OperationKind::Copy => {
+        | OperationKind::Copy
+        | OperationKind::Update => {
             let note = match via {
                 Some("url") => " (tested through its URL)",
                 Some(_) => " (tested through the API server's service proxy)",
@@ -163,6 +166,13 @@ pub fn gave_up(
     if operation.kind == OperationKind::Restore && operation.is_offline() {
         return change.then(|snapshot| Ok(undo_started(snapshot, cause)));
     }
+    if operation.kind == OperationKind::Update {
+        if !operation.undo_steps().is_empty() {
+            return change.then(|snapshot| Ok(undo_started(snapshot, cause)));
+        }
+        return_to_settings_before(&mut change);
+        return change.then(|snapshot| left_as_it_is(snapshot, cause, seen, now));
+    }
     if store.ready_at.is_some() {
         return change.then(|snapshot| left_as_it_is(snapshot, cause, seen, now));
     }
@@ -182,8 +192,13 @@ fn backup_not_completed(mut change: Change, cause: Failure, now: OffsetDateTime)
     change
 }
 
-/// The rollback itself failed. This does not hide the rollback's cause.
-pub fn undo_failed(snapshot: Snapshot, failure: Failure, now: OffsetDateTime) -> Result<Change, DomainError> {
+/// The rollback itself failed. This does not hide the rollback's cause. A shop that an update changed is kept: its health `seen` decides.
+pub fn undo_failed(
+    snapshot: Snapshot,
+    failure: Failure,
+    seen: Option<Health>,
+    now: OffsetDateTime,
+) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
     push_failed(&mut change, &failure);
     let cause = match change.operation.failure.take() {
@@ -192,7 +207,17 @@ pub fn undo_failed(snapshot: Snapshot, failure: Failure, now: OffsetDateTime) ->
         }
         None => failure,
     };
+    if change.operation.kind == OperationKind::Update {
+        return change.then(|snapshot| left_as_it_is(snapshot, cause, seen, now));
+    }
     change.then(|snapshot| end_failed(snapshot, cause, now))
+}
+
+/// The store has the settings again that it had before an update.
+fn return_to_settings_before(change: &mut Change) {
+    if let Some(update) = &change.operation.update {
+        change.store.set_settings(update.before.clone());
+    }
 }
 
 fn end_failed(snapshot: Snapshot, cause: Failure, now: OffsetDateTime) -> Result<Change, DomainError> {
@@ -273,9 +298,14 @@ fn undo_started(snapshot: Snapshot, cause: Failure) -> Change {
 /// The rollback is complete. The store is FAILED, with the rollback's cause, unless it was READY once: then its health `seen` decides.
 pub fn undone(snapshot: Snapshot, seen: Option<Health>, now: OffsetDateTime) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
-    if change.operation.kind == OperationKind::Restore {
+    let kept = match change.operation.kind {
+        OperationKind::Restore => Some("The shop is online again"),
+        OperationKind::Update => Some("The shop has its previous chart and settings again"),
+        _ => None,
+    };
+    if let Some(message) = kept {
         let cause = change.operation.failure.clone().unwrap_or_else(cancelled);
-        change.events.push(NewEvent::new(EventType::UndoSucceeded, "The shop is online again"));
+        change.events.push(NewEvent::new(EventType::UndoSucceeded, message));
         return change.then(|snapshot| left_as_it_is(snapshot, cause, seen, now));
     }
     change.events.push(NewEvent::new(EventType::UndoSucceeded, "Everything that was created is removed"));
@@ -301,6 +331,7 @@ pub(super) fn end_cancelled(snapshot: Snapshot, now: OffsetDateTime) -> Result<C
     end(&mut change, OperationState::Cancelled, Some(cancelled()), now);
     let untouched = change.operation.prior.clone().filter(|_| change.operation.started_at.is_none());
     if let Some(prior) = untouched {
+        return_to_settings_before(&mut change);
         change.store.failure = prior.failure;
         let message = format!("The operation was cancelled before it started; store {} is as before", change.store.id);
         change.enter(prior.state, now, message)?;

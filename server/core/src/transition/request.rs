@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use super::{Change, Snapshot};
 use crate::audit::{Action, AuditRecord};
-use crate::command::StoreUpdate;
 use crate::engine::{Catalog, Engine, LostSecrets};
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
@@ -53,6 +52,7 @@ impl Request<'_> {
             kind,
             force: false,
             restore: None,
+            update: None,
             prior: None,
             state: OperationState::Pending,
             step: None,
@@ -77,7 +77,7 @@ impl Request<'_> {
         self.account(change, action);
     }
 
-    fn account(&self, change: &mut Change, action: Action) {
+    pub(super) fn account(&self, change: &mut Change, action: Action) {
         let mut record = self.record(action, change.store.id.as_str());
         record.store = Some(change.store.uid);
         record.operation = Some(change.operation.id);
@@ -123,6 +123,7 @@ pub(super) fn begin_creation(new: NewStore<'_>, requested: NewEvent, action: Act
         step: None,
         failure: None,
         versions: new.engine.versions.clone(),
+        revision: 0,
         simulated: false,
         secure: new.engine.secure,
         operation: request.operation,
@@ -146,48 +147,6 @@ fn provisioning(store: &Store, kind: OperationKind) -> (OperationKind, Option<Re
         Some(source) => (OperationKind::Copy, Some(Restore { backup: source.backup, skips_backup: true })),
         None => (kind, None),
     }
-}
-
-/// Changes a store's fields. A field that has the wanted value already has no event.
-pub fn update(
-    snapshot: Snapshot,
-    etag: Option<&str>,
-    wanted: &StoreUpdate,
-    request: &Request<'_>,
-) -> Result<Change, DomainError> {
-    let mut change = Change::of(snapshot);
-    check_etag(&change.store, etag)?;
-    let state = change.store.state;
-    if matches!(state, State::Deleting | State::Deleted) {
-        return Err(DomainError::NotUpdatable { state });
-    }
-    let spec = &mut change.store.spec;
-    if let Some(protection) = wanted.deletion_protection.filter(|wanted| *wanted != spec.deletion_protection) {
-        spec.deletion_protection = protection;
-        let how = if protection { "on" } else { "off" };
-        let message = format!("{} switched deletion protection {how}", request.caller.name);
-        let event = NewEvent::new(EventType::StoreUpdated, message).with("actor", &request.caller.name);
-        change.events.push(event.with("deletion_protection", protection.to_string()));
-    }
-    let policy = spec.backup_policy.with(&wanted.policy_settings, &wanted.backup_policy);
-    if policy != spec.backup_policy {
-        spec.backup_policy = policy;
-        let settings = policy.texts();
-        let each = settings.iter().map(|(name, value)| match value.as_str() {
-            "" | "0" => format!("{name} as the plan"),
-            value => format!("{name} {value}"),
-        });
-        let each = each.collect::<Vec<_>>().join(", ");
-        let message = format!("{} changed the backup policy: {each}", request.caller.name);
-        let mut event = NewEvent::new(EventType::StoreUpdated, message).with("actor", &request.caller.name);
-        for (name, value) in settings {
-            event = event.with(&format!("backup_policy.{name}"), value);
-        }
-        change.events.push(event);
-    }
-    request.account(&mut change, Action::UpdateStore);
-    without_operation(&mut change);
-    Ok(change)
 }
 
 /// Deletes a store in any state, unless it is protected. An active creation is superseded; a deletion in progress, or completed, is unchanged,
@@ -304,7 +263,7 @@ pub fn cancel(
 }
 
 /// The request started no operation.
-fn without_operation(change: &mut Change) {
+pub(super) fn without_operation(change: &mut Change) {
     change.audit = change.audit.take().map(|record| AuditRecord { operation: None, ..record });
 }
 
@@ -325,7 +284,7 @@ pub(super) fn of_running_shop(
 }
 
 /// A store has at most one active operation. One that leaves the store's state as it is, is not visible in it.
-fn check_idle(change: &Change) -> Result<(), DomainError> {
+pub(super) fn check_idle(change: &Change) -> Result<(), DomainError> {
     let Operation { id, kind, state, .. } = change.operation;
     if state.is_active() {
         return Err(DomainError::OperationInProgress { name: change.store.id.to_string(), operation: id, kind });
@@ -333,7 +292,7 @@ fn check_idle(change: &Change) -> Result<(), DomainError> {
     Ok(())
 }
 
-fn check_etag(store: &Store, etag: Option<&str>) -> Result<(), DomainError> {
+pub(super) fn check_etag(store: &Store, etag: Option<&str>) -> Result<(), DomainError> {
     let actual = store.etag();
     match etag {
         Some(etag) if etag != actual => Err(DomainError::StaleEtag { actual }),

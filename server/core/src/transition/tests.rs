@@ -142,7 +142,7 @@ fn failed_first_installation_follows_its_cleanup_policy() {
     snapshot.store.spec.cleanup_policy = CleanupPolicy::DeleteResources;
     let rolled_back = worker::gave_up(snapshot, crash_loop(), None, NOW).expect("legal");
     assert_eq!(types(&rolled_back), [EventType::StepFailed, EventType::UndoStarted]);
-    let failed = worker::undo_failed(after(rolled_back), Failure::new(Reason::NamespaceStuck, "stuck"), NOW);
+    let failed = worker::undo_failed(after(rolled_back), Failure::new(Reason::NamespaceStuck, "stuck"), None, NOW);
     let cause = failed.expect("legal").operation.failure.expect("has one");
     assert_eq!((cause.reason, cause.details), (Reason::CrashLoop, vec!["then the rollback failed: stuck".to_owned()]));
 }

@@ -84,6 +84,7 @@ pub(super) fn precondition(
         DomainError::IllegalMove { from: state, .. }
         | DomainError::NotRetryable { state }
         | DomainError::NotUpdatable { state }
+        | DomainError::SettingsNotUpdatable { state }
         | DomainError::NotRotatable { state }
         | DomainError::NotBackupable { state }
         | DomainError::NotRestorable { state }
@@ -94,7 +95,8 @@ pub(super) fn precondition(
         }
         DomainError::RotationUnsupported { engine }
         | DomainError::BackupUnsupported { engine }
-        | DomainError::CopyUnsupported { engine } => ("ENGINE", format!("engine/{engine}")),
+        | DomainError::CopyUnsupported { engine }
+        | DomainError::VersionUnavailable { engine, .. } => ("ENGINE", format!("engine/{engine}")),
         DomainError::NotCancellable { operation } => ("KIND", format!("operation/{operation}")),
         DomainError::OperationInProgress { operation, kind, .. } => {
             tell("operation_id", operation.to_string());

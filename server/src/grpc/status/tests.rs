@@ -59,6 +59,8 @@ fn every_refusal() -> Vec<DomainError> {
         DomainError::NotCancellable { operation: OperationId(Uuid::nil()) },
         DomainError::CredentialsNotThere { state: State::Provisioning },
         DomainError::NotUpdatable { state: State::Deleting },
+        DomainError::SettingsNotUpdatable { state: State::Failed },
+        DomainError::VersionUnavailable { engine: "medusa".into(), version: "1.2.3".into() },
         DomainError::NotRotatable { state: State::Failed },
         DomainError::RotationUnsupported { engine: "medusa".into() },
         DomainError::DeletionProtected { name: "demo".into() },

@@ -35,6 +35,8 @@ pub(super) fn request(method: &str) -> Option<Value> {
             "store": {"deletionProtection": true},
             "updateMask": "deletionProtection",
         }),
+        "RollbackStore" => json!({"storeId": "tea", "revision": 1, "validateOnly": true}),
+        "ListStoreRevisions" => json!({"storeId": "tea", "pageSize": 20}),
         "GetStoreLogs" => json!({"storeId": "tea", "tailLines": 50}),
         "GetOperation" | "CancelOperation" => json!({"operationId": "0197a5b0-7c1e-7d2a-9f00-5a1f6b2c3d4e"}),
         "WaitOperation" => json!({"operationId": "0197a5b0-7c1e-7d2a-9f00-5a1f6b2c3d4e", "timeout": "60s"}),

@@ -19,6 +19,8 @@ pub struct Model {
     pub restores: Option<Uuid>,
     pub skips_backup: bool,
     #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub new_settings: Option<Json>,
+    #[sea_orm(column_type = "JsonBinary", nullable)]
     pub prior: Option<Json>,
     pub undoing: bool,
     pub cancel_requested: bool,

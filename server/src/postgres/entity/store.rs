@@ -36,6 +36,7 @@ pub struct Model {
     pub failure: Option<Json>,
     pub chart_version: String,
     pub app_version: String,
+    pub revision: i32,
     pub simulated: bool,
     pub secure: bool,
     pub operation: Uuid,

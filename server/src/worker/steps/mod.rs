@@ -2,6 +2,8 @@
 
 pub(super) mod back_up;
 mod backup_job;
+mod chart;
+mod deploy;
 mod install;
 mod maintenance;
 mod namespace;
@@ -12,6 +14,7 @@ mod rollout;
 mod rotate_secrets;
 mod secrets;
 mod uninstall;
+mod upgrade;
 mod verify;
 mod verify_backup;
 
@@ -34,6 +37,8 @@ pub(super) async fn run(step: Step, context: &mut OperationContext) -> Result<()
         Step::Restore => Box::pin(restore::run(context)).await,
         Step::EndMaintenance => Box::pin(maintenance::end(context)).await,
         Step::VerifyBackup => Box::pin(verify_backup::run(context)).await,
+        Step::Upgrade => Box::pin(upgrade::run(context)).await,
+        Step::Revert => Box::pin(upgrade::revert(context)).await,
         Step::Uninstall => Box::pin(uninstall::run(context)).await,
         Step::NamespaceGone => Box::pin(namespace_gone::run(context)).await,
     }

@@ -27,7 +27,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 pub(crate) use account::{Account, admin_kubeconfig};
-pub(crate) use api::{Api, fields, reason};
+pub(crate) use api::{Api, Seen, fields, reason};
 pub(crate) use backup_storage::{BackupStorage, PART_SIZE};
 pub(crate) use balancer::Balancer;
 pub(crate) use bouncer::Bouncer;

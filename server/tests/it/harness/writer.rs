@@ -115,6 +115,7 @@ impl Writer {
             step: None,
             failure: None,
             versions: Versions::default(),
+            revision: 0,
             simulated: true,
             secure: false,
             operation,
@@ -126,7 +127,7 @@ impl Writer {
         };
         let operation = ended(operation, &store, now);
         let events = vec![NewEvent::state(State::Ready, "is ready")];
-        let change = Change { store, operation, backup: None, superseded: None, events, audit: None };
+        let change = Change { store, operation, backup: None, revision: None, superseded: None, events, audit: None };
         let uid = self.stores.create(&Access::whole(tenant), change, None).await.expect("a new store").store.uid;
         let held_back = format!(
             "SELECT FROM events WHERE store = '{uid}' AND transaction >= pg_snapshot_xmin(pg_current_snapshot())"
@@ -210,6 +211,7 @@ fn ended(id: OperationId, store: &Store, now: OffsetDateTime) -> Operation {
         reached: None,
         force: false,
         restore: None,
+        update: None,
         prior: None,
         undoing: false,
         cancel_requested: false,

@@ -51,7 +51,12 @@ impl Phase {
 impl Passage {
     fn forwards(kind: OperationKind, was_ready: bool) -> impl Iterator<Item = Self> {
         // The other steps of a copy are those of a creation.
-        let steps = kind.steps().iter().filter(move |step| kind != OperationKind::Copy || **step == Step::Restore);
+        let steps = kind.steps().iter().filter(move |step| match kind {
+            OperationKind::Copy => **step == Step::Restore,
+            // Its shop is tested like that of a retry.
+            OperationKind::Update => **step != Step::Verify,
+            _ => true,
+        });
         steps.map(move |step| Self { kind, was_ready, undoing: false, step: *step })
     }
 
@@ -60,7 +65,7 @@ impl Passage {
         // A copy is undone like a creation.
         let undone =
             kind.steps().iter().rev().filter(move |_| kind != OperationKind::Copy).filter_map(|step| step.undo());
-        let was_ready = kind == OperationKind::Restore;
+        let was_ready = matches!(kind, OperationKind::Restore | OperationKind::Update);
         undone.map(move |step| Self { kind, was_ready, undoing: true, step })
     }
 

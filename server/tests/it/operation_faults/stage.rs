@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use prost_types::FieldMask;
 use storeplane_core::operation::OperationKind;
 use storeplane_proto::v1::{
     Backup, BackupState, CancelOperationRequest, CopyStoreRequest, CreateBackupRequest, DeleteStoreRequest,
-    GetBackupRequest, RestoreStoreRequest, Store, StoreState, WatchUntil,
+    GetBackupRequest, RestoreStoreRequest, Store, StoreState, UpdateStoreRequest, WatchUntil,
 };
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -93,9 +94,10 @@ impl Stage {
                 self.source_backup().await?;
                 Ok(Subject::new())
             }
-            OperationKind::Delete | OperationKind::RotateCredentials | OperationKind::Backup => {
-                self.made(Subject::new(), StoreState::Ready).await
-            }
+            OperationKind::Delete
+            | OperationKind::RotateCredentials
+            | OperationKind::Backup
+            | OperationKind::Update => self.made(Subject::new(), StoreState::Ready).await,
             OperationKind::Restore => {
                 let mut subject = self.made(Subject::new(), StoreState::Ready).await?;
                 self.begin(&mut subject, OperationKind::Backup).await?;
@@ -187,6 +189,7 @@ impl Stage {
             OperationKind::Backup => self.back_up(subject).await,
             OperationKind::Restore => self.restore(subject).await,
             OperationKind::Copy => self.copy(subject).await,
+            OperationKind::Update => self.update(subject).await,
             OperationKind::Unreadable => return Err("no operation is made unreadable".to_owned()),
         };
         let store = store.map_err(|status| format!("{} was refused: {status}", kind.as_str()))?;
@@ -207,6 +210,17 @@ impl Stage {
         let backup_id = subject.backup.as_ref().map(|backup| backup.backup_id.clone()).unwrap_or_default();
         let request = RestoreStoreRequest { store_id: subject.id.clone(), backup_id, ..RestoreStoreRequest::default() };
         self.api().stores.clone().restore_store(request).await.map(tonic::Response::into_inner)
+    }
+
+    /// Requests another name for the shop.
+    async fn update(&self, subject: &Subject) -> Result<Store, tonic::Status> {
+        let request = UpdateStoreRequest {
+            store_id: subject.id.clone(),
+            store: Some(Store { display_name: "Another name".to_owned(), ..Store::default() }),
+            update_mask: Some(FieldMask { paths: vec!["display_name".to_owned()] }),
+            ..UpdateStoreRequest::default()
+        };
+        self.api().stores.clone().update_store(request).await.map(tonic::Response::into_inner)
     }
 
     /// Requests a copy of the store from which all copies are made.

@@ -1,6 +1,8 @@
 //! The ports in memory.
 
 use super::*;
+use crate::query::RevisionQuery;
+use crate::revision::Revision;
 
 /// One tenant's stores and the audit log. Idempotency and lists are the database's, and tested there.
 #[derive(Default)]
@@ -102,6 +104,14 @@ impl Stores for Memory {
         Ok(0)
     }
 
+    async fn revision(&self, _: StoreUid, _: u32) -> Result<Option<Revision>, PortError> {
+        Ok(None)
+    }
+
+    async fn revisions(&self, _: &RevisionQuery) -> Result<Page<Revision>, PortError> {
+        Ok(Page { items: Vec::new(), more: false })
+    }
+
     async fn operation(&self, _: &Access, _: OperationId) -> Result<Option<Operation>, PortError> {
         Ok(None)
     }
@@ -115,6 +125,10 @@ impl Stores for Memory {
     }
 
     async fn check_quotas(&self, _: &Store, _: &str) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    async fn check_plan_quota(&self, _: &Store, _: &Store) -> Result<(), PortError> {
         Ok(())
     }
 

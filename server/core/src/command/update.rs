@@ -1,0 +1,158 @@
+//! UpdateStore and RollbackStore: as received, and after validation.
+
+use super::{Idempotency, StoreCommand, StoreRef, check_etag};
+use crate::backup_policy::{BackupPolicy, BackupPolicyInput, PolicySetting};
+use crate::error::DomainError;
+use crate::ids::StoreUid;
+use crate::store::Environment;
+use crate::validate::Check;
+
+/// The fields that UpdateStore changes.
+const CHANGEABLE: &str = "display_name, admin_email, plan, environment, deletion_protection, backup_policy, backup_policy.every, \
+     backup_policy.keep_days, backup_policy.keep_weekly";
+
+/// UpdateStore as received.
+#[derive(Debug, Clone, Default)]
+pub struct UpdateStoreInput {
+    /// The store's id.
+    pub store_id: String,
+    /// Its uid; empty if any.
+    pub uid: String,
+    /// The etag that it must have; empty if any.
+    pub etag: String,
+    /// The request id; empty if there is none.
+    pub request_id: String,
+    /// Paths of the fields to change.
+    pub update_mask: Vec<String>,
+    /// The new value of `display_name`.
+    pub display_name: String,
+    /// The new value of `admin_email`.
+    pub admin_email: String,
+    /// The new value of `plan`; empty for the engine's default one.
+    pub plan: String,
+    /// The new value of `environment`; `None` if the value is unknown.
+    pub environment: Option<Environment>,
+    /// The new value of `deletion_protection`.
+    pub deletion_protection: bool,
+    /// The new values of `backup_policy`.
+    pub backup_policy: BackupPolicyInput,
+}
+
+/// New values of a store's fields. What is not named is unchanged.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StoreUpdate {
+    /// The shop's name.
+    pub display_name: Option<String>,
+    /// Administrator's e-mail address.
+    pub admin_email: Option<String>,
+    /// A plan, which may not exist; empty for the engine's default one.
+    pub plan: Option<String>,
+    /// What the shop is for.
+    pub environment: Option<Environment>,
+    /// Whether it is protected from deletion.
+    pub deletion_protection: Option<bool>,
+    /// The settings that change when it is backed up.
+    pub policy_settings: Vec<PolicySetting>,
+    /// Their values.
+    pub backup_policy: BackupPolicy,
+}
+
+impl UpdateStoreInput {
+    /// Validates everything and reports all violations.
+    pub fn check(&self) -> Result<(StoreCommand, StoreUpdate), DomainError> {
+        let mut check = Check::default();
+        let update = self.values(&mut check);
+        let (id, uid) = (check.required("store_id", &self.store_id), check.optional("uid", &self.uid));
+        let request = check.optional("request_id", &self.request_id);
+        let uid_text = uid.map_or(String::new(), |uid: StoreUid| uid.to_string());
+        let mut fields = vec![self.store_id.clone(), uid_text, self.etag.clone()];
+        fields.extend(update.fields());
+        let fields: Vec<_> = fields.iter().map(String::as_str).collect();
+        let idempotency = Idempotency::of(request, "UpdateStore", &fields);
+        let etag = check_etag(&mut check, &self.etag);
+        let command = id.map(|id| StoreCommand { target: StoreRef { id, uid }, etag, force: false, idempotency });
+        check.finish(command.map(|command| (command, update)))
+    }
+
+    /// The values of the fields that the mask names.
+    fn values(&self, check: &mut Check) -> StoreUpdate {
+        let mut update = StoreUpdate::default();
+        for path in &self.update_mask {
+            match path.as_str() {
+                "display_name" => {
+                    check.display_name("store.display_name", &self.display_name);
+                    update.display_name = Some(self.display_name.clone());
+                }
+                "admin_email" => {
+                    check.email("store.admin_email", &self.admin_email);
+                    update.admin_email = Some(self.admin_email.clone());
+                }
+                "plan" => update.plan = Some(self.plan.clone()),
+                "environment" => {
+                    update.environment = self.environment;
+                    if self.environment.is_none() {
+                        check.fail("store.environment", "must be PRODUCTION or STAGING");
+                    }
+                }
+                "deletion_protection" => update.deletion_protection = Some(self.deletion_protection),
+                path if PolicySetting::of(path).next().is_some() => {
+                    update.policy_settings.extend(PolicySetting::of(path));
+                }
+                _ => check.fail("update_mask", format!("must name only fields that can be changed: {CHANGEABLE}")),
+            }
+        }
+        update.backup_policy = self.backup_policy.check(check, &update.policy_settings);
+        if self.update_mask.is_empty() {
+            check.fail("update_mask", format!("must name at least one field: {CHANGEABLE}"));
+        }
+        update
+    }
+}
+
+impl StoreUpdate {
+    /// Its values for the fingerprint of a request. One that names only fields of earlier releases has the fingerprint of those.
+    fn fields(&self) -> Vec<String> {
+        let protection = self.deletion_protection.map_or(String::new(), |on| format!("deletion_protection={on}"));
+        let text = |name: &str, value: Option<&str>| value.map(|value| format!("{name}={value}"));
+        let texts = [
+            text("display_name", self.display_name.as_deref()),
+            text("admin_email", self.admin_email.as_deref()),
+            text("plan", self.plan.as_deref()),
+            text("environment", self.environment.map(Environment::as_str)),
+        ];
+        let policy = self.backup_policy.fields(self.policy_settings.iter().copied());
+        std::iter::once(protection).chain(policy).chain(texts.into_iter().flatten()).collect()
+    }
+}
+
+/// RollbackStore after validation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RollbackStore {
+    /// Which store.
+    pub store: StoreCommand,
+    /// The revision to which it returns.
+    pub revision: u32,
+}
+
+impl RollbackStore {
+    /// Validates everything and reports all violations.
+    pub fn check(
+        (store_id, uid): (&str, &str),
+        revision: i32,
+        etag: &str,
+        request_id: &str,
+    ) -> Result<Self, DomainError> {
+        let mut check = Check::default();
+        let (id, uid_given) = (check.required("store_id", store_id), check.optional("uid", uid));
+        let request = check.optional("request_id", request_id);
+        let number = u32::try_from(revision).ok().filter(|number| *number > 0);
+        if number.is_none() {
+            check.fail("revision", "must be the number of a revision of the store, 1 or more");
+        }
+        let idempotency = Idempotency::of(request, "RollbackStore", &[store_id, uid, etag, &revision.to_string()]);
+        let etag = check_etag(&mut check, etag);
+        let store =
+            id.map(|id| StoreCommand { target: StoreRef { id, uid: uid_given }, etag, force: false, idempotency });
+        check.finish(store.zip(number).map(|(store, revision)| Self { store, revision }))
+    }
+}

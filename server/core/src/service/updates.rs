@@ -1,0 +1,86 @@
+//! Changes of stores' fields, and their revisions.
+
+use super::Service;
+use crate::audit::Action;
+use crate::command::{RollbackStore, StoreCommand, StoreRef, UpdateStoreInput};
+use crate::error::{DomainError, PortError};
+use crate::identity::Caller;
+use crate::ports::Target;
+use crate::query::{Page, RevisionQuery};
+use crate::revision::Revision;
+use crate::store::Store;
+use crate::transition::preview::{Preview, preview};
+use crate::transition::{Decision, update};
+
+impl Service {
+    /// Changes a store's fields. With `validate_only`, nothing changes: the store is as it would be, with a preview.
+    pub async fn update(
+        &self,
+        caller: &Caller,
+        trace: Option<String>,
+        input: &UpdateStoreInput,
+        validate_only: bool,
+    ) -> Result<(Store, Option<Preview>), PortError> {
+        let result = async {
+            let (command, wanted) = input.check()?;
+            let (request, catalog, etag) = (self.request(caller, trace), &self.catalog, command.etag.clone());
+            let transition = |snapshot| update::update(snapshot, etag.as_deref(), &wanted, catalog, &request);
+            self.change_or_preview(caller, command, &transition, validate_only).await
+        };
+        let result = result.await;
+        if validate_only { result } else { self.audited(caller, Action::UpdateStore, &input.store_id, result).await }
+    }
+
+    /// Returns a store to an earlier revision. `validate_only` as in [`Service::update`].
+    pub async fn roll_back(
+        &self,
+        caller: &Caller,
+        trace: Option<String>,
+        store_id: &str,
+        command: Result<RollbackStore, DomainError>,
+        validate_only: bool,
+    ) -> Result<(Store, Option<Preview>), PortError> {
+        let result = async {
+            let RollbackStore { store: command, revision: number } = command?;
+            let store = self.stores.find(&caller.access, &command.target).await?;
+            let store = store.ok_or_else(|| missing("store", command.target.id.to_string()))?;
+            let found = self.stores.revision(store.uid, number).await?;
+            let revision = found.ok_or_else(|| missing("revision", number.to_string()))?;
+            let (request, catalog, etag) = (self.request(caller, trace), &self.catalog, command.etag.clone());
+            let command = StoreCommand { target: StoreRef { uid: Some(store.uid), ..command.target }, ..command };
+            let transition = |snapshot| update::roll_back(snapshot, etag.as_deref(), &revision, catalog, &request);
+            self.change_or_preview(caller, command, &transition, validate_only).await
+        };
+        let result = result.await;
+        if validate_only { result } else { self.audited(caller, Action::RollbackStore, store_id, result).await }
+    }
+
+    async fn change_or_preview(
+        &self,
+        caller: &Caller,
+        command: StoreCommand,
+        transition: &Decision<'_>,
+        validate_only: bool,
+    ) -> Result<(Store, Option<Preview>), PortError> {
+        if validate_only {
+            let snapshot = self.snapshot(caller, &command.target).await?;
+            let before = snapshot.store.clone();
+            let change = transition(snapshot)?;
+            self.stores.check_plan_quota(&before, &change.store).await?;
+            let preview = preview(&before, &change, &self.catalog);
+            return Ok((change.store, Some(preview)));
+        }
+        let target = Target::Store(command.target);
+        let applied = self.stores.change(&caller.access, &target, command.idempotency, transition).await?;
+        Ok((applied.store, None))
+    }
+
+    /// A page of the revisions of a store, newest first.
+    pub async fn revisions(&self, query: &RevisionQuery) -> Result<Page<Revision>, PortError> {
+        self.stores.revisions(query).await
+    }
+}
+
+fn missing(kind: &'static str, name: String) -> PortError {
+    DomainError::NotFound { kind, name }.into()
+}

@@ -1,0 +1,41 @@
+//! The settings of a store that its chart is told, and its versions: what UPDATE changes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::wire::wire_enum;
+
+wire_enum! {
+    /// What a shop is for.
+    #[derive(Default)]
+    pub enum Environment {
+        /// Customers.
+        #[default]
+        Production = "PRODUCTION",
+        /// Tests: the chart keeps it from reaching customers, whatever its data says.
+        Staging = "STAGING",
+    }
+}
+
+/// The installed versions.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Versions {
+    /// The Helm chart's.
+    pub chart: String,
+    /// The shop software's, according to the chart.
+    pub app: String,
+}
+
+/// What a store's chart is told by callers, and its version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The shop's name.
+    pub display_name: String,
+    /// The size: a plan of the engine.
+    pub plan: String,
+    /// Administrator's e-mail address.
+    pub admin_email: String,
+    /// What the shop is for.
+    pub environment: Environment,
+    /// The versions of chart and shop software.
+    pub versions: Versions,
+}

@@ -1,0 +1,78 @@
+//! What an update would do, for callers who ask before they request it.
+
+use super::Change;
+use super::update::differences;
+use crate::engine::Catalog;
+use crate::operation::Step;
+use crate::store::{Environment, Store};
+
+/// What a requested change would do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Preview {
+    /// The fields of the settings that change.
+    pub changes: Vec<PreviewedChange>,
+    /// The steps of the operation; none if the change takes effect at once.
+    pub steps: Vec<Step>,
+    /// The shop's pods are replaced.
+    pub restarts_pods: bool,
+    /// What else to know, and what cannot be undone, as sentences.
+    pub notes: Vec<String>,
+}
+
+/// A field that changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviewedChange {
+    /// The field, for example `plan`.
+    pub field: String,
+    /// Its value before.
+    pub before: String,
+    /// Its value after.
+    pub after: String,
+}
+
+/// The preview of a change of `before`.
+pub fn preview(before: &Store, change: &Change, catalog: &Catalog) -> Preview {
+    if change.operation.id == before.operation {
+        return Preview::default();
+    }
+    let (old, new) = (before.settings(), change.store.settings());
+    let changes = differences(&old, &new).into_iter().map(|(field, before, after)| PreviewedChange {
+        field: field.to_owned(),
+        before: before.to_owned(),
+        after: after.to_owned(),
+    });
+    Preview {
+        changes: changes.collect(),
+        steps: change.operation.steps().to_vec(),
+        // Each setting is in the environment or in the resources of the pods.
+        restarts_pods: true,
+        notes: notes(before, &change.store, catalog),
+    }
+}
+
+fn notes(before: &Store, after: &Store, catalog: &Catalog) -> Vec<String> {
+    let mut notes = Vec::new();
+    let storage = |store: &Store| {
+        let plan = catalog.engine(&store.spec.engine)?.plan(&store.spec.plan)?;
+        Some((plan.size.amounts()?.storage, plan.size.storage.clone()))
+    };
+    if let (Some((old, text)), Some((new, _))) = (storage(before), storage(after))
+        && new < old
+    {
+        notes.push(format!("The volumes keep their size of {text}: a volume cannot shrink."));
+    }
+    match (before.spec.environment, after.spec.environment) {
+        (Environment::Staging, Environment::Production) => notes.push(
+            "The shop reaches customers from then on: it sends e-mails and webhooks, takes payments and runs scheduled \
+             tasks. What it sends or charges cannot be undone."
+                .to_owned(),
+        ),
+        (Environment::Production, Environment::Staging) => notes.push(
+            "The shop no longer sends e-mails and webhooks, takes no payments in live mode, runs no scheduled tasks, and \
+             asks search engines not to index it."
+                .to_owned(),
+        ),
+        _ => {}
+    }
+    notes
+}

@@ -1,0 +1,12 @@
+//! Records with what a store was installed.
+
+use super::{Change, Snapshot};
+use crate::revision::Revision;
+
+/// The release is deployed like this: the store's newest revision.
+pub fn deployed(snapshot: Snapshot, revision: &Revision) -> Change {
+    let mut change = Change::of(snapshot);
+    change.store.revision = revision.number;
+    change.revision = Some(revision.clone());
+    change
+}

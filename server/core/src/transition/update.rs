@@ -1,0 +1,164 @@
+//! Changes a store's fields. What its chart is told is applied by an operation; the rest changes at once.
+
+use super::request::{Request, check_etag, check_idle, of_running_shop, without_operation};
+use super::{Change, Snapshot};
+use crate::audit::Action;
+use crate::command::{StoreUpdate, choose_plan};
+use crate::engine::Catalog;
+use crate::error::DomainError;
+use crate::event::{EventType, NewEvent};
+use crate::operation::{OperationKind, Update};
+use crate::revision::Revision;
+use crate::store::{Environment, Settings, State, Store};
+use crate::validate::Check;
+
+/// Changes a store's fields. A field that has the wanted value already has no event.
+pub fn update(
+    snapshot: Snapshot,
+    etag: Option<&str>,
+    wanted: &StoreUpdate,
+    catalog: &Catalog,
+    request: &Request<'_>,
+) -> Result<Change, DomainError> {
+    let mut change = Change::of(snapshot);
+    check_etag(&change.store, etag)?;
+    let state = change.store.state;
+    if matches!(state, State::Deleting | State::Deleted) {
+        return Err(DomainError::NotUpdatable { state });
+    }
+    let settings = settings(&change.store, wanted, catalog)?;
+    set_protection(&mut change, wanted, request);
+    set_backup_policy(&mut change, wanted, request);
+    let before = change.store.settings();
+    if settings == before {
+        request.account(&mut change, Action::UpdateStore);
+        without_operation(&mut change);
+        return Ok(change);
+    }
+    if !matches!(state, State::Ready | State::Degraded) {
+        return Err(DomainError::SettingsNotUpdatable { state });
+    }
+    check_idle(&change)?;
+    let message = format!("{} requested new settings of {}: ", request.caller.name, change.store.id);
+    let mut event = NewEvent::new(EventType::StoreUpdated, "").with("actor", &request.caller.name);
+    let differing = differences(&before, &settings);
+    for (field, _, after) in &differing {
+        event = event.with(field, *after);
+    }
+    let texts = differing.iter().map(|(field, before, after)| format!("{field} {before} → {after}"));
+    event.message = message + &texts.collect::<Vec<_>>().join(", ");
+    begin(&mut change, settings, None, Action::UpdateStore, request);
+    change.events.push(event);
+    let message = format!("New settings of store {} are being applied", change.store.id);
+    change.enter(State::Updating, request.now, message)?;
+    Ok(change)
+}
+
+/// Returns a store to the chart and the values of an earlier revision.
+pub fn roll_back(
+    snapshot: Snapshot,
+    etag: Option<&str>,
+    revision: &Revision,
+    catalog: &Catalog,
+    request: &Request<'_>,
+) -> Result<Change, DomainError> {
+    let mut change = of_running_shop(snapshot, etag, |state| DomainError::SettingsNotUpdatable { state })?;
+    if revision.number == change.store.revision {
+        return Err(DomainError::field("revision", "is the store's current one; RetryStore applies it again"));
+    }
+    let name = &change.store.spec.engine;
+    let chart = &revision.settings.versions.chart;
+    if catalog.engine(name).is_none_or(|engine| engine.versions.chart != *chart) {
+        let (engine, version) = (name.clone(), chart.clone());
+        return Err(DomainError::VersionUnavailable { engine, version });
+    }
+    begin(&mut change, revision.settings.clone(), Some(revision.number), Action::RollbackStore, request);
+    let actor = &request.caller.name;
+    let message = format!("{actor} requested that {} return to revision {}", change.store.id, revision.number);
+    let event = NewEvent::new(EventType::StoreUpdated, message).with("actor", actor);
+    change.events.push(event.with("revision", revision.number.to_string()));
+    let message = format!("Store {} is returning to revision {}", change.store.id, revision.number);
+    change.enter(State::Updating, request.now, message)?;
+    Ok(change)
+}
+
+fn begin(change: &mut Change, settings: Settings, to: Option<u32>, action: Action, request: &Request<'_>) {
+    let update = Update { before: change.store.settings(), to_revision: to, from_revision: change.store.revision };
+    change.store.set_settings(settings);
+    request.begin(change, OperationKind::Update, action);
+    change.operation.update = Some(update);
+}
+
+/// The store's settings with the wanted values, all of them checked.
+fn settings(store: &Store, wanted: &StoreUpdate, catalog: &Catalog) -> Result<Settings, DomainError> {
+    let (before, mut check) = (store.settings(), Check::default());
+    let engine = catalog.engine(&store.spec.engine);
+    let plan = match (&wanted.plan, engine) {
+        (None, _) => Some(before.plan),
+        (Some(plan), Some(engine)) => choose_plan(&mut check, engine, plan),
+        (Some(_), None) => {
+            check.fail("store.plan", format!("cannot change: engine {} is not available", store.spec.engine));
+            None
+        }
+    };
+    let environment = wanted.environment.unwrap_or(before.environment);
+    let has_staging = engine.is_some_and(|engine| engine.backup.as_ref().is_some_and(|backup| backup.copies));
+    if environment != before.environment && environment == Environment::Staging && !has_staging {
+        check.fail("store.environment", format!("must be PRODUCTION: engine {} has no STAGING", store.spec.engine));
+    }
+    check.finish(plan.map(|plan| Settings {
+        display_name: wanted.display_name.clone().unwrap_or(before.display_name),
+        admin_email: wanted.admin_email.clone().unwrap_or(before.admin_email),
+        plan,
+        environment,
+        versions: before.versions,
+    }))
+}
+
+/// The settings that differ: name, value before and after.
+pub(super) fn differences<'a>(before: &'a Settings, after: &'a Settings) -> Vec<(&'static str, &'a str, &'a str)> {
+    let all = [
+        ("display_name", before.display_name.as_str(), after.display_name.as_str()),
+        ("admin_email", &before.admin_email, &after.admin_email),
+        ("plan", &before.plan, &after.plan),
+        ("environment", before.environment.as_str(), after.environment.as_str()),
+        ("chart_version", &before.versions.chart, &after.versions.chart),
+    ];
+    all.into_iter().filter(|(_, before, after)| before != after).collect()
+}
+
+fn set_protection(change: &mut Change, wanted: &StoreUpdate, request: &Request<'_>) {
+    let spec = &mut change.store.spec;
+    let Some(protection) = wanted.deletion_protection.filter(|wanted| *wanted != spec.deletion_protection) else {
+        return;
+    };
+    spec.deletion_protection = protection;
+    let how = if protection { "on" } else { "off" };
+    let message = format!("{} switched deletion protection {how}", request.caller.name);
+    let event = NewEvent::new(EventType::StoreUpdated, message).with("actor", &request.caller.name);
+    change.events.push(event.with("deletion_protection", protection.to_string()));
+}
+
+fn set_backup_policy(change: &mut Change, wanted: &StoreUpdate, request: &Request<'_>) {
+    let spec = &mut change.store.spec;
+    let policy = spec.backup_policy.with(&wanted.policy_settings, &wanted.backup_policy);
+    if policy == spec.backup_policy {
+        return;
+    }
+    spec.backup_policy = policy;
+    let settings = policy.texts();
+    let each = settings.iter().map(|(name, value)| match value.as_str() {
+        "" | "0" => format!("{name} as the plan"),
+        value => format!("{name} {value}"),
+    });
+    let each = each.collect::<Vec<_>>().join(", ");
+    let message = format!("{} changed the backup policy: {each}", request.caller.name);
+    let mut event = NewEvent::new(EventType::StoreUpdated, message).with("actor", &request.caller.name);
+    for (name, value) in settings {
+        event = event.with(&format!("backup_policy.{name}"), value);
+    }
+    change.events.push(event);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+use super::*;
+use crate::command::tests::catalog;
+use crate::failure::{Failure, Reason};
+use crate::operation::{OperationState, PriorState, Step};
+use crate::transition::fixtures::{NOW, after, caller, crash_loop, request, running, settled, types, with_backups};
+use crate::transition::health::Health;
+use crate::transition::operation::{self as worker, cancelled};
+use crate::transition::preview::{Preview, PreviewedChange, preview};
+use crate::transition::request as requests;
+
+fn larger() -> StoreUpdate {
+    StoreUpdate { plan: Some("large".into()), ..StoreUpdate::default() }
+}
+
+fn updated(snapshot: Snapshot, wanted: &StoreUpdate) -> Result<Change, DomainError> {
+    update(snapshot, None, wanted, &with_backups(), &request(&caller()))
+}
+
+fn revision(number: u32, plan: &str) -> Revision {
+    let settings = Settings { plan: plan.into(), ..settled(State::Ready, true).store.settings() };
+    let (values, images) = (serde_json::json!({}), Vec::new());
+    Revision { number, settings, values, images, operation: request(&caller()).operation, created_at: NOW }
+}
+
+#[test]
+fn settings_are_applied_by_an_operation_and_the_rest_changes_at_once() {
+    for state in State::ALL {
+        let before = settled(state, true);
+        let protected = StoreUpdate { deletion_protection: Some(true), ..StoreUpdate::default() };
+        let changed = updated(before.clone(), &larger());
+        match state {
+            State::Deleting | State::Deleted => {
+                assert_eq!(changed, Err(DomainError::NotUpdatable { state }));
+                continue;
+            }
+            State::Ready | State::Degraded => {
+                let change = changed.expect("accepted");
+                assert_eq!((change.store.state, change.store.spec.plan.as_str()), (State::Updating, "large"));
+                assert_eq!(types(&change), [EventType::StoreUpdated, EventType::StateChanged]);
+                assert_eq!(change.operation.steps(), [Step::Upgrade, Step::Rollout, Step::Verify]);
+                let prior = PriorState { state, failure: before.store.failure.clone() };
+                assert_eq!(change.operation.prior, Some(prior));
+                let update = change.operation.update.expect("says what it applies");
+                assert_eq!((update.before, update.to_revision), (before.store.settings(), None));
+            }
+            _ => assert_eq!(changed, Err(DomainError::SettingsNotUpdatable { state })),
+        }
+        let change = updated(before.clone(), &protected).expect("accepted in every state");
+        assert_eq!((change.store.state, &change.operation), (state, &before.operation));
+        let same = StoreUpdate { plan: Some(before.store.spec.plan.clone()), ..StoreUpdate::default() };
+        let change = updated(before, &same).expect("nothing changes");
+        assert_eq!((change.store.state, change.events.len()), (state, 0));
+    }
+}
+
+#[test]
+fn wanted_values_are_checked_together() {
+    let store = settled(State::Ready, true);
+    let wanted =
+        StoreUpdate { plan: Some("huge".into()), environment: Some(Environment::Staging), ..StoreUpdate::default() };
+    let refused = update(store.clone(), None, &wanted, &catalog(), &request(&caller()));
+    let Err(DomainError::Invalid(violations)) = refused else { panic!("accepted") };
+    let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
+    assert_eq!(fields, ["store.plan", "store.environment"]);
+    let default = StoreUpdate { plan: Some(String::new()), ..StoreUpdate::default() };
+    let change = updated(store.clone(), &default).expect("accepted");
+    assert_eq!(change.store.spec.plan, "small", "the engine's default plan");
+    let stale = update(store.clone(), Some("old"), &larger(), &catalog(), &request(&caller()));
+    assert_eq!(stale, Err(DomainError::StaleEtag { actual: store.store.etag() }));
+}
+
+#[test]
+fn failed_update_is_undone_and_its_health_decides() {
+    let unhealthy = Health::Unhealthy(crash_loop());
+    for (seen, state) in [(Health::Healthy, State::Ready), (unhealthy, State::Degraded)] {
+        for cause in [crash_loop(), cancelled()] {
+            let mut updating = running(OperationKind::Update, true, Step::Upgrade);
+            updating.operation.cancel_requested = cause.reason == Reason::Cancelled;
+            let undoing = after(worker::gave_up(updating, cause.clone(), None, NOW).expect("legal"));
+            assert_eq!(undoing.operation.undo_steps(), [Step::Revert, Step::Rollout, Step::Verify]);
+            assert_eq!((undoing.store.state, undoing.store.spec.plan.as_str()), (State::Updating, "large"));
+            let took = std::time::Duration::ZERO;
+            let reverted = after(worker::step_succeeded(undoing, Step::Revert, took, false, NOW));
+            assert_eq!(reverted.store.spec.plan, "small");
+            let undone = worker::undone(reverted, Some(seen.clone()), NOW).expect("legal");
+            assert_eq!((undone.store.state, undone.operation.failure.clone()), (state, Some(cause)));
+            assert_eq!(types(&undone), [EventType::UndoSucceeded, EventType::StateChanged]);
+        }
+    }
+}
+
+#[test]
+fn update_that_cannot_be_undone_leaves_a_degraded_store_with_both_causes() {
+    let updating = running(OperationKind::Update, true, Step::Upgrade);
+    let undoing = after(worker::gave_up(updating, crash_loop(), None, NOW).expect("legal"));
+    let failed = worker::undo_failed(undoing, Failure::new(Reason::QuotaExceeded, "full"), None, NOW).expect("legal");
+    assert_eq!(failed.store.state, State::Degraded);
+    let cause = failed.store.failure.expect("has one");
+    assert_eq!((cause.reason, cause.details), (Reason::CrashLoop, vec!["then the rollback failed: full".to_owned()]));
+}
+
+#[test]
+fn update_that_was_not_applied_leaves_the_settings_as_they_were() {
+    let requested = after(updated(settled(State::Degraded, true), &larger()).expect("accepted"));
+    let cancel = requests::cancel(requested.clone(), None, None, &request(&caller())).expect("legal");
+    assert_eq!((cancel.store.state, cancel.store.spec.plan.as_str()), (State::Degraded, "small"));
+    let claimed = after(worker::claim(requested, NOW));
+    let failed = worker::gave_up(claimed, crash_loop(), Some(Health::Healthy), NOW).expect("legal");
+    assert_eq!((failed.store.state, failed.store.spec.plan.as_str()), (State::Ready, "small"));
+    assert!(!failed.operation.undoing);
+}
+
+#[test]
+fn store_returns_to_another_revision_whose_chart_is_there() {
+    let mut store = settled(State::Ready, true);
+    store.store.revision = 3;
+    let back = |store: &Snapshot, revision: &Revision| {
+        roll_back(store.clone(), None, revision, &catalog(), &request(&caller()))
+    };
+    let change = back(&store, &revision(2, "tiny")).expect("accepted");
+    assert_eq!((change.store.state, change.store.spec.plan.as_str()), (State::Updating, "tiny"));
+    let update = change.operation.update.expect("says what it applies");
+    assert_eq!((update.to_revision, update.from_revision), (Some(2), 3));
+    assert_eq!(change.audit.map(|record| record.action), Some(Action::RollbackStore));
+    assert!(matches!(back(&store, &revision(3, "tiny")), Err(DomainError::Invalid(_))));
+    let mut gone = revision(2, "tiny");
+    gone.settings.versions.chart = "0.0.1".into();
+    assert!(matches!(back(&store, &gone), Err(DomainError::VersionUnavailable { .. })));
+    store.store.state = State::Failed;
+    let refused = Err(DomainError::SettingsNotUpdatable { state: State::Failed });
+    assert_eq!(back(&store, &revision(2, "tiny")), refused);
+}
+
+#[test]
+fn preview_says_what_changes_and_what_cannot_be_undone() {
+    let store = settled(State::Ready, true);
+    let protected = StoreUpdate { deletion_protection: Some(true), ..StoreUpdate::default() };
+    let change = updated(store.clone(), &protected).expect("accepted");
+    assert_eq!(preview(&store.store, &change, &with_backups()), Preview::default());
+    let wanted = StoreUpdate { environment: Some(Environment::Staging), ..larger() };
+    let change = updated(store.clone(), &wanted).expect("accepted");
+    let seen = preview(&store.store, &change, &with_backups());
+    let text = |field: &str, before: &str, after: &str| PreviewedChange {
+        field: field.into(),
+        before: before.into(),
+        after: after.into(),
+    };
+    assert_eq!(seen.changes, [text("plan", "small", "large"), text("environment", "PRODUCTION", "STAGING")]);
+    assert!(seen.restarts_pods && seen.notes.len() == 1, "{:?}", seen.notes);
+    assert_eq!(seen.steps, change.operation.steps());
+    let mut ended = after(change);
+    (ended.store.state, ended.operation.state) = (State::Ready, OperationState::Succeeded);
+    let production = StoreUpdate { environment: Some(Environment::Production), ..StoreUpdate::default() };
+    let caller = caller();
+    let mut own = request(&caller);
+    own.operation = crate::ids::OperationId(uuid::Uuid::from_u128(9));
+    let change = update(ended.clone(), None, &production, &with_backups(), &own).expect("accepted");
+    let notes = preview(&ended.store, &change, &with_backups()).notes;
+    assert!(notes.iter().any(|note| note.contains("cannot be undone")), "{notes:?}");
+}

@@ -1,0 +1,87 @@
+//! Revisions of stores, and previews of changes, as messages.
+
+use prost_types::value::Kind;
+use prost_types::{ListValue, Struct, Value};
+use storeplane_core::command::StoreRef;
+use storeplane_core::error::DomainError;
+use storeplane_core::query::RevisionQuery;
+use storeplane_core::revision::Revision;
+use storeplane_core::store::Store;
+use storeplane_core::transition::preview::{Preview, PreviewedChange};
+use storeplane_proto::v1;
+use storeplane_proto::v1::{ListStoreRevisionsRequest, ListStoreRevisionsResponse};
+use tonic::{Request, Status};
+
+use super::api_handler::{ApiHandler, caller, note_store};
+use super::{convert, pages, status};
+
+/// The answer to UpdateStore and RollbackStore.
+pub(super) fn updated((store, preview): (Store, Option<Preview>)) -> v1::Store {
+    v1::Store { update_preview: preview.map(preview_message), ..convert::store(store) }
+}
+
+/// The answer to `ListStoreRevisions`.
+pub(super) async fn list(
+    handler: &ApiHandler,
+    request: Request<ListStoreRevisionsRequest>,
+) -> Result<ListStoreRevisionsResponse, Status> {
+    let access = caller(&request)?.access;
+    let seal = handler.seal(&access).await?;
+    let ListStoreRevisionsRequest { store_id, uid, page_size, page_token } = request.into_inner();
+    note_store(&store_id);
+    let wanted = StoreRef::check(&store_id, &uid).map_err(|refusal| status::refusal(&refusal))?;
+    let found = handler.service.stores().find(&access, &wanted).await.map_err(|error| status::port(&error))?;
+    let missing = || status::refusal(&DomainError::NotFound { kind: "store", name: wanted.id.to_string() });
+    let store = found.ok_or_else(missing)?;
+    let query = RevisionQuery::check(store.uid, page_size, seal.page_start(&page_token))
+        .map_err(|refusal| status::refusal(&refusal))?;
+    let page = handler.service.revisions(&query).await.map_err(|error| status::port(&error))?;
+    let (revisions, next) = pages::fill(&query, page, revision);
+    Ok(ListStoreRevisionsResponse { next_page_token: seal.page_token(next.as_ref()), revisions })
+}
+
+fn revision(revision: Revision) -> v1::StoreRevision {
+    let settings = revision.settings;
+    v1::StoreRevision {
+        revision: revision.number.cast_signed(),
+        versions: Some(convert::versions(settings.versions)),
+        display_name: settings.display_name,
+        plan: settings.plan,
+        admin_email: settings.admin_email,
+        environment: convert::environment_message(settings.environment).into(),
+        values: match value(revision.values).kind {
+            Some(Kind::StructValue(values)) => Some(values),
+            _ => None,
+        },
+        images: revision.images,
+        operation_id: revision.operation.to_string(),
+        create_time: Some(convert::timestamp(revision.created_at)),
+    }
+}
+
+fn preview_message(Preview { changes, steps, restarts_pods, notes }: Preview) -> v1::UpdatePreview {
+    let change = |PreviewedChange { field, before, after }| v1::SettingChange { field, before, after };
+    v1::UpdatePreview {
+        changes: changes.into_iter().map(change).collect(),
+        steps: steps.into_iter().map(|step| step.as_str().to_owned()).collect(),
+        restarts_pods,
+        notes,
+    }
+}
+
+/// JSON as a message. A number becomes a double, as in JSON itself.
+fn value(json: serde_json::Value) -> Value {
+    let kind = match json {
+        serde_json::Value::Null => Kind::NullValue(0),
+        serde_json::Value::Bool(it) => Kind::BoolValue(it),
+        serde_json::Value::Number(it) => Kind::NumberValue(it.as_f64().unwrap_or_default()),
+        serde_json::Value::String(it) => Kind::StringValue(it),
+        serde_json::Value::Array(items) => {
+            Kind::ListValue(ListValue { values: items.into_iter().map(value).collect() })
+        }
+        serde_json::Value::Object(fields) => {
+            Kind::StructValue(Struct { fields: fields.into_iter().map(|(name, it)| (name, value(it))).collect() })
+        }
+    };
+    Value { kind: Some(kind) }
+}

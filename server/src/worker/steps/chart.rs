@@ -1,0 +1,109 @@
+//! The chart of a store, and the values that helm is given.
+
+use serde_json::{Map, Value, json};
+use storeplane_core::failure::{Failure, Reason};
+use storeplane_core::revision::Revision;
+use storeplane_core::store::{Environment, Settings, Store};
+
+use crate::helm::Chart;
+use crate::kube::{CopiedSecret, CopiedSecretUse, labels};
+use crate::worker::context::OperationContext;
+use crate::worker::outcome::StepError;
+
+/// The engine's chart with the values of a store that has these settings.
+pub(super) fn of(context: &OperationContext, settings: &Settings) -> Result<Chart, StepError> {
+    let engine = context.engine()?;
+    let store = &context.store;
+    let plan = engine.plan(&settings.plan).ok_or_else(|| {
+        let message = format!("Plan {} of engine {} is no longer in the configuration.", settings.plan, engine.name);
+        StepError::Failed(Failure::new(Reason::ChartRejected, message))
+    })?;
+    let values = json!({ "store": about(store, settings), "ingress": { "host": store.placement.host } });
+    let values = with_copied_secrets(values, context.tools.cluster.copied_secrets());
+    let values_files = engine.values.iter().chain([&plan.values]).cloned().collect();
+    Ok(Chart { dir: engine.chart, values_files, values, labels: recorded_labels(store, settings) })
+}
+
+/// The chart of a revision with exactly the values that helm was given then.
+pub(super) fn of_revision(context: &OperationContext, revision: &Revision) -> Result<Chart, StepError> {
+    let labels = recorded_labels(&context.store, &revision.settings);
+    Ok(Chart { dir: context.engine()?.chart, values_files: Vec::new(), values: revision.values.clone(), labels })
+}
+
+/// With the uid, they tell `adopt` what the values do not contain.
+fn recorded_labels(store: &Store, settings: &Settings) -> Vec<(String, String)> {
+    let recorded = [(labels::ENGINE, store.spec.engine.as_str()), (labels::PLAN, settings.plan.as_str())];
+    let recorded = recorded.into_iter().filter(|(_, value)| is_label_value(value));
+    let mut labels = vec![(labels::STORE_UID.to_owned(), store.uid.to_string())];
+    labels.extend(recorded.map(|(label, value)| (label.to_owned(), value.to_owned())));
+    labels
+}
+
+/// The values about the store. Charts without copies need not know those of copies.
+fn about(store: &Store, settings: &Settings) -> Map<String, Value> {
+    let always = [
+        ("id", json!(store.id)),
+        ("uid", json!(store.uid)),
+        ("tenant", json!(store.tenant)),
+        ("displayName", json!(settings.display_name)),
+        ("adminEmail", json!(settings.admin_email)),
+    ];
+    let of_copies = [("restored", store.source.is_some()), ("staging", settings.environment == Environment::Staging)];
+    let of_copies = of_copies.into_iter().filter(|(_, is_set)| *is_set).map(|(name, is_set)| (name, json!(is_set)));
+    always.into_iter().chain(of_copies).map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// True if Kubernetes accepts it as a label's value: a plan is named after its file.
+fn is_label_value(text: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let ends = text.as_bytes().first().zip(text.as_bytes().last());
+    let ends_are_alphanumeric =
+        ends.is_some_and(|(first, last)| first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric());
+    text.len() <= 63 && text.bytes().all(is_inner) && ends_are_alphanumeric
+}
+
+/// The values that name the copied Secrets. Without configuration, the chart's own values apply.
+fn with_copied_secrets(mut values: Value, copied: &[CopiedSecret]) -> Value {
+    let named = |purpose| copied.iter().filter(move |secret| secret.purpose == purpose).map(|secret| &secret.name);
+    let Some(all) = values.as_object_mut() else { return values };
+    let pull: Vec<_> = named(CopiedSecretUse::ImagePull).collect();
+    if !pull.is_empty() {
+        all.insert("imagePullSecrets".to_owned(), json!(pull));
+    }
+    if let Some(name) = named(CopiedSecretUse::Tls).next() {
+        let ingress = all.entry("ingress").or_insert_with(|| json!({}));
+        if let Some(ingress) = ingress.as_object_mut() {
+            // Without an issuer: cert-manager would replace the copy's certificate.
+            ingress.insert("tls".to_owned(), json!({"secretName": name, "clusterIssuer": ""}));
+        }
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_label_values_become_labels() {
+        for good in ["small", "x-large.2", "A_b", "7"] {
+            assert!(is_label_value(good), "{good}");
+        }
+        for bad in ["", "x large", "-a", "a.", "a,b", "größer", &"a".repeat(64)] {
+            assert!(!is_label_value(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn copied_secrets_are_named_in_the_chart_s_values() {
+        let secret = |name: &str, purpose| CopiedSecret { namespace: "shared".into(), name: name.into(), purpose };
+        let values = json!({"ingress": {"host": "a.test"}});
+        assert_eq!(with_copied_secrets(values.clone(), &[secret("ca", CopiedSecretUse::None)]), values);
+        let copied = [secret("pull", CopiedSecretUse::ImagePull), secret("wildcard", CopiedSecretUse::Tls)];
+        let expected = json!({
+            "imagePullSecrets": ["pull"],
+            "ingress": {"host": "a.test", "tls": {"secretName": "wildcard", "clusterIssuer": ""}},
+        });
+        assert_eq!(with_copied_secrets(values, &copied), expected);
+    }
+}

@@ -1,0 +1,153 @@
+//! Deploys a store's release, whatever helm left of it, and records with what.
+
+use storeplane_core::failure::{Failure, Reason};
+use storeplane_core::operation::Step;
+use storeplane_core::revision::Revision;
+use storeplane_core::store::Settings;
+use storeplane_core::transition::revision as transition;
+
+use super::repair::{Known, Repair, repair};
+use super::upgrade;
+use crate::helm::{Chart, HelmErrorKind};
+use crate::kube::{ReleaseObservation, ReleaseStatus};
+use crate::worker::context::OperationContext;
+use crate::worker::outcome::{RetryLimit, StepError};
+use crate::worker::release::Stopped;
+
+/// Deploys the chart, and returns helm's record of it. With `apply_again`, also if the release is deployed.
+pub(super) async fn run(
+    context: &mut OperationContext,
+    chart: &Chart,
+    step: Step,
+    apply_again: bool,
+) -> Result<ReleaseObservation, StepError> {
+    let found = context.observe_release().await?;
+    let known = Known {
+        is_ours: found.as_ref().is_some_and(|release| release.store_uid == Some(context.store.uid)),
+        was_ready: context.store.ready_at.is_some(),
+        apply_again,
+    };
+    let found = found.as_ref();
+    match (repair(found, known), found) {
+        (Repair::Adopt, Some(deployed)) => return Ok(deployed.clone()),
+        (Repair::LeaveAlone, _) => return Err(StepError::Failed(not_ours(context))),
+        (Repair::Install | Repair::Adopt, _) => context.helm_install(chart).await?,
+        (Repair::Upgrade, _) => upgrade_or_reinstall(context, found, chart, step).await?,
+        (Repair::Reinstall, _) => {
+            context.note_repair(step, found, "removed, then installed again").await?;
+            reinstall(context, chart).await?;
+        }
+        (Repair::RollBack(revision), _) => {
+            let how = format!("rolled back to revision {revision}, then upgraded");
+            context.note_repair(step, found, &how).await?;
+            roll_back(context, found, revision, step).await?;
+            upgrade_or_reinstall(context, found, chart, step).await?;
+        }
+        (Repair::Forget, _) => {
+            let how = "installed again over the existing objects; nothing is removed";
+            context.note_repair(step, found, how).await?;
+            forget(context).await?;
+            context.helm_install(chart).await?;
+        }
+    }
+    // The exit code proves nothing; the release's own record does.
+    match context.observe_release().await? {
+        Some(deployed) if deployed.status == ReleaseStatus::Deployed => Ok(deployed),
+        other => {
+            let status = other.map_or("missing", |release| release.status.as_str());
+            let message = format!("Release {} is {status} after helm ended.", context.store.placement.release);
+            let failure = Failure::new(Reason::ReleaseConflict, message);
+            Err(StepError::Retry { failure, tries: RetryLimit::Bounded, after: None })
+        }
+    }
+}
+
+/// Records with what the release is deployed, unless the store's newest revision says the same.
+pub(super) async fn record(
+    context: &mut OperationContext,
+    deployed: &ReleaseObservation,
+    settings: Settings,
+) -> Result<(), StepError> {
+    let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
+    let reading = cluster.deployed_with(&release.namespace, &release.name, deployed.revision);
+    // Whoever removed the record since made it impossible to tell.
+    let Some(with) = context.unless_stopped(reading).await?? else { return Ok(()) };
+    let revision = Revision {
+        number: context.store.revision + 1,
+        settings,
+        values: with.values,
+        images: with.images,
+        operation: context.operation.id,
+        created_at: context.now(),
+    };
+    let newest = upgrade::revision(context, context.store.revision).await?;
+    if newest.is_some_and(|newest| newest.installs_the_same(&revision)) {
+        return Ok(());
+    }
+    context.write(&|snapshot| Ok(transition::deployed(snapshot, &revision))).await
+}
+
+/// The rollback removes what an interrupted upgrade added. Helm cannot do it if that changed what cannot change back, such as the size of a
+/// volume: then only the record of the interrupted upgrade is removed.
+async fn roll_back(
+    context: &mut OperationContext,
+    found: Option<&ReleaseObservation>,
+    revision: u32,
+    step: Step,
+) -> Result<(), StepError> {
+    let rejected = match context.helm_rollback(revision).await {
+        Err(Stopped::Helm(error)) if !error.kind().is_retryable() => error,
+        other => return other.map_err(StepError::from),
+    };
+    tracing::warn!(error = %rejected, "helm cannot roll an interrupted upgrade back");
+    context.note_repair(step, found, "upgraded from the revision before").await?;
+    let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
+    // The rollback left a record of its own.
+    let Some(now) = context.observe_release().await? else { return Ok(()) };
+    for pending in revision + 1..=now.revision {
+        let forgetting = cluster.forget_revision(&release.namespace, &release.name, pending);
+        context.unless_stopped(forgetting).await??;
+    }
+    Ok(())
+}
+
+/// A changed immutable field (a corrected storage class) can be applied by reinstalling, as long as the shop never worked.
+async fn upgrade_or_reinstall(
+    context: &mut OperationContext,
+    found: Option<&ReleaseObservation>,
+    chart: &Chart,
+    step: Step,
+) -> Result<(), StepError> {
+    match context.helm_upgrade(chart).await {
+        Err(Stopped::Helm(error)) if error.kind() == HelmErrorKind::Immutable && context.store.ready_at.is_none() => {
+            let how =
+                "removed with its unbound volume claims, then installed again: the chart changes immutable fields";
+            context.note_repair(step, found, how).await?;
+            reinstall(context, chart).await
+        }
+        other => other.map_err(StepError::from),
+    }
+}
+
+/// For stores that were never READY only.
+async fn reinstall(context: &OperationContext, chart: &Chart) -> Result<(), StepError> {
+    context.helm_uninstall().await?;
+    let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
+    context.unless_stopped(cluster.delete_unbound_claims(&namespace)).await??;
+    context.helm_install(chart).await
+}
+
+async fn forget(context: &OperationContext) -> Result<(), StepError> {
+    let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
+    Ok(context.unless_stopped(cluster.forget_release(&release.namespace, &release.name)).await??)
+}
+
+fn not_ours(context: &OperationContext) -> Failure {
+    let placement = &context.store.placement;
+    let message = format!(
+        "A release {} that this control plane did not create is in the namespace {}.",
+        placement.release, placement.namespace
+    );
+    let remedy = format!("Its owner can remove it: helm uninstall {} -n {}", placement.release, placement.namespace);
+    Failure::new(Reason::NotOurs, message).with_details([remedy])
+}

@@ -1,0 +1,178 @@
+//! UpdateStore of what the shop itself takes over, its revisions, and RollbackStore.
+
+use prost_types::FieldMask;
+use prost_types::value::Kind;
+use storeplane_proto::v1::{
+    CancelOperationRequest, GetOperationRequest, ListStoreRevisionsRequest, OperationKind, OperationState,
+    RollbackStoreRequest, Store, StoreEnvironment, StoreRevision, StoreState, UpdateStoreRequest,
+};
+use tonic::{Code, Status};
+use uuid::Uuid;
+
+use crate::failures::{OVER_QUOTA, charts_with_plan};
+use crate::harness::{Api, Lab, Seen, Setup, fields, fresh, reason};
+
+fn wanted(id: &str, paths: &[&str], store: Store) -> UpdateStoreRequest {
+    UpdateStoreRequest {
+        store_id: id.to_owned(),
+        store: Some(store),
+        update_mask: Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() }),
+        ..UpdateStoreRequest::default()
+    }
+}
+
+fn to_plan(id: &str, plan: &str) -> UpdateStoreRequest {
+    wanted(id, &["plan"], Store { plan: plan.to_owned(), ..Store::default() })
+}
+
+async fn update(api: &Api, request: UpdateStoreRequest) -> Result<Store, Status> {
+    api.stores.clone().update_store(request).await.map(tonic::Response::into_inner)
+}
+
+async fn roll_back(api: &Api, id: &str, revision: i32) -> Result<Store, Status> {
+    let request = RollbackStoreRequest { store_id: id.to_owned(), revision, ..RollbackStoreRequest::default() };
+    api.stores.clone().rollback_store(request).await.map(tonic::Response::into_inner)
+}
+
+async fn settled(api: &Api, id: &str, expected: StoreState) -> (Store, Seen) {
+    let (store, seen) = api.settle(id).await;
+    assert_eq!(store.state(), expected, "{}", seen.text());
+    (store, seen)
+}
+
+async fn revisions(api: &Api, id: &str) -> Vec<StoreRevision> {
+    let request = ListStoreRevisionsRequest { store_id: id.to_owned(), ..ListStoreRevisionsRequest::default() };
+    api.stores.clone().list_store_revisions(request).await.expect("revisions").into_inner().revisions
+}
+
+/// The shop's name in the values of a revision.
+fn name_in_values(revision: &StoreRevision) -> String {
+    let values = revision.values.as_ref().expect("values");
+    let Some(Kind::StructValue(store)) = values.fields["store"].kind.clone() else { panic!("{values:?}") };
+    match store.fields["displayName"].kind.clone() {
+        Some(Kind::StringValue(name)) => name,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn settings_reach_the_cluster_and_a_rollback_returns_to_the_former_ones() {
+    let lab = Lab::start().await;
+    let id = fresh("update");
+    let created = lab.api.ready(&id).await;
+    assert_eq!(created.revision, 1);
+
+    let request_id = Uuid::now_v7().to_string();
+    let store = Store { display_name: "Käse & mehr".to_owned(), plan: "standard".to_owned(), ..Store::default() };
+    let request =
+        UpdateStoreRequest { request_id, etag: created.etag.clone(), ..wanted(&id, &["display_name", "plan"], store) };
+    let updating = update(&lab.api, request.clone()).await.unwrap();
+    assert_eq!((updating.state(), updating.plan.as_str()), (StoreState::Updating, "standard"));
+    assert_eq!(update(&lab.api, request).await.unwrap().operation, updating.operation, "the same request");
+    let (updated, seen) = settled(&lab.api, &id, StoreState::Ready).await;
+    assert_eq!((updated.display_name.as_str(), updated.revision), ("Käse & mehr", 2));
+    assert_ne!(updated.etag, created.etag);
+    let names = lab.kubernetes.configuration(&updated.namespace).await;
+    assert!(names.contains(&"Käse & mehr".to_owned()), "{names:?}");
+    let event = seen.events.iter().find(|event| event.r#type == "STORE_UPDATED").expect("an event");
+    assert_eq!(event.details["plan"], "standard");
+    let operation = GetOperationRequest { operation_id: updating.operation.clone() };
+    let operation = lab.api.operations.clone().get_operation(operation).await.unwrap().into_inner();
+    assert_eq!((operation.kind(), operation.state()), (OperationKind::Update, OperationState::Succeeded));
+
+    let [newest, first] = &revisions(&lab.api, &id).await[..] else { panic!("two revisions") };
+    assert_eq!((newest.revision, newest.plan.as_str(), &newest.operation_id), (2, "standard", &updating.operation));
+    assert_eq!((first.revision, first.plan.as_str(), first.versions.clone()), (1, "small", created.versions.clone()));
+    assert_eq!([newest, first].map(name_in_values), ["Käse & mehr", &created.display_name]);
+    assert!(first.images.iter().any(|image| image.contains("/store:")), "{:?}", first.images);
+
+    // An operator's retry applies the same again, which is no new revision.
+    lab.api.retry(&id).await.unwrap();
+    assert_eq!(settled(&lab.api, &id, StoreState::Ready).await.0.revision, 2);
+    assert_eq!(reason(&roll_back(&lab.api, &id, 9).await.unwrap_err()), "REVISION_NOT_FOUND");
+    assert_eq!(fields(&roll_back(&lab.api, &id, 2).await.unwrap_err()), ["revision"]);
+    assert_eq!(roll_back(&lab.api, &id, 1).await.unwrap().state(), StoreState::Updating);
+    let (back, _) = settled(&lab.api, &id, StoreState::Ready).await;
+    assert_eq!((&back.display_name, &back.plan, back.revision), (&created.display_name, &created.plan, 3));
+    let names = lab.kubernetes.configuration(&back.namespace).await;
+    assert!(names.contains(&created.display_name) && !names.contains(&"Käse & mehr".to_owned()), "{names:?}");
+    lab.database.assert_sound().await;
+    lab.api.delete(&id).await.unwrap();
+    settled(&lab.api, &id, StoreState::Deleted).await;
+}
+
+#[tokio::test]
+async fn failed_update_returns_to_the_settings_before_and_says_why() {
+    // Its pods are replaced, and the quota has no room for new ones.
+    let broken = format!("{OVER_QUOTA}web: {{php: {{workers: 3}}}}\n");
+    let charts = charts_with_plan("broken", &broken);
+    std::fs::write(charts.path().join("woocommerce/plans/rejected.yaml"), "noSuchValue: 1\n").unwrap();
+    let lab = Setup { charts: charts.path().to_owned(), ..Setup::default() }.start().await;
+    let id = fresh("undone");
+    let created = lab.api.ready(&id).await;
+    for (plan, cause, revision) in [("rejected", "CHART_REJECTED", 1), ("broken", "QUOTA_EXCEEDED", 3)] {
+        let updating = update(&lab.api, to_plan(&id, plan)).await.unwrap();
+        let (store, seen) = settled(&lab.api, &id, StoreState::Ready).await;
+        assert_eq!((store.plan.as_str(), store.revision), ("small", revision), "{}", seen.text());
+        assert_eq!((&store.etag, store.reason.as_str()), (&created.etag, ""));
+        let operation = GetOperationRequest { operation_id: updating.operation };
+        let operation = lab.api.operations.clone().get_operation(operation).await.unwrap().into_inner();
+        assert_eq!((operation.state(), operation.reason.as_str()), (OperationState::Failed, cause));
+        let text = seen.text();
+        for step in ["STEP_FAILED", "UNDO_STARTED", "STEP_SUCCEEDED REVERT", "STEP_SUCCEEDED ROLLOUT", "UNDO_SUCCEEDED"]
+        {
+            assert!(text.contains(step), "{step}: {text}");
+        }
+    }
+    lab.kubernetes.assert_installed(&id).await;
+    lab.database.assert_sound().await;
+    lab.api.delete(&id).await.unwrap();
+    settled(&lab.api, &id, StoreState::Deleted).await;
+}
+
+#[tokio::test]
+async fn cancelled_update_is_undone() {
+    let charts = charts_with_plan("nowhere", "scheduling: {nodeSelector: {no-such: node}}\n");
+    let lab = Setup { charts: charts.path().to_owned(), ..Setup::default() }.start().await;
+    let id = fresh("stop");
+    lab.api.ready(&id).await;
+    let updating = update(&lab.api, to_plan(&id, "nowhere")).await.unwrap();
+    lab.api.until_told(&id, "WAITING ROLLOUT").await;
+    let refused = update(&lab.api, to_plan(&id, "large")).await.unwrap_err();
+    assert_eq!(reason(&refused), "SETTINGS_NOT_UPDATABLE");
+    let request = CancelOperationRequest { operation_id: updating.operation, ..CancelOperationRequest::default() };
+    lab.api.operations.clone().cancel_operation(request).await.unwrap();
+    let (store, seen) = settled(&lab.api, &id, StoreState::Ready).await;
+    assert_eq!(store.plan, "small", "{}", seen.text());
+    lab.kubernetes.assert_installed(&id).await;
+    lab.api.delete(&id).await.unwrap();
+    settled(&lab.api, &id, StoreState::Deleted).await;
+}
+
+#[tokio::test]
+async fn preview_changes_nothing_and_bad_values_are_named_together() {
+    let lab = Lab::start().await;
+    let id = fresh("preview");
+    let created = lab.api.ready(&id).await;
+    let staging = Store { plan: "large".to_owned(), environment: StoreEnvironment::Staging.into(), ..Store::default() };
+    let request = wanted(&id, &["plan", "environment", "deletion_protection"], staging);
+    let request = UpdateStoreRequest { validate_only: true, ..request };
+    let previewed = update(&lab.api, request).await.unwrap();
+    let preview = previewed.update_preview.clone().expect("a preview");
+    let changes: Vec<_> = preview.changes.iter().map(|it| format!("{} {} {}", it.field, it.before, it.after)).collect();
+    assert_eq!(changes, ["plan small large", "environment PRODUCTION STAGING"]);
+    assert_eq!(preview.steps, ["UPGRADE", "ROLLOUT", "VERIFY"]);
+    assert!(preview.restarts_pods && preview.notes.len() == 1, "{preview:?}");
+    assert_eq!((previewed.plan.as_str(), previewed.state()), ("large", StoreState::Updating));
+    let now = lab.api.get(&id).await.unwrap();
+    assert_eq!((now.etag, now.last_sequence), (created.etag, created.last_sequence));
+
+    let bad = Store { display_name: " ".to_owned(), admin_email: "nobody".to_owned(), ..Store::default() };
+    let refused = update(&lab.api, wanted(&id, &["display_name", "admin_email", "environment", "uid"], bad)).await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert_eq!(fields(&refused), ["store.display_name", "store.admin_email", "store.environment", "update_mask"]);
+    assert_eq!(fields(&update(&lab.api, to_plan(&id, "huge")).await.unwrap_err()), ["store.plan"]);
+    lab.api.delete(&id).await.unwrap();
+    settled(&lab.api, &id, StoreState::Deleted).await;
+}
