@@ -100,10 +100,11 @@ pub fn repaired(snapshot: Snapshot, step: Step, what: &str, audit: AuditRecord) 
     change
 }
 
-/// All steps are done. A first installation whose cancellation was accepted meanwhile is rolled back nevertheless. `via`
+/// All steps are done. A first installation or an update whose cancellation was accepted meanwhile is rolled back nevertheless. `via`
 /// is how the shop was tested (`url` or `proxy`), if it was.
 pub fn succeeded(snapshot: Snapshot, via: Option<&str>, now: OffsetDateTime) -> Result<Change, DomainError> {
-    if snapshot.operation.cancel_requested && snapshot.store.ready_at.is_none() {
+    let can_be_undone = snapshot.store.ready_at.is_none() || snapshot.operation.kind == OperationKind::Update;
+    if snapshot.operation.cancel_requested && can_be_undone {
         return Ok(undo_started(snapshot, cancelled()));
     }
     let mut change = Change::of(snapshot);

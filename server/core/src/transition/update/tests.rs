@@ -90,6 +90,14 @@ fn failed_update_is_undone_and_its_health_decides() {
 }
 
 #[test]
+fn accepted_cancellation_of_an_update_takes_effect_even_at_its_end() {
+    let mut updating = running(OperationKind::Update, true, Step::Verify);
+    updating.operation.cancel_requested = true;
+    let change = worker::succeeded(updating, None, NOW).expect("legal");
+    assert!(change.operation.undoing && change.operation.failure == Some(cancelled()));
+}
+
+#[test]
 fn update_that_cannot_be_undone_leaves_a_degraded_store_with_both_causes() {
     let updating = running(OperationKind::Update, true, Step::Upgrade);
     let undoing = after(worker::gave_up(updating, crash_loop(), None, NOW).expect("legal"));
