@@ -89,6 +89,9 @@ pub struct Maintenance {
     pub deployment: String,
     /// The `CronJob` that is suspended, if the chart has one.
     pub cron_job: Option<String>,
+    /// The Service of the shop's own pods, which a new version is tested through while the page answers. Only charts with the value
+    /// `store.maintenance` have one; without it, no version with another schema can be applied.
+    pub service: Option<String>,
 }
 
 /// A Secret that every store of an engine has.

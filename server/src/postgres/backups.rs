@@ -236,7 +236,7 @@ pub(super) fn read(row: backup::Model) -> Backup {
         requested_by: row.requested_by,
         operation: OperationId(row.operation),
         engine: row.engine,
-        versions: Versions { chart: row.chart_version, app: row.app_version },
+        versions: Versions { chart: row.chart_version, app: row.app_version, ..Versions::default() },
         simulated: row.simulated,
         attempt,
         parts,

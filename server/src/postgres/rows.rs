@@ -87,7 +87,7 @@ pub(super) fn store(row: store::Model) -> Store {
         conditions,
         step,
         failure,
-        versions: Versions { chart: row.chart_version, app: row.app_version },
+        versions: Versions { chart: row.chart_version, app: row.app_version, ..Versions::default() },
         revision: row.revision.try_into().unwrap_or_default(),
         simulated: row.simulated,
         secure: row.secure,

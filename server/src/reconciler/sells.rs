@@ -45,5 +45,5 @@ impl Reconciler {
 
 fn shop(store: &LiveStore) -> Shop {
     let demand = if store.was_ready { Demand::AsMerchantLeft } else { Demand::AsInstalled };
-    Shop { url: store.shop_url.clone(), namespace: store.namespace.clone(), demand }
+    Shop::online(store.shop_url.clone(), store.namespace.clone(), demand)
 }

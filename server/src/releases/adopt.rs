@@ -119,7 +119,11 @@ impl Reader<'_> {
             admin_email,
             environment: if record.staging { Environment::Staging } else { Environment::Production },
             placement: Placement { namespace: namespace.name.clone(), release: release.to_owned(), host },
-            versions: Versions { chart: record.chart_version.clone(), app: record.app_version.clone() },
+            versions: Versions {
+                chart: record.chart_version.clone(),
+                app: record.app_version.clone(),
+                ..Versions::default()
+            },
             secure: engine.secure,
             simulated: false,
             created_at: requested_at(uid).unwrap_or(installed_at).min(self.now),

@@ -150,6 +150,7 @@ pub(super) fn with_backups() -> Catalog {
             template: "store-maintenance".into(),
             deployment: "store".into(),
             cron_job: None,
+            service: Some("store-shop".into()),
         }),
         copies: true,
     };

@@ -83,7 +83,12 @@ pub fn roll_back(
 }
 
 fn begin(change: &mut Change, settings: Settings, to: Option<u32>, action: Action, request: &Request<'_>) {
-    let update = Update { before: change.store.settings(), to_revision: to, from_revision: change.store.revision };
+    let update = Update {
+        before: change.store.settings(),
+        to_revision: to,
+        from_revision: change.store.revision,
+        maintenance: false,
+    };
     change.store.set_settings(settings);
     request.begin(change, OperationKind::Update, action);
     change.operation.update = Some(update);

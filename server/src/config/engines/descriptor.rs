@@ -85,6 +85,7 @@ struct MaintenanceFile {
     template: String,
     deployment: String,
     cron_job: Option<String>,
+    service: Option<String>,
 }
 
 impl BackupFile {
@@ -92,9 +93,10 @@ impl BackupFile {
     fn check(&self) -> Result<(), String> {
         let mut names = vec![("create", &self.create), ("restore", &self.restore)];
         names.extend(self.parts.iter().map(|part| ("parts", part)));
-        if let Some(MaintenanceFile { template, deployment, cron_job }) = &self.maintenance {
+        if let Some(MaintenanceFile { template, deployment, cron_job, service }) = &self.maintenance {
             names.extend([("maintenance.template", template), ("maintenance.deployment", deployment)]);
             names.extend(cron_job.iter().map(|name| ("maintenance.cron_job", name)));
+            names.extend(service.iter().map(|name| ("maintenance.service", name)));
         }
         if let Some((key, name)) = names.into_iter().find(|(_, name)| !is_label(name)) {
             return Err(format!("has a backup.{key} that is not a DNS label of at most 63 characters: {name:?}"));
@@ -110,10 +112,11 @@ impl BackupFile {
 
 impl From<BackupFile> for EngineBackup {
     fn from(BackupFile { create, restore, parts, maintenance, copies }: BackupFile) -> Self {
-        let maintenance = maintenance.map(|MaintenanceFile { template, deployment, cron_job }| Maintenance {
+        let maintenance = maintenance.map(|MaintenanceFile { template, deployment, cron_job, service }| Maintenance {
             template,
             deployment,
             cron_job,
+            service,
         });
         Self { create, restore, parts, maintenance, copies }
     }
@@ -170,7 +173,8 @@ mod tests {
     #[test]
     fn wrong_backup_names_its_key() {
         let parse = |backup: &str| DescriptorFile::parse(&format!("backup: {backup}"));
-        let maintenance = "maintenance: {template: store-maintenance, deployment: store, cron_job: store-cron}";
+        let maintenance =
+            "maintenance: {template: store-maintenance, deployment: store, cron_job: store-cron, service: store-shop}";
         let good =
             format!("{{create: store-backup, restore: store-restore, parts: [database, uploads], {maintenance}}}");
         let backup = parse(&good).ok().and_then(|file| file.backup).map(EngineBackup::from).expect("valid");
@@ -185,6 +189,7 @@ mod tests {
             ("template: store-maintenance", "template: -a", "backup.maintenance.template"),
             ("deployment: store,", "deployment: a.b,", "backup.maintenance.deployment"),
             ("cron_job: store-cron", "cron_job: 'a b'", "backup.maintenance.cron_job"),
+            ("service: store-shop", "service: Shop", "backup.maintenance.service"),
             ("create: store-backup, ", "", "create"),
             ("parts: [database, uploads], ", "", "parts"),
             ("deployment: store, ", "", "deployment"),

@@ -172,7 +172,7 @@ impl Chart<'_> {
             verify: Verification::default(),
             chart: dir,
             values,
-            versions: Versions { chart: chart.version, app: chart.app_version },
+            versions: Versions { chart: chart.version, app: chart.app_version, ..Versions::default() },
             secure: is_secure(ingress, gateway),
         });
         Ok(described)

@@ -196,6 +196,12 @@ fn every_error_has_reason_and_details() {
     FailedPrecondition: a store that is DELETING cannot be changed
       storeplane/NOT_UPDATABLE [("state", "DELETING")]
       precondition STATE of store
+    FailedPrecondition: the settings of a store that is FAILED cannot be changed; only those of READY and DEGRADED stores can
+      storeplane/SETTINGS_NOT_UPDATABLE [("state", "FAILED")]
+      precondition STATE of store
+    FailedPrecondition: version 1.2.3 of engine medusa is not available
+      storeplane/VERSION_UNAVAILABLE []
+      precondition ENGINE of engine/medusa
     FailedPrecondition: the credentials of a store that is FAILED cannot be rotated; only those of READY and DEGRADED stores can
       storeplane/NOT_ROTATABLE [("state", "FAILED")]
       precondition STATE of store

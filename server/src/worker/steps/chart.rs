@@ -10,6 +10,51 @@ use crate::kube::{CopiedSecret, CopiedSecretUse, labels};
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::StepError;
 
+/// The part of the values that is about the store, ...
+const STORE: &str = "store";
+/// ... and its key for the mode of the shop.
+const MAINTENANCE: &str = "maintenance";
+
+/// Whether a shop answers customers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// It does.
+    Online,
+    /// A page answers instead; the shop runs.
+    Page,
+    /// A page answers instead; the shop has no pods.
+    Offline,
+}
+
+impl Mode {
+    /// The value of the chart; `None` for its default.
+    fn value(self) -> Option<&'static str> {
+        match self {
+            Self::Online => None,
+            Self::Page => Some("page"),
+            Self::Offline => Some("offline"),
+        }
+    }
+}
+
+impl Chart {
+    /// The same with the shop in this mode.
+    pub(super) fn in_mode(mut self, mode: Mode) -> Self {
+        if let (Some(value), Some(store)) = (mode.value(), self.values.get_mut(STORE).and_then(Value::as_object_mut)) {
+            store.insert(MAINTENANCE.to_owned(), json!(value));
+        }
+        self
+    }
+}
+
+/// The values without the mode of the shop.
+pub(super) fn without_mode(mut values: Value) -> Value {
+    if let Some(store) = values.get_mut(STORE).and_then(Value::as_object_mut) {
+        store.remove(MAINTENANCE);
+    }
+    values
+}
+
 /// The engine's chart with the values of a store that has these settings.
 pub(super) fn of(context: &OperationContext, settings: &Settings) -> Result<Chart, StepError> {
     let engine = context.engine()?;
@@ -83,6 +128,19 @@ fn with_copied_secrets(mut values: Value, copied: &[CopiedSecret]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mode_is_one_value_and_is_not_recorded() {
+        let values = json!({"store": {"id": "tea"}, "other": 1});
+        let chart =
+            Chart { dir: "/chart".into(), values_files: Vec::new(), values: values.clone(), labels: Vec::new() };
+        assert_eq!(chart.clone().in_mode(Mode::Online).values, values);
+        for (mode, value) in [(Mode::Page, "page"), (Mode::Offline, "offline")] {
+            let changed = chart.clone().in_mode(mode).values;
+            assert_eq!(changed, json!({"store": {"id": "tea", "maintenance": value}, "other": 1}));
+            assert_eq!(without_mode(changed), values);
+        }
+    }
 
     #[test]
     fn only_label_values_become_labels() {
