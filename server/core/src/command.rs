@@ -8,6 +8,7 @@ use crate::backup_policy::{BackupPolicyInput, PolicySetting};
 use crate::engine::{Catalog, Engine};
 use crate::error::DomainError;
 use crate::ids::{OperationId, RequestId, StoreId, StoreUid};
+use crate::labels::{self, Labels};
 use crate::store::{CleanupPolicy, Environment, Spec};
 use crate::validate::Check;
 
@@ -49,6 +50,8 @@ pub struct CreateStoreInput {
     pub cleanup_policy: Option<CleanupPolicy>,
     /// Whether it is protected from deletion.
     pub deletion_protection: bool,
+    /// Its labels.
+    pub labels: Labels,
     /// When it is backed up.
     pub backup_policy: BackupPolicyInput,
     /// The request id; empty if there is none.
@@ -74,6 +77,7 @@ impl CreateStoreInput {
         let request = check.optional("request_id", &self.request_id);
         check.display_name("store.display_name", &self.display_name);
         check.email("store.admin_email", &self.admin_email);
+        labels::check(&mut check, &self.labels);
         let cleanup_policy = self.cleanup_policy.unwrap_or_else(|| {
             check.fail("cleanup_policy", "must be KEEP or DELETE_RESOURCES");
             CleanupPolicy::Keep
@@ -89,7 +93,8 @@ impl CreateStoreInput {
             if cleanup_policy == CleanupPolicy::Keep { "keep" } else { "delete" },
         ];
         let policy = backup_policy.fields(settings.into_iter().filter(|setting| backup_policy.sets(*setting)));
-        fields.extend(policy.iter().map(String::as_str));
+        let labels: Vec<_> = labels::texts(&self.labels).collect();
+        fields.extend(policy.iter().chain(&labels).map(String::as_str));
         // A method of its own: without protection, request ids that older servers stored remain valid.
         let method = if self.deletion_protection { "CreateStore protected" } else { "CreateStore" };
         let idempotency = Idempotency::of(request, method, &fields);
@@ -101,6 +106,7 @@ impl CreateStoreInput {
             cleanup_policy,
             deletion_protection: self.deletion_protection,
             environment: Environment::Production,
+            labels: self.labels,
             backup_policy,
         });
         check.finish(spec.map(|spec| CreateStore { id, spec, idempotency }))

@@ -131,6 +131,7 @@ pub(super) fn store(store: Store) -> v1::Store {
         }),
         backup_policy: backup_policy(&store.spec.backup_policy),
         versions: Some(versions(store.versions)),
+        labels: store.spec.labels.into_iter().collect(),
         revision: store.revision.cast_signed(),
         update_preview: None,
     }

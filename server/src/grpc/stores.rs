@@ -50,6 +50,7 @@ impl StoreService for ApiHandler {
                 admin_email: store.admin_email,
                 cleanup_policy: convert::cleanup_policy(request.cleanup_policy),
                 deletion_protection: store.deletion_protection,
+                labels: store.labels.into_iter().collect(),
                 backup_policy: convert::backup_policy_input(store.backup_policy),
                 request_id: request.request_id,
             };
@@ -117,6 +118,7 @@ impl StoreService for ApiHandler {
             plan: store.plan,
             environment: convert::environment(store.environment),
             deletion_protection: store.deletion_protection,
+            labels: store.labels.into_iter().collect(),
             backup_policy: convert::backup_policy_input(store.backup_policy),
         };
         let trace = trace::current();
@@ -204,6 +206,7 @@ impl StoreService for ApiHandler {
                 plan: store.plan,
                 admin_email: store.admin_email,
                 deletion_protection: store.deletion_protection,
+                labels: store.labels.into_iter().collect(),
                 environment: convert::environment_of_copy(store.environment),
                 cleanup_policy: convert::cleanup_policy(request.cleanup_policy),
                 request_id: request.request_id,

@@ -57,7 +57,6 @@ impl Shop {
             deployment: "store".into(),
             cron_job: Some("store-cron".into()),
             service: None,
-            service: None,
         };
         let page = job(&store, "store-maintenance");
         Self { cluster, store, maintenance, page }

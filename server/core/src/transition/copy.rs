@@ -144,6 +144,7 @@ fn spec(original: &Spec, wanted: &CopyStore, catalog: &Catalog) -> Result<Spec, 
         cleanup_policy: wanted.cleanup_policy,
         deletion_protection: wanted.deletion_protection,
         environment: wanted.environment,
+        labels: if wanted.labels.is_empty() { original.labels.clone() } else { wanted.labels.clone() },
         backup_policy: original.backup_policy,
     })
 }

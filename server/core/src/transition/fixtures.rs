@@ -48,6 +48,7 @@ pub(super) fn created() -> Snapshot {
         cleanup_policy: CleanupPolicy::Keep,
         deletion_protection: false,
         environment: Environment::Production,
+        labels: crate::labels::Labels::new(),
         backup_policy: BackupPolicy::default(),
     };
     let id: StoreId = "demo".parse().expect("an id");

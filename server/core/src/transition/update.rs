@@ -7,6 +7,7 @@ use crate::command::{StoreUpdate, choose_plan};
 use crate::engine::Catalog;
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
+use crate::labels;
 use crate::operation::{OperationKind, Update};
 use crate::revision::Revision;
 use crate::store::{Environment, Settings, State, Store};
@@ -28,6 +29,7 @@ pub fn update(
     }
     let settings = settings(&change.store, wanted, catalog)?;
     set_protection(&mut change, wanted, request);
+    set_labels(&mut change, wanted, request)?;
     set_backup_policy(&mut change, wanted, request);
     let before = change.store.settings();
     if settings == before {
@@ -142,6 +144,28 @@ fn set_protection(change: &mut Change, wanted: &StoreUpdate, request: &Request<'
     let message = format!("{} switched deletion protection {how}", request.caller.name);
     let event = NewEvent::new(EventType::StoreUpdated, message).with("actor", &request.caller.name);
     change.events.push(event.with("deletion_protection", protection.to_string()));
+}
+
+fn set_labels(change: &mut Change, wanted: &StoreUpdate, request: &Request<'_>) -> Result<(), DomainError> {
+    let spec = &mut change.store.spec;
+    let labels = wanted.labels_of(&spec.labels);
+    if labels == spec.labels {
+        return Ok(());
+    }
+    let mut check = Check::default();
+    labels::check(&mut check, &labels);
+    check.finish(Some(()))?;
+    let message = format!("{} changed the labels", request.caller.name);
+    let mut event = NewEvent::new(EventType::StoreUpdated, message).with("actor", &request.caller.name);
+    for (name, value) in labels.iter().filter(|(name, value)| spec.labels.get(*name) != Some(*value)) {
+        event = event.with(&format!("labels.{name}"), value);
+    }
+    for name in spec.labels.keys().filter(|name| !labels.contains_key(*name)) {
+        event = event.with(&format!("labels.{name}"), "");
+    }
+    spec.labels = labels;
+    change.events.push(event);
+    Ok(())
 }
 
 fn set_backup_policy(change: &mut Change, wanted: &StoreUpdate, request: &Request<'_>) {
