@@ -96,6 +96,7 @@ mod tenants;
 mod tls;
 mod tokens;
 mod traces;
+mod versions;
 mod watch_ends;
 mod watch_property;
 mod watch_slow;

@@ -12,7 +12,7 @@ use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::{Failure, Reason};
 use crate::operation::{OperationKind, OperationState, Step};
-use crate::store::{CleanupPolicy, State};
+use crate::store::{CleanupPolicy, State, Versions};
 
 /// A worker claimed the operation.
 pub fn claim(snapshot: Snapshot, now: OffsetDateTime) -> Change {
@@ -65,6 +65,13 @@ pub fn progress(snapshot: Snapshot, events: Vec<NewEvent>, waiting: Option<Failu
         change.wait_for(waiting);
     }
     change.events = events;
+    change
+}
+
+/// The chart was applied at these versions.
+pub fn installed(snapshot: Snapshot, versions: &Versions) -> Change {
+    let mut change = Change::of(snapshot);
+    change.store.versions = versions.clone();
     change
 }
 

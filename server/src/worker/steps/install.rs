@@ -1,9 +1,11 @@
 //! INSTALL: the release is deployed. A release that helm left incomplete is repaired first; a deployed one is adopted.
 
 use serde_json::{Map, Value, json};
+use storeplane_core::engine::Engine;
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::Step;
-use storeplane_core::store::{Environment, Store};
+use storeplane_core::store::{Environment, Store, Versions};
+use storeplane_core::transition::operation as transition;
 
 use super::repair::{Known, Repair, repair};
 use crate::helm::{Chart, HelmErrorKind};
@@ -13,7 +15,8 @@ use crate::worker::outcome::{RetryLimit, StepError};
 use crate::worker::release::Stopped;
 
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
-    let chart = chart(context)?;
+    let engine = context.engine().await?;
+    let chart = chart(context, &engine)?;
     let found = context.observe_release().await?;
     let known = Known {
         is_ours: found.as_ref().is_some_and(|release| release.store_uid == Some(context.store.uid)),
@@ -45,7 +48,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     }
     // The exit code proves nothing; the release's own record does.
     match context.observe_release().await? {
-        Some(ReleaseObservation { status: ReleaseStatus::Deployed, .. }) => Ok(()),
+        Some(ReleaseObservation { status: ReleaseStatus::Deployed, .. }) => record(context, &engine.versions).await,
         other => {
             let status = other.map_or("missing", |release| release.status.as_str());
             let message = format!("Release {} is {status} after helm ended.", context.store.placement.release);
@@ -53,6 +56,14 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
             Err(StepError::Retry { failure, tries: RetryLimit::Bounded, after: None })
         }
     }
+}
+
+/// Remembers what was applied: the chart's content may have changed since the store was requested.
+async fn record(context: &mut OperationContext, versions: &Versions) -> Result<(), StepError> {
+    if context.store.versions == *versions {
+        return Ok(());
+    }
+    context.write(&|snapshot| Ok(transition::installed(snapshot, versions))).await
 }
 
 /// A changed immutable field (a corrected storage class) can be applied by reinstalling, as long as the shop never worked.
@@ -85,8 +96,7 @@ async fn forget(context: &OperationContext) -> Result<(), StepError> {
     Ok(context.unless_stopped(cluster.forget_release(&release.namespace, &release.name)).await??)
 }
 
-fn chart(context: &OperationContext) -> Result<Chart, StepError> {
-    let engine = context.engine()?;
+fn chart(context: &OperationContext, engine: &Engine) -> Result<Chart, StepError> {
     let store = &context.store;
     let plan = engine.plan(&store.spec.plan).ok_or_else(|| {
         let message = format!("Plan {} of engine {} is no longer in the configuration.", store.spec.plan, engine.name);
