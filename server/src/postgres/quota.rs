@@ -70,7 +70,9 @@ impl Default for QuotaPolicy {
 impl QuotaPolicy {
     /// With these defaults, for the plans of these engines.
     pub fn new(defaults: Quotas, catalog: &Catalog) -> Self {
-        let plans = catalog.engines().iter().flat_map(|engine| engine.plans.iter().map(move |plan| (engine, plan)));
+        let all = catalog.engines().iter().flat_map(|engine| catalog.versions(&engine.name));
+        // The sizes of the default versions come last, so they win.
+        let plans = all.chain(catalog.engines()).flat_map(|engine| engine.plans.iter().map(move |plan| (engine, plan)));
         let sizes = plans.map(|(engine, plan)| {
             let size = plan.size.amounts().unwrap_or_default();
             ((engine.name.clone(), plan.name.clone()), size)

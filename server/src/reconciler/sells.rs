@@ -16,7 +16,8 @@ const ANSWERS_WITHIN: Duration = Duration::from_mins(1);
 impl Reconciler {
     /// `calm_for` is the time without symptoms. `None` if it is not known whether the shop sells.
     pub(super) async fn sells(&self, store: &LiveStore, calm_for: Duration) -> Option<Health> {
-        let engine = self.catalog.engine(&store.engine);
+        let engine = self.catalog.engine_at(&store.engine, &store.chart_version);
+        let engine = engine.or_else(|| self.catalog.engine(&store.engine));
         if engine.is_none_or(|engine| engine.verify == Verification::None) {
             return Some(Health::Healthy);
         }

@@ -159,7 +159,7 @@ impl OperationContext {
             }
             None => Vec::new(),
         };
-        let engine = self.tools.catalog.engine(&self.store.spec.engine);
+        let engine = self.tools.catalog.installed_or_default(&self.store.spec.engine, &self.store.versions);
         let secrets = engine.map(|engine| engine.secrets.iter().map(|secret| secret.name.clone()).collect());
         let expected = Expected {
             namespace: placement.namespace.clone(),

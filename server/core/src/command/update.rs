@@ -11,7 +11,7 @@ use crate::store::Environment;
 use crate::validate::Check;
 
 /// The fields that UpdateStore changes.
-const CHANGEABLE: &str = "display_name, admin_email, plan, environment, deletion_protection, labels, labels.NAME, backup_policy, backup_policy.every, \
+const CHANGEABLE: &str = "display_name, admin_email, plan, engine_version, environment, deletion_protection, labels, labels.NAME, backup_policy, backup_policy.every, \
      backup_policy.keep_days, backup_policy.keep_weekly";
 
 /// UpdateStore as received.
@@ -33,6 +33,8 @@ pub struct UpdateStoreInput {
     pub admin_email: String,
     /// The new value of `plan`; empty for the engine's default one.
     pub plan: String,
+    /// The new value of `engine_version`; empty for the engine's default one.
+    pub engine_version: String,
     /// The new value of `environment`; `None` if the value is unknown.
     pub environment: Option<Environment>,
     /// The new value of `deletion_protection`.
@@ -52,6 +54,8 @@ pub struct StoreUpdate {
     pub admin_email: Option<String>,
     /// A plan, which may not exist; empty for the engine's default one.
     pub plan: Option<String>,
+    /// A version of the engine, which may not exist; empty for the default one.
+    pub engine_version: Option<String>,
     /// What the shop is for.
     pub environment: Option<Environment>,
     /// Whether it is protected from deletion.
@@ -97,6 +101,7 @@ impl UpdateStoreInput {
                     update.admin_email = Some(self.admin_email.clone());
                 }
                 "plan" => update.plan = Some(self.plan.clone()),
+                "engine_version" => update.engine_version = Some(self.engine_version.clone()),
                 "environment" => {
                     update.environment = self.environment;
                     if self.environment.is_none() {
@@ -154,6 +159,7 @@ impl StoreUpdate {
             text("display_name", self.display_name.as_deref()),
             text("admin_email", self.admin_email.as_deref()),
             text("plan", self.plan.as_deref()),
+            text("engine_version", self.engine_version.as_deref()),
             text("environment", self.environment.map(Environment::as_str)),
         ];
         let policy = self.backup_policy.fields(self.policy_settings.iter().copied());

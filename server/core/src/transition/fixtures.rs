@@ -106,7 +106,7 @@ pub(super) fn running(kind: OperationKind, was_ready: bool, step: Step) -> Snaps
             settled(if was_ready { State::Ready } else { State::Degraded }, true),
             None,
             &StoreUpdate { plan: Some("large".into()), ..StoreUpdate::default() },
-            &catalog(),
+            (&catalog(), None),
             &request(&caller),
         ),
         OperationKind::Unreadable => panic!("nobody requests one"),

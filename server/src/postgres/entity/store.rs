@@ -38,6 +38,8 @@ pub struct Model {
     pub failure: Option<Json>,
     pub chart_version: String,
     pub app_version: String,
+    pub chart_digest: String,
+    pub schema_version: String,
     pub revision: i32,
     pub simulated: bool,
     pub secure: bool,

@@ -1,6 +1,7 @@
 //! The chart of a store, and the values that helm is given.
 
 use serde_json::{Map, Value, json};
+use storeplane_core::engine::Engine;
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::revision::Revision;
 use storeplane_core::store::{Environment, Settings, Store};
@@ -56,8 +57,7 @@ pub(super) fn without_mode(mut values: Value) -> Value {
 }
 
 /// The engine's chart with the values of a store that has these settings.
-pub(super) fn of(context: &OperationContext, settings: &Settings) -> Result<Chart, StepError> {
-    let engine = context.engine()?;
+pub(super) fn of(context: &OperationContext, engine: &Engine, settings: &Settings) -> Result<Chart, StepError> {
     let store = &context.store;
     let plan = engine.plan(&settings.plan).ok_or_else(|| {
         let message = format!("Plan {} of engine {} is no longer in the configuration.", settings.plan, engine.name);
@@ -66,13 +66,13 @@ pub(super) fn of(context: &OperationContext, settings: &Settings) -> Result<Char
     let values = json!({ "store": about(store, settings), "ingress": { "host": store.placement.host } });
     let values = with_copied_secrets(values, context.tools.cluster.copied_secrets());
     let values_files = engine.values.iter().chain([&plan.values]).cloned().collect();
-    Ok(Chart { dir: engine.chart, values_files, values, labels: recorded_labels(store, settings) })
+    Ok(Chart { dir: engine.chart.clone(), values_files, values, labels: recorded_labels(store, settings) })
 }
 
 /// The chart of a revision with exactly the values that helm was given then.
-pub(super) fn of_revision(context: &OperationContext, revision: &Revision) -> Result<Chart, StepError> {
+pub(super) fn of_revision(context: &OperationContext, engine: &Engine, revision: &Revision) -> Chart {
     let labels = recorded_labels(&context.store, &revision.settings);
-    Ok(Chart { dir: context.engine()?.chart, values_files: Vec::new(), values: revision.values.clone(), labels })
+    Chart { dir: engine.chart.clone(), values_files: Vec::new(), values: revision.values.clone(), labels }
 }
 
 /// With the uid, they tell `adopt` what the values do not contain.

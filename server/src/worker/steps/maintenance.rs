@@ -108,7 +108,7 @@ async fn of_engine(context: &mut OperationContext, step: Step) -> Result<Option<
         context.emit_simulated(step).await?;
         return Ok(None);
     }
-    let engine = context.engine_backup()?;
+    let engine = context.engine_backup().await?;
     if engine.maintenance.is_some() {
         return Ok(engine.maintenance);
     }

@@ -40,7 +40,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
         return context.emit_simulated(Step::Restore).await;
     }
     let storage = context.backups()?;
-    let engine = context.engine_backup()?;
+    let engine = context.engine_backup().await?;
     let name = job_name(context);
     if !context.unless_stopped(backup_job::is_started(context, &name)).await?? {
         if is_copy && context.operation.is_retry() {

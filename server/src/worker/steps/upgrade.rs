@@ -44,11 +44,12 @@ pub(super) async fn end_maintenance(context: &mut OperationContext) -> Result<()
 
 /// What the operation applies.
 async fn new(context: &OperationContext) -> Result<(Chart, Settings), StepError> {
-    let settings = context.store.settings();
+    let engine = context.engine().await?;
+    let settings = Settings { versions: engine.versions.clone(), ..context.store.settings() };
     let chart = match update(context)?.to_revision {
-        None => chart::of(context, &settings)?,
+        None => chart::of(context, &engine, &settings)?,
         Some(number) => match revision(context, number).await? {
-            Some(revision) => chart::of_revision(context, &revision)?,
+            Some(revision) => chart::of_revision(context, &engine, &revision),
             None => {
                 let message = format!("Revision {number} is not kept any more.");
                 return Err(StepError::Failed(Failure::new(Reason::ChartRejected, message)));
@@ -61,12 +62,14 @@ async fn new(context: &OperationContext) -> Result<(Chart, Settings), StepError>
 /// To what its undo returns.
 async fn former(context: &OperationContext) -> Result<(Chart, Settings), StepError> {
     let Update { before, from_revision, .. } = update(context)?;
+    let engine = context.engine_at(&before.versions).await?;
+    let settings = Settings { versions: engine.versions.clone(), ..before };
     let chart = match revision(context, from_revision).await? {
-        Some(revision) => chart::of_revision(context, &revision)?,
+        Some(revision) => chart::of_revision(context, &engine, &revision),
         // It was installed by a release of this server that recorded none.
-        None => chart::of(context, &before)?,
+        None => chart::of(context, &engine, &settings)?,
     };
-    Ok((chart, before))
+    Ok((chart, settings))
 }
 
 fn update(context: &OperationContext) -> Result<Update, StepError> {

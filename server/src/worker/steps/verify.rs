@@ -14,7 +14,7 @@ use crate::worker::context::{OperationContext, SIMULATED};
 use crate::worker::outcome::StepError;
 
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
-    let engine = context.engine()?;
+    let engine = context.engine().await?;
     let skipped = match engine.verify {
         Verification::None => Some("Skipped: this engine has no storefront test"),
         Verification::StoreApi if context.simulated => Some(SIMULATED),
