@@ -178,6 +178,9 @@ impl OperationContext {
             if !self.operation.is_behind(step) {
                 self.started(done.take(), step).await?;
             }
+            if self.operation.undoing {
+                return Ok(());
+            }
             let took = self.attempt(step).await?;
             done = Some((step, took));
         }

@@ -9,7 +9,7 @@ use storeplane_proto::v1::{
 use tonic::{Code, Status};
 use uuid::Uuid;
 
-use crate::failures::{OVER_QUOTA, charts_with_plan};
+use crate::failures::charts_with_plan;
 use crate::harness::{Api, Lab, Seen, Setup, fields, fresh, reason};
 
 fn wanted(id: &str, paths: &[&str], store: Store) -> UpdateStoreRequest {
@@ -103,9 +103,8 @@ async fn settings_reach_the_cluster_and_a_rollback_returns_to_the_former_ones() 
 
 #[tokio::test]
 async fn failed_update_returns_to_the_settings_before_and_says_why() {
-    // Its pods are replaced, and the quota has no room for new ones.
-    let broken = format!("{OVER_QUOTA}web: {{php: {{workers: 3}}}}\n");
-    let charts = charts_with_plan("broken", &broken);
+    // The quota has no room for its pods.
+    let charts = charts_with_plan("broken", "web: {resources: {limits: {cpu: \"100\", memory: 100Gi}}}\n");
     std::fs::write(charts.path().join("woocommerce/plans/rejected.yaml"), "noSuchValue: 1\n").unwrap();
     let lab = Setup { charts: charts.path().to_owned(), ..Setup::default() }.start().await;
     let id = fresh("undone");

@@ -11,7 +11,7 @@ use crate::condition::{Condition, ConditionStatus};
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::{Failure, Reason};
-use crate::operation::{OperationKind, OperationState, Step};
+use crate::operation::{Operation, OperationKind, OperationState, Step};
 use crate::store::{CleanupPolicy, State};
 
 /// A worker claimed the operation.
@@ -31,8 +31,13 @@ pub fn claim(snapshot: Snapshot, now: OffsetDateTime) -> Change {
     change
 }
 
-/// A step is about to act. This clears what an earlier step waited for.
+/// A step is about to act. This clears what an earlier step waited for. An update that migrated data cannot be undone once the shop may be
+/// online again: if its cancellation was accepted before, it is rolled back instead.
 pub fn step_started(snapshot: Snapshot, step: Step) -> Change {
+    let Operation { cancel_requested, undoing, .. } = snapshot.operation;
+    if step == Step::EndMaintenance && cancel_requested && !undoing && snapshot.operation.migrates_data() {
+        return undo_started(snapshot, cancelled());
+    }
     let mut change = Change::of(snapshot);
     change.wait_for(None);
     change.operation.step = Some(step);

@@ -3,13 +3,14 @@
 //! - `simulated`: a store of a simulated cluster, whose backup is its manifest. `lists`, `refusals`, `quota`: requests.
 //! - `jobs`: with Jobs that a [`JobPlayer`] plays. `failures`: how they fail, and that the remedy of each reason works. `interruptions`: outages of
 //!   the storage, damage, and killed servers. `restores`: RestoreStore. `copies`: CopyStore and
-//!   UndeleteStore. `restore_tests`: backups that are restored for a test.
+//!   UndeleteStore. `restore_tests`: backups that are restored for a test. `migrations`: updates to a version with another schema.
 
 mod copies;
 mod failures;
 mod interruptions;
 mod jobs;
 mod lists;
+mod migrations;
 mod quota;
 mod refusals;
 mod restore_tests;

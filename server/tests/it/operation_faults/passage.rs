@@ -53,8 +53,8 @@ impl Passage {
         // The other steps of a copy are those of a creation.
         let steps = kind.steps().iter().filter(move |step| match kind {
             OperationKind::Copy => **step == Step::Restore,
-            // Its shop is tested like that of a retry.
-            OperationKind::Update => **step != Step::Verify,
+            // The others are those of a restore and of a retry.
+            OperationKind::Update => matches!(step, Step::Upgrade | Step::EndMaintenance),
             _ => true,
         });
         steps.map(move |step| Self { kind, was_ready, undoing: false, step: *step })
@@ -65,6 +65,8 @@ impl Passage {
         // A copy is undone like a creation.
         let undone =
             kind.steps().iter().rev().filter(move |_| kind != OperationKind::Copy).filter_map(|step| step.undo());
+        // Its maintenance ends in the same way as that of a restore.
+        let undone = undone.filter(move |step| kind != OperationKind::Update || *step == Step::Revert);
         let was_ready = matches!(kind, OperationKind::Restore | OperationKind::Update);
         undone.map(move |step| Self { kind, was_ready, undoing: true, step })
     }
@@ -86,10 +88,15 @@ impl Passage {
 
     /// The step before whose run an operation is cancelled, so that everything is undone.
     pub(super) fn turning_point(kind: OperationKind) -> Step {
-        // Once a restored shop is online again, nothing is undone.
-        if kind == OperationKind::Restore {
-            return Step::Restore;
+        match kind {
+            // Once a restored shop, or one with migrated data, is online again, nothing is undone.
+            OperationKind::Restore => Step::Restore,
+            OperationKind::Update => Step::Verify,
+            _ => Self::last(kind),
         }
+    }
+
+    fn last(kind: OperationKind) -> Step {
         *kind.steps().last().expect("an operation has steps")
     }
 }

@@ -8,6 +8,7 @@ use storeplane_proto::v1::{
     Backup, BackupState, CancelOperationRequest, CopyStoreRequest, CreateBackupRequest, DeleteStoreRequest,
     GetBackupRequest, RestoreStoreRequest, Store, StoreState, UpdateStoreRequest, WatchUntil,
 };
+use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
@@ -15,6 +16,7 @@ use super::passage::{Effect, Passage};
 use crate::harness::{
     Account, Api, BackupStorage, Database, Failpoints, Gate, Hold, Lab, Setup, Wire, authority, env, fresh,
 };
+use crate::versions::{append, package};
 
 pub(super) struct Stage {
     pub(super) lab: Lab,
@@ -23,6 +25,7 @@ pub(super) struct Stage {
     pub(super) gate: Gate,
     pub(super) wire: Option<Wire>,
     pub(super) storage: BackupStorage,
+    _charts: TempDir,
     source: OnceCell<Backup>,
 }
 
@@ -55,6 +58,9 @@ const PATIENCE: Duration = Duration::from_mins(3);
 /// How often a preparation is repeated on a busy machine.
 pub(super) const ATTEMPTS: usize = 3;
 
+/// A version of the chart that migrates data.
+const NEWER: &str = "1.1.0";
+
 /// Helm's error for a chart that can never be installed.
 const HOPELESS: &str = "schema.txt";
 
@@ -65,7 +71,13 @@ impl Stage {
         let gate = Gate::before(&Account::usual().kubeconfig).await;
         let storage = BackupStorage::volume();
         let wire = if wired { Some(Wire::to(authority(postgres)).await) } else { None };
+        let charts = tempfile::tempdir().expect("a directory");
+        crate::failures::copy(&Setup::small().charts, charts.path());
+        package(&charts.path().join("sample"), NEWER, charts.path(), |chart| {
+            append(&chart.join("storeplane.yaml"), "release: {schema: '2'}");
+        });
         let setup = Setup {
+            charts: charts.path().to_owned(),
             helm: wrapper(&control, &env("STOREPLANE_TEST_HELM3")),
             kubeconfig: gate.kubeconfig.clone(),
             database_proxy: wire.as_ref().map(|wire| wire.address),
@@ -79,7 +91,7 @@ impl Stage {
             .with("STOREPLANE_HELM_TIMEOUT_SECONDS", "20")
             .with("STOREPLANE_MAX_HELM_PROCESSES", "24");
         let lab = setup.clone().start_on(Database::create_on(postgres).await).await;
-        Self { lab, setup, control, gate, wire, storage, source: OnceCell::new() }
+        Self { lab, setup, control, gate, wire, storage, _charts: charts, source: OnceCell::new() }
     }
 
     pub(super) fn api(&self) -> &Api {
@@ -212,12 +224,12 @@ impl Stage {
         self.api().stores.clone().restore_store(request).await.map(tonic::Response::into_inner)
     }
 
-    /// Requests another name for the shop.
+    /// Requests the version with another schema.
     async fn update(&self, subject: &Subject) -> Result<Store, tonic::Status> {
         let request = UpdateStoreRequest {
             store_id: subject.id.clone(),
-            store: Some(Store { display_name: "Another name".to_owned(), ..Store::default() }),
-            update_mask: Some(FieldMask { paths: vec!["display_name".to_owned()] }),
+            store: Some(Store { engine_version: NEWER.to_owned(), ..Store::default() }),
+            update_mask: Some(FieldMask { paths: vec!["engine_version".to_owned()] }),
             ..UpdateStoreRequest::default()
         };
         self.api().stores.clone().update_store(request).await.map(tonic::Response::into_inner)

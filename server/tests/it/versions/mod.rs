@@ -41,20 +41,11 @@ impl Folder {
 
     /// Packages the chart with helm as 1.1.0, a security release, and returns the package.
     fn package(&self, destination: &Path) -> PathBuf {
-        let chart = tempfile::tempdir().expect("a directory");
-        copy(&self.0.path().join("sample"), chart.path());
-        let descriptor = chart.path().join("storeplane.yaml");
-        let text = std::fs::read_to_string(&descriptor).expect("a descriptor");
         let release = "release: {schema: '2', upgrades_from: '>=1.0.0', security: true, notes: Closes a hole}";
-        std::fs::write(&descriptor, format!("{text}{release}\n")).expect("a file");
-        let values = "images: {registry: r.test, store: {repository: a/store, tag: '2'}}\n";
-        let text = std::fs::read_to_string(chart.path().join("values.yaml")).expect("values");
-        std::fs::write(chart.path().join("values.yaml"), format!("{text}{values}")).expect("a file");
-        let mut helm = Command::new(env("STOREPLANE_TEST_HELM3"));
-        helm.args(["package", "--version=1.1.0", "--app-version=2"]).arg("-d").arg(destination).arg(chart.path());
-        let output = helm.output().expect("helm");
-        assert!(output.status.success(), "{output:?}");
-        destination.join("sample-1.1.0.tgz")
+        package(&self.0.path().join("sample"), "1.1.0", destination, |chart| {
+            append(&chart.join("storeplane.yaml"), release);
+            append(&chart.join("values.yaml"), "images: {registry: r.test, store: {repository: a/store, tag: '2'}}");
+        })
     }
 
     fn setup(&self) -> Setup {
@@ -82,6 +73,24 @@ impl Folder {
         assert!(!output.status.success(), "it started");
         String::from_utf8_lossy(&output.stderr).into_owned()
     }
+}
+
+/// Packages a chart with helm as this version, after a copy of it was edited, and returns the package.
+pub(crate) fn package(chart: &Path, version: &str, destination: &Path, edit: impl FnOnce(&Path)) -> PathBuf {
+    let edited = tempfile::tempdir().expect("a directory");
+    copy(chart, edited.path());
+    edit(edited.path());
+    let mut helm = Command::new(env("STOREPLANE_TEST_HELM3"));
+    helm.args(["package", &format!("--version={version}"), "--app-version=2"]);
+    let output = helm.arg("-d").arg(destination).arg(edited.path()).output().expect("helm");
+    assert!(output.status.success(), "{output:?}");
+    destination.join(format!("sample-{version}.tgz"))
+}
+
+/// Appends a line to a file.
+pub(crate) fn append(file: &Path, line: &str) {
+    let text = std::fs::read_to_string(file).expect("a file");
+    std::fs::write(file, format!("{text}{line}\n")).expect("a file");
 }
 
 fn at(store_id: &str, version: &str) -> CreateStoreRequest {

@@ -123,6 +123,14 @@ fn accepted_cancellation_of_an_update_takes_effect_even_at_its_end() {
     updating.operation.cancel_requested = true;
     let change = worker::succeeded(updating, None, NOW).expect("legal");
     assert!(change.operation.undoing && change.operation.failure == Some(cancelled()));
+
+    let requested = after(upgraded("1.1.0", Some(BACKUP)).expect("accepted"));
+    let mut testing = after(worker::step_started(after(worker::claim(requested, NOW)), Step::Verify));
+    testing.operation.cancel_requested = true;
+    let change = worker::step_started(testing, Step::EndMaintenance);
+    assert!(change.operation.undoing && change.operation.undo_steps()[0] == Step::Revert);
+    let restarted = worker::step_started(after(change), Step::EndMaintenance);
+    assert_eq!(restarted.operation.step, Some(Step::EndMaintenance), "the undo step is not refused");
 }
 
 #[test]

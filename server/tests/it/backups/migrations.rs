@@ -1,0 +1,112 @@
+//! UpdateStore to a version with another schema: the shop is offline and backed up meanwhile, and the backup is restored if it fails.
+
+use prost_types::FieldMask;
+use storeplane_core::operation::Step;
+use storeplane_proto::v1::{
+    BackupState, BackupTrigger, ListBackupsRequest, OperationState, RollbackStoreRequest, Store, StoreState,
+    UpdateStoreRequest,
+};
+use tempfile::TempDir;
+use tonic::Status;
+
+use super::restores::{assert_online, charts_without_test, ended};
+use super::{Stage, events};
+use crate::harness::{Api, Run, Setup, reason};
+use crate::versions::{append, package};
+
+/// No new pod has room in it.
+const FULL: &str = "---\napiVersion: v1\nkind: ResourceQuota\nmetadata: {name: full}\nspec: {hard: {pods: \"0\"}}";
+
+/// The chart in the versions 1.0.0, 1.1.0 with another schema, and 1.2.0 with one more, whose pods do not start.
+async fn start() -> (Stage, TempDir) {
+    let dir = charts_without_test();
+    let sample = dir.path().join("sample");
+    package(&sample, "1.1.0", dir.path(), |chart| append(&chart.join("storeplane.yaml"), "release: {schema: '2'}"));
+    package(&sample, "1.2.0", dir.path(), |chart| {
+        append(&chart.join("storeplane.yaml"), "release: {schema: '3'}");
+        append(&chart.join("templates/objects.yaml"), FULL);
+    });
+    (Stage::mortal(Setup { charts: dir.path().to_owned(), ..Setup::small() }).await, dir)
+}
+
+async fn upgrade(api: &Api, store: &Store, version: &str, validate_only: bool) -> Result<Store, Status> {
+    let request = UpdateStoreRequest {
+        store_id: store.store_id.clone(),
+        store: Some(Store { engine_version: version.to_owned(), ..Store::default() }),
+        update_mask: Some(FieldMask { paths: vec!["engine_version".to_owned()] }),
+        validate_only,
+        ..UpdateStoreRequest::default()
+    };
+    api.stores.clone().update_store(request).await.map(tonic::Response::into_inner)
+}
+
+fn version(store: &Store) -> (&str, &str) {
+    let versions = store.versions.as_ref().expect("versions");
+    (&versions.chart, &versions.schema)
+}
+
+#[tokio::test]
+async fn new_schema_is_applied_offline_after_a_backup() {
+    let (stage, _charts) = start().await;
+    let (store, player) = stage.played(&[Run::Succeeds]).await;
+    let preview = upgrade(stage.api(), &store, "1.1.0", true).await.expect("valid").update_preview.expect("a preview");
+    assert!(preview.maintenance_page && preview.steps[0] == "MAINTENANCE", "{preview:?}");
+    let updating = upgrade(stage.api(), &store, "1.1.0", false).await.expect("accepted");
+    let (operation, after) = ended(stage.api(), &updating).await;
+    let seen = events(stage.api(), &store.store_id).await;
+    assert_eq!((operation.state(), after.state()), (OperationState::Succeeded, StoreState::Ready), "{seen}");
+    assert_eq!((version(&after), after.revision, player.played().len()), (("1.1.0", "2"), 2, 1));
+    assert_online(&stage, &store).await;
+    let list = ListBackupsRequest { store_id: store.store_id.clone(), ..ListBackupsRequest::default() };
+    let [backup] = &stage.api().backups.clone().list_backups(list).await.expect("backups").into_inner().backups[..]
+    else {
+        panic!("one backup: {seen}")
+    };
+    assert_eq!((backup.trigger(), backup.state()), (BackupTrigger::BeforeUpdate, BackupState::Complete));
+    let done: Vec<_> = seen.lines().filter_map(|line| line.strip_prefix("STEP_SUCCEEDED ")).skip(5).collect();
+    let steps = ["MAINTENANCE", "BACK_UP", "VERIFY_BACKUP", "UPGRADE", "ROLLOUT", "VERIFY", "END_MAINTENANCE"];
+    assert!(done.len() == steps.len() && done.iter().zip(steps).all(|(line, step)| line.starts_with(step)), "{seen}");
+    let back =
+        RollbackStoreRequest { store_id: store.store_id.clone(), revision: 1, ..RollbackStoreRequest::default() };
+    let refused = stage.api().stores.clone().rollback_store(back).await.expect_err("its data does not fit");
+    assert_eq!(reason(&refused), "SCHEMA_DIFFERS");
+    stage.delete(&store).await;
+    stage.lab.database.assert_sound().await;
+}
+
+#[tokio::test]
+async fn failed_version_is_undone_and_its_backup_restored_also_by_another_server() {
+    let (mut stage, _charts) = start().await;
+    let (store, player) = stage.played(&[Run::Succeeds, Run::Held]).await;
+    let updating = upgrade(stage.api(), &store, "1.2.0", false).await.expect("accepted");
+    player.started(2).await;
+    stage.lab.server.kill9();
+    stage.lab.server.restart().await;
+    player.release();
+    let (operation, after) = ended(stage.api(), &updating).await;
+    let seen = events(stage.api(), &store.store_id).await;
+    assert_eq!((operation.state(), operation.reason.as_str()), (OperationState::Failed, "QUOTA_EXCEEDED"), "{seen}");
+    assert_eq!((after.state(), version(&after)), (StoreState::Ready, ("1.0.0", "")), "{seen}");
+    assert_online(&stage, &store).await;
+    let [made, restored] = &player.played()[..] else { panic!("two Jobs: {:?}", player.played()) };
+    assert_eq!(made.sources, restored.sources, "what was restored is what was backed up");
+    assert!(seen.lines().any(|line| line.starts_with("RESTORED RESTORE")), "{seen}");
+    stage.lab.kubernetes.assert_installed(&store.store_id).await;
+    stage.delete(&store).await;
+    stage.lab.database.assert_sound().await;
+}
+
+#[tokio::test]
+async fn failed_backup_ends_the_maintenance_before_anything_changed() {
+    let (stage, _charts) = start().await;
+    let dump = Run::Exits("database", 31, "the dump failed");
+    let (store, player) = stage.played(&[dump]).await;
+    let updating = upgrade(stage.api(), &store, "1.1.0", false).await.expect("accepted");
+    let (operation, after) = ended(stage.api(), &updating).await;
+    let seen = events(stage.api(), &store.store_id).await;
+    assert_eq!((operation.state(), after.state()), (OperationState::Failed, StoreState::Ready), "{seen}");
+    assert_eq!((version(&after), after.revision, player.played().len()), (("1.0.0", ""), 1, 1), "{seen}");
+    assert!(!seen.contains(Step::Upgrade.as_str()), "{seen}");
+    assert_online(&stage, &store).await;
+    stage.delete(&store).await;
+}
