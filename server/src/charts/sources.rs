@@ -125,7 +125,7 @@ impl Sources<'_> {
                 plain_http: self.config.registry_plain_http,
             };
             tries -= 1;
-            match self.helm.pull(&pull, PULL_TIMEOUT, self.stop.clone()).await {
+            match self.helm.pull(&pull, PULL_TIMEOUT, self.stop).await {
                 Ok(()) => return pulled(destination.path()).map_err(failed),
                 Err(error) if tries == 0 || self.stop.is_cancelled() => {
                     return Err(CatalogError::Source {

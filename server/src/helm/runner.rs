@@ -217,12 +217,14 @@ impl Helm {
     }
 
     /// Downloads a package, within this time, unless `stop` is cancelled.
-    pub async fn pull(&self, pull: &Pull, timeout: Duration, stop: CancellationToken) -> Result<(), HelmError> {
+    pub async fn pull(&self, pull: &Pull, timeout: Duration, stop: &CancellationToken) -> Result<(), HelmError> {
         let nowhere = Release { namespace: String::new(), name: String::new() };
         let (verb, (binary, version)) = (Verb::Pull(pull), self.binary().await?);
         let context = Context::new(verb, &nowhere, "");
         let args = verb.args(version, &nowhere);
         let job = Job { program: binary, args, input: verb.input(), timeout, lease_until_ms: None };
+        // Its end cancels the token that it gets.
+        let stop = stop.child_token();
         let report = self.process(job, None, stop, ()).await.map_err(|error| lost(&context, error))?;
         outcome(&context, &report)
     }

@@ -169,7 +169,7 @@ mod tests {
     use crate::failure::{Failure, Reason};
     use crate::identity::Caller;
     use crate::operation::{OperationKind, OperationState, Restore, Step};
-    use crate::store::Environment;
+    use crate::store::{Environment, Versions};
     use crate::transition::fixtures::{after, caller, complete_backup, request, running, settled, types, with_backups};
     use crate::transition::{operation, request as requests};
 
@@ -252,6 +252,19 @@ mod tests {
             let undeleted =
                 undelete(&settled(State::Deleted, true).store, &unusable, UID, &with_backups(), &request(&caller));
             assert_eq!(undeleted, Err(refused));
+        }
+    }
+
+    #[test]
+    fn copy_has_the_version_of_the_original_if_that_is_available() {
+        let newer = with_backups().engines()[0].clone();
+        let versions = |chart: &str| Versions { chart: chart.into(), ..Versions::default() };
+        let older = Engine { versions: versions("0.1.0"), ..newer.clone() };
+        let both = Catalog::with_versions(vec![newer], vec![older]).expect("engines");
+        for (had, expected) in [("0.1.0", "0.1.0"), ("0.0.9", "0.2.0")] {
+            let deleted = Store { versions: versions(had), ..settled(State::Deleted, true).store };
+            let change = undelete(&deleted, &complete_backup(), UID, &both, &request(&caller())).expect("accepted");
+            assert_eq!(change.store.versions.chart, expected);
         }
     }
 
