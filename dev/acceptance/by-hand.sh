@@ -1,4 +1,5 @@
 # A shop installed from the chart by hand, without a control plane: for `faults` and `upgrades`, which set $shop and $current.
+# shellcheck shell=bash disable=SC2034,SC2154
 : "${KUBECONFIG:?names the kubeconfig of a cluster with real pods}"
 helm=${HELM:-$(command -v helm || dev/tools helm3)} chart=charts/woocommerce
 web=app.kubernetes.io/component=web,storeplane.io/page!=true # the shop's pods

@@ -8,7 +8,7 @@ defined('ABSPATH') || exit;
 final class StoreplaneDatabase extends wpdb {
     /** Seconds since the beginning of an outage in which requests wait. */
     private const WAIT = 10;
-    /** Seconds for one attempt: the address may belong to a pod that is gone and does not answer. */
+    /** Seconds for one attempt: the address may belong to a pod that is gone and does not answer. PHP's default is 60. */
     private const ATTEMPT = 2;
     /** Its time of change is the beginning of the outage, for all workers. */
     private const OUTAGE = '/tmp/storeplane-database-outage';
@@ -16,33 +16,49 @@ final class StoreplaneDatabase extends wpdb {
     private const UNREACHABLE = [2002, 2003, 2006, 2013, 1053];
 
     public function db_connect($allow_bail = true) {
-        while (!$this->attempt()) {
-            if (!in_array(mysqli_connect_errno(), self::UNREACHABLE, true) || !$this->mayWait()) {
-                return parent::db_connect($allow_bail);
-            }
-            usleep(100_000);
-        }
-        if (is_file(self::OUTAGE)) {
+        $timeout = ini_set('default_socket_timeout', (string) self::ATTEMPT);
+        $connected = $this->connectInTime($allow_bail);
+        ini_set('default_socket_timeout', (string) $timeout);
+        if ($connected && is_file(self::OUTAGE)) {
             @unlink(self::OUTAGE);
         }
-        return true;
+        return $connected;
     }
 
-    private function attempt(): bool {
-        $before = ini_set('default_socket_timeout', (string) self::ATTEMPT);
-        $connected = parent::db_connect(false);
-        ini_set('default_socket_timeout', (string) $before);
-        return $connected;
+    /** Ends a request whose connection was lost and does not come back. WordPress would let each further query of the page wait again. */
+    public function check_connection($allow_bail = true) {
+        if ((!empty($this->dbh) && mysqli_query($this->dbh, 'DO 1') !== false) || $this->db_connect(false)) {
+            return true;
+        }
+        $this->ready = false; // no further query tries
+        if (!$allow_bail) {
+            return false;
+        }
+        if (did_action('template_redirect')) {
+            headers_sent() || http_response_code(500);
+            exit('The connection to the database was lost.');
+        }
+        dead_db();
+    }
+
+    private function connectInTime(bool $allow_bail): bool {
+        while ($this->mayWait()) {
+            if (parent::db_connect(false)) {
+                return true;
+            }
+            if (!in_array(mysqli_connect_errno(), self::UNREACHABLE, true)) {
+                break;
+            }
+            is_file(self::OUTAGE) || touch(self::OUTAGE);
+            usleep(100_000);
+        }
+        return parent::db_connect($allow_bail);
     }
 
     private function mayWait(): bool {
         clearstatcache(true, self::OUTAGE);
         $began = @filemtime(self::OUTAGE);
-        if ($began === false) {
-            touch(self::OUTAGE);
-            $began = time();
-        }
-        return microtime(true) < $began + self::WAIT;
+        return $began === false || microtime(true) < $began + self::WAIT;
     }
 }
 
