@@ -219,11 +219,11 @@ test('settings are edited after a preview, compared with those before, and rolle
   await isCurrent(window, 1);
   await window.button('Edit').click();
   await window.dialog().getByLabel('Name').fill('Tea Ltd');
-  await window.dialog().getByRole('radio', { name: 'medium' }).check();
+  await window.dialog().getByRole('radio', { name: 'large' }).check();
   await window.expectAccessible();
   await window.dialog().getByRole('button', { name: 'Preview changes' }).click();
   await window.waitForText(window.dialog(), `Shop ${id} → Tea Ltd`);
-  await window.waitForText(window.dialog(), 'small → medium');
+  await window.waitForText(window.dialog(), 'small → large');
   await window.expectAccessible();
   await window.screenshot('store-edit');
   await window.dialog().getByRole('button', { name: 'Apply changes' }).click();
@@ -241,7 +241,7 @@ test('settings are edited after a preview, compared with those before, and rolle
   await window.expectAccessible();
 
   await revision(viewer, 1).getByRole('button', { name: 'Compare revision 1' }).click();
-  await viewer.waitForText(viewer.dialog().getByLabel('Settings'), 'small → medium');
+  await viewer.waitForText(viewer.dialog().getByLabel('Settings'), 'small → large');
   await viewer.dialog().getByLabel('Values').waitFor();
   await viewer.expectAccessible();
   await viewer.screenshot('store-revisions-compared');
