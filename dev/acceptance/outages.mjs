@@ -6,9 +6,9 @@ import { request } from 'node:http';
 const PAUSE = 50;
 const LIMIT = 5000;
 
-/** Begins; `end` returns how many requests failed, of how many, and the longest time without a good answer, in milliseconds. */
+/** Begins; `end` returns how many requests failed, of how many, the longest time without a good answer and the slowest good answer, in milliseconds. */
 export function outages(url) {
-  let [running, failed, total, longest, since] = [true, 0, 0, 0, 0];
+  let [running, failed, total, longest, slowest, since] = [true, 0, 0, 0, 0, 0];
   const loop = async () => {
     while (running) {
       const sent = Date.now();
@@ -19,7 +19,10 @@ export function outages(url) {
         since ||= sent;
       }
       if (since) longest = Math.max(longest, Date.now() - since);
-      if (good) since = 0;
+      if (good) {
+        since = 0;
+        slowest = Math.max(slowest, Date.now() - sent);
+      }
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
   };
@@ -27,7 +30,7 @@ export function outages(url) {
   const end = async () => {
     running = false;
     await ended;
-    return { failed, total, longest };
+    return { failed, total, longest, slowest };
   };
   return { end };
 }

@@ -6,6 +6,8 @@ ALTER TABLE operations ADD CONSTRAINT operations_kind_check
 ALTER TABLE operations ADD COLUMN new_settings jsonb;
 -- The number of the newest revision; 0 if none is recorded. Added without a rewrite of the table.
 ALTER TABLE stores ADD COLUMN revision integer NOT NULL DEFAULT 0;
+-- Labels that callers set, values by name.
+ALTER TABLE stores ADD COLUMN labels jsonb NOT NULL DEFAULT '{}';
 -- With what a store was installed. The values contain no secret.
 CREATE TABLE revisions (
     store uuid NOT NULL REFERENCES stores (uid) ON DELETE CASCADE,

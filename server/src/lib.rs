@@ -5,7 +5,7 @@
 //!   [`health`]: whether Postgres, the cluster and helm can be used.
 //! - [`postgres`]: everything that must outlive the process. [`watch`]: event streams.
 //! - [`worker`]: executes operations; the only caller of [`helm`]. [`reconciler`]: compares stores with the cluster.
-//!   Both use [`kube`] and [`verify`]. [`releases`]: to whom the cluster's helm releases belong, and the adoption of lost stores.
+//!   [`charts`]: the charts of the engines in all their versions. Both use [`kube`] and [`verify`]. [`releases`]: to whom the cluster's helm releases belong, and the adoption of lost stores.
 //! - [`backups`]: where backups are stored, and the keys that encrypt them. [`backup_schedule`]: when they are made, and how long they are kept. [`https`]: the client for servers outside.
 //! - [`telemetry`]: log and traces. [`metrics`]: Prometheus metrics. [`system`]: clock and random source. [`secret`]: texts that do not print. `backoff`: retry delays. `redact`: masks secrets.
 //!   [`circuit`]: circuit breakers. [`obstacle`]: classifies obstacles and limits how long they may last.
@@ -20,6 +20,7 @@ pub mod backup_removal;
 pub mod backup_schedule;
 pub mod backups;
 pub mod boottime;
+pub mod charts;
 pub mod checkpoint;
 pub mod circuit;
 pub mod cli;

@@ -81,6 +81,10 @@ export function renderApp(setup: Setup) {
             appVersion: '11.0.1',
             plans: [{ name: 'small', cpu: '1', memory: '1Gi', storage: '10Gi' }, { name: 'large' }],
             defaultPlan: 'small',
+            versions: [
+              { chartVersion: '0.2.0', appVersion: '11.1.0', securityRelease: true, notes: 'Fixes the checkout' },
+              { chartVersion: '0.1.0', appVersion: '11.0.1', default: true },
+            ],
           },
         ],
       }),

@@ -37,3 +37,22 @@ resources: {requests: {storage: {{ $size }}}}
 {{- end -}}
 {{- toJson $data | sha256sum -}}
 {{- end }}
+
+{{/* The quota. An upgrade to a smaller plan keeps a larger limit as long as the pods that it replaces leave no room for a new one: the rollout
+     would wait forever. The next upgrade lowers it. */}}
+{{- define "store.quota" -}}
+{{- $quota := lookup "v1" "ResourceQuota" .Release.Namespace "store" | default dict -}}
+{{- $new := dict "pods" "1" -}}
+{{- range $kind, $amounts := .Values.web.resources -}}
+{{- range $name, $amount := $amounts -}}
+{{- $_ := set $new (printf "%s.%s" $kind $name) $amount -}}
+{{- end -}}
+{{- end -}}
+{{- range $key, $wanted := .Values.quota.hard -}}
+{{- $existing := dig "spec" "hard" $key $wanted $quota -}}
+{{- $needed := addf (include "store.bytes" (dig "status" "used" $key "0" $quota) | float64) (include "store.bytes" (get $new $key | default "0") | float64) -}}
+{{- $limit := include "store.bytes" $wanted | float64 -}}
+{{- $keep := and (gt (include "store.bytes" $existing | float64) $limit) (gt $needed $limit) -}}
+{{ $key }}: {{ ternary $existing $wanted $keep | quote }}
+{{ end -}}
+{{- end }}

@@ -60,3 +60,8 @@ httpGet:
   httpHeaders:
     - {name: Host, value: {{ include "store.host" . | quote }}}
 {{- end }}
+
+{{/* Not empty if a new pod of the shop starts before the old one ends. A ReadWriteOncePod volume is in one pod at a time. */}}
+{{- define "store.rolling" -}}
+{{- if and (ne .Values.uploads.accessMode "ReadWriteOncePod") (not .Values.web.recreate) }}true{{ end -}}
+{{- end }}

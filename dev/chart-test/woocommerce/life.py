@@ -128,6 +128,61 @@ def edited_secret(helm):
         gone(name)
 
 
+def maintained(helm):
+    """Maintenance by the values, and back: the shop's pods are removed or kept, never replaced."""
+    name = f"chart-test-{secrets.token_hex(3)}"
+    where = ("store-demo", CHART, "--namespace", name, *files("local", "small"))
+
+    def pods():
+        selector = "app.kubernetes.io/component=web,storeplane.io/page=false"
+        return kubectl("-n", name, "get", "pods", "--selector", selector, "-o", "jsonpath={.items[*].metadata.uid}")
+
+    def replica_sets():
+        return kubectl("-n", name, "get", "replicasets", "-o", "name").split()
+
+    try:
+        namespace(name)
+        helm_run(helm, "install", *where)
+        ready(name, *WORKLOADS)
+        before, sets = pods(), replica_sets()
+        for mode in ("page", ""):
+            helm_run(helm, "upgrade", *where, "--set", f"store.maintenance={mode}")
+            ready(name, *WORKLOADS)
+            assert pods() == before, mode
+        helm_run(helm, "upgrade", *where, "--set", "store.maintenance=offline")
+        kubectl("-n", name, "wait", "--for=delete", "pods", "--selector", "storeplane.io/page=false", "--timeout=90s")
+        helm_run(helm, "upgrade", *where)
+        ready(name, *WORKLOADS)
+        assert replica_sets() == sets and len(sets) == 1, replica_sets()
+    finally:
+        gone(name)
+
+
+def smaller(helm):
+    """An upgrade to a smaller plan starts its pods beside the larger ones; the next upgrade lowers the quota."""
+    name = f"chart-test-{secrets.token_hex(3)}"
+    claims = ("--set", "uploads.size=2Gi,database.storage.size=2Gi")
+    requests = ("--set", "web.resources.requests.cpu=100m,database.resources.requests.cpu=100m")
+    where = ("store-demo", CHART, "--namespace", name)
+
+    def limit():
+        return kubectl("-n", name, "get", "quota", "store", "-o", "jsonpath={.spec.hard.limits\\.memory}")
+
+    try:
+        namespace(name)
+        helm_run(helm, "install", *where, *files("local", "large"), *claims, *requests)
+        ready(name, *WORKLOADS)
+        helm_run(helm, "upgrade", *where, *files("local", "small"))
+        assert limit() == "24Gi", limit()
+        ready(name, *WORKLOADS)
+        for w in WORKLOADS:
+            kubectl("-n", name, "wait", "--for=jsonpath={.status.replicas}=1", w, "--timeout=90s")
+        helm_run(helm, "upgrade", *where, *files("local", "small"))
+        assert limit() == "3Gi", limit()
+    finally:
+        gone(name)
+
+
 def routes(helm):
     """The API server accepts the HTTPRoutes with all options, and policies that name networks; a wrong field is found."""
     name = f"chart-test-{secrets.token_hex(3)}"
@@ -182,6 +237,8 @@ CHECKS = {
     "claims grown by hand keep their size and class": grown,
     "an upgrade follows edited Secrets": edited_secret,
     "dry run, install, upgrade, rollback, uninstall": life,
+    "maintenance replaces no pod": maintained,
+    "a smaller plan's pods fit beside the larger ones": smaller,
     "HTTPRoutes and named networks are accepted": routes,
     "solver pods of cert-manager are admitted": solver,
     "ten installs at once lose nothing to the quota": crowd,

@@ -53,12 +53,43 @@ def no_delays(args):
                 assert probes["startupProbe"]["failureThreshold"] >= 6 * 3600, f"{where}: a crash recovery may take hours"
 
 
+def deployment(*args):
+    return next(o for o in objects(*args) if o["kind"] == "Deployment")
+
+
 def one_shop(args):
-    """More than one pod only with shared uploads."""
+    """More than one pod only with shared uploads; on a volume of one node a new pod starts beside the old one, which has the labels that it looks for."""
     made = {(o["kind"], o["metadata"]["name"]): o for o in objects(*args)}
     mode = made["PersistentVolumeClaim", "store-uploads"]["spec"]["accessModes"]
     shop = made["Deployment", "store"]["spec"]
-    assert mode == ["ReadWriteMany"] or (shop["replicas"] == 1 and shop["strategy"] == {"type": "Recreate"}), mode
+    assert shop["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}, shop["strategy"]
+    if mode == ["ReadWriteMany"]:
+        return
+    assert shop["replicas"] == 1, mode
+    terms = shop["template"]["spec"]["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert len(terms) == 1 and terms[0]["topologyKey"] == "kubernetes.io/hostname", terms
+    selector, labels = terms[0]["labelSelector"], shop["template"]["metadata"]["labels"]
+    # without this the scheduler would not let the first pod in, which finds no other
+    assert selector["matchLabels"].items() <= labels.items(), labels
+    assert selector["matchExpressions"] == [{"key": "storeplane.io/page", "operator": "NotIn", "values": ["true"]}], selector
+    assert labels["storeplane.io/page"] == "false", labels
+
+
+def maintenance():
+    """Maintenance by the values changes no pod of the shop, and no pod of the shop is behind the Service then."""
+    for environment in ENVIRONMENTS:
+        shop = deployment(*files(environment))
+        for mode, replicas in (("page", shop["spec"]["replicas"]), ("offline", 0)):
+            made = {(o["kind"], o["metadata"]["name"]): o for o in objects(*files(environment), "--set", f"store.maintenance={mode}")}
+            now = made["Deployment", "store"]["spec"]
+            assert now["template"] == shop["spec"]["template"], f"{environment}, {mode}: pods would be replaced"
+            assert now["replicas"] == replicas and made["CronJob", "store-cron"]["spec"]["suspend"] is True, f"{environment}, {mode}"
+            selector = made["Service", "store"]["spec"]["selector"].items()
+            assert not selector <= now["template"]["metadata"]["labels"].items(), f"{environment}, {mode}: customers reach the shop"
+            assert selector <= made["PodTemplate", "store-maintenance"]["template"]["metadata"]["labels"].items(), f"{environment}, {mode}: customers do not reach the page"
+            inner = made["Service", "store-shop"]["spec"]["selector"].items()
+            assert inner <= now["template"]["metadata"]["labels"].items(), f"{environment}, {mode}: tests do not reach the shop"
+            assert not inner <= made["PodTemplate", "store-maintenance"]["template"]["metadata"]["labels"].items(), f"{environment}, {mode}: tests reach the page"
 
 
 def verbatim():
@@ -148,4 +179,4 @@ CHECKS = {
     "probes": no_delays,
     "one pod unless uploads are shared": one_shop,
 }
-ONCE = {"display name arrives as typed": verbatim, "no passwords": no_secrets, "plans say their sizes": plan_sizes, "pull Secrets": pull_secrets}
+ONCE = {"maintenance changes no pod": maintenance, "display name arrives as typed": verbatim, "no passwords": no_secrets, "plans say their sizes": plan_sizes, "pull Secrets": pull_secrets}

@@ -8,6 +8,7 @@ use crate::backup_policy::{BackupPolicyInput, PolicySetting};
 use crate::engine::{Catalog, Engine};
 use crate::error::DomainError;
 use crate::ids::{OperationId, RequestId, StoreId, StoreUid};
+use crate::labels::{self, Labels};
 use crate::store::{CleanupPolicy, Environment, Spec};
 use crate::validate::Check;
 
@@ -41,6 +42,8 @@ pub struct CreateStoreInput {
     pub display_name: String,
     /// Engine; empty for the default one.
     pub engine: String,
+    /// Version of the engine; empty for its default one.
+    pub engine_version: String,
     /// Plan; empty for the engine's default one.
     pub plan: String,
     /// Administrator's e-mail address.
@@ -49,6 +52,8 @@ pub struct CreateStoreInput {
     pub cleanup_policy: Option<CleanupPolicy>,
     /// Whether it is protected from deletion.
     pub deletion_protection: bool,
+    /// Its labels.
+    pub labels: Labels,
     /// When it is backed up.
     pub backup_policy: BackupPolicyInput,
     /// The request id; empty if there is none.
@@ -62,6 +67,8 @@ pub struct CreateStore {
     pub id: Option<StoreId>,
     /// The requested spec.
     pub spec: Spec,
+    /// The version of the spec's engine.
+    pub engine_version: String,
     /// The idempotency key.
     pub idempotency: Option<Idempotency>,
 }
@@ -74,6 +81,7 @@ impl CreateStoreInput {
         let request = check.optional("request_id", &self.request_id);
         check.display_name("store.display_name", &self.display_name);
         check.email("store.admin_email", &self.admin_email);
+        labels::check(&mut check, &self.labels);
         let cleanup_policy = self.cleanup_policy.unwrap_or_else(|| {
             check.fail("cleanup_policy", "must be KEEP or DELETE_RESOURCES");
             CleanupPolicy::Keep
@@ -89,32 +97,62 @@ impl CreateStoreInput {
             if cleanup_policy == CleanupPolicy::Keep { "keep" } else { "delete" },
         ];
         let policy = backup_policy.fields(settings.into_iter().filter(|setting| backup_policy.sets(*setting)));
-        fields.extend(policy.iter().map(String::as_str));
+        let labels: Vec<_> = labels::texts(&self.labels).collect();
+        fields.extend(policy.iter().chain(&labels).map(String::as_str));
+        // Only if it is named, so that request ids that older servers stored remain valid.
+        let version = format!("engine_version={}", self.engine_version);
+        fields.extend((!self.engine_version.is_empty()).then_some(version.as_str()));
         // A method of its own: without protection, request ids that older servers stored remain valid.
         let method = if self.deletion_protection { "CreateStore protected" } else { "CreateStore" };
         let idempotency = Idempotency::of(request, method, &fields);
-        let spec = choose(&mut check, catalog, &self.engine, &self.plan).map(|(engine, plan)| Spec {
-            display_name: self.display_name,
-            engine,
-            plan,
-            admin_email: self.admin_email,
-            cleanup_policy,
-            deletion_protection: self.deletion_protection,
-            environment: Environment::Production,
-            backup_policy,
-        });
-        check.finish(spec.map(|spec| CreateStore { id, spec, idempotency }))
+        let engine = choose_engine(&mut check, catalog, &self.engine, &self.engine_version);
+        let chosen = engine.and_then(|engine| Some((engine, choose_plan(&mut check, engine, &self.plan)?)));
+        check.finish(chosen.map(|(engine, plan)| CreateStore {
+            id,
+            spec: Spec {
+                display_name: self.display_name,
+                engine: engine.name.clone(),
+                plan,
+                admin_email: self.admin_email,
+                cleanup_policy,
+                deletion_protection: self.deletion_protection,
+                environment: Environment::Production,
+                labels: self.labels,
+                backup_policy,
+            },
+            engine_version: engine.versions.chart.clone(),
+            idempotency,
+        }))
     }
 }
 
-fn choose(check: &mut Check, catalog: &Catalog, engine: &str, plan: &str) -> Option<(String, String)> {
+/// The engine with this name at this version; empty means the default one.
+fn choose_engine<'a>(check: &mut Check, catalog: &'a Catalog, engine: &str, version: &str) -> Option<&'a Engine> {
     let found = if engine.is_empty() { catalog.engines().first() } else { catalog.engine(engine) };
     let Some(found) = found else {
         let names: Vec<_> = catalog.engines().iter().map(|engine| engine.name.as_str()).collect();
         check.fail("store.engine", format!("must be one of: {}", names.join(", ")));
         return None;
     };
-    Some((found.name.clone(), choose_plan(check, found, plan)?))
+    choose_version(check, catalog, found, version)
+}
+
+/// The engine at this version; empty means as it is.
+pub fn choose_version<'a>(
+    check: &mut Check,
+    catalog: &'a Catalog,
+    engine: &'a Engine,
+    version: &str,
+) -> Option<&'a Engine> {
+    if version.is_empty() {
+        return Some(engine);
+    }
+    let found = catalog.engine_at(&engine.name, version);
+    if found.is_none() {
+        let versions: Vec<_> = catalog.versions(&engine.name).map(|engine| engine.versions.chart.as_str()).collect();
+        check.fail("store.engine_version", format!("must be one of: {}", versions.join(", ")));
+    }
+    found
 }
 
 /// The plan of an engine with this name; empty means the default one.

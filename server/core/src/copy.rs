@@ -3,6 +3,7 @@
 use crate::command::{Idempotency, StoreRef};
 use crate::error::DomainError;
 use crate::ids::{BackupId, StoreId, StoreUid};
+use crate::labels::{self, Labels};
 use crate::store::{CleanupPolicy, Environment};
 use crate::validate::Check;
 
@@ -27,6 +28,8 @@ pub struct CopyStoreInput {
     pub admin_email: String,
     /// Whether it is protected from deletion.
     pub deletion_protection: bool,
+    /// Its labels; empty for those of the store that is copied.
+    pub labels: Labels,
     /// What it is for; `None` if the value is unknown.
     pub environment: Option<Environment>,
     /// What happens if its creation fails; `None` if the value is unknown.
@@ -52,6 +55,8 @@ pub struct CopyStore {
     pub admin_email: Option<String>,
     /// Whether it is protected from deletion.
     pub deletion_protection: bool,
+    /// Its labels; empty for those of the store that is copied.
+    pub labels: Labels,
     /// What it is for.
     pub environment: Environment,
     /// What happens if its creation fails.
@@ -87,7 +92,9 @@ impl CopyStoreInput {
             CleanupPolicy::Keep
         });
         let uid_text = uid.map_or(String::new(), |uid| uid.to_string());
-        let fields = [
+        labels::check(&mut check, &self.labels);
+        let label_texts: Vec<_> = labels::texts(&self.labels).collect();
+        let mut fields = vec![
             &*self.source_store_id,
             &*uid_text,
             &*self.backup_id,
@@ -99,6 +106,7 @@ impl CopyStoreInput {
             environment.as_str(),
             if cleanup_policy == CleanupPolicy::Keep { "keep" } else { "delete" },
         ];
+        fields.extend(label_texts.iter().map(String::as_str));
         let idempotency = Idempotency::of(request, "CopyStore", &fields);
         let given = |text: String| (!text.is_empty()).then_some(text);
         let (display_name, plan, admin_email) = (given(self.display_name), given(self.plan), given(self.admin_email));
@@ -111,6 +119,7 @@ impl CopyStoreInput {
             plan,
             admin_email,
             deletion_protection,
+            labels: self.labels,
             environment,
             cleanup_policy,
             idempotency,

@@ -1,17 +1,27 @@
-//! Engines: each is a chart and an entry in the server's configuration. No code refers to one by name.
+//! Engines: each is a chart in one or more versions, and an entry in the server's configuration. No code refers to one by name.
+//!
+//! `catalog`: the engines and their versions. `version`: what a version says of itself, and from which one a store may be upgraded to it.
+
+mod catalog;
+mod version;
 
 use std::path::PathBuf;
+
+pub use catalog::{Catalog, Upgrade};
+pub use version::{UpgradeRefusal, VersionInfo, may_upgrade};
 
 use crate::quota::{Size, quantity};
 use crate::store::Versions;
 
-/// A kind of shop.
+/// A kind of shop, at one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Engine {
     /// The name that callers use.
     pub name: String,
     /// The chart's directory.
     pub chart: PathBuf,
+    /// The chart's name, from `Chart.yaml`.
+    pub chart_name: String,
     /// Values files of every store of this engine, in helm's order of precedence.
     pub values: Vec<PathBuf>,
     /// Plans, smallest first.
@@ -28,8 +38,12 @@ pub struct Engine {
     pub backup: Option<EngineBackup>,
     /// How a shop of this engine is tested.
     pub verify: Verification,
-    /// Versions from `Chart.yaml`.
+    /// The chart's version, digest and schema, and that of the shop software.
     pub versions: Versions,
+    /// What this version says of itself.
+    pub info: VersionInfo,
+    /// The container images that the chart's values name.
+    pub images: Vec<String>,
     /// True if the values enable TLS at the ingress or the gateway.
     pub secure: bool,
 }
@@ -89,6 +103,9 @@ pub struct Maintenance {
     pub deployment: String,
     /// The `CronJob` that is suspended, if the chart has one.
     pub cron_job: Option<String>,
+    /// The Service of the shop's own pods, which a new version is tested through while the page answers. Only charts with the value
+    /// `store.maintenance` have one; without it, no version with another schema can be applied.
+    pub service: Option<String>,
 }
 
 /// A Secret that every store of an engine has.
@@ -156,28 +173,5 @@ impl Engine {
     /// The plan of stores that name none: the configured one if the engine has it, otherwise the smallest.
     pub fn default_plan(&self) -> Option<&Plan> {
         self.plan(&self.default_plan).or_else(|| self.plans.first())
-    }
-}
-
-/// All engines, the default one first. Never empty: without an engine the server refuses to start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Catalog {
-    engines: Vec<Engine>,
-}
-
-impl Catalog {
-    /// A catalogue of these engines, or `None` if there is none, or if one has no plan.
-    pub fn new(engines: Vec<Engine>) -> Option<Self> {
-        (!engines.is_empty() && engines.iter().all(|engine| !engine.plans.is_empty())).then_some(Self { engines })
-    }
-
-    /// The engine with this name.
-    pub fn engine(&self, name: &str) -> Option<&Engine> {
-        self.engines.iter().find(|engine| engine.name == name)
-    }
-
-    /// All engines, the default one first.
-    pub fn engines(&self) -> &[Engine] {
-        &self.engines
     }
 }

@@ -111,6 +111,27 @@ pub enum DomainError {
         /// The version of its chart.
         version: String,
     },
+    /// A version of the engine changes the schema of shops' databases, and its chart does not support that.
+    #[error(
+        "the chart of engine {engine} in version {version} does not support an update that migrates data: its storeplane.yaml has no \
+         `backup.maintenance.service`"
+    )]
+    MigrationUnsupported {
+        /// The engine.
+        engine: String,
+        /// The version of its chart.
+        version: String,
+    },
+    /// The data of the store does not fit the version.
+    #[error(
+        "the shop's database has the schema {present:?}, and that of the revision is {former:?}: a rollback does not migrate data back"
+    )]
+    SchemaDiffers {
+        /// The present schema.
+        present: String,
+        /// That of the revision.
+        former: String,
+    },
     /// An operation that is not finished uses the store.
     #[error("operation {operation} ({}) on store \"{name}\" has not ended; wait for it or cancel it", .kind.as_str())]
     OperationInProgress {
@@ -262,6 +283,8 @@ impl DomainError {
             Self::NotUpdatable { .. } => "NOT_UPDATABLE",
             Self::SettingsNotUpdatable { .. } => "SETTINGS_NOT_UPDATABLE",
             Self::VersionUnavailable { .. } => "VERSION_UNAVAILABLE",
+            Self::MigrationUnsupported { .. } => "MIGRATION_UNSUPPORTED",
+            Self::SchemaDiffers { .. } => "SCHEMA_DIFFERS",
             Self::OperationInProgress { .. } => "OPERATION_IN_PROGRESS",
             Self::NotBackupable { .. } => "NOT_BACKUPABLE",
             Self::BackupUnsupported { .. } => "BACKUP_UNSUPPORTED",

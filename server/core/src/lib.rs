@@ -22,6 +22,7 @@ pub mod failure;
 pub mod filter;
 pub mod identity;
 pub mod ids;
+pub mod labels;
 pub mod live_view;
 pub mod names;
 pub mod operation;

@@ -28,6 +28,19 @@ const RESTORE: [Step; 7] = [
 const RESTORE_WITHOUT_BACKUP: [Step; 5] =
     [Step::Maintenance, Step::Restore, Step::EndMaintenance, Step::Rollout, Step::Verify];
 
+/// The steps of an update that migrates the shop's data. The shop is offline from before its backup until the new one was tested, so that no
+/// order is lost if it has to return to that backup.
+const UPDATE: [Step; 7] = [
+    Step::Maintenance,
+    Step::BackUp,
+    Step::VerifyBackup,
+    Step::Upgrade,
+    Step::Rollout,
+    Step::Verify,
+    Step::EndMaintenance,
+];
+const UPDATE_ONLINE: [Step; 3] = [Step::Upgrade, Step::Rollout, Step::Verify];
+
 wire_enum! {
     /// The kind of an operation.
     pub enum OperationKind {
@@ -64,7 +77,7 @@ impl OperationKind {
             Self::Restore => &RESTORE,
             // The release is deployed first: its database takes the data, and its shop waits for that.
             Self::Copy => &[Step::Namespace, Step::Secrets, Step::Install, Step::Restore, Step::Rollout, Step::Verify],
-            Self::Update => &[Step::Upgrade, Step::Rollout, Step::Verify],
+            Self::Update => &UPDATE,
             Self::Unreadable => &[],
         }
     }
@@ -94,9 +107,9 @@ impl OperationKind {
         self != Self::Backup
     }
 
-    /// True if it makes a backup, of the data that it replaces if it is a restore.
+    /// True if it makes a backup, or may make one: of the data that a restore replaces, or that an update migrates.
     pub fn makes_backup(self) -> bool {
-        matches!(self, Self::Backup | Self::Restore)
+        matches!(self, Self::Backup | Self::Restore | Self::Update)
     }
 
     /// True if it installs the chart, starting from what exists.
@@ -107,10 +120,10 @@ impl OperationKind {
     /// Maximum total time from the first claim, including outages; far more than a slow image pull takes.
     pub fn budget(self) -> Duration {
         match self {
-            Self::Create | Self::Retry | Self::RotateCredentials | Self::Update => Duration::minutes(30),
+            Self::Create | Self::Retry | Self::RotateCredentials => Duration::minutes(30),
             Self::Delete => Duration::minutes(15),
             Self::Backup => Duration::hours(6),
-            Self::Restore | Self::Copy => Duration::hours(12),
+            Self::Restore | Self::Copy | Self::Update => Duration::hours(12),
             Self::Unreadable => Duration::ZERO,
         }
     }
@@ -255,6 +268,9 @@ pub struct Update {
     pub to_revision: Option<u32>,
     /// The revision before it; 0 if none was recorded when the update was requested.
     pub from_revision: u32,
+    /// The shop's data is migrated: the shop is offline meanwhile, and is backed up first.
+    #[serde(default)]
+    pub maintenance: bool,
 }
 
 /// One operation.
@@ -312,8 +328,14 @@ impl Operation {
             OperationKind::Restore if self.restore.is_some_and(|restore| restore.skips_backup) => {
                 &RESTORE_WITHOUT_BACKUP
             }
+            OperationKind::Update if !self.migrates_data() => &UPDATE_ONLINE,
             kind => kind.steps(),
         }
+    }
+
+    /// True for an update that takes the shop offline, because it migrates its data.
+    pub fn migrates_data(&self) -> bool {
+        self.update.as_ref().is_some_and(|update| update.maintenance)
     }
 
     /// True if it provisions a store again, starting from what an earlier operation left.
@@ -329,33 +351,53 @@ impl Operation {
         };
         let steps = self.steps();
         let started = steps.iter().position(|step| *step == reached).map_or(0, |at| at + 1);
-        let mut undo: Vec<_> = steps.iter().take(started).rev().filter_map(|step| step.undo()).collect();
-        // A shop that was changed back is tested like one that was changed.
-        if undo.contains(&Step::Revert) {
-            undo.extend([Step::Rollout, Step::Verify]);
+        if self.kind == OperationKind::Update {
+            return self.undo_of_update(reached);
         }
-        undo
+        steps.iter().take(started).rev().filter_map(|step| step.undo()).collect()
     }
 
-    /// True if `step` precedes the step that was started last: after a restart it is only checked.
+    /// A shop that was changed back is tested like one that was changed. Once a shop with migrated data may be online again, nothing is undone: it
+    /// was tested, and its customers' orders would be lost.
+    fn undo_of_update(&self, reached: Step) -> Vec<Step> {
+        match (reached, self.migrates_data()) {
+            (Step::Maintenance | Step::BackUp | Step::VerifyBackup, true) => vec![Step::EndMaintenance],
+            (Step::EndMaintenance, true) => Vec::new(),
+            (_, true) => {
+                vec![Step::Revert, Step::Restore, Step::EndMaintenance, Step::Rollout, Step::Verify]
+            }
+            (_, false) => vec![Step::Revert, Step::Rollout, Step::Verify],
+        }
+    }
+
+    /// True if `step` is one of its steps and precedes the one that was started last: after a restart it is only checked.
     pub fn is_behind(&self, step: Step) -> bool {
         let position = |wanted: Step| self.steps().iter().position(|step| *step == wanted);
-        self.reached.and_then(position) > position(step)
+        position(step).is_some_and(|at| self.reached.and_then(position) > Some(at))
     }
 
     /// True if it took the shop offline, or may have, and has not put it back.
     pub fn is_offline(&self) -> bool {
         let position = |wanted: Step| self.steps().iter().position(|step| *step == wanted);
-        if self.kind != OperationKind::Restore || self.started_at.is_none() {
+        let takes_offline = self.kind == OperationKind::Restore || self.migrates_data();
+        if !takes_offline || self.started_at.is_none() {
             return false;
         }
         self.reached.and_then(position) <= position(Step::EndMaintenance)
     }
 
-    /// When its time is up: the budget after the first claim, plus that of a deletion for a rollback.
+    /// When its time is up: the budget after the first claim, plus that of a deletion, or of a restore if data is restored, for a rollback.
     pub fn deadline(&self) -> Option<OffsetDateTime> {
-        let budget = if self.force { FORCE_BUDGET } else { self.kind.budget() };
-        let undo = if self.undoing { OperationKind::Delete.budget() } else { Duration::ZERO };
+        let budget = match self.kind {
+            _ if self.force => FORCE_BUDGET,
+            OperationKind::Update if !self.migrates_data() => OperationKind::Retry.budget(),
+            kind => kind.budget(),
+        };
+        let undo = match self.kind {
+            _ if !self.undoing => Duration::ZERO,
+            OperationKind::Update if self.migrates_data() => OperationKind::Restore.budget(),
+            _ => OperationKind::Delete.budget(),
+        };
         self.started_at.map(|started| started + budget + undo)
     }
 }
@@ -405,6 +447,25 @@ pub(crate) mod tests {
         assert_eq!(update.undo_steps(), []);
         update.reached = Some(Step::Upgrade);
         assert_eq!(update.undo_steps(), [Step::Revert, Step::Rollout, Step::Verify]);
+        let settings = Settings {
+            display_name: String::new(),
+            plan: String::new(),
+            admin_email: String::new(),
+            environment: crate::settings::Environment::Production,
+            versions: crate::settings::Versions::default(),
+        };
+        update.update = Some(Update { before: settings, to_revision: None, from_revision: 1, maintenance: true });
+        let whole = [Step::Revert, Step::Restore, Step::EndMaintenance, Step::Rollout, Step::Verify];
+        for (reached, undo) in [
+            (Step::Maintenance, &[Step::EndMaintenance][..]),
+            (Step::VerifyBackup, &[Step::EndMaintenance]),
+            (Step::Upgrade, &whole),
+            (Step::Verify, &whole),
+            (Step::EndMaintenance, &[]),
+        ] {
+            update.reached = Some(reached);
+            assert_eq!(update.undo_steps(), undo, "{reached:?}");
+        }
     }
 
     #[test]

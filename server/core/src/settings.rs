@@ -19,10 +19,16 @@ wire_enum! {
 /// The installed versions.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Versions {
-    /// The Helm chart's.
+    /// The Helm chart's, which is the version of the engine.
     pub chart: String,
     /// The shop software's, according to the chart.
     pub app: String,
+    /// `sha256:` and the digest of the chart's files; empty if it was not recorded.
+    #[serde(default)]
+    pub digest: String,
+    /// That of the schema of the shop's database, according to the chart; empty if it declares none.
+    #[serde(default)]
+    pub schema: String,
 }
 
 /// What a store's chart is told by callers, and its version.

@@ -8,6 +8,7 @@ use crate::condition::{self, Condition, ConditionKind};
 use crate::error::DomainError;
 use crate::failure::Failure;
 use crate::ids::{BackupId, OperationId, StoreId, StoreUid, Tenant};
+use crate::labels::{self, Labels};
 use crate::names::Placement;
 use crate::operation::Step;
 pub use crate::settings::{Environment, Settings, Versions};
@@ -28,6 +29,8 @@ pub struct Spec {
     pub cleanup_policy: CleanupPolicy,
     /// Callers cannot delete it.
     pub deletion_protection: bool,
+    /// Its owner's labels.
+    pub labels: Labels,
     /// What was set for it of when it is backed up.
     pub backup_policy: BackupPolicy,
     /// What the shop is for.
@@ -185,6 +188,9 @@ impl Store {
         }
         if self.spec.environment != Environment::Production {
             hash.update(self.spec.environment.as_str().as_bytes());
+        }
+        for label in labels::texts(&self.spec.labels) {
+            hash.update(format!("label {label}\n").as_bytes());
         }
         if self.spec.backup_policy != BackupPolicy::default() {
             for (name, value) in self.spec.backup_policy.texts() {

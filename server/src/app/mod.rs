@@ -26,6 +26,7 @@ pub use self::signals::Signals;
 pub use self::warnings::warnings;
 use crate::backup_removal::BackupRemoval;
 use crate::backups::volume::Volume;
+use crate::charts;
 use crate::config::{Config, ConfigError};
 use crate::grpc::{self, ApiHandler, Platform, Sealer};
 use crate::helm::Helm;
@@ -59,10 +60,13 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Checks the configuration and binds the port. Postgres, the cluster and helm may all be unavailable.
-    pub fn bind(config: &Config, shutdown: CancellationToken) -> Result<Self, StartError> {
+    /// Checks the configuration and binds the port. Postgres, the cluster and helm may all be unavailable,
+    /// unless a chart is to be downloaded.
+    pub async fn bind(config: &Config, shutdown: CancellationToken) -> Result<Self, StartError> {
         let (mutations, background) = (TaskTracker::new(), TaskTracker::new());
-        let parts = Parts::new(config, &shutdown)?;
+        let helm = Helm::new(helm_config(config));
+        let charts = charts::load(config, &helm, &shutdown).await?;
+        let parts = Parts::new(config, (helm, charts), &shutdown)?;
         let mut listeners = Listeners::bind(config)?;
         if let Some(reloader) = listeners.reloader.take() {
             background.spawn(reloader.run(shutdown.clone()));

@@ -16,9 +16,10 @@ use crate::authentication::Authenticator;
 use crate::backup_schedule::BackupScheduler;
 use crate::backups::Backups;
 use crate::backups::s3::S3Error;
+use crate::charts::{ChartLibrary, Charts};
 use crate::checkpoint::{CheckpointFault, SigningKey};
 use crate::circuit::Circuit;
-use crate::config::{self, CatalogError, Config, ConfigError};
+use crate::config::{CatalogError, Config, ConfigError};
 use crate::grpc::auth::AuthLayer;
 use crate::health::Part;
 use crate::helm::{Helm, HelmConfig};
@@ -30,8 +31,8 @@ use crate::oidc::Oidc;
 use crate::outage::OutageLog;
 use crate::postgres::{
     self, AuditLog, AuthFailures, BackupRetention, BackupSchedule, ConnectError, EventLog, LiveStoreRepository,
-    Notifier, PgBackups, PgStores, Pool, PoolSizes, Pools, Queue, QuotaPolicy, RefusalCounts, RestoreTests, Retention,
-    RetentionPolicy, Schema, ServerKey, SessionLifetimes, Sessions, TenantStates, Tenants, Tokens,
+    Notifier, PgBackups, PgCharts, PgStores, Pool, PoolSizes, Pools, Queue, QuotaPolicy, RefusalCounts, RestoreTests,
+    Retention, RetentionPolicy, Schema, ServerKey, SessionLifetimes, Sessions, TenantStates, Tenants, Tokens,
 };
 use crate::reconciler::Reconciler;
 use crate::releases::ClusterReleases;
@@ -126,8 +127,12 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn new(config: &Config, shutdown: &CancellationToken) -> Result<Self, StartError> {
-        let catalog = Arc::new(config::catalog(config)?);
+    pub(super) fn new(
+        config: &Config,
+        (helm, charts): (Helm, Charts),
+        shutdown: &CancellationToken,
+    ) -> Result<Self, StartError> {
+        let catalog = Arc::clone(&charts.catalog);
         let pools = pools(config)?;
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
         let (notifier, hub, log) = (Notifier::default(), Hub::default(), EventLog::new(pools.watch.clone()));
@@ -147,7 +152,7 @@ impl Parts {
             shutdown.clone(),
         );
         let lease = Duration::from_secs(config.worker.lease_seconds);
-        let (helm, cluster) = (Helm::new(helm_config(config)), Cluster::new(cluster_config(config)));
+        let cluster = Cluster::new(cluster_config(config));
         let cache = Arc::new(ClusterCache::new(cluster.clone()));
         let releases = releases(config, &cache, &pools.api, &clock, &notifier);
         let ports = Ports {
@@ -174,6 +179,7 @@ impl Parts {
             verifier: Verifier::new(cluster.clone(), config.verify.via),
             backups,
             catalog,
+            charts: ChartLibrary::new(charts, PgCharts::new(pools.work.clone())),
             ids,
         };
         let failures = AuthFailures::new(pools.work.clone(), Arc::clone(&clock), Arc::clone(&tools.ids));
@@ -205,6 +211,7 @@ impl Parts {
         tasks.spawn(tokens.record_use_until(shutdown.clone()));
         let audit = self.audit.on(self.pools.work.clone());
         tasks.spawn(audit.sign_until(config.audit.checkpoint_interval.into(), shutdown.clone()));
+        tasks.spawn(self.tools.charts.clone().maintain_until(shutdown.clone()));
         tasks.spawn(RefusalCounts::new(self.pools.work.clone()).run(shutdown.clone()));
         tasks.spawn(self.auth.failures.clone().record_until(shutdown.clone()));
         let sessions = self.auth.authenticator.sessions().on(self.pools.work.clone());

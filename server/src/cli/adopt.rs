@@ -10,10 +10,13 @@ use storeplane_core::ids::OperationId;
 use storeplane_core::ports::{Clock as _, Ids as _};
 use storeplane_core::store::Store;
 use storeplane_core::transition::adopt;
+use tokio_util::sync::CancellationToken;
 
 use super::{Failure, print};
-use crate::app::cluster_config;
-use crate::config::{self, Config};
+use crate::app::{cluster_config, helm_config};
+use crate::charts;
+use crate::config::Config;
+use crate::helm::Helm;
 use crate::kube::{Cluster, OwnedNamespace};
 use crate::postgres::{self, Adoption, LiveStoreRepository, Notifier};
 use crate::releases::adopt::{Assumed, Candidate, Reader, Refused};
@@ -43,7 +46,8 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments, config: &Config) -> Result<(), Failure> {
     let database = postgres::connect(config.session_url()?.expose(), 2)?;
     let live_stores = LiveStoreRepository::new(database.clone(), Arc::new(SystemClock), Notifier::default());
-    let (cluster, catalog) = (Cluster::new(cluster_config(config)), config::catalog(config)?);
+    let (cluster, helm) = (Cluster::new(cluster_config(config)), Helm::new(helm_config(config)));
+    let catalog = charts::load(config, &helm, &CancellationToken::new()).await?.catalog;
     let Arguments { namespace, engine, plan, apply } = arguments;
     let all = cluster.every_namespace().await?;
     // Rows are read last: a store's row exists before any of its objects.

@@ -117,14 +117,19 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     let shutdown = CancellationToken::new();
-    let server = Server::bind(config, shutdown.clone())?;
+    let stop = signals.stop(shutdown.clone());
+    tokio::pin!(stop);
+    let server = tokio::select! {
+        server = Server::bind(config, shutdown) => server?,
+        never = &mut stop => match never {},
+    };
     tracing::info!(address = %server.address(), version = env!("CARGO_PKG_VERSION"), "listening");
     if let Some(address) = server.metrics_address() {
         tracing::info!(%address, "serving metrics");
     }
     tokio::select! {
         () = server.run() => {}
-        never = signals.stop(shutdown) => match never {},
+        never = &mut stop => match never {},
     }
     tracing::info!("stopped");
     telemetry.shutdown().await;

@@ -8,6 +8,7 @@
 mod audit;
 mod backup_schedule;
 mod backups;
+mod charts;
 mod engines;
 mod limits;
 mod obstacles;
@@ -31,7 +32,8 @@ use serde::{Deserialize, Serialize};
 pub use audit::Audit;
 pub use backup_schedule::{BackupSchedule, PlanSchedule};
 pub use backups::{BackupBucket, BackupVolume, Backups, StorageKind};
-pub use engines::{CatalogError, catalog};
+pub use charts::{ChartSource, Charts, Engine};
+pub use engines::{CatalogError, ChartReader};
 pub use limits::Limits;
 pub use obstacles::Obstacles;
 pub use oidc::{Algorithm, Oidc, OidcClient, RoleName, is_confidential};
@@ -260,28 +262,6 @@ impl From<Tokens> for Lifetimes {
             |period: RetentionPeriod| std::time::Duration::from(period).try_into().unwrap_or(time::Duration::MAX);
         Self { default: duration(tokens.lifetime), max: duration(tokens.max_lifetime) }
     }
-}
-
-/// `[charts]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Charts {
-    /// Directory of the charts.
-    pub dir: PathBuf,
-    /// Values files of engines without their own; relative to the chart. Default: none, the chart's own values.
-    pub values: Vec<PathBuf>,
-    /// Plan of stores that name none, if the engine has it.
-    pub default_plan: String,
-    /// Engine of stores that name none.
-    pub default_engine: String,
-}
-
-/// `[engines.NAME]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Engine {
-    /// The chart's directory; relative to `charts.dir`.
-    pub chart: PathBuf,
-    /// Values files of all stores of this engine; relative to the chart.
-    pub values: Vec<PathBuf>,
 }
 
 /// `[log]`

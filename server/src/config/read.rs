@@ -10,8 +10,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::section::Section;
 use super::{
-    Charts, Config, ConfigError, Connections, Database, Engine, Helm, Kubernetes, Log, LogFormat, Metrics, Retention,
-    RetentionPeriod, SecretUrl, SessionPeriods, Telemetry, Tokens, Verify, Via, Worker,
+    Config, ConfigError, Connections, Database, Helm, Kubernetes, Log, LogFormat, Metrics, Retention, RetentionPeriod,
+    SecretUrl, SessionPeriods, Telemetry, Tokens, Verify, Via, Worker,
 };
 
 use crate::kube::{CopiedSecret, CopiedSecretUse, WatchScope, labels};
@@ -33,7 +33,7 @@ const DOMAIN_MAX: usize = 253 - 64;
 pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
     let mut root = Section::root(table);
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
-    let charts = root.section("charts", charts);
+    let charts = root.section("charts", super::charts::charts);
     let config = Config {
         listen: root.take("listen", listen),
         health_listen: root.optional("health_listen"),
@@ -81,7 +81,7 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
         sessions: root.section("sessions", sessions),
         oidc: root.section("oidc", super::oidc::read),
         obstacles: root.section("obstacles", super::obstacles::read),
-        engines: root.section("engines", |section| engines(section, &charts)),
+        engines: root.section("engines", |section| super::charts::engines(section, &charts)),
         charts,
         log: root.section("log", log),
         metrics: root.section("metrics", |section| Metrics { listen: section.optional("listen") }),
@@ -219,36 +219,6 @@ fn kubernetes(section: &mut Section) -> Kubernetes {
         namespace_annotations,
         copied_secrets,
     }
-}
-
-fn charts(section: &mut Section) -> Charts {
-    Charts {
-        dir: section.take("dir", PathBuf::from("charts")),
-        values: section.take("values", Vec::new()),
-        default_plan: section.take("default_plan", "small".into()),
-        default_engine: section.take("default_engine", "woocommerce".into()),
-    }
-}
-
-fn engines(section: &mut Section, charts: &Charts) -> BTreeMap<String, Engine> {
-    let names = section.keys();
-    if names.is_empty() {
-        let name = "woocommerce".to_owned();
-        let engine = Engine { chart: PathBuf::from(&name), values: charts.values.clone() };
-        return BTreeMap::from([(name, engine)]);
-    }
-    let mut engines = BTreeMap::new();
-    for name in names {
-        if !is_label(&name) {
-            section.fail(&name, "an engine's name must be a DNS label of at most 63 characters");
-        }
-        let engine = section.section(&name, |section| Engine {
-            chart: section.take("chart", PathBuf::from(&name)),
-            values: section.take("values", charts.values.clone()),
-        });
-        engines.insert(name, engine);
-    }
-    engines
 }
 
 fn origins(root: &mut Section) -> Vec<String> {

@@ -1,5 +1,3 @@
-use storeplane_core::engine::Verification;
-
 use super::*;
 
 fn parse(file: &str) -> Result<Config, ConfigError> {
@@ -194,49 +192,6 @@ fn printed_configuration_masks_secrets_and_parses_back() {
     assert!(printed.contains("postgres://me:***@db:5432/shops?sslmode=require"), "{printed}");
     let again = parse(&printed).expect("what is printed is a configuration");
     assert_eq!(again.print().expect("is TOML"), printed);
-}
-
-#[test]
-fn engines_are_loaded_from_their_charts() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let chart = dir.path().join("tea");
-    std::fs::create_dir_all(chart.join("plans")).expect("a directory");
-    let write = |name: &str, text: &str| std::fs::write(chart.join(name), text).expect("a file");
-    let file = format!(
-        "[charts]\ndir = {:?}\ndefault_engine = 'tea'\ndefault_plan = 'tiny'\nvalues = ['prod.yaml']\n[engines.tea]",
-        dir.path()
-    );
-    let config = parse(&file).expect("good");
-    let missing = catalog(&config).expect_err("there is no chart").to_string();
-    assert!(missing.contains("engines.tea") && missing.contains("tea/Chart.yaml"), "{missing}");
-
-    write("Chart.yaml", "apiVersion: v2\nname: tea\nversion: 1.2.3\nappVersion: \"9\"\n");
-    write("values.yaml", "ingress: {tls: {enabled: false}}\n");
-    write("prod.yaml", "ingress: {tls: {enabled: true}}\nplan: {cpu: '2', memory: 1Gi}\n");
-    assert!(catalog(&config).is_err_and(|error| error.to_string().contains("plans")));
-    for (plan, size) in [("large", "{order: 2, memory: 4Gi}"), ("tiny", "{order: 1}"), ("other", "{}"), ("alone", "{}")]
-    {
-        write(&format!("plans/{plan}.yaml"), &format!("plan: {size}\n"));
-    }
-    write("storeplane.yaml", "verify: by-looking\n");
-    assert!(catalog(&config).is_err_and(|error| error.to_string().contains("tea/storeplane.yaml")));
-    write("storeplane.yaml", "credentials: {secret: a, username: u, password: p}\nsecrets: {a: {u: {fixed: me}}}\n");
-    assert!(catalog(&config).is_err_and(|error| error.to_string().contains("not among its secrets")));
-    write(
-        "storeplane.yaml",
-        "verify: store-api\ncredentials: {secret: a, username: u, password: p}\n\
-         secrets: {a: {u: {fixed: me}, p: {random: 20}}}\n",
-    );
-    let catalog = catalog(&config).expect("complete");
-    let tea = &catalog.engines()[0];
-    assert_eq!((tea.versions.chart.as_str(), tea.versions.app.as_str()), ("1.2.3", "9"));
-    assert!(tea.secure && tea.chart.is_absolute());
-    assert_eq!((tea.verify, tea.secrets.len()), (Verification::StoreApi, 1));
-    assert_eq!(tea.credentials.as_ref().map(|login| login.secret.as_str()), Some("a"));
-    let sizes = tea.plans.iter().map(|plan| (plan.name.as_str(), plan.size.cpu.as_str(), plan.size.memory.as_str()));
-    let expected = [("tiny", "2", "1Gi"), ("large", "2", "4Gi"), ("alone", "2", "1Gi"), ("other", "2", "1Gi")];
-    assert_eq!(sizes.collect::<Vec<_>>(), expected, "in the chart's order, then by name");
-    assert_eq!(tea.default_plan().map(|plan| plan.name.as_str()), Some("tiny"));
 }
 
 /// The configuration file in a rendered chart.

@@ -82,6 +82,7 @@ fn message(backup: Backup) -> v1::Backup {
             BackupTrigger::OnDemand => v1::BackupTrigger::OnDemand,
             BackupTrigger::Scheduled => v1::BackupTrigger::Scheduled,
             BackupTrigger::BeforeRestore => v1::BackupTrigger::BeforeRestore,
+            BackupTrigger::BeforeUpdate => v1::BackupTrigger::BeforeUpdate,
             BackupTrigger::Copy => v1::BackupTrigger::Copy,
             BackupTrigger::Unreadable => v1::BackupTrigger::Unspecified,
         }

@@ -3,6 +3,7 @@
 use prost_types::Timestamp;
 use storeplane_core::backup_policy::{BackupPolicy, BackupPolicyInput};
 use storeplane_core::condition::{Condition, ConditionStatus};
+use storeplane_core::engine::{Catalog, Upgrade};
 use storeplane_core::event::Event;
 use storeplane_core::failure::Failure;
 use storeplane_core::operation::{Operation, OperationKind, OperationState};
@@ -67,7 +68,8 @@ pub(super) fn environment_message(environment: Environment) -> v1::StoreEnvironm
 
 /// A versions message.
 pub(super) fn versions(versions: Versions) -> v1::StoreVersions {
-    v1::StoreVersions { chart: versions.chart, app: versions.app }
+    let Versions { chart, app, digest, schema } = versions;
+    v1::StoreVersions { chart, app, chart_digest: digest, schema }
 }
 
 /// What a copy is for, from the proto's enum; `None` if the value is unknown.
@@ -87,9 +89,11 @@ fn message(failure: Option<&Failure>) -> String {
 }
 
 /// A store message.
-pub(super) fn store(store: Store) -> v1::Store {
+pub(super) fn store(catalog: &Catalog, store: Store) -> v1::Store {
     let failure = store.failure.as_ref();
     v1::Store {
+        available_upgrade: available_upgrade(catalog, &store),
+        engine_version: store.versions.chart.clone(),
         uid: store.uid.to_string(),
         tenant: store.tenant.to_string(),
         state: state(store.state).into(),
@@ -131,9 +135,23 @@ pub(super) fn store(store: Store) -> v1::Store {
         }),
         backup_policy: backup_policy(&store.spec.backup_policy),
         versions: Some(versions(store.versions)),
+        labels: store.spec.labels.into_iter().collect(),
         revision: store.revision.cast_signed(),
         update_preview: None,
     }
+}
+
+fn available_upgrade(catalog: &Catalog, store: &Store) -> Option<v1::AvailableUpgrade> {
+    if matches!(store.state, State::Deleting | State::Deleted) {
+        return None;
+    }
+    let Upgrade { to, security } = catalog.upgrade(&store.spec.engine, &store.versions)?;
+    Some(v1::AvailableUpgrade {
+        engine_version: to.versions.chart.clone(),
+        app_version: to.versions.app.clone(),
+        security_release: security,
+        changes_schema: to.versions.schema != store.versions.schema,
+    })
 }
 
 /// A backup policy message; none if everything is as for the plan.

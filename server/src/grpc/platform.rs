@@ -1,6 +1,6 @@
 //! PlatformService.
 
-use storeplane_core::engine::{Engine, Plan};
+use storeplane_core::engine::{Catalog, Engine, Plan};
 use storeplane_core::identity::Caller;
 use storeplane_core::overview::{Overview, Period};
 use storeplane_core::query::ReleaseQuery;
@@ -34,7 +34,8 @@ impl PlatformService for ApiHandler {
         request: Request<ListEnginesRequest>,
     ) -> Result<Response<ListEnginesResponse>, Status> {
         let quotas = self.service.quotas(&caller(&request)?).await.map_err(|error| status::port(&error))?;
-        let engines = self.service.catalog().engines().iter().map(|each| engine(each, &quotas));
+        let catalog = self.service.catalog();
+        let engines = catalog.engines().iter().map(|each| engine(catalog, each, &quotas));
         Ok(Response::new(ListEnginesResponse { engines: engines.collect() }))
     }
 
@@ -132,13 +133,25 @@ fn period(Period { start, counts }: Period) -> v1::OverviewPeriod {
     }
 }
 
-fn engine(engine: &Engine, quotas: &Quotas) -> v1::Engine {
+fn engine(catalog: &Catalog, engine: &Engine, quotas: &Quotas) -> v1::Engine {
+    let version = |version: &Engine| v1::EngineVersion {
+        chart_version: version.versions.chart.clone(),
+        app_version: version.versions.app.clone(),
+        digest: version.versions.digest.clone(),
+        schema: version.versions.schema.clone(),
+        default: version.versions.chart == engine.versions.chart,
+        security_release: version.info.security,
+        upgrades_from: version.info.upgrades_from.as_ref().map(ToString::to_string).unwrap_or_default(),
+        notes: version.info.notes.clone(),
+        images: version.images.clone(),
+    };
     v1::Engine {
         name: engine.name.clone(),
         chart_version: engine.versions.chart.clone(),
         app_version: engine.versions.app.clone(),
         plans: engine.plans.iter().map(|each| plan(each, quotas)).collect(),
         default_plan: engine.default_plan().map(|plan| plan.name.clone()).unwrap_or_default(),
+        versions: catalog.versions(&engine.name).map(version).collect(),
     }
 }
 

@@ -16,8 +16,8 @@ use super::api_handler::{ApiHandler, caller, note_store};
 use super::{convert, pages, status};
 
 /// The answer to UpdateStore and RollbackStore.
-pub(super) fn updated((store, preview): (Store, Option<Preview>)) -> v1::Store {
-    v1::Store { update_preview: preview.map(preview_message), ..convert::store(store) }
+pub(super) fn updated(handler: &ApiHandler, (store, preview): (Store, Option<Preview>)) -> v1::Store {
+    v1::Store { update_preview: preview.map(preview_message), ..handler.store_message(store) }
 }
 
 /// The answer to `ListStoreRevisions`.
@@ -59,12 +59,13 @@ fn revision(revision: Revision) -> v1::StoreRevision {
     }
 }
 
-fn preview_message(Preview { changes, steps, restarts_pods, notes }: Preview) -> v1::UpdatePreview {
+fn preview_message(Preview { changes, steps, restarts_pods, maintenance_page, notes }: Preview) -> v1::UpdatePreview {
     let change = |PreviewedChange { field, before, after }| v1::SettingChange { field, before, after };
     v1::UpdatePreview {
         changes: changes.into_iter().map(change).collect(),
         steps: steps.into_iter().map(|step| step.as_str().to_owned()).collect(),
         restarts_pods,
+        maintenance_page,
         notes,
     }
 }

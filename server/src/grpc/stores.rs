@@ -46,10 +46,12 @@ impl StoreService for ApiHandler {
                 store_id: request.store_id,
                 display_name: store.display_name,
                 engine: store.engine,
+                engine_version: store.engine_version,
                 plan: store.plan,
                 admin_email: store.admin_email,
                 cleanup_policy: convert::cleanup_policy(request.cleanup_policy),
                 deletion_protection: store.deletion_protection,
+                labels: store.labels.into_iter().collect(),
                 backup_policy: convert::backup_policy_input(store.backup_policy),
                 request_id: request.request_id,
             };
@@ -65,7 +67,7 @@ impl StoreService for ApiHandler {
         let wanted = StoreRef::check(&request.store_id, &request.uid).map_err(|refusal| status::refusal(&refusal))?;
         let found = self.service.stores().find(&caller.access, &wanted).await.map_err(|error| status::port(&error))?;
         let missing = || status::refusal(&DomainError::NotFound { kind: "store", name: wanted.id.to_string() });
-        Ok(Response::new(convert::store(found.ok_or_else(missing)?)))
+        Ok(Response::new(self.store_message(found.ok_or_else(missing)?)))
     }
 
     async fn get_store_credentials(&self, request: Request<GetStoreCredentialsRequest>) -> Answer<StoreCredentials> {
@@ -115,13 +117,15 @@ impl StoreService for ApiHandler {
             display_name: store.display_name,
             admin_email: store.admin_email,
             plan: store.plan,
+            engine_version: store.engine_version,
             environment: convert::environment(store.environment),
             deletion_protection: store.deletion_protection,
+            labels: store.labels.into_iter().collect(),
             backup_policy: convert::backup_policy_input(store.backup_policy),
         };
         let trace = trace::current();
         let updated = self.finish(async move { service.update(&caller, trace, &input, validate_only).await });
-        Ok(Response::new(revisions::updated(updated.await?)))
+        Ok(Response::new(revisions::updated(self, updated.await?)))
     }
 
     async fn rollback_store(&self, request: Request<RollbackStoreRequest>) -> Answer<Store> {
@@ -133,7 +137,7 @@ impl StoreService for ApiHandler {
             let command = RollbackStore::check((&store_id, &uid), revision, &etag, &request_id);
             service.roll_back(&caller, trace, &store_id, command, validate_only).await
         });
-        Ok(Response::new(revisions::updated(rolled_back.await?)))
+        Ok(Response::new(revisions::updated(self, rolled_back.await?)))
     }
 
     async fn list_store_revisions(
@@ -158,7 +162,7 @@ impl StoreService for ApiHandler {
                 }
             }
         });
-        Ok(Response::new(convert::store(store.await?)))
+        Ok(Response::new(self.store_message(store.await?)))
     }
 
     async fn retry_store(&self, request: Request<RetryStoreRequest>) -> Answer<Store> {
@@ -173,7 +177,7 @@ impl StoreService for ApiHandler {
                 Err(refusal) => service.audited(&caller, Action::RetryStore, &store_id, Err(refusal.into())).await,
             }
         });
-        Ok(Response::new(convert::store(store.await?)))
+        Ok(Response::new(self.store_message(store.await?)))
     }
 
     async fn restore_store(&self, request: Request<RestoreStoreRequest>) -> Answer<Store> {
@@ -184,7 +188,7 @@ impl StoreService for ApiHandler {
         let input = RestoreStoreInput { store_id, uid, backup_id, skip_backup, etag, request_id };
         let trace = trace::current();
         let store = self.finish(async move { service.restore_store(&caller, trace, input, validate_only).await });
-        Ok(Response::new(convert::store(store.await?)))
+        Ok(Response::new(self.store_message(store.await?)))
     }
 
     async fn copy_store(&self, request: Request<CopyStoreRequest>) -> Answer<Store> {
@@ -204,13 +208,14 @@ impl StoreService for ApiHandler {
                 plan: store.plan,
                 admin_email: store.admin_email,
                 deletion_protection: store.deletion_protection,
+                labels: store.labels.into_iter().collect(),
                 environment: convert::environment_of_copy(store.environment),
                 cleanup_policy: convert::cleanup_policy(request.cleanup_policy),
                 request_id: request.request_id,
             };
             service.copy_store(&caller, trace, input, request.validate_only).await
         });
-        Ok(self.created(copied.await?))
+        Ok(self.created(Box::pin(copied).await?))
     }
 
     async fn undelete_store(&self, request: Request<UndeleteStoreRequest>) -> Answer<Store> {
@@ -239,7 +244,7 @@ impl StoreService for ApiHandler {
                 }
             }
         });
-        Ok(Response::new(convert::store(store.await?)))
+        Ok(Response::new(self.store_message(store.await?)))
     }
 
     async fn get_store_resources(&self, request: Request<GetStoreResourcesRequest>) -> Answer<StoreResources> {
@@ -264,9 +269,13 @@ impl StoreService for ApiHandler {
 }
 
 impl ApiHandler {
+    pub(super) fn store_message(&self, store: domain::Store) -> Store {
+        convert::store(self.service.catalog(), store)
+    }
+
     fn created(&self, store: domain::Store) -> Response<Store> {
         note_store(store.id.as_str());
-        let mut created = convert::store(store);
+        let mut created = self.store_message(store);
         // The value that GetOverview returns before a worker has connected to the cluster.
         created.simulated |= *self.platform.simulated.borrow();
         Response::new(created)
@@ -294,6 +303,6 @@ async fn list(
         Some(total) => total,
         None => stores.count(&query).await.map_err(|error| status::port(&error))?,
     };
-    let (stores, next) = pages::fill(&query, page, convert::store);
+    let (stores, next) = pages::fill(&query, page, |store| convert::store(service.catalog(), store));
     Ok(ListStoresResponse { next_page_token: seal.page_token(next.as_ref()), total_size, stores })
 }

@@ -2,6 +2,7 @@
 
 use futures::stream::{BoxStream, StreamExt};
 use storeplane_core::command::StoreRef;
+use storeplane_core::engine::Catalog;
 use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::event::Oldest;
 use storeplane_core::filter::StoreFilter;
@@ -32,9 +33,10 @@ pub(super) async fn store(
     let (wanted, after, until) = check(&request).map_err(|refusal| status::refusal(&refusal))?;
     let permit = edge.limits.open_stream(&caller).map_err(status::too_many_streams)?;
     let updates = edge.watches.store(caller, wanted, after, until).await.map_err(|error| status::port(&error))?;
+    let service = edge.service.clone();
     let updates = updates.map(move |update| {
         let _open = &permit;
-        update.map(store_response).map_err(|end| ended(&end))
+        update.map(|update| store_response(service.catalog(), update)).map_err(|end| ended(&end))
     });
     Ok(updates.boxed())
 }
@@ -63,10 +65,11 @@ pub(super) async fn stores(
     let permit = edge.limits.open_stream(&caller).map_err(status::too_many_streams)?;
     let updates = edge.watches.stores(caller, filter, start).await;
     let updates = updates.map_err(|error| stores_ended(&seal, &error.into()))?;
+    let service = edge.service.clone();
     let updates = updates.map(move |update| {
         let _open = &permit;
         match update {
-            Ok(update) => Ok(stores_response(&seal, update)),
+            Ok(update) => Ok(stores_response(service.catalog(), &seal, update)),
             Err(end) => Err(stores_ended(&seal, &end)),
         }
     });
@@ -93,11 +96,11 @@ fn check(request: &WatchStoreRequest) -> Result<(StoreRef, i64, Until), DomainEr
     check.finish(wanted.zip(until)).map(|(wanted, until)| (wanted, request.after_sequence, until))
 }
 
-fn store_response(StoreUpdate { update, sequence }: StoreUpdate) -> WatchStoreResponse {
+fn store_response(catalog: &Catalog, StoreUpdate { update, sequence }: StoreUpdate) -> WatchStoreResponse {
     use watch_store_response::Update as Message;
-    let store = changed_store(&update);
+    let store = changed_store(catalog, &update);
     let update = match update {
-        Update::Snapshot(store) => Message::Snapshot(convert::store(*store)),
+        Update::Snapshot(store) => Message::Snapshot(convert::store(catalog, *store)),
         Update::Event(event, _) => Message::Event(convert::event(&event)),
         Update::CaughtUp => Message::CaughtUp(WatchCaughtUp {}),
         Update::Heartbeat(at) => Message::Heartbeat(WatchHeartbeat { time: Some(convert::timestamp(at)) }),
@@ -105,11 +108,15 @@ fn store_response(StoreUpdate { update, sequence }: StoreUpdate) -> WatchStoreRe
     WatchStoreResponse { update: Some(update), sequence, store }
 }
 
-fn stores_response(seal: &Seal, StoresUpdate { update, cursor }: StoresUpdate) -> WatchStoresResponse {
+fn stores_response(
+    catalog: &Catalog,
+    seal: &Seal,
+    StoresUpdate { update, cursor }: StoresUpdate,
+) -> WatchStoresResponse {
     use watch_stores_response::Update as Message;
-    let store = changed_store(&update);
+    let store = changed_store(catalog, &update);
     let update = match update {
-        Update::Snapshot(store) => Message::Snapshot(convert::store(*store)),
+        Update::Snapshot(store) => Message::Snapshot(convert::store(catalog, *store)),
         Update::Event(event, _) => Message::Event(convert::event(&event)),
         Update::CaughtUp => Message::CaughtUp(WatchCaughtUp {}),
         Update::Heartbeat(at) => Message::Heartbeat(WatchHeartbeat { time: Some(convert::timestamp(at)) }),
@@ -119,9 +126,9 @@ fn stores_response(seal: &Seal, StoresUpdate { update, cursor }: StoresUpdate) -
 }
 
 /// The store, sent with an event that changed its state.
-fn changed_store(update: &Update) -> Option<v1::Store> {
+fn changed_store(catalog: &Catalog, update: &Update) -> Option<v1::Store> {
     let Update::Event(_, store) = update else { return None };
-    store.as_deref().cloned().map(|store: Store| convert::store(store))
+    store.as_deref().cloned().map(|store: Store| convert::store(catalog, store))
 }
 
 /// How a watch of all stores ends: its cursor is sealed.

@@ -63,6 +63,7 @@ impl Context {
         }
         let what = match verb {
             Verb::Version | Verb::List => format!("helm {}", verb.as_str()),
+            Verb::Pull(pull) => format!("helm pull {}:{}", pull.repository, pull.version),
             _ => format!("helm {} {}", verb.as_str(), release.name),
         };
         Self { what, hidden, folders }

@@ -27,6 +27,21 @@ pub struct Chart {
     pub labels: Vec<(String, String)>,
 }
 
+/// A package in an OCI registry.
+#[derive(Debug, Clone)]
+pub struct Pull {
+    /// `oci://`, registry and repository.
+    pub repository: String,
+    /// The chart's version.
+    pub version: String,
+    /// An empty directory for the package.
+    pub destination: PathBuf,
+    /// Credentials for registries.
+    pub registry_config: Option<PathBuf>,
+    /// Over plain HTTP.
+    pub plain_http: bool,
+}
+
 /// A helm command.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Verb<'a> {
@@ -36,6 +51,7 @@ pub(super) enum Verb<'a> {
     Upgrade(&'a Chart),
     Rollback(u32),
     Uninstall,
+    Pull(&'a Pull),
 }
 
 /// Maximum number of revisions that helm keeps.
@@ -55,6 +71,7 @@ impl Verb<'_> {
             Self::Upgrade(_) => "upgrade",
             Self::Rollback(_) => "rollback",
             Self::Uninstall => "uninstall",
+            Self::Pull(_) => "pull",
         }
     }
 
@@ -63,7 +80,7 @@ impl Verb<'_> {
         match self {
             // YAML is a superset of JSON.
             Self::Install(chart) | Self::Upgrade(chart) => chart.values.to_string(),
-            Self::Version | Self::List | Self::Rollback(_) | Self::Uninstall => String::new(),
+            Self::Version | Self::List | Self::Rollback(_) | Self::Uninstall | Self::Pull(_) => String::new(),
         }
     }
 
@@ -72,6 +89,9 @@ impl Verb<'_> {
         if let Self::Version = self {
             args.push("--template={{.Version}}".to_owned());
             return args;
+        }
+        if let Self::Pull(pull) = self {
+            return pull_args(args, pull);
         }
         args.push(format!("--namespace={}", release.namespace));
         if let Self::List = self {
@@ -84,7 +104,7 @@ impl Verb<'_> {
             args.push("--server-side=false".to_owned());
         }
         let positionals = match self {
-            Self::Version | Self::List => Vec::new(),
+            Self::Version | Self::List | Self::Pull(_) => Vec::new(),
             Self::Install(chart) => {
                 args.push(UNCHECKED.to_owned());
                 args.extend(labels(chart));
@@ -107,6 +127,16 @@ impl Verb<'_> {
         args.extend(positionals);
         args
     }
+}
+
+/// Credentials are in a file, never among the arguments.
+fn pull_args(mut args: Vec<String>, pull: &Pull) -> Vec<String> {
+    args.push(format!("--version={}", pull.version));
+    args.push(format!("--destination={}", path(&pull.destination)));
+    args.extend(pull.registry_config.as_ref().map(|file| format!("--registry-config={}", path(file))));
+    args.extend(pull.plain_http.then(|| "--plain-http".to_owned()));
+    args.extend(["--".to_owned(), pull.repository.clone()]);
+    args
 }
 
 fn labels(chart: &Chart) -> impl Iterator<Item = String> {
@@ -190,6 +220,26 @@ mod tests {
         --namespace=--all
         --
         --help
+        ");
+    }
+
+    #[test]
+    fn package_is_pulled_without_credentials_among_the_arguments() {
+        let pull = Pull {
+            repository: "oci://r.test/charts/shop".into(),
+            version: "1.2.3".into(),
+            destination: "/run/pull".into(),
+            registry_config: Some("/etc/registry.json".into()),
+            plain_http: true,
+        };
+        insta::assert_snapshot!(lines(Verb::Pull(&pull), 4), @r"
+        pull
+        --version=1.2.3
+        --destination=/run/pull
+        --registry-config=/etc/registry.json
+        --plain-http
+        --
+        oci://r.test/charts/shop
         ");
     }
 

@@ -40,10 +40,11 @@ mod version;
 
 use std::process::ExitCode;
 
-pub use command::{Chart, Release};
+pub use command::{Chart, Pull, Release};
 pub use config::HelmConfig;
 pub use error::{HelmError, HelmErrorKind};
 pub use runner::{Helm, Run};
+pub(crate) use scratch_dirs::ScratchDirs;
 pub use version::HelmVersion;
 
 /// Call this first in `main`, before any thread is started: if this process is one of the runner's helpers,

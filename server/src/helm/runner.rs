@@ -12,7 +12,7 @@ use tracing::{Instrument as _, Span, field};
 use super::{
     binary::{Binary, find},
     classify::{self, Context, lost, outcome},
-    command::{Chart, Release, Verb},
+    command::{Chart, Pull, Release, Verb},
     config::HelmConfig,
     error::{HelmError, HelmErrorKind},
     measure::Waiting,
@@ -214,6 +214,17 @@ impl Helm {
         let report =
             self.process(job, None, CancellationToken::new(), ()).await.map_err(|error| lost(&context, error))?;
         classify::version(&context, &report)
+    }
+
+    /// Downloads a package, within this time, unless `stop` is cancelled.
+    pub async fn pull(&self, pull: &Pull, timeout: Duration, stop: CancellationToken) -> Result<(), HelmError> {
+        let nowhere = Release { namespace: String::new(), name: String::new() };
+        let (verb, (binary, version)) = (Verb::Pull(pull), self.binary().await?);
+        let context = Context::new(verb, &nowhere, "");
+        let args = verb.args(version, &nowhere);
+        let job = Job { program: binary, args, input: verb.input(), timeout, lease_until_ms: None };
+        let report = self.process(job, None, stop, ()).await.map_err(|error| lost(&context, error))?;
+        outcome(&context, &report)
     }
 
     /// Runs helm in its own task, so that a dropped future neither leaves a process behind nor releases

@@ -1,4 +1,4 @@
-//! A directory for each server, which holds helm's discovery cache (shared by its runs) and a directory for each run. It is
+//! A directory for each server, which holds unpacked charts, or helm's discovery cache (shared by its runs) and a directory for each run. It is
 //! locked while the server lives, so that the next one can tell which were left behind by `kill -9`, also on shared volumes.
 
 use std::{
@@ -24,7 +24,7 @@ pub(super) struct Scratch {
 
 /// Creates the runs' directories.
 #[derive(Debug)]
-pub(super) struct ScratchDirs {
+pub(crate) struct ScratchDirs {
     root: PathBuf,
     own: Mutex<Option<Own>>,
 }
@@ -37,18 +37,24 @@ struct Own {
 }
 
 impl ScratchDirs {
-    pub(super) fn new(root: PathBuf) -> Self {
+    /// Directories below `root`, which several servers may share.
+    pub(crate) fn new(root: PathBuf) -> Self {
         Self { root, own: Mutex::new(None) }
     }
 
-    /// Creates the directory of one run, and the server's if it does not exist.
-    pub(super) fn scratch(&self) -> io::Result<Scratch> {
+    /// The server's directory, mode 0700, which is removed when this is dropped. It is created if it does not exist: temporary directories
+    /// may be cleaned up.
+    pub(crate) fn server_dir(&self) -> io::Result<PathBuf> {
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        // Temporary directories may be cleaned up; then ours is created again.
-        let server = match own.as_ref().map(|own| own.dir.path()).filter(|dir| dir.exists()) {
+        Ok(match own.as_ref().map(|own| own.dir.path()).filter(|dir| dir.exists()) {
             Some(dir) => dir.to_owned(),
             None => own.insert(self.claim()?).dir.path().to_owned(),
-        };
+        })
+    }
+
+    /// Creates the directory of one run.
+    pub(super) fn scratch(&self) -> io::Result<Scratch> {
+        let server = self.server_dir()?;
         let run = tempfile::Builder::new().prefix("run-").permissions(private()).tempdir_in(&server)?;
         fs::create_dir(run.path().join("tmp"))?;
         Ok(Scratch { server, run })

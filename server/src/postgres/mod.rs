@@ -5,6 +5,7 @@
 //! - [`LiveStoreRepository`] gives the reconciler all stores, and stores its results; [`Adoption`] stores those that were lost; [`LeaderLock`] lets only one server reconcile.
 //! - [`BackupSchedule`] starts the backups that are due; [`BackupRetention`] marks those that are no longer kept;
 //!   [`RestoreTests`] restores them into stores of their own.
+//! - [`PgCharts`] keeps the charts of the servers' catalogues by digest.
 //! - [`EventLog`] reads events by store and in their global order.
 //! - [`QuotaPolicy`] decides whether a tenant's quotas permit a store.
 //! - [`Tenants`] stores tenants and their quotas; [`TenantStates`] says for each call which are suspended.
@@ -23,6 +24,7 @@ mod audit;
 mod backup_retention;
 mod backup_schedule;
 mod backups;
+mod charts;
 mod claims;
 mod creation_queue;
 mod entity;
@@ -66,6 +68,7 @@ pub use audit::{AuditLog, AuthFailures, CheckpointError, RefusalCounts, VerifyEr
 pub use backup_retention::{BackupRetention, Expired};
 pub use backup_schedule::{BackupSchedule, Shop, Started};
 pub use backups::PgBackups;
+pub use charts::{PgCharts, StoredChart};
 pub use events::{EventLog, StoreEvents};
 pub use history::EventHistory;
 pub use leader_lock::{LeaderLock, Leadership};

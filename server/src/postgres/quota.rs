@@ -37,7 +37,7 @@ FROM operations WHERE tenant = $1 AND requested_by = $2 AND created_at > $3";
 
 /// Uses the index `backups_requested`, which has the same conditions: [`storeplane_core::backup::BackupTrigger::is_automatic`] does not hold.
 const BACKUPS: &str = "SELECT count(*) FROM backups
-WHERE tenant = $1 AND trigger NOT IN ('SCHEDULED', 'BEFORE_RESTORE', 'COPY') AND state IN ('CREATING', 'COMPLETE')";
+WHERE tenant = $1 AND trigger NOT IN ('SCHEDULED', 'BEFORE_RESTORE', 'BEFORE_UPDATE', 'COPY') AND state IN ('CREATING', 'COMPLETE')";
 
 /// When the caller did it for the $5th last time since $3: once that is out of the window, the next one is possible.
 const NTH_LAST: &str = "SELECT min(created_at) AS at FROM operations
@@ -70,7 +70,9 @@ impl Default for QuotaPolicy {
 impl QuotaPolicy {
     /// With these defaults, for the plans of these engines.
     pub fn new(defaults: Quotas, catalog: &Catalog) -> Self {
-        let plans = catalog.engines().iter().flat_map(|engine| engine.plans.iter().map(move |plan| (engine, plan)));
+        let all = catalog.engines().iter().flat_map(|engine| catalog.versions(&engine.name));
+        // The sizes of the default versions come last, so they win.
+        let plans = all.chain(catalog.engines()).flat_map(|engine| engine.plans.iter().map(move |plan| (engine, plan)));
         let sizes = plans.map(|(engine, plan)| {
             let size = plan.size.amounts().unwrap_or_default();
             ((engine.name.clone(), plan.name.clone()), size)

@@ -153,8 +153,7 @@ impl<'a> Rounds<'a> {
 
     /// What should exist. A chart version other than the store's may have different Secrets.
     fn expected(&self, store: &LiveStore) -> Expected {
-        let engine = self.reconciler.catalog.engine(&store.engine);
-        let engine = engine.filter(|engine| engine.versions.chart == store.chart_version);
+        let engine = self.reconciler.catalog.engine_at(&store.engine, &store.chart_version);
         let secrets = engine.map(|engine| engine.secrets.iter().map(|secret| secret.name.clone()).collect());
         Expected {
             namespace: store.namespace.clone(),

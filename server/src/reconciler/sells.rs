@@ -16,7 +16,8 @@ const ANSWERS_WITHIN: Duration = Duration::from_mins(1);
 impl Reconciler {
     /// `calm_for` is the time without symptoms. `None` if it is not known whether the shop sells.
     pub(super) async fn sells(&self, store: &LiveStore, calm_for: Duration) -> Option<Health> {
-        let engine = self.catalog.engine(&store.engine);
+        let engine = self.catalog.engine_at(&store.engine, &store.chart_version);
+        let engine = engine.or_else(|| self.catalog.engine(&store.engine));
         if engine.is_none_or(|engine| engine.verify == Verification::None) {
             return Some(Health::Healthy);
         }
@@ -45,5 +46,5 @@ impl Reconciler {
 
 fn shop(store: &LiveStore) -> Shop {
     let demand = if store.was_ready { Demand::AsMerchantLeft } else { Demand::AsInstalled };
-    Shop { url: store.shop_url.clone(), namespace: store.namespace.clone(), demand }
+    Shop::online(store.shop_url.clone(), store.namespace.clone(), demand)
 }

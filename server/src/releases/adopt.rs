@@ -119,7 +119,7 @@ impl Reader<'_> {
             admin_email,
             environment: if record.staging { Environment::Staging } else { Environment::Production },
             placement: Placement { namespace: namespace.name.clone(), release: release.to_owned(), host },
-            versions: Versions { chart: record.chart_version.clone(), app: record.app_version.clone() },
+            versions: self.versions(&engine.name, record),
             secure: engine.secure,
             simulated: false,
             created_at: requested_at(uid).unwrap_or(installed_at).min(self.now),
@@ -133,12 +133,18 @@ impl Reader<'_> {
         if let Some(name) = named {
             return self.catalog.engine(name).ok_or_else(|| format!("the engine {name:?} is not configured"));
         }
-        let uses = |engine: &&Engine| engine.chart.file_name().is_some_and(|name| *name == *record.chart);
+        let uses = |engine: &&Engine| engine.chart_name == record.chart;
         let mut engines = self.catalog.engines().iter().filter(uses);
         match (engines.next(), engines.next()) {
             (Some(engine), None) => Ok(engine),
             _ => Err(format!("the engine is not recorded (chart {:?}): name it with --engine", record.chart)),
         }
+    }
+
+    /// The recorded version. Digest and schema are those of the same version in the catalogue.
+    fn versions(&self, engine: &str, record: &StoreRecord) -> Versions {
+        let known = self.catalog.engine_at(engine, &record.chart_version).map(|engine| engine.versions.clone());
+        Versions { chart: record.chart_version.clone(), app: record.app_version.clone(), ..known.unwrap_or_default() }
     }
 
     /// The recorded plan, otherwise the only one of the recorded size.
@@ -164,9 +170,8 @@ impl Reader<'_> {
 
     /// The store's health, and whether the cluster is simulated.
     async fn health(&self, store: &RecordedStore, record: &StoreRecord) -> Result<(Health, bool), ClusterError> {
-        let engine = self.catalog.engine(&store.engine);
         // Another version of the chart may have other Secrets.
-        let engine = engine.filter(|engine| engine.versions.chart == store.versions.chart);
+        let engine = self.catalog.engine_at(&store.engine, &store.versions.chart);
         let secrets = engine.map(|engine| engine.secrets.iter().map(|secret| secret.name.clone()).collect());
         let expected = Expected {
             namespace: store.placement.namespace.clone(),

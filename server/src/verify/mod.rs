@@ -35,13 +35,20 @@ const NEAR: (Duration, Duration) = (Duration::from_millis(300), Duration::from_s
 /// The same if the API server's proxy does not reach the shop.
 const FAR: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(10));
 
+/// The Service of a shop's pods.
+const SERVICE: &str = "store";
+
 /// A shop to test, and the requirements.
 #[derive(Debug, Clone)]
 pub struct Shop {
     /// The shop's URL.
     pub url: String,
-    /// The namespace of the Service `store`.
+    /// The namespace of the Service.
     pub namespace: String,
+    /// The Service of its pods, for the API server's proxy.
+    pub service: String,
+    /// A page answers at its URL: it is tested through the Service only.
+    pub is_offline: bool,
     /// The requirements.
     pub demand: Demand,
 }
@@ -50,7 +57,17 @@ impl Shop {
     /// The shop of a store.
     pub fn of(store: &Store) -> Self {
         let demand = if store.ready_at.is_none() { Demand::AsInstalled } else { Demand::AsMerchantLeft };
-        Self { url: store.shop_url(), namespace: store.placement.namespace.clone(), demand }
+        Self::online(store.shop_url(), store.placement.namespace.clone(), demand)
+    }
+
+    /// A shop that answers at its URL.
+    pub fn online(url: String, namespace: String, demand: Demand) -> Self {
+        Self { url, namespace, service: SERVICE.to_owned(), is_offline: false, demand }
+    }
+
+    /// The shop of a store while a page answers at its URL; `service` selects its own pods.
+    pub fn behind_page(store: &Store, service: String) -> Self {
+        Self { service, is_offline: true, ..Self::of(store) }
     }
 }
 
@@ -79,9 +96,10 @@ impl Verifier {
 
     /// Tests a shop once, and reports the requests and their durations. May be dropped at any time.
     pub async fn verify(&self, shop: &Shop) -> Result<Report, Unverified> {
-        let proxy = Transport::Proxy { cluster: &self.cluster, namespace: &shop.namespace };
+        let proxy = Transport::Proxy { cluster: &self.cluster, namespace: &shop.namespace, service: &shop.service };
         let url = Transport::Url { web: &self.web, base: shop.url.trim_end_matches('/') };
         match self.via {
+            _ if shop.is_offline => all(&proxy, shop).await,
             Via::Proxy => all(&proxy, shop).await,
             Via::Url => all(&url, shop).await,
             Via::Auto => {

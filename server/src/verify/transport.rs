@@ -20,8 +20,6 @@ use crate::kube::{Cluster, api_server_error};
 const WITHIN: Duration = Duration::from_secs(10);
 /// Maximum size of a response; a cart has about 4 KiB.
 const BODY_MAX: usize = 256 * 1024;
-/// The Service of a shop's pods.
-const SERVICE: &str = "store";
 /// The header that identifies a cart.
 const CART_TOKEN: HeaderName = HeaderName::from_static("cart-token");
 
@@ -105,6 +103,8 @@ pub(super) enum Transport<'a> {
         cluster: &'a Cluster,
         /// The namespace of the Service.
         namespace: &'a str,
+        /// The Service.
+        service: &'a str,
     },
 }
 
@@ -140,13 +140,13 @@ impl Transport<'_> {
                     let sent = web.request(request).await;
                     read(probe, sent.map_err(|error| lost(probe, &error))?).await
                 }
-                Self::Proxy { cluster, namespace } => {
+                Self::Proxy { cluster, namespace, service } => {
                     let request = request("", probe, token, body, ::kube::client::Body::from)?;
                     let sent =
-                        cluster.request_service(namespace, SERVICE, request).await.map_err(Unverified::Cluster)?;
+                        cluster.request_service(namespace, service, request).await.map_err(Unverified::Cluster)?;
                     let (parts, body) = read(probe, sent).await?;
                     let Some(error) = api_server_error(parts.status, &body) else { return Ok((parts, body)) };
-                    match cluster.confirm_error(namespace, SERVICE, &probe.method, error).await {
+                    match cluster.confirm_error(namespace, service, &probe.method, error).await {
                         Some(error) => Err(Unverified::Cluster(error)),
                         None => Ok((parts, body)),
                     }

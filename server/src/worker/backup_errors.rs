@@ -26,8 +26,8 @@ impl OperationContext {
     }
 
     /// How the store's engine is backed up, which may have been removed from its chart.
-    pub(super) fn engine_backup(&self) -> Result<EngineBackup, StepError> {
-        let engine = self.engine()?;
+    pub(super) async fn engine_backup(&self) -> Result<EngineBackup, StepError> {
+        let engine = self.engine().await?;
         engine.backup.ok_or_else(|| {
             let message = format!("The chart of engine {} no longer supports backups.", engine.name);
             StepError::Failed(Failure::new(Reason::ChartRejected, message))

@@ -6,9 +6,9 @@ use storeplane_core::backup::Backup;
 use storeplane_core::engine::Engine;
 use storeplane_core::error::PortError;
 use storeplane_core::event::{EventType, NewEvent};
-use storeplane_core::failure::{Failure, Reason};
+use storeplane_core::failure::Failure;
 use storeplane_core::operation::{Operation, Step};
-use storeplane_core::store::Store;
+use storeplane_core::store::{Store, Versions};
 use storeplane_core::transition::{Decision, Snapshot, operation as transition};
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -187,12 +187,13 @@ impl OperationContext {
         }
     }
 
-    /// The store's engine, which may have been removed from the configuration.
-    pub(super) fn engine(&self) -> Result<Engine, StepError> {
-        let found = self.tools.catalog.engine(&self.store.spec.engine).cloned();
-        found.ok_or_else(|| {
-            let message = format!("Engine {} is no longer in the configuration.", self.store.spec.engine);
-            StepError::Failed(Failure::new(Reason::ChartRejected, message))
-        })
+    /// The store's engine at the version that the store has. The engine may have been removed from the configuration.
+    pub(super) async fn engine(&self) -> Result<Engine, StepError> {
+        self.engine_at(&self.store.versions).await
+    }
+
+    /// The store's engine at these versions.
+    pub(super) async fn engine_at(&self, versions: &Versions) -> Result<Engine, StepError> {
+        Ok(self.unless_stopped(self.tools.charts.engine(&self.store.spec.engine, versions)).await??)
     }
 }

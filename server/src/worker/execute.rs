@@ -159,7 +159,7 @@ impl OperationContext {
             }
             None => Vec::new(),
         };
-        let engine = self.tools.catalog.engine(&self.store.spec.engine);
+        let engine = self.tools.catalog.installed_or_default(&self.store.spec.engine, &self.store.versions);
         let secrets = engine.map(|engine| engine.secrets.iter().map(|secret| secret.name.clone()).collect());
         let expected = Expected {
             namespace: placement.namespace.clone(),
@@ -192,7 +192,10 @@ impl OperationContext {
 
     async fn compensate(&mut self) -> Result<(), StepError> {
         let mut done = None;
-        for step in self.operation.undo_steps() {
+        let steps = self.operation.undo_steps();
+        // After a restart: those before the one that was started last are done. What customers did since must not be undone.
+        let begun = self.operation.step.and_then(|last| steps.iter().position(|step| *step == last));
+        for step in steps.into_iter().skip(begun.unwrap_or_default()) {
             self.started(done.take(), step).await?;
             let took = self.attempt(step).await?;
             done = Some((step, took));

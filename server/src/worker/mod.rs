@@ -1,4 +1,4 @@
-//! The worker: claims operations, executes their steps, and is the only caller of helm.
+//! The worker: claims operations, executes their steps, and is the only caller of helm that changes a cluster.
 //!
 //! - [`Worker`] (here): claims operations, holds their leases, and releases the rest when it stops.
 //! - `leases`: which operations are held, and their renewal.
@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::backups::Backups;
+use crate::charts::ChartLibrary;
 use crate::helm::Helm;
 use crate::kube::Cluster;
 use crate::postgres::{ClaimScope, Notifier, Queue};
@@ -61,6 +62,8 @@ pub struct Tools {
     pub backups: Option<Backups>,
     /// The available engines.
     pub catalog: Arc<Catalog>,
+    /// The charts of the stores.
+    pub charts: ChartLibrary,
     /// The source of ids and passwords.
     pub ids: Arc<dyn Ids>,
 }

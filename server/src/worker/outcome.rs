@@ -5,6 +5,7 @@ use std::time::Duration;
 use storeplane_core::error::PortError;
 use storeplane_core::failure::{Failure, Reason};
 
+use crate::charts::{ChartError, ChartFilesError};
 use crate::helm::{HelmError, HelmErrorKind};
 use crate::kube::{ClusterError, ClusterErrorKind};
 use crate::postgres::FenceError;
@@ -72,6 +73,28 @@ impl From<HelmError> for StepError {
             _ => Self::Failed(error.failure()),
         }
     }
+}
+
+impl From<ChartError> for StepError {
+    fn from(error: ChartError) -> Self {
+        let failure = Failure::new(Reason::ChartRejected, sentence(&error.to_string()));
+        match error {
+            ChartError::Postgres(PortError::Unavailable(_)) => {
+                Self::Retry { failure, tries: RetryLimit::UntilDeadline, after: None }
+            }
+            // Another server may be about to store it; a full disk may be emptied.
+            ChartError::Missing { .. } | ChartError::Files(ChartFilesError::Io(_)) => {
+                Self::Retry { failure, tries: RetryLimit::Bounded, after: None }
+            }
+            _ => Self::Failed(failure),
+        }
+    }
+}
+
+/// With a capital letter and a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| format!("{}{}.", first.to_uppercase(), letters.as_str())).unwrap_or_default()
 }
 
 impl From<FenceError> for StepError {

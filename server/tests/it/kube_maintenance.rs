@@ -56,6 +56,7 @@ impl Shop {
             template: "store-maintenance".into(),
             deployment: "store".into(),
             cron_job: Some("store-cron".into()),
+            service: None,
         };
         let page = job(&store, "store-maintenance");
         Self { cluster, store, maintenance, page }

@@ -97,6 +97,7 @@ mod tls;
 mod tokens;
 mod traces;
 mod updates;
+mod versions;
 mod watch_ends;
 mod watch_property;
 mod watch_slow;

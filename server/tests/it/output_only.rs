@@ -1,8 +1,8 @@
 //! What a caller sends in a field that is output only does nothing (AIP-203).
 
 use storeplane_proto::v1::{
-    CleanupPolicy, Condition, CreateStoreRequest, Store, StoreEnvironment, StoreSource, StoreState, StoreVersions,
-    UpdatePreview,
+    AvailableUpgrade, CleanupPolicy, Condition, CreateStoreRequest, Store, StoreEnvironment, StoreSource, StoreState,
+    StoreVersions, UpdatePreview,
 };
 
 use crate::grpc_raw::edge;
@@ -28,7 +28,7 @@ fn every_field(store_id: &str) -> Store {
         details: vec![text()],
         shop_url: text(),
         admin_url: text(),
-        versions: Some(StoreVersions { chart: text(), app: text() }),
+        versions: Some(StoreVersions { chart: text(), app: text(), chart_digest: text(), schema: text() }),
         operation: text(),
         etag: text(),
         create_time: time,
@@ -46,8 +46,11 @@ fn every_field(store_id: &str) -> Store {
         environment: StoreEnvironment::Staging.into(),
         source: Some(StoreSource { store_id: text(), store_uid: text(), backup_id: text() }),
         backup_policy: None,
+        labels: std::collections::HashMap::new(),
         revision: 77,
         update_preview: Some(UpdatePreview { steps: vec![text()], ..UpdatePreview::default() }),
+        engine_version: String::new(),
+        available_upgrade: Some(AvailableUpgrade { engine_version: text(), ..AvailableUpgrade::default() }),
     }
 }
 

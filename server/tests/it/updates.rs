@@ -3,8 +3,8 @@
 use prost_types::FieldMask;
 use prost_types::value::Kind;
 use storeplane_proto::v1::{
-    CancelOperationRequest, GetOperationRequest, ListStoreRevisionsRequest, OperationKind, OperationState,
-    RollbackStoreRequest, Store, StoreEnvironment, StoreRevision, StoreState, UpdateStoreRequest,
+    CancelOperationRequest, GetOperationRequest, ListStoreRevisionsRequest, ListStoresRequest, OperationKind,
+    OperationState, RollbackStoreRequest, Store, StoreEnvironment, StoreRevision, StoreState, UpdateStoreRequest,
 };
 use tonic::{Code, Status};
 use uuid::Uuid;
@@ -128,6 +128,38 @@ async fn failed_update_returns_to_the_settings_before_and_says_why() {
     lab.database.assert_sound().await;
     lab.api.delete(&id).await.unwrap();
     settled(&lab.api, &id, StoreState::Deleted).await;
+}
+
+#[tokio::test]
+async fn labels_are_changed_one_by_one_and_found_by_filters() {
+    let lab = Lab::start().await;
+    let (id, other) = (fresh("labels"), fresh("labels"));
+    let labels = |all: &[(&str, &str)]| all.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    for (id, env) in [(&id, "prod"), (&other, "test")] {
+        let mut request = Api::wanted(id);
+        request.store.as_mut().unwrap().labels = labels(&[("env", env), ("team", "Tee & Käse")]);
+        lab.api.create(request).await.unwrap();
+    }
+    let store = Store { labels: labels(&[("cost", "42")]), ..Store::default() };
+    let changed = update(&lab.api, wanted(&id, &["labels.cost", "labels.team"], store.clone())).await.unwrap();
+    assert_eq!(changed.labels, labels(&[("env", "prod"), ("cost", "42")]));
+    let listed = async |filter: &str| {
+        let request = ListStoresRequest { filter: filter.to_owned(), ..ListStoresRequest::default() };
+        let listed = lab.api.stores.clone().list_stores(request).await.unwrap().into_inner().stores;
+        listed.into_iter().map(|store| store.store_id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("labels.env = prod").await, [id.as_str()]);
+    assert_eq!(listed("labels.env : * AND NOT labels.cost = 42").await, [other.as_str()]);
+    assert_eq!(listed("labels.none = x").await, Vec::<String>::new());
+    let all = update(&lab.api, wanted(&id, &["labels"], store)).await.unwrap();
+    assert_eq!(all.labels, labels(&[("cost", "42")]));
+    let bad = Store { labels: labels(&[("Env", "x"), ("env", "")]), ..Store::default() };
+    let refused = update(&lab.api, wanted(&id, &["labels"], bad)).await.unwrap_err();
+    assert_eq!(fields(&refused), ["store.labels", "store.labels.env"]);
+    for id in [&id, &other] {
+        lab.api.delete(id).await.unwrap();
+        settled(&lab.api, id, StoreState::Deleted).await;
+    }
 }
 
 #[tokio::test]

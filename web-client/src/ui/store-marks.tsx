@@ -15,6 +15,16 @@ export function EnvironmentBadge({ environment }: Pick<Store, 'environment'>) {
   );
 }
 
+/** Marks a store for which there is a newer version. */
+export function UpgradeMark({ availableUpgrade: upgrade }: Pick<Store, 'availableUpgrade'>) {
+  if (!upgrade) return null;
+  return (
+    <Text size="xs" className={upgrade.securityRelease ? 'warning' : 'dimmed'} data-testid="upgrade">
+      {upgrade.securityRelease ? 'Security update' : 'Update available'}: {upgrade.engineVersion}
+    </Text>
+  );
+}
+
 /** Marks a store whose last complete backup is too old, or that has none. */
 export function BackupMark({ conditions }: Pick<Store, 'conditions'>) {
   const condition = conditions.find(({ type }) => type === 'BackedUp');

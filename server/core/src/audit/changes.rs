@@ -60,6 +60,9 @@ fn fields(store: &Store) -> Value {
         "environment": store.spec.environment.as_str(),
         "state": store.state.as_str(),
     });
+    if let Some(fields) = fields.as_object_mut().filter(|_| !store.spec.labels.is_empty()) {
+        fields.insert("labels".to_owned(), json!(store.spec.labels));
+    }
     if let Some(fields) = fields.as_object_mut().filter(|_| store.spec.backup_policy != BackupPolicy::default()) {
         let settings = store.spec.backup_policy.texts().map(|(name, value)| (name.to_owned(), value.into()));
         fields.insert("backup_policy".to_owned(), Value::Object(settings.into_iter().collect()));

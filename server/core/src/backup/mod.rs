@@ -44,6 +44,8 @@ wire_enum! {
         Scheduled = "SCHEDULED",
         /// A restore was about to replace the data.
         BeforeRestore = "BEFORE_RESTORE",
+        /// An update was about to migrate the data.
+        BeforeUpdate = "BEFORE_UPDATE",
         /// The store was copied as it was.
         Copy = "COPY",
         ;
@@ -56,7 +58,7 @@ impl BackupTrigger {
     /// True if no caller asked for such a backup itself: it expires, and does not count towards the tenant's quota.
     pub fn is_automatic(self) -> bool {
         match self {
-            Self::Scheduled | Self::BeforeRestore | Self::Copy => true,
+            Self::Scheduled | Self::BeforeRestore | Self::BeforeUpdate | Self::Copy => true,
             Self::OnDemand | Self::Unreadable => false,
         }
     }

@@ -13,6 +13,7 @@ pub(crate) fn catalog() -> Catalog {
     Catalog::new(vec![Engine {
         name: "woocommerce".into(),
         chart: "charts/woocommerce".into(),
+        chart_name: "woocommerce".into(),
         values: vec![],
         plans: vec![plan("tiny"), plan("small"), plan("large")],
         default_plan: "small".into(),
@@ -21,7 +22,9 @@ pub(crate) fn catalog() -> Catalog {
         credentials: None,
         backup: None,
         verify: crate::engine::Verification::None,
-        versions: Versions::default(),
+        versions: Versions { chart: "0.2.0".into(), ..Versions::default() },
+        info: crate::engine::VersionInfo::default(),
+        images: vec![],
         secure: false,
     }])
     .expect("has an engine")
@@ -34,6 +37,26 @@ fn good() -> CreateStoreInput {
         cleanup_policy: Some(CleanupPolicy::Keep),
         ..Default::default()
     }
+}
+
+#[test]
+fn version_of_the_engine_is_its_default_or_one_that_exists() {
+    let engine = catalog().engines()[0].clone();
+    let older = Engine {
+        plans: engine.plans[..1].to_vec(),
+        versions: Versions { chart: "0.1.0".into(), ..Versions::default() },
+        ..engine.clone()
+    };
+    let catalog = Catalog::with_versions(vec![engine], vec![older]).expect("engines");
+    let check = |version: &str, plan: &str| {
+        let input = CreateStoreInput { engine_version: version.into(), plan: plan.into(), ..good() };
+        input.check(&catalog).map(|create| (create.engine_version, create.spec.plan))
+    };
+    assert_eq!(check("", ""), Ok(("0.2.0".into(), "small".into())));
+    assert_eq!(check("0.1.0", ""), Ok(("0.1.0".into(), "tiny".into())), "the plans are those of the version");
+    let violation = |field: &str, rule: &str| Err(DomainError::field(field, rule));
+    assert_eq!(check("0.1.0", "large"), violation("store.plan", "must be one of: tiny"));
+    assert_eq!(check("0.3.0", ""), violation("store.engine_version", "must be one of: 0.2.0, 0.1.0"));
 }
 
 #[test]

@@ -1,14 +1,17 @@
 //! UpdateStore and RollbackStore: as received, and after validation.
 
+use std::collections::BTreeMap;
+
 use super::{Idempotency, StoreCommand, StoreRef, check_etag};
 use crate::backup_policy::{BackupPolicy, BackupPolicyInput, PolicySetting};
 use crate::error::DomainError;
 use crate::ids::StoreUid;
+use crate::labels::{self, Labels};
 use crate::store::Environment;
 use crate::validate::Check;
 
 /// The fields that UpdateStore changes.
-const CHANGEABLE: &str = "display_name, admin_email, plan, environment, deletion_protection, backup_policy, backup_policy.every, \
+const CHANGEABLE: &str = "display_name, admin_email, plan, engine_version, environment, deletion_protection, labels, labels.NAME, backup_policy, backup_policy.every, \
      backup_policy.keep_days, backup_policy.keep_weekly";
 
 /// UpdateStore as received.
@@ -30,10 +33,14 @@ pub struct UpdateStoreInput {
     pub admin_email: String,
     /// The new value of `plan`; empty for the engine's default one.
     pub plan: String,
+    /// The new value of `engine_version`; empty for the engine's default one.
+    pub engine_version: String,
     /// The new value of `environment`; `None` if the value is unknown.
     pub environment: Option<Environment>,
     /// The new value of `deletion_protection`.
     pub deletion_protection: bool,
+    /// The new values of `labels`.
+    pub labels: Labels,
     /// The new values of `backup_policy`.
     pub backup_policy: BackupPolicyInput,
 }
@@ -47,10 +54,16 @@ pub struct StoreUpdate {
     pub admin_email: Option<String>,
     /// A plan, which may not exist; empty for the engine's default one.
     pub plan: Option<String>,
+    /// A version of the engine, which may not exist; empty for the default one.
+    pub engine_version: Option<String>,
     /// What the shop is for.
     pub environment: Option<Environment>,
     /// Whether it is protected from deletion.
     pub deletion_protection: Option<bool>,
+    /// All labels.
+    pub labels: Option<Labels>,
+    /// Single labels: a value, or `None` to remove it.
+    pub label_changes: BTreeMap<String, Option<String>>,
     /// The settings that change when it is backed up.
     pub policy_settings: Vec<PolicySetting>,
     /// Their values.
@@ -88,6 +101,7 @@ impl UpdateStoreInput {
                     update.admin_email = Some(self.admin_email.clone());
                 }
                 "plan" => update.plan = Some(self.plan.clone()),
+                "engine_version" => update.engine_version = Some(self.engine_version.clone()),
                 "environment" => {
                     update.environment = self.environment;
                     if self.environment.is_none() {
@@ -95,6 +109,16 @@ impl UpdateStoreInput {
                     }
                 }
                 "deletion_protection" => update.deletion_protection = Some(self.deletion_protection),
+                "labels" => {
+                    labels::check(check, &self.labels);
+                    update.labels = Some(self.labels.clone());
+                }
+                path if label(path).is_some() => {
+                    let (name, value) = label(path).map(|name| (name, self.labels.get(name))).unwrap_or_default();
+                    let one = value.map(|value| (name.to_owned(), value.clone()));
+                    labels::check(check, &one.into_iter().collect());
+                    update.label_changes.insert(name.to_owned(), value.cloned());
+                }
                 path if PolicySetting::of(path).next().is_some() => {
                     update.policy_settings.extend(PolicySetting::of(path));
                 }
@@ -109,7 +133,24 @@ impl UpdateStoreInput {
     }
 }
 
+/// The name of the label that a path names.
+fn label(path: &str) -> Option<&str> {
+    path.strip_prefix("labels.").filter(|name| labels::is_name(name))
+}
+
 impl StoreUpdate {
+    /// A store's labels with the wanted ones.
+    pub fn labels_of(&self, present: &Labels) -> Labels {
+        let mut labels = self.labels.as_ref().unwrap_or(present).clone();
+        for (name, value) in &self.label_changes {
+            match value {
+                Some(value) => drop(labels.insert(name.clone(), value.clone())),
+                None => drop(labels.remove(name)),
+            }
+        }
+        labels
+    }
+
     /// Its values for the fingerprint of a request. One that names only fields of earlier releases has the fingerprint of those.
     fn fields(&self) -> Vec<String> {
         let protection = self.deletion_protection.map_or(String::new(), |on| format!("deletion_protection={on}"));
@@ -118,10 +159,14 @@ impl StoreUpdate {
             text("display_name", self.display_name.as_deref()),
             text("admin_email", self.admin_email.as_deref()),
             text("plan", self.plan.as_deref()),
+            text("engine_version", self.engine_version.as_deref()),
             text("environment", self.environment.map(Environment::as_str)),
         ];
         let policy = self.backup_policy.fields(self.policy_settings.iter().copied());
-        std::iter::once(protection).chain(policy).chain(texts.into_iter().flatten()).collect()
+        let all =
+            self.labels.iter().flat_map(|labels| std::iter::once("labels".to_owned()).chain(labels::texts(labels)));
+        let single = self.label_changes.iter().map(|(name, value)| format!("labels.{name}={value:?}"));
+        std::iter::once(protection).chain(policy).chain(texts.into_iter().flatten()).chain(all).chain(single).collect()
     }
 }
 

@@ -4,7 +4,11 @@ use time::OffsetDateTime;
 
 use super::value::{Pattern, boolean, one_of, time};
 use super::{Comparison, Fields, Filter, no_field};
+use crate::labels::is_name;
 use crate::store::{State, Store};
+
+/// Begins the field of a label.
+const LABELS: &str = "labels.";
 
 /// A filter of stores; bare text searches id and name.
 pub type StoreFilter = Filter<StoreField>;
@@ -16,6 +20,8 @@ pub enum StoreField {
     State(State),
     /// Whether it runs without a recent backup.
     BackupOverdue(bool),
+    /// A label by its name; one that the store does not have is empty.
+    Label(String, Pattern),
     /// A text field.
     Text(StoreText, Pattern),
     /// A time field.
@@ -63,12 +69,14 @@ impl Fields for StoreField {
             "namespace" => text(StoreText::Namespace),
             "reason" => text(StoreText::Reason),
             "backup_overdue" => boolean(field, comparison, value).map(Self::BackupOverdue),
+            label if label.strip_prefix(LABELS).is_some_and(is_name) => Pattern::read(field, comparison, value)
+                .map(|pattern| Self::Label(label.trim_start_matches(LABELS).to_owned(), pattern)),
             "create_time" => at(StoreTime::Create),
             "update_time" => at(StoreTime::Update),
             other => Err(no_field(
                 other,
-                "state, store_id, display_name, engine, plan, admin_email, host, namespace, reason, backup_overdue, create_time, \
-                 update_time",
+                "state, store_id, display_name, engine, plan, admin_email, host, namespace, reason, backup_overdue, labels.NAME, \
+                 create_time, update_time",
             )),
         }
     }
@@ -87,6 +95,7 @@ impl StoreFilter {
                 field,
                 StoreField::State(_)
                     | StoreField::BackupOverdue(_)
+                    | StoreField::Label(..)
                     | StoreField::Text(StoreText::Reason, _)
                     | StoreField::Time(StoreTime::Update, ..)
             )
@@ -98,6 +107,7 @@ impl StoreFilter {
         let field = |field: &StoreField| match field {
             StoreField::State(state) => store.state == *state,
             StoreField::BackupOverdue(overdue) => store.is_backup_overdue() == *overdue,
+            StoreField::Label(name, pattern) => pattern.matches(store.spec.labels.get(name).map_or("", String::as_str)),
             StoreField::Text(text, pattern) => pattern.matches(text.of(store)),
             StoreField::Time(StoreTime::Create, comparison, time) => comparison.holds(store.created_at, *time),
             StoreField::Time(StoreTime::Update, comparison, time) => comparison.holds(store.updated_at, *time),
@@ -172,6 +182,7 @@ mod tests {
             "reason : *",
             "NOT reason:IMAGE_PULL_FAILED",
             "backup_overdue : true",
+            "labels.cost-center = 42 AND labels.env : *",
             "create_time >= \"2026-11-01T00:00:00Z\" AND update_time < '2026-12-01T00:00:00+01:00'",
         ] {
             StoreFilter::parse(good).unwrap_or_else(|error| panic!("{good}: {error}"));
@@ -206,6 +217,7 @@ mod tests {
             ("backup_overdue = yes", "backup_overdue must be one of: true, false (at character 1)"),
             ("backup_overdue > false", "backup_overdue can only be compared with =, != and : (at character 1)"),
             ("price = 3", "has no field \"price\""),
+            ("labels.Env = a", "has no field \"labels.Env\""),
             ("a.b = 3", "has no field \"a.b\""),
             ("(", "ends unexpectedly"),
             ("(tea", "a parenthesis that is never closed (at character 1)"),
@@ -242,7 +254,7 @@ mod tests {
         let error = StoreFilter::parse("state = SLEEPY AND (price = 3 OR plan < small) (").expect_err("bad");
         insta::assert_snapshot!(error.0.join("\n"), @r#"
         state must be one of: PROVISIONING, READY, UPDATING, DEGRADED, FAILED, DELETING, DELETED (at character 1)
-        has no field "price"; the fields are state, store_id, display_name, engine, plan, admin_email, host, namespace, reason, backup_overdue, create_time, update_time (at character 21)
+        has no field "price"; the fields are state, store_id, display_name, engine, plan, admin_email, host, namespace, reason, backup_overdue, labels.NAME, create_time, update_time (at character 21)
         plan can only be compared with =, != and : (at character 34)
         ends unexpectedly
         "#);

@@ -29,7 +29,7 @@ impl Service {
         if !matches!(state, State::Ready | State::Degraded | State::Failed) {
             return Err(missing());
         }
-        let engine = self.catalog.engine(&store.spec.engine);
+        let engine = self.catalog.installed_or_default(&store.spec.engine, &store.versions);
         let secret = engine.and_then(|engine| engine.credentials.as_ref()).ok_or_else(missing)?;
         let login = self.credentials.admin(&store, secret).await?.ok_or_else(missing)?;
         Ok((store, login))

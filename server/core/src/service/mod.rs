@@ -183,7 +183,7 @@ impl Service {
         let scope = &caller.access.scope;
         let engine = self
             .catalog
-            .engine(&command.spec.engine)
+            .engine_at(&command.spec.engine, &command.engine_version)
             .ok_or_else(|| DomainError::field("store.engine", "is not available"))?;
         let mut tries = if command.id.is_some() { 1 } else { GENERATED_ID_TRIES };
         loop {

@@ -5,6 +5,7 @@ use crate::audit::Action;
 use crate::command::{RollbackStore, StoreCommand, StoreRef, UpdateStoreInput};
 use crate::error::{DomainError, PortError};
 use crate::identity::Caller;
+use crate::ids::BackupId;
 use crate::ports::Target;
 use crate::query::{Page, RevisionQuery};
 use crate::revision::Revision;
@@ -24,7 +25,9 @@ impl Service {
         let result = async {
             let (command, wanted) = input.check()?;
             let (request, catalog, etag) = (self.request(caller, trace), &self.catalog, command.etag.clone());
-            let transition = |snapshot| update::update(snapshot, etag.as_deref(), &wanted, catalog, &request);
+            let backup = self.backups_enabled.then(|| BackupId(self.ids.uuid()));
+            let means = (&**catalog, backup);
+            let transition = |snapshot| update::update(snapshot, etag.as_deref(), &wanted, means, &request);
             self.change_or_preview(caller, command, &transition, validate_only).await
         };
         let result = result.await;

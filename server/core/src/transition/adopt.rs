@@ -9,6 +9,7 @@ use crate::audit::{Action, AuditRecord};
 use crate::backup_policy::BackupPolicy;
 use crate::event::{EventType, NewEvent};
 use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
+use crate::labels::Labels;
 use crate::names::Placement;
 use crate::operation::{Operation, OperationKind, OperationState};
 use crate::store::{CleanupPolicy, Environment, Spec, State, Store, Versions};
@@ -98,6 +99,7 @@ impl RecordedStore {
                 cleanup_policy: CleanupPolicy::Keep,
                 deletion_protection: false,
                 environment: self.environment,
+                labels: Labels::new(),
                 backup_policy: BackupPolicy::default(),
             },
             source: None,

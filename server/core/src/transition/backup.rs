@@ -89,7 +89,9 @@ pub(super) fn leave_store(change: &mut Change) {
 /// The store's data is that of the backup that the operation restores.
 pub fn restored(snapshot: Snapshot) -> Change {
     let mut change = Change::of(snapshot);
-    let Some(id) = change.operation.restore.map(|restore| restore.backup) else { return change };
+    // The undo of an update restores the backup that it made itself.
+    let own = || change.backup.as_ref().filter(|_| change.operation.undoing).map(|backup| backup.id);
+    let Some(id) = change.operation.restore.map(|restore| restore.backup).or_else(own) else { return change };
     if let Some(source) = change.store.source.as_mut().filter(|source| source.backup == id) {
         source.restored = true;
     }

@@ -9,7 +9,7 @@ use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::ids::BackupId;
 use crate::operation::{OperationKind, Restore};
-use crate::store::State;
+use crate::store::{Spec, State, Store};
 
 /// Starts a backup of a store whose shop runs. The store keeps its state.
 pub fn back_up(
@@ -20,8 +20,8 @@ pub fn back_up(
     request: &Request<'_>,
 ) -> Result<Change, DomainError> {
     let mut change = of_running_shop(snapshot, etag, |state| DomainError::NotBackupable { state })?;
-    let engine = &change.store.spec.engine;
-    if catalog.engine(engine).is_none_or(|engine| engine.backup.is_none()) {
+    let Store { spec: Spec { engine, .. }, versions, .. } = &change.store;
+    if catalog.installed_or_default(engine, versions).is_none_or(|engine| engine.backup.is_none()) {
         return Err(DomainError::BackupUnsupported { engine: engine.clone() });
     }
     request.begin(&mut change, OperationKind::Backup, Action::CreateBackup);
@@ -50,8 +50,8 @@ pub fn restore(
 ) -> Result<Change, DomainError> {
     let mut change = of_running_shop(snapshot, etag, |state| DomainError::NotRestorable { state })?;
     super::backup::check_usable(source, &change.store)?;
-    let engine = &change.store.spec.engine;
-    let supported = catalog.engine(engine).and_then(|engine| engine.backup.as_ref());
+    let Store { spec: Spec { engine, .. }, versions, .. } = &change.store;
+    let supported = catalog.installed_or_default(engine, versions).and_then(|engine| engine.backup.as_ref());
     if supported.is_none_or(|backup| backup.maintenance.is_none()) {
         return Err(DomainError::BackupUnsupported { engine: engine.clone() });
     }

@@ -60,8 +60,8 @@ pub fn copy(
     request: &Request<'_>,
 ) -> Result<Copy, DomainError> {
     let original = snapshot.store.clone();
-    let spec = spec(&original.spec, wanted, catalog)?;
-    let engine = copyable(catalog, &spec.engine)?;
+    let engine = copyable(catalog, &original)?;
+    let spec = spec(&original.spec, wanted, engine)?;
     let (backup, backing_up) = match source {
         CopySource::Backup(source) => {
             backup::check_of(source, original.uid, &original.id, &original.spec.engine)?;
@@ -107,7 +107,7 @@ pub(super) fn restorable<'a>(
     catalog: &'a Catalog,
 ) -> Result<&'a Engine, DomainError> {
     let Spec { engine: name, plan, .. } = &original.spec;
-    let engine = copyable(catalog, name)?;
+    let engine = copyable(catalog, original)?;
     let mut check = Check::default();
     let plan = choose_plan(&mut check, engine, plan);
     check.finish(plan)?;
@@ -120,19 +120,20 @@ fn event(requested: String, original: &Store, backup: BackupId) -> NewEvent {
     event.with("source_store_uid", original.uid.to_string()).with("backup_id", backup.to_string())
 }
 
-fn copyable<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Engine, DomainError> {
-    let engine = catalog.engine(name).filter(|engine| engine.backup.is_some());
-    let engine = engine.ok_or_else(|| DomainError::BackupUnsupported { engine: name.to_owned() })?;
+/// The engine at the version of the store that is copied if that is available, otherwise at the default one.
+fn copyable<'a>(catalog: &'a Catalog, original: &Store) -> Result<&'a Engine, DomainError> {
+    let name = &original.spec.engine;
+    let engine = catalog.installed_or_default(name, &original.versions).filter(|engine| engine.backup.is_some());
+    let engine = engine.ok_or_else(|| DomainError::BackupUnsupported { engine: name.clone() })?;
     if engine.backup.as_ref().is_some_and(|backup| backup.copies) {
         return Ok(engine);
     }
-    Err(DomainError::CopyUnsupported { engine: name.to_owned() })
+    Err(DomainError::CopyUnsupported { engine: name.clone() })
 }
 
 /// What the request leaves open is as in the store that is copied.
-fn spec(original: &Spec, wanted: &CopyStore, catalog: &Catalog) -> Result<Spec, DomainError> {
+fn spec(original: &Spec, wanted: &CopyStore, engine: &Engine) -> Result<Spec, DomainError> {
     let mut check = Check::default();
-    let engine = copyable(catalog, &original.engine)?;
     let plan = choose_plan(&mut check, engine, wanted.plan.as_ref().unwrap_or(&original.plan));
     let plan = check.finish(plan)?;
     let or = |wanted: &Option<String>, otherwise: String| wanted.clone().unwrap_or(otherwise);
@@ -144,6 +145,7 @@ fn spec(original: &Spec, wanted: &CopyStore, catalog: &Catalog) -> Result<Spec, 
         cleanup_policy: wanted.cleanup_policy,
         deletion_protection: wanted.deletion_protection,
         environment: wanted.environment,
+        labels: if wanted.labels.is_empty() { original.labels.clone() } else { wanted.labels.clone() },
         backup_policy: original.backup_policy,
     })
 }

@@ -48,6 +48,7 @@ pub(super) fn created() -> Snapshot {
         cleanup_policy: CleanupPolicy::Keep,
         deletion_protection: false,
         environment: Environment::Production,
+        labels: crate::labels::Labels::new(),
         backup_policy: BackupPolicy::default(),
     };
     let id: StoreId = "demo".parse().expect("an id");
@@ -105,7 +106,7 @@ pub(super) fn running(kind: OperationKind, was_ready: bool, step: Step) -> Snaps
             settled(if was_ready { State::Ready } else { State::Degraded }, true),
             None,
             &StoreUpdate { plan: Some("large".into()), ..StoreUpdate::default() },
-            &catalog(),
+            (&catalog(), None),
             &request(&caller),
         ),
         OperationKind::Unreadable => panic!("nobody requests one"),
@@ -150,6 +151,7 @@ pub(super) fn with_backups() -> Catalog {
             template: "store-maintenance".into(),
             deployment: "store".into(),
             cron_job: None,
+            service: Some("store-shop".into()),
         }),
         copies: true,
     };

@@ -131,6 +131,7 @@ mod tests {
                 cleanup_policy: CleanupPolicy::Keep,
                 deletion_protection: false,
                 environment: Environment::Production,
+                labels: crate::labels::Labels::new(),
                 backup_policy: BackupPolicy::default(),
             },
             engine: &catalog.engines()[0],

@@ -103,7 +103,8 @@ pub fn repaired(snapshot: Snapshot, step: Step, what: &str, audit: AuditRecord) 
 /// All steps are done. A first installation or an update whose cancellation was accepted meanwhile is rolled back nevertheless. `via`
 /// is how the shop was tested (`url` or `proxy`), if it was.
 pub fn succeeded(snapshot: Snapshot, via: Option<&str>, now: OffsetDateTime) -> Result<Change, DomainError> {
-    let can_be_undone = snapshot.store.ready_at.is_none() || snapshot.operation.kind == OperationKind::Update;
+    let is_update = snapshot.operation.kind == OperationKind::Update;
+    let can_be_undone = snapshot.store.ready_at.is_none() || (is_update && !snapshot.operation.undo_steps().is_empty());
     if snapshot.operation.cancel_requested && can_be_undone {
         return Ok(undo_started(snapshot, cancelled()));
     }
@@ -171,7 +172,9 @@ pub fn gave_up(
         if !operation.undo_steps().is_empty() {
             return change.then(|snapshot| Ok(undo_started(snapshot, cause)));
         }
-        return_to_settings_before(&mut change);
+        if operation.reached.is_none() {
+            return_to_settings_before(&mut change);
+        }
         return change.then(|snapshot| left_as_it_is(snapshot, cause, seen, now));
     }
     if store.ready_at.is_some() {
@@ -209,6 +212,9 @@ pub fn undo_failed(
         None => failure,
     };
     if change.operation.kind == OperationKind::Update {
+        if !change.operation.undo_steps().contains(&Step::Revert) {
+            return_to_settings_before(&mut change);
+        }
         return change.then(|snapshot| left_as_it_is(snapshot, cause, seen, now));
     }
     change.then(|snapshot| end_failed(snapshot, cause, now))
@@ -291,6 +297,8 @@ fn undo_started(snapshot: Snapshot, cause: Failure) -> Change {
         source.restored = false;
     }
     change.operation.undoing = true;
+    // From now on, the undo step that was started last.
+    change.operation.step = None;
     change.operation.failure = Some(cause.clone());
     change.store.failure = Some(cause);
     change
@@ -304,6 +312,7 @@ pub fn undone(snapshot: Snapshot, seen: Option<Health>, now: OffsetDateTime) -> 
         OperationKind::Update => Some("The shop has its previous chart and settings again"),
         _ => None,
     };
+    return_to_settings_before(&mut change);
     if let Some(message) = kept {
         let cause = change.operation.failure.clone().unwrap_or_else(cancelled);
         change.events.push(NewEvent::new(EventType::UndoSucceeded, message));

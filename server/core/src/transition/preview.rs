@@ -15,6 +15,8 @@ pub struct Preview {
     pub steps: Vec<Step>,
     /// The shop's pods are replaced.
     pub restarts_pods: bool,
+    /// A page answers customers meanwhile, and the shop takes no orders.
+    pub maintenance_page: bool,
     /// What else to know, and what cannot be undone, as sentences.
     pub notes: Vec<String>,
 }
@@ -46,14 +48,22 @@ pub fn preview(before: &Store, change: &Change, catalog: &Catalog) -> Preview {
         steps: change.operation.steps().to_vec(),
         // Each setting is in the environment or in the resources of the pods.
         restarts_pods: true,
-        notes: notes(before, &change.store, catalog),
+        maintenance_page: change.operation.migrates_data(),
+        notes: notes(before, change, catalog),
     }
 }
 
-fn notes(before: &Store, after: &Store, catalog: &Catalog) -> Vec<String> {
-    let mut notes = Vec::new();
+fn notes(before: &Store, change: &Change, catalog: &Catalog) -> Vec<String> {
+    let (after, mut notes) = (&change.store, Vec::new());
+    if change.operation.migrates_data() {
+        notes.push(
+            "The shop's data is migrated. It is backed up first, and restored if the new version fails. Once the shop is online again, its data \
+             does not fit the version before."
+                .to_owned(),
+        );
+    }
     let storage = |store: &Store| {
-        let plan = catalog.engine(&store.spec.engine)?.plan(&store.spec.plan)?;
+        let plan = catalog.installed_or_default(&store.spec.engine, &store.versions)?.plan(&store.spec.plan)?;
         Some((plan.size.amounts()?.storage, plan.size.storage.clone()))
     };
     if let (Some((old, text)), Some((new, _))) = (storage(before), storage(after))

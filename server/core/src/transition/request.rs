@@ -222,8 +222,9 @@ pub fn rotate_credentials(
     request: &Request<'_>,
 ) -> Result<Change, DomainError> {
     let mut change = of_running_shop(snapshot, etag, |state| DomainError::NotRotatable { state })?;
-    let engine = &change.store.spec.engine;
-    if !catalog.engine(engine).is_some_and(|engine| engine.lost_secrets == LostSecrets::Renew) {
+    let Store { spec: Spec { engine, .. }, versions, .. } = &change.store;
+    let installed = catalog.installed_or_default(engine, versions);
+    if !installed.is_some_and(|engine| engine.lost_secrets == LostSecrets::Renew) {
         return Err(DomainError::RotationUnsupported { engine: engine.clone() });
     }
     request.begin(&mut change, OperationKind::RotateCredentials, Action::RotateCredentials);

@@ -7,6 +7,8 @@ use crate::revision::Revision;
 pub fn deployed(snapshot: Snapshot, revision: &Revision) -> Change {
     let mut change = Change::of(snapshot);
     change.store.revision = revision.number;
+    // The content of the chart may have changed since the store was requested.
+    change.store.versions = revision.settings.versions.clone();
     change.revision = Some(revision.clone());
     change
 }

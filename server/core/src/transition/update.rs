@@ -3,21 +3,25 @@
 use super::request::{Request, check_etag, check_idle, of_running_shop, without_operation};
 use super::{Change, Snapshot};
 use crate::audit::Action;
+use crate::backup::{Backup, BackupTrigger, NewBackup};
 use crate::command::{StoreUpdate, choose_plan};
-use crate::engine::Catalog;
+use crate::engine::{Catalog, Engine, may_upgrade};
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
+use crate::ids::BackupId;
+use crate::labels;
 use crate::operation::{OperationKind, Update};
 use crate::revision::Revision;
 use crate::store::{Environment, Settings, State, Store};
 use crate::validate::Check;
 
-/// Changes a store's fields. A field that has the wanted value already has no event.
+/// Changes a store's fields. A field that has the wanted value already has no event. A version that migrates the shop's data needs the `backup`,
+/// which is `None` if there is no storage for one.
 pub fn update(
     snapshot: Snapshot,
     etag: Option<&str>,
     wanted: &StoreUpdate,
-    catalog: &Catalog,
+    (catalog, backup): (&Catalog, Option<BackupId>),
     request: &Request<'_>,
 ) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
@@ -28,6 +32,7 @@ pub fn update(
     }
     let settings = settings(&change.store, wanted, catalog)?;
     set_protection(&mut change, wanted, request);
+    set_labels(&mut change, wanted, request)?;
     set_backup_policy(&mut change, wanted, request);
     let before = change.store.settings();
     if settings == before {
@@ -47,7 +52,8 @@ pub fn update(
     }
     let texts = differing.iter().map(|(field, before, after)| format!("{field} {before} → {after}"));
     event.message = message + &texts.collect::<Vec<_>>().join(", ");
-    begin(&mut change, settings, None, Action::UpdateStore, request);
+    let migration = migration(&change.store, &settings, catalog, backup)?;
+    begin(&mut change, settings, (None, migration), Action::UpdateStore, request);
     change.events.push(event);
     let message = format!("New settings of store {} are being applied", change.store.id);
     change.enter(State::Updating, request.now, message)?;
@@ -66,13 +72,17 @@ pub fn roll_back(
     if revision.number == change.store.revision {
         return Err(DomainError::field("revision", "is the store's current one; RetryStore applies it again"));
     }
-    let name = &change.store.spec.engine;
-    let chart = &revision.settings.versions.chart;
-    if catalog.engine(name).is_none_or(|engine| engine.versions.chart != *chart) {
-        let (engine, version) = (name.clone(), chart.clone());
+    let (engine, versions) = (&change.store.spec.engine, &revision.settings.versions);
+    // The server keeps the charts whose digests it knows.
+    if versions.digest.is_empty() && catalog.installed(engine, versions).is_none() {
+        let (engine, version) = (engine.clone(), versions.chart.clone());
         return Err(DomainError::VersionUnavailable { engine, version });
     }
-    begin(&mut change, revision.settings.clone(), Some(revision.number), Action::RollbackStore, request);
+    let (present, former) = (&change.store.versions.schema, &versions.schema);
+    if present != former {
+        return Err(DomainError::SchemaDiffers { present: present.clone(), former: former.clone() });
+    }
+    begin(&mut change, revision.settings.clone(), (Some(revision.number), None), Action::RollbackStore, request);
     let actor = &request.caller.name;
     let message = format!("{actor} requested that {} return to revision {}", change.store.id, revision.number);
     let event = NewEvent::new(EventType::StoreUpdated, message).with("actor", actor);
@@ -82,20 +92,61 @@ pub fn roll_back(
     Ok(change)
 }
 
-fn begin(change: &mut Change, settings: Settings, to: Option<u32>, action: Action, request: &Request<'_>) {
-    let update = Update { before: change.store.settings(), to_revision: to, from_revision: change.store.revision };
+/// The backup that is made first if the new settings migrate the shop's data; `None` if they do not.
+fn migration(
+    store: &Store,
+    settings: &Settings,
+    catalog: &Catalog,
+    backup: Option<BackupId>,
+) -> Result<Option<BackupId>, DomainError> {
+    if store.versions.schema == settings.versions.schema {
+        return Ok(None);
+    }
+    let name = &store.spec.engine;
+    for versions in [&store.versions, &settings.versions] {
+        let engine = catalog.installed(name, versions);
+        let maintenance = engine.and_then(|engine| engine.backup.as_ref()?.maintenance.as_ref());
+        if maintenance.is_none_or(|maintenance| maintenance.service.is_none()) {
+            return Err(DomainError::MigrationUnsupported { engine: name.clone(), version: versions.chart.clone() });
+        }
+    }
+    backup.map(Some).ok_or(DomainError::BackupsDisabled)
+}
+
+fn begin(
+    change: &mut Change,
+    settings: Settings,
+    (to_revision, migration): (Option<u32>, Option<BackupId>),
+    action: Action,
+    request: &Request<'_>,
+) {
+    let (before, from_revision) = (change.store.settings(), change.store.revision);
+    let backup = migration.map(|id| {
+        let new = NewBackup {
+            id,
+            trigger: BackupTrigger::BeforeUpdate,
+            description: String::new(),
+            requested_by: request.caller.name.clone(),
+            operation: request.operation,
+        };
+        Backup::of(&change.store, new, request.now)
+    });
     change.store.set_settings(settings);
     request.begin(change, OperationKind::Update, action);
-    change.operation.update = Some(update);
+    change.operation.update = Some(Update { before, to_revision, from_revision, maintenance: backup.is_some() });
+    change.backup = backup;
 }
 
 /// The store's settings with the wanted values, all of them checked.
 fn settings(store: &Store, wanted: &StoreUpdate, catalog: &Catalog) -> Result<Settings, DomainError> {
     let (before, mut check) = (store.settings(), Check::default());
-    let engine = catalog.engine(&store.spec.engine);
+    let installed = catalog.installed_or_default(&store.spec.engine, &before.versions);
+    let wanted_version = wanted.engine_version.as_deref();
+    let engine = wanted_version.map_or(installed, |wanted| version(&mut check, store, wanted, catalog));
     let plan = match (&wanted.plan, engine) {
         (None, _) => Some(before.plan),
         (Some(plan), Some(engine)) => choose_plan(&mut check, engine, plan),
+        (Some(_), None) if installed.is_some() => Some(before.plan),
         (Some(_), None) => {
             check.fail("store.plan", format!("cannot change: engine {} is not available", store.spec.engine));
             None
@@ -111,8 +162,28 @@ fn settings(store: &Store, wanted: &StoreUpdate, catalog: &Catalog) -> Result<Se
         admin_email: wanted.admin_email.clone().unwrap_or(before.admin_email),
         plan,
         environment,
-        versions: before.versions,
+        versions: match engine {
+            Some(engine) if engine.versions.chart != before.versions.chart => engine.versions.clone(),
+            _ => before.versions,
+        },
     }))
+}
+
+/// The version of the store's engine with this name; empty for the default one. Its own is always accepted.
+fn version<'a>(check: &mut Check, store: &Store, wanted: &str, catalog: &'a Catalog) -> Option<&'a Engine> {
+    let name = &store.spec.engine;
+    let found = if wanted.is_empty() { catalog.engine(name) } else { catalog.engine_at(name, wanted) };
+    let Some(engine) = found else {
+        let versions: Vec<_> = catalog.versions(name).map(|engine| engine.versions.chart.as_str()).collect();
+        check.fail("store.engine_version", format!("must be one of: {}", versions.join(", ")));
+        return None;
+    };
+    if engine.versions.chart != store.versions.chart
+        && let Err(refusal) = may_upgrade(&store.versions, engine)
+    {
+        check.fail("store.engine_version", format!("cannot be {}: {refusal}", engine.versions.chart));
+    }
+    Some(engine)
 }
 
 /// The settings that differ: name, value before and after.
@@ -137,6 +208,28 @@ fn set_protection(change: &mut Change, wanted: &StoreUpdate, request: &Request<'
     let message = format!("{} switched deletion protection {how}", request.caller.name);
     let event = NewEvent::new(EventType::StoreUpdated, message).with("actor", &request.caller.name);
     change.events.push(event.with("deletion_protection", protection.to_string()));
+}
+
+fn set_labels(change: &mut Change, wanted: &StoreUpdate, request: &Request<'_>) -> Result<(), DomainError> {
+    let spec = &mut change.store.spec;
+    let labels = wanted.labels_of(&spec.labels);
+    if labels == spec.labels {
+        return Ok(());
+    }
+    let mut check = Check::default();
+    labels::check(&mut check, &labels);
+    check.finish(Some(()))?;
+    let message = format!("{} changed the labels", request.caller.name);
+    let mut event = NewEvent::new(EventType::StoreUpdated, message).with("actor", &request.caller.name);
+    for (name, value) in labels.iter().filter(|(name, value)| spec.labels.get(*name) != Some(*value)) {
+        event = event.with(&format!("labels.{name}"), value);
+    }
+    for name in spec.labels.keys().filter(|name| !labels.contains_key(*name)) {
+        event = event.with(&format!("labels.{name}"), "");
+    }
+    spec.labels = labels;
+    change.events.push(event);
+    Ok(())
 }
 
 fn set_backup_policy(change: &mut Change, wanted: &StoreUpdate, request: &Request<'_>) {

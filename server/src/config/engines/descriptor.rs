@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use semver::VersionReq;
 use serde::Deserialize;
 use storeplane_core::engine::{
-    AdminSecret, Engine, EngineBackup, LostSecrets, Maintenance, SecretEntry, SecretTemplate, Verification,
+    AdminSecret, Engine, EngineBackup, LostSecrets, Maintenance, SecretEntry, SecretTemplate, Verification, VersionInfo,
 };
+use storeplane_core::store::Versions;
 
 use crate::config::read::is_label;
 
@@ -19,6 +21,8 @@ pub(super) struct DescriptorFile {
     lost_secrets: LostSecretsFile,
     credentials: Option<CredentialsFile>,
     backup: Option<BackupFile>,
+    #[serde(default)]
+    release: ReleaseFile,
     /// Secrets by name, each with its entries by key.
     #[serde(default)]
     secrets: BTreeMap<String, BTreeMap<String, EntryFile>>,
@@ -39,6 +43,7 @@ impl DescriptorFile {
             }
         }
         file.backup.as_ref().map_or(Ok(()), BackupFile::check)?;
+        file.release.check()?;
         Ok(file)
     }
 }
@@ -67,6 +72,42 @@ struct CredentialsFile {
     password: String,
 }
 
+/// What this version of the chart says of itself.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReleaseFile {
+    #[serde(default)]
+    schema: String,
+    #[serde(default)]
+    upgrades_from: String,
+    #[serde(default)]
+    security: bool,
+    #[serde(default)]
+    notes: String,
+}
+
+/// Maximum number of characters of `release.schema` and `release.notes`.
+const SCHEMA_MAX: usize = 64;
+const NOTES_MAX: usize = 200;
+
+impl ReleaseFile {
+    /// Otherwise, what is wrong with it.
+    fn check(&self) -> Result<(), String> {
+        if !self.upgrades_from.is_empty() {
+            let read = VersionReq::parse(&self.upgrades_from);
+            read.map_err(|error| {
+                format!("has a release.upgrades_from that is not a requirement such as \">=0.1.0, <0.3.0\": {error}")
+            })?;
+        }
+        for (key, text, max) in [("schema", &self.schema, SCHEMA_MAX), ("notes", &self.notes, NOTES_MAX)] {
+            if text.chars().count() > max || text.chars().any(char::is_control) {
+                return Err(format!("has a release.{key} that is not one line of at most {max} characters"));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Names of objects in the chart.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,6 +126,7 @@ struct MaintenanceFile {
     template: String,
     deployment: String,
     cron_job: Option<String>,
+    service: Option<String>,
 }
 
 impl BackupFile {
@@ -92,9 +134,10 @@ impl BackupFile {
     fn check(&self) -> Result<(), String> {
         let mut names = vec![("create", &self.create), ("restore", &self.restore)];
         names.extend(self.parts.iter().map(|part| ("parts", part)));
-        if let Some(MaintenanceFile { template, deployment, cron_job }) = &self.maintenance {
+        if let Some(MaintenanceFile { template, deployment, cron_job, service }) = &self.maintenance {
             names.extend([("maintenance.template", template), ("maintenance.deployment", deployment)]);
             names.extend(cron_job.iter().map(|name| ("maintenance.cron_job", name)));
+            names.extend(service.iter().map(|name| ("maintenance.service", name)));
         }
         if let Some((key, name)) = names.into_iter().find(|(_, name)| !is_label(name)) {
             return Err(format!("has a backup.{key} that is not a DNS label of at most 63 characters: {name:?}"));
@@ -110,10 +153,11 @@ impl BackupFile {
 
 impl From<BackupFile> for EngineBackup {
     fn from(BackupFile { create, restore, parts, maintenance, copies }: BackupFile) -> Self {
-        let maintenance = maintenance.map(|MaintenanceFile { template, deployment, cron_job }| Maintenance {
+        let maintenance = maintenance.map(|MaintenanceFile { template, deployment, cron_job, service }| Maintenance {
             template,
             deployment,
             cron_job,
+            service,
         });
         Self { create, restore, parts, maintenance, copies }
     }
@@ -133,7 +177,11 @@ const RANDOM_MIN: usize = 16;
 impl DescriptorFile {
     /// Adds what the file declares to the engine.
     pub(super) fn describe(self, engine: Engine) -> Engine {
+        let ReleaseFile { schema, upgrades_from, security, notes } = self.release;
+        let upgrades_from = VersionReq::parse(&upgrades_from).ok().filter(|_| !upgrades_from.is_empty());
         Engine {
+            versions: Versions { schema, ..engine.versions },
+            info: VersionInfo { upgrades_from, security, notes },
             secrets: self.secrets.into_iter().map(template).collect(),
             lost_secrets: match self.lost_secrets {
                 LostSecretsFile::Refuse => LostSecrets::Refuse,
@@ -170,7 +218,8 @@ mod tests {
     #[test]
     fn wrong_backup_names_its_key() {
         let parse = |backup: &str| DescriptorFile::parse(&format!("backup: {backup}"));
-        let maintenance = "maintenance: {template: store-maintenance, deployment: store, cron_job: store-cron}";
+        let maintenance =
+            "maintenance: {template: store-maintenance, deployment: store, cron_job: store-cron, service: store-shop}";
         let good =
             format!("{{create: store-backup, restore: store-restore, parts: [database, uploads], {maintenance}}}");
         let backup = parse(&good).ok().and_then(|file| file.backup).map(EngineBackup::from).expect("valid");
@@ -185,10 +234,27 @@ mod tests {
             ("template: store-maintenance", "template: -a", "backup.maintenance.template"),
             ("deployment: store,", "deployment: a.b,", "backup.maintenance.deployment"),
             ("cron_job: store-cron", "cron_job: 'a b'", "backup.maintenance.cron_job"),
+            ("service: store-shop", "service: Shop", "backup.maintenance.service"),
             ("create: store-backup, ", "", "create"),
             ("parts: [database, uploads], ", "", "parts"),
             ("deployment: store, ", "", "deployment"),
             ("cron_job:", "cronJob:", "cronJob"),
+        ] {
+            let problem = parse(&good.replace(old, new)).err().expect(new);
+            assert!(problem.contains(expected), "{problem} does not name {expected}");
+        }
+    }
+
+    #[test]
+    fn wrong_release_names_its_key() {
+        let good = "schema: '11.0', upgrades_from: '>=0.1.0, <0.3.0', security: true, notes: Fixes the checkout";
+        let parse = |release: &str| DescriptorFile::parse(&format!("release: {{{release}}}"));
+        assert!(parse(good).is_ok() && parse("").is_ok());
+        for (old, new, expected) in [
+            (">=0.1.0", "0.1.x.y", "release.upgrades_from"),
+            ("'11.0'", "\"11\\n0\"", "release.schema"),
+            ("Fixes", &"x".repeat(200), "release.notes"),
+            ("security", "secure", "secure"),
         ] {
             let problem = parse(&good.replace(old, new)).err().expect(new);
             assert!(problem.contains(expected), "{problem} does not name {expected}");
@@ -202,7 +268,7 @@ mod tests {
         use super::super::{DescriptorFile, EntryFile, RANDOM_MIN, is_label};
 
         /// Lines of such files, in any order and indentation.
-        const LINES: [&str; 21] = [
+        const LINES: [&str; 23] = [
             "verify: store-api",
             "verify: 7",
             "lost_secrets: renew",
@@ -223,6 +289,8 @@ mod tests {
             "\t- ? :",
             "backup: {create: store-backup, restore: store-restore, parts: [database]}",
             "backup: {create: store-backup, restore: store-restore, parts: [database, database]}",
+            "release: {schema: '11.0', upgrades_from: '>=0.1.0'}",
+            "release: {upgrades_from: newest}",
             "backup: {create: ../store, restore: store-restore, parts: [database]}",
         ];
 

@@ -1,15 +1,18 @@
-//! From the configured engines and their charts to the domain's [`Catalog`]. `descriptor` reads a chart's `storeplane.yaml`.
+//! From a chart to the domain's [`Engine`]. `descriptor` reads the chart's `storeplane.yaml`, `images` the images that its values name.
 
 mod descriptor;
+mod images;
 
 use std::path::{Path, PathBuf};
 
+use semver::Version;
 use serde::Deserialize;
-use storeplane_core::engine::{Catalog, Engine, LostSecrets, Plan, PlanSize, Verification};
+use storeplane_core::engine::{Engine, LostSecrets, Plan, PlanSize, Verification, VersionInfo};
 use storeplane_core::store::Versions;
 
-use super::Config;
+use super::{ChartSource, Config};
 use descriptor::DescriptorFile;
+use images::ImagesFile;
 
 /// Why an engine cannot be used. Names the key and the file.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +37,26 @@ pub enum CatalogError {
         /// The problem.
         problem: String,
     },
+    /// A source of a chart cannot be used.
+    #[error("engines.{engine}: {chart} {problem}")]
+    Source {
+        /// Which engine.
+        engine: String,
+        /// Which source.
+        chart: ChartSource,
+        /// The problem.
+        problem: String,
+    },
+    /// A key of the engine does not fit its charts.
+    #[error("engines.{engine}.{key}: {problem}")]
+    Key {
+        /// Which engine.
+        engine: String,
+        /// Which key.
+        key: &'static str,
+        /// The problem.
+        problem: String,
+    },
     /// No engine is configured.
     #[error("engines: none is configured")]
     Empty,
@@ -55,6 +78,8 @@ struct ValuesFile {
     gateway: Option<Route>,
     #[serde(default)]
     plan: Option<PlanFile>,
+    #[serde(default)]
+    images: Option<ImagesFile>,
 }
 
 /// A plan's size: a block of the chart's values that no template uses. Later files override single keys.
@@ -114,6 +139,11 @@ impl Route {
     }
 }
 
+/// True for a name that can be a file's or a directory's.
+fn is_file_name(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\'])
+}
+
 /// True if shops have https URLs: an enabled route (Ingress or `HTTPRoute`) has TLS; if none is enabled, the Ingress's TLS decides.
 /// The same rule as the chart's `store.secure`.
 fn is_secure(ingress: Route, gateway: Route) -> bool {
@@ -126,53 +156,63 @@ struct Tls {
     enabled: Option<bool>,
 }
 
-/// Reads the charts of all engines. The default engine comes first.
-pub fn catalog(config: &Config) -> Result<Catalog, CatalogError> {
-    let default = &config.charts.default_engine;
-    let mut names: Vec<&String> = config.engines.keys().collect();
-    names.sort_by_key(|name| *name != default);
-    let engines = names.into_iter().filter_map(|name| Some((name, config.engines.get(name)?)));
-    let engines: Vec<Engine> =
-        engines.map(|(name, engine)| Chart { config, name }.engine(engine)).collect::<Result<_, _>>()?;
-    Catalog::new(engines).ok_or(CatalogError::Empty)
+/// Reads the charts of an engine.
+#[derive(Debug, Clone)]
+pub struct ChartReader {
+    /// The engine's name.
+    name: String,
+    /// Its values files.
+    values: Vec<PathBuf>,
+    /// The configured default plan.
+    default_plan: String,
 }
 
-/// The chart of an engine while it is being read.
-struct Chart<'a> {
-    config: &'a Config,
-    name: &'a str,
-}
+impl ChartReader {
+    /// Reads charts of the engine with this name.
+    pub fn new(name: &str, config: &Config) -> Self {
+        let values = config.engines.get(name).map(|engine| engine.values.clone()).unwrap_or_default();
+        Self { name: name.to_owned(), values, default_plan: config.charts.default_plan.clone() }
+    }
 
-impl Chart<'_> {
-    fn engine(&self, engine: &super::Engine) -> Result<Engine, CatalogError> {
-        let dir = self.config.charts.dir.join(&engine.chart);
-        let dir = std::path::absolute(&dir).map_err(|source| self.unreadable(&dir, source))?;
+    /// The engine's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The engine at the version of the chart in this directory, whose files have this digest.
+    pub fn read_engine(&self, dir: &Path, digest: String) -> Result<Engine, CatalogError> {
+        let dir = std::path::absolute(dir).map_err(|source| self.unreadable(dir, source))?;
         let chart: ChartFile = self.read(&dir.join("Chart.yaml"))?;
-        if chart.name.is_empty() || chart.version.is_empty() {
-            return Err(self.broken(&dir.join("Chart.yaml"), "has no name or no version"));
+        if !is_file_name(&chart.name) || Version::parse(&chart.version).is_err() {
+            return Err(self.broken(&dir.join("Chart.yaml"), "has no name, or no semantic version such as 0.1.0"));
         }
-        let values: Vec<PathBuf> = engine.values.iter().map(|file| dir.join(file)).collect();
+        let values: Vec<PathBuf> = self.values.iter().map(|file| dir.join(file)).collect();
         let (mut ingress, mut gateway, mut size) = (Route::default(), Route::default(), PlanFile::default());
+        let mut images = ImagesFile::default();
         for file in std::iter::once(&dir.join("values.yaml")).filter(|file| file.exists()).chain(&values) {
             let read: Option<ValuesFile> = self.read(file)?;
             let read = read.unwrap_or_default();
             ingress = ingress.under(read.ingress.unwrap_or_default());
             gateway = gateway.under(read.gateway.unwrap_or_default());
             size = size.under(read.plan.unwrap_or_default());
+            images = images.under(read.images.unwrap_or_default());
         }
         let descriptor = self.descriptor(&dir.join("storeplane.yaml"))?;
         let described = descriptor.describe(Engine {
-            name: self.name.to_owned(),
+            name: self.name.clone(),
             plans: self.plans(&dir.join("plans"), &size)?,
-            default_plan: self.config.charts.default_plan.clone(),
+            default_plan: self.default_plan.clone(),
             secrets: Vec::new(),
             lost_secrets: LostSecrets::default(),
             credentials: None,
             backup: None,
             verify: Verification::default(),
             chart: dir,
+            chart_name: chart.name,
             values,
-            versions: Versions { chart: chart.version, app: chart.app_version },
+            versions: Versions { chart: chart.version, app: chart.app_version, digest, schema: String::new() },
+            info: VersionInfo::default(),
+            images: images.references(),
             secure: is_secure(ingress, gateway),
         });
         Ok(described)
@@ -218,11 +258,11 @@ impl Chart<'_> {
     }
 
     fn unreadable(&self, path: &Path, source: std::io::Error) -> CatalogError {
-        CatalogError::Read { engine: self.name.to_owned(), path: path.to_owned(), source }
+        CatalogError::Read { engine: self.name.clone(), path: path.to_owned(), source }
     }
 
     fn broken(&self, path: &Path, problem: &str) -> CatalogError {
-        CatalogError::Broken { engine: self.name.to_owned(), path: path.to_owned(), problem: problem.to_owned() }
+        CatalogError::Broken { engine: self.name.clone(), path: path.to_owned(), problem: problem.to_owned() }
     }
 }
 

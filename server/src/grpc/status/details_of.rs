@@ -96,7 +96,8 @@ pub(super) fn precondition(
         DomainError::RotationUnsupported { engine }
         | DomainError::BackupUnsupported { engine }
         | DomainError::CopyUnsupported { engine }
-        | DomainError::VersionUnavailable { engine, .. } => ("ENGINE", format!("engine/{engine}")),
+        | DomainError::VersionUnavailable { engine, .. }
+        | DomainError::MigrationUnsupported { engine, .. } => ("ENGINE", format!("engine/{engine}")),
         DomainError::NotCancellable { operation } => ("KIND", format!("operation/{operation}")),
         DomainError::OperationInProgress { operation, kind, .. } => {
             tell("operation_id", operation.to_string());
@@ -109,6 +110,7 @@ pub(super) fn precondition(
         }
         DomainError::BackupNotUsable { backup, .. } => ("BACKUP", format!("backup/{backup}")),
         DomainError::NoBackup { name } => ("BACKUP", format!("store/{name}")),
+        DomainError::SchemaDiffers { .. } => ("SCHEMA", "store".to_owned()),
         DomainError::BackupsDisabled => ("CONFIGURATION", "backups.storage".to_owned()),
         // `DeletionProtected`: all others have codes of their own.
         _ => ("DELETION_PROTECTION", "store".to_owned()),

@@ -61,6 +61,8 @@ fn every_refusal() -> Vec<DomainError> {
         DomainError::NotUpdatable { state: State::Deleting },
         DomainError::SettingsNotUpdatable { state: State::Failed },
         DomainError::VersionUnavailable { engine: "medusa".into(), version: "1.2.3".into() },
+        DomainError::MigrationUnsupported { engine: "medusa".into(), version: "1.2.3".into() },
+        DomainError::SchemaDiffers { present: "11.1".into(), former: "11.0".into() },
         DomainError::NotRotatable { state: State::Failed },
         DomainError::RotationUnsupported { engine: "medusa".into() },
         DomainError::DeletionProtected { name: "demo".into() },
@@ -196,6 +198,18 @@ fn every_error_has_reason_and_details() {
     FailedPrecondition: a store that is DELETING cannot be changed
       storeplane/NOT_UPDATABLE [("state", "DELETING")]
       precondition STATE of store
+    FailedPrecondition: the settings of a store that is FAILED cannot be changed; only those of READY and DEGRADED stores can
+      storeplane/SETTINGS_NOT_UPDATABLE [("state", "FAILED")]
+      precondition STATE of store
+    FailedPrecondition: version 1.2.3 of engine medusa is not available
+      storeplane/VERSION_UNAVAILABLE []
+      precondition ENGINE of engine/medusa
+    FailedPrecondition: the chart of engine medusa in version 1.2.3 does not support an update that migrates data: its storeplane.yaml has no `backup.maintenance.service`
+      storeplane/MIGRATION_UNSUPPORTED []
+      precondition ENGINE of engine/medusa
+    FailedPrecondition: the shop's database has the schema "11.1", and that of the revision is "11.0": a rollback does not migrate data back
+      storeplane/SCHEMA_DIFFERS []
+      precondition SCHEMA of store
     FailedPrecondition: the credentials of a store that is FAILED cannot be rotated; only those of READY and DEGRADED stores can
       storeplane/NOT_ROTATABLE [("state", "FAILED")]
       precondition STATE of store

@@ -19,6 +19,8 @@ pub struct Model {
     pub engine: String,
     pub chart_version: String,
     pub app_version: String,
+    pub chart_digest: String,
+    pub schema_version: String,
     pub simulated: bool,
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub attempt: Option<Json>,

@@ -17,6 +17,8 @@ pub struct Model {
     pub cleanup_policy: String,
     pub deletion_protection: bool,
     pub environment: String,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub labels: Json,
     pub source_store: Option<Uuid>,
     pub source_store_id: Option<String>,
     pub source_backup: Option<Uuid>,
@@ -36,6 +38,8 @@ pub struct Model {
     pub failure: Option<Json>,
     pub chart_version: String,
     pub app_version: String,
+    pub chart_digest: String,
+    pub schema_version: String,
     pub revision: i32,
     pub simulated: bool,
     pub secure: bool,

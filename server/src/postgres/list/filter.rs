@@ -18,6 +18,9 @@ pub(super) fn stores(filter: &StoreFilter) -> Condition {
         StoreField::State(state) => Column::State.eq(state.as_str()),
         StoreField::BackupOverdue(true) => Expr::cust(OVERDUE),
         StoreField::BackupOverdue(false) => Expr::cust(OVERDUE).not(),
+        StoreField::Label(name, wanted) => {
+            pattern(Expr::cust_with_values("coalesce(labels->>$1, '')", [name.as_str()]), wanted)
+        }
         StoreField::Text(text, wanted) => pattern(store_text(*text), wanted),
         StoreField::Time(StoreTime::Create, comparison, time) => compare(Column::CreatedAt, *comparison, *time),
         StoreField::Time(StoreTime::Update, comparison, time) => compare(Column::UpdatedAt, *comparison, *time),

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use storeplane_core::engine::{LostSecrets, Plan, PlanSize, Verification};
+use storeplane_core::engine::{LostSecrets, Plan, PlanSize, Verification, VersionInfo};
 use uuid::Uuid;
 
 use super::*;
@@ -17,6 +17,7 @@ fn catalog() -> Catalog {
     let engine = |name: &str| Engine {
         name: name.into(),
         chart: PathBuf::from("/charts").join(name),
+        chart_name: name.into(),
         values: Vec::new(),
         plans: vec![plan("small", "1"), plan("large", "4")],
         default_plan: "small".into(),
@@ -26,6 +27,8 @@ fn catalog() -> Catalog {
         backup: None,
         verify: Verification::None,
         versions: Versions::default(),
+        info: VersionInfo::default(),
+        images: Vec::new(),
         secure: true,
     };
     Catalog::new(vec![engine("woocommerce"), engine("sample")]).expect("engines")

@@ -81,7 +81,7 @@ impl Scripted {
     }
 
     pub(super) fn shop(&self, demand: Demand) -> Shop {
-        Shop { url: format!("http://{}/", self.address), namespace: "store-demo".into(), demand }
+        Shop::online(format!("http://{}/", self.address), "store-demo".into(), demand)
     }
 
     /// Items left in the cart.

@@ -41,7 +41,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
         return Ok(());
     }
     let storage = context.backups()?;
-    let engine = context.engine_backup()?;
+    let engine = context.engine_backup().await?;
     let name = match backup.attempt.as_ref().map(|attempt| job_name(&backup, attempt.number)) {
         Some(name) if context.unless_stopped(backup_job::is_started(context, &name)).await?? => name,
         _ => Box::pin(start(context, &storage, &engine, &backup)).await?,

@@ -1,6 +1,7 @@
 //! The chart of a store, and the values that helm is given.
 
 use serde_json::{Map, Value, json};
+use storeplane_core::engine::Engine;
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::revision::Revision;
 use storeplane_core::store::{Environment, Settings, Store};
@@ -10,9 +11,53 @@ use crate::kube::{CopiedSecret, CopiedSecretUse, labels};
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::StepError;
 
+/// The part of the values that is about the store, ...
+const STORE: &str = "store";
+/// ... and its key for the mode of the shop.
+const MAINTENANCE: &str = "maintenance";
+
+/// Whether a shop answers customers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// It does.
+    Online,
+    /// A page answers instead; the shop runs.
+    Page,
+    /// A page answers instead; the shop has no pods.
+    Offline,
+}
+
+impl Mode {
+    /// The value of the chart; `None` for its default.
+    fn value(self) -> Option<&'static str> {
+        match self {
+            Self::Online => None,
+            Self::Page => Some("page"),
+            Self::Offline => Some("offline"),
+        }
+    }
+}
+
+impl Chart {
+    /// The same with the shop in this mode.
+    pub(super) fn in_mode(mut self, mode: Mode) -> Self {
+        if let (Some(value), Some(store)) = (mode.value(), self.values.get_mut(STORE).and_then(Value::as_object_mut)) {
+            store.insert(MAINTENANCE.to_owned(), json!(value));
+        }
+        self
+    }
+}
+
+/// The values without the mode of the shop.
+pub(super) fn without_mode(mut values: Value) -> Value {
+    if let Some(store) = values.get_mut(STORE).and_then(Value::as_object_mut) {
+        store.remove(MAINTENANCE);
+    }
+    values
+}
+
 /// The engine's chart with the values of a store that has these settings.
-pub(super) fn of(context: &OperationContext, settings: &Settings) -> Result<Chart, StepError> {
-    let engine = context.engine()?;
+pub(super) fn of(context: &OperationContext, engine: &Engine, settings: &Settings) -> Result<Chart, StepError> {
     let store = &context.store;
     let plan = engine.plan(&settings.plan).ok_or_else(|| {
         let message = format!("Plan {} of engine {} is no longer in the configuration.", settings.plan, engine.name);
@@ -21,13 +66,13 @@ pub(super) fn of(context: &OperationContext, settings: &Settings) -> Result<Char
     let values = json!({ "store": about(store, settings), "ingress": { "host": store.placement.host } });
     let values = with_copied_secrets(values, context.tools.cluster.copied_secrets());
     let values_files = engine.values.iter().chain([&plan.values]).cloned().collect();
-    Ok(Chart { dir: engine.chart, values_files, values, labels: recorded_labels(store, settings) })
+    Ok(Chart { dir: engine.chart.clone(), values_files, values, labels: recorded_labels(store, settings) })
 }
 
 /// The chart of a revision with exactly the values that helm was given then.
-pub(super) fn of_revision(context: &OperationContext, revision: &Revision) -> Result<Chart, StepError> {
+pub(super) fn of_revision(context: &OperationContext, engine: &Engine, revision: &Revision) -> Chart {
     let labels = recorded_labels(&context.store, &revision.settings);
-    Ok(Chart { dir: context.engine()?.chart, values_files: Vec::new(), values: revision.values.clone(), labels })
+    Chart { dir: engine.chart.clone(), values_files: Vec::new(), values: revision.values.clone(), labels }
 }
 
 /// With the uid, they tell `adopt` what the values do not contain.
@@ -83,6 +128,19 @@ fn with_copied_secrets(mut values: Value, copied: &[CopiedSecret]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mode_is_one_value_and_is_not_recorded() {
+        let values = json!({"store": {"id": "tea"}, "other": 1});
+        let chart =
+            Chart { dir: "/chart".into(), values_files: Vec::new(), values: values.clone(), labels: Vec::new() };
+        assert_eq!(chart.clone().in_mode(Mode::Online).values, values);
+        for (mode, value) in [(Mode::Page, "page"), (Mode::Offline, "offline")] {
+            let changed = chart.clone().in_mode(mode).values;
+            assert_eq!(changed, json!({"store": {"id": "tea", "maintenance": value}, "other": 1}));
+            assert_eq!(without_mode(changed), values);
+        }
+    }
 
     #[test]
     fn only_label_values_become_labels() {

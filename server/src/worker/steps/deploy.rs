@@ -7,7 +7,7 @@ use storeplane_core::store::Settings;
 use storeplane_core::transition::revision as transition;
 
 use super::repair::{Known, Repair, repair};
-use super::upgrade;
+use super::{chart, upgrade};
 use crate::helm::{Chart, HelmErrorKind};
 use crate::kube::{ReleaseObservation, ReleaseStatus};
 use crate::worker::context::OperationContext;
@@ -75,7 +75,7 @@ pub(super) async fn record(
     let revision = Revision {
         number: context.store.revision + 1,
         settings,
-        values: with.values,
+        values: chart::without_mode(with.values),
         images: with.images,
         operation: context.operation.id,
         created_at: context.now(),

@@ -1,14 +1,16 @@
 //! INSTALL: the release is deployed. A release that helm left incomplete is repaired first; a deployed one is adopted.
 
 use storeplane_core::operation::Step;
+use storeplane_core::store::Settings;
 
 use super::{chart, deploy};
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::StepError;
 
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
-    let settings = context.store.settings();
-    let chart = chart::of(context, &settings)?;
+    let engine = context.engine().await?;
+    let settings = Settings { versions: engine.versions.clone(), ..context.store.settings() };
+    let chart = chart::of(context, &engine, &settings)?;
     let apply_again = context.operation.is_retry() && !context.operation.is_behind(Step::Install);
     let deployed = deploy::run(context, &chart, Step::Install, apply_again).await?;
     deploy::record(context, &deployed, settings).await

@@ -12,7 +12,7 @@ use storeplane_core::operation::{OperationKind, Step};
 use tokio::time::Instant;
 
 use super::backup_job::id_end;
-use super::restore;
+use super::{restore, upgrade};
 use crate::kube::{ClusterError, JobSpec, MaintenanceUpdate};
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::StepError;
@@ -25,13 +25,20 @@ const PAGE: &str = "store-maintenance-";
 const ONLINE_WITHIN: Duration = Duration::from_mins(10);
 
 pub(super) async fn begin(context: &mut OperationContext) -> Result<(), StepError> {
-    // The data is restored already: after a restart, the shop does not go offline again.
-    if context.operation.is_behind(Step::Restore) {
+    // The data is restored, or the new version is deployed, already: after a restart, the shop does not go offline again.
+    if context.operation.is_behind(Step::Restore) || context.operation.is_behind(Step::Upgrade) {
         return Ok(());
     }
-    let Some(maintenance) = of_engine(context, Step::Maintenance).await? else { return Ok(()) };
-    // What makes the restore impossible is found while the shop still sells.
-    restore::check(context).await?;
+    if context.operation.kind == OperationKind::Restore && !context.simulated {
+        // What makes the restore impossible is found while the shop still sells.
+        restore::check(context).await?;
+    }
+    take_offline(context, Step::Maintenance).await
+}
+
+/// Starts the page, and waits until no pod of the shop is left. What is so already is not done again.
+pub(super) async fn take_offline(context: &mut OperationContext, step: Step) -> Result<(), StepError> {
+    let Some(maintenance) = of_engine(context, step).await? else { return Ok(()) };
     context.only_waits();
     let page = JobSpec {
         name: page_name(context.operation.id),
@@ -45,10 +52,13 @@ pub(super) async fn begin(context: &mut OperationContext) -> Result<(), StepErro
     };
     let namespace = context.store.placement.namespace.clone();
     let updates = context.tools.cluster.begin_maintenance(&namespace, &maintenance, page);
-    follow(context, updates, Step::Maintenance, None).await
+    follow(context, updates, step, None).await
 }
 
 pub(super) async fn end(context: &mut OperationContext) -> Result<(), StepError> {
+    if context.operation.migrates_data() {
+        upgrade::end_maintenance(context).await?;
+    }
     let Some(maintenance) = of_engine(context, Step::EndMaintenance).await? else { return Ok(()) };
     context.only_waits();
     // Before the shop sells again.
@@ -98,7 +108,7 @@ async fn of_engine(context: &mut OperationContext, step: Step) -> Result<Option<
         context.emit_simulated(step).await?;
         return Ok(None);
     }
-    let engine = context.engine_backup()?;
+    let engine = context.engine_backup().await?;
     if engine.maintenance.is_some() {
         return Ok(engine.maintenance);
     }

@@ -40,7 +40,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
         return context.emit_simulated(Step::Restore).await;
     }
     let storage = context.backups()?;
-    let engine = context.engine_backup()?;
+    let engine = context.engine_backup().await?;
     let name = job_name(context);
     if !context.unless_stopped(backup_job::is_started(context, &name)).await?? {
         if is_copy && context.operation.is_retry() {
@@ -52,7 +52,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     let restored = backup_job::follow(context, &name, (Step::Restore, "restore"), None).await;
     if restored.is_ok() {
         context.write(&|snapshot| Ok(changes::restored(snapshot))).await?;
-        // Otherwise END_MAINTENANCE deletes the Job.
+        // In place, END_MAINTENANCE deletes the Job.
         return if is_copy { backup_job::delete(context, &name, None).await } else { Ok(()) };
     }
     if backup_job::is_over(&restored) {
@@ -90,8 +90,14 @@ pub(in crate::worker) fn job_name(context: &OperationContext) -> String {
     format!("store-restore-{}", id_end(context.operation.id.0))
 }
 
-/// The backup that is read, which cannot be deleted meanwhile; that of a copy may not be complete yet.
+/// The backup that is read, which cannot be deleted meanwhile; that of a copy may not be complete yet. The undo of an update reads the one that it
+/// made itself.
 async fn source(context: &OperationContext) -> Result<Backup, StepError> {
+    if context.operation.kind == OperationKind::Update {
+        let made = context.backup.clone().filter(|backup| backup.state == BackupState::Complete);
+        let missing = || Failure::new(Reason::Internal, "The operation has no complete backup.");
+        return made.ok_or_else(|| StepError::Failed(missing()));
+    }
     let Some(id) = context.operation.restore.map(|restore| restore.backup) else {
         return Err(StepError::Failed(Failure::new(Reason::Internal, "The operation names no backup.")));
     };

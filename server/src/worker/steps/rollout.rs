@@ -61,7 +61,7 @@ pub(super) async fn remove_leftovers(context: &mut OperationContext, step: Step)
 
 /// A restore whose end failed may have left the shop offline. Jobs that could still exchange its data end before it is online again.
 async fn remove_left_jobs(context: &mut OperationContext, step: Step) -> Result<(), StepError> {
-    let maintenance = context.engine()?.backup.and_then(|backup| backup.maintenance);
+    let maintenance = context.engine().await?.backup.and_then(|backup| backup.maintenance);
     let Some(maintenance) = maintenance.filter(|_| !context.simulated) else { return Ok(()) };
     let (cluster, namespace, current) =
         (context.tools.cluster.clone(), context.store.placement.namespace.clone(), context.operation.id);

@@ -7,7 +7,7 @@ use crate::worker::context::OperationContext;
 use crate::worker::outcome::StepError;
 
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
-    let engine = context.engine()?;
+    let engine = context.engine().await?;
     let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
     // The step can run again: a Secret that this operation has rotated is kept.
     let rotation = context.operation.id.to_string();

@@ -14,7 +14,7 @@ use crate::worker::outcome::StepError;
 const UNIQUE: usize = 8;
 
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
-    let engine = context.engine()?;
+    let engine = context.engine().await?;
     // Before the first INSTALL no data can depend on lost ones.
     if context.operation.is_retry() || context.operation.is_behind(Step::Secrets) {
         check_lost_secrets(context, &engine).await?;

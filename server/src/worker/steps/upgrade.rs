@@ -1,40 +1,75 @@
 //! UPGRADE: the release is deployed with new settings, or with the chart and the values of an earlier revision. REVERT, its undo, returns to the
 //! revision before.
+//!
+//! If the shop's data is migrated, a page answers customers meanwhile: the chart renders that, because helm would undo patches.
 
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::{Step, Update};
 use storeplane_core::revision::Revision;
+use storeplane_core::store::Settings;
 
-use super::{chart, deploy};
+use super::chart::{self, Mode};
+use super::{deploy, maintenance};
+use crate::helm::Chart;
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::{RetryLimit, StepError};
 
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
-    let (update, settings) = (update(context)?, context.store.settings());
-    let chart = match update.to_revision {
-        None => chart::of(context, &settings)?,
+    let mode = if context.operation.migrates_data() { Mode::Page } else { Mode::Online };
+    let (chart, settings) = new(context).await?;
+    let apply_again = !context.operation.is_behind(Step::Upgrade);
+    let deployed = deploy::run(context, &chart.in_mode(mode), Step::Upgrade, apply_again).await?;
+    deploy::record(context, &deployed, settings).await
+}
+
+pub(super) async fn revert(context: &mut OperationContext) -> Result<(), StepError> {
+    let migrates_data = context.operation.migrates_data();
+    let mode = if migrates_data { Mode::Offline } else { Mode::Online };
+    let (chart, settings) = former(context).await?;
+    let deployed = deploy::run(context, &chart.in_mode(mode), Step::Revert, true).await?;
+    deploy::record(context, &deployed, settings).await?;
+    // Nothing writes any more when the data is restored.
+    if migrates_data { maintenance::take_offline(context, Step::Revert).await } else { Ok(()) }
+}
+
+/// Deploys the shop as it is when it is online, unless no version was deployed during the maintenance.
+pub(super) async fn end_maintenance(context: &mut OperationContext) -> Result<(), StepError> {
+    if matches!(context.operation.reached, Some(Step::Maintenance | Step::BackUp | Step::VerifyBackup)) {
+        return Ok(());
+    }
+    let (chart, settings) = if context.operation.undoing { former(context).await? } else { new(context).await? };
+    let deployed = deploy::run(context, &chart, Step::EndMaintenance, true).await?;
+    deploy::record(context, &deployed, settings).await
+}
+
+/// What the operation applies.
+async fn new(context: &OperationContext) -> Result<(Chart, Settings), StepError> {
+    let engine = context.engine().await?;
+    let settings = Settings { versions: engine.versions.clone(), ..context.store.settings() };
+    let chart = match update(context)?.to_revision {
+        None => chart::of(context, &engine, &settings)?,
         Some(number) => match revision(context, number).await? {
-            Some(revision) => chart::of_revision(context, &revision)?,
+            Some(revision) => chart::of_revision(context, &engine, &revision),
             None => {
                 let message = format!("Revision {number} is not kept any more.");
                 return Err(StepError::Failed(Failure::new(Reason::ChartRejected, message)));
             }
         },
     };
-    let apply_again = !context.operation.is_behind(Step::Upgrade);
-    let deployed = deploy::run(context, &chart, Step::Upgrade, apply_again).await?;
-    deploy::record(context, &deployed, settings).await
+    Ok((chart, settings))
 }
 
-pub(super) async fn revert(context: &mut OperationContext) -> Result<(), StepError> {
+/// To what its undo returns.
+async fn former(context: &OperationContext) -> Result<(Chart, Settings), StepError> {
     let Update { before, from_revision, .. } = update(context)?;
+    let engine = context.engine_at(&before.versions).await?;
+    let settings = Settings { versions: engine.versions.clone(), ..before };
     let chart = match revision(context, from_revision).await? {
-        Some(revision) => chart::of_revision(context, &revision)?,
+        Some(revision) => chart::of_revision(context, &engine, &revision),
         // It was installed by a release of this server that recorded none.
-        None => chart::of(context, &before)?,
+        None => chart::of(context, &engine, &settings)?,
     };
-    let deployed = deploy::run(context, &chart, Step::Revert, true).await?;
-    deploy::record(context, &deployed, before).await
+    Ok((chart, settings))
 }
 
 fn update(context: &OperationContext) -> Result<Update, StepError> {

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use storeplane_core::engine::Verification;
+use storeplane_core::engine::{Engine, Verification};
 use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::operation::Step;
 use storeplane_core::transition::operation as transition;
@@ -14,7 +14,7 @@ use crate::worker::context::{OperationContext, SIMULATED};
 use crate::worker::outcome::StepError;
 
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
-    let engine = context.engine()?;
+    let engine = context.engine().await?;
     let skipped = match engine.verify {
         Verification::None => Some("Skipped: this engine has no storefront test"),
         Verification::StoreApi if context.simulated => Some(SIMULATED),
@@ -24,7 +24,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
         return end(context, NewEvent::new(EventType::StepSkipped, why).in_step(Step::Verify)).await;
     }
     let (verifier, cluster) = (context.tools.verifier.clone(), context.tools.cluster.clone());
-    let shop = Shop::of(&context.store);
+    let shop = shop(context, &engine);
     let (began, mut retry_policy, mut reported) = (Instant::now(), RetryPolicy::new(cluster.limits()), None);
     loop {
         let failed = match context.unless_stopped(verifier.verify(&shop)).await? {
@@ -43,6 +43,16 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
             context.emit(vec![event.in_step(Step::Verify).because(&failure)], Some(failure)).await?;
         }
         context.pause(pause, None).await?;
+    }
+}
+
+/// A new version is tested while the page answers customers.
+fn shop(context: &OperationContext, engine: &Engine) -> Shop {
+    let maintenance = engine.backup.as_ref().and_then(|backup| backup.maintenance.as_ref());
+    let service = maintenance.and_then(|maintenance| maintenance.service.clone());
+    match service.filter(|_| context.operation.migrates_data() && !context.operation.undoing) {
+        Some(service) => Shop::behind_page(&context.store, service),
+        None => Shop::of(&context.store),
     }
 }
 

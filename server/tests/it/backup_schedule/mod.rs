@@ -18,7 +18,7 @@ use storeplane_core::transition::backup_request::back_up;
 use storeplane_core::transition::request::Request;
 use storeplane_core::transition::{Decision, operation};
 use storeplane_server::backup_schedule::{BackupScheduler, Progress};
-use storeplane_server::config::{self, Config, Overrides};
+use storeplane_server::config::{Config, Overrides};
 use storeplane_server::postgres::{
     self, BackupRetention, BackupSchedule, LiveStoreRepository, Notifier, PgStores, PoolOptions, QuotaPolicy,
     RestoreTests,
@@ -27,7 +27,7 @@ use storeplane_server::restore_tests::RestoreTester;
 use storeplane_server::system::{RandomIds, SystemClock};
 use uuid::Uuid;
 
-use crate::harness::{Database, Setup, Writer, charts, fresh};
+use crate::harness::{Database, Setup, Writer, catalog, charts, fresh};
 use crate::metrics::{read, with_metrics};
 use crate::overview::MANY;
 
@@ -40,12 +40,6 @@ const DAILY: SchedulePolicy = SchedulePolicy {
 };
 const ACTIVE: &str = "SELECT count(*) FROM operations WHERE kind = 'BACKUP' AND state IN ('PENDING', 'RUNNING')";
 
-fn catalog() -> Arc<Catalog> {
-    let file = format!("[charts]\ndir = '{}'", charts().display());
-    let config = Config::parse(&file, &Overrides::default()).expect("a configuration");
-    Arc::new(config::catalog(&config).expect("charts"))
-}
-
 struct Scene {
     database: Database,
     writer: Writer,
@@ -56,11 +50,13 @@ struct Scene {
 impl Scene {
     async fn new() -> Self {
         let database = Database::create().await;
+        let file = format!("[charts]\ndir = '{}'", charts().display());
+        let config = Config::parse(&file, &Overrides::default()).expect("a configuration");
         let (notifier, quotas) = (Notifier::default(), QuotaPolicy::default());
         Self {
             writer: Writer::new(&database.url, 4),
             stores: PgStores::new(database.pool.clone(), Arc::new(SystemClock), notifier, quotas),
-            catalog: catalog(),
+            catalog: catalog(&config).await,
             database,
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use storeplane_core::ids::{RESTORE_TEST_TENANT as TENANT, StoreUid};
 use storeplane_proto::v1::{Backup, ListAuditEventsRequest, ListStoresRequest, RestoreTestState};
-use storeplane_server::config::{self, Config, Overrides};
+use storeplane_server::config::{Config, Overrides};
 use storeplane_server::postgres::{self, Notifier, RestoreTests};
 use storeplane_server::restore_tests::{Due, RestoreTester};
 use storeplane_server::system::RandomIds;
@@ -12,15 +12,15 @@ use time::{Duration, OffsetDateTime};
 
 use super::copies::start;
 use super::{Stage, complete, create, get, until};
-use crate::harness::{JobPlayer, Run, fresh};
+use crate::harness::{JobPlayer, Run, catalog, fresh};
 
 /// The scheduler of another server, with the charts of this one.
-fn tester(stage: &Stage, charts: &std::path::Path) -> RestoreTester {
+async fn tester(stage: &Stage, charts: &std::path::Path) -> RestoreTester {
     let text = std::fs::read_to_string(charts.join("storeplane.toml")).expect("a configuration");
     let dir = Some(charts.display().to_string());
     let config = Config::parse(&text, &Overrides { charts_dir: dir, ..Overrides::default() });
     let config = config.expect("a configuration");
-    let catalog = Arc::new(config::catalog(&config).expect("charts"));
+    let catalog = catalog(&config).await;
     let pool = postgres::connect(&stage.lab.database.url, 2).expect("a pool");
     let tests = RestoreTests::new(pool, Notifier::default(), catalog, "localhost".into(), Arc::new(RandomIds));
     RestoreTester { tests, every: Some(Duration::WEEK), max_running: 1 }
@@ -59,7 +59,7 @@ async fn backup_is_restored_tested_and_the_store_deleted() {
     let making = JobPlayer::start(&store.namespace, &[Run::Succeeds]).await;
     let old = complete(api, &create(api, &store).await).await;
     let newest = complete(api, &create(api, &store).await).await;
-    let tester = tester(&stage, charts.path());
+    let tester = tester(&stage, charts.path()).await;
 
     tokio::join!(round(&tester), round(&tester));
     let namespace = namespace_of_test(&stage).await;
@@ -99,7 +99,7 @@ async fn backup_that_cannot_be_restored_fails_its_test() {
     let backup = complete(api, &create(api, &store).await).await;
     stage.delete(&store).await;
     api.settle(&store.store_id).await;
-    let tester = tester(&stage, charts.path());
+    let tester = tester(&stage, charts.path()).await;
     round(&tester).await;
     let damaged = Run::Exits("database", 31, "the checksum differs");
     let _restoring = JobPlayer::start(&namespace_of_test(&stage).await, &[damaged]).await;

@@ -18,6 +18,7 @@ mod issuer;
 mod job_player;
 mod postgres;
 mod proxy;
+mod registry;
 mod s3;
 mod server;
 mod wire;
@@ -25,6 +26,13 @@ mod writer;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use storeplane_core::engine::Catalog;
+use storeplane_server::app::helm_config;
+use storeplane_server::config::Config;
+use storeplane_server::helm::Helm;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use account::{Account, admin_kubeconfig};
 pub(crate) use api::{Api, Seen, fields, reason};
@@ -42,6 +50,7 @@ pub(crate) use issuer::{CLIENT, Issuer};
 pub(crate) use job_player::{JobPlayer, Run};
 pub(crate) use postgres::Postgres;
 pub(crate) use proxy::{Proxy, authority};
+pub(crate) use registry::{Registry, sha256};
 pub(crate) use s3::{S3_KEYS, S3Server};
 pub(crate) use server::{Server, descendants, helms_of, peak_helms, signal};
 pub(crate) use wire::Wire;
@@ -68,6 +77,12 @@ pub(crate) fn print_line(line: &str) {
 /// The charts of this repository.
 pub(crate) fn charts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts")
+}
+
+/// The catalogue of a configuration.
+pub(crate) async fn catalog(config: &Config) -> Arc<Catalog> {
+    let helm = Helm::new(helm_config(config));
+    storeplane_server::charts::load(config, &helm, &CancellationToken::new()).await.expect("charts").catalog
 }
 
 /// A server and everything that it needs.

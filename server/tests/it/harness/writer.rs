@@ -105,6 +105,7 @@ impl Writer {
                 cleanup_policy: CleanupPolicy::Keep,
                 deletion_protection: false,
                 environment: Environment::Production,
+                labels: BTreeMap::new(),
                 backup_policy: BackupPolicy::default(),
             },
             source: None,

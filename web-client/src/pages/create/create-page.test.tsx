@@ -68,6 +68,29 @@ test('a store without an ID gets the one that the preview showed', async () => {
   await waitFor(() => expect(created).toEqual([shown]));
 });
 
+test('the version is the default one unless another one is chosen', async () => {
+  const requests: CreateStoreRequest[] = [];
+  renderApp({
+    path: '/create',
+    stores: {
+      createStore: (request) => {
+        if (!request.validateOnly) requests.push(request);
+        return makeStore();
+      },
+      getStore: () => makeStore(),
+    },
+  });
+  await userEvent.type(await screen.findByLabelText('Name', undefined, RENDERED), 'Tea');
+  await userEvent.type(screen.getByLabelText('Admin email'), 'me@example.com');
+  const versions = await screen.findByLabelText('Version');
+  expect(versions).toHaveProperty('value', '0.1.0');
+  await userEvent.selectOptions(versions, '0.2.0 (11.1.0), security release');
+  await screen.findByText('Fixes the checkout');
+  await userEvent.click(screen.getByRole('button', { name: 'Create store' }));
+  await waitFor(() => expect(requests).toHaveLength(1));
+  expect(requests[0]?.store?.engineVersion).toBe('0.2.0');
+});
+
 function violation(field: string, description: string): ConnectError {
   const value = { fieldViolations: [{ field, description }] };
   const error = new ConnectError('the request is invalid', Code.InvalidArgument);

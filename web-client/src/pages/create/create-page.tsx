@@ -13,6 +13,7 @@ import { byField, type Draft, EMPTY, type Field, idOf, requestOf } from './draft
 import { PlanField } from './plan-field';
 import { Preview } from './preview';
 import { useOpenCreated } from './use-open-created';
+import { VersionField } from './version-field';
 
 /** Pause in typing after which the server validates. */
 const TYPING_MS = 300;
@@ -111,7 +112,7 @@ function CreateForm() {
               disabled={!engines.data}
               value={engine?.name ?? ''}
               error={errorOf('engine')}
-              onChange={(event) => change({ engine: event.currentTarget.value, plan: '' })}
+              onChange={(event) => change({ engine: event.currentTarget.value, engineVersion: '', plan: '' })}
               data={
                 engines.data?.engines.map(({ name, appVersion }) => ({
                   value: name,
@@ -122,6 +123,12 @@ function CreateForm() {
             {engines.error && (
               <ProblemAlert title="The engines couldn't be loaded" error={engines.error} onRetry={engines.refetch} />
             )}
+            <VersionField
+              engine={engine}
+              value={draft.engineVersion}
+              error={errorOf('engineVersion')}
+              onChange={(engineVersion) => change({ engineVersion })}
+            />
             <PlanField
               engine={engine}
               value={draft.plan}

@@ -7,6 +7,8 @@ export interface Draft {
   displayName: string;
   storeId: string | null;
   engine: string;
+  /** Empty: the default version. */
+  engineVersion: string;
   plan: string;
   adminEmail: string;
   removeOnFailure: boolean;
@@ -17,6 +19,7 @@ export const EMPTY: Draft = {
   displayName: '',
   storeId: null,
   engine: '',
+  engineVersion: '',
   plan: '',
   adminEmail: '',
   removeOnFailure: false,
@@ -29,12 +32,13 @@ export function idOf(draft: Draft): string {
 
 /** The request for a draft. `generatedId` is used where the draft has no ID: the preview and the creation then agree. */
 export function requestOf(draft: Draft, generatedId = '') {
-  const { displayName, engine, plan, adminEmail, deletionProtection } = draft;
+  const { displayName, engine, engineVersion, plan, adminEmail, deletionProtection } = draft;
   return {
     storeId: idOf(draft) || generatedId,
     store: create(StoreSchema, {
       displayName: displayName.trim(),
       engine,
+      engineVersion,
       plan,
       adminEmail: adminEmail.trim(),
       deletionProtection,
@@ -48,6 +52,7 @@ export const FIELDS = {
   'store.display_name': 'displayName',
   store_id: 'storeId',
   'store.engine': 'engine',
+  'store.engine_version': 'engineVersion',
   'store.plan': 'plan',
   'store.admin_email': 'adminEmail',
 } as const;

@@ -10,7 +10,7 @@ import {
 } from '@/gen/storeplane/v1/store_pb';
 import { Copy } from '@/ui/copy';
 import { Panel } from '@/ui/panel';
-import { STAGING_LIMITS } from '@/ui/store-marks';
+import { STAGING_LIMITS, UpgradeMark } from '@/ui/store-marks';
 import { Ago, DateTime } from '@/ui/time';
 import { LazySourceFact } from '../backups/lazy-backups';
 import { ProtectionSwitch } from './protection-switch';
@@ -40,8 +40,11 @@ export function DetailsPanel({ store, operations, canEdit }: Props) {
         <dd>
           {store.plan}, {store.engine} {store.versions?.app}
         </dd>
-        <dt>Chart</dt>
-        <dd>{store.versions?.chart}</dd>
+        <dt>Version</dt>
+        <dd>
+          <span title={store.versions?.chartDigest || undefined}>{store.engineVersion || store.versions?.chart}</span>
+          <UpgradeMark availableUpgrade={store.availableUpgrade} />
+        </dd>
         {store.environment === StoreEnvironment.STAGING && (
           <>
             <dt>Environment</dt>

@@ -43,6 +43,18 @@ test('a deletion needs the typed ID, and one that is stopped sends nothing later
   expect(requests).toHaveLength(1);
 });
 
+test('a newer version is named, and whether it is a security update', async () => {
+  open(
+    makeStore({
+      ...READY,
+      engineVersion: '0.1.0',
+      availableUpgrade: { engineVersion: '0.2.0', securityRelease: true },
+    }),
+  );
+  expect((await screen.findByTestId('upgrade', undefined, RENDERED)).textContent).toBe('Security update: 0.2.0');
+  screen.getByText('0.1.0');
+});
+
 test('a protected store is deleted only after its protection is switched off', async () => {
   let store = makeStore({ ...READY, deletionProtection: true });
   const requests: UpdateStoreRequest[] = [];

@@ -2,18 +2,46 @@ use super::*;
 use crate::command::tests::catalog;
 use crate::failure::{Failure, Reason};
 use crate::operation::{OperationState, PriorState, Step};
+use crate::store::Versions;
 use crate::transition::fixtures::{NOW, after, caller, crash_loop, request, running, settled, types, with_backups};
 use crate::transition::health::Health;
 use crate::transition::operation::{self as worker, cancelled};
 use crate::transition::preview::{Preview, PreviewedChange, preview};
 use crate::transition::request as requests;
 
+const BACKUP: BackupId = BackupId(uuid::Uuid::from_u128(5));
+
+/// The engine with backups in three versions: the store's, a later one with the same schema, and one with another.
+fn versions() -> Catalog {
+    let engine = with_backups().engines()[0].clone();
+    let version = |chart: &str, schema: &str| Engine {
+        versions: Versions { chart: chart.into(), schema: schema.into(), digest: chart.into(), ..Versions::default() },
+        ..engine.clone()
+    };
+    let others = vec![version("1.0.1", "a"), version("1.1.0", "b")];
+    Catalog::with_versions(vec![version("1.0.0", "a")], others).expect("engines")
+}
+
+fn at_version() -> Snapshot {
+    let mut store = settled(State::Ready, true);
+    store.store.versions = versions().engines()[0].versions.clone();
+    store
+}
+
+fn to_version(version: &str) -> StoreUpdate {
+    StoreUpdate { engine_version: Some(version.into()), ..StoreUpdate::default() }
+}
+
+fn upgraded(version: &str, backup: Option<BackupId>) -> Result<Change, DomainError> {
+    update(at_version(), None, &to_version(version), (&versions(), backup), &request(&caller()))
+}
+
 fn larger() -> StoreUpdate {
     StoreUpdate { plan: Some("large".into()), ..StoreUpdate::default() }
 }
 
 fn updated(snapshot: Snapshot, wanted: &StoreUpdate) -> Result<Change, DomainError> {
-    update(snapshot, None, wanted, &with_backups(), &request(&caller()))
+    update(snapshot, None, wanted, (&with_backups(), Some(BACKUP)), &request(&caller()))
 }
 
 fn revision(number: u32, plan: &str) -> Revision {
@@ -58,14 +86,14 @@ fn wanted_values_are_checked_together() {
     let store = settled(State::Ready, true);
     let wanted =
         StoreUpdate { plan: Some("huge".into()), environment: Some(Environment::Staging), ..StoreUpdate::default() };
-    let refused = update(store.clone(), None, &wanted, &catalog(), &request(&caller()));
+    let refused = update(store.clone(), None, &wanted, (&catalog(), None), &request(&caller()));
     let Err(DomainError::Invalid(violations)) = refused else { panic!("accepted") };
     let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
     assert_eq!(fields, ["store.plan", "store.environment"]);
     let default = StoreUpdate { plan: Some(String::new()), ..StoreUpdate::default() };
     let change = updated(store.clone(), &default).expect("accepted");
     assert_eq!(change.store.spec.plan, "small", "the engine's default plan");
-    let stale = update(store.clone(), Some("old"), &larger(), &catalog(), &request(&caller()));
+    let stale = update(store.clone(), Some("old"), &larger(), (&catalog(), None), &request(&caller()));
     assert_eq!(stale, Err(DomainError::StaleEtag { actual: store.store.etag() }));
 }
 
@@ -162,7 +190,96 @@ fn preview_says_what_changes_and_what_cannot_be_undone() {
     let caller = caller();
     let mut own = request(&caller);
     own.operation = crate::ids::OperationId(uuid::Uuid::from_u128(9));
-    let change = update(ended.clone(), None, &production, &with_backups(), &own).expect("accepted");
+    let change = update(ended.clone(), None, &production, (&with_backups(), None), &own).expect("accepted");
     let notes = preview(&ended.store, &change, &with_backups()).notes;
     assert!(notes.iter().any(|note| note.contains("cannot be undone")), "{notes:?}");
+}
+
+#[test]
+fn version_with_the_same_schema_is_applied_online_and_another_one_after_a_backup() {
+    let patch = upgraded("1.0.1", None).expect("needs no backup");
+    assert_eq!((patch.operation.migrates_data(), patch.backup), (false, None));
+    assert_eq!(patch.store.versions.chart, "1.0.1");
+    let minor = upgraded("1.1.0", Some(BACKUP)).expect("accepted");
+    let steps = [
+        Step::Maintenance,
+        Step::BackUp,
+        Step::VerifyBackup,
+        Step::Upgrade,
+        Step::Rollout,
+        Step::Verify,
+        Step::EndMaintenance,
+    ];
+    assert_eq!(minor.operation.steps(), steps);
+    let backup = minor.backup.clone().expect("is made first");
+    assert_eq!(
+        (backup.id, backup.trigger, backup.versions.chart.as_str()),
+        (BACKUP, BackupTrigger::BeforeUpdate, "1.0.0")
+    );
+    let seen = preview(&at_version().store, &minor, &versions());
+    assert!(seen.maintenance_page && seen.notes.len() == 1, "{seen:?}");
+    assert_eq!(upgraded("1.1.0", None), Err(DomainError::BackupsDisabled));
+    for (version, rule) in [("2.0.0", "must be one of: 1.1.0, 1.0.1, 1.0.0"), ("1.0.0", "")] {
+        match upgraded(version, Some(BACKUP)) {
+            Err(DomainError::Invalid(violations)) => assert_eq!(violations[0].description, rule),
+            other => assert!(other.expect("its own version").events.is_empty() && rule.is_empty()),
+        }
+    }
+    let mut newer = at_version();
+    newer.store.versions = versions().engine_at("woocommerce", "1.1.0").expect("there").versions.clone();
+    let older = update(newer, None, &to_version("1.0.1"), (&versions(), Some(BACKUP)), &request(&caller()));
+    let Err(DomainError::Invalid(violations)) = older else { panic!("accepted") };
+    assert_eq!(violations[0].description, "cannot be 1.0.1: version 1.0.1 is not newer than 1.1.0");
+}
+
+#[test]
+fn chart_that_cannot_be_tested_behind_its_page_does_not_migrate_data() {
+    let mut engines: Vec<Engine> = versions().versions("woocommerce").cloned().collect();
+    for engine in &mut engines {
+        let maintenance = engine.backup.as_mut().and_then(|backup| backup.maintenance.as_mut());
+        maintenance.expect("has one").service = None;
+    }
+    let others = engines.split_off(1);
+    let catalog = Catalog::with_versions(engines, others).expect("engines");
+    let refused = update(at_version(), None, &to_version("1.1.0"), (&catalog, Some(BACKUP)), &request(&caller()));
+    let (engine, version) = ("woocommerce".to_owned(), "1.0.0".to_owned());
+    assert_eq!(refused, Err(DomainError::MigrationUnsupported { engine, version }));
+}
+
+#[test]
+fn failed_migration_restores_its_own_backup_and_one_that_was_not_reached_only_ends_the_maintenance() {
+    let took = std::time::Duration::ZERO;
+    let requested = after(upgraded("1.1.0", Some(BACKUP)).expect("accepted"));
+    let claimed = after(worker::claim(requested, NOW));
+    let backing_up = after(worker::step_started(claimed.clone(), Step::BackUp));
+    let undoing = after(worker::gave_up(backing_up, crash_loop(), None, NOW).expect("legal"));
+    assert_eq!(undoing.operation.undo_steps(), [Step::EndMaintenance]);
+    let undone = worker::undone(undoing, Some(Health::Healthy), NOW).expect("legal");
+    assert_eq!((undone.store.state, undone.store.versions.chart.as_str()), (State::Ready, "1.0.0"));
+
+    let verified = after(worker::step_succeeded(claimed, Step::VerifyBackup, took, false, NOW));
+    let testing = after(worker::step_started(verified, Step::Verify));
+    let undoing = after(worker::gave_up(testing, crash_loop(), None, NOW).expect("legal"));
+    assert_eq!(undoing.operation.undo_steps()[..2], [Step::Revert, Step::Restore]);
+    assert_eq!(undoing.operation.step, None, "no undo step was started");
+    let reverted = after(worker::step_succeeded(undoing, Step::Revert, took, false, NOW));
+    let restored = crate::transition::backup::restored(reverted);
+    assert_eq!(types(&restored), [EventType::Restored]);
+    let undone = worker::undone(after(restored), Some(Health::Healthy), NOW).expect("legal");
+    assert_eq!((undone.store.state, undone.store.versions.chart.as_str()), (State::Ready, "1.0.0"));
+
+    let requested = after(upgraded("1.1.0", Some(BACKUP)).expect("accepted"));
+    let ending = after(worker::step_started(after(worker::claim(requested, NOW)), Step::EndMaintenance));
+    let failed = worker::gave_up(ending, crash_loop(), None, NOW).expect("legal");
+    assert_eq!((failed.store.state, failed.store.versions.chart.as_str()), (State::Degraded, "1.1.0"));
+}
+
+#[test]
+fn rollback_to_another_schema_is_refused() {
+    let mut store = at_version();
+    (store.store.revision, store.store.versions.schema) = (3, "b".into());
+    let mut former = revision(2, "small");
+    former.settings.versions = versions().engines()[0].versions.clone();
+    let refused = roll_back(store, None, &former, &versions(), &request(&caller()));
+    assert_eq!(refused, Err(DomainError::SchemaDiffers { present: "b".into(), former: "a".into() }));
 }

@@ -69,10 +69,20 @@ final class Database {
         return $result instanceof mysqli_result ? $result->fetch_all(MYSQLI_ASSOC) : [];
     }
 
+    /** Runs a statement that changes rows; returns their number. */
+    public function change(string $sql, array $values = []): int {
+        $this->query($sql, $values);
+        return max(0, (int) $this->link->affected_rows);
+    }
+
     public function lock(string $name, int $seconds): void {
         if (!(int) $this->query('SELECT GET_LOCK(?, ?) AS got', [$name, $seconds])[0]['got']) {
             fail("no lock within $seconds s: another bootstrap holds it");
         }
+    }
+
+    public function hasTable(string $name): bool {
+        return $this->query('SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?', [$name]) !== [];
     }
 
     /** empty, importing, imported or ready; `foreign`: a shop without the table storeplane_state; `unknown`: other tables. */

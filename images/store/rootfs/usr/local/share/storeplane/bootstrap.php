@@ -6,6 +6,8 @@
 require __DIR__ . '/tls.php';
 require __DIR__ . '/Database.php';
 require __DIR__ . '/Isolation.php';
+require __DIR__ . '/settings.php';
+require __DIR__ . '/environment.php';
 require __DIR__ . '/personalise.php';
 require __DIR__ . '/login.php';
 require __DIR__ . '/copy.php';
@@ -44,7 +46,7 @@ try {
     if ($phase === 'foreign') {
         say('the database has a shop that was not made by this image: it is kept');
         $db->createState();
-        $db->remember(['phase' => 'ready', 'image' => 'unknown', ...applied_login()]);
+        $db->remember(['phase' => 'ready', 'image' => 'unknown', 'url' => setting('STORE_URL'), ...applied_login()]);
         $phase = 'ready';
     }
     if ($phase === 'empty' || $phase === 'importing') {
@@ -65,6 +67,8 @@ try {
     }
     apply_url($db);
     apply_login($db);
+    apply_settings($db);
+    apply_environment($db);
 
     $known = $db->recall('image');
     if ($known !== $image) {

@@ -20,21 +20,13 @@ function is_copy(Database $db): bool {
     return setting('STORE_SEED') === 'wait' && setting('STORE_UID') !== '' && $db->option('woocommerce_store_id') !== setting('STORE_UID');
 }
 
-/** URLs, also in serialized values and in JSON, then identity and login. The identity is set last: until then a run that was interrupted begins again. */
+/** URL, then identity and login. The identity is set last: until then a run that was interrupted begins again. */
 function adopt_copy(Database $db): void {
-    $old = (string) ($db->recall('copied_from') ?? $db->option('siteurl'));
-    $new = setting('STORE_URL');
-    $db->remember(['copied_from' => $old]);
-    if ($old !== '' && $old !== $new) {
-        say("replacing $old by $new");
-        foreach ([[$old, $new], [str_replace('/', '\/', $old), str_replace('/', '\/', $new)]] as [$from, $to]) {
-            wp('search-replace', $from, $to, '--all-tables-with-prefix', '--skip-columns=guid', '--quiet');
-        }
-    }
+    apply_url($db);
     $db->atomically(function () use ($db) {
         // connections of the other shop to services that know it by its identity
         $db->query("DELETE FROM wp_options WHERE option_name IN ('jetpack_private_options', 'jetpack_secrets', 'woocommerce_helper_data')");
-        $db->query("DELETE FROM storeplane_state WHERE name IN ('login', 'password', 'copied_from')");
+        $db->query("DELETE FROM storeplane_state WHERE name IN ('login', 'password')");
         $db->setOption('admin_email', setting('STORE_ADMIN_EMAIL'));
         $db->setOption('woocommerce_store_id', setting('STORE_UID'));
     });

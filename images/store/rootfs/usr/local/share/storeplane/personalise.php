@@ -6,14 +6,9 @@ function personalise(Database $db): void {
     $db->atomically(function () use ($db) {
         $now = time();
         $email = setting('STORE_ADMIN_EMAIL');
-        // WordPress stores names escaped and prints them unchanged
-        $name = htmlspecialchars(setting('STORE_NAME') ?: setting('STORE_ID'), ENT_QUOTES | ENT_HTML401, 'UTF-8');
         $options = [
-            'blogname' => $name,
-            'admin_email' => $email,
-            'woocommerce_email_from_name' => $name,
-            'woocommerce_email_from_address' => $email,
-            'woocommerce_stock_email_recipient' => $email,
+            ...array_fill_keys(NAME_OPTIONS, wanted_name()),
+            ...array_fill_keys(EMAIL_OPTIONS, $email),
             'woocommerce_store_id' => setting('STORE_UID') ?: random_uuid(),
             'woocommerce_admin_install_timestamp' => (string) $now,
             'woocommerce_remote_variant_assignment' => (string) random_int(1, 120),
@@ -36,17 +31,36 @@ function personalise(Database $db): void {
             [setting('STORE_ADMIN_USER'), $email]);
         $db->query("UPDATE wp_usermeta SET meta_value = 'Owner' WHERE user_id = 1 AND meta_key = 'nickname'");
         $db->query('UPDATE wp_posts SET post_date = UTC_TIMESTAMP(), post_date_gmt = UTC_TIMESTAMP(), post_modified = UTC_TIMESTAMP(), post_modified_gmt = UTC_TIMESTAMP()');
-        $db->remember(['phase' => 'ready', 'admin_id' => '1']);
+        // the seed's pages contain no URL
+        $db->remember(['phase' => 'ready', 'admin_id' => '1', 'url' => setting('STORE_URL'), ...wanted_settings()]);
     });
 }
 
-/** The URL follows the chart's values. */
+/** The URL follows the chart's values: everywhere in the tables, also in serialized values and in JSON. A run that was interrupted is continued. */
 function apply_url(Database $db): void {
-    $url = setting('STORE_URL');
-    foreach (['siteurl', 'home'] as $name) {
-        if ($db->option($name) !== $url) {
-            $db->setOption($name, $url);
+    $new = setting('STORE_URL');
+    $old = (string) ($db->recall('url') ?? $db->option('siteurl'));
+    $db->remember(['url' => $old]);
+    if ($old !== '' && $old !== $new) {
+        say("replacing $old by $new");
+        // a second run would find the old URL in the new one: http://shop in http://shop:8080
+        foreach (str_starts_with($new, $old) ? ['https://moving.invalid', $new] : [$new] as $next) {
+            replace_url($old, $next);
+            $db->remember(['url' => $next]);
+            $old = $next;
         }
+    }
+    foreach (['siteurl', 'home'] as $name) {
+        if ($db->option($name) !== $new) {
+            $db->setOption($name, $new);
+        }
+    }
+    $db->remember(['url' => $new]);
+}
+
+function replace_url(string $old, string $new): void {
+    foreach ([[$old, $new], [str_replace('/', '\/', $old), str_replace('/', '\/', $new)]] as [$from, $to]) {
+        wp('search-replace', $from, $to, '--all-tables-with-prefix', '--skip-columns=guid', '--quiet');
     }
 }
 
