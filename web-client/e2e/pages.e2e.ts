@@ -220,7 +220,7 @@ async function eventToPixel(window: Window, id: string): Promise<number[]> {
   return page.evaluate(() => Reflect.get(globalThis, 'delays') as number[]);
 }
 
-/** Compressed kilobytes of scripts and styles of a page; charts and backups are loaded after it. */
+/** Compressed kilobytes of scripts and styles of a page; charts, backups, administration and settings are loaded after it. */
 async function transferredKb(page: Page, charts: boolean): Promise<number> {
   const bytes = await page.evaluate(() =>
     performance
@@ -229,6 +229,6 @@ async function transferredKb(page: Page, charts: boolean): Promise<number> {
       .filter(({ name }) => name.includes('/assets/'))
       .map(({ name, encodedBodySize }) => [name, encodedBodySize] as const),
   );
-  const counted = bytes.filter(([name]) => charts || !/\/(charts|backups|administration)-/.test(name));
+  const counted = bytes.filter(([name]) => charts || !/\/(charts|backups|administration|settings)-/.test(name));
   return Math.round(counted.reduce((sum, [, size]) => sum + size, 0) / 100) / 10;
 }

@@ -207,3 +207,59 @@ test('a store is restored from a backup, once its present data is backed up', as
   for (const each of [window, viewer]) each.expectNoErrors();
   await env.remove(id);
 });
+
+test('settings are edited after a preview, compared with those before, and rolled back', async () => {
+  const id = uniqueId('edited');
+  await env.create(id);
+  await env.waitForState(id, StoreState.READY);
+  const viewer = await env.open(`/stores/${id}`, { token: env.token('viewer', 'e2e edit viewer') });
+  const window = await env.open(`/stores/${id}`);
+  const revision = (each: Window, number: number) => each.page.locator(`[data-revision="${number}"]`);
+  const isCurrent = (each: Window, number: number) => each.waitForText(revision(each, number), 'Current', 60_000);
+  await isCurrent(window, 1);
+  await window.button('Edit').click();
+  await window.dialog().getByLabel('Name').fill('Tea Ltd');
+  await window.dialog().getByRole('radio', { name: 'large' }).check();
+  await window.expectAccessible();
+  await window.dialog().getByRole('button', { name: 'Preview changes' }).click();
+  await window.waitForText(window.dialog(), `Shop ${id} → Tea Ltd`);
+  await window.waitForText(window.dialog(), 'small → large');
+  await window.expectAccessible();
+  await window.screenshot('store-edit');
+  await window.dialog().getByRole('button', { name: 'Apply changes' }).click();
+  for (const each of [window, viewer]) {
+    const line = each.page.getByTestId('operations').locator('li', { hasText: 'Update by e2e admin' });
+    await each.waitForText(line, 'Succeeded', 60_000);
+    await each.waitForState('READY');
+    await each.waitForText(each.page.locator('h1'), 'Tea Ltd');
+    await isCurrent(each, 2);
+  }
+  const steps = await window.page
+    .locator('.steps li')
+    .evaluateAll((items) => items.map((item) => item.getAttribute('data-step')));
+  expect(steps).toEqual(['UPGRADE', 'ROLLOUT', 'VERIFY']);
+  await window.expectAccessible();
+
+  await revision(viewer, 1).getByRole('button', { name: 'Compare revision 1' }).click();
+  await viewer.waitForText(viewer.dialog().getByLabel('Settings'), 'small → large');
+  await viewer.dialog().getByLabel('Values').waitFor();
+  await viewer.expectAccessible();
+  await viewer.screenshot('store-revisions-compared');
+  await viewer.page.keyboard.press('Escape');
+
+  const rollBack = (each: Window) => revision(each, 1).getByRole('button', { name: 'Roll back to revision 1' });
+  expect(await rollBack(viewer).getAttribute('aria-disabled')).toBe('true');
+  await rollBack(window).click();
+  await window.waitForText(window.dialog(), `Tea Ltd → Shop ${id}`);
+  await window.expectAccessible();
+  await window.dialog().getByRole('button', { name: 'Roll back' }).click();
+  for (const each of [window, viewer]) {
+    await isCurrent(each, 3);
+    await each.waitForState('READY');
+    await each.waitForText(each.page.locator('h1'), `Shop ${id}`);
+    each.expectNoErrors();
+  }
+  await window.page.getByRole('heading', { name: 'Revisions' }).scrollIntoViewIfNeeded();
+  await window.screenshot('store-revisions');
+  await env.remove(id);
+});

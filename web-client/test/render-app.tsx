@@ -100,6 +100,7 @@ export function renderApp(setup: Setup) {
       watchStores: (_, { signal }) => watch.stream(signal),
       watchStore: async function* () {},
       listStores: () => ({}),
+      listStoreRevisions: () => ({}),
       ...stores,
     });
   });

@@ -135,6 +135,13 @@ export function createQueries(clients: Clients) {
         queryKey: ['operations', storeId],
         queryFn: ({ signal }) => clients.operations.listOperations({ storeId, pageSize: 50 }, { signal }),
       }),
+    /** All that are kept, the newest first. Each new one changes the store's `revision`, and so the cache key. */
+    revisions: ({ storeId, uid, revision }: StoreKey & Pick<Store, 'revision'>) =>
+      queryOptions({
+        queryKey: ['revisions', storeId, uid, revision],
+        queryFn: ({ signal }) => clients.stores.listStoreRevisions({ storeId, uid, pageSize: 50 }, { signal }),
+        placeholderData: keepPreviousData,
+      }),
     backups: (page: BackupsPage) =>
       queryOptions({
         queryKey: [...BACKUPS, page],

@@ -17,3 +17,8 @@ test('a restore and its steps read as what they do', () => {
     'Put shop back online',
   ]);
 });
+
+test('an update and its steps read as what they do', () => {
+  expect(operationKind(OperationKind.UPDATE)).toBe('Update');
+  expect(['UPGRADE', 'REVERT'].map(stepTitle)).toEqual(['Apply the chart', 'Apply the previous chart']);
+});

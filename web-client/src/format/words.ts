@@ -57,6 +57,8 @@ const STEPS: Record<string, string> = {
   ROLLOUT: 'Wait for pods to become ready',
   VERIFY: 'Test the storefront',
   ROTATE_SECRETS: 'Replace credentials',
+  UPGRADE: 'Apply the chart',
+  REVERT: 'Apply the previous chart',
   UNINSTALL: 'Uninstall the release',
   NAMESPACE_GONE: 'Remove the namespace',
   BACK_UP: 'Back up database and files',

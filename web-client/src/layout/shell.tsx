@@ -14,6 +14,7 @@ import { Link, Outlet, useLocation } from '@tanstack/react-router';
 import { useEffect } from 'react';
 import { loadAdministration } from '@/pages/administration/lazy-administration';
 import { loadBackups } from '@/pages/backups/lazy-backups';
+import { loadSettings } from '@/pages/settings/lazy-settings';
 import { useCanEdit, useIsAdmin, useIsPlatformAdmin } from '@/session/caller';
 import { Logo } from '@/ui/logo';
 import { useChunk } from '@/ui/use-chunk';
@@ -41,6 +42,7 @@ export function Shell() {
   const isIn = { everyone: true, editors: canEdit, admins: useIsAdmin(), platformAdmins: useIsPlatformAdmin() };
   useChunk(loadBackups);
   useChunk(loadAdministration);
+  useChunk(loadSettings);
   // biome-ignore lint/correctness/useExhaustiveDependencies: closes the menu after navigation
   useEffect(close, [pathname]);
   return (

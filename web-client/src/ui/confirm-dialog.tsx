@@ -10,6 +10,10 @@ interface Props {
   phrase?: string;
   action: string;
   dismiss?: string;
+  /** What `dismiss` does, if it does not close the dialog. */
+  onDismiss?: () => void;
+  /** True while there is nothing to confirm. */
+  disabled?: boolean;
   color?: string;
   /** True while the action runs. The dialog then closes by `onAbort` only. */
   pending: boolean;
@@ -31,6 +35,8 @@ export function ConfirmDialog(props: Props) {
     phrase,
     action,
     dismiss = 'Cancel',
+    onDismiss,
+    disabled = false,
     color,
     pending,
     onConfirm,
@@ -45,7 +51,8 @@ export function ConfirmDialog(props: Props) {
   // Text typed into one dialog must not confirm the next.
   // biome-ignore lint/correctness/useExhaustiveDependencies: both begin a new question
   useEffect(() => setTyped(''), [opened, phrase]);
-  const isConfirmed = phrase === undefined || typed.trim().toLowerCase() === phrase.toLowerCase();
+  const isTyped = phrase === undefined || typed.trim().toLowerCase() === phrase.toLowerCase();
+  const isConfirmed = isTyped && !disabled;
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (isConfirmed && !pending) onConfirm();
@@ -90,7 +97,7 @@ export function ConfirmDialog(props: Props) {
             <Group justify="flex-end">
               <Button
                 variant="default"
-                onClick={pending ? onAbort : onClose}
+                onClick={pending ? onAbort : (onDismiss ?? onClose)}
                 data-autofocus={phrase === undefined || undefined}
               >
                 {pending ? 'Stop' : dismiss}

@@ -20,6 +20,7 @@ test.each([
   ['a creation', StoreState.PROVISIONING, OperationKind.CREATE, true, /ready or degraded/],
   ['a backup', StoreState.READY, OperationKind.BACKUP, true, /A backup is in progress/],
   ['a restore', StoreState.UPDATING, OperationKind.RESTORE, true, /A restore is in progress/],
+  ['an update', StoreState.UPDATING, OperationKind.UPDATE, true, /An update is in progress/],
   ['another operation', StoreState.READY, OperationKind.RETRY, true, /Another operation/],
 ] as const)('%s does not allow it', (_, state, kind, canEdit, reason) => {
   for (const refusal of [createRefusal, restoreRefusal, copyRefusal]) {

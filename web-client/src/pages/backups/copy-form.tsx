@@ -1,14 +1,14 @@
-import { Text, TextInput } from '@mantine/core';
+import { Alert, Text, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { useApi } from '@/api/api';
 import { violationOf, violationsOf } from '@/api/problem';
-import type { Store } from '@/gen/storeplane/v1/store_pb';
+import { type Store, StoreEnvironment } from '@/gen/storeplane/v1/store_pb';
+import { EnvironmentField } from '@/ui/environment-field';
 import { PlanField } from '../create/plan-field';
 import { BackupTime } from './backup-time';
 import { type CopyDraft, type CopyOrigin, requestOf, shownOf } from './copy-draft';
-import { EnvironmentField } from './environment-field';
 import { FailedRestoreTest } from './restore-test';
 
 /** Pause in typing after which the server validates. */
@@ -93,6 +93,12 @@ export function CopyForm(props: Props) {
         error={violationOf(violations, 'store.environment')}
         onChange={(environment) => onChange({ environment })}
       />
+      {draft.environment === StoreEnvironment.PRODUCTION && (
+        <Alert color="yellow" variant="outline" title="The copy acts like the original">
+          It sends e-mails and webhooks, runs scheduled tasks and takes payments with the copied data. Customers may get
+          e-mails twice and be charged twice.
+        </Alert>
+      )}
       <Text size="sm" className="dimmed wrap" mih={20}>
         {preview && `Shop: ${preview.shopUrl}`}
       </Text>

@@ -5,11 +5,12 @@ interface Props {
   engine: Engine | undefined;
   value: string;
   error: string | undefined;
+  disabled?: boolean;
   onChange: (plan: string) => void;
 }
 
 /** The engine's plans with their sizes. */
-export function PlanField({ engine, value, error, onChange }: Props) {
+export function PlanField({ engine, value, error, disabled, onChange }: Props) {
   return (
     <Radio.Group
       label="Plan"
@@ -20,7 +21,7 @@ export function PlanField({ engine, value, error, onChange }: Props) {
     >
       <Stack gap={6} mt={6} mih={24}>
         {engine?.plans.map((plan) => (
-          <Radio key={plan.name} value={plan.name} label={plan.name} description={sizeOf(plan)} />
+          <Radio key={plan.name} value={plan.name} label={plan.name} description={sizeOf(plan)} disabled={disabled} />
         ))}
       </Stack>
     </Radio.Group>

@@ -19,12 +19,15 @@ export function OperationsPanel({ operations }: { operations: Operation[] }) {
   );
 }
 
+/** The part of the page with an operation, as in its address. */
+export const operationAnchor = (operationId: string) => `operation-${operationId}`;
+
 function OperationLine({ operation }: { operation: Operation }) {
   const { operationId, kind, requestedBy, claims, reason } = operation;
   const seconds = elapsed(operation.startTime, operation.endTime);
   const isCancelling = operation.cancelRequested && !operation.endTime;
   return (
-    <li>
+    <li id={operationAnchor(operationId)}>
       <Group justify="space-between" gap="xs">
         <Text size="sm" className="wrap">
           <b>{operationKind(kind)}</b> by {requestedBy}

@@ -25,6 +25,7 @@ const TITLES: Partial<Record<OperationKind, string>> = {
   [OperationKind.COPY]: 'Copy steps',
   [OperationKind.RESTORE]: 'Restore steps',
   [OperationKind.ROTATE_CREDENTIALS]: 'Rotation steps',
+  [OperationKind.UPDATE]: 'Update steps',
 };
 
 interface Props {

@@ -153,3 +153,13 @@ test('a rotation has its own steps', () => {
     'VERIFY pending',
   ]);
 });
+
+test('an update that is undone applies the previous chart', () => {
+  const begin = [state(1, 'UPDATING'), started(2, 'UPGRADE')];
+  expect(shown(begin)).toEqual(['UPGRADE active', 'ROLLOUT pending', 'VERIFY pending']);
+  const undo = makeEvent(5, { type: 'UNDO_STARTED', message: 'Rolling back' });
+  const events = [...begin, done(3, 'UPGRADE', '2.0'), started(4, 'ROLLOUT'), undo, started(6, 'REVERT')];
+  expect(shown(events, OperationKind.UPDATE)).toEqual(['UPGRADE done', 'ROLLOUT failed', 'REVERT active']);
+  const steps = stepsOf([...events, done(7, 'REVERT', '1.0'), started(8, 'ROLLOUT')], 'op-1', OperationKind.UPDATE);
+  expect(steps.at(-1)).toMatchObject({ name: 'ROLLOUT', status: 'active', undo: true });
+});

@@ -27,6 +27,7 @@ const PLANS: Partial<Record<OperationKind, readonly string[]>> = {
   [OperationKind.ROTATE_CREDENTIALS]: ['ROTATE_SECRETS', 'ROLLOUT', 'VERIFY'],
   [OperationKind.BACKUP]: BACKUP,
   [OperationKind.COPY]: ['NAMESPACE', 'SECRETS', 'INSTALL', 'RESTORE', 'ROLLOUT', 'VERIFY'],
+  [OperationKind.UPDATE]: ['UPGRADE', 'ROLLOUT', 'VERIFY'],
   [OperationKind.RESTORE]: ['MAINTENANCE', ...BACKUP, 'RESTORE', 'END_MAINTENANCE', 'ROLLOUT', 'VERIFY'],
 };
 /** Events whose message is shown at their step. */
@@ -46,6 +47,7 @@ export function stepsOf(events: StoreEvent[], operationId: string, kind?: Operat
 function kindOf(own: StoreEvent[]): OperationKind {
   if (own.some(({ type }) => type === 'BACKUP_REQUESTED')) return OperationKind.BACKUP;
   if (own.some(({ type }) => type === 'RESTORE_REQUESTED')) return OperationKind.RESTORE;
+  if (own.some(({ type, step }) => type === 'STEP_STARTED' && step === 'UPGRADE')) return OperationKind.UPDATE;
   // Only a copy restores without a request for it.
   if (own.some(({ type, step }) => type === 'STEP_STARTED' && step === 'RESTORE')) return OperationKind.COPY;
   const isDeletion = own.some(({ type, details }) => type === 'STATE_CHANGED' && details.state === 'DELETING');

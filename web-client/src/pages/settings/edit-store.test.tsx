@@ -1,0 +1,164 @@
+import { create } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { screen, waitFor, within } from '@testing-library/react';
+import { userEvent } from '@testing-library/user-event';
+import { expect, test } from 'vitest';
+import { BadRequestSchema } from '@/gen/google/rpc/error_details_pb';
+import { StoreEnvironment, StoreState, UpdatePreviewSchema } from '@/gen/storeplane/v1/store_pb';
+import type { UpdateStoreRequest } from '@/gen/storeplane/v1/store_service_pb';
+import { BEGIN, makeEvent, makeStore } from '../../../test/fixtures';
+import { RENDERED, renderApp } from '../../../test/render-app';
+
+const time = timestampFromMs(BEGIN);
+const READY = makeStore({
+  state: StoreState.READY,
+  readyTime: time,
+  stateTime: time,
+  adminEmail: 'ada@example.com',
+  environment: StoreEnvironment.STAGING,
+  etag: 'e1',
+});
+const PREVIEW = create(UpdatePreviewSchema, {
+  changes: [
+    { field: 'display_name', before: 'Tea & Co', after: 'Tea Ltd' },
+    { field: 'plan', before: 'small', after: 'large' },
+  ],
+  steps: ['UPGRADE', 'ROLLOUT', 'VERIFY'],
+  restartsPods: true,
+});
+
+/** The page of a store whose changes are previewed, or refused, as the test says. */
+function setUp({ role = 'admin', store = READY, preview = PREVIEW, refusal = undefined as unknown } = {}) {
+  const requests: UpdateStoreRequest[] = [];
+  const server = { store, refusal, reads: 0 };
+  const { watch } = renderApp({
+    path: '/stores/tea',
+    role,
+    stores: {
+      getStore: () => {
+        server.reads++;
+        return server.store;
+      },
+      updateStore: (request) => {
+        requests.push(request);
+        if (server.refusal) throw server.refusal;
+        if (request.validateOnly) return { ...server.store, etag: 'as it would be', updatePreview: preview };
+        server.store = makeStore({ ...server.store, state: StoreState.UPDATING, lastSequence: 3n });
+        return server.store;
+      },
+    },
+  });
+  return { requests, server, watch };
+}
+
+// By selector: on a page this large, a query by role takes seconds.
+const editButton = () =>
+  screen.findByText('Edit', undefined, RENDERED).then((text) => text.closest('button') as HTMLElement);
+
+async function openDialog() {
+  await editButton();
+  await waitFor(async () => expect((await editButton()).getAttribute('aria-disabled')).toBe('false'), RENDERED);
+  await userEvent.click(await editButton());
+  return within(await screen.findByRole('dialog', { name: 'Edit tea' }));
+}
+type Dialog = Awaited<ReturnType<typeof openDialog>>;
+const press = (dialog: Dialog, name: string) => userEvent.click(dialog.getByRole('button', { name }));
+
+async function rename(dialog: Dialog, name: string) {
+  await userEvent.clear(dialog.getByLabelText('Name'));
+  await userEvent.type(dialog.getByLabelText('Name'), name);
+}
+
+test('only what changed is previewed, and applied to the store as it was previewed', async () => {
+  const { requests, server, watch } = setUp();
+  const dialog = await openDialog();
+  expect(dialog.getByLabelText('Admin email')).toHaveProperty('value', 'ada@example.com');
+  expect(dialog.getByLabelText('Staging')).toHaveProperty('checked', true);
+  expect(dialog.getByRole('button', { name: 'Preview changes' })).toHaveProperty('disabled', true);
+  await rename(dialog, 'Tea Ltd');
+  await userEvent.click(await dialog.findByLabelText('large'));
+  await press(dialog, 'Preview changes');
+  const changes = await dialog.findByLabelText('Changes');
+  expect(changes.textContent).toBe('NameTea & Co → Tea LtdPlansmall → large');
+  dialog.getByText('Steps: Apply the chart, Wait for pods to become ready, Test the storefront.');
+  dialog.getByText("The shop's pods are replaced.");
+  expect(dialog.queryByRole('alert')).toBeNull();
+  expect(requests).toHaveLength(1);
+  expect(requests[0]).toMatchObject({ storeId: 'tea', uid: 'uid-tea', etag: 'e1', validateOnly: true });
+  expect(requests[0]?.updateMask?.paths).toEqual(['display_name', 'plan']);
+  expect(requests[0]?.store).toMatchObject({ displayName: 'Tea Ltd', plan: 'large', adminEmail: '' });
+  // Somebody else changes the store meanwhile: what was previewed must not be applied to that.
+  const reads = server.reads;
+  server.store = makeStore({ ...READY, displayName: 'Tea Ltd', etag: 'e2', lastSequence: 2n });
+  watch.emit(makeEvent(2, { type: 'STORE_UPDATED' }));
+  await waitFor(() => expect(server.reads).toBeGreaterThan(reads));
+  await waitFor(() => expect(document.querySelector('h1')?.textContent).toBe('Tea Ltd'));
+  await press(dialog, 'Apply changes');
+  await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
+  expect(requests).toHaveLength(2);
+  expect(requests[1]).toMatchObject({ etag: 'e1', validateOnly: false });
+  expect(requests[1]?.requestId).toMatch(/^[0-9a-f-]{36}$/);
+  expect(requests[1]?.updateMask?.paths).toEqual(['display_name', 'plan']);
+});
+
+test('a staging shop becomes one for customers only after its ID was typed', async () => {
+  const note = 'What it sends or charges cannot be undone.';
+  const changes = [{ field: 'environment', before: 'STAGING', after: 'PRODUCTION' }];
+  const { requests } = setUp({ preview: create(UpdatePreviewSchema, { changes, notes: [note] }) });
+  const dialog = await openDialog();
+  await userEvent.click(dialog.getByLabelText('Production'));
+  await press(dialog, 'Preview changes');
+  expect((await dialog.findByLabelText('Changes')).textContent).toBe('EnvironmentStaging → Production');
+  expect(dialog.getByRole('alert').textContent).toContain(note);
+  const apply = dialog.getByRole('button', { name: 'Apply changes' });
+  expect(apply).toHaveProperty('disabled', true);
+  await userEvent.type(dialog.getByLabelText(/Type/), 'tea');
+  await userEvent.click(apply);
+  await waitFor(() => expect(requests.at(-1)?.validateOnly).toBe(false));
+  expect(requests.at(-1)?.store?.environment).toBe(StoreEnvironment.PRODUCTION);
+});
+
+test('a violation is shown at its field until that changes, and another refusal as a message', async () => {
+  const invalid = new ConnectError('the request is invalid', Code.InvalidArgument);
+  const violations = { fieldViolations: [{ field: 'store.display_name', description: 'must be shorter' }] };
+  invalid.details.push({ desc: BadRequestSchema, value: create(BadRequestSchema, violations) });
+  const { server } = setUp({ refusal: invalid });
+  const dialog = await openDialog();
+  await rename(dialog, 'Tea');
+  await press(dialog, 'Preview changes');
+  await dialog.findByText('must be shorter');
+  expect(dialog.getByLabelText('Name').getAttribute('aria-invalid')).toBe('true');
+  expect(dialog.queryByRole('alert')).toBeNull();
+  await userEvent.type(dialog.getByLabelText('Name'), '2');
+  expect(dialog.queryByText('must be shorter')).toBeNull();
+  server.refusal = new ConnectError('the plan is not allowed', Code.PermissionDenied);
+  await press(dialog, 'Preview changes');
+  expect((await dialog.findByRole('alert')).textContent).toContain('The plan is not allowed.');
+});
+
+test('changes that are refused keep their preview, and lead back to the form', async () => {
+  const { requests, server } = setUp();
+  const dialog = await openDialog();
+  await rename(dialog, 'Tea Ltd');
+  await press(dialog, 'Preview changes');
+  await dialog.findByLabelText('Changes');
+  server.refusal = new ConnectError('the store has changed', Code.FailedPrecondition);
+  await press(dialog, 'Apply changes');
+  await dialog.findByText('The changes were not applied');
+  await press(dialog, 'Back');
+  expect(dialog.getByLabelText('Name')).toHaveProperty('value', 'Tea Ltd');
+  expect(dialog.queryByRole('alert')).toBeNull();
+  expect(requests).toHaveLength(2);
+});
+
+test.each([
+  ['its state', { store: makeStore({ ...READY, state: StoreState.FAILED }) }, /Only a store that is ready or degraded/],
+  ['the role', { role: 'viewer' }, /Your role does not permit changes/],
+])('a store that cannot be edited for %s says so', async (_, setup, reason) => {
+  setUp(setup);
+  await userEvent.hover(await editButton());
+  await screen.findByText(reason);
+  await userEvent.click(await editButton());
+  expect(screen.queryByRole('dialog')).toBeNull();
+});

@@ -1,0 +1,97 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { TextInput, type TextInputProps } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import type { ComponentType } from 'react';
+import { useApi } from '@/api/api';
+import { words } from '@/format/words';
+import { type Store, StoreEnvironment, type StoreSchema } from '@/gen/storeplane/v1/store_pb';
+import { EnvironmentField } from '@/ui/environment-field';
+import { PlanField } from '../create/plan-field';
+
+export interface InputProps {
+  label: string;
+  /** The store that is edited. */
+  store: Store;
+  value: string;
+  error: string | undefined;
+  disabled: boolean;
+  onChange: (value: string) => void;
+}
+
+/** A setting of a store that can be edited. */
+export interface Setting {
+  /** The name of the field, in update masks and in the preview. */
+  field: string;
+  label: string;
+  /** Its value as the input has it. */
+  read: (store: Store) => string;
+  /** The part of the request's store for a value of the input. */
+  write: (value: string) => MessageInitShape<typeof StoreSchema>;
+  Input: ComponentType<InputProps>;
+}
+
+/** What the dialog offers, in this order. A setting needs nothing else than its entry here. */
+export const SETTINGS: readonly Setting[] = [
+  {
+    field: 'display_name',
+    label: 'Name',
+    read: ({ displayName }) => displayName,
+    write: (value) => ({ displayName: value.trim() }),
+    Input: (props) => <TextField {...props} data-autofocus />,
+  },
+  {
+    field: 'admin_email',
+    label: 'Admin email',
+    read: ({ adminEmail }) => adminEmail,
+    write: (value) => ({ adminEmail: value.trim() }),
+    Input: (props) => <TextField {...props} inputMode="email" />,
+  },
+  {
+    field: 'plan',
+    label: 'Plan',
+    read: ({ plan }) => plan,
+    write: (plan) => ({ plan }),
+    Input: PlanInput,
+  },
+  {
+    field: 'environment',
+    label: 'Environment',
+    read: ({ environment }) => StoreEnvironment[environment] ?? '',
+    write: (name) => ({ environment: StoreEnvironment[name as keyof typeof StoreEnvironment] }),
+    Input: EnvironmentInput,
+  },
+];
+
+/** The label of a field that changes, also of one that has no input here. */
+export function settingLabel(field: string): string {
+  return SETTINGS.find((setting) => setting.field === field)?.label ?? words(field);
+}
+
+/** A value as text: environments are names of the API. */
+export function settingText(field: string, value: string): string {
+  return field === 'environment' ? words(value) : value;
+}
+
+function TextField({
+  store: _,
+  onChange,
+  ...input
+}: InputProps & Pick<TextInputProps, 'inputMode'> & { 'data-autofocus'?: boolean }) {
+  return <TextInput autoComplete="off" {...input} onChange={(event) => onChange(event.currentTarget.value)} />;
+}
+
+function PlanInput({ store, label: _, ...field }: InputProps) {
+  const { queries } = useApi();
+  const engines = useQuery(queries.engines()).data?.engines;
+  return <PlanField engine={engines?.find(({ name }) => name === store.engine)} {...field} />;
+}
+
+function EnvironmentInput({ store: _, label: __, value, onChange, ...field }: InputProps) {
+  return (
+    <EnvironmentField
+      value={StoreEnvironment[value as keyof typeof StoreEnvironment]}
+      onChange={(environment) => onChange(StoreEnvironment[environment])}
+      {...field}
+    />
+  );
+}

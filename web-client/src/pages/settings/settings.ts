@@ -1,0 +1,2 @@
+export { EditStore } from './edit-store';
+export { RevisionsPanel } from './revisions-panel';
