@@ -60,10 +60,6 @@ pub(super) fn store(row: store::Model) -> Store {
     });
     let every = problems.optional("backup_every", row.backup_every.as_deref(), |text| text.parse().ok());
     let backup_policy = backup_policy(every, row.backup_keep_days, row.backup_keep_weekly);
-    let conditions = match row.conditions {
-        Json::Array(conditions) => conditions.iter().filter_map(|it| Condition::deserialize(it).ok()).collect(),
-        _ => Vec::new(),
-    };
     let mut failure = problems.failure(row.failure);
     problems.report(&mut failure);
     Store {
@@ -85,7 +81,7 @@ pub(super) fn store(row: store::Model) -> Store {
         placement: Placement { namespace: row.namespace, release: row.release, host: row.host },
         state,
         state_changed_at: row.state_changed_at,
-        conditions,
+        conditions: conditions(&row.conditions),
         step,
         failure,
         versions: Versions {
@@ -104,6 +100,11 @@ pub(super) fn store(row: store::Model) -> Store {
         updated_at: row.updated_at,
         deleted_at: row.deleted_at,
     }
+}
+
+fn conditions(stored: &Json) -> Vec<Condition> {
+    let stored = stored.as_array().into_iter().flatten();
+    stored.filter_map(|condition| Condition::deserialize(condition).ok()).collect()
 }
 
 /// All columns of a store except the fence, which only a claim changes.

@@ -22,7 +22,7 @@ impl Service {
         validate_only: bool,
     ) -> Result<Store, PortError> {
         let asked = input.source_store_id.clone();
-        let result = self.try_copy(caller, trace, input, validate_only).await;
+        let result = Box::pin(self.try_copy(caller, trace, input, validate_only)).await;
         if validate_only { result } else { self.audited(caller, Action::CopyStore, &asked, result).await }
     }
 
@@ -81,7 +81,7 @@ impl Service {
         command: Result<UndeleteStore, DomainError>,
         validate_only: bool,
     ) -> Result<Store, PortError> {
-        let result = self.try_undelete(caller, trace, command, validate_only).await;
+        let result = Box::pin(self.try_undelete(caller, trace, command, validate_only)).await;
         if validate_only { result } else { self.audited(caller, Action::UndeleteStore, asked, result).await }
     }
 

@@ -46,17 +46,12 @@ pub(super) async fn end_maintenance(context: &mut OperationContext) -> Result<()
 async fn new(context: &OperationContext) -> Result<(Chart, Settings), StepError> {
     let engine = context.engine().await?;
     let settings = Settings { versions: engine.versions.clone(), ..context.store.settings() };
-    let chart = match update(context)?.to_revision {
-        None => chart::of(context, &engine, &settings)?,
-        Some(number) => match revision(context, number).await? {
-            Some(revision) => chart::of_revision(context, &engine, &revision),
-            None => {
-                let message = format!("Revision {number} is not kept any more.");
-                return Err(StepError::Failed(Failure::new(Reason::ChartRejected, message)));
-            }
-        },
+    let Some(number) = update(context)?.to_revision else {
+        return Ok((chart::of(context, &engine, &settings)?, settings));
     };
-    Ok((chart, settings))
+    let gone = || Failure::new(Reason::ChartRejected, format!("Revision {number} is not kept any more."));
+    let revision = revision(context, number).await?.ok_or_else(|| StepError::Failed(gone()))?;
+    Ok((chart::of_revision(context, &engine, &revision), settings))
 }
 
 /// To what its undo returns.
