@@ -142,6 +142,9 @@ async fn engines_are_loaded_from_their_charts() {
     {
         write(&format!("plans/{plan}.yaml"), &format!("plan: {size}\n"));
     }
+    write("prod.yaml", "smtp: {password: x}\n");
+    assert!(problem(&file).await.contains("prod.yaml contains a secret, smtp.password"));
+    write("prod.yaml", "ingress: {tls: {enabled: true}}\nplan: {cpu: '2', memory: 1Gi}\n");
     write("storeplane.yaml", "verify: by-looking\n");
     assert!(problem(&file).await.contains("tea/storeplane.yaml"));
     write("storeplane.yaml", "credentials: {secret: a, username: u, password: p}\nsecrets: {a: {u: {fixed: me}}}\n");

@@ -30,7 +30,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (digest) DO NOTHING";
 /// them here for a week.
 const REMOVE: &str = "
 DELETE FROM charts c WHERE c.offered_at < clock_timestamp() - interval '7 days'
-  AND NOT EXISTS (SELECT FROM stores s WHERE s.chart_digest = c.digest AND s.state <> 'DELETED')";
+  AND NOT EXISTS (SELECT FROM stores s WHERE s.chart_digest = c.digest AND s.state <> 'DELETED')
+  AND NOT EXISTS (SELECT FROM revisions r JOIN stores s ON s.uid = r.store
+    WHERE r.settings #>> '{versions,digest}' = c.digest AND s.state <> 'DELETED')";
 
 /// The table of charts.
 #[derive(Clone)]

@@ -2,6 +2,7 @@
 
 mod descriptor;
 mod images;
+mod secrets;
 
 use std::path::{Path, PathBuf};
 
@@ -190,8 +191,7 @@ impl ChartReader {
         let (mut ingress, mut gateway, mut size) = (Route::default(), Route::default(), PlanFile::default());
         let mut images = ImagesFile::default();
         for file in std::iter::once(&dir.join("values.yaml")).filter(|file| file.exists()).chain(&values) {
-            let read: Option<ValuesFile> = self.read(file)?;
-            let read = read.unwrap_or_default();
+            let read = self.values_file(file)?;
             ingress = ingress.under(read.ingress.unwrap_or_default());
             gateway = gateway.under(read.gateway.unwrap_or_default());
             size = size.under(read.plan.unwrap_or_default());
@@ -226,8 +226,7 @@ impl ChartReader {
             let values = entry.map_err(|source| self.unreadable(dir, source))?.path();
             let name = values.file_stem().and_then(|stem| stem.to_str());
             if let (Some(name), Some("yaml")) = (name, values.extension().and_then(|end| end.to_str())) {
-                let file: Option<ValuesFile> = self.read(&values)?;
-                let own = file.and_then(|values| values.plan).unwrap_or_default();
+                let own = self.values_file(&values)?.plan.unwrap_or_default();
                 plans.push((size.clone().under(own), name.to_owned(), values));
             }
         }
@@ -250,6 +249,16 @@ impl ChartReader {
         }
         let text = std::fs::read_to_string(path).map_err(|source| self.unreadable(path, source))?;
         DescriptorFile::parse(&text).map_err(|problem| self.broken(path, &problem))
+    }
+
+    fn values_file(&self, path: &Path) -> Result<ValuesFile, CatalogError> {
+        let values: serde_json::Value = self.read(path)?;
+        if let Some(secret) = secrets::find(&values) {
+            let problem = format!("contains a secret, {secret}: put it into a Secret, and name that");
+            return Err(self.broken(path, &problem));
+        }
+        let read: Result<Option<ValuesFile>, _> = serde_json::from_value(values);
+        Ok(read.map_err(|error| self.broken(path, &format!("is invalid: {error}")))?.unwrap_or_default())
     }
 
     fn read<T: serde::de::DeserializeOwned>(&self, path: &Path) -> Result<T, CatalogError> {
