@@ -113,6 +113,14 @@ pub(super) fn version(context: &Context, report: &Report) -> Result<HelmVersion,
     }
 }
 
+/// The result of `helm pull`: what it says of a host is about a registry, not about the cluster.
+pub(super) fn pull(context: &Context, report: &Report) -> Result<(), HelmError> {
+    match (report.exit, report.killed) {
+        (Some(1..), None) => Err(context.error(Kind::Unknown, &report.stderr)),
+        _ => outcome(context, report),
+    }
+}
+
 /// The meaning of a missing report.
 pub(super) fn lost(context: &Context, lost: Lost) -> HelmError {
     match lost {

@@ -226,7 +226,7 @@ impl Helm {
         // Its end cancels the token that it gets.
         let stop = stop.child_token();
         let report = self.process(job, None, stop, ()).await.map_err(|error| lost(&context, error))?;
-        outcome(&context, &report)
+        classify::pull(&context, &report)
     }
 
     /// Runs helm in its own task, so that a dropped future neither leaves a process behind nor releases

@@ -54,22 +54,21 @@ impl Folder {
     }
 
     /// Why a server does not start with it.
-    fn refusal(&self) -> String {
-        let (charts, file, home) = (self.0.path(), self.file(), tempfile::tempdir().expect("a directory"));
+    async fn refusal(&self) -> String {
+        let home = tempfile::tempdir().expect("a directory");
         let text = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
-        let helm = env("STOREPLANE_TEST_HELM3");
-        let output = run(
-            &["serve"],
-            &[
-                ("STOREPLANE_CONFIG", &text(&file)),
-                ("STOREPLANE_CHARTS_DIR", &text(charts)),
-                ("STOREPLANE_HELM_BIN", &helm),
-                ("STOREPLANE_LISTEN", "127.0.0.1:0"),
-                ("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none"),
-                ("TMPDIR", &text(home.path())),
-                ("PATH", &std::env::var("PATH").unwrap_or_default()),
-            ],
-        );
+        let env = [
+            ("STOREPLANE_CONFIG", text(&self.file())),
+            ("STOREPLANE_CHARTS_DIR", text(self.0.path())),
+            ("STOREPLANE_HELM_BIN", env("STOREPLANE_TEST_HELM3")),
+            ("STOREPLANE_LISTEN", "127.0.0.1:0".to_owned()),
+            ("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none".to_owned()),
+            ("TMPDIR", text(home.path())),
+            ("PATH", std::env::var("PATH").unwrap_or_default()),
+        ];
+        // A registry of the test answers meanwhile.
+        let serve = move || run(&["serve"], &env.each_ref().map(|(name, value)| (*name, value.as_str())));
+        let output = tokio::task::spawn_blocking(serve).await.expect("it ran");
         assert!(!output.status.success(), "it started");
         String::from_utf8_lossy(&output.stderr).into_owned()
     }
@@ -231,7 +230,7 @@ async fn server_does_not_start_with_another_package_than_configured() {
     let package = std::fs::read(folder.package(folder.0.path())).expect("a package");
     let zeros = format!("sha256:{}", "0".repeat(64));
     folder.configure(&format!("digests = {{'1.1.0' = '{zeros}'}}"));
-    let refusal = folder.refusal();
+    let refusal = folder.refusal().await;
     let expected = format!("engines.sample.digests: 1.1.0: sample-1.1.0.tgz has {}, not {zeros}", sha256(&package));
     assert!(refusal.contains(&expected), "{refusal}");
 }
@@ -263,9 +262,9 @@ async fn versions_are_pulled_from_a_registry_with_a_login() {
         lab.api.settle(&id).await;
     }
     folder.configure(&keys(&sha256(b"other"), &login));
-    let refusal = folder.refusal();
+    let refusal = folder.refusal().await;
     assert!(refusal.contains(&format!("engines.sample.digests: 1.1.0: {reference} has ")), "{refusal}");
     folder.configure(&keys(&sha256(&package), ""));
-    let refusal = folder.refusal();
+    let refusal = folder.refusal().await;
     assert!(refusal.contains(&format!("engines.sample: {reference} ")) && refusal.contains("401"), "{refusal}");
 }
