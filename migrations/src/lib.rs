@@ -49,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(indexes::BACKUP_QUOTA),
             Box::new(Sql { name: "m0029_backup_policies", up: include_str!("m0029_backup_policies.sql") }),
             Box::new(Sql { name: "m0030_event_history", up: include_str!("m0030_event_history.sql") }),
+            Box::new(Sql { name: "m0031_backup_snapshots", up: include_str!("m0031_backup_snapshots.sql") }),
         ]
     }
 }

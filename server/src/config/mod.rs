@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 pub use audit::Audit;
 pub use backup_schedule::{BackupSchedule, PlanSchedule};
-pub use backups::{BackupBucket, BackupVolume, Backups, StorageKind};
+pub use backups::{BackupBucket, BackupVolume, Backups, SnapshotMode, StorageKind};
 pub use engines::{CatalogError, catalog};
 pub use limits::Limits;
 pub use obstacles::Obstacles;

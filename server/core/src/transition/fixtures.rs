@@ -144,6 +144,7 @@ pub(super) fn with_backups() -> Catalog {
             cron_job: None,
         }),
         copies: true,
+        volumes: Vec::new(),
     };
     let engine = |engine: &Engine| Engine { backup: Some(backup.clone()), ..engine.clone() };
     Catalog::new(catalog().engines().iter().map(engine).collect()).expect("has an engine")

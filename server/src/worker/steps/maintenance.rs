@@ -52,6 +52,7 @@ pub(super) async fn end(context: &mut OperationContext) -> Result<(), StepError>
     let Some(maintenance) = of_engine(context, Step::EndMaintenance).await? else { return Ok(()) };
     context.only_waits();
     // Before the shop sells again.
+    restore::finish(context).await?;
     restore::end(context).await?;
     end_of(context, &maintenance, context.operation.id, Step::EndMaintenance).await?;
     remove_pages(context, Step::EndMaintenance).await

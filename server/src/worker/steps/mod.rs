@@ -14,6 +14,7 @@ mod secrets;
 mod uninstall;
 mod verify;
 mod verify_backup;
+mod volumes;
 
 use storeplane_core::operation::Step;
 
