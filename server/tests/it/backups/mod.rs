@@ -3,7 +3,7 @@
 //! - `simulated`: a store of a simulated cluster, whose backup is its manifest. `lists`, `refusals`, `quota`: requests.
 //! - `jobs`: with Jobs that a [`JobPlayer`] plays. `failures`: how they fail, and that the remedy of each reason works. `interruptions`: outages of
 //!   the storage, damage, and killed servers. `restores`: RestoreStore. `copies`: CopyStore and
-//!   UndeleteStore. `restore_tests`: backups that are restored for a test.
+//!   UndeleteStore. `restore_tests`: backups that are restored for a test. `snapshots`: of volumes.
 
 mod copies;
 mod failures;
@@ -15,6 +15,7 @@ mod refusals;
 mod restore_tests;
 mod restores;
 mod simulated;
+mod snapshots;
 
 use std::time::{Duration, Instant};
 

@@ -14,12 +14,12 @@ use crate::failures::copy;
 use crate::harness::{Api, Run, Setup, reason};
 use crate::kube_support::plain_client;
 
-fn wanted(store: &Store, backup_id: &str) -> RestoreStoreRequest {
+pub(super) fn wanted(store: &Store, backup_id: &str) -> RestoreStoreRequest {
     let (store_id, backup_id) = (store.store_id.clone(), backup_id.to_owned());
     RestoreStoreRequest { store_id, backup_id, ..RestoreStoreRequest::default() }
 }
 
-async fn restore(api: &Api, request: RestoreStoreRequest) -> Result<Store, Status> {
+pub(super) async fn restore(api: &Api, request: RestoreStoreRequest) -> Result<Store, Status> {
     api.stores.clone().restore_store(request).await.map(tonic::Response::into_inner)
 }
 
@@ -40,7 +40,7 @@ async fn start() -> (Stage, TempDir) {
 }
 
 /// The operation and the store once it has ended.
-async fn ended(api: &Api, restoring: &Store) -> (Operation, Store) {
+pub(super) async fn ended(api: &Api, restoring: &Store) -> (Operation, Store) {
     let (store, _) = api.settle(&restoring.store_id).await;
     let request = GetOperationRequest { operation_id: restoring.operation.clone() };
     let operation = api.operations.clone().get_operation(request).await.expect("the operation").into_inner();
@@ -48,7 +48,7 @@ async fn ended(api: &Api, restoring: &Store) -> (Operation, Store) {
 }
 
 /// The shop is online as before, and nothing of the restore is left in its namespace.
-async fn assert_online(stage: &Stage, store: &Store) {
+pub(super) async fn assert_online(stage: &Stage, store: &Store) {
     let cluster = &stage.lab.kubernetes.cluster;
     until("no Job is left", async || cluster.jobs_of(&store.namespace).await.expect("the Jobs").is_empty()).await;
     let deployments = kube::Api::<Deployment>::namespaced(plain_client().await, &store.namespace);

@@ -259,7 +259,7 @@ fn volume_snapshot(claim: &str, ready: bool) -> VolumeSnapshot {
 }
 
 fn with_snapshots(snapshots: Vec<VolumeSnapshot>) -> Backup {
-    let made = complete();
+    let made = complete_backup();
     Backup { completed_at: Some(made.created_at), snapshots, ..made }
 }
 
