@@ -49,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(indexes::BACKUP_QUOTA),
             Box::new(Sql { name: "m0029_backup_policies", up: include_str!("m0029_backup_policies.sql") }),
             Box::new(Sql { name: "m0030_event_history", up: include_str!("m0030_event_history.sql") }),
+            Box::new(Sql { name: "m0031_backup_snapshots", up: include_str!("m0031_backup_snapshots.sql") }),
             Box::new(Sql { name: "m0032_revisions", up: include_str!("m0032_revisions.sql") }),
             Box::new(Sql { name: "m0033_charts", up: include_str!("m0033_charts.sql") }),
         ]

@@ -1,4 +1,5 @@
-//! Removes from the storage what is left of deleted and failed backups.
+//! Removes what is left of deleted and failed backups: from the storage, and snapshots of volumes. Those of other backups are followed in the
+//! same rounds ([`BackupSnapshots`]).
 //!
 //! Each server does it; removing twice changes nothing. A backup that cannot be removed is tried again with the next round, and does not
 //! keep others from being removed.
@@ -10,6 +11,7 @@ use storeplane_core::backup::Backup;
 use storeplane_core::backup_storage::BackupStorage;
 use tokio_util::sync::CancellationToken;
 
+use crate::backup_snapshots::BackupSnapshots;
 use crate::outage::OutageLog;
 use crate::postgres::PgBackups;
 
@@ -27,6 +29,8 @@ pub struct BackupRemoval {
     pub backups: PgBackups,
     /// Where they are stored.
     pub storage: Arc<dyn BackupStorage>,
+    /// The snapshots that were made with them.
+    pub snapshots: BackupSnapshots,
 }
 
 impl BackupRemoval {
@@ -34,6 +38,7 @@ impl BackupRemoval {
     pub async fn run(self, shutdown: CancellationToken) {
         while shutdown.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_some() {
             shutdown.run_until_cancelled(self.round()).await;
+            shutdown.run_until_cancelled(self.snapshots.round()).await;
         }
     }
 
@@ -62,6 +67,7 @@ impl BackupRemoval {
 
     async fn remove(&self, backup: &Backup) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         self.storage.delete_prefix(&backup.prefix()).await?;
+        self.snapshots.delete_all(backup).await?;
         self.backups.removed(backup).await?;
         tracing::info!(backup_id = %backup.id, store_id = %backup.store_id, state = backup.state.as_str(), "backup removed from the storage");
         Ok(())

@@ -18,6 +18,7 @@ pub mod authentication;
 mod backoff;
 pub mod backup_removal;
 pub mod backup_schedule;
+pub mod backup_snapshots;
 pub mod backups;
 pub mod boottime;
 pub mod charts;

@@ -92,6 +92,26 @@ pub struct EngineBackup {
     pub maintenance: Option<Maintenance>,
     /// Its chart has the values `store.restored` and `store.staging`, which copies need.
     pub copies: bool,
+    /// The volumes with all of a shop's data, of which snapshots are made; empty if there are none.
+    pub volumes: Vec<DataVolume>,
+}
+
+/// A volume with data of a shop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataVolume {
+    /// Its claim.
+    pub claim: String,
+    /// What uses it while the shop is offline.
+    pub user: VolumeUser,
+}
+
+/// What uses a volume while the shop is offline, and shows that a restored one works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VolumeUser {
+    /// The `StatefulSet` that is scaled to 0 meanwhile, and must become ready afterwards.
+    StatefulSet(String),
+    /// Nothing: the `PodTemplate` of a Job that mounts it, and must succeed.
+    Mount(String),
 }
 
 /// How a shop is taken offline: a page answers in its place.

@@ -25,6 +25,7 @@ pub use self::parts::{StartError, cluster_config, helm_config};
 pub use self::signals::Signals;
 pub use self::warnings::warnings;
 use crate::backup_removal::BackupRemoval;
+use crate::backup_snapshots::BackupSnapshots;
 use crate::backups::volume::Volume;
 use crate::charts;
 use crate::config::{Config, ConfigError};
@@ -171,8 +172,10 @@ fn backups(
 ) -> Result<Option<Router>, ConfigError> {
     let Some(backups) = parts.tools.backups.clone() else { return Ok(None) };
     let transfers = backups.volume().map(Volume::router);
-    let removal =
-        BackupRemoval { backups: PgBackups::new(parts.pools.work.clone()), storage: Arc::clone(&backups.storage) };
+    let rows = PgBackups::new(parts.pools.work.clone());
+    let snapshots =
+        BackupSnapshots { backups: rows.clone(), cluster: parts.cluster.clone(), kept: backups.snapshots.kept };
+    let removal = BackupRemoval { backups: rows, storage: Arc::clone(&backups.storage), snapshots };
     tasks.spawn(removal.run(shutdown.clone()));
     tasks.spawn(parts.backup_scheduler(config)?.run(shutdown.clone()));
     tasks.spawn(backups.maintain_until(Arc::clone(&parts.clock), shutdown.clone()));

@@ -24,7 +24,7 @@ pub use self::keys::{BackupKey, KeyError, OperatorKeys};
 use self::s3::{S3, S3Error};
 pub use self::verify::{Verified, VerifyError, verify};
 use self::volume::{SharedKey, Volume, generated_key_file};
-use crate::config::{self, StorageKind};
+use crate::config::{self, SnapshotMode, StorageKind};
 
 /// The configured storage and keys. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -40,8 +40,30 @@ pub struct Backups {
     /// The authorities of the storage's certificate that pods trust, in PEM; `None` for those of their image. Read at the start, as those
     /// that the server itself trusts.
     pub authorities: Option<Arc<str>>,
+    /// Snapshots of the stores' volumes.
+    pub snapshots: Arc<SnapshotSettings>,
     /// The storage, if it is a volume, whose listener this server runs.
     volume: Option<Volume>,
+}
+
+/// How backups make snapshots of the stores' volumes.
+#[derive(Debug, Clone)]
+pub struct SnapshotSettings {
+    /// Whether they do, where the cluster can.
+    pub mode: SnapshotMode,
+    /// The `VolumeSnapshotClass`; `None` for one of the volumes' driver.
+    pub class: Option<String>,
+    /// Of how many of a store's newest backups they are kept.
+    pub kept: usize,
+    /// How long volumes that are made from them may take until the database is ready.
+    pub timeout: Duration,
+}
+
+impl SnapshotSettings {
+    /// True if backups make snapshots, and restores use them.
+    pub fn makes_snapshots(&self) -> bool {
+        self.mode == SnapshotMode::Auto && self.kept > 0
+    }
 }
 
 impl Backups {
@@ -67,7 +89,13 @@ impl Backups {
             }
             _ => return Ok(None),
         };
-        Ok(Some(Self { storage, keys, part_bytes, url_validity, authorities, volume }))
+        let snapshots = Arc::new(SnapshotSettings {
+            mode: config.snapshots,
+            class: config.snapshot_class.clone(),
+            kept: config.snapshots_kept,
+            timeout: Duration::from_secs(config.snapshot_timeout_seconds),
+        });
+        Ok(Some(Self { storage, keys, part_bytes, url_validity, authorities, snapshots, volume }))
     }
 
     /// The volume whose listener this server runs; `None` for other storage.

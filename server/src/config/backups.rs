@@ -8,6 +8,7 @@ use storeplane_core::backup_storage::ObjectPrefix;
 use storeplane_core::quota::quantity;
 use url::Url;
 
+use super::read::is_label;
 use super::section::Section;
 use super::{BackupSchedule, RestoreTests, RetentionPeriod};
 use crate::secret::SecretText;
@@ -34,6 +35,15 @@ pub struct Backups {
     pub part_size: String,
     /// How long the URLs that pods get are valid: longer than the longest transfer.
     pub url_validity: RetentionPeriod,
+    /// Whether backups also make snapshots of the stores' volumes, where the cluster can.
+    pub snapshots: SnapshotMode,
+    /// The `VolumeSnapshotClass`; default: one of the volumes' driver.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot_class: Option<String>,
+    /// Of how many of a store's newest backups snapshots are kept.
+    pub snapshots_kept: usize,
+    /// How long volumes that are made from snapshots may take until the database is ready, in seconds. Afterwards the backup is imported.
+    pub snapshot_timeout_seconds: u64,
     /// Scheduled backups, and how long backups are kept.
     pub schedule: BackupSchedule,
     /// Test restores.
@@ -51,6 +61,16 @@ impl Backups {
     pub fn part_bytes(&self) -> u64 {
         quantity::bytes(&self.part_size).and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default()
     }
+}
+
+/// Whether backups make snapshots of volumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SnapshotMode {
+    /// Where the cluster can.
+    Auto,
+    /// Never.
+    Off,
 }
 
 /// Where backups are kept.
@@ -129,11 +149,25 @@ pub(super) fn read(section: &mut Section) -> Backups {
         url_validity: section.checked("url_validity", RetentionPeriod::HALF_DAY, "must be from 10m to 7d", |period| {
             validity.contains(period)
         }),
+        snapshots: section.take("snapshots", SnapshotMode::Auto),
+        snapshot_class: snapshot_class(section),
+        snapshots_kept: section.checked("snapshots_kept", 1, "must be 0 to 10", |n| (0..=10).contains(n)),
+        snapshot_timeout_seconds: section
+            .checked("snapshot_timeout_seconds", 600, "must be 10 to 86400", |n| (10..=86400).contains(n)),
         schedule: section.section("schedule", super::backup_schedule::read),
         restore_tests: section.section("restore_tests", super::restore_tests::read),
         volume: section.section("volume", |section| volume(section, storage == StorageKind::Volume)),
         s3: section.section("s3", |section| bucket(section, storage == StorageKind::S3)),
     }
+}
+
+/// An object's name, as Kubernetes restricts it.
+fn snapshot_class(section: &mut Section) -> Option<String> {
+    let name: Option<String> = section.optional("snapshot_class");
+    if name.as_ref().is_some_and(|name| name.len() > 253 || !name.split('.').all(is_label)) {
+        section.fail("snapshot_class", "must be the name of a VolumeSnapshotClass");
+    }
+    name
 }
 
 /// Absent if no key is set and none is needed.
@@ -253,6 +287,10 @@ mod tests {
             (S3.replace("//s3", "//u:hunter2@s3"), "backups.s3.endpoint: must be"),
             (S3.replace("'b'", "''"), "backups.s3.bucket: must not be empty"),
             (format!("{S3}secret_key_file = 'f'"), "backups.s3.secret_key: exactly one"),
+            ("[backups]\nsnapshots = 'on'".to_owned(), "backups.snapshots"),
+            ("[backups]\nsnapshot_class = 'a/b'".to_owned(), "backups.snapshot_class: must be the name"),
+            ("[backups]\nsnapshots_kept = 11".to_owned(), "backups.snapshots_kept: must be 0 to 10"),
+            ("[backups]\nsnapshot_timeout_seconds = 9".to_owned(), "backups.snapshot_timeout_seconds: must be 10"),
             (format!("{S3}prefix = 'a'"), "backups.s3.prefix: must be"),
             (format!("{S3}prefix = '../'"), "backups.s3.prefix: must be"),
             ("[backups]\npart_size = '4Mi'".to_owned(), "backups.part_size: must be"),

@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 
 pub use audit::Audit;
 pub use backup_schedule::{BackupSchedule, PlanSchedule};
-pub use backups::{BackupBucket, BackupVolume, Backups, StorageKind};
+pub use backups::{BackupBucket, BackupVolume, Backups, SnapshotMode, StorageKind};
 pub use charts::{ChartSource, Charts, Engine};
 pub use engines::{CatalogError, ChartReader};
 pub use limits::Limits;

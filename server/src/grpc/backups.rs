@@ -2,6 +2,7 @@
 
 use storeplane_core::backup::command::CreateBackupInput;
 use storeplane_core::backup::restore_test::{RestoreTest, RestoreTestState};
+use storeplane_core::backup::snapshot::Snapshot;
 use storeplane_core::backup::{Backup, BackupState, BackupTrigger, Part};
 use storeplane_core::ids::BackupId;
 use storeplane_core::query::BackupQuery;
@@ -103,7 +104,12 @@ fn message(backup: Backup) -> v1::Backup {
         chart_version: backup.versions.chart,
         app_version: backup.versions.app,
         restore_test: backup.restore_test.map(restore_test),
+        snapshots: backup.snapshots.into_iter().map(snapshot).collect(),
     }
+}
+
+fn snapshot(Snapshot { claim, name, ready, taken_at }: Snapshot) -> v1::VolumeSnapshot {
+    v1::VolumeSnapshot { claim, name, ready, create_time: taken_at.map(timestamp) }
 }
 
 fn restore_test(RestoreTest { state, started_at, ended_at, failure, .. }: RestoreTest) -> v1::RestoreTest {

@@ -20,10 +20,14 @@ pub const SECRETS_SINCE: &str = "storeplane.io/secrets-since";
 pub const ROTATED_BY: &str = "storeplane.io/rotated-by";
 /// On a Job, its pods and its Secret: the operation that they belong to.
 pub const OPERATION: &str = "storeplane.io/operation";
-/// On a Deployment that is scaled to 0 for maintenance: its number of replicas before.
+/// On a Deployment or `StatefulSet` that is scaled to 0 for maintenance: its number of replicas before.
 pub const REPLICAS_BEFORE: &str = "storeplane.io/replicas-before-maintenance";
 /// On a `CronJob` that is suspended for maintenance: whether it was suspended before.
 pub const SUSPENDED_BEFORE: &str = "storeplane.io/suspended-before-maintenance";
+/// On a snapshot of a volume: the backup that it was made with.
+pub const BACKUP: &str = "storeplane.io/backup";
+/// On a volume claim that a restore created again: the operation, and how.
+pub const RESTORED_BY: &str = "storeplane.io/restored-by";
 /// On a copy of a Secret: `namespace.name` of the original.
 pub const COPIED_FROM: &str = "storeplane.io/copied-from";
 /// On a copy of a Secret: the resource version of the original that it was copied from.

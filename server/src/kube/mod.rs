@@ -14,7 +14,8 @@
 //!   deletes pods that block a corrected revision; `copied_secrets` copies Secrets of another namespace and keeps them
 //!   up to date; `claims` removes claims that were never bound; `isolation` reads whether network policies are enforced, `routes` why
 //!   a gateway does not serve a store.
-//!   `jobs` runs Jobs from the `PodTemplate`s of a release; `maintenance` takes a shop offline and puts it back.
+//!   `jobs` runs Jobs from the `PodTemplate`s of a release; `maintenance` takes a shop offline and puts it back. `snapshots` makes
+//!   snapshots of volumes, and `volume_restore` makes volumes from them.
 //!
 //! To add a terminal condition: in the file of `rollout::explain` for that kind of object, push a `Finding`
 //! with its reason (the order of `Reason` is the rank) and its `Obstacle`, which limits how long it may last; add the objects of
@@ -48,8 +49,10 @@ mod restart;
 mod rollout;
 mod routes;
 mod secrets;
+mod snapshots;
 mod tls;
 mod transport;
+mod volume_restore;
 mod volumes;
 
 pub use access::{StoreAccess, WatchScope};
@@ -68,3 +71,5 @@ pub use record::{DeployedWith, StoreRecord};
 pub use release::{ListedRelease, ReleaseObservation, ReleaseStatus};
 pub use rollout::{ResourceKind, ResourceStatus, RolloutUpdate};
 pub use secrets::SecretSpec;
+pub use snapshots::{OwnedSnapshot, SnapshotSpec};
+pub use volume_restore::{ClaimReplaced, ClaimSource, VolumePhase, VolumeRecord, as_new, is_bound, is_replaceable};

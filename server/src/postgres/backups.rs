@@ -33,10 +33,15 @@ UPDATE backups SET state = 'FAILED', failure = $1
 WHERE state = 'CREATING' AND NOT EXISTS (
   SELECT FROM operations o WHERE o.id = backups.operation AND o.state IN ('PENDING', 'RUNNING'))";
 
+/// Once a backup is complete, [`super::backup_snapshots`] alone changes what is known of its snapshots.
+const SNAPSHOTS: &str = "CASE WHEN backups.state = 'CREATING' THEN excluded.snapshots ELSE backups.snapshots END";
+const SNAPSHOTS_DUE: &str = "CASE WHEN backups.state = 'CREATING' AND excluded.state = 'COMPLETE'
+  AND excluded.snapshots <> '[]' THEN clock_timestamp() ELSE backups.snapshots_due END";
+
 /// Backups of stores.
 #[derive(Clone)]
 pub struct PgBackups {
-    database: Pool,
+    pub(super) database: Pool,
 }
 
 impl std::fmt::Debug for PgBackups {
@@ -86,6 +91,7 @@ impl PgBackups {
         }
         let failed = backup::Entity::update_many()
             .col_expr(backup::Column::Attempt, Expr::cust("NULL"))
+            .col_expr(backup::Column::Snapshots, Expr::cust("'[]'"))
             .filter(backup::Column::Id.eq(id))
             .filter(backup::Column::State.eq(state));
         failed.exec(&self.database).await.map(drop).map_err(port_error)
@@ -209,7 +215,11 @@ pub(super) async fn save(transaction: &Transaction, changed: &Backup) -> Result<
         Column::RestoreTest,
         Column::TestedAt,
     ];
-    let known = OnConflict::column(Column::Id).update_columns(changing).to_owned();
+    let known = OnConflict::column(Column::Id)
+        .update_columns(changing)
+        .value(Column::Snapshots, Expr::cust(SNAPSHOTS))
+        .value(Column::SnapshotsDue, Expr::cust(SNAPSHOTS_DUE))
+        .to_owned();
     let stored = backup::Entity::insert(row(changed)?).on_conflict(known).exec_without_returning(transaction);
     stored.await.map(drop).map_err(port_error)
 }
@@ -222,6 +232,7 @@ pub(super) fn read(row: backup::Model) -> Backup {
     let trigger = problems.known("trigger", &row.trigger, trigger, BackupTrigger::Unreadable);
     let attempt = problems.json("attempt", row.attempt);
     let parts = problems.json("parts", Some(row.parts)).unwrap_or_default();
+    let snapshots = problems.json("snapshots", Some(row.snapshots)).unwrap_or_default();
     let restore_test = problems.json("restore_test", row.restore_test);
     let mut failure = problems.failure(row.failure);
     problems.report(&mut failure);
@@ -245,6 +256,7 @@ pub(super) fn read(row: backup::Model) -> Backup {
         simulated: row.simulated,
         attempt,
         parts,
+        snapshots,
         failure,
         created_at: row.created_at,
         completed_at: row.completed_at,
@@ -275,6 +287,8 @@ fn row(backup: &Backup) -> Result<backup::ActiveModel, PortError> {
         simulated: backup.simulated,
         attempt: json(attempt.transpose())?,
         parts: json(serde_json::to_value(&backup.parts).map(Some))?.unwrap_or_default(),
+        snapshots: json(serde_json::to_value(&backup.snapshots).map(Some))?.unwrap_or_default(),
+        snapshots_due: None,
         failure: json(failure.transpose())?,
         created_at: backup.created_at,
         completed_at: backup.completed_at,

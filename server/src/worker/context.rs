@@ -51,6 +51,8 @@ pub(super) struct OperationContext {
     pub(super) tested_via: Option<&'static str>,
     pub(super) guard: LeaseGuard,
     slot: Slot,
+    /// The running step has to end before a cancellation takes effect.
+    uncancellable: bool,
 }
 
 impl OperationContext {
@@ -71,6 +73,7 @@ impl OperationContext {
             tested_via: None,
             guard,
             slot,
+            uncancellable: false,
         }
     }
 
@@ -112,6 +115,16 @@ impl OperationContext {
         self.slot.wait();
     }
 
+    /// What the running step has begun has to end: until then, a cancellation does not stop it.
+    pub(super) fn cannot_be_cancelled(&mut self) {
+        self.uncancellable = true;
+    }
+
+    /// Another step begins.
+    pub(super) fn can_be_cancelled(&mut self) {
+        self.uncancellable = false;
+    }
+
     /// The operation is working again.
     pub(super) fn works(&mut self) {
         self.slot.work();
@@ -133,18 +146,19 @@ impl OperationContext {
 
     /// True if cancellation was requested, unless the step must stop for a more urgent reason.
     pub(super) fn is_cancelled(&self) -> bool {
-        self.guard.cancel.is_cancelled() && !self.guard.halt.is_cancelled() && !self.guard.is_lost()
+        let (cancelled, halted) = (self.guard.cancel.is_cancelled(), self.guard.halt.is_cancelled());
+        cancelled && !self.uncancellable && !halted && !self.guard.is_lost()
     }
 
     /// Resolves when the step must stop. An undo is not stopped by the cancellation that caused it.
     pub(super) fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
         let (halt, lost, cancel) = (self.guard.halt.clone(), self.guard.lost.clone(), self.guard.cancel.clone());
-        let (undoing, until) = (self.operation.undoing, self.until);
+        let (unstoppable, until) = (self.operation.undoing || self.uncancellable, self.until);
         async move {
             tokio::select! {
                 () = halt.cancelled() => {}
                 () = lost.cancelled() => {}
-                () = cancel.cancelled(), if !undoing => {}
+                () = cancel.cancelled(), if !unstoppable => {}
                 () = tokio::time::sleep_until(until) => {}
             }
         }
@@ -159,7 +173,8 @@ impl OperationContext {
 
     /// Why the step was stopped.
     pub(super) fn stop_reason(&self) -> StepError {
-        let told_to = self.guard.halt.is_cancelled() || (self.guard.cancel.is_cancelled() && !self.operation.undoing);
+        let cancelled = self.guard.cancel.is_cancelled() && !self.operation.undoing && !self.uncancellable;
+        let told_to = self.guard.halt.is_cancelled() || cancelled;
         match self.guard.is_lost() {
             true => StepError::Lost,
             false if !told_to && Instant::now() >= self.until => StepError::OutOfTime,

@@ -236,6 +236,7 @@ impl OperationContext {
     async fn attempt_until_deadline(&mut self, step: Step) -> Result<Duration, StepError> {
         let began = Instant::now();
         let span = tracing::info_span!("step", step = step.as_str(), undoing = self.operation.undoing);
+        self.can_be_cancelled();
         if step.runs_helm() {
             self.works();
         }

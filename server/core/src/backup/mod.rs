@@ -1,15 +1,17 @@
 //! Backups of stores: what one is, and how it changes. [`command`]: requests for backups. [`schedule`]: scheduled backups, and which are kept.
-//! [`restore_test`]: test restores.
+//! [`restore_test`]: test restores. [`snapshot`]: snapshots of the volumes.
 //!
 //! An operation of kind BACKUP makes one backup; the row changes only together with that operation, in [`crate::transition`]. Once it is
-//! complete, only its test restores change it until it is deleted.
+//! complete, only its test restores and its snapshots change it until it is deleted.
 
 pub mod command;
 pub mod restore_test;
 pub mod schedule;
+pub mod snapshot;
 
 use restore_test::RestoreTest;
 use serde::{Deserialize, Serialize};
+use snapshot::Snapshot;
 use time::OffsetDateTime;
 
 use crate::backup_storage::{ObjectKey, ObjectPrefix};
@@ -95,6 +97,8 @@ pub struct Backup {
     pub attempt: Option<Attempt>,
     /// What was uploaded; empty before that.
     pub parts: Vec<Part>,
+    /// The snapshots of the store's volumes that were made with it, until they are deleted. They are never all of a backup.
+    pub snapshots: Vec<Snapshot>,
     /// Why it failed.
     pub failure: Option<Failure>,
     /// When it was requested.
@@ -185,6 +189,7 @@ impl Backup {
             simulated: store.simulated,
             attempt: None,
             parts: Vec::new(),
+            snapshots: Vec::new(),
             failure: None,
             created_at: now,
             completed_at: None,

@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 
 use super::{Change, Snapshot};
 use crate::audit::SCHEDULER;
+use crate::backup::snapshot::Snapshot as VolumeSnapshot;
 use crate::backup::{Attempt, Backup, BackupState, Part, Progress, schedule};
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
@@ -35,6 +36,15 @@ pub fn progressed(snapshot: Snapshot, parts: &[(String, u64)]) -> Change {
         event = event.with(&format!("{name}_bytes"), bytes.to_string());
     }
     change.events.push(event);
+    change
+}
+
+/// Snapshots with these names are about to be made. They are recorded before, so that none is forgotten.
+pub fn snapshots_begun(snapshot: Snapshot, snapshots: &[VolumeSnapshot]) -> Change {
+    let mut change = Change::of(snapshot);
+    if let Some(backup) = &mut change.backup {
+        backup.snapshots = snapshots.to_vec();
+    }
     change
 }
 

@@ -154,6 +154,7 @@ pub(super) fn with_backups() -> Catalog {
             service: Some("store-shop".into()),
         }),
         copies: true,
+        volumes: Vec::new(),
     };
     let engine = |engine: &Engine| Engine { backup: Some(backup.clone()), ..engine.clone() };
     Catalog::new(catalog().engines().iter().map(engine).collect()).expect("has an engine")

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use semver::VersionReq;
 use serde::Deserialize;
 use storeplane_core::engine::{
-    AdminSecret, Engine, EngineBackup, LostSecrets, Maintenance, SecretEntry, SecretTemplate, Verification, VersionInfo,
+    AdminSecret, DataVolume, Engine, EngineBackup, LostSecrets, Maintenance, SecretEntry, SecretTemplate, Verification,
+    VersionInfo, VolumeUser,
 };
 use storeplane_core::store::Versions;
 
@@ -118,6 +119,26 @@ struct BackupFile {
     maintenance: Option<MaintenanceFile>,
     #[serde(default)]
     copies: bool,
+    #[serde(default)]
+    volumes: Vec<VolumeFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VolumeFile {
+    claim: String,
+    stateful_set: Option<String>,
+    mount: Option<String>,
+}
+
+impl VolumeFile {
+    fn user(&self) -> Option<VolumeUser> {
+        match (&self.stateful_set, &self.mount) {
+            (Some(set), None) => Some(VolumeUser::StatefulSet(set.clone())),
+            (None, Some(template)) => Some(VolumeUser::Mount(template.clone())),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -139,8 +160,24 @@ impl BackupFile {
             names.extend(cron_job.iter().map(|name| ("maintenance.cron_job", name)));
             names.extend(service.iter().map(|name| ("maintenance.service", name)));
         }
+        for VolumeFile { claim, stateful_set, mount } in &self.volumes {
+            names.push(("volumes.claim", claim));
+            names.extend(stateful_set.iter().map(|name| ("volumes.stateful_set", name)));
+            names.extend(mount.iter().map(|name| ("volumes.mount", name)));
+        }
         if let Some((key, name)) = names.into_iter().find(|(_, name)| !is_label(name)) {
             return Err(format!("has a backup.{key} that is not a DNS label of at most 63 characters: {name:?}"));
+        }
+        if self.volumes.iter().any(|volume| volume.user().is_none()) {
+            return Err("has an entry of backup.volumes without exactly one of stateful_set and mount".to_owned());
+        }
+        let claims: BTreeSet<_> = self.volumes.iter().map(|volume| &volume.claim).collect();
+        if claims.len() != self.volumes.len() {
+            return Err("has a backup.volumes that names a claim twice".to_owned());
+        }
+        if self.maintenance.is_none() && !claims.is_empty() {
+            return Err("has backup.volumes without backup.maintenance: a restore replaces volumes that nothing uses"
+                .to_owned());
         }
         let parts: BTreeSet<_> = self.parts.iter().collect();
         match self.parts.len() {
@@ -152,14 +189,18 @@ impl BackupFile {
 }
 
 impl From<BackupFile> for EngineBackup {
-    fn from(BackupFile { create, restore, parts, maintenance, copies }: BackupFile) -> Self {
+    fn from(BackupFile { create, restore, parts, maintenance, copies, volumes }: BackupFile) -> Self {
         let maintenance = maintenance.map(|MaintenanceFile { template, deployment, cron_job, service }| Maintenance {
             template,
             deployment,
             cron_job,
             service,
         });
-        Self { create, restore, parts, maintenance, copies }
+        let volumes = volumes.into_iter().filter_map(|volume| {
+            let user = volume.user()?;
+            Some(DataVolume { claim: volume.claim, user })
+        });
+        Self { create, restore, parts, maintenance, copies, volumes: volumes.collect() }
     }
 }
 
@@ -220,11 +261,16 @@ mod tests {
         let parse = |backup: &str| DescriptorFile::parse(&format!("backup: {backup}"));
         let maintenance =
             "maintenance: {template: store-maintenance, deployment: store, cron_job: store-cron, service: store-shop}";
-        let good =
-            format!("{{create: store-backup, restore: store-restore, parts: [database, uploads], {maintenance}}}");
+        let volumes = "volumes: [{claim: data-0, stateful_set: store-db}, {claim: files, mount: store-mount}]";
+        let good = format!(
+            "{{create: store-backup, restore: store-restore, parts: [database, uploads], {maintenance}, {volumes}}}"
+        );
         let backup = parse(&good).ok().and_then(|file| file.backup).map(EngineBackup::from).expect("valid");
         assert_eq!(backup.parts, ["database", "uploads"]);
         assert_eq!(backup.maintenance.and_then(|it| it.cron_job).as_deref(), Some("store-cron"));
+        let users: Vec<_> = backup.volumes.iter().map(|volume| (volume.claim.as_str(), &volume.user)).collect();
+        let (set, mount) = (VolumeUser::StatefulSet("store-db".into()), VolumeUser::Mount("store-mount".into()));
+        assert_eq!(users, [("data-0", &set), ("files", &mount)]);
         for (old, new, expected) in [
             ("create: store-backup", "create: Store_Backup", "backup.create"),
             ("restore: store-restore", "restore: ''", "backup.restore"),
@@ -239,6 +285,13 @@ mod tests {
             ("parts: [database, uploads], ", "", "parts"),
             ("deployment: store, ", "", "deployment"),
             ("cron_job:", "cronJob:", "cronJob"),
+            ("claim: files", "claim: a/b", "backup.volumes.claim"),
+            ("claim: files", "claim: data-0", "names a claim twice"),
+            ("stateful_set: store-db", "stateful_set: _", "backup.volumes.stateful_set"),
+            ("mount: store-mount", "mount: ''", "backup.volumes.mount"),
+            (", mount: store-mount", "", "exactly one of stateful_set and mount"),
+            ("stateful_set: store-db", "stateful_set: store-db, mount: a", "exactly one of stateful_set and mount"),
+            (maintenance, "copies: true", "backup.volumes without backup.maintenance"),
         ] {
             let problem = parse(&good.replace(old, new)).err().expect(new);
             assert!(problem.contains(expected), "{problem} does not name {expected}");

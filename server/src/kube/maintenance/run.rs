@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
+use k8s_openapi::api::apps::v1::Deployment;
 use storeplane_core::engine::Maintenance;
 use storeplane_core::failure::{Failure, Reason};
 use tokio::time::Instant;
@@ -115,12 +116,12 @@ impl Run {
                 let removed = cluster.remove_page(&namespace, &page).await?;
                 Progress::Next(removed.then_some(MaintenanceChange::PageRemoved(page)))
             }
-            Step::ScaleDown => match cluster.scale_down(&namespace, &deployment).await? {
+            Step::ScaleDown => match cluster.scale_down::<Deployment>(&namespace, &deployment).await? {
                 Change::Missing => Progress::Failed(missing(&deployment)),
                 Change::None => Progress::Next(None),
                 Change::Made(before) => Progress::Next(Some(MaintenanceChange::ScaledDown(deployment, before))),
             },
-            Step::ScaleUp => match cluster.scale_up(&namespace, &deployment).await? {
+            Step::ScaleUp => match cluster.scale_up::<Deployment>(&namespace, &deployment).await? {
                 // The wait for its pods reports one that is missing.
                 Change::Missing | Change::None => Progress::Next(None),
                 Change::Made(replicas) => Progress::Next(Some(MaintenanceChange::ScaledUp(deployment, replicas))),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ::kube::api::{ListParams, Patch, PatchParams};
 use ::kube::core::{NamespaceResourceScope, PartialObjectMeta};
 use ::kube::{Api, Resource, ResourceExt};
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -46,6 +46,26 @@ pub(super) struct Replicas {
     pub(super) available: i32,
 }
 
+/// A workload with a number of pods.
+pub(super) trait Scaled:
+    Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned
+{
+    /// The number of pods that it should have.
+    fn replicas(&self) -> i32;
+}
+
+impl Scaled for Deployment {
+    fn replicas(&self) -> i32 {
+        self.spec.replicas.unwrap_or(1)
+    }
+}
+
+impl Scaled for StatefulSet {
+    fn replicas(&self) -> i32 {
+        self.spec.replicas.unwrap_or(1)
+    }
+}
+
 /// A pod that has to end.
 #[derive(Debug)]
 pub(super) struct EndingPod {
@@ -80,9 +100,9 @@ impl Cluster {
     }
 
     /// To 0; returns the number of replicas before. The current number counts, because an autoscaler may have changed the chart's.
-    pub(super) async fn scale_down(&self, namespace: &str, name: &str) -> Result<Change<i32>, ClusterError> {
-        self.change(namespace, name, |object: &Deployment| {
-            let replicas = object.spec.replicas.unwrap_or(1);
+    pub(super) async fn scale_down<K: Scaled>(&self, namespace: &str, name: &str) -> Result<Change<i32>, ClusterError> {
+        self.change(namespace, name, |object: &K| {
+            let replicas = object.replicas();
             let remembered = annotation(object, REPLICAS_BEFORE).and_then(|text| text.parse::<i32>().ok());
             if replicas == 0 && remembered.is_some() {
                 return None;
@@ -95,13 +115,33 @@ impl Cluster {
     }
 
     /// To what it was before; returns that.
-    pub(super) async fn scale_up(&self, namespace: &str, name: &str) -> Result<Change<i32>, ClusterError> {
-        self.change(namespace, name, |object: &Deployment| {
+    pub(super) async fn scale_up<K: Scaled>(&self, namespace: &str, name: &str) -> Result<Change<i32>, ClusterError> {
+        self.change(namespace, name, |object: &K| {
             let before = annotation(object, REPLICAS_BEFORE)?.parse().unwrap_or(1);
             let annotations = json!({REPLICAS_BEFORE: null});
             Some((json!({"metadata": {"annotations": annotations}, "spec": {"replicas": before}}), before))
         })
         .await
+    }
+
+    /// Scales a `StatefulSet` to 0. Returns its number of replicas before, unless it had been scaled already.
+    pub async fn stop_stateful_set(&self, namespace: &str, name: &str) -> Result<Option<i32>, ClusterError> {
+        match self.scale_down::<StatefulSet>(namespace, name).await? {
+            Change::Made(before) => Ok(Some(before)),
+            Change::None => Ok(None),
+            Change::Missing => {
+                let message = format!("could not scale the StatefulSet {name} in {namespace}: it does not exist");
+                Err(ClusterError::new(ClusterErrorKind::NotFound, message))
+            }
+        }
+    }
+
+    /// Scales a `StatefulSet` back to what it was before [`Cluster::stop_stateful_set`]; returns that.
+    pub async fn start_stateful_set(&self, namespace: &str, name: &str) -> Result<Option<i32>, ClusterError> {
+        match self.scale_up::<StatefulSet>(namespace, name).await? {
+            Change::Made(replicas) => Ok(Some(replicas)),
+            Change::None | Change::Missing => Ok(None),
+        }
     }
 
     /// A Deployment's replicas, if it exists.
@@ -171,7 +211,8 @@ impl Cluster {
         })
     }
 
-    async fn find_object<K>(&self, namespace: &str, name: &str) -> Result<Option<K>, ClusterError>
+    /// An object, if it exists.
+    pub(in crate::kube) async fn find_object<K>(&self, namespace: &str, name: &str) -> Result<Option<K>, ClusterError>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
     {

@@ -26,6 +26,10 @@ pub struct Model {
     pub attempt: Option<Json>,
     #[sea_orm(column_type = "JsonBinary")]
     pub parts: Json,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub snapshots: Json,
+    /// When they are compared with the cluster's next; set while they have to be.
+    pub snapshots_due: Option<TimeDateTimeWithTimeZone>,
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub failure: Option<Json>,
     pub created_at: TimeDateTimeWithTimeZone,

@@ -11,6 +11,7 @@ use storeplane_core::transition::backup as changes;
 
 use super::backup_job::uploads::Uploads;
 use super::backup_job::{self, RETRIES, ended, files, id_end};
+use super::volumes;
 use crate::backups::Backups;
 use crate::kube::JobSpec;
 use crate::worker::backup_errors::{key_failure, name_failure, storage_error};
@@ -90,6 +91,7 @@ async fn start(
     let progress = backup.attempt.as_ref().map(|earlier| earlier.progress.of_next_run()).unwrap_or_default();
     let attempt = Attempt { number, wrapped_key: key.wrapped, uploads, progress };
     context.write(&|snapshot| Ok(changes::attempt_started(snapshot, &attempt))).await?;
+    volumes::take(context, backup).await?;
     let spec = JobSpec {
         name: job_name(backup, number),
         template: engine.create.clone(),

@@ -56,13 +56,19 @@ pub(super) async fn take_offline(context: &mut OperationContext, step: Step) -> 
 }
 
 pub(super) async fn end(context: &mut OperationContext) -> Result<(), StepError> {
+    let maintenance = of_engine(context, Step::EndMaintenance).await?;
+    if maintenance.is_some() {
+        context.only_waits();
+        // Before the shop sells again.
+        restore::finish(context).await?;
+        restore::end(context).await?;
+    }
     if context.operation.migrates_data() {
+        context.works();
         upgrade::end_maintenance(context).await?;
     }
-    let Some(maintenance) = of_engine(context, Step::EndMaintenance).await? else { return Ok(()) };
+    let Some(maintenance) = maintenance else { return Ok(()) };
     context.only_waits();
-    // Before the shop sells again.
-    restore::end(context).await?;
     end_of(context, &maintenance, context.operation.id, Step::EndMaintenance).await?;
     remove_pages(context, Step::EndMaintenance).await
 }

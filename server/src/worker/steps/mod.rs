@@ -17,6 +17,7 @@ mod uninstall;
 mod upgrade;
 mod verify;
 mod verify_backup;
+mod volumes;
 
 use storeplane_core::operation::Step;
 

@@ -1,5 +1,6 @@
 //! RESTORE: a Job downloads a backup, decrypts it and reads it into the shop's database and volume, which are exchanged at the end. It can
-//! run again: until then nothing of the shop's data is changed. In a copy, the shop waits for that data before it starts.
+//! run again: until then nothing of the shop's data is changed. In a copy, the shop waits for that data before it starts. Where the backup has
+//! snapshots of the volumes, a restore in place makes the volumes from them instead (`volumes`).
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use storeplane_core::transition::backup as changes;
 
 use super::backup_job::{self, ENDS_WITHIN, RETRIES, files, id_end};
 use super::rollout;
+use super::volumes::restored as volumes;
 use crate::backoff::Backoff;
 use crate::backups::Backups;
 use crate::kube::JobSpec;
@@ -39,10 +41,17 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     if context.simulated {
         return context.emit_simulated(Step::Restore).await;
     }
+    let name = job_name(context);
+    let is_started = context.unless_stopped(backup_job::is_started(context, &name)).await??;
+    if !is_copy && !is_started {
+        context.only_waits();
+        if volumes::restore(context, &source).await? {
+            return context.write(&|snapshot| Ok(changes::restored(snapshot))).await;
+        }
+    }
     let storage = context.backups()?;
     let engine = context.engine_backup().await?;
-    let name = job_name(context);
-    if !context.unless_stopped(backup_job::is_started(context, &name)).await?? {
+    if !is_started {
         if is_copy && context.operation.is_retry() {
             rollout::remove_leftovers(context, Step::Restore).await?;
         }
@@ -51,6 +60,9 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     context.only_waits();
     let restored = backup_job::follow(context, &name, (Step::Restore, "restore"), None).await;
     if restored.is_ok() {
+        if !is_copy {
+            volumes::imported(context).await?;
+        }
         context.write(&|snapshot| Ok(changes::restored(snapshot))).await?;
         // In place, END_MAINTENANCE deletes the Job.
         return if is_copy { backup_job::delete(context, &name, None).await } else { Ok(()) };
@@ -59,6 +71,14 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
         end(context).await?;
     }
     restored.map(drop)
+}
+
+/// Ends a restore of volumes that was interrupted when the present data was gone: the shop must not come back without any.
+pub(super) async fn finish(context: &mut OperationContext) -> Result<(), StepError> {
+    if context.operation.undoing && volumes::is_unfinished(context).await? {
+        Box::pin(run(context)).await?;
+    }
+    volumes::end(context).await
 }
 
 /// Returns an error if the backup cannot be restored now: it, or a part of it, is gone, or no key opens it.

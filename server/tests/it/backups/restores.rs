@@ -14,12 +14,12 @@ use crate::failures::copy;
 use crate::harness::{Api, Run, Setup, reason};
 use crate::kube_support::plain_client;
 
-fn wanted(store: &Store, backup_id: &str) -> RestoreStoreRequest {
+pub(super) fn wanted(store: &Store, backup_id: &str) -> RestoreStoreRequest {
     let (store_id, backup_id) = (store.store_id.clone(), backup_id.to_owned());
     RestoreStoreRequest { store_id, backup_id, ..RestoreStoreRequest::default() }
 }
 
-async fn restore(api: &Api, request: RestoreStoreRequest) -> Result<Store, Status> {
+pub(super) async fn restore(api: &Api, request: RestoreStoreRequest) -> Result<Store, Status> {
     api.stores.clone().restore_store(request).await.map(tonic::Response::into_inner)
 }
 

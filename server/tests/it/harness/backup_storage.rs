@@ -82,7 +82,10 @@ impl BackupStorage {
             }
         };
         let keys = self.key_file();
-        let general = format!("storage = '{kind}'\nkey_file = '{}'\npart_size = '5Mi'\n", keys.display());
+        let general = format!(
+            "storage = '{kind}'\nkey_file = '{}'\npart_size = '5Mi'\nsnapshot_timeout_seconds = 15\n",
+            keys.display()
+        );
         std::fs::write(&file, format!("{before}{SECTION}{general}[backups.{kind}]\n{place}")).expect("a configuration");
         file.to_str().expect("a path in UTF-8").to_owned()
     }

@@ -38,6 +38,8 @@ const OURS: &str = "app.kubernetes.io/managed-by=storeplane,storeplane.io/operat
 const SMALL_PIECE: usize = 20_000;
 /// Begins the names of Jobs that serve the page of a shop in maintenance.
 const PAGE: &str = "store-maintenance-";
+/// Begins the names of Jobs that only mount a volume, and succeed.
+const MOUNT: &str = "store-mount-";
 /// Ends the names of files with URLs.
 const URLS: &str = ".urls";
 
@@ -153,6 +155,13 @@ async fn play_all(stage: Stage, jobs: Api<Job>, script: Vec<Run>) {
                 continue;
             }
             let (stage, name) = (stage.clone(), job.name_any());
+            if name.starts_with(MOUNT) {
+                running.spawn(async move {
+                    run_pod(&stage.namespace, &name).await;
+                    end_pod(&stage.namespace, &name, "Succeeded", &[("mount", 0, "")]).await;
+                });
+                continue;
+            }
             if name.starts_with(PAGE) {
                 running.spawn(async move { run_pod(&stage.namespace, &name).await });
                 continue;

@@ -21,6 +21,7 @@ mod proxy;
 mod registry;
 mod s3;
 mod server;
+mod volume_player;
 mod wire;
 mod writer;
 
@@ -53,6 +54,7 @@ pub(crate) use proxy::{Proxy, authority};
 pub(crate) use registry::{Registry, sha256};
 pub(crate) use s3::{S3_KEYS, S3Server};
 pub(crate) use server::{Server, descendants, helms_of, peak_helms, signal};
+pub(crate) use volume_player::{DRIVER, FromSnapshots, VolumePlayer, without_snapshots};
 pub(crate) use wire::Wire;
 pub(crate) use writer::{SLOW_WRITES, Write, Writer};
 

@@ -2,6 +2,7 @@ use time::Duration;
 use uuid::Uuid;
 
 use super::*;
+use crate::backup::snapshot::{self, Verdict};
 use crate::backup::{BackupTrigger, PartUpload};
 use crate::command::tests::catalog;
 use crate::engine::Catalog;
@@ -251,4 +252,43 @@ fn only_a_backup_that_is_not_in_use_is_deleted() {
         let deleted = delete(Backup { state, ..making.clone() }).expect("accepted");
         assert_eq!(deleted.state, BackupState::Deleting, "{state:?}");
     }
+}
+
+fn volume_snapshot(claim: &str, ready: bool) -> VolumeSnapshot {
+    VolumeSnapshot { claim: claim.to_owned(), name: format!("s-{claim}"), ready, taken_at: None }
+}
+
+fn with_snapshots(snapshots: Vec<VolumeSnapshot>) -> Backup {
+    let made = complete_backup();
+    Backup { completed_at: Some(made.created_at), snapshots, ..made }
+}
+
+#[test]
+fn snapshots_are_used_only_if_all_are_ready_in_time() {
+    let recorded = with_snapshots(vec![volume_snapshot("a", false), volume_snapshot("b", false)]);
+    let now = recorded.created_at + Duration::hours(1);
+    let ready = vec![volume_snapshot("a", true), volume_snapshot("b", true)];
+    assert_eq!(recorded.judge_snapshots(&ready, now), Verdict::Ready(ready.clone()));
+    let half = [volume_snapshot("a", true), volume_snapshot("b", false)];
+    assert_eq!(recorded.judge_snapshots(&half, now), Verdict::Pending);
+    assert_eq!(recorded.judge_snapshots(&half, now + Duration::hours(5)), Verdict::Useless, "too late");
+    assert_eq!(recorded.judge_snapshots(&ready[..1], now), Verdict::Useless, "one is missing");
+    assert_eq!(with_snapshots(Vec::new()).judge_snapshots(&[], now), Verdict::Useless);
+}
+
+#[test]
+fn newest_backups_keep_their_ready_snapshots() {
+    let backups = || {
+        vec![
+            with_snapshots(vec![volume_snapshot("a", true)]),
+            with_snapshots(vec![volume_snapshot("a", false)]),
+            with_snapshots(vec![volume_snapshot("b", true)]),
+        ]
+    };
+    let claims = |kept| -> Vec<String> {
+        snapshot::excess(backups(), kept).into_iter().map(|backup| backup.snapshots[0].claim.clone()).collect()
+    };
+    assert_eq!(claims(0), ["a", "b"]);
+    assert_eq!(claims(1), ["b"], "one that is not ready yet does not replace one that is");
+    assert!(claims(2).is_empty());
 }

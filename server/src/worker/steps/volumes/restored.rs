@@ -1,0 +1,420 @@
+//! Volumes that are made from the snapshots of a backup: what uses them is stopped, their claims are replaced, and what uses them starts again.
+//!
+//! Each phase can be repeated. The phase, and the claims to create, are stored in the cluster before anything depends on them
+//! ([`VolumeRecord`]). From [`VolumePhase::FromSnapshots`] on, the present data is gone: the operation can no longer be cancelled until the shop
+//! has the data of the backup, be it imported into empty volumes.
+
+use std::time::Duration;
+
+use storeplane_core::backup::Backup;
+use storeplane_core::engine::{DataVolume, VolumeUser};
+use storeplane_core::event::{EventType, NewEvent};
+use storeplane_core::operation::Step;
+use tokio::time::Instant;
+
+use super::super::backup_job::{self, ENDS_WITHIN, id_end};
+use crate::backoff::Backoff;
+use crate::kube::{
+    ClaimReplaced, ClaimSource, ClusterError, ClusterErrorKind, JobSpec, JobUpdate, VolumePhase, VolumeRecord, as_new,
+    is_bound, is_replaceable,
+};
+use crate::worker::context::OperationContext;
+use crate::worker::outcome::StepError;
+
+/// How long snapshots of the present data may take until the volumes can be deleted.
+const REPLACEABLE_WITHIN: Duration = Duration::from_mins(1);
+/// How long pods may take to end.
+const PODS_END_WITHIN: Duration = Duration::from_mins(5);
+/// Replacements of failed pods of a Job that mounts a volume.
+const RETRIES: u16 = 1;
+
+/// Why a phase did not succeed.
+enum Problem {
+    /// The step ends.
+    Step(StepError),
+    /// The snapshots are not used: why.
+    Snapshots(String),
+}
+
+impl From<StepError> for Problem {
+    fn from(error: StepError) -> Self {
+        Self::Step(error)
+    }
+}
+
+impl From<ClusterError> for Problem {
+    /// While the API server is away, nothing else works either.
+    fn from(error: ClusterError) -> Self {
+        if error.is_outage() || error.kind() == ClusterErrorKind::Fenced {
+            return Self::Step(error.into());
+        }
+        Self::Snapshots(error.to_string())
+    }
+}
+
+/// Gives the shop's volumes the data of this backup. False if it has to be imported: there are no snapshots, or they cannot be used.
+pub(in super::super) async fn restore(context: &mut OperationContext, source: &Backup) -> Result<bool, StepError> {
+    let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
+    let volumes = context.engine_backup().await?.volumes;
+    let mut record = match context.unless_stopped(cluster.volume_record(&namespace, &record_name(context))).await?? {
+        Some(record) => record,
+        None => match begin(context, &volumes, source).await {
+            Ok(Some(record)) => record,
+            Ok(None) => return Ok(false),
+            Err(problem) => return unused(context, problem, source).await,
+        },
+    };
+    loop {
+        if matches!(record.phase, VolumePhase::FromSnapshots | VolumePhase::Empty | VolumePhase::Import) {
+            context.cannot_be_cancelled();
+        }
+        let next = match record.phase {
+            VolumePhase::Done => return Ok(true),
+            VolumePhase::Import => return Ok(false),
+            VolumePhase::Stop => match stop(context, &volumes).await {
+                Ok(()) => VolumePhase::FromSnapshots,
+                Err(problem) => {
+                    let unused = unused(context, problem, source).await?;
+                    start(context, &volumes).await?;
+                    context.unless_stopped(cluster.delete_volume_record(&namespace, &record_name(context))).await??;
+                    return Ok(unused);
+                }
+            },
+            VolumePhase::FromSnapshots => match from_snapshots(context, &volumes, &record).await {
+                Ok(()) => VolumePhase::Done,
+                Err(problem) => {
+                    unused(context, problem, source).await?;
+                    VolumePhase::Empty
+                }
+            },
+            VolumePhase::Empty => {
+                empty(context, &volumes, &record).await?;
+                VolumePhase::Import
+            }
+        };
+        record.phase = next;
+        store(context, &record).await?;
+        if next == VolumePhase::Done {
+            let message = format!("The volumes are those of the snapshots of backup {}", source.id);
+            let event = NewEvent::new(EventType::ResourceChanged, message).in_step(Step::Restore);
+            context.emit(vec![event.with("backup_id", source.id.to_string())], None).await?;
+        }
+    }
+}
+
+/// True if the present data is gone, and the data of the backup is not there yet.
+pub(in super::super) async fn is_unfinished(context: &OperationContext) -> Result<bool, StepError> {
+    let (cluster, namespace) = (&context.tools.cluster, &context.store.placement.namespace);
+    let record = context.unless_stopped(cluster.volume_record(namespace, &record_name(context))).await??;
+    let unfinished = [VolumePhase::FromSnapshots, VolumePhase::Empty, VolumePhase::Import];
+    Ok(record.is_some_and(|record| unfinished.contains(&record.phase)))
+}
+
+/// The data of the backup was imported: nothing is left to do, also after a restart.
+pub(in super::super) async fn imported(context: &OperationContext) -> Result<(), StepError> {
+    let (cluster, namespace) = (&context.tools.cluster, &context.store.placement.namespace);
+    let record = context.unless_stopped(cluster.volume_record(namespace, &record_name(context))).await??;
+    match record {
+        Some(record) => store(context, &VolumeRecord { phase: VolumePhase::Done, ..record }).await,
+        None => Ok(()),
+    }
+}
+
+/// Starts what was stopped, and deletes what the restore had to remember.
+pub(in super::super) async fn end(context: &mut OperationContext) -> Result<(), StepError> {
+    let volumes = context.engine_backup().await?.volumes;
+    if volumes.is_empty() {
+        return Ok(());
+    }
+    start(context, &volumes).await?;
+    let (cluster, namespace) = (&context.tools.cluster, &context.store.placement.namespace);
+    for (at, _) in mounted(&volumes) {
+        backup_job::delete(context, &mount_name(context, at), None).await?;
+    }
+    Ok(context.unless_stopped(cluster.delete_volume_record(namespace, &record_name(context))).await??)
+}
+
+/// What is needed before anything is stopped. `None` if the backup has no snapshots, or if they are not wanted.
+async fn begin(
+    context: &OperationContext,
+    volumes: &[DataVolume],
+    source: &Backup,
+) -> Result<Option<VolumeRecord>, Problem> {
+    let settings = context.backups()?.snapshots;
+    let covers = |volume: &DataVolume| source.snapshots.iter().any(|snapshot| snapshot.claim == volume.claim);
+    if !settings.makes_snapshots() || volumes.is_empty() || !source.has_ready_snapshots() {
+        return Ok(None);
+    }
+    let problem = |why: String| Err(Problem::Snapshots(why));
+    if let Some(volume) = volumes.iter().find(|volume| !covers(volume)) {
+        return problem(format!("there is none of the volume {}", volume.claim));
+    }
+    let (cluster, namespace) = (&context.tools.cluster, &context.store.placement.namespace);
+    let found = context.unless_stopped(cluster.snapshots_of(namespace)).await??;
+    let mut claims = Vec::new();
+    for volume in volumes {
+        if let VolumeUser::Mount(template) = &volume.user
+            && !context.unless_stopped(cluster.has_pod_template(namespace, template)).await??
+        {
+            return problem(format!("the release has no PodTemplate {template}"));
+        }
+        let usable = found.iter().find(|it| it.backup == source.id && it.snapshot.claim == volume.claim);
+        let Some(usable) = usable.filter(|usable| usable.snapshot.ready) else {
+            return problem(format!("that of the volume {} is missing or not ready", volume.claim));
+        };
+        let claim = replaceable(context, &volume.claim).await?;
+        claims.push((as_new(&claim, usable.restore_size.as_deref()), usable.snapshot.name.clone()));
+    }
+    let record = VolumeRecord { phase: VolumePhase::Stop, claims };
+    store(context, &record).await?;
+    Ok(Some(record))
+}
+
+/// The claim, once it can be deleted.
+async fn replaceable(
+    context: &OperationContext,
+    name: &str,
+) -> Result<k8s_openapi::api::core::v1::PersistentVolumeClaim, Problem> {
+    let (cluster, namespace) = (&context.tools.cluster, &context.store.placement.namespace);
+    let (until, mut backoff) = (Instant::now() + REPLACEABLE_WITHIN, backoff());
+    loop {
+        match context.unless_stopped(cluster.claim(namespace, name)).await?? {
+            Some(claim) if is_replaceable(&claim) => return Ok(claim),
+            Some(_) if Instant::now() < until => context.unless_stopped(tokio::time::sleep(backoff.next())).await?,
+            Some(_) => {
+                return Err(Problem::Snapshots(format!("the volume {name} is in use by a snapshot or not bound")));
+            }
+            None => return Err(Problem::Snapshots(format!("the claim {name} does not exist"))),
+        }
+    }
+}
+
+/// Nothing uses the volumes afterwards.
+async fn stop(context: &mut OperationContext, volumes: &[DataVolume]) -> Result<(), Problem> {
+    let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
+    for set in stateful_sets(volumes) {
+        if let Some(before) = context.unless_stopped(cluster.stop_stateful_set(&namespace, set)).await?? {
+            changed(context, format!("StatefulSet {set} is scaled from {before} to 0 replicas")).await?;
+        }
+    }
+    let claims: Vec<_> = volumes.iter().map(|volume| volume.claim.as_str()).collect();
+    let (until, mut backoff) = (Instant::now() + PODS_END_WITHIN, backoff());
+    loop {
+        let left = context.unless_stopped(cluster.pods_with_claims(&namespace, &claims)).await??;
+        if left.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() >= until {
+            return Err(Problem::Snapshots(format!("pods that use the volumes do not end: {}", left.join(", "))));
+        }
+        context.unless_stopped(tokio::time::sleep(backoff.next())).await?;
+    }
+}
+
+/// What [`stop`] stopped runs again.
+async fn start(context: &mut OperationContext, volumes: &[DataVolume]) -> Result<(), StepError> {
+    let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
+    for set in stateful_sets(volumes) {
+        if let Some(replicas) = context.unless_stopped(cluster.start_stateful_set(&namespace, set)).await?? {
+            changed(context, format!("StatefulSet {set} is scaled back to {replicas} replicas")).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn from_snapshots(
+    context: &mut OperationContext,
+    volumes: &[DataVolume],
+    record: &VolumeRecord,
+) -> Result<(), Problem> {
+    let within = context.backups()?.snapshots.timeout;
+    let until = Instant::now() + within;
+    replace(context, record, ClaimSource::Snapshot, Some(until)).await?;
+    start(context, volumes).await?;
+    for (at, template) in mounted(volumes) {
+        mount(context, at, template, (within, until)).await?;
+    }
+    let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
+    let mut backoff = backoff();
+    loop {
+        let Some(waits) = unready(context, volumes).await? else { return Ok(()) };
+        if Instant::now() < until {
+            context.unless_stopped(tokio::time::sleep(backoff.next())).await?;
+            continue;
+        }
+        let why = match waits {
+            Unready::Claim(claim) => {
+                let warning = context.unless_stopped(cluster.claim_warning(&namespace, claim)).await??;
+                format!("the claim {claim} is not bound: {}", warning.as_deref().unwrap_or("no event says why"))
+            }
+            Unready::StatefulSet(set) => format!("the StatefulSet {set} is not ready"),
+        };
+        return Err(Problem::Snapshots(format!("after {} s, {why}", within.as_secs())));
+    }
+}
+
+/// Empty volumes, whatever state they are in.
+async fn empty(context: &mut OperationContext, volumes: &[DataVolume], record: &VolumeRecord) -> Result<(), StepError> {
+    for (at, _) in mounted(volumes) {
+        backup_job::delete(context, &mount_name(context, at), Some(ENDS_WITHIN)).await?;
+    }
+    let emptied = async {
+        stop(context, volumes).await?;
+        replace(context, record, ClaimSource::Nothing, None).await
+    };
+    match emptied.await {
+        Ok(()) => start(context, volumes).await,
+        Err(Problem::Step(error)) => Err(error),
+        Err(Problem::Snapshots(why)) => Err(refused(&why)),
+    }
+}
+
+/// Replaces each claim, unless that was done.
+async fn replace(
+    context: &mut OperationContext,
+    record: &VolumeRecord,
+    source: ClaimSource,
+    until: Option<Instant>,
+) -> Result<(), Problem> {
+    let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
+    let how = if source == ClaimSource::Snapshot { "snapshot" } else { "empty" };
+    let mark = format!("{}-{how}", context.operation.id);
+    for (claim, snapshot) in &record.claims {
+        let name = claim.metadata.name.as_deref().unwrap_or_default();
+        let mut backoff = backoff();
+        loop {
+            let replaced = cluster.replace_claim(&namespace, (claim, snapshot), source, &mark);
+            let why = match Box::pin(context.unless_stopped(replaced)).await? {
+                Ok(ClaimReplaced::Done) => break,
+                Ok(ClaimReplaced::Waiting) => "it is still being deleted".to_owned(),
+                // The quota counts the old claim a moment longer.
+                Err(error) if error.kind() == ClusterErrorKind::Denied || error.retryable() => error.to_string(),
+                Err(error) => return Err(error.into()),
+            };
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return Err(Problem::Snapshots(format!("the claim {name} was not replaced: {why}")));
+            }
+            context.unless_stopped(tokio::time::sleep(backoff.next())).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A Job that mounts a volume has succeeded: volumes that are made for their first pod are made now, and can be read.
+async fn mount(
+    context: &mut OperationContext,
+    at: usize,
+    template: &str,
+    (within, until): (Duration, Instant),
+) -> Result<(), Problem> {
+    let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
+    let spec = JobSpec {
+        name: mount_name(context, at),
+        template: template.to_owned(),
+        store_uid: context.store.uid,
+        operation: context.operation.id,
+        fence: context.lease.fence,
+        deadline: within,
+        retries: RETRIES,
+        files: std::collections::BTreeMap::new(),
+    };
+    Box::pin(context.unless_stopped(cluster.ensure_job(&namespace, &spec))).await??;
+    let mut updates = cluster.watch_job(&namespace, &spec.name);
+    let mut waits = String::new();
+    let why = loop {
+        let next = tokio::time::timeout_at(until, futures::StreamExt::next(&mut updates));
+        match context.unless_stopped(next).await? {
+            Ok(Some(Ok(JobUpdate::Succeeded(_)))) => {
+                return Ok(backup_job::delete(context, &spec.name, None).await?);
+            }
+            Ok(Some(Ok(JobUpdate::Waiting(failure)))) => waits = failure.message,
+            Ok(Some(Ok(JobUpdate::Running))) => {}
+            Ok(Some(Ok(JobUpdate::Blocked(failure)))) => break failure.message,
+            Ok(Some(Ok(JobUpdate::Failed(failure)))) => break failure.message,
+            Ok(Some(Err(error))) => return Err(error.into()),
+            Ok(Some(Ok(JobUpdate::Gone)) | None) => break "it was deleted".to_owned(),
+            Err(_) => break format!("it has not ended after {} s. {waits}", within.as_secs()),
+        }
+    };
+    Err(Problem::Snapshots(format!("the Job {}, which mounts a volume, did not succeed: {why}", spec.name)))
+}
+
+/// What is not ready yet.
+enum Unready<'a> {
+    Claim(&'a str),
+    StatefulSet(&'a str),
+}
+
+async fn unready<'a>(context: &OperationContext, volumes: &'a [DataVolume]) -> Result<Option<Unready<'a>>, Problem> {
+    let (cluster, namespace) = (&context.tools.cluster, &context.store.placement.namespace);
+    for DataVolume { claim, .. } in volumes {
+        let found = context.unless_stopped(cluster.claim(namespace, claim)).await??;
+        if !found.as_ref().is_some_and(is_bound) {
+            return Ok(Some(Unready::Claim(claim)));
+        }
+    }
+    for set in stateful_sets(volumes) {
+        if !context.unless_stopped(cluster.is_stateful_set_ready(namespace, set)).await?? {
+            return Ok(Some(Unready::StatefulSet(set)));
+        }
+    }
+    Ok(None)
+}
+
+/// Reports that the snapshots are not used. False, for the caller to return.
+async fn unused(context: &mut OperationContext, problem: Problem, source: &Backup) -> Result<bool, StepError> {
+    let why = match problem {
+        Problem::Step(error) => return Err(error),
+        Problem::Snapshots(why) => why,
+    };
+    tracing::warn!(why, backup_id = %source.id, "a store is not restored from snapshots");
+    let message = format!("The snapshots of backup {} are not used, it is imported instead: {why}", source.id);
+    let event = NewEvent::new(EventType::Waiting, message).in_step(Step::Restore);
+    context.emit(vec![event.with("backup_id", source.id.to_string())], None).await?;
+    Ok(false)
+}
+
+async fn changed(context: &mut OperationContext, message: String) -> Result<(), StepError> {
+    context.emit(vec![NewEvent::new(EventType::ResourceChanged, message).in_step(Step::Restore)], None).await
+}
+
+async fn store(context: &OperationContext, record: &VolumeRecord) -> Result<(), StepError> {
+    let (cluster, namespace) = (&context.tools.cluster, &context.store.placement.namespace);
+    let (name, by) = (record_name(context), (context.store.uid, context.operation.id, context.lease.fence));
+    Ok(context.unless_stopped(cluster.store_volume_record(namespace, &name, by, record)).await??)
+}
+
+fn refused(why: &str) -> StepError {
+    use storeplane_core::failure::{Failure, Reason};
+
+    use crate::worker::outcome::RetryLimit;
+    let failure = Failure::new(Reason::RestoreFailed, format!("The volumes could not be emptied: {why}."));
+    StepError::Retry { failure, tries: RetryLimit::UntilDeadline, after: None }
+}
+
+fn stateful_sets(volumes: &[DataVolume]) -> impl Iterator<Item = &str> {
+    volumes.iter().filter_map(|volume| match &volume.user {
+        VolumeUser::StatefulSet(name) => Some(name.as_str()),
+        VolumeUser::Mount(_) => None,
+    })
+}
+
+/// Volumes that a Job mounts: their positions and the `PodTemplate`s.
+fn mounted(volumes: &[DataVolume]) -> impl Iterator<Item = (usize, &str)> {
+    volumes.iter().enumerate().filter_map(|(at, volume)| match &volume.user {
+        VolumeUser::Mount(template) => Some((at, template.as_str())),
+        VolumeUser::StatefulSet(_) => None,
+    })
+}
+
+fn record_name(context: &OperationContext) -> String {
+    format!("store-volumes-{}", id_end(context.operation.id.0))
+}
+
+fn mount_name(context: &OperationContext, at: usize) -> String {
+    format!("store-mount-{}-{at}", id_end(context.operation.id.0))
+}
+
+fn backoff() -> Backoff {
+    Backoff::new(Duration::from_millis(100), Duration::from_secs(2))
+}
