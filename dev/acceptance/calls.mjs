@@ -41,6 +41,13 @@ export async function watch(store_id, uid, until, seconds, onEvent = () => {}) {
 /** kubectl's standard output. */
 export const kubectl = async (...args) => (await execute(KUBECTL, args, { maxBuffer: 16 << 20 })).stdout;
 
+/** kubectl's standard output, with this on its standard input. */
+export function kubectlInput(input, ...args) {
+  const done = execute(KUBECTL, args, { maxBuffer: 16 << 20 });
+  done.child.stdin.end(input);
+  return done;
+}
+
 /** helm's standard output. */
 export const helm = async (...args) => (await execute(HELM, args)).stdout;
 
