@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ::kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
-use ::kube::{Api, ResourceExt as _};
+use ::kube::core::PartialObjectMeta;
+use ::kube::{Api, ResourceExt};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{
     ConfigMap, Event, PersistentVolumeClaim, Pod, PodTemplate, TypedLocalObjectReference,
@@ -110,8 +111,7 @@ impl Cluster {
         let unwritable = |_| ClusterError::new(ClusterErrorKind::Rejected, format!("could not {what}: not JSON"));
         let text = serde_json::to_string(record).map_err(unwritable)?;
         let found: Option<ConfigMap> = self.find_object(namespace, name).await?;
-        let known = found.as_ref().and_then(|map| map.annotations().get(labels::FENCE)?.parse::<i64>().ok());
-        if known.is_some_and(|known| known > fence) {
+        if found.as_ref().and_then(|map| fence_of(&map.metadata)).is_some_and(|known| known > fence) {
             return Err(ClusterError::new(
                 ClusterErrorKind::Fenced,
                 format!("could not {what}: a later claim has acted"),
@@ -143,32 +143,43 @@ impl Cluster {
         .await
     }
 
-    /// Deletes the record; one that does not exist is fine.
-    pub async fn delete_volume_record(&self, namespace: &str, name: &str) -> Result<(), ClusterError> {
-        let what = format!("delete the ConfigMap {name} in {namespace}");
-        let deleted = self.call(&what, |client| async {
-            Api::<ConfigMap>::namespaced(client, namespace).delete(name, &DeleteParams::default()).await.map(drop)
-        });
-        match deleted.await {
-            Err(error) if error.kind() == ClusterErrorKind::NotFound => Ok(()),
-            deleted => deleted,
+    /// Deletes all records whose names begin with this.
+    pub async fn delete_volume_records(&self, namespace: &str, prefix: &str) -> Result<(), ClusterError> {
+        let ours = format!("{}={},{}", labels::MANAGED_BY, labels::STOREPLANE, labels::OPERATION);
+        let maps = self.list_in::<PartialObjectMeta<ConfigMap>>(namespace, ListParams::default().labels(&ours)).await?;
+        for name in maps.iter().map(ResourceExt::name_any).filter(|name| name.starts_with(prefix)) {
+            let what = format!("delete the ConfigMap {name} in {namespace}");
+            let deleted = self.call(&what, |client| async {
+                let maps = Api::<ConfigMap>::namespaced(client, namespace);
+                maps.delete(&name, &DeleteParams::default()).await.map(drop)
+            });
+            match deleted.await {
+                Err(error) if error.kind() == ClusterErrorKind::NotFound => {}
+                deleted => deleted?,
+            }
         }
+        Ok(())
     }
 
     /// Replaces a claim, unless that was done: deletes the old one and, once it is gone, creates the new one. `mark` tells one replacement from
-    /// another.
+    /// another; a claim that was created under a higher fence is [`ClusterErrorKind::Fenced`].
     pub async fn replace_claim(
         &self,
         namespace: &str,
         (claim, snapshot): (&PersistentVolumeClaim, &str),
         source: ClaimSource,
-        mark: &str,
+        (mark, fence): (&str, i64),
     ) -> Result<ClaimReplaced, ClusterError> {
         let name = claim.name_any();
         match self.claim(namespace, &name).await? {
             Some(found) if found.metadata.deletion_timestamp.is_some() => Ok(ClaimReplaced::Waiting),
             Some(found) if found.annotations().get(labels::RESTORED_BY).is_some_and(|by| by == mark) => {
                 Ok(ClaimReplaced::Done)
+            }
+            Some(found) if fence_of(&found.metadata).is_some_and(|known| known > fence) => {
+                let message =
+                    format!("could not replace the volume claim {name} in {namespace}: a later claim has acted");
+                Err(ClusterError::new(ClusterErrorKind::Fenced, message))
             }
             Some(found) => {
                 let only_this = Preconditions { uid: found.uid(), resource_version: None };
@@ -181,7 +192,7 @@ impl Cluster {
                 Ok(ClaimReplaced::Waiting)
             }
             None => {
-                let new = new_claim(claim, (source == ClaimSource::Snapshot).then_some(snapshot), mark);
+                let new = new_claim(claim, (source == ClaimSource::Snapshot).then_some(snapshot), (mark, fence));
                 let what = format!("create the volume claim {name} in {namespace}");
                 self.call(&what, |client| async {
                     let claims = Api::<PersistentVolumeClaim>::namespaced(client, namespace);
@@ -251,9 +262,20 @@ pub fn as_new(claim: &PersistentVolumeClaim, least: Option<&str>) -> PersistentV
     }
 }
 
-fn new_claim(claim: &PersistentVolumeClaim, snapshot: Option<&str>, mark: &str) -> PersistentVolumeClaim {
+/// The fence under which an object was written.
+fn fence_of(metadata: &ObjectMeta) -> Option<i64> {
+    metadata.annotations.as_ref()?.get(labels::FENCE)?.parse().ok()
+}
+
+fn new_claim(
+    claim: &PersistentVolumeClaim,
+    snapshot: Option<&str>,
+    (mark, fence): (&str, i64),
+) -> PersistentVolumeClaim {
     let mut new = claim.clone();
-    new.metadata.annotations.get_or_insert_default().insert(labels::RESTORED_BY.to_owned(), mark.to_owned());
+    let marks = [(labels::RESTORED_BY, mark.to_owned()), (labels::FENCE, fence.to_string())];
+    let annotations = new.metadata.annotations.get_or_insert_default();
+    annotations.extend(marks.map(|(name, text)| (name.to_owned(), text)));
     if let (Some(spec), Some(name)) = (&mut new.spec, snapshot) {
         let (api_group, kind) = (Some(GROUP.to_owned()), "VolumeSnapshot".to_owned());
         spec.data_source = Some(TypedLocalObjectReference { api_group, kind, name: name.to_owned() });
@@ -302,10 +324,11 @@ mod tests {
         assert_eq!(serde_json::to_value(&again).expect("JSON"), expected);
         let larger = serde_json::to_value(as_new(&claim(), Some("6Gi"))).expect("JSON");
         assert_eq!(larger.pointer("/spec/resources/requests/storage"), Some(&json!("6Gi")), "the snapshot needs more");
-        let new = serde_json::to_value(new_claim(&again, Some("s"), "mark")).expect("JSON");
+        let new = serde_json::to_value(new_claim(&again, Some("s"), ("mark", 7))).expect("JSON");
         let source = json!({"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "s"});
         assert_eq!(new.pointer("/spec/dataSource"), Some(&source));
-        assert_eq!(new_claim(&again, None, "mark").spec.and_then(|spec| spec.data_source), None);
+        assert_eq!(new.pointer("/metadata/annotations/storeplane.io~1fence"), Some(&json!("7")));
+        assert_eq!(new_claim(&again, None, ("mark", 7)).spec.and_then(|spec| spec.data_source), None);
     }
 
     #[test]

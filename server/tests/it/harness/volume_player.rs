@@ -190,6 +190,8 @@ fn volume(claim: &PersistentVolumeClaim) -> Option<(PersistentVolume, Option<Str
     if spec.storage_class_name.as_deref() != Some(DRIVER) || spec.volume_name.is_some() {
         return None;
     }
+    // Kubernetes asks for a volume by this annotation.
+    claim.annotations().get("volume.kubernetes.io/storage-provisioner")?;
     let (uid, namespace) = (claim.uid()?, claim.namespace()?);
     let volume: Value = json!({
         "metadata": {"name": format!("pvc-{uid}"), "labels": {OF_NAMESPACE: namespace}, "annotations": {"pv.kubernetes.io/provisioned-by": DRIVER}},

@@ -25,6 +25,8 @@ use crate::worker::outcome::StepError;
 const REPLACEABLE_WITHIN: Duration = Duration::from_mins(1);
 /// How long pods may take to end.
 const PODS_END_WITHIN: Duration = Duration::from_mins(5);
+/// Begins the names of records.
+const RECORD: &str = "store-volumes-";
 /// Replacements of failed pods of a Job that mounts a volume.
 const RETRIES: u16 = 1;
 
@@ -76,7 +78,7 @@ pub(in super::super) async fn restore(context: &mut OperationContext, source: &B
                 Err(problem) => {
                     let unused = unused(context, problem, source).await?;
                     start(context, &volumes).await?;
-                    context.unless_stopped(cluster.delete_volume_record(&namespace, &record_name(context))).await??;
+                    context.unless_stopped(cluster.delete_volume_records(&namespace, RECORD)).await??;
                     return Ok(unused);
                 }
             },
@@ -131,7 +133,8 @@ pub(in super::super) async fn end(context: &mut OperationContext) -> Result<(), 
     for (at, _) in mounted(&volumes) {
         backup_job::delete(context, &mount_name(context, at), None).await?;
     }
-    Ok(context.unless_stopped(cluster.delete_volume_record(namespace, &record_name(context))).await??)
+    // Also those of earlier operations, which could not end.
+    Ok(context.unless_stopped(cluster.delete_volume_records(namespace, RECORD)).await??)
 }
 
 /// What is needed before anything is stopped. `None` if the backup has no snapshots, or if they are not wanted.
@@ -283,7 +286,8 @@ async fn replace(
         let name = claim.metadata.name.as_deref().unwrap_or_default();
         let mut backoff = backoff();
         loop {
-            let replaced = cluster.replace_claim(&namespace, (claim, snapshot), source, &mark);
+            let by = (mark.as_str(), context.lease.fence);
+            let replaced = cluster.replace_claim(&namespace, (claim, snapshot), source, by);
             let why = match Box::pin(context.unless_stopped(replaced)).await? {
                 Ok(ClaimReplaced::Done) => break,
                 Ok(ClaimReplaced::Waiting) => "it is still being deleted".to_owned(),
@@ -408,7 +412,7 @@ fn mounted(volumes: &[DataVolume]) -> impl Iterator<Item = (usize, &str)> {
 }
 
 fn record_name(context: &OperationContext) -> String {
-    format!("store-volumes-{}", id_end(context.operation.id.0))
+    format!("{RECORD}{}", id_end(context.operation.id.0))
 }
 
 fn mount_name(context: &OperationContext, at: usize) -> String {
