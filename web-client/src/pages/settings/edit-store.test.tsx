@@ -17,6 +17,7 @@ const READY = makeStore({
   stateTime: time,
   adminEmail: 'ada@example.com',
   environment: StoreEnvironment.STAGING,
+  engineVersion: '0.1.0',
   etag: 'e1',
 });
 const PREVIEW = create(UpdatePreviewSchema, {
@@ -100,6 +101,22 @@ test('only what changed is previewed, and applied to the store as it was preview
   expect(requests[1]).toMatchObject({ etag: 'e1', validateOnly: false });
   expect(requests[1]?.requestId).toMatch(/^[0-9a-f-]{36}$/);
   expect(requests[1]?.updateMask?.paths).toEqual(['display_name', 'plan']);
+});
+
+test('a newer version is offered, and what it does to the shop is shown', async () => {
+  const changes = [{ field: 'chart_version', before: '0.1.0', after: '0.2.0' }];
+  const { requests } = setUp({
+    preview: create(UpdatePreviewSchema, { changes, steps: ['MAINTENANCE', 'UPGRADE'], maintenancePage: true }),
+  });
+  const dialog = await openDialog();
+  const version = await dialog.findByLabelText('Version');
+  expect(version).toHaveProperty('value', '0.1.0');
+  await userEvent.selectOptions(version, '0.2.0');
+  await press(dialog, 'Preview changes');
+  expect((await dialog.findByLabelText('Changes')).textContent).toBe('Chart version0.1.0 → 0.2.0');
+  dialog.getByText('Steps: Take shop offline, Apply the chart.');
+  dialog.getByText("A maintenance page is shown in the shop's place meanwhile.");
+  expect(requests[0]?.store?.engineVersion).toBe('0.2.0');
 });
 
 test('a staging shop becomes one for customers only after its ID was typed', async () => {
