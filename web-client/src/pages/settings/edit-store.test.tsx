@@ -3,12 +3,16 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { screen, waitFor, within } from '@testing-library/react';
 import { userEvent } from '@testing-library/user-event';
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { BadRequestSchema } from '@/gen/google/rpc/error_details_pb';
 import { StoreEnvironment, StoreState, UpdatePreviewSchema } from '@/gen/storeplane/v1/store_pb';
 import type { UpdateStoreRequest } from '@/gen/storeplane/v1/store_service_pb';
 import { BEGIN, makeEvent, makeStore } from '../../../test/fixtures';
 import { RENDERED, renderApp } from '../../../test/render-app';
+import { loadSettings } from './lazy-settings';
+
+// On a busy machine, this takes longer than a test waits.
+beforeAll(() => loadSettings(), 60_000);
 
 const time = timestampFromMs(BEGIN);
 const READY = makeStore({
