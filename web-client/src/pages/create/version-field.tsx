@@ -5,11 +5,12 @@ interface Props {
   engine: Engine | undefined;
   value: string;
   error: string | undefined;
+  disabled?: boolean;
   onChange: (version: string) => void;
 }
 
 /** The engine's versions, if there is a choice. */
-export function VersionField({ engine, value, error, onChange }: Props) {
+export function VersionField({ engine, value, error, disabled, onChange }: Props) {
   const versions = engine?.versions ?? [];
   if (versions.length < 2) return null;
   const chosen = versions.find((version) => (value ? version.chartVersion === value : version.default));
@@ -20,6 +21,7 @@ export function VersionField({ engine, value, error, onChange }: Props) {
       description={chosen?.notes}
       value={chosen?.chartVersion ?? ''}
       error={error}
+      disabled={disabled}
       onChange={(event) => onChange(event.currentTarget.value)}
       data={versions.map((version) => ({ value: version.chartVersion, label: labelOf(version) }))}
     />

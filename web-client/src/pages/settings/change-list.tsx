@@ -10,10 +10,10 @@ export interface Change {
 /** What changes, from which value to which. */
 export function ChangeList({ label, changes }: { label: string; changes: readonly Change[] }) {
   return (
-    <dl className="facts" aria-label={label}>
+    <dl className="facts changes" aria-label={label}>
       {changes.map(({ name, before, after }) => (
         <Fragment key={name}>
-          <dt className="wrap">{name}</dt>
+          <dt>{name}</dt>
           <dd data-change={name}>
             {shown(before)} → <b>{shown(after)}</b>
           </dd>

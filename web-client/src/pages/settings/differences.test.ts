@@ -35,8 +35,8 @@ test('only what differs is listed: settings, values by path, and images by repos
   expect(differencesOf(before, after)).toEqual({
     settings: [
       { name: 'Plan', before: 'small', after: 'large' },
-      { name: 'Environment', before: 'Staging', after: 'Production' },
       { name: 'Chart version', before: '0.1.0', after: '0.2.0' },
+      { name: 'Environment', before: 'Staging', after: 'Production' },
     ],
     values: [
       { name: 'changed', before: 'a', after: 'b' },

@@ -35,8 +35,8 @@ export function settingsOf(revision: StoreRevision): Texts {
     display_name: displayName,
     admin_email: adminEmail,
     plan,
-    environment: StoreEnvironment[environment] ?? '',
     chart_version: versions?.chart ?? '',
+    environment: StoreEnvironment[environment] ?? '',
     app_version: versions?.app ?? '',
   };
   return new Map(Object.entries(fields).map(([field, value]) => [settingLabel(field), settingText(field, value)]));

@@ -3,12 +3,16 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { screen, waitFor, within } from '@testing-library/react';
 import { userEvent } from '@testing-library/user-event';
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { BadRequestSchema } from '@/gen/google/rpc/error_details_pb';
 import { StoreEnvironment, StoreState, UpdatePreviewSchema } from '@/gen/storeplane/v1/store_pb';
 import type { UpdateStoreRequest } from '@/gen/storeplane/v1/store_service_pb';
 import { BEGIN, makeEvent, makeStore } from '../../../test/fixtures';
 import { RENDERED, renderApp } from '../../../test/render-app';
+import { loadSettings } from './lazy-settings';
+
+// On a busy machine, this takes longer than a test waits.
+beforeAll(() => loadSettings(), 60_000);
 
 const time = timestampFromMs(BEGIN);
 const READY = makeStore({
@@ -17,6 +21,7 @@ const READY = makeStore({
   stateTime: time,
   adminEmail: 'ada@example.com',
   environment: StoreEnvironment.STAGING,
+  engineVersion: '0.1.0',
   etag: 'e1',
 });
 const PREVIEW = create(UpdatePreviewSchema, {
@@ -100,6 +105,22 @@ test('only what changed is previewed, and applied to the store as it was preview
   expect(requests[1]).toMatchObject({ etag: 'e1', validateOnly: false });
   expect(requests[1]?.requestId).toMatch(/^[0-9a-f-]{36}$/);
   expect(requests[1]?.updateMask?.paths).toEqual(['display_name', 'plan']);
+});
+
+test('a newer version is offered, and what it does to the shop is shown', async () => {
+  const changes = [{ field: 'chart_version', before: '0.1.0', after: '0.2.0' }];
+  const { requests } = setUp({
+    preview: create(UpdatePreviewSchema, { changes, steps: ['MAINTENANCE', 'UPGRADE'], maintenancePage: true }),
+  });
+  const dialog = await openDialog();
+  const version = await dialog.findByLabelText('Version');
+  expect(version).toHaveProperty('value', '0.1.0');
+  await userEvent.selectOptions(version, '0.2.0');
+  await press(dialog, 'Preview changes');
+  expect((await dialog.findByLabelText('Changes')).textContent).toBe('Chart version0.1.0 → 0.2.0');
+  dialog.getByText('Steps: Take shop offline, Apply the chart.');
+  dialog.getByText("A maintenance page is shown in the shop's place meanwhile.");
+  expect(requests[0]?.store?.engineVersion).toBe('0.2.0');
 });
 
 test('a staging shop becomes one for customers only after its ID was typed', async () => {

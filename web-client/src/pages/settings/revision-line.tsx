@@ -28,8 +28,8 @@ export function RevisionLine({ store, revision, operation, isCurrent, refusal, o
     <li data-revision={number}>
       <Group justify="space-between" align="flex-start" gap="xs">
         <Text size="sm" component="div">
-          <b>Revision {number}</b> {isCurrent && <span className="tag">Current</span>} <Ago time={createTime} />, by{' '}
-          <OperationLink store={store} operation={operation} operationId={revision.operationId} />
+          <b>Revision {number}</b> {isCurrent && <span className="tag">Current</span>} <Ago time={createTime} />, by
+          operation <OperationLink store={store} operation={operation} operationId={revision.operationId} />
         </Text>
         {!isCurrent && (
           <Group gap="xs">

@@ -3,7 +3,7 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { screen, waitFor, within } from '@testing-library/react';
 import { userEvent } from '@testing-library/user-event';
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { OperationKind, OperationState } from '@/gen/storeplane/v1/operation_pb';
 import {
   StoreEnvironment,
@@ -14,6 +14,10 @@ import {
 import type { RollbackStoreRequest } from '@/gen/storeplane/v1/store_service_pb';
 import { BEGIN, makeStore } from '../../../test/fixtures';
 import { RENDERED, renderApp } from '../../../test/render-app';
+import { loadSettings } from './lazy-settings';
+
+// On a busy machine, this takes longer than a test waits.
+beforeAll(() => loadSettings(), 60_000);
 
 const time = timestampFromMs(BEGIN);
 const READY = makeStore({ state: StoreState.READY, readyTime: time, stateTime: time, etag: 'e1', revision: 2 });

@@ -1,12 +1,14 @@
-import type { MessageInitShape } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { TextInput, type TextInputProps } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import type { ComponentType } from 'react';
 import { useApi } from '@/api/api';
 import { words } from '@/format/words';
+import { type EngineVersion, EngineVersionSchema } from '@/gen/storeplane/v1/platform_pb';
 import { type Store, StoreEnvironment, type StoreSchema } from '@/gen/storeplane/v1/store_pb';
 import { EnvironmentField } from '@/ui/environment-field';
 import { PlanField } from '../create/plan-field';
+import { VersionField } from '../create/version-field';
 
 export interface InputProps {
   label: string;
@@ -54,6 +56,13 @@ export const SETTINGS: readonly Setting[] = [
     Input: PlanInput,
   },
   {
+    field: 'engine_version',
+    label: 'Version',
+    read: ({ engineVersion }) => engineVersion,
+    write: (engineVersion) => ({ engineVersion }),
+    Input: VersionInput,
+  },
+  {
     field: 'environment',
     label: 'Environment',
     read: ({ environment }) => StoreEnvironment[environment] ?? '',
@@ -80,10 +89,25 @@ function TextField({
   return <TextInput autoComplete="off" {...input} onChange={(event) => onChange(event.currentTarget.value)} />;
 }
 
-function PlanInput({ store, label: _, ...field }: InputProps) {
+function useEngine(name: string) {
   const { queries } = useApi();
-  const engines = useQuery(queries.engines()).data?.engines;
-  return <PlanField engine={engines?.find(({ name }) => name === store.engine)} {...field} />;
+  return useQuery(queries.engines()).data?.engines.find((engine) => engine.name === name);
+}
+
+function PlanInput({ store, label: _, ...field }: InputProps) {
+  return <PlanField engine={useEngine(store.engine)} {...field} />;
+}
+
+function VersionInput({ store, label: _, ...field }: InputProps) {
+  const engine = useEngine(store.engine);
+  return <VersionField engine={engine && { ...engine, versions: upgradesOf(store, engine.versions) }} {...field} />;
+}
+
+/** The version of the store, which may not be offered any more, after the newer ones. Newest first, as `versions`. */
+function upgradesOf({ engineVersion, versions: installed }: Store, versions: EngineVersion[]): EngineVersion[] {
+  const place = versions.findIndex(({ chartVersion }) => chartVersion === engineVersion);
+  if (place >= 0) return versions.slice(0, place + 1);
+  return [...versions, create(EngineVersionSchema, { chartVersion: engineVersion, appVersion: installed?.app })];
 }
 
 function EnvironmentInput({ store: _, label: __, value, onChange, ...field }: InputProps) {

@@ -46,11 +46,12 @@ function changeOf({ field, before, after }: SettingChange) {
 }
 
 /** What happens to the shop, as sentences. */
-function effectsOf({ steps, restartsPods }: UpdatePreview): string[] {
+function effectsOf({ steps, restartsPods, maintenancePage }: UpdatePreview): string[] {
   if (steps.length === 0) return ['It takes effect at once.'];
   return [
     `Steps: ${steps.map(stepTitle).join(', ')}.`,
     restartsPods ? "The shop's pods are replaced." : "The shop's pods keep running.",
+    ...(maintenancePage ? ["A maintenance page is shown in the shop's place meanwhile."] : []),
   ];
 }
 

@@ -154,6 +154,24 @@ test('a rotation has its own steps', () => {
   ]);
 });
 
+test('an update that takes the shop offline backs it up first', () => {
+  const offline = [
+    state(1, 'UPDATING'),
+    started(2, 'MAINTENANCE'),
+    done(3, 'MAINTENANCE', '1.0'),
+    started(4, 'BACK_UP'),
+  ];
+  expect(shown(offline, OperationKind.UPDATE)).toEqual([
+    'MAINTENANCE done',
+    'BACK_UP active',
+    'VERIFY_BACKUP pending',
+    'UPGRADE pending',
+    'ROLLOUT pending',
+    'VERIFY pending',
+    'END_MAINTENANCE pending',
+  ]);
+});
+
 test('an update that is undone applies the previous chart', () => {
   const begin = [state(1, 'UPDATING'), started(2, 'UPGRADE')];
   expect(shown(begin)).toEqual(['UPGRADE active', 'ROLLOUT pending', 'VERIFY pending']);

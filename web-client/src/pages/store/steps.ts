@@ -18,6 +18,7 @@ export interface Step {
 }
 
 const CREATE = ['NAMESPACE', 'SECRETS', 'INSTALL', 'ROLLOUT', 'VERIFY'];
+const UPDATE = ['UPGRADE', 'ROLLOUT', 'VERIFY'];
 const BACKUP = ['BACK_UP', 'VERIFY_BACKUP'];
 /** The steps of each kind, in order. Of a kind that is not known here, only the steps in its events are shown. */
 const PLANS: Partial<Record<OperationKind, readonly string[]>> = {
@@ -27,7 +28,7 @@ const PLANS: Partial<Record<OperationKind, readonly string[]>> = {
   [OperationKind.ROTATE_CREDENTIALS]: ['ROTATE_SECRETS', 'ROLLOUT', 'VERIFY'],
   [OperationKind.BACKUP]: BACKUP,
   [OperationKind.COPY]: ['NAMESPACE', 'SECRETS', 'INSTALL', 'RESTORE', 'ROLLOUT', 'VERIFY'],
-  [OperationKind.UPDATE]: ['UPGRADE', 'ROLLOUT', 'VERIFY'],
+  [OperationKind.UPDATE]: UPDATE,
   [OperationKind.RESTORE]: ['MAINTENANCE', ...BACKUP, 'RESTORE', 'END_MAINTENANCE', 'ROLLOUT', 'VERIFY'],
 };
 /** Events whose message is shown at their step. */
@@ -54,10 +55,14 @@ function kindOf(own: StoreEvent[]): OperationKind {
   return isDeletion ? OperationKind.DELETE : OperationKind.CREATE;
 }
 
-/** The steps of an operation. A restore without a backup of the present data is known by its step RESTORE, which then comes without one. */
+/** The steps of an update that migrates the shop's data. */
+const MIGRATION = ['MAINTENANCE', ...BACKUP, ...UPDATE, 'END_MAINTENANCE'];
+
+/** The steps of an operation. An update that takes the shop offline migrates its data. A restore without a backup of the present data is known by its step RESTORE, which then comes without one. */
 function planned(own: StoreEvent[], kind: OperationKind): readonly string[] {
   const plan = PLANS[kind] ?? [];
   const hasStarted = (name: string) => own.some(({ type, step }) => type === 'STEP_STARTED' && step === name);
+  if (kind === OperationKind.UPDATE && hasStarted('MAINTENANCE')) return MIGRATION;
   const skipsBackup = kind === OperationKind.RESTORE && hasStarted('RESTORE') && !hasStarted('BACK_UP');
   return skipsBackup ? plan.filter((name) => !BACKUP.includes(name)) : plan;
 }

@@ -3,6 +3,7 @@ import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
 import { screen, waitFor, within } from '@testing-library/react';
 import { userEvent } from '@testing-library/user-event';
 import { afterEach, expect, test, vi } from 'vitest';
+import { OperationKind, OperationState } from '@/gen/storeplane/v1/operation_pb';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
 import type {
   DeleteStoreRequest,
@@ -127,6 +128,25 @@ test('cancelling a creation names what is removed before the request is sent', a
   await userEvent.click(screen.getByRole('button', { name: 'Cancel' }));
   await userEvent.click(await screen.findByRole('button', { name: 'Cancel creation' }));
   await waitFor(() => expect(cancelOperation).toHaveBeenCalled());
+});
+
+test('cancelling an update says that the shop gets its previous settings again', async () => {
+  renderApp({
+    path: '/stores/tea',
+    stores: { getStore: () => makeStore({ ...READY, state: StoreState.UPDATING }) },
+    operations: {
+      listOperations: () => ({
+        operations: [
+          { operationId: 'op-1', storeUid: 'uid-tea', kind: OperationKind.UPDATE, state: OperationState.RUNNING },
+        ],
+      }),
+    },
+  });
+  await screen.findByRole('heading', { name: 'Update steps' }, RENDERED);
+  await userEvent.click(screen.getByRole('button', { name: 'Cancel' }));
+  within(await screen.findByRole('dialog', { name: 'Cancel this operation?' })).getByText(
+    /previous chart and settings/,
+  );
 });
 
 test('resources come from the cluster, and are dated and greyed when it cannot be reached', async () => {
