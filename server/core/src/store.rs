@@ -189,6 +189,10 @@ impl Store {
         if self.spec.environment != Environment::Production {
             hash.update(self.spec.environment.as_str().as_bytes());
         }
+        // A version that was changed; the first one is that of the creation.
+        if self.revision > 1 {
+            hash.update(self.versions.chart.as_bytes());
+        }
         for label in labels::texts(&self.spec.labels) {
             hash.update(format!("label {label}\n").as_bytes());
         }

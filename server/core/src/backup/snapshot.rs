@@ -45,8 +45,10 @@ impl Backup {
         let current: Option<Vec<Snapshot>> = self
             .snapshots
             .iter()
-            .map(|recorded| found.iter().find(|found| found.name == recorded.name && found.claim == recorded.claim))
-            .map(Option::cloned)
+            .map(|recorded| {
+                let same = |found: &&Snapshot| found.name == recorded.name && found.claim == recorded.claim;
+                found.iter().find(same).cloned()
+            })
             .collect();
         match current {
             Some(current) if !current.is_empty() && current.iter().all(|snapshot| snapshot.ready) => {
