@@ -19,7 +19,7 @@ def values():
     text = GUIDE.read_text()
     managed = re.findall(r"```yaml\n(.*?)```", text, re.S)
     vps = re.findall(r"cat >values.yaml <<'EOF'\n(.*?)\n *EOF\n", text, re.S)
-    assert len(managed) == 5 and len(vps) == 1, "the guide has other values now"
+    assert len(managed) == 7 and len(vps) == 1, "the guide has other values now"
     return [([], textwrap.dedent(managed[0])), ([CLOUDNATIVE_PG], textwrap.dedent(vps[0]))], managed[1:]
 
 
