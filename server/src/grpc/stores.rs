@@ -191,7 +191,7 @@ impl StoreService for ApiHandler {
             };
             service.copy_store(&caller, trace, input, request.validate_only).await
         });
-        Ok(self.created(copied.await?))
+        Ok(self.created(Box::pin(copied).await?))
     }
 
     async fn undelete_store(&self, request: Request<UndeleteStoreRequest>) -> Answer<Store> {

@@ -207,7 +207,7 @@ impl Cluster {
     /// The pods that have not ended and mount one of these claims.
     pub async fn pods_with_claims(&self, namespace: &str, claims: &[&str]) -> Result<Vec<String>, ClusterError> {
         let pods = self.list_in::<Pod>(namespace, ListParams::default()).await?;
-        Ok(pods.iter().filter(|pod| !has_ended(pod) && mounts(pod, claims)).map(|pod| pod.name_any()).collect())
+        Ok(pods.iter().filter(|pod| !has_ended(pod) && mounts(pod, claims)).map(ResourceExt::name_any).collect())
     }
 
     /// True if a `StatefulSet` has all the pods that it should have, all ready. One that should have none is ready.

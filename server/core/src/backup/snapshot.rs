@@ -46,7 +46,7 @@ impl Backup {
             .snapshots
             .iter()
             .map(|recorded| found.iter().find(|found| found.name == recorded.name && found.claim == recorded.claim))
-            .map(|found| found.cloned())
+            .map(Option::<&Snapshot>::cloned)
             .collect();
         match current {
             Some(current) if !current.is_empty() && current.iter().all(|snapshot| snapshot.ready) => {
