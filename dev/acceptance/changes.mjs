@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { listBackups, orderTables } from './backups.mjs';
 import { buy } from './buy.mjs';
-import { call, kubectl, kubectlInput, watch } from './calls.mjs';
+import { call, eventually, kubectl, kubectlInput, watch } from './calls.mjs';
 import { outages } from './outages.mjs';
 
 const id = `changes-${Date.now().toString(36)}`;
@@ -35,14 +35,15 @@ log(`copied in ${seconds(copying)} s; ${made} checkouts at the shop meanwhile, n
 const reached = async () => [await robots(copy.shopUrl), await kubectl('-n', copy.namespace, 'get', 'cronjob/store-cron', '-o', 'jsonpath={.spec.suspend}')];
 assert.deepEqual(await reached(), [true, 'true'], 'a staging copy is not indexed, and runs no scheduled tasks');
 copy = await changed(copy, { environment: 'STORE_ENVIRONMENT_PRODUCTION' });
-assert.deepEqual(await reached(), [false, 'false'], 'it is a shop for customers');
+// For some seconds the pods from before still answer.
+await eventually(30, async () => assert.deepEqual(await reached(), [false, 'false'], 'it is a shop for customers'));
 await buy(copy.shopUrl, 1);
 await call('DeleteStore', { store_id: copy.storeId });
 log('the copy became a shop for customers, and was deleted');
 
 await observed('another name', () => changed(store, { displayName: 'Tea & Co' }));
 store = await changed(store, { plan: 'standard' });
-assert.match(await page(), /Tea &amp; Co/, 'customers see the new name');
+await eventually(30, async () => assert.match(await page(), /Tea &amp; Co/, 'customers see the new name'));
 await call('RollbackStore', { store_id: id, revision: 1 });
 store = await settled(store);
 assert.deepEqual([store.displayName, store.plan], ['Tea', 'small']);
@@ -71,7 +72,7 @@ const orders = await orderTables(namespace);
 await observed(`the release ${NEWER} with another schema`, async () => (store = await upgraded(NEWER)));
 assert.equal(store.versions.chart, NEWER, `${store.reason} ${store.message}`);
 assert.deepEqual(await orderTables(namespace), orders);
-assert.equal(await page('/release.txt'), 'newer\n');
+await eventually(30, async () => assert.equal(await page('/release.txt'), 'newer\n'));
 await buy(shopUrl, 1);
 const [backup] = await listBackups(id, 'state = COMPLETE AND trigger = BEFORE_UPDATE');
 assert.equal(backup.versions.chart, PATCH, 'the data of the former version is in a backup');
