@@ -50,6 +50,13 @@ pub enum VolumePhase {
     Done,
 }
 
+impl VolumePhase {
+    /// True if what was there is gone, and the data of the backup is not there yet.
+    pub fn has_no_data(self) -> bool {
+        matches!(self, Self::FromSnapshots | Self::Empty | Self::Import)
+    }
+}
+
 /// What a restore of volumes has to remember.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VolumeRecord {
@@ -141,6 +148,18 @@ impl Cluster {
             }
         })
         .await
+    }
+
+    /// The names of records that begin with this and whose volumes have no data yet.
+    pub async fn unfinished_volume_records(&self, namespace: &str, prefix: &str) -> Result<Vec<String>, ClusterError> {
+        let ours = format!("{}={},{}", labels::MANAGED_BY, labels::STOREPLANE, labels::OPERATION);
+        let maps = self.list_in::<ConfigMap>(namespace, ListParams::default().labels(&ours)).await?;
+        let is_unfinished = |map: &&ConfigMap| {
+            let text = map.data.as_ref().and_then(|data| data.get(ENTRY));
+            let record = text.and_then(|text| serde_json::from_str::<VolumeRecord>(text).ok());
+            map.name_any().starts_with(prefix) && record.is_some_and(|record| record.phase.has_no_data())
+        };
+        Ok(maps.iter().filter(is_unfinished).map(ResourceExt::name_any).collect())
     }
 
     /// Deletes all records whose names begin with this.

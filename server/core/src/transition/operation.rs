@@ -201,7 +201,8 @@ fn backup_not_completed(mut change: Change, cause: Failure, now: OffsetDateTime)
     change
 }
 
-/// The rollback itself failed. This does not hide the rollback's cause. A shop that an update changed is kept: its health `seen` decides.
+/// The rollback itself failed. This does not hide the rollback's cause. A shop that an update or a restore changed is kept: an updated one is as
+/// its health `seen` says.
 pub fn undo_failed(
     snapshot: Snapshot,
     failure: Failure,
@@ -216,13 +217,26 @@ pub fn undo_failed(
         }
         None => failure,
     };
-    if change.operation.kind == OperationKind::Update {
-        if !change.operation.undo_steps().contains(&Step::Revert) {
-            return_to_settings_before(&mut change);
+    match change.operation.kind {
+        OperationKind::Update => {
+            if !change.operation.undo_steps().contains(&Step::Revert) {
+                return_to_settings_before(&mut change);
+            }
+            change.then(|snapshot| left_as_it_is(snapshot, cause, seen, now))
         }
-        return change.then(|snapshot| left_as_it_is(snapshot, cause, seen, now));
+        // It may be offline, without its data: another restore helps.
+        OperationKind::Restore => change.then(|snapshot| left_offline(snapshot, cause, now)),
+        _ => change.then(|snapshot| end_failed(snapshot, cause, now)),
     }
-    change.then(|snapshot| end_failed(snapshot, cause, now))
+}
+
+fn left_offline(snapshot: Snapshot, cause: Failure, now: OffsetDateTime) -> Result<Change, DomainError> {
+    let mut change = Change::of(snapshot);
+    end(&mut change, OperationState::Failed, Some(cause.clone()), now);
+    change.store.failure = Some(cause);
+    let message = format!("The restore of {} failed, and its shop could not be put back online", change.store.id);
+    change.enter(State::Degraded, now, message)?;
+    Ok(change)
 }
 
 /// The store has the settings again that it had before an update.

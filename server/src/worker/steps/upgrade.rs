@@ -9,12 +9,14 @@ use storeplane_core::revision::Revision;
 use storeplane_core::store::Settings;
 
 use super::chart::{self, Mode};
+use super::volumes::restored as volumes;
 use super::{deploy, maintenance};
 use crate::helm::Chart;
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::{RetryLimit, StepError};
 
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
+    volumes::check_data(context).await?;
     let mode = if context.operation.migrates_data() { Mode::Page } else { Mode::Online };
     let (chart, settings) = new(context).await?;
     let apply_again = !context.operation.is_behind(Step::Upgrade);

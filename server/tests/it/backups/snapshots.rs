@@ -92,11 +92,17 @@ impl Scene {
         let id = fresh("snapshots");
         let volumes = VolumePlayer::start(&format!("store-{id}"), FromSnapshots::Made).await;
         stage.api().ready(&id).await;
-        let real = format!("UPDATE stores SET simulated = false WHERE store_id = '{id}'");
-        stage.lab.database.execute(&real).await;
         let store = stage.api().get(&id).await.expect("the store");
         let jobs = JobPlayer::start(&store.namespace, script).await;
-        Self { stage, store, jobs, volumes, _charts: charts }
+        let scene = Self { stage, store, jobs, volumes, _charts: charts };
+        scene.is_real().await;
+        scene
+    }
+
+    /// The store is taken for one of a real cluster, until an operation looks at the nodes.
+    async fn is_real(&self) {
+        let real = format!("UPDATE stores SET simulated = false WHERE uid = '{}'", self.store.uid);
+        self.stage.lab.database.execute(&real).await;
     }
 
     /// A complete backup, once its snapshots are ready.
@@ -300,4 +306,29 @@ async fn cluster_without_snapshots_makes_backups_as_before() {
     assert_eq!((operation.state(), jobs.played().len()), (OperationState::Succeeded, 2), "{seen}");
     assert!(!seen.contains("napshots"), "it is no news: {seen}");
     stage.delete(&store).await;
+}
+
+#[tokio::test]
+async fn shop_whose_restore_failed_in_both_ways_is_not_started_empty_and_another_restore_helps() {
+    let import = Run::Exits("database", 32, "the import failed");
+    // Two runs of a Job's three: of the step, and of its undo.
+    let script = [&[Run::Succeeds][..], &[import; 6], &[Run::Succeeds]].concat();
+    let scene = Scene::start(&script).await;
+    let (backup, api) = (scene.backup().await, scene.stage.api());
+    scene.volumes.set(FromSnapshots::Held);
+    let (operation, after) = ended(api, &scene.restore(&backup).await).await;
+    let seen = scene.events().await;
+    assert_eq!((operation.state(), after.state()), (OperationState::Failed, StoreState::Degraded), "{seen}");
+    let refused = api.retry(&scene.store.store_id).await.expect("accepted");
+    let (operation, after) = ended(api, &refused).await;
+    let why = (operation.state(), operation.reason.as_str());
+    assert_eq!(why, (OperationState::Failed, "RESTORE_FAILED"), "{}", scene.events().await);
+    assert!(operation.message.contains("Restore a backup"), "{}", operation.message);
+    assert_eq!(after.state(), StoreState::Degraded);
+    scene.is_real().await;
+    let (operation, after) = ended(api, &scene.restore(&backup).await).await;
+    let ends = (operation.state(), after.state());
+    assert_eq!(ends, (OperationState::Succeeded, StoreState::Ready), "{}", scene.events().await);
+    scene.assert_put_back().await;
+    scene.end().await;
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use storeplane_core::backup::Backup;
 use storeplane_core::engine::{DataVolume, VolumeUser};
 use storeplane_core::event::{EventType, NewEvent};
+use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::Step;
 use tokio::time::Instant;
 
@@ -67,7 +68,7 @@ pub(in super::super) async fn restore(context: &mut OperationContext, source: &B
         },
     };
     loop {
-        if matches!(record.phase, VolumePhase::FromSnapshots | VolumePhase::Empty | VolumePhase::Import) {
+        if record.phase.has_no_data() {
             context.cannot_be_cancelled();
         }
         let next = match record.phase {
@@ -108,8 +109,25 @@ pub(in super::super) async fn restore(context: &mut OperationContext, source: &B
 pub(in super::super) async fn is_unfinished(context: &OperationContext) -> Result<bool, StepError> {
     let (cluster, namespace) = (&context.tools.cluster, &context.store.placement.namespace);
     let record = context.unless_stopped(cluster.volume_record(namespace, &record_name(context))).await??;
-    let unfinished = [VolumePhase::FromSnapshots, VolumePhase::Empty, VolumePhase::Import];
-    Ok(record.is_some_and(|record| unfinished.contains(&record.phase)))
+    Ok(record.is_some_and(|record| record.phase.has_no_data()))
+}
+
+/// Returns an error if a restore has replaced the volumes and could not give them data: the shop would start empty.
+pub(in super::super) async fn check_data(context: &OperationContext) -> Result<(), StepError> {
+    let (cluster, namespace) = (&context.tools.cluster, &context.store.placement.namespace);
+    if context.store.ready_at.is_none() {
+        return Ok(());
+    }
+    let unfinished = context.unless_stopped(cluster.unfinished_volume_records(namespace, RECORD)).await??;
+    match unfinished.iter().find(|name| **name != record_name(context)) {
+        None => Ok(()),
+        Some(name) => {
+            let message =
+                "A restore has replaced the shop's volumes and could not read the backup into them. Restore a backup.";
+            let failure = Failure::new(Reason::RestoreFailed, message);
+            Err(StepError::Failed(failure.with_details([format!("ConfigMap {name} records it")])))
+        }
+    }
 }
 
 /// The data of the backup was imported: nothing is left to do, also after a restart.
