@@ -3,7 +3,7 @@ ALTER TABLE operations DROP CONSTRAINT operations_kind_check;
 ALTER TABLE operations ADD CONSTRAINT operations_kind_check
     CHECK (kind IN ('CREATE', 'RETRY', 'DELETE', 'ROTATE_CREDENTIALS', 'BACKUP', 'RESTORE', 'COPY', 'UPDATE')) NOT VALID;
 -- What an UPDATE applies, and to what its undo returns.
-ALTER TABLE operations ADD COLUMN new_settings jsonb;
+ALTER TABLE operations ADD COLUMN settings_update jsonb;
 -- The number of the newest revision; 0 if none is recorded. Added without a rewrite of the table.
 ALTER TABLE stores ADD COLUMN revision integer NOT NULL DEFAULT 0;
 -- Labels that callers set, values by name.

@@ -271,6 +271,9 @@ pub struct Update {
     /// The shop's data is migrated: the shop is offline meanwhile, and is backed up first.
     #[serde(default)]
     pub maintenance: bool,
+    /// Whether a test purchase was possible before it: then it must be afterwards. `None` if that was not tested.
+    #[serde(default)]
+    pub sold: Option<bool>,
 }
 
 /// One operation.
@@ -454,7 +457,8 @@ pub(crate) mod tests {
             environment: crate::settings::Environment::Production,
             versions: crate::settings::Versions::default(),
         };
-        update.update = Some(Update { before: settings, to_revision: None, from_revision: 1, maintenance: true });
+        update.update =
+            Some(Update { before: settings, to_revision: None, from_revision: 1, maintenance: true, sold: None });
         let whole = [Step::Revert, Step::Restore, Step::EndMaintenance, Step::Rollout, Step::Verify];
         for (reached, undo) in [
             (Step::Maintenance, &[Step::EndMaintenance][..]),

@@ -72,6 +72,27 @@ impl ChartLibrary {
         Self(Arc::new(Inner { catalog, offered: stored, dirs, readers, database }))
     }
 
+    /// The engine with exactly the chart of this digest if it is offered or stored, otherwise as [`Self::engine`].
+    pub async fn engine_as_recorded(&self, name: &str, versions: &Versions) -> Result<Engine, ChartError> {
+        let Inner { catalog, dirs, readers, database, .. } = &*self.0;
+        let digest = &versions.digest;
+        let is_there = catalog.engine_by_digest(name, digest).is_some_and(|engine| engine.chart.is_dir());
+        if digest.is_empty() || is_there {
+            return self.engine(name, versions).await;
+        }
+        let dir = match dirs.find(digest)? {
+            Some(dir) => Some(dir),
+            None => match database.package(digest).await? {
+                Some(package) => Some(dirs.unpack(digest, &unpack(digest, &package)?)?),
+                None => None,
+            },
+        };
+        match (dir, readers.get(name)) {
+            (Some(dir), Some(reader)) => Ok(reader.read_engine(&dir, digest.clone())?),
+            _ => self.engine(name, versions).await,
+        }
+    }
+
     /// The engine at the version that a store has. Stores that recorded neither digest nor a known version have the default one.
     pub async fn engine(&self, name: &str, versions: &Versions) -> Result<Engine, ChartError> {
         let Inner { catalog, dirs, readers, database, .. } = &*self.0;

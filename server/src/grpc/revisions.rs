@@ -4,6 +4,7 @@ use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 use storeplane_core::command::StoreRef;
 use storeplane_core::error::DomainError;
+use storeplane_core::identity::{Caller, Role};
 use storeplane_core::query::RevisionQuery;
 use storeplane_core::revision::Revision;
 use storeplane_core::store::Store;
@@ -25,7 +26,9 @@ pub(super) async fn list(
     handler: &ApiHandler,
     request: Request<ListStoreRevisionsRequest>,
 ) -> Result<ListStoreRevisionsResponse, Status> {
-    let access = caller(&request)?.access;
+    let Caller { access, role, .. } = caller(&request)?;
+    // Values files describe the platform, too.
+    let shows_values = role.allows(Role::Admin);
     let seal = handler.seal(&access).await?;
     let ListStoreRevisionsRequest { store_id, uid, page_size, page_token } = request.into_inner();
     note_store(&store_id);
@@ -36,11 +39,11 @@ pub(super) async fn list(
     let query = RevisionQuery::check(store.uid, page_size, seal.page_start(&page_token))
         .map_err(|refusal| status::refusal(&refusal))?;
     let page = handler.service.revisions(&query).await.map_err(|error| status::port(&error))?;
-    let (revisions, next) = pages::fill(&query, page, revision);
+    let (revisions, next) = pages::fill(&query, page, |found| revision(found, shows_values));
     Ok(ListStoreRevisionsResponse { next_page_token: seal.page_token(next.as_ref()), revisions })
 }
 
-fn revision(revision: Revision) -> v1::StoreRevision {
+fn revision(revision: Revision, shows_values: bool) -> v1::StoreRevision {
     let settings = revision.settings;
     v1::StoreRevision {
         revision: revision.number.cast_signed(),
@@ -50,7 +53,7 @@ fn revision(revision: Revision) -> v1::StoreRevision {
         admin_email: settings.admin_email,
         environment: convert::environment_message(settings.environment).into(),
         values: match value(revision.values).kind {
-            Some(Kind::StructValue(values)) => Some(values),
+            Some(Kind::StructValue(values)) if shows_values => Some(values),
             _ => None,
         },
         images: revision.images,

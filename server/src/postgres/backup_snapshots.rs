@@ -20,9 +20,10 @@ UPDATE backups SET snapshots_due = clock_timestamp()
   + least(interval '5 minutes', greatest(interval '2 seconds', (clock_timestamp() - completed_at) / 4))
 WHERE id IN (SELECT id FROM backups WHERE snapshots_due <= clock_timestamp() ORDER BY snapshots_due LIMIT $1 FOR UPDATE SKIP LOCKED)
 RETURNING id, clock_timestamp()";
-/// No operation reads it. Uses the index `operations_by_restored_backup`.
+/// No operation reads it, also not the one that made it: the undo of an update does. Uses the index `operations_by_restored_backup`.
 const UNUSED: &str =
-    "NOT EXISTS (SELECT FROM operations o WHERE o.restores = backups.id AND o.state IN ('PENDING', 'RUNNING'))";
+    "NOT EXISTS (SELECT FROM operations o WHERE o.restores = backups.id AND o.state IN ('PENDING', 'RUNNING'))
+  AND NOT EXISTS (SELECT FROM operations o WHERE o.id = backups.operation AND o.state IN ('PENDING', 'RUNNING'))";
 
 /// A backup whose snapshots are due.
 #[derive(Debug)]

@@ -26,8 +26,11 @@ use super::pool::{Pool, Transaction};
 use super::{locks, tenants};
 use crate::metrics::metrics;
 
-const PLANS: &str = "SELECT engine, plan, count(*) AS count FROM stores
-WHERE tenant = $1 AND state <> 'DELETED' GROUP BY engine, plan";
+/// While a store is updated it counts with the larger of its plans: the update may be undone.
+const PLANS: &str =
+    "SELECT s.engine, s.plan, coalesce(o.settings_update #>> '{before,plan}', s.plan) AS former, count(*) AS count
+FROM stores s LEFT JOIN operations o ON o.id = s.operation AND s.state = 'UPDATING'
+WHERE s.tenant = $1 AND s.state <> 'DELETED' GROUP BY 1, 2, 3";
 
 /// What a caller did since $3; a deletion that was retried counts once. A copy creates a store, unless it is a retry of one.
 const DONE: &str =
@@ -35,7 +38,7 @@ const DONE: &str =
   count(DISTINCT store) FILTER (WHERE kind = 'DELETE') AS deletions
 FROM operations WHERE tenant = $1 AND requested_by = $2 AND created_at > $3";
 
-/// Uses the index `backups_requested`, which has the same conditions: [`storeplane_core::backup::BackupTrigger::is_automatic`] does not hold.
+/// Uses the index `backups_requested`, whose conditions these imply: [`storeplane_core::backup::BackupTrigger::is_automatic`] does not hold.
 const BACKUPS: &str = "SELECT count(*) FROM backups
 WHERE tenant = $1 AND trigger NOT IN ('SCHEDULED', 'BEFORE_RESTORE', 'BEFORE_UPDATE', 'COPY') AND state IN ('CREATING', 'COMPLETE')";
 
@@ -48,6 +51,7 @@ GROUP BY store ORDER BY 1 DESC OFFSET $5 - 1 LIMIT 1";
 struct PlanRow {
     engine: String,
     plan: String,
+    former: String,
     count: i64,
 }
 
@@ -152,8 +156,7 @@ impl QuotaPolicy {
         if before.spec.plan == after.spec.plan {
             return Ok(false);
         }
-        let quotas = self.quotas(find(connection, &after.tenant).await?.as_ref());
-        Ok(!quotas.has_no_totals() || !quotas.allows_plan(&after.spec.plan))
+        Ok(!self.quotas(find(connection, &after.tenant).await?.as_ref()).has_no_totals())
     }
 
     /// Returns an error if the tenant's quotas do not permit the store's new plan.
@@ -163,7 +166,7 @@ impl QuotaPolicy {
         before: &Store,
         after: &Store,
     ) -> Result<(), PortError> {
-        if !self.counts_plan(connection, before, after).await? {
+        if before.spec.plan == after.spec.plan {
             return Ok(());
         }
         let quotas = self.quotas(find(connection, &after.tenant).await?.as_ref());
@@ -275,9 +278,10 @@ impl QuotaPolicy {
         let rows = connection.query_all_raw(statement).await.map_err(port_error)?;
         let mut usage = Usage::default();
         for row in rows {
-            let PlanRow { engine, plan, count } = PlanRow::from_query_result(&row, "").map_err(port_error)?;
+            let PlanRow { engine, plan, former, count } = PlanRow::from_query_result(&row, "").map_err(port_error)?;
             usage.stores += count;
-            usage.size = usage.size.plus(self.size(&engine, &plan).times(count));
+            let size = self.size(&engine, &plan).max(self.size(&engine, &former));
+            usage.size = usage.size.plus(size.times(count));
         }
         Ok(usage)
     }

@@ -24,7 +24,8 @@ pub(super) async fn save(transaction: &Transaction, store: StoreUid, revision: &
         created_at: Set(revision.created_at),
     };
     Entity::insert(row).exec_without_returning(transaction).await.map_err(port_error)?;
-    let kept_after = revision.number.saturating_sub(REVISIONS_MAX).cast_signed();
+    // One more: a rollback may have read the oldest one, and read it again.
+    let kept_after = revision.number.saturating_sub(REVISIONS_MAX + 1).cast_signed();
     let old = Entity::delete_many().filter(Column::Store.eq(store.0)).filter(Column::Number.lte(kept_after));
     old.exec(transaction).await.map(drop).map_err(port_error)
 }

@@ -163,7 +163,7 @@ pub(super) fn operation(row: operation::Model) -> Operation {
     let reached = problems.optional("reached", row.reached.as_deref(), Step::parse);
     let mut failure = problems.failure(row.failure);
     let prior = problems.json("prior", row.prior);
-    let update = problems.json("new_settings", row.new_settings);
+    let update = problems.json("settings_update", row.settings_update);
     problems.report(&mut failure);
     Operation {
         id: OperationId(row.id),
@@ -211,7 +211,7 @@ pub(super) fn operation_row(operation: &Operation) -> operation::ActiveModel {
         force: Set(operation.force),
         restores: Set(operation.restore.map(|restore| restore.backup.0)),
         skips_backup: Set(operation.restore.is_some_and(|restore| restore.skips_backup)),
-        new_settings: Set(operation.update.as_ref().map(|update| serde_json::json!(update))),
+        settings_update: Set(operation.update.as_ref().map(|update| serde_json::json!(update))),
         prior: Set(operation.prior.as_ref().map(|prior| serde_json::json!(prior))),
         undoing: Set(operation.undoing),
         cancel_requested: Set(operation.cancel_requested),

@@ -91,12 +91,10 @@ impl PgStores {
             before.operation = rows::operation(row.ok_or_else(|| missing(target))?);
         }
         let change = transition(before.clone())?;
-        if self.quotas.counts_plan(&transaction, &before.store, &change.store).await? {
-            if permit.is_none() {
-                return Ok(Attempt::NeedsPermit);
-            }
-            self.quotas.check_plan(&transaction, &before.store, &change.store).await?;
+        if permit.is_none() && self.quotas.counts_plan(&transaction, &before.store, &change.store).await? {
+            return Ok(Attempt::NeedsPermit);
         }
+        self.quotas.check_plan(&transaction, &before.store, &change.store).await?;
         self.quotas.admit_change(&transaction, &before, &change, now).await?;
         let made = (change.store.uid.0, change.operation.id.0);
         let applied = apply::update(&transaction, &before, change, now).await?;

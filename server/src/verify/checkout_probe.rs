@@ -35,6 +35,8 @@ pub enum Demand {
     AsInstalled,
     /// It was ready once, and its merchant decides on products and payment methods.
     AsMerchantLeft,
+    /// A test purchase was possible before a change: it still is, whatever the products and the payment methods are.
+    AsBefore,
 }
 
 /// The requests and their durations.
@@ -48,6 +50,8 @@ pub struct Report {
     pub message: String,
     /// The payment methods on offer.
     pub payment_methods: Vec<String>,
+    /// The purchase was possible up to the payment, for which there is a method.
+    pub sold: bool,
     names: Vec<&'static str>,
 }
 
@@ -116,7 +120,7 @@ async fn purchase(
     let products = products(&first)?;
     if products.is_empty() {
         return match demand {
-            Demand::AsInstalled => Err(first.wrong(&PRODUCTS, "The shop has no product.")),
+            Demand::AsInstalled | Demand::AsBefore => Err(first.wrong(&PRODUCTS, "The shop has no product.")),
             Demand::AsMerchantLeft => Ok("The shop answers; it has no product in stock to buy"),
         };
     }
@@ -134,9 +138,10 @@ async fn purchase(
     if cart.json.get("items_count").and_then(Value::as_u64) != Some(0) {
         return Err(cart.wrong(&EMPTY, "The cart could not be emptied."));
     }
+    customer.report.sold = !customer.report.payment_methods.is_empty();
     Ok(match demand {
         Demand::AsInstalled => "The shop sells, and offers cash on delivery",
-        Demand::AsMerchantLeft => "The shop sells",
+        Demand::AsMerchantLeft | Demand::AsBefore => "The shop sells",
     })
 }
 
@@ -176,6 +181,9 @@ fn payment_methods(cart: &Answer, demand: Demand) -> Result<Vec<String>, Unverif
         let offered = if methods.is_empty() { "nothing".to_owned() } else { methods.join(", ") };
         let what = format!("The shop does not offer cash on delivery (it offers: {offered}).");
         return Err(cart.wrong(&ADD, what));
+    }
+    if demand == Demand::AsBefore && methods.is_empty() {
+        return Err(cart.wrong(&ADD, "The shop offers no payment method."));
     }
     Ok(methods)
 }

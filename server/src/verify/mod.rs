@@ -65,6 +65,12 @@ impl Shop {
         Self { url, namespace, service: SERVICE.to_owned(), is_offline: false, demand }
     }
 
+    /// The same, but a test purchase must be possible.
+    #[must_use]
+    pub fn that_sold(self) -> Self {
+        Self { demand: Demand::AsBefore, ..self }
+    }
+
     /// The shop of a store while a page answers at its URL; `service` selects its own pods.
     pub fn behind_page(store: &Store, service: String) -> Self {
         Self { service, is_offline: true, ..Self::of(store) }

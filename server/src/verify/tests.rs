@@ -194,3 +194,19 @@ async fn url_is_used_if_it_reaches_this_shop_otherwise_proxy() {
     let nowhere = Shop { url: "http://store-demo.invalid/".into(), ..shop.shop(Demand::AsInstalled) };
     assert_eq!(shop.verifier(Via::Auto).verify(&nowhere).await.expect("it sells").via, "proxy");
 }
+
+#[tokio::test]
+async fn shop_that_sold_before_a_change_must_sell_afterwards() {
+    for scenario in [Scenario::NoProducts, Scenario::NoProductWithPrice, Scenario::ApiClosed] {
+        let before = verify(scenario, Via::Proxy, Demand::AsMerchantLeft).await.expect("it answers");
+        assert!(!before.sold, "{scenario:?}: nothing is demanded of it");
+        match verify(scenario, Via::Proxy, Demand::AsBefore).await {
+            Err(Unverified::Shop(failed)) => assert!(!failed.is_passing(), "{scenario:?}"),
+            other => panic!("{scenario:?}: {other:?}"),
+        }
+    }
+    for scenario in [Scenario::Sells, Scenario::NoCashOnDelivery] {
+        assert!(verify(scenario, Via::Proxy, Demand::AsMerchantLeft).await.expect("it sells").sold, "{scenario:?}");
+        assert!(verify(scenario, Via::Proxy, Demand::AsBefore).await.expect("it sells").sold, "{scenario:?}");
+    }
+}

@@ -211,4 +211,10 @@ impl OperationContext {
     pub(super) async fn engine_at(&self, versions: &Versions) -> Result<Engine, StepError> {
         Ok(self.unless_stopped(self.tools.charts.engine(&self.store.spec.engine, versions)).await??)
     }
+
+    /// The store's engine with the very chart that was recorded, as long as it is kept.
+    pub(super) async fn engine_as_recorded(&self, versions: &Versions) -> Result<Engine, StepError> {
+        let charts = self.tools.charts.clone();
+        Ok(self.unless_stopped(charts.engine_as_recorded(&self.store.spec.engine, versions)).await??)
+    }
 }

@@ -177,7 +177,7 @@ async fn one_caller_deletes_only_so_many_stores_in_the_window() {
     assert_eq!(lab.database.value(provisioning).await, "4", "what was refused changed nothing");
 }
 
-async fn with_quotas(lab: &Lab, quotas: TenantQuotas) {
+pub(crate) async fn with_quotas(lab: &Lab, quotas: TenantQuotas) {
     let platform = Api::connect(lab.server.address(), &lab.database.token("default", "platform_admin").await);
     let tenant = Some(Tenant { quotas: Some(quotas), ..Tenant::default() });
     let new = CreateTenantRequest { tenant_id: "acme".into(), tenant: tenant.clone(), ..Default::default() };

@@ -4,12 +4,13 @@ use prost_types::FieldMask;
 use prost_types::value::Kind;
 use storeplane_proto::v1::{
     CancelOperationRequest, GetOperationRequest, ListStoreRevisionsRequest, ListStoresRequest, OperationKind,
-    OperationState, RollbackStoreRequest, Store, StoreEnvironment, StoreRevision, StoreState, UpdateStoreRequest,
+    OperationState, RollbackStoreRequest, Store, StoreEnvironment, StoreRevision, StoreState, TenantQuotas, UpdateStoreRequest,
 };
 use tonic::{Code, Status};
 use uuid::Uuid;
 
 use crate::failures::charts_with_plan;
+use crate::quotas::with_quotas;
 use crate::harness::{Api, Lab, Seen, Setup, fields, fresh, reason};
 
 fn wanted(id: &str, paths: &[&str], store: Store) -> UpdateStoreRequest {
@@ -206,4 +207,34 @@ async fn preview_changes_nothing_and_bad_values_are_named_together() {
     assert_eq!(fields(&update(&lab.api, to_plan(&id, "huge")).await.unwrap_err()), ["store.plan"]);
     lab.api.delete(&id).await.unwrap();
     settled(&lab.api, &id, StoreState::Deleted).await;
+}
+
+#[tokio::test]
+async fn larger_plan_needs_room_in_the_quotas() {
+    let lab = Lab::start().await;
+    let operator = Api::connect(lab.server.address(), &lab.database.token("acme", "operator").await);
+    let only_small = TenantQuotas { plans: vec!["small".to_owned()], ..TenantQuotas::default() };
+    with_quotas(&lab, only_small).await;
+    let id = fresh("resize");
+    operator.ready(&id).await;
+    let preview = UpdateStoreRequest { validate_only: true, ..to_plan(&id, "standard") };
+    for request in [preview, to_plan(&id, "standard")] {
+        let refused = update(&operator, request).await.unwrap_err();
+        assert_eq!((refused.code(), reason(&refused).as_str()), (Code::FailedPrecondition, "PLAN_NOT_ALLOWED"));
+    }
+    // The plan small has 4 CPUs, standard 6.
+    let every = vec!["*".to_owned()];
+    with_quotas(&lab, TenantQuotas { cpu: "5".into(), plans: every, ..TenantQuotas::default() }).await;
+    let refused = update(&operator, to_plan(&id, "standard")).await.unwrap_err();
+    assert_eq!(reason(&refused), "RESOURCE_QUOTA_EXCEEDED");
+    with_quotas(&lab, TenantQuotas { cpu: "9".into(), ..TenantQuotas::default() }).await;
+    update(&operator, to_plan(&id, "standard")).await.expect("there is room");
+    settled(&operator, &id, StoreState::Ready).await;
+    // It may return to its larger plan, with which it counts until the smaller one is applied.
+    update(&operator, to_plan(&id, "small")).await.expect("a smaller plan is always permitted");
+    let refused = operator.create(Api::wanted(&fresh("beside"))).await.unwrap_err();
+    assert_eq!(reason(&refused), "RESOURCE_QUOTA_EXCEEDED");
+    settled(&operator, &id, StoreState::Ready).await;
+    operator.delete(&id).await.unwrap();
+    settled(&operator, &id, StoreState::Deleted).await;
 }

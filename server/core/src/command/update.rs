@@ -139,6 +139,12 @@ fn label(path: &str) -> Option<&str> {
 }
 
 impl StoreUpdate {
+    /// True if it names what a store's chart is told.
+    pub fn names_settings(&self) -> bool {
+        let Self { display_name, admin_email, plan, engine_version, environment, .. } = self;
+        [display_name, admin_email, plan, engine_version].into_iter().any(Option::is_some) || environment.is_some()
+    }
+
     /// A store's labels with the wanted ones.
     pub fn labels_of(&self, present: &Labels) -> Labels {
         let mut labels = self.labels.as_ref().unwrap_or(present).clone();

@@ -28,6 +28,16 @@ impl Size {
         Self { cpu: times(cpu), memory: times(memory), storage: times(storage) }
     }
 
+    /// The larger of both, each by itself.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            cpu: self.cpu.max(other.cpu),
+            memory: self.memory.max(other.memory),
+            storage: self.storage.max(other.storage),
+        }
+    }
+
     /// The difference.
     #[must_use]
     pub fn minus(self, other: Self) -> Self {

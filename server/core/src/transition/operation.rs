@@ -179,6 +179,9 @@ pub fn gave_up(
         }
         if operation.reached.is_none() {
             return_to_settings_before(&mut change);
+        } else {
+            // Its page may still answer, whatever its pods say.
+            return change.then(|snapshot| left_as_it_is(snapshot, cause, None, now));
         }
         return change.then(|snapshot| left_as_it_is(snapshot, cause, seen, now));
     }
@@ -222,6 +225,9 @@ pub fn undo_failed(
             if !change.operation.undo_steps().contains(&Step::Revert) {
                 return_to_settings_before(&mut change);
             }
+            if matches!(change.operation.step, Some(Step::Restore | Step::EndMaintenance)) {
+                return change.then(|snapshot| left_offline(snapshot, cause, now));
+            }
             change.then(|snapshot| left_as_it_is(snapshot, cause, seen, now))
         }
         // It may be offline, without its data: another restore helps.
@@ -234,7 +240,7 @@ fn left_offline(snapshot: Snapshot, cause: Failure, now: OffsetDateTime) -> Resu
     let mut change = Change::of(snapshot);
     end(&mut change, OperationState::Failed, Some(cause.clone()), now);
     change.store.failure = Some(cause);
-    let message = format!("The restore of {} failed, and its shop could not be put back online", change.store.id);
+    let message = format!("The shop of {} could not be put back online: restore a backup", change.store.id);
     change.enter(State::Degraded, now, message)?;
     Ok(change)
 }
@@ -298,8 +304,12 @@ fn left_as_it_is(
     };
     change.store.failure = failure;
     let restored = change.operation.restore.filter(|_| change.operation.is_behind(Step::Restore));
-    let data = match restored {
-        Some(restore) => format!("its data is that of backup {}", restore.backup),
+    let restored = restored.map(|restore| restore.backup);
+    // Its undo restores the backup that an update made itself.
+    let undone = change.operation.undoing && change.operation.undo_steps().contains(&Step::Restore);
+    let own = change.backup.as_ref().filter(|_| undone).map(|backup| backup.id);
+    let data = match restored.or(own) {
+        Some(backup) => format!("its data is that of backup {backup}"),
         None => "nothing was removed".to_owned(),
     };
     change.enter(state, now, format!("The operation on store {id} {how}; {data}, and {health}"))?;

@@ -12,7 +12,7 @@ use crate::ids::BackupId;
 use crate::labels;
 use crate::operation::{OperationKind, Update};
 use crate::revision::Revision;
-use crate::store::{Environment, Settings, State, Store};
+use crate::store::{Environment, Settings, State, Store, Versions};
 use crate::validate::Check;
 
 /// Changes a store's fields. A field that has the wanted value already has no event. A version that migrates the shop's data needs the `backup`,
@@ -92,6 +92,15 @@ pub fn roll_back(
     Ok(change)
 }
 
+/// Whether a test purchase was possible before the update.
+pub fn tested(snapshot: Snapshot, sold: bool) -> Change {
+    let mut change = Change::of(snapshot);
+    if let Some(update) = &mut change.operation.update {
+        update.sold = Some(sold);
+    }
+    change
+}
+
 /// The backup that is made first if the new settings migrate the shop's data; `None` if they do not.
 fn migration(
     store: &Store,
@@ -103,12 +112,16 @@ fn migration(
         return Ok(None);
     }
     let name = &store.spec.engine;
-    for versions in [&store.versions, &settings.versions] {
-        let engine = catalog.installed(name, versions);
-        let maintenance = engine.and_then(|engine| engine.backup.as_ref()?.maintenance.as_ref());
-        if maintenance.is_none_or(|maintenance| maintenance.service.is_none()) {
-            return Err(DomainError::MigrationUnsupported { engine: name.clone(), version: versions.chart.clone() });
-        }
+    let is_supported = |engine: &Engine| {
+        let maintenance = engine.backup.as_ref().and_then(|backup| backup.maintenance.as_ref());
+        maintenance.is_some_and(|maintenance| maintenance.service.is_some())
+    };
+    // The store's own version may no longer be offered; its chart is kept.
+    let unsupported = [(&store.versions, true), (&settings.versions, false)]
+        .into_iter()
+        .find(|(versions, unknown)| !catalog.installed(name, versions).map_or(*unknown, is_supported));
+    if let Some((versions, _)) = unsupported {
+        return Err(DomainError::MigrationUnsupported { engine: name.clone(), version: versions.chart.clone() });
     }
     backup.map(Some).ok_or(DomainError::BackupsDisabled)
 }
@@ -133,13 +146,17 @@ fn begin(
     });
     change.store.set_settings(settings);
     request.begin(change, OperationKind::Update, action);
-    change.operation.update = Some(Update { before, to_revision, from_revision, maintenance: backup.is_some() });
+    change.operation.update =
+        Some(Update { before, to_revision, from_revision, maintenance: backup.is_some(), sold: None });
     change.backup = backup;
 }
 
 /// The store's settings with the wanted values, all of them checked.
 fn settings(store: &Store, wanted: &StoreUpdate, catalog: &Catalog) -> Result<Settings, DomainError> {
     let (before, mut check) = (store.settings(), Check::default());
+    if !wanted.names_settings() {
+        return Ok(before);
+    }
     let installed = catalog.installed_or_default(&store.spec.engine, &before.versions);
     let wanted_version = wanted.engine_version.as_deref();
     let engine = wanted_version.map_or(installed, |wanted| version(&mut check, store, wanted, catalog));
@@ -162,11 +179,19 @@ fn settings(store: &Store, wanted: &StoreUpdate, catalog: &Catalog) -> Result<Se
         admin_email: wanted.admin_email.clone().unwrap_or(before.admin_email),
         plan,
         environment,
-        versions: match engine {
+        versions: match engine.filter(|_| wanted_version.is_some()) {
             Some(engine) if engine.versions.chart != before.versions.chart => engine.versions.clone(),
-            _ => before.versions,
+            _ => content(before.versions, installed),
         },
     }))
+}
+
+/// The content of a chart's directory may change under the same version. With another schema it is a migration, too.
+fn content(before: Versions, installed: Option<&Engine>) -> Versions {
+    let changed = installed
+        .map(|engine| &engine.versions)
+        .filter(|now| now.chart == before.chart && now.schema != before.schema && !before.schema.is_empty());
+    changed.cloned().unwrap_or(before)
 }
 
 /// The version of the store's engine with this name; empty for the default one. Its own is always accepted.

@@ -19,7 +19,7 @@ pub struct Model {
     pub restores: Option<Uuid>,
     pub skips_backup: bool,
     #[sea_orm(column_type = "JsonBinary", nullable)]
-    pub new_settings: Option<Json>,
+    pub settings_update: Option<Json>,
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub prior: Option<Json>,
     pub undoing: bool,

@@ -38,6 +38,19 @@ impl Mode {
     }
 }
 
+/// The mode in which the store's release is deployed; `None` if there is no record of it.
+pub(super) async fn mode_of(context: &OperationContext) -> Result<Option<Mode>, StepError> {
+    let Some(found) = context.observe_release().await? else { return Ok(None) };
+    let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
+    let reading = cluster.deployed_with(&release.namespace, &release.name, found.revision);
+    let with = context.unless_stopped(reading).await??;
+    Ok(with.map(|with| match with.values.pointer("/store/maintenance").and_then(Value::as_str) {
+        Some("page") => Mode::Page,
+        Some("offline") => Mode::Offline,
+        _ => Mode::Online,
+    }))
+}
+
 impl Chart {
     /// The same with the shop in this mode.
     pub(super) fn in_mode(mut self, mode: Mode) -> Self {

@@ -6,8 +6,10 @@ use storeplane_core::revision::Revision;
 use storeplane_core::store::Settings;
 use storeplane_core::transition::revision as transition;
 
+use super::chart::{self, Mode};
 use super::repair::{Known, Repair, repair};
-use super::{chart, upgrade};
+use super::upgrade;
+use super::volumes::restored as volumes;
 use crate::helm::{Chart, HelmErrorKind};
 use crate::kube::{ReleaseObservation, ReleaseStatus};
 use crate::worker::context::OperationContext;
@@ -38,9 +40,15 @@ pub(super) async fn run(
             reinstall(context, chart).await?;
         }
         (Repair::RollBack(revision), _) => {
-            let how = format!("rolled back to revision {revision}, then upgraded");
-            context.note_repair(step, found, &how).await?;
-            roll_back(context, found, revision, step).await?;
+            // The revision before is online: helm would start it on data that is being migrated.
+            if context.operation.migrates_data() {
+                context.note_repair(step, found, "upgraded from the revision before").await?;
+                forget_after(context, revision).await?;
+            } else {
+                let how = format!("rolled back to revision {revision}, then upgraded");
+                context.note_repair(step, found, &how).await?;
+                roll_back(context, found, revision, step).await?;
+            }
             upgrade_or_reinstall(context, found, chart, step).await?;
         }
         (Repair::Forget, _) => {
@@ -60,6 +68,16 @@ pub(super) async fn run(
             Err(StepError::Retry { failure, tries: RetryLimit::Bounded, after: None })
         }
     }
+}
+
+/// Returns an error if the shop must not be started, because its data is missing or of another version: only another restore helps.
+pub(super) async fn check_data(context: &OperationContext) -> Result<(), StepError> {
+    volumes::check_data(context).await?;
+    if context.store.ready_at.is_none() || chart::mode_of(context).await? != Some(Mode::Offline) {
+        return Ok(());
+    }
+    let message = "The undo of an update could not restore the shop's data. Restore the backup that the update made.";
+    Err(StepError::Failed(Failure::new(Reason::RestoreFailed, message)))
 }
 
 /// Records with what the release is deployed, unless the store's newest revision says the same.
@@ -101,8 +119,13 @@ async fn roll_back(
     };
     tracing::warn!(error = %rejected, "helm cannot roll an interrupted upgrade back");
     context.note_repair(step, found, "upgraded from the revision before").await?;
-    let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
     // The rollback left a record of its own.
+    forget_after(context, revision).await
+}
+
+/// Removes helm's records of the revisions after this one.
+async fn forget_after(context: &OperationContext, revision: u32) -> Result<(), StepError> {
+    let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
     let Some(now) = context.observe_release().await? else { return Ok(()) };
     for pending in revision + 1..=now.revision {
         let forgetting = cluster.forget_revision(&release.namespace, &release.name, pending);

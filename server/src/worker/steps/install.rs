@@ -3,13 +3,15 @@
 use storeplane_core::operation::Step;
 use storeplane_core::store::Settings;
 
-use super::volumes::restored as volumes;
 use super::{chart, deploy};
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::StepError;
 
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
-    volumes::check_data(context).await?;
+    // What it installs in itself is behind it after a restart.
+    if !context.operation.is_behind(Step::Install) {
+        deploy::check_data(context).await?;
+    }
     let engine = context.engine().await?;
     let settings = Settings { versions: engine.versions.clone(), ..context.store.settings() };
     let chart = chart::of(context, &engine, &settings)?;

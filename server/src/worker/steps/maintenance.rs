@@ -12,7 +12,7 @@ use storeplane_core::operation::{OperationKind, Step};
 use tokio::time::Instant;
 
 use super::backup_job::id_end;
-use super::{restore, upgrade};
+use super::{restore, upgrade, verify};
 use crate::kube::{ClusterError, JobSpec, MaintenanceUpdate};
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::StepError;
@@ -33,6 +33,7 @@ pub(super) async fn begin(context: &mut OperationContext) -> Result<(), StepErro
         // What makes the restore impossible is found while the shop still sells.
         restore::check(context).await?;
     }
+    verify::before_update(context).await?;
     take_offline(context, Step::Maintenance).await
 }
 
@@ -56,6 +57,10 @@ pub(super) async fn take_offline(context: &mut OperationContext, step: Step) -> 
 }
 
 pub(super) async fn end(context: &mut OperationContext) -> Result<(), StepError> {
+    // The new version was tested. Half-way the page may answer beside the shop, or instead of it.
+    if context.operation.migrates_data() {
+        context.cannot_be_cancelled();
+    }
     let maintenance = of_engine(context, Step::EndMaintenance).await?;
     if maintenance.is_some() {
         context.only_waits();
@@ -66,6 +71,8 @@ pub(super) async fn end(context: &mut OperationContext) -> Result<(), StepError>
     if context.operation.migrates_data() {
         context.works();
         upgrade::end_maintenance(context).await?;
+    } else if maintenance.is_some() && context.operation.is_behind(Step::Restore) {
+        upgrade::end_left_mode(context).await?;
     }
     let Some(maintenance) = maintenance else { return Ok(()) };
     context.only_waits();

@@ -1,12 +1,15 @@
 //! ROLLOUT: everything in the release is ready. Reports changes of resources, and what blocks them.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::{OperationKind, Step};
 use storeplane_core::transition::operation as transition;
+
+use tokio::time::Instant;
 
 use super::{backup_job, maintenance};
 use crate::kube::{ClusterError, ResourceStatus, RolloutUpdate};
@@ -15,6 +18,10 @@ use crate::worker::outcome::StepError;
 
 /// Maximum number of simultaneous changes reported in one write.
 const TOGETHER: usize = 32;
+/// How long the test of a changed shop waits for its former pods to end.
+const REPLACED_WITHIN: Duration = Duration::from_mins(1);
+/// Interval between looks at them.
+const LOOK: Duration = Duration::from_millis(250);
 
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
     context.only_waits();
@@ -34,9 +41,22 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
             return Err(StepError::Failed(failure));
         };
         if let Some(end) = emit(context, &mut reported, batch).await? {
+            if end.is_ok() && context.operation.kind == OperationKind::Update {
+                await_replaced_pods(context).await?;
+            }
             return end;
         }
     }
+}
+
+/// The former pods answer until they have ended: the test that follows is to reach the new ones.
+async fn await_replaced_pods(context: &OperationContext) -> Result<(), StepError> {
+    let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
+    let until = Instant::now() + REPLACED_WITHIN;
+    while !context.unless_stopped(cluster.ending_pods(&namespace)).await??.is_empty() && Instant::now() < until {
+        context.unless_stopped(tokio::time::sleep(LOOK)).await?;
+    }
+    Ok(())
 }
 
 /// Pods that are older than their Secrets have old values: lost ones that were generated again, or rotated ones.

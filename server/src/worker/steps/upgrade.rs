@@ -10,21 +10,23 @@ use storeplane_core::store::Settings;
 
 use super::chart::{self, Mode};
 use super::volumes::restored as volumes;
-use super::{deploy, maintenance};
+use super::{deploy, maintenance, verify};
 use crate::helm::Chart;
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::{RetryLimit, StepError};
 
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
-    volumes::check_data(context).await?;
+    deploy::check_data(context).await?;
     let mode = if context.operation.migrates_data() { Mode::Page } else { Mode::Online };
     let (chart, settings) = new(context).await?;
+    verify::before_update(context).await?;
     let apply_again = !context.operation.is_behind(Step::Upgrade);
     let deployed = deploy::run(context, &chart.in_mode(mode), Step::Upgrade, apply_again).await?;
     deploy::record(context, &deployed, settings).await
 }
 
 pub(super) async fn revert(context: &mut OperationContext) -> Result<(), StepError> {
+    volumes::check_data(context).await?;
     let migrates_data = context.operation.migrates_data();
     let mode = if migrates_data { Mode::Offline } else { Mode::Online };
     let (chart, settings) = former(context).await?;
@@ -32,6 +34,19 @@ pub(super) async fn revert(context: &mut OperationContext) -> Result<(), StepErr
     deploy::record(context, &deployed, settings).await?;
     // Nothing writes any more when the data is restored.
     if migrates_data { maintenance::take_offline(context, Step::Revert).await } else { Ok(()) }
+}
+
+/// After a restore: deploys the shop as it is when it is online, if the undo of an earlier update left it offline.
+pub(super) async fn end_left_mode(context: &mut OperationContext) -> Result<(), StepError> {
+    if matches!(chart::mode_of(context).await?, None | Some(Mode::Online)) {
+        return Ok(());
+    }
+    context.works();
+    let engine = context.engine().await?;
+    let settings = Settings { versions: engine.versions.clone(), ..context.store.settings() };
+    let chart = chart::of(context, &engine, &settings)?;
+    let deployed = deploy::run(context, &chart, Step::EndMaintenance, true).await?;
+    deploy::record(context, &deployed, settings).await
 }
 
 /// Deploys the shop as it is when it is online, unless no version was deployed during the maintenance.
@@ -46,11 +61,13 @@ pub(super) async fn end_maintenance(context: &mut OperationContext) -> Result<()
 
 /// What the operation applies.
 async fn new(context: &OperationContext) -> Result<(Chart, Settings), StepError> {
-    let engine = context.engine().await?;
-    let settings = Settings { versions: engine.versions.clone(), ..context.store.settings() };
     let Some(number) = update(context)?.to_revision else {
+        let engine = context.engine().await?;
+        let settings = Settings { versions: engine.versions.clone(), ..context.store.settings() };
         return Ok((chart::of(context, &engine, &settings)?, settings));
     };
+    let engine = context.engine_as_recorded(&context.store.versions).await?;
+    let settings = Settings { versions: engine.versions.clone(), ..context.store.settings() };
     let gone = || Failure::new(Reason::ChartRejected, format!("Revision {number} is not kept any more."));
     let revision = revision(context, number).await?.ok_or_else(|| StepError::Failed(gone()))?;
     Ok((chart::of_revision(context, &engine, &revision), settings))
@@ -59,7 +76,7 @@ async fn new(context: &OperationContext) -> Result<(Chart, Settings), StepError>
 /// To what its undo returns.
 async fn former(context: &OperationContext) -> Result<(Chart, Settings), StepError> {
     let Update { before, from_revision, .. } = update(context)?;
-    let engine = context.engine_at(&before.versions).await?;
+    let engine = context.engine_as_recorded(&before.versions).await?;
     let settings = Settings { versions: engine.versions.clone(), ..before };
     let chart = match revision(context, from_revision).await? {
         Some(revision) => chart::of_revision(context, &engine, &revision),

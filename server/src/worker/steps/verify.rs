@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use storeplane_core::engine::{Engine, Verification};
 use storeplane_core::event::{EventType, NewEvent};
-use storeplane_core::operation::Step;
-use storeplane_core::transition::operation as transition;
+use storeplane_core::operation::{Step, Update};
+use storeplane_core::transition::{operation as transition, update};
 
 use crate::kube::NetworkIsolation;
 use crate::verify::{Report, RetryPolicy, Shop, Unverified};
@@ -46,14 +46,28 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     }
 }
 
+/// Notes whether a test purchase is possible before an update changes anything: then it must be afterwards. A shop that cannot be tested is only
+/// required to answer.
+pub(super) async fn before_update(context: &mut OperationContext) -> Result<(), StepError> {
+    let Some(Update { before, sold: None, .. }) = context.operation.update.clone() else { return Ok(()) };
+    if context.simulated || context.engine_at(&before.versions).await?.verify == Verification::None {
+        return Ok(());
+    }
+    let (verifier, shop) = (context.tools.verifier.clone(), Shop::of(&context.store));
+    let sold = context.unless_stopped(verifier.verify(&shop)).await?.is_ok_and(|report| report.sold);
+    context.write(&|snapshot| Ok(update::tested(snapshot, sold))).await
+}
+
 /// A new version is tested while the page answers customers.
 fn shop(context: &OperationContext, engine: &Engine) -> Shop {
     let maintenance = engine.backup.as_ref().and_then(|backup| backup.maintenance.as_ref());
     let service = maintenance.and_then(|maintenance| maintenance.service.clone());
-    match service.filter(|_| context.operation.migrates_data() && !context.operation.undoing) {
+    let shop = match service.filter(|_| context.operation.migrates_data() && !context.operation.undoing) {
         Some(service) => Shop::behind_page(&context.store, service),
         None => Shop::of(&context.store),
-    }
+    };
+    let sold = context.operation.update.as_ref().is_some_and(|update| update.sold == Some(true));
+    if sold { shop.that_sold() } else { shop }
 }
 
 /// Emits the last event, with what the store's pods report about its network policies. Not knowing that fails nothing.

@@ -1,17 +1,19 @@
 //! UpdateStore to a version with another schema: the shop is offline and backed up meanwhile, and the backup is restored if it fails.
 
+use k8s_openapi::api::core::v1::Service;
 use prost_types::FieldMask;
 use storeplane_core::operation::Step;
 use storeplane_proto::v1::{
-    BackupState, BackupTrigger, ListBackupsRequest, OperationState, RollbackStoreRequest, Store, StoreState,
-    UpdateStoreRequest,
+    BackupState, BackupTrigger, ListBackupsRequest, OperationState, RestoreStoreRequest, RollbackStoreRequest, Store,
+    StoreState, UpdateStoreRequest,
 };
 use tempfile::TempDir;
 use tonic::Status;
 
-use super::restores::{assert_online, charts_without_test, ended};
+use super::restores::{assert_online, charts_without_test, ended, restore, wanted};
 use super::{Stage, events};
 use crate::harness::{Api, Run, Setup, reason};
+use crate::kube_support::plain_client;
 use crate::versions::{append, package};
 
 /// No new pod has room in it.
@@ -108,5 +110,36 @@ async fn failed_backup_ends_the_maintenance_before_anything_changed() {
     assert_eq!((version(&after), after.revision, player.played().len()), (("1.0.0", ""), 1, 1), "{seen}");
     assert!(!seen.contains(Step::Upgrade.as_str()), "{seen}");
     assert_online(&stage, &store).await;
+    stage.delete(&store).await;
+}
+
+#[tokio::test]
+async fn undo_without_its_data_is_not_started_and_a_restore_of_its_backup_helps() {
+    let (stage, _charts) = start().await;
+    let import = Run::Exits("database", 32, "the import failed");
+    let (store, _player) = stage.played(&[Run::Succeeds, import, import, import, Run::Succeeds]).await;
+    let updating = upgrade(stage.api(), &store, "1.2.0", false).await.expect("accepted");
+    let (operation, after) = ended(stage.api(), &updating).await;
+    let seen = events(stage.api(), &store.store_id).await;
+    assert_eq!((operation.state(), after.state()), (OperationState::Failed, StoreState::Degraded), "{seen}");
+    assert!(after.details.iter().any(|line| line.contains("the rollback failed: ")), "{:?}", after.details);
+    let retried = stage.api().retry(&store.store_id).await.expect("accepted");
+    let (operation, after) = ended(stage.api(), &retried).await;
+    let why = (operation.state(), operation.reason.as_str(), after.state());
+    assert_eq!(why, (OperationState::Failed, "RESTORE_FAILED", StoreState::Degraded), "{}", operation.message);
+
+    // The retry looked at the nodes.
+    stage.lab.database.execute(&format!("UPDATE stores SET simulated = false WHERE uid = '{}'", store.uid)).await;
+    let list = ListBackupsRequest { store_id: store.store_id.clone(), ..ListBackupsRequest::default() };
+    let backup = stage.api().backups.clone().list_backups(list).await.expect("backups").into_inner().backups.remove(0);
+    let request = RestoreStoreRequest { skip_backup: true, ..wanted(&store, &backup.backup_id) };
+    let (operation, after) = ended(stage.api(), &restore(stage.api(), request).await.expect("accepted")).await;
+    let seen = events(stage.api(), &store.store_id).await;
+    assert_eq!((operation.state(), after.state()), (OperationState::Succeeded, StoreState::Ready), "{seen}");
+    assert_eq!(version(&after), ("1.0.0", ""));
+    assert_online(&stage, &store).await;
+    let services = kube::Api::<Service>::namespaced(plain_client().await, &store.namespace);
+    let selector = services.get("store").await.expect("a Service").spec.and_then(|spec| spec.selector);
+    assert!(selector.is_some_and(|selector| !selector.contains_key("page")), "customers reach the shop");
     stage.delete(&store).await;
 }

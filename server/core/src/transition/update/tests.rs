@@ -2,7 +2,6 @@ use super::*;
 use crate::command::tests::catalog;
 use crate::failure::{Failure, Reason};
 use crate::operation::{OperationState, PriorState, Step};
-use crate::store::Versions;
 use crate::transition::fixtures::{NOW, after, caller, crash_loop, request, running, settled, types, with_backups};
 use crate::transition::health::Health;
 use crate::transition::operation::{self as worker, cancelled};
@@ -280,6 +279,32 @@ fn failed_migration_restores_its_own_backup_and_one_that_was_not_reached_only_en
     let ending = after(worker::step_started(after(worker::claim(requested, NOW)), Step::EndMaintenance));
     let failed = worker::gave_up(ending, crash_loop(), None, NOW).expect("legal");
     assert_eq!((failed.store.state, failed.store.versions.chart.as_str()), (State::Degraded, "1.1.0"));
+}
+
+#[test]
+fn whether_the_shop_sold_is_remembered() {
+    let requested = after(upgraded("1.0.1", None).expect("accepted"));
+    assert_eq!(requested.operation.update.as_ref().and_then(|update| update.sold), None);
+    let tested = tested(requested, true).operation;
+    assert_eq!(tested.update.and_then(|update| update.sold), Some(true));
+}
+
+#[test]
+fn version_changes_only_if_it_is_named_or_its_schema_changed() {
+    let gone = |wanted: &StoreUpdate| {
+        let mut store = at_version();
+        store.store.versions.chart = "0.9.0".into();
+        store.store.versions.digest = "gone".into();
+        update(store, None, wanted, (&versions(), None), &request(&caller())).expect("accepted")
+    };
+    let labels = StoreUpdate { labels: Some([("a".into(), "b".into())].into()), ..StoreUpdate::default() };
+    let change = gone(&labels);
+    assert_eq!((change.store.state, change.store.versions.chart.as_str()), (State::Ready, "0.9.0"));
+    assert_eq!(gone(&larger()).store.versions.chart, "0.9.0", "its version is no longer offered, but kept");
+    let mut store = at_version();
+    store.store.versions.schema = "before".into();
+    let changed = update(store, None, &larger(), (&versions(), Some(BACKUP)), &request(&caller())).expect("accepted");
+    assert!(changed.operation.migrates_data(), "the chart's directory has another schema now");
 }
 
 #[test]
