@@ -87,6 +87,7 @@ async fn store_without_row_is_adopted_with_everything_that_is_recorded() {
     lab.database.execute(&format!("UPDATE stores SET state = 'DELETED', deleted_at = now() WHERE uid = '{uid}'")).await;
     assert!(refused(&all()).contains("was deleted according to the database"));
     lab.database.execute("DELETE FROM events; DELETE FROM operations").await;
+    lab.database.execute("DELETE FROM revisions").await;
     lab.database.execute("UPDATE stores SET uid = gen_random_uuid(), state = 'FAILED', deleted_at = NULL").await;
     let rival = refused(&adopt(&lab, &instance, &["--apply"]));
     assert!(

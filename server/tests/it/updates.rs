@@ -4,14 +4,15 @@ use prost_types::FieldMask;
 use prost_types::value::Kind;
 use storeplane_proto::v1::{
     CancelOperationRequest, GetOperationRequest, ListStoreRevisionsRequest, ListStoresRequest, OperationKind,
-    OperationState, RollbackStoreRequest, Store, StoreEnvironment, StoreRevision, StoreState, TenantQuotas, UpdateStoreRequest,
+    OperationState, RollbackStoreRequest, Store, StoreEnvironment, StoreRevision, StoreState, TenantQuotas,
+    UpdateStoreRequest,
 };
 use tonic::{Code, Status};
 use uuid::Uuid;
 
 use crate::failures::charts_with_plan;
-use crate::quotas::with_quotas;
 use crate::harness::{Api, Lab, Seen, Setup, fields, fresh, reason};
+use crate::quotas::with_quotas;
 
 fn wanted(id: &str, paths: &[&str], store: Store) -> UpdateStoreRequest {
     UpdateStoreRequest {
@@ -114,7 +115,7 @@ async fn failed_update_returns_to_the_settings_before_and_says_why() {
         let updating = update(&lab.api, to_plan(&id, plan)).await.unwrap();
         let (store, seen) = settled(&lab.api, &id, StoreState::Ready).await;
         assert_eq!((store.plan.as_str(), store.revision), ("small", revision), "{}", seen.text());
-        assert_eq!((&store.etag, store.reason.as_str()), (&created.etag, ""));
+        assert_eq!((&store.display_name, store.reason.as_str()), (&created.display_name, ""));
         let operation = GetOperationRequest { operation_id: updating.operation };
         let operation = lab.api.operations.clone().get_operation(operation).await.unwrap().into_inner();
         assert_eq!((operation.state(), operation.reason.as_str()), (OperationState::Failed, cause));

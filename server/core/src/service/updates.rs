@@ -47,6 +47,10 @@ impl Service {
             let RollbackStore { store: command, revision: number } = command?;
             let store = self.stores.find(&caller.access, &command.target).await?;
             let store = store.ok_or_else(|| missing("store", command.target.id.to_string()))?;
+            let actual = store.etag();
+            if command.etag.as_ref().is_some_and(|etag| *etag != actual) {
+                return Err(DomainError::StaleEtag { actual }.into());
+            }
             let found = self.stores.revision(store.uid, number).await?;
             let revision = found.ok_or_else(|| missing("revision", number.to_string()))?;
             let (request, catalog, etag) = (self.request(caller, trace), &self.catalog, command.etag.clone());

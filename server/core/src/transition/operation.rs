@@ -174,6 +174,12 @@ pub fn gave_up(
         return change.then(|snapshot| Ok(undo_started(snapshot, cause)));
     }
     if operation.kind == OperationKind::Update {
+        // Its first step found that the shop must not be started, and did nothing.
+        let first = operation.steps().first().copied();
+        if cause.reason == Reason::RestoreFailed && operation.reached == first {
+            return_to_settings_before(&mut change);
+            return change.then(|snapshot| left_as_it_is(snapshot, cause, None, now));
+        }
         if !operation.undo_steps().is_empty() {
             return change.then(|snapshot| Ok(undo_started(snapshot, cause)));
         }

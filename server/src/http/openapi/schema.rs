@@ -113,6 +113,7 @@ impl Schemas {
                 "google.protobuf.Duration" => {
                     json!({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]{1,9})?s$", "examples": ["60s"]})
                 }
+                "google.protobuf.Struct" => json!({"type": "object", "additionalProperties": true}),
                 "google.protobuf.FieldMask" => json!({"type": "string", "description": "Paths, separated by commas."}),
                 _ => self.reference(message),
             },

@@ -12,7 +12,7 @@ use storeplane_core::operation::{OperationKind, Step};
 use tokio::time::Instant;
 
 use super::backup_job::id_end;
-use super::{restore, upgrade, verify};
+use super::{deploy, restore, upgrade, verify};
 use crate::kube::{ClusterError, JobSpec, MaintenanceUpdate};
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::StepError;
@@ -33,7 +33,10 @@ pub(super) async fn begin(context: &mut OperationContext) -> Result<(), StepErro
         // What makes the restore impossible is found while the shop still sells.
         restore::check(context).await?;
     }
-    verify::before_update(context).await?;
+    if context.operation.kind == OperationKind::Update {
+        deploy::check_data(context).await?;
+        verify::before_update(context).await?;
+    }
     take_offline(context, Step::Maintenance).await
 }
 

@@ -128,6 +128,12 @@ async fn undo_without_its_data_is_not_started_and_a_restore_of_its_backup_helps(
     let why = (operation.state(), operation.reason.as_str(), after.state());
     assert_eq!(why, (OperationState::Failed, "RESTORE_FAILED", StoreState::Degraded), "{}", operation.message);
 
+    let updating = upgrade(stage.api(), &store, "1.1.0", false).await.expect("accepted");
+    let (operation, after) = ended(stage.api(), &updating).await;
+    let why = (operation.state(), operation.reason.as_str(), after.state());
+    assert_eq!(why, (OperationState::Failed, "RESTORE_FAILED", StoreState::Degraded), "{}", operation.message);
+    assert_eq!(version(&after), ("1.0.0", ""));
+
     // The retry looked at the nodes.
     stage.lab.database.execute(&format!("UPDATE stores SET simulated = false WHERE uid = '{}'", store.uid)).await;
     let list = ListBackupsRequest { store_id: store.store_id.clone(), ..ListBackupsRequest::default() };

@@ -143,6 +143,20 @@ fn update_that_cannot_be_undone_leaves_a_degraded_store_with_both_causes() {
 }
 
 #[test]
+fn update_of_a_shop_that_must_not_be_started_is_not_undone() {
+    let missing = Failure::new(Reason::RestoreFailed, "no data");
+    let online = running(OperationKind::Update, true, Step::Upgrade);
+    let requested = after(upgraded("1.1.0", Some(BACKUP)).expect("accepted"));
+    let offline = after(worker::step_started(after(worker::claim(requested, NOW)), Step::Maintenance));
+    for snapshot in [online, offline] {
+        let before = snapshot.operation.update.clone().expect("says what it applies").before;
+        let failed = worker::gave_up(snapshot, missing.clone(), Some(Health::Healthy), NOW).expect("legal");
+        assert!(!failed.operation.undoing);
+        assert_eq!((failed.store.state, failed.store.settings()), (State::Degraded, before));
+    }
+}
+
+#[test]
 fn update_that_was_not_applied_leaves_the_settings_as_they_were() {
     let requested = after(updated(settled(State::Degraded, true), &larger()).expect("accepted"));
     let cancel = requests::cancel(requested.clone(), None, None, &request(&caller())).expect("legal");
