@@ -53,6 +53,8 @@ impl Passage {
         // The other steps of a copy are those of a creation.
         let steps = kind.steps().iter().filter(move |step| match kind {
             OperationKind::Copy => **step == Step::Restore,
+            // Its pods are waited for and its shop is tested like those of a retry.
+            OperationKind::RotateCredentials => **step == Step::RotateSecrets,
             // The others are those of a restore and of a retry.
             OperationKind::Update => matches!(step, Step::Upgrade | Step::EndMaintenance),
             _ => true,
