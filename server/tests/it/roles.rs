@@ -61,7 +61,7 @@ pub(crate) fn names_target(method: &MethodDescriptor) -> bool {
     let has = |name| method.input().get_field_by_name(name).is_some();
     (has("store_id") || has("operation_id") || has("backup_id"))
         && method.name() != "CreateStore"
-        && !method.name().starts_with("List")
+        && (!method.name().starts_with("List") || method.name() == "ListStoreRevisions")
 }
 
 /// A request that changes nothing, even if it is admitted: the etag is stale, and the backup is CREATING.

@@ -136,7 +136,8 @@ async fn undo_without_its_data_is_not_started_and_a_restore_of_its_backup_helps(
 
     // The retry looked at the nodes.
     stage.lab.database.execute(&format!("UPDATE stores SET simulated = false WHERE uid = '{}'", store.uid)).await;
-    let list = ListBackupsRequest { store_id: store.store_id.clone(), ..ListBackupsRequest::default() };
+    let (store_id, filter) = (store.store_id.clone(), "state = COMPLETE".to_owned());
+    let list = ListBackupsRequest { store_id, filter, ..ListBackupsRequest::default() };
     let backup = stage.api().backups.clone().list_backups(list).await.expect("backups").into_inner().backups.remove(0);
     let request = RestoreStoreRequest { skip_backup: true, ..wanted(&store, &backup.backup_id) };
     let (operation, after) = ended(stage.api(), &restore(stage.api(), request).await.expect("accepted")).await;
