@@ -90,6 +90,7 @@ function OperationLink({ store: { storeId, uid }, operation, operationId }: Oper
       search={{ uid }}
       hash={operationAnchor(operationId)}
       size="sm"
+      underline="always"
       title={operationId}
     >
       {operationKind(operation.kind)}
