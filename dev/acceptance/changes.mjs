@@ -75,7 +75,7 @@ assert.deepEqual(await placed(), orders);
 await eventually(30, async () => assert.equal(await page('/release.txt'), 'newer\n'));
 await buy(shopUrl, 1);
 const [backup] = await listBackups(id, 'state = COMPLETE AND trigger = BEFORE_UPDATE');
-assert.equal(backup.versions.chart, PATCH, 'the data of the former version is in a backup');
+assert.equal(backup.chartVersion, PATCH, 'the data of the former version is in a backup');
 await call('DeleteStore', { store_id: id });
 await watch(id, store.uid, 'DELETED', 180);
 log('DELETED');

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ::kube::api::{DeleteParams, ListParams, Preconditions};
 use ::kube::core::PartialObjectMeta;
-use ::kube::{Api, ResourceExt as _};
+use ::kube::{Api, ResourceExt};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 
@@ -51,7 +51,7 @@ impl Cluster {
             pod.owner_references().iter().any(|owner| matches!(owner.kind.as_str(), "ReplicaSet" | "StatefulSet"))
         };
         let ending = pods.iter().filter(is_of_workload).filter(|pod| pod.metadata.deletion_timestamp.is_some());
-        Ok(ending.map(|pod| pod.name_any()).collect())
+        Ok(ending.map(ResourceExt::name_any).collect())
     }
 
     /// The release's sets, once their controller has observed their newest generation, or after a while.
