@@ -88,60 +88,20 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::access::Access;
-    use crate::backup_policy::BackupPolicy;
-    use crate::command::tests::catalog;
     use crate::condition::{ConditionKind, ConditionStatus};
     use crate::failure::Reason;
-    use crate::identity::{Caller, Credential, Proof, Role};
-    use crate::ids::{StoreUid, Tenant, TokenId};
-    use crate::names::Placement;
     use crate::operation::OperationState;
-    use crate::store::{CleanupPolicy, Environment, Spec};
-    use crate::transition::request::{NewStore, Request, create};
-
-    const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+    use crate::transition::fixtures::{NOW, created};
 
     fn unhealthy(reason: Reason, message: &str) -> Health {
         Health::Unhealthy(Failure::new(reason, message))
     }
 
     fn settled(state: State) -> Snapshot {
-        let catalog = catalog();
-        let access = Access::whole(Tenant::default());
-        let caller = Caller {
-            credential: Credential::Token(TokenId(Uuid::nil())),
-            name: "test".into(),
-            access,
-            role: Role::Admin,
-            expires: None,
-            proof: Proof::Signed,
-            origin: std::sync::Arc::default(),
-        };
-        let (operation, audit) = (OperationId(Uuid::nil()), Uuid::nil());
-        let request = Request { caller: &caller, now: NOW, operation, audit, trace: None };
-        let new = NewStore {
-            uid: StoreUid(Uuid::nil()),
-            id: "demo".parse().expect("an id"),
-            spec: Spec {
-                display_name: "Demo".into(),
-                engine: "woocommerce".into(),
-                plan: "small".into(),
-                admin_email: "a@b.co".into(),
-                cleanup_policy: CleanupPolicy::Keep,
-                deletion_protection: false,
-                environment: Environment::Production,
-                labels: crate::labels::Labels::new(),
-                backup_policy: BackupPolicy::default(),
-            },
-            engine: &catalog.engines()[0],
-            placement: Placement::new(&"demo".parse().expect("an id"), &Tenant::default(), "localhost"),
-            source: None,
-        };
-        let Change { mut store, mut operation, .. } = create(new, &request);
+        let Snapshot { mut store, mut operation, backup } = created();
         store.state = state;
         operation.state = OperationState::Succeeded;
-        Snapshot { store, operation, backup: None }
+        Snapshot { store, operation, backup }
     }
 
     fn apply_health(snapshot: &Snapshot, health: &Health) -> Change {

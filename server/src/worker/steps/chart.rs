@@ -11,19 +11,19 @@ use crate::kube::{CopiedSecret, CopiedSecretUse, labels};
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::StepError;
 
-/// The part of the values that is about the store, ...
+/// The key of the values that describe the store.
 const STORE: &str = "store";
-/// ... and its key for the mode of the shop.
+/// The key of the shop's mode within them.
 const MAINTENANCE: &str = "maintenance";
 
-/// Whether a shop answers customers.
+/// What customers reach at a shop's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// It does.
+    /// Customers reach the shop.
     Online,
-    /// A page answers instead; the shop runs.
+    /// The maintenance page answers; the shop's pods run.
     Page,
-    /// A page answers instead; the shop has no pods.
+    /// The maintenance page answers; the shop has no pods.
     Offline,
 }
 
@@ -44,7 +44,8 @@ pub(super) async fn mode_of(context: &OperationContext) -> Result<Option<Mode>, 
     let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
     let reading = cluster.deployed_with(&release.namespace, &release.name, found.revision);
     let with = context.unless_stopped(reading).await??;
-    Ok(with.map(|with| match with.values.pointer("/store/maintenance").and_then(Value::as_str) {
+    let mode = |values: &Value| values.get(STORE)?.get(MAINTENANCE)?.as_str().map(str::to_owned);
+    Ok(with.map(|with| match mode(&with.values).as_deref() {
         Some("page") => Mode::Page,
         Some("offline") => Mode::Offline,
         _ => Mode::Online,

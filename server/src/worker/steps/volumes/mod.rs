@@ -1,6 +1,7 @@
 //! Snapshots of a shop's volumes: made with a backup here, and `restored` in place of an import. They make restores faster and are never needed:
 //! whatever goes wrong with them becomes an event and a log line, and the backup itself is used.
 
+mod claims;
 pub(super) mod restored;
 
 use std::sync::Once;
