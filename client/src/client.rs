@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use storeplane_proto::v1::audit_service_client::AuditServiceClient;
 use storeplane_proto::v1::backup_service_client::BackupServiceClient;
+use storeplane_proto::v1::domain_service_client::DomainServiceClient;
 use storeplane_proto::v1::operation_service_client::OperationServiceClient;
 use storeplane_proto::v1::platform_service_client::PlatformServiceClient;
 use storeplane_proto::v1::session_service_client::SessionServiceClient;
@@ -27,6 +28,7 @@ const WAIT: Duration = Duration::from_millis(200);
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
 pub(crate) type Stores = StoreServiceClient<InterceptedService<Channel, Bearer>>;
+pub(crate) type Domains = DomainServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Backups = BackupServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Operations = OperationServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Platform = PlatformServiceClient<InterceptedService<Channel, Bearer>>;
@@ -57,6 +59,7 @@ impl Interceptor for Bearer {
 pub struct Client {
     pub(crate) stores: Stores,
     pub(crate) backups: Backups,
+    pub(crate) domains: Domains,
     pub(crate) operations: Operations,
     pub(crate) platform: Platform,
     pub(crate) audit: Audit,

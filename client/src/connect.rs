@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use storeplane_proto::v1::audit_service_client::AuditServiceClient;
 use storeplane_proto::v1::backup_service_client::BackupServiceClient;
+use storeplane_proto::v1::domain_service_client::DomainServiceClient;
 use storeplane_proto::v1::operation_service_client::OperationServiceClient;
 use storeplane_proto::v1::platform_service_client::PlatformServiceClient;
 use storeplane_proto::v1::session_service_client::SessionServiceClient;
@@ -137,6 +138,7 @@ impl Connect {
         let mut client = Client {
             stores: StoreServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             backups: BackupServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            domains: DomainServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             operations: OperationServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             platform: PlatformServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             audit: AuditServiceClient::with_interceptor(channel.clone(), bearer.clone()),
@@ -147,6 +149,7 @@ impl Connect {
         if gzip {
             client.stores = client.stores.send_compressed(Gzip).accept_compressed(Gzip);
             client.backups = client.backups.send_compressed(Gzip).accept_compressed(Gzip);
+            client.domains = client.domains.send_compressed(Gzip).accept_compressed(Gzip);
             client.operations = client.operations.send_compressed(Gzip).accept_compressed(Gzip);
             client.platform = client.platform.send_compressed(Gzip).accept_compressed(Gzip);
             client.audit = client.audit.send_compressed(Gzip).accept_compressed(Gzip);

@@ -41,6 +41,7 @@ mod backups;
 mod calls;
 mod client;
 mod connect;
+mod domains;
 mod error;
 mod sessions;
 mod tenants;

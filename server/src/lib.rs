@@ -26,6 +26,7 @@ pub mod checkpoint;
 pub mod circuit;
 pub mod cli;
 pub mod config;
+pub mod domains;
 pub mod failpoints;
 pub mod grpc;
 pub mod health;

@@ -5,6 +5,7 @@ import { createQueryClient } from '@/api/api';
 import { App, Providers } from '@/app';
 import { AuditService } from '@/gen/storeplane/v1/audit_pb';
 import { BackupService } from '@/gen/storeplane/v1/backup_service_pb';
+import { DomainService } from '@/gen/storeplane/v1/domain_service_pb';
 import { OperationService } from '@/gen/storeplane/v1/operation_pb';
 import { OverviewSchema, PlatformService } from '@/gen/storeplane/v1/platform_pb';
 import { SessionService } from '@/gen/storeplane/v1/session_service_pb';
@@ -47,6 +48,7 @@ interface Setup {
   stores?: Partial<ServiceImpl<typeof StoreService>>;
   operations?: Partial<ServiceImpl<typeof OperationService>>;
   backups?: Partial<ServiceImpl<typeof BackupService>>;
+  domains?: Partial<ServiceImpl<typeof DomainService>>;
   audit?: Partial<ServiceImpl<typeof AuditService>>;
   platform?: Partial<ServiceImpl<typeof PlatformService>>;
   tenants?: Partial<ServiceImpl<typeof TenantService>>;
@@ -64,7 +66,7 @@ export const RENDERED = { timeout: 20_000 };
 /** Renders the dashboard with a transport that answers as the test says. */
 export function renderApp(setup: Setup) {
   const { path = '/', role = 'admin', version = () => '1', stores, operations, audit, platform, overview } = setup;
-  const { backups, tenants, tokens, sessions } = setup;
+  const { backups, domains, tenants, tokens, sessions } = setup;
   const watch = new FakeWatch();
   const transport = createRouterTransport((router) => {
     router.service(PlatformService, {
@@ -92,6 +94,7 @@ export function renderApp(setup: Setup) {
     });
     router.service(OperationService, { listOperations: () => ({}), ...operations });
     router.service(BackupService, { listBackups: () => ({}), ...backups });
+    router.service(DomainService, { listDomains: () => ({}), ...domains });
     router.service(TenantService, { listTenants: () => ({}), ...tenants });
     router.service(TokenService, { listTokens: () => ({}), ...tokens });
     router.service(SessionService, { listSessions: () => ({}), ...sessions });

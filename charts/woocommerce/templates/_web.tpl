@@ -58,7 +58,7 @@ httpGet:
   path: /index.php?rest_route=/wc/store/v1/products&per_page=1
   port: http
   httpHeaders:
-    - {name: Host, value: {{ include "store.host" . | quote }}}
+    - {name: Host, value: {{ include "store.publicHost" . | quote }}}
 {{- end }}
 
 {{/* Not empty if a new pod of the shop starts before the old one ends. A ReadWriteOncePod volume is in one pod at a time. */}}

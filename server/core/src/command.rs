@@ -117,6 +117,7 @@ impl CreateStoreInput {
                 cleanup_policy,
                 deletion_protection: self.deletion_protection,
                 environment: Environment::Production,
+                domains: crate::host_name::ServedDomains::default(),
                 labels: self.labels,
                 backup_policy,
             },

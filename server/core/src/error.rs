@@ -28,7 +28,7 @@ pub enum DomainError {
     /// The resource does not exist, or the caller may not see it.
     #[error("{kind} \"{name}\" was not found")]
     NotFound {
-        /// `store`, `operation`, `backup`, `revision`, `token` or `tenant`.
+        /// `store`, `operation`, `backup`, `revision`, `domain`, `token` or `tenant`.
         kind: &'static str,
         /// The id as requested.
         name: String,
@@ -36,6 +36,9 @@ pub enum DomainError {
     /// A token cannot be created or rotated.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The domain cannot be added, or is not one of the store's.
+    #[error(transparent)]
+    StoreDomain(#[from] StoreDomainError),
     /// The tenant does not permit it.
     #[error(transparent)]
     Tenant(#[from] TenantError),
@@ -268,8 +271,10 @@ impl DomainError {
             Self::NotFound { kind: "token", .. } => "TOKEN_NOT_FOUND",
             Self::NotFound { kind: "tenant", .. } => "TENANT_NOT_FOUND",
             Self::NotFound { kind: "revision", .. } => "REVISION_NOT_FOUND",
+            Self::NotFound { kind: "domain", .. } => "DOMAIN_NOT_FOUND",
             Self::NotFound { .. } => "STORE_NOT_FOUND",
             Self::Token(error) => error.reason(),
+            Self::StoreDomain(error) => error.reason(),
             Self::Tenant(error) => error.reason(),
             Self::AlreadyExists { .. } => "STORE_ALREADY_EXISTS",
             Self::Quota(error) => error.reason(),
@@ -344,6 +349,44 @@ impl TokenError {
             Self::NameTaken { .. } => "TOKEN_NAME_TAKEN",
             Self::SecretAlreadyShown { .. } => "SECRET_ALREADY_SHOWN",
             Self::NotValid { .. } => "TOKEN_NOT_VALID",
+        }
+    }
+}
+
+/// Why a store cannot have a domain.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreDomainError {
+    /// The store has it already.
+    #[error("the store has the domain {name} already")]
+    AlreadyExists {
+        /// The domain.
+        name: String,
+    },
+    /// The store has as many as it may.
+    #[error("a store may have {max} domains; delete one that is not needed")]
+    LimitExceeded {
+        /// The limit.
+        max: u32,
+    },
+    /// The engine's chart has no values for domains.
+    #[error(
+        "the chart of engine {engine} in version {version} does not support domains: its storeplane.yaml has no `domains: true`"
+    )]
+    Unsupported {
+        /// The engine.
+        engine: String,
+        /// The version of its chart.
+        version: String,
+    },
+}
+
+impl StoreDomainError {
+    /// The stable reason.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::AlreadyExists { .. } => "DOMAIN_ALREADY_EXISTS",
+            Self::LimitExceeded { .. } => "DOMAIN_LIMIT_EXCEEDED",
+            Self::Unsupported { .. } => "DOMAINS_UNSUPPORTED",
         }
     }
 }

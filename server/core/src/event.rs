@@ -54,6 +54,12 @@ wire_enum! {
         /// A backup is being removed, because a caller deleted it or it is no longer kept; `backup_id` and `actor` in the details. Not after the
         /// deletion of the store.
         BackupDeleted = "BACKUP_DELETED",
+        /// A domain was added to the store; `domain` and `actor` in the details.
+        DomainAdded = "DOMAIN_ADDED",
+        /// An aspect of a domain changed; `domain`, `aspect` (`ownership`, `dns` or `certificate`), `state` and `reason` in the details.
+        DomainChanged = "DOMAIN_CHANGED",
+        /// A domain was removed from the store, or its removal was requested; `domain` and `actor` in the details.
+        DomainRemoved = "DOMAIN_REMOVED",
         /// A caller requested that the store's data be replaced by that of a backup; `backup_id` and `actor` in the details.
         RestoreRequested = "RESTORE_REQUESTED",
         /// The store's data is that of a backup; `backup_id` in the details.

@@ -25,9 +25,12 @@ use crate::release::ReleaseInventory;
 use crate::revision::Revision;
 use crate::session::{RevokeSessions, Session};
 use crate::store::Store;
+use crate::store_domain::command::DomainCommand;
+use crate::store_domain::{Observation, StoreDomain};
 use crate::tenant::{CreateTenant, TenantCommand, TenantDetails};
 use crate::token::{Author, CreateToken, IssuedToken, RevokeToken, RotateToken, Token};
 use crate::transition::copy::CopyDecision;
+use crate::transition::request::Request;
 use crate::transition::{Change, Decision};
 
 /// The clock, which tests can replace.
@@ -153,6 +156,59 @@ pub trait Backups: Send + Sync {
 
     /// Marks a backup as being removed, with the audit record in the same transaction. The same `idempotency` again returns it as it is.
     async fn delete(&self, access: &Access, command: DeleteBackup, audit: AuditRecord) -> Result<Backup, PortError>;
+}
+
+/// A domain that is added to a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDomain {
+    /// The id of its row.
+    pub id: Uuid,
+    /// The token in its verification record.
+    pub token: String,
+    /// Maximum number of domains of a store.
+    pub max: u32,
+}
+
+/// Domains of stores, stored durably. Each change is stored with its events and its audit record in one transaction, under the store's row lock.
+#[async_trait]
+pub trait Domains: Send + Sync {
+    /// Adds a domain. The same idempotency key again returns it as it is.
+    async fn add(
+        &self,
+        access: &Access,
+        command: &DomainCommand,
+        new: NewDomain,
+        decide: &Decision<'_>,
+    ) -> Result<(Store, StoreDomain), PortError>;
+
+    /// A domain and its store.
+    async fn find(&self, access: &Access, command: &DomainCommand) -> Result<(Store, StoreDomain), PortError>;
+
+    /// A store and its domains, by name.
+    async fn list(&self, access: &Access, store: &StoreRef) -> Result<(Store, Vec<StoreDomain>), PortError>;
+
+    /// Stores what a check has found. A name that another store has is not verified. `None` if the domain was removed meanwhile.
+    async fn observe(
+        &self,
+        id: Uuid,
+        observation: Observation,
+        by: Option<AuditRecord>,
+    ) -> Result<Option<StoreDomain>, PortError>;
+
+    /// Removes a domain, or requests it if it is verified. A repeated request finds it or not, as any other.
+    async fn remove(
+        &self,
+        access: &Access,
+        command: &DomainCommand,
+        request: &Request<'_>,
+    ) -> Result<(Store, StoreDomain), PortError>;
+}
+
+/// Looks domains up: in the DNS, and their certificates in the cluster. Bounded in time.
+#[async_trait]
+pub trait DomainChecks: Send + Sync {
+    /// Checks a domain.
+    async fn check(&self, store: &Store, domain: &StoreDomain) -> Observation;
 }
 
 /// API tokens. Each change stores its audit record in the same transaction.

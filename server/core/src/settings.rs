@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::host_name::ServedDomains;
 use crate::wire::wire_enum;
 
 wire_enum! {
@@ -42,6 +43,9 @@ pub struct Settings {
     pub admin_email: String,
     /// What the shop is for.
     pub environment: Environment,
+    /// The custom domains to which the shop answers.
+    #[serde(default)]
+    pub domains: ServedDomains,
     /// The versions of chart and shop software.
     pub versions: Versions,
 }

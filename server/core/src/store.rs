@@ -7,6 +7,7 @@ use crate::backup_policy::BackupPolicy;
 use crate::condition::{self, Condition, ConditionKind};
 use crate::error::DomainError;
 use crate::failure::Failure;
+use crate::host_name::{HostName, ServedDomains};
 use crate::ids::{BackupId, OperationId, StoreId, StoreUid, Tenant};
 use crate::labels::{self, Labels};
 use crate::names::Placement;
@@ -35,6 +36,8 @@ pub struct Spec {
     pub backup_policy: BackupPolicy,
     /// What the shop is for.
     pub environment: Environment,
+    /// The custom domains to which the shop answers.
+    pub domains: ServedDomains,
 }
 
 /// Where a store's data came from.
@@ -118,14 +121,14 @@ pub struct Store {
 impl Store {
     /// What its chart is told, and its versions.
     pub fn settings(&self) -> Settings {
-        let Spec { display_name, plan, admin_email, environment, .. } = self.spec.clone();
-        Settings { display_name, plan, admin_email, environment, versions: self.versions.clone() }
+        let Spec { display_name, plan, admin_email, environment, domains, .. } = self.spec.clone();
+        Settings { display_name, plan, admin_email, environment, domains, versions: self.versions.clone() }
     }
 
     /// Replaces what its chart is told, and its versions.
     pub fn set_settings(&mut self, settings: Settings) {
-        let Settings { display_name, plan, admin_email, environment, versions } = settings;
-        self.spec = Spec { display_name, plan, admin_email, environment, ..self.spec.clone() };
+        let Settings { display_name, plan, admin_email, environment, domains, versions } = settings;
+        self.spec = Spec { display_name, plan, admin_email, environment, domains, ..self.spec.clone() };
         self.versions = versions;
     }
 
@@ -189,6 +192,10 @@ impl Store {
         if self.spec.environment != Environment::Production {
             hash.update(self.spec.environment.as_str().as_bytes());
         }
+        if self.spec.domains != ServedDomains::default() {
+            let (names, primary) = (self.spec.domains.names_text(), self.spec.domains.primary_text());
+            hash.update(format!("domains {names}; primary {primary}\n").as_bytes());
+        }
         // A version that was changed; the first one is that of the creation.
         if self.revision > 1 {
             hash.update(self.versions.chart.as_bytes());
@@ -204,10 +211,15 @@ impl Store {
         hash.finalize().to_hex().chars().take(16).collect()
     }
 
+    /// The host name in the shop's URL.
+    pub fn public_host(&self) -> &str {
+        self.spec.domains.primary.as_ref().map_or(&self.placement.host, HostName::as_str)
+    }
+
     /// The shop's URL.
     pub fn shop_url(&self) -> String {
         let scheme = if self.secure { "https" } else { "http" };
-        format!("{scheme}://{}/", self.placement.host)
+        format!("{scheme}://{}/", self.public_host())
     }
 
     /// The URL of the shop's administration.

@@ -20,6 +20,7 @@ use crate::charts::{ChartLibrary, Charts};
 use crate::checkpoint::{CheckpointFault, SigningKey};
 use crate::circuit::Circuit;
 use crate::config::{CatalogError, Config, ConfigError};
+use crate::domains::{Checks, DomainFollower, Resolver};
 use crate::grpc::auth::AuthLayer;
 use crate::health::Part;
 use crate::helm::{Helm, HelmConfig};
@@ -31,8 +32,9 @@ use crate::oidc::Oidc;
 use crate::outage::OutageLog;
 use crate::postgres::{
     self, AuditLog, AuthFailures, BackupRetention, BackupSchedule, ConnectError, EventLog, LiveStoreRepository,
-    Notifier, PgBackups, PgCharts, PgStores, Pool, PoolSizes, Pools, Queue, QuotaPolicy, RefusalCounts, RestoreTests,
-    Retention, RetentionPolicy, Schema, ServerKey, SessionLifetimes, Sessions, TenantStates, Tenants, Tokens,
+    Notifier, PgBackups, PgCharts, PgDomains, PgStores, Pool, PoolSizes, Pools, Queue, QuotaPolicy, RefusalCounts,
+    RestoreTests, Retention, RetentionPolicy, Schema, ServerKey, SessionLifetimes, Sessions, TenantStates, Tenants,
+    Tokens,
 };
 use crate::reconciler::Reconciler;
 use crate::releases::ClusterReleases;
@@ -65,6 +67,9 @@ pub enum StartError {
     /// The authorities that verify the identity provider cannot be used.
     #[error(transparent)]
     Ca(#[from] CaError),
+    /// The system's DNS servers are not known.
+    #[error("domains.resolvers: the DNS servers of the system are not known: {0}; name some")]
+    Resolvers(#[source] hickory_resolver::net::NetError),
     /// The bucket for backups cannot be used.
     #[error(transparent)]
     Backups(#[from] S3Error),
@@ -124,6 +129,7 @@ pub(super) struct Parts {
     pub(super) audit: AuditLog,
     pub(super) helm: Helm,
     pub(super) tools: Tools,
+    domain_checks: Checks,
 }
 
 impl Parts {
@@ -155,9 +161,19 @@ impl Parts {
         let cluster = Cluster::new(cluster_config(config));
         let cache = Arc::new(ClusterCache::new(cluster.clone()));
         let releases = releases(config, &cache, &pools.api, &clock, &notifier);
+        let domain_checks = Checks {
+            resolver: Resolver::new(&config.domains.resolvers).map_err(StartError::Resolvers)?,
+            targets: config.domains.targets.clone(),
+            cluster: cluster.clone(),
+            issues: config.domains.issuer.is_some(),
+            clock: Arc::clone(&clock),
+        };
+        let domains = PgDomains::new(pools.api.clone(), notifier.clone(), Arc::clone(&clock), Arc::clone(&ids));
         let ports = Ports {
             stores: stores(&pools.api),
             backups: Arc::new(PgBackups::new(pools.api.clone())),
+            domains: Arc::new(domains),
+            domain_checks: Arc::new(domain_checks.clone()),
             credentials: Arc::new(cluster.clone()),
             live_view: Arc::new(cluster.clone()),
             releases: Arc::new(releases),
@@ -170,6 +186,7 @@ impl Parts {
         let shared_key = Arc::new(ServerKey::new(pools.api.clone()));
         let backups = Backups::new(&config.backups, shared_key, &clock)?;
         let service = service(config, ports, Arc::clone(&catalog)).with_backups(backups.is_some());
+        let service = service.with_domain_rules((&config.domains).into());
         let tools = Tools {
             queue: Queue::new(pools.work.clone(), notifier.clone(), lease),
             notifier: notifier.clone(),
@@ -180,6 +197,7 @@ impl Parts {
             backups,
             catalog,
             charts: ChartLibrary::new(charts, PgCharts::new(pools.work.clone())),
+            issuer: config.domains.issuer.clone(),
             ids,
         };
         let failures = AuthFailures::new(pools.work.clone(), Arc::clone(&clock), Arc::clone(&tools.ids));
@@ -188,7 +206,22 @@ impl Parts {
             .sharing(config.database.pool_size);
         let limits = Limits::new(config.limits);
         let auth = AuthLayer { authenticator, limits, tenants: tenant_states, service: service.clone(), failures };
-        Ok(Self { pools, notifier, hub, log, clock, cluster, cache, service, watches, auth, audit, helm, tools })
+        Ok(Self {
+            pools,
+            notifier,
+            hub,
+            log,
+            clock,
+            cluster,
+            cache,
+            service,
+            watches,
+            auth,
+            audit,
+            helm,
+            tools,
+            domain_checks,
+        })
     }
 
     /// Starts the notifications from Postgres, the event hub, retention, the last use of tokens, and the cache of the cluster.
@@ -233,6 +266,17 @@ impl Parts {
             verifier: verifier.clone(),
             url: config.session_url()?.clone(),
             tasks: tasks.clone(),
+        })
+    }
+
+    /// What checks domains.
+    pub(super) fn domain_follower(&self, config: &Config) -> Result<DomainFollower, ConfigError> {
+        let Tools { notifier, ids, .. } = &self.tools;
+        let (pool, clock) = (self.pools.work.clone(), Arc::clone(&self.clock));
+        Ok(DomainFollower {
+            domains: PgDomains::new(pool, notifier.clone(), clock, Arc::clone(ids)),
+            checks: self.domain_checks.clone(),
+            url: config.session_url()?.clone(),
         })
     }
 

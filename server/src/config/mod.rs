@@ -9,6 +9,7 @@ mod audit;
 mod backup_schedule;
 mod backups;
 mod charts;
+mod domains;
 mod engines;
 mod limits;
 mod obstacles;
@@ -33,6 +34,7 @@ pub use audit::Audit;
 pub use backup_schedule::{BackupSchedule, PlanSchedule};
 pub use backups::{BackupBucket, BackupVolume, Backups, SnapshotMode, StorageKind};
 pub use charts::{ChartSource, Charts, Engine};
+pub use domains::{CertificateIssuer, Domains, IssuerKind};
 pub use engines::{CatalogError, ChartReader};
 pub use limits::Limits;
 pub use obstacles::Obstacles;
@@ -96,6 +98,8 @@ pub struct Config {
     pub audit: Audit,
     /// Backups of stores.
     pub backups: Backups,
+    /// Custom domains of stores.
+    pub domains: Domains,
     /// How shops are tested.
     pub verify: Verify,
     /// Limits of each server.

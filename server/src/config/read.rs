@@ -74,6 +74,7 @@ pub(super) fn config(table: Table) -> Result<Config, ConfigError> {
         retention: root.section("retention", retention),
         audit: root.section("audit", super::audit::read),
         backups: root.section("backups", super::backups::read),
+        domains: root.section("domains", super::domains::read),
         verify: root.section("verify", |section| Verify { via: section.take("via", Via::Auto) }),
         limits: root.section("limits", super::limits::read),
         quotas: root.section("quotas", super::quotas::read),

@@ -136,6 +136,8 @@ pub(super) fn store(catalog: &Catalog, store: Store) -> v1::Store {
         backup_policy: backup_policy(&store.spec.backup_policy),
         versions: Some(versions(store.versions)),
         labels: store.spec.labels.into_iter().collect(),
+        primary_domain: store.spec.domains.primary_text().to_owned(),
+        domains: store.spec.domains.names.iter().map(ToString::to_string).collect(),
         revision: store.revision.cast_signed(),
         update_preview: None,
     }

@@ -16,6 +16,7 @@ mod backups;
 mod call;
 mod content_type;
 mod convert;
+mod domains;
 pub mod envelope;
 #[cfg(test)]
 mod frames_tests;
@@ -45,6 +46,7 @@ pub use opaque::Sealer;
 use storeplane_proto::health::health_server::HealthServer;
 use storeplane_proto::v1::audit_service_server::AuditServiceServer;
 use storeplane_proto::v1::backup_service_server::BackupServiceServer;
+use storeplane_proto::v1::domain_service_server::DomainServiceServer;
 use storeplane_proto::v1::operation_service_server::OperationServiceServer;
 use storeplane_proto::v1::platform_service_server::PlatformServiceServer;
 use storeplane_proto::v1::session_service_server::SessionServiceServer;
@@ -75,9 +77,10 @@ pub(crate) const REQUEST_MAX: usize = 4 * 1024 * 1024;
 const OPEN_REQUEST_MAX: usize = 16 * 1024;
 
 /// The services of `storeplane.v1`.
-const SERVICES: [&str; 8] = [
+const SERVICES: [&str; 9] = [
     storeplane_proto::v1::audit_service_server::SERVICE_NAME,
     storeplane_proto::v1::backup_service_server::SERVICE_NAME,
+    storeplane_proto::v1::domain_service_server::SERVICE_NAME,
     storeplane_proto::v1::operation_service_server::SERVICE_NAME,
     storeplane_proto::v1::platform_service_server::SERVICE_NAME,
     storeplane_proto::v1::session_service_server::SERVICE_NAME,
@@ -113,6 +116,7 @@ pub fn services(
     let stores = configured!(StoreServiceServer::new(handler.clone()));
     let operations = configured!(OperationServiceServer::new(handler.clone()));
     let backups = configured!(BackupServiceServer::new(handler.clone()));
+    let domains = configured!(DomainServiceServer::new(handler.clone()));
     let platform = configured!(PlatformServiceServer::new(handler.clone()));
     let audit = configured!(AuditServiceServer::new(handler.clone()));
     let tenant_service = configured!(TenantServiceServer::new(handler.clone()));
@@ -137,6 +141,7 @@ pub fn services(
         .add_service(outer.layer(ours.layer(stores)))
         .add_service(outer.layer(ours.layer(operations)))
         .add_service(outer.layer(ours.layer(backups)))
+        .add_service(outer.layer(ours.layer(domains)))
         .add_service(outer.layer(ours.layer(platform)))
         .add_service(outer.layer(ours.layer(audit)))
         .add_service(outer.layer(ours.layer(tenant_service)))

@@ -83,6 +83,7 @@ pub fn refusal(refusal: &DomainError) -> Status {
             Code::AlreadyExists
         }
         DomainError::Quota(error) => details_of::quota(error, &message, &mut details, &mut tell),
+        DomainError::StoreDomain(error) => details_of::store_domain(error, &message, &mut details),
         DomainError::Token(error) => details_of::token(error, &message, &mut details, &mut tell),
         DomainError::Tenant(error) => details_of::tenant(error, &message, &mut details, &mut tell),
         DomainError::StaleEtag { actual } => {

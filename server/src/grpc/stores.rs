@@ -122,6 +122,7 @@ impl StoreService for ApiHandler {
             deletion_protection: store.deletion_protection,
             labels: store.labels.into_iter().collect(),
             backup_policy: convert::backup_policy_input(store.backup_policy),
+            primary_domain: store.primary_domain,
         };
         let trace = trace::current();
         let updated = self.finish(async move { service.update(&caller, trace, &input, validate_only).await });

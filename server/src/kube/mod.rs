@@ -14,6 +14,7 @@
 //!   deletes pods that block a corrected revision; `copied_secrets` copies Secrets of another namespace and keeps them
 //!   up to date; `claims` removes claims that were never bound; `isolation` reads whether network policies are enforced, `routes` why
 //!   a gateway does not serve a store.
+//!   `certificates` reads those of custom domains.
 //!   `jobs` runs Jobs from the `PodTemplate`s of a release; `maintenance` takes a shop offline and puts it back. `snapshots` makes
 //!   snapshots of volumes, and `volume_restore` makes volumes from them.
 //!
@@ -24,6 +25,7 @@
 
 mod access;
 mod cache;
+mod certificates;
 mod circuit;
 mod claims;
 mod cluster;

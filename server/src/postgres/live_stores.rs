@@ -50,7 +50,7 @@ pub struct LiveStore {
 const LIVE: &str = "
 SELECT s.uid, s.store_id, s.tenant, s.namespace, s.release, s.engine, s.chart_version, s.state, s.operation,
        o.kind = 'DELETE' AS deleting, s.ready_at IS NOT NULL AS was_ready,
-       CASE WHEN s.secure THEN 'https://' ELSE 'http://' END || s.host || '/' AS shop_url
+       CASE WHEN s.secure THEN 'https://' ELSE 'http://' END || coalesce(s.domains ->> 'primary', s.host) || '/' AS shop_url
 FROM stores s JOIN operations o ON o.id = s.operation
 WHERE s.state <> 'DELETED'";
 

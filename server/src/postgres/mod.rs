@@ -5,6 +5,7 @@
 //! - [`LiveStoreRepository`] gives the reconciler all stores, and stores its results; [`Adoption`] stores those that were lost; [`LeaderLock`] lets only one server reconcile.
 //! - [`BackupSchedule`] starts the backups that are due; [`BackupRetention`] marks those that are no longer kept;
 //!   [`RestoreTests`] restores them into stores of their own.
+//! - [`PgDomains`] has the custom domains of stores.
 //! - [`PgCharts`] keeps the charts of the servers' catalogues by digest.
 //! - [`EventLog`] reads events by store and in their global order.
 //! - [`QuotaPolicy`] decides whether a tenant's quotas permit a store.
@@ -28,6 +29,7 @@ mod backups;
 mod charts;
 mod claims;
 mod creation_queue;
+mod domains;
 mod entity;
 mod error;
 mod events;
@@ -71,6 +73,7 @@ pub use backup_schedule::{BackupSchedule, Shop, Started};
 pub use backup_snapshots::DueSnapshots;
 pub use backups::PgBackups;
 pub use charts::{PgCharts, StoredChart};
+pub use domains::PgDomains;
 pub use events::{EventLog, StoreEvents};
 pub use history::EventHistory;
 pub use leader_lock::{LeaderLock, Leadership};

@@ -31,6 +31,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::backups::Backups;
 use crate::charts::ChartLibrary;
+use crate::config::CertificateIssuer;
 use crate::helm::Helm;
 use crate::kube::Cluster;
 use crate::postgres::{ClaimScope, Notifier, Queue};
@@ -64,6 +65,8 @@ pub struct Tools {
     pub catalog: Arc<Catalog>,
     /// The charts of the stores.
     pub charts: ChartLibrary,
+    /// Issuer of the certificates of custom domains.
+    pub issuer: Option<CertificateIssuer>,
     /// The source of ids and passwords.
     pub ids: Arc<dyn Ids>,
 }

@@ -47,6 +47,7 @@ async fn reflection_returns_every_service_with_comments() {
             "grpc.reflection.v1alpha.ServerReflection",
             "storeplane.v1.AuditService",
             "storeplane.v1.BackupService",
+            "storeplane.v1.DomainService",
             "storeplane.v1.OperationService",
             "storeplane.v1.PlatformService",
             "storeplane.v1.SessionService",

@@ -39,6 +39,7 @@ mod database_restore;
 mod database_rows;
 mod deletion;
 mod deletion_protection;
+mod domains;
 mod drift;
 mod drift_scale;
 mod failures;

@@ -48,6 +48,8 @@ fn every_field(store_id: &str) -> Store {
         backup_policy: None,
         labels: std::collections::HashMap::new(),
         revision: 77,
+        domains: vec![text()],
+        primary_domain: "mine.example.com".to_owned(),
         update_preview: Some(UpdatePreview { steps: vec![text()], ..UpdatePreview::default() }),
         engine_version: String::new(),
         available_upgrade: Some(AvailableUpgrade { engine_version: text(), ..AvailableUpgrade::default() }),

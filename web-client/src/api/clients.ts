@@ -2,6 +2,7 @@ import { type Client, Code, ConnectError, createClient, type Interceptor, type T
 import { createGrpcWebTransport } from '@connectrpc/connect-web';
 import { AuditService } from '@/gen/storeplane/v1/audit_pb';
 import { BackupService } from '@/gen/storeplane/v1/backup_service_pb';
+import { DomainService } from '@/gen/storeplane/v1/domain_service_pb';
 import { OperationService } from '@/gen/storeplane/v1/operation_pb';
 import { PlatformService } from '@/gen/storeplane/v1/platform_pb';
 import { SessionService } from '@/gen/storeplane/v1/session_service_pb';
@@ -15,6 +16,7 @@ import { traceparent } from './traceparent';
 export interface Clients {
   stores: Client<typeof StoreService>;
   backups: Client<typeof BackupService>;
+  domains: Client<typeof DomainService>;
   operations: Client<typeof OperationService>;
   platform: Client<typeof PlatformService>;
   audit: Client<typeof AuditService>;
@@ -30,6 +32,7 @@ export function createClients(transport: Transport): Clients {
   return {
     stores: createClient(StoreService, transport),
     backups: createClient(BackupService, transport),
+    domains: createClient(DomainService, transport),
     operations: createClient(OperationService, transport),
     platform: createClient(PlatformService, transport),
     audit: createClient(AuditService, transport),

@@ -68,8 +68,12 @@ const RESOURCES_REFETCH_MS = 10_000;
 /** No event tells that a backup was removed from the storage or that its test restore ended, so lists with such a backup are also read at this interval. */
 const UNANNOUNCED_REFETCH_MS = 10_000;
 
+/** That the shop answers to a domain, and checks that find nothing new, make no event of it. */
+const DOMAINS_REFETCH_MS = 10_000;
+
 /** Begin of the cache keys of lists that requests change. */
 export const BACKUPS = ['backups'];
+export const DOMAINS = ['domains'];
 export const TENANTS = ['tenants'];
 export const TOKENS = ['tokens'];
 export const SESSIONS = ['sessions'];
@@ -141,6 +145,12 @@ export function createQueries(clients: Clients) {
         queryKey: ['revisions', storeId, uid, revision],
         queryFn: ({ signal }) => clients.stores.listStoreRevisions({ storeId, uid, pageSize: 50 }, { signal }),
         placeholderData: keepPreviousData,
+      }),
+    domains: ({ storeId, uid }: StoreKey) =>
+      queryOptions({
+        queryKey: [...DOMAINS, storeId, uid],
+        queryFn: ({ signal }) => clients.domains.listDomains({ storeId, storeUid: uid }, { signal }),
+        refetchInterval: DOMAINS_REFETCH_MS,
       }),
     backups: (page: BackupsPage) =>
       queryOptions({

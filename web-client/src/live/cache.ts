@@ -1,5 +1,5 @@
 import { notifyManager, type QueryClient } from '@tanstack/react-query';
-import { BACKUPS } from '@/api/queries';
+import { BACKUPS, DOMAINS } from '@/api/queries';
 import type { StoreEvent } from '@/gen/storeplane/v1/event_pb';
 import type { Overview } from '@/gen/storeplane/v1/platform_pb';
 import type { Store } from '@/gen/storeplane/v1/store_pb';
@@ -55,6 +55,7 @@ export class CacheFeed {
     if (events.some(({ type }) => type === 'STATE_CHANGED' || type === 'CONDITION_CHANGED'))
       this.#refresh(['stores'], LIST_MS);
     if (events.some(({ type }) => BACKUP_EVENTS.test(type))) this.#refresh(BACKUPS, BACKUPS_MS);
+    if (events.some(({ type }) => type.startsWith('DOMAIN_'))) this.#refresh(DOMAINS, STORE_MS);
     if (events.some((event) => AUDITED.has(event.type))) this.#refresh(['audit'], LIST_MS);
   }
 

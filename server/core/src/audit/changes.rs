@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::backup_policy::BackupPolicy;
+use crate::host_name::ServedDomains;
 use crate::store::Store;
 
 /// Fields whose values are never recorded, only that they changed.
@@ -62,6 +63,10 @@ fn fields(store: &Store) -> Value {
     });
     if let Some(fields) = fields.as_object_mut().filter(|_| !store.spec.labels.is_empty()) {
         fields.insert("labels".to_owned(), json!(store.spec.labels));
+    }
+    if let Some(fields) = fields.as_object_mut().filter(|_| store.spec.domains != ServedDomains::default()) {
+        fields.insert("domains".to_owned(), json!(store.spec.domains.names));
+        fields.insert("primary_domain".to_owned(), json!(store.spec.domains.primary_text()));
     }
     if let Some(fields) = fields.as_object_mut().filter(|_| store.spec.backup_policy != BackupPolicy::default()) {
         let settings = store.spec.backup_policy.texts().map(|(name, value)| (name.to_owned(), value.into()));

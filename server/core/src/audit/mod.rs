@@ -51,6 +51,14 @@ wire_enum! {
         DeleteBackup = "DELETE_BACKUP",
         /// A backup is no longer kept.
         ExpireBackup = "EXPIRE_BACKUP",
+        /// CreateDomain.
+        CreateDomain = "CREATE_DOMAIN",
+        /// VerifyDomain.
+        VerifyDomain = "VERIFY_DOMAIN",
+        /// DeleteDomain.
+        DeleteDomain = "DELETE_DOMAIN",
+        /// The shop of a store is told which of its domains it answers to.
+        ApplyDomains = "APPLY_DOMAINS",
         /// CancelOperation.
         CancelOperation = "CANCEL_OPERATION",
         /// GetStoreCredentials.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Idempotency, StoreCommand, StoreRef, check_etag};
 use crate::backup_policy::{BackupPolicy, BackupPolicyInput, PolicySetting};
 use crate::error::DomainError;
+use crate::host_name::HostName;
 use crate::ids::StoreUid;
 use crate::labels::{self, Labels};
 use crate::store::Environment;
@@ -12,7 +13,7 @@ use crate::validate::Check;
 
 /// The fields that UpdateStore changes.
 const CHANGEABLE: &str = "display_name, admin_email, plan, engine_version, environment, deletion_protection, labels, labels.NAME, backup_policy, backup_policy.every, \
-     backup_policy.keep_days, backup_policy.keep_weekly";
+     backup_policy.keep_days, backup_policy.keep_weekly, primary_domain";
 
 /// UpdateStore as received.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +44,8 @@ pub struct UpdateStoreInput {
     pub labels: Labels,
     /// The new values of `backup_policy`.
     pub backup_policy: BackupPolicyInput,
+    /// The new value of `primary_domain`; empty for the platform's own host name.
+    pub primary_domain: String,
 }
 
 /// New values of a store's fields. What is not named is unchanged.
@@ -68,6 +71,8 @@ pub struct StoreUpdate {
     pub policy_settings: Vec<PolicySetting>,
     /// Their values.
     pub backup_policy: BackupPolicy,
+    /// The domain in the shop's URL, which it may not have; `Some(None)` for the platform's own host name.
+    pub primary_domain: Option<Option<HostName>>,
 }
 
 impl UpdateStoreInput {
@@ -109,6 +114,9 @@ impl UpdateStoreInput {
                     }
                 }
                 "deletion_protection" => update.deletion_protection = Some(self.deletion_protection),
+                "primary_domain" => {
+                    update.primary_domain = Some(check.optional("store.primary_domain", &self.primary_domain));
+                }
                 "labels" => {
                     labels::check(check, &self.labels);
                     update.labels = Some(self.labels.clone());
@@ -141,8 +149,9 @@ fn label(path: &str) -> Option<&str> {
 impl StoreUpdate {
     /// True if it names what a store's chart is told.
     pub fn names_settings(&self) -> bool {
-        let Self { display_name, admin_email, plan, engine_version, environment, .. } = self;
-        [display_name, admin_email, plan, engine_version].into_iter().any(Option::is_some) || environment.is_some()
+        let Self { display_name, admin_email, plan, engine_version, environment, primary_domain, .. } = self;
+        let texts = [display_name, admin_email, plan, engine_version];
+        texts.into_iter().any(Option::is_some) || environment.is_some() || primary_domain.is_some()
     }
 
     /// A store's labels with the wanted ones.
@@ -167,6 +176,7 @@ impl StoreUpdate {
             text("plan", self.plan.as_deref()),
             text("engine_version", self.engine_version.as_deref()),
             text("environment", self.environment.map(Environment::as_str)),
+            text("primary_domain", self.primary_domain.as_ref().map(|it| it.as_ref().map_or("", HostName::as_str))),
         ];
         let policy = self.backup_policy.fields(self.policy_settings.iter().copied());
         let all =

@@ -46,6 +46,7 @@ fn undo_steps_run_in_reverse_order() {
         plan: String::new(),
         admin_email: String::new(),
         environment: crate::settings::Environment::Production,
+        domains: crate::host_name::ServedDomains::default(),
         versions: crate::settings::Versions::default(),
     };
     update.update =

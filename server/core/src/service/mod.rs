@@ -1,12 +1,13 @@
 //! The commands and queries of callers: validation, decisions and audit, over the ports.
 //!
-//! This file has the mutations of stores; [`backups`] makes backups, [`copies`] stores with their data, [`credentials`] reads logins, [`live_view`] a store's objects, [`releases`] the cluster's releases,
+//! This file has the mutations of stores; [`backups`] makes backups, [`copies`] stores with their data, [`domains`] has their domains, [`credentials`] reads logins, [`live_view`] a store's objects, [`releases`] the cluster's releases,
 //! [`updates`] changes stores' fields and returns them to earlier revisions, [`tokens`] changes and lists API tokens, [`sessions`] ends those of browsers, [`tenants`] changes tenants; `new_id` makes ids of
 //! stores.
 
 mod backups;
 mod copies;
 mod credentials;
+mod domains;
 mod live_view;
 mod new_id;
 mod releases;
@@ -17,6 +18,7 @@ mod tests;
 mod tokens;
 mod updates;
 
+pub use domains::{DOMAINS_MAX, DomainRules, check_new};
 pub use tenants::taken;
 
 use std::sync::Arc;
@@ -33,7 +35,8 @@ use crate::names::Placement;
 use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery};
 use crate::ports::{
-    Applied, Backups, Clock, Credentials, Ids, LiveView, Releases, Sessions, Stores, Target, Tenants, Tokens,
+    Applied, Backups, Clock, Credentials, DomainChecks, Domains, Ids, LiveView, Releases, Sessions, Stores, Target,
+    Tenants, Tokens,
 };
 use crate::quota::Quotas;
 use crate::store::Store;
@@ -53,6 +56,10 @@ pub struct Ports {
     pub stores: Arc<dyn Stores>,
     /// Backups.
     pub backups: Arc<dyn Backups>,
+    /// Domains of stores.
+    pub domains: Arc<dyn Domains>,
+    /// Looks domains up.
+    pub domain_checks: Arc<dyn DomainChecks>,
     /// The secrets of stores.
     pub credentials: Arc<dyn Credentials>,
     /// Stores as they currently are in the cluster.
@@ -83,6 +90,9 @@ pub struct Service {
     stores: Arc<dyn Stores>,
     backups: Arc<dyn Backups>,
     backups_enabled: bool,
+    domains: Arc<dyn Domains>,
+    domain_checks: Arc<dyn DomainChecks>,
+    domain_rules: DomainRules,
     credentials: Arc<dyn Credentials>,
     live_view: Arc<dyn LiveView>,
     releases: Arc<dyn Releases>,
@@ -114,12 +124,28 @@ impl Service {
         lifetimes: Lifetimes,
         quotas: Quotas,
     ) -> Self {
-        let Ports { stores, backups, credentials, live_view, releases, tokens, sessions, tenants, clock, ids } = ports;
+        let Ports {
+            stores,
+            backups,
+            domains,
+            domain_checks,
+            credentials,
+            live_view,
+            releases,
+            tokens,
+            sessions,
+            tenants,
+            clock,
+            ids,
+        } = ports;
         let domain = domain.into();
         Self {
             stores,
             backups,
             backups_enabled: false,
+            domains,
+            domain_checks,
+            domain_rules: DomainRules::default(),
             credentials,
             live_view,
             releases,
@@ -140,6 +166,12 @@ impl Service {
     #[must_use]
     pub fn with_backups(self, enabled: bool) -> Self {
         Self { backups_enabled: enabled, ..self }
+    }
+
+    /// With these rules for domains.
+    #[must_use]
+    pub fn with_domain_rules(self, domain_rules: DomainRules) -> Self {
+        Self { domain_rules, ..self }
     }
 
     /// The repository, for queries.

@@ -1,6 +1,7 @@
 //! The service over ports in memory.
 
 mod backups;
+mod domains;
 mod memory;
 mod sessions;
 mod tenants;
@@ -40,6 +41,8 @@ fn service_of(memory: &Arc<Memory>, platform: Option<&str>) -> Service {
     let ports = Ports {
         stores: memory(),
         backups: memory(),
+        domains: memory(),
+        domain_checks: memory(),
         credentials: memory(),
         live_view: memory(),
         releases: memory(),

@@ -99,6 +99,7 @@ impl RecordedStore {
                 cleanup_policy: CleanupPolicy::Keep,
                 deletion_protection: false,
                 environment: self.environment,
+                domains: crate::host_name::ServedDomains::default(),
                 labels: Labels::new(),
                 backup_policy: BackupPolicy::default(),
             },

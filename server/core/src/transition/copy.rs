@@ -10,6 +10,7 @@ use crate::copy::CopyStore;
 use crate::engine::{Catalog, Engine};
 use crate::error::DomainError;
 use crate::event::NewEvent;
+use crate::host_name::ServedDomains;
 use crate::ids::{BackupId, StoreId, StoreUid};
 use crate::names::Placement;
 use crate::store::{CleanupPolicy, Source, Spec, State, Store};
@@ -145,6 +146,8 @@ fn spec(original: &Spec, wanted: &CopyStore, engine: &Engine) -> Result<Spec, Do
         cleanup_policy: wanted.cleanup_policy,
         deletion_protection: wanted.deletion_protection,
         environment: wanted.environment,
+        // Those of the original lead to the original.
+        domains: ServedDomains::default(),
         labels: if wanted.labels.is_empty() { original.labels.clone() } else { wanted.labels.clone() },
         backup_policy: original.backup_policy,
     })

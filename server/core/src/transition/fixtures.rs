@@ -48,6 +48,7 @@ pub(super) fn created() -> Snapshot {
         cleanup_policy: CleanupPolicy::Keep,
         deletion_protection: false,
         environment: Environment::Production,
+        domains: crate::host_name::ServedDomains::default(),
         labels: crate::labels::Labels::new(),
         backup_policy: BackupPolicy::default(),
     };

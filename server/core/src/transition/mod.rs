@@ -7,6 +7,7 @@ pub mod adopt;
 pub mod backup;
 pub mod backup_request;
 pub mod copy;
+pub mod domains;
 #[cfg(test)]
 mod fixtures;
 pub mod health;

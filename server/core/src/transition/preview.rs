@@ -71,6 +71,12 @@ fn notes(before: &Store, change: &Change, catalog: &Catalog) -> Vec<String> {
     {
         notes.push(format!("The volumes keep their size of {text}: a volume cannot shrink."));
     }
+    if before.public_host() != after.public_host() {
+        notes.push(format!(
+            "The shop's URL becomes {}. The other host names redirect to it, so its DNS records should point here first.",
+            after.shop_url()
+        ));
+    }
     match (before.spec.environment, after.spec.environment) {
         (Environment::Staging, Environment::Production) => notes.push(
             "The shop reaches customers from then on: it sends e-mails and webhooks, takes payments and runs scheduled \

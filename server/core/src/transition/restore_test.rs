@@ -12,6 +12,7 @@ use crate::engine::Catalog;
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::{Failure, Reason};
+use crate::host_name::ServedDomains;
 use crate::ids::{StoreId, StoreUid};
 use crate::names::Placement;
 use crate::operation::{Operation, OperationKind, OperationState};
@@ -30,6 +31,7 @@ pub fn begin(
         cleanup_policy: CleanupPolicy::DeleteResources,
         deletion_protection: false,
         environment: Environment::Staging,
+        domains: ServedDomains::default(),
         ..original.spec.clone()
     };
     let placement = Placement::new(&id, request.caller.tenant(), domain);

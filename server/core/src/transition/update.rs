@@ -6,8 +6,9 @@ use crate::audit::Action;
 use crate::backup::{Backup, BackupTrigger, NewBackup};
 use crate::command::{StoreUpdate, choose_plan};
 use crate::engine::{Catalog, Engine, may_upgrade};
-use crate::error::DomainError;
+use crate::error::{DomainError, StoreDomainError};
 use crate::event::{EventType, NewEvent};
+use crate::host_name::{HostName, ServedDomains};
 use crate::ids::BackupId;
 use crate::labels;
 use crate::operation::{OperationKind, Update};
@@ -78,11 +79,18 @@ pub fn roll_back(
         let (engine, version) = (engine.clone(), versions.chart.clone());
         return Err(DomainError::VersionUnavailable { engine, version });
     }
+    let has_domains = !change.store.spec.domains.names.is_empty();
+    if catalog.installed(engine, versions).is_some_and(|engine| !engine.domains && has_domains) {
+        let (engine, version) = (engine.clone(), versions.chart.clone());
+        return Err(StoreDomainError::Unsupported { engine, version }.into());
+    }
     let (present, former) = (&change.store.versions.schema, &versions.schema);
     if present != former {
         return Err(DomainError::SchemaDiffers { present: present.clone(), former: former.clone() });
     }
-    begin(&mut change, revision.settings.clone(), (Some(revision.number), None), Action::RollbackStore, request);
+    // Another store may have the domains of that revision by now.
+    let settings = Settings { domains: change.store.spec.domains.clone(), ..revision.settings.clone() };
+    begin(&mut change, settings, (Some(revision.number), None), Action::RollbackStore, request);
     let actor = &request.caller.name;
     let message = format!("{actor} requested that {} return to revision {}", change.store.id, revision.number);
     let event = NewEvent::new(EventType::StoreUpdated, message).with("actor", actor);
@@ -90,6 +98,30 @@ pub fn roll_back(
     let message = format!("Store {} is returning to revision {}", change.store.id, revision.number);
     change.enter(State::Updating, request.now, message)?;
     Ok(change)
+}
+
+/// Tells the shop of a store to which of its domains it answers. `None` if it answers to these already.
+pub fn apply_domains(
+    snapshot: Snapshot,
+    names: Vec<HostName>,
+    request: &Request<'_>,
+) -> Result<Option<Change>, DomainError> {
+    let before = snapshot.store.settings();
+    let settings = Settings { domains: before.domains.with_names(names), ..before.clone() };
+    if settings == before {
+        return Ok(None);
+    }
+    let mut change = of_running_shop(snapshot, None, |state| DomainError::SettingsNotUpdatable { state })?;
+    let texts = |settings: &Settings| settings.domains.names_text();
+    let message =
+        format!("The domains of {} change from [{}] to [{}]", change.store.id, texts(&before), texts(&settings));
+    let event = NewEvent::new(EventType::StoreUpdated, message).with("actor", &request.caller.name);
+    let event = event.with("domains", texts(&settings)).with("primary_domain", settings.domains.primary_text());
+    begin(&mut change, settings, (None, None), Action::ApplyDomains, request);
+    change.events.push(event);
+    let message = format!("The shop of {} is being told its domains", change.store.id);
+    change.enter(State::Updating, request.now, message)?;
+    Ok(Some(change))
 }
 
 /// Whether a test purchase was possible before the update.
@@ -174,7 +206,13 @@ fn settings(store: &Store, wanted: &StoreUpdate, catalog: &Catalog) -> Result<Se
     if environment != before.environment && environment == Environment::Staging && !has_staging {
         check.fail("store.environment", format!("must be PRODUCTION: engine {} has no STAGING", store.spec.engine));
     }
+    let domains = domains(&mut check, &before.domains, wanted);
+    if let Some(engine) = engine.filter(|engine| !engine.domains && !before.domains.names.is_empty()) {
+        let version = &engine.versions.chart;
+        check.fail("store.engine_version", format!("cannot be {version}: it does not support the store's domains"));
+    }
     check.finish(plan.map(|plan| Settings {
+        domains,
         display_name: wanted.display_name.clone().unwrap_or(before.display_name),
         admin_email: wanted.admin_email.clone().unwrap_or(before.admin_email),
         plan,
@@ -184,6 +222,21 @@ fn settings(store: &Store, wanted: &StoreUpdate, catalog: &Catalog) -> Result<Se
             _ => content(before.versions, installed),
         },
     }))
+}
+
+/// The domains with the wanted primary one.
+fn domains(check: &mut Check, before: &ServedDomains, wanted: &StoreUpdate) -> ServedDomains {
+    let primary = wanted.primary_domain.clone().unwrap_or_else(|| before.primary.clone());
+    if primary.as_ref().is_some_and(|primary| !before.names.contains(primary)) {
+        let names = before.names_text();
+        let rule = if names.is_empty() {
+            "must be empty: the shop answers to no domain".to_owned()
+        } else {
+            format!("must be empty, or one of the domains to which the shop answers: {names}")
+        };
+        check.fail("store.primary_domain", rule);
+    }
+    ServedDomains { primary, ..before.clone() }
 }
 
 /// The content of a chart's directory may change under the same version. With another schema it is a migration, too.
@@ -218,6 +271,7 @@ pub(super) fn differences<'a>(before: &'a Settings, after: &'a Settings) -> Vec<
         ("admin_email", &before.admin_email, &after.admin_email),
         ("plan", &before.plan, &after.plan),
         ("environment", before.environment.as_str(), after.environment.as_str()),
+        ("primary_domain", before.domains.primary_text(), after.domains.primary_text()),
         ("chart_version", &before.versions.chart, &after.versions.chart),
     ];
     all.into_iter().filter(|(_, before, after)| before != after).collect()

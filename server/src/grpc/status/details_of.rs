@@ -1,6 +1,6 @@
 //! Codes and details of refused changes of tokens and tenants, of unmet preconditions, and of exhausted quotas.
 
-use storeplane_core::error::{DomainError, TenantError, TokenError};
+use storeplane_core::error::{DomainError, StoreDomainError, TenantError, TokenError};
 use storeplane_core::quota::{QuotaError, QuotaUse};
 use tonic::Code;
 use tonic_types::ErrorDetails;
@@ -34,6 +34,23 @@ pub(super) fn quota(
         }
         QuotaError::PlanNotAllowed { tenant, .. } => {
             details.add_precondition_failure_violation("PLAN", format!("tenant/{tenant}"), message);
+            Code::FailedPrecondition
+        }
+    }
+}
+
+pub(super) fn store_domain(error: &StoreDomainError, message: &str, details: &mut ErrorDetails) -> Code {
+    match error {
+        StoreDomainError::AlreadyExists { name } => {
+            details.set_resource_info("domain", name, "", message);
+            Code::AlreadyExists
+        }
+        StoreDomainError::LimitExceeded { .. } => {
+            details.add_quota_failure_violation("store", message);
+            Code::ResourceExhausted
+        }
+        StoreDomainError::Unsupported { engine, .. } => {
+            details.add_precondition_failure_violation("ENGINE", engine, message);
             Code::FailedPrecondition
         }
     }

@@ -22,6 +22,13 @@ pub(super) fn request(method: &str) -> Option<Value> {
         }),
         "GetBackup" | "DeleteBackup" => json!({"backupId": "0192f0c1-5b1e-7a30-9d5c-0f5a3c2e1b7d"}),
         "ListBackups" => json!({"storeId": "tea", "filter": "state = COMPLETE", "pageSize": 20}),
+        "CreateDomain" => json!({
+            "storeId": "tea",
+            "domain": "shop.example.com",
+            "requestId": "5d8f7a1c-3c44-4c0e-8a53-6a2b8f1f2e90",
+        }),
+        "GetDomain" | "VerifyDomain" | "DeleteDomain" => json!({"storeId": "tea", "domain": "shop.example.com"}),
+        "ListDomains" => json!({"storeId": "tea"}),
         "RestoreStore" => json!({"storeId": "tea", "backupId": "0192f0c1-5b1e-7a30-9d5c-0f5a3c2e1b7d"}),
         "CopyStore" => json!({
             "sourceStoreId": "tea",

@@ -14,5 +14,6 @@ pub(super) mod operation;
 pub(super) mod request;
 pub(super) mod revision;
 pub(super) mod store;
+pub(super) mod store_domain;
 pub(super) mod tenant;
 pub(super) mod token;

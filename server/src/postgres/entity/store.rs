@@ -19,6 +19,8 @@ pub struct Model {
     pub environment: String,
     #[sea_orm(column_type = "JsonBinary")]
     pub labels: Json,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub domains: Json,
     pub source_store: Option<Uuid>,
     pub source_store_id: Option<String>,
     pub source_backup: Option<Uuid>,

@@ -25,6 +25,7 @@ fn catalog() -> Catalog {
         lost_secrets: LostSecrets::Refuse,
         credentials: None,
         backup: None,
+        domains: false,
         verify: Verification::None,
         versions: Versions::default(),
         info: VersionInfo::default(),

@@ -3,9 +3,12 @@
 use serde_json::{Map, Value, json};
 use storeplane_core::engine::Engine;
 use storeplane_core::failure::{Failure, Reason};
+use storeplane_core::host_name::{HostName, ServedDomains};
 use storeplane_core::revision::Revision;
 use storeplane_core::store::{Environment, Settings, Store};
+use storeplane_core::store_domain::secret_name;
 
+use crate::config::CertificateIssuer;
 use crate::helm::Chart;
 use crate::kube::{CopiedSecret, CopiedSecretUse, labels};
 use crate::worker::context::OperationContext;
@@ -13,6 +16,8 @@ use crate::worker::outcome::StepError;
 
 /// The key of the values that describe the store.
 const STORE: &str = "store";
+/// The key of the values about custom domains.
+const DOMAINS: &str = "domains";
 /// The key of the shop's mode within them.
 const MAINTENANCE: &str = "maintenance";
 
@@ -79,14 +84,21 @@ pub(super) fn of(context: &OperationContext, engine: &Engine, settings: &Setting
     })?;
     let values = json!({ "store": about(store, settings), "ingress": { "host": store.placement.host } });
     let values = with_copied_secrets(values, context.tools.cluster.copied_secrets());
+    let values = with_domains(values, &settings.domains, context.tools.issuer.as_ref());
     let values_files = engine.values.iter().chain([&plan.values]).cloned().collect();
     Ok(Chart { dir: engine.chart.clone(), values_files, values, labels: recorded_labels(store, settings) })
 }
 
-/// The chart of a revision with exactly the values that helm was given then.
-pub(super) fn of_revision(context: &OperationContext, engine: &Engine, revision: &Revision) -> Chart {
+/// The chart of a revision with the values that helm was given then, and these domains: others may belong to other stores since.
+pub(super) fn of_revision(
+    context: &OperationContext,
+    engine: &Engine,
+    revision: &Revision,
+    domains: &ServedDomains,
+) -> Chart {
+    let values = with_domains(revision.values.clone(), domains, context.tools.issuer.as_ref());
     let labels = recorded_labels(&context.store, &revision.settings);
-    Chart { dir: engine.chart.clone(), values_files: Vec::new(), values: revision.values.clone(), labels }
+    Chart { dir: engine.chart.clone(), values_files: Vec::new(), values, labels }
 }
 
 /// With the uid, they tell `adopt` what the values do not contain.
@@ -139,6 +151,25 @@ fn with_copied_secrets(mut values: Value, copied: &[CopiedSecret]) -> Value {
     values
 }
 
+/// The values with these domains; charts without domains need not know them.
+fn with_domains(mut values: Value, domains: &ServedDomains, issuer: Option<&CertificateIssuer>) -> Value {
+    let Some(all) = values.as_object_mut() else { return values };
+    all.remove(DOMAINS);
+    if domains.names.is_empty() {
+        return values;
+    }
+    let host = |name: &HostName| json!({"host": name, "secretName": secret_name(name)});
+    let mut told = json!({
+        "hosts": domains.names.iter().map(host).collect::<Vec<_>>(),
+        "primary": domains.primary_text(),
+    });
+    if let (Some(issuer), Some(told)) = (issuer, told.as_object_mut()) {
+        told.insert("issuer".to_owned(), json!({"kind": issuer.kind, "name": issuer.name}));
+    }
+    all.insert(DOMAINS.to_owned(), told);
+    values
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,6 +195,20 @@ mod tests {
         for bad in ["", "x large", "-a", "a.", "a,b", "größer", &"a".repeat(64)] {
             assert!(!is_label_value(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn domains_replace_those_of_the_values() {
+        let former = json!({"store": {"id": "tea"}, "domains": {"hosts": [{"host": "old.example"}]}});
+        let none = with_domains(former.clone(), &ServedDomains::default(), None);
+        assert_eq!(none, json!({"store": {"id": "tea"}}));
+        let names = vec![HostName::stored("a.example"), HostName::stored("b.example")];
+        let domains = ServedDomains { primary: names.last().cloned(), names };
+        let issuer = CertificateIssuer { kind: crate::config::IssuerKind::ClusterIssuer, name: "acme".into() };
+        let hosts = json!([{"host": "a.example", "secretName": "tls-a.example"}, {"host": "b.example", "secretName": "tls-b.example"}]);
+        let issuer_value = json!({"kind": "ClusterIssuer", "name": "acme"});
+        let told = json!({"hosts": hosts, "primary": "b.example", "issuer": issuer_value});
+        assert_eq!(with_domains(former, &domains, Some(&issuer))["domains"], told);
     }
 
     #[test]

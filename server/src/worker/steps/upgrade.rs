@@ -70,7 +70,8 @@ async fn new(context: &OperationContext) -> Result<(Chart, Settings), StepError>
     let settings = Settings { versions: engine.versions.clone(), ..context.store.settings() };
     let gone = || Failure::new(Reason::ChartRejected, format!("Revision {number} is not kept any more."));
     let revision = revision(context, number).await?.ok_or_else(|| StepError::Failed(gone()))?;
-    Ok((chart::of_revision(context, &engine, &revision), settings))
+    let chart = chart::of_revision(context, &engine, &revision, &settings.domains);
+    Ok((chart, settings))
 }
 
 /// To what its undo returns.
@@ -79,7 +80,7 @@ async fn former(context: &OperationContext) -> Result<(Chart, Settings), StepErr
     let engine = context.engine_as_recorded(&before.versions).await?;
     let settings = Settings { versions: engine.versions.clone(), ..before };
     let chart = match revision(context, from_revision).await? {
-        Some(revision) => chart::of_revision(context, &engine, &revision),
+        Some(revision) => chart::of_revision(context, &engine, &revision, &settings.domains),
         // It was installed by a release of this server that recorded none.
         None => chart::of(context, &engine, &settings)?,
     };

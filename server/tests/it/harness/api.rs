@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use storeplane_proto::v1::audit_service_client::AuditServiceClient;
 use storeplane_proto::v1::backup_service_client::BackupServiceClient;
+use storeplane_proto::v1::domain_service_client::DomainServiceClient;
 use storeplane_proto::v1::operation_service_client::OperationServiceClient;
 use storeplane_proto::v1::platform_service_client::PlatformServiceClient;
 use storeplane_proto::v1::store_service_client::StoreServiceClient;
@@ -37,6 +38,7 @@ impl Interceptor for Bearer {
 
 pub(crate) type Stores = StoreServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Backups = BackupServiceClient<InterceptedService<Channel, Bearer>>;
+pub(crate) type Domains = DomainServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Operations = OperationServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Platform = PlatformServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Tenants = TenantServiceClient<InterceptedService<Channel, Bearer>>;
@@ -47,6 +49,7 @@ pub(crate) type Audit = AuditServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) struct Api {
     pub(crate) stores: Stores,
     pub(crate) backups: Backups,
+    pub(crate) domains: Domains,
     pub(crate) operations: Operations,
     pub(crate) platform: Platform,
     pub(crate) audit: Audit,
@@ -104,6 +107,7 @@ impl Api {
         Self {
             stores: StoreServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             backups: BackupServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            domains: DomainServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             operations: OperationServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             platform: PlatformServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             audit: AuditServiceClient::with_interceptor(channel.clone(), bearer.clone()),

@@ -105,6 +105,7 @@ impl Writer {
                 cleanup_policy: CleanupPolicy::Keep,
                 deletion_protection: false,
                 environment: Environment::Production,
+                domains: storeplane_core::host_name::ServedDomains::default(),
                 labels: BTreeMap::new(),
                 backup_policy: BackupPolicy::default(),
             },

@@ -13,6 +13,7 @@ import { QueryProblem } from '@/ui/query-problem';
 import { StateBadge } from '@/ui/state-badge';
 import { EnvironmentBadge } from '@/ui/store-marks';
 import { LazyBackupsPanel } from '../backups/lazy-backups';
+import { LazyDomainsPanel } from '../domains/lazy-domains';
 import { LazyRevisionsPanel } from '../settings/lazy-settings';
 import { AccessPanel } from './access-panel';
 import { Actions } from './actions';
@@ -111,6 +112,7 @@ function StoreView({ store }: { store: Store }) {
           <OperationsPanel operations={operations} />
         </Stack>
       </div>
+      {store.state !== StoreState.DELETED && <LazyDomainsPanel store={store} running={running} canEdit={canEdit} />}
       <LazyBackupsPanel store={store} running={running} canEdit={canEdit} />
       <LazyRevisionsPanel store={store} operations={operations} running={running} canEdit={canEdit} />
       {canEdit && store.state !== StoreState.DELETED && <LogsPanel store={store} />}

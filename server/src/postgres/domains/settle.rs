@@ -1,0 +1,114 @@
+//! What follows from the state of domains: the shop is told to which it answers, and rows that are not needed are removed.
+
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, QueryFilter,
+    Statement,
+};
+use storeplane_core::audit::WORKER;
+use storeplane_core::error::PortError;
+use storeplane_core::host_name::HostName;
+use storeplane_core::identity::Caller;
+use storeplane_core::ids::OperationId;
+use storeplane_core::store::{State, Store};
+use storeplane_core::store_domain::{StoreDomain, backoff};
+use storeplane_core::transition::request::Request;
+use storeplane_core::transition::{Snapshot, domains, update};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::{Column, Entity, Model, PgDomains, lock, read};
+use crate::postgres::error::port_error;
+use crate::postgres::pool::Transaction;
+use crate::postgres::{apply, rows};
+
+/// Takes the domains that are due, and makes them due again in a minute, in case this server stops meanwhile.
+const DUE: &str = "
+UPDATE store_domains d SET due_at = $1 + interval '1 minute' FROM stores s
+WHERE d.id IN (SELECT id FROM store_domains WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED) AND s.uid = d.store
+RETURNING d.id";
+/// Interval at which a domain is looked at while its shop is about to be told of it.
+const LOOK: Duration = Duration::seconds(3);
+
+impl PgDomains {
+    /// Domains that are due, and their stores, at most `limit`.
+    pub async fn due(&self, limit: u64) -> Result<Vec<(Store, StoreDomain)>, PortError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let values = [self.clock.now().into(), limit.into()];
+        let taken = Statement::from_sql_and_values(DbBackend::Postgres, DUE, values);
+        let mut due = Vec::new();
+        for row in self.database.query_all_raw(taken).await.map_err(port_error)? {
+            let id: Uuid = row.try_get_by_index(0).map_err(port_error)?;
+            let Some(row) = Entity::find_by_id(id).one(&self.database).await.map_err(port_error)? else { continue };
+            let store = crate::postgres::entity::store::Entity::find_by_id(row.store);
+            let store = store.one(&self.database).await.map_err(port_error)?;
+            if let Some(store) = store {
+                due.push((rows::store(store), read(row)?));
+            }
+        }
+        Ok(due)
+    }
+
+    /// Takes the next step towards what is wanted of a domain, and says when to look again.
+    pub async fn settle(&self, id: Uuid) -> Result<(), PortError> {
+        let (transaction, now) = (self.database.begin().await.map_err(port_error)?, self.clock.now());
+        let Some((store, row)) = lock(&transaction, id).await? else { return Ok(()) };
+        let domain = read(row.clone())?;
+        let serves = store.store.spec.domains.names.contains(&domain.name);
+        let idle = !store.operation.state.is_active();
+        let expired = domain.expires_at().is_some_and(|at| at <= now);
+        if expired || (domain.removing && !serves && idle) {
+            Entity::delete_by_id(id).exec(&transaction).await.map_err(port_error)?;
+            if expired {
+                let change = domains::expired(store.clone(), &domain, WORKER);
+                Box::pin(apply::update(&transaction, &store, change, now)).await?;
+            }
+        } else if domain.is_verified() && (serves == domain.removing || !idle) {
+            self.tell(&transaction, (store, row), now).await?;
+        } else {
+            let mut changed = row.into_active_model();
+            changed.attempts = sea_orm::Set(0);
+            changed.due_at = sea_orm::Set(next_check(&domain, now));
+            changed.update(&transaction).await.map_err(port_error)?;
+        }
+        self.commit(transaction).await
+    }
+
+    /// Starts the operation that tells the shop, unless another one is active or the last one failed a moment ago.
+    async fn tell(
+        &self,
+        transaction: &Transaction,
+        (store, row): (Snapshot, Model),
+        now: OffsetDateTime,
+    ) -> Result<(), PortError> {
+        let (attempts, mut changed) = (row.attempts, row.clone().into_active_model());
+        changed.due_at = sea_orm::Set(now + LOOK);
+        let ended = store.operation.ended_at.unwrap_or(now);
+        let may_begin = matches!(store.store.state, State::Ready | State::Degraded)
+            && !store.operation.state.is_active()
+            && (attempts == 0 || ended + backoff(attempts - 1) <= now);
+        if may_begin {
+            let caller = Caller::server(WORKER, store.store.tenant.clone());
+            let (operation, audit) = (OperationId(self.ids.uuid()), self.ids.uuid());
+            let request = Request { caller: &caller, now, operation, audit, trace: None };
+            let names = wanted(transaction, &row).await?;
+            let change = update::apply_domains(store.clone(), names, &request);
+            if let Some(change) = change.map_err(PortError::from)? {
+                Box::pin(apply::update(transaction, &store, change, now)).await?;
+                changed.attempts = sea_orm::Set(attempts.saturating_add(1));
+            }
+        }
+        changed.update(transaction).await.map(drop).map_err(port_error)
+    }
+}
+
+fn next_check(domain: &StoreDomain, now: OffsetDateTime) -> OffsetDateTime {
+    let due = domain.last_check().map_or(now, |at| at + domain.next_check());
+    due.max(now + LOOK)
+}
+
+/// The domains to which the store's shop is to answer.
+async fn wanted(connection: &impl ConnectionTrait, row: &Model) -> Result<Vec<HostName>, PortError> {
+    let verified = Entity::find().filter(Column::Store.eq(row.store)).filter(Column::Verified.eq(true));
+    let found = verified.filter(Column::Removing.eq(false)).all(connection).await.map_err(port_error)?;
+    Ok(found.into_iter().map(|row| HostName::stored(row.name)).collect())
+}
