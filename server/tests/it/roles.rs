@@ -75,6 +75,8 @@ pub(crate) fn harmless(method: &MethodDescriptor, target: &Target, with_uid: boo
             "operation_id" => Value::String(target.operation_id.clone()),
             "backup_id" => Value::String(target.backup_id.clone()),
             "uid" | "store_uid" | "source_uid" if with_uid => Value::String(target.uid.clone()),
+            // No store has it.
+            "domain" => Value::String("shop.example.com".to_owned()),
             "etag" => Value::String("stale".to_owned()),
             "validate_only" => Value::Bool(true),
             "revision" => Value::I32(1),
@@ -232,6 +234,9 @@ async fn denials_are_recorded(lab: &Lab, denied: &HashMap<String, usize>) {
         ("UndeleteStore", "UNDELETE_STORE"),
         ("CreateBackup", "CREATE_BACKUP"),
         ("DeleteBackup", "DELETE_BACKUP"),
+        ("CreateDomain", "CREATE_DOMAIN"),
+        ("VerifyDomain", "VERIFY_DOMAIN"),
+        ("DeleteDomain", "DELETE_DOMAIN"),
         ("RotateStoreCredentials", "ROTATE_CREDENTIALS"),
         ("CancelOperation", "CANCEL_OPERATION"),
         ("GetStoreCredentials", "READ_CREDENTIALS"),

@@ -81,11 +81,16 @@ impl PgDomains {
         now: OffsetDateTime,
     ) -> Result<(), PortError> {
         let (attempts, mut changed) = (row.attempts, row.clone().into_active_model());
-        changed.due_at = sea_orm::Set(now + LOOK);
-        let ended = store.operation.ended_at.unwrap_or(now);
-        let may_begin = matches!(store.store.state, State::Ready | State::Degraded)
-            && !store.operation.state.is_active()
-            && (attempts == 0 || ended + backoff(attempts - 1) <= now);
+        let is_active = store.operation.state.is_active();
+        let pause = if attempts == 0 { Duration::ZERO } else { backoff(attempts - 1) };
+        let may_begin_at = store.operation.ended_at.unwrap_or(now) + pause;
+        let runs = matches!(store.store.state, State::Ready | State::Degraded);
+        let may_begin = runs && !is_active && may_begin_at <= now;
+        changed.due_at = sea_orm::Set(match (is_active || may_begin, runs) {
+            (true, _) => now + LOOK,
+            (false, true) => may_begin_at,
+            (false, false) => now + Duration::MINUTE,
+        });
         if may_begin {
             let caller = Caller::server(WORKER, store.store.tenant.clone());
             let (operation, audit) = (OperationId(self.ids.uuid()), self.ids.uuid());
