@@ -160,15 +160,15 @@ mod tests {
             json!({"type": "Ready", "status": "False", "message": "Issuing certificate as Secret does not exist"});
         let issuing =
             json!({"type": "Issuing", "status": "False", "reason": "Failed", "message": "The order was invalid."});
-        let pending = |status| {
-            let SeenCertificate { seen, .. } = super::pending(Some(&object(status)), "tls-a");
+        let state_of = |status| {
+            let SeenCertificate { seen, .. } = pending(Some(&object(status)), "tls-a");
             (seen.state, seen.message)
         };
-        let (state, message) = pending(json!({"conditions": [ready]}));
+        let (state, message) = state_of(json!({"conditions": [ready]}));
         assert!(state == CertificateState::Pending && message.ends_with("as Secret does not exist."), "{message}");
         let status = json!({"conditions": [ready, issuing], "lastFailureTime": "2026-11-27T00:00:00Z"});
-        let (state, message) = pending(status);
+        let (state, message) = state_of(status);
         assert!(state == CertificateState::Failed && message.ends_with("The order was invalid."), "{message}");
-        assert_eq!(super::pending(None, "tls-a").seen.state, CertificateState::Pending);
+        assert_eq!(pending(None, "tls-a").seen.state, CertificateState::Pending);
     }
 }

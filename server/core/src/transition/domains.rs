@@ -93,3 +93,110 @@ fn account(change: &mut Change, action: Action, (before, after): (Value, Value),
     without_operation(change);
     change.audit = change.audit.take().map(|record| AuditRecord { changes: Changes::between(before, after), ..record });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::StoreUpdate;
+    use crate::command::tests::catalog;
+    use crate::engine::Engine;
+    use crate::host_name::ServedDomains;
+    use crate::operation::Step;
+    use crate::revision::Revision;
+    use crate::store::Settings;
+    use crate::transition::fixtures::{NOW, caller, request, settled, types};
+    use crate::transition::update;
+
+    fn without_domains() -> Catalog {
+        let engines = catalog().engines().iter().map(|engine| Engine { domains: false, ..engine.clone() });
+        Catalog::with_versions(engines.collect(), Vec::new()).expect("engines")
+    }
+
+    fn names(names: &[&str]) -> Vec<HostName> {
+        names.iter().map(|name| HostName::stored(*name)).collect()
+    }
+
+    /// A store that is READY and serves one domain.
+    fn serving() -> Snapshot {
+        let mut snapshot = settled(State::Ready, true);
+        snapshot.store.spec.domains = ServedDomains { names: names(&["a.example.com"]), primary: None };
+        snapshot
+    }
+
+    fn with_primary(snapshot: Snapshot, primary: &str) -> Result<Change, DomainError> {
+        let primary_domain = Some(Some(HostName::stored(primary)));
+        let wanted = StoreUpdate { primary_domain, ..StoreUpdate::default() };
+        update::update(snapshot, None, &wanted, (&catalog(), None), &request(&caller()))
+    }
+
+    #[test]
+    fn domain_is_added_in_every_state_of_a_store_that_stays() {
+        let name = HostName::stored("a.example.com");
+        for state in State::ALL {
+            let before = settled(state, true);
+            let added = add(before.clone(), &name, &catalog(), &request(&caller()));
+            if matches!(state, State::Deleting | State::Deleted) {
+                assert_eq!(added, Err(DomainError::NotUpdatable { state }));
+                continue;
+            }
+            let change = added.expect("accepted");
+            assert_eq!((types(&change), &change.store), (vec![EventType::DomainAdded], &before.store));
+            let record = change.audit.expect("is audited");
+            assert_eq!((record.action, record.operation), (Action::CreateDomain, None));
+        }
+        let refused = add(settled(State::Ready, true), &name, &without_domains(), &request(&caller()));
+        assert_eq!(refused.map(drop).map_err(|error| error.reason()), Err("DOMAINS_UNSUPPORTED"));
+    }
+
+    #[test]
+    fn shop_is_told_its_domains_by_an_update() {
+        let apply = |snapshot, wanted: &[&str]| update::apply_domains(snapshot, names(wanted), &request(&caller()));
+        assert_eq!(apply(serving(), &["a.example.com"]), Ok(None), "it serves them already");
+        let change = apply(serving(), &["b.example.com", "a.example.com"]).expect("accepted").expect("a change");
+        assert_eq!(change.store.spec.domains.names, names(&["a.example.com", "b.example.com"]));
+        assert_eq!(change.operation.steps(), [Step::Upgrade, Step::Rollout, Step::Verify]);
+        assert_eq!(change.audit.map(|record| record.action), Some(Action::ApplyDomains));
+        let failed = settled(State::Failed, true);
+        assert!(matches!(apply(failed, &["a.example.com"]), Err(DomainError::SettingsNotUpdatable { .. })));
+    }
+
+    #[test]
+    fn primary_domain_is_one_that_the_shop_serves() {
+        let change = with_primary(serving(), "a.example.com").expect("accepted");
+        assert_eq!(change.store.shop_url().split_once("://").map(|(_, rest)| rest), Some("a.example.com/"));
+        assert_ne!(change.store.etag(), serving().store.etag());
+        let refused = with_primary(serving(), "b.example.com").expect_err("refused").to_string();
+        assert!(refused.contains("store.primary_domain must be empty, or one of") && refused.contains("a.example.com"));
+        assert!(with_primary(settled(State::Ready, true), "b.example.com").is_err());
+    }
+
+    #[test]
+    fn rollback_keeps_the_present_domains() {
+        let mut snapshot = serving();
+        snapshot.store.revision = 3;
+        let domains = ServedDomains { names: names(&["sold.example.com"]), primary: None };
+        let settings = Settings { domains, ..snapshot.store.settings() };
+        let (values, images, operation) = (json!({}), Vec::new(), snapshot.operation.id);
+        let former = Revision { number: 2, settings, values, images, operation, created_at: NOW };
+        let back = |catalog: &Catalog| update::roll_back(snapshot.clone(), None, &former, catalog, &request(&caller()));
+        let change = back(&catalog()).expect("accepted");
+        assert_eq!(change.store.spec.domains.names, names(&["a.example.com"]));
+        let refused = back(&without_domains());
+        assert_eq!(refused.map(drop).map_err(|error| error.reason()), Err("DOMAINS_UNSUPPORTED"));
+    }
+
+    #[test]
+    fn removal_of_a_proved_domain_is_requested_once() {
+        let mut domain = StoreDomain::new(
+            uuid::Uuid::nil(),
+            serving().store.uid,
+            HostName::stored("a.example.com"),
+            "token".into(),
+            NOW,
+        );
+        assert_eq!(types(&remove(serving(), &domain, &request(&caller()))), [EventType::DomainRemoved]);
+        domain.removing = true;
+        let again = remove(serving(), &domain, &request(&caller()));
+        assert!(again.events.is_empty() && again.audit.is_some());
+    }
+}
