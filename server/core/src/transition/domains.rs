@@ -108,7 +108,8 @@ mod tests {
     use crate::transition::update;
 
     fn without_domains() -> Catalog {
-        let engines = catalog().engines().iter().map(|engine| Engine { domains: false, ..engine.clone() });
+        let catalog = catalog();
+        let engines = catalog.engines().iter().map(|engine| Engine { domains: false, ..engine.clone() });
         Catalog::with_versions(engines.collect(), Vec::new()).expect("engines")
     }
 
