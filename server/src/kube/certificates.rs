@@ -106,17 +106,12 @@ fn pending(object: Option<&DynamicObject>, secret: &str) -> SeenCertificate {
     let told = of_kind("Issuing").filter(|it| text(it, "status") == "False").or_else(|| of_kind("Ready"));
     let said = told.map_or(String::new(), |condition| text(condition, "message"));
     let said = storeplane_core::failure::truncate(said.trim_end_matches('.').to_owned(), MESSAGE_MAX);
-    match object.data.pointer("/status/lastFailureTime").is_some() {
-        true => seen(
-            CertificateState::Failed,
-            "CERTIFICATE_FAILED",
-            format!("cert-manager could not get the certificate: {said}."),
-        ),
-        false => seen(
-            CertificateState::Pending,
-            "CERTIFICATE_PENDING",
-            format!("cert-manager is getting the certificate: {said}."),
-        ),
+    if object.data.pointer("/status/lastFailureTime").is_some() {
+        let message = format!("cert-manager could not get the certificate: {said}.");
+        seen(CertificateState::Failed, "CERTIFICATE_FAILED", message)
+    } else {
+        let message = format!("cert-manager is getting the certificate: {said}.");
+        seen(CertificateState::Pending, "CERTIFICATE_PENDING", message)
     }
 }
 

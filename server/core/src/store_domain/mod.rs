@@ -72,7 +72,7 @@ wire_enum! {
 pub struct Aspect<S> {
     /// Its state.
     pub state: S,
-    /// A stable UPPER_SNAKE code for a state that needs attention; otherwise empty.
+    /// A stable `UPPER_SNAKE` code for a state that needs attention; otherwise empty.
     pub reason: String,
     /// What was observed, as a sentence; empty if nothing was.
     pub message: String,

@@ -46,11 +46,12 @@ pub fn remove(snapshot: Snapshot, domain: &StoreDomain, request: &Request<'_>) -
         return change;
     }
     let (name, actor) = (&domain.name, &request.caller.name);
-    let message = match domain.is_verified() {
-        true => format!(
+    let message = if domain.is_verified() {
+        format!(
             "{actor} requested the removal of the domain {name}; another store can have it once the shop no longer answers to it"
-        ),
-        false => format!("{actor} removed the domain {name}"),
+        )
+    } else {
+        format!("{actor} removed the domain {name}")
     };
     let event = NewEvent::new(EventType::DomainRemoved, message).with("domain", name.as_str()).with("actor", actor);
     change.events.push(event);
