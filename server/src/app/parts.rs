@@ -161,13 +161,7 @@ impl Parts {
         let cluster = Cluster::new(cluster_config(config));
         let cache = Arc::new(ClusterCache::new(cluster.clone()));
         let releases = releases(config, &cache, &pools.api, &clock, &notifier);
-        let domain_checks = Checks {
-            resolver: Resolver::new(&config.domains.resolvers).map_err(StartError::Resolvers)?,
-            targets: config.domains.targets.clone(),
-            cluster: cluster.clone(),
-            issues: config.domains.issuer.is_some(),
-            clock: Arc::clone(&clock),
-        };
+        let domain_checks = domain_checks(config, &cluster, &clock)?;
         let domains = PgDomains::new(pools.api.clone(), notifier.clone(), Arc::clone(&clock), Arc::clone(&ids));
         let ports = Ports {
             stores: stores(&pools.api),
@@ -330,6 +324,16 @@ impl Parts {
         });
         vec![postgres, kubernetes, helm]
     }
+}
+
+fn domain_checks(config: &Config, cluster: &Cluster, clock: &Arc<dyn Clock>) -> Result<Checks, StartError> {
+    Ok(Checks {
+        resolver: Resolver::new(&config.domains.resolvers).map_err(StartError::Resolvers)?,
+        targets: config.domains.targets.clone(),
+        cluster: cluster.clone(),
+        issues: config.domains.issuer.is_some(),
+        clock: Arc::clone(clock),
+    })
 }
 
 fn releases(

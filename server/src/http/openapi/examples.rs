@@ -10,7 +10,7 @@ pub(super) fn request(method: &str) -> Option<Value> {
             "store": {"displayName": "Tea & Co", "adminEmail": "owner@example.com"},
             "requestId": "0b0c1f5e-6f0a-4c67-9d55-0e6a6f0f7f11",
         }),
-        "GetStore" | "GetStoreCredentials" | "GetStoreResources" => json!({"storeId": "tea"}),
+        "GetStore" | "GetStoreCredentials" | "GetStoreResources" | "ListDomains" => json!({"storeId": "tea"}),
         "ListStores" => json!({"filter": "state = READY", "orderBy": "create_time desc", "pageSize": 20}),
         "DeleteStore" | "RetryStore" | "RotateStoreCredentials" => {
             json!({"storeId": "tea", "requestId": "5d8f7a1c-3c44-4c0e-8a53-6a2b8f1f2e90"})
@@ -28,7 +28,6 @@ pub(super) fn request(method: &str) -> Option<Value> {
             "requestId": "5d8f7a1c-3c44-4c0e-8a53-6a2b8f1f2e90",
         }),
         "GetDomain" | "VerifyDomain" | "DeleteDomain" => json!({"storeId": "tea", "domain": "shop.example.com"}),
-        "ListDomains" => json!({"storeId": "tea"}),
         "RestoreStore" => json!({"storeId": "tea", "backupId": "0192f0c1-5b1e-7a30-9d5c-0f5a3c2e1b7d"}),
         "CopyStore" => json!({
             "sourceStoreId": "tea",
