@@ -111,7 +111,8 @@ pub enum StartError {
 /// The commands, with the settings that they need.
 fn service(config: &Config, ports: Ports, catalog: Arc<Catalog>) -> Service {
     let (platform_tenant, lifetimes) = (config.platform_tenant.parse().ok(), config.tokens.into());
-    Service::new(ports, catalog, &config.domain, platform_tenant, lifetimes, (&config.quotas).into())
+    let service = Service::new(ports, catalog, &config.domain, platform_tenant, lifetimes, (&config.quotas).into());
+    service.with_domain_rules((&config.domains).into())
 }
 
 /// The components, not yet running.
@@ -180,7 +181,6 @@ impl Parts {
         let shared_key = Arc::new(ServerKey::new(pools.api.clone()));
         let backups = Backups::new(&config.backups, shared_key, &clock)?;
         let service = service(config, ports, Arc::clone(&catalog)).with_backups(backups.is_some());
-        let service = service.with_domain_rules((&config.domains).into());
         let tools = Tools {
             queue: Queue::new(pools.work.clone(), notifier.clone(), lease),
             notifier: notifier.clone(),
@@ -195,9 +195,7 @@ impl Parts {
             ids,
         };
         let failures = AuthFailures::new(pools.work.clone(), Arc::clone(&clock), Arc::clone(&tools.ids));
-        let audit = AuditLog::new(pools.api.clone(), signing_key(config)?, Arc::clone(&clock))
-            .keeping(config.retention.audit.map(Into::into))
-            .sharing(config.database.pool_size);
+        let audit = audit_log(config, &pools.api, &clock)?;
         let limits = Limits::new(config.limits);
         let auth = AuthLayer { authenticator, limits, tenants: tenant_states, service: service.clone(), failures };
         Ok(Self {
@@ -324,6 +322,12 @@ impl Parts {
         });
         vec![postgres, kubernetes, helm]
     }
+}
+
+fn audit_log(config: &Config, database: &Pool, clock: &Arc<dyn Clock>) -> Result<AuditLog, StartError> {
+    Ok(AuditLog::new(database.clone(), signing_key(config)?, Arc::clone(clock))
+        .keeping(config.retention.audit.map(Into::into))
+        .sharing(config.database.pool_size))
 }
 
 fn domain_checks(config: &Config, cluster: &Cluster, clock: &Arc<dyn Clock>) -> Result<Checks, StartError> {
