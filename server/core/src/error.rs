@@ -1,8 +1,10 @@
 //! Errors of commands, and in [`port`] of ports. Each has a stable reason for programs and a text for people.
 
 mod port;
+mod rollout;
 
 pub use port::{Outage, OutageKind, PortError};
+pub use rollout::RolloutError;
 
 use crate::event::Oldest;
 use crate::ids::{BackupId, OperationId, Tenant, TokenId};
@@ -28,7 +30,7 @@ pub enum DomainError {
     /// The resource does not exist, or the caller may not see it.
     #[error("{kind} \"{name}\" was not found")]
     NotFound {
-        /// `store`, `operation`, `backup`, `revision`, `token` or `tenant`.
+        /// `store`, `operation`, `backup`, `revision`, `rollout`, `token` or `tenant`.
         kind: &'static str,
         /// The id as requested.
         name: String,
@@ -39,6 +41,9 @@ pub enum DomainError {
     /// The tenant does not permit it.
     #[error(transparent)]
     Tenant(#[from] TenantError),
+    /// A rollout cannot be created or changed.
+    #[error(transparent)]
+    Rollout(#[from] RolloutError),
     /// The id is taken.
     #[error("store \"{name}\" already exists")]
     AlreadyExists {
@@ -268,9 +273,11 @@ impl DomainError {
             Self::NotFound { kind: "token", .. } => "TOKEN_NOT_FOUND",
             Self::NotFound { kind: "tenant", .. } => "TENANT_NOT_FOUND",
             Self::NotFound { kind: "revision", .. } => "REVISION_NOT_FOUND",
+            Self::NotFound { kind: "rollout", .. } => "ROLLOUT_NOT_FOUND",
             Self::NotFound { .. } => "STORE_NOT_FOUND",
             Self::Token(error) => error.reason(),
             Self::Tenant(error) => error.reason(),
+            Self::Rollout(error) => error.reason(),
             Self::AlreadyExists { .. } => "STORE_ALREADY_EXISTS",
             Self::Quota(error) => error.reason(),
             Self::HostTaken { .. } => "HOST_TAKEN",

@@ -35,6 +35,7 @@ mod reason;
 pub mod release;
 pub mod retention_period;
 pub mod revision;
+pub mod rollout;
 pub mod service;
 pub mod session;
 pub mod settings;

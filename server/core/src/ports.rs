@@ -12,17 +12,20 @@ use crate::backup::Backup;
 use crate::backup::command::DeleteBackup;
 use crate::command::{Idempotency, StoreRef};
 use crate::engine::AdminSecret;
-use crate::error::{DomainError, PortError};
+use crate::error::{DomainError, PortError, RolloutError};
 use crate::identity::Caller;
-use crate::ids::{BackupId, OperationId, StoreId, StoreUid, Tenant, TokenId};
+use crate::ids::{BackupId, OperationId, RolloutId, StoreId, StoreUid, Tenant, TokenId};
 use crate::live_view::{LiveLogs, LiveResource};
 use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery};
 use crate::query::{
-    AuditQuery, BackupQuery, OperationQuery, Page, RevisionQuery, SessionQuery, StoreQuery, TenantQuery, TokenQuery,
+    AuditQuery, BackupQuery, MemberQuery, OperationQuery, Page, RevisionQuery, RolloutQuery, SessionQuery, StoreQuery,
+    TenantQuery, TokenQuery,
 };
 use crate::release::ReleaseInventory;
 use crate::revision::Revision;
+use crate::rollout::command::{CreateRollout, RolloutCommand};
+use crate::rollout::{Member, Rollout};
 use crate::session::{RevokeSessions, Session};
 use crate::store::Store;
 use crate::tenant::{CreateTenant, TenantCommand, TenantDetails};
@@ -153,6 +156,40 @@ pub trait Backups: Send + Sync {
 
     /// Marks a backup as being removed, with the audit record in the same transaction. The same `idempotency` again returns it as it is.
     async fn delete(&self, access: &Access, command: DeleteBackup, audit: AuditRecord) -> Result<Backup, PortError>;
+}
+
+/// Decides about a rollout under its row lock.
+pub type RolloutDecision<'a> = dyn Fn(&mut Rollout) -> Result<(), RolloutError> + Send + Sync + 'a;
+
+/// Rollouts, stored durably. Each change of a caller stores its audit record in the same transaction.
+#[async_trait]
+pub trait Rollouts: Send + Sync {
+    /// Creates a rollout of the stores that match. The same `idempotency` again returns it as it is.
+    async fn create(&self, command: CreateRollout, audit: AuditRecord) -> Result<Rollout, PortError>;
+
+    /// The rollout as it would be created; nothing is stored.
+    async fn preview(&self, command: CreateRollout) -> Result<Rollout, PortError>;
+
+    /// The rollout, or `None`.
+    async fn find(&self, tenant: &Tenant, id: RolloutId) -> Result<Option<Rollout>, PortError>;
+
+    /// A page of rollouts.
+    async fn list(&self, query: &RolloutQuery) -> Result<Page<Rollout>, PortError>;
+
+    /// A page of the stores of a rollout.
+    async fn members(&self, query: &MemberQuery) -> Result<Page<Member>, PortError>;
+
+    /// The stores of a rollout that changed after this version of it.
+    async fn members_after(&self, id: RolloutId, version: i64) -> Result<Vec<Member>, PortError>;
+
+    /// Changes a rollout that has the etag.
+    async fn change(
+        &self,
+        tenant: &Tenant,
+        command: &RolloutCommand,
+        audit: AuditRecord,
+        decide: &RolloutDecision<'_>,
+    ) -> Result<Rollout, PortError>;
 }
 
 /// API tokens. Each change stores its audit record in the same transaction.

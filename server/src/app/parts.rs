@@ -31,12 +31,15 @@ use crate::oidc::Oidc;
 use crate::outage::OutageLog;
 use crate::postgres::{
     self, AuditLog, AuthFailures, BackupRetention, BackupSchedule, ConnectError, EventLog, LiveStoreRepository,
-    Notifier, PgBackups, PgCharts, PgStores, Pool, PoolSizes, Pools, Queue, QuotaPolicy, RefusalCounts, RestoreTests,
-    Retention, RetentionPolicy, Schema, ServerKey, SessionLifetimes, Sessions, TenantStates, Tenants, Tokens,
+    Notifier, PgBackups, PgCharts, PgRollouts, PgStores, Pool, PoolSizes, Pools, Queue, QuotaPolicy, RefusalCounts,
+    RestoreTests, Retention, RetentionPolicy, RolloutEngine, Schema, ServerKey, SessionLifetimes, Sessions,
+    TenantStates, Tenants, Tokens,
 };
 use crate::reconciler::Reconciler;
 use crate::releases::ClusterReleases;
 use crate::restore_tests::RestoreTester;
+use crate::rollouts::Rollouts;
+use crate::sales_test::SalesTest;
 use crate::system::{RandomIds, SystemClock};
 use crate::verify::Verifier;
 use crate::watch::{Hub, Watches};
@@ -118,6 +121,7 @@ pub(super) struct Parts {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) cluster: Cluster,
     cache: Arc<ClusterCache>,
+    quotas: QuotaPolicy,
     pub(super) service: Service,
     pub(super) watches: Watches,
     pub(super) auth: AuthLayer,
@@ -144,10 +148,10 @@ impl Parts {
         let tenant_states = TenantStates::new(pools.api.clone());
         let authenticator = authenticator(config, &pools.api, &tokens, &clock)?;
         let watches = Watches::new(
-            stores(&pools.watch),
+            (stores(&pools.watch), Arc::new(PgRollouts::new(pools.watch.clone(), notifier.clone()))),
             log.clone(),
             (authenticator.on(&pools.watch), tenant_states.on(pools.watch.clone())),
-            hub.clone(),
+            (hub.clone(), notifier.clone()),
             Arc::clone(&clock),
             shutdown.clone(),
         );
@@ -158,6 +162,7 @@ impl Parts {
         let ports = Ports {
             stores: stores(&pools.api),
             backups: Arc::new(PgBackups::new(pools.api.clone())),
+            rollouts: Arc::new(PgRollouts::new(pools.api.clone(), notifier.clone())),
             credentials: Arc::new(cluster.clone()),
             live_view: Arc::new(cluster.clone()),
             releases: Arc::new(releases),
@@ -188,7 +193,22 @@ impl Parts {
             .sharing(config.database.pool_size);
         let limits = Limits::new(config.limits);
         let auth = AuthLayer { authenticator, limits, tenants: tenant_states, service: service.clone(), failures };
-        Ok(Self { pools, notifier, hub, log, clock, cluster, cache, service, watches, auth, audit, helm, tools })
+        Ok(Self {
+            pools,
+            notifier,
+            hub,
+            log,
+            clock,
+            cluster,
+            cache,
+            quotas,
+            service,
+            watches,
+            auth,
+            audit,
+            helm,
+            tools,
+        })
     }
 
     /// Starts the notifications from Postgres, the event hub, retention, the last use of tokens, and the cache of the cluster.
@@ -231,8 +251,29 @@ impl Parts {
             cache: Arc::clone(&self.cache),
             catalog: Arc::clone(catalog),
             verifier: verifier.clone(),
+            sales_test: self.sales_test(),
             url: config.session_url()?.clone(),
             tasks: tasks.clone(),
+        })
+    }
+
+    fn sales_test(&self) -> SalesTest {
+        let Tools { catalog, verifier, .. } = &self.tools;
+        SalesTest { catalog: Arc::clone(catalog), cluster: self.cluster.clone(), verifier: verifier.clone() }
+    }
+
+    /// What starts the stores of rollouts.
+    pub(super) fn rollouts(&self, config: &Config) -> Result<Rollouts, ConfigError> {
+        let Tools { notifier, catalog, ids, backups, .. } = &self.tools;
+        let pool = self.pools.work.clone();
+        let means = (Arc::clone(catalog), Arc::clone(ids));
+        let engine = RolloutEngine::new(pool.clone(), notifier.clone(), means, self.quotas.clone(), backups.is_some());
+        Ok(Rollouts {
+            engine,
+            live_stores: LiveStoreRepository::new(pool, Arc::clone(&self.clock), notifier.clone()),
+            sales_test: self.sales_test(),
+            notifier: notifier.clone(),
+            url: config.session_url()?.clone(),
         })
     }
 

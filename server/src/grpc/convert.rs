@@ -1,7 +1,8 @@
 //! Conversion between the domain and the messages of `storeplane.v1`, without decisions.
 
-use prost_types::Timestamp;
+use prost_types::{FieldMask, Timestamp};
 use storeplane_core::backup_policy::{BackupPolicy, BackupPolicyInput};
+use storeplane_core::command::UpdateStoreInput;
 use storeplane_core::condition::{Condition, ConditionStatus};
 use storeplane_core::engine::{Catalog, Upgrade};
 use storeplane_core::event::Event;
@@ -155,13 +156,30 @@ fn available_upgrade(catalog: &Catalog, store: &Store) -> Option<v1::AvailableUp
 }
 
 /// A backup policy message; none if everything is as for the plan.
-fn backup_policy(policy: &BackupPolicy) -> Option<v1::BackupPolicy> {
+pub(super) fn backup_policy(policy: &BackupPolicy) -> Option<v1::BackupPolicy> {
     let number = |number: Option<u32>| number.and_then(|number| number.try_into().ok()).unwrap_or_default();
     (*policy != BackupPolicy::default()).then(|| v1::BackupPolicy {
         every: policy.every.map(|every| every.to_string()).unwrap_or_default(),
         keep_days: number(policy.keep_days),
         keep_weekly: number(policy.keep_weekly),
     })
+}
+
+/// The new values of a store's fields, and the mask that names them.
+pub(super) fn update_input(store: Option<v1::Store>, update_mask: Option<FieldMask>) -> UpdateStoreInput {
+    let store = store.unwrap_or_default();
+    UpdateStoreInput {
+        update_mask: update_mask.unwrap_or_default().paths,
+        display_name: store.display_name,
+        admin_email: store.admin_email,
+        plan: store.plan,
+        engine_version: store.engine_version,
+        environment: environment(store.environment),
+        deletion_protection: store.deletion_protection,
+        labels: store.labels.into_iter().collect(),
+        backup_policy: backup_policy_input(store.backup_policy),
+        ..UpdateStoreInput::default()
+    }
 }
 
 /// A backup policy from a message.

@@ -107,22 +107,8 @@ impl StoreService for ApiHandler {
         let UpdateStoreRequest { store_id, store, update_mask, etag, request_id, uid, validate_only } =
             request.into_inner();
         note_store(&store_id);
-        let store = store.unwrap_or_default();
-        let input = UpdateStoreInput {
-            store_id,
-            uid,
-            etag,
-            request_id,
-            update_mask: update_mask.unwrap_or_default().paths,
-            display_name: store.display_name,
-            admin_email: store.admin_email,
-            plan: store.plan,
-            engine_version: store.engine_version,
-            environment: convert::environment(store.environment),
-            deletion_protection: store.deletion_protection,
-            labels: store.labels.into_iter().collect(),
-            backup_policy: convert::backup_policy_input(store.backup_policy),
-        };
+        let fields = convert::update_input(store, update_mask);
+        let input = UpdateStoreInput { store_id, uid, etag, request_id, ..fields };
         let trace = trace::current();
         let updated = self.finish(async move { service.update(&caller, trace, &input, validate_only).await });
         Ok(Response::new(revisions::updated(self, updated.await?)))

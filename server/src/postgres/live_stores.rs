@@ -81,6 +81,15 @@ impl LiveStoreRepository {
         rows.iter().map(read).collect()
     }
 
+    /// Those of these stores that are not DELETED.
+    pub async fn of(&self, uids: &[StoreUid]) -> Result<Vec<LiveStore>, PortError> {
+        let uids: Vec<Uuid> = uids.iter().map(|uid| uid.0).collect();
+        let some = format!("{LIVE} AND s.uid = ANY($1)");
+        let some = Statement::from_sql_and_values(DatabaseBackend::Postgres, some, [uids.into()]);
+        let rows = self.database.query_all_raw(some).await.map_err(port_error)?;
+        rows.iter().map(read).collect()
+    }
+
     /// Applies the observed health of a store, if `last` is still its operation and inactive. Returns the new state
     /// if it changed.
     pub async fn apply_health(

@@ -40,6 +40,17 @@ pub(super) async fn find(
     found.map(read).transpose()
 }
 
+/// The number of the revision that an operation made, or `None`.
+pub(super) async fn made_by(
+    connection: &impl ConnectionTrait,
+    store: StoreUid,
+    operation: OperationId,
+) -> Result<Option<u32>, PortError> {
+    let made = Entity::find().filter(Column::Store.eq(store.0)).filter(Column::Operation.eq(operation.0));
+    let newest = made.order_by_desc(Column::Number).one(connection).await.map_err(port_error)?;
+    Ok(newest.map(|row| row.number.cast_unsigned()))
+}
+
 /// A page of the revisions of a store, newest first.
 pub(super) async fn page(database: &Pool, query: &RevisionQuery) -> Result<Page<Revision>, PortError> {
     let mut select = Entity::find().filter(Column::Store.eq(query.store.0));

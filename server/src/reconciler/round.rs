@@ -202,7 +202,7 @@ impl Reconciler {
         };
         let health = match examined {
             Ok(Examined::Healthy) if store.state == State::Ready => return true,
-            Ok(Examined::Healthy) => match self.sells(&store, calm_for).await {
+            Ok(Examined::Healthy) => match self.sales_test.sells(&store, calm_for).await {
                 Some(health) => health,
                 None => return true,
             },

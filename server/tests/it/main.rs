@@ -84,6 +84,7 @@ mod remedies;
 mod requests;
 mod retention;
 mod roles;
+mod rollouts;
 mod scopes;
 mod secrecy;
 mod session_audit;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Idempotency, StoreCommand, StoreRef, check_etag};
 use crate::backup_policy::{BackupPolicy, BackupPolicyInput, PolicySetting};
 use crate::error::DomainError;
@@ -45,28 +47,40 @@ pub struct UpdateStoreInput {
     pub backup_policy: BackupPolicyInput,
 }
 
-/// New values of a store's fields. What is not named is unchanged.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// New values of a store's fields. What is not named is unchanged. A rollout stores them, and a server that does not know one of them does not
+/// apply the others.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct StoreUpdate {
     /// The shop's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// Administrator's e-mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub admin_email: Option<String>,
     /// A plan, which may not exist; empty for the engine's default one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
     /// A version of the engine, which may not exist; empty for the default one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub engine_version: Option<String>,
     /// What the shop is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<Environment>,
     /// Whether it is protected from deletion.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub deletion_protection: Option<bool>,
     /// All labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<Labels>,
     /// Single labels: a value, or `None` to remove it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub label_changes: BTreeMap<String, Option<String>>,
     /// The settings that change when it is backed up.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub policy_settings: Vec<PolicySetting>,
     /// Their values.
+    #[serde(skip_serializing_if = "BackupPolicy::is_default")]
     pub backup_policy: BackupPolicy,
 }
 
@@ -88,7 +102,7 @@ impl UpdateStoreInput {
     }
 
     /// The values of the fields that the mask names.
-    fn values(&self, check: &mut Check) -> StoreUpdate {
+    pub(crate) fn values(&self, check: &mut Check) -> StoreUpdate {
         let mut update = StoreUpdate::default();
         for path in &self.update_mask {
             match path.as_str() {

@@ -12,7 +12,7 @@ use crate::postgres::backup_schedule::OVERDUE;
 use crate::postgres::entity::{audit_event, backup, operation, store};
 
 /// Stores that match.
-pub(super) fn stores(filter: &StoreFilter) -> Condition {
+pub(in crate::postgres) fn stores(filter: &StoreFilter) -> Condition {
     use store::Column;
     let field = |field: &StoreField| match field {
         StoreField::State(state) => Column::State.eq(state.as_str()),

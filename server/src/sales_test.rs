@@ -1,21 +1,33 @@
 //! Whether a store that looks healthy also sells. The reconciler makes a store READY only if its shop passes the same test as
-//! after an operation.
+//! after an operation, and a rollout goes on only if the shops that it changed pass it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use storeplane_core::engine::Verification;
+use storeplane_core::engine::{Catalog, Verification};
 use storeplane_core::transition::health::Health;
 
-use super::Reconciler;
+use crate::kube::Cluster;
 use crate::postgres::LiveStore;
-use crate::verify::{Demand, Shop, Unverified};
+use crate::verify::{Demand, Shop, Unverified, Verifier};
 
 /// A shop with ready pods that keeps answering with passing errors for this long does not sell.
 const ANSWERS_WITHIN: Duration = Duration::from_mins(1);
 
-impl Reconciler {
+/// Tests the shops of stores. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SalesTest {
+    /// How the shops of an engine are tested.
+    pub catalog: Arc<Catalog>,
+    /// Where they run.
+    pub cluster: Cluster,
+    /// Tests one shop.
+    pub verifier: Verifier,
+}
+
+impl SalesTest {
     /// `calm_for` is the time without symptoms. `None` if it is not known whether the shop sells.
-    pub(super) async fn sells(&self, store: &LiveStore, calm_for: Duration) -> Option<Health> {
+    pub async fn sells(&self, store: &LiveStore, calm_for: Duration) -> Option<Health> {
         let engine = self.catalog.engine_at(&store.engine, &store.chart_version);
         let engine = engine.or_else(|| self.catalog.engine(&store.engine));
         if engine.is_none_or(|engine| engine.verify == Verification::None) {
