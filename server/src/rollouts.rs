@@ -12,7 +12,6 @@ use storeplane_core::rollout::Cause;
 use storeplane_core::rollout::soak::{Observed, failures};
 use storeplane_core::store::State;
 use storeplane_core::transition::health::Health;
-use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -111,7 +110,7 @@ impl Rollouts {
             changes.mark_unchanged();
             let wait = match self.step(id).await {
                 Ok(Advanced::Over) => return,
-                Ok(Advanced::Wait(until)) => until.map_or(LOOK, |until| left(until).min(LOOK)),
+                Ok(Advanced::Wait(left)) => left.map_or(LOOK, |left| left.clamp(GATHER, LOOK)),
                 Ok(Advanced::Again | Advanced::Test(_)) => continue,
                 Err(error) => {
                     STEPS.failed(&error);
@@ -163,8 +162,4 @@ async fn changed(changes: &mut watch::Receiver<()>, longest: Duration, gather: D
     if tokio::time::timeout(longest, changes.changed()).await.is_ok() {
         tokio::time::sleep(gather).await;
     }
-}
-
-fn left(until: OffsetDateTime) -> Duration {
-    Duration::try_from(until - OffsetDateTime::now_utc()).unwrap_or_default().max(GATHER)
 }

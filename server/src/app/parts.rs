@@ -155,7 +155,6 @@ impl Parts {
             Arc::clone(&clock),
             shutdown.clone(),
         );
-        let lease = Duration::from_secs(config.worker.lease_seconds);
         let cluster = Cluster::new(cluster_config(config));
         let cache = Arc::new(ClusterCache::new(cluster.clone()));
         let releases = releases(config, &cache, &pools.api, &clock, &notifier);
@@ -175,22 +174,9 @@ impl Parts {
         let shared_key = Arc::new(ServerKey::new(pools.api.clone()));
         let backups = Backups::new(&config.backups, shared_key, &clock)?;
         let service = service(config, ports, Arc::clone(&catalog)).with_backups(backups.is_some());
-        let tools = Tools {
-            queue: Queue::new(pools.work.clone(), notifier.clone(), lease),
-            notifier: notifier.clone(),
-            helm: helm.clone(),
-            helm_timeout: Duration::from_secs(config.helm.timeout_seconds),
-            cluster: cluster.clone(),
-            verifier: Verifier::new(cluster.clone(), config.verify.via),
-            backups,
-            catalog,
-            charts: ChartLibrary::new(charts, PgCharts::new(pools.work.clone())),
-            ids,
-        };
+        let tools = tools(config, &pools, (&notifier, ids), (&helm, &cluster), (charts, backups));
         let failures = AuthFailures::new(pools.work.clone(), Arc::clone(&clock), Arc::clone(&tools.ids));
-        let audit = AuditLog::new(pools.api.clone(), signing_key(config)?, Arc::clone(&clock))
-            .keeping(config.retention.audit.map(Into::into))
-            .sharing(config.database.pool_size);
+        let audit = audit_log(config, &pools, &clock)?;
         let limits = Limits::new(config.limits);
         let auth = AuthLayer { authenticator, limits, tenants: tenant_states, service: service.clone(), failures };
         Ok(Self {
@@ -327,6 +313,35 @@ impl Parts {
         });
         vec![postgres, kubernetes, helm]
     }
+}
+
+/// What workers use.
+fn tools(
+    config: &Config,
+    pools: &Pools,
+    (notifier, ids): (&Notifier, Arc<dyn Ids>),
+    (helm, cluster): (&Helm, &Cluster),
+    (charts, backups): (Charts, Option<Backups>),
+) -> Tools {
+    let lease = Duration::from_secs(config.worker.lease_seconds);
+    Tools {
+        queue: Queue::new(pools.work.clone(), notifier.clone(), lease),
+        notifier: notifier.clone(),
+        helm: helm.clone(),
+        helm_timeout: Duration::from_secs(config.helm.timeout_seconds),
+        cluster: cluster.clone(),
+        verifier: Verifier::new(cluster.clone(), config.verify.via),
+        backups,
+        catalog: Arc::clone(&charts.catalog),
+        charts: ChartLibrary::new(charts, PgCharts::new(pools.work.clone())),
+        ids,
+    }
+}
+
+fn audit_log(config: &Config, pools: &Pools, clock: &Arc<dyn Clock>) -> Result<AuditLog, StartError> {
+    Ok(AuditLog::new(pools.api.clone(), signing_key(config)?, Arc::clone(clock))
+        .keeping(config.retention.audit.map(Into::into))
+        .sharing(config.database.pool_size))
 }
 
 fn releases(

@@ -75,8 +75,8 @@ FROM rollout_stores m JOIN stores s ON s.uid = m.store WHERE m.rollout = $1";
 pub enum Advanced {
     /// There may be more to do now.
     Again,
-    /// Nothing until an operation ends, or until this time.
-    Wait(Option<OffsetDateTime>),
+    /// Nothing until an operation ends, or for this time.
+    Wait(Option<std::time::Duration>),
     /// The shops of a wave are to be tested.
     Test(Observation),
     /// Nothing is left to do.
@@ -162,7 +162,7 @@ impl RolloutEngine {
         let advanced = match &next {
             Next::Start | Next::Soak(_) | Next::NextWave | Next::Stop(..) => Advanced::Again,
             Next::Wait(..) if members.running == 0 && !before.state.starts_stores() => Advanced::Over,
-            Next::Wait(until, _) => Advanced::Wait(*until),
+            Next::Wait(until, _) => Advanced::Wait(until.map(|until| (until - now).try_into().unwrap_or_default())),
             Next::Test => Advanced::Test(observation(&transaction, &rollout).await?),
             Next::End(_) => Advanced::Over,
         };

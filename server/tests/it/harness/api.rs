@@ -51,7 +51,8 @@ pub(crate) struct Api {
     pub(crate) backups: Backups,
     pub(crate) operations: Operations,
     pub(crate) platform: Platform,
-    pub(crate) rollouts: Rollouts,
+    /// Boxed: clients are large, and tests hold several.
+    pub(crate) rollouts: Box<Rollouts>,
     pub(crate) audit: Audit,
     pub(crate) tenants: Tenants,
     pub(crate) tokens: Tokens,
@@ -109,7 +110,7 @@ impl Api {
             backups: BackupServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             operations: OperationServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             platform: PlatformServiceClient::with_interceptor(channel.clone(), bearer.clone()),
-            rollouts: RolloutServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            rollouts: Box::new(RolloutServiceClient::with_interceptor(channel.clone(), bearer.clone())),
             audit: AuditServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             tenants: TenantServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             tokens: TokenServiceClient::with_interceptor(channel, bearer),

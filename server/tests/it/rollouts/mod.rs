@@ -1,6 +1,7 @@
-//! Rollouts: waves, failure budget, rollback, pause and conflicts; in [`killed`], servers that die meanwhile.
+//! Rollouts: waves, failure budget, rollback, pause and conflicts; in [`killed`], servers that die meanwhile; [`measured`] compares the time with that of helm alone.
 
 mod killed;
+mod measured;
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use tonic::{Code, Status};
 use uuid::Uuid;
 
 use crate::failures::copy;
-use crate::harness::{Api, Setup, fields, fresh, reason};
+use crate::harness::{Api, Lab, Setup, fields, fresh, reason};
 
 /// Longer than any rollout here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -228,20 +229,7 @@ async fn failures_stop_a_rollout_and_undo_it_if_requested() {
     assert_eq!((done.counts.unwrap().failed, done.counts.unwrap().succeeded), (2, 2));
     assert_eq!(plans(&lab.api, &ids).await, ["picky", "small", "small", "picky"]);
 
-    // Stores that are not READY or have another operation are skipped and listed; one that is busy is waited for.
-    lab.database.execute(&format!("UPDATE stores SET state = 'FAILED' WHERE store_id = '{}'", ids[1])).await;
-    let rest = create(&lab.api, Rollout { parallelism: 4, ..to_plan("tea", "large") }).await.unwrap();
-    let (done, _) = until(&lab.api, &rest.rollout_id, RolloutState::Completed, 0).await;
-    assert_eq!((done.counts.unwrap().succeeded, done.counts.unwrap().skipped), (3, 1));
-    let skipped = members(&lab.api, &rest.rollout_id)
-        .await
-        .into_iter()
-        .find(|member| member.state() == RolloutStoreState::Skipped);
-    assert_eq!(
-        skipped.map(|member| (member.store_id, member.reason)),
-        Some((ids[1].clone(), "STORE_NOT_READY".to_owned()))
-    );
-
+    let rest = unready_store_is_skipped(&lab, &ids).await;
     let refused = |rollout| {
         let api = lab.api.clone();
         async move { create(&api, rollout).await.unwrap_err() }
@@ -249,6 +237,18 @@ async fn failures_stop_a_rollout_and_undo_it_if_requested() {
     assert_eq!(reason(&refused(to_plan("cocoa", "large")).await), "NO_MATCHING_STORES");
     assert_eq!(fields(&refused(to_plan("tea", "huge")).await), ["rollout.target.store.plan"]);
     let other_tenant = Api::connect(lab.server.address(), &lab.database.token("acme", "operator").await);
-    let hidden = GetRolloutRequest { rollout_id: rest.rollout_id };
+    let hidden = GetRolloutRequest { rollout_id: rest };
     assert_eq!(reason(&other_tenant.rollouts.clone().get_rollout(hidden).await.unwrap_err()), "ROLLOUT_NOT_FOUND");
+}
+
+/// Stores that are not READY are skipped and listed. The rollout.
+async fn unready_store_is_skipped(lab: &Lab, ids: &[String]) -> String {
+    lab.database.execute(&format!("UPDATE stores SET state = 'FAILED' WHERE store_id = '{}'", ids[1])).await;
+    let rest = create(&lab.api, Rollout { parallelism: 4, ..to_plan("tea", "large") }).await.unwrap();
+    let (done, _) = until(&lab.api, &rest.rollout_id, RolloutState::Completed, 0).await;
+    assert_eq!((done.counts.unwrap().succeeded, done.counts.unwrap().skipped), (3, 1));
+    let all = members(&lab.api, &rest.rollout_id).await;
+    let skipped = all.iter().find(|member| member.state() == RolloutStoreState::Skipped).unwrap();
+    assert_eq!((&skipped.store_id, skipped.reason.as_str()), (&ids[1], "STORE_NOT_READY"));
+    rest.rollout_id
 }
