@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use storeplane_core::engine::{Catalog, Verification};
+use storeplane_core::engine::{Catalog, PurchaseTest};
 use storeplane_core::transition::health::Health;
 
 use crate::kube::Cluster;
@@ -30,9 +30,7 @@ impl SalesTest {
     pub async fn sells(&self, store: &LiveStore, calm_for: Duration) -> Option<Health> {
         let engine = self.catalog.engine_at(&store.engine, &store.chart_version);
         let engine = engine.or_else(|| self.catalog.engine(&store.engine));
-        if engine.is_none_or(|engine| engine.verify == Verification::None) {
-            return Some(Health::Healthy);
-        }
+        let Some(test) = engine.and_then(|engine| engine.verify.purchase()) else { return Some(Health::Healthy) };
         match self.cluster.check().await {
             // Nothing runs in it that could be tested.
             Ok(cluster) if cluster.simulated => return Some(Health::Healthy),
@@ -42,7 +40,7 @@ impl SalesTest {
                 return None;
             }
         }
-        match self.verifier.verify(&shop(store)).await {
+        match self.verifier.verify(&shop(store, test)).await {
             Ok(_) => Some(Health::Healthy),
             Err(Unverified::Cluster(error)) => {
                 tracing::debug!(store_id = store.store_id, %error, "a shop cannot be tested");
@@ -56,7 +54,7 @@ impl SalesTest {
     }
 }
 
-fn shop(store: &LiveStore) -> Shop {
+fn shop(store: &LiveStore, test: &Arc<PurchaseTest>) -> Shop {
     let demand = if store.was_ready { Demand::AsMerchantLeft } else { Demand::AsInstalled };
-    Shop::online(store.shop_url.clone(), store.namespace.clone(), demand)
+    Shop::online(store.shop_url.clone(), store.namespace.clone(), test, demand)
 }

@@ -1,13 +1,16 @@
 //! Engines: each is a chart in one or more versions, and an entry in the server's configuration. No code refers to one by name.
 //!
-//! `catalog`: the engines and their versions. `version`: what a version says of itself, and from which one a store may be upgraded to it.
+//! `catalog`: the engines and their versions. `purchase`: how their shops are tested. `version`: what a version says of itself, and from which one a store may be upgraded to it.
 
 mod catalog;
+mod purchase;
 mod version;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use catalog::{Catalog, Upgrade};
+pub use purchase::{Capture, Condition, EntryCondition, Expectation, PurchaseStep, PurchaseTest, Tries};
 pub use version::{UpgradeRefusal, VersionInfo, may_upgrade};
 
 use crate::quota::{Size, quantity};
@@ -59,13 +62,23 @@ pub enum LostSecrets {
 }
 
 /// How a shop is tested once its pods are ready.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Verification {
     /// Not at all: ready pods suffice.
     #[default]
     None,
-    /// With WooCommerce's Store API: products, a cart, and a checkout that is not paid.
-    StoreApi,
+    /// By a test purchase.
+    Purchase(Arc<PurchaseTest>),
+}
+
+impl Verification {
+    /// The test purchase, if there is one.
+    pub fn purchase(&self) -> Option<&Arc<PurchaseTest>> {
+        match self {
+            Self::None => None,
+            Self::Purchase(test) => Some(test),
+        }
+    }
 }
 
 /// Where the administrator's login is stored: a Secret in the store's namespace, and its keys.

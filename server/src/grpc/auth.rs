@@ -159,6 +159,8 @@ impl AuthLayer {
     /// Records the denied request in the caller's own tenant.
     async fn deny(&self, caller: &Caller, refusal: DomainError, request: Request<Body>) -> Status {
         let (action, asked) = match action(request.uri().path()) {
+            // It has no target yet.
+            Some(Action::CreateRollout) => (Action::CreateRollout, String::new()),
             Some(action) => (action, target(request.into_body()).await),
             None => (Action::Read, request.uri().path().trim_start_matches(PACKAGE).to_owned()),
         };
@@ -214,7 +216,7 @@ fn action(path: &str) -> Option<Action> {
     }
 }
 
-/// The first field of every such request names its target.
+/// The first field of every other such request names its target.
 #[derive(Clone, PartialEq, Message)]
 struct Named {
     #[prost(string, tag = "1")]
