@@ -36,7 +36,9 @@ CREATE TABLE rollout_stores (
     wave          integer NOT NULL,
     state         text NOT NULL,
     exclusive     boolean NOT NULL,  -- no other rollout may have the store
+    changed       boolean NOT NULL DEFAULT false,  -- the rollout's change of it succeeded
     returns       boolean NOT NULL DEFAULT false,  -- its operation returns it to its former revision
+    kept          boolean NOT NULL DEFAULT false,  -- it could not be returned
     operation     uuid,
     from_revision integer,
     reason        text NOT NULL DEFAULT '',
@@ -49,6 +51,8 @@ CREATE TABLE rollout_stores (
     PRIMARY KEY (rollout, store)
 );
 CREATE UNIQUE INDEX rollout_stores_exclusive ON rollout_stores (store) WHERE exclusive;
+CREATE INDEX rollout_stores_running ON rollout_stores (rollout) WHERE state = 'RUNNING';
+CREATE INDEX rollout_stores_by_position ON rollout_stores (rollout, position);
 CREATE INDEX rollout_stores_by_wave ON rollout_stores (rollout, state, wave, position);
 CREATE INDEX rollout_stores_by_version ON rollout_stores (rollout, version);
 CREATE INDEX rollout_stores_of_store ON rollout_stores (store);

@@ -2,7 +2,7 @@
 //!
 //! One server at a time does it, the holder of a leader lock. Nothing is remembered: each step is decided from Postgres, in one transaction.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
@@ -14,13 +14,12 @@ use storeplane_core::store::State;
 use storeplane_core::transition::health::Health;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::SecretUrl;
 use crate::outage::OutageLog;
-use crate::postgres::{
-    Advanced, LeaderLock, Leadership, LiveStore, LiveStoreRepository, Notifier, Observation, RolloutEngine,
-};
+use crate::postgres::{Advanced, LeaderLock, Leadership, LiveStoreRepository, Notifier, RolloutEngine};
 use crate::sales_test::SalesTest;
 
 /// Maximum time between two looks at what a rollout waits for; usually a notification comes first.
@@ -33,8 +32,9 @@ const GATHER_NEW: Duration = Duration::from_millis(200);
 const RETRY: Duration = Duration::from_secs(1);
 /// Shops that are tested at the same time.
 const TESTS: usize = 8;
-/// A shop that was observed has had its time to start: passing errors count, too.
-const CALM: Duration = Duration::from_mins(5);
+/// How long a shop is asked again. After a minute [`SalesTest`] takes passing errors as an answer, so then the cluster does not answer.
+const TEST_WITHIN: Duration = Duration::from_secs(75);
+const TEST_PAUSE: Duration = Duration::from_secs(2);
 
 static STEPS: OutageLog = OutageLog::new("continue rollouts");
 
@@ -73,28 +73,27 @@ impl Rollouts {
     /// One task for each rollout, which ends with it; all end when this future is dropped.
     async fn follow_all(&self) {
         let mut changes = self.notifier.events();
-        let (mut tasks, mut followed) = (JoinSet::new(), HashSet::new());
+        let (mut tasks, mut followed) = (JoinSet::new(), HashMap::new());
         loop {
-            while let Some(ended) = tasks.try_join_next() {
-                match ended {
-                    Ok(id) => drop(followed.remove(&id)),
-                    // Its rollout is not known: all are followed anew.
+            while let Some(ended) = tasks.try_join_next_with_id() {
+                let task = match ended {
+                    Ok((task, ())) => task,
                     Err(error) => {
                         tracing::error!(%error, "a rollout's task failed");
-                        tasks.abort_all();
-                        followed.clear();
+                        error.id()
                     }
-                }
+                };
+                followed.retain(|_, follower| *follower != task);
             }
             match self.engine.open().await {
                 Ok(open) => {
                     STEPS.worked();
-                    for id in open.into_iter().filter(|id| followed.insert(*id)) {
-                        let rollouts = self.clone();
-                        tasks.spawn(async move {
-                            rollouts.follow(id).await;
-                            id
-                        });
+                    for id in open {
+                        let follow = || {
+                            let rollouts = self.clone();
+                            tasks.spawn(async move { rollouts.follow(id).await }).id()
+                        };
+                        followed.entry(id).or_insert_with(follow);
                     }
                 }
                 Err(error) => STEPS.failed(&error),
@@ -108,17 +107,37 @@ impl Rollouts {
         let mut changes = self.notifier.events();
         loop {
             changes.mark_unchanged();
-            let wait = match self.step(id).await {
+            let waited = match self.step(id).await {
                 Ok(Advanced::Over) => return,
-                Ok(Advanced::Wait(left)) => left.map_or(LOOK, |left| left.clamp(GATHER, LOOK)),
-                Ok(Advanced::Again | Advanced::Test(_)) => continue,
+                Ok(Advanced::Wait(version, left)) => self.wait(id, version, left, &mut changes).await,
+                Ok(Advanced::Again | Advanced::Test(_)) => Ok(()),
+                Err(error) => Err(error),
+            };
+            match waited {
+                Ok(()) => STEPS.worked(),
                 Err(error) => {
                     STEPS.failed(&error);
                     tokio::time::sleep(RETRY).await;
-                    continue;
                 }
-            };
-            changed(&mut changes, wait, GATHER).await;
+            }
+        }
+    }
+
+    /// Waits until something has happened to the rollout, or for this time.
+    async fn wait(
+        &self,
+        id: RolloutId,
+        version: i64,
+        left: Option<Duration>,
+        changes: &mut watch::Receiver<()>,
+    ) -> Result<(), PortError> {
+        let until = left.map(|left| Instant::now() + left.max(GATHER));
+        loop {
+            let longest = until.map_or(LOOK, |until| LOOK.min(until.saturating_duration_since(Instant::now())));
+            changed(changes, longest, GATHER).await;
+            if until.is_some_and(|until| Instant::now() >= until) || self.engine.has_moved(id, version).await? {
+                return Ok(());
+            }
         }
     }
 
@@ -126,33 +145,45 @@ impl Rollouts {
         let advanced = self.engine.advance(id).await?;
         if let Advanced::Test(observation) = &advanced {
             let wave = observation.wave;
-            let failed = self.test(observation).await?;
+            let stores = observation.stores.clone().into_iter();
+            let tests = stores.map(|store| async move { (store, self.observe(store).await) });
+            let observed: Vec<_> = stream::iter(tests).buffer_unordered(TESTS).collect().await;
+            if observed.iter().any(|(_, observed)| *observed == Observed::Unknown) {
+                let message = "The shops of the wave cannot be tested: the cluster does not answer.";
+                let cause = Cause::new("CLUSTER_UNREACHABLE", message);
+                return self.engine.postpone(id, wave, cause).await.map(|()| Advanced::Again);
+            }
+            let failed = failures(observed, observation.untouched);
             tracing::info!(rollout_id = %id, wave, failed = failed.len(), "a wave was observed");
             self.engine.observed(id, wave, &failed).await?;
         }
         Ok(advanced)
     }
 
-    /// The stores of a wave that did not keep working.
-    async fn test(&self, observation: &Observation) -> Result<Vec<(StoreUid, Cause)>, PortError> {
-        let stores = self.live_stores.of(&observation.stores).await?;
-        let tests = stores.into_iter().map(|store| async move { (store.uid, self.observe(&store).await) });
-        let wave = stream::iter(tests).buffer_unordered(TESTS).collect().await;
-        Ok(failures(wave, observation.untouched))
-    }
-
-    async fn observe(&self, store: &LiveStore) -> Observed {
-        match store.state {
-            State::Degraded => {
-                Observed::Degraded(Cause::new("STORE_DEGRADED", "The store became DEGRADED after the change."))
-            }
-            State::Ready => match self.sales_test.sells(store, CALM).await {
-                Some(Health::Unhealthy(failure)) => {
-                    Observed::Fails(Cause::new(failure.reason.as_str(), failure.message))
+    /// How a changed store is now. A shop that does not answer is asked again for a minute.
+    async fn observe(&self, uid: StoreUid) -> Observed {
+        let began = Instant::now();
+        loop {
+            let Ok(found) = self.live_stores.of(&[uid]).await else { return Observed::Unknown };
+            let Some(store) = found.first() else { return Observed::Works };
+            let sells = match store.state {
+                State::Degraded => {
+                    return Observed::Degraded(Cause::new(
+                        "STORE_DEGRADED",
+                        "The store became DEGRADED after the change.",
+                    ));
                 }
-                _ => Observed::Works,
-            },
-            _ => Observed::Works,
+                State::Ready => self.sales_test.sells(store, began.elapsed()).await,
+                _ => return Observed::Works,
+            };
+            match sells {
+                Some(Health::Unhealthy(failure)) => {
+                    return Observed::Fails(Cause::new(failure.reason.as_str(), failure.message));
+                }
+                Some(_) => return Observed::Works,
+                None if began.elapsed() > TEST_WITHIN => return Observed::Unknown,
+                None => tokio::time::sleep(TEST_PAUSE).await,
+            }
         }
     }
 }

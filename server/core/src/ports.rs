@@ -179,6 +179,9 @@ pub trait Rollouts: Send + Sync {
     /// A page of the stores of a rollout.
     async fn members(&self, query: &MemberQuery) -> Result<Page<Member>, PortError>;
 
+    /// The version of a rollout, or `None`.
+    async fn version(&self, tenant: &Tenant, id: RolloutId) -> Result<Option<i64>, PortError>;
+
     /// The stores of a rollout that changed after this version of it.
     async fn members_after(&self, id: RolloutId, version: i64) -> Result<Vec<Member>, PortError>;
 

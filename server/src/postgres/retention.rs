@@ -49,7 +49,17 @@ SELECT count(*) FROM gone";
 const ROLLOUTS: &str = "
 WITH gone AS (
   DELETE FROM rollouts WHERE id IN (
-    SELECT id FROM rollouts WHERE ended_at < $1 ORDER BY ended_at LIMIT $2)
+    SELECT id FROM rollouts r WHERE ended_at < $1 AND NOT EXISTS (SELECT FROM rollout_stores m WHERE m.rollout = r.id)
+    ORDER BY ended_at LIMIT $2)
+  RETURNING 1)
+SELECT count(*) FROM gone";
+
+/// First the stores: a rollout has up to 10,000.
+const ROLLOUT_STORES: &str = "
+WITH gone AS (
+  DELETE FROM rollout_stores WHERE (rollout, store) IN (
+    SELECT m.rollout, m.store FROM rollouts r JOIN rollout_stores m ON m.rollout = r.id
+    WHERE r.ended_at < $1 ORDER BY r.ended_at LIMIT $2)
   RETURNING 1)
 SELECT count(*) FROM gone";
 
@@ -116,7 +126,7 @@ pub struct Removed {
     pub requests: u64,
     /// Operations.
     pub operations: u64,
-    /// Rollouts, with what is known of their stores.
+    /// Rollouts, whose stores were removed before.
     pub rollouts: u64,
     /// Events.
     pub events: u64,
@@ -156,10 +166,12 @@ impl Retention {
 
     /// One round: a limited number of batches of each kind.
     pub async fn round(&self) -> Result<Removed, DbErr> {
+        let operations = self.keep.operations.try_into().unwrap_or(time::Duration::MAX);
+        self.remove(ROLLOUT_STORES, operations).await?;
         Ok(Removed {
             requests: self.remove(REQUESTS, requests::KEPT).await?,
-            operations: self.remove(OPERATIONS, self.keep.operations.try_into().unwrap_or(time::Duration::MAX)).await?,
-            rollouts: self.remove(ROLLOUTS, self.keep.operations.try_into().unwrap_or(time::Duration::MAX)).await?,
+            operations: self.remove(OPERATIONS, operations).await?,
+            rollouts: self.remove(ROLLOUTS, operations).await?,
             events: self.remove(EVENTS, self.keep.events.try_into().unwrap_or(time::Duration::MAX)).await?,
             audit: match self.keep.audit {
                 Some(keep) => self.remove_audit(keep.try_into().unwrap_or(time::Duration::MAX)).await?,

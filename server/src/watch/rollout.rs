@@ -1,6 +1,7 @@
 //! The watch of a rollout: the rollout and its stores as they are, whenever they have changed. What changed in between is not told.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use futures::Stream;
 use futures::stream::unfold;
@@ -15,6 +16,8 @@ use super::{HeartbeatTimer, WatchEnd, Watches};
 
 /// Stores in one message: well below the 4 MiB that clients accept.
 const BATCH: usize = 500;
+/// Notifications within this time are one.
+const GATHER: Duration = Duration::from_millis(100);
 
 /// A message of a watch of a rollout.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +44,7 @@ impl Watches {
             caller,
             id,
             version: after,
+            is_new: true,
             ready: VecDeque::new(),
             over: false,
             failures: 0,
@@ -63,6 +67,8 @@ struct Watch {
     id: RolloutId,
     /// What was read last.
     version: i64,
+    /// Nothing was read yet.
+    is_new: bool,
     ready: VecDeque<RolloutUpdate>,
     /// Nothing changes any more.
     over: bool,
@@ -107,7 +113,7 @@ impl Watch {
         tokio::select! {
             () = stop.cancelled() => return Err(WatchEnd::ShuttingDown),
             () = self.heartbeat.due() => return Ok(()),
-            _ = self.changes.changed() => {}
+            _ = self.changes.changed() => tokio::time::sleep(GATHER).await,
         }
         match self.read().await {
             Ok(()) => self.failures = 0,
@@ -120,6 +126,12 @@ impl Watch {
     async fn read(&mut self) -> Result<(), PortError> {
         self.changes.mark_unchanged();
         let missing = || DomainError::NotFound { kind: "rollout", name: self.id.to_string() };
+        // Most events are of other stores.
+        let version = self.watches.rollouts.version(self.caller.tenant(), self.id).await?.ok_or_else(missing)?;
+        if version == self.version && !self.is_new {
+            return Ok(());
+        }
+        self.is_new = false;
         let found = self.watches.rollouts.find(self.caller.tenant(), self.id).await?;
         let rollout = found.ok_or_else(missing)?;
         self.over = rollout.progress.ended_at.is_some() && rollout.counts.running == 0;

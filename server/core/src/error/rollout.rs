@@ -38,6 +38,14 @@ pub enum RolloutError {
         /// Which rollout.
         rollout: RolloutId,
     },
+    /// What it changed cannot be returned.
+    #[error(
+        "the stores of rollout {rollout} cannot be returned: only engine_version, plan and environment have revisions"
+    )]
+    Irreversible {
+        /// Which rollout.
+        rollout: RolloutId,
+    },
     /// The caller may not see all stores of its tenant.
     #[error("a token that is limited to some stores cannot use rollouts")]
     Scoped,
@@ -58,6 +66,7 @@ impl RolloutError {
             Self::TooMany { .. } => "ROLLOUTS_RUNNING",
             Self::Ended { .. } => "ROLLOUT_ENDED",
             Self::RollingBack { .. } => "ROLLOUT_ROLLING_BACK",
+            Self::Irreversible { .. } => "ROLLOUT_IRREVERSIBLE",
             Self::Scoped => "STORE_OUTSIDE_SCOPE",
             Self::StaleEtag { .. } => "STALE_ETAG",
         }

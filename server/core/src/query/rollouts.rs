@@ -8,6 +8,9 @@ use crate::ids::{RolloutId, Tenant};
 use crate::rollout::{Member, MemberState, Rollout};
 use crate::validate::Check;
 
+/// Maximum page size of rollouts: each has up to 10,000 stores, which are counted.
+const ROLLOUTS_PAGE_MAX: u32 = 100;
+
 /// A page of a tenant's rollouts, newest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RolloutQuery {
@@ -24,7 +27,7 @@ impl RolloutQuery {
     /// Validates the fields of `ListRollouts`.
     pub fn check(tenant: &Tenant, page_size: i32, token: PageStart) -> Result<Self, DomainError> {
         let mut check = Check::default();
-        let limit = page_limit(&mut check, page_size);
+        let limit = page_limit(&mut check, page_size).min(ROLLOUTS_PAGE_MAX);
         let fingerprint = fingerprint(&["rollouts", tenant.as_str()]);
         let after = page_after(&mut check, token, &fingerprint);
         check.finish(Some(Self { tenant: tenant.clone(), limit, after, fingerprint }))
@@ -40,7 +43,7 @@ impl Paged for RolloutQuery {
     }
 }
 
-/// A page of the stores of a rollout: failed ones first, then those with active operations, then the others; each by position.
+/// A page of the stores of a rollout, in the order in which they are changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MemberQuery {
     /// The rollout.
@@ -49,8 +52,8 @@ pub struct MemberQuery {
     pub state: Option<MemberState>,
     /// The page size.
     pub limit: u32,
-    /// Only those after this place in the order.
-    pub after: Option<u64>,
+    /// Only those after this position.
+    pub after: Option<u32>,
     fingerprint: String,
 }
 
@@ -69,23 +72,13 @@ impl MemberQuery {
         let after = page_after(&mut check, token, &fingerprint).and_then(|after| after.text.parse().ok());
         check.finish(rollout.map(|rollout| Self { rollout, state, limit, after, fingerprint }))
     }
-
-    /// The place of a store in the order.
-    pub fn place(state: MemberState, position: u32) -> u64 {
-        let rank = match state {
-            MemberState::Failed => 0_u64,
-            MemberState::Running => 1,
-            _ => 2,
-        };
-        (rank << 32) + u64::from(position)
-    }
 }
 
 impl Paged for MemberQuery {
     type Item = Member;
 
     fn token_after(&self, last: &Member) -> PageToken {
-        let text = Self::place(last.state, last.position).to_string();
+        let text = last.position.to_string();
         let after = After { at: OffsetDateTime::UNIX_EPOCH, text, uid: self.rollout.0 };
         PageToken { after, query: self.fingerprint.clone() }
     }

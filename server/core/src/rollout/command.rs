@@ -104,8 +104,13 @@ impl CreateRolloutInput {
             check.fail("rollout.soak", "must be from 0 seconds to 7 days");
         }
         let window = self.window(&mut check);
-        if self.on_failure.is_none() {
-            check.fail("rollout.on_failure", "must be PAUSE or ROLL_BACK");
+        match self.on_failure {
+            None => check.fail("rollout.on_failure", "must be PAUSE or ROLL_BACK"),
+            Some(OnFailure::RollBack) if target.as_ref().is_some_and(|target| !target.is_reversible()) => check.fail(
+                "rollout.on_failure",
+                "must be PAUSE: only engine_version, plan and environment have revisions to which stores can return",
+            ),
+            Some(_) => {}
         }
         let request = check.optional("request_id", &self.request_id);
         let idempotency = Idempotency::of(

@@ -110,6 +110,16 @@ pub enum Target {
 }
 
 impl Target {
+    /// True if stores can return to what they were before: what is changed makes a new revision of each.
+    pub fn is_reversible(&self) -> bool {
+        match self {
+            Self::Update { mask, .. } => {
+                mask.iter().all(|path| matches!(path.as_str(), "engine_version" | "plan" | "environment"))
+            }
+            Self::Reapply | Self::Unreadable => false,
+        }
+    }
+
     /// True if stores may get another plan, which counts towards quotas.
     pub fn names_plan(&self) -> bool {
         matches!(self, Self::Update { values, .. } if values.plan.is_some())
@@ -295,6 +305,9 @@ impl Rollout {
     /// Ends it, or begins to return the changed stores to their former revisions.
     pub fn abort(&mut self, by: &str, roll_back: bool, now: OffsetDateTime) -> Result<(), RolloutError> {
         self.check_open()?;
+        if roll_back && !self.target.is_reversible() {
+            return Err(RolloutError::Irreversible { rollout: self.id });
+        }
         let progress = &mut self.progress;
         progress.cause = Some(Cause::new("ABORTED", format!("{by} aborted the rollout.")));
         progress.soak_until = None;

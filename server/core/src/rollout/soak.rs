@@ -6,8 +6,10 @@ use crate::ids::StoreUid;
 /// How a changed store is after the soak.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Observed {
-    /// It passes the test, or something else changes it at present, or it is not known.
+    /// It passes the test, or something else changes it at present.
     Works,
+    /// It could not be tested.
+    Unknown,
     /// The reconciler made it DEGRADED, for this reason.
     Degraded(Cause),
     /// It looks healthy, but does not sell.
@@ -34,7 +36,7 @@ pub fn failures(wave: Vec<(StoreUid, Observed)>, untouched: Share) -> Vec<(Store
     let failed = wave.into_iter().filter_map(|(store, observed)| match observed {
         Observed::Fails(cause) => Some((store, cause)),
         Observed::Degraded(cause) => by_change.then_some((store, cause)),
-        Observed::Works => None,
+        Observed::Works | Observed::Unknown => None,
     });
     failed.collect()
 }

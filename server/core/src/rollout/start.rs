@@ -18,6 +18,8 @@ pub enum Start {
     Busy(Cause),
     /// It is left as it is.
     Skip(Cause),
+    /// No store can be changed at present.
+    Stop(Cause),
 }
 
 /// Changes a store to the target. `backup` is the id of a backup that is made first if data is migrated.
@@ -37,6 +39,9 @@ pub fn start(
         Target::Reapply => matches!(state, State::Ready | State::Degraded),
         Target::Unreadable => false,
     };
+    if let Some(cause) = unavailable(target, catalog) {
+        return Start::Stop(cause);
+    }
     if !is_ready {
         return Start::Skip(Cause::new("STORE_NOT_READY", format!("The store is {}.", state.as_str())));
     }
@@ -50,8 +55,20 @@ pub fn start(
             Start::Skip(Cause::new("UNCHANGED", "The store has the target already."))
         }
         Ok(change) => Start::Change(Box::new(change)),
-        Err(refusal) => refused(&refusal),
+        Err(refusal @ DomainError::BackupsDisabled) => Start::Stop(cause_of(&refusal)),
+        Err(refusal) => Start::Skip(cause_of(&refusal)),
     }
+}
+
+/// Why this server can change no store to the target. Servers of different releases may run at the same time.
+fn unavailable(target: &Target, catalog: &Catalog) -> Option<Cause> {
+    let Target::Update { values, .. } = target else { return None };
+    let version = values.engine_version.as_deref().filter(|version| !version.is_empty())?;
+    let mut all = catalog.engines().iter().flat_map(|engine| catalog.versions(&engine.name));
+    if all.any(|engine| engine.versions.chart == version) {
+        return None;
+    }
+    Some(Cause::new("VERSION_UNAVAILABLE", format!("This control plane has no version {version} of an engine.")))
 }
 
 /// Returns a store to the revision that it had before the rollout changed it, unless it has changed since.
@@ -68,7 +85,7 @@ pub fn roll_back(
     match former {
         Some(former) if made == Some(current) => match update::roll_back(snapshot, None, &former, catalog, request) {
             Ok(change) => Start::Change(Box::new(change)),
-            Err(refusal) => refused(&refusal),
+            Err(refusal) => Start::Skip(cause_of(&refusal)),
         },
         Some(_) => Start::Skip(Cause::new("CHANGED_SINCE", "The store was changed after the rollout changed it.")),
         None => {
@@ -82,7 +99,7 @@ fn busy(snapshot: &Snapshot) -> Start {
     Start::Busy(Cause::new("OPERATION_IN_PROGRESS", message))
 }
 
-/// A refusal as the cause why a store is left as it is.
-pub fn refused(refusal: &DomainError) -> Start {
-    Start::Skip(Cause::new(refusal.reason(), refusal.to_string()))
+/// A refusal as a cause.
+pub fn cause_of(refusal: &DomainError) -> Cause {
+    Cause::new(refusal.reason(), refusal.to_string())
 }

@@ -63,6 +63,7 @@ pub(super) fn rollout(
             "ROLLOUTS"
         }
         RolloutError::NoStores => "STORES",
+        RolloutError::Irreversible { .. } => "TARGET",
         RolloutError::Ended { .. } | RolloutError::RollingBack { .. } => "STATE",
     };
     details.add_precondition_failure_violation(kind, "rollout", message);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sea_orm::{ConnectionTrait as _, DbBackend, QueryResult, Statement};
 use storeplane_core::audit;
 use storeplane_core::engine::Catalog;
-use storeplane_core::error::{DomainError, PortError};
+use storeplane_core::error::PortError;
 use storeplane_core::identity::Caller;
 use storeplane_core::ids::{BackupId, OperationId, RolloutId, StoreUid};
 use storeplane_core::ports::Ids;
@@ -30,6 +30,10 @@ use crate::postgres::{QuotaPolicy, apply, locks, revisions};
 const BUSY_RETRY: Duration = Duration::seconds(5);
 /// How long it is tried.
 const BUSY_MAX: Duration = Duration::minutes(5);
+/// One that was tried before this time is tried anew.
+const BUSY_RECENT: Duration = Duration::minutes(1);
+/// When shops that could not be tested are tested once more.
+const TEST_RETRY: Duration = Duration::seconds(30);
 
 /// Rollouts that something can happen to.
 const OPEN: &str = "
@@ -48,13 +52,13 @@ SELECT count(*) FILTER (WHERE {turn}) AS pending,
 FROM rollout_stores WHERE rollout = $1";
 
 const FIRST: &str = "
-SELECT store, operation, from_revision, busy_since FROM rollout_stores
+SELECT store, operation, from_revision, not_before, busy_since FROM rollout_stores
 WHERE rollout = $1 AND {turn} AND (not_before IS NULL OR not_before <= $3)
 ORDER BY CASE WHEN state = 'PENDING' THEN position ELSE -position END LIMIT 1";
 
 /// While it runs, stores of the current wave; while it rolls back, changed stores that can return.
 const TURN: &str = "(state = 'PENDING' AND wave = $2)";
-const RETURN_TURN: &str = "(state = 'SUCCEEDED' AND reason = '' AND wave <= $2)";
+const RETURN_TURN: &str = "(changed AND NOT kept AND state IN ('SUCCEEDED', 'FAILED') AND wave <= $2)";
 
 const STARTED: &str = "
 UPDATE rollout_stores SET state = 'RUNNING', returns = $3, operation = $4, from_revision = coalesce(from_revision, $5),
@@ -62,12 +66,29 @@ UPDATE rollout_stores SET state = 'RUNNING', returns = $3, operation = $4, from_
 WHERE rollout = $1 AND store = $2";
 
 const BUSY: &str = "
-UPDATE rollout_stores SET not_before = $3, busy_since = coalesce(busy_since, $4), version = $5 WHERE rollout = $1 AND store = $2";
+UPDATE rollout_stores SET not_before = $3, busy_since = $4, version = $5 WHERE rollout = $1 AND store = $2";
 
+/// A changed store that cannot be returned.
+const KEPT: &str = "
+UPDATE rollout_stores SET kept = true, exclusive = false, reason = $3, message = $4, version = $5 WHERE rollout = $1 AND store = $2";
+
+/// The place of a skipped store in its wave goes to the next one: a wave without a changed store would show nothing.
+const REPLACE: &str = "
+UPDATE rollout_stores SET wave = $2, version = $3 WHERE rollout = $1 AND store = (
+  SELECT store FROM rollout_stores WHERE rollout = $1 AND state = 'PENDING' AND wave > $2 ORDER BY wave, position LIMIT 1)";
+
+/// An operation ended, or somebody changed the rollout.
+const MOVED: &str = "
+SELECT r.version <> $2 OR EXISTS (
+  SELECT FROM rollout_stores m LEFT JOIN operations o ON o.id = m.operation
+  WHERE m.rollout = r.id AND m.state = 'RUNNING' AND coalesce(o.state, '') NOT IN ('PENDING', 'RUNNING'))
+FROM rollouts r WHERE r.id = $1";
+
+/// Stores that were DEGRADED when the soak began are not compared: none of the wave was.
 const OBSERVED: &str = "
 SELECT array_agg(m.store) FILTER (WHERE m.state = 'SUCCEEDED' AND m.wave = $2) AS wave,
-  count(*) FILTER (WHERE m.state = 'PENDING' AND s.state = 'DEGRADED') AS degraded,
-  count(*) FILTER (WHERE m.state = 'PENDING') AS untouched
+  count(*) FILTER (WHERE m.state = 'PENDING' AND s.state = 'DEGRADED' AND s.state_changed_at >= $3) AS degraded,
+  count(*) FILTER (WHERE m.state = 'PENDING' AND (s.state <> 'DEGRADED' OR s.state_changed_at >= $3)) AS untouched
 FROM rollout_stores m JOIN stores s ON s.uid = m.store WHERE m.rollout = $1";
 
 /// The result of a step of a rollout.
@@ -75,8 +96,8 @@ FROM rollout_stores m JOIN stores s ON s.uid = m.store WHERE m.rollout = $1";
 pub enum Advanced {
     /// There may be more to do now.
     Again,
-    /// Nothing until an operation ends, or for this time.
-    Wait(Option<std::time::Duration>),
+    /// Nothing until an operation ends or somebody changes the rollout, which has this version; or for this time.
+    Wait(i64, Option<std::time::Duration>),
     /// The shops of a wave are to be tested.
     Test(Observation),
     /// Nothing is left to do.
@@ -121,6 +142,7 @@ struct Turn<'a> {
 /// A store whose turn it is.
 struct Candidate {
     store: StoreUid,
+    not_before: Option<OffsetDateTime>,
     operation: Option<OperationId>,
     from_revision: Option<u32>,
     busy_since: Option<OffsetDateTime>,
@@ -145,24 +167,40 @@ impl RolloutEngine {
         rows.iter().map(|row| row.try_get_by_index(0).map(RolloutId).map_err(port_error)).collect()
     }
 
+    /// True if an operation of the rollout has ended, or the rollout has another version.
+    pub async fn has_moved(&self, id: RolloutId, version: i64) -> Result<bool, PortError> {
+        let moved = Statement::from_sql_and_values(DbBackend::Postgres, MOVED, [id.0.into(), version.into()]);
+        let row = self.database.query_one_raw(moved).await.map_err(port_error)?;
+        row.map_or(Ok(true), |row| row.try_get_by_index(0).map_err(port_error))
+    }
+
     /// Does the next step of a rollout.
     pub async fn advance(&self, id: RolloutId) -> Result<Advanced, PortError> {
         let transaction = self.database.begin().await.map_err(port_error)?;
+        self.lock_plans(&transaction, id).await?;
         let Some(mut rollout) = rows::lock(&transaction, id).await? else { return Ok(Advanced::Over) };
+        if rollout.progress.state == RolloutState::Unreadable {
+            return Ok(Advanced::Over);
+        }
         let now = now(&transaction).await?;
         let over = rollout.progress.ended_at.is_some();
         let settled = settle(&transaction, (id, rollout.version + 1), over).await?;
         let members = members(&transaction, &rollout, now).await?;
         let before = rollout.progress.clone();
-        let next = decide(&rollout, &members, now);
+        let mut next = decide(&rollout, &members, now);
         let starts = next == Next::Start;
-        if starts {
-            self.start_one(&Turn { transaction: &transaction, rollout: &rollout, now }).await?;
+        if starts
+            && let Some(cause) = self.start_one(&Turn { transaction: &transaction, rollout: &rollout, now }).await?
+        {
+            next = Next::Stop(RolloutState::Paused, cause);
         }
-        let advanced = match &next {
+        let mut advanced = match &next {
             Next::Start | Next::Soak(_) | Next::NextWave | Next::Stop(..) => Advanced::Again,
             Next::Wait(..) if members.running == 0 && !before.state.starts_stores() => Advanced::Over,
-            Next::Wait(until, _) => Advanced::Wait(until.map(|until| (until - now).try_into().unwrap_or_default())),
+            Next::Wait(until, _) => {
+                let left = until.map(|until| (until - now).try_into().unwrap_or_default());
+                Advanced::Wait(rollout.version, left)
+            }
             Next::Test => Advanced::Test(observation(&transaction, &rollout).await?),
             Next::End(_) => Advanced::Over,
         };
@@ -172,40 +210,61 @@ impl RolloutEngine {
             transaction.commit().await.map_err(port_error)?;
             self.notifier.notify_operations();
         }
+        if let Advanced::Wait(version, _) = &mut advanced {
+            *version = rollout.version;
+        }
         Ok(advanced)
+    }
+
+    /// The lock of what counts plans, which is taken before all others, if the rollout changes plans that count.
+    async fn lock_plans(&self, transaction: &Transaction, id: RolloutId) -> Result<(), PortError> {
+        let Some(rollout) = rows::read_only(transaction, id).await? else { return Ok(()) };
+        if rollout.target.names_plan() && self.quotas.counts_plans(transaction, &rollout.tenant).await? {
+            locks::stores(transaction, &rollout.tenant).await?;
+        }
+        Ok(())
+    }
+
+    /// The shops of an observed wave could not be tested: they are once more, later.
+    pub async fn postpone(&self, id: RolloutId, wave: u32, cause: Cause) -> Result<(), PortError> {
+        let transaction = self.database.begin().await.map_err(port_error)?;
+        let Some(mut rollout) = rows::lock(&transaction, id).await?.filter(|rollout| is_observing(rollout, wave))
+        else {
+            return Ok(());
+        };
+        let now = now(&transaction).await?;
+        rollout.progress.soak_until = Some(now + TEST_RETRY);
+        rollout.progress.cause = Some(cause);
+        save(&transaction, &mut rollout, now).await?;
+        transaction.commit().await.map_err(port_error)
     }
 
     /// Records which stores of an observed wave did not keep working, unless the rollout has changed meanwhile.
     pub async fn observed(&self, id: RolloutId, wave: u32, failed: &[(StoreUid, Cause)]) -> Result<(), PortError> {
         let transaction = self.database.begin().await.map_err(port_error)?;
-        let Some(mut rollout) = rows::lock(&transaction, id).await? else { return Ok(()) };
-        let progress = &mut rollout.progress;
-        if (progress.state, progress.wave) != (RolloutState::Running, wave) || progress.soak_until.is_none() {
+        let Some(mut rollout) = rows::lock(&transaction, id).await?.filter(|rollout| is_observing(rollout, wave))
+        else {
             return Ok(());
-        }
+        };
         let now = now(&transaction).await?;
         for (store, cause) in failed {
             let member = (*store, MemberState::Failed, cause);
             record(&transaction, (id, rollout.version + 1), member, (now, false)).await?;
         }
-        progress.observe();
+        rollout.progress.observe();
         save(&transaction, &mut rollout, now).await?;
         transaction.commit().await.map_err(port_error)?;
         self.notifier.notify_events();
         Ok(())
     }
 
-    async fn start_one(&self, turn: &Turn<'_>) -> Result<(), PortError> {
+    /// Changes or returns the store whose turn it is. Why no store can be changed at present, if that is so.
+    async fn start_one(&self, turn: &Turn<'_>) -> Result<Option<Cause>, PortError> {
         let Turn { transaction, rollout, now } = turn;
-        let Some(candidate) = first(turn).await? else { return Ok(()) };
-        let counts_plan = rollout.target.names_plan() && turn.starts();
-        if counts_plan {
-            // Before the store's row, as creations do.
-            locks::stores(transaction, &rollout.tenant).await?;
-        }
+        let Some(candidate) = first(turn).await? else { return Ok(None) };
         let Some(before) = apply::lock(transaction, candidate.store).await? else {
             let cause = Cause::new("STORE_DELETED", "The store was deleted meanwhile.");
-            return turn.leave(&candidate, &cause).await;
+            return turn.leave(&candidate, &cause).await.map(|()| None);
         };
         let caller = Caller::server(audit::ROLLOUT, rollout.tenant.clone());
         let (operation, audit) = (OperationId(self.ids.uuid()), self.ids.uuid());
@@ -218,10 +277,12 @@ impl RolloutEngine {
             start::roll_back(before.clone(), revisions, &self.catalog, &request)
         };
         match start {
-            Start::Busy(cause) => turn.wait_for(&candidate, &cause).await,
-            Start::Skip(cause) => turn.leave(&candidate, &cause).await,
-            Start::Change(change) => self.apply(turn, &candidate, &before, *change).await,
+            Start::Stop(cause) => return Ok(Some(cause)),
+            Start::Busy(cause) => turn.wait_for(&candidate, &cause).await?,
+            Start::Skip(cause) => turn.leave(&candidate, &cause).await?,
+            Start::Change(change) => self.apply(turn, &candidate, &before, *change).await?,
         }
+        Ok(None)
     }
 
     async fn apply(
@@ -234,7 +295,7 @@ impl RolloutEngine {
         let Turn { transaction, rollout, now } = turn;
         match self.quotas.check_plan(*transaction, &before.store, &change.store).await {
             Ok(()) => {}
-            Err(PortError::Refused(refusal)) => return turn.leave(candidate, &cause_of(&refusal)).await,
+            Err(PortError::Refused(refusal)) => return turn.leave(candidate, &start::cause_of(&refusal)).await,
             Err(error) => return Err(error),
         }
         let (operation, revision) = (change.operation.id, before.store.revision);
@@ -245,7 +306,7 @@ impl RolloutEngine {
             let member = (candidate.store, MemberState::Succeeded, &Cause::new("", ""));
             return record(transaction, (rollout.id, rollout.version + 1), member, (*now, false)).await;
         }
-        let values = [
+        let values = vec![
             rollout.id.0.into(),
             candidate.store.0.into(),
             (!turn.starts()).into(),
@@ -254,8 +315,7 @@ impl RolloutEngine {
             (*now).into(),
             (rollout.version + 1).into(),
         ];
-        let started = Statement::from_sql_and_values(DbBackend::Postgres, STARTED, values);
-        transaction.execute_raw(started).await.map(drop).map_err(port_error)
+        turn.execute(STARTED, values).await
     }
 }
 
@@ -267,30 +327,41 @@ impl Turn<'_> {
 
     /// The store is left as it is, for good.
     async fn leave(&self, candidate: &Candidate, cause: &Cause) -> Result<(), PortError> {
-        let state = if self.starts() { MemberState::Skipped } else { MemberState::Succeeded };
-        let member = (candidate.store, state, cause);
-        record(self.transaction, (self.rollout.id, self.rollout.version + 1), member, (self.now, false)).await
+        let (id, version) = (self.rollout.id, self.rollout.version + 1);
+        if self.starts() {
+            let member = (candidate.store, MemberState::Skipped, cause);
+            record(self.transaction, (id, version), member, (self.now, false)).await?;
+            let wave = self.rollout.progress.wave.cast_signed();
+            return self.execute(REPLACE, vec![id.0.into(), wave.into(), version.into()]).await;
+        }
+        let (reason, message) = (cause.reason.as_str(), cause.message.as_str());
+        let values = vec![id.0.into(), candidate.store.0.into(), reason.into(), message.into(), version.into()];
+        self.execute(KEPT, values).await
     }
 
-    /// The store has another operation: later, unless it had one for too long.
+    /// The store has another operation: later. While stores are changed, not for ever; a changed store is returned whenever that is possible.
     async fn wait_for(&self, candidate: &Candidate, cause: &Cause) -> Result<(), PortError> {
-        if candidate.busy_since.is_some_and(|since| self.now - since >= BUSY_MAX) {
+        // Time during which the rollout was paused or outside of its window does not count.
+        let is_recent = candidate.not_before.is_some_and(|tried| self.now - tried < BUSY_RECENT);
+        let since = candidate.busy_since.filter(|_| is_recent).unwrap_or(self.now);
+        if self.starts() && self.now - since >= BUSY_MAX {
             return self.leave(candidate, cause).await;
         }
-        let values = [
-            self.rollout.id.0.into(),
-            candidate.store.0.into(),
-            (self.now + BUSY_RETRY).into(),
-            self.now.into(),
-            (self.rollout.version + 1).into(),
-        ];
-        let busy = Statement::from_sql_and_values(DbBackend::Postgres, BUSY, values);
-        self.transaction.execute_raw(busy).await.map(drop).map_err(port_error)
+        let (id, version) = (self.rollout.id, self.rollout.version + 1);
+        let (again, store) = (self.now + BUSY_RETRY, candidate.store);
+        self.execute(BUSY, vec![id.0.into(), store.0.into(), again.into(), since.into(), version.into()]).await
+    }
+
+    async fn execute(&self, sql: &str, values: Vec<sea_orm::Value>) -> Result<(), PortError> {
+        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+        self.transaction.execute_raw(statement).await.map(drop).map_err(port_error)
     }
 }
 
-fn cause_of(refusal: &DomainError) -> Cause {
-    Cause::new(refusal.reason(), refusal.to_string())
+/// The rollout observes this wave.
+fn is_observing(rollout: &Rollout, wave: u32) -> bool {
+    let progress = &rollout.progress;
+    (progress.state, progress.wave) == (RolloutState::Running, wave) && progress.soak_until.is_some()
 }
 
 async fn now(transaction: &Transaction) -> Result<OffsetDateTime, PortError> {
@@ -332,6 +403,7 @@ async fn first(turn: &Turn<'_>) -> Result<Option<Candidate>, PortError> {
             store: StoreUid(row.try_get("", "store")?),
             operation: row.try_get::<Option<_>>("", "operation")?.map(OperationId),
             from_revision: row.try_get::<Option<i32>>("", "from_revision")?.map(i32::unsigned_abs),
+            not_before: row.try_get("", "not_before")?,
             busy_since: row.try_get("", "busy_since")?,
         })
     };
@@ -351,7 +423,8 @@ async fn former(
 
 async fn observation(transaction: &Transaction, rollout: &Rollout) -> Result<Observation, PortError> {
     let wave = rollout.progress.wave;
-    let values = [rollout.id.0.into(), wave.cast_signed().into()];
+    let began = rollout.progress.soak_until.unwrap_or(rollout.updated_at) - rollout.soak;
+    let values = [rollout.id.0.into(), wave.cast_signed().into(), began.into()];
     let observed = Statement::from_sql_and_values(DbBackend::Postgres, OBSERVED, values);
     let row = transaction.query_one_raw(observed).await.map_err(port_error)?.ok_or_else(|| broken("no stores"))?;
     let count = |column| row.try_get::<i64>("", column).map(|count| u32::try_from(count).unwrap_or(u32::MAX));

@@ -19,9 +19,6 @@ FROM unnest($2::uuid[], $3::text[], $4::int[]) WITH ORDINALITY AS member (store,
 
 const COLUMNS: &str = "store, store_id, position, wave, state, operation, reason, message, started_at, ended_at";
 
-/// The place of [`MemberQuery::place`].
-const PLACE: &str = "(CASE state WHEN 'FAILED' THEN 0::bigint WHEN 'RUNNING' THEN 1 ELSE 2 END << 32) + position";
-
 /// New stores of a rollout: uids, ids and waves, in their order.
 pub(super) async fn insert(
     transaction: &Transaction,
@@ -36,10 +33,10 @@ pub(super) async fn insert(
 /// The rows of a page, and one more.
 pub(super) async fn page(connection: &impl ConnectionTrait, query: &MemberQuery) -> Result<Vec<Member>, PortError> {
     let state = query.state.map_or("", MemberState::as_str);
-    let after = query.after.map_or(-1, |after| i64::try_from(after).unwrap_or(i64::MAX));
+    let after = query.after.unwrap_or_default().cast_signed();
     let limit = i64::try_from(list::one_more(query.limit)).unwrap_or(i64::MAX);
     let sql = format!(
-        "SELECT {COLUMNS} FROM rollout_stores WHERE rollout = $1 AND ($2 = '' OR state = $2) AND {PLACE} > $3 ORDER BY {PLACE} LIMIT $4"
+        "SELECT {COLUMNS} FROM rollout_stores WHERE rollout = $1 AND ($2 = '' OR state = $2) AND position > $3 ORDER BY position LIMIT $4"
     );
     let values = [query.rollout.0.into(), state.into(), after.into(), limit.into()];
     read_all(connection, sql, values).await

@@ -176,6 +176,13 @@ impl ports::Rollouts for PgRollouts {
         Ok(list::page(members::page(&self.database, query).await?, query.limit))
     }
 
+    async fn version(&self, tenant: &Tenant, id: RolloutId) -> Result<Option<i64>, PortError> {
+        use rollout::Column;
+        let of_tenant = rollout::Entity::find_by_id(id.0).filter(Column::Tenant.eq(tenant.as_str()));
+        let version = of_tenant.select_only().column(Column::Version).into_tuple();
+        version.one(&self.database).await.map_err(port_error)
+    }
+
     async fn members_after(&self, id: RolloutId, version: i64) -> Result<Vec<Member>, PortError> {
         members::after(&self.database, id, version).await
     }
@@ -212,8 +219,7 @@ impl ports::Rollouts for PgRollouts {
 async fn save(transaction: &Transaction, changed: &mut Rollout, now: time::OffsetDateTime) -> Result<(), PortError> {
     changed.version += 1;
     changed.updated_at = now;
-    let row = sea_orm::ActiveModelTrait::reset_all(rows::row(changed)?);
-    sea_orm::ActiveModelTrait::update(row, transaction).await.map_err(port_error)?;
+    sea_orm::ActiveModelTrait::update(rows::progress(changed), transaction).await.map_err(port_error)?;
     if changed.progress.ended_at.is_some() {
         let state = changed.progress.state.as_str();
         let values = [

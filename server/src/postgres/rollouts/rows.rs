@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use sea_orm::ActiveValue::Set;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Statement,
 };
@@ -27,6 +28,12 @@ pub(super) async fn find(
     let found = Entity::find_by_id(id.0).filter(Column::Tenant.eq(tenant.as_str())).one(connection).await;
     let found = read_all(connection, found.map_err(port_error)?.into_iter().collect()).await?;
     Ok(found.into_iter().next())
+}
+
+/// A rollout, not locked.
+pub(super) async fn read_only(transaction: &Transaction, id: RolloutId) -> Result<Option<Rollout>, PortError> {
+    let found = Entity::find_by_id(id.0).one(transaction).await.map_err(port_error)?;
+    Ok(found.map(|row| read(row, Counts::default())))
 }
 
 /// A rollout, locked until the transaction ends.
@@ -82,6 +89,8 @@ fn read(row: Model, counts: Counts) -> Rollout {
     let waves = problems.json("waves", Some(row.waves)).unwrap_or_default();
     let budget = problems.json("budget", Some(row.budget)).unwrap_or_default();
     let window = problems.json("time_window", row.time_window);
+    // A server that does not know all of it must not apply a part of it.
+    let is_readable = target.is_some() && problems.is_empty();
     problems.log();
     Rollout {
         id: RolloutId(row.id),
@@ -95,8 +104,7 @@ fn read(row: Model, counts: Counts) -> Rollout {
         window,
         on_failure,
         progress: Progress {
-            // A server that does not know the target must not apply a part of it.
-            state: if target.is_some() { state } else { RolloutState::Unreadable },
+            state: if is_readable { state } else { RolloutState::Unreadable },
             cause: Some(Cause::new(row.reason, row.message)).filter(|cause| !cause.reason.is_empty()),
             wave: row.wave.unsigned_abs(),
             observed: row.observed.unsigned_abs(),
@@ -144,6 +152,26 @@ pub(super) fn row(rollout: &Rollout) -> Result<ActiveModel, PortError> {
         version: rollout.version,
     };
     Ok(row.into_active_model())
+}
+
+/// What changes after its creation.
+pub(super) fn progress(rollout: &Rollout) -> ActiveModel {
+    let Rollout { progress, .. } = rollout;
+    let cause = progress.cause.clone().unwrap_or_else(|| Cause::new("", ""));
+    ActiveModel {
+        id: Set(rollout.id.0),
+        state: Set(progress.state.as_str().to_owned()),
+        reason: Set(cause.reason),
+        message: Set(cause.message),
+        wave: Set(progress.wave.cast_signed()),
+        observed: Set(progress.observed.cast_signed()),
+        soak_until: Set(progress.soak_until),
+        forgiven: Set(progress.forgiven.cast_signed()),
+        updated_at: Set(rollout.updated_at),
+        ended_at: Set(progress.ended_at),
+        version: Set(rollout.version),
+        ..ActiveModel::default()
+    }
 }
 
 /// What the audit log shows of a rollout.

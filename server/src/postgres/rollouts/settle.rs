@@ -20,7 +20,8 @@ WHERE m.rollout = $1 AND m.state = 'RUNNING' AND coalesce(o.state, '') NOT IN ('
 
 const SETTLE: &str = "
 UPDATE rollout_stores SET state = $3, reason = $4, message = $5, ended_at = $6, version = $7,
-  exclusive = exclusive AND NOT $8 AND $3 NOT IN ('SKIPPED', 'FAILED', 'ROLLED_BACK')
+  changed = changed OR $3 = 'SUCCEEDED', kept = kept OR (returns AND $3 = 'FAILED'),
+  exclusive = exclusive AND NOT $8 AND $3 <> 'ROLLED_BACK' AND (changed OR $3 NOT IN ('SKIPPED', 'FAILED'))
 WHERE rollout = $1 AND store = $2";
 
 /// How the change of a store ended.

@@ -102,7 +102,7 @@ async fn until(api: &Api, id: &str, state: RolloutState, after_version: i64) -> 
                 return rollout;
             }
         }
-        panic!("the watch ended before the rollout was {}", state.as_str_name());
+        panic!("the watch ended before the rollout was {}: {stores:?}", state.as_str_name());
     };
     let rollout = tokio::time::timeout(PATIENCE, reading).await.expect("the state in time");
     (rollout, stores)
@@ -153,7 +153,8 @@ async fn stores_change_wave_after_wave_and_return_on_request() {
     // The second wave began after the first one was observed.
     let times = |member: &RolloutStore| (member.start_time.unwrap(), member.end_time.unwrap());
     let (first, second) = (times(&all[0]), times(&all[1]));
-    assert!(second.0.seconds >= first.1.seconds, "{first:?} {second:?}");
+    let millis = |time: prost_types::Timestamp| time.seconds * 1000 + i64::from(time.nanos) / 1_000_000;
+    assert!(millis(second.0) >= millis(first.1) + 1000, "{first:?} {second:?}");
     let last = seen.iter().rfind(|member| member.store_id == ids[0]).unwrap();
     assert_eq!(last.state(), RolloutStoreState::Succeeded, "the watch told of each store");
     let (_, rest) = until(&lab.api, &created.rollout_id, RolloutState::Completed, done.version).await;
@@ -204,13 +205,13 @@ async fn failures_stop_a_rollout_and_undo_it_if_requested() {
     );
     let all = members(&lab.api, &created.rollout_id).await;
     let expected = [
-        (RolloutStoreState::Failed, 2),
         (RolloutStoreState::RolledBack, 1),
+        (RolloutStoreState::Failed, 2),
         (RolloutStoreState::Skipped, 2),
         (RolloutStoreState::Skipped, 2),
     ];
     assert_eq!(states(&all), expected, "{all:?}");
-    assert_eq!((all[0].store_id.as_str(), all[0].reason.as_str()), (ids[2].as_str(), "CHART_REJECTED"));
+    assert_eq!((all[1].store_id.as_str(), all[1].reason.as_str()), (ids[2].as_str(), "CHART_REJECTED"));
     assert_eq!(plans(&lab.api, &ids).await, ["small"; 4], "the failed one undid itself");
 
     // Paused by the first failure; resumed, the failure no longer counts, and one more is in the budget.
@@ -241,9 +242,22 @@ async fn failures_stop_a_rollout_and_undo_it_if_requested() {
     assert_eq!(reason(&other_tenant.rollouts.clone().get_rollout(hidden).await.unwrap_err()), "ROLLOUT_NOT_FOUND");
 }
 
+/// Deletes a store's Deployment, and waits until the store is DEGRADED.
+async fn degrade(lab: &Lab, id: &str) {
+    let deployments: kube::Api<k8s_openapi::api::apps::v1::Deployment> =
+        kube::Api::namespaced(lab.kubernetes.client().await, &format!("store-{id}"));
+    deployments.delete("store", &kube::api::DeleteParams::default()).await.unwrap();
+    let degraded = async {
+        while lab.api.get(id).await.unwrap().state() != StoreState::Degraded {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, degraded).await.unwrap();
+}
+
 /// Stores that are not READY are skipped and listed. The rollout.
 async fn unready_store_is_skipped(lab: &Lab, ids: &[String]) -> String {
-    lab.database.execute(&format!("UPDATE stores SET state = 'FAILED' WHERE store_id = '{}'", ids[1])).await;
+    degrade(lab, &ids[1]).await;
     let rest = create(&lab.api, Rollout { parallelism: 4, ..to_plan("tea", "large") }).await.unwrap();
     let (done, _) = until(&lab.api, &rest.rollout_id, RolloutState::Completed, 0).await;
     assert_eq!((done.counts.unwrap().succeeded, done.counts.unwrap().skipped), (3, 1));
@@ -251,4 +265,43 @@ async fn unready_store_is_skipped(lab: &Lab, ids: &[String]) -> String {
     let skipped = all.iter().find(|member| member.state() == RolloutStoreState::Skipped).unwrap();
     assert_eq!((&skipped.store_id, skipped.reason.as_str()), (&ids[1], "STORE_NOT_READY"));
     rest.rollout_id
+}
+
+/// The newest store has the target already, so the next one is the canary. It becomes DEGRADED while it is observed, and returns.
+#[tokio::test]
+async fn broken_canary_returns_to_its_former_revision() {
+    let charts = charts();
+    let lab = setup(&charts).start().await;
+    let ids = fleet(&lab.api, "tea", &["a", "b", "c"]).await;
+    let newest = format!("store_id = {}", ids[2]);
+    let first = create(&lab.api, Rollout { filter: newest, ..to_plan("tea", "large") }).await.unwrap();
+    until(&lab.api, &first.rollout_id, RolloutState::Completed, 0).await;
+
+    let soak = Some(prost_types::Duration { seconds: 3600, nanos: 0 });
+    let on_failure = OnFailure::RollBack.into();
+    let created = create(&lab.api, Rollout { soak, on_failure, ..to_plan("tea", "large") }).await.unwrap();
+    let soaking = async {
+        while get(&lab.api, &created.rollout_id).await.reason != "SOAKING" {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, soaking).await.unwrap();
+    let canary = &ids[1];
+    degrade(&lab, canary).await;
+    let over = "UPDATE rollouts SET soak_until = now(), version = version + 1 WHERE soak_until IS NOT NULL";
+    lab.database.execute(over).await;
+
+    let (back, _) = until(&lab.api, &created.rollout_id, RolloutState::RolledBack, 0).await;
+    assert_eq!(back.message, "1 of 3 stores failed; the first wave may have none.");
+    let states: Vec<_> = members(&lab.api, &created.rollout_id).await;
+    let states: Vec<_> = states.iter().map(|member| (member.store_id.as_str(), member.state(), member.wave)).collect();
+    let expected = [
+        (ids[2].as_str(), RolloutStoreState::Skipped, 1),
+        (canary, RolloutStoreState::RolledBack, 1),
+        (&ids[0], RolloutStoreState::Skipped, 3),
+    ];
+    assert_eq!(states, expected);
+    assert_eq!(plans(&lab.api, &ids).await, ["small", "small", "large"]);
+    assert_eq!(lab.api.settle(canary).await.0.state(), StoreState::Ready);
+    lab.database.assert_sound().await;
 }

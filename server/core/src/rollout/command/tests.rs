@@ -92,6 +92,11 @@ fn rollout_needs_a_filter_and_one_target_of_shared_fields() {
     for mask in [&["display_name"][..], &["plan", "admin_email"], &["labels"], &["store_id"], &[]] {
         assert_eq!(field(with_mask(mask)), ["rollout.target.update_mask"], "{mask:?}");
     }
+    let protection = with_mask(&["plan", "deletion_protection"]);
+    assert_eq!(
+        field(CreateRolloutInput { on_failure: Some(OnFailure::RollBack), ..protection }),
+        ["rollout.on_failure"]
+    );
     let both = CreateRolloutInput { reapply: true, ..input() };
     assert_eq!(field(both.clone()), ["rollout.target.update_mask"]);
     let reapply = CreateRolloutInput { update: UpdateStoreInput::default(), ..both };

@@ -30,6 +30,10 @@ impl Rollouts for Memory {
         Ok(Page { items: Vec::new(), more: false })
     }
 
+    async fn version(&self, _: &Tenant, _: RolloutId) -> Result<Option<i64>, PortError> {
+        Ok(None)
+    }
+
     async fn members_after(&self, _: RolloutId, _: i64) -> Result<Vec<Member>, PortError> {
         Ok(Vec::new())
     }
