@@ -231,6 +231,8 @@ async function transferredKb(page: Page, charts: boolean): Promise<number> {
       .filter(({ name }) => name.includes('/assets/'))
       .map(({ name, encodedBodySize }) => [name, encodedBodySize] as const),
   );
-  const counted = bytes.filter(([name]) => charts || !/\/(charts|backups|administration|settings|rollouts)-/.test(name));
+  const counted = bytes.filter(
+    ([name]) => charts || !/\/(charts|backups|administration|settings|rollouts)-/.test(name),
+  );
   return Math.round(counted.reduce((sum, [, size]) => sum + size, 0) / 100) / 10;
 }
