@@ -38,14 +38,20 @@ export function watchRollout(
   signal: AbortSignal,
 ): Promise<void> {
   let watched = known;
+  let isLive = false;
+  const confirm = () => {
+    if (!isLive) handlers.onConnection('live');
+    isLive = true;
+  };
   return keepOpen(
     {
       open(signal) {
-        // The server answers once it has read the rollout; without a change, the first message is a heartbeat.
-        const onHeader = () => handlers.onConnection('live');
-        return client.watchRollout({ rolloutId, afterVersion: watched.version }, { signal, timeoutMs: 0, onHeader });
+        // The server answers once it has read the rollout. Without a change, the first message is a heartbeat, 15 s later.
+        const options = { signal, timeoutMs: 0, onHeader: confirm };
+        return client.watchRollout({ rolloutId, afterVersion: watched.version }, options);
       },
       onMessage({ rollout, stores, version }) {
+        confirm();
         if (!rollout && stores.length === 0) return;
         const all = new Map(watched.stores);
         for (const store of stores) all.set(store.storeUid, store);
@@ -68,7 +74,10 @@ export function watchRollout(
         handlers.onRefused(error);
         return false;
       },
-      onLost: (error) => handlers.onConnection('lost', error),
+      onLost(error) {
+        isLive = false;
+        handlers.onConnection('lost', error);
+      },
     },
     signal,
   );

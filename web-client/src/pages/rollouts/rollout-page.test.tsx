@@ -64,6 +64,7 @@ function setUp({ role = 'operator', state = RolloutState.RUNNING as RolloutState
   const watch = new FakeStream<Message>({ rollout: { ...ROLLOUT, state }, stores: STORES, version: 7n });
   const versions: bigint[] = [];
   const calls: unknown[] = [];
+  const server = { isDown: false };
   const called = (name: string, { rolloutId, rollBack }: { rolloutId: string; rollBack?: boolean }) => {
     calls.push([name, rolloutId, rollBack]);
     return {};
@@ -74,6 +75,7 @@ function setUp({ role = 'operator', state = RolloutState.RUNNING as RolloutState
     rollouts: {
       watchRollout: ({ afterVersion }, { signal }) => {
         versions.push(afterVersion);
+        if (server.isDown) throw new ConnectError('down', Code.Unavailable);
         return watch.stream(signal);
       },
       pauseRollout: (request) => called('pause', request),
@@ -81,7 +83,7 @@ function setUp({ role = 'operator', state = RolloutState.RUNNING as RolloutState
       abortRollout: (request) => called('abort', request),
     },
   });
-  return { watch, versions, calls };
+  return { watch, versions, calls, server };
 }
 
 const ready = () => screen.findByRole('heading', { level: 1, name: 'July update' }, RENDERED);
@@ -123,7 +125,7 @@ test('waves show their stores by state, failed ones first with the reason, and l
 });
 
 test('what changes is shown live; a lost watch resumes, and only a lasting loss is reported', async () => {
-  const { watch, versions } = setUp();
+  const { watch, versions, server } = setUp();
   await ready();
   const message = '3 % failed.';
   const reason = 'FAILURE_BUDGET_EXCEEDED';
@@ -136,6 +138,14 @@ test('what changes is shown live; a lost watch resumes, and only a lasting loss 
   watch.fail(new ConnectError('gone', Code.Unavailable));
   await waitFor(() => expect(versions).toEqual([0n, 8n]));
   expect(screen.queryByTestId('stale')).toBeNull();
+  server.isDown = true;
+  watch.fail(new ConnectError('gone', Code.Unavailable));
+  await waitFor(() => expect(screen.getByTestId('stale').textContent).toMatch(/^Showing data from .*, reconnecting/));
+  expect(items(2)).toEqual(['water', 'wine']);
+  server.isDown = false;
+  watch.send({ version: 8n });
+  await waitFor(() => expect(screen.queryByTestId('stale')).toBeNull());
+  expect(new Set(versions)).toEqual(new Set([0n, 8n]));
   watch.send({ rollout: { ...ROLLOUT, state: RolloutState.COMPLETED }, version: 9n });
   await screen.findByText('Completed');
   expect(items(2)).toEqual(['water', 'wine']);
