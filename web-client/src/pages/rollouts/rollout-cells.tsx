@@ -50,12 +50,12 @@ export function RolloutBadge({ state }: Pick<Rollout, 'state'>) {
   );
 }
 
-/** The state with its reason. */
+/** The state with its reason, unless that says the same. */
 export function State({ rollout: { state, reason, message } }: { rollout: Rollout }) {
   return (
     <>
       <RolloutBadge state={state} />
-      {reason && (
+      {reason && reason !== RolloutState[state] && (
         <Text size="xs" className="dimmed" title={message}>
           {reasonTitle(reason)}
         </Text>
