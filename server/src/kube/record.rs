@@ -9,6 +9,7 @@ use flate2::read::GzDecoder;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use serde::Deserialize;
+use storeplane_core::revision::DeployedWith;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -149,17 +150,28 @@ impl Cluster {
         Ok(Some(read))
     }
 
-    /// The values that helm was given for a release's revision, and its images. `None` if the record no longer exists.
+    /// The values that helm was given for a release's revision, its images and its chart. `None` if the record no longer exists.
     pub async fn deployed_with(
         &self,
         namespace: &str,
         release: &str,
         revision: u32,
     ) -> Result<Option<DeployedWith>, ClusterError> {
+        Ok(self.deployed_manifest(namespace, release, revision).await?.map(|(with, _)| with))
+    }
+
+    /// The same, and the release's manifest.
+    pub(super) async fn deployed_manifest(
+        &self,
+        namespace: &str,
+        release: &str,
+        revision: u32,
+    ) -> Result<Option<(DeployedWith, String)>, ClusterError> {
         let Some(secret) = self.record(namespace, release, revision).await? else { return Ok(None) };
         let record = packed(&secret).and_then(decode::<Applied>);
         let record = record.ok_or_else(|| unintelligible("values", namespace, release))?;
-        Ok(Some(DeployedWith { values: record.config, images: images(&record.manifest) }))
+        let manifest = record.manifest.clone();
+        Ok(Some((record.into(), manifest)))
     }
 
     async fn record(&self, namespace: &str, release: &str, revision: u32) -> Result<Option<Secret>, ClusterError> {
@@ -168,21 +180,52 @@ impl Cluster {
     }
 }
 
-/// With what a revision was deployed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeployedWith {
-    /// The values, without those that are the chart's own.
-    pub values: serde_json::Value,
-    /// The images of its pods, sorted.
-    pub images: Vec<String>,
-}
-
 #[derive(Deserialize)]
 struct Applied {
     #[serde(default)]
     config: serde_json::Value,
     #[serde(default)]
     manifest: String,
+    #[serde(default)]
+    chart: AppliedChart,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct AppliedChart {
+    metadata: ChartFile,
+    templates: Vec<File>,
+    files: Vec<File>,
+    values: serde_json::Value,
+}
+
+#[derive(Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(default)]
+struct File {
+    name: String,
+    data: String,
+}
+
+impl From<Applied> for DeployedWith {
+    fn from(Applied { config, manifest, chart }: Applied) -> Self {
+        let (images, chart_content) = (images(&manifest), chart.content());
+        Self { values: config, images, chart_version: chart.metadata.version, chart_content }
+    }
+}
+
+impl AppliedChart {
+    /// Identifies what the chart renders: its templates, files and default values, in whatever order it was packed.
+    fn content(&self) -> String {
+        let mut files: Vec<_> = self.templates.iter().chain(&self.files).collect();
+        files.sort();
+        let mut hash = blake3::Hasher::new();
+        let texts = files.iter().flat_map(|file| [file.name.as_str(), &file.data]);
+        for text in texts.chain([self.values.to_string().as_str()]) {
+            hash.update(&(text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        }
+        hash.finalize().to_hex().to_string()
+    }
 }
 
 #[derive(Deserialize)]
