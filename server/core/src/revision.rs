@@ -21,7 +21,7 @@ pub struct Revision {
     pub values: Value,
     /// The images of the release's pods, as its manifest names them, in order.
     pub images: Vec<String>,
-    /// Identifies the chart's files, as helm recorded them; empty if it was not recorded.
+    /// Identifies the chart's templates and files, as helm recorded them; empty if it was not recorded.
     pub chart_content: String,
     /// The images that its containers run, by digest; empty until they do.
     pub image_digests: Vec<ImageDigest>,
@@ -53,7 +53,7 @@ pub struct DeployedWith {
     pub images: Vec<String>,
     /// The chart's version.
     pub chart_version: String,
-    /// Identifies the chart's files.
+    /// Identifies the chart's templates and files.
     pub chart_content: String,
 }
 

@@ -196,7 +196,6 @@ struct AppliedChart {
     metadata: ChartFile,
     templates: Vec<File>,
     files: Vec<File>,
-    values: serde_json::Value,
 }
 
 #[derive(Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -214,13 +213,14 @@ impl From<Applied> for DeployedWith {
 }
 
 impl AppliedChart {
-    /// Identifies what the chart renders: its templates, files and default values, in whatever order it was packed.
+    /// Identifies the chart's templates and files, in whatever order it was packed. Its default values are not among them: helm mixes those that a
+    /// release had into them with `--reuse-values`.
     fn content(&self) -> String {
         let mut files: Vec<_> = self.templates.iter().chain(&self.files).collect();
         files.sort();
         let mut hash = blake3::Hasher::new();
         let texts = files.iter().flat_map(|file| [file.name.as_str(), &file.data]);
-        for text in texts.chain([self.values.to_string().as_str()]) {
+        for text in texts {
             hash.update(&(text.len() as u64).to_le_bytes());
             hash.update(text.as_bytes());
         }
