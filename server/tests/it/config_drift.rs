@@ -1,5 +1,6 @@
 //! Drift of configuration: what somebody changes with helm or kubectl is shown, and RetryStore ends it.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
@@ -9,8 +10,8 @@ use kube::api::{Api as Objects, ListParams, Patch, PatchParams};
 use prost_types::FieldMask;
 use serde_json::json;
 use storeplane_proto::v1::{
-    Condition, ConditionStatus, GetOverviewRequest, ListStoreRevisionsRequest, ListStoresRequest, Store, StoreState,
-    UpdateStoreRequest,
+    Condition, ConditionStatus, GetOverviewRequest, ListStoreRevisionsRequest, ListStoresRequest, Store, StoreRevision,
+    StoreState, UpdateStoreRequest,
 };
 use storeplane_server::kube::Cluster;
 
@@ -79,6 +80,21 @@ async fn report_digest(lab: &Lab, store: &Store, image_id: &str) {
     }
 }
 
+async fn rename(lab: &Lab, id: &str) {
+    let request = UpdateStoreRequest {
+        store_id: id.to_owned(),
+        store: Some(Store { display_name: "Käse".to_owned(), ..Store::default() }),
+        update_mask: Some(FieldMask { paths: vec!["display_name".to_owned()] }),
+        ..UpdateStoreRequest::default()
+    };
+    lab.api.stores.clone().update_store(request).await.unwrap();
+}
+
+async fn revisions(lab: &Lab, id: &str) -> Vec<StoreRevision> {
+    let request = ListStoreRevisionsRequest { store_id: id.to_owned(), ..ListStoreRevisionsRequest::default() };
+    lab.api.stores.clone().list_store_revisions(request).await.unwrap().into_inner().revisions
+}
+
 #[tokio::test]
 async fn changes_by_helm_and_kubectl_are_shown_and_a_retry_ends_them() {
     let setup = Setup::small();
@@ -118,8 +134,11 @@ async fn changes_by_helm_and_kubectl_are_shown_and_a_retry_ends_them() {
     assert!(texts.contains(&store.display_name) && !texts.contains(&"By hand".to_owned()), "{texts:?}");
     assert_eq!((found(&lab, "drifted = true").await, count(&lab).await), (Vec::new(), 0));
     let statuses = async || {
-        let events = events(&lab, &id).await.into_iter().filter(|event| event.r#type == "CONDITION_CHANGED");
-        events.map(|event| event.details["status"].clone()).collect::<Vec<_>>()
+        let is_drift = |details: &HashMap<String, String>| {
+            details.get("condition").is_some_and(|condition| condition == "ConfigurationDrifted")
+        };
+        let details = events(&lab, &id).await.into_iter().map(|event| event.details).filter(is_drift);
+        details.map(|details| details["status"].clone()).collect::<Vec<_>>()
     };
     let until_retried = statuses().await;
     assert_eq!((until_retried[0].as_str(), until_retried.last().unwrap().as_str()), ("TRUE", "FALSE"));
@@ -127,20 +146,13 @@ async fn changes_by_helm_and_kubectl_are_shown_and_a_retry_ends_them() {
     // An update is no drift.
     let digest = format!("sha256:{}", "ab".repeat(32));
     report_digest(&lab, &store, &format!("docker.io/library/store@{digest}")).await;
-    let request = UpdateStoreRequest {
-        store_id: id.clone(),
-        store: Some(Store { display_name: "Käse".to_owned(), ..Store::default() }),
-        update_mask: Some(FieldMask { paths: vec!["display_name".to_owned()] }),
-        ..UpdateStoreRequest::default()
-    };
-    lab.api.stores.clone().update_store(request).await.unwrap();
+    rename(&lab, &id).await;
     let updated = lab.api.settle(&id).await.0;
     assert_eq!((updated.state(), updated.revision), (StoreState::Ready, 2));
     condition(&lab, &id, |found| found.message == "The cluster has what revision 2 records.").await;
     assert_eq!(statuses().await, until_retried);
 
-    let request = ListStoreRevisionsRequest { store_id: id.clone(), ..ListStoreRevisionsRequest::default() };
-    let revisions = lab.api.stores.clone().list_store_revisions(request).await.unwrap().into_inner().revisions;
+    let revisions = revisions(&lab, &id).await;
     let [newest, first] = &revisions[..] else { panic!("{revisions:?}") };
     let [found] = &newest.image_digests[..] else { panic!("{newest:?}") };
     assert_eq!(

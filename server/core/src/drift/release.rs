@@ -1,6 +1,6 @@
 //! Helm's record of the deployed release, compared with the revision that the control plane recorded.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::revision::{DeployedWith, Revision};
 
@@ -26,14 +26,8 @@ pub fn of_release(recorded: &Revision, deployed: &DeployedWith) -> Vec<String> {
 
 /// The paths at which two sets of values differ. A list is one value.
 fn compare(recorded: &Value, deployed: &Value, path: &str, differing: &mut Vec<String>) {
-    let empty = serde_json::Map::new();
-    // Helm records no values as null.
-    let fields = |value| match value {
-        &Value::Object(ref fields) => Some(fields),
-        Value::Null if path.is_empty() => Some(&empty),
-        _ => None,
-    };
-    let (Some(before), Some(after)) = (fields(recorded), fields(deployed)) else {
+    let none = Map::new();
+    let (Some(before), Some(after)) = (fields(recorded, path, &none), fields(deployed, path, &none)) else {
         if recorded != deployed {
             differing.push(path.to_owned());
         }
@@ -46,6 +40,15 @@ fn compare(recorded: &Value, deployed: &Value, path: &str, differing: &mut Vec<S
             (Some(before), Some(after)) => compare(before, after, &inner, differing),
             _ => differing.push(inner),
         }
+    }
+}
+
+/// The fields of an object. Helm records no values at all as null.
+fn fields<'a>(value: &'a Value, path: &str, none: &'a Map<String, Value>) -> Option<&'a Map<String, Value>> {
+    match value {
+        Value::Object(fields) => Some(fields),
+        Value::Null if path.is_empty() => Some(none),
+        _ => None,
     }
 }
 

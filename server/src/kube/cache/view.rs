@@ -96,12 +96,14 @@ impl ClusterCacheView {
         }
         let mut mark = DefaultHasher::new();
         let releases = self.releases(namespace).into_iter().filter(|found| found.name == release);
-        releases.map(|found| found.observation).for_each(|seen| {
+        for seen in releases.map(|found| found.observation) {
             (seen.revision, seen.status, seen.updated).hash(&mut mark);
-        });
+        }
         for (kind, table) in [&self.deployments, &self.stateful_sets].into_iter().enumerate() {
             let ours = table.within(namespace).filter(|(_, it)| it.release.as_deref() == Some(release));
-            ours.for_each(|(name, it)| (kind, name, &it.generation).hash(&mut mark));
+            for (name, it) in ours {
+                (kind, name, &it.generation).hash(&mut mark);
+            }
         }
         Some(mark.finish())
     }
