@@ -190,19 +190,20 @@ struct Applied {
     chart: AppliedChart,
 }
 
+/// Helm writes null for no files, and for an empty file.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct AppliedChart {
     metadata: ChartFile,
-    templates: Vec<File>,
-    files: Vec<File>,
+    templates: Option<Vec<File>>,
+    files: Option<Vec<File>>,
 }
 
 #[derive(Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(default)]
 struct File {
     name: String,
-    data: String,
+    data: Option<String>,
 }
 
 impl From<Applied> for DeployedWith {
@@ -216,10 +217,10 @@ impl AppliedChart {
     /// Identifies the chart's templates and files, in whatever order it was packed. Its default values are not among them: helm mixes those that a
     /// release had into them with `--reuse-values`.
     fn content(&self) -> String {
-        let mut files: Vec<_> = self.templates.iter().chain(&self.files).collect();
+        let mut files: Vec<_> = self.templates.iter().chain(&self.files).flatten().collect();
         files.sort();
         let mut hash = blake3::Hasher::new();
-        let texts = files.iter().flat_map(|file| [file.name.as_str(), &file.data]);
+        let texts = files.iter().flat_map(|file| [file.name.as_str(), file.data.as_deref().unwrap_or_default()]);
         for text in texts {
             hash.update(&(text.len() as u64).to_le_bytes());
             hash.update(text.as_bytes());
@@ -304,6 +305,14 @@ mod tests {
         );
         let applied: Applied = decode(zip(&record).as_bytes()).expect("a record");
         assert_eq!((applied.config, images(&applied.manifest)), (json!({"secret": "values"}), Vec::new()));
+        let chart = |chart: Value| {
+            let applied: Applied = decode(zip(&json!({"chart": chart})).as_bytes()).expect("a record");
+            DeployedWith::from(applied).chart_content
+        };
+        let (file, empty) = (json!({"name": "a", "data": "aGk="}), json!({"name": "b", "data": null}));
+        let packed = chart(json!({"templates": [file, empty], "files": null}));
+        assert_eq!(packed, chart(json!({"templates": [empty, file], "files": null})), "in any order");
+        assert_ne!(packed, chart(json!({"templates": [file], "files": null})));
         for broken in ["%%%", "aGVsbG8=", "H4sIAAAA"] {
             assert_eq!(manifest(broken), None, "{broken}");
         }
