@@ -41,9 +41,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
             return Err(StepError::Failed(failure));
         };
         if let Some(end) = emit(context, &mut reported, batch).await? {
-            if end.is_err() {
-                return end;
-            }
+            end?;
             if context.operation.kind == OperationKind::Update {
                 await_replaced_pods(context).await?;
             }
