@@ -83,7 +83,13 @@ interface Setup {
   sessions?: Partial<ServiceImpl<typeof SessionService>>;
   overview?: Pick<
     MessageInitShape<typeof OverviewSchema>,
-    'states' | 'backupOverdueCount' | 'activeOperations' | 'activeOperationCount' | 'periods' | 'dependencies'
+    | 'states'
+    | 'backupOverdueCount'
+    | 'driftedCount'
+    | 'activeOperations'
+    | 'activeOperationCount'
+    | 'periods'
+    | 'dependencies'
   >;
 }
 

@@ -15,6 +15,7 @@ pub mod backup_storage;
 pub mod command;
 pub mod condition;
 pub mod copy;
+pub mod drift;
 pub mod engine;
 pub mod error;
 pub mod event;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::backup_policy::BackupPolicy;
-use crate::condition::{self, Condition, ConditionKind};
+use crate::condition::{self, Condition, ConditionKind, ConditionStatus};
 use crate::error::DomainError;
 use crate::failure::Failure;
 use crate::ids::{BackupId, OperationId, StoreId, StoreUid, Tenant};
@@ -139,6 +139,13 @@ impl Store {
         let overdue =
             |each: &Condition| each.kind == ConditionKind::BackedUp && each.reason == condition::BACKUP_OVERDUE;
         matches!(self.state, State::Ready | State::Degraded) && self.conditions.iter().any(overdue)
+    }
+
+    /// True if its shop runs and the cluster differs from what is recorded of it.
+    pub fn is_drifted(&self) -> bool {
+        let drifted =
+            |each: &Condition| each.kind == ConditionKind::ConfigurationDrifted && each.status == ConditionStatus::True;
+        matches!(self.state, State::Ready | State::Degraded) && self.conditions.iter().any(drifted)
     }
 
     /// Changes the state if the transition is legal.

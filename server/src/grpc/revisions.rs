@@ -6,7 +6,7 @@ use storeplane_core::command::StoreRef;
 use storeplane_core::error::DomainError;
 use storeplane_core::identity::{Caller, Role};
 use storeplane_core::query::RevisionQuery;
-use storeplane_core::revision::Revision;
+use storeplane_core::revision::{ImageDigest, Revision};
 use storeplane_core::store::Store;
 use storeplane_core::transition::preview::{Preview, PreviewedChange};
 use storeplane_proto::v1;
@@ -59,7 +59,12 @@ fn revision(revision: Revision, shows_values: bool) -> v1::StoreRevision {
         images: revision.images,
         operation_id: revision.operation.to_string(),
         create_time: Some(convert::timestamp(revision.created_at)),
+        image_digests: revision.image_digests.into_iter().map(image_digest).collect(),
     }
+}
+
+fn image_digest(ImageDigest { workload, container, image, digest }: ImageDigest) -> v1::ImageDigest {
+    v1::ImageDigest { workload, container, image, digest }
 }
 
 fn preview_message(Preview { changes, steps, restarts_pods, maintenance_page, notes }: Preview) -> v1::UpdatePreview {

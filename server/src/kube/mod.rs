@@ -12,7 +12,7 @@
 //!   `listing` reads listings, `manifest` the workloads that a release should have.
 //!   `restart` restarts pods with outdated Secrets, `volumes` finds volumes that outlive a store; `outdated_pods`
 //!   deletes pods that block a corrected revision; `copied_secrets` copies Secrets of another namespace and keeps them
-//!   up to date; `claims` removes claims that were never bound; `isolation` reads whether network policies are enforced, `routes` why
+//!   up to date; `drift` compares the live workloads with helm's manifest, `images` reads which images run; `claims` removes claims that were never bound; `isolation` reads whether network policies are enforced, `routes` why
 //!   a gateway does not serve a store.
 //!   `jobs` runs Jobs from the `PodTemplate`s of a release; `maintenance` takes a shop offline and puts it back. `snapshots` makes
 //!   snapshots of volumes, and `volume_restore` makes volumes from them.
@@ -30,8 +30,10 @@ mod cluster;
 mod connection;
 mod copied_secrets;
 mod credentials;
+mod drift;
 mod error;
 mod examine;
+mod images;
 mod isolation;
 mod jobs;
 pub mod labels;
@@ -59,6 +61,7 @@ pub use access::{StoreAccess, WatchScope};
 pub use cache::{ClusterCache, ClusterCacheView};
 pub use cluster::{Cluster, ClusterConfig, ClusterInfo};
 pub use copied_secrets::{CopiedSecret, CopiedSecretUse};
+pub use drift::DeployedConfiguration;
 pub use error::{ClusterError, ClusterErrorKind};
 pub use examine::{ClusterSnapshot, Examined, Expected};
 pub use isolation::NetworkIsolation;
@@ -67,7 +70,7 @@ pub use maintenance::{MaintenanceChange, MaintenanceUpdate};
 pub use manifest::WorkloadName;
 pub use namespace::{Ensured, Holding, NamespaceSpec, NamespaceState, OwnedNamespace, Ownership};
 pub(crate) use proxy::api_server_error;
-pub use record::{DeployedWith, StoreRecord};
+pub use record::StoreRecord;
 pub use release::{ListedRelease, ReleaseObservation, ReleaseStatus};
 pub use rollout::{ResourceKind, ResourceStatus, RolloutUpdate};
 pub use secrets::SecretSpec;

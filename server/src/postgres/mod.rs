@@ -29,6 +29,7 @@ mod backups;
 mod charts;
 mod claims;
 mod creation_queue;
+mod drift;
 mod entity;
 mod error;
 mod events;

@@ -211,11 +211,11 @@ impl Stores for PgStores {
         idempotency: Option<Idempotency>,
         transition: &Decision<'_>,
     ) -> Result<Applied, PortError> {
-        match self.try_change(access, target, idempotency, transition, None).await? {
+        match Box::pin(self.try_change(access, target, idempotency, transition, None)).await? {
             Attempt::Applied(applied) => Ok(*applied),
             Attempt::NeedsPermit => {
                 let permit = self.quotas.queue(&self.database, &access.tenant).await?;
-                match self.try_change(access, target, idempotency, transition, permit.as_ref()).await? {
+                match Box::pin(self.try_change(access, target, idempotency, transition, permit.as_ref())).await? {
                     Attempt::Applied(applied) => Ok(*applied),
                     Attempt::NeedsPermit => Err(quotas_are_changing()),
                 }

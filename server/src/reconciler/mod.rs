@@ -3,13 +3,14 @@
 //! - This file: [`Reconciler`], which runs in one server at a time, the holder of the `LeaderLock`.
 //! - `round`: one comparison of all stores. `health_tracker`: when a store is examined, and how flapping is damped.
 //!   `access`: the account's permissions in existing namespaces. `manifests`: which workloads each release should have.
-//!   `reachability`: whether customers can reach its shop. `measure`: metrics.
+//!   `reachability`: whether customers can reach its shop. `drift`: whether its configuration is the recorded one. `measure`: metrics.
 //! - [`orphans`]: namespaces and releases that belong to no store.
 //!
 //! The cache's watches, which every server has, show which stores may have a problem; a fresh examination decides. Missing data
 //! is not evidence. Nothing is retried here: the next round does it.
 
 mod access;
+mod drift;
 mod health_tracker;
 mod manifests;
 mod measure;
@@ -90,6 +91,7 @@ impl Reconciler {
         tokio::select! {
             () = Box::pin(rounds) => {}
             () = Box::pin(self.follow_reachability()) => {}
+            () = Box::pin(self.follow_drift()) => {}
         }
     }
 }

@@ -231,7 +231,7 @@ async fn apply_health(live_stores: &LiveStoreRepository, store: &LiveStore, heal
             let LiveStore { store_id, tenant, uid, .. } = store;
             let (store_uid, state) = (tracing::field::display(uid), state.as_str());
             tracing::info!(
-                event = "STORE_DRIFTED",
+                event = "STORE_HEALTH_CHANGED",
                 store_id,
                 tenant,
                 store_uid,

@@ -28,6 +28,7 @@ mod certificates;
 mod client;
 mod client_examples;
 mod command_line;
+mod config_drift;
 mod connect;
 mod connections;
 mod crashes;

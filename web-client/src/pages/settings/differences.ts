@@ -10,6 +10,8 @@ export interface Differences {
   values: Change[];
   /** By repository, from tag to tag. */
   images: Change[];
+  /** By container, from digest to digest, where both are recorded. */
+  digests: Change[];
 }
 
 export function differencesOf(before: StoreRevision, after: StoreRevision): Differences {
@@ -17,6 +19,7 @@ export function differencesOf(before: StoreRevision, after: StoreRevision): Diff
     settings: compare(settingsOf(before), settingsOf(after)),
     values: compare(flatten(before.values ?? {}), flatten(after.values ?? {})),
     images: compare(imagesOf(before), imagesOf(after)),
+    digests: compare(digestsOf(before), digestsOf(after)).filter(({ before, after }) => before && after),
   };
 }
 
@@ -65,6 +68,12 @@ function step(path: string, name: string, isIndex: boolean): string {
   if (isIndex) return `${path}[${name}]`;
   if (!PLAIN.test(name)) return `${path}[${JSON.stringify(name)}]`;
   return path ? `${path}.${name}` : name;
+}
+
+/** The digests of the images that a revision's containers ran, by workload and container. */
+export function digestsOf({ imageDigests }: StoreRevision): Texts {
+  const byContainer = Map.groupBy(imageDigests, ({ workload, container }) => `${workload}, ${container}`);
+  return new Map([...byContainer].map(([name, all]) => [name, all.map(({ digest }) => digest).join(', ')]));
 }
 
 /** Tags and digests of a revision's images by repository. */

@@ -45,8 +45,16 @@ fn updated(snapshot: Snapshot, wanted: &StoreUpdate) -> Result<Change, DomainErr
 
 fn revision(number: u32, plan: &str) -> Revision {
     let settings = Settings { plan: plan.into(), ..settled(State::Ready, true).store.settings() };
-    let (values, images) = (serde_json::json!({}), Vec::new());
-    Revision { number, settings, values, images, operation: request(&caller()).operation, created_at: NOW }
+    Revision {
+        number,
+        settings,
+        values: serde_json::json!({}),
+        images: Vec::new(),
+        chart_content: String::new(),
+        image_digests: Vec::new(),
+        operation: request(&caller()).operation,
+        created_at: NOW,
+    }
 }
 
 #[test]
