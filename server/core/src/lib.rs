@@ -43,5 +43,6 @@ pub mod store;
 pub mod tenant;
 pub mod token;
 pub mod transition;
+pub mod utc;
 pub mod validate;
 mod wire;

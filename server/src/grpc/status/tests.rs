@@ -1,9 +1,10 @@
 use std::fmt::Write;
 
 use storeplane_core::error::{Outage, TenantError, TokenError};
-use storeplane_core::ids::{OperationId, Tenant, TokenId};
+use storeplane_core::ids::{BackupId, OperationId, Tenant, TokenId};
 use storeplane_core::quota::{QuotaError, QuotaUse, Rate};
 use storeplane_core::store::State;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::*;
@@ -61,8 +62,13 @@ fn every_refusal() -> Vec<DomainError> {
         DomainError::NotUpdatable { state: State::Deleting },
         DomainError::SettingsNotUpdatable { state: State::Failed },
         DomainError::VersionUnavailable { engine: "medusa".into(), version: "1.2.3".into() },
-        DomainError::MigrationUnsupported { engine: "medusa".into(), version: "1.2.3".into() },
-        DomainError::SchemaDiffers { present: "11.1".into(), former: "11.0".into() },
+        DomainError::MigrationUnsupported { engine: "medusa".into(), version: "1.2.3".into(), lacks: "`it`" },
+        DomainError::SchemaDiffers { present: "11.1".into(), former: "11.0".into(), backup: None },
+        DomainError::SchemaDiffers {
+            present: "11.1".into(),
+            former: "11.0".into(),
+            backup: Some((BackupId(Uuid::nil()), OffsetDateTime::UNIX_EPOCH)),
+        },
         DomainError::NotRotatable { state: State::Failed },
         DomainError::RotationUnsupported { engine: "medusa".into() },
         DomainError::DeletionProtected { name: "demo".into() },

@@ -41,7 +41,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
             return Err(StepError::Failed(failure));
         };
         if let Some(end) = emit(context, &mut reported, batch).await? {
-            if end.is_ok() && context.operation.kind == OperationKind::Update {
+            if end.is_ok() && context.operation.kind.applies_settings() {
                 await_replaced_pods(context).await?;
             }
             return end;
