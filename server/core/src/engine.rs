@@ -194,7 +194,9 @@ impl Engine {
         let has_database = volumes.any(|volume| matches!(volume.user, VolumeUser::StatefulSet(_)));
         match (service, has_database || !replaces_database) {
             (None, _) => Some("`backup.maintenance.service`"),
-            (_, false) => Some("volume of the database in `backup.volumes`, which another series of the database needs empty"),
+            (_, false) => {
+                Some("volume of the database in `backup.volumes`, which another series of the database needs empty")
+            }
             (Some(_), true) => None,
         }
     }

@@ -13,9 +13,9 @@ use storeplane_core::operation::{OperationKind, Step};
 use storeplane_core::transition::backup as changes;
 
 use super::backup_job::{self, ENDS_WITHIN, RETRIES, files, restore_id};
-use super::{maintenance, rollout};
 use super::volumes::emptied::empty_database;
 use super::volumes::restored as volumes;
+use super::{maintenance, rollout};
 use crate::backoff::Backoff;
 use crate::backups::Backups;
 use crate::kube::JobSpec;

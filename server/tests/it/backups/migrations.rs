@@ -31,12 +31,7 @@ pub(super) async fn start() -> (Stage, TempDir) {
     (Stage::mortal(Setup { charts: dir.path().to_owned(), ..Setup::small() }).await, dir)
 }
 
-pub(super) async fn upgrade(
-    api: &Api,
-    store: &Store,
-    version: &str,
-    validate_only: bool,
-) -> Result<Store, Status> {
+pub(super) async fn upgrade(api: &Api, store: &Store, version: &str, validate_only: bool) -> Result<Store, Status> {
     let request = UpdateStoreRequest {
         store_id: store.store_id.clone(),
         store: Some(Store { engine_version: version.to_owned(), ..Store::default() }),

@@ -19,7 +19,12 @@ async fn upgraded(script: &[Run]) -> (Stage, TempDir, Store, JobPlayer) {
     let (store, player) = stage.played(script).await;
     let updating = upgrade(stage.api(), &store, "1.1.0", false).await.expect("accepted");
     let (_, after) = ended(stage.api(), &updating).await;
-    assert_eq!((version(&after), after.revision), (("1.1.0", "2"), 2), "{}", events(stage.api(), &store.store_id).await);
+    assert_eq!(
+        (version(&after), after.revision),
+        (("1.1.0", "2"), 2),
+        "{}",
+        events(stage.api(), &store.store_id).await
+    );
     (stage, charts, after, player)
 }
 
@@ -114,7 +119,8 @@ async fn cancelled_rollback_returns_the_newer_data_also_by_another_server() {
     let hold = stage.hold(&store, Step::Rollout, "before");
     let returning = roll_back(stage.api(), to(1, &store)).await.expect("accepted");
     hold.reached().await.expect("the older data is there");
-    let request = CancelOperationRequest { operation_id: returning.operation.clone(), ..CancelOperationRequest::default() };
+    let request =
+        CancelOperationRequest { operation_id: returning.operation.clone(), ..CancelOperationRequest::default() };
     stage.api().operations.clone().cancel_operation(request).await.expect("accepted");
     hold.release();
     player.started(4).await;

@@ -331,14 +331,23 @@ async fn database_of_another_series_gets_its_data_into_an_empty_volume_also_when
     let before = uids().await;
     let (_, after) = ended(api, &upgrade(api, &store, "1.1.0", false).await.expect("accepted")).await;
     let seen = events(api, &store.store_id).await;
-    assert_eq!((after.state(), uids().await == before), (StoreState::Ready, true), "its server upgrades the files: {seen}");
+    assert_eq!(
+        (after.state(), uids().await == before),
+        (StoreState::Ready, true),
+        "its server upgrades the files: {seen}"
+    );
 
     let hold = stage.hold(&store, Step::Rollout, "before");
     let returning = roll_back(api, to(1, &store)).await.expect("accepted");
     hold.reached().await.expect("its data is restored");
     let returned = uids().await;
-    assert!(returned.0 != before.0 && returned.1 == before.1, "only the database's: {}", events(api, &store.store_id).await);
-    let request = CancelOperationRequest { operation_id: returning.operation.clone(), ..CancelOperationRequest::default() };
+    assert!(
+        returned.0 != before.0 && returned.1 == before.1,
+        "only the database's: {}",
+        events(api, &store.store_id).await
+    );
+    let request =
+        CancelOperationRequest { operation_id: returning.operation.clone(), ..CancelOperationRequest::default() };
     api.operations.clone().cancel_operation(request).await.expect("accepted");
     hold.release();
     let (operation, after) = ended(api, &returning).await;

@@ -110,7 +110,10 @@ fn rollback_restores_the_data_of_its_schema_before_the_shop_starts() {
     assert!(at(Step::Restore) < at(Step::Start) && at(Step::Verify) < at(Step::EndMaintenance), "{steps:?}");
     assert_eq!(change.operation.restore.map(|restore| restore.backup), Some(source.id));
     let made = change.backup.clone().expect("is made first");
-    assert_eq!((made.trigger, made.state, &made.versions.schema[..]), (BackupTrigger::BeforeUpdate, BackupState::Creating, "b"));
+    assert_eq!(
+        (made.trigger, made.state, &made.versions.schema[..]),
+        (BackupTrigger::BeforeUpdate, BackupState::Creating, "b")
+    );
     let seen = preview(&store.store, &change, Some(&source), &versions());
     assert!(seen.maintenance_page && seen.restores == Some((source.id, source.created_at)), "{seen:?}");
     assert!(seen.notes[0].contains("since 1970-01-01T00:00:00Z are lost"), "{:?}", seen.notes);
@@ -130,7 +133,10 @@ fn undone_rollback_has_the_data_from_before_it() {
         let change = restored(reverted);
         assert_eq!(change.events[0].details["backup_id"], BACKUP.to_string(), "{reached:?}");
         let undone = worker::undone(after(change), Some(Health::Healthy), NOW).expect("legal");
-        assert_eq!((undone.store.state, types(&undone)), (State::Ready, vec![EventType::UndoSucceeded, EventType::StateChanged]));
+        assert_eq!(
+            (undone.store.state, types(&undone)),
+            (State::Ready, vec![EventType::UndoSucceeded, EventType::StateChanged])
+        );
         let message = &undone.events[1].message;
         assert!(message.contains(&format!("its data is that of backup {BACKUP}")), "{message}");
     }

@@ -246,10 +246,7 @@ fn chart_that_cannot_be_tested_behind_its_page_does_not_migrate_data() {
 fn another_series_of_the_database_needs_its_volume_to_be_emptied() {
     let lacks = "volume of the database in `backup.volumes`, which another series of the database needs empty";
     let (engine, version) = ("woocommerce".to_owned(), "1.0.0".to_owned());
-    assert_eq!(
-        upgraded("1.2.0", Some(BACKUP)),
-        Err(DomainError::MigrationUnsupported { engine, version, lacks })
-    );
+    assert_eq!(upgraded("1.2.0", Some(BACKUP)), Err(DomainError::MigrationUnsupported { engine, version, lacks }));
     let mut engines: Vec<Engine> = versions().versions("woocommerce").cloned().collect();
     for engine in &mut engines {
         let user = VolumeUser::StatefulSet("store-db".into());

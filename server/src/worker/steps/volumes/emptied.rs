@@ -28,7 +28,8 @@ pub(in super::super) async fn empty_database(context: &mut OperationContext) -> 
     empty(context, &volumes, &record).await?;
     store(context, &VolumeRecord { phase: VolumePhase::Import, ..record }).await?;
     let claims: Vec<_> = volumes.iter().map(|volume| volume.claim.as_str()).collect();
-    changed(context, format!("The volumes of {} are empty, for the other series of the database", claims.join(" and "))).await
+    changed(context, format!("The volumes of {} are empty, for the other series of the database", claims.join(" and ")))
+        .await
 }
 
 async fn begin(context: &OperationContext, volumes: &[DataVolume]) -> Result<Option<VolumeRecord>, StepError> {
