@@ -112,11 +112,12 @@ async fn new(context: &OperationContext) -> Result<(Chart, Settings), StepError>
     };
     let engine = context.engine_as_recorded(&context.store.versions).await?;
     let settings = Settings { versions: engine.versions.clone(), ..context.store.settings() };
-    let found = match revision(context, number).await? {
-        Some(found) => Some(found),
+    let mut found = revision(context, number).await?;
+    if found.is_none() {
         // The oldest one was removed when its repetition was recorded.
-        None => revision(context, context.store.revision).await?.filter(|own| own.operation == context.operation.id),
-    };
+        let newest = revision(context, context.store.revision).await?;
+        found = newest.filter(|newest| newest.operation == context.operation.id);
+    }
     let gone = || Failure::new(Reason::ChartRejected, format!("Revision {number} is not kept any more."));
     let found = found.ok_or_else(|| StepError::Failed(gone()))?;
     Ok((chart::of_revision(context, &engine, &found), settings))
