@@ -52,7 +52,9 @@ async fn backups(api: &Api, store: &Store) -> Vec<Backup> {
 
 #[tokio::test]
 async fn shop_returns_to_the_data_of_a_schema_and_forward_again() {
-    let (stage, _charts, store, player) = upgraded(&[Run::Succeeds]).await;
+    // The newer data is larger.
+    let script = [Run::Succeeds, Run::Large, Run::Succeeds];
+    let (stage, _charts, store, player) = upgraded(&script).await;
     let api = stage.api();
     let first = backups(api, &store).await.remove(0);
     let refused = roll_back(api, RollbackStoreRequest { accept_data_loss: false, ..to(1, &store) }).await;
@@ -114,7 +116,7 @@ async fn shop_returns_to_the_data_of_a_schema_and_forward_again() {
 
 #[tokio::test]
 async fn cancelled_rollback_returns_the_newer_data_also_by_another_server() {
-    let script = [Run::Succeeds, Run::Succeeds, Run::Succeeds, Run::Held];
+    let script = [Run::Succeeds, Run::Large, Run::Succeeds, Run::Held];
     let (mut stage, _charts, store, player) = upgraded(&script).await;
     let hold = stage.hold(&store, Step::Rollout, "before");
     let returning = roll_back(stage.api(), to(1, &store)).await.expect("accepted");

@@ -321,7 +321,9 @@ async fn database_of_another_series_gets_its_data_into_an_empty_volume_also_when
     let series = |chart: &Path| append(&chart.join("storeplane.yaml"), "release: {schema: '2+db-2'}");
     package(&charts.path().join("sample"), "1.1.0", charts.path(), series);
     let stage = Stage::mortal(Setup { charts: charts.path().to_owned(), ..Setup::small() }).await;
-    let (api, (store, jobs)) = (stage.api(), stage.played(&[Run::Succeeds]).await);
+    // The newer data is larger.
+    let script = [Run::Succeeds, Run::Large, Run::Succeeds];
+    let (api, (store, jobs)) = (stage.api(), stage.played(&script).await);
     let claims = Objects::<PersistentVolumeClaim>::namespaced(plain_client().await, &store.namespace);
     let uids = async || {
         let [database, uploads] = CLAIMS.map(|name| claims.get(name));
