@@ -94,8 +94,8 @@ async fn shop_returns_to_the_data_of_a_schema_and_forward_again() {
     let seen = events(api, &store.store_id).await;
     let ends = (operation.state(), after.state(), version(&after));
     assert_eq!(ends, (OperationState::Succeeded, StoreState::Ready, ("1.1.0", "2")), "{seen}");
-    let played = player.played();
-    assert_eq!((played.len(), &played[4].sources), (5, &played[1].sources), "{seen}");
+    let jobs = player.played();
+    assert_eq!((jobs.len(), &jobs[4].sources), (5, &jobs[1].sources), "{seen}");
     assert_online(&stage, &store).await;
 
     // A backup that cannot be read is found while the shop still sells.
