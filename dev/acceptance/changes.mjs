@@ -76,6 +76,23 @@ await eventually(30, async () => assert.equal(await page('/release.txt'), 'newer
 await buy(shopUrl, 1);
 const [backup] = await listBackups(id, 'state = COMPLETE AND trigger = BEFORE_UPDATE');
 assert.equal(backup.chartVersion, PATCH, 'the data of the former version is in a backup');
+
+const since = await placed();
+const newest = store.revision;
+const back = { store_id: id, revision: newest - 1 };
+await assert.rejects(call('RollbackStore', back), /SCHEMA_DIFFERS/, 'a rollback would lose orders');
+const { updatePreview } = await call('RollbackStore', { ...back, accept_data_loss: true, validate_only: true });
+assert.deepEqual([updatePreview.restoredBackupId, updatePreview.lostSince], [backup.backupId, backup.createTime]);
+await observed('the rollback to the former schema', async () => {
+  store = await settled(await call('RollbackStore', { ...back, accept_data_loss: true }));
+});
+assert.deepEqual([store.versions.chart, await placed()], [PATCH, orders], 'the data is that of the backup');
+await buy(shopUrl, 1);
+await observed('the way forward again', async () => {
+  store = await settled(await call('RollbackStore', { ...back, revision: newest, accept_data_loss: true }));
+});
+assert.deepEqual([store.versions.chart, await placed()], [NEWER, since], 'the data is that from before the rollback');
+await buy(shopUrl, 1);
 await call('DeleteStore', { store_id: id });
 await watch(id, store.uid, 'DELETED', 180);
 log('DELETED');

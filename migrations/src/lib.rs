@@ -55,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(Sql { name: "m0034_rollouts", up: include_str!("m0034_rollouts.sql") }),
             Box::new(Sql { name: "m0037_drift", up: include_str!("m0037_drift.sql") }),
             Box::new(indexes::DRIFT),
+            Box::new(Sql { name: "m0038_rollbacks", up: include_str!("m0038_rollbacks.sql") }),
         ]
     }
 }

@@ -1,8 +1,10 @@
 //! Commands: requests as they arrive, and the same after validation.
 
+mod rollback;
 mod update;
 
-pub use update::{RollbackStore, StoreUpdate, UpdateStoreInput};
+pub use rollback::{RollbackStore, RollbackStoreInput};
+pub use update::{StoreUpdate, UpdateStoreInput};
 
 use crate::backup_policy::{BackupPolicyInput, PolicySetting};
 use crate::engine::{Catalog, Engine};

@@ -198,6 +198,22 @@ impl PlanSize {
 }
 
 impl Engine {
+    /// What its `storeplane.yaml` lacks for a change of a shop's data with its version: a page, behind which a version is tested, and, if the
+    /// database is replaced, the volume that is emptied for that.
+    pub fn lacks_for_migration(&self, replaces_database: bool) -> Option<&'static str> {
+        let backup = self.backup.as_ref();
+        let service = backup.and_then(|backup| backup.maintenance.as_ref()?.service.as_ref());
+        let mut volumes = backup.into_iter().flat_map(|backup| &backup.volumes);
+        let has_database = volumes.any(|volume| matches!(volume.user, VolumeUser::StatefulSet(_)));
+        match (service, has_database || !replaces_database) {
+            (None, _) => Some("`backup.maintenance.service`"),
+            (_, false) => {
+                Some("volume of the database in `backup.volumes`, which another series of the database needs empty")
+            }
+            (Some(_), true) => None,
+        }
+    }
+
     /// The plan with this name.
     pub fn plan(&self, name: &str) -> Option<&Plan> {
         self.plans.iter().find(|plan| plan.name == name)

@@ -6,11 +6,14 @@ mod rollout;
 pub use port::{Outage, OutageKind, PortError};
 pub use rollout::RolloutError;
 
+use time::OffsetDateTime;
+
 use crate::event::Oldest;
 use crate::ids::{BackupId, OperationId, Tenant, TokenId};
 use crate::operation::OperationKind;
 use crate::quota::QuotaError;
 use crate::state::State;
+use crate::utc;
 
 /// A violation of one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,24 +121,28 @@ pub enum DomainError {
     },
     /// A version of the engine changes the schema of shops' databases, and its chart does not support that.
     #[error(
-        "the chart of engine {engine} in version {version} does not support an update that migrates data: its storeplane.yaml has no \
-         `backup.maintenance.service`"
+        "the chart of engine {engine} in version {version} does not support a change of data with its version: its storeplane.yaml has no {lacks}"
     )]
     MigrationUnsupported {
         /// The engine.
         engine: String,
         /// The version of its chart.
         version: String,
+        /// What its `storeplane.yaml` lacks.
+        lacks: &'static str,
     },
     /// The data of the store does not fit the version.
     #[error(
-        "the shop's database has the schema {present:?}, and that of the revision is {former:?}: a rollback does not migrate data back"
+        "the shop's database has the schema {present:?}, and the revision needs {former:?}: {}",
+        rollback_remedy(.backup.as_ref())
     )]
     SchemaDiffers {
         /// The present schema.
         present: String,
         /// That of the revision.
         former: String,
+        /// The backup with data for the revision, and the time since which changes would be lost. `None` if there is none.
+        backup: Option<(BackupId, OffsetDateTime)>,
     },
     /// An operation that is not finished uses the store.
     #[error("operation {operation} ({}) on store \"{name}\" has not ended; wait for it or cancel it", .kind.as_str())]
@@ -256,6 +263,16 @@ pub enum DomainError {
         /// The oldest complete position.
         oldest: Oldest,
     },
+}
+
+fn rollback_remedy(backup: Option<&(BackupId, OffsetDateTime)>) -> String {
+    match backup {
+        Some((backup, time)) => format!(
+            "the data of backup {backup} of {} has it. With accept_data_loss it is restored, and orders and all other changes since then are lost",
+            utc::to_the_second(*time)
+        ),
+        None => "no COMPLETE backup of the store has it, so the store cannot return to the revision".to_owned(),
+    }
 }
 
 fn summary(violations: &[Violation]) -> String {

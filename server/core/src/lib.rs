@@ -45,5 +45,6 @@ pub mod store;
 pub mod tenant;
 pub mod token;
 pub mod transition;
+pub mod utc;
 pub mod validate;
 mod wire;

@@ -154,6 +154,9 @@ pub trait Backups: Send + Sync {
     /// A page of backups.
     async fn list(&self, query: &BackupQuery) -> Result<Page<Backup>, PortError>;
 
+    /// The newest complete backup of a store whose data has this schema, or `None`.
+    async fn newest_with_schema(&self, store: StoreUid, schema: &str) -> Result<Option<Backup>, PortError>;
+
     /// Marks a backup as being removed, with the audit record in the same transaction. The same `idempotency` again returns it as it is.
     async fn delete(&self, access: &Access, command: DeleteBackup, audit: AuditRecord) -> Result<Backup, PortError>;
 }

@@ -31,6 +31,13 @@ pub struct Versions {
     pub schema: String,
 }
 
+impl Versions {
+    /// The series of the database server, such as `mariadb-11.8`: what follows the first `+` of the schema. Empty if the chart does not say.
+    pub fn database(&self) -> &str {
+        self.schema.split_once('+').map_or("", |(_, database)| database)
+    }
+}
+
 /// What a store's chart is told by callers, and its version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {

@@ -233,6 +233,7 @@ pub(super) fn operation(operation: Operation) -> v1::Operation {
             OperationKind::Restore => v1::OperationKind::Restore,
             OperationKind::Copy => v1::OperationKind::Copy,
             OperationKind::Update => v1::OperationKind::Update,
+            OperationKind::Rollback => v1::OperationKind::Rollback,
             OperationKind::Unreadable => v1::OperationKind::Unspecified,
         }
         .into(),

@@ -67,13 +67,16 @@ fn image_digest(ImageDigest { workload, container, image, digest }: ImageDigest)
     v1::ImageDigest { workload, container, image, digest }
 }
 
-fn preview_message(Preview { changes, steps, restarts_pods, maintenance_page, notes }: Preview) -> v1::UpdatePreview {
+fn preview_message(preview: Preview) -> v1::UpdatePreview {
+    let Preview { changes, steps, restarts_pods, maintenance_page, restores, notes } = preview;
     let change = |PreviewedChange { field, before, after }| v1::SettingChange { field, before, after };
     v1::UpdatePreview {
         changes: changes.into_iter().map(change).collect(),
         steps: steps.into_iter().map(|step| step.as_str().to_owned()).collect(),
         restarts_pods,
         maintenance_page,
+        restored_backup_id: restores.map(|(backup, _)| backup.to_string()).unwrap_or_default(),
+        lost_since: restores.map(|(_, since)| convert::timestamp(since)),
         notes,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use storeplane_core::access::Access;
 use storeplane_core::audit::Action;
 use storeplane_core::backup::command::RestoreStoreInput;
-use storeplane_core::command::{CreateStoreInput, RollbackStore, StoreCommand, StoreRef, UpdateStoreInput};
+use storeplane_core::command::{CreateStoreInput, RollbackStoreInput, StoreCommand, StoreRef, UpdateStoreInput};
 use storeplane_core::copy::{CopyStoreInput, UndeleteStore};
 use storeplane_core::error::DomainError;
 use storeplane_core::query::StoreQuery;
@@ -116,13 +116,20 @@ impl StoreService for ApiHandler {
 
     async fn rollback_store(&self, request: Request<RollbackStoreRequest>) -> Answer<Store> {
         let (caller, service) = (caller(&request)?, self.service.clone());
-        let RollbackStoreRequest { store_id, revision, request_id, etag, uid, validate_only } = request.into_inner();
+        let RollbackStoreRequest {
+            store_id,
+            revision,
+            request_id,
+            etag,
+            uid,
+            validate_only,
+            accept_data_loss,
+            backup_id,
+        } = request.into_inner();
         note_store(&store_id);
+        let input = RollbackStoreInput { store_id, uid, revision, accept_data_loss, backup_id, etag, request_id };
         let trace = trace::current();
-        let rolled_back = self.finish(async move {
-            let command = RollbackStore::check((&store_id, &uid), revision, &etag, &request_id);
-            service.roll_back(&caller, trace, &store_id, command, validate_only).await
-        });
+        let rolled_back = self.finish(async move { service.roll_back(&caller, trace, &input, validate_only).await });
         Ok(Response::new(revisions::updated(self, rolled_back.await?)))
     }
 

@@ -1,4 +1,4 @@
-//! UpdateStore and RollbackStore: as received, and after validation.
+//! UpdateStore: as received, and after validation.
 
 use std::collections::BTreeMap;
 
@@ -187,37 +187,5 @@ impl StoreUpdate {
             self.labels.iter().flat_map(|labels| std::iter::once("labels".to_owned()).chain(labels::texts(labels)));
         let single = self.label_changes.iter().map(|(name, value)| format!("labels.{name}={value:?}"));
         std::iter::once(protection).chain(policy).chain(texts.into_iter().flatten()).chain(all).chain(single).collect()
-    }
-}
-
-/// RollbackStore after validation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RollbackStore {
-    /// Which store.
-    pub store: StoreCommand,
-    /// The revision to which it returns.
-    pub revision: u32,
-}
-
-impl RollbackStore {
-    /// Validates everything and reports all violations.
-    pub fn check(
-        (store_id, uid): (&str, &str),
-        revision: i32,
-        etag: &str,
-        request_id: &str,
-    ) -> Result<Self, DomainError> {
-        let mut check = Check::default();
-        let (id, uid_given) = (check.required("store_id", store_id), check.optional("uid", uid));
-        let request = check.optional("request_id", request_id);
-        let number = u32::try_from(revision).ok().filter(|number| *number > 0);
-        if number.is_none() {
-            check.fail("revision", "must be the number of a revision of the store, 1 or more");
-        }
-        let idempotency = Idempotency::of(request, "RollbackStore", &[store_id, uid, etag, &revision.to_string()]);
-        let etag = check_etag(&mut check, etag);
-        let store =
-            id.map(|id| StoreCommand { target: StoreRef { id, uid: uid_given }, etag, force: false, idempotency });
-        check.finish(store.zip(number).map(|(store, revision)| Self { store, revision }))
     }
 }

@@ -48,8 +48,14 @@ fn undo_steps_run_in_reverse_order() {
         environment: crate::settings::Environment::Production,
         versions: crate::settings::Versions::default(),
     };
-    update.update =
-        Some(Update { before: settings, to_revision: None, from_revision: 1, maintenance: true, sold: None });
+    update.update = Some(Update {
+        before: settings,
+        to_revision: None,
+        from_revision: 1,
+        maintenance: true,
+        replaces_database: false,
+        sold: None,
+    });
     let whole = [Step::Revert, Step::Restore, Step::EndMaintenance, Step::Rollout, Step::Verify];
     for (reached, undo) in [
         (Step::Maintenance, &[Step::EndMaintenance][..]),

@@ -7,7 +7,11 @@ use crate::ids::BackupId;
 use crate::revision::Revision;
 use crate::store::State;
 use crate::transition::request::{Request, retry};
-use crate::transition::{Change, Snapshot, update};
+use crate::transition::rollback::RollbackData;
+use crate::transition::{Change, Snapshot, rollback, update};
+
+/// A rollout restores no data: nobody accepted that some is lost.
+const NO_DATA: RollbackData<'static> = RollbackData { source: None, loss_accepted: false, backup: None };
 
 /// What happens to a store whose turn it is.
 #[derive(Debug)]
@@ -83,10 +87,12 @@ pub fn roll_back(
     }
     let current = snapshot.store.revision;
     match former {
-        Some(former) if made == Some(current) => match update::roll_back(snapshot, None, &former, catalog, request) {
-            Ok(change) => Start::Change(Box::new(change)),
-            Err(refusal) => Start::Skip(cause_of(&refusal)),
-        },
+        Some(former) if made == Some(current) => {
+            match rollback::roll_back(snapshot, None, &former, NO_DATA, catalog, request) {
+                Ok(change) => Start::Change(Box::new(change)),
+                Err(refusal) => Start::Skip(cause_of(&refusal)),
+            }
+        }
         Some(_) => Start::Skip(Cause::new("CHANGED_SINCE", "The store was changed after the rollout changed it.")),
         None => {
             Start::Skip(Cause::new("NO_REVISION", "The change made no new revision, or the former one is not kept."))

@@ -109,6 +109,7 @@ pub(super) fn running(kind: OperationKind, was_ready: bool, step: Step) -> Snaps
             (&catalog(), None),
             &request(&caller),
         ),
+        OperationKind::Rollback => Ok(super::rollback::tests::rolled_back()),
         OperationKind::Unreadable => panic!("nobody requests one"),
     };
     let claimed = worker::claim(after(requested.expect("legal")), NOW);

@@ -16,6 +16,7 @@ pub mod preview;
 pub mod request;
 pub mod restore_test;
 pub mod revision;
+pub mod rollback;
 #[cfg(test)]
 mod tests;
 pub mod update;

@@ -2,6 +2,7 @@
 
 use storeplane_core::error::{DomainError, RolloutError, TenantError, TokenError};
 use storeplane_core::quota::{QuotaError, QuotaUse};
+use storeplane_core::utc;
 use tonic::Code;
 use tonic_types::ErrorDetails;
 
@@ -141,7 +142,15 @@ pub(super) fn precondition(
         }
         DomainError::BackupNotUsable { backup, .. } => ("BACKUP", format!("backup/{backup}")),
         DomainError::NoBackup { name } => ("BACKUP", format!("store/{name}")),
-        DomainError::SchemaDiffers { .. } => ("SCHEMA", "store".to_owned()),
+        DomainError::SchemaDiffers { present, former, backup } => {
+            tell("schema", present.clone());
+            tell("revision_schema", former.clone());
+            if let Some((backup, time)) = backup {
+                tell("backup_id", backup.to_string());
+                tell("backup_time", utc::to_the_second(*time));
+            }
+            ("SCHEMA", "store".to_owned())
+        }
         DomainError::BackupsDisabled => ("CONFIGURATION", "backups.storage".to_owned()),
         // `DeletionProtected`: all others have codes of their own.
         _ => ("DELETION_PROTECTION", "store".to_owned()),

@@ -42,7 +42,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
         };
         if let Some(end) = emit(context, &mut reported, batch).await? {
             end?;
-            if context.operation.kind == OperationKind::Update {
+            if context.operation.kind.applies_settings() {
                 await_replaced_pods(context).await?;
             }
             return record_images(context).await;
