@@ -52,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(Sql { name: "m0031_backup_snapshots", up: include_str!("m0031_backup_snapshots.sql") }),
             Box::new(Sql { name: "m0032_revisions", up: include_str!("m0032_revisions.sql") }),
             Box::new(Sql { name: "m0033_charts", up: include_str!("m0033_charts.sql") }),
+            Box::new(Sql { name: "m0036_smtp", up: include_str!("m0036_smtp.sql") }),
         ]
     }
 }

@@ -46,7 +46,7 @@ pub mod reconciler;
 mod redact;
 pub mod releases;
 pub mod restore_tests;
-pub mod secret;
+pub use storeplane_core::secret;
 pub mod system;
 pub mod telemetry;
 pub mod verify;

@@ -11,6 +11,8 @@ use storeplane_core::store::{CleanupPolicy, Environment, Source, State, Store, V
 use storeplane_proto::v1;
 use time::{Duration, OffsetDateTime};
 
+use super::smtp;
+
 /// A timestamp message.
 pub(super) fn timestamp(time: OffsetDateTime) -> Timestamp {
     // Less than 10^9, so that it fits.
@@ -134,6 +136,7 @@ pub(super) fn store(catalog: &Catalog, store: Store) -> v1::Store {
             backup_id: backup.to_string(),
         }),
         backup_policy: backup_policy(&store.spec.backup_policy),
+        smtp: store.spec.smtp.map(smtp::message),
         versions: Some(versions(store.versions)),
         labels: store.spec.labels.into_iter().collect(),
         revision: store.revision.cast_signed(),

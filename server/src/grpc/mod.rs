@@ -33,6 +33,7 @@ pub mod reflection;
 mod revisions;
 mod sessions;
 mod single_flight;
+mod smtp;
 pub mod status;
 mod stores;
 mod tenants;

@@ -27,6 +27,7 @@ use super::live_view;
 use super::opaque::Seal;
 use super::pages;
 use super::revisions;
+use super::smtp;
 use super::status;
 use super::watch::{self, Updates};
 use crate::telemetry::trace;
@@ -53,6 +54,7 @@ impl StoreService for ApiHandler {
                 deletion_protection: store.deletion_protection,
                 labels: store.labels.into_iter().collect(),
                 backup_policy: convert::backup_policy_input(store.backup_policy),
+                has_smtp: store.smtp.is_some(),
                 request_id: request.request_id,
             };
             service.create(&caller, trace, input, request.validate_only).await
@@ -122,6 +124,7 @@ impl StoreService for ApiHandler {
             deletion_protection: store.deletion_protection,
             labels: store.labels.into_iter().collect(),
             backup_policy: convert::backup_policy_input(store.backup_policy),
+            smtp: store.smtp.map(smtp::input),
         };
         let trace = trace::current();
         let updated = self.finish(async move { service.update(&caller, trace, &input, validate_only).await });

@@ -1,6 +1,7 @@
 //! The revisions of stores. They are stored with the change that they are part of, in [`super::apply`].
 
 use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect};
 use storeplane_core::error::PortError;
 use storeplane_core::ids::{OperationId, StoreUid};
@@ -50,6 +51,14 @@ pub(super) async fn page(database: &Pool, query: &RevisionQuery) -> Result<Page<
     let found = select.all(database).await.map_err(port_error)?;
     let revisions = found.into_iter().map(read).collect::<Result<_, _>>()?;
     Ok(list::page(revisions, query.limit))
+}
+
+/// The Secrets with logins at mail servers that the revisions of a store name.
+pub(super) async fn smtp_secrets(database: &Pool, store: StoreUid) -> Result<Vec<String>, PortError> {
+    let secret = Expr::cust("settings -> 'smtp' ->> 'secret'");
+    let select = Entity::find().select_only().column_as(secret, "secret").filter(Column::Store.eq(store.0));
+    let found = select.into_tuple::<Option<String>>().all(database).await.map_err(port_error)?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 fn read(row: Model) -> Result<Revision, PortError> {

@@ -23,6 +23,8 @@ pub(super) struct DescriptorFile {
     credentials: Option<CredentialsFile>,
     backup: Option<BackupFile>,
     #[serde(default)]
+    smtp: bool,
+    #[serde(default)]
     release: ReleaseFile,
     /// Secrets by name, each with its entries by key.
     #[serde(default)]
@@ -234,6 +236,7 @@ impl DescriptorFile {
                 password,
             }),
             backup: self.backup.map(EngineBackup::from),
+            smtp: self.smtp,
             verify: match self.verify {
                 VerifyFile::None => Verification::None,
                 VerifyFile::StoreApi => Verification::StoreApi,

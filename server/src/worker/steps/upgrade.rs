@@ -10,7 +10,7 @@ use storeplane_core::store::Settings;
 
 use super::chart::{self, Mode};
 use super::volumes::restored as volumes;
-use super::{deploy, maintenance, verify};
+use super::{deploy, maintenance, smtp, verify};
 use crate::helm::Chart;
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::{RetryLimit, StepError};
@@ -22,7 +22,8 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     verify::before_update(context).await?;
     let apply_again = !context.operation.is_behind(Step::Upgrade);
     let deployed = deploy::run(context, &chart.in_mode(mode), Step::Upgrade, apply_again).await?;
-    deploy::record(context, &deployed, settings).await
+    deploy::record(context, &deployed, settings).await?;
+    smtp::forget_unused(context).await
 }
 
 pub(super) async fn revert(context: &mut OperationContext) -> Result<(), StepError> {
