@@ -2,6 +2,8 @@ use super::*;
 use crate::command::tests::catalog;
 use crate::failure::{Failure, Reason};
 use crate::operation::{OperationState, PriorState, Step};
+use crate::secret::SecretText;
+use crate::smtp::Encryption;
 use crate::transition::fixtures::{NOW, after, caller, crash_loop, request, running, settled, types, with_backups};
 use crate::transition::health::Health;
 use crate::transition::operation::{self as worker, cancelled};
@@ -329,4 +331,27 @@ fn rollback_to_another_schema_is_refused() {
     former.settings.versions = versions().engines()[0].versions.clone();
     let refused = roll_back(store, None, &former, &versions(), &request(&caller()));
     assert_eq!(refused, Err(DomainError::SchemaDiffers { present: "b".into(), former: "a".into() }));
+}
+
+#[test]
+fn mail_server_needs_a_chart_with_that_value_and_a_password_in_clear_text_is_noted() {
+    let server = Smtp {
+        host: "smtp.example.com".into(),
+        port: 25,
+        encryption: Encryption::None,
+        username: "shop".into(),
+        from_address: String::new(),
+        from_name: String::new(),
+        secret: "store-smtp-1".into(),
+    };
+    let password = Some(SecretText::new("hunter2"));
+    let wanted = StoreUpdate { smtp: Some(SmtpChange::Set(server.clone(), password)), ..StoreUpdate::default() };
+    let before = settled(State::Ready, true);
+    let change = updated(before.clone(), &wanted).expect("accepted");
+    assert_eq!(change.store.spec.smtp, Some(server));
+    let notes = preview(&before.store, &change, &with_backups()).notes;
+    assert_eq!(notes, ["The shop sends the password to the mail server without encryption."]);
+    let without = Catalog::new(vec![Engine { smtp: false, ..with_backups().engines()[0].clone() }]).expect("engines");
+    let refused = update(before, None, &wanted, (&without, None), &request(&caller())).unwrap_err();
+    assert!(refused.to_string().contains("store.smtp: cannot be set"), "{refused}");
 }

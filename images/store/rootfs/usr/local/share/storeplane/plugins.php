@@ -3,8 +3,6 @@
  * Plugins that the chart's values name. Only a change of the wish is applied, so one that the shop's owner deactivated stays so.
  */
 
-const PLUGINS = SITE . '/wp-content/plugins';
-
 function apply_plugins(Database $db): void {
     $wanted = setting('STORE_PLUGINS');
     $known = $db->recall('plugins') ?? '';
@@ -19,7 +17,7 @@ function apply_plugins(Database $db): void {
 
 /** WordPress cannot deactivate plugins whose files are gone; it would activate them again, without their set-up, once the files are back. */
 function remove_plugins(Database $db, array $names): void {
-    $gone = array_filter($names, fn(string $name) => !is_dir(PLUGINS . "/$name"));
+    $gone = array_filter($names, fn(string $name) => !is_dir(SITE . "/wp-content/plugins/$name"));
     if ($there = array_diff($names, $gone)) {
         wp('plugin', 'deactivate', ...$there);
     }
