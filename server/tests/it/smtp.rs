@@ -61,7 +61,7 @@ async fn logins(lab: &Lab, namespace: &str) -> Vec<String> {
 /// The password that the shop's pods get; `None` if they get none.
 async fn password_of_pods(lab: &Lab, namespace: &str) -> Option<String> {
     let deployments = Objects::<Deployment>::namespaced(lab.kubernetes.client().await, namespace);
-    let pod = deployments.get("store").await.expect("the Deployment").spec.expect("a spec").template.spec;
+    let pod = deployments.get("store").await.expect("the Deployment").spec.template.spec;
     let containers = pod.expect("a pod").containers.into_iter();
     let variables = containers.flat_map(|container| container.env.unwrap_or_default());
     let from = variables.filter(|variable| variable.name == "STORE_SMTP_PASSWORD").find_map(|it| it.value_from);
