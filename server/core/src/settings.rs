@@ -47,7 +47,7 @@ pub struct Settings {
     pub versions: Versions,
     /// The mail server; `None` for that of the engine's values.
     #[serde(default)]
-    pub smtp: Option<Smtp>,
+    pub smtp: Option<Box<Smtp>>,
 }
 
 /// A setting that changes: its name, and its value before and after.
@@ -59,7 +59,7 @@ impl Settings {
         let (before, after_texts) = (self.texts(), after.texts());
         let all = before.into_iter().zip(after_texts).map(|((name, before), (_, after))| (name, before, after));
         let mut differing: Vec<_> = all.filter(|(_, before, after)| before != after).collect();
-        let password = smtp::password_change(self.smtp.as_ref(), after.smtp.as_ref());
+        let password = smtp::password_change(self.smtp.as_deref(), after.smtp.as_deref());
         differing.extend(password.map(|(before, after)| ("smtp.password", before.to_owned(), after.to_owned())));
         differing
     }
@@ -73,7 +73,7 @@ impl Settings {
             ("environment", self.environment.as_str().to_owned()),
             ("chart_version", self.versions.chart.clone()),
         ];
-        texts.extend(smtp::texts(self.smtp.as_ref()));
+        texts.extend(smtp::texts(self.smtp.as_deref()));
         texts
     }
 }

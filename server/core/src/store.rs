@@ -37,7 +37,7 @@ pub struct Spec {
     /// What the shop is for.
     pub environment: Environment,
     /// The mail server; `None` for that of the engine's values.
-    pub smtp: Option<Smtp>,
+    pub smtp: Option<Box<Smtp>>,
 }
 
 /// Where a store's data came from.

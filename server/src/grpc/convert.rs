@@ -136,7 +136,7 @@ pub(super) fn store(catalog: &Catalog, store: Store) -> v1::Store {
             backup_id: backup.to_string(),
         }),
         backup_policy: backup_policy(&store.spec.backup_policy),
-        smtp: store.spec.smtp.map(smtp::message),
+        smtp: store.spec.smtp.map(|it| smtp::message(*it)),
         versions: Some(versions(store.versions)),
         labels: store.spec.labels.into_iter().collect(),
         revision: store.revision.cast_signed(),

@@ -57,7 +57,7 @@ fn revision(revision: Revision, shows_values: bool) -> v1::StoreRevision {
             _ => None,
         },
         images: revision.images,
-        smtp: settings.smtp.map(smtp::message),
+        smtp: settings.smtp.map(|it| smtp::message(*it)),
         operation_id: revision.operation.to_string(),
         create_time: Some(convert::timestamp(revision.created_at)),
     }

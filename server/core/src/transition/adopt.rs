@@ -104,7 +104,7 @@ impl RecordedStore {
                 environment: self.environment,
                 labels: Labels::new(),
                 backup_policy: BackupPolicy::default(),
-                smtp: self.smtp,
+                smtp: self.smtp.map(Box::new),
             },
             source: None,
             placement: self.placement,

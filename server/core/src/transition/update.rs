@@ -176,7 +176,7 @@ fn settings(store: &Store, wanted: &StoreUpdate, catalog: &Catalog) -> Result<Se
         check.fail("store.environment", format!("must be PRODUCTION: engine {} has no STAGING", store.spec.engine));
     }
     let smtp = match &wanted.smtp {
-        Some(change) => mail_server(&mut check, change, before.smtp.as_ref(), engine),
+        Some(change) => mail_server(&mut check, change, before.smtp.as_deref(), engine).map(Box::new),
         None => before.smtp,
     };
     check.finish(plan.map(|plan| Settings {

@@ -25,7 +25,7 @@ pub(super) fn values(smtp: &Smtp) -> Value {
 
 /// After the loss of a namespace nobody has the password any more. The shop's pods need the Secret to start.
 pub(super) async fn ensure_login(context: &mut OperationContext) -> Result<(), StepError> {
-    let Some(smtp) = context.store.spec.smtp.clone().filter(Smtp::has_password) else { return Ok(()) };
+    let Some(smtp) = context.store.spec.smtp.clone().filter(|smtp| smtp.has_password()) else { return Ok(()) };
     let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
     let names = [smtp.secret.clone()];
     if context.unless_stopped(cluster.missing_secrets(&namespace, &names)).await??.is_empty() {

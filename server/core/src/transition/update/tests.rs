@@ -348,7 +348,7 @@ fn mail_server_needs_a_chart_with_that_value_and_a_password_in_clear_text_is_not
     let wanted = StoreUpdate { smtp: Some(SmtpChange::Set(server.clone(), password)), ..StoreUpdate::default() };
     let before = settled(State::Ready, true);
     let change = updated(before.clone(), &wanted).expect("accepted");
-    assert_eq!(change.store.spec.smtp, Some(server));
+    assert_eq!(change.store.spec.smtp, Some(Box::new(server)));
     let notes = preview(&before.store, &change, &with_backups()).notes;
     assert_eq!(notes, ["The shop sends the password to the mail server without encryption."]);
     let without = Catalog::new(vec![Engine { smtp: false, ..with_backups().engines()[0].clone() }]).expect("engines");
