@@ -31,6 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             ".storeplane.v1.StoreCredentials",
             ".storeplane.v1.CreateTokenResponse",
             ".storeplane.v1.RotateTokenResponse",
+            ".storeplane.v1.Smtp",
         ])
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())

@@ -49,7 +49,7 @@ pub mod releases;
 pub mod restore_tests;
 pub mod rollouts;
 pub mod sales_test;
-pub mod secret;
+pub use storeplane_core::secret;
 pub mod system;
 pub mod telemetry;
 pub mod verify;

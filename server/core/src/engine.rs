@@ -39,6 +39,8 @@ pub struct Engine {
     pub credentials: Option<AdminSecret>,
     /// How its shops are backed up; `None` if they cannot be.
     pub backup: Option<EngineBackup>,
+    /// Its chart has the value `smtp`, so that a shop can be given a mail server.
+    pub smtp: bool,
     /// How a shop of this engine is tested.
     pub verify: Verification,
     /// The chart's version, digest and schema, and that of the shop software.

@@ -26,6 +26,7 @@ use crate::release::ReleaseInventory;
 use crate::revision::Revision;
 use crate::rollout::command::{CreateRollout, RolloutCommand};
 use crate::rollout::{Member, Rollout};
+use crate::secret::SecretText;
 use crate::session::{RevokeSessions, Session};
 use crate::store::Store;
 use crate::tenant::{CreateTenant, TenantCommand, TenantDetails};
@@ -271,11 +272,23 @@ impl fmt::Debug for AdminLogin {
     }
 }
 
-/// The secrets of stores, read from the cluster, the only place where they are stored.
+/// The secrets of stores in the cluster, the only place where they are stored.
 #[async_trait]
 pub trait Credentials: Send + Sync {
     /// The administrator's current login; `None` if the store has no such Secret.
     async fn admin(&self, store: &Store, secret: &AdminSecret) -> Result<Option<AdminLogin>, PortError>;
+
+    /// Stores the login at a mail server in a new Secret. False if the store has no namespace.
+    async fn store_smtp_login(
+        &self,
+        store: &Store,
+        secret: &str,
+        username: &str,
+        password: &SecretText,
+    ) -> Result<bool, PortError>;
+
+    /// Removes such a Secret that no setting names, if the cluster answers.
+    async fn forget_smtp_login(&self, store: &Store, secret: &str);
 }
 
 /// Stores as they currently are in the cluster.

@@ -12,6 +12,8 @@ use storeplane_core::store::{CleanupPolicy, Environment, Source, State, Store, V
 use storeplane_proto::v1;
 use time::{Duration, OffsetDateTime};
 
+use super::smtp;
+
 /// A timestamp message.
 pub(super) fn timestamp(time: OffsetDateTime) -> Timestamp {
     // Less than 10^9, so that it fits.
@@ -135,6 +137,7 @@ pub(super) fn store(catalog: &Catalog, store: Store) -> v1::Store {
             backup_id: backup.to_string(),
         }),
         backup_policy: backup_policy(&store.spec.backup_policy),
+        smtp: store.spec.smtp.map(|it| smtp::message(*it)),
         versions: Some(versions(store.versions)),
         labels: store.spec.labels.into_iter().collect(),
         revision: store.revision.cast_signed(),
@@ -178,6 +181,7 @@ pub(super) fn update_input(store: Option<v1::Store>, update_mask: Option<FieldMa
         deletion_protection: store.deletion_protection,
         labels: store.labels.into_iter().collect(),
         backup_policy: backup_policy_input(store.backup_policy),
+        smtp: store.smtp.map(smtp::input),
         ..UpdateStoreInput::default()
     }
 }

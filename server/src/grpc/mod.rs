@@ -34,6 +34,7 @@ mod revisions;
 mod rollouts;
 mod sessions;
 mod single_flight;
+mod smtp;
 pub mod status;
 mod stores;
 mod tenants;

@@ -145,6 +145,7 @@ fn engine(catalog: &Catalog, engine: &Engine, quotas: &Quotas) -> v1::Engine {
         upgrades_from: version.info.upgrades_from.as_ref().map(ToString::to_string).unwrap_or_default(),
         notes: version.info.notes.clone(),
         images: version.images.clone(),
+        smtp: version.smtp,
     };
     v1::Engine {
         name: engine.name.clone(),

@@ -14,7 +14,7 @@ use storeplane_proto::v1::{ListStoreRevisionsRequest, ListStoreRevisionsResponse
 use tonic::{Request, Status};
 
 use super::api_handler::{ApiHandler, caller, note_store};
-use super::{convert, pages, status};
+use super::{convert, pages, smtp, status};
 
 /// The answer to UpdateStore and RollbackStore.
 pub(super) fn updated(handler: &ApiHandler, (store, preview): (Store, Option<Preview>)) -> v1::Store {
@@ -57,6 +57,7 @@ fn revision(revision: Revision, shows_values: bool) -> v1::StoreRevision {
             _ => None,
         },
         images: revision.images,
+        smtp: settings.smtp.map(|it| smtp::message(*it)),
         operation_id: revision.operation.to_string(),
         create_time: Some(convert::timestamp(revision.created_at)),
         image_digests: revision.image_digests.into_iter().map(image_digest).collect(),

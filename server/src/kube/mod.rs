@@ -4,7 +4,7 @@
 //!   classifies failures; `circuit` is the circuit breaker that requests pass; `labels` are the labels of our objects.
 //! - `access` gives the server's account its permissions in a store's namespace.
 //! - `namespace`, `secrets` and `release` serve one step each; `proxy` reaches a shop through the API server, `credentials`
-//!   implements the domain's port for logins, `live` the one for a store's objects and logs.
+//!   implements the domain's port for logins, with `smtp_login` for mail servers, `live` the one for a store's objects and logs.
 //! - `rollout` watches one release until it is ready. `rollout::snapshot` holds the observed objects, `rollout::readiness`
 //!   computes the progress, `rollout::explain` finds obstacles, `rollout::failure_detector` decides when one is a failure, and
 //!   `rollout::observer` maintains the watches. Only the observer does I/O.
@@ -51,6 +51,7 @@ mod restart;
 mod rollout;
 mod routes;
 mod secrets;
+mod smtp_login;
 mod snapshots;
 mod tls;
 mod transport;
@@ -74,5 +75,6 @@ pub use record::StoreRecord;
 pub use release::{ListedRelease, ReleaseObservation, ReleaseStatus};
 pub use rollout::{ResourceKind, ResourceStatus, RolloutUpdate};
 pub use secrets::SecretSpec;
+pub use smtp_login::{chart_value, login_secret};
 pub use snapshots::{OwnedSnapshot, SnapshotSpec};
 pub use volume_restore::{ClaimReplaced, ClaimSource, VolumePhase, VolumeRecord, as_new, is_bound, is_replaceable};

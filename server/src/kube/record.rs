@@ -10,6 +10,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use serde::Deserialize;
 use storeplane_core::revision::DeployedWith;
+use storeplane_core::smtp::{Encryption, Smtp};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -17,6 +18,7 @@ use super::cluster::Cluster;
 use super::error::{ClusterError, ClusterErrorKind};
 use super::labels;
 use super::manifest::{WorkloadName, images, workloads};
+use super::smtp_login;
 
 /// Maximum size of a decompressed record; a Secret holds 1 MiB of a compressed one.
 const RECORD_MAX: u64 = 32 * 1024 * 1024;
@@ -38,6 +40,8 @@ pub struct StoreRecord {
     pub admin_email: String,
     /// True if it is a copy for tests.
     pub staging: bool,
+    /// The mail server, if the control plane set it and it has a login; without the user name, which is in its Secret.
+    pub smtp: Option<Smtp>,
     /// The shop's host name.
     pub host: String,
     /// The engine, from the record's labels.
@@ -73,6 +77,7 @@ struct Values {
     store: Store,
     ingress: Ingress,
     plan: Plan,
+    smtp: MailServer,
 }
 
 #[derive(Default, Deserialize)]
@@ -90,6 +95,33 @@ struct Store {
 #[serde(default)]
 struct Ingress {
     host: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct MailServer {
+    host: String,
+    port: u16,
+    encryption: String,
+    from: String,
+    from_name: String,
+    existing_secret: String,
+}
+
+impl MailServer {
+    fn read(self) -> Option<Smtp> {
+        let is_ours = self.existing_secret.starts_with(Smtp::SECRET_PREFIX);
+        let encryption = Encryption::ALL.into_iter().find(|it| smtp_login::chart_value(*it) == self.encryption);
+        encryption.filter(|_| is_ours).map(|encryption| Smtp {
+            host: self.host,
+            port: self.port,
+            encryption,
+            username: String::new(),
+            from_address: self.from,
+            from_name: self.from_name,
+            secret: self.existing_secret,
+        })
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -257,7 +289,8 @@ fn decode<T: serde::de::DeserializeOwned>(packed: &[u8]) -> Option<T> {
 }
 
 fn store_record(record: Record, namespace: &str) -> StoreRecord {
-    let Record { manifest, config: Values { store, ingress, plan }, info, chart: Chart { metadata: chart } } = record;
+    let Record { manifest, config: Values { store, ingress, plan, smtp }, info, chart: Chart { metadata: chart } } =
+        record;
     StoreRecord {
         store_uid: store.uid,
         store_id: store.id,
@@ -265,6 +298,7 @@ fn store_record(record: Record, namespace: &str) -> StoreRecord {
         display_name: store.display_name,
         admin_email: store.admin_email,
         staging: store.staging,
+        smtp: smtp.read(),
         host: ingress.host,
         engine: None,
         plan: None,

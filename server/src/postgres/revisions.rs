@@ -79,6 +79,14 @@ pub(super) async fn page(database: &Pool, query: &RevisionQuery) -> Result<Page<
     Ok(list::page(revisions, query.limit))
 }
 
+/// The Secrets with logins at mail servers that the revisions of a store name.
+pub(super) async fn smtp_secrets(database: &Pool, store: StoreUid) -> Result<Vec<String>, PortError> {
+    let secret = Expr::cust("settings -> 'smtp' ->> 'secret'");
+    let select = Entity::find().select_only().column_as(secret, "secret").filter(Column::Store.eq(store.0));
+    let found = select.into_tuple::<Option<String>>().all(database).await.map_err(port_error)?;
+    Ok(found.into_iter().flatten().collect())
+}
+
 fn read(row: Model) -> Result<Revision, PortError> {
     let unreadable = |_| broken("a revision is unreadable");
     Ok(Revision {

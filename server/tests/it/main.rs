@@ -90,6 +90,7 @@ mod scopes;
 mod secrecy;
 mod session_audit;
 mod sessions;
+mod smtp;
 mod soak;
 mod store_lookups;
 mod takeover;

@@ -21,6 +21,7 @@ pub(crate) fn catalog() -> Catalog {
         lost_secrets: crate::engine::LostSecrets::default(),
         credentials: None,
         backup: None,
+        smtp: true,
         verify: crate::engine::Verification::None,
         versions: Versions { chart: "0.2.0".into(), ..Versions::default() },
         info: crate::engine::VersionInfo::default(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Idempotency, StoreCommand, StoreRef, check_etag};
+use super::{Idempotency, SmtpChange, SmtpInput, StoreCommand, StoreRef, check_etag};
 use crate::backup_policy::{BackupPolicy, BackupPolicyInput, PolicySetting};
 use crate::error::DomainError;
 use crate::ids::StoreUid;
@@ -14,7 +14,7 @@ use crate::validate::Check;
 
 /// The fields that UpdateStore changes.
 const CHANGEABLE: &str = "display_name, admin_email, plan, engine_version, environment, deletion_protection, labels, labels.NAME, backup_policy, backup_policy.every, \
-     backup_policy.keep_days, backup_policy.keep_weekly";
+     backup_policy.keep_days, backup_policy.keep_weekly, smtp";
 
 /// UpdateStore as received.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +45,8 @@ pub struct UpdateStoreInput {
     pub labels: Labels,
     /// The new values of `backup_policy`.
     pub backup_policy: BackupPolicyInput,
+    /// The new value of `smtp`; `None` or empty to remove it.
+    pub smtp: Option<SmtpInput>,
 }
 
 /// New values of a store's fields. What is not named is unchanged. A rollout stores them, and a server that does not know one of them does not
@@ -82,6 +84,9 @@ pub struct StoreUpdate {
     /// Their values.
     #[serde(skip_serializing_if = "BackupPolicy::is_default")]
     pub backup_policy: BackupPolicy,
+    /// The mail server, which no rollout changes.
+    #[serde(skip)]
+    pub smtp: Option<SmtpChange>,
 }
 
 impl UpdateStoreInput {
@@ -127,6 +132,7 @@ impl UpdateStoreInput {
                     labels::check(check, &self.labels);
                     update.labels = Some(self.labels.clone());
                 }
+                "smtp" => update.smtp = Some(SmtpInput::check(self.smtp.as_ref(), check)),
                 path if label(path).is_some() => {
                     let (name, value) = label(path).map(|name| (name, self.labels.get(name))).unwrap_or_default();
                     let one = value.map(|value| (name.to_owned(), value.clone()));
@@ -155,8 +161,10 @@ fn label(path: &str) -> Option<&str> {
 impl StoreUpdate {
     /// True if it names what a store's chart is told.
     pub fn names_settings(&self) -> bool {
-        let Self { display_name, admin_email, plan, engine_version, environment, .. } = self;
-        [display_name, admin_email, plan, engine_version].into_iter().any(Option::is_some) || environment.is_some()
+        let Self { display_name, admin_email, plan, engine_version, environment, smtp, .. } = self;
+        [display_name, admin_email, plan, engine_version].into_iter().any(Option::is_some)
+            || environment.is_some()
+            || smtp.is_some()
     }
 
     /// A store's labels with the wanted ones.
@@ -186,6 +194,8 @@ impl StoreUpdate {
         let all =
             self.labels.iter().flat_map(|labels| std::iter::once("labels".to_owned()).chain(labels::texts(labels)));
         let single = self.label_changes.iter().map(|(name, value)| format!("labels.{name}={value:?}"));
-        std::iter::once(protection).chain(policy).chain(texts.into_iter().flatten()).chain(all).chain(single).collect()
+        let smtp = self.smtp.iter().map(SmtpChange::field);
+        let settings = texts.into_iter().flatten();
+        std::iter::once(protection).chain(policy).chain(settings).chain(all).chain(single).chain(smtp).collect()
     }
 }

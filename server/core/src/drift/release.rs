@@ -72,6 +72,7 @@ mod tests {
                 admin_email: "a@b.co".into(),
                 environment: Environment::Production,
                 versions,
+                smtp: None,
             },
             values: json!({"store": {"id": "tea", "plan": {"cpu": 1}}, "hosts": ["a", "b"]}),
             images: vec!["db:1".into(), "shop:1".into()],

@@ -42,6 +42,7 @@ fn undo_steps_run_in_reverse_order() {
     update.reached = Some(Step::Upgrade);
     assert_eq!(update.undo_steps(), [Step::Revert, Step::Rollout, Step::Verify]);
     let settings = Settings {
+        smtp: None,
         display_name: String::new(),
         plan: String::new(),
         admin_email: String::new(),

@@ -1,8 +1,8 @@
 //! The commands and queries of callers: validation, decisions and audit, over the ports.
 //!
 //! This file has the mutations of stores; [`backups`] makes backups, [`copies`] stores with their data, [`credentials`] reads logins, [`live_view`] a store's objects, [`releases`] the cluster's releases,
-//! [`updates`] changes stores' fields and returns them to earlier revisions, [`rollouts`] those of many stores, [`tokens`] changes and lists API tokens, [`sessions`] ends those of browsers, [`tenants`] changes tenants; `new_id` makes ids of
-//! stores.
+//! [`updates`] changes stores' fields and returns them to earlier revisions, [`rollouts`] those of many stores, [`tokens`] changes and lists API tokens, [`sessions`] ends those of browsers, [`tenants`] changes tenants; `smtp_login` stores
+//! logins at mail servers; `new_id` makes ids of stores.
 
 mod backups;
 mod copies;
@@ -12,6 +12,7 @@ mod new_id;
 mod releases;
 mod rollouts;
 mod sessions;
+mod smtp_login;
 mod tenants;
 #[cfg(test)]
 mod tests;

@@ -25,12 +25,16 @@ impl Service {
         validate_only: bool,
     ) -> Result<(Store, Option<Preview>), PortError> {
         let result = async {
-            let (command, wanted) = input.check()?;
+            let (command, mut wanted) = input.check()?;
             let (request, catalog, etag) = (self.request(caller, trace), &self.catalog, command.etag.clone());
             let backup = self.backups_enabled.then(|| BackupId(self.ids.uuid()));
             let means = (&**catalog, backup);
+            let login = self.name_login(&mut wanted);
             let transition = |snapshot| update::update(snapshot, etag.as_deref(), &wanted, means, &request);
-            self.change_or_preview(caller, command, (&transition, None), validate_only).await
+            match login.filter(|_| !validate_only) {
+                Some(login) => self.change_with_login(caller, command, &transition, login).await,
+                None => self.change_or_preview(caller, command, (&transition, None), validate_only).await,
+            }
         };
         let result = result.await;
         if validate_only { result } else { self.audited(caller, Action::UpdateStore, &input.store_id, result).await }
@@ -86,7 +90,7 @@ impl Service {
         }
     }
 
-    async fn change_or_preview(
+    pub(super) async fn change_or_preview(
         &self,
         caller: &Caller,
         command: StoreCommand,

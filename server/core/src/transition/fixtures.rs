@@ -50,6 +50,7 @@ pub(super) fn created() -> Snapshot {
         environment: Environment::Production,
         labels: crate::labels::Labels::new(),
         backup_policy: BackupPolicy::default(),
+        smtp: None,
     };
     let id: StoreId = "demo".parse().expect("an id");
     let (uid, engine) = (StoreUid(Uuid::nil()), &catalog.engines()[0]);

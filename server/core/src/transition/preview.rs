@@ -3,11 +3,11 @@
 use time::OffsetDateTime;
 
 use super::Change;
-use super::update::differences;
 use crate::backup::Backup;
 use crate::engine::Catalog;
 use crate::ids::BackupId;
 use crate::operation::Step;
+use crate::smtp::Encryption;
 use crate::store::{Environment, Store};
 use crate::utc;
 
@@ -45,10 +45,10 @@ pub fn preview(before: &Store, change: &Change, source: Option<&Backup>, catalog
         return Preview::default();
     }
     let (old, new) = (before.settings(), change.store.settings());
-    let changes = differences(&old, &new).into_iter().map(|(field, before, after)| PreviewedChange {
+    let changes = old.differences(&new).into_iter().map(|(field, before, after)| PreviewedChange {
         field: field.to_owned(),
-        before: before.to_owned(),
-        after: after.to_owned(),
+        before,
+        after,
     });
     Preview {
         changes: changes.collect(),
@@ -85,6 +85,7 @@ fn notes(before: &Store, change: &Change, source: Option<&Backup>, catalog: &Cat
     {
         notes.push(format!("The volumes keep their size of {text}: a volume cannot shrink."));
     }
+    notes.extend(mail_notes(before, after));
     match (before.spec.environment, after.spec.environment) {
         (Environment::Staging, Environment::Production) => notes.push(
             "The shop reaches customers from then on: it sends e-mails and webhooks, takes payments and runs scheduled \
@@ -97,6 +98,21 @@ fn notes(before: &Store, change: &Change, source: Option<&Backup>, catalog: &Cat
                 .to_owned(),
         ),
         _ => {}
+    }
+    notes
+}
+
+/// About a mail server that is new.
+fn mail_notes(before: &Store, after: &Store) -> Vec<String> {
+    let mut notes = Vec::new();
+    let Some(smtp) = after.spec.smtp.as_ref().filter(|smtp| before.spec.smtp.as_ref() != Some(*smtp)) else {
+        return notes;
+    };
+    if smtp.encryption == Encryption::None && smtp.has_password() {
+        notes.push("The shop sends the password to the mail server without encryption.".to_owned());
+    }
+    if after.spec.environment == Environment::Staging {
+        notes.push("A STAGING store sends no mail.".to_owned());
     }
     notes
 }

@@ -4,13 +4,14 @@ use super::request::{Request, check_etag, check_idle, without_operation};
 use super::{Change, Snapshot};
 use crate::audit::Action;
 use crate::backup::{Backup, BackupTrigger, NewBackup};
-use crate::command::{StoreUpdate, choose_plan};
+use crate::command::{SmtpChange, StoreUpdate, choose_plan};
 use crate::engine::{Catalog, Engine, UpgradeRefusal, may_upgrade};
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::ids::BackupId;
 use crate::labels;
 use crate::operation::{OperationKind, Update};
+use crate::smtp::Smtp;
 use crate::store::{Environment, Settings, State, Store, Versions};
 use crate::validate::Check;
 
@@ -45,9 +46,9 @@ pub fn update(
     check_idle(&change)?;
     let message = format!("{} requested new settings of {}: ", request.caller.name, change.store.id);
     let mut event = NewEvent::new(EventType::StoreUpdated, "").with("actor", &request.caller.name);
-    let differing = differences(&before, &settings);
+    let differing = before.differences(&settings);
     for (field, _, after) in &differing {
-        event = event.with(field, *after);
+        event = event.with(field, after);
     }
     let texts = differing.iter().map(|(field, before, after)| format!("{field} {before} → {after}"));
     event.message = message + &texts.collect::<Vec<_>>().join(", ");
@@ -147,16 +148,29 @@ fn settings(store: &Store, wanted: &StoreUpdate, catalog: &Catalog) -> Result<Se
     if environment != before.environment && environment == Environment::Staging && !has_staging {
         check.fail("store.environment", format!("must be PRODUCTION: engine {} has no STAGING", store.spec.engine));
     }
+    let smtp = match &wanted.smtp {
+        Some(change) => mail_server(&mut check, change, before.smtp.as_deref(), engine).map(Box::new),
+        None => before.smtp,
+    };
     check.finish(plan.map(|plan| Settings {
         display_name: wanted.display_name.clone().unwrap_or(before.display_name),
         admin_email: wanted.admin_email.clone().unwrap_or(before.admin_email),
         plan,
         environment,
+        smtp,
         versions: match engine.filter(|_| wanted_version.is_some()) {
             Some(engine) if engine.versions.chart != before.versions.chart => engine.versions.clone(),
             _ => content(before.versions, installed),
         },
     }))
+}
+
+fn mail_server(check: &mut Check, change: &SmtpChange, before: Option<&Smtp>, engine: Option<&Engine>) -> Option<Smtp> {
+    let smtp = change.apply(check, before)?;
+    if let Some(Engine { name, versions, .. }) = engine.filter(|engine| !engine.smtp) {
+        check.fail("store.smtp", format!("cannot be set: engine {name} {} has no setting for it", versions.chart));
+    }
+    Some(smtp)
 }
 
 /// The content of a chart's directory may change under the same version. With another schema it is a migration, too.
@@ -184,18 +198,6 @@ fn version<'a>(check: &mut Check, store: &Store, wanted: &str, catalog: &'a Cata
         check.fail("store.engine_version", format!("cannot be {}: {refusal}{instead}", engine.versions.chart));
     }
     Some(engine)
-}
-
-/// The settings that differ: name, value before and after.
-pub(super) fn differences<'a>(before: &'a Settings, after: &'a Settings) -> Vec<(&'static str, &'a str, &'a str)> {
-    let all = [
-        ("display_name", before.display_name.as_str(), after.display_name.as_str()),
-        ("admin_email", &before.admin_email, &after.admin_email),
-        ("plan", &before.plan, &after.plan),
-        ("environment", before.environment.as_str(), after.environment.as_str()),
-        ("chart_version", &before.versions.chart, &after.versions.chart),
-    ];
-    all.into_iter().filter(|(_, before, after)| before != after).collect()
 }
 
 fn set_protection(change: &mut Change, wanted: &StoreUpdate, request: &Request<'_>) {

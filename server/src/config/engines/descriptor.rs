@@ -27,6 +27,8 @@ pub(super) struct DescriptorFile {
     credentials: Option<CredentialsFile>,
     backup: Option<BackupFile>,
     #[serde(default)]
+    smtp: bool,
+    #[serde(default)]
     release: ReleaseFile,
     /// Secrets by name, each with its entries by key.
     #[serde(default)]
@@ -248,6 +250,7 @@ impl DescriptorFile {
                 password,
             }),
             backup: self.backup.map(EngineBackup::from),
+            smtp: self.smtp,
             verify: self.verification,
             ..engine
         }

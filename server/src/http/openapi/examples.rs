@@ -32,8 +32,9 @@ pub(super) fn request(method: &str) -> Option<Value> {
         "UndeleteStore" => json!({"storeId": "tea", "requestId": "5d8f7a1c-3c44-4c0e-8a53-6a2b8f1f2e90"}),
         "UpdateStore" => json!({
             "storeId": "tea",
-            "store": {"deletionProtection": true},
-            "updateMask": "deletionProtection",
+            "store": {"smtp": {"host": "smtp.example.com", "username": "shop", "password": "…", "fromAddress": "shop@example.com"}},
+            "updateMask": "smtp",
+            "validateOnly": true,
         }),
         "RollbackStore" => json!({"storeId": "tea", "revision": 1, "validateOnly": true}),
         "GetStoreLogs" => json!({"storeId": "tea", "tailLines": 50}),

@@ -13,6 +13,7 @@ pub(super) mod restore;
 mod rollout;
 mod rotate_secrets;
 mod secrets;
+mod smtp;
 mod uninstall;
 mod upgrade;
 mod verify;

@@ -11,7 +11,7 @@ use storeplane_core::store::Settings;
 
 use super::chart::{self, Mode};
 use super::volumes::restored as volumes;
-use super::{deploy, maintenance, restore, verify};
+use super::{deploy, maintenance, restore, smtp, verify};
 use crate::helm::Chart;
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::{RetryLimit, StepError};
@@ -39,7 +39,8 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     verify::before_update(context).await?;
     let apply_again = !context.operation.is_behind(Step::Upgrade);
     let deployed = deploy::run(context, &chart.in_mode(mode), Step::Upgrade, apply_again).await?;
-    deploy::record(context, &deployed, settings).await
+    deploy::record(context, &deployed, settings).await?;
+    smtp::forget_unused(context).await
 }
 
 /// Deploys the revision of a rollback for the restore of its data: no pod of the shop runs, and its database is that of the revision.

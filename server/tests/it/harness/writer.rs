@@ -98,6 +98,7 @@ impl Writer {
             id: id.clone(),
             tenant: tenant.clone(),
             spec: Spec {
+                smtp: None,
                 display_name: "Tea".into(),
                 engine: "woocommerce".into(),
                 plan: "small".into(),

@@ -22,7 +22,16 @@ const NO_DATA: RollbackData<'static> = RollbackData { source: None, loss_accepte
 fn revision(number: u32, plan: &str) -> Revision {
     let settings = Settings { plan: plan.into(), ..settled(State::Ready, true).store.settings() };
     let (values, images) = (serde_json::json!({}), Vec::new());
-    Revision { number, settings, values, images, operation: request(&caller()).operation, created_at: NOW }
+    Revision {
+        number,
+        settings,
+        values,
+        images,
+        chart_content: String::new(),
+        image_digests: Vec::new(),
+        operation: request(&caller()).operation,
+        created_at: NOW,
+    }
 }
 
 /// Its revision 1, at version 1.0.0, and a store that has version 1.1.0 with another schema since.

@@ -3,6 +3,8 @@ use crate::command::tests::catalog;
 use crate::engine::{DataVolume, VolumeUser};
 use crate::failure::{Failure, Reason};
 use crate::operation::{OperationState, PriorState, Step};
+use crate::secret::SecretText;
+use crate::smtp::Encryption;
 use crate::transition::fixtures::{NOW, after, caller, crash_loop, request, running, settled, types, with_backups};
 use crate::transition::health::Health;
 use crate::transition::operation::{self as worker, cancelled};
@@ -315,4 +317,27 @@ fn version_changes_only_if_it_is_named_or_its_schema_changed() {
     store.store.versions.schema = "before".into();
     let changed = update(store, None, &larger(), (&versions(), Some(BACKUP)), &request(&caller())).expect("accepted");
     assert!(changed.operation.migrates_data(), "the chart's directory has another schema now");
+}
+
+#[test]
+fn mail_server_needs_a_chart_with_that_value_and_a_password_in_clear_text_is_noted() {
+    let server = Smtp {
+        host: "smtp.example.com".into(),
+        port: 25,
+        encryption: Encryption::None,
+        username: "shop".into(),
+        from_address: String::new(),
+        from_name: String::new(),
+        secret: "store-smtp-1".into(),
+    };
+    let password = Some(SecretText::new("hunter2"));
+    let wanted = StoreUpdate { smtp: Some(SmtpChange::Set(server.clone(), password)), ..StoreUpdate::default() };
+    let before = settled(State::Ready, true);
+    let change = updated(before.clone(), &wanted).expect("accepted");
+    assert_eq!(change.store.spec.smtp, Some(Box::new(server)));
+    let notes = preview(&before.store, &change, None, &with_backups()).notes;
+    assert_eq!(notes, ["The shop sends the password to the mail server without encryption."]);
+    let without = Catalog::new(vec![Engine { smtp: false, ..with_backups().engines()[0].clone() }]).expect("engines");
+    let refused = update(before, None, &wanted, (&without, None), &request(&caller())).unwrap_err();
+    assert!(refused.to_string().contains("store.smtp cannot be set"), "{refused}");
 }
