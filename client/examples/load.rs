@@ -149,7 +149,7 @@ async fn read(results: Arc<Results>, client: Client) {
         let page = v1::ListStoresRequest { page_size: 50, ..Default::default() };
         let list = results.call("ListStores", client.list_stores(page)).await;
         if let Some(store) = list.and_then(|list| list.stores.into_iter().next()) {
-            results.call("GetStore", if_present(client.get_store(&store.store_id))).await;
+            Box::pin(results.call("GetStore", if_present(client.get_store(&store.store_id)))).await;
         }
         tokio::time::sleep(PAUSE).await;
     }

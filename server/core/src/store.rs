@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::backup_policy::BackupPolicy;
-use crate::condition::{self, Condition, ConditionKind};
+use crate::condition::{self, Condition, ConditionKind, ConditionStatus};
 use crate::error::DomainError;
 use crate::failure::Failure;
 use crate::host_name::{HostName, ServedDomains};
@@ -13,6 +13,7 @@ use crate::labels::{self, Labels};
 use crate::names::Placement;
 use crate::operation::Step;
 pub use crate::settings::{Environment, Settings, Versions};
+use crate::smtp::Smtp;
 pub use crate::state::State;
 
 /// The requested properties.
@@ -38,6 +39,8 @@ pub struct Spec {
     pub environment: Environment,
     /// The custom domains to which the shop answers.
     pub domains: ServedDomains,
+    /// The mail server; `None` for that of the engine's values.
+    pub smtp: Option<Box<Smtp>>,
 }
 
 /// Where a store's data came from.
@@ -121,14 +124,14 @@ pub struct Store {
 impl Store {
     /// What its chart is told, and its versions.
     pub fn settings(&self) -> Settings {
-        let Spec { display_name, plan, admin_email, environment, domains, .. } = self.spec.clone();
-        Settings { display_name, plan, admin_email, environment, domains, versions: self.versions.clone() }
+        let Spec { display_name, plan, admin_email, environment, domains, smtp, .. } = self.spec.clone();
+        Settings { display_name, plan, admin_email, environment, domains, versions: self.versions.clone(), smtp }
     }
 
     /// Replaces what its chart is told, and its versions.
     pub fn set_settings(&mut self, settings: Settings) {
-        let Settings { display_name, plan, admin_email, environment, domains, versions } = settings;
-        self.spec = Spec { display_name, plan, admin_email, environment, domains, ..self.spec.clone() };
+        let Settings { display_name, plan, admin_email, environment, domains, versions, smtp } = settings;
+        self.spec = Spec { display_name, plan, admin_email, environment, domains, smtp, ..self.spec.clone() };
         self.versions = versions;
     }
 
@@ -142,6 +145,13 @@ impl Store {
         let overdue =
             |each: &Condition| each.kind == ConditionKind::BackedUp && each.reason == condition::BACKUP_OVERDUE;
         matches!(self.state, State::Ready | State::Degraded) && self.conditions.iter().any(overdue)
+    }
+
+    /// True if its shop runs and the cluster differs from what is recorded of it.
+    pub fn is_drifted(&self) -> bool {
+        let drifted =
+            |each: &Condition| each.kind == ConditionKind::ConfigurationDrifted && each.status == ConditionStatus::True;
+        matches!(self.state, State::Ready | State::Degraded) && self.conditions.iter().any(drifted)
     }
 
     /// Changes the state if the transition is legal.
@@ -191,6 +201,9 @@ impl Store {
         }
         if self.spec.environment != Environment::Production {
             hash.update(self.spec.environment.as_str().as_bytes());
+        }
+        if let Some(smtp) = &self.spec.smtp {
+            hash.update(format!("smtp {}\n", serde_json::json!(smtp)).as_bytes());
         }
         if self.spec.domains != ServedDomains::default() {
             let (names, primary) = (self.spec.domains.names_text(), self.spec.domains.primary_text());

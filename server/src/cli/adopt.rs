@@ -128,7 +128,8 @@ async fn adopt_one(
     let by = adopt::Adoption { actor: COMMAND_LINE, now: SystemClock.now(), operation: ids.0, audit: ids.1 };
     let change = adopt::adopt(store, &by);
     let described = describe(&change.store, if apply { "adopted" } else { "can be adopted" });
-    let conflicts = if apply { adoption.adopt(change, fence).await } else { adoption.conflicts(&change.store).await };
+    let conflicts =
+        if apply { Box::pin(adoption.adopt(change, fence)).await } else { adoption.conflicts(&change.store).await };
     match conflicts {
         Ok(conflicts) if conflicts.is_empty() => Ok(described),
         Ok(conflicts) => Err(Refusal::Problems(conflicts)),

@@ -86,6 +86,7 @@ pub fn refusal(refusal: &DomainError) -> Status {
         DomainError::StoreDomain(error) => details_of::store_domain(error, &message, &mut details),
         DomainError::Token(error) => details_of::token(error, &message, &mut details, &mut tell),
         DomainError::Tenant(error) => details_of::tenant(error, &message, &mut details, &mut tell),
+        DomainError::Rollout(error) => details_of::rollout(error, &message, &mut details, &mut tell),
         DomainError::StaleEtag { actual } => {
             tell("etag", actual.clone());
             details.add_precondition_failure_violation("ETAG", "store", &message);

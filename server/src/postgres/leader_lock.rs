@@ -22,6 +22,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 const SETTINGS: &str = "SET statement_timeout = '5s'; SET idle_session_timeout = '15s'";
 
 static RECONCILER: OutageLog = OutageLog::new("take the reconciler's lock");
+static ROLLOUTS: OutageLog = OutageLog::new("take the lock of rollouts");
 static DOMAINS: OutageLog = OutageLog::new("take the lock of domain checks");
 static BACKUP_SCHEDULER: OutageLog = OutageLog::new("take the lock of scheduled backups");
 
@@ -34,6 +35,8 @@ pub enum Leadership {
     Reconciler,
     /// Starting scheduled backups, and removing those that are not kept.
     BackupScheduler,
+    /// Starting the stores of rollouts.
+    Rollouts,
     /// Checking domains.
     Domains,
 }
@@ -43,6 +46,7 @@ impl Leadership {
         match self {
             Self::Reconciler => "storeplane-reconciler",
             Self::BackupScheduler => "storeplane-backup-scheduler",
+            Self::Rollouts => "storeplane-rollouts",
             Self::Domains => "storeplane-domains",
         }
     }
@@ -51,6 +55,7 @@ impl Leadership {
         match self {
             Self::Reconciler => &RECONCILER,
             Self::BackupScheduler => &BACKUP_SCHEDULER,
+            Self::Rollouts => &ROLLOUTS,
             Self::Domains => &DOMAINS,
         }
     }

@@ -177,6 +177,12 @@ impl Stores for PgStores {
             Seen::Before(applied) => return Ok(*applied),
             Seen::OutsideScope => return Err(DomainError::RequestIdReused.into()),
         }
+        // Before the row of a store, as everything that counts stores does.
+        if permit.is_some() {
+            locks::stores(&transaction, &access.tenant).await?;
+        } else {
+            locks::stores_shared(&transaction, &access.tenant).await?;
+        }
         let uid = self.uid_of(&transaction, access, &Target::Store(source.clone())).await?;
         let before = apply::lock(&transaction, uid).await?;
         let before = before.ok_or_else(|| super::error::broken("a store vanished"))?;

@@ -5,6 +5,7 @@ import { BackupService } from '@/gen/storeplane/v1/backup_service_pb';
 import { DomainService } from '@/gen/storeplane/v1/domain_service_pb';
 import { OperationService } from '@/gen/storeplane/v1/operation_pb';
 import { PlatformService } from '@/gen/storeplane/v1/platform_pb';
+import { RolloutService } from '@/gen/storeplane/v1/rollout_service_pb';
 import { SessionService } from '@/gen/storeplane/v1/session_service_pb';
 import { StoreService } from '@/gen/storeplane/v1/store_service_pb';
 import { TenantService } from '@/gen/storeplane/v1/tenant_service_pb';
@@ -16,6 +17,7 @@ import { traceparent } from './traceparent';
 export interface Clients {
   stores: Client<typeof StoreService>;
   backups: Client<typeof BackupService>;
+  rollouts: Client<typeof RolloutService>;
   domains: Client<typeof DomainService>;
   operations: Client<typeof OperationService>;
   platform: Client<typeof PlatformService>;
@@ -32,6 +34,7 @@ export function createClients(transport: Transport): Clients {
   return {
     stores: createClient(StoreService, transport),
     backups: createClient(BackupService, transport),
+    rollouts: createClient(RolloutService, transport),
     domains: createClient(DomainService, transport),
     operations: createClient(OperationService, transport),
     platform: createClient(PlatformService, transport),

@@ -42,6 +42,7 @@ fn undo_steps_run_in_reverse_order() {
     update.reached = Some(Step::Upgrade);
     assert_eq!(update.undo_steps(), [Step::Revert, Step::Rollout, Step::Verify]);
     let settings = Settings {
+        smtp: None,
         display_name: String::new(),
         plan: String::new(),
         admin_email: String::new(),
@@ -49,8 +50,14 @@ fn undo_steps_run_in_reverse_order() {
         domains: crate::host_name::ServedDomains::default(),
         versions: crate::settings::Versions::default(),
     };
-    update.update =
-        Some(Update { before: settings, to_revision: None, from_revision: 1, maintenance: true, sold: None });
+    update.update = Some(Update {
+        before: settings,
+        to_revision: None,
+        from_revision: 1,
+        maintenance: true,
+        replaces_database: false,
+        sold: None,
+    });
     let whole = [Step::Revert, Step::Restore, Step::EndMaintenance, Step::Rollout, Step::Verify];
     for (reached, undo) in [
         (Step::Maintenance, &[Step::EndMaintenance][..]),

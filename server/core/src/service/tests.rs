@@ -3,6 +3,7 @@
 mod backups;
 mod domains;
 mod memory;
+mod rollouts;
 mod sessions;
 mod tenants;
 mod tokens;
@@ -41,6 +42,7 @@ fn service_of(memory: &Arc<Memory>, platform: Option<&str>) -> Service {
     let ports = Ports {
         stores: memory(),
         backups: memory(),
+        rollouts: memory(),
         domains: memory(),
         domain_checks: memory(),
         credentials: memory(),

@@ -106,6 +106,7 @@ mod tests {
     use crate::revision::Revision;
     use crate::store::Settings;
     use crate::transition::fixtures::{NOW, caller, request, settled, types};
+    use crate::transition::rollback::{RollbackData, roll_back};
     use crate::transition::update;
 
     fn without_domains() -> Catalog {
@@ -178,9 +179,18 @@ mod tests {
         snapshot.store.revision = 3;
         let domains = ServedDomains { names: names(&["sold.example.com"]), primary: None };
         let settings = Settings { domains, ..snapshot.store.settings() };
-        let (values, images, operation) = (json!({}), Vec::new(), snapshot.operation.id);
-        let former = Revision { number: 2, settings, values, images, operation, created_at: NOW };
-        let back = |catalog: &Catalog| update::roll_back(snapshot.clone(), None, &former, catalog, &request(&caller()));
+        let former = Revision {
+            number: 2,
+            settings,
+            values: json!({}),
+            images: Vec::new(),
+            chart_content: String::new(),
+            image_digests: Vec::new(),
+            operation: snapshot.operation.id,
+            created_at: NOW,
+        };
+        let data = RollbackData { source: None, loss_accepted: false, backup: None };
+        let back = |catalog: &Catalog| roll_back(snapshot.clone(), None, &former, data, catalog, &request(&caller()));
         let change = back(&catalog()).expect("accepted");
         assert_eq!(change.store.spec.domains.names, names(&["a.example.com"]));
         let refused = back(&without_domains());

@@ -51,6 +51,7 @@ pub(super) fn created() -> Snapshot {
         domains: crate::host_name::ServedDomains::default(),
         labels: crate::labels::Labels::new(),
         backup_policy: BackupPolicy::default(),
+        smtp: None,
     };
     let id: StoreId = "demo".parse().expect("an id");
     let (uid, engine) = (StoreUid(Uuid::nil()), &catalog.engines()[0]);
@@ -110,6 +111,7 @@ pub(super) fn running(kind: OperationKind, was_ready: bool, step: Step) -> Snaps
             (&catalog(), None),
             &request(&caller),
         ),
+        OperationKind::Rollback => Ok(super::rollback::tests::rolled_back()),
         OperationKind::Unreadable => panic!("nobody requests one"),
     };
     let claimed = worker::claim(after(requested.expect("legal")), NOW);

@@ -32,6 +32,7 @@ pub fn begin(
         deletion_protection: false,
         environment: Environment::Staging,
         domains: ServedDomains::default(),
+        smtp: None,
         ..original.spec.clone()
     };
     let placement = Placement::new(&id, request.caller.tenant(), domain);

@@ -207,6 +207,7 @@ impl ChartReader {
             credentials: None,
             backup: None,
             domains: false,
+            smtp: false,
             verify: Verification::default(),
             chart: dir,
             chart_name: chart.name,
