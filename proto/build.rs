@@ -33,6 +33,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             ".storeplane.v1.RotateTokenResponse",
             ".storeplane.v1.Smtp",
         ])
+        // Few stores have one, and futures hold stores.
+        .boxed(".storeplane.v1.Store.smtp")
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

@@ -137,7 +137,7 @@ pub(super) fn store(catalog: &Catalog, store: Store) -> v1::Store {
             backup_id: backup.to_string(),
         }),
         backup_policy: backup_policy(&store.spec.backup_policy),
-        smtp: store.spec.smtp.map(|it| smtp::message(*it)),
+        smtp: store.spec.smtp.map(|it| Box::new(smtp::message(*it))),
         versions: Some(versions(store.versions)),
         labels: store.spec.labels.into_iter().collect(),
         revision: store.revision.cast_signed(),
@@ -181,7 +181,7 @@ pub(super) fn update_input(store: Option<v1::Store>, update_mask: Option<FieldMa
         deletion_protection: store.deletion_protection,
         labels: store.labels.into_iter().collect(),
         backup_policy: backup_policy_input(store.backup_policy),
-        smtp: store.smtp.map(smtp::input),
+        smtp: store.smtp.map(|it| smtp::input(*it)),
         ..UpdateStoreInput::default()
     }
 }
