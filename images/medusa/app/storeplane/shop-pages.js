@@ -8,7 +8,7 @@ const PAGES = { '/': 'index', '/product': 'product', '/cart': 'cart', '/checkout
 const POLICY = [
   "default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", 'img-src * data:', "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
 ].join('; ');
-const { STORE_STAGING } = process.env;
+const { STORE_STAGING, STORE_URL } = process.env;
 
 /** The first publishable key that is in use; the one that came with the shop comes first. */
 const SHOP = `SELECT s.name, k.token AS publishable_key FROM store s LEFT JOIN LATERAL (
@@ -32,7 +32,7 @@ function shopPages(monitor) {
   router.get('/shop.json', async (request, response) => {
     try {
       const [shop] = await monitor.query(SHOP);
-      response.set('Cache-Control', 'no-cache').json({ name: shop.name, publishable_key: shop.publishable_key, staging: STORE_STAGING === 'true' });
+      response.set('Cache-Control', 'no-cache').json({ name: shop.name, publishable_key: shop.publishable_key, url: STORE_URL, staging: STORE_STAGING === 'true' });
     } catch (error) {
       console.error(`store: /shop.json: ${error.message}`);
       response.set('Retry-After', '10').status(503).json({ type: 'unavailable', message: 'The shop cannot reach its database. Try again shortly.' });
