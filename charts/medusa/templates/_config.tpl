@@ -24,5 +24,6 @@ STORE_DB_CA: /etc/storeplane/database-ca/ca.crt
 STORE_DB_POOL: {{ int .Values.web.connections | quote }}
 STORE_CURRENCY: {{ .Values.shop.currency | toJson }}
 STORE_COUNTRIES: {{ join " " .Values.shop.countries | toJson }}
+STORE_ORIGINS: {{ prepend .Values.shop.storefronts (include "store.url" .) | join "," | toJson }}
 STORE_BODY_SIZE: {{ int .Values.ingress.bodySize | quote }}
 {{- end }}

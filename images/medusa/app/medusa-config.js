@@ -3,7 +3,7 @@
 const { defineConfig } = require('@medusajs/framework/utils');
 const { databaseUrl, databaseDriverOptions } = require('./storeplane/database-settings');
 
-const { STORE_URL = 'http://store.invalid', STORE_STAGING, STORE_REDIS_URL, STORE_UPLOADS = '/srv/uploads', JWT_SECRET, COOKIE_SECRET } = process.env;
+const { STORE_URL = 'http://store.invalid', STORE_ORIGINS = STORE_URL, STORE_STAGING, STORE_REDIS_URL, STORE_UPLOADS = '/srv/uploads', JWT_SECRET, COOKIE_SECRET } = process.env;
 
 const redis = (resolve, options) => ({ resolve: `@medusajs/medusa/${resolve}`, options });
 const withRedis = [
@@ -22,8 +22,8 @@ module.exports = defineConfig({
     redisUrl: STORE_REDIS_URL,
     // a copy for testing runs no subscribers and no scheduled jobs, which is what reaches customers by itself
     workerMode: STORE_STAGING === 'true' ? 'server' : 'shared',
-    // shop page and admin have the origin of the API
-    http: { storeCors: STORE_URL, adminCors: STORE_URL, authCors: STORE_URL, jwtSecret: JWT_SECRET, cookieSecret: COOKIE_SECRET, compression: { enabled: true } },
+    // shop page and admin have the origin of the API; other storefronts are named
+    http: { storeCors: STORE_ORIGINS, adminCors: STORE_URL, authCors: STORE_ORIGINS, jwtSecret: JWT_SECRET, cookieSecret: COOKIE_SECRET, compression: { enabled: true } },
     // a browser does not send a secure cookie over plain HTTP
     cookieOptions: { sameSite: 'lax', secure: STORE_URL.startsWith('https:') },
   },
