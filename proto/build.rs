@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-const PROTOS: [&str; 11] = [
+const PROTOS: [&str; 12] = [
     "storeplane/v1/audit.proto",
     "storeplane/v1/backup_service.proto",
     "storeplane/v1/event.proto",
     "storeplane/v1/operation.proto",
     "storeplane/v1/platform.proto",
+    "storeplane/v1/rollout_service.proto",
     "storeplane/v1/session_service.proto",
     "storeplane/v1/store.proto",
     "storeplane/v1/store_service.proto",
@@ -30,7 +31,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             ".storeplane.v1.StoreCredentials",
             ".storeplane.v1.CreateTokenResponse",
             ".storeplane.v1.RotateTokenResponse",
+            ".storeplane.v1.Smtp",
         ])
+        // Few stores have one, and futures hold stores.
+        .boxed(".storeplane.v1.Store.smtp")
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

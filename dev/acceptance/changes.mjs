@@ -7,6 +7,7 @@ import { request } from 'node:http';
 import { listBackups, orderTables } from './backups.mjs';
 import { buy } from './buy.mjs';
 import { call, eventually, kubectl, kubectlInput, watch } from './calls.mjs';
+import { mailServer } from './mail.mjs';
 import { outages } from './outages.mjs';
 
 const id = `changes-${Date.now().toString(36)}`;
@@ -49,6 +50,7 @@ store = await settled(store);
 assert.deepEqual([store.displayName, store.plan], ['Tea', 'small']);
 log(`returned to revision 1 as revision ${store.revision}`);
 
+await sendsMail();
 await observed(`the patch release ${PATCH}`, async () => (store = await upgraded(PATCH)));
 for (const [version, reason] of [
   [NO_IMAGE, /IMAGE_PULL_FAILED/],
@@ -76,9 +78,48 @@ await eventually(30, async () => assert.equal(await page('/release.txt'), 'newer
 await buy(shopUrl, 1);
 const [backup] = await listBackups(id, 'state = COMPLETE AND trigger = BEFORE_UPDATE');
 assert.equal(backup.chartVersion, PATCH, 'the data of the former version is in a backup');
+
+const since = await placed();
+const newest = store.revision;
+const back = { store_id: id, revision: newest - 1 };
+await assert.rejects(call('RollbackStore', back), /SCHEMA_DIFFERS/, 'a rollback would lose orders');
+const { updatePreview } = await call('RollbackStore', { ...back, accept_data_loss: true, validate_only: true });
+assert.deepEqual([updatePreview.restoredBackupId, updatePreview.lostSince], [backup.backupId, backup.createTime]);
+await observed('the rollback to the former schema', async () => {
+  store = await settled(await call('RollbackStore', { ...back, accept_data_loss: true }));
+});
+assert.deepEqual([store.versions.chart, await placed()], [PATCH, orders], 'the data is that of the backup');
+await buy(shopUrl, 1);
+await observed('the way forward again', async () => {
+  store = await settled(await call('RollbackStore', { ...back, revision: newest, accept_data_loss: true }));
+});
+assert.deepEqual([store.versions.chart, await placed()], [NEWER, since], 'the data is that from before the rollback');
+await buy(shopUrl, 1);
 await call('DeleteStore', { store_id: id });
 await watch(id, store.uid, 'DELETED', 180);
 log('DELETED');
+
+/** Through a mail server that it was given: with its login and sender, until it is removed. */
+async function sendsMail() {
+  const login = { username: 'shop', password: 'p"a$s\\w=rd' };
+  const server = await mailServer(process.env.BACKUPS, login);
+  const smtp = { ...login, host: process.env.BACKUPS, port: server.port, encryption: 'SMTP_ENCRYPTION_NONE', fromAddress: 'shop@example.com', fromName: 'Tea' };
+  const update = async (smtp) => settled(await call('UpdateStore', { store_id: id, store: smtp && { smtp }, update_mask: { paths: ['smtp'] } }));
+  const send = () => kubectl('-n', namespace, 'exec', 'deploy/store', '-c', 'store', '--', 'wp', 'eval', "exit(wp_mail('customer@example.com', 'Hello', 'Your tea.') ? 0 : 3);");
+  await observed('a mail server', () => update(smtp));
+  // For some seconds the pods from before still run.
+  await eventually(60, send);
+  await buy(shopUrl, 1);
+  await eventually(30, async () => assert.ok(server.mails.length >= 2, 'of the command, and of the order'));
+  for (const { from, text } of server.mails) assert.ok(from === 'shop@example.com' && text.includes('From: Tea <shop@example.com>'), text);
+  await update({ ...smtp, password: 'another' });
+  await eventually(60, () => assert.rejects(send, 'the mail server refuses another password'));
+  await update(undefined);
+  await eventually(60, () => assert.rejects(send, 'without a mail server it sends none'));
+  assert.equal(JSON.stringify(await call('GetStore', { store_id: id })).includes('smtp'), false);
+  server.end();
+  log(`${server.mails.length} mails were sent through it, with its sender`);
+}
 
 /** Rows and checksums of the tables of orders, except the one that scheduled tasks tidy up. */
 async function placed() {

@@ -113,6 +113,17 @@ pub(super) const BACKUP_QUOTA: Indexes = Indexes {
     then: "",
 };
 
+/// Stores whose configuration has drifted.
+pub(super) const DRIFT: Indexes = Indexes {
+    name: "m0039_drift_indexes",
+    definitions: &[(
+        "stores_drifted",
+        r#"CREATE INDEX CONCURRENTLY IF NOT EXISTS stores_drifted ON stores (uid)
+           WHERE state IN ('READY', 'DEGRADED') AND conditions @> '[{"kind": "ConfigurationDrifted", "status": "True"}]'"#,
+    )],
+    then: "",
+};
+
 const UNFINISHED: &str = "SELECT EXISTS (
   SELECT FROM pg_index WHERE indexrelid = to_regclass($1) AND NOT (indisvalid AND indisready))";
 

@@ -52,6 +52,11 @@ impl MigratorTrait for Migrator {
             Box::new(Sql { name: "m0031_backup_snapshots", up: include_str!("m0031_backup_snapshots.sql") }),
             Box::new(Sql { name: "m0032_revisions", up: include_str!("m0032_revisions.sql") }),
             Box::new(Sql { name: "m0033_charts", up: include_str!("m0033_charts.sql") }),
+            Box::new(Sql { name: "m0034_rollouts", up: include_str!("m0034_rollouts.sql") }),
+            Box::new(Sql { name: "m0036_smtp", up: include_str!("m0036_smtp.sql") }),
+            Box::new(Sql { name: "m0037_drift", up: include_str!("m0037_drift.sql") }),
+            Box::new(Sql { name: "m0038_rollbacks", up: include_str!("m0038_rollbacks.sql") }),
+            Box::new(indexes::DRIFT),
         ]
     }
 }

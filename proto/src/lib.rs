@@ -49,6 +49,13 @@ impl std::fmt::Debug for v1::RotateTokenResponse {
     }
 }
 
+impl std::fmt::Debug for v1::Smtp {
+    /// Omits the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Smtp").field("host", &self.host).field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
 /// The well-known types that the messages use.
 pub use prost_types::{Duration, FieldMask, Timestamp};
 

@@ -7,6 +7,7 @@
 //! - [`worker`]: executes operations; the only caller of [`helm`]. [`reconciler`]: compares stores with the cluster.
 //!   [`charts`]: the charts of the engines in all their versions. Both use [`kube`] and [`verify`]. [`releases`]: to whom the cluster's helm releases belong, and the adoption of lost stores.
 //! - [`backups`]: where backups are stored, and the keys that encrypt them. [`backup_schedule`]: when they are made, and how long they are kept. [`https`]: the client for servers outside.
+//! - [`rollouts`]: continues changes of many stores. [`sales_test`]: whether a store that looks healthy also sells.
 //! - [`telemetry`]: log and traces. [`metrics`]: Prometheus metrics. [`system`]: clock and random source. [`secret`]: texts that do not print. `backoff`: retry delays. `redact`: masks secrets.
 //!   [`circuit`]: circuit breakers. [`obstacle`]: classifies obstacles and limits how long they may last.
 //! - [`failpoints`]: where tests pause the worker; empty in a release.
@@ -46,7 +47,9 @@ pub mod reconciler;
 mod redact;
 pub mod releases;
 pub mod restore_tests;
-pub mod secret;
+pub mod rollouts;
+pub mod sales_test;
+pub use storeplane_core::secret;
 pub mod system;
 pub mod telemetry;
 pub mod verify;

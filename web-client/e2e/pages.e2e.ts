@@ -39,6 +39,7 @@ const PAGES = [
   ['store', '/stores/tea-co', 'Shop tea-co'],
   ['store-long', `/stores/${longId()}`, `Shop ${longId()}`],
   ['backups', '/backups', 'Backups'],
+  ['rollouts', '/rollouts', 'Rollouts'],
   ['activity', '/activity', 'Activity'],
   ['releases', '/releases', 'Releases'],
   ['tokens', '/tokens', 'Tokens'],
@@ -109,6 +110,7 @@ test('the keyboard reaches every page, focus is visible, and forced colours show
   for (const [keys, path] of [
     ['gs', '/stores'],
     ['gb', '/backups'],
+    ['gl', '/rollouts'],
     ['ga', '/activity'],
     ['gr', '/releases'],
     ['gt', '/tokens'],
@@ -220,7 +222,7 @@ async function eventToPixel(window: Window, id: string): Promise<number[]> {
   return page.evaluate(() => Reflect.get(globalThis, 'delays') as number[]);
 }
 
-/** Compressed kilobytes of scripts and styles of a page; charts, backups, administration and settings are loaded after it. */
+/** Compressed kilobytes of scripts and styles of a page; charts, backups, administration, settings and rollouts are loaded after it. */
 async function transferredKb(page: Page, charts: boolean): Promise<number> {
   const bytes = await page.evaluate(() =>
     performance
@@ -229,6 +231,8 @@ async function transferredKb(page: Page, charts: boolean): Promise<number> {
       .filter(({ name }) => name.includes('/assets/'))
       .map(({ name, encodedBodySize }) => [name, encodedBodySize] as const),
   );
-  const counted = bytes.filter(([name]) => charts || !/\/(charts|backups|administration|settings)-/.test(name));
+  const counted = bytes.filter(
+    ([name]) => charts || !/\/(charts|backups|administration|settings|rollouts)-/.test(name),
+  );
   return Math.round(counted.reduce((sum, [, size]) => sum + size, 0) / 100) / 10;
 }

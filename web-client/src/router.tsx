@@ -10,6 +10,8 @@ import { CreatePage } from './pages/create/create-page';
 import { OverviewPage } from './pages/overview/overview-page';
 import { overviewSearch } from './pages/overview/search';
 import { releasesSearch } from './pages/releases/search';
+import { LazyRolloutPage, LazyRolloutsPage } from './pages/rollouts/lazy-rollouts';
+import { rolloutsSearch } from './pages/rollouts/search';
 import { StorePage } from './pages/store/store-page';
 import { storesSearch } from './pages/stores/search';
 import { StoresPage } from './pages/stores/stores-page';
@@ -45,6 +47,13 @@ const backups = createRoute({
   validateSearch: backupsSearch,
   component: LazyBackupsPage,
 });
+const rollouts = createRoute({
+  getParentRoute: () => root,
+  path: '/rollouts',
+  validateSearch: rolloutsSearch,
+  component: LazyRolloutsPage,
+});
+const rollout = createRoute({ getParentRoute: () => root, path: '/rollouts/$rolloutId', component: LazyRolloutPage });
 const activity = createRoute({
   getParentRoute: () => root,
   path: '/activity',
@@ -68,7 +77,19 @@ const tokens = createRoute({
   component: LazyTokensPage,
 });
 
-const routeTree = root.addChildren([overview, stores, store, create, backups, activity, releases, tenants, tokens]);
+const routeTree = root.addChildren([
+  overview,
+  stores,
+  store,
+  create,
+  backups,
+  rollouts,
+  rollout,
+  activity,
+  releases,
+  tenants,
+  tokens,
+]);
 
 export function createAppRouter() {
   const router = createRouter({ routeTree, scrollRestoration: true, defaultErrorComponent: PageError });

@@ -1,5 +1,5 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { createRouterTransport, type ServiceImpl } from '@connectrpc/connect';
+import { type ConnectError, createRouterTransport, type ServiceImpl } from '@connectrpc/connect';
 import { render } from '@testing-library/react';
 import { createQueryClient } from '@/api/api';
 import { App, Providers } from '@/app';
@@ -7,6 +7,7 @@ import { AuditService } from '@/gen/storeplane/v1/audit_pb';
 import { BackupService } from '@/gen/storeplane/v1/backup_service_pb';
 import { OperationService } from '@/gen/storeplane/v1/operation_pb';
 import { OverviewSchema, PlatformService } from '@/gen/storeplane/v1/platform_pb';
+import { RolloutService } from '@/gen/storeplane/v1/rollout_service_pb';
 import { SessionService } from '@/gen/storeplane/v1/session_service_pb';
 import { StoreService, type WatchStoresResponseSchema } from '@/gen/storeplane/v1/store_service_pb';
 import { TenantService } from '@/gen/storeplane/v1/tenant_service_pb';
@@ -16,24 +17,51 @@ import { session } from '@/session/session';
 
 type Message = MessageInitShape<typeof WatchStoresResponseSchema>;
 
-/** The server's side of the page's watch: a test emits events through it. */
-export class FakeWatch {
-  #pending: Message[] = [{ update: { case: 'caughtUp', value: {} }, cursor: 'c0' }];
+/** The server's side of a stream: a test sends messages through it, and ends it. */
+export class FakeStream<T> {
+  #pending: T[];
   #wake = () => {};
+  #error: ConnectError | undefined;
 
-  emit(...events: NonNullable<Extract<Message['update'], { case: 'event' }>>['value'][]): void {
-    for (const value of events) this.#pending.push({ update: { case: 'event', value }, cursor: 'c' });
+  constructor(...first: T[]) {
+    this.#pending = first;
+  }
+
+  send(...messages: T[]): void {
+    this.#pending.push(...messages);
     this.#wake();
   }
 
-  async *stream(signal: AbortSignal): AsyncGenerator<Message> {
+  /** Ends the stream that is open. */
+  fail(error: ConnectError): void {
+    this.#error = error;
+    this.#wake();
+  }
+
+  async *stream(signal: AbortSignal): AsyncGenerator<T> {
     while (!signal.aborted) {
+      if (this.#error) {
+        const error = this.#error;
+        this.#error = undefined;
+        throw error;
+      }
       yield* this.#pending.splice(0);
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
         signal.addEventListener('abort', () => resolve());
       });
     }
+  }
+}
+
+/** The server's side of the page's watch: a test emits events through it. */
+export class FakeWatch extends FakeStream<Message> {
+  constructor() {
+    super({ update: { case: 'caughtUp', value: {} }, cursor: 'c0' });
+  }
+
+  emit(...events: NonNullable<Extract<Message['update'], { case: 'event' }>>['value'][]): void {
+    this.send(...events.map((value): Message => ({ update: { case: 'event', value }, cursor: 'c' })));
   }
 }
 
@@ -47,6 +75,7 @@ interface Setup {
   stores?: Partial<ServiceImpl<typeof StoreService>>;
   operations?: Partial<ServiceImpl<typeof OperationService>>;
   backups?: Partial<ServiceImpl<typeof BackupService>>;
+  rollouts?: Partial<ServiceImpl<typeof RolloutService>>;
   audit?: Partial<ServiceImpl<typeof AuditService>>;
   platform?: Partial<ServiceImpl<typeof PlatformService>>;
   tenants?: Partial<ServiceImpl<typeof TenantService>>;
@@ -54,7 +83,13 @@ interface Setup {
   sessions?: Partial<ServiceImpl<typeof SessionService>>;
   overview?: Pick<
     MessageInitShape<typeof OverviewSchema>,
-    'states' | 'backupOverdueCount' | 'activeOperations' | 'activeOperationCount' | 'periods' | 'dependencies'
+    | 'states'
+    | 'backupOverdueCount'
+    | 'driftedCount'
+    | 'activeOperations'
+    | 'activeOperationCount'
+    | 'periods'
+    | 'dependencies'
   >;
 }
 
@@ -64,7 +99,7 @@ export const RENDERED = { timeout: 20_000 };
 /** Renders the dashboard with a transport that answers as the test says. */
 export function renderApp(setup: Setup) {
   const { path = '/', role = 'admin', version = () => '1', stores, operations, audit, platform, overview } = setup;
-  const { backups, tenants, tokens, sessions } = setup;
+  const { backups, rollouts, tenants, tokens, sessions } = setup;
   const watch = new FakeWatch();
   const transport = createRouterTransport((router) => {
     router.service(PlatformService, {
@@ -92,6 +127,7 @@ export function renderApp(setup: Setup) {
     });
     router.service(OperationService, { listOperations: () => ({}), ...operations });
     router.service(BackupService, { listBackups: () => ({}), ...backups });
+    router.service(RolloutService, { listRollouts: () => ({}), ...rollouts });
     router.service(TenantService, { listTenants: () => ({}), ...tenants });
     router.service(TokenService, { listTokens: () => ({}), ...tokens });
     router.service(SessionService, { listSessions: () => ({}), ...sessions });

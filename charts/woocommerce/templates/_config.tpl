@@ -33,6 +33,12 @@ STORE_SMTP_HOST: {{ .host | toJson }}
 STORE_SMTP_PORT: {{ int .port | quote }}
 STORE_SMTP_ENCRYPTION: {{ .encryption | toJson }}
 STORE_SMTP_FROM: {{ .from | default $.Values.store.adminEmail | toJson }}
+{{- if .from }}
+STORE_SMTP_FROM_FIXED: "true"
+{{- end }}
+{{- with .fromName }}
+STORE_SMTP_FROM_NAME: {{ . | toJson }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

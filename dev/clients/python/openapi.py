@@ -90,7 +90,7 @@ for path, item in sorted(document.get("paths", {}).items()):
         if "tenantId" in content["example"]:
             existing["tenantId"] = new_tenant()
         body = {name: existing.get(name, value) for name, value in content["example"].items()}
-        if not path.endswith(("CreateStore", "DeleteStore", "RetryStore", "RotateStoreCredentials", "RestoreStore", "RollbackStore", "CopyStore", "UndeleteStore", "CreateBackup", "GetBackup", "DeleteBackup", "CreateTenant", "CreateToken")):
+        if not path.endswith(("CreateStore", "DeleteStore", "RetryStore", "RotateStoreCredentials", "RestoreStore", "RollbackStore", "CopyStore", "UndeleteStore", "CreateBackup", "GetBackup", "DeleteBackup", "CreateRollout", "GetRollout", "ListRolloutStores", "PauseRollout", "ResumeRollout", "AbortRollout", "CreateTenant", "CreateToken")):
             status, answer = call(path, body)
             equal((status, answer if status != 200 else ""), (200, ""))
         status, answer = call(path, {"nonsense": 1})

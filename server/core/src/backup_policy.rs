@@ -77,7 +77,7 @@ impl<'de> Deserialize<'de> for Interval {
 }
 
 /// What was set for one store. `None`: as for its plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct BackupPolicy {
     /// The interval of scheduled backups.
     pub every: Option<Interval>,
@@ -88,7 +88,7 @@ pub struct BackupPolicy {
 }
 
 /// A setting of a [`BackupPolicy`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PolicySetting {
     /// `every`
     Every,
@@ -114,6 +114,11 @@ impl PolicySetting {
 }
 
 impl BackupPolicy {
+    /// True if all is as for the plan.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// The same with these settings of another one.
     #[must_use]
     pub fn with(mut self, settings: &[PolicySetting], new: &Self) -> Self {

@@ -1,8 +1,12 @@
 //! Commands: requests as they arrive, and the same after validation.
 
+mod rollback;
+mod smtp;
 mod update;
 
-pub use update::{RollbackStore, StoreUpdate, UpdateStoreInput};
+pub use rollback::{RollbackStore, RollbackStoreInput};
+pub use smtp::{SmtpChange, SmtpInput};
+pub use update::{StoreUpdate, UpdateStoreInput};
 
 use crate::backup_policy::{BackupPolicyInput, PolicySetting};
 use crate::engine::{Catalog, Engine};
@@ -56,6 +60,8 @@ pub struct CreateStoreInput {
     pub labels: Labels,
     /// When it is backed up.
     pub backup_policy: BackupPolicyInput,
+    /// Whether it names a mail server.
+    pub has_smtp: bool,
     /// The request id; empty if there is none.
     pub request_id: String,
 }
@@ -82,6 +88,9 @@ impl CreateStoreInput {
         check.display_name("store.display_name", &self.display_name);
         check.email("store.admin_email", &self.admin_email);
         labels::check(&mut check, &self.labels);
+        if self.has_smtp {
+            check.fail("store.smtp", "cannot be set yet: UpdateStore sets it once the store is READY");
+        }
         let cleanup_policy = self.cleanup_policy.unwrap_or_else(|| {
             check.fail("cleanup_policy", "must be KEEP or DELETE_RESOURCES");
             CleanupPolicy::Keep
@@ -119,6 +128,7 @@ impl CreateStoreInput {
                 environment: Environment::Production,
                 labels: self.labels,
                 backup_policy,
+                smtp: None,
             },
             engine_version: engine.versions.chart.clone(),
             idempotency,

@@ -33,6 +33,8 @@ pub enum ConditionKind {
     NetworkIsolated,
     /// There is a complete backup.
     BackedUp,
+    /// The cluster differs from what is recorded of the store.
+    ConfigurationDrifted,
     /// A kind that only a newer server knows, kept unchanged.
     #[serde(untagged)]
     Other(String),
@@ -45,6 +47,7 @@ impl ConditionKind {
             Self::PubliclyReachable => "PubliclyReachable",
             Self::NetworkIsolated => "NetworkIsolated",
             Self::BackedUp => "BackedUp",
+            Self::ConfigurationDrifted => "ConfigurationDrifted",
             Self::Other(kind) => kind,
         }
     }
@@ -110,7 +113,12 @@ mod tests {
         let condition: Condition = serde_json::from_value(written).expect("readable");
         assert_eq!((condition.kind.as_str(), condition.status), ("UpToDate", ConditionStatus::Unknown));
         assert_eq!(serde_json::to_value(&condition).expect("writable")["kind"], "UpToDate");
-        for kind in [ConditionKind::PubliclyReachable, ConditionKind::NetworkIsolated, ConditionKind::BackedUp] {
+        for kind in [
+            ConditionKind::PubliclyReachable,
+            ConditionKind::NetworkIsolated,
+            ConditionKind::BackedUp,
+            ConditionKind::ConfigurationDrifted,
+        ] {
             let written = serde_json::to_value(&kind).expect("writable");
             assert_eq!(written, kind.as_str());
             assert_eq!(serde_json::from_value::<ConditionKind>(written).ok(), Some(kind));

@@ -1,13 +1,16 @@
 //! Engines: each is a chart in one or more versions, and an entry in the server's configuration. No code refers to one by name.
 //!
-//! `catalog`: the engines and their versions. `version`: what a version says of itself, and from which one a store may be upgraded to it.
+//! `catalog`: the engines and their versions. `purchase`: how their shops are tested. `version`: what a version says of itself, and from which one a store may be upgraded to it.
 
 mod catalog;
+mod purchase;
 mod version;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use catalog::{Catalog, Upgrade};
+pub use purchase::{Capture, Condition, EntryCondition, Expectation, PurchaseStep, PurchaseTest, Tries};
 pub use version::{UpgradeRefusal, VersionInfo, may_upgrade};
 
 use crate::quota::{Size, quantity};
@@ -36,6 +39,8 @@ pub struct Engine {
     pub credentials: Option<AdminSecret>,
     /// How its shops are backed up; `None` if they cannot be.
     pub backup: Option<EngineBackup>,
+    /// Its chart has the value `smtp`, so that a shop can be given a mail server.
+    pub smtp: bool,
     /// How a shop of this engine is tested.
     pub verify: Verification,
     /// The chart's version, digest and schema, and that of the shop software.
@@ -59,13 +64,23 @@ pub enum LostSecrets {
 }
 
 /// How a shop is tested once its pods are ready.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Verification {
     /// Not at all: ready pods suffice.
     #[default]
     None,
-    /// With WooCommerce's Store API: products, a cart, and a checkout that is not paid.
-    StoreApi,
+    /// By a test purchase.
+    Purchase(Arc<PurchaseTest>),
+}
+
+impl Verification {
+    /// The test purchase, if there is one.
+    pub fn purchase(&self) -> Option<&Arc<PurchaseTest>> {
+        match self {
+            Self::None => None,
+            Self::Purchase(test) => Some(test),
+        }
+    }
 }
 
 /// Where the administrator's login is stored: a Secret in the store's namespace, and its keys.
@@ -185,6 +200,22 @@ impl PlanSize {
 }
 
 impl Engine {
+    /// What its `storeplane.yaml` lacks for a change of a shop's data with its version: a page, behind which a version is tested, and, if the
+    /// database is replaced, the volume that is emptied for that.
+    pub fn lacks_for_migration(&self, replaces_database: bool) -> Option<&'static str> {
+        let backup = self.backup.as_ref();
+        let service = backup.and_then(|backup| backup.maintenance.as_ref()?.service.as_ref());
+        let mut volumes = backup.into_iter().flat_map(|backup| &backup.volumes);
+        let has_database = volumes.any(|volume| matches!(volume.user, VolumeUser::StatefulSet(_)));
+        match (service, has_database || !replaces_database) {
+            (None, _) => Some("`backup.maintenance.service`"),
+            (_, false) => {
+                Some("volume of the database in `backup.volumes`, which another series of the database needs empty")
+            }
+            (Some(_), true) => None,
+        }
+    }
+
     /// The plan with this name.
     pub fn plan(&self, name: &str) -> Option<&Plan> {
         self.plans.iter().find(|plan| plan.name == name)

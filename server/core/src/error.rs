@@ -1,14 +1,19 @@
 //! Errors of commands, and in [`port`] of ports. Each has a stable reason for programs and a text for people.
 
 mod port;
+mod rollout;
 
 pub use port::{Outage, OutageKind, PortError};
+pub use rollout::RolloutError;
+
+use time::OffsetDateTime;
 
 use crate::event::Oldest;
 use crate::ids::{BackupId, OperationId, Tenant, TokenId};
 use crate::operation::OperationKind;
 use crate::quota::QuotaError;
 use crate::state::State;
+use crate::utc;
 
 /// A violation of one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +33,7 @@ pub enum DomainError {
     /// The resource does not exist, or the caller may not see it.
     #[error("{kind} \"{name}\" was not found")]
     NotFound {
-        /// `store`, `operation`, `backup`, `revision`, `token` or `tenant`.
+        /// `store`, `operation`, `backup`, `revision`, `rollout`, `token` or `tenant`.
         kind: &'static str,
         /// The id as requested.
         name: String,
@@ -39,6 +44,9 @@ pub enum DomainError {
     /// The tenant does not permit it.
     #[error(transparent)]
     Tenant(#[from] TenantError),
+    /// A rollout cannot be created or changed.
+    #[error(transparent)]
+    Rollout(#[from] RolloutError),
     /// The id is taken.
     #[error("store \"{name}\" already exists")]
     AlreadyExists {
@@ -113,24 +121,28 @@ pub enum DomainError {
     },
     /// A version of the engine changes the schema of shops' databases, and its chart does not support that.
     #[error(
-        "the chart of engine {engine} in version {version} does not support an update that migrates data: its storeplane.yaml has no \
-         `backup.maintenance.service`"
+        "the chart of engine {engine} in version {version} does not support a change of data with its version: its storeplane.yaml has no {lacks}"
     )]
     MigrationUnsupported {
         /// The engine.
         engine: String,
         /// The version of its chart.
         version: String,
+        /// What its `storeplane.yaml` lacks.
+        lacks: &'static str,
     },
     /// The data of the store does not fit the version.
     #[error(
-        "the shop's database has the schema {present:?}, and that of the revision is {former:?}: a rollback does not migrate data back"
+        "the shop's database has the schema {present:?}, and the revision needs {former:?}: {}",
+        rollback_remedy(.backup.as_ref())
     )]
     SchemaDiffers {
         /// The present schema.
         present: String,
         /// That of the revision.
         former: String,
+        /// The backup with data for the revision, and the time since which changes would be lost. `None` if there is none.
+        backup: Option<(BackupId, OffsetDateTime)>,
     },
     /// An operation that is not finished uses the store.
     #[error("operation {operation} ({}) on store \"{name}\" has not ended; wait for it or cancel it", .kind.as_str())]
@@ -253,6 +265,16 @@ pub enum DomainError {
     },
 }
 
+fn rollback_remedy(backup: Option<&(BackupId, OffsetDateTime)>) -> String {
+    match backup {
+        Some((backup, time)) => format!(
+            "the data of backup {backup} of {} has it. With accept_data_loss it is restored, and orders and all other changes since then are lost",
+            utc::to_the_second(*time)
+        ),
+        None => "no COMPLETE backup of the store has it, so the store cannot return to the revision".to_owned(),
+    }
+}
+
 fn summary(violations: &[Violation]) -> String {
     let parts: Vec<_> = violations.iter().map(|v| format!("{} {}", v.field, v.description)).collect();
     parts.join("; ")
@@ -268,9 +290,11 @@ impl DomainError {
             Self::NotFound { kind: "token", .. } => "TOKEN_NOT_FOUND",
             Self::NotFound { kind: "tenant", .. } => "TENANT_NOT_FOUND",
             Self::NotFound { kind: "revision", .. } => "REVISION_NOT_FOUND",
+            Self::NotFound { kind: "rollout", .. } => "ROLLOUT_NOT_FOUND",
             Self::NotFound { .. } => "STORE_NOT_FOUND",
             Self::Token(error) => error.reason(),
             Self::Tenant(error) => error.reason(),
+            Self::Rollout(error) => error.reason(),
             Self::AlreadyExists { .. } => "STORE_ALREADY_EXISTS",
             Self::Quota(error) => error.reason(),
             Self::HostTaken { .. } => "HOST_TAKEN",

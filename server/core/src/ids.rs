@@ -202,6 +202,10 @@ uuid_id!(
     BackupId
 );
 uuid_id!(
+    /// The id of a rollout. UUID v7.
+    RolloutId
+);
+uuid_id!(
     /// The id of a browser's session; not the secret.
     SessionId
 );

@@ -41,6 +41,20 @@ const UPDATE: [Step; 7] = [
 ];
 const UPDATE_ONLINE: [Step; 3] = [Step::Upgrade, Step::Rollout, Step::Verify];
 
+/// The steps of a rollback to another schema. The revision is deployed without pods of the shop and gets its data before they start, so no version
+/// reads data of another schema.
+const ROLLBACK: [Step; 9] = [
+    Step::Maintenance,
+    Step::BackUp,
+    Step::VerifyBackup,
+    Step::Upgrade,
+    Step::Restore,
+    Step::Start,
+    Step::Rollout,
+    Step::Verify,
+    Step::EndMaintenance,
+];
+
 wire_enum! {
     /// The kind of an operation.
     pub enum OperationKind {
@@ -60,6 +74,8 @@ wire_enum! {
         Copy = "COPY",
         /// Applies new settings, or those of an earlier revision, to a running store.
         Update = "UPDATE",
+        /// Returns a running store to an earlier revision with another schema, and to the data of a backup.
+        Rollback = "ROLLBACK",
         ;
         /// A row has a kind that this server does not know; only reading creates it. It is left to newer servers.
         Unreadable = "UNREADABLE",
@@ -78,6 +94,7 @@ impl OperationKind {
             // The release is deployed first: its database takes the data, and its shop waits for that.
             Self::Copy => &[Step::Namespace, Step::Secrets, Step::Install, Step::Restore, Step::Rollout, Step::Verify],
             Self::Update => &UPDATE,
+            Self::Rollback => &ROLLBACK,
             Self::Unreadable => &[],
         }
     }
@@ -91,6 +108,7 @@ impl OperationKind {
             | Self::Restore
             | Self::Copy
             | Self::Update
+            | Self::Rollback
             | Self::Unreadable => 0,
             Self::Backup => -10,
             Self::Delete => 10,
@@ -107,9 +125,14 @@ impl OperationKind {
         self != Self::Backup
     }
 
-    /// True if it makes a backup, or may make one: of the data that a restore replaces, or that an update migrates.
+    /// True if it makes a backup, or may make one: of the data that a restore or a rollback replaces, or that an update migrates.
     pub fn makes_backup(self) -> bool {
-        matches!(self, Self::Backup | Self::Restore | Self::Update)
+        matches!(self, Self::Backup | Self::Restore | Self::Update | Self::Rollback)
+    }
+
+    /// True if it applies other settings to a shop that runs: [`Operation::update`] says which.
+    pub fn applies_settings(self) -> bool {
+        matches!(self, Self::Update | Self::Rollback)
     }
 
     /// True if it installs the chart, starting from what exists.
@@ -123,7 +146,7 @@ impl OperationKind {
             Self::Create | Self::Retry | Self::RotateCredentials => Duration::minutes(30),
             Self::Delete => Duration::minutes(15),
             Self::Backup => Duration::hours(6),
-            Self::Restore | Self::Copy | Self::Update => Duration::hours(12),
+            Self::Restore | Self::Copy | Self::Update | Self::Rollback => Duration::hours(12),
             Self::Unreadable => Duration::ZERO,
         }
     }
@@ -152,6 +175,8 @@ wire_enum! {
         VerifyBackup = "VERIFY_BACKUP",
         /// The shop's data is that of the backup.
         Restore = "RESTORE",
+        /// The shop's pods run, while the page answers customers.
+        Start = "START",
         /// The shop answers again.
         EndMaintenance = "END_MAINTENANCE",
         /// The release is deployed with the new settings.
@@ -179,6 +204,7 @@ impl Step {
             Self::VerifyBackup => "Reading the backup back and verifying it",
             Self::Maintenance => "Taking the shop offline",
             Self::Restore => "Restoring database and files",
+            Self::Start => "Starting the shop behind the maintenance page",
             Self::EndMaintenance => "Putting the shop back online",
             Self::Upgrade => "Applying the chart with the new settings",
             Self::Revert => "Applying the previous chart and settings",
@@ -189,7 +215,7 @@ impl Step {
 
     /// True if it runs helm.
     pub fn runs_helm(self) -> bool {
-        matches!(self, Self::Install | Self::Upgrade | Self::Revert | Self::Uninstall)
+        matches!(self, Self::Install | Self::Upgrade | Self::Start | Self::Revert | Self::Uninstall)
     }
 
     /// The step that undoes this one. `None` if another step's undo covers it (Secrets are deleted with their
@@ -207,6 +233,7 @@ impl Step {
             | Self::BackUp
             | Self::VerifyBackup
             | Self::Restore
+            | Self::Start
             | Self::EndMaintenance
             | Self::Revert
             | Self::Uninstall
@@ -250,7 +277,7 @@ pub struct PriorState {
     pub failure: Option<Failure>,
 }
 
-/// What a restore or a copy reads, and whether it backs up the data that it replaces.
+/// What a restore, a copy or a rollback reads, and whether it backs up the data that it replaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Restore {
     /// The backup.
@@ -259,7 +286,7 @@ pub struct Restore {
     pub skips_backup: bool,
 }
 
-/// What an UPDATE applies, and to what its undo returns.
+/// What an UPDATE or a ROLLBACK applies, and to what its undo returns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Update {
     /// The settings before it.
@@ -268,9 +295,12 @@ pub struct Update {
     pub to_revision: Option<u32>,
     /// The revision before it; 0 if none was recorded when the update was requested.
     pub from_revision: u32,
-    /// The shop's data is migrated: the shop is offline meanwhile, and is backed up first.
+    /// The shop's data is migrated or replaced: the shop is offline meanwhile, and is backed up first.
     #[serde(default)]
     pub maintenance: bool,
+    /// The database is of another series: its files fit only one of both, so data is restored into an empty volume.
+    #[serde(default)]
+    pub replaces_database: bool,
     /// Whether a test purchase was possible before it: then it must be afterwards. `None` if that was not tested.
     #[serde(default)]
     pub sold: Option<bool>,
@@ -291,9 +321,9 @@ pub struct Operation {
     pub kind: OperationKind,
     /// True for a deletion that drops the store if the cluster does not answer.
     pub force: bool,
-    /// What a restore or a copy reads.
+    /// What a restore, a copy or a rollback reads.
     pub restore: Option<Restore>,
-    /// What an update applies, and to what its undo returns.
+    /// What an update or a rollback applies, and to what its undo returns.
     pub update: Option<Update>,
     /// The store's previous state; `None` for a creation.
     pub prior: Option<PriorState>,
@@ -336,7 +366,7 @@ impl Operation {
         }
     }
 
-    /// True for an update that takes the shop offline, because it migrates its data.
+    /// True for an update that takes the shop offline, because it migrates its data, or replaces it as a rollback does.
     pub fn migrates_data(&self) -> bool {
         self.update.as_ref().is_some_and(|update| update.maintenance)
     }
@@ -354,7 +384,7 @@ impl Operation {
         };
         let steps = self.steps();
         let started = steps.iter().position(|step| *step == reached).map_or(0, |at| at + 1);
-        if self.kind == OperationKind::Update {
+        if self.kind.applies_settings() {
             return self.undo_of_update(reached);
         }
         steps.iter().take(started).rev().filter_map(|step| step.undo()).collect()
@@ -379,6 +409,17 @@ impl Operation {
         position(step).is_some_and(|at| self.reached.and_then(position) > Some(at))
     }
 
+    /// True for an update or a rollback that has not touched the release yet: that is still of the version before.
+    pub fn precedes_upgrade(&self) -> bool {
+        let first = [Step::Maintenance, Step::BackUp, Step::VerifyBackup];
+        self.migrates_data() && self.reached.is_none_or(|reached| first.contains(&reached))
+    }
+
+    /// True if its undo restores the backup that it made itself.
+    pub fn undo_restores(&self) -> bool {
+        self.kind.applies_settings() && self.undoing && self.undo_steps().contains(&Step::Restore)
+    }
+
     /// True if it took the shop offline, or may have, and has not put it back.
     pub fn is_offline(&self) -> bool {
         let position = |wanted: Step| self.steps().iter().position(|step| *step == wanted);
@@ -398,7 +439,7 @@ impl Operation {
         };
         let undo = match self.kind {
             _ if !self.undoing => Duration::ZERO,
-            OperationKind::Update if self.migrates_data() => OperationKind::Restore.budget(),
+            _ if self.migrates_data() => OperationKind::Restore.budget(),
             _ => OperationKind::Delete.budget(),
         };
         self.started_at.map(|started| started + budget + undo)

@@ -101,6 +101,8 @@ pub struct Overview {
     pub states: Vec<(State, i64)>,
     /// Stores without a recent backup; see [`Store::is_backup_overdue`](crate::store::Store::is_backup_overdue).
     pub backup_overdue_count: i64,
+    /// Stores whose configuration has drifted; see [`Store::is_drifted`](crate::store::Store::is_drifted).
+    pub drifted_count: i64,
     /// The periods of the window, oldest first.
     pub periods: Vec<Period>,
     /// Median time from CreateStore to READY over the window.

@@ -12,17 +12,21 @@ use crate::backup::Backup;
 use crate::backup::command::DeleteBackup;
 use crate::command::{Idempotency, StoreRef};
 use crate::engine::AdminSecret;
-use crate::error::{DomainError, PortError};
+use crate::error::{DomainError, PortError, RolloutError};
 use crate::identity::Caller;
-use crate::ids::{BackupId, OperationId, StoreId, StoreUid, Tenant, TokenId};
+use crate::ids::{BackupId, OperationId, RolloutId, StoreId, StoreUid, Tenant, TokenId};
 use crate::live_view::{LiveLogs, LiveResource};
 use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery};
 use crate::query::{
-    AuditQuery, BackupQuery, OperationQuery, Page, RevisionQuery, SessionQuery, StoreQuery, TenantQuery, TokenQuery,
+    AuditQuery, BackupQuery, MemberQuery, OperationQuery, Page, RevisionQuery, RolloutQuery, SessionQuery, StoreQuery,
+    TenantQuery, TokenQuery,
 };
 use crate::release::ReleaseInventory;
 use crate::revision::Revision;
+use crate::rollout::command::{CreateRollout, RolloutCommand};
+use crate::rollout::{Member, Rollout};
+use crate::secret::SecretText;
 use crate::session::{RevokeSessions, Session};
 use crate::store::Store;
 use crate::tenant::{CreateTenant, TenantCommand, TenantDetails};
@@ -151,8 +155,48 @@ pub trait Backups: Send + Sync {
     /// A page of backups.
     async fn list(&self, query: &BackupQuery) -> Result<Page<Backup>, PortError>;
 
+    /// The newest complete backup of a store whose data has this schema, or `None`.
+    async fn newest_with_schema(&self, store: StoreUid, schema: &str) -> Result<Option<Backup>, PortError>;
+
     /// Marks a backup as being removed, with the audit record in the same transaction. The same `idempotency` again returns it as it is.
     async fn delete(&self, access: &Access, command: DeleteBackup, audit: AuditRecord) -> Result<Backup, PortError>;
+}
+
+/// Decides about a rollout under its row lock.
+pub type RolloutDecision<'a> = dyn Fn(&mut Rollout) -> Result<(), RolloutError> + Send + Sync + 'a;
+
+/// Rollouts, stored durably. Each change of a caller stores its audit record in the same transaction.
+#[async_trait]
+pub trait Rollouts: Send + Sync {
+    /// Creates a rollout of the stores that match. The same `idempotency` again returns it as it is.
+    async fn create(&self, command: CreateRollout, audit: AuditRecord) -> Result<Rollout, PortError>;
+
+    /// The rollout as it would be created; nothing is stored.
+    async fn preview(&self, command: CreateRollout) -> Result<Rollout, PortError>;
+
+    /// The rollout, or `None`.
+    async fn find(&self, tenant: &Tenant, id: RolloutId) -> Result<Option<Rollout>, PortError>;
+
+    /// A page of rollouts.
+    async fn list(&self, query: &RolloutQuery) -> Result<Page<Rollout>, PortError>;
+
+    /// A page of the stores of a rollout.
+    async fn members(&self, query: &MemberQuery) -> Result<Page<Member>, PortError>;
+
+    /// The version of a rollout, or `None`.
+    async fn version(&self, tenant: &Tenant, id: RolloutId) -> Result<Option<i64>, PortError>;
+
+    /// The stores of a rollout that changed after this version of it.
+    async fn members_after(&self, id: RolloutId, version: i64) -> Result<Vec<Member>, PortError>;
+
+    /// Changes a rollout that has the etag.
+    async fn change(
+        &self,
+        tenant: &Tenant,
+        command: &RolloutCommand,
+        audit: AuditRecord,
+        decide: &RolloutDecision<'_>,
+    ) -> Result<Rollout, PortError>;
 }
 
 /// API tokens. Each change stores its audit record in the same transaction.
@@ -228,11 +272,23 @@ impl fmt::Debug for AdminLogin {
     }
 }
 
-/// The secrets of stores, read from the cluster, the only place where they are stored.
+/// The secrets of stores in the cluster, the only place where they are stored.
 #[async_trait]
 pub trait Credentials: Send + Sync {
     /// The administrator's current login; `None` if the store has no such Secret.
     async fn admin(&self, store: &Store, secret: &AdminSecret) -> Result<Option<AdminLogin>, PortError>;
+
+    /// Stores the login at a mail server in a new Secret. False if the store has no namespace.
+    async fn store_smtp_login(
+        &self,
+        store: &Store,
+        secret: &str,
+        username: &str,
+        password: &SecretText,
+    ) -> Result<bool, PortError>;
+
+    /// Removes such a Secret that no setting names, if the cluster answers.
+    async fn forget_smtp_login(&self, store: &Store, secret: &str);
 }
 
 /// Stores as they currently are in the cluster.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::smtp::{self, Smtp};
 use crate::wire::wire_enum;
 
 wire_enum! {
@@ -31,6 +32,13 @@ pub struct Versions {
     pub schema: String,
 }
 
+impl Versions {
+    /// The series of the database server, such as `mariadb-11.8`: what follows the first `+` of the schema. Empty if the chart does not say.
+    pub fn database(&self) -> &str {
+        self.schema.split_once('+').map_or("", |(_, database)| database)
+    }
+}
+
 /// What a store's chart is told by callers, and its version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
@@ -44,4 +52,35 @@ pub struct Settings {
     pub environment: Environment,
     /// The versions of chart and shop software.
     pub versions: Versions,
+    /// The mail server; `None` for that of the engine's values.
+    #[serde(default)]
+    pub smtp: Option<Box<Smtp>>,
+}
+
+/// A setting that changes: its name, and its value before and after.
+pub type Difference = (&'static str, String, String);
+
+impl Settings {
+    /// What differs from these settings in the others.
+    pub fn differences(&self, after: &Self) -> Vec<Difference> {
+        let (before, after_texts) = (self.texts(), after.texts());
+        let all = before.into_iter().zip(after_texts).map(|((name, before), (_, after))| (name, before, after));
+        let mut differing: Vec<_> = all.filter(|(_, before, after)| before != after).collect();
+        let password = smtp::password_change(self.smtp.as_deref(), after.smtp.as_deref());
+        differing.extend(password.map(|(before, after)| ("smtp.password", before.to_owned(), after.to_owned())));
+        differing
+    }
+
+    /// Name and value of each setting, always the same names in the same order.
+    fn texts(&self) -> Vec<(&'static str, String)> {
+        let mut texts = vec![
+            ("display_name", self.display_name.clone()),
+            ("admin_email", self.admin_email.clone()),
+            ("plan", self.plan.clone()),
+            ("environment", self.environment.as_str().to_owned()),
+            ("chart_version", self.versions.chart.clone()),
+        ];
+        texts.extend(smtp::texts(self.smtp.as_deref()));
+        texts
+    }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::backup_policy::BackupPolicy;
-use crate::condition::{self, Condition, ConditionKind};
+use crate::condition::{self, Condition, ConditionKind, ConditionStatus};
 use crate::error::DomainError;
 use crate::failure::Failure;
 use crate::ids::{BackupId, OperationId, StoreId, StoreUid, Tenant};
@@ -12,6 +12,7 @@ use crate::labels::{self, Labels};
 use crate::names::Placement;
 use crate::operation::Step;
 pub use crate::settings::{Environment, Settings, Versions};
+use crate::smtp::Smtp;
 pub use crate::state::State;
 
 /// The requested properties.
@@ -35,6 +36,8 @@ pub struct Spec {
     pub backup_policy: BackupPolicy,
     /// What the shop is for.
     pub environment: Environment,
+    /// The mail server; `None` for that of the engine's values.
+    pub smtp: Option<Box<Smtp>>,
 }
 
 /// Where a store's data came from.
@@ -118,14 +121,14 @@ pub struct Store {
 impl Store {
     /// What its chart is told, and its versions.
     pub fn settings(&self) -> Settings {
-        let Spec { display_name, plan, admin_email, environment, .. } = self.spec.clone();
-        Settings { display_name, plan, admin_email, environment, versions: self.versions.clone() }
+        let Spec { display_name, plan, admin_email, environment, smtp, .. } = self.spec.clone();
+        Settings { display_name, plan, admin_email, environment, versions: self.versions.clone(), smtp }
     }
 
     /// Replaces what its chart is told, and its versions.
     pub fn set_settings(&mut self, settings: Settings) {
-        let Settings { display_name, plan, admin_email, environment, versions } = settings;
-        self.spec = Spec { display_name, plan, admin_email, environment, ..self.spec.clone() };
+        let Settings { display_name, plan, admin_email, environment, versions, smtp } = settings;
+        self.spec = Spec { display_name, plan, admin_email, environment, smtp, ..self.spec.clone() };
         self.versions = versions;
     }
 
@@ -139,6 +142,13 @@ impl Store {
         let overdue =
             |each: &Condition| each.kind == ConditionKind::BackedUp && each.reason == condition::BACKUP_OVERDUE;
         matches!(self.state, State::Ready | State::Degraded) && self.conditions.iter().any(overdue)
+    }
+
+    /// True if its shop runs and the cluster differs from what is recorded of it.
+    pub fn is_drifted(&self) -> bool {
+        let drifted =
+            |each: &Condition| each.kind == ConditionKind::ConfigurationDrifted && each.status == ConditionStatus::True;
+        matches!(self.state, State::Ready | State::Degraded) && self.conditions.iter().any(drifted)
     }
 
     /// Changes the state if the transition is legal.
@@ -188,6 +198,9 @@ impl Store {
         }
         if self.spec.environment != Environment::Production {
             hash.update(self.spec.environment.as_str().as_bytes());
+        }
+        if let Some(smtp) = &self.spec.smtp {
+            hash.update(format!("smtp {}\n", serde_json::json!(smtp)).as_bytes());
         }
         // A version that was changed; the first one is that of the creation.
         if self.revision > 1 {

@@ -24,6 +24,15 @@ impl Check {
         self.violations.push(Violation { field: field.to_owned(), description: description.into() });
     }
 
+    /// Validates a part of the request: its fields are within `prefix`.
+    pub fn part<T>(&mut self, prefix: &str, validate: impl FnOnce(&mut Self) -> T) -> T {
+        let mut part = Self::default();
+        let value = validate(&mut part);
+        let within = |violation: Violation| Violation { field: format!("{prefix}.{}", violation.field), ..violation };
+        self.violations.extend(part.violations.into_iter().map(within));
+        value
+    }
+
     /// Parses a required identifier.
     pub fn required<T: FromStr<Err = IdError>>(&mut self, field: &str, text: &str) -> Option<T> {
         text.parse().map_err(|error: IdError| self.fail(field, error.0)).ok()

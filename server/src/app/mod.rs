@@ -74,6 +74,7 @@ impl Server {
         }
         parts.start(config, &background, &shutdown)?;
         background.spawn(parts.reconciler(config, &background)?.run(shutdown.clone()));
+        background.spawn(parts.rollouts(config)?.run(shutdown.clone()));
         let probes = parts.probes(&background, &shutdown);
         if listeners.metrics.is_some() {
             parts.measure(&probes, config, &background, &shutdown);

@@ -31,12 +31,15 @@ use crate::oidc::Oidc;
 use crate::outage::OutageLog;
 use crate::postgres::{
     self, AuditLog, AuthFailures, BackupRetention, BackupSchedule, ConnectError, EventLog, LiveStoreRepository,
-    Notifier, PgBackups, PgCharts, PgStores, Pool, PoolSizes, Pools, Queue, QuotaPolicy, RefusalCounts, RestoreTests,
-    Retention, RetentionPolicy, Schema, ServerKey, SessionLifetimes, Sessions, TenantStates, Tenants, Tokens,
+    Notifier, PgBackups, PgCharts, PgRollouts, PgStores, Pool, PoolSizes, Pools, Queue, QuotaPolicy, RefusalCounts,
+    RestoreTests, Retention, RetentionPolicy, RolloutEngine, Schema, ServerKey, SessionLifetimes, Sessions,
+    TenantStates, Tenants, Tokens,
 };
 use crate::reconciler::Reconciler;
 use crate::releases::ClusterReleases;
 use crate::restore_tests::RestoreTester;
+use crate::rollouts::Rollouts;
+use crate::sales_test::SalesTest;
 use crate::system::{RandomIds, SystemClock};
 use crate::verify::Verifier;
 use crate::watch::{Hub, Watches};
@@ -118,6 +121,7 @@ pub(super) struct Parts {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) cluster: Cluster,
     cache: Arc<ClusterCache>,
+    quotas: QuotaPolicy,
     pub(super) service: Service,
     pub(super) watches: Watches,
     pub(super) auth: AuthLayer,
@@ -144,20 +148,20 @@ impl Parts {
         let tenant_states = TenantStates::new(pools.api.clone());
         let authenticator = authenticator(config, &pools.api, &tokens, &clock)?;
         let watches = Watches::new(
-            stores(&pools.watch),
+            (stores(&pools.watch), Arc::new(PgRollouts::new(pools.watch.clone(), notifier.clone()))),
             log.clone(),
             (authenticator.on(&pools.watch), tenant_states.on(pools.watch.clone())),
-            hub.clone(),
+            (hub.clone(), notifier.clone()),
             Arc::clone(&clock),
             shutdown.clone(),
         );
-        let lease = Duration::from_secs(config.worker.lease_seconds);
         let cluster = Cluster::new(cluster_config(config));
         let cache = Arc::new(ClusterCache::new(cluster.clone()));
         let releases = releases(config, &cache, &pools.api, &clock, &notifier);
         let ports = Ports {
             stores: stores(&pools.api),
             backups: Arc::new(PgBackups::new(pools.api.clone())),
+            rollouts: Arc::new(PgRollouts::new(pools.api.clone(), notifier.clone())),
             credentials: Arc::new(cluster.clone()),
             live_view: Arc::new(cluster.clone()),
             releases: Arc::new(releases),
@@ -170,25 +174,27 @@ impl Parts {
         let shared_key = Arc::new(ServerKey::new(pools.api.clone()));
         let backups = Backups::new(&config.backups, shared_key, &clock)?;
         let service = service(config, ports, Arc::clone(&catalog)).with_backups(backups.is_some());
-        let tools = Tools {
-            queue: Queue::new(pools.work.clone(), notifier.clone(), lease),
-            notifier: notifier.clone(),
-            helm: helm.clone(),
-            helm_timeout: Duration::from_secs(config.helm.timeout_seconds),
-            cluster: cluster.clone(),
-            verifier: Verifier::new(cluster.clone(), config.verify.via),
-            backups,
-            catalog,
-            charts: ChartLibrary::new(charts, PgCharts::new(pools.work.clone())),
-            ids,
-        };
+        let tools = tools(config, &pools, (&notifier, ids), (&helm, &cluster), (charts, backups));
         let failures = AuthFailures::new(pools.work.clone(), Arc::clone(&clock), Arc::clone(&tools.ids));
-        let audit = AuditLog::new(pools.api.clone(), signing_key(config)?, Arc::clone(&clock))
-            .keeping(config.retention.audit.map(Into::into))
-            .sharing(config.database.pool_size);
+        let audit = audit_log(config, &pools, &clock)?;
         let limits = Limits::new(config.limits);
         let auth = AuthLayer { authenticator, limits, tenants: tenant_states, service: service.clone(), failures };
-        Ok(Self { pools, notifier, hub, log, clock, cluster, cache, service, watches, auth, audit, helm, tools })
+        Ok(Self {
+            pools,
+            notifier,
+            hub,
+            log,
+            clock,
+            cluster,
+            cache,
+            quotas,
+            service,
+            watches,
+            auth,
+            audit,
+            helm,
+            tools,
+        })
     }
 
     /// Starts the notifications from Postgres, the event hub, retention, the last use of tokens, and the cache of the cluster.
@@ -231,8 +237,29 @@ impl Parts {
             cache: Arc::clone(&self.cache),
             catalog: Arc::clone(catalog),
             verifier: verifier.clone(),
+            sales_test: self.sales_test(),
             url: config.session_url()?.clone(),
             tasks: tasks.clone(),
+        })
+    }
+
+    fn sales_test(&self) -> SalesTest {
+        let Tools { catalog, verifier, .. } = &self.tools;
+        SalesTest { catalog: Arc::clone(catalog), cluster: self.cluster.clone(), verifier: verifier.clone() }
+    }
+
+    /// What starts the stores of rollouts.
+    pub(super) fn rollouts(&self, config: &Config) -> Result<Rollouts, ConfigError> {
+        let Tools { notifier, catalog, ids, backups, .. } = &self.tools;
+        let pool = self.pools.work.clone();
+        let means = (Arc::clone(catalog), Arc::clone(ids));
+        let engine = RolloutEngine::new(pool.clone(), notifier.clone(), means, self.quotas.clone(), backups.is_some());
+        Ok(Rollouts {
+            engine,
+            live_stores: LiveStoreRepository::new(pool, Arc::clone(&self.clock), notifier.clone()),
+            sales_test: self.sales_test(),
+            notifier: notifier.clone(),
+            url: config.session_url()?.clone(),
         })
     }
 
@@ -286,6 +313,35 @@ impl Parts {
         });
         vec![postgres, kubernetes, helm]
     }
+}
+
+/// What workers use.
+fn tools(
+    config: &Config,
+    pools: &Pools,
+    (notifier, ids): (&Notifier, Arc<dyn Ids>),
+    (helm, cluster): (&Helm, &Cluster),
+    (charts, backups): (Charts, Option<Backups>),
+) -> Tools {
+    let lease = Duration::from_secs(config.worker.lease_seconds);
+    Tools {
+        queue: Queue::new(pools.work.clone(), notifier.clone(), lease),
+        notifier: notifier.clone(),
+        helm: helm.clone(),
+        helm_timeout: Duration::from_secs(config.helm.timeout_seconds),
+        cluster: cluster.clone(),
+        verifier: Verifier::new(cluster.clone(), config.verify.via),
+        backups,
+        catalog: Arc::clone(&charts.catalog),
+        charts: ChartLibrary::new(charts, PgCharts::new(pools.work.clone())),
+        ids,
+    }
+}
+
+fn audit_log(config: &Config, pools: &Pools, clock: &Arc<dyn Clock>) -> Result<AuditLog, StartError> {
+    Ok(AuditLog::new(pools.api.clone(), signing_key(config)?, Arc::clone(clock))
+        .keeping(config.retention.audit.map(Into::into))
+        .sharing(config.database.pool_size))
 }
 
 fn releases(

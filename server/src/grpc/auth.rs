@@ -159,6 +159,8 @@ impl AuthLayer {
     /// Records the denied request in the caller's own tenant.
     async fn deny(&self, caller: &Caller, refusal: DomainError, request: Request<Body>) -> Status {
         let (action, asked) = match action(request.uri().path()) {
+            // It has no target yet.
+            Some(Action::CreateRollout) => (Action::CreateRollout, String::new()),
             Some(action) => (action, target(request.into_body()).await),
             None => (Action::Read, request.uri().path().trim_start_matches(PACKAGE).to_owned()),
         };
@@ -197,6 +199,10 @@ fn action(path: &str) -> Option<Action> {
         "/storeplane.v1.BackupService/CreateBackup" => Some(Action::CreateBackup),
         "/storeplane.v1.BackupService/DeleteBackup" => Some(Action::DeleteBackup),
         "/storeplane.v1.OperationService/CancelOperation" => Some(Action::CancelOperation),
+        "/storeplane.v1.RolloutService/CreateRollout" => Some(Action::CreateRollout),
+        "/storeplane.v1.RolloutService/PauseRollout" => Some(Action::PauseRollout),
+        "/storeplane.v1.RolloutService/ResumeRollout" => Some(Action::ResumeRollout),
+        "/storeplane.v1.RolloutService/AbortRollout" => Some(Action::AbortRollout),
         "/storeplane.v1.TenantService/CreateTenant" => Some(Action::CreateTenant),
         "/storeplane.v1.TenantService/DeleteTenant" => Some(Action::DeleteTenant),
         "/storeplane.v1.TenantService/ResumeTenant" => Some(Action::ResumeTenant),
@@ -210,7 +216,7 @@ fn action(path: &str) -> Option<Action> {
     }
 }
 
-/// The first field of every such request names its target.
+/// The first field of every other such request names its target.
 #[derive(Clone, PartialEq, Message)]
 struct Named {
     #[prost(string, tag = "1")]

@@ -1,7 +1,8 @@
 //! Conversion between the domain and the messages of `storeplane.v1`, without decisions.
 
-use prost_types::Timestamp;
+use prost_types::{FieldMask, Timestamp};
 use storeplane_core::backup_policy::{BackupPolicy, BackupPolicyInput};
+use storeplane_core::command::UpdateStoreInput;
 use storeplane_core::condition::{Condition, ConditionStatus};
 use storeplane_core::engine::{Catalog, Upgrade};
 use storeplane_core::event::Event;
@@ -10,6 +11,8 @@ use storeplane_core::operation::{Operation, OperationKind, OperationState};
 use storeplane_core::store::{CleanupPolicy, Environment, Source, State, Store, Versions};
 use storeplane_proto::v1;
 use time::{Duration, OffsetDateTime};
+
+use super::smtp;
 
 /// A timestamp message.
 pub(super) fn timestamp(time: OffsetDateTime) -> Timestamp {
@@ -134,6 +137,7 @@ pub(super) fn store(catalog: &Catalog, store: Store) -> v1::Store {
             backup_id: backup.to_string(),
         }),
         backup_policy: backup_policy(&store.spec.backup_policy),
+        smtp: store.spec.smtp.map(|it| Box::new(smtp::message(*it))),
         versions: Some(versions(store.versions)),
         labels: store.spec.labels.into_iter().collect(),
         revision: store.revision.cast_signed(),
@@ -155,13 +159,31 @@ fn available_upgrade(catalog: &Catalog, store: &Store) -> Option<v1::AvailableUp
 }
 
 /// A backup policy message; none if everything is as for the plan.
-fn backup_policy(policy: &BackupPolicy) -> Option<v1::BackupPolicy> {
+pub(super) fn backup_policy(policy: &BackupPolicy) -> Option<v1::BackupPolicy> {
     let number = |number: Option<u32>| number.and_then(|number| number.try_into().ok()).unwrap_or_default();
     (*policy != BackupPolicy::default()).then(|| v1::BackupPolicy {
         every: policy.every.map(|every| every.to_string()).unwrap_or_default(),
         keep_days: number(policy.keep_days),
         keep_weekly: number(policy.keep_weekly),
     })
+}
+
+/// The new values of a store's fields, and the mask that names them.
+pub(super) fn update_input(store: Option<v1::Store>, update_mask: Option<FieldMask>) -> UpdateStoreInput {
+    let store = store.unwrap_or_default();
+    UpdateStoreInput {
+        update_mask: update_mask.unwrap_or_default().paths,
+        display_name: store.display_name,
+        admin_email: store.admin_email,
+        plan: store.plan,
+        engine_version: store.engine_version,
+        environment: environment(store.environment),
+        deletion_protection: store.deletion_protection,
+        labels: store.labels.into_iter().collect(),
+        backup_policy: backup_policy_input(store.backup_policy),
+        smtp: store.smtp.map(|it| smtp::input(*it)),
+        ..UpdateStoreInput::default()
+    }
 }
 
 /// A backup policy from a message.
@@ -215,6 +237,7 @@ pub(super) fn operation(operation: Operation) -> v1::Operation {
             OperationKind::Restore => v1::OperationKind::Restore,
             OperationKind::Copy => v1::OperationKind::Copy,
             OperationKind::Update => v1::OperationKind::Update,
+            OperationKind::Rollback => v1::OperationKind::Rollback,
             OperationKind::Unreadable => v1::OperationKind::Unspecified,
         }
         .into(),

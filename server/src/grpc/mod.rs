@@ -2,7 +2,7 @@
 //! through ports of the domain.
 //!
 //! A request passes, from the outside in: CORS ([`crate::http`]), [`content_type`], grpc-web, [`log`], [`envelope`], [`origin`], [`auth`], then a
-//! handler in [`stores`], [`operations`], [`backups`], [`platform`], [`tenants`], [`tokens`], [`sessions`] or [`audit`]; concurrent equal reads share a [`single_flight`]. Errors
+//! handler in [`stores`], [`operations`], [`backups`], [`rollouts`], [`platform`], [`tenants`], [`tokens`], [`sessions`] or [`audit`]; concurrent equal reads share a [`single_flight`]. Errors
 //! are converted in [`status`], messages in [`convert`], pages in [`pages`]; page tokens and cursors are sealed in
 //! [`opaque`]. [`call`] has the metrics of a call, [`methods`] all methods. [`health`] and [`reflection`] need no token.
 //!
@@ -31,8 +31,10 @@ mod pages;
 mod platform;
 pub mod reflection;
 mod revisions;
+mod rollouts;
 mod sessions;
 mod single_flight;
+mod smtp;
 pub mod status;
 mod stores;
 mod tenants;
@@ -47,6 +49,7 @@ use storeplane_proto::v1::audit_service_server::AuditServiceServer;
 use storeplane_proto::v1::backup_service_server::BackupServiceServer;
 use storeplane_proto::v1::operation_service_server::OperationServiceServer;
 use storeplane_proto::v1::platform_service_server::PlatformServiceServer;
+use storeplane_proto::v1::rollout_service_server::RolloutServiceServer;
 use storeplane_proto::v1::session_service_server::SessionServiceServer;
 use storeplane_proto::v1::store_service_server::StoreServiceServer;
 use storeplane_proto::v1::tenant_service_server::TenantServiceServer;
@@ -75,11 +78,12 @@ pub(crate) const REQUEST_MAX: usize = 4 * 1024 * 1024;
 const OPEN_REQUEST_MAX: usize = 16 * 1024;
 
 /// The services of `storeplane.v1`.
-const SERVICES: [&str; 8] = [
+const SERVICES: [&str; 9] = [
     storeplane_proto::v1::audit_service_server::SERVICE_NAME,
     storeplane_proto::v1::backup_service_server::SERVICE_NAME,
     storeplane_proto::v1::operation_service_server::SERVICE_NAME,
     storeplane_proto::v1::platform_service_server::SERVICE_NAME,
+    storeplane_proto::v1::rollout_service_server::SERVICE_NAME,
     storeplane_proto::v1::session_service_server::SERVICE_NAME,
     storeplane_proto::v1::store_service_server::SERVICE_NAME,
     storeplane_proto::v1::tenant_service_server::SERVICE_NAME,
@@ -115,6 +119,7 @@ pub fn services(
     let backups = configured!(BackupServiceServer::new(handler.clone()));
     let platform = configured!(PlatformServiceServer::new(handler.clone()));
     let audit = configured!(AuditServiceServer::new(handler.clone()));
+    let rollouts = configured!(RolloutServiceServer::new(handler.clone()));
     let tenant_service = configured!(TenantServiceServer::new(handler.clone()));
     let session_service = configured!(SessionServiceServer::new(handler.clone()));
     let token_service = configured!(TokenServiceServer::new(handler));
@@ -138,6 +143,7 @@ pub fn services(
         .add_service(outer.layer(ours.layer(operations)))
         .add_service(outer.layer(ours.layer(backups)))
         .add_service(outer.layer(ours.layer(platform)))
+        .add_service(outer.layer(ours.layer(rollouts)))
         .add_service(outer.layer(ours.layer(audit)))
         .add_service(outer.layer(ours.layer(tenant_service)))
         .add_service(outer.layer(ours.layer(session_service)))

@@ -82,6 +82,7 @@ fn message(caller: Caller, platform: &Platform, overview: Overview) -> v1::Overv
         active_operations: overview.active.into_iter().map(convert::operation).collect(),
         active_operation_count: overview.active_count,
         backup_overdue_count: overview.backup_overdue_count,
+        drifted_count: overview.drifted_count,
         recent_events: overview.recent.iter().map(convert::event).collect(),
         dependencies: platform.circuits.iter().map(|circuit| dependency(circuit, platform.clock.now())).collect(),
         limits: None,
@@ -144,6 +145,7 @@ fn engine(catalog: &Catalog, engine: &Engine, quotas: &Quotas) -> v1::Engine {
         upgrades_from: version.info.upgrades_from.as_ref().map(ToString::to_string).unwrap_or_default(),
         notes: version.info.notes.clone(),
         images: version.images.clone(),
+        smtp: version.smtp,
     };
     v1::Engine {
         name: engine.name.clone(),

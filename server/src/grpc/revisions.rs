@@ -6,7 +6,7 @@ use storeplane_core::command::StoreRef;
 use storeplane_core::error::DomainError;
 use storeplane_core::identity::{Caller, Role};
 use storeplane_core::query::RevisionQuery;
-use storeplane_core::revision::Revision;
+use storeplane_core::revision::{ImageDigest, Revision};
 use storeplane_core::store::Store;
 use storeplane_core::transition::preview::{Preview, PreviewedChange};
 use storeplane_proto::v1;
@@ -14,7 +14,7 @@ use storeplane_proto::v1::{ListStoreRevisionsRequest, ListStoreRevisionsResponse
 use tonic::{Request, Status};
 
 use super::api_handler::{ApiHandler, caller, note_store};
-use super::{convert, pages, status};
+use super::{convert, pages, smtp, status};
 
 /// The answer to UpdateStore and RollbackStore.
 pub(super) fn updated(handler: &ApiHandler, (store, preview): (Store, Option<Preview>)) -> v1::Store {
@@ -57,18 +57,27 @@ fn revision(revision: Revision, shows_values: bool) -> v1::StoreRevision {
             _ => None,
         },
         images: revision.images,
+        smtp: settings.smtp.map(|it| smtp::message(*it)),
         operation_id: revision.operation.to_string(),
         create_time: Some(convert::timestamp(revision.created_at)),
+        image_digests: revision.image_digests.into_iter().map(image_digest).collect(),
     }
 }
 
-fn preview_message(Preview { changes, steps, restarts_pods, maintenance_page, notes }: Preview) -> v1::UpdatePreview {
+fn image_digest(ImageDigest { workload, container, image, digest }: ImageDigest) -> v1::ImageDigest {
+    v1::ImageDigest { workload, container, image, digest }
+}
+
+fn preview_message(preview: Preview) -> v1::UpdatePreview {
+    let Preview { changes, steps, restarts_pods, maintenance_page, restores, notes } = preview;
     let change = |PreviewedChange { field, before, after }| v1::SettingChange { field, before, after };
     v1::UpdatePreview {
         changes: changes.into_iter().map(change).collect(),
         steps: steps.into_iter().map(|step| step.as_str().to_owned()).collect(),
         restarts_pods,
         maintenance_page,
+        restored_backup_id: restores.map(|(backup, _)| backup.to_string()).unwrap_or_default(),
+        lost_since: restores.map(|(_, since)| convert::timestamp(since)),
         notes,
     }
 }

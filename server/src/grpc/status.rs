@@ -85,6 +85,7 @@ pub fn refusal(refusal: &DomainError) -> Status {
         DomainError::Quota(error) => details_of::quota(error, &message, &mut details, &mut tell),
         DomainError::Token(error) => details_of::token(error, &message, &mut details, &mut tell),
         DomainError::Tenant(error) => details_of::tenant(error, &message, &mut details, &mut tell),
+        DomainError::Rollout(error) => details_of::rollout(error, &message, &mut details, &mut tell),
         DomainError::StaleEtag { actual } => {
             tell("etag", actual.clone());
             details.add_precondition_failure_violation("ETAG", "store", &message);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use storeplane_core::access::Access;
 use storeplane_core::audit::Action;
 use storeplane_core::backup::command::RestoreStoreInput;
-use storeplane_core::command::{CreateStoreInput, RollbackStore, StoreCommand, StoreRef, UpdateStoreInput};
+use storeplane_core::command::{CreateStoreInput, RollbackStoreInput, StoreCommand, StoreRef, UpdateStoreInput};
 use storeplane_core::copy::{CopyStoreInput, UndeleteStore};
 use storeplane_core::error::DomainError;
 use storeplane_core::query::StoreQuery;
@@ -53,6 +53,7 @@ impl StoreService for ApiHandler {
                 deletion_protection: store.deletion_protection,
                 labels: store.labels.into_iter().collect(),
                 backup_policy: convert::backup_policy_input(store.backup_policy),
+                has_smtp: store.smtp.is_some(),
                 request_id: request.request_id,
             };
             service.create(&caller, trace, input, request.validate_only).await
@@ -107,22 +108,8 @@ impl StoreService for ApiHandler {
         let UpdateStoreRequest { store_id, store, update_mask, etag, request_id, uid, validate_only } =
             request.into_inner();
         note_store(&store_id);
-        let store = store.unwrap_or_default();
-        let input = UpdateStoreInput {
-            store_id,
-            uid,
-            etag,
-            request_id,
-            update_mask: update_mask.unwrap_or_default().paths,
-            display_name: store.display_name,
-            admin_email: store.admin_email,
-            plan: store.plan,
-            engine_version: store.engine_version,
-            environment: convert::environment(store.environment),
-            deletion_protection: store.deletion_protection,
-            labels: store.labels.into_iter().collect(),
-            backup_policy: convert::backup_policy_input(store.backup_policy),
-        };
+        let fields = convert::update_input(store, update_mask);
+        let input = UpdateStoreInput { store_id, uid, etag, request_id, ..fields };
         let trace = trace::current();
         let updated = self.finish(async move { service.update(&caller, trace, &input, validate_only).await });
         Ok(Response::new(revisions::updated(self, updated.await?)))
@@ -130,13 +117,20 @@ impl StoreService for ApiHandler {
 
     async fn rollback_store(&self, request: Request<RollbackStoreRequest>) -> Answer<Store> {
         let (caller, service) = (caller(&request)?, self.service.clone());
-        let RollbackStoreRequest { store_id, revision, request_id, etag, uid, validate_only } = request.into_inner();
+        let RollbackStoreRequest {
+            store_id,
+            revision,
+            request_id,
+            etag,
+            uid,
+            validate_only,
+            accept_data_loss,
+            backup_id,
+        } = request.into_inner();
         note_store(&store_id);
+        let input = RollbackStoreInput { store_id, uid, revision, accept_data_loss, backup_id, etag, request_id };
         let trace = trace::current();
-        let rolled_back = self.finish(async move {
-            let command = RollbackStore::check((&store_id, &uid), revision, &etag, &request_id);
-            service.roll_back(&caller, trace, &store_id, command, validate_only).await
-        });
+        let rolled_back = self.finish(async move { service.roll_back(&caller, trace, &input, validate_only).await });
         Ok(Response::new(revisions::updated(self, rolled_back.await?)))
     }
 

@@ -52,7 +52,7 @@ pub(super) async fn stores(
     let mut check = Check::default();
     let filter = StoreFilter::check(&mut check, &request.filter);
     if filter.as_ref().is_some_and(StoreFilter::names_changing_fields) {
-        check.fail("filter", "must not name state, reason, backup_overdue or update_time: they change");
+        check.fail("filter", "must not name state, reason, backup_overdue, drifted or update_time: they change");
     }
     let cursor = seal.read_cursor(&request.cursor);
     let cursor = cursor.map_err(|_| check.fail("cursor", "must be the cursor of an earlier message")).ok();

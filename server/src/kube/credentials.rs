@@ -1,4 +1,4 @@
-//! The administrator's login, for the domain's port [`Credentials`]: read on request and not stored.
+//! The domain's port [`Credentials`]: the administrator's login, read on request and not stored, and logins at mail servers, which are written.
 
 use async_trait::async_trait;
 use k8s_openapi::ByteString;
@@ -9,11 +9,30 @@ use storeplane_core::store::Store;
 
 use super::cluster::Cluster;
 use super::error::ClusterError;
+use super::smtp_login;
+use crate::secret::SecretText;
 
 #[async_trait]
 impl Credentials for Cluster {
     async fn admin(&self, store: &Store, secret: &AdminSecret) -> Result<Option<AdminLogin>, PortError> {
         self.login(store, secret).await.map_err(ClusterError::into_port)
+    }
+
+    async fn store_smtp_login(
+        &self,
+        store: &Store,
+        secret: &str,
+        username: &str,
+        password: &SecretText,
+    ) -> Result<bool, PortError> {
+        let login = smtp_login::login_secret(secret, username, password);
+        self.create_smtp_login(store, &login).await.map_err(ClusterError::into_port)
+    }
+
+    async fn forget_smtp_login(&self, store: &Store, secret: &str) {
+        if let Err(error) = self.remove_smtp_login(&store.placement.namespace, secret).await {
+            tracing::warn!(store = %store.id, secret, %error, "an unused secret is left until a later update");
+        }
     }
 }
 

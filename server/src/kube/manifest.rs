@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::Value;
+use storeplane_core::drift::PodSpec;
 
 use super::rollout::ResourceKind;
 
@@ -16,12 +17,21 @@ pub struct WorkloadName {
     pub name: String,
 }
 
+/// A workload, and the pods that its manifest wants.
+#[derive(Debug)]
+pub(super) struct WorkloadPods {
+    pub(super) name: WorkloadName,
+    pub(super) pods: PodSpec,
+}
+
 #[derive(Deserialize)]
 struct Object {
     #[serde(default)]
     kind: String,
     #[serde(default)]
     metadata: Metadata,
+    #[serde(default)]
+    spec: Value,
 }
 
 #[derive(Default, Deserialize)]
@@ -33,6 +43,11 @@ struct Metadata {
 
 /// The workloads in the release's own namespace.
 pub(super) fn workloads(manifest: &str, namespace: &str) -> Vec<WorkloadName> {
+    workload_pods(manifest, namespace).into_iter().map(|workload| workload.name).collect()
+}
+
+/// The same, with their pods.
+pub(super) fn workload_pods(manifest: &str, namespace: &str) -> Vec<WorkloadPods> {
     let objects = documents(manifest).filter_map(|document| serde_saphyr::from_str::<Object>(document).ok());
     let here = objects.filter(|object| object.metadata.namespace.as_deref().is_none_or(|of| of == namespace));
     let found = here.filter_map(|object| {
@@ -41,7 +56,8 @@ pub(super) fn workloads(manifest: &str, namespace: &str) -> Vec<WorkloadName> {
             "StatefulSet" => ResourceKind::StatefulSet,
             _ => return None,
         };
-        Some(WorkloadName { kind, name: object.metadata.name })
+        let pods = object.spec.pointer("/template/spec").cloned().unwrap_or_default();
+        Some(WorkloadPods { name: WorkloadName { kind, name: object.metadata.name }, pods: PodSpec(pods) })
     });
     found.collect()
 }

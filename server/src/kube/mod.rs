@@ -4,7 +4,7 @@
 //!   classifies failures; `circuit` is the circuit breaker that requests pass; `labels` are the labels of our objects.
 //! - `access` gives the server's account its permissions in a store's namespace.
 //! - `namespace`, `secrets` and `release` serve one step each; `proxy` reaches a shop through the API server, `credentials`
-//!   implements the domain's port for logins, `live` the one for a store's objects and logs.
+//!   implements the domain's port for logins, with `smtp_login` for mail servers, `live` the one for a store's objects and logs.
 //! - `rollout` watches one release until it is ready. `rollout::snapshot` holds the observed objects, `rollout::readiness`
 //!   computes the progress, `rollout::explain` finds obstacles, `rollout::failure_detector` decides when one is a failure, and
 //!   `rollout::observer` maintains the watches. Only the observer does I/O.
@@ -12,7 +12,7 @@
 //!   `listing` reads listings, `manifest` the workloads that a release should have.
 //!   `restart` restarts pods with outdated Secrets, `volumes` finds volumes that outlive a store; `outdated_pods`
 //!   deletes pods that block a corrected revision; `copied_secrets` copies Secrets of another namespace and keeps them
-//!   up to date; `claims` removes claims that were never bound; `isolation` reads whether network policies are enforced, `routes` why
+//!   up to date; `drift` compares the live workloads with helm's manifest, `images` reads which images run; `claims` removes claims that were never bound; `isolation` reads whether network policies are enforced, `routes` why
 //!   a gateway does not serve a store.
 //!   `jobs` runs Jobs from the `PodTemplate`s of a release; `maintenance` takes a shop offline and puts it back. `snapshots` makes
 //!   snapshots of volumes, and `volume_restore` makes volumes from them.
@@ -30,8 +30,10 @@ mod cluster;
 mod connection;
 mod copied_secrets;
 mod credentials;
+mod drift;
 mod error;
 mod examine;
+mod images;
 mod isolation;
 mod jobs;
 pub mod labels;
@@ -49,6 +51,7 @@ mod restart;
 mod rollout;
 mod routes;
 mod secrets;
+mod smtp_login;
 mod snapshots;
 mod tls;
 mod transport;
@@ -59,6 +62,7 @@ pub use access::{StoreAccess, WatchScope};
 pub use cache::{ClusterCache, ClusterCacheView};
 pub use cluster::{Cluster, ClusterConfig, ClusterInfo};
 pub use copied_secrets::{CopiedSecret, CopiedSecretUse};
+pub use drift::DeployedConfiguration;
 pub use error::{ClusterError, ClusterErrorKind};
 pub use examine::{ClusterSnapshot, Examined, Expected};
 pub use isolation::NetworkIsolation;
@@ -67,9 +71,10 @@ pub use maintenance::{MaintenanceChange, MaintenanceUpdate};
 pub use manifest::WorkloadName;
 pub use namespace::{Ensured, Holding, NamespaceSpec, NamespaceState, OwnedNamespace, Ownership};
 pub(crate) use proxy::api_server_error;
-pub use record::{DeployedWith, StoreRecord};
+pub use record::StoreRecord;
 pub use release::{ListedRelease, ReleaseObservation, ReleaseStatus};
 pub use rollout::{ResourceKind, ResourceStatus, RolloutUpdate};
 pub use secrets::SecretSpec;
+pub use smtp_login::{chart_value, login_secret};
 pub use snapshots::{OwnedSnapshot, SnapshotSpec};
 pub use volume_restore::{ClaimReplaced, ClaimSource, VolumePhase, VolumeRecord, as_new, is_bound, is_replaceable};

@@ -9,6 +9,8 @@ use flate2::read::GzDecoder;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use serde::Deserialize;
+use storeplane_core::revision::DeployedWith;
+use storeplane_core::smtp::{Encryption, Smtp};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -16,6 +18,7 @@ use super::cluster::Cluster;
 use super::error::{ClusterError, ClusterErrorKind};
 use super::labels;
 use super::manifest::{WorkloadName, images, workloads};
+use super::smtp_login;
 
 /// Maximum size of a decompressed record; a Secret holds 1 MiB of a compressed one.
 const RECORD_MAX: u64 = 32 * 1024 * 1024;
@@ -37,6 +40,8 @@ pub struct StoreRecord {
     pub admin_email: String,
     /// True if it is a copy for tests.
     pub staging: bool,
+    /// The mail server, if the control plane set it and it has a login; without the user name, which is in its Secret.
+    pub smtp: Option<Smtp>,
     /// The shop's host name.
     pub host: String,
     /// The engine, from the record's labels.
@@ -72,6 +77,7 @@ struct Values {
     store: Store,
     ingress: Ingress,
     plan: Plan,
+    smtp: MailServer,
 }
 
 #[derive(Default, Deserialize)]
@@ -89,6 +95,33 @@ struct Store {
 #[serde(default)]
 struct Ingress {
     host: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct MailServer {
+    host: String,
+    port: u16,
+    encryption: String,
+    from: String,
+    from_name: String,
+    existing_secret: String,
+}
+
+impl MailServer {
+    fn read(self) -> Option<Smtp> {
+        let is_ours = self.existing_secret.starts_with(Smtp::SECRET_PREFIX);
+        let encryption = Encryption::ALL.into_iter().find(|it| smtp_login::chart_value(*it) == self.encryption);
+        encryption.filter(|_| is_ours).map(|encryption| Smtp {
+            host: self.host,
+            port: self.port,
+            encryption,
+            username: String::new(),
+            from_address: self.from,
+            from_name: self.from_name,
+            secret: self.existing_secret,
+        })
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -149,17 +182,28 @@ impl Cluster {
         Ok(Some(read))
     }
 
-    /// The values that helm was given for a release's revision, and its images. `None` if the record no longer exists.
+    /// The values that helm was given for a release's revision, its images and its chart. `None` if the record no longer exists.
     pub async fn deployed_with(
         &self,
         namespace: &str,
         release: &str,
         revision: u32,
     ) -> Result<Option<DeployedWith>, ClusterError> {
+        Ok(self.deployed_manifest(namespace, release, revision).await?.map(|(with, _)| with))
+    }
+
+    /// The same, and the release's manifest.
+    pub(super) async fn deployed_manifest(
+        &self,
+        namespace: &str,
+        release: &str,
+        revision: u32,
+    ) -> Result<Option<(DeployedWith, String)>, ClusterError> {
         let Some(secret) = self.record(namespace, release, revision).await? else { return Ok(None) };
         let record = packed(&secret).and_then(decode::<Applied>);
         let record = record.ok_or_else(|| unintelligible("values", namespace, release))?;
-        Ok(Some(DeployedWith { values: record.config, images: images(&record.manifest) }))
+        let manifest = record.manifest.clone();
+        Ok(Some((record.into(), manifest)))
     }
 
     async fn record(&self, namespace: &str, release: &str, revision: u32) -> Result<Option<Secret>, ClusterError> {
@@ -168,21 +212,53 @@ impl Cluster {
     }
 }
 
-/// With what a revision was deployed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeployedWith {
-    /// The values, without those that are the chart's own.
-    pub values: serde_json::Value,
-    /// The images of its pods, sorted.
-    pub images: Vec<String>,
-}
-
 #[derive(Deserialize)]
 struct Applied {
     #[serde(default)]
     config: serde_json::Value,
     #[serde(default)]
     manifest: String,
+    #[serde(default)]
+    chart: AppliedChart,
+}
+
+/// Helm writes null for no files, and for an empty file.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct AppliedChart {
+    metadata: ChartFile,
+    templates: Option<Vec<File>>,
+    files: Option<Vec<File>>,
+}
+
+#[derive(Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(default)]
+struct File {
+    name: String,
+    data: Option<String>,
+}
+
+impl From<Applied> for DeployedWith {
+    fn from(Applied { config, manifest, chart }: Applied) -> Self {
+        let (images, chart_content) = (images(&manifest), chart.content());
+        Self { values: config, images, chart_version: chart.metadata.version, chart_content }
+    }
+}
+
+impl AppliedChart {
+    /// Identifies the chart's templates and files, in whatever order it was packed. Its default values are not among them: helm mixes those that a
+    /// release had into them with `--reuse-values`.
+    fn content(&self) -> String {
+        let mut files: Vec<_> = self.templates.iter().chain(&self.files).flatten().collect();
+        files.sort();
+        let mut hash = blake3::Hasher::new();
+        let texts = files.iter().flat_map(|file| [file.name.as_str(), file.data.as_deref().unwrap_or_default()]);
+        for text in texts {
+            hash.update(&(text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        }
+        hash.finalize().to_hex().to_string()
+    }
 }
 
 #[derive(Deserialize)]
@@ -213,7 +289,8 @@ fn decode<T: serde::de::DeserializeOwned>(packed: &[u8]) -> Option<T> {
 }
 
 fn store_record(record: Record, namespace: &str) -> StoreRecord {
-    let Record { manifest, config: Values { store, ingress, plan }, info, chart: Chart { metadata: chart } } = record;
+    let Record { manifest, config: Values { store, ingress, plan, smtp }, info, chart: Chart { metadata: chart } } =
+        record;
     StoreRecord {
         store_uid: store.uid,
         store_id: store.id,
@@ -221,6 +298,7 @@ fn store_record(record: Record, namespace: &str) -> StoreRecord {
         display_name: store.display_name,
         admin_email: store.admin_email,
         staging: store.staging,
+        smtp: smtp.read(),
         host: ingress.host,
         engine: None,
         plan: None,
@@ -261,6 +339,14 @@ mod tests {
         );
         let applied: Applied = decode(zip(&record).as_bytes()).expect("a record");
         assert_eq!((applied.config, images(&applied.manifest)), (json!({"secret": "values"}), Vec::new()));
+        let chart = |chart: Value| {
+            let applied: Applied = decode(zip(&json!({"chart": chart})).as_bytes()).expect("a record");
+            DeployedWith::from(applied).chart_content
+        };
+        let (file, empty) = (json!({"name": "a", "data": "aGk="}), json!({"name": "b", "data": null}));
+        let packed = chart(json!({"templates": [file, empty], "files": null}));
+        assert_eq!(packed, chart(json!({"templates": [empty, file], "files": null})), "in any order");
+        assert_ne!(packed, chart(json!({"templates": [file], "files": null})));
         for broken in ["%%%", "aGVsbG8=", "H4sIAAAA"] {
             assert_eq!(manifest(broken), None, "{broken}");
         }

@@ -121,6 +121,8 @@ metrics! {
     backup_bytes: Counters = "storeplane_backup_bytes_total" [];
     /// Stores whose last complete backup is older than two intervals. From Postgres, the same on every server.
     backups_overdue: Gauges = "storeplane_backups_overdue" [];
+    /// Stores whose configuration differs from what is recorded of them. From Postgres, the same on every server.
+    stores_drifted: Gauges = "storeplane_stores_drifted" [];
     /// Running helm processes that hold one of the permits (`helm.max_processes`): all but `helm version`.
     helm_processes: Gauges = "storeplane_helm_processes" [];
     /// Maximum number of them.

@@ -84,6 +84,9 @@ pub(super) async fn update(
     if let Some(revision) = &change.revision {
         revisions::save(transaction, change.store.uid, revision).await?;
     }
+    if let Some(digests) = &change.image_digests {
+        revisions::save_image_digests(transaction, change.store.uid, change.store.revision, digests).await?;
+    }
     let wakes = begins || change.operation.cancel_requested != before.operation.cancel_requested;
     Box::pin(finish(transaction, change, events, Some(&before.store), wakes)).await
 }

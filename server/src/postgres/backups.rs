@@ -109,6 +109,16 @@ impl ports::Backups for PgBackups {
         list::backups(&self.database, query).await
     }
 
+    async fn newest_with_schema(&self, store: StoreUid, schema: &str) -> Result<Option<Backup>, PortError> {
+        use backup::Column;
+        let complete = backup::Entity::find()
+            .filter(Column::Store.eq(store.0))
+            .filter(Column::State.eq(BackupState::Complete.as_str()))
+            .filter(Column::SchemaVersion.eq(schema))
+            .order_by_desc(Column::CreatedAt);
+        Ok(complete.limit(1).one(&self.database).await.map_err(port_error)?.map(read))
+    }
+
     async fn delete(&self, access: &Access, command: DeleteBackup, audit: AuditRecord) -> Result<Backup, PortError> {
         let DeleteBackup { id, idempotency } = command;
         let transaction = self.database.begin().await.map_err(port_error)?;

@@ -22,6 +22,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 const SETTINGS: &str = "SET statement_timeout = '5s'; SET idle_session_timeout = '15s'";
 
 static RECONCILER: OutageLog = OutageLog::new("take the reconciler's lock");
+static ROLLOUTS: OutageLog = OutageLog::new("take the lock of rollouts");
 static BACKUP_SCHEDULER: OutageLog = OutageLog::new("take the lock of scheduled backups");
 
 const TAKE: &str = "SELECT pg_try_advisory_lock(hashtext($1))";
@@ -33,6 +34,8 @@ pub enum Leadership {
     Reconciler,
     /// Starting scheduled backups, and removing those that are not kept.
     BackupScheduler,
+    /// Starting the stores of rollouts.
+    Rollouts,
 }
 
 impl Leadership {
@@ -40,6 +43,7 @@ impl Leadership {
         match self {
             Self::Reconciler => "storeplane-reconciler",
             Self::BackupScheduler => "storeplane-backup-scheduler",
+            Self::Rollouts => "storeplane-rollouts",
         }
     }
 
@@ -47,6 +51,7 @@ impl Leadership {
         match self {
             Self::Reconciler => &RECONCILER,
             Self::BackupScheduler => &BACKUP_SCHEDULER,
+            Self::Rollouts => &ROLLOUTS,
         }
     }
 }

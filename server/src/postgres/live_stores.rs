@@ -9,6 +9,7 @@ use storeplane_core::ids::{OperationId, StoreUid};
 use storeplane_core::ports::Clock;
 use storeplane_core::store::State;
 use storeplane_core::transition::health::{Health, apply_condition, apply_health};
+use storeplane_core::transition::{Change, Snapshot};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -37,8 +38,12 @@ pub struct LiveStore {
     pub chart_version: String,
     /// Its state in Postgres.
     pub state: State,
+    /// The number of its newest revision; 0 if none is recorded.
+    pub revision: u32,
     /// Its active operation, otherwise the last one.
     pub operation: OperationId,
+    /// True if that operation is active.
+    pub active: bool,
     /// True if that operation deletes it.
     pub deleting: bool,
     /// True if it was ever READY.
@@ -48,8 +53,8 @@ pub struct LiveStore {
 }
 
 const LIVE: &str = "
-SELECT s.uid, s.store_id, s.tenant, s.namespace, s.release, s.engine, s.chart_version, s.state, s.operation,
-       o.kind = 'DELETE' AS deleting, s.ready_at IS NOT NULL AS was_ready,
+SELECT s.uid, s.store_id, s.tenant, s.namespace, s.release, s.engine, s.chart_version, s.state, s.revision,
+       s.operation, o.state IN ('PENDING', 'RUNNING') AS active, o.kind = 'DELETE' AS deleting, s.ready_at IS NOT NULL AS was_ready,
        CASE WHEN s.secure THEN 'https://' ELSE 'http://' END || s.host || '/' AS shop_url
 FROM stores s JOIN operations o ON o.id = s.operation
 WHERE s.state <> 'DELETED'";
@@ -74,10 +79,23 @@ impl LiveStoreRepository {
         Self { database, clock, notifier }
     }
 
+    pub(super) fn database(&self) -> &Pool {
+        &self.database
+    }
+
     /// Every store that is not DELETED, of all tenants.
     pub async fn live(&self) -> Result<Vec<LiveStore>, PortError> {
         let live = Statement::from_string(DatabaseBackend::Postgres, LIVE);
         let rows = self.database.query_all_raw(live).await.map_err(port_error)?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Those of these stores that are not DELETED.
+    pub async fn of(&self, uids: &[StoreUid]) -> Result<Vec<LiveStore>, PortError> {
+        let uids: Vec<Uuid> = uids.iter().map(|uid| uid.0).collect();
+        let some = format!("{LIVE} AND s.uid = ANY($1)");
+        let some = Statement::from_sql_and_values(DatabaseBackend::Postgres, some, [uids.into()]);
+        let rows = self.database.query_all_raw(some).await.map_err(port_error)?;
         rows.iter().map(read).collect()
     }
 
@@ -111,10 +129,19 @@ impl LiveStoreRepository {
         uid: StoreUid,
         condition: impl FnOnce(OffsetDateTime) -> Condition,
     ) -> Result<(), PortError> {
+        self.observe(uid, |snapshot, now| apply_condition(snapshot, condition(now))).await
+    }
+
+    /// Applies an observation that does not change the store's state, at the current time.
+    pub(super) async fn observe(
+        &self,
+        uid: StoreUid,
+        observed: impl FnOnce(Snapshot, OffsetDateTime) -> Change,
+    ) -> Result<(), PortError> {
         let transaction = self.database.begin().await.map_err(port_error)?;
         let Some(before) = apply::lock(&transaction, uid).await? else { return Ok(()) };
         let now = self.clock.now();
-        let change = apply_condition(before.clone(), condition(now));
+        let change = observed(before.clone(), now);
         if change.store == before.store {
             return Ok(());
         }
@@ -142,7 +169,9 @@ fn read(row: &QueryResult) -> Result<LiveStore, PortError> {
         engine: text("engine")?,
         chart_version: text("chart_version")?,
         state,
+        revision: row.try_get::<i32>("", "revision").map_err(port_error)?.cast_unsigned(),
         operation: OperationId(id("operation")?),
+        active: flag("active")?,
         deleting: flag("deleting")?,
         was_ready: flag("was_ready")?,
         shop_url: text("shop_url")?,

@@ -14,6 +14,8 @@ const STORES: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-
 const DELETIONS: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-deletions-of-' || $1, 0))";
 /// The same for backups that callers request.
 const BACKUPS: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-backups-of-' || $1, 0))";
+/// The same for creations of rollouts, so that only one has a store.
+const ROLLOUTS: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-rollouts-of-' || $1, 0))";
 /// The same for creations and rotations of tokens, so that only one token has a name.
 const TOKENS: &str = "SELECT pg_advisory_xact_lock(hashtextextended('storeplane-tokens-of-' || $1, 0))";
 
@@ -46,6 +48,11 @@ pub(super) async fn deletions(transaction: &Transaction, tenant: &Tenant) -> Res
 /// Locks the number of backups that callers requested.
 pub(super) async fn backups(transaction: &Transaction, tenant: &Tenant) -> Result<(), PortError> {
     take(transaction, BACKUPS, tenant).await
+}
+
+/// Locks the creation of rollouts.
+pub(super) async fn rollouts(transaction: &Transaction, tenant: &Tenant) -> Result<(), PortError> {
+    take(transaction, ROLLOUTS, tenant).await
 }
 
 /// Locks the names of tokens.

@@ -5,6 +5,7 @@
 //! - [`LiveStoreRepository`] gives the reconciler all stores, and stores its results; [`Adoption`] stores those that were lost; [`LeaderLock`] lets only one server reconcile.
 //! - [`BackupSchedule`] starts the backups that are due; [`BackupRetention`] marks those that are no longer kept;
 //!   [`RestoreTests`] restores them into stores of their own.
+//! - [`PgRollouts`] stores rollouts; [`RolloutEngine`] starts their stores.
 //! - [`PgCharts`] keeps the charts of the servers' catalogues by digest.
 //! - [`EventLog`] reads events by store and in their global order.
 //! - [`QuotaPolicy`] decides whether a tenant's quotas permit a store.
@@ -28,6 +29,7 @@ mod backups;
 mod charts;
 mod claims;
 mod creation_queue;
+mod drift;
 mod entity;
 mod error;
 mod events;
@@ -46,6 +48,7 @@ mod requests;
 mod restore_tests;
 mod retention;
 mod revisions;
+mod rollouts;
 mod rows;
 mod sampler;
 mod schema;
@@ -81,6 +84,7 @@ pub use queue::{Claim, ClaimScope, FenceError, Lease, Queue, Renewed};
 pub use quota::QuotaPolicy;
 pub use restore_tests::RestoreTests;
 pub use retention::{Removed, Retention, RetentionPolicy};
+pub use rollouts::{Advanced, Observation, PgRollouts, RolloutEngine};
 pub use sampler::Sampler;
 pub use schema::{Schema, SchemaSettings, migrate, migrate_with, schema};
 pub use server_key::ServerKey;

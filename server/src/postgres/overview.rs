@@ -11,6 +11,7 @@ use storeplane_core::store::State;
 use time::Duration;
 
 use super::backup_schedule::OVERDUE;
+use super::drift::DRIFTED;
 use super::entity::operation;
 use super::error::{broken, port_error};
 use super::events::EventLog;
@@ -48,7 +49,7 @@ SELECT period, count(*) AS count,
                   FROM stores WHERE tenant = $1{SCOPE} AND ready_at >= $2 AND ready_at < $3) t) t
  GROUP BY GROUPING SETS ((period), ())";
 
-const OVERDUE_COUNT: &str = "SELECT count(*) FROM stores WHERE tenant = $1{SCOPE} AND {OVERDUE}";
+const MARKED_COUNT: &str = "SELECT count(*) FROM stores WHERE tenant = $1{SCOPE} AND {MARKED}";
 
 const ACTIVE_COUNT: &str =
     "SELECT count(*) FROM operations WHERE tenant = $1{SCOPE} AND state IN ('PENDING', 'RUNNING')";
@@ -79,7 +80,8 @@ pub(super) async fn read(database: &Pool, query: &OverviewQuery, quotas: &QuotaP
     let (periods, median_time_to_ready) = window(database, query).await?;
     Ok(Overview {
         states: in_order(&states),
-        backup_overdue_count: count(database, query, &OVERDUE_COUNT.replace("{OVERDUE}", OVERDUE)).await?,
+        backup_overdue_count: count(database, query, &MARKED_COUNT.replace("{MARKED}", OVERDUE)).await?,
+        drifted_count: count(database, query, &MARKED_COUNT.replace("{MARKED}", DRIFTED)).await?,
         periods,
         median_time_to_ready,
         active: active(database, query).await?,

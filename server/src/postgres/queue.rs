@@ -258,6 +258,11 @@ impl Queue {
         backups::find(&self.database, id).await
     }
 
+    /// The Secrets with logins at mail servers that the revisions of a store name.
+    pub async fn smtp_secrets(&self, store: StoreUid) -> Result<Vec<String>, PortError> {
+        revisions::smtp_secrets(&self.database, store).await
+    }
+
     /// A revision of a store.
     pub async fn revision(&self, store: StoreUid, number: u32) -> Result<Option<Revision>, PortError> {
         revisions::find(&self.database, store, number).await

@@ -156,7 +156,16 @@ impl QuotaPolicy {
         if before.spec.plan == after.spec.plan {
             return Ok(false);
         }
-        Ok(!self.quotas(find(connection, &after.tenant).await?.as_ref()).has_no_totals())
+        self.counts_plans(connection, &after.tenant).await
+    }
+
+    /// True if plans of stores count towards a quota of the tenant.
+    pub(super) async fn counts_plans(
+        &self,
+        connection: &impl ConnectionTrait,
+        tenant: &Tenant,
+    ) -> Result<bool, PortError> {
+        Ok(!self.quotas(find(connection, tenant).await?.as_ref()).has_no_totals())
     }
 
     /// Returns an error if the tenant's quotas do not permit the store's new plan.

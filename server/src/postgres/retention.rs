@@ -1,4 +1,4 @@
-//! Removes expired rows in batches: request ids, ended operations, events, and audit records if the configuration says so.
+//! Removes expired rows in batches: request ids, ended operations and rollouts, events, and audit records if the configuration says so.
 //! Stores with their last operation are kept forever.
 //!
 //! A round is bounded, so that a long backlog does not keep the database busy; the next one continues. One replica runs at a time.
@@ -46,6 +46,23 @@ WITH gone AS (
   RETURNING 1)
 SELECT count(*) FROM gone";
 
+const ROLLOUTS: &str = "
+WITH gone AS (
+  DELETE FROM rollouts WHERE id IN (
+    SELECT id FROM rollouts r WHERE ended_at < $1 AND NOT EXISTS (SELECT FROM rollout_stores m WHERE m.rollout = r.id)
+    ORDER BY ended_at LIMIT $2)
+  RETURNING 1)
+SELECT count(*) FROM gone";
+
+/// First the stores: a rollout has up to 10,000.
+const ROLLOUT_STORES: &str = "
+WITH gone AS (
+  DELETE FROM rollout_stores WHERE (rollout, store) IN (
+    SELECT m.rollout, m.store FROM rollouts r JOIN rollout_stores m ON m.rollout = r.id
+    WHERE r.ended_at < $1 ORDER BY r.ended_at LIMIT $2)
+  RETURNING 1)
+SELECT count(*) FROM gone";
+
 /// Each store's oldest events, and never one that follows a kept one, whatever their writers' clocks were: the
 /// retained history has no gaps. Raises the floor too, so that readers notice the removal. Every batch makes
 /// progress: stores whose oldest event is not expired are excluded, and of the others at least the oldest event is removed.
@@ -83,7 +100,7 @@ static LONGER: Once = Once::new();
 pub struct RetentionPolicy {
     /// Events.
     pub events: Duration,
-    /// Operations, counted from their end.
+    /// Operations and rollouts, counted from their end.
     pub operations: Duration,
     /// Audit records; `None` for forever.
     pub audit: Option<Duration>,
@@ -109,6 +126,8 @@ pub struct Removed {
     pub requests: u64,
     /// Operations.
     pub operations: u64,
+    /// Rollouts, whose stores were removed before.
+    pub rollouts: u64,
     /// Events.
     pub events: u64,
     /// Audit records.
@@ -147,9 +166,12 @@ impl Retention {
 
     /// One round: a limited number of batches of each kind.
     pub async fn round(&self) -> Result<Removed, DbErr> {
+        let operations = self.keep.operations.try_into().unwrap_or(time::Duration::MAX);
+        self.remove(ROLLOUT_STORES, operations).await?;
         Ok(Removed {
             requests: self.remove(REQUESTS, requests::KEPT).await?,
-            operations: self.remove(OPERATIONS, self.keep.operations.try_into().unwrap_or(time::Duration::MAX)).await?,
+            operations: self.remove(OPERATIONS, operations).await?,
+            rollouts: self.remove(ROLLOUTS, operations).await?,
             events: self.remove(EVENTS, self.keep.events.try_into().unwrap_or(time::Duration::MAX)).await?,
             audit: match self.keep.audit {
                 Some(keep) => self.remove_audit(keep.try_into().unwrap_or(time::Duration::MAX)).await?,

@@ -59,6 +59,7 @@ pub(super) fn store(row: store::Model) -> Store {
         restored: row.source_restored,
     });
     let every = problems.optional("backup_every", row.backup_every.as_deref(), |text| text.parse().ok());
+    let smtp = problems.json("smtp", row.smtp);
     let backup_policy = backup_policy(every, row.backup_keep_days, row.backup_keep_weekly);
     let mut failure = problems.failure(row.failure);
     problems.report(&mut failure);
@@ -76,6 +77,7 @@ pub(super) fn store(row: store::Model) -> Store {
             environment,
             labels: serde_json::from_value(row.labels).unwrap_or_default(),
             backup_policy,
+            smtp,
         },
         source,
         placement: Placement { namespace: row.namespace, release: row.release, host: row.host },
@@ -128,6 +130,7 @@ pub(super) fn store_row(store: &Store) -> store::ActiveModel {
         backup_every: Set(store.spec.backup_policy.every.map(|every| every.to_string())),
         backup_keep_days: Set(store.spec.backup_policy.keep_days.and_then(|days| days.try_into().ok())),
         backup_keep_weekly: Set(store.spec.backup_policy.keep_weekly.and_then(|weeks| weeks.try_into().ok())),
+        smtp: Set(store.spec.smtp.as_ref().map(|smtp| serde_json::json!(smtp))),
         namespace: Set(store.placement.namespace.clone()),
         release: Set(store.placement.release.clone()),
         host: Set(store.placement.host.clone()),

@@ -12,6 +12,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::backup_schedule::OVERDUE;
+use super::drift::DRIFTED;
 use super::error::port_error;
 use super::pool::{Pool, Transaction};
 use crate::metrics::{Metrics, metrics};
@@ -91,8 +92,7 @@ impl Sampler {
         for row in rows(&transaction, STORES).await? {
             stores.insert(row.try_get_by_index(0)?, count(row.try_get_by_index(1)?));
         }
-        let overdue = rows(&transaction, &format!("SELECT count(*) FROM stores WHERE {OVERDUE}")).await?;
-        let overdue = overdue.first().map(|row| row.try_get_by_index(0)).transpose()?;
+        let (overdue, drifted) = (marked(&transaction, OVERDUE).await?, marked(&transaction, DRIFTED).await?);
         transaction.commit().await?;
         // Each gauge is set once: a scrape may read it at any time.
         for kind in OperationKind::ALL.map(OperationKind::as_str) {
@@ -104,7 +104,8 @@ impl Sampler {
         for state in State::ALL.into_iter().filter(|state| *state != State::Deleted).map(State::as_str) {
             metrics.stores.with([state]).set(stores.get(state).copied().unwrap_or_default());
         }
-        metrics.backups_overdue.with([]).set(count(overdue.unwrap_or_default()));
+        metrics.backups_overdue.with([]).set(count(overdue));
+        metrics.stores_drifted.with([]).set(count(drifted));
         Ok(())
     }
 }
@@ -121,6 +122,12 @@ async fn rows(transaction: &Transaction, sql: &str) -> Result<Vec<sea_orm::Query
     transaction.query_all_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await
 }
 
+/// The number of stores with this condition.
+async fn marked(transaction: &Transaction, condition: &str) -> Result<i64, DbErr> {
+    let found = rows(transaction, &format!("SELECT count(*) FROM stores WHERE {condition}")).await?;
+    found.first().map_or(Ok(0), |row| row.try_get_by_index(0))
+}
+
 /// Removes the figures: they are unknown.
 fn clear(all: &Metrics) {
     for gauge in [&all.operations_queued, &all.operations_queued_age, &all.operations_running, &all.stores] {
@@ -128,6 +135,7 @@ fn clear(all: &Metrics) {
     }
     all.database_clock_offset.clear();
     all.backups_overdue.clear();
+    all.stores_drifted.clear();
 }
 
 fn count(rows: i64) -> f64 {

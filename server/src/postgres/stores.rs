@@ -177,6 +177,12 @@ impl Stores for PgStores {
             Seen::Before(applied) => return Ok(*applied),
             Seen::OutsideScope => return Err(DomainError::RequestIdReused.into()),
         }
+        // Before the row of a store, as everything that counts stores does.
+        if permit.is_some() {
+            locks::stores(&transaction, &access.tenant).await?;
+        } else {
+            locks::stores_shared(&transaction, &access.tenant).await?;
+        }
         let uid = self.uid_of(&transaction, access, &Target::Store(source.clone())).await?;
         let before = apply::lock(&transaction, uid).await?;
         let before = before.ok_or_else(|| super::error::broken("a store vanished"))?;
@@ -205,11 +211,11 @@ impl Stores for PgStores {
         idempotency: Option<Idempotency>,
         transition: &Decision<'_>,
     ) -> Result<Applied, PortError> {
-        match self.try_change(access, target, idempotency, transition, None).await? {
+        match Box::pin(self.try_change(access, target, idempotency, transition, None)).await? {
             Attempt::Applied(applied) => Ok(*applied),
             Attempt::NeedsPermit => {
                 let permit = self.quotas.queue(&self.database, &access.tenant).await?;
-                match self.try_change(access, target, idempotency, transition, permit.as_ref()).await? {
+                match Box::pin(self.try_change(access, target, idempotency, transition, permit.as_ref())).await? {
                     Attempt::Applied(applied) => Ok(*applied),
                     Attempt::NeedsPermit => Err(quotas_are_changing()),
                 }

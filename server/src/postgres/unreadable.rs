@@ -30,6 +30,11 @@ impl Problems {
         Self { table, id, found: Vec::new() }
     }
 
+    /// True if all values are known.
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
     /// The value, or a substitute for an unknown one.
     pub(super) fn known<T>(&mut self, column: &str, text: &str, parsed: Option<T>, unknown: T) -> T {
         parsed.unwrap_or_else(|| {

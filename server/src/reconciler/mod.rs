@@ -3,20 +3,20 @@
 //! - This file: [`Reconciler`], which runs in one server at a time, the holder of the `LeaderLock`.
 //! - `round`: one comparison of all stores. `health_tracker`: when a store is examined, and how flapping is damped.
 //!   `access`: the account's permissions in existing namespaces. `manifests`: which workloads each release should have.
-//!   `sells`: whether a store that looks healthy also sells. `reachability`: whether customers can reach its shop. `measure`: metrics.
+//!   `reachability`: whether customers can reach its shop. `drift`: whether its configuration is the recorded one. `measure`: metrics.
 //! - [`orphans`]: namespaces and releases that belong to no store.
 //!
 //! The cache's watches, which every server has, show which stores may have a problem; a fresh examination decides. Missing data
 //! is not evidence. Nothing is retried here: the next round does it.
 
 mod access;
+mod drift;
 mod health_tracker;
 mod manifests;
 mod measure;
 pub mod orphans;
 mod reachability;
 mod round;
-mod sells;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +29,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::SecretUrl;
 use crate::kube::{Cluster, ClusterCache};
 use crate::postgres::{LeaderLock, Leadership, LiveStoreRepository};
+use crate::sales_test::SalesTest;
 use crate::verify::Verifier;
 use round::Rounds;
 
@@ -46,8 +47,10 @@ pub struct Reconciler {
     pub cache: Arc<ClusterCache>,
     /// Which Secrets a store has, and how its shop is tested.
     pub catalog: Arc<Catalog>,
-    /// Tests shops.
+    /// Whether shops can be reached.
     pub verifier: Verifier,
+    /// Whether stores that look healthy also sell.
+    pub sales_test: SalesTest,
     /// The database for the leader lock: a session of its own.
     pub url: SecretUrl,
     /// Runs a round's writes to completion, even if the round is cancelled.
@@ -88,6 +91,7 @@ impl Reconciler {
         tokio::select! {
             () = Box::pin(rounds) => {}
             () = Box::pin(self.follow_reachability()) => {}
+            () = Box::pin(self.follow_drift()) => {}
         }
     }
 }

@@ -158,6 +158,8 @@ mod tests {
             chart_version: "1".into(),
             state: State::Ready,
             operation: OperationId(Uuid::nil()),
+            revision: 1,
+            active: false,
             deleting: false,
             was_ready: true,
             shop_url: "http://store-tea.localhost/".into(),

@@ -202,7 +202,7 @@ impl Reconciler {
         };
         let health = match examined {
             Ok(Examined::Healthy) if store.state == State::Ready => return true,
-            Ok(Examined::Healthy) => match self.sells(&store, calm_for).await {
+            Ok(Examined::Healthy) => match self.sales_test.sells(&store, calm_for).await {
                 Some(health) => health,
                 None => return true,
             },
@@ -231,7 +231,7 @@ async fn apply_health(live_stores: &LiveStoreRepository, store: &LiveStore, heal
             let LiveStore { store_id, tenant, uid, .. } = store;
             let (store_uid, state) = (tracing::field::display(uid), state.as_str());
             tracing::info!(
-                event = "STORE_DRIFTED",
+                event = "STORE_HEALTH_CHANGED",
                 store_id,
                 tenant,
                 store_uid,

@@ -72,7 +72,11 @@ impl Reader<'_> {
         let revision = release.observation.revision;
         let record = self.cluster.store_record(&namespace.name, &release.name, revision).await?;
         let record = record.ok_or_else(|| format!("the record of the release {} is gone", release.name))?;
-        let store = self.recorded(namespace, uid, &release.name, &record).map_err(Refused::Problems)?;
+        let mut store = self.recorded(namespace, uid, &release.name, &record).map_err(Refused::Problems)?;
+        if let Some(smtp) = &mut store.smtp {
+            let username = self.cluster.read_secret(&namespace.name, &smtp.secret, "username").await?;
+            smtp.username = username.map(|username| username.expose().to_owned()).unwrap_or_default();
+        }
         let (health, simulated) = self.health(&store, &record).await?;
         Ok(Candidate { store: RecordedStore { health, simulated, ..store }, fence: namespace.fence })
     }
@@ -118,6 +122,7 @@ impl Reader<'_> {
             plan,
             admin_email,
             environment: if record.staging { Environment::Staging } else { Environment::Production },
+            smtp: record.smtp.clone(),
             placement: Placement { namespace: namespace.name.clone(), release: release.to_owned(), host },
             versions: self.versions(&engine.name, record),
             secure: engine.secure,

@@ -42,6 +42,8 @@ fn each_release_has_one_owner() {
         chart_version: "1".into(),
         state: State::Ready,
         operation: OperationId(Uuid::nil()),
+        revision: 1,
+        active: false,
         deleting: false,
         was_ready: true,
         shop_url: "http://store-tea.localhost/".into(),

@@ -1,31 +1,30 @@
-//! Tests a shop like a customer: are there products, can one be added to a cart, and does the checkout offer cash on
-//! delivery? It uses WooCommerce's Store API with a `Cart-Token`, without a session or pages. The checkout
-//! is a draft, which WooCommerce discards: no order remains, and the cart is emptied again.
+//! Tests a shop like a customer: are there products, can one be added to a cart, and how can it be paid? The requests are data of the
+//! engine's chart ([`PurchaseTest`]); no order remains.
 //!
 //! - [`Verifier`] (here) selects the route to a shop: its URL if that reaches the shop, otherwise the API server's service proxy.
-//! - `transport` sends one request and reads the response, within limits. `checkout_probe` is the test purchase.
+//! - `transport` sends one request and reads the response, within limits. `purchase` is the test purchase.
 //! - `reachable` checks whether customers can reach the shop, whatever the route of the test.
 //! - `probe_failure` describes what went wrong, and how often that may happen.
 //!
-//! To add a check: a `Probe` in `checkout_probe`, the condition on its response there, and its possible failures
-//! in `tests/scripted`.
+//! To add a check: a step in the chart's `storeplane.yaml`.
 
-mod checkout_probe;
 mod probe_failure;
+mod purchase;
 mod reachable;
 mod transport;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use storeplane_core::engine::PurchaseTest;
 use storeplane_core::store::Store;
 use tokio::net::TcpStream;
 use url::Url;
 
 use crate::config::Via;
 use crate::kube::{Cluster, ClusterError, ClusterErrorKind};
-use checkout_probe::PRODUCTS;
-pub use checkout_probe::{Demand, Report};
 pub use probe_failure::{ProbeFailure, RetryPolicy};
+pub use purchase::{Demand, Report};
 pub use reachable::Reachability;
 use transport::{Answer, Transport};
 
@@ -49,20 +48,23 @@ pub struct Shop {
     pub service: String,
     /// A page answers at its URL: it is tested through the Service only.
     pub is_offline: bool,
+    /// The test purchase.
+    pub test: Arc<PurchaseTest>,
     /// The requirements.
     pub demand: Demand,
 }
 
 impl Shop {
     /// The shop of a store.
-    pub fn of(store: &Store) -> Self {
+    pub fn of(store: &Store, test: &Arc<PurchaseTest>) -> Self {
         let demand = if store.ready_at.is_none() { Demand::AsInstalled } else { Demand::AsMerchantLeft };
-        Self::online(store.shop_url(), store.placement.namespace.clone(), demand)
+        Self::online(store.shop_url(), store.placement.namespace.clone(), test, demand)
     }
 
     /// A shop that answers at its URL.
-    pub fn online(url: String, namespace: String, demand: Demand) -> Self {
-        Self { url, namespace, service: SERVICE.to_owned(), is_offline: false, demand }
+    pub fn online(url: String, namespace: String, test: &Arc<PurchaseTest>, demand: Demand) -> Self {
+        let test = Arc::clone(test);
+        Self { url, namespace, service: SERVICE.to_owned(), is_offline: false, test, demand }
     }
 
     /// The same, but a test purchase must be possible.
@@ -71,9 +73,10 @@ impl Shop {
         Self { demand: Demand::AsBefore, ..self }
     }
 
-    /// The shop of a store while a page answers at its URL; `service` selects its own pods.
-    pub fn behind_page(store: &Store, service: String) -> Self {
-        Self { service, is_offline: true, ..Self::of(store) }
+    /// The same while a page answers at its URL; `service` selects its own pods.
+    #[must_use]
+    pub fn behind_page(self, service: String) -> Self {
+        Self { service, is_offline: true, ..self }
     }
 }
 
@@ -110,12 +113,12 @@ impl Verifier {
             Via::Url => all(&url, shop).await,
             Via::Auto => {
                 if let Some(first) = first_answer(&url, shop, NEAR).await {
-                    return checkout_probe::run(&url, shop.demand, Ok(first)).await;
+                    return purchase::run(&url, (&shop.test, shop.demand), Ok(first)).await;
                 }
                 match all(&proxy, shop).await {
                     // If the API server cannot reach pods at all, only the shop's URL remains.
                     Err(error) if is_unreached(&error) => match first_answer(&url, shop, FAR).await {
-                        Some(first) => checkout_probe::run(&url, shop.demand, Ok(first)).await,
+                        Some(first) => purchase::run(&url, (&shop.test, shop.demand), Ok(first)).await,
                         None => Err(error),
                     },
                     done => done,
@@ -126,7 +129,7 @@ impl Verifier {
 }
 
 async fn all(transport: &Transport<'_>, shop: &Shop) -> Result<Report, Unverified> {
-    checkout_probe::run(transport, shop.demand, transport.send(&PRODUCTS, None, None).await).await
+    purchase::run(transport, (&shop.test, shop.demand), purchase::begin(transport, &shop.test).await).await
 }
 
 /// The proxy did not reach the shop.
@@ -137,13 +140,13 @@ fn is_unreached(error: &Unverified) -> bool {
     }
 }
 
-/// The product list by the shop's URL, if that reaches this very shop in time: its host name may lead elsewhere.
+/// The first answer by the shop's URL, if that reaches this very shop in time: its host name may lead elsewhere.
 async fn first_answer(transport: &Transport<'_>, shop: &Shop, (near, answer): (Duration, Duration)) -> Option<Answer> {
     let url = Url::parse(&shop.url).ok()?;
     let (host, port) = (url.host_str()?, url.port_or_known_default()?);
     tokio::time::timeout(near, TcpStream::connect((host, port))).await.ok()?.ok()?;
-    let answer = tokio::time::timeout(answer, transport.send(&PRODUCTS, None, None)).await.ok()?.ok()?;
-    let link = answer.json.get(0)?.get("permalink")?.as_str()?.parse::<Url>().ok()?;
+    let answer = tokio::time::timeout(answer, purchase::begin(transport, &shop.test)).await.ok()?.ok()?;
+    let link = answer.json.pointer(&shop.test.identity)?.as_str()?.parse::<Url>().ok()?;
     (link.host_str() == Some(host)).then_some(answer)
 }
 

@@ -63,11 +63,11 @@ impl ProbeFailure {
         self.obstacle.class() != Class::Lasting
     }
 
-    /// A well-formed answer of the Store API: the shop is up, whatever it answers.
-    pub(super) fn is_well_formed(&self) -> bool {
+    /// A well-formed answer of the shop's API, whose refusals have all of these texts: the shop is up, whatever it answers.
+    pub(super) fn is_well_formed(&self, refusal: &[String]) -> bool {
         let Some(status) = self.status else { return false };
         let Ok(json) = serde_json::from_str::<Value>(&self.body) else { return false };
-        let is_refusal = ["code", "message"].iter().all(|key| json.get(key).is_some_and(Value::is_string));
+        let is_refusal = refusal.iter().all(|at| json.pointer(at).is_some_and(Value::is_string));
         status.is_success() || (status.is_client_error() && is_refusal)
     }
 

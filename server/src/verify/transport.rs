@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, USER_AGENT};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -20,30 +20,22 @@ use crate::kube::{Cluster, api_server_error};
 const WITHIN: Duration = Duration::from_secs(10);
 /// Maximum size of a response; a cart has about 4 KiB.
 const BODY_MAX: usize = 256 * 1024;
-/// The header that identifies a cart.
-const CART_TOKEN: HeaderName = HeaderName::from_static("cart-token");
 
-/// A request to the Store API.
+/// A request to a shop's API.
 #[derive(Debug)]
 pub(super) struct Probe {
     /// Its name in messages, for example `product list`.
-    pub(super) name: &'static str,
+    pub(super) name: String,
     /// Its key in an event's details.
-    pub(super) key: &'static str,
+    pub(super) key: String,
     pub(super) method: Method,
-    /// The path after `/wc/store/v1/`, and additional parameters.
-    pub(super) route: &'static str,
+    pub(super) path: String,
 }
 
 impl Probe {
-    /// Works with any permalink setting of the merchant; `/wp-json/` does not.
-    fn path(&self) -> String {
-        format!("/index.php?rest_route=/wc/store/v1/{}", self.route)
-    }
-
     /// The request for messages.
     pub(super) fn line(&self) -> String {
-        format!("{} {}", self.method, self.path())
+        format!("{} {}", self.method, self.path)
     }
 }
 
@@ -51,14 +43,18 @@ impl Probe {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) json: Value,
-    /// The cart's new token, if there is one.
-    pub(super) token: Option<HeaderValue>,
     pub(super) took: Duration,
     status: StatusCode,
+    headers: HeaderMap,
     body: Bytes,
 }
 
 impl Answer {
+    /// A header's text, if there is one.
+    pub(super) fn header(&self, name: &str) -> Option<String> {
+        self.headers.get(name)?.to_str().ok().map(str::to_owned)
+    }
+
     /// An error about a response that arrived.
     pub(super) fn wrong(&self, probe: &Probe, what: impl Into<String>) -> Unverified {
         Unverified::Shop(ProbeFailure::wrong(&probe.line(), what).answered(self.status, &self.body))
@@ -125,23 +121,23 @@ impl Transport<'_> {
         }
     }
 
-    /// Sends a request for a cart's owner.
+    /// Sends a request with these headers.
     pub(super) async fn send(
         &self,
         probe: &Probe,
-        token: Option<&HeaderValue>,
+        headers: &[(HeaderName, HeaderValue)],
         body: Option<Value>,
     ) -> Result<Answer, Unverified> {
         let began = Instant::now();
         let exchange = async {
             match self {
                 Self::Url { web, base } => {
-                    let request = request(base, probe, token, body, Full::new)?;
+                    let request = request(base, probe, headers, body, Full::new)?;
                     let sent = web.request(request).await;
                     read(probe, sent.map_err(|error| lost(probe, &error))?).await
                 }
                 Self::Proxy { cluster, namespace, service } => {
-                    let request = request("", probe, token, body, ::kube::client::Body::from)?;
+                    let request = request("", probe, headers, body, ::kube::client::Body::from)?;
                     let sent =
                         cluster.request_service(namespace, service, request).await.map_err(Unverified::Cluster)?;
                     let (parts, body) = read(probe, sent).await?;
@@ -159,25 +155,24 @@ impl Transport<'_> {
         });
         let (parts, body) = exchanged?;
         let json = parse(probe, &parts, &body).map_err(Unverified::Shop)?;
-        let token = parts.headers.get(CART_TOKEN).cloned();
-        Ok(Answer { json, token, took: began.elapsed(), status: parts.status, body })
+        Ok(Answer { json, took: began.elapsed(), status: parts.status, headers: parts.headers, body })
     }
 }
 
 fn request<B>(
     base: &str,
     probe: &Probe,
-    token: Option<&HeaderValue>,
+    headers: &[(HeaderName, HeaderValue)],
     body: Option<Value>,
     wrap: impl FnOnce(Bytes) -> B,
 ) -> Result<Request<B>, Unverified> {
     let mut builder = Request::builder()
         .method(probe.method.clone())
-        .uri(format!("{base}{}", probe.path()))
+        .uri(format!("{base}{}", probe.path))
         .header(ACCEPT, "application/json")
         .header(USER_AGENT, concat!("storeplane/", env!("CARGO_PKG_VERSION")));
-    if let Some(token) = token {
-        builder = builder.header(CART_TOKEN, token);
+    for (name, value) in headers {
+        builder = builder.header(name, value);
     }
     let bytes = body.map(|body| body.to_string());
     if bytes.is_some() {
@@ -212,12 +207,12 @@ where
     }
 }
 
-/// The response's JSON, if it comes from the Store API.
+/// The response's JSON, if it comes from the shop's API.
 fn parse(probe: &Probe, parts: &http::response::Parts, body: &Bytes) -> Result<Value, ProbeFailure> {
     let status = parts.status;
     let header = |name| parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let wrong = |what: String| ProbeFailure::wrong(&probe.line(), what).answered(status, body);
-    let name = probe.name;
+    let name = &probe.name;
     if status.is_redirection() {
         let location = header(LOCATION).unwrap_or_default();
         return Err(wrong(format!("The shop redirects the {name} to {location}.")));

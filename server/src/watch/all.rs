@@ -45,7 +45,7 @@ impl Watches {
         if filter.names_changing_fields() {
             return Err(DomainError::field(
                 "filter",
-                "must not name state, reason, backup_overdue or update_time: they change",
+                "must not name state, reason, backup_overdue, drifted or update_time: they change",
             )
             .into());
         }

@@ -9,6 +9,7 @@ mod hub;
 mod measure;
 mod one;
 mod operation;
+mod rollout;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,17 +17,18 @@ use std::time::Duration;
 use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::event::{Cursor, Event};
 use storeplane_core::identity::Caller;
-use storeplane_core::ports::{Clock, Stores};
+use storeplane_core::ports::{Clock, Rollouts, Stores};
 use storeplane_core::store::Store;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::authentication::Authenticator;
-use crate::postgres::{EventLog, TenantStates, Verified};
+use crate::postgres::{EventLog, Notifier, TenantStates, Verified};
 
 pub use all::Start;
 pub use hub::Hub;
+pub use rollout::RolloutUpdate;
 
 /// Between two checks of the watcher's token. With the time that a token is cached, a revoked one keeps watching for at most 10 s.
 const LOOK: Duration = Duration::from_secs(5);
@@ -103,10 +105,12 @@ pub enum WatchEnd {
 #[derive(Clone)]
 pub struct Watches {
     stores: Arc<dyn Stores>,
+    rollouts: Arc<dyn Rollouts>,
     log: EventLog,
     authenticator: Authenticator,
     tenants: TenantStates,
     hub: Hub,
+    notifier: Notifier,
     clock: Arc<dyn Clock>,
     shutdown: CancellationToken,
 }
@@ -120,14 +124,14 @@ impl std::fmt::Debug for Watches {
 impl Watches {
     /// Watches end when `shutdown` is cancelled.
     pub fn new(
-        stores: Arc<dyn Stores>,
+        (stores, rollouts): (Arc<dyn Stores>, Arc<dyn Rollouts>),
         log: EventLog,
         (authenticator, tenants): (Authenticator, TenantStates),
-        hub: Hub,
+        (hub, notifier): (Hub, Notifier),
         clock: Arc<dyn Clock>,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { stores, log, authenticator, tenants, hub, clock, shutdown }
+        Self { stores, rollouts, log, authenticator, tenants, hub, notifier, clock, shutdown }
     }
 
     /// Checks the watcher's credential and its tenant, and returns a heartbeat when one is due. While Postgres is unavailable

@@ -25,9 +25,12 @@ impl OperationContext {
         })
     }
 
-    /// How the store's engine is backed up, which may have been removed from its chart.
+    /// How the store's engine is backed up in the version that is deployed, which may have been removed from its chart.
     pub(super) async fn engine_backup(&self) -> Result<EngineBackup, StepError> {
-        let engine = self.engine().await?;
+        let engine = match &self.operation.update {
+            Some(update) if self.operation.precedes_upgrade() => self.engine_at(&update.before.versions).await?,
+            _ => self.engine().await?,
+        };
         engine.backup.ok_or_else(|| {
             let message = format!("The chart of engine {} no longer supports backups.", engine.name);
             StepError::Failed(Failure::new(Reason::ChartRejected, message))

@@ -203,7 +203,8 @@ impl OperationContext {
             let took = self.attempt(step).await?;
             done = Some((step, took));
         }
-        let keeps_shop = matches!(self.operation.kind, OperationKind::Restore | OperationKind::Update);
+        let kind = self.operation.kind;
+        let keeps_shop = kind == OperationKind::Restore || kind.applies_settings();
         let seen = if keeps_shop { self.live_health().await } else { None };
         let (simulated, now) = (self.simulated, self.now());
         self.write(&|snapshot| match done {

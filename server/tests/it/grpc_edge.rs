@@ -49,6 +49,7 @@ async fn reflection_returns_every_service_with_comments() {
             "storeplane.v1.BackupService",
             "storeplane.v1.OperationService",
             "storeplane.v1.PlatformService",
+            "storeplane.v1.RolloutService",
             "storeplane.v1.SessionService",
             "storeplane.v1.StoreService",
             "storeplane.v1.TenantService",

@@ -7,7 +7,8 @@
 //! - `single`: faults of one store. `rounds`: faults of a whole server. `verdict`: what must be true afterwards.
 //! - `stuck`: states in which an interrupted helm or something else may leave a release or a namespace.
 //!
-//! `make test` runs every fault at every place in one phase; `STOREPLANE_FAULTS=full` (`dev/soak faults`) in all three.
+//! `make test` runs every fault at every step, but not in every operation that has the step, each in one phase; `STOREPLANE_FAULTS=full`
+//! (`dev/soak faults`) runs all, in all three phases.
 //! `STOREPLANE_FAULTS_ONLY='ServerKilled INSTALL'` selects the cases with these words.
 
 mod fault;

@@ -46,6 +46,7 @@ fn every_field(store_id: &str) -> Store {
         environment: StoreEnvironment::Staging.into(),
         source: Some(StoreSource { store_id: text(), store_uid: text(), backup_id: text() }),
         backup_policy: None,
+        smtp: None,
         labels: std::collections::HashMap::new(),
         revision: 77,
         update_preview: Some(UpdatePreview { steps: vec![text()], ..UpdatePreview::default() }),

@@ -160,7 +160,7 @@ async fn hot_queries_read_only_returned_rows() {
     scene.reads("a renewal", 40, scene.queue.renew(&ids)).await.unwrap();
     scene.reads("cancellations", 40, scene.queue.cancelled(&ids)).await.unwrap();
     Box::pin(figures_are_read_from_indexes(&scene)).await;
-    overdue_stores_are_read_by_index(&scene, access).await;
+    marked_stores_are_read_by_index(&scene, access).await;
 }
 
 async fn backups_are_read_by_index(scene: &Scene) {
@@ -213,13 +213,16 @@ async fn scoped_queries_read_only_the_scope(scene: &Scene) {
 }
 
 /// Of 10,000 stores, eleven.
-async fn overdue_stores_are_read_by_index(scene: &Scene, access: &Access) {
-    let overdue = "UPDATE stores SET conditions = '[{\"kind\": \"BackedUp\", \"reason\": \"BACKUP_OVERDUE\"}]' WHERE store_id LIKE 's77%9'";
-    scene.prepare(overdue).await;
+async fn marked_stores_are_read_by_index(scene: &Scene, access: &Access) {
+    let marked = "UPDATE stores SET conditions = '[{\"kind\": \"BackedUp\", \"reason\": \"BACKUP_OVERDUE\"},
+        {\"kind\": \"ConfigurationDrifted\", \"status\": \"True\"}]' WHERE store_id LIKE 's77%9'";
+    scene.prepare(marked).await;
     scene.database.execute("VACUUM ANALYZE stores").await;
-    let overdue = StoreQuery::check(access, "backup_overdue = true", "", PAGE, PageStart::First).unwrap();
-    scene.reads("ListStores of overdue stores", 60, scene.stores.list(&overdue)).await.unwrap();
-    assert_eq!(scene.reads("their number", 60, scene.stores.count(&overdue)).await.unwrap(), 11);
+    for filter in ["backup_overdue = true", "drifted = true"] {
+        let marked = StoreQuery::check(access, filter, "", PAGE, PageStart::First).unwrap();
+        scene.reads("ListStores of marked stores", 60, scene.stores.list(&marked)).await.unwrap();
+        assert_eq!(scene.reads("their number", 60, scene.stores.count(&marked)).await.unwrap(), 11, "{filter}");
+    }
 }
 
 /// What Postgres tells for the metrics.

@@ -4,6 +4,7 @@ import { AuditService } from '@/gen/storeplane/v1/audit_pb';
 import { BackupService } from '@/gen/storeplane/v1/backup_service_pb';
 import { OperationService } from '@/gen/storeplane/v1/operation_pb';
 import { PlatformService } from '@/gen/storeplane/v1/platform_pb';
+import { RolloutService } from '@/gen/storeplane/v1/rollout_service_pb';
 import { SessionService } from '@/gen/storeplane/v1/session_service_pb';
 import { StoreService } from '@/gen/storeplane/v1/store_service_pb';
 import { TenantService } from '@/gen/storeplane/v1/tenant_service_pb';
@@ -15,6 +16,7 @@ import { traceparent } from './traceparent';
 export interface Clients {
   stores: Client<typeof StoreService>;
   backups: Client<typeof BackupService>;
+  rollouts: Client<typeof RolloutService>;
   operations: Client<typeof OperationService>;
   platform: Client<typeof PlatformService>;
   audit: Client<typeof AuditService>;
@@ -30,6 +32,7 @@ export function createClients(transport: Transport): Clients {
   return {
     stores: createClient(StoreService, transport),
     backups: createClient(BackupService, transport),
+    rollouts: createClient(RolloutService, transport),
     operations: createClient(OperationService, transport),
     platform: createClient(PlatformService, transport),
     audit: createClient(AuditService, transport),

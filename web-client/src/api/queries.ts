@@ -1,9 +1,11 @@
 import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { BackupState, type ListBackupsResponse, RestoreTestState } from '@/gen/storeplane/v1/backup_service_pb';
+import type { ListRolloutsResponse, Rollout } from '@/gen/storeplane/v1/rollout_service_pb';
 import type { CleanupPolicy, Store } from '@/gen/storeplane/v1/store_pb';
 import type { Clients } from './clients';
 import { isTransient } from './problem';
+import { isOpen } from './rollout-state';
 
 export interface StoresPage {
   filter: string;
@@ -54,6 +56,7 @@ export interface CopyRequest {
 
 export const AUDIT_PAGE_SIZE = 50;
 export const BACKUPS_PAGE_SIZE = 50;
+export const ROLLOUTS_PAGE_SIZE = 50;
 /** On the page of a store. */
 export const STORE_BACKUPS_PAGE_SIZE = 10;
 export const RELEASES_PAGE_SIZE = 50;
@@ -68,8 +71,12 @@ const RESOURCES_REFETCH_MS = 10_000;
 /** No event tells that a backup was removed from the storage or that its test restore ended, so lists with such a backup are also read at this interval. */
 const UNANNOUNCED_REFETCH_MS = 10_000;
 
+/** Lists of rollouts have no watch: those with one that may change are also read at this interval. */
+const ROLLOUTS_REFETCH_MS = 5_000;
+
 /** Begin of the cache keys of lists that requests change. */
 export const BACKUPS = ['backups'];
+export const ROLLOUTS = ['rollouts'];
 export const TENANTS = ['tenants'];
 export const TOKENS = ['tokens'];
 export const SESSIONS = ['sessions'];
@@ -85,6 +92,10 @@ function changesUnannounced(page: ListBackupsResponse | undefined): boolean {
   const isChanging = (backup: ListBackupsResponse['backups'][number]) =>
     backup.state === BackupState.DELETING || backup.restoreTest?.state === RestoreTestState.RUNNING;
   return page?.backups.some(isChanging) ?? false;
+}
+
+function hasOpen(page: ListRolloutsResponse | undefined): boolean {
+  return page?.rollouts.some(isOpen) ?? false;
 }
 
 /** Every read, with its cache key. */
@@ -155,6 +166,13 @@ export function createQueries(clients: Clients) {
         queryFn: ({ signal }) => clients.backups.getBackup({ backupId }, { signal }),
         retry: false,
       }),
+    rollouts: (page: { pageToken: string }) =>
+      queryOptions({
+        queryKey: [...ROLLOUTS, page],
+        queryFn: ({ signal }) => clients.rollouts.listRollouts({ ...page, pageSize: ROLLOUTS_PAGE_SIZE }, { signal }),
+        placeholderData: keepPreviousData,
+        refetchInterval: ({ state }) => hasOpen(state.data) && ROLLOUTS_REFETCH_MS,
+      }),
     audit: (page: AuditPage) =>
       queryOptions({
         queryKey: ['audit', page],
@@ -199,6 +217,15 @@ export function createQueries(clients: Clients) {
       queryOptions({
         queryKey: ['check', request, store.displayName, store.plan, store.adminEmail, store.environment],
         queryFn: ({ signal }) => clients.stores.copyStore({ ...request, store, validateOnly: true }, { signal }),
+        gcTime: 0,
+        staleTime: 0,
+        retry: false,
+      }),
+    /** Validates a rollout without starting it. `key` is the draft: a message is no cache key. */
+    checkRollout: (key: object, rollout: Rollout) =>
+      queryOptions({
+        queryKey: ['check', 'rollout', key],
+        queryFn: ({ signal }) => clients.rollouts.createRollout({ rollout, validateOnly: true }, { signal }),
         gcTime: 0,
         staleTime: 0,
         retry: false,

@@ -65,6 +65,7 @@ const STEPS: Record<string, string> = {
   VERIFY_BACKUP: 'Verify backup',
   MAINTENANCE: 'Take shop offline',
   RESTORE: 'Restore database and files',
+  START: 'Start shop behind the page',
   END_MAINTENANCE: 'Put shop back online',
 };
 

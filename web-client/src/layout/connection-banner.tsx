@@ -1,22 +1,14 @@
 import { Group, Loader, Paper, Text } from '@mantine/core';
-import { useCallback, useEffect, useState } from 'react';
+import { useCallback } from 'react';
 import { moment } from '@/format/time';
 import { useLive } from '@/live/live';
 import { useTicking } from '@/ui/clock';
-
-/** Shorter interruptions are not reported. */
-const DELAY_MS = 1500;
+import { useLasting } from '@/ui/use-lasting';
 
 /** Shows that the page is not live, and when its data is from. The watch reconnects by itself. */
 export function ConnectionBanner() {
   const { connection, lostAt = 0 } = useLive();
-  const isLost = connection === 'lost';
-  const [shown, setShown] = useState(false);
-  useEffect(() => {
-    if (!isLost) return setShown(false);
-    const timer = setTimeout(() => setShown(true), DELAY_MS);
-    return () => clearTimeout(timer);
-  }, [isLost]);
+  const shown = useLasting(connection === 'lost');
   const since = useTicking(useCallback((now) => moment(new Date(lostAt), now), [lostAt]));
   return (
     <div role="status" aria-live="polite">

@@ -41,6 +41,8 @@ export function Keyboard() {
         return () => void navigate({ to: '/stores' });
       case 'g b':
         return () => void navigate({ to: '/backups' });
+      case 'g l':
+        return () => void navigate({ to: '/rollouts' });
       case 'g a':
         return () => void navigate({ to: '/activity' });
       case 'g r':

@@ -8,12 +8,14 @@ import {
   IconLayoutDashboard,
   IconPackages,
   IconPlus,
+  IconStairsUp,
   IconUsersGroup,
 } from '@tabler/icons-react';
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
 import { useEffect } from 'react';
 import { loadAdministration } from '@/pages/administration/lazy-administration';
 import { loadBackups } from '@/pages/backups/lazy-backups';
+import { loadRollouts } from '@/pages/rollouts/lazy-rollouts';
 import { loadSettings } from '@/pages/settings/lazy-settings';
 import { useCanEdit, useIsAdmin, useIsPlatformAdmin } from '@/session/caller';
 import { Logo } from '@/ui/logo';
@@ -28,6 +30,7 @@ const PAGES = [
   { to: '/', label: 'Overview', icon: IconLayoutDashboard, audience: 'everyone' },
   { to: '/stores', label: 'Stores', icon: IconBuildingStore, audience: 'everyone' },
   { to: '/backups', label: 'Backups', icon: IconArchive, audience: 'everyone' },
+  { to: '/rollouts', label: 'Rollouts', icon: IconStairsUp, audience: 'everyone' },
   { to: '/activity', label: 'Activity', icon: IconActivity, audience: 'everyone' },
   { to: '/releases', label: 'Releases', icon: IconPackages, audience: 'editors' },
   { to: '/tokens', label: 'Tokens', icon: IconKey, audience: 'admins' },
@@ -43,6 +46,7 @@ export function Shell() {
   useChunk(loadBackups);
   useChunk(loadAdministration);
   useChunk(loadSettings);
+  useChunk(loadRollouts);
   // biome-ignore lint/correctness/useExhaustiveDependencies: closes the menu after navigation
   useEffect(close, [pathname]);
   return (

@@ -5,6 +5,7 @@ export const SHORTCUTS = [
   { keys: ['g', 'o'], text: 'Go to Overview' },
   { keys: ['g', 's'], text: 'Go to Stores' },
   { keys: ['g', 'b'], text: 'Go to Backups' },
+  { keys: ['g', 'l'], text: 'Go to Rollouts' },
   { keys: ['g', 'a'], text: 'Go to Activity' },
   { keys: ['g', 'r'], text: 'Go to Releases' },
   { keys: ['g', 't'], text: 'Go to Tokens' },

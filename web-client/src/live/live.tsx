@@ -4,12 +4,12 @@ import { useApi } from '@/api/api';
 import { serverNow } from '@/api/server-clock';
 import { session, useSessionStatus } from '@/session/session';
 import { CacheFeed, type StoreUpdate } from './cache';
-import { type Connection, type WatchPosition, watchStores } from './watch';
+import type { Connection } from './stream';
+import { type WatchPosition, watchStores } from './watch';
+import { whileVisible } from './while-visible';
 
 /** Events that arrive within a frame are rendered together. */
 const BATCH_MS = 16;
-/** A hidden page releases its connection after this: a browser has six per server. */
-const HIDDEN_MS = 60_000;
 /** Beyond this, refetching is cheaper than replaying the events. */
 const STALE_MS = 600_000;
 
@@ -78,32 +78,4 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   }, [isSignedIn, generation, clients, queryClient]);
 
   return <Context value={live}>{children}</Context>;
-}
-
-/** Runs something while the page is visible, and for a while after it was hidden. */
-function whileVisible(start: (signal: AbortSignal, hiddenMs: number) => void): () => void {
-  let running: AbortController | undefined;
-  let hiddenSince = Date.now();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const stop = () => {
-    running?.abort();
-    running = undefined;
-  };
-  const update = () => {
-    clearTimeout(timer);
-    if (document.hidden) {
-      hiddenSince = Date.now();
-      timer = setTimeout(stop, HIDDEN_MS);
-    } else if (!running) {
-      running = new AbortController();
-      start(running.signal, Date.now() - hiddenSince);
-    }
-  };
-  document.addEventListener('visibilitychange', update);
-  update();
-  return () => {
-    document.removeEventListener('visibilitychange', update);
-    clearTimeout(timer);
-    stop();
-  };
 }

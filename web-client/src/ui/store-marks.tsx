@@ -1,5 +1,5 @@
 import { Text } from '@mantine/core';
-import { ConditionStatus, type Store, StoreEnvironment } from '@/gen/storeplane/v1/store_pb';
+import { type Condition, ConditionStatus, type Store, StoreEnvironment } from '@/gen/storeplane/v1/store_pb';
 
 /** What a staging shop does not do. */
 export const STAGING_LIMITS =
@@ -21,6 +21,22 @@ export function UpgradeMark({ availableUpgrade: upgrade }: Pick<Store, 'availabl
   return (
     <Text size="xs" className={upgrade.securityRelease ? 'warning' : 'dimmed'} data-testid="upgrade">
       {upgrade.securityRelease ? 'Security update' : 'Update available'}: {upgrade.engineVersion}
+    </Text>
+  );
+}
+
+/** The condition of a store whose configuration differs from what is recorded of it; undefined if it does not. */
+export function driftOf({ conditions }: Pick<Store, 'conditions'>): Condition | undefined {
+  return conditions.find(({ type, status }) => type === 'ConfigurationDrifted' && status === ConditionStatus.TRUE);
+}
+
+/** Marks a store whose configuration has drifted. */
+export function DriftMark({ conditions }: Pick<Store, 'conditions'>) {
+  const condition = driftOf({ conditions });
+  if (!condition) return null;
+  return (
+    <Text size="xs" className="warning" title={condition.message} data-testid="drifted">
+      Configuration drifted
     </Text>
   );
 }

@@ -67,6 +67,10 @@ fn fields(store: &Store) -> Value {
         let settings = store.spec.backup_policy.texts().map(|(name, value)| (name.to_owned(), value.into()));
         fields.insert("backup_policy".to_owned(), Value::Object(settings.into_iter().collect()));
     }
+    if let Some(fields) = fields.as_object_mut().filter(|_| store.spec.smtp.is_some()) {
+        // Of the password, the name of its Secret, which changes with it.
+        fields.insert("smtp".to_owned(), json!(store.spec.smtp));
+    }
     fields
 }
 

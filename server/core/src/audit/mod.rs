@@ -71,6 +71,14 @@ wire_enum! {
         SignOut = "SIGN_OUT",
         /// An administrator ended sessions.
         RevokeSessions = "REVOKE_SESSIONS",
+        /// CreateRollout.
+        CreateRollout = "CREATE_ROLLOUT",
+        /// PauseRollout.
+        PauseRollout = "PAUSE_ROLLOUT",
+        /// ResumeRollout.
+        ResumeRollout = "RESUME_ROLLOUT",
+        /// AbortRollout.
+        AbortRollout = "ABORT_ROLLOUT",
         /// CreateTenant.
         CreateTenant = "CREATE_TENANT",
         /// UpdateTenant.
@@ -108,10 +116,12 @@ wire_enum! {
 pub const WORKER: &str = "worker";
 /// The actor of scheduled backups and of their removal.
 pub const SCHEDULER: &str = "scheduler";
+/// The actor of the changes of stores that rollouts make.
+pub const ROLLOUT: &str = "rollout";
 /// The actor of `storeplane-server`'s commands.
 pub const COMMAND_LINE: &str = "command line";
 /// The actors that are not callers. No token may have such a name.
-pub const ACTORS: [&str; 3] = [WORKER, SCHEDULER, COMMAND_LINE];
+pub const ACTORS: [&str; 4] = [WORKER, SCHEDULER, ROLLOUT, COMMAND_LINE];
 
 /// The tenant of records that belong to no tenant. No tenant can have this name.
 pub const PLATFORM: &str = "";

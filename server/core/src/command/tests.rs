@@ -21,6 +21,7 @@ pub(crate) fn catalog() -> Catalog {
         lost_secrets: crate::engine::LostSecrets::default(),
         credentials: None,
         backup: None,
+        smtp: true,
         verify: crate::engine::Verification::None,
         versions: Versions { chart: "0.2.0".into(), ..Versions::default() },
         info: crate::engine::VersionInfo::default(),
@@ -115,10 +116,12 @@ fn update_mask_names_the_changed_fields() {
     let settings = ["store.display_name", "store.admin_email", "store.environment"];
     let others = ["store.backup_policy.every", "store_id", "uid", "request_id"];
     assert_eq!(fields, [&["update_mask"], &settings[..], &others].concat());
-    let rolled_back = RollbackStore::check(("-", "7"), 0, "", "7");
-    let Err(DomainError::Invalid(violations)) = rolled_back else { panic!("accepted") };
+    let bad = || "7".to_owned();
+    let rolled_back =
+        RollbackStoreInput { uid: bad(), backup_id: bad(), request_id: bad(), ..RollbackStoreInput::default() };
+    let Err(DomainError::Invalid(violations)) = rolled_back.check() else { panic!("accepted") };
     let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
-    assert_eq!(fields, ["store_id", "uid", "request_id", "revision"]);
+    assert_eq!(fields, ["store_id", "uid", "request_id", "revision", "backup_id", "backup_id"]);
 }
 
 #[test]

@@ -1,8 +1,10 @@
-//! UpdateStore and RollbackStore: as received, and after validation.
+//! UpdateStore: as received, and after validation.
 
 use std::collections::BTreeMap;
 
-use super::{Idempotency, StoreCommand, StoreRef, check_etag};
+use serde::{Deserialize, Serialize};
+
+use super::{Idempotency, SmtpChange, SmtpInput, StoreCommand, StoreRef, check_etag};
 use crate::backup_policy::{BackupPolicy, BackupPolicyInput, PolicySetting};
 use crate::error::DomainError;
 use crate::ids::StoreUid;
@@ -12,7 +14,7 @@ use crate::validate::Check;
 
 /// The fields that UpdateStore changes.
 const CHANGEABLE: &str = "display_name, admin_email, plan, engine_version, environment, deletion_protection, labels, labels.NAME, backup_policy, backup_policy.every, \
-     backup_policy.keep_days, backup_policy.keep_weekly";
+     backup_policy.keep_days, backup_policy.keep_weekly, smtp";
 
 /// UpdateStore as received.
 #[derive(Debug, Clone, Default)]
@@ -43,31 +45,48 @@ pub struct UpdateStoreInput {
     pub labels: Labels,
     /// The new values of `backup_policy`.
     pub backup_policy: BackupPolicyInput,
+    /// The new value of `smtp`; `None` or empty to remove it.
+    pub smtp: Option<SmtpInput>,
 }
 
-/// New values of a store's fields. What is not named is unchanged.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// New values of a store's fields. What is not named is unchanged. A rollout stores them, and a server that does not know one of them does not
+/// apply the others.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct StoreUpdate {
     /// The shop's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// Administrator's e-mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub admin_email: Option<String>,
     /// A plan, which may not exist; empty for the engine's default one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
     /// A version of the engine, which may not exist; empty for the default one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub engine_version: Option<String>,
     /// What the shop is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<Environment>,
     /// Whether it is protected from deletion.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub deletion_protection: Option<bool>,
     /// All labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<Labels>,
     /// Single labels: a value, or `None` to remove it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub label_changes: BTreeMap<String, Option<String>>,
     /// The settings that change when it is backed up.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub policy_settings: Vec<PolicySetting>,
     /// Their values.
+    #[serde(skip_serializing_if = "BackupPolicy::is_default")]
     pub backup_policy: BackupPolicy,
+    /// The mail server, which no rollout changes.
+    #[serde(skip)]
+    pub smtp: Option<SmtpChange>,
 }
 
 impl UpdateStoreInput {
@@ -88,7 +107,7 @@ impl UpdateStoreInput {
     }
 
     /// The values of the fields that the mask names.
-    fn values(&self, check: &mut Check) -> StoreUpdate {
+    pub(crate) fn values(&self, check: &mut Check) -> StoreUpdate {
         let mut update = StoreUpdate::default();
         for path in &self.update_mask {
             match path.as_str() {
@@ -113,6 +132,7 @@ impl UpdateStoreInput {
                     labels::check(check, &self.labels);
                     update.labels = Some(self.labels.clone());
                 }
+                "smtp" => update.smtp = Some(SmtpInput::check(self.smtp.as_ref(), check)),
                 path if label(path).is_some() => {
                     let (name, value) = label(path).map(|name| (name, self.labels.get(name))).unwrap_or_default();
                     let one = value.map(|value| (name.to_owned(), value.clone()));
@@ -141,8 +161,10 @@ fn label(path: &str) -> Option<&str> {
 impl StoreUpdate {
     /// True if it names what a store's chart is told.
     pub fn names_settings(&self) -> bool {
-        let Self { display_name, admin_email, plan, engine_version, environment, .. } = self;
-        [display_name, admin_email, plan, engine_version].into_iter().any(Option::is_some) || environment.is_some()
+        let Self { display_name, admin_email, plan, engine_version, environment, smtp, .. } = self;
+        [display_name, admin_email, plan, engine_version].into_iter().any(Option::is_some)
+            || environment.is_some()
+            || smtp.is_some()
     }
 
     /// A store's labels with the wanted ones.
@@ -172,38 +194,8 @@ impl StoreUpdate {
         let all =
             self.labels.iter().flat_map(|labels| std::iter::once("labels".to_owned()).chain(labels::texts(labels)));
         let single = self.label_changes.iter().map(|(name, value)| format!("labels.{name}={value:?}"));
-        std::iter::once(protection).chain(policy).chain(texts.into_iter().flatten()).chain(all).chain(single).collect()
-    }
-}
-
-/// RollbackStore after validation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RollbackStore {
-    /// Which store.
-    pub store: StoreCommand,
-    /// The revision to which it returns.
-    pub revision: u32,
-}
-
-impl RollbackStore {
-    /// Validates everything and reports all violations.
-    pub fn check(
-        (store_id, uid): (&str, &str),
-        revision: i32,
-        etag: &str,
-        request_id: &str,
-    ) -> Result<Self, DomainError> {
-        let mut check = Check::default();
-        let (id, uid_given) = (check.required("store_id", store_id), check.optional("uid", uid));
-        let request = check.optional("request_id", request_id);
-        let number = u32::try_from(revision).ok().filter(|number| *number > 0);
-        if number.is_none() {
-            check.fail("revision", "must be the number of a revision of the store, 1 or more");
-        }
-        let idempotency = Idempotency::of(request, "RollbackStore", &[store_id, uid, etag, &revision.to_string()]);
-        let etag = check_etag(&mut check, etag);
-        let store =
-            id.map(|id| StoreCommand { target: StoreRef { id, uid: uid_given }, etag, force: false, idempotency });
-        check.finish(store.zip(number).map(|(store, revision)| Self { store, revision }))
+        let smtp = self.smtp.iter().map(SmtpChange::field);
+        let settings = texts.into_iter().flatten();
+        std::iter::once(protection).chain(policy).chain(settings).chain(all).chain(single).chain(smtp).collect()
     }
 }

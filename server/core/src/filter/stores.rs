@@ -20,6 +20,8 @@ pub enum StoreField {
     State(State),
     /// Whether it runs without a recent backup.
     BackupOverdue(bool),
+    /// Whether the cluster differs from what is recorded of it.
+    Drifted(bool),
     /// A label by its name; one that the store does not have is empty.
     Label(String, Pattern),
     /// A text field.
@@ -69,14 +71,15 @@ impl Fields for StoreField {
             "namespace" => text(StoreText::Namespace),
             "reason" => text(StoreText::Reason),
             "backup_overdue" => boolean(field, comparison, value).map(Self::BackupOverdue),
+            "drifted" => boolean(field, comparison, value).map(Self::Drifted),
             label if label.strip_prefix(LABELS).is_some_and(is_name) => Pattern::read(field, comparison, value)
                 .map(|pattern| Self::Label(label.trim_start_matches(LABELS).to_owned(), pattern)),
             "create_time" => at(StoreTime::Create),
             "update_time" => at(StoreTime::Update),
             other => Err(no_field(
                 other,
-                "state, store_id, display_name, engine, plan, admin_email, host, namespace, reason, backup_overdue, labels.NAME, \
-                 create_time, update_time",
+                "state, store_id, display_name, engine, plan, admin_email, host, namespace, reason, backup_overdue, drifted, \
+                 labels.NAME, create_time, update_time",
             )),
         }
     }
@@ -95,6 +98,7 @@ impl StoreFilter {
                 field,
                 StoreField::State(_)
                     | StoreField::BackupOverdue(_)
+                    | StoreField::Drifted(_)
                     | StoreField::Label(..)
                     | StoreField::Text(StoreText::Reason, _)
                     | StoreField::Time(StoreTime::Update, ..)
@@ -107,6 +111,7 @@ impl StoreFilter {
         let field = |field: &StoreField| match field {
             StoreField::State(state) => store.state == *state,
             StoreField::BackupOverdue(overdue) => store.is_backup_overdue() == *overdue,
+            StoreField::Drifted(drifted) => store.is_drifted() == *drifted,
             StoreField::Label(name, pattern) => pattern.matches(store.spec.labels.get(name).map_or("", String::as_str)),
             StoreField::Text(text, pattern) => pattern.matches(text.of(store)),
             StoreField::Time(StoreTime::Create, comparison, time) => comparison.holds(store.created_at, *time),
@@ -182,6 +187,7 @@ mod tests {
             "reason : *",
             "NOT reason:IMAGE_PULL_FAILED",
             "backup_overdue : true",
+            "drifted = true",
             "labels.cost-center = 42 AND labels.env : *",
             "create_time >= \"2026-11-01T00:00:00Z\" AND update_time < '2026-12-01T00:00:00+01:00'",
         ] {
@@ -200,6 +206,7 @@ mod tests {
         for (filter, changes) in [
             ("reason : *", true),
             ("backup_overdue = true", true),
+            ("drifted = false", true),
             ("state = READY", true),
             ("update_time > '2026-01-01T00:00:00Z'", true),
             ("plan = small", false),
@@ -254,7 +261,7 @@ mod tests {
         let error = StoreFilter::parse("state = SLEEPY AND (price = 3 OR plan < small) (").expect_err("bad");
         insta::assert_snapshot!(error.0.join("\n"), @r#"
         state must be one of: PROVISIONING, READY, UPDATING, DEGRADED, FAILED, DELETING, DELETED (at character 1)
-        has no field "price"; the fields are state, store_id, display_name, engine, plan, admin_email, host, namespace, reason, backup_overdue, labels.NAME, create_time, update_time (at character 21)
+        has no field "price"; the fields are state, store_id, display_name, engine, plan, admin_email, host, namespace, reason, backup_overdue, drifted, labels.NAME, create_time, update_time (at character 21)
         plan can only be compared with =, != and : (at character 34)
         ends unexpectedly
         "#);

@@ -42,14 +42,21 @@ fn undo_steps_run_in_reverse_order() {
     update.reached = Some(Step::Upgrade);
     assert_eq!(update.undo_steps(), [Step::Revert, Step::Rollout, Step::Verify]);
     let settings = Settings {
+        smtp: None,
         display_name: String::new(),
         plan: String::new(),
         admin_email: String::new(),
         environment: crate::settings::Environment::Production,
         versions: crate::settings::Versions::default(),
     };
-    update.update =
-        Some(Update { before: settings, to_revision: None, from_revision: 1, maintenance: true, sold: None });
+    update.update = Some(Update {
+        before: settings,
+        to_revision: None,
+        from_revision: 1,
+        maintenance: true,
+        replaces_database: false,
+        sold: None,
+    });
     let whole = [Step::Revert, Step::Restore, Step::EndMaintenance, Step::Rollout, Step::Verify];
     for (reached, undo) in [
         (Step::Maintenance, &[Step::EndMaintenance][..]),

@@ -1,12 +1,13 @@
 //! Queries: pages with opaque tokens that stay correct while rows are added and removed.
 //!
-//! - This file: what all pages share. [`stores`], [`operations`], [`audit`], [`backups`], [`releases`], [`revisions`], [`sessions`], [`tenants`], [`tokens`]: the parameters of each list.
+//! - This file: what all pages share. [`stores`], [`operations`], [`audit`], [`backups`], [`releases`], [`revisions`], [`rollouts`], [`sessions`], [`tenants`], [`tokens`]: the parameters of each list.
 
 mod audit;
 mod backups;
 mod operations;
 mod releases;
 mod revisions;
+mod rollouts;
 mod sessions;
 mod stores;
 mod tenants;
@@ -17,6 +18,7 @@ pub use backups::BackupQuery;
 pub use operations::OperationQuery;
 pub use releases::{ReleaseOrderKey, ReleasePage, ReleaseQuery};
 pub use revisions::RevisionQuery;
+pub use rollouts::{MemberQuery, RolloutQuery};
 use serde::{Deserialize, Serialize};
 pub use sessions::SessionQuery;
 pub use stores::{OrderKey, StoreQuery};

@@ -1,8 +1,8 @@
 //! The commands and queries of callers: validation, decisions and audit, over the ports.
 //!
 //! This file has the mutations of stores; [`backups`] makes backups, [`copies`] stores with their data, [`credentials`] reads logins, [`live_view`] a store's objects, [`releases`] the cluster's releases,
-//! [`updates`] changes stores' fields and returns them to earlier revisions, [`tokens`] changes and lists API tokens, [`sessions`] ends those of browsers, [`tenants`] changes tenants; `new_id` makes ids of
-//! stores.
+//! [`updates`] changes stores' fields and returns them to earlier revisions, [`rollouts`] those of many stores, [`tokens`] changes and lists API tokens, [`sessions`] ends those of browsers, [`tenants`] changes tenants; `smtp_login` stores
+//! logins at mail servers; `new_id` makes ids of stores.
 
 mod backups;
 mod copies;
@@ -10,7 +10,9 @@ mod credentials;
 mod live_view;
 mod new_id;
 mod releases;
+mod rollouts;
 mod sessions;
+mod smtp_login;
 mod tenants;
 #[cfg(test)]
 mod tests;
@@ -26,14 +28,14 @@ use new_id::{SUFFIX, new_id};
 use crate::audit::{Action, Outcome};
 use crate::command::{CancelOperation, CreateStoreInput, StoreCommand, StoreRef};
 use crate::engine::Catalog;
-use crate::error::{DomainError, PortError, TenantError};
+use crate::error::{DomainError, PortError, RolloutError, TenantError};
 use crate::identity::Caller;
 use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
 use crate::names::Placement;
 use crate::operation::Operation;
 use crate::overview::{Overview, OverviewQuery};
 use crate::ports::{
-    Applied, Backups, Clock, Credentials, Ids, LiveView, Releases, Sessions, Stores, Target, Tenants, Tokens,
+    Applied, Backups, Clock, Credentials, Ids, LiveView, Releases, Rollouts, Sessions, Stores, Target, Tenants, Tokens,
 };
 use crate::quota::Quotas;
 use crate::store::Store;
@@ -55,6 +57,8 @@ pub struct Ports {
     pub backups: Arc<dyn Backups>,
     /// The secrets of stores.
     pub credentials: Arc<dyn Credentials>,
+    /// Rollouts.
+    pub rollouts: Arc<dyn Rollouts>,
     /// Stores as they currently are in the cluster.
     pub live_view: Arc<dyn LiveView>,
     /// The cluster's helm releases.
@@ -82,6 +86,7 @@ impl std::fmt::Debug for Ports {
 pub struct Service {
     stores: Arc<dyn Stores>,
     backups: Arc<dyn Backups>,
+    rollouts: Arc<dyn Rollouts>,
     backups_enabled: bool,
     credentials: Arc<dyn Credentials>,
     live_view: Arc<dyn LiveView>,
@@ -114,11 +119,24 @@ impl Service {
         lifetimes: Lifetimes,
         quotas: Quotas,
     ) -> Self {
-        let Ports { stores, backups, credentials, live_view, releases, tokens, sessions, tenants, clock, ids } = ports;
+        let Ports {
+            stores,
+            backups,
+            rollouts,
+            credentials,
+            live_view,
+            releases,
+            tokens,
+            sessions,
+            tenants,
+            clock,
+            ids,
+        } = ports;
         let domain = domain.into();
         Self {
             stores,
             backups,
+            rollouts,
             backups_enabled: false,
             credentials,
             live_view,
@@ -310,6 +328,7 @@ impl Service {
                 | DomainError::OtherTenant { .. }
                 | DomainError::StoreOutsideScope { .. }
                 | DomainError::Tenant(TenantError::Suspended { .. })
+                | DomainError::Rollout(RolloutError::Scoped)
         );
         record.outcome = if denied { Outcome::Denied } else { Outcome::Rejected };
         record.reason = refusal.reason().to_owned();

@@ -2,6 +2,7 @@
 
 mod backups;
 mod memory;
+mod rollouts;
 mod sessions;
 mod tenants;
 mod tokens;
@@ -40,6 +41,7 @@ fn service_of(memory: &Arc<Memory>, platform: Option<&str>) -> Service {
     let ports = Ports {
         stores: memory(),
         backups: memory(),
+        rollouts: memory(),
         credentials: memory(),
         live_view: memory(),
         releases: memory(),

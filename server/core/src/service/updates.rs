@@ -2,7 +2,8 @@
 
 use super::Service;
 use crate::audit::Action;
-use crate::command::{RollbackStore, StoreCommand, StoreRef, UpdateStoreInput};
+use crate::backup::Backup;
+use crate::command::{RollbackStore, RollbackStoreInput, StoreCommand, StoreRef, UpdateStoreInput};
 use crate::error::{DomainError, PortError};
 use crate::identity::Caller;
 use crate::ids::BackupId;
@@ -11,6 +12,7 @@ use crate::query::{Page, RevisionQuery};
 use crate::revision::Revision;
 use crate::store::Store;
 use crate::transition::preview::{Preview, preview};
+use crate::transition::rollback::{self, RollbackData};
 use crate::transition::{Decision, update};
 
 impl Service {
@@ -23,12 +25,16 @@ impl Service {
         validate_only: bool,
     ) -> Result<(Store, Option<Preview>), PortError> {
         let result = async {
-            let (command, wanted) = input.check()?;
+            let (command, mut wanted) = input.check()?;
             let (request, catalog, etag) = (self.request(caller, trace), &self.catalog, command.etag.clone());
             let backup = self.backups_enabled.then(|| BackupId(self.ids.uuid()));
             let means = (&**catalog, backup);
+            let login = self.name_login(&mut wanted);
             let transition = |snapshot| update::update(snapshot, etag.as_deref(), &wanted, means, &request);
-            self.change_or_preview(caller, command, &transition, validate_only).await
+            match login.filter(|_| !validate_only) {
+                Some(login) => self.change_with_login(caller, command, &transition, login).await,
+                None => self.change_or_preview(caller, command, (&transition, None), validate_only).await,
+            }
         };
         let result = result.await;
         if validate_only { result } else { self.audited(caller, Action::UpdateStore, &input.store_id, result).await }
@@ -39,12 +45,11 @@ impl Service {
         &self,
         caller: &Caller,
         trace: Option<String>,
-        store_id: &str,
-        command: Result<RollbackStore, DomainError>,
+        input: &RollbackStoreInput,
         validate_only: bool,
     ) -> Result<(Store, Option<Preview>), PortError> {
         let result = async {
-            let RollbackStore { store: command, revision: number } = command?;
+            let RollbackStore { store: command, revision: number, accept_data_loss, backup } = input.check()?;
             let store = self.stores.find(&caller.access, &command.target).await?;
             let store = store.ok_or_else(|| missing("store", command.target.id.to_string()))?;
             let actual = store.etag();
@@ -53,20 +58,43 @@ impl Service {
             }
             let found = self.stores.revision(store.uid, number).await?;
             let revision = found.ok_or_else(|| missing("revision", number.to_string()))?;
+            let source = self.rollback_source(caller, &store, &revision, backup).await?;
+            let data = RollbackData {
+                source: source.as_ref(),
+                loss_accepted: accept_data_loss,
+                backup: self.backups_enabled.then(|| BackupId(self.ids.uuid())),
+            };
             let (request, catalog, etag) = (self.request(caller, trace), &self.catalog, command.etag.clone());
             let command = StoreCommand { target: StoreRef { uid: Some(store.uid), ..command.target }, ..command };
-            let transition = |snapshot| update::roll_back(snapshot, etag.as_deref(), &revision, catalog, &request);
-            self.change_or_preview(caller, command, &transition, validate_only).await
+            let transition =
+                |snapshot| rollback::roll_back(snapshot, etag.as_deref(), &revision, data, catalog, &request);
+            self.change_or_preview(caller, command, (&transition, source.as_ref()), validate_only).await
         };
         let result = result.await;
-        if validate_only { result } else { self.audited(caller, Action::RollbackStore, store_id, result).await }
+        if validate_only { result } else { self.audited(caller, Action::RollbackStore, &input.store_id, result).await }
     }
 
-    async fn change_or_preview(
+    /// The backup with data for the revision: the one that the caller names, otherwise the newest, if the present data has another schema.
+    async fn rollback_source(
+        &self,
+        caller: &Caller,
+        store: &Store,
+        revision: &Revision,
+        named: Option<BackupId>,
+    ) -> Result<Option<Backup>, PortError> {
+        let schema = &revision.settings.versions.schema;
+        match named {
+            Some(id) => self.backup(caller, id).await.map(Some),
+            None if store.versions.schema == *schema => Ok(None),
+            None => self.backups.newest_with_schema(store.uid, schema).await,
+        }
+    }
+
+    pub(super) async fn change_or_preview(
         &self,
         caller: &Caller,
         command: StoreCommand,
-        transition: &Decision<'_>,
+        (transition, source): (&Decision<'_>, Option<&Backup>),
         validate_only: bool,
     ) -> Result<(Store, Option<Preview>), PortError> {
         if validate_only {
@@ -74,7 +102,7 @@ impl Service {
             let before = snapshot.store.clone();
             let change = transition(snapshot)?;
             self.stores.check_plan_quota(&before, &change.store).await?;
-            let preview = preview(&before, &change, &self.catalog);
+            let preview = preview(&before, &change, source, &self.catalog);
             return Ok((change.store, Some(preview)));
         }
         let target = Target::Store(command.target);

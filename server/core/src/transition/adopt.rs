@@ -12,6 +12,7 @@ use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
 use crate::labels::Labels;
 use crate::names::Placement;
 use crate::operation::{Operation, OperationKind, OperationState};
+use crate::smtp::Smtp;
 use crate::store::{CleanupPolicy, Environment, Spec, State, Store, Versions};
 
 /// What the cluster records of a store.
@@ -33,6 +34,8 @@ pub struct RecordedStore {
     pub admin_email: String,
     /// What the shop is for.
     pub environment: Environment,
+    /// The mail server, unless it is that of the engine's values.
+    pub smtp: Option<Smtp>,
     /// Where it is.
     pub placement: Placement,
     /// The installed versions.
@@ -101,6 +104,7 @@ impl RecordedStore {
                 environment: self.environment,
                 labels: Labels::new(),
                 backup_policy: BackupPolicy::default(),
+                smtp: self.smtp.map(Box::new),
             },
             source: None,
             placement: self.placement,
@@ -179,6 +183,7 @@ mod tests {
             plan: "small".into(),
             admin_email: "a@b.co".into(),
             environment: Environment::Production,
+            smtp: None,
             versions: Versions::default(),
             secure: false,
             simulated: false,

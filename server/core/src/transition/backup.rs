@@ -1,5 +1,6 @@
 //! How a backup changes: with its operation, in one transaction.
 
+use semver::Version;
 use time::OffsetDateTime;
 
 use super::{Change, Snapshot};
@@ -9,9 +10,9 @@ use crate::backup::{Attempt, Backup, BackupState, Part, Progress, schedule};
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::Failure;
-use crate::ids::{StoreId, StoreUid};
+use crate::ids::{BackupId, StoreId, StoreUid};
 use crate::operation::Step;
-use crate::store::{State, Store};
+use crate::store::{State, Store, Versions};
 
 /// Another run of the Job begins; what an earlier one uploaded is not used.
 pub fn attempt_started(snapshot: Snapshot, attempt: &Attempt) -> Change {
@@ -99,9 +100,7 @@ pub(super) fn leave_store(change: &mut Change) {
 /// The store's data is that of the backup that the operation restores.
 pub fn restored(snapshot: Snapshot) -> Change {
     let mut change = Change::of(snapshot);
-    // The undo of an update restores the backup that it made itself.
-    let own = || change.backup.as_ref().filter(|_| change.operation.undoing).map(|backup| backup.id);
-    let Some(id) = change.operation.restore.map(|restore| restore.backup).or_else(own) else { return change };
+    let Some(id) = source_of(&change) else { return change };
     if let Some(source) = change.store.source.as_mut().filter(|source| source.backup == id) {
         source.restored = true;
     }
@@ -111,6 +110,15 @@ pub fn restored(snapshot: Snapshot) -> Change {
     change
 }
 
+/// The backup that the operation restores now.
+pub(super) fn source_of(change: &Change) -> Option<BackupId> {
+    let Change { operation, backup, .. } = change;
+    if operation.undo_restores() {
+        return backup.as_ref().map(|own| own.id);
+    }
+    operation.restore.map(|restore| restore.backup)
+}
+
 /// Only a complete backup of that very store is restored in place.
 pub(super) fn check_usable(backup: &Backup, store: &Store) -> Result<(), DomainError> {
     check_of(backup, store.uid, &store.id, &store.spec.engine)?;
@@ -118,6 +126,17 @@ pub(super) fn check_usable(backup: &Backup, store: &Store) -> Result<(), DomainE
         return Ok(());
     }
     Err(DomainError::BackupNotUsable { backup: backup.id, name: store.id.to_string(), why: "one of them is simulated" })
+}
+
+/// A version migrates data of an older schema, and never reads that of a newer one.
+pub(super) fn check_readable(backup: &Backup, store: &Store) -> Result<(), DomainError> {
+    let version = |versions: &Versions| Version::parse(&versions.chart).ok();
+    let is_newer = version(&backup.versions).zip(version(&store.versions)).is_some_and(|(data, shop)| data > shop);
+    if !is_newer || backup.versions.schema == store.versions.schema {
+        return Ok(());
+    }
+    let why = "its data is of a newer version with another schema; RollbackStore returns to a revision of that version with it";
+    Err(DomainError::BackupNotUsable { backup: backup.id, name: store.id.to_string(), why })
 }
 
 /// Only a complete backup of that very store, and of that engine, is read.

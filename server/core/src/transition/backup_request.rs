@@ -50,6 +50,7 @@ pub fn restore(
 ) -> Result<Change, DomainError> {
     let mut change = of_running_shop(snapshot, etag, |state| DomainError::NotRestorable { state })?;
     super::backup::check_usable(source, &change.store)?;
+    super::backup::check_readable(source, &change.store)?;
     let Store { spec: Spec { engine, .. }, versions, .. } = &change.store;
     let supported = catalog.installed_or_default(engine, versions).and_then(|engine| engine.backup.as_ref());
     if supported.is_none_or(|backup| backup.maintenance.is_none()) {

@@ -95,7 +95,7 @@ pub fn undelete(
     let engine = restorable(source, deleted, catalog)?;
     let requested =
         format!("{} requested that {id} be created again with the data of backup {}", request.caller.name, source.id);
-    let spec = Spec { cleanup_policy: CleanupPolicy::Keep, ..spec };
+    let spec = Spec { cleanup_policy: CleanupPolicy::Keep, smtp: None, ..spec };
     let new = NewStore { uid, id, spec, engine, placement, source: Some(Source::of(deleted, source.id)) };
     Ok(begin_creation(new, event(requested, deleted, source.id), Action::UndeleteStore, request))
 }
@@ -147,6 +147,8 @@ fn spec(original: &Spec, wanted: &CopyStore, engine: &Engine) -> Result<Spec, Do
         environment: wanted.environment,
         labels: if wanted.labels.is_empty() { original.labels.clone() } else { wanted.labels.clone() },
         backup_policy: original.backup_policy,
+        // Its password is in the namespace of the original.
+        smtp: None,
     })
 }
 

@@ -50,6 +50,7 @@ pub(super) fn created() -> Snapshot {
         environment: Environment::Production,
         labels: crate::labels::Labels::new(),
         backup_policy: BackupPolicy::default(),
+        smtp: None,
     };
     let id: StoreId = "demo".parse().expect("an id");
     let (uid, engine) = (StoreUid(Uuid::nil()), &catalog.engines()[0]);
@@ -109,6 +110,7 @@ pub(super) fn running(kind: OperationKind, was_ready: bool, step: Step) -> Snaps
             (&catalog(), None),
             &request(&caller),
         ),
+        OperationKind::Rollback => Ok(super::rollback::tests::rolled_back()),
         OperationKind::Unreadable => panic!("nobody requests one"),
     };
     let claimed = worker::claim(after(requested.expect("legal")), NOW);

@@ -7,6 +7,7 @@ pub mod adopt;
 pub mod backup;
 pub mod backup_request;
 pub mod copy;
+pub mod drift;
 #[cfg(test)]
 mod fixtures;
 pub mod health;
@@ -15,6 +16,7 @@ pub mod preview;
 pub mod request;
 pub mod restore_test;
 pub mod revision;
+pub mod rollback;
 #[cfg(test)]
 mod tests;
 pub mod update;
@@ -28,7 +30,7 @@ use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::Failure;
 use crate::operation::Operation;
-use crate::revision::Revision;
+use crate::revision::{ImageDigest, Revision};
 use crate::store::{State, Store};
 
 /// The current store and operation, read under the store's row lock.
@@ -53,6 +55,8 @@ pub struct Change {
     pub backup: Option<Backup>,
     /// A new revision of the store.
     pub revision: Option<Revision>,
+    /// The images that the pods of the newest revision run.
+    pub image_digests: Option<Vec<ImageDigest>>,
     /// The operation that this one supersedes.
     pub superseded: Option<Operation>,
     /// The events, in order.
@@ -73,16 +77,18 @@ impl Snapshot {
 impl Change {
     /// An empty change.
     pub fn of(Snapshot { store, operation, backup }: Snapshot) -> Self {
-        Self { store, operation, backup, revision: None, superseded: None, events: Vec::new(), audit: None }
+        let (revision, image_digests) = (None, None);
+        Self { store, operation, backup, revision, image_digests, superseded: None, events: Vec::new(), audit: None }
     }
 
     /// Continues with another decision after this change; both are stored together.
     pub fn then(self, next: impl FnOnce(Snapshot) -> Result<Self, DomainError>) -> Result<Self, DomainError> {
-        let Self { store, operation, backup, revision, superseded, mut events, audit } = self;
+        let Self { store, operation, backup, revision, image_digests, superseded, mut events, audit } = self;
         let mut change = next(Snapshot { store, operation, backup })?;
         events.append(&mut change.events);
         change.events = events;
         change.revision = change.revision.or(revision);
+        change.image_digests = change.image_digests.or(image_digests);
         change.superseded = change.superseded.or(superseded);
         change.audit = change.audit.or(audit);
         Ok(change)

@@ -108,7 +108,7 @@ pub fn repaired(snapshot: Snapshot, step: Step, what: &str, audit: AuditRecord) 
 /// All steps are done. A first installation or an update whose cancellation was accepted meanwhile is rolled back nevertheless. `via`
 /// is how the shop was tested (`url` or `proxy`), if it was.
 pub fn succeeded(snapshot: Snapshot, via: Option<&str>, now: OffsetDateTime) -> Result<Change, DomainError> {
-    let is_update = snapshot.operation.kind == OperationKind::Update;
+    let is_update = snapshot.operation.kind.applies_settings();
     let can_be_undone = snapshot.store.ready_at.is_none() || (is_update && !snapshot.operation.undo_steps().is_empty());
     if snapshot.operation.cancel_requested && can_be_undone {
         return Ok(undo_started(snapshot, cancelled()));
@@ -122,7 +122,8 @@ pub fn succeeded(snapshot: Snapshot, via: Option<&str>, now: OffsetDateTime) -> 
         | OperationKind::RotateCredentials
         | OperationKind::Restore
         | OperationKind::Copy
-        | OperationKind::Update => {
+        | OperationKind::Update
+        | OperationKind::Rollback => {
             let note = match via {
                 Some("url") => " (tested through its URL)",
                 Some(_) => " (tested through the API server's service proxy)",
@@ -173,7 +174,7 @@ pub fn gave_up(
     if operation.kind == OperationKind::Restore && operation.is_offline() {
         return change.then(|snapshot| Ok(undo_started(snapshot, cause)));
     }
-    if operation.kind == OperationKind::Update {
+    if operation.kind.applies_settings() {
         // Its first step found that the shop must not be started, and did nothing.
         let first = operation.steps().first().copied();
         if cause.reason == Reason::RestoreFailed && operation.reached == first {
@@ -227,11 +228,17 @@ pub fn undo_failed(
         None => failure,
     };
     match change.operation.kind {
-        OperationKind::Update => {
+        OperationKind::Update | OperationKind::Rollback => {
             if !change.operation.undo_steps().contains(&Step::Revert) {
                 return_to_settings_before(&mut change);
             }
-            if matches!(change.operation.step, Some(Step::Restore | Step::EndMaintenance)) {
+            // A rollback may have begun to replace the data before it.
+            let is_offline = match change.operation.step {
+                Some(Step::Restore | Step::EndMaintenance) => true,
+                Some(Step::Revert) => change.operation.kind == OperationKind::Rollback,
+                _ => false,
+            };
+            if is_offline {
                 return change.then(|snapshot| left_offline(snapshot, cause, now));
             }
             change.then(|snapshot| left_as_it_is(snapshot, cause, seen, now))
@@ -309,12 +316,8 @@ fn left_as_it_is(
         None => (State::Degraded, Some(cause), "its health is not known".to_owned()),
     };
     change.store.failure = failure;
-    let restored = change.operation.restore.filter(|_| change.operation.is_behind(Step::Restore));
-    let restored = restored.map(|restore| restore.backup);
-    // Its undo restores the backup that an update made itself.
-    let undone = change.operation.undoing && change.operation.undo_steps().contains(&Step::Restore);
-    let own = change.backup.as_ref().filter(|_| undone).map(|backup| backup.id);
-    let data = match restored.or(own) {
+    let restored = change.operation.undo_restores() || change.operation.is_behind(Step::Restore);
+    let data = match backup::source_of(&change).filter(|_| restored) {
         Some(backup) => format!("its data is that of backup {backup}"),
         None => "nothing was removed".to_owned(),
     };
@@ -344,7 +347,7 @@ pub fn undone(snapshot: Snapshot, seen: Option<Health>, now: OffsetDateTime) -> 
     let mut change = Change::of(snapshot);
     let kept = match change.operation.kind {
         OperationKind::Restore => Some("The shop is online again"),
-        OperationKind::Update => Some("The shop has its previous chart and settings again"),
+        OperationKind::Update | OperationKind::Rollback => Some("The shop has its previous chart and settings again"),
         _ => None,
     };
     return_to_settings_before(&mut change);

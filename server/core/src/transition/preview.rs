@@ -1,10 +1,15 @@
 //! What an update would do, for callers who ask before they request it.
 
+use time::OffsetDateTime;
+
 use super::Change;
-use super::update::differences;
+use crate::backup::Backup;
 use crate::engine::Catalog;
+use crate::ids::BackupId;
 use crate::operation::Step;
+use crate::smtp::Encryption;
 use crate::store::{Environment, Store};
+use crate::utc;
 
 /// What a requested change would do.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,6 +22,8 @@ pub struct Preview {
     pub restarts_pods: bool,
     /// A page answers customers meanwhile, and the shop takes no orders.
     pub maintenance_page: bool,
+    /// The backup whose data the shop gets, and the time since which changes are lost.
+    pub restores: Option<(BackupId, OffsetDateTime)>,
     /// What else to know, and what cannot be undone, as sentences.
     pub notes: Vec<String>,
 }
@@ -32,16 +39,16 @@ pub struct PreviewedChange {
     pub after: String,
 }
 
-/// The preview of a change of `before`.
-pub fn preview(before: &Store, change: &Change, catalog: &Catalog) -> Preview {
+/// The preview of a change of `before`, which may restore the backup `source`.
+pub fn preview(before: &Store, change: &Change, source: Option<&Backup>, catalog: &Catalog) -> Preview {
     if change.operation.id == before.operation {
         return Preview::default();
     }
     let (old, new) = (before.settings(), change.store.settings());
-    let changes = differences(&old, &new).into_iter().map(|(field, before, after)| PreviewedChange {
+    let changes = old.differences(&new).into_iter().map(|(field, before, after)| PreviewedChange {
         field: field.to_owned(),
-        before: before.to_owned(),
-        after: after.to_owned(),
+        before,
+        after,
     });
     Preview {
         changes: changes.collect(),
@@ -49,13 +56,20 @@ pub fn preview(before: &Store, change: &Change, catalog: &Catalog) -> Preview {
         // Each setting is in the environment or in the resources of the pods.
         restarts_pods: true,
         maintenance_page: change.operation.migrates_data(),
-        notes: notes(before, change, catalog),
+        restores: source.map(|source| (source.id, source.created_at)),
+        notes: notes(before, change, source, catalog),
     }
 }
 
-fn notes(before: &Store, change: &Change, catalog: &Catalog) -> Vec<String> {
+fn notes(before: &Store, change: &Change, source: Option<&Backup>, catalog: &Catalog) -> Vec<String> {
     let (after, mut notes) = (&change.store, Vec::new());
-    if change.operation.migrates_data() {
+    if let Some(Backup { id, created_at, .. }) = source {
+        notes.push(format!(
+            "The shop gets the data of backup {id}. Orders, customers and all other changes since {} are lost: they remain only in a backup of the \
+             present data, which is made first.",
+            utc::to_the_second(*created_at)
+        ));
+    } else if change.operation.migrates_data() {
         notes.push(
             "The shop's data is migrated. It is backed up first, and restored if the new version fails. Once the shop is online again, its data \
              does not fit the version before."
@@ -71,6 +85,7 @@ fn notes(before: &Store, change: &Change, catalog: &Catalog) -> Vec<String> {
     {
         notes.push(format!("The volumes keep their size of {text}: a volume cannot shrink."));
     }
+    notes.extend(mail_notes(before, after));
     match (before.spec.environment, after.spec.environment) {
         (Environment::Staging, Environment::Production) => notes.push(
             "The shop reaches customers from then on: it sends e-mails and webhooks, takes payments and runs scheduled \
@@ -83,6 +98,21 @@ fn notes(before: &Store, change: &Change, catalog: &Catalog) -> Vec<String> {
                 .to_owned(),
         ),
         _ => {}
+    }
+    notes
+}
+
+/// About a mail server that is new.
+fn mail_notes(before: &Store, after: &Store) -> Vec<String> {
+    let mut notes = Vec::new();
+    let Some(smtp) = after.spec.smtp.as_ref().filter(|smtp| before.spec.smtp.as_ref() != Some(*smtp)) else {
+        return notes;
+    };
+    if smtp.encryption == Encryption::None && smtp.has_password() {
+        notes.push("The shop sends the password to the mail server without encryption.".to_owned());
+    }
+    if after.spec.environment == Environment::Staging {
+        notes.push("A STAGING store sends no mail.".to_owned());
     }
     notes
 }

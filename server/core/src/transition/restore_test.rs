@@ -30,6 +30,7 @@ pub fn begin(
         cleanup_policy: CleanupPolicy::DeleteResources,
         deletion_protection: false,
         environment: Environment::Staging,
+        smtp: None,
         ..original.spec.clone()
     };
     let placement = Placement::new(&id, request.caller.tenant(), domain);

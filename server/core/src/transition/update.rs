@@ -1,17 +1,17 @@
 //! Changes a store's fields. What its chart is told is applied by an operation; the rest changes at once.
 
-use super::request::{Request, check_etag, check_idle, of_running_shop, without_operation};
+use super::request::{Request, check_etag, check_idle, without_operation};
 use super::{Change, Snapshot};
 use crate::audit::Action;
 use crate::backup::{Backup, BackupTrigger, NewBackup};
-use crate::command::{StoreUpdate, choose_plan};
-use crate::engine::{Catalog, Engine, may_upgrade};
+use crate::command::{SmtpChange, StoreUpdate, choose_plan};
+use crate::engine::{Catalog, Engine, UpgradeRefusal, may_upgrade};
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::ids::BackupId;
 use crate::labels;
 use crate::operation::{OperationKind, Update};
-use crate::revision::Revision;
+use crate::smtp::Smtp;
 use crate::store::{Environment, Settings, State, Store, Versions};
 use crate::validate::Check;
 
@@ -46,9 +46,9 @@ pub fn update(
     check_idle(&change)?;
     let message = format!("{} requested new settings of {}: ", request.caller.name, change.store.id);
     let mut event = NewEvent::new(EventType::StoreUpdated, "").with("actor", &request.caller.name);
-    let differing = differences(&before, &settings);
+    let differing = before.differences(&settings);
     for (field, _, after) in &differing {
-        event = event.with(field, *after);
+        event = event.with(field, after);
     }
     let texts = differing.iter().map(|(field, before, after)| format!("{field} {before} → {after}"));
     event.message = message + &texts.collect::<Vec<_>>().join(", ");
@@ -56,38 +56,6 @@ pub fn update(
     begin(&mut change, settings, (None, migration), Action::UpdateStore, request);
     change.events.push(event);
     let message = format!("New settings of store {} are being applied", change.store.id);
-    change.enter(State::Updating, request.now, message)?;
-    Ok(change)
-}
-
-/// Returns a store to the chart and the values of an earlier revision.
-pub fn roll_back(
-    snapshot: Snapshot,
-    etag: Option<&str>,
-    revision: &Revision,
-    catalog: &Catalog,
-    request: &Request<'_>,
-) -> Result<Change, DomainError> {
-    let mut change = of_running_shop(snapshot, etag, |state| DomainError::SettingsNotUpdatable { state })?;
-    if revision.number == change.store.revision {
-        return Err(DomainError::field("revision", "is the store's current one; RetryStore applies it again"));
-    }
-    let (engine, versions) = (&change.store.spec.engine, &revision.settings.versions);
-    // The server keeps the charts whose digests it knows.
-    if versions.digest.is_empty() && catalog.installed(engine, versions).is_none() {
-        let (engine, version) = (engine.clone(), versions.chart.clone());
-        return Err(DomainError::VersionUnavailable { engine, version });
-    }
-    let (present, former) = (&change.store.versions.schema, &versions.schema);
-    if present != former {
-        return Err(DomainError::SchemaDiffers { present: present.clone(), former: former.clone() });
-    }
-    begin(&mut change, revision.settings.clone(), (Some(revision.number), None), Action::RollbackStore, request);
-    let actor = &request.caller.name;
-    let message = format!("{actor} requested that {} return to revision {}", change.store.id, revision.number);
-    let event = NewEvent::new(EventType::StoreUpdated, message).with("actor", actor);
-    change.events.push(event.with("revision", revision.number.to_string()));
-    let message = format!("Store {} is returning to revision {}", change.store.id, revision.number);
     change.enter(State::Updating, request.now, message)?;
     Ok(change)
 }
@@ -101,8 +69,8 @@ pub fn tested(snapshot: Snapshot, sold: bool) -> Change {
     change
 }
 
-/// The backup that is made first if the new settings migrate the shop's data; `None` if they do not.
-fn migration(
+/// The backup that is made first if the new settings have another schema; `None` if they do not.
+pub(super) fn migration(
     store: &Store,
     settings: &Settings,
     catalog: &Catalog,
@@ -111,22 +79,25 @@ fn migration(
     if store.versions.schema == settings.versions.schema {
         return Ok(None);
     }
-    let name = &store.spec.engine;
-    let is_supported = |engine: &Engine| {
-        let maintenance = engine.backup.as_ref().and_then(|backup| backup.maintenance.as_ref());
-        maintenance.is_some_and(|maintenance| maintenance.service.is_some())
-    };
-    // The store's own version may no longer be offered; its chart is kept.
-    let unsupported = [(&store.versions, true), (&settings.versions, false)]
-        .into_iter()
-        .find(|(versions, unknown)| !catalog.installed(name, versions).map_or(*unknown, is_supported));
-    if let Some((versions, _)) = unsupported {
-        return Err(DomainError::MigrationUnsupported { engine: name.clone(), version: versions.chart.clone() });
+    let (name, replaces_database) = (&store.spec.engine, replaces_database(&store.versions, &settings.versions));
+    for versions in [&store.versions, &settings.versions] {
+        // It may no longer be offered; the worker finds its chart, and looks again.
+        let Some(engine) = catalog.installed(name, versions) else { continue };
+        if let Some(lacks) = engine.lacks_for_migration(replaces_database) {
+            let (engine, version) = (name.clone(), versions.chart.clone());
+            return Err(DomainError::MigrationUnsupported { engine, version, lacks });
+        }
     }
     backup.map(Some).ok_or(DomainError::BackupsDisabled)
 }
 
-fn begin(
+/// True if the files of the database fit only one of both versions.
+fn replaces_database(before: &Versions, after: &Versions) -> bool {
+    before.database() != after.database()
+}
+
+/// Begins an UPDATE, or a ROLLBACK if data is replaced on the way to a revision.
+pub(super) fn begin(
     change: &mut Change,
     settings: Settings,
     (to_revision, migration): (Option<u32>, Option<BackupId>),
@@ -144,10 +115,13 @@ fn begin(
         };
         Backup::of(&change.store, new, request.now)
     });
+    let replaces_database = backup.is_some() && replaces_database(&before.versions, &settings.versions);
     change.store.set_settings(settings);
-    request.begin(change, OperationKind::Update, action);
+    let kind = if to_revision.is_some() && backup.is_some() { OperationKind::Rollback } else { OperationKind::Update };
+    request.begin(change, kind, action);
+    let maintenance = backup.is_some();
     change.operation.update =
-        Some(Update { before, to_revision, from_revision, maintenance: backup.is_some(), sold: None });
+        Some(Update { before, to_revision, from_revision, maintenance, replaces_database, sold: None });
     change.backup = backup;
 }
 
@@ -174,16 +148,29 @@ fn settings(store: &Store, wanted: &StoreUpdate, catalog: &Catalog) -> Result<Se
     if environment != before.environment && environment == Environment::Staging && !has_staging {
         check.fail("store.environment", format!("must be PRODUCTION: engine {} has no STAGING", store.spec.engine));
     }
+    let smtp = match &wanted.smtp {
+        Some(change) => mail_server(&mut check, change, before.smtp.as_deref(), engine).map(Box::new),
+        None => before.smtp,
+    };
     check.finish(plan.map(|plan| Settings {
         display_name: wanted.display_name.clone().unwrap_or(before.display_name),
         admin_email: wanted.admin_email.clone().unwrap_or(before.admin_email),
         plan,
         environment,
+        smtp,
         versions: match engine.filter(|_| wanted_version.is_some()) {
             Some(engine) if engine.versions.chart != before.versions.chart => engine.versions.clone(),
             _ => content(before.versions, installed),
         },
     }))
+}
+
+fn mail_server(check: &mut Check, change: &SmtpChange, before: Option<&Smtp>, engine: Option<&Engine>) -> Option<Smtp> {
+    let smtp = change.apply(check, before)?;
+    if let Some(Engine { name, versions, .. }) = engine.filter(|engine| !engine.smtp) {
+        check.fail("store.smtp", format!("cannot be set: engine {name} {} has no setting for it", versions.chart));
+    }
+    Some(smtp)
 }
 
 /// The content of a chart's directory may change under the same version. With another schema it is a migration, too.
@@ -206,21 +193,11 @@ fn version<'a>(check: &mut Check, store: &Store, wanted: &str, catalog: &'a Cata
     if engine.versions.chart != store.versions.chart
         && let Err(refusal) = may_upgrade(&store.versions, engine)
     {
-        check.fail("store.engine_version", format!("cannot be {}: {refusal}", engine.versions.chart));
+        let is_older = matches!(refusal, UpgradeRefusal::NotNewer { .. });
+        let instead = if is_older { "; RollbackStore returns to an earlier revision" } else { "" };
+        check.fail("store.engine_version", format!("cannot be {}: {refusal}{instead}", engine.versions.chart));
     }
     Some(engine)
-}
-
-/// The settings that differ: name, value before and after.
-pub(super) fn differences<'a>(before: &'a Settings, after: &'a Settings) -> Vec<(&'static str, &'a str, &'a str)> {
-    let all = [
-        ("display_name", before.display_name.as_str(), after.display_name.as_str()),
-        ("admin_email", &before.admin_email, &after.admin_email),
-        ("plan", &before.plan, &after.plan),
-        ("environment", before.environment.as_str(), after.environment.as_str()),
-        ("chart_version", &before.versions.chart, &after.versions.chart),
-    ];
-    all.into_iter().filter(|(_, before, after)| before != after).collect()
 }
 
 fn set_protection(change: &mut Change, wanted: &StoreUpdate, request: &Request<'_>) {
@@ -279,4 +256,4 @@ fn set_backup_policy(change: &mut Change, wanted: &StoreUpdate, request: &Reques
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

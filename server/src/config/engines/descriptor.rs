@@ -1,12 +1,14 @@
 //! A chart's `storeplane.yaml`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use semver::VersionReq;
 use serde::Deserialize;
+use serde_json::Value;
 use storeplane_core::engine::{
-    AdminSecret, DataVolume, Engine, EngineBackup, LostSecrets, Maintenance, SecretEntry, SecretTemplate, Verification,
-    VersionInfo, VolumeUser,
+    AdminSecret, DataVolume, Engine, EngineBackup, LostSecrets, Maintenance, PurchaseTest, SecretEntry, SecretTemplate,
+    Verification, VersionInfo, VolumeUser,
 };
 use storeplane_core::store::Versions;
 
@@ -16,12 +18,16 @@ use crate::config::read::is_label;
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DescriptorFile {
-    #[serde(default)]
-    verify: VerifyFile,
+    verify: Option<Value>,
+    /// What `verify` says.
+    #[serde(skip)]
+    verification: Verification,
     #[serde(default)]
     lost_secrets: LostSecretsFile,
     credentials: Option<CredentialsFile>,
     backup: Option<BackupFile>,
+    #[serde(default)]
+    smtp: bool,
     #[serde(default)]
     release: ReleaseFile,
     /// Secrets by name, each with its entries by key.
@@ -32,7 +38,8 @@ pub(super) struct DescriptorFile {
 impl DescriptorFile {
     /// Otherwise, what is wrong with it.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let file: Self = serde_saphyr::from_str(text).map_err(|error| format!("is invalid: {error}"))?;
+        let mut file: Self = serde_saphyr::from_str(text).map_err(|error| format!("is invalid: {error}"))?;
+        file.verification = verification(file.verify.take())?;
         let mut entries = file.secrets.values().flat_map(BTreeMap::values);
         if entries.any(|entry| matches!(entry, EntryFile::Random(length) if *length < RANDOM_MIN)) {
             return Err(format!("has a random entry of fewer than {RANDOM_MIN} characters"));
@@ -49,12 +56,21 @@ impl DescriptorFile {
     }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum VerifyFile {
-    #[default]
-    None,
-    StoreApi,
+/// A test that older charts name: those of releases before a chart said itself how its shops are tested.
+const STORE_API: &str = include_str!("store_api.yaml");
+
+/// A test by its name, or the chart's own. Otherwise, what is wrong with it.
+fn verification(verify: Option<Value>) -> Result<Verification, String> {
+    let own = match verify.as_ref().map(Value::as_str) {
+        None | Some(Some("none")) => return Ok(Verification::None),
+        Some(Some("store-api")) => serde_saphyr::from_str(STORE_API).map_err(|error| error.to_string()),
+        _ => serde_json::from_value(verify.unwrap_or_default()).map_err(|error| error.to_string()),
+    };
+    let test: PurchaseTest = own.map_err(|error| format!("has an invalid verify: {error}"))?;
+    match test.problem() {
+        Some(problem) => Err(format!("has an invalid verify: {problem}")),
+        None => Ok(Verification::Purchase(Arc::new(test))),
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -234,10 +250,8 @@ impl DescriptorFile {
                 password,
             }),
             backup: self.backup.map(EngineBackup::from),
-            verify: match self.verify {
-                VerifyFile::None => Verification::None,
-                VerifyFile::StoreApi => Verification::StoreApi,
-            },
+            smtp: self.smtp,
+            verify: self.verification,
             ..engine
         }
     }

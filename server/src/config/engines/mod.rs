@@ -206,6 +206,7 @@ impl ChartReader {
             lost_secrets: LostSecrets::default(),
             credentials: None,
             backup: None,
+            smtp: false,
             verify: Verification::default(),
             chart: dir,
             chart_name: chart.name,

@@ -1,7 +1,8 @@
 //! Codes and details of refused changes of tokens and tenants, of unmet preconditions, and of exhausted quotas.
 
-use storeplane_core::error::{DomainError, TenantError, TokenError};
+use storeplane_core::error::{DomainError, RolloutError, TenantError, TokenError};
 use storeplane_core::quota::{QuotaError, QuotaUse};
+use storeplane_core::utc;
 use tonic::Code;
 use tonic_types::ErrorDetails;
 
@@ -37,6 +38,37 @@ pub(super) fn quota(
             Code::FailedPrecondition
         }
     }
+}
+
+/// A rollout cannot be created or changed.
+pub(super) fn rollout(
+    error: &RolloutError,
+    message: &str,
+    details: &mut ErrorDetails,
+    tell: &mut impl FnMut(&str, String) -> Option<String>,
+) -> Code {
+    let kind = match error {
+        RolloutError::Scoped => return Code::PermissionDenied,
+        RolloutError::StaleEtag { actual } => {
+            tell("etag", actual.clone());
+            details.add_precondition_failure_violation("ETAG", "rollout", message);
+            return Code::Aborted;
+        }
+        RolloutError::Conflict { rollout, store_id } => {
+            tell("rollout_id", rollout.to_string());
+            tell("store_id", store_id.clone());
+            "STORES"
+        }
+        RolloutError::TooMany { max } => {
+            tell("max", max.to_string());
+            "ROLLOUTS"
+        }
+        RolloutError::NoStores => "STORES",
+        RolloutError::Irreversible { .. } => "TARGET",
+        RolloutError::Ended { .. } | RolloutError::RollingBack { .. } => "STATE",
+    };
+    details.add_precondition_failure_violation(kind, "rollout", message);
+    Code::FailedPrecondition
 }
 
 pub(super) fn tenant(
@@ -110,7 +142,15 @@ pub(super) fn precondition(
         }
         DomainError::BackupNotUsable { backup, .. } => ("BACKUP", format!("backup/{backup}")),
         DomainError::NoBackup { name } => ("BACKUP", format!("store/{name}")),
-        DomainError::SchemaDiffers { .. } => ("SCHEMA", "store".to_owned()),
+        DomainError::SchemaDiffers { present, former, backup } => {
+            tell("schema", present.clone());
+            tell("revision_schema", former.clone());
+            if let Some((backup, time)) = backup {
+                tell("backup_id", backup.to_string());
+                tell("backup_time", utc::to_the_second(*time));
+            }
+            ("SCHEMA", "store".to_owned())
+        }
         DomainError::BackupsDisabled => ("CONFIGURATION", "backups.storage".to_owned()),
         // `DeletionProtected`: all others have codes of their own.
         _ => ("DELETION_PROTECTION", "store".to_owned()),

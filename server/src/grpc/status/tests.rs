@@ -1,9 +1,10 @@
 use std::fmt::Write;
 
 use storeplane_core::error::{Outage, TenantError, TokenError};
-use storeplane_core::ids::{OperationId, Tenant, TokenId};
+use storeplane_core::ids::{BackupId, OperationId, Tenant, TokenId};
 use storeplane_core::quota::{QuotaError, QuotaUse, Rate};
 use storeplane_core::store::State;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::*;
@@ -21,6 +22,7 @@ fn violation(field: &str, description: &str) -> Violation {
 }
 
 /// One of each: a new variant does not compile in `refusal`, and must be added here.
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn every_refusal() -> Vec<DomainError> {
     vec![
         DomainError::Invalid(vec![
@@ -61,8 +63,17 @@ fn every_refusal() -> Vec<DomainError> {
         DomainError::NotUpdatable { state: State::Deleting },
         DomainError::SettingsNotUpdatable { state: State::Failed },
         DomainError::VersionUnavailable { engine: "medusa".into(), version: "1.2.3".into() },
-        DomainError::MigrationUnsupported { engine: "medusa".into(), version: "1.2.3".into() },
-        DomainError::SchemaDiffers { present: "11.1".into(), former: "11.0".into() },
+        DomainError::MigrationUnsupported {
+            engine: "medusa".into(),
+            version: "1.2.3".into(),
+            lacks: "`backup.volumes`",
+        },
+        DomainError::SchemaDiffers { present: "11.1".into(), former: "11.0".into(), backup: None },
+        DomainError::SchemaDiffers {
+            present: "11.1".into(),
+            former: "11.0".into(),
+            backup: Some((BackupId(Uuid::nil()), OffsetDateTime::UNIX_EPOCH)),
+        },
         DomainError::NotRotatable { state: State::Failed },
         DomainError::RotationUnsupported { engine: "medusa".into() },
         DomainError::DeletionProtected { name: "demo".into() },
@@ -204,11 +215,14 @@ fn every_error_has_reason_and_details() {
     FailedPrecondition: version 1.2.3 of engine medusa is not available
       storeplane/VERSION_UNAVAILABLE []
       precondition ENGINE of engine/medusa
-    FailedPrecondition: the chart of engine medusa in version 1.2.3 does not support an update that migrates data: its storeplane.yaml has no `backup.maintenance.service`
+    FailedPrecondition: the chart of engine medusa in version 1.2.3 does not support a change of data with its version: its storeplane.yaml has no `backup.volumes`
       storeplane/MIGRATION_UNSUPPORTED []
       precondition ENGINE of engine/medusa
-    FailedPrecondition: the shop's database has the schema "11.1", and that of the revision is "11.0": a rollback does not migrate data back
-      storeplane/SCHEMA_DIFFERS []
+    FailedPrecondition: the shop's database has the schema "11.1", and the revision needs "11.0": no COMPLETE backup of the store has it, so the store cannot return to the revision
+      storeplane/SCHEMA_DIFFERS [("revision_schema", "11.0"), ("schema", "11.1")]
+      precondition SCHEMA of store
+    FailedPrecondition: the shop's database has the schema "11.1", and the revision needs "11.0": the data of backup 00000000-0000-0000-0000-000000000000 of 1970-01-01T00:00:00Z has it. With accept_data_loss it is restored, and orders and all other changes since then are lost
+      storeplane/SCHEMA_DIFFERS [("backup_id", "00000000-0000-0000-0000-000000000000"), ("backup_time", "1970-01-01T00:00:00Z"), ("revision_schema", "11.0"), ("schema", "11.1")]
       precondition SCHEMA of store
     FailedPrecondition: the credentials of a store that is FAILED cannot be rotated; only those of READY and DEGRADED stores can
       storeplane/NOT_ROTATABLE [("state", "FAILED")]

@@ -23,7 +23,19 @@ pub(super) use self::headers::accepts as accepts_encoding;
 use crate::system::RandomIds;
 
 /// The dashboard's routes, as in `web-client/src/router.tsx`; one that ends with `/` has pages below it.
-const PAGES: [&str; 9] = ["", "stores", "stores/", "create", "backups", "activity", "releases", "tenants", "tokens"];
+const PAGES: [&str; 11] = [
+    "",
+    "stores",
+    "stores/",
+    "create",
+    "backups",
+    "rollouts",
+    "rollouts/",
+    "activity",
+    "releases",
+    "tenants",
+    "tokens",
+];
 /// Placeholder for a response's nonce in `index.html`.
 const NONCE: &str = "__CSP_NONCE__";
 /// Random letters and digits of a nonce: 165 bits.

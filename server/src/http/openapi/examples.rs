@@ -32,8 +32,9 @@ pub(super) fn request(method: &str) -> Option<Value> {
         "UndeleteStore" => json!({"storeId": "tea", "requestId": "5d8f7a1c-3c44-4c0e-8a53-6a2b8f1f2e90"}),
         "UpdateStore" => json!({
             "storeId": "tea",
-            "store": {"deletionProtection": true},
-            "updateMask": "deletionProtection",
+            "store": {"smtp": {"host": "smtp.example.com", "username": "shop", "password": "…", "fromAddress": "shop@example.com"}},
+            "updateMask": "smtp",
+            "validateOnly": true,
         }),
         "RollbackStore" => json!({"storeId": "tea", "revision": 1, "validateOnly": true}),
         "GetStoreLogs" => json!({"storeId": "tea", "tailLines": 50}),
@@ -46,7 +47,7 @@ pub(super) fn request(method: &str) -> Option<Value> {
         "ListReleases" => json!({"filter": "ownership = ORPHAN", "pageSize": 20}),
         "CreateTenant" => json!({"tenantId": "acme", "tenant": {"displayName": "Acme", "quotas": {"stores": "20"}}}),
         "GetTenant" | "SuspendTenant" | "ResumeTenant" | "DeleteTenant" => json!({"tenantId": "acme"}),
-        "ListTenants" | "ListSessions" => json!({"pageSize": 20}),
+        "ListTenants" | "ListSessions" | "ListRollouts" => json!({"pageSize": 20}),
         "UpdateTenant" => {
             json!({"tenantId": "acme", "tenant": {"quotas": {"stores": "30"}}, "updateMask": "quotas.stores"})
         }
@@ -55,6 +56,23 @@ pub(super) fn request(method: &str) -> Option<Value> {
         "GetToken" | "RevokeToken" => json!({"tokenId": "0197a5b0-7c1e-7d2a-9f00-5a1f6b2c3d4e"}),
         "ListTokens" => json!({"pageSize": 20, "showInactive": true}),
         "RotateToken" => json!({"tokenId": "0197a5b0-7c1e-7d2a-9f00-5a1f6b2c3d4e", "overlap": "3600s"}),
+        _ => return rollout(method),
+    };
+    Some(example)
+}
+
+fn rollout(method: &str) -> Option<Value> {
+    let example = match method {
+        "CreateRollout" => json!({
+            "rollout": {
+                "filter": "labels.tier = test",
+                "target": {"store": {"plan": "standard"}, "updateMask": "plan"},
+            },
+            "validateOnly": true,
+        }),
+        "GetRollout" | "PauseRollout" | "ResumeRollout" | "AbortRollout" | "ListRolloutStores" => {
+            json!({"rolloutId": "0197a5b0-7c1e-7d2a-9f00-5a1f6b2c3d4e"})
+        }
         _ => return None,
     };
     Some(example)

@@ -1,5 +1,7 @@
 //! What is cached of all stores' objects: a short summary of each, by namespace and name.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use storeplane_core::ids::StoreUid;
 
@@ -32,6 +34,8 @@ pub struct ClusterCacheView {
 struct Workload {
     release: Option<String>,
     chart: Option<String>,
+    /// Changes with its spec, and if it is made anew.
+    generation: (Option<String>, Option<i64>),
     serving: Serving,
     /// For messages: `Deployment store 0/1`.
     status: String,
@@ -40,7 +44,8 @@ struct Workload {
 impl Workload {
     fn of(metadata: &ObjectMeta, serving: Serving, status: String) -> Self {
         let chart = metadata.labels.as_ref().and_then(|labels| labels.get(labels::CHART));
-        Self { release: release_of(metadata).cloned(), chart: chart.cloned(), serving, status }
+        let generation = (metadata.uid.clone(), metadata.generation);
+        Self { release: release_of(metadata).cloned(), chart: chart.cloned(), generation, serving, status }
     }
 }
 
@@ -81,6 +86,26 @@ impl ClusterCacheView {
         let namespace = release.namespace.as_str();
         let mut workloads = self.deployments.within(namespace).chain(self.stateful_sets.within(namespace));
         workloads.find_map(|(_, it)| it.chart.clone().filter(|_| it.release.as_ref() == Some(&release.name)))
+    }
+
+    /// Changes whenever a release, or the spec of one of its workloads, may have changed. `None` while they are not observed.
+    pub fn configuration_mark(&self, namespace: &str, release: &str) -> Option<u64> {
+        let kinds = [Kind::Records, Kind::Deployments, Kind::StatefulSets];
+        if !kinds.into_iter().all(|kind| self.parts.is_known_in(kind, namespace)) {
+            return None;
+        }
+        let mut mark = DefaultHasher::new();
+        let releases = self.releases(namespace).into_iter().filter(|found| found.name == release);
+        for seen in releases.map(|found| found.observation) {
+            (seen.revision, seen.status, seen.updated).hash(&mut mark);
+        }
+        for (kind, table) in [&self.deployments, &self.stateful_sets].into_iter().enumerate() {
+            let ours = table.within(namespace).filter(|(_, it)| it.release.as_deref() == Some(release));
+            for (name, it) in ours {
+                (kind, name, &it.generation).hash(&mut mark);
+            }
+        }
+        Some(mark.finish())
     }
 
     /// The symptoms of a store, in a few words each; empty if there are none. `None` if none is observed, but not everything is observed

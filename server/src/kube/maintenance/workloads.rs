@@ -114,12 +114,13 @@ impl Cluster {
         .await
     }
 
-    /// To what it was before; returns that.
+    /// To what it was before, unless helm has scaled it since; returns its number of replicas.
     pub(super) async fn scale_up<K: Scaled>(&self, namespace: &str, name: &str) -> Result<Change<i32>, ClusterError> {
         self.change(namespace, name, |object: &K| {
             let before = annotation(object, REPLICAS_BEFORE)?.parse().unwrap_or(1);
+            let replicas = if object.replicas() == 0 { before } else { object.replicas() };
             let annotations = json!({REPLICAS_BEFORE: null});
-            Some((json!({"metadata": {"annotations": annotations}, "spec": {"replicas": before}}), before))
+            Some((json!({"metadata": {"annotations": annotations}, "spec": {"replicas": replicas}}), replicas))
         })
         .await
     }

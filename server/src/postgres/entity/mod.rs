@@ -13,6 +13,7 @@ pub(super) mod event;
 pub(super) mod operation;
 pub(super) mod request;
 pub(super) mod revision;
+pub(super) mod rollout;
 pub(super) mod store;
 pub(super) mod tenant;
 pub(super) mod token;

@@ -16,6 +16,9 @@ pub struct Model {
     pub chart_values: Json,
     #[sea_orm(column_type = "JsonBinary")]
     pub images: Json,
+    pub chart_content: String,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub image_digests: Json,
     pub operation: Uuid,
     pub created_at: TimeDateTimeWithTimeZone,
 }

@@ -26,6 +26,8 @@ pub struct Model {
     pub backup_every: Option<String>,
     pub backup_keep_days: Option<i32>,
     pub backup_keep_weekly: Option<i32>,
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub smtp: Option<Json>,
     pub namespace: String,
     pub release: String,
     pub host: String,

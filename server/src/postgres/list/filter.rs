@@ -9,15 +9,18 @@ use storeplane_core::filter::{
 use time::OffsetDateTime;
 
 use crate::postgres::backup_schedule::OVERDUE;
+use crate::postgres::drift::DRIFTED;
 use crate::postgres::entity::{audit_event, backup, operation, store};
 
 /// Stores that match.
-pub(super) fn stores(filter: &StoreFilter) -> Condition {
+pub(in crate::postgres) fn stores(filter: &StoreFilter) -> Condition {
     use store::Column;
     let field = |field: &StoreField| match field {
         StoreField::State(state) => Column::State.eq(state.as_str()),
         StoreField::BackupOverdue(true) => Expr::cust(OVERDUE),
         StoreField::BackupOverdue(false) => Expr::cust(OVERDUE).not(),
+        StoreField::Drifted(true) => Expr::cust(DRIFTED),
+        StoreField::Drifted(false) => Expr::cust(DRIFTED).not(),
         StoreField::Label(name, wanted) => {
             pattern(Expr::cust_with_values("coalesce(labels->>$1, '')", [name.as_str()]), wanted)
         }

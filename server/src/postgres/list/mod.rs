@@ -19,6 +19,7 @@ use super::entity::{audit_event, backup, operation};
 use super::error::{broken, port_error};
 use super::{audit, backups, rows, scope};
 use crate::postgres::pool::Pool;
+pub(super) use filter::stores as store_filter;
 pub(super) use stores::{count, stores};
 
 /// The visible transactions. Each commit changes them, because the committed transaction is no longer a running one.

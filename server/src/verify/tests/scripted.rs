@@ -81,7 +81,8 @@ impl Scripted {
     }
 
     pub(super) fn shop(&self, demand: Demand) -> Shop {
-        Shop::online(format!("http://{}/", self.address), "store-demo".into(), demand)
+        let test = serde_saphyr::from_str(include_str!("../../config/engines/store_api.yaml")).expect("a test");
+        Shop::online(format!("http://{}/", self.address), "store-demo".into(), &Arc::new(test), demand)
     }
 
     /// Items left in the cart.

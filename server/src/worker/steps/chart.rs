@@ -6,6 +6,7 @@ use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::revision::Revision;
 use storeplane_core::store::{Environment, Settings, Store};
 
+use super::smtp;
 use crate::helm::Chart;
 use crate::kube::{CopiedSecret, CopiedSecretUse, labels};
 use crate::worker::context::OperationContext;
@@ -77,7 +78,10 @@ pub(super) fn of(context: &OperationContext, engine: &Engine, settings: &Setting
         let message = format!("Plan {} of engine {} is no longer in the configuration.", settings.plan, engine.name);
         StepError::Failed(Failure::new(Reason::ChartRejected, message))
     })?;
-    let values = json!({ "store": about(store, settings), "ingress": { "host": store.placement.host } });
+    let mut values = json!({ "store": about(store, settings), "ingress": { "host": store.placement.host } });
+    if let (Some(smtp), Some(all)) = (&settings.smtp, values.as_object_mut()) {
+        all.insert("smtp".to_owned(), smtp::values(smtp));
+    }
     let values = with_copied_secrets(values, context.tools.cluster.copied_secrets());
     let values_files = engine.values.iter().chain([&plan.values]).cloned().collect();
     Ok(Chart { dir: engine.chart.clone(), values_files, values, labels: recorded_labels(store, settings) })

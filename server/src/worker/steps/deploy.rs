@@ -95,6 +95,8 @@ pub(super) async fn record(
         settings,
         values: chart::without_mode(with.values),
         images: with.images,
+        chart_content: with.chart_content,
+        image_digests: Vec::new(),
         operation: context.operation.id,
         created_at: context.now(),
     };

@@ -29,12 +29,13 @@ pub(super) async fn begin(context: &mut OperationContext) -> Result<(), StepErro
     if context.operation.is_behind(Step::Restore) || context.operation.is_behind(Step::Upgrade) {
         return Ok(());
     }
-    if context.operation.kind == OperationKind::Restore && !context.simulated {
-        // What makes the restore impossible is found while the shop still sells.
+    // What makes the operation impossible is found while the shop still sells.
+    if context.operation.restore.is_some() && !context.simulated {
         restore::check(context).await?;
     }
-    if context.operation.kind == OperationKind::Update {
+    if context.operation.kind.applies_settings() {
         deploy::check_data(context).await?;
+        upgrade::check(context).await?;
         verify::before_update(context).await?;
     }
     take_offline(context, Step::Maintenance).await

@@ -13,6 +13,7 @@ pub(super) mod restore;
 mod rollout;
 mod rotate_secrets;
 mod secrets;
+mod smtp;
 mod uninstall;
 mod upgrade;
 mod verify;
@@ -35,6 +36,7 @@ pub(super) async fn run(step: Step, context: &mut OperationContext) -> Result<()
         Step::RotateSecrets => Box::pin(rotate_secrets::run(context)).await,
         Step::BackUp => Box::pin(back_up::run(context)).await,
         Step::Maintenance => Box::pin(maintenance::begin(context)).await,
+        Step::Start => Box::pin(upgrade::start(context)).await,
         Step::Restore => Box::pin(restore::run(context)).await,
         Step::EndMaintenance => Box::pin(maintenance::end(context)).await,
         Step::VerifyBackup => Box::pin(verify_backup::run(context)).await,

@@ -12,9 +12,10 @@ use storeplane_core::ids::StoreId;
 use storeplane_core::operation::{OperationKind, Step};
 use storeplane_core::transition::backup as changes;
 
-use super::backup_job::{self, ENDS_WITHIN, RETRIES, files, id_end};
-use super::rollout;
+use super::backup_job::{self, ENDS_WITHIN, RETRIES, files, restore_id};
+use super::volumes::emptied::empty_database;
 use super::volumes::restored as volumes;
+use super::{maintenance, rollout};
 use crate::backoff::Backoff;
 use crate::backups::Backups;
 use crate::kube::JobSpec;
@@ -29,8 +30,8 @@ const FIRST_CHECK: Duration = Duration::from_millis(250);
 const LONGEST_CHECK: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
-    // After a restart: it was done, and the shop may have sold since.
-    if context.operation.is_behind(Step::Restore) {
+    // After a restart: it was done, and the shop may have sold since. The undo of a rollback restores another backup.
+    if context.operation.is_behind(Step::Restore) && !context.operation.undo_restores() {
         return Ok(());
     }
     let is_copy = context.operation.kind == OperationKind::Copy;
@@ -47,6 +48,9 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
         context.only_waits();
         if volumes::restore(context, &source).await? {
             return context.write(&|snapshot| Ok(changes::restored(snapshot))).await;
+        }
+        if context.operation.update.as_ref().is_some_and(|update| update.replaces_database) {
+            Box::pin(empty_database(context)).await?;
         }
     }
     let storage = context.backups()?;
@@ -105,15 +109,26 @@ pub(super) async fn end(context: &OperationContext) -> Result<(), StepError> {
     backup_job::delete(context, &job_name(context), Some(ENDS_WITHIN)).await
 }
 
-/// The name of the Job.
-pub(in crate::worker) fn job_name(context: &OperationContext) -> String {
-    format!("store-restore-{}", id_end(context.operation.id.0))
+/// Deletes the Jobs of a rollback that is undone, and waits until their pods have ended: from then on, only its undo changes the data.
+pub(super) async fn stop(context: &OperationContext) -> Result<(), StepError> {
+    let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
+    let jobs = context.unless_stopped(cluster.jobs_of(&namespace)).await??;
+    let own = jobs.iter().filter(|job| job.operation == context.operation.id && !maintenance::is_page(&job.name));
+    for job in own {
+        backup_job::delete(context, &job.name, Some(ENDS_WITHIN)).await?;
+    }
+    Ok(())
 }
 
-/// The backup that is read, which cannot be deleted meanwhile; that of a copy may not be complete yet. The undo of an update reads the one that it
-/// made itself.
+/// The name of the Job.
+pub(in crate::worker) fn job_name(context: &OperationContext) -> String {
+    format!("store-restore-{}", restore_id(&context.operation))
+}
+
+/// The backup that is read, which cannot be deleted meanwhile; that of a copy may not be complete yet. The undo of an update or a rollback reads the
+/// one that it made itself.
 async fn source(context: &OperationContext) -> Result<Backup, StepError> {
-    if context.operation.kind == OperationKind::Update {
+    if context.operation.undo_restores() {
         let made = context.backup.clone().filter(|backup| backup.state == BackupState::Complete);
         let missing = || Failure::new(Reason::Internal, "The operation has no complete backup.");
         return made.ok_or_else(|| StepError::Failed(missing()));

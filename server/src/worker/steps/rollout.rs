@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::{OperationKind, Step};
-use storeplane_core::transition::operation as transition;
+use storeplane_core::transition::{operation as transition, revision as recorded};
 
 use tokio::time::Instant;
 
@@ -41,10 +41,11 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
             return Err(StepError::Failed(failure));
         };
         if let Some(end) = emit(context, &mut reported, batch).await? {
-            if end.is_ok() && context.operation.kind == OperationKind::Update {
+            end?;
+            if context.operation.kind.applies_settings() {
                 await_replaced_pods(context).await?;
             }
-            return end;
+            return record_images(context).await;
         }
     }
 }
@@ -57,6 +58,16 @@ async fn await_replaced_pods(context: &OperationContext) -> Result<(), StepError
         context.unless_stopped(tokio::time::sleep(LOOK)).await?;
     }
     Ok(())
+}
+
+/// Records which images the pods run: a tag may name another image tomorrow.
+async fn record_images(context: &mut OperationContext) -> Result<(), StepError> {
+    let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
+    let digests = context.unless_stopped(cluster.running_images(&namespace)).await??;
+    if digests.is_empty() {
+        return Ok(());
+    }
+    context.write(&|snapshot| Ok(recorded::running(snapshot, &digests))).await
 }
 
 /// Pods that are older than their Secrets have old values: lost ones that were generated again, or rotated ones.

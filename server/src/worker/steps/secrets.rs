@@ -5,6 +5,7 @@ use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::Step;
 
+use super::smtp;
 use crate::kube::SecretSpec;
 use crate::secret::SecretText;
 use crate::worker::context::OperationContext;
@@ -24,7 +25,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     let namespace = context.store.placement.namespace.clone();
     context.unless_stopped(cluster.ensure_secrets(&namespace, secrets)).await??;
     context.unless_stopped(cluster.copy_secrets(&namespace)).await??;
-    Ok(())
+    smtp::ensure_login(context).await
 }
 
 /// The Secret with new values.

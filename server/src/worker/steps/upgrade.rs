@@ -1,31 +1,76 @@
 //! UPGRADE: the release is deployed with new settings, or with the chart and the values of an earlier revision. REVERT, its undo, returns to the
 //! revision before.
 //!
-//! If the shop's data is migrated, a page answers customers meanwhile: the chart renders that, because helm would undo patches.
+//! If the shop's data is migrated, a page answers customers meanwhile: the chart renders that, because helm would undo patches. A rollback that
+//! replaces the data deploys the revision without pods of the shop, and START starts them once the data is restored.
 
 use storeplane_core::failure::{Failure, Reason};
-use storeplane_core::operation::{Step, Update};
+use storeplane_core::operation::{OperationKind, Step, Update};
 use storeplane_core::revision::Revision;
 use storeplane_core::store::Settings;
 
 use super::chart::{self, Mode};
 use super::volumes::restored as volumes;
-use super::{deploy, maintenance, verify};
+use super::{deploy, maintenance, restore, smtp, verify};
 use crate::helm::Chart;
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::{RetryLimit, StepError};
 
+/// Returns an error if the charts of both versions do not support that the shop's data changes with its version.
+pub(super) async fn check(context: &OperationContext) -> Result<(), StepError> {
+    let Update { before, replaces_database, .. } = update(context)?;
+    for versions in [&before.versions, &context.store.versions] {
+        let engine = context.engine_as_recorded(versions).await?;
+        if let Some(lacks) = engine.lacks_for_migration(replaces_database) {
+            let message = format!("The chart of version {} has no {lacks}.", engine.versions.chart);
+            return Err(StepError::Failed(Failure::new(Reason::ChartRejected, message)));
+        }
+    }
+    Ok(())
+}
+
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
+    if context.operation.kind == OperationKind::Rollback {
+        return Box::pin(run_offline(context)).await;
+    }
     deploy::check_data(context).await?;
     let mode = if context.operation.migrates_data() { Mode::Page } else { Mode::Online };
     let (chart, settings) = new(context).await?;
     verify::before_update(context).await?;
     let apply_again = !context.operation.is_behind(Step::Upgrade);
     let deployed = deploy::run(context, &chart.in_mode(mode), Step::Upgrade, apply_again).await?;
+    deploy::record(context, &deployed, settings).await?;
+    smtp::forget_unused(context).await
+}
+
+/// Deploys the revision of a rollback for the restore of its data: no pod of the shop runs, and its database is that of the revision.
+async fn run_offline(context: &mut OperationContext) -> Result<(), StepError> {
+    // After a restart: its pods may run already.
+    if context.operation.is_behind(Step::Upgrade) {
+        return Ok(());
+    }
+    volumes::check_data(context).await?;
+    let (chart, settings) = new(context).await?;
+    let deployed = deploy::run(context, &chart.in_mode(Mode::Offline), Step::Upgrade, true).await?;
+    deploy::record(context, &deployed, settings).await?;
+    maintenance::take_offline(context, Step::Upgrade).await
+}
+
+/// START: the shop's pods start with the restored data, and the page still answers customers.
+pub(super) async fn start(context: &mut OperationContext) -> Result<(), StepError> {
+    if context.operation.is_behind(Step::Start) {
+        return Ok(());
+    }
+    volumes::check_data(context).await?;
+    let (chart, settings) = new(context).await?;
+    let deployed = deploy::run(context, &chart.in_mode(Mode::Page), Step::Start, true).await?;
     deploy::record(context, &deployed, settings).await
 }
 
 pub(super) async fn revert(context: &mut OperationContext) -> Result<(), StepError> {
+    if context.operation.kind == OperationKind::Rollback {
+        restore::stop(context).await?;
+    }
     volumes::check_data(context).await?;
     let migrates_data = context.operation.migrates_data();
     let mode = if migrates_data { Mode::Offline } else { Mode::Online };
@@ -51,7 +96,7 @@ pub(super) async fn end_left_mode(context: &mut OperationContext) -> Result<(), 
 
 /// Deploys the shop as it is when it is online, unless no version was deployed during the maintenance.
 pub(super) async fn end_maintenance(context: &mut OperationContext) -> Result<(), StepError> {
-    if matches!(context.operation.reached, Some(Step::Maintenance | Step::BackUp | Step::VerifyBackup)) {
+    if context.operation.precedes_upgrade() {
         return Ok(());
     }
     let (chart, settings) = if context.operation.undoing { former(context).await? } else { new(context).await? };
@@ -68,9 +113,15 @@ async fn new(context: &OperationContext) -> Result<(Chart, Settings), StepError>
     };
     let engine = context.engine_as_recorded(&context.store.versions).await?;
     let settings = Settings { versions: engine.versions.clone(), ..context.store.settings() };
+    let mut found = revision(context, number).await?;
+    if found.is_none() {
+        // The oldest one was removed when its repetition was recorded.
+        let newest = revision(context, context.store.revision).await?;
+        found = newest.filter(|newest| newest.operation == context.operation.id);
+    }
     let gone = || Failure::new(Reason::ChartRejected, format!("Revision {number} is not kept any more."));
-    let revision = revision(context, number).await?.ok_or_else(|| StepError::Failed(gone()))?;
-    Ok((chart::of_revision(context, &engine, &revision), settings))
+    let found = found.ok_or_else(|| StepError::Failed(gone()))?;
+    Ok((chart::of_revision(context, &engine, &found), settings))
 }
 
 /// To what its undo returns.

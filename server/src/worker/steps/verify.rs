@@ -1,9 +1,10 @@
 //! VERIFY: the storefront answers and sells. On simulated clusters, and for engines without a test, it is skipped with an event.
 //! In either case the store's condition `NetworkIsolated` is updated.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use storeplane_core::engine::{Engine, Verification};
+use storeplane_core::engine::{Engine, PurchaseTest};
 use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::operation::{Step, Update};
 use storeplane_core::transition::{operation as transition, update};
@@ -15,16 +16,17 @@ use crate::worker::outcome::StepError;
 
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
     let engine = context.engine().await?;
-    let skipped = match engine.verify {
-        Verification::None => Some("Skipped: this engine has no storefront test"),
-        Verification::StoreApi if context.simulated => Some(SIMULATED),
-        Verification::StoreApi => None,
+    let test = match engine.verify.purchase() {
+        None => Err("Skipped: this engine has no storefront test"),
+        Some(_) if context.simulated => Err(SIMULATED),
+        Some(test) => Ok(test),
     };
-    if let Some(why) = skipped {
-        return end(context, NewEvent::new(EventType::StepSkipped, why).in_step(Step::Verify)).await;
-    }
+    let test = match test {
+        Ok(test) => test,
+        Err(why) => return end(context, NewEvent::new(EventType::StepSkipped, why).in_step(Step::Verify)).await,
+    };
     let (verifier, cluster) = (context.tools.verifier.clone(), context.tools.cluster.clone());
-    let shop = shop(context, &engine);
+    let shop = shop(context, &engine, test);
     let (began, mut retry_policy, mut reported) = (Instant::now(), RetryPolicy::new(cluster.limits()), None);
     loop {
         let failed = match context.unless_stopped(verifier.verify(&shop)).await? {
@@ -50,21 +52,21 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
 /// required to answer.
 pub(super) async fn before_update(context: &mut OperationContext) -> Result<(), StepError> {
     let Some(Update { before, sold: None, .. }) = context.operation.update.clone() else { return Ok(()) };
-    if context.simulated || context.engine_at(&before.versions).await?.verify == Verification::None {
-        return Ok(());
-    }
-    let (verifier, shop) = (context.tools.verifier.clone(), Shop::of(&context.store));
+    let engine = context.engine_at(&before.versions).await?;
+    let Some(test) = engine.verify.purchase().filter(|_| !context.simulated) else { return Ok(()) };
+    let (verifier, shop) = (context.tools.verifier.clone(), Shop::of(&context.store, test));
     let sold = context.unless_stopped(verifier.verify(&shop)).await?.is_ok_and(|report| report.sold);
     context.write(&|snapshot| Ok(update::tested(snapshot, sold))).await
 }
 
 /// A new version is tested while the page answers customers.
-fn shop(context: &OperationContext, engine: &Engine) -> Shop {
+fn shop(context: &OperationContext, engine: &Engine, test: &Arc<PurchaseTest>) -> Shop {
     let maintenance = engine.backup.as_ref().and_then(|backup| backup.maintenance.as_ref());
     let service = maintenance.and_then(|maintenance| maintenance.service.clone());
+    let shop = Shop::of(&context.store, test);
     let shop = match service.filter(|_| context.operation.migrates_data() && !context.operation.undoing) {
-        Some(service) => Shop::behind_page(&context.store, service),
-        None => Shop::of(&context.store),
+        Some(service) => shop.behind_page(service),
+        None => shop,
     };
     let sold = context.operation.update.as_ref().is_some_and(|update| update.sold == Some(true));
     if sold { shop.that_sold() } else { shop }

@@ -1,5 +1,7 @@
 //! Snapshots of volumes that are made with backups, and restores that use them. A [`VolumePlayer`] plays the cluster's storage.
 
+use std::path::Path;
+
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim};
 use kube::ResourceExt as _;
@@ -10,10 +12,13 @@ use storeplane_proto::v1::{
 };
 use tempfile::TempDir;
 
+use super::migrations::upgrade;
 use super::restores::{assert_online, charts_without_test, ended, restore, wanted};
+use super::rollbacks::{roll_back, to};
 use super::{Stage, complete, create, delete, events, get, until};
 use crate::harness::{DRIVER, FromSnapshots, JobPlayer, Run, Setup, VolumePlayer, fresh, without_snapshots};
 use crate::kube_support::plain_client;
+use crate::versions::{append, package};
 
 /// What the sample chart has no need of elsewhere: a database and two volumes.
 const VOLUMES: &str = r#"
@@ -67,12 +72,20 @@ const DESCRIPTOR: &str = "
 const CLAIMS: [&str; 2] = ["data-store-db-0", "store-uploads"];
 
 fn charts() -> TempDir {
+    charts_with(&VOLUMES.replace("DRIVER", DRIVER))
+}
+
+/// The claims are of the cluster's own class, which makes no snapshots.
+fn charts_without_driver() -> TempDir {
+    charts_with(&VOLUMES.replace("  storageClassName: DRIVER\n", ""))
+}
+
+fn charts_with(volumes: &str) -> TempDir {
     let dir = charts_without_test();
     let descriptor = dir.path().join("sample/storeplane.yaml");
     let text = std::fs::read_to_string(&descriptor).expect("a descriptor");
     std::fs::write(descriptor, text.trim_end().to_owned() + DESCRIPTOR).expect("written");
-    let template = dir.path().join("sample/templates/volumes.yaml");
-    std::fs::write(template, VOLUMES.replace("DRIVER", DRIVER)).expect("written");
+    std::fs::write(dir.path().join("sample/templates/volumes.yaml"), volumes).expect("written");
     dir
 }
 
@@ -289,13 +302,7 @@ async fn step_that_runs_twice_restores_once() {
 #[tokio::test]
 async fn cluster_without_snapshots_makes_backups_as_before() {
     let _alone = without_snapshots().await;
-    let charts = charts_without_test();
-    let descriptor = charts.path().join("sample/storeplane.yaml");
-    let text = std::fs::read_to_string(&descriptor).expect("a descriptor");
-    std::fs::write(descriptor, text.trim_end().to_owned() + DESCRIPTOR).expect("written");
-    // The claims are of the cluster's own class.
-    let template = VOLUMES.replace("  storageClassName: DRIVER\n", "");
-    std::fs::write(charts.path().join("sample/templates/volumes.yaml"), template).expect("written");
+    let charts = charts_without_driver();
     let stage = Stage::mortal(Setup { charts: charts.path().to_owned(), ..Setup::small() }).await;
     let (store, jobs) = stage.played(&[Run::Succeeds]).await;
     let backup = complete(stage.api(), &create(stage.api(), &store).await).await;
@@ -306,6 +313,57 @@ async fn cluster_without_snapshots_makes_backups_as_before() {
     assert_eq!((operation.state(), jobs.played().len()), (OperationState::Succeeded, 2), "{seen}");
     assert!(!seen.contains("napshots"), "it is no news: {seen}");
     stage.delete(&store).await;
+}
+
+#[tokio::test]
+async fn database_of_another_series_gets_its_data_into_an_empty_volume_also_when_that_is_undone() {
+    let charts = charts_without_driver();
+    let series = |chart: &Path| append(&chart.join("storeplane.yaml"), "release: {schema: '2+db-2'}");
+    package(&charts.path().join("sample"), "1.1.0", charts.path(), series);
+    let stage = Stage::mortal(Setup { charts: charts.path().to_owned(), ..Setup::small() }).await;
+    // The newer data is larger.
+    let script = [Run::Succeeds, Run::Large, Run::Succeeds];
+    let (api, (store, jobs)) = (stage.api(), stage.played(&script).await);
+    let claims = Objects::<PersistentVolumeClaim>::namespaced(plain_client().await, &store.namespace);
+    let uids = async || {
+        let [database, uploads] = CLAIMS.map(|name| claims.get(name));
+        let (database, uploads) = (database.await.expect("a claim"), uploads.await.expect("a claim"));
+        (database.uid(), uploads.uid())
+    };
+    let before = uids().await;
+    let (_, after) = ended(api, &upgrade(api, &store, "1.1.0", false).await.expect("accepted")).await;
+    let seen = events(api, &store.store_id).await;
+    assert_eq!(
+        (after.state(), uids().await == before),
+        (StoreState::Ready, true),
+        "its server upgrades the files: {seen}"
+    );
+
+    let hold = stage.hold(&store, Step::Rollout, "before");
+    let returning = roll_back(api, to(1, &store)).await.expect("accepted");
+    hold.reached().await.expect("its data is restored");
+    let returned = uids().await;
+    assert!(
+        returned.0 != before.0 && returned.1 == before.1,
+        "only the database's: {}",
+        events(api, &store.store_id).await
+    );
+    let request =
+        CancelOperationRequest { operation_id: returning.operation.clone(), ..CancelOperationRequest::default() };
+    api.operations.clone().cancel_operation(request).await.expect("accepted");
+    hold.release();
+    let (operation, after) = ended(api, &returning).await;
+    let seen = events(api, &store.store_id).await;
+    assert_eq!((operation.state(), after.state()), (OperationState::Cancelled, StoreState::Ready), "{seen}");
+    let undone = uids().await;
+    assert!(undone.0 != returned.0 && undone.1 == before.1, "{seen}");
+    let [first, newer, forwards, back] = &jobs.played()[..] else { panic!("four Jobs: {seen}") };
+    assert_eq!((&first.sources, &newer.sources), (&forwards.sources, &back.sources), "{seen}");
+    let sets = Objects::<StatefulSet>::namespaced(plain_client().await, &store.namespace);
+    assert_eq!(sets.get("store-db").await.expect("a StatefulSet").spec.replicas, Some(1));
+    assert_online(&stage, &store).await;
+    stage.delete(&store).await;
+    stage.lab.database.assert_sound().await;
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use storeplane_proto::v1::audit_service_client::AuditServiceClient;
 use storeplane_proto::v1::backup_service_client::BackupServiceClient;
 use storeplane_proto::v1::operation_service_client::OperationServiceClient;
 use storeplane_proto::v1::platform_service_client::PlatformServiceClient;
+use storeplane_proto::v1::rollout_service_client::RolloutServiceClient;
 use storeplane_proto::v1::store_service_client::StoreServiceClient;
 use storeplane_proto::v1::tenant_service_client::TenantServiceClient;
 use storeplane_proto::v1::token_service_client::TokenServiceClient;
@@ -39,6 +40,7 @@ pub(crate) type Stores = StoreServiceClient<InterceptedService<Channel, Bearer>>
 pub(crate) type Backups = BackupServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Operations = OperationServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Platform = PlatformServiceClient<InterceptedService<Channel, Bearer>>;
+pub(crate) type Rollouts = RolloutServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Tenants = TenantServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Tokens = TokenServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Audit = AuditServiceClient<InterceptedService<Channel, Bearer>>;
@@ -49,6 +51,8 @@ pub(crate) struct Api {
     pub(crate) backups: Backups,
     pub(crate) operations: Operations,
     pub(crate) platform: Platform,
+    /// Boxed: clients are large, and tests hold several.
+    pub(crate) rollouts: Box<Rollouts>,
     pub(crate) audit: Audit,
     pub(crate) tenants: Tenants,
     pub(crate) tokens: Tokens,
@@ -106,6 +110,7 @@ impl Api {
             backups: BackupServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             operations: OperationServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             platform: PlatformServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            rollouts: Box::new(RolloutServiceClient::with_interceptor(channel.clone(), bearer.clone())),
             audit: AuditServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             tenants: TenantServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             tokens: TokenServiceClient::with_interceptor(channel, bearer),

@@ -15,7 +15,7 @@ use storeplane_core::names::Placement;
 use storeplane_core::operation::{Operation, OperationKind, OperationState};
 use storeplane_core::ports::{Applied, Clock, Stores as _, Target};
 use storeplane_core::store::{CleanupPolicy, Environment, Spec, State, Store, Versions};
-use storeplane_core::transition::{Change, Decision};
+use storeplane_core::transition::{Change, Decision, Snapshot};
 use storeplane_server::postgres::{self, Notifier, PgStores, Pool, QuotaPolicy};
 use storeplane_server::system::SystemClock;
 use time::OffsetDateTime;
@@ -98,6 +98,7 @@ impl Writer {
             id: id.clone(),
             tenant: tenant.clone(),
             spec: Spec {
+                smtp: None,
                 display_name: "Tea".into(),
                 engine: "woocommerce".into(),
                 plan: "small".into(),
@@ -128,7 +129,7 @@ impl Writer {
         };
         let operation = ended(operation, &store, now);
         let events = vec![NewEvent::state(State::Ready, "is ready")];
-        let change = Change { store, operation, backup: None, revision: None, superseded: None, events, audit: None };
+        let change = Change { events, ..Change::of(Snapshot { store, operation, backup: None }) };
         let uid = self.stores.create(&Access::whole(tenant), change, None).await.expect("a new store").store.uid;
         let held_back = format!(
             "SELECT FROM events WHERE store = '{uid}' AND transaction >= pg_snapshot_xmin(pg_current_snapshot())"

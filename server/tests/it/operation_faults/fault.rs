@@ -1,6 +1,7 @@
 //! The faults. To add one: a variant, its place in `single` or `of_servers`, when it can occur in [`Fault::phases`], and
 //! its injection in `single` (one store) or `rounds` (a whole server).
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -154,17 +155,24 @@ impl fmt::Display for Case {
     }
 }
 
-/// Every fault at every place, in every possible phase. Without `full`: every fault at every place in one
-/// phase, which varies from place to place and from fault to fault. Limited to the selected cases, of which there must be
-/// one.
+/// Every fault at every place, in every possible phase. Without `full`: every fault at every step, and at every other one of the places where other
+/// operations have the same step, each in one phase; which ones varies from place to place and from fault to fault.
 pub(super) fn cases(faults: &[Fault], effects: &[(Passage, Effect)], full: bool) -> Vec<Case> {
     let mut cases = Vec::new();
     for (f, fault) in faults.iter().enumerate() {
+        let mut steps = HashSet::new();
         for (p, (passage, effect)) in effects.iter().enumerate() {
-            let phases = fault.phases(*passage, *effect);
-            let chosen: Vec<_> = if full || phases.is_empty() { phases } else { vec![phases[(f + p) % phases.len()]] };
+            let (phases, turn) = (fault.phases(*passage, *effect), f + p);
+            let is_new = !phases.is_empty() && steps.insert((passage.step, passage.undoing));
+            let chosen: Vec<_> = if full {
+                phases
+            } else if is_new || turn.is_multiple_of(2) {
+                phases.get(turn / 2 % phases.len().max(1)).copied().into_iter().collect()
+            } else {
+                continue;
+            };
             cases.extend(chosen.into_iter().enumerate().map(|(h, phase)| {
-                let nth = 1 + (f + p + h) % effect.requests.writes.max(1);
+                let nth = 1 + (turn + h) % effect.requests.writes.max(1);
                 Case { fault: fault.clone(), passage: *passage, phase, effect: *effect, nth }
             }));
         }

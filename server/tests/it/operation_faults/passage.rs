@@ -57,6 +57,8 @@ impl Passage {
             OperationKind::RotateCredentials => **step == Step::RotateSecrets,
             // The others are those of a restore and of a retry.
             OperationKind::Update => matches!(step, Step::Upgrade | Step::EndMaintenance),
+            // The others are those of an update.
+            OperationKind::Rollback => matches!(step, Step::Upgrade | Step::Start),
             _ => true,
         });
         steps.map(move |step| Self { kind, was_ready, undoing: false, step: *step })
@@ -64,9 +66,9 @@ impl Passage {
 
     /// The undo steps of a cancelled operation, in order.
     fn backwards(kind: OperationKind) -> impl Iterator<Item = Self> {
-        // A copy is undone like a creation.
-        let undone =
-            kind.steps().iter().rev().filter(move |_| kind != OperationKind::Copy).filter_map(|step| step.undo());
+        // A copy is undone like a creation, and a rollback like an update.
+        let is_like_another = matches!(kind, OperationKind::Copy | OperationKind::Rollback);
+        let undone = kind.steps().iter().rev().filter(move |_| !is_like_another).filter_map(|step| step.undo());
         // Its maintenance ends in the same way as that of a restore.
         let undone = undone.filter(move |step| kind != OperationKind::Update || *step == Step::Revert);
         let was_ready = matches!(kind, OperationKind::Restore | OperationKind::Update);

@@ -6,7 +6,7 @@ use prost_types::FieldMask;
 use storeplane_core::operation::OperationKind;
 use storeplane_proto::v1::{
     Backup, BackupState, CancelOperationRequest, CopyStoreRequest, CreateBackupRequest, DeleteStoreRequest,
-    GetBackupRequest, RestoreStoreRequest, Store, StoreState, UpdateStoreRequest, WatchUntil,
+    GetBackupRequest, RestoreStoreRequest, RollbackStoreRequest, Store, StoreState, UpdateStoreRequest, WatchUntil,
 };
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -116,6 +116,12 @@ impl Stage {
                 self.settle(&subject).await?;
                 Ok(subject)
             }
+            OperationKind::Rollback => {
+                let mut subject = self.made(Subject::new(), StoreState::Ready).await?;
+                self.begin(&mut subject, OperationKind::Update).await?;
+                self.settle(&subject).await?;
+                Ok(subject)
+            }
             OperationKind::Retry if was_ready => self.made(Subject::new(), StoreState::Ready).await,
             OperationKind::Retry => self.failed().await,
             OperationKind::Unreadable => Err("no operation is made unreadable".to_owned()),
@@ -202,6 +208,7 @@ impl Stage {
             OperationKind::Restore => self.restore(subject).await,
             OperationKind::Copy => self.copy(subject).await,
             OperationKind::Update => self.update(subject).await,
+            OperationKind::Rollback => self.roll_back(subject).await,
             OperationKind::Unreadable => return Err("no operation is made unreadable".to_owned()),
         };
         let store = store.map_err(|status| format!("{} was refused: {status}", kind.as_str()))?;
@@ -233,6 +240,17 @@ impl Stage {
             ..UpdateStoreRequest::default()
         };
         self.api().stores.clone().update_store(request).await.map(tonic::Response::into_inner)
+    }
+
+    /// Requests the version and the schema before that.
+    async fn roll_back(&self, subject: &Subject) -> Result<Store, tonic::Status> {
+        let request = RollbackStoreRequest {
+            store_id: subject.id.clone(),
+            revision: 1,
+            accept_data_loss: true,
+            ..RollbackStoreRequest::default()
+        };
+        self.api().stores.clone().rollback_store(request).await.map(tonic::Response::into_inner)
     }
 
     /// Requests a copy of the store from which all copies are made.

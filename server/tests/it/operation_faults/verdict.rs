@@ -92,7 +92,11 @@ async fn way_out(stage: &Stage, case: &Case, subject: &mut Subject) -> Result<()
     let store = stage.api().get(&subject.id).await.map_err(|status| status.to_string())?;
     let turn = case.to_string().bytes().map(usize::from).sum::<usize>();
     // A retry must not start a shop whose data is not that of its version: a restore or a deletion leads out.
-    let retries = turn % 2 == 0 && !(case.passage.kind == OperationKind::Update && case.passage.undoing);
+    let may_lack_data = match case.passage.kind {
+        OperationKind::Update => case.passage.undoing,
+        kind => kind == OperationKind::Rollback,
+    };
+    let retries = turn % 2 == 0 && !may_lack_data;
     match store.state() {
         StoreState::Deleted => return Ok(()),
         StoreState::Failed | StoreState::Degraded if retries => {

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use storeplane_core::identity::Role;
 use storeplane_proto::v1::{
     CreateTokenRequest, GetOverviewRequest, GetStoreCredentialsRequest, GetStoreLogsRequest, ListAuditEventsRequest,
-    RevokeTokenRequest, RotateTokenRequest, Store, StoreState, WatchStoresRequest, watch_stores_response,
+    RevokeTokenRequest, RotateTokenRequest, Smtp, Store, StoreState, WatchStoresRequest, watch_stores_response,
 };
 use storeplane_server::secret::SecretText;
 use tokio_rustls::TlsConnector;
@@ -31,6 +31,7 @@ use crate::grpc_raw::{edge_setup, exchange, http};
 use crate::harness::{Api, Authority, CLIENT, Collector, Issuer, Lab, Server, Setup, fresh, in_days, print_line};
 use crate::metrics::with_metrics;
 use crate::sessions::{approve, call_back, post, sign_in};
+use crate::smtp;
 
 /// The Secrets of a store, with the keys whose values are secret.
 const STORE_SECRETS: [(&str, &str); 5] = [
@@ -199,6 +200,13 @@ async fn stores(known: &mut Known, lab: &Lab) {
     let logs = GetStoreLogsRequest { store_id: id.clone(), ..GetStoreLogsRequest::default() };
     let logs = api.stores.clone().get_store_logs(logs).await.unwrap().into_inner();
     known.answers.push(("logs of a store".to_owned(), format!("{logs:?}")));
+    let (password, anonymous) = ("mail.pass/word+of=a&store", String::new());
+    known.add("password of a mail server", password);
+    let login =
+        |username| Smtp { username, host: "smtp.example.com".into(), password: password.into(), ..Smtp::default() };
+    known.refused(api.stores.clone().update_store(smtp::wanted(&id, Some(login(anonymous)))).await);
+    api.stores.clone().update_store(smtp::wanted(&id, Some(login("shop".to_owned())))).await.unwrap();
+    assert_eq!(api.settle(&id).await.0.state(), StoreState::Ready);
     api.rotate_credentials(&id).await.unwrap();
     let (rotated, seen) = api.settle(&id).await;
     assert_eq!(rotated.state(), StoreState::Ready, "{}", seen.text());

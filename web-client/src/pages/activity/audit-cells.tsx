@@ -11,9 +11,9 @@ const COLORS: Record<AuditOutcome, string> = {
 };
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const KINDS = ['token', 'operation', 'backup'];
+const KINDS = ['token', 'operation', 'backup', 'rollout'];
 
-/** What a request was about: a store with a link, or an object that has only an ID. */
+/** What a request was about: a store or rollout with a link, or an object that has only an ID. */
 export function AuditTarget({ event: { action, target, storeUid } }: { event: AuditEvent }) {
   if (storeUid && !UUID.test(target)) {
     return (
@@ -30,6 +30,21 @@ export function AuditTarget({ event: { action, target, storeUid } }: { event: Au
       </AnchorLink>
     );
   }
+  if (UUID.test(target) && action.endsWith('_ROLLOUT')) {
+    return (
+      <AnchorLink
+        to="/rollouts/$rolloutId"
+        params={{ rolloutId: target }}
+        size="sm"
+        className="mono"
+        truncate
+        display="block"
+        title={target}
+      >
+        {targetText(action, target)}
+      </AnchorLink>
+    );
+  }
   return (
     <Text className="mono" truncate title={target}>
       {targetText(action, target)}
@@ -37,7 +52,7 @@ export function AuditTarget({ event: { action, target, storeUid } }: { event: Au
   );
 }
 
-/** Tokens, operations and backups have no name in the log. The last group of their UUID distinguishes them; the first is a time. */
+/** Tokens, operations, backups and rollouts have no name in the log. The last group of their UUID distinguishes them; the first is a time. */
 export function targetText(action: string, target: string): string {
   if (!UUID.test(target)) return target || '–';
   const kind = KINDS.find((kind) => action.endsWith(`_${kind.toUpperCase()}`)) ?? '';

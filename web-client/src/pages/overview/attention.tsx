@@ -8,7 +8,7 @@ import { useCanEdit } from '@/session/caller';
 import { AnchorLink } from '@/ui/link';
 import { Panel } from '@/ui/panel';
 import { StateBadge } from '@/ui/state-badge';
-import { BackupMark, EnvironmentBadge } from '@/ui/store-marks';
+import { BackupMark, DriftMark, EnvironmentBadge } from '@/ui/store-marks';
 import { Counting, Moment } from '@/ui/time';
 import { RetryAction } from '../store/retry-action';
 
@@ -79,6 +79,7 @@ function AttentionLine({ store }: { store: Store }) {
           )}
         </Text>
         <BackupMark conditions={conditions} />
+        <DriftMark conditions={conditions} />
       </div>
       <Group gap="xs">
         {canEdit && <RetryAction store={store} operations={listed} />}

@@ -20,6 +20,19 @@ test('failed stores and failed operations are distinguished', async () => {
   expect(screen.queryByTestId('count-overdue')).toBeNull();
 });
 
+test('the number of stores that have drifted leads to these stores', async () => {
+  const listStores = vi.fn((_: { filter: string }) => ({}));
+  renderApp({
+    overview: { states: [{ state: StoreState.READY, count: 7n }], driftedCount: 2n },
+    stores: { listStores },
+  });
+  const tile = await screen.findByTestId('count-drifted', undefined, RENDERED);
+  expect(tile.textContent).toBe('Configuration drifted2stores now');
+  await userEvent.click(tile);
+  await screen.findByRole('button', { name: 'Configuration drifted', pressed: true }, RENDERED);
+  await waitFor(() => expect(listStores.mock.calls.map(([{ filter }]) => filter)).toContain('drifted = true'));
+});
+
 test('the number of stores without a recent backup leads to these stores', async () => {
   const listStores = vi.fn((_: { filter: string }) => ({}));
   renderApp({

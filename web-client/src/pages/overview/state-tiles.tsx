@@ -7,7 +7,7 @@ import { GROUPS, type Group, SHOW_NAMES, type Show } from '../stores/search';
 
 const SHOWN: readonly Group[] = ['ready', 'busy', 'degraded', 'failed'];
 
-/** How many stores are in each state now, and how many run without a recent backup, if any; each tile links to them. */
+/** How many stores are in each state now, and how many run without a recent backup or have drifted, if any; each tile links to them. */
 export function StateTiles({ overview }: { overview: Overview }) {
   const countOf = (group: Group) => {
     const members: readonly StoreState[] = GROUPS[group];
@@ -15,13 +15,19 @@ export function StateTiles({ overview }: { overview: Overview }) {
       .filter(({ state }) => members.includes(state))
       .reduce((sum, { count }) => sum + Number(count), 0);
   };
-  const overdue = Number(overview.backupOverdueCount);
+  const marked = [
+    ['overdue', Number(overview.backupOverdueCount)],
+    ['drifted', Number(overview.driftedCount)],
+  ] as const;
+  const shown = marked.filter(([, count]) => count > 0);
   return (
-    <SimpleGrid cols={{ base: 2, sm: overdue > 0 ? 5 : 4 }} component="nav" aria-label="Stores by state">
+    <SimpleGrid cols={{ base: 2, sm: SHOWN.length + shown.length }} component="nav" aria-label="Stores by state">
       {SHOWN.map((group) => (
         <Tile key={group} show={group} state={GROUPS[group][0] as StoreState} number={countOf(group)} />
       ))}
-      {overdue > 0 && <Tile show="overdue" state={StoreState.DEGRADED} number={overdue} />}
+      {shown.map(([show, count]) => (
+        <Tile key={show} show={show} state={StoreState.DEGRADED} number={count} />
+      ))}
     </SimpleGrid>
   );
 }

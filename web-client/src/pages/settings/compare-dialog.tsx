@@ -54,13 +54,15 @@ export function CompareDialog({ revisions, initial, current }: Props) {
 
 function Comparison({ before, after }: { before: StoreRevision | undefined; after: StoreRevision | undefined }) {
   if (!before || !after) return <Text size="sm">This revision is not kept any more.</Text>;
-  const { settings, values, images } = differencesOf(before, after);
-  if (settings.length + values.length + images.length === 0) return <Text size="sm">Nothing differs.</Text>;
+  const { settings, values, images, digests } = differencesOf(before, after);
+  if (settings.length + values.length + images.length + digests.length === 0)
+    return <Text size="sm">Nothing differs.</Text>;
   return (
     <>
       <Section title="Settings" changes={settings} />
       <Section title="Values" changes={values} />
       <Section title="Images" changes={images} />
+      <Section title="Image digests" changes={digests} />
     </>
   );
 }

@@ -16,6 +16,7 @@ test('values are a flat list of paths', () => {
 });
 
 test('only what differs is listed: settings, values by path, and images by repository', () => {
+  const shop = (digest: string) => ({ workload: 'Deployment store', container: 'shop', digest });
   const before = create(StoreRevisionSchema, {
     plan: 'small',
     adminEmail: 'ada@example.com',
@@ -23,6 +24,7 @@ test('only what differs is listed: settings, values by path, and images by repos
     versions: { chart: '0.1.0', app: '11.0.1' },
     values: { same: 1, changed: 'a', removed: true },
     images: ['registry:5000/shop:11.0.1', 'registry:5000/db@sha256:aa', 'registry:5000/old'],
+    imageDigests: [shop('sha256:01'), { workload: 'StatefulSet store-db', container: 'db', digest: 'sha256:aa' }],
   });
   const after = create(StoreRevisionSchema, {
     plan: 'large',
@@ -31,6 +33,7 @@ test('only what differs is listed: settings, values by path, and images by repos
     versions: { chart: '0.2.0', app: '11.0.1' },
     values: { same: 1, changed: 'b', added: '' },
     images: ['registry:5000/shop:11.0.2', 'registry:5000/db@sha256:aa', 'proxy'],
+    imageDigests: [shop('sha256:02'), shop('sha256:03')],
   });
   expect(differencesOf(before, after)).toEqual({
     settings: [
@@ -48,6 +51,7 @@ test('only what differs is listed: settings, values by path, and images by repos
       { name: 'registry:5000/old', before: 'no tag', after: undefined },
       { name: 'proxy', before: undefined, after: 'no tag' },
     ],
+    digests: [{ name: 'Deployment store, shop', before: 'sha256:01', after: 'sha256:02, sha256:03' }],
   });
-  expect(differencesOf(after, after)).toEqual({ settings: [], values: [], images: [] });
+  expect(differencesOf(after, after)).toEqual({ settings: [], values: [], images: [], digests: [] });
 });

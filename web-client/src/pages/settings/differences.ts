@@ -1,6 +1,7 @@
 import type { JsonValue } from '@bufbuild/protobuf';
 import { StoreEnvironment, type StoreRevision } from '@/gen/storeplane/v1/store_pb';
 import type { Change } from './change-list';
+import { mailSummary } from './mail-draft';
 import { settingLabel, settingText } from './setting-fields';
 
 /** What differs between two revisions, by kind. */
@@ -10,6 +11,8 @@ export interface Differences {
   values: Change[];
   /** By repository, from tag to tag. */
   images: Change[];
+  /** By container, from digest to digest, where both are recorded. */
+  digests: Change[];
 }
 
 export function differencesOf(before: StoreRevision, after: StoreRevision): Differences {
@@ -17,6 +20,7 @@ export function differencesOf(before: StoreRevision, after: StoreRevision): Diff
     settings: compare(settingsOf(before), settingsOf(after)),
     values: compare(flatten(before.values ?? {}), flatten(after.values ?? {})),
     images: compare(imagesOf(before), imagesOf(after)),
+    digests: compare(digestsOf(before), digestsOf(after)).filter(({ before, after }) => before && after),
   };
 }
 
@@ -30,7 +34,7 @@ function compare(before: Texts, after: Texts): Change[] {
 
 /** The settings of a revision as texts, in the order in which they are shown. */
 export function settingsOf(revision: StoreRevision): Texts {
-  const { displayName, adminEmail, plan, environment, versions } = revision;
+  const { displayName, adminEmail, plan, environment, versions, smtp } = revision;
   const fields: Record<string, string> = {
     display_name: displayName,
     admin_email: adminEmail,
@@ -38,6 +42,7 @@ export function settingsOf(revision: StoreRevision): Texts {
     chart_version: versions?.chart ?? '',
     environment: StoreEnvironment[environment] ?? '',
     app_version: versions?.app ?? '',
+    ...(smtp && { smtp: mailSummary(smtp) }),
   };
   return new Map(Object.entries(fields).map(([field, value]) => [settingLabel(field), settingText(field, value)]));
 }
@@ -65,6 +70,12 @@ function step(path: string, name: string, isIndex: boolean): string {
   if (isIndex) return `${path}[${name}]`;
   if (!PLAIN.test(name)) return `${path}[${JSON.stringify(name)}]`;
   return path ? `${path}.${name}` : name;
+}
+
+/** The digests of the images that a revision's containers ran, by workload and container. */
+export function digestsOf({ imageDigests }: StoreRevision): Texts {
+  const byContainer = Map.groupBy(imageDigests, ({ workload, container }) => `${workload}, ${container}`);
+  return new Map([...byContainer].map(([name, all]) => [name, all.map(({ digest }) => digest).join(', ')]));
 }
 
 /** Tags and digests of a revision's images by repository. */

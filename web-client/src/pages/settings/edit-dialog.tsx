@@ -11,7 +11,10 @@ import { useStoreChange } from './use-store-change';
 
 const pathOf = (field: string) => `store.${field}`;
 /** Fields of the request that the form shows. */
-const FIELDS = SETTINGS.map(({ field }) => pathOf(field));
+const FIELDS = SETTINGS.flatMap(({ field, parts = [] }) => [
+  pathOf(field),
+  ...parts.map((part) => pathOf(`${field}.${part}`)),
+]);
 
 /** Edits a store's settings: a form, then what the server would do with it, which is applied after a confirmation. */
 export function EditDialog({ store }: { store: Store }) {
@@ -52,6 +55,7 @@ export function EditDialog({ store }: { store: Store }) {
           store={store}
           value={shownOf(setting, draft, store)}
           error={violationOf(violations, pathOf(setting.field))}
+          errorOf={(part) => violationOf(violations, pathOf(`${setting.field}.${part}`))}
           disabled={isPending}
           onChange={(value) => {
             discard();

@@ -5,7 +5,7 @@ import { screen, waitFor, within } from '@testing-library/react';
 import { userEvent } from '@testing-library/user-event';
 import { beforeAll, expect, test } from 'vitest';
 import { BadRequestSchema } from '@/gen/google/rpc/error_details_pb';
-import { StoreEnvironment, StoreState, UpdatePreviewSchema } from '@/gen/storeplane/v1/store_pb';
+import { SmtpSchema, StoreEnvironment, StoreState, UpdatePreviewSchema } from '@/gen/storeplane/v1/store_pb';
 import type { UpdateStoreRequest } from '@/gen/storeplane/v1/store_service_pb';
 import { BEGIN, makeEvent, makeStore } from '../../../test/fixtures';
 import { RENDERED, renderApp } from '../../../test/render-app';
@@ -156,6 +156,36 @@ test('a violation is shown at its field until that changes, and another refusal 
   server.refusal = new ConnectError('the plan is not allowed', Code.PermissionDenied);
   await press(dialog, 'Preview changes');
   expect((await dialog.findByRole('alert')).textContent).toContain('The plan is not allowed.');
+});
+
+test('a mail server gets a password that is never shown, and goes with its host', async () => {
+  const before = { host: 'smtp.example.com', port: 587, encryption: 2, username: 'shop', passwordSet: true };
+  const smtp = create(SmtpSchema, before);
+  const { requests, server } = setUp({ store: makeStore({ ...READY, smtp }), preview: create(UpdatePreviewSchema) });
+  const dialog = await openDialog();
+  expect(dialog.getByLabelText('SMTP password')).toHaveProperty('value', '');
+  expect(dialog.getByLabelText('Port')).toHaveProperty('value', '587');
+  expect(dialog.getByRole('button', { name: 'Preview changes' })).toHaveProperty('disabled', true);
+  await userEvent.type(dialog.getByLabelText('SMTP password'), 'hunter2');
+  await userEvent.clear(dialog.getByLabelText('Port'));
+  await userEvent.selectOptions(dialog.getByLabelText('Encryption'), 'TLS');
+  const invalid = new ConnectError('the request is invalid', Code.InvalidArgument);
+  const violations = { fieldViolations: [{ field: 'store.smtp.username', description: 'must be shorter' }] };
+  invalid.details.push({ desc: BadRequestSchema, value: create(BadRequestSchema, violations) });
+  server.refusal = invalid;
+  await press(dialog, 'Preview changes');
+  await dialog.findByText('must be shorter');
+  expect(dialog.getByLabelText('SMTP user').getAttribute('aria-invalid')).toBe('true');
+  expect(requests[0]?.updateMask?.paths).toEqual(['smtp']);
+  const written = { host: 'smtp.example.com', port: 0, encryption: 3, username: 'shop', password: 'hunter2' };
+  expect(requests[0]?.store?.smtp).toMatchObject(written);
+  server.refusal = undefined;
+  await userEvent.clear(dialog.getByLabelText('SMTP host'));
+  expect(dialog.queryByLabelText('SMTP password')).toBeNull();
+  await press(dialog, 'Preview changes');
+  await dialog.findByText('No setting changes.');
+  expect(requests[1]?.updateMask?.paths).toEqual(['smtp']);
+  expect(requests[1]?.store?.smtp).toBeUndefined();
 });
 
 test('changes that are refused keep their preview, and lead back to the form', async () => {

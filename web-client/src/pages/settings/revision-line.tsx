@@ -5,7 +5,7 @@ import type { Store, StoreRevision } from '@/gen/storeplane/v1/store_pb';
 import { AnchorLink } from '@/ui/link';
 import { Ago } from '@/ui/time';
 import { operationAnchor } from '../store/operations-panel';
-import { settingsOf } from './differences';
+import { digestsOf, settingsOf } from './differences';
 
 interface Props {
   store: Store;
@@ -60,6 +60,9 @@ export function RevisionLine({ store, revision, operation, isCurrent, refusal, o
           <Pair key={name} name={name} value={value} />
         ))}
         {images.length > 0 && <Pair name="Images" value={images.join(', ')} />}
+        {[...digestsOf(revision)].map(([name, value]) => (
+          <Pair key={name} name={`Image digest of ${name}`} value={value} />
+        ))}
       </dl>
     </li>
   );

@@ -9,6 +9,7 @@ import {
   StoreEnvironment,
   type StoreRevisionSchema,
   StoreState,
+  StoreVersionsSchema,
   UpdatePreviewSchema,
 } from '@/gen/storeplane/v1/store_pb';
 import type { RollbackStoreRequest } from '@/gen/storeplane/v1/store_service_pb';
@@ -40,7 +41,7 @@ const PREVIEW = create(UpdatePreviewSchema, {
 });
 
 /** The page of a store with two revisions; `refusal` is the server's answer to a rollback. */
-function setUp({ role = 'admin', store = READY, refusal = undefined as unknown } = {}) {
+function setUp({ role = 'admin', store = READY, preview = PREVIEW, refusal = undefined as unknown } = {}) {
   const requests: RollbackStoreRequest[] = [];
   renderApp({
     path: '/stores/tea',
@@ -51,7 +52,7 @@ function setUp({ role = 'admin', store = READY, refusal = undefined as unknown }
       rollbackStore: (request) => {
         requests.push(request);
         if (refusal) throw refusal;
-        return { ...store, updatePreview: PREVIEW };
+        return { ...store, updatePreview: preview };
       },
     },
     operations: {
@@ -110,11 +111,37 @@ test('a rollback shows what it does before it is requested', async () => {
   expect((await dialog.findByLabelText('Changes')).textContent).toBe('Planlarge → small');
   expect(requests).toHaveLength(1);
   expect(requests[0]).toMatchObject({ storeId: 'tea', uid: 'uid-tea', revision: 1, etag: 'e1', validateOnly: true });
+  expect(requests[0]?.acceptDataLoss).toBe(false);
   await userEvent.click(dialog.getByRole('button', { name: 'Roll back' }));
   await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
   expect(requests).toHaveLength(2);
   expect(requests[1]).toMatchObject({ revision: 1, etag: 'e1', validateOnly: false });
   expect(requests[1]?.requestId).toMatch(/^[0-9a-f-]{36}$/);
+});
+
+test('a rollback to another schema names what is lost, and is confirmed by the id of the store', async () => {
+  const note = 'The shop gets the data of backup b-1. Orders since then are lost.';
+  const preview = create(UpdatePreviewSchema, {
+    steps: ['MAINTENANCE', 'RESTORE'],
+    maintenancePage: true,
+    restoredBackupId: 'b-1',
+    lostSince: time,
+    notes: [note],
+  });
+  const versions = create(StoreVersionsSchema, { chart: '0.2.0', app: '11.1.0', schema: '11.1' });
+  const store = makeStore({ ...READY, versions });
+  const { requests } = setUp({ store, preview });
+  const dialog = await openRollBack();
+  await dialog.findByText(note);
+  dialog.getByText(/also gets the data of a backup/);
+  dialog.getByText(/The backup is from/);
+  const button = dialog.getByRole('button', { name: 'Roll back' });
+  await userEvent.click(button);
+  expect(requests).toHaveLength(1);
+  await userEvent.type(dialog.getByRole('textbox'), 'tea');
+  await userEvent.click(button);
+  await waitFor(() => expect(requests).toHaveLength(2));
+  expect(requests.map((request) => request.acceptDataLoss)).toEqual([true, true]);
 });
 
 test('a rollback that the server refuses cannot be confirmed', async () => {

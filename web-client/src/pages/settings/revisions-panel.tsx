@@ -75,7 +75,7 @@ export function RevisionsPanel({ store, operations, running, canEdit }: Revision
         />
       )}
       {question?.dialog === 'roll-back' && (
-        <RollBackDialog key={question.number} store={store} revision={question.revision.revision} />
+        <RollBackDialog key={question.number} store={store} revision={question.revision} />
       )}
     </Panel>
   );

@@ -9,6 +9,8 @@ import { type Store, StoreEnvironment, type StoreSchema } from '@/gen/storeplane
 import { EnvironmentField } from '@/ui/environment-field';
 import { PlanField } from '../create/plan-field';
 import { VersionField } from '../create/version-field';
+import { MAIL_PARTS, readMail, writeMail } from './mail-draft';
+import { MailField } from './mail-field';
 
 export interface InputProps {
   label: string;
@@ -16,6 +18,8 @@ export interface InputProps {
   store: Store;
   value: string;
   error: string | undefined;
+  /** What is wrong with a part of it. */
+  errorOf: (part: string) => string | undefined;
   disabled: boolean;
   onChange: (value: string) => void;
 }
@@ -29,6 +33,8 @@ export interface Setting {
   read: (store: Store) => string;
   /** The part of the request's store for a value of the input. */
   write: (value: string) => MessageInitShape<typeof StoreSchema>;
+  /** Its parts, if each has an input. */
+  parts?: readonly string[];
   Input: ComponentType<InputProps>;
 }
 
@@ -69,11 +75,30 @@ export const SETTINGS: readonly Setting[] = [
     write: (name) => ({ environment: StoreEnvironment[name as keyof typeof StoreEnvironment] }),
     Input: EnvironmentInput,
   },
+  {
+    field: 'smtp',
+    label: 'Mail server',
+    read: readMail,
+    write: writeMail,
+    parts: MAIL_PARTS,
+    Input: MailInput,
+  },
 ];
+
+/** Labels of parts that a preview names. */
+const PART_LABELS: Record<string, string> = {
+  'smtp.host': 'SMTP host',
+  'smtp.port': 'SMTP port',
+  'smtp.encryption': 'SMTP encryption',
+  'smtp.username': 'SMTP user',
+  'smtp.password': 'SMTP password',
+  'smtp.from_address': 'Sender address',
+  'smtp.from_name': 'Sender',
+};
 
 /** The label of a field that changes, also of one that has no input here. */
 export function settingLabel(field: string): string {
-  return SETTINGS.find((setting) => setting.field === field)?.label ?? words(field);
+  return SETTINGS.find((setting) => setting.field === field)?.label ?? PART_LABELS[field] ?? words(field);
 }
 
 /** A value as text: environments are names of the API. */
@@ -83,6 +108,7 @@ export function settingText(field: string, value: string): string {
 
 function TextField({
   store: _,
+  errorOf: __,
   onChange,
   ...input
 }: InputProps & Pick<TextInputProps, 'inputMode'> & { 'data-autofocus'?: boolean }) {
@@ -94,11 +120,11 @@ function useEngine(name: string) {
   return useQuery(queries.engines()).data?.engines.find((engine) => engine.name === name);
 }
 
-function PlanInput({ store, label: _, ...field }: InputProps) {
+function PlanInput({ store, label: _, errorOf: __, ...field }: InputProps) {
   return <PlanField engine={useEngine(store.engine)} {...field} />;
 }
 
-function VersionInput({ store, label: _, ...field }: InputProps) {
+function VersionInput({ store, label: _, errorOf: __, ...field }: InputProps) {
   const engine = useEngine(store.engine);
   return <VersionField engine={engine && { ...engine, versions: upgradesOf(store, engine.versions) }} {...field} />;
 }
@@ -110,7 +136,14 @@ function upgradesOf({ engineVersion, versions: installed }: Store, versions: Eng
   return [...versions, create(EngineVersionSchema, { chartVersion: engineVersion, appVersion: installed?.app })];
 }
 
-function EnvironmentInput({ store: _, label: __, value, onChange, ...field }: InputProps) {
+/** Nothing if the store's version has no such setting. */
+function MailInput(props: InputProps) {
+  const { store } = props;
+  const version = useEngine(store.engine)?.versions.find(({ chartVersion }) => chartVersion === store.engineVersion);
+  return version?.smtp || store.smtp ? <MailField {...props} /> : null;
+}
+
+function EnvironmentInput({ store: _, label: __, errorOf: ___, value, onChange, ...field }: InputProps) {
   return (
     <EnvironmentField
       value={StoreEnvironment[value as keyof typeof StoreEnvironment]}

@@ -55,9 +55,9 @@ function effectsOf({ steps, restartsPods, maintenancePage }: UpdatePreview): str
   ];
 }
 
-/** True for a note about what cannot be undone. */
+/** True for a note about what cannot be undone, or is lost. */
 function isFinal(note: string): boolean {
-  return /\bundone\b/.test(note);
+  return /\b(undone|lost)\b/.test(note);
 }
 
 /** True if the shop begins to reach customers. */

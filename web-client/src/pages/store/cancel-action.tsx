@@ -47,6 +47,8 @@ export function CancelAction({ store, running }: { store: Store; running: Operat
 function effect(wasReady: boolean, kind: OperationKind | undefined): string {
   if (kind === OperationKind.UPDATE)
     return 'The update stops, and the shop gets its previous chart and settings again.';
+  if (kind === OperationKind.ROLLBACK)
+    return 'The rollback stops, and the shop gets its previous chart, settings and data again.';
   if (wasReady) return 'The operation stops. Nothing is removed, since this shop was ready before.';
   return 'Everything created so far is removed: the release, and the namespace with its volumes and Secrets. This also applies to stores that keep their resources on failure.';
 }

@@ -13,6 +13,7 @@ import { Panel } from '@/ui/panel';
 import { STAGING_LIMITS, UpgradeMark } from '@/ui/store-marks';
 import { Ago, DateTime } from '@/ui/time';
 import { LazySourceFact } from '../backups/lazy-backups';
+import { mailSummary } from '../settings/mail-draft';
 import { ProtectionSwitch } from './protection-switch';
 import { timeToReady } from './summary';
 
@@ -49,6 +50,12 @@ export function DetailsPanel({ store, operations, canEdit }: Props) {
           <>
             <dt>Environment</dt>
             <dd>Staging. {STAGING_LIMITS}</dd>
+          </>
+        )}
+        {store.smtp && (
+          <>
+            <dt>Mail server</dt>
+            <dd>{mailSummary(store.smtp)}</dd>
           </>
         )}
         <LazySourceFact store={store} />

@@ -7,6 +7,7 @@ import type { Operation } from '@/gen/storeplane/v1/operation_pb';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
 import { ConfirmDialog } from '@/ui/confirm-dialog';
 import { RequestProblem } from '@/ui/request-problem';
+import { driftOf } from '@/ui/store-marks';
 import { useDialogRequest } from '@/ui/use-dialog-request';
 import { retryQuestion } from './retry-question';
 
@@ -29,7 +30,7 @@ export function RetryAction({ store, operations }: { store: Store; operations: O
       {current && (
         <Tooltip label={question.text} multiline w={260}>
           <Button
-            variant={store.state === StoreState.READY ? 'default' : 'filled'}
+            variant={store.state === StoreState.READY && !driftOf(store) ? 'default' : 'filled'}
             leftSection={<IconRefresh size={16} aria-hidden />}
             loading={retry.isPending && !retry.opened}
             onClick={question.mustConfirm ? retry.open : retry.send}

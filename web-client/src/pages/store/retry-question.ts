@@ -1,5 +1,6 @@
 import { type Operation, OperationKind } from '@/gen/storeplane/v1/operation_pb';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
+import { driftOf } from '@/ui/store-marks';
 import { operationOf, runningOperation } from './summary';
 
 /** What a retry does to a store in its state. */
@@ -41,11 +42,12 @@ export function retryQuestion(store: Store, operations: Operation[]): RetryQuest
     };
   }
   const restart = 'The chart is applied again. Volumes and Secrets are kept; pods may restart.';
+  const drifted = 'The store gets its recorded configuration again: changes made with helm or kubectl are undone.';
   if (state === StoreState.READY) {
     return {
       label: 'Reapply chart',
       title: 'Apply the chart again?',
-      text: restart,
+      text: driftOf(store) ? `${drifted} ${restart}` : restart,
       action: 'Reapply chart',
       mustConfirm: true,
       losesData: false,

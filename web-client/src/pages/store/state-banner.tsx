@@ -1,10 +1,11 @@
 import { Alert, Text } from '@mantine/core';
-import { IconInfoCircle } from '@tabler/icons-react';
+import { IconAlertTriangle, IconInfoCircle } from '@tabler/icons-react';
 import { backupProgress } from '@/format/backup-progress';
 import { stepTitle } from '@/format/words';
 import type { StoreEvent } from '@/gen/storeplane/v1/event_pb';
 import { type Operation, OperationKind } from '@/gen/storeplane/v1/operation_pb';
 import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
+import { driftOf } from '@/ui/store-marks';
 import { Counting, Moment } from '@/ui/time';
 import { recreation, summaryOf } from './summary';
 
@@ -50,6 +51,25 @@ export function BackupLine({ running, events }: { running: Operation | undefined
       {progress && `, ${progress}`}
       {message && `; ${message}`}
     </Text>
+  );
+}
+
+/** How the store's configuration has drifted, and what ends it. */
+export function DriftNotice({ store }: { store: Store }) {
+  const drift = driftOf(store);
+  const isSettled = store.state === StoreState.READY || store.state === StoreState.DEGRADED;
+  if (!drift || !isSettled) return null;
+  const action = store.state === StoreState.READY ? 'Reapply chart' : 'Retry';
+  return (
+    <Alert
+      color="orange"
+      variant="outline"
+      icon={<IconAlertTriangle aria-hidden />}
+      title="The configuration has drifted"
+      data-testid="drift"
+    >
+      <span className="wrap">{drift.message}</span> “{action}” restores what is recorded.
+    </Alert>
   );
 }
 

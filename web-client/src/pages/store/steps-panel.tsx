@@ -24,6 +24,7 @@ const TITLES: Partial<Record<OperationKind, string>> = {
   [OperationKind.BACKUP]: 'Backup steps',
   [OperationKind.COPY]: 'Copy steps',
   [OperationKind.RESTORE]: 'Restore steps',
+  [OperationKind.ROLLBACK]: 'Rollback steps',
   [OperationKind.ROTATE_CREDENTIALS]: 'Rotation steps',
   [OperationKind.UPDATE]: 'Update steps',
 };

@@ -172,6 +172,13 @@ test('an update that takes the shop offline backs it up first', () => {
   ]);
 });
 
+test('a rollback that replaces the data is known by its backup, and restores before the shop starts', () => {
+  const requested = makeEvent(1, { type: 'STORE_UPDATED', details: { backup_id: 'b-1', revision: '1' } });
+  const seen = [requested, started(2, 'MAINTENANCE'), started(3, 'UPGRADE')];
+  const names = stepsOf(seen, 'op-1').map(({ name }) => name);
+  expect(names.slice(3)).toEqual(['UPGRADE', 'RESTORE', 'START', 'ROLLOUT', 'VERIFY', 'END_MAINTENANCE']);
+});
+
 test('an update that is undone applies the previous chart', () => {
   const begin = [state(1, 'UPDATING'), started(2, 'UPGRADE')];
   expect(shown(begin)).toEqual(['UPGRADE active', 'ROLLOUT pending', 'VERIFY pending']);

@@ -30,6 +30,16 @@ const PLANS: Partial<Record<OperationKind, readonly string[]>> = {
   [OperationKind.COPY]: ['NAMESPACE', 'SECRETS', 'INSTALL', 'RESTORE', 'ROLLOUT', 'VERIFY'],
   [OperationKind.UPDATE]: UPDATE,
   [OperationKind.RESTORE]: ['MAINTENANCE', ...BACKUP, 'RESTORE', 'END_MAINTENANCE', 'ROLLOUT', 'VERIFY'],
+  [OperationKind.ROLLBACK]: [
+    'MAINTENANCE',
+    ...BACKUP,
+    'UPGRADE',
+    'RESTORE',
+    'START',
+    'ROLLOUT',
+    'VERIFY',
+    'END_MAINTENANCE',
+  ],
 };
 /** Events whose message is shown at their step. */
 const NOTES = new Set(['WAITING', 'STEP_RETRIED', 'VERIFIED']);
@@ -48,6 +58,7 @@ export function stepsOf(events: StoreEvent[], operationId: string, kind?: Operat
 function kindOf(own: StoreEvent[]): OperationKind {
   if (own.some(({ type }) => type === 'BACKUP_REQUESTED')) return OperationKind.BACKUP;
   if (own.some(({ type }) => type === 'RESTORE_REQUESTED')) return OperationKind.RESTORE;
+  if (own.some(({ type, details }) => type === 'STORE_UPDATED' && details.backup_id)) return OperationKind.ROLLBACK;
   if (own.some(({ type, step }) => type === 'STEP_STARTED' && step === 'UPGRADE')) return OperationKind.UPDATE;
   // Only a copy restores without a request for it.
   if (own.some(({ type, step }) => type === 'STEP_STARTED' && step === 'RESTORE')) return OperationKind.COPY;

@@ -4,7 +4,7 @@ import { screen, waitFor, within } from '@testing-library/react';
 import { userEvent } from '@testing-library/user-event';
 import { afterEach, expect, test, vi } from 'vitest';
 import { OperationKind, OperationState } from '@/gen/storeplane/v1/operation_pb';
-import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
+import { ConditionStatus, type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
 import type {
   DeleteStoreRequest,
   RetryStoreRequest,
@@ -110,6 +110,25 @@ test('a retry that creates an empty shop needs confirmation and applies only to 
   const dialog = await screen.findByRole('dialog', { name: 'Create a new, empty shop?' });
   expect(requests).toEqual([]);
   await userEvent.click(within(dialog).getByRole('button', { name: 'Create an empty shop' }));
+  await waitFor(() => expect(requests[0]).toMatchObject({ storeId: 'tea', uid: 'uid-tea', etag: 'e1' }));
+});
+
+test('drift is described, and the retry that ends it says so', async () => {
+  const requests: RetryStoreRequest[] = [];
+  const message = 'The release differs from revision 3: value store.plan.';
+  const conditions = [{ type: 'ConfigurationDrifted', status: ConditionStatus.TRUE, message }];
+  open(makeStore({ ...READY, etag: 'e1', conditions }), {
+    retryStore: (request: RetryStoreRequest) => {
+      requests.push(request);
+      return makeStore();
+    },
+  });
+  const notice = await screen.findByRole('alert', { name: 'The configuration has drifted' }, RENDERED);
+  within(notice).getByText(message);
+  await userEvent.click(screen.getByRole('button', { name: 'Reapply chart' }));
+  const dialog = await screen.findByRole('dialog', { name: 'Apply the chart again?' });
+  within(dialog).getByText(/changes made with helm or kubectl are undone/);
+  await userEvent.click(within(dialog).getByRole('button', { name: 'Reapply chart' }));
   await waitFor(() => expect(requests[0]).toMatchObject({ storeId: 'tea', uid: 'uid-tea', etag: 'e1' }));
 });
 

@@ -21,7 +21,7 @@ import { FailureCard } from './failure-card';
 import { LogsPanel } from './logs-panel';
 import { OperationsPanel } from './operations-panel';
 import { ResourcesPanel } from './resources-panel';
-import { BackupLine, StateLine, StateNotice } from './state-banner';
+import { BackupLine, DriftNotice, StateLine, StateNotice } from './state-banner';
 import { StepsPanel } from './steps-panel';
 import { operationOf, runningOperation } from './summary';
 import { TimelinePanel } from './timeline-panel';
@@ -94,6 +94,7 @@ function StoreView({ store }: { store: Store }) {
         </Group>
       </Stack>
       <StateNotice store={store} events={events} />
+      <DriftNotice store={store} />
       <FailureCard store={store} />
       <div className="store-grid">
         <Stack gap="lg">

@@ -10,6 +10,7 @@ export function storeRefusal(
   if (running?.kind === OperationKind.BACKUP) return 'A backup is in progress.';
   if (running?.kind === OperationKind.RESTORE) return 'A restore is in progress.';
   if (running?.kind === OperationKind.UPDATE) return 'An update is in progress.';
+  if (running?.kind === OperationKind.ROLLBACK) return 'A rollback is in progress.';
   if (state !== StoreState.READY && state !== StoreState.DEGRADED) {
     return `Only a store that is ready or degraded can be ${what}.`;
   }

@@ -9,6 +9,7 @@ test('a search becomes an AIP-160 filter with quoted text', () => {
   );
   expect(filterOf({ show: 'failed' })).toBe('state = FAILED');
   expect(filterOf({ engine: 'x', show: 'overdue' })).toBe('engine = "x" AND backup_overdue = true');
+  expect(filterOf({ engine: 'x', show: 'drifted' })).toBe('engine = "x" AND drifted = true');
 });
 
 test('invalid search parameters fall back to the defaults', () => {

@@ -13,8 +13,8 @@ export const GROUPS = {
 
 export type Group = keyof typeof GROUPS;
 
-/** What the list is limited to: stores in some states, or those that run without a recent backup. */
-export type Show = Group | 'overdue';
+/** What the list is limited to: stores in some states, those that run without a recent backup, or those that have drifted. */
+export type Show = Group | 'overdue' | 'drifted';
 
 export const SHOW_NAMES: Record<Show, string> = {
   all: 'All',
@@ -24,6 +24,7 @@ export const SHOW_NAMES: Record<Show, string> = {
   failed: 'Failed',
   deleted: 'Deleted',
   overdue: 'Without recent backup',
+  drifted: 'Configuration drifted',
 };
 
 export const ORDERS = ['create_time desc', 'create_time', 'store_id', 'store_id desc'] as const;
@@ -63,6 +64,7 @@ export function filterOf({ q, show = 'all', engine }: Pick<StoresSearch, 'q' | '
   if (text) parts.push(`(${[quote(text), ...SEARCHED.map((field) => `${field}:${quote(text)}`)].join(' OR ')})`);
   if (engine) parts.push(`engine = ${quote(engine)}`);
   if (show === 'overdue') return [...parts, 'backup_overdue = true'].join(' AND ');
+  if (show === 'drifted') return [...parts, 'drifted = true'].join(' AND ');
   const states = GROUPS[show].map((state) => `state = ${stateName(state)}`);
   if (states.length > 0) parts.push(states.length === 1 ? states.join() : `(${states.join(' OR ')})`);
   return parts.join(' AND ');

@@ -4,7 +4,7 @@ import { AnchorLink } from '@/ui/link';
 import { ListCards } from '@/ui/list-cards';
 import { StateBadge } from '@/ui/state-badge';
 import { storeLink, storeNote } from '@/ui/store-link';
-import { BackupMark, EnvironmentBadge, UpgradeMark } from '@/ui/store-marks';
+import { BackupMark, DriftMark, EnvironmentBadge, UpgradeMark } from '@/ui/store-marks';
 import { Ago } from '@/ui/time';
 import { ORDERS, type Order } from './search';
 import { isSelectable, type Select } from './selection';
@@ -67,6 +67,7 @@ function Card({ store, selected, onSelect }: { store: Store; selected: boolean |
             {storeNote(store)}
           </Text>
           <BackupMark conditions={store.conditions} />
+          <DriftMark conditions={store.conditions} />
           <UpgradeMark availableUpgrade={store.availableUpgrade} />
         </Stack>
       </Group>

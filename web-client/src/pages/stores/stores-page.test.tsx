@@ -27,14 +27,18 @@ test('watch events change a row without another request', async () => {
   expect(listStores.mock.calls.length).toBe(requests);
 });
 
-test('staging stores and stores without a recent backup are marked', async () => {
+test('staging stores, stores without a recent backup and those that have drifted are marked', async () => {
   const overdue = { type: 'BackedUp', status: ConditionStatus.FALSE, reason: 'BACKUP_OVERDUE', message: 'Too old.' };
+  const drifted = { type: 'ConfigurationDrifted', status: ConditionStatus.TRUE, message: 'Values differ.' };
   const state = StoreState.READY;
   const stores = [
     makeStore({
       state,
       environment: StoreEnvironment.STAGING,
-      conditions: [{ ...overdue, status: ConditionStatus.TRUE }],
+      conditions: [
+        { ...overdue, status: ConditionStatus.TRUE },
+        { ...drifted, status: ConditionStatus.FALSE },
+      ],
     }),
     makeStore({
       storeId: 'mud',
@@ -42,15 +46,17 @@ test('staging stores and stores without a recent backup are marked', async () =>
       displayName: 'Mud',
       state,
       environment: StoreEnvironment.PRODUCTION,
-      conditions: [overdue],
+      conditions: [overdue, drifted],
     }),
   ];
   renderApp({ path: '/stores', stores: { listStores: () => ({ stores, totalSize: 2n }) } });
   const staging = within(await screen.findByRole('row', { name: /Tea & Co/ }, RENDERED));
   staging.getByText('Staging');
   expect(staging.queryByText('No recent backup')).toBeNull();
+  expect(staging.queryByText('Configuration drifted')).toBeNull();
   const production = within(screen.getByRole('row', { name: /Mud/ }));
   expect(production.getByText('No recent backup').title).toBe('Too old.');
+  expect(production.getByText('Configuration drifted').title).toBe('Values differ.');
   expect(production.queryByText('Staging')).toBeNull();
 });
 

@@ -10,6 +10,7 @@ import { PageTitle } from '@/ui/page-title';
 import { QueryProblem } from '@/ui/query-problem';
 import { useIsNarrow } from '@/ui/use-is-narrow';
 import { Pages } from './pages';
+import { RollOutVersion } from './roll-out-version';
 import { filterOf, ORDERS, PAGE_SIZES, type StoresSearch } from './search';
 import { resolveSelection, useSelection } from './selection';
 import { SelectionBar } from './selection-bar';
@@ -50,9 +51,12 @@ export function StoresPage() {
         )}
       </Group>
       <Toolbar search={search} change={change} />
-      <Text size="sm" className="dimmed numbers" role="status" data-testid="total" mih={20}>
-        {data && !page.isPlaceholderData ? count(data.totalSize, 'store') : ' '}
-      </Text>
+      <Group gap="md">
+        <Text size="sm" className="dimmed numbers" role="status" data-testid="total" mih={20}>
+          {data && !page.isPlaceholderData ? count(data.totalSize, 'store') : ' '}
+        </Text>
+        {canEdit && <RollOutVersion stores={stores} filter={filter} />}
+      </Group>
       {canEdit && (
         <SelectionBar
           selected={selected}

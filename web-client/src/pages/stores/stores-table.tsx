@@ -6,7 +6,7 @@ import { type Store, StoreState } from '@/gen/storeplane/v1/store_pb';
 import { AnchorLink } from '@/ui/link';
 import { StateBadge } from '@/ui/state-badge';
 import { storeLink, storeNote } from '@/ui/store-link';
-import { BackupMark, EnvironmentBadge, UpgradeMark } from '@/ui/store-marks';
+import { BackupMark, DriftMark, EnvironmentBadge, UpgradeMark } from '@/ui/store-marks';
 import { Ago } from '@/ui/time';
 import type { Order } from './search';
 import { isSelectable, type Select, type Selection } from './selection';
@@ -115,6 +115,7 @@ const Row = memo(function Row({ store, selected, onSelect }: RowProps) {
           {storeNote(store)}
         </Text>
         <BackupMark conditions={store.conditions} />
+        <DriftMark conditions={store.conditions} />
         <UpgradeMark availableUpgrade={store.availableUpgrade} />
       </Table.Td>
       <Table.Td className="wide">

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::backup::command::{CreateBackupInput, DeleteBackup};
-use crate::ids::BackupId;
+use crate::ids::{BackupId, StoreUid};
 use crate::ports::Backups;
 use crate::query::BackupQuery;
 
@@ -14,6 +14,10 @@ impl Backups for Memory {
 
     async fn list(&self, _: &BackupQuery) -> Result<Page<Backup>, PortError> {
         Ok(Page { items: Vec::new(), more: false })
+    }
+
+    async fn newest_with_schema(&self, _: StoreUid, _: &str) -> Result<Option<Backup>, PortError> {
+        Ok(None)
     }
 
     async fn delete(&self, _: &Access, command: DeleteBackup, _: AuditRecord) -> Result<Backup, PortError> {

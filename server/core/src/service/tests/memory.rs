@@ -3,6 +3,7 @@
 use super::*;
 use crate::query::RevisionQuery;
 use crate::revision::Revision;
+use crate::secret::SecretText;
 
 /// One tenant's stores and the audit log. Idempotency and lists are the database's, and tested there.
 #[derive(Default)]
@@ -162,6 +163,12 @@ impl Credentials for Memory {
     async fn admin(&self, _: &Store, _: &AdminSecret) -> Result<Option<AdminLogin>, PortError> {
         Ok(None)
     }
+
+    async fn store_smtp_login(&self, _: &Store, _: &str, _: &str, _: &SecretText) -> Result<bool, PortError> {
+        Ok(true)
+    }
+
+    async fn forget_smtp_login(&self, _: &Store, _: &str) {}
 }
 
 #[async_trait::async_trait]

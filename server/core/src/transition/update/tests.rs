@@ -1,27 +1,30 @@
 use super::*;
 use crate::command::tests::catalog;
+use crate::engine::{DataVolume, VolumeUser};
 use crate::failure::{Failure, Reason};
 use crate::operation::{OperationState, PriorState, Step};
+use crate::secret::SecretText;
+use crate::smtp::Encryption;
 use crate::transition::fixtures::{NOW, after, caller, crash_loop, request, running, settled, types, with_backups};
 use crate::transition::health::Health;
 use crate::transition::operation::{self as worker, cancelled};
 use crate::transition::preview::{Preview, PreviewedChange, preview};
 use crate::transition::request as requests;
 
-const BACKUP: BackupId = BackupId(uuid::Uuid::from_u128(5));
+pub(in crate::transition) const BACKUP: BackupId = BackupId(uuid::Uuid::from_u128(5));
 
-/// The engine with backups in three versions: the store's, a later one with the same schema, and one with another.
-fn versions() -> Catalog {
+/// The engine with backups in four versions: the store's, a later one with the same schema, one with another, and one with another database.
+pub(in crate::transition) fn versions() -> Catalog {
     let engine = with_backups().engines()[0].clone();
     let version = |chart: &str, schema: &str| Engine {
         versions: Versions { chart: chart.into(), schema: schema.into(), digest: chart.into(), ..Versions::default() },
         ..engine.clone()
     };
-    let others = vec![version("1.0.1", "a"), version("1.1.0", "b")];
+    let others = vec![version("1.0.1", "a"), version("1.1.0", "b"), version("1.2.0", "b+db-2")];
     Catalog::with_versions(vec![version("1.0.0", "a")], others).expect("engines")
 }
 
-fn at_version() -> Snapshot {
+pub(in crate::transition) fn at_version() -> Snapshot {
     let mut store = settled(State::Ready, true);
     store.store.versions = versions().engines()[0].versions.clone();
     store
@@ -41,12 +44,6 @@ fn larger() -> StoreUpdate {
 
 fn updated(snapshot: Snapshot, wanted: &StoreUpdate) -> Result<Change, DomainError> {
     update(snapshot, None, wanted, (&with_backups(), Some(BACKUP)), &request(&caller()))
-}
-
-fn revision(number: u32, plan: &str) -> Revision {
-    let settings = Settings { plan: plan.into(), ..settled(State::Ready, true).store.settings() };
-    let (values, images) = (serde_json::json!({}), Vec::new());
-    Revision { number, settings, values, images, operation: request(&caller()).operation, created_at: NOW }
 }
 
 #[test]
@@ -168,35 +165,14 @@ fn update_that_was_not_applied_leaves_the_settings_as_they_were() {
 }
 
 #[test]
-fn store_returns_to_another_revision_whose_chart_is_there() {
-    let mut store = settled(State::Ready, true);
-    store.store.revision = 3;
-    let back = |store: &Snapshot, revision: &Revision| {
-        roll_back(store.clone(), None, revision, &catalog(), &request(&caller()))
-    };
-    let change = back(&store, &revision(2, "tiny")).expect("accepted");
-    assert_eq!((change.store.state, change.store.spec.plan.as_str()), (State::Updating, "tiny"));
-    let update = change.operation.update.expect("says what it applies");
-    assert_eq!((update.to_revision, update.from_revision), (Some(2), 3));
-    assert_eq!(change.audit.map(|record| record.action), Some(Action::RollbackStore));
-    assert!(matches!(back(&store, &revision(3, "tiny")), Err(DomainError::Invalid(_))));
-    let mut gone = revision(2, "tiny");
-    gone.settings.versions.chart = "0.0.1".into();
-    assert!(matches!(back(&store, &gone), Err(DomainError::VersionUnavailable { .. })));
-    store.store.state = State::Failed;
-    let refused = Err(DomainError::SettingsNotUpdatable { state: State::Failed });
-    assert_eq!(back(&store, &revision(2, "tiny")), refused);
-}
-
-#[test]
 fn preview_says_what_changes_and_what_cannot_be_undone() {
     let store = settled(State::Ready, true);
     let protected = StoreUpdate { deletion_protection: Some(true), ..StoreUpdate::default() };
     let change = updated(store.clone(), &protected).expect("accepted");
-    assert_eq!(preview(&store.store, &change, &with_backups()), Preview::default());
+    assert_eq!(preview(&store.store, &change, None, &with_backups()), Preview::default());
     let wanted = StoreUpdate { environment: Some(Environment::Staging), ..larger() };
     let change = updated(store.clone(), &wanted).expect("accepted");
-    let seen = preview(&store.store, &change, &with_backups());
+    let seen = preview(&store.store, &change, None, &with_backups());
     let text = |field: &str, before: &str, after: &str| PreviewedChange {
         field: field.into(),
         before: before.into(),
@@ -212,7 +188,7 @@ fn preview_says_what_changes_and_what_cannot_be_undone() {
     let mut own = request(&caller);
     own.operation = crate::ids::OperationId(uuid::Uuid::from_u128(9));
     let change = update(ended.clone(), None, &production, (&with_backups(), None), &own).expect("accepted");
-    let notes = preview(&ended.store, &change, &with_backups()).notes;
+    let notes = preview(&ended.store, &change, None, &with_backups()).notes;
     assert!(notes.iter().any(|note| note.contains("cannot be undone")), "{notes:?}");
 }
 
@@ -237,10 +213,10 @@ fn version_with_the_same_schema_is_applied_online_and_another_one_after_a_backup
         (backup.id, backup.trigger, backup.versions.chart.as_str()),
         (BACKUP, BackupTrigger::BeforeUpdate, "1.0.0")
     );
-    let seen = preview(&at_version().store, &minor, &versions());
+    let seen = preview(&at_version().store, &minor, None, &versions());
     assert!(seen.maintenance_page && seen.notes.len() == 1, "{seen:?}");
     assert_eq!(upgraded("1.1.0", None), Err(DomainError::BackupsDisabled));
-    for (version, rule) in [("2.0.0", "must be one of: 1.1.0, 1.0.1, 1.0.0"), ("1.0.0", "")] {
+    for (version, rule) in [("2.0.0", "must be one of: 1.2.0, 1.1.0, 1.0.1, 1.0.0"), ("1.0.0", "")] {
         match upgraded(version, Some(BACKUP)) {
             Err(DomainError::Invalid(violations)) => assert_eq!(violations[0].description, rule),
             other => assert!(other.expect("its own version").events.is_empty() && rule.is_empty()),
@@ -250,7 +226,8 @@ fn version_with_the_same_schema_is_applied_online_and_another_one_after_a_backup
     newer.store.versions = versions().engine_at("woocommerce", "1.1.0").expect("there").versions.clone();
     let older = update(newer, None, &to_version("1.0.1"), (&versions(), Some(BACKUP)), &request(&caller()));
     let Err(DomainError::Invalid(violations)) = older else { panic!("accepted") };
-    assert_eq!(violations[0].description, "cannot be 1.0.1: version 1.0.1 is not newer than 1.1.0");
+    let rule = "cannot be 1.0.1: version 1.0.1 is not newer than 1.1.0; RollbackStore returns to an earlier revision";
+    assert_eq!(violations[0].description, rule);
 }
 
 #[test]
@@ -263,8 +240,29 @@ fn chart_that_cannot_be_tested_behind_its_page_does_not_migrate_data() {
     let others = engines.split_off(1);
     let catalog = Catalog::with_versions(engines, others).expect("engines");
     let refused = update(at_version(), None, &to_version("1.1.0"), (&catalog, Some(BACKUP)), &request(&caller()));
+    let (engine, version, lacks) = ("woocommerce".to_owned(), "1.0.0".to_owned(), "`backup.maintenance.service`");
+    assert_eq!(refused, Err(DomainError::MigrationUnsupported { engine, version, lacks }));
+}
+
+#[test]
+fn another_series_of_the_database_needs_its_volume_to_be_emptied() {
+    let lacks = "volume of the database in `backup.volumes`, which another series of the database needs empty";
     let (engine, version) = ("woocommerce".to_owned(), "1.0.0".to_owned());
-    assert_eq!(refused, Err(DomainError::MigrationUnsupported { engine, version }));
+    assert_eq!(upgraded("1.2.0", Some(BACKUP)), Err(DomainError::MigrationUnsupported { engine, version, lacks }));
+    let mut engines: Vec<Engine> = versions().versions("woocommerce").cloned().collect();
+    for engine in &mut engines {
+        let user = VolumeUser::StatefulSet("store-db".into());
+        let volumes = engine.backup.as_mut().map(|backup| &mut backup.volumes);
+        volumes.expect("has backups").push(DataVolume { claim: "data".into(), user });
+    }
+    let others = engines.split_off(1);
+    let catalog = Catalog::with_versions(engines, others).expect("engines");
+    let replaces = |version: &str| {
+        let wanted = to_version(version);
+        let change = update(at_version(), None, &wanted, (&catalog, Some(BACKUP)), &request(&caller()));
+        change.expect("accepted").operation.update.expect("says what it applies").replaces_database
+    };
+    assert!(replaces("1.2.0") && !replaces("1.1.0") && !replaces("1.0.1"));
 }
 
 #[test]
@@ -322,11 +320,24 @@ fn version_changes_only_if_it_is_named_or_its_schema_changed() {
 }
 
 #[test]
-fn rollback_to_another_schema_is_refused() {
-    let mut store = at_version();
-    (store.store.revision, store.store.versions.schema) = (3, "b".into());
-    let mut former = revision(2, "small");
-    former.settings.versions = versions().engines()[0].versions.clone();
-    let refused = roll_back(store, None, &former, &versions(), &request(&caller()));
-    assert_eq!(refused, Err(DomainError::SchemaDiffers { present: "b".into(), former: "a".into() }));
+fn mail_server_needs_a_chart_with_that_value_and_a_password_in_clear_text_is_noted() {
+    let server = Smtp {
+        host: "smtp.example.com".into(),
+        port: 25,
+        encryption: Encryption::None,
+        username: "shop".into(),
+        from_address: String::new(),
+        from_name: String::new(),
+        secret: "store-smtp-1".into(),
+    };
+    let password = Some(SecretText::new("hunter2"));
+    let wanted = StoreUpdate { smtp: Some(SmtpChange::Set(server.clone(), password)), ..StoreUpdate::default() };
+    let before = settled(State::Ready, true);
+    let change = updated(before.clone(), &wanted).expect("accepted");
+    assert_eq!(change.store.spec.smtp, Some(Box::new(server)));
+    let notes = preview(&before.store, &change, None, &with_backups()).notes;
+    assert_eq!(notes, ["The shop sends the password to the mail server without encryption."]);
+    let without = Catalog::new(vec![Engine { smtp: false, ..with_backups().engines()[0].clone() }]).expect("engines");
+    let refused = update(before, None, &wanted, (&without, None), &request(&caller())).unwrap_err();
+    assert!(refused.to_string().contains("store.smtp cannot be set"), "{refused}");
 }

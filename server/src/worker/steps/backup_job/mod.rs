@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::failure::{Failure, Reason};
-use storeplane_core::operation::Step;
+use storeplane_core::operation::{Operation, OperationKind, Step};
 use storeplane_core::transition::{backup as changes, operation as transition};
 use uuid::Uuid;
 
@@ -30,6 +30,13 @@ pub(super) const ENDS_WITHIN: Duration = Duration::from_mins(1);
 pub(super) fn id_end(id: Uuid) -> String {
     let id = id.simple().to_string();
     id.get(id.len().saturating_sub(12)..).unwrap_or_default().to_owned()
+}
+
+/// Names the restore of an operation. A rollback restores one backup, and its undo another: neither takes the other's Jobs and records for its own.
+pub(super) fn restore_id(operation: &Operation) -> String {
+    let id = id_end(operation.id.0);
+    let is_undo = operation.kind == OperationKind::Rollback && operation.undoing;
+    if is_undo { format!("{id}-undo") } else { id }
 }
 
 /// What happens to a Job.

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use storeplane_core::engine::{DataVolume, VolumeUser};
+use storeplane_core::operation::OperationKind;
 use tokio::time::Instant;
 
-use super::super::backup_job::{self, id_end};
+use super::super::backup_job::{self, restore_id};
 use crate::backoff::Backoff;
 use crate::kube::{ClaimReplaced, ClaimSource, ClusterError, ClusterErrorKind, JobSpec, JobUpdate, VolumeRecord};
 use crate::worker::context::OperationContext;
@@ -47,7 +48,8 @@ pub(super) async fn replace(
 ) -> Result<(), Problem> {
     let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
     let how = if source == ClaimSource::Snapshot { "snapshot" } else { "empty" };
-    let mark = format!("{}-{how}", context.operation.id);
+    let is_undo = context.operation.kind == OperationKind::Rollback && context.operation.undoing;
+    let mark = format!("{}-{how}{}", context.operation.id, if is_undo { "-undo" } else { "" });
     for (claim, snapshot) in &record.claims {
         let name = claim.metadata.name.as_deref().unwrap_or_default();
         let mut backoff = backoff();
@@ -118,7 +120,7 @@ pub(super) fn mounted(volumes: &[DataVolume]) -> impl Iterator<Item = (usize, &s
 }
 
 pub(super) fn mount_name(context: &OperationContext, at: usize) -> String {
-    format!("store-mount-{}-{at}", id_end(context.operation.id.0))
+    format!("store-mount-{}-{at}", restore_id(&context.operation))
 }
 
 pub(super) fn backoff() -> Backoff {

@@ -2,6 +2,7 @@
 //! whatever goes wrong with them becomes an event and a log line, and the backup itself is used.
 
 mod claims;
+pub(super) mod emptied;
 pub(super) mod restored;
 
 use std::sync::Once;

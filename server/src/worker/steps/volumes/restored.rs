@@ -13,7 +13,7 @@ use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::Step;
 use tokio::time::Instant;
 
-use super::super::backup_job::{self, ENDS_WITHIN, id_end};
+use super::super::backup_job::{self, ENDS_WITHIN, id_end, restore_id};
 use super::claims::{Problem, backoff, mount, mount_name, mounted, replace};
 use crate::kube::{ClaimSource, VolumePhase, VolumeRecord, as_new, is_bound, is_replaceable};
 use crate::worker::context::OperationContext;
@@ -89,7 +89,9 @@ pub(in super::super) async fn check_data(context: &OperationContext) -> Result<(
         return Ok(());
     }
     let unfinished = context.unless_stopped(cluster.unfinished_volume_records(namespace, RECORD)).await??;
-    match unfinished.iter().find(|name| **name != record_name(context)) {
+    // Also that of a rollback which is undone.
+    let own = format!("{RECORD}{}", id_end(context.operation.id.0));
+    match unfinished.iter().find(|name| **name != own && **name != record_name(context)) {
         None => Ok(()),
         Some(name) => {
             let message =
@@ -245,7 +247,11 @@ async fn from_snapshots(
 }
 
 /// Empty volumes, whatever state they are in.
-async fn empty(context: &mut OperationContext, volumes: &[DataVolume], record: &VolumeRecord) -> Result<(), StepError> {
+pub(super) async fn empty(
+    context: &mut OperationContext,
+    volumes: &[DataVolume],
+    record: &VolumeRecord,
+) -> Result<(), StepError> {
     for (at, _) in mounted(volumes) {
         backup_job::delete(context, &mount_name(context, at), Some(ENDS_WITHIN)).await?;
     }
@@ -295,11 +301,11 @@ async fn unused(context: &mut OperationContext, problem: Problem, source: &Backu
     Ok(false)
 }
 
-async fn changed(context: &mut OperationContext, message: String) -> Result<(), StepError> {
+pub(super) async fn changed(context: &mut OperationContext, message: String) -> Result<(), StepError> {
     context.emit(vec![NewEvent::new(EventType::ResourceChanged, message).in_step(Step::Restore)], None).await
 }
 
-async fn store(context: &OperationContext, record: &VolumeRecord) -> Result<(), StepError> {
+pub(super) async fn store(context: &OperationContext, record: &VolumeRecord) -> Result<(), StepError> {
     let (cluster, namespace) = (&context.tools.cluster, &context.store.placement.namespace);
     let (name, by) = (record_name(context), (context.store.uid, context.operation.id, context.lease.fence));
     Ok(context.unless_stopped(cluster.store_volume_record(namespace, &name, by, record)).await??)
@@ -317,6 +323,6 @@ fn stateful_sets(volumes: &[DataVolume]) -> impl Iterator<Item = &str> {
     })
 }
 
-fn record_name(context: &OperationContext) -> String {
-    format!("{RECORD}{}", id_end(context.operation.id.0))
+pub(super) fn record_name(context: &OperationContext) -> String {
+    format!("{RECORD}{}", restore_id(&context.operation))
 }

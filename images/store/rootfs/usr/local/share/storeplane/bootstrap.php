@@ -11,6 +11,7 @@ require __DIR__ . '/environment.php';
 require __DIR__ . '/personalise.php';
 require __DIR__ . '/login.php';
 require __DIR__ . '/copy.php';
+require __DIR__ . '/plugins.php';
 
 const SHARE = __DIR__;
 const SITE = '/var/www/html';
@@ -77,11 +78,7 @@ try {
         wp('wc', 'update');
         $db->remember(['image' => $image]);
     }
-    $wanted = setting('STORE_PLUGINS');
-    if ($wanted !== ($db->recall('plugins') ?? '')) {
-        wp('plugin', 'activate', ...explode(' ', $wanted ?: 'woocommerce'));
-        $db->remember(['plugins' => $wanted]);
-    }
+    apply_plugins($db);
     if ($is_new) {
         $isolation->report(0); // later starts do not wait for an answer: the CronJob reports, too
     }

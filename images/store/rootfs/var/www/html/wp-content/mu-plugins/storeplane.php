@@ -24,7 +24,11 @@ if (getenv('STORE_SMTP_HOST')) {
         // the public authorities, whatever the database's connection trusts
         $mailer->SMTPOptions = ['ssl' => ['cafile' => ABSPATH . WPINC . '/certificates/ca-bundle.crt']];
     });
-    add_filter('wp_mail_from', fn() => getenv('STORE_SMTP_FROM'));
+    // WooCommerce's own setting replaces the administrator's address, but not one that was given for this server, which may accept no other.
+    add_filter('wp_mail_from', fn() => getenv('STORE_SMTP_FROM'), getenv('STORE_SMTP_FROM_FIXED') === 'true' ? PHP_INT_MAX : 10);
+    if ((string) getenv('STORE_SMTP_FROM_NAME') !== '') {
+        add_filter('wp_mail_from_name', fn() => getenv('STORE_SMTP_FROM_NAME'), PHP_INT_MAX);
+    }
 } else {
     add_filter('pre_wp_mail', '__return_false'); // no mail server: fail at once instead of looking for sendmail
 }

@@ -6,13 +6,18 @@ use serde::{Deserialize, Deserializer};
 
 /// A text that prints as `***`. Only [`SecretText::expose`] reveals it, so that every place
 /// where a secret leaves the process can be found by that name.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct SecretText(String);
 
 impl SecretText {
     /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
+    }
+
+    /// True if there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The text itself. Never log it or put it into an error, an event or a command line.

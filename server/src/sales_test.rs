@@ -1,26 +1,36 @@
 //! Whether a store that looks healthy also sells. The reconciler makes a store READY only if its shop passes the same test as
-//! after an operation.
+//! after an operation, and a rollout goes on only if the shops that it changed pass it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use storeplane_core::engine::Verification;
+use storeplane_core::engine::{Catalog, PurchaseTest};
 use storeplane_core::transition::health::Health;
 
-use super::Reconciler;
+use crate::kube::Cluster;
 use crate::postgres::LiveStore;
-use crate::verify::{Demand, Shop, Unverified};
+use crate::verify::{Demand, Shop, Unverified, Verifier};
 
 /// A shop with ready pods that keeps answering with passing errors for this long does not sell.
 const ANSWERS_WITHIN: Duration = Duration::from_mins(1);
 
-impl Reconciler {
+/// Tests the shops of stores. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SalesTest {
+    /// How the shops of an engine are tested.
+    pub catalog: Arc<Catalog>,
+    /// Where they run.
+    pub cluster: Cluster,
+    /// Tests one shop.
+    pub verifier: Verifier,
+}
+
+impl SalesTest {
     /// `calm_for` is the time without symptoms. `None` if it is not known whether the shop sells.
-    pub(super) async fn sells(&self, store: &LiveStore, calm_for: Duration) -> Option<Health> {
+    pub async fn sells(&self, store: &LiveStore, calm_for: Duration) -> Option<Health> {
         let engine = self.catalog.engine_at(&store.engine, &store.chart_version);
         let engine = engine.or_else(|| self.catalog.engine(&store.engine));
-        if engine.is_none_or(|engine| engine.verify == Verification::None) {
-            return Some(Health::Healthy);
-        }
+        let Some(test) = engine.and_then(|engine| engine.verify.purchase()) else { return Some(Health::Healthy) };
         match self.cluster.check().await {
             // Nothing runs in it that could be tested.
             Ok(cluster) if cluster.simulated => return Some(Health::Healthy),
@@ -30,7 +40,7 @@ impl Reconciler {
                 return None;
             }
         }
-        match self.verifier.verify(&shop(store)).await {
+        match self.verifier.verify(&shop(store, test)).await {
             Ok(_) => Some(Health::Healthy),
             Err(Unverified::Cluster(error)) => {
                 tracing::debug!(store_id = store.store_id, %error, "a shop cannot be tested");
@@ -44,7 +54,7 @@ impl Reconciler {
     }
 }
 
-fn shop(store: &LiveStore) -> Shop {
+fn shop(store: &LiveStore, test: &Arc<PurchaseTest>) -> Shop {
     let demand = if store.was_ready { Demand::AsMerchantLeft } else { Demand::AsInstalled };
-    Shop::online(store.shop_url.clone(), store.namespace.clone(), demand)
+    Shop::online(store.shop_url.clone(), store.namespace.clone(), test, demand)
 }

@@ -1,0 +1,2 @@
+export { RolloutPage } from './rollout-page';
+export { RolloutsPage } from './rollouts-page';
