@@ -34,6 +34,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             ".storeplane.v1.RotateTokenResponse",
             ".storeplane.v1.Smtp",
         ])
+        // Few stores have them, and futures hold stores.
+        .boxed(".storeplane.v1.Store.smtp")
+        .boxed(".storeplane.v1.Store.update_preview")
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

@@ -137,7 +137,7 @@ pub(super) fn store(catalog: &Catalog, store: Store) -> v1::Store {
             backup_id: backup.to_string(),
         }),
         backup_policy: backup_policy(&store.spec.backup_policy),
-        smtp: store.spec.smtp.map(|it| smtp::message(*it)),
+        smtp: store.spec.smtp.map(|it| Box::new(smtp::message(*it))),
         versions: Some(versions(store.versions)),
         labels: store.spec.labels.into_iter().collect(),
         primary_domain: store.spec.domains.primary_text().to_owned(),
@@ -184,7 +184,7 @@ pub(super) fn update_input(store: Option<v1::Store>, update_mask: Option<FieldMa
         labels: store.labels.into_iter().collect(),
         backup_policy: backup_policy_input(store.backup_policy),
         primary_domain: store.primary_domain,
-        smtp: store.smtp.map(smtp::input),
+        smtp: store.smtp.map(|it| smtp::input(*it)),
         ..UpdateStoreInput::default()
     }
 }

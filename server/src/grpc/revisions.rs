@@ -18,7 +18,7 @@ use super::{convert, pages, smtp, status};
 
 /// The answer to UpdateStore and RollbackStore.
 pub(super) fn updated(handler: &ApiHandler, (store, preview): (Store, Option<Preview>)) -> v1::Store {
-    v1::Store { update_preview: preview.map(preview_message), ..handler.store_message(store) }
+    v1::Store { update_preview: preview.map(|it| Box::new(preview_message(it))), ..handler.store_message(store) }
 }
 
 /// The answer to `ListStoreRevisions`.

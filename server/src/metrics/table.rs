@@ -131,7 +131,7 @@ metrics! {
     helm_runs_waiting: Gauges = "storeplane_helm_runs_waiting" [];
     /// Duration of helm runs, without their wait.
     helm_run_duration: Histograms = "storeplane_helm_run_duration_seconds" ["command", "outcome"] HELM;
-    /// Open watches: of one store or of all stores of a tenant.
+    /// Open watches: of one store, of all stores of a tenant, or of a rollout.
     watchers: Gauges = "storeplane_watchers" ["scope"];
     /// Time from an event to its distribution to the watchers of this server.
     watch_publish_lag: Histograms = "storeplane_watch_publish_lag_seconds" [] LAG;

@@ -31,10 +31,9 @@ async fn condition(lab: &Lab, id: &str, expected: impl Fn(&Condition) -> bool) -
             }
         }
     };
-    match tokio::time::timeout(FOLLOWED, waiting).await {
-        Ok(found) => found,
-        Err(_) => panic!("{:?}", lab.api.get(id).await.unwrap().conditions),
-    }
+    let found = tokio::time::timeout(FOLLOWED, waiting).await.ok();
+    let conditions = lab.api.get(id).await.unwrap().conditions;
+    found.unwrap_or_else(|| panic!("{conditions:?}"))
 }
 
 async fn found(lab: &Lab, filter: &str) -> Vec<String> {
@@ -74,7 +73,7 @@ async fn report_digest(lab: &Lab, store: &Store, image_id: &str) {
     let pods = Objects::<Pod>::namespaced(lab.kubernetes.client().await, &store.namespace);
     for pod in pods.list(&ListParams::default().labels("app=store")).await.unwrap() {
         let mut containers = pod.status.clone().unwrap().container_statuses.unwrap();
-        containers[0].image_id = image_id.to_owned();
+        image_id.clone_into(&mut containers[0].image_id);
         let status = json!({"status": {"containerStatuses": containers}});
         pods.patch_status(&pod.name_any(), &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
     }

@@ -103,6 +103,7 @@ async fn lab(dns: &DnsServer, folder: &tempfile::TempDir) -> Lab {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one domain, from the claim to its release")]
 async fn domain_belongs_to_the_store_whose_owner_proved_it() {
     let (dns, folder) = (DnsServer::start().await, tempfile::tempdir().expect("a directory"));
     let lab = lab(&dns, &folder).await;

@@ -201,12 +201,12 @@ async fn deleted_release_is_reinstalled(helm: &str) {
 
 #[tokio::test]
 async fn deleted_release_is_reinstalled_by_helm_3() {
-    deleted_release_is_reinstalled("STOREPLANE_TEST_HELM3").await;
+    Box::pin(deleted_release_is_reinstalled("STOREPLANE_TEST_HELM3")).await;
 }
 
 #[tokio::test]
 async fn deleted_release_is_reinstalled_by_helm_4() {
-    deleted_release_is_reinstalled("STOREPLANE_TEST_HELM4").await;
+    Box::pin(deleted_release_is_reinstalled("STOREPLANE_TEST_HELM4")).await;
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ fn every_field(store_id: &str) -> Store {
         revision: 77,
         domains: vec![text()],
         primary_domain: "mine.example.com".to_owned(),
-        update_preview: Some(UpdatePreview { steps: vec![text()], ..UpdatePreview::default() }),
+        update_preview: Some(Box::new(UpdatePreview { steps: vec![text()], ..UpdatePreview::default() })),
         engine_version: String::new(),
         available_upgrade: Some(AvailableUpgrade { engine_version: text(), ..AvailableUpgrade::default() }),
     }

@@ -73,6 +73,8 @@ pub(crate) fn harmless(method: &MethodDescriptor, target: &Target, with_uid: boo
             "store_id" if matches!(method.name(), "CreateStore" | "CopyStore") => continue,
             "store_id" | "source_store_id" => Value::String(target.store_id.clone()),
             "operation_id" => Value::String(target.operation_id.clone()),
+            // There, it is only for another schema.
+            "backup_id" if method.name() == "RollbackStore" => continue,
             "backup_id" => Value::String(target.backup_id.clone()),
             "uid" | "store_uid" | "source_uid" if with_uid => Value::String(target.uid.clone()),
             // No store has it.

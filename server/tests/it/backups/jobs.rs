@@ -66,12 +66,12 @@ async fn backup_is_made_and_can_be_decrypted(storage: BackupStorage) {
 
 #[tokio::test]
 async fn backup_on_a_volume_is_made_and_can_be_decrypted() {
-    backup_is_made_and_can_be_decrypted(BackupStorage::volume()).await;
+    Box::pin(backup_is_made_and_can_be_decrypted(BackupStorage::volume())).await;
 }
 
 #[tokio::test]
 async fn backup_in_a_bucket_is_made_and_can_be_decrypted() {
-    backup_is_made_and_can_be_decrypted(BackupStorage::bucket().await).await;
+    Box::pin(backup_is_made_and_can_be_decrypted(BackupStorage::bucket().await)).await;
 }
 
 /// The first report is of at least a piece of the database; all others of at least a piece more.
