@@ -210,7 +210,7 @@ impl Database {
             OR s.last_sequence <> (SELECT coalesce(max(sequence), 0) FROM events e WHERE e.store = s.uid)";
         assert_eq!(self.value(holes).await, "0", "stores whose events have holes");
         let unaccounted = "SELECT count(*) FROM operations o WHERE 1 <> (SELECT count(*) FROM audit_events a
-            WHERE a.operation = o.id AND a.action IN ('CREATE_STORE', 'RETRY_STORE', 'UPDATE_STORE', 'ROLLBACK_STORE', 'ROTATE_CREDENTIALS', 'CREATE_BACKUP', 'RESTORE_STORE', 'COPY_STORE', 'UNDELETE_STORE', 'TEST_RESTORE', 'DELETE_STORE', 'FORCE_DELETE_STORE', 'ADOPT_STORE') AND a.outcome = 'ACCEPTED')";
+            WHERE a.operation = o.id AND a.action IN ('CREATE_STORE', 'RETRY_STORE', 'UPDATE_STORE', 'ROLLBACK_STORE', 'ROTATE_CREDENTIALS', 'CREATE_BACKUP', 'RESTORE_STORE', 'COPY_STORE', 'UNDELETE_STORE', 'TEST_RESTORE', 'DELETE_STORE', 'FORCE_DELETE_STORE', 'ADOPT_STORE', 'APPLY_DOMAINS') AND a.outcome = 'ACCEPTED')";
         assert_eq!(self.value(unaccounted).await, "0", "operations without exactly one audit record");
         // A backup leaves its store in its state.
         let contradictions = "SELECT count(*) FROM stores s JOIN operations o ON o.id = s.operation
