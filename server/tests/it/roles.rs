@@ -357,7 +357,7 @@ async fn platform_administrator_acts_in_the_tenant_that_it_names() {
     for malformed in ["ACME", "acme,default", "no--such"] {
         let list = request(&token, Some(malformed), storeplane_proto::v1::ListStoresRequest::default());
         let status = stores.list_stores(list).await.unwrap_err();
-        let reason = crate::harness::reason(&status);
+        let reason = reason(&status);
         assert_eq!((status.code(), reason.as_str()), (Code::InvalidArgument, "TENANT_MALFORMED"), "{malformed}");
     }
 }
