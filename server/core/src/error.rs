@@ -1,15 +1,21 @@
-//! Errors of commands, and in [`port`] of ports. Each has a stable reason for programs and a text for people.
+//! Errors of commands, those of some resources in files of their own; and in [`port`] of ports. Each has a stable reason for programs and a text for people.
 
 mod port;
 mod rollout;
+mod store_domain;
+mod tenant;
+mod token;
 
 pub use port::{Outage, OutageKind, PortError};
 pub use rollout::RolloutError;
+pub use store_domain::StoreDomainError;
+pub use tenant::TenantError;
+pub use token::TokenError;
 
 use time::OffsetDateTime;
 
 use crate::event::Oldest;
-use crate::ids::{BackupId, OperationId, Tenant, TokenId};
+use crate::ids::{BackupId, OperationId};
 use crate::operation::OperationKind;
 use crate::quota::QuotaError;
 use crate::state::State;
@@ -336,138 +342,5 @@ impl DomainError {
     /// An error with one field violation.
     pub fn field(field: impl Into<String>, description: impl Into<String>) -> Self {
         Self::Invalid(vec![Violation { field: field.into(), description: description.into() }])
-    }
-}
-
-/// Why a token cannot be created or rotated.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TokenError {
-    /// The name is that of a valid token.
-    #[error("a valid token of this tenant has the name \"{name}\"; names differ not only in case")]
-    NameTaken {
-        /// The name.
-        name: String,
-    },
-    /// A repeated request would have to show a secret again.
-    #[error(
-        "this request was executed before, for token {token}; its secret was returned then and is not stored. Rotate the token for a new one"
-    )]
-    SecretAlreadyShown {
-        /// The token.
-        token: TokenId,
-    },
-    /// Only a valid token is rotated.
-    #[error("token {token} is {state} and cannot be rotated")]
-    NotValid {
-        /// The token.
-        token: TokenId,
-        /// Its state.
-        state: &'static str,
-    },
-}
-
-impl TokenError {
-    /// The stable reason.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::NameTaken { .. } => "TOKEN_NAME_TAKEN",
-            Self::SecretAlreadyShown { .. } => "SECRET_ALREADY_SHOWN",
-            Self::NotValid { .. } => "TOKEN_NOT_VALID",
-        }
-    }
-}
-
-/// Why a store cannot have a domain.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StoreDomainError {
-    /// The store has it already.
-    #[error("the store has the domain {name} already")]
-    AlreadyExists {
-        /// The domain.
-        name: String,
-    },
-    /// The store has as many as it may.
-    #[error("a store may have {max} domains; delete one that is not needed")]
-    LimitExceeded {
-        /// The limit.
-        max: u32,
-    },
-    /// The engine's chart has no values for domains.
-    #[error(
-        "the chart of engine {engine} in version {version} does not support domains: its storeplane.yaml has no `domains: true`"
-    )]
-    Unsupported {
-        /// The engine.
-        engine: String,
-        /// The version of its chart.
-        version: String,
-    },
-}
-
-impl StoreDomainError {
-    /// The stable reason.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::AlreadyExists { .. } => "DOMAIN_ALREADY_EXISTS",
-            Self::LimitExceeded { .. } => "DOMAIN_LIMIT_EXCEEDED",
-            Self::Unsupported { .. } => "DOMAINS_UNSUPPORTED",
-        }
-    }
-}
-
-/// Why a tenant cannot be changed, or its callers may do nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TenantError {
-    /// The id is taken.
-    #[error("tenant \"{tenant}\" already exists")]
-    AlreadyExists {
-        /// The id.
-        tenant: Tenant,
-    },
-    /// Nothing can be created in a deleted tenant, and its id is not used again: its audit log and the history of its stores remain.
-    #[error("tenant \"{tenant}\" was deleted")]
-    Deleted {
-        /// Which tenant.
-        tenant: Tenant,
-    },
-    /// Its callers may do nothing.
-    #[error("tenant \"{tenant}\" is suspended; a platform administrator can resume it")]
-    Suspended {
-        /// Which tenant.
-        tenant: Tenant,
-    },
-    /// Only an empty tenant is deleted.
-    #[error("tenant \"{tenant}\" has {stores} stores that are not DELETED")]
-    NotEmpty {
-        /// Which tenant.
-        tenant: Tenant,
-        /// The number of stores.
-        stores: i64,
-    },
-    /// The tenant `default` always exists.
-    #[error("tenant \"{tenant}\" cannot be deleted")]
-    NotDeletable {
-        /// Which tenant.
-        tenant: Tenant,
-    },
-    /// The tenant changed since the caller read it.
-    #[error("the tenant changed since it was read: etag is {actual}")]
-    StaleEtag {
-        /// Its current etag.
-        actual: String,
-    },
-}
-
-impl TenantError {
-    /// The stable reason.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::AlreadyExists { .. } => "TENANT_ALREADY_EXISTS",
-            Self::Deleted { .. } => "TENANT_DELETED",
-            Self::Suspended { .. } => "TENANT_SUSPENDED",
-            Self::NotEmpty { .. } => "TENANT_NOT_EMPTY",
-            Self::NotDeletable { .. } => "TENANT_NOT_DELETABLE",
-            Self::StaleEtag { .. } => "STALE_ETAG",
-        }
     }
 }

@@ -1,8 +1,12 @@
 //! Callers and their permissions. One table names the role that each RPC requires; `docs/operations.md` shows it.
 
+mod permissions;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
+
+pub use permissions::{PERMISSIONS, needed};
 
 use uuid::Uuid;
 
@@ -201,72 +205,6 @@ impl Caller {
         let same = (&self.credential, self.role, &self.access.scope);
         same == (&earlier.credential, earlier.role, &earlier.access.scope) && in_tenant
     }
-}
-
-/// The least role that each RPC requires; [`Role::allows`] names the others. An RPC that is not listed is denied to all, and fails a test.
-pub const PERMISSIONS: &[(&str, Role)] = &[
-    ("/storeplane.v1.AuditService/ListAuditEvents", Role::Auditor),
-    ("/storeplane.v1.AuditService/VerifyAuditLog", Role::Auditor),
-    ("/storeplane.v1.BackupService/CreateBackup", Role::Operator),
-    ("/storeplane.v1.BackupService/DeleteBackup", Role::Operator),
-    ("/storeplane.v1.BackupService/GetBackup", Role::Viewer),
-    ("/storeplane.v1.BackupService/ListBackups", Role::Viewer),
-    ("/storeplane.v1.DomainService/CreateDomain", Role::Operator),
-    ("/storeplane.v1.DomainService/DeleteDomain", Role::Operator),
-    ("/storeplane.v1.DomainService/GetDomain", Role::Viewer),
-    ("/storeplane.v1.DomainService/ListDomains", Role::Viewer),
-    ("/storeplane.v1.DomainService/VerifyDomain", Role::Operator),
-    ("/storeplane.v1.OperationService/CancelOperation", Role::Operator),
-    ("/storeplane.v1.OperationService/GetOperation", Role::Viewer),
-    ("/storeplane.v1.OperationService/ListOperations", Role::Viewer),
-    ("/storeplane.v1.OperationService/WaitOperation", Role::Viewer),
-    ("/storeplane.v1.PlatformService/GetOverview", Role::Viewer),
-    ("/storeplane.v1.PlatformService/ListEngines", Role::Viewer),
-    ("/storeplane.v1.PlatformService/ListReleases", Role::Operator),
-    ("/storeplane.v1.RolloutService/AbortRollout", Role::Operator),
-    ("/storeplane.v1.RolloutService/CreateRollout", Role::Operator),
-    ("/storeplane.v1.RolloutService/GetRollout", Role::Viewer),
-    ("/storeplane.v1.RolloutService/ListRolloutStores", Role::Viewer),
-    ("/storeplane.v1.RolloutService/ListRollouts", Role::Viewer),
-    ("/storeplane.v1.RolloutService/PauseRollout", Role::Operator),
-    ("/storeplane.v1.RolloutService/ResumeRollout", Role::Operator),
-    ("/storeplane.v1.RolloutService/WatchRollout", Role::Viewer),
-    ("/storeplane.v1.SessionService/ListSessions", Role::Admin),
-    ("/storeplane.v1.SessionService/RevokeSessions", Role::Admin),
-    ("/storeplane.v1.StoreService/CopyStore", Role::Operator),
-    ("/storeplane.v1.StoreService/CreateStore", Role::Operator),
-    ("/storeplane.v1.StoreService/DeleteStore", Role::Operator),
-    ("/storeplane.v1.StoreService/GetStore", Role::Viewer),
-    ("/storeplane.v1.StoreService/GetStoreCredentials", Role::Operator),
-    ("/storeplane.v1.StoreService/GetStoreLogs", Role::Operator),
-    ("/storeplane.v1.StoreService/GetStoreResources", Role::Viewer),
-    ("/storeplane.v1.StoreService/ListStoreRevisions", Role::Viewer),
-    ("/storeplane.v1.StoreService/ListStores", Role::Viewer),
-    ("/storeplane.v1.StoreService/RestoreStore", Role::Operator),
-    ("/storeplane.v1.StoreService/RetryStore", Role::Operator),
-    ("/storeplane.v1.StoreService/RollbackStore", Role::Operator),
-    ("/storeplane.v1.StoreService/RotateStoreCredentials", Role::Operator),
-    ("/storeplane.v1.StoreService/UndeleteStore", Role::Operator),
-    ("/storeplane.v1.StoreService/UpdateStore", Role::Operator),
-    ("/storeplane.v1.StoreService/WatchStore", Role::Viewer),
-    ("/storeplane.v1.StoreService/WatchStores", Role::Viewer),
-    ("/storeplane.v1.TenantService/CreateTenant", Role::PlatformAdmin),
-    ("/storeplane.v1.TenantService/DeleteTenant", Role::PlatformAdmin),
-    ("/storeplane.v1.TenantService/GetTenant", Role::Admin),
-    ("/storeplane.v1.TenantService/ListTenants", Role::PlatformAdmin),
-    ("/storeplane.v1.TenantService/ResumeTenant", Role::PlatformAdmin),
-    ("/storeplane.v1.TenantService/SuspendTenant", Role::PlatformAdmin),
-    ("/storeplane.v1.TenantService/UpdateTenant", Role::PlatformAdmin),
-    ("/storeplane.v1.TokenService/CreateToken", Role::Admin),
-    ("/storeplane.v1.TokenService/GetToken", Role::Admin),
-    ("/storeplane.v1.TokenService/ListTokens", Role::Admin),
-    ("/storeplane.v1.TokenService/RevokeToken", Role::Admin),
-    ("/storeplane.v1.TokenService/RotateToken", Role::Admin),
-];
-
-/// The role required by an RPC's path (`/package.Service/Method`).
-pub fn needed(path: &str) -> Option<Role> {
-    PERMISSIONS.iter().find(|(rpc, _)| *rpc == path).map(|(_, role)| *role)
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! The wiring of components, startup and shutdown.
 //!
 //! - This file: [`Server`], from its configuration to a clean shutdown.
-//! - [`parts`]: what the server is made of. [`listeners`]: where it listens. [`metrics`]: what it measures.
+//! - [`parts`]: what the server is made of. [`components`]: how each part follows from the configuration. [`listeners`]: where it listens. [`metrics`]: what it measures.
 //!   [`signals`]: when to stop. [`warnings`](mod@warnings): what is insecure in its configuration.
 
+mod components;
 mod listeners;
 mod metrics;
 mod parts;
@@ -18,10 +19,11 @@ use axum::Router;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use self::components::signing_key;
+pub use self::components::{cluster_config, helm_config};
 use self::listeners::Listeners;
 use self::parts::Parts;
-pub(crate) use self::parts::signing_key;
-pub use self::parts::{StartError, cluster_config, helm_config};
+pub use self::parts::StartError;
 pub use self::signals::Signals;
 pub use self::warnings::warnings;
 use crate::backup_removal::BackupRemoval;

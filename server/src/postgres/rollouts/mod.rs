@@ -1,4 +1,5 @@
-//! Rollouts: created, read and changed by callers here; [`advance`] is what the server does with those that have not ended.
+//! Rollouts: created, read and changed by callers here; [`advance`] is what the server does with those that have not ended,
+//! [`turn`] with one of their stores.
 //!
 //! Every change locks the rollout's row first, then a store's, and increases the rollout's version, which the changed rows get, too. So a
 //! watch that knows a version reads exactly what changed after it.
@@ -7,6 +8,7 @@ mod advance;
 mod members;
 mod rows;
 mod settle;
+mod turn;
 
 use async_trait::async_trait;
 use sea_orm::{
