@@ -56,5 +56,6 @@ impl SalesTest {
 
 fn shop(store: &LiveStore, test: &Arc<PurchaseTest>) -> Shop {
     let demand = if store.was_ready { Demand::AsMerchantLeft } else { Demand::AsInstalled };
-    Shop::online(store.shop_url.clone(), store.namespace.clone(), test, demand)
+    let has_domain = store.has_domain;
+    Shop { has_domain, ..Shop::online(store.shop_url.clone(), store.namespace.clone(), test, demand) }
 }

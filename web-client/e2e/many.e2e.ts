@@ -94,6 +94,7 @@ test('a selection survives a search, covers all that match, and is deleted with 
   await page.locator('.selection').waitFor({ state: 'detached' });
 
   await page.goto(`${env.server.url}/stores`);
+  await page.locator('tr[data-store]').first().waitFor();
   await page.getByRole('checkbox', { name: 'Select all on this page' }).check();
   await window.button('Select all 1000 matching').click();
   await window.waitForText(page.locator('.selection'), '1,000 selected, 950 not in this view');

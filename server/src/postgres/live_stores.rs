@@ -21,6 +21,7 @@ use super::unreadable::Problems;
 
 /// What is needed to find a store that is not DELETED in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "columns of a query")]
 pub struct LiveStore {
     /// Its unique id.
     pub uid: StoreUid,
@@ -50,12 +51,15 @@ pub struct LiveStore {
     pub was_ready: bool,
     /// The shop's URL.
     pub shop_url: String,
+    /// It is that of a domain of the shop's owner.
+    pub has_domain: bool,
 }
 
 const LIVE: &str = "
 SELECT s.uid, s.store_id, s.tenant, s.namespace, s.release, s.engine, s.chart_version, s.state, s.revision,
        s.operation, o.state IN ('PENDING', 'RUNNING') AS active, o.kind = 'DELETE' AS deleting, s.ready_at IS NOT NULL AS was_ready,
-       CASE WHEN s.secure THEN 'https://' ELSE 'http://' END || coalesce(s.domains ->> 'primary', s.host) || '/' AS shop_url
+       CASE WHEN s.secure THEN 'https://' ELSE 'http://' END || coalesce(s.domains ->> 'primary', s.host) || '/' AS shop_url,
+       s.domains ->> 'primary' IS NOT NULL AS has_domain
 FROM stores s JOIN operations o ON o.id = s.operation
 WHERE s.state <> 'DELETED'";
 
@@ -175,5 +179,6 @@ fn read(row: &QueryResult) -> Result<LiveStore, PortError> {
         deleting: flag("deleting")?,
         was_ready: flag("was_ready")?,
         shop_url: text("shop_url")?,
+        has_domain: flag("has_domain")?,
     })
 }

@@ -59,7 +59,7 @@ pub(super) fn store(row: store::Model) -> Store {
         restored: row.source_restored,
     });
     let every = problems.optional("backup_every", row.backup_every.as_deref(), |text| text.parse().ok());
-    let smtp = problems.json("smtp", row.smtp);
+    let (smtp, domains) = (problems.json("smtp", row.smtp), problems.json("domains", Some(row.domains)));
     let backup_policy = backup_policy(every, row.backup_keep_days, row.backup_keep_weekly);
     let mut failure = problems.failure(row.failure);
     problems.report(&mut failure);
@@ -76,7 +76,7 @@ pub(super) fn store(row: store::Model) -> Store {
             deletion_protection: row.deletion_protection,
             environment,
             labels: serde_json::from_value(row.labels).unwrap_or_default(),
-            domains: serde_json::from_value(row.domains).unwrap_or_default(),
+            domains: domains.unwrap_or_default(),
             backup_policy,
             smtp,
         },

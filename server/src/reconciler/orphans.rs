@@ -163,6 +163,7 @@ mod tests {
             deleting: false,
             was_ready: true,
             shop_url: "http://store-tea.localhost/".into(),
+            has_domain: false,
         }
     }
 

@@ -47,6 +47,7 @@ fn each_release_has_one_owner() {
         deleting: false,
         was_ready: true,
         shop_url: "http://store-tea.localhost/".into(),
+        has_domain: false,
     }];
     let namespaces = [
         namespace("store-tea", Some("prod"), Some(1)),

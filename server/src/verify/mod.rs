@@ -48,6 +48,8 @@ pub struct Shop {
     pub service: String,
     /// A page answers at its URL: it is tested through the Service only.
     pub is_offline: bool,
+    /// Its owner decides where its host name leads: it is tested through the Service only, unless that is configured otherwise.
+    pub has_domain: bool,
     /// The test purchase.
     pub test: Arc<PurchaseTest>,
     /// The requirements.
@@ -58,13 +60,14 @@ impl Shop {
     /// The shop of a store.
     pub fn of(store: &Store, test: &Arc<PurchaseTest>) -> Self {
         let demand = if store.ready_at.is_none() { Demand::AsInstalled } else { Demand::AsMerchantLeft };
-        Self::online(store.shop_url(), store.placement.namespace.clone(), test, demand)
+        let has_domain = store.spec.domains.primary.is_some();
+        Self { has_domain, ..Self::online(store.shop_url(), store.placement.namespace.clone(), test, demand) }
     }
 
     /// A shop that answers at its URL.
     pub fn online(url: String, namespace: String, test: &Arc<PurchaseTest>, demand: Demand) -> Self {
         let test = Arc::clone(test);
-        Self { url, namespace, service: SERVICE.to_owned(), is_offline: false, test, demand }
+        Self { url, namespace, service: SERVICE.to_owned(), is_offline: false, has_domain: false, test, demand }
     }
 
     /// The same, but a test purchase must be possible.
@@ -110,6 +113,8 @@ impl Verifier {
         match self.via {
             _ if shop.is_offline => all(&proxy, shop).await,
             Via::Proxy => all(&proxy, shop).await,
+            // Another shop may answer there, or something in the platform's network.
+            Via::Auto if shop.has_domain => all(&proxy, shop).await,
             Via::Url => all(&url, shop).await,
             Via::Auto => {
                 if let Some(first) = first_answer(&url, shop, NEAR).await {

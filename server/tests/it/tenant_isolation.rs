@@ -20,8 +20,8 @@ use crate::roles::{call, channel, methods, path, request};
 /// how many streams it has open.
 const OF_THE_SERVER: [&str; 3] = ["dependencies", "last_use_time", "limits"];
 
-/// Reads that are recorded in the audit log, which the test reads too.
-const RECORDED: [&str; 2] = ["GetStoreCredentials", "GetStoreLogs"];
+/// RPCs that are named like reads and recorded in the audit log, which the test reads too.
+const RECORDED: [&str; 3] = ["GetStoreCredentials", "GetStoreLogs", "VerifyDomain"];
 
 /// Lists that are not limited to a store.
 const OF_ALL_STORES: [&str; 2] = ["ListOperations", "ListBackups"];

@@ -61,7 +61,12 @@ pub fn copy(
     request: &Request<'_>,
 ) -> Result<Copy, DomainError> {
     let original = snapshot.store.clone();
-    let engine = copyable(catalog, &original)?;
+    let engine = match source {
+        CopySource::Backup(source) => reader(source, &original, catalog)?,
+        CopySource::Live(..) => {
+            copyable(&original, catalog.installed_or_default(&original.spec.engine, &original.versions))?
+        }
+    };
     let spec = spec(&original.spec, wanted, engine)?;
     let (backup, backing_up) = match source {
         CopySource::Backup(source) => {
@@ -96,7 +101,9 @@ pub fn undelete(
     let engine = restorable(source, deleted, catalog)?;
     let requested =
         format!("{} requested that {id} be created again with the data of backup {}", request.caller.name, source.id);
-    let spec = Spec { cleanup_policy: CleanupPolicy::Keep, smtp: None, ..spec };
+    // Its domains may belong to another store by now, and its mail server's password was in its namespace.
+    let (domains, smtp) = (ServedDomains::default(), None);
+    let spec = Spec { cleanup_policy: CleanupPolicy::Keep, domains, smtp, ..spec };
     let new = NewStore { uid, id, spec, engine, placement, source: Some(Source::of(deleted, source.id)) };
     Ok(begin_creation(new, event(requested, deleted, source.id), Action::UndeleteStore, request))
 }
@@ -108,7 +115,7 @@ pub(super) fn restorable<'a>(
     catalog: &'a Catalog,
 ) -> Result<&'a Engine, DomainError> {
     let Spec { engine: name, plan, .. } = &original.spec;
-    let engine = copyable(catalog, original)?;
+    let engine = reader(source, original, catalog)?;
     let mut check = Check::default();
     let plan = choose_plan(&mut check, engine, plan);
     check.finish(plan)?;
@@ -121,10 +128,24 @@ fn event(requested: String, original: &Store, backup: BackupId) -> NewEvent {
     event.with("source_store_uid", original.uid.to_string()).with("backup_id", backup.to_string())
 }
 
-/// The engine at the version of the store that is copied if that is available, otherwise at the default one.
-fn copyable<'a>(catalog: &'a Catalog, original: &Store) -> Result<&'a Engine, DomainError> {
+/// The engine at a version that reads the data of a backup: that of the store if its schema is the same, otherwise that of the backup.
+fn reader<'a>(source: &Backup, original: &Store, catalog: &'a Catalog) -> Result<&'a Engine, DomainError> {
+    let (name, schema) = (&original.spec.engine, &source.versions.schema);
+    if schema.is_empty() || *schema == original.versions.schema {
+        return copyable(original, catalog.installed_or_default(name, &original.versions));
+    }
+    let engine = catalog.installed(name, &source.versions).ok_or_else(|| DomainError::BackupNotUsable {
+        backup: source.id,
+        name: original.id.to_string(),
+        why: "its data has another schema than the store's version reads, and its own version is not offered any more",
+    });
+    copyable(original, Some(engine?))
+}
+
+/// The engine, if its shops can be made from backups.
+fn copyable<'a>(original: &Store, engine: Option<&'a Engine>) -> Result<&'a Engine, DomainError> {
     let name = &original.spec.engine;
-    let engine = catalog.installed_or_default(name, &original.versions).filter(|engine| engine.backup.is_some());
+    let engine = engine.filter(|engine| engine.backup.is_some());
     let engine = engine.ok_or_else(|| DomainError::BackupUnsupported { engine: name.clone() })?;
     if engine.backup.as_ref().is_some_and(|backup| backup.copies) {
         return Ok(engine);
@@ -172,6 +193,7 @@ mod tests {
     use crate::command::tests::catalog;
     use crate::event::EventType;
     use crate::failure::{Failure, Reason};
+    use crate::host_name::HostName;
     use crate::identity::Caller;
     use crate::operation::{OperationKind, OperationState, Restore, Step};
     use crate::store::{Environment, Versions};
@@ -295,7 +317,9 @@ mod tests {
     fn deleted_store_is_created_again_with_its_id_and_host() {
         let caller = caller();
         for state in State::ALL {
-            let before = settled(state, true).store;
+            let mut before = settled(state, true).store;
+            let name: HostName = "shop.example.com".parse().expect("a name");
+            before.spec.domains = ServedDomains { names: vec![name.clone()], primary: Some(name) };
             let undeleted = undelete(&before, &complete_backup(), UID, &with_backups(), &request(&caller));
             if state != State::Deleted {
                 assert_eq!(undeleted, Err(DomainError::NotDeleted { name: "demo".into(), state }));
@@ -303,7 +327,9 @@ mod tests {
             }
             let Change { store, operation, .. } = undeleted.expect("accepted");
             assert_eq!((&store.id, &store.placement, store.uid), (&before.id, &before.placement, UID));
-            assert_eq!((store.spec, operation.kind), (before.spec, OperationKind::Copy));
+            // They may belong to another store by now.
+            let spec = Spec { domains: ServedDomains::default(), ..before.spec };
+            assert_eq!((store.spec, operation.kind), (spec, OperationKind::Copy));
         }
     }
 

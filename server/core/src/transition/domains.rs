@@ -24,8 +24,12 @@ pub fn add(
     if matches!(state, State::Deleting | State::Deleted) {
         return Err(DomainError::NotUpdatable { state });
     }
-    // The store's own version may no longer be offered; its chart is kept.
-    if catalog.installed_or_default(&spec.engine, versions).is_some_and(|engine| !engine.domains) {
+    // Of a version that is no longer offered, the chart is kept, but not what it can.
+    let installed = match catalog.installed(&spec.engine, versions) {
+        None if versions.digest.is_empty() => catalog.installed_or_default(&spec.engine, versions),
+        installed => installed,
+    };
+    if !installed.is_some_and(|engine| engine.domains) {
         let (engine, version) = (spec.engine.clone(), versions.chart.clone());
         return Err(StoreDomainError::Unsupported { engine, version }.into());
     }
@@ -61,7 +65,7 @@ pub fn remove(snapshot: Snapshot, domain: &StoreDomain, request: &Request<'_>) -
 /// A domain was not verified in time.
 pub fn expired(snapshot: Snapshot, domain: &StoreDomain, actor: &str) -> Change {
     let mut change = Change::of(snapshot);
-    let message = format!("The domain {} is removed: nobody has proved to own it within 7 days", domain.name);
+    let message = format!("The domain {} is removed: it was not verified within 7 days", domain.name);
     let event = NewEvent::new(EventType::DomainRemoved, message).with("domain", domain.name.as_str());
     change.events.push(event.with("actor", actor));
     change

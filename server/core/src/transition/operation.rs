@@ -229,7 +229,9 @@ pub fn undo_failed(
     };
     match change.operation.kind {
         OperationKind::Update | OperationKind::Rollback => {
-            if !change.operation.undo_steps().contains(&Step::Revert) {
+            if change.operation.undo_steps().contains(&Step::Revert) {
+                keep_domains(&mut change);
+            } else {
                 return_to_settings_before(&mut change);
             }
             // A rollback may have begun to replace the data before it.
@@ -247,6 +249,16 @@ pub fn undo_failed(
         OperationKind::Restore => change.then(|snapshot| left_offline(snapshot, cause, now)),
         _ => change.then(|snapshot| end_failed(snapshot, cause, now)),
     }
+}
+
+/// It is not known to which domains the shop answers: none of them becomes free for others, and the next update tells it again.
+fn keep_domains(change: &mut Change) {
+    let Some(update) = &change.operation.update else { return };
+    let (former, domains) = (&update.before.domains, &mut change.store.spec.domains);
+    domains.names.extend(former.names.iter().cloned());
+    domains.names.sort();
+    domains.names.dedup();
+    domains.primary = domains.primary.take().or_else(|| former.primary.clone());
 }
 
 fn left_offline(snapshot: Snapshot, cause: Failure, now: OffsetDateTime) -> Result<Change, DomainError> {

@@ -37,9 +37,8 @@ pub(super) fn request(method: &str) -> Option<Value> {
         }),
         "UpdateStore" => json!({
             "storeId": "tea",
-            "store": {"smtp": {"host": "smtp.example.com", "username": "shop", "password": "…", "fromAddress": "shop@example.com"}},
-            "updateMask": "smtp",
-            "validateOnly": true,
+            "store": {"deletionProtection": true},
+            "updateMask": "deletionProtection",
         }),
         "RollbackStore" => json!({"storeId": "tea", "revision": 1, "validateOnly": true}),
         "GetStoreLogs" => json!({"storeId": "tea", "tailLines": 50}),

@@ -41,8 +41,11 @@ impl PgDomains {
             let Some(row) = Entity::find_by_id(id).one(&self.database).await.map_err(port_error)? else { continue };
             let store = crate::postgres::entity::store::Entity::find_by_id(row.store);
             let store = store.one(&self.database).await.map_err(port_error)?;
-            if let Some(store) = store {
-                due.push((rows::store(store), read(row)?));
+            let Some(store) = store else { continue };
+            match read(row) {
+                Ok(domain) => due.push((rows::store(store), domain)),
+                // Most likely a newer server wrote it; the others are checked.
+                Err(error) => tracing::warn!(%id, ?error, "a domain cannot be read"),
             }
         }
         Ok(due)

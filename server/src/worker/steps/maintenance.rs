@@ -29,12 +29,15 @@ pub(super) async fn begin(context: &mut OperationContext) -> Result<(), StepErro
     if context.operation.is_behind(Step::Restore) || context.operation.is_behind(Step::Upgrade) {
         return Ok(());
     }
+    // A shop that an earlier operation left without its data is not put back online by the undo of this one.
+    if context.operation.kind.applies_settings() {
+        deploy::check_data(context).await?;
+    }
     // What makes the operation impossible is found while the shop still sells.
     if context.operation.restore.is_some() && !context.simulated {
         restore::check(context).await?;
     }
     if context.operation.kind.applies_settings() {
-        deploy::check_data(context).await?;
         upgrade::check(context).await?;
         verify::before_update(context).await?;
     }

@@ -25,7 +25,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     let namespace = context.store.placement.namespace.clone();
     context.unless_stopped(cluster.ensure_secrets(&namespace, secrets)).await??;
     context.unless_stopped(cluster.copy_secrets(&namespace)).await??;
-    smtp::ensure_login(context).await
+    smtp::ensure_login(context, Step::Secrets).await
 }
 
 /// The Secret with new values.

@@ -24,7 +24,7 @@ pub(super) fn values(smtp: &Smtp) -> Value {
 }
 
 /// After the loss of a namespace nobody has the password any more. The shop's pods need the Secret to start.
-pub(super) async fn ensure_login(context: &mut OperationContext) -> Result<(), StepError> {
+pub(super) async fn ensure_login(context: &mut OperationContext, step: Step) -> Result<(), StepError> {
     let Some(smtp) = context.store.spec.smtp.clone().filter(|smtp| smtp.has_password()) else { return Ok(()) };
     let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
     let names = [smtp.secret.clone()];
@@ -32,7 +32,7 @@ pub(super) async fn ensure_login(context: &mut OperationContext) -> Result<(), S
         return Ok(());
     }
     let message = "The password of the mail server is lost: the shop sends no mail until UpdateStore sets it again";
-    let event = NewEvent::new(EventType::SecretsRenewed, message).in_step(Step::Secrets).with("names", &smtp.secret);
+    let event = NewEvent::new(EventType::SecretsRenewed, message).in_step(step).with("names", &smtp.secret);
     context.emit(vec![event], None).await?;
     let login = login_secret(&smtp.secret, &smtp.username, &SecretText::default());
     Ok(context.unless_stopped(cluster.ensure_secrets(&namespace, vec![login])).await??)

@@ -35,6 +35,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     }
     deploy::check_data(context).await?;
     let mode = if context.operation.migrates_data() { Mode::Page } else { Mode::Online };
+    smtp::ensure_login(context, Step::Upgrade).await?;
     let (chart, settings) = new(context).await?;
     verify::before_update(context).await?;
     let apply_again = !context.operation.is_behind(Step::Upgrade);
@@ -50,6 +51,7 @@ async fn run_offline(context: &mut OperationContext) -> Result<(), StepError> {
         return Ok(());
     }
     volumes::check_data(context).await?;
+    smtp::ensure_login(context, Step::Upgrade).await?;
     let (chart, settings) = new(context).await?;
     let deployed = deploy::run(context, &chart.in_mode(Mode::Offline), Step::Upgrade, true).await?;
     deploy::record(context, &deployed, settings).await?;

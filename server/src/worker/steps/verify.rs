@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use storeplane_core::engine::{Engine, PurchaseTest};
 use storeplane_core::event::{EventType, NewEvent};
-use storeplane_core::operation::{Step, Update};
+use storeplane_core::operation::{OperationKind, Step, Update};
 use storeplane_core::transition::{operation as transition, update};
 
 use crate::kube::NetworkIsolation;
@@ -68,7 +68,9 @@ fn shop(context: &OperationContext, engine: &Engine, test: &Arc<PurchaseTest>) -
         Some(service) => shop.behind_page(service),
         None => shop,
     };
-    let sold = context.operation.update.as_ref().is_some_and(|update| update.sold == Some(true));
+    // The data of a rollback may be from before there were products.
+    let keeps_data = context.operation.kind == OperationKind::Update;
+    let sold = keeps_data && context.operation.update.as_ref().is_some_and(|update| update.sold == Some(true));
     if sold { shop.that_sold() } else { shop }
 }
 
