@@ -66,7 +66,7 @@ impl PgDomains {
                 Box::pin(apply::update(&transaction, &store, change, now)).await?;
             }
         } else if domain.is_verified() && (serves == domain.removing || !idle) {
-            self.tell(&transaction, (store, row), now).await?;
+            self.start_update(&transaction, (store, row), now).await?;
         } else {
             let mut changed = row.into_active_model();
             changed.attempts = sea_orm::Set(0);
@@ -76,8 +76,9 @@ impl PgDomains {
         self.commit(transaction).await
     }
 
-    /// Starts the operation that tells the shop, unless another one is active or the last one failed a moment ago.
-    async fn tell(
+    /// Starts the update that adds the domain to the store or removes it, unless another operation is active or the last
+    /// one failed and its pause is not over.
+    async fn start_update(
         &self,
         transaction: &Transaction,
         (store, row): (Snapshot, Model),
