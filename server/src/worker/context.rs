@@ -7,7 +7,7 @@ use storeplane_core::engine::Engine;
 use storeplane_core::error::PortError;
 use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::failure::Failure;
-use storeplane_core::operation::{Operation, Step};
+use storeplane_core::operation::{Operation, OperationKind, Step};
 use storeplane_core::store::{Store, Versions};
 use storeplane_core::transition::{Decision, Snapshot, operation as transition};
 use time::OffsetDateTime;
@@ -53,6 +53,8 @@ pub(super) struct OperationContext {
     slot: Slot,
     /// The running step has to end before a cancellation takes effect.
     uncancellable: bool,
+    /// An attempt at a step has failed since the claim.
+    pub(super) attempt_failed: bool,
 }
 
 impl OperationContext {
@@ -74,6 +76,7 @@ impl OperationContext {
             guard,
             slot,
             uncancellable: false,
+            attempt_failed: false,
         }
     }
 
@@ -125,6 +128,18 @@ impl OperationContext {
         self.uncancellable = false;
     }
 
+    fn is_uncancellable(&self) -> bool {
+        self.uncancellable || self.is_applying_chart()
+    }
+
+    /// A retry of a store that was READY once has no undo: a cancellation does not stop helm, which would leave the release failed, and what
+    /// a killed helm left is repaired first. After a failed attempt it takes effect at once.
+    fn is_applying_chart(&self) -> bool {
+        let Operation { kind, reached, .. } = &self.operation;
+        let installs = (*kind, *reached) == (OperationKind::Retry, Some(Step::Install));
+        installs && self.store.ready_at.is_some() && !self.attempt_failed
+    }
+
     /// The operation is working again.
     pub(super) fn works(&mut self) {
         self.slot.work();
@@ -147,13 +162,13 @@ impl OperationContext {
     /// True if cancellation was requested, unless the step must stop for a more urgent reason.
     pub(super) fn is_cancelled(&self) -> bool {
         let (cancelled, halted) = (self.guard.cancel.is_cancelled(), self.guard.halt.is_cancelled());
-        cancelled && !self.uncancellable && !halted && !self.guard.is_lost()
+        cancelled && !self.is_uncancellable() && !halted && !self.guard.is_lost()
     }
 
     /// Resolves when the step must stop. An undo is not stopped by the cancellation that caused it.
     pub(super) fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
         let (halt, lost, cancel) = (self.guard.halt.clone(), self.guard.lost.clone(), self.guard.cancel.clone());
-        let (unstoppable, until) = (self.operation.undoing || self.uncancellable, self.until);
+        let (unstoppable, until) = (self.operation.undoing || self.is_uncancellable(), self.until);
         async move {
             tokio::select! {
                 () = halt.cancelled() => {}
@@ -173,7 +188,7 @@ impl OperationContext {
 
     /// Why the step was stopped.
     pub(super) fn stop_reason(&self) -> StepError {
-        let cancelled = self.guard.cancel.is_cancelled() && !self.operation.undoing && !self.uncancellable;
+        let cancelled = self.guard.cancel.is_cancelled() && !self.operation.undoing && !self.is_uncancellable();
         let told_to = self.guard.halt.is_cancelled() || cancelled;
         match self.guard.is_lost() {
             true => StepError::Lost,

@@ -264,6 +264,7 @@ impl OperationContext {
                 }
                 Err(other) => return Err(other),
             };
+            self.attempt_failed = true;
             // While the cluster does not answer, a failure says nothing about the step.
             few += u32::from(tries == RetryLimit::Bounded && !self.tools.cluster.circuit().is_open());
             if few >= FEW {

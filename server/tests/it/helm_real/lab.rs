@@ -58,6 +58,8 @@ impl Lab {
             supervisor: env!("CARGO_BIN_EXE_storeplane-server").into(),
             kubeconfig: Some(kubeconfig),
             home: self.home.path().to_owned(),
+            // On a busy machine helm needs more than the default to record that it was stopped.
+            grace: Duration::from_mins(1),
             ..HelmConfig::default()
         })
     }

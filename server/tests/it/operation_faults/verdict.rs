@@ -27,6 +27,8 @@ impl Goal {
     fn of(case: &Case) -> Self {
         match (&case.fault, case.passage.kind) {
             (Fault::Deleted, _) | (_, OperationKind::Delete) => Self::Deleted,
+            // Helm is not stopped half-way.
+            (Fault::Cancelled, OperationKind::Retry) if case.passage.was_ready => Self::Ready,
             (Fault::Cancelled, _) if case.passage.was_ready => Self::LeftAsItIs,
             _ if case.passage.undoing && case.passage.was_ready => Self::LeftAsItIs,
             (Fault::Cancelled, _) => Self::Undone,
