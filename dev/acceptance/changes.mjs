@@ -4,9 +4,9 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { request } from 'node:http';
-import { listBackups, orderTables } from './backups.mjs';
-import { buy } from './buy.mjs';
+import { listBackups } from './backups.mjs';
 import { call, eventually, kubectl, kubectlInput, watch } from './calls.mjs';
+import { buy, orderTables } from './engines/woocommerce.mjs';
 import { mailServer } from './mail.mjs';
 import { outages } from './outages.mjs';
 
@@ -17,7 +17,7 @@ const seconds = (since) => ((Date.now() - since) / 1000).toFixed(1);
 /** The package of the chart with this version brings the image that `run` says. */
 const [PATCH, NO_IMAGE, FAILING, NO_SALES, NEWER] = ['0.1.1', '0.2.0', '0.2.1', '0.2.2', '0.3.0'];
 
-let store = await settled(await call('CreateStore', { store_id: id, store: { display_name: 'Tea', admin_email: 'owner@example.com' } }));
+let store = await settled(await call('CreateStore', { store_id: id, store: { engine: 'woocommerce', display_name: 'Tea', admin_email: 'owner@example.com' } }));
 const { namespace, shopUrl } = store;
 await buy(shopUrl, 1);
 log(`READY: ${shopUrl}, chart ${store.versions.chart}`);

@@ -9,7 +9,7 @@ const seconds = (from, to) => (Date.parse(to) - Date.parse(from)) / 1000;
 const show = (values) => `${median(values).toFixed(1)} s (${values.map((value) => value.toFixed(1)).join(', ')})`;
 
 async function make(name) {
-  const created = await call('CreateStore', { store_id: name, store: { display_name: name, admin_email: 'owner@example.com' } });
+  const created = await call('CreateStore', { store_id: name, store: { engine: process.env.ENGINE, display_name: name, admin_email: 'owner@example.com' } });
   const events = await watch(name, created.uid, 'SETTLED', 300);
   const store = await call('GetStore', { store_id: name });
   if (store.state !== 'STORE_STATE_READY') throw new Error(`${name} is ${store.state}: ${store.reason} ${store.message}`);

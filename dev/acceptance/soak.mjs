@@ -3,12 +3,13 @@
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { backupEnded, orders, restore } from './backups.mjs';
-import { buy } from './buy.mjs';
+import { backupEnded, restore } from './backups.mjs';
 import { call, eventually, kubectl, watch } from './calls.mjs';
+import { engine } from './engines/index.mjs';
 
 const [minutes, shops] = process.argv.slice(2).map(Number);
-const { SERVER_PID_FILE } = process.env;
+const { ENGINE, SERVER_PID_FILE } = process.env;
+const { buy, orders } = engine;
 /** Between two kills, in milliseconds: at least, and at most in addition. */
 const CALM = [4000, 12_000];
 const began = Date.now();
@@ -20,7 +21,7 @@ let running = true;
 
 async function create(index) {
   const store_id = `soak-${began.toString(36)}-${index}`;
-  const { uid, namespace } = await call('CreateStore', { store_id, store: { display_name: store_id, admin_email: 'owner@example.com' } });
+  const { uid, namespace } = await call('CreateStore', { store_id, store: { engine: ENGINE, display_name: store_id, admin_email: 'owner@example.com' } });
   await watch(store_id, uid, 'SETTLED', 600);
   const store = await call('GetStore', { store_id });
   assert.equal(store.state, 'STORE_STATE_READY', `${store.reason} ${store.message}`);
