@@ -60,9 +60,26 @@ try {
     assert.ok(events.some(({ type, step }) => type === 'STEP_SUCCEEDED' && step === 'RESTORE'), 'the events tell of the restore');
     log(`backup of ${backup.sizeBytes} bytes restored: order ${later.id} after it is gone, order ${number} before it is there; offline for ${longest} ms`);
     await fillCart(customer, store.shopUrl);
+
+    const copy = await settled(await call('CopyStore', { source_store_id: store_id, store_id: `${store_id}-copy` }));
+    assert.deepEqual([copy.environment, copy.engine], ['STORE_ENVIRONMENT_STAGING', store.engine]);
+    const visitorOfCopy = await visitor(chromium, 'copy');
+    await fillCart(visitorOfCopy, copy.shopUrl);
+    await settled(await call('DeleteStore', { store_id: copy.storeId }), 'DELETED');
+    log(`copied as ${copy.shopUrl}, whose cart can be filled; the copy is deleted`);
   } else {
-    log('backup and restore: skipped (--backups-address is the address of this machine for pods)');
+    log('backup, restore and copy: skipped (--backups-address is the address of this machine for pods)');
   }
+
+  await changed({ display_name: 'Tea & More', plan: 'standard' });
+  await eventually(60, async () => {
+    await customer.page.goto(store.shopUrl);
+    await customer.page.getByText('Tea & More').first().waitFor({ timeout: 5000 });
+  });
+  await customer.picture('renamed');
+  const back = await settled(await call('RollbackStore', { store_id, revision: 1 }));
+  assert.deepEqual([back.displayName, back.plan], [store.displayName, store.plan]);
+  log(`another name and plan, and back to revision 1 as revision ${back.revision}`);
 
   const outage = outages(store.shopUrl);
   await call('RotateStoreCredentials', { store_id });
@@ -105,6 +122,18 @@ await eventually(60, async () => {
 });
 log(`DELETED: namespace and ${volumes.length} volumes are gone`);
 console.log(`pictures: ${PICTURES}`);
+
+/** Waits until the store's operation has ended: READY, unless it is to be deleted. */
+async function settled({ storeId, uid }, until = 'SETTLED') {
+  await watch(storeId, uid, until, 300);
+  const now = await call('GetStore', { store_id: storeId, uid });
+  assert.equal(now.state, until === 'SETTLED' ? 'STORE_STATE_READY' : 'STORE_STATE_DELETED', `${now.reason} ${now.message}`);
+  return now;
+}
+
+async function changed(fields) {
+  return settled(await call('UpdateStore', { store_id, store: fields, update_mask: { paths: Object.keys(fields) } }));
+}
 
 async function rolledOut() {
   for (const workload of ['statefulset/store-db', 'deployment/store']) {

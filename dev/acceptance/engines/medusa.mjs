@@ -79,10 +79,13 @@ export async function isSignedOut({ page, picture }, login) {
   return page.url().includes('/app/login');
 }
 
-/** Finds the order among the shop's orders. Needs a signed-in administrator. */
-export async function seeOrder({ page, picture }, { adminUrl }, number, what) {
-  await page.goto(`${adminUrl.replace(/\/?$/, '')}/orders`);
-  await page.getByText(`#${number}`, { exact: true }).first().waitFor();
+/** Finds the order among the shop's orders, and signs in again if the session ended with its pod, which keeps it in memory without Redis. */
+export async function seeOrder({ page, picture }, login, number, what) {
+  await page.goto(`${login.adminUrl.replace(/\/?$/, '')}/orders`);
+  const row = page.getByText(`#${number}`, { exact: true }).first();
+  await row.or(page.locator('input[name=password]')).waitFor();
+  if (page.url().includes('/login')) await signIn({ page }, login);
+  await row.waitFor();
   await picture(what);
 }
 

@@ -29,7 +29,7 @@ use crate::kube_jobs::{current_pod, end_pod, run_pod, write_status};
 use crate::kube_support::plain_client;
 
 /// Between two looks for new Jobs.
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(200);
 /// Longer than a Job takes to start on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// Our Jobs.

@@ -21,7 +21,7 @@ use crate::kube_support::plain_client;
 /// The driver, and the name of its classes.
 pub(crate) const DRIVER: &str = "played.storeplane.test";
 /// Between two looks for claims and snapshots.
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(200);
 /// On volumes: the namespace of their claims.
 const OF_NAMESPACE: &str = "storeplane.test/namespace";
 
