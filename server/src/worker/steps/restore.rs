@@ -15,7 +15,7 @@ use storeplane_core::transition::backup as changes;
 use super::backup_job::{self, ENDS_WITHIN, RETRIES, files, restore_id};
 use super::volumes::emptied::empty_database;
 use super::volumes::restored as volumes;
-use super::{maintenance, rollout};
+use super::{deploy, maintenance, rollout, upgrade};
 use crate::backoff::Backoff;
 use crate::backups::Backups;
 use crate::kube::JobSpec;
@@ -79,13 +79,20 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
 
 /// Ends a restore of volumes that was interrupted when the present data was gone: the shop must not come back without any.
 pub(super) async fn finish(context: &mut OperationContext) -> Result<(), StepError> {
-    if context.operation.undoing && volumes::is_unfinished(context).await? {
+    let operation = &context.operation;
+    let replaced_nothing = match operation.kind {
+        OperationKind::Restore => !operation.is_behind(Step::Restore),
+        _ => operation.precedes_upgrade(),
+    };
+    if operation.undoing && volumes::is_unfinished(context).await? {
         Box::pin(run(context)).await?;
     }
     volumes::end(context).await
 }
 
 /// Returns an error if the backup cannot be restored now: it, or a part of it, is gone, or no key opens it.
+    } else if operation.undoing && replaced_nothing {
+        deploy::check_data(context).await?;
 pub(super) async fn check(context: &OperationContext) -> Result<(), StepError> {
     let (source, storage) = (source(context).await?, context.backups()?);
     open(context, &storage, &source).await?;
