@@ -92,7 +92,7 @@ mod tests {
 
     fn deployed() -> DeployedWith {
         let Revision { values, images, chart_content, settings, .. } = recorded();
-        DeployedWith { values, images, chart_content, chart_version: settings.versions.chart }
+        DeployedWith { values, images, chart_content, chart_version: settings.versions.chart, schema: None }
     }
 
     fn differences(change: impl FnOnce(&mut DeployedWith)) -> Vec<String> {
