@@ -46,10 +46,14 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     let is_started = context.unless_stopped(backup_job::is_started(context, &name)).await??;
     if !is_copy && !is_started {
         context.only_waits();
+        let mut other_series = context.operation.update.as_ref().is_some_and(|update| update.replaces_database);
+        if context.operation.kind == OperationKind::Restore {
+            other_series = Box::pin(upgrade::take_over(context)).await?;
+        }
         if volumes::restore(context, &source).await? {
             return context.write(&|snapshot| Ok(changes::restored(snapshot))).await;
         }
-        if context.operation.update.as_ref().is_some_and(|update| update.replaces_database) {
+        if other_series {
             Box::pin(empty_database(context)).await?;
         }
     }
@@ -77,7 +81,8 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     restored.map(drop)
 }
 
-/// Ends a restore of volumes that was interrupted when the present data was gone: the shop must not come back without any.
+/// Ends a restore of volumes that was interrupted when the present data was gone: the shop must not come back without any. If the operation
+/// that is undone replaced no data, returns an error if the data must not be used, as an earlier operation left it.
 pub(super) async fn finish(context: &mut OperationContext) -> Result<(), StepError> {
     let operation = &context.operation;
     let replaced_nothing = match operation.kind {
@@ -86,13 +91,13 @@ pub(super) async fn finish(context: &mut OperationContext) -> Result<(), StepErr
     };
     if operation.undoing && volumes::is_unfinished(context).await? {
         Box::pin(run(context)).await?;
+    } else if operation.undoing && replaced_nothing {
+        deploy::check_data(context).await?;
     }
     volumes::end(context).await
 }
 
 /// Returns an error if the backup cannot be restored now: it, or a part of it, is gone, or no key opens it.
-    } else if operation.undoing && replaced_nothing {
-        deploy::check_data(context).await?;
 pub(super) async fn check(context: &OperationContext) -> Result<(), StepError> {
     let (source, storage) = (source(context).await?, context.backups()?);
     open(context, &storage, &source).await?;
