@@ -119,7 +119,8 @@ async fn undo_without_its_data_is_not_started_and_a_restore_of_its_backup_helps(
     let (operation, after) = ended(stage.api(), &updating).await;
     let seen = events(stage.api(), &store.store_id).await;
     assert_eq!((operation.state(), after.state()), (OperationState::Failed, StoreState::Degraded), "{seen}");
-    assert!(after.details.iter().any(|line| line.contains("the rollback failed: ")), "{:?}", after.details);
+    assert_eq!(after.reason, "RESTORE_FAILED", "why it is offline");
+    assert!(after.details.iter().any(|line| line.contains("found by the rollback after: ")), "{:?}", after.details);
     let retried = stage.api().retry(&store.store_id).await.expect("accepted");
     let (operation, after) = ended(stage.api(), &retried).await;
     let why = (operation.state(), operation.reason.as_str(), after.state());
