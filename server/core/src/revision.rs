@@ -55,6 +55,8 @@ pub struct DeployedWith {
     pub chart_version: String,
     /// Identifies the chart's templates and files.
     pub chart_content: String,
+    /// The schema of the shop's database, according to the chart's `storeplane.yaml`; `None` if it has none that can be read.
+    pub schema: Option<String>,
 }
 
 /// The image that a container runs.

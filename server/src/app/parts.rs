@@ -231,6 +231,7 @@ impl Parts {
             cache: Arc::clone(&self.cache),
             catalog: Arc::clone(catalog),
             verifier: verifier.clone(),
+            domain_checks: self.domain_checks.clone(),
             sales_test: self.sales_test(),
             url: config.session_url()?.clone(),
             tasks: tasks.clone(),

@@ -83,7 +83,7 @@ impl Checks {
             }
             Err(LookupError::Failed(message)) => return seen(DnsState::Unknown, "DNS_LOOKUP_FAILED", message),
         };
-        match self.expected(store).await {
+        match self.expected(&store.placement.host).await {
             Err(error) => {
                 let message = format!("The addresses of this platform could not be looked up: {error}");
                 seen(DnsState::Unknown, "DNS_LOOKUP_FAILED", message)
@@ -93,20 +93,29 @@ impl Checks {
                 seen(DnsState::PointsHere, "", message)
             }
             Ok(expected) => {
-                let elsewhere: BTreeSet<_> = found.difference(&expected).copied().collect();
-                let message = format!("{} points elsewhere: {}.", domain.name, listed(&elsewhere));
+                let elsewhere = found.difference(&expected).copied().collect();
+                let message = format!("{} points elsewhere: {}.", domain.name, public(elsewhere));
                 seen(DnsState::Elsewhere, "DNS_ELSEWHERE", message)
             }
         }
     }
 
-    async fn expected(&self, store: &Store) -> Result<BTreeSet<IpAddr>, LookupError> {
+    /// Which of the addresses of a domain are this platform's, where shops with this host name answer. Nothing else may be connected to on
+    /// behalf of a domain's owner, who could name any host of the platform's network.
+    pub async fn own_addresses(&self, domain: &str, host: &str) -> Result<Vec<IpAddr>, LookupError> {
+        let (found, expected) = tokio::try_join!(self.resolver.addresses(domain), async {
+            let expected = self.expected(host).await;
+            expected.map_err(|error| LookupError::Failed(error.to_string()))
+        })?;
+        Ok(found.intersection(&expected).copied().collect())
+    }
+
+    async fn expected(&self, host: &str) -> Result<BTreeSet<IpAddr>, LookupError> {
         let addresses: BTreeSet<_> = self.targets.iter().filter_map(|target| target.parse().ok()).collect();
         if !addresses.is_empty() {
             return Ok(addresses);
         }
-        let name = self.targets.first().unwrap_or(&store.placement.host);
-        self.resolver.addresses(name).await
+        self.resolver.addresses(self.targets.first().map_or(host, String::as_str)).await
     }
 
     /// `None` if the cluster does not answer.
@@ -118,8 +127,53 @@ impl Checks {
     }
 }
 
+/// The addresses without those of private networks, about which a domain's owner is told nothing.
+fn public(mut addresses: BTreeSet<IpAddr>) -> String {
+    addresses.retain(|address| is_public(*address));
+    if addresses.is_empty() { "at addresses that are not public".to_owned() } else { listed(&addresses) }
+}
+
+fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [first, second, ..] = ip.octets();
+            let is_shared = first == 100 && second & 0b1100_0000 == 64;
+            let is_local = ip.is_private() || ip.is_loopback() || ip.is_link_local() || is_shared;
+            !is_local && first != 0
+        }
+        IpAddr::V6(ip) => {
+            let is_local = ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_loopback();
+            !is_local && !ip.is_unspecified()
+        }
+    }
+}
+
 fn listed(addresses: &BTreeSet<IpAddr>) -> String {
     let named: Vec<_> = addresses.iter().take(NAMED).map(ToString::to_string).collect();
     let more = if addresses.len() > NAMED { ", …" } else { "" };
     format!("{}{more}", named.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_private_networks_are_not_told() {
+        let told =
+            |addresses: &[&str]| public(addresses.iter().map(|text| text.parse().expect("an address")).collect());
+        let private = [
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "127.0.0.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "::1",
+            "fd00::1",
+            "::ffff:10.0.0.1",
+        ];
+        assert_eq!(told(&private), "at addresses that are not public");
+        assert_eq!(told(&["10.0.0.1", "198.51.100.1", "2001:db8::1"]), "198.51.100.1, 2001:db8::1");
+    }
 }

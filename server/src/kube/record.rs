@@ -24,6 +24,8 @@ use super::smtp_login;
 const RECORD_MAX: u64 = 32 * 1024 * 1024;
 /// The key in the record's Secret.
 const KEY: &str = "release";
+/// The chart's file about the shop.
+const DESCRIPTOR: &str = "storeplane.yaml";
 
 /// What a release's record says of its store. A text is empty, or `None`, if it is not recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -240,12 +242,32 @@ struct File {
 
 impl From<Applied> for DeployedWith {
     fn from(Applied { config, manifest, chart }: Applied) -> Self {
-        let (images, chart_content) = (images(&manifest), chart.content());
-        Self { values: config, images, chart_version: chart.metadata.version, chart_content }
+        let (images, chart_content, schema) = (images(&manifest), chart.content(), chart.schema());
+        Self { values: config, images, chart_version: chart.metadata.version, chart_content, schema }
     }
 }
 
+/// What is read of a chart's `storeplane.yaml`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Descriptor {
+    release: DescribedRelease,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct DescribedRelease {
+    schema: String,
+}
+
 impl AppliedChart {
+    /// The schema that the chart's `storeplane.yaml` names; empty if it names none.
+    fn schema(&self) -> Option<String> {
+        let file = self.files.iter().flatten().find(|file| file.name == DESCRIPTOR)?;
+        let text = String::from_utf8(STANDARD.decode(file.data.as_deref()?).ok()?).ok()?;
+        Some(serde_saphyr::from_str::<Descriptor>(&text).ok()?.release.schema)
+    }
+
     /// Identifies the chart's templates and files, in whatever order it was packed. Its default values are not among them: helm mixes those that a
     /// release had into them with `--reuse-values`.
     fn content(&self) -> String {
@@ -347,6 +369,14 @@ mod tests {
         let packed = chart(json!({"templates": [file, empty], "files": null}));
         assert_eq!(packed, chart(json!({"templates": [empty, file], "files": null})), "in any order");
         assert_ne!(packed, chart(json!({"templates": [file], "files": null})));
+        let schema = |text: &str| {
+            let file = json!({"name": "storeplane.yaml", "data": STANDARD.encode(text)});
+            let record = json!({"chart": {"files": [{"name": "README.md", "data": null}, file]}});
+            let applied: Applied = decode(zip(&record).as_bytes()).expect("a record");
+            DeployedWith::from(applied).schema
+        };
+        assert_eq!(schema("release: {schema: '2', notes: x}\nsmtp: true").as_deref(), Some("2"));
+        assert_eq!((schema("smtp: true").as_deref(), schema("a: b: c")), (Some(""), None));
         for broken in ["%%%", "aGVsbG8=", "H4sIAAAA"] {
             assert_eq!(manifest(broken), None, "{broken}");
         }

@@ -53,13 +53,15 @@ pub struct LiveStore {
     pub shop_url: String,
     /// It is that of a domain of the shop's owner.
     pub has_domain: bool,
+    /// The platform's own host name of the shop.
+    pub host: String,
 }
 
 const LIVE: &str = "
 SELECT s.uid, s.store_id, s.tenant, s.namespace, s.release, s.engine, s.chart_version, s.state, s.revision,
        s.operation, o.state IN ('PENDING', 'RUNNING') AS active, o.kind = 'DELETE' AS deleting, s.ready_at IS NOT NULL AS was_ready,
        CASE WHEN s.secure THEN 'https://' ELSE 'http://' END || coalesce(s.domains ->> 'primary', s.host) || '/' AS shop_url,
-       s.domains ->> 'primary' IS NOT NULL AS has_domain
+       s.domains ->> 'primary' IS NOT NULL AS has_domain, s.host
 FROM stores s JOIN operations o ON o.id = s.operation
 WHERE s.state <> 'DELETED'";
 
@@ -180,5 +182,6 @@ fn read(row: &QueryResult) -> Result<LiveStore, PortError> {
         was_ready: flag("was_ready")?,
         shop_url: text("shop_url")?,
         has_domain: flag("has_domain")?,
+        host: text("host")?,
     })
 }

@@ -105,6 +105,14 @@ pub(super) fn store(row: store::Model) -> Store {
     }
 }
 
+/// An older server, which does not know domains or mail servers of stores, leaves them out of the settings to which an update returns. It
+/// does not change them either: they are the store's.
+pub(super) fn complete_settings(update: Option<&mut Json>, domains: &Json, smtp: Option<&Json>) {
+    let Some(before) = update.and_then(|update| update.get_mut("before")?.as_object_mut()) else { return };
+    before.entry("domains").or_insert_with(|| domains.clone());
+    before.entry("smtp").or_insert_with(|| smtp.cloned().unwrap_or_default());
+}
+
 fn conditions(stored: &Json) -> Vec<Condition> {
     let stored = stored.as_array().into_iter().flatten();
     stored.filter_map(|condition| Condition::deserialize(condition).ok()).collect()
@@ -288,5 +296,31 @@ pub(super) fn audit_event(row: audit_event::Model) -> AuditEvent {
         changes: row.changes,
         sequence: row.sequence,
         hash: row.hash.unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use storeplane_core::operation::Update;
+
+    use super::*;
+
+    #[test]
+    fn update_of_an_older_server_returns_to_the_store_s_own_domains() {
+        let settings = |more: Json| {
+            let mut before = json!({"display_name": "Tea", "plan": "small", "admin_email": "a@example.com",
+                "environment": "PRODUCTION", "versions": {"chart": "1.0.0", "app": "1"}});
+            let (all, more) = (before.as_object_mut().expect("an object"), more.as_object().expect("an object"));
+            all.extend(more.clone());
+            json!({"before": before, "to_revision": null, "from_revision": 1})
+        };
+        let returns_to = |mut update: Json| {
+            complete_settings(Some(&mut update), &json!({"names": ["tea.example"], "primary": "tea.example"}), None);
+            let update: Update = serde_json::from_value(update).expect("an update");
+            update.before.domains.names_text()
+        };
+        assert_eq!(returns_to(settings(json!({}))), "tea.example");
+        assert_eq!(returns_to(settings(json!({"domains": {"names": []}, "smtp": null}))), "", "a newer one says so");
     }
 }

@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use storeplane_core::drift::{Comparison, of_release};
 use storeplane_core::ids::{OperationId, StoreUid};
 use storeplane_core::store::State;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Reconciler;
 use crate::kube::ClusterError;
@@ -18,18 +18,49 @@ use crate::postgres::LiveStore;
 
 /// Interval between rounds.
 const ROUND: Duration = Duration::from_secs(3);
-/// Maximum number of stores compared in one round; the rest follows in the next round.
+/// Maximum number of stores compared in one round, least recently compared first; the rest follows in the next round.
 const MOST: usize = 128;
 /// Maximum number of stores compared concurrently.
 const TOGETHER: usize = 8;
 
+/// First interval between comparisons of a store that somebody changes again and again, such as another controller. It doubles up to ...
+const CHANGING: Duration = Duration::from_secs(1);
+/// ... this, ...
+const LONGEST: Duration = Duration::from_mins(1);
+/// ... and begins anew once the store was left alone for this long.
+const CALM: Duration = Duration::from_mins(5);
+
 /// What a comparison depends on: the release and its workloads, the revision, and the operation that may have changed either.
 type Mark = (u64, u32, OperationId);
+
+/// The last comparison of a store.
+#[derive(Debug, Clone, Copy)]
+struct Compared {
+    mark: Mark,
+    at: Instant,
+    /// How long a change that no operation made waits for the next comparison.
+    pause: Duration,
+}
+
+impl Compared {
+    fn is_due(self, mark: Mark, now: Instant) -> bool {
+        self.mark != mark && (self.mark.2 != mark.2 || now >= self.at + self.pause)
+    }
+
+    /// A comparison at `now`, after the last one.
+    fn after(last: Option<Self>, mark: Mark, now: Instant) -> Self {
+        let pause = match last {
+            Some(last) if last.mark.2 == mark.2 && now < last.at + CALM => (last.pause * 2).clamp(CHANGING, LONGEST),
+            _ => Duration::ZERO,
+        };
+        Self { mark, at: now, pause }
+    }
+}
 
 impl Reconciler {
     /// Compares stores for as long as it is polled.
     pub(super) async fn follow_drift(&self) {
-        let mut compared: HashMap<StoreUid, Mark> = HashMap::new();
+        let mut compared: HashMap<StoreUid, Compared> = HashMap::new();
         let mut tick = tokio::time::interval(ROUND);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -42,7 +73,8 @@ impl Reconciler {
         }
     }
 
-    async fn compare_changed(&self, live: Vec<LiveStore>, compared: &mut HashMap<StoreUid, Mark>) {
+    async fn compare_changed(&self, live: Vec<LiveStore>, compared: &mut HashMap<StoreUid, Compared>) {
+        let now = Instant::now();
         let marks = self.cache.read(|view| {
             let mark = |store: &LiveStore| view.configuration_mark(&store.namespace, &store.release);
             live.iter().map(mark).collect::<Vec<_>>()
@@ -54,15 +86,17 @@ impl Reconciler {
             let known = before.get(&store.uid).copied();
             compared.extend(known.map(|known| (store.uid, known)));
             let mark = mark.map(|mark| (mark, store.revision, store.operation));
-            changed.extend(mark.filter(|mark| known != Some(*mark)).map(|mark| (store, mark)));
+            let due = mark.filter(|mark| known.is_none_or(|known| known.is_due(*mark, now)));
+            changed.extend(due.map(|mark| (store, mark)));
         }
+        changed.sort_by_key(|(store, _)| before.get(&store.uid).map(|known| known.at));
         changed.truncate(MOST);
         let comparing =
             changed.into_iter().map(|(store, mark)| async move { (store.uid, mark, self.compare_one(store).await) });
         let mut comparing = futures::stream::iter(comparing).buffer_unordered(TOGETHER);
         while let Some((uid, mark, is_compared)) = comparing.next().await {
             if is_compared {
-                compared.insert(uid, mark);
+                compared.insert(uid, Compared::after(before.get(&uid).copied(), mark, now));
             }
         }
     }
@@ -97,5 +131,31 @@ impl Reconciler {
             release: of_release(&recorded, &deployed.with),
             workloads: deployed.workloads,
         })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn store_that_changes_again_and_again_is_compared_less_often() {
+        let (operation, now) = (OperationId(Uuid::nil()), Instant::now());
+        let mark = |number| (number, 1, operation);
+        let mut last = Compared::after(None, mark(0), now);
+        let mut waits = Vec::new();
+        for number in 1..9 {
+            assert!(!last.is_due(last.mark, now + CALM), "it did not change");
+            assert!(last.is_due(mark(number), last.at + last.pause));
+            last = Compared::after(Some(last), mark(number), last.at + last.pause);
+            waits.push(last.pause.as_secs());
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert!(!last.is_due(mark(9), last.at + Duration::from_secs(59)));
+        let other = (9, 1, OperationId(Uuid::max()));
+        assert!(last.is_due(other, last.at), "what an operation changed is compared at once");
+        assert_eq!(Compared::after(Some(last), mark(9), last.at + CALM).pause, Duration::ZERO);
     }
 }

@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::SecretUrl;
+use crate::domains::Checks;
 use crate::kube::{Cluster, ClusterCache};
 use crate::postgres::{LeaderLock, Leadership, LiveStoreRepository};
 use crate::sales_test::SalesTest;
@@ -49,6 +50,8 @@ pub struct Reconciler {
     pub catalog: Arc<Catalog>,
     /// Whether shops can be reached.
     pub verifier: Verifier,
+    /// Where the domains of shops' owners lead.
+    pub domain_checks: Checks,
     /// Whether stores that look healthy also sell.
     pub sales_test: SalesTest,
     /// The database for the leader lock: a session of its own.

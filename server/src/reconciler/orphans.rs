@@ -164,6 +164,7 @@ mod tests {
             was_ready: true,
             shop_url: "http://store-tea.localhost/".into(),
             has_domain: false,
+            host: String::new(),
         }
     }
 

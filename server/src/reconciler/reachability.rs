@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Reconciler;
+use crate::domains::LookupError;
 use crate::kube::NetworkIsolation;
 use crate::postgres::LiveStore;
 use crate::verify::Reachability;
@@ -87,7 +88,7 @@ impl Reconciler {
     }
 
     async fn probe_shop(&self, schedule: ProbeSchedule, store: LiveStore) -> (StoreUid, ProbeSchedule) {
-        let mut found = self.verifier.reachable(&store.shop_url).await;
+        let mut found = self.reachability(&store).await;
         if found.status != ConditionStatus::True
             && let Ok(Some(problem)) = self.cluster.route_problem(&store.namespace).await
         {
@@ -100,6 +101,31 @@ impl Reconciler {
             self.store_condition(&store, move |now| isolation.condition(now)).await;
         }
         (store.uid, next)
+    }
+
+    /// The owner of a domain decides where it leads: only the platform's own addresses are connected to.
+    async fn reachability(&self, store: &LiveStore) -> Reachability {
+        let url = url::Url::parse(&store.shop_url).ok();
+        let Some(domain) = url.as_ref().and_then(url::Url::host_str).filter(|_| store.has_domain) else {
+            return self.verifier.reachable(&store.shop_url, None).await;
+        };
+        let not_tested = |reason, message| Reachability { status: ConditionStatus::Unknown, reason, message };
+        match self.domain_checks.own_addresses(domain, &store.host).await {
+            Ok(own) if own.is_empty() => {
+                let message =
+                    format!("DNS leads {domain} elsewhere, so it is not known whether customers reach the shop.");
+                not_tested("DNS_ELSEWHERE", message)
+            }
+            Ok(own) => self.verifier.reachable(&store.shop_url, Some(own)).await,
+            Err(LookupError::Missing) => Reachability {
+                status: ConditionStatus::False,
+                reason: "DNS_NOT_FOUND",
+                message: format!("DNS has no address for {domain}."),
+            },
+            Err(LookupError::Failed(_)) => {
+                not_tested("DNS_UNAVAILABLE", format!("DNS did not answer for {domain}, or for the platform."))
+            }
+        }
     }
 
     async fn store_condition(

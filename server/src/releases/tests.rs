@@ -48,6 +48,7 @@ fn each_release_has_one_owner() {
         was_ready: true,
         shop_url: "http://store-tea.localhost/".into(),
         has_domain: false,
+        host: String::new(),
     }];
     let namespaces = [
         namespace("store-tea", Some("prod"), Some(1)),

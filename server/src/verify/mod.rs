@@ -97,13 +97,15 @@ pub enum Unverified {
 pub struct Verifier {
     cluster: Cluster,
     via: Via,
+    tls: rustls::ClientConfig,
     web: transport::Web,
 }
 
 impl Verifier {
     /// Tests shops in this cluster, by this route.
     pub fn new(cluster: Cluster, via: Via) -> Self {
-        Self { cluster, via, web: transport::web() }
+        let tls = transport::tls();
+        Self { cluster, via, web: transport::web(tls.clone()), tls }
     }
 
     /// Tests a shop once, and reports the requests and their durations. May be dropped at any time.

@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use tokio::net::{TcpStream, lookup_host};
 use url::Url;
 
 use super::Verifier;
+use super::transport::web_at;
 
 /// Time limits for DNS, for the connection, and for the response.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -36,14 +38,16 @@ impl Reachability {
 }
 
 impl Verifier {
-    /// Requests a shop's URL once, as a browser would. Redirects are not followed.
-    pub async fn reachable(&self, url: &str) -> Reachability {
+    /// Requests a shop's URL once, as a browser would, or only at these addresses, whatever DNS says. Redirects are not followed.
+    pub async fn reachable(&self, url: &str, addresses: Option<Vec<IpAddr>>) -> Reachability {
         let parsed = Url::parse(url).ok();
         let target = parsed.as_ref().and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)));
         let Some((host, port)) = target else {
             return Reachability::no("URL_INVALID", format!("{url} is not a URL."));
         };
-        if let Err(found) = connect(host, port).await {
+        let addresses: Option<Vec<_>> =
+            addresses.map(|all| all.into_iter().map(|address| SocketAddr::new(address, port)).collect());
+        if let Err(found) = connect((host, port), addresses.as_deref()).await {
             return found;
         }
         let request = Request::get(url).header(USER_AGENT, concat!("storeplane/", env!("CARGO_PKG_VERSION")));
@@ -51,7 +55,11 @@ impl Verifier {
         else {
             return Reachability::no("URL_INVALID", format!("{url} is not a valid URL."));
         };
-        match tokio::time::timeout(WITHIN, self.web.request(request)).await {
+        let answer = match addresses {
+            None => self.web.request(request),
+            Some(addresses) => web_at(self.tls.clone(), addresses).request(request),
+        };
+        match tokio::time::timeout(WITHIN, answer).await {
             Err(_) => Reachability::no("NO_ANSWER", format!("{url} did not answer within {} s.", WITHIN.as_secs())),
             Ok(Err(error)) => broken(url, host, &error),
             Ok(Ok(answer)) if answer.status().is_server_error() => {
@@ -73,12 +81,15 @@ fn host_header(host: &str, url: Option<&Url>) -> String {
     url.and_then(Url::port).map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-async fn connect(host: &str, port: u16) -> Result<(), Reachability> {
-    let found = match tokio::time::timeout(WITHIN, lookup_host((host, port))).await {
-        Err(_) => return Err(dns_silent(host)),
-        Ok(Err(error)) if error.to_string().contains("emporary failure") => return Err(dns_silent(host)),
-        Ok(Err(_)) => Vec::new(),
-        Ok(Ok(found)) => found.collect(),
+async fn connect((host, port): (&str, u16), addresses: Option<&[SocketAddr]>) -> Result<(), Reachability> {
+    let found = match addresses {
+        Some(addresses) => addresses.to_vec(),
+        None => match tokio::time::timeout(WITHIN, lookup_host((host, port))).await {
+            Err(_) => return Err(dns_silent(host)),
+            Ok(Err(error)) if error.to_string().contains("emporary failure") => return Err(dns_silent(host)),
+            Ok(Err(_)) => Vec::new(),
+            Ok(Ok(found)) => found.collect(),
+        },
     };
     if found.is_empty() {
         return Err(Reachability::no("DNS_NOT_FOUND", format!("DNS has no address for {host}.")));
@@ -144,7 +155,7 @@ mod tests {
 
     async fn reason(url: &str) -> (ConditionStatus, &'static str) {
         let verifier = Verifier::new(Cluster::new(ClusterConfig::new("test")), Via::Auto);
-        let found = verifier.reachable(url).await;
+        let found = verifier.reachable(url, None).await;
         assert!(found.message.ends_with('.'), "{found:?}");
         (found.status, found.reason)
     }
@@ -188,6 +199,18 @@ mod tests {
         ] {
             assert_eq!(reason(&url).await, expected, "{url}");
         }
+    }
+
+    #[tokio::test]
+    async fn only_given_addresses_are_connected_to() {
+        let verifier = Verifier::new(Cluster::new(ClusterConfig::new("test")), Via::Auto);
+        let port = answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        let at = async |address: [u8; 4]| {
+            let url = format!("http://no-such-host.invalid:{port}/");
+            verifier.reachable(&url, Some(vec![address.into()])).await.reason
+        };
+        assert_eq!(at([127, 0, 0, 2]).await, "CONNECTION_REFUSED");
+        assert_eq!(at([127, 0, 0, 1]).await, "", "DNS is not asked");
     }
 
     #[tokio::test]

@@ -1,5 +1,7 @@
 //! One request to a shop and its response: JSON, within 10 seconds and 256 KiB, without redirects.
 
+use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -8,7 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tower::BoxError;
@@ -65,7 +68,7 @@ impl Answer {
 pub(super) type Web = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// Trusts the system's certificate authorities.
-pub(super) fn web() -> Web {
+pub(super) fn tls() -> rustls::ClientConfig {
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let roots = versions.map(|versions| match versions.clone().with_native_roots() {
@@ -75,11 +78,37 @@ pub(super) fn web() -> Web {
             versions.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
         }
     });
-    let connector = match roots {
-        Ok(tls) => HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build(),
+    match roots {
+        Ok(tls) => tls,
         // ring provides all of them.
         Err(error) => unreachable!("{error}"),
-    };
+    }
+}
+
+/// Looks names up as the system does.
+pub(super) fn web(tls: rustls::ClientConfig) -> Web {
+    client(tls, HttpConnector::new())
+}
+
+/// Finds every name at these addresses.
+pub(super) fn web_at(
+    tls: rustls::ClientConfig,
+    addresses: Vec<SocketAddr>,
+) -> Client<impl Connect + Clone + Send + Sync + 'static, Full<Bytes>> {
+    let found = move |_: Name| std::future::ready(Ok::<_, Infallible>(addresses.clone().into_iter()));
+    client(tls, HttpConnector::new_with_resolver(tower::service_fn(found)))
+}
+
+fn client<R>(
+    tls: rustls::ClientConfig,
+    mut http: HttpConnector<R>,
+) -> Client<HttpsConnector<HttpConnector<R>>, Full<Bytes>>
+where
+    HttpsConnector<HttpConnector<R>>: Connect + Clone,
+{
+    http.enforce_http(false);
+    let connector =
+        HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(http);
     Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector)
 }
 

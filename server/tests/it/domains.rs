@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::Api as Objects;
+use kube::api::PostParams;
 use prost_types::FieldMask;
+use serde_json::json;
 use storeplane_proto::v1::{
     CreateDomainRequest, DeleteDomainRequest, DomainCertificateState, DomainDnsState, DomainOwnershipState,
     GetDomainRequest, ListDomainsRequest, ListStoreRevisionsRequest, RollbackStoreRequest, Store, StoreDomain,
@@ -243,4 +245,30 @@ async fn domain_belongs_to_the_store_whose_owner_proved_it() {
     .await;
     serving(api, &ours, &[domain]).await;
     lab.database.assert_sound().await;
+}
+
+#[tokio::test]
+async fn failed_update_counts_for_all_domains_of_a_store() {
+    let (dns, folder) = (DnsServer::start().await, tempfile::tempdir().expect("a directory"));
+    let lab = lab(&dns, &folder).await;
+    let id = fresh("held");
+    let store = lab.api.ready(&id).await;
+    // Helm does not take over what it has not created.
+    let backend = json!({"service": {"name": "store", "port": {"number": 80}}});
+    let foreign = json!({"metadata": {"name": "store-domains"}, "spec": {"defaultBackend": backend}});
+    let foreign: Ingress = serde_json::from_value(foreign).expect("an Ingress");
+    let ingresses = Objects::<Ingress>::namespaced(lab.kubernetes.client().await, &store.namespace);
+    ingresses.create(&PostParams::default(), &foreign).await.expect("created");
+    for name in ["one", "two"].map(|name| format!("{}.example.com", fresh(name))) {
+        let (record, value) = challenge(&create(&lab.api, &id, &name).await.expect("accepted"));
+        dns.texts(&record, &[&value]);
+        verify(&lab.api, &id, &name).await.expect("an answer");
+    }
+    let updates = async || {
+        lab.database.value("SELECT count(*) || ' ' || count(ended_at) FROM operations WHERE kind = 'UPDATE'").await
+    };
+    until("an update has failed", async || updates().await.ends_with(" 1")).await;
+    // Domains that wait are looked at every 3 s.
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    assert_eq!(updates().await, "1 1", "{}", lab.server.log());
 }

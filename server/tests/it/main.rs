@@ -102,6 +102,7 @@ mod tokens;
 mod traces;
 mod updates;
 mod versions;
+mod watch_access;
 mod watch_ends;
 mod watch_property;
 mod watch_slow;

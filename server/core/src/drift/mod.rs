@@ -17,6 +17,8 @@ use crate::condition::{Condition, ConditionKind, ConditionStatus};
 pub const RELEASE_CHANGED: &str = "RELEASE_CHANGED";
 /// Workloads differ from the release: somebody edited them.
 pub const WORKLOAD_CHANGED: &str = "WORKLOAD_CHANGED";
+/// The maintenance page is deployed in the shop's place, as an operation does that could not end.
+pub const MAINTENANCE_LEFT: &str = "MAINTENANCE_LEFT";
 /// There is no deployed release to compare.
 pub const RELEASE_NOT_DEPLOYED: &str = "RELEASE_NOT_DEPLOYED";
 /// Nothing is recorded to compare with.
@@ -60,6 +62,16 @@ impl Comparison {
             Self::Compared { revision, release, workloads } if release.is_empty() && workloads.is_empty() => {
                 (ConditionStatus::False, "", format!("The cluster has what revision {revision} records."))
             }
+            Self::Compared { revision, release, workloads } if release.iter().any(|it| it == release::MAINTENANCE) => {
+                let page = "The release is deployed with the maintenance page in the shop's place, which an operation left there. \
+                    RetryStore ends that, or RestoreStore if the shop lacks its data.";
+                // Images belong to the page.
+                let is_other = |it: &&String| *it != release::MAINTENANCE && !it.starts_with(release::IMAGE);
+                let others: Vec<_> = release.iter().filter(is_other).cloned().collect();
+                let reason = if others.is_empty() { MAINTENANCE_LEFT } else { RELEASE_CHANGED };
+                let message = format!("{page} {}", message(*revision, &others, workloads));
+                (ConditionStatus::True, reason, message.trim_end().to_owned())
+            }
             Self::Compared { revision, release, workloads } => {
                 let reason = if release.is_empty() { WORKLOAD_CHANGED } else { RELEASE_CHANGED };
                 (ConditionStatus::True, reason, message(*revision, release, workloads))
@@ -100,6 +112,11 @@ mod tests {
             Workloads differ from the release: a; b.";
         assert_eq!(message, expected);
         assert_eq!(condition(&[], &["a"]).1, WORKLOAD_CHANGED);
+        let (status, reason, message) = condition(&["value store.maintenance", "image page:1 added"], &[]);
+        assert_eq!((status, reason.as_str()), (ConditionStatus::True, MAINTENANCE_LEFT));
+        assert!(message.contains("RetryStore") && message.ends_with("lacks its data."), "{message}");
+        let (_, reason, message) = condition(&["value store.maintenance", "value store.plan"], &[]);
+        assert!(reason == RELEASE_CHANGED && message.ends_with("revision 3: value store.plan."), "{message}");
     }
 
     #[test]

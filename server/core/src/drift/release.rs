@@ -4,6 +4,11 @@ use serde_json::{Map, Value};
 
 use crate::revision::{DeployedWith, Revision};
 
+/// The difference in the value with which the control plane deploys a maintenance page.
+pub(super) const MAINTENANCE: &str = "value store.maintenance";
+/// Begins differences in images.
+pub(super) const IMAGE: &str = "image ";
+
 /// How the deployed release differs from the revision. Values are named, not shown: somebody may have passed a secret to helm.
 pub fn of_release(recorded: &Revision, deployed: &DeployedWith) -> Vec<String> {
     let mut differences = Vec::new();
@@ -19,8 +24,8 @@ pub fn of_release(recorded: &Revision, deployed: &DeployedWith) -> Vec<String> {
     let is_in = |images: &[String], image: &String| images.contains(image);
     let added = deployed.images.iter().filter(|image| !is_in(&recorded.images, image));
     let removed = recorded.images.iter().filter(|image| !is_in(&deployed.images, image));
-    differences.extend(added.map(|image| format!("image {image} added")));
-    differences.extend(removed.map(|image| format!("image {image} removed")));
+    differences.extend(added.map(|image| format!("{IMAGE}{image} added")));
+    differences.extend(removed.map(|image| format!("{IMAGE}{image} removed")));
     differences
 }
 
@@ -87,7 +92,7 @@ mod tests {
 
     fn deployed() -> DeployedWith {
         let Revision { values, images, chart_content, settings, .. } = recorded();
-        DeployedWith { values, images, chart_content, chart_version: settings.versions.chart }
+        DeployedWith { values, images, chart_content, chart_version: settings.versions.chart, schema: None }
     }
 
     fn differences(change: impl FnOnce(&mut DeployedWith)) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! Backups of stores.
 
-use super::Service;
+use super::{Service, deferred};
 use crate::audit::Action;
 use crate::backup::command::{CreateBackupInput, DeleteBackup, RestoreStoreInput};
 use crate::backup::{Backup, BackupTrigger};
@@ -79,10 +79,13 @@ impl Service {
         if !self.backups_enabled {
             return Err(DomainError::BackupsDisabled.into());
         }
-        let source = self.backup(caller, command.backup).await?;
+        let source = deferred(self.backup(caller, command.backup).await)?;
         let new = (!command.skip_backup).then(|| BackupId(self.ids.uuid()));
         let (request, catalog, etag) = (self.request(caller, trace), &self.catalog, command.etag.as_deref());
-        let transition = |snapshot| backup_request::restore(snapshot, etag, (&source, new), catalog, &request);
+        let transition = |snapshot| {
+            let source = source.as_ref().map_err(DomainError::clone)?;
+            backup_request::restore(snapshot, etag, (source, new), catalog, &request)
+        };
         if validate_only {
             return Ok(transition(self.snapshot(caller, &command.target).await?)?.store);
         }

@@ -1,6 +1,6 @@
 //! Stores with the data of backups: copies, and deleted stores again.
 
-use super::{GENERATED_ID_TRIES, SUFFIX, Service, check_scope, new_id};
+use super::{GENERATED_ID_TRIES, SUFFIX, Service, check_scope, deferred, new_id};
 use crate::audit::Action;
 use crate::backup::Backup;
 use crate::copy::{CopyStore, CopyStoreInput, UndeleteStore};
@@ -125,11 +125,7 @@ impl Service {
         named: Option<BackupId>,
     ) -> Result<Option<Result<Backup, DomainError>>, PortError> {
         let Some(id) = named else { return Ok(None) };
-        match self.backup(caller, id).await {
-            Ok(backup) => Ok(Some(Ok(backup))),
-            Err(PortError::Refused(refusal)) => Ok(Some(Err(refusal))),
-            Err(error) => Err(error),
-        }
+        deferred(self.backup(caller, id).await).map(Some)
     }
 
     async fn newest_backup(&self, caller: &Caller, deleted: &Store) -> Result<Result<Backup, DomainError>, PortError> {

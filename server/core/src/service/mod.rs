@@ -375,3 +375,12 @@ fn check_scope(caller: &Caller, id: Option<&StoreId>) -> Result<(), DomainError>
         None => Ok(()),
     }
 }
+
+/// A refusal for the decision on the store, which is not made if the same request was executed before: that is answered as it was.
+fn deferred<T>(found: Result<T, PortError>) -> Result<Result<T, DomainError>, PortError> {
+    match found {
+        Ok(found) => Ok(Ok(found)),
+        Err(PortError::Refused(refusal)) => Ok(Err(refusal)),
+        Err(error) => Err(error),
+    }
+}

@@ -1,6 +1,6 @@
 //! Changes of stores' fields, and their revisions.
 
-use super::Service;
+use super::{Service, deferred};
 use crate::audit::Action;
 use crate::backup::Backup;
 use crate::command::{RollbackStore, RollbackStoreInput, StoreCommand, StoreRef, UpdateStoreInput};
@@ -52,42 +52,49 @@ impl Service {
             let RollbackStore { store: command, revision: number, accept_data_loss, backup } = input.check()?;
             let store = self.stores.find(&caller.access, &command.target).await?;
             let store = store.ok_or_else(|| missing("store", command.target.id.to_string()))?;
-            let actual = store.etag();
-            if command.etag.as_ref().is_some_and(|etag| *etag != actual) {
-                return Err(DomainError::StaleEtag { actual }.into());
-            }
-            let found = self.stores.revision(store.uid, number).await?;
-            let revision = found.ok_or_else(|| missing("revision", number.to_string()))?;
-            let source = self.rollback_source(caller, &store, &revision, backup).await?;
+            let etag = command.etag.clone();
+            let found = deferred(self.rollback_source(caller, &store, etag.as_deref(), number, backup).await)?;
+            let source = found.as_ref().ok().and_then(|(_, source)| source.as_ref());
             let data = RollbackData {
-                source: source.as_ref(),
+                source,
                 loss_accepted: accept_data_loss,
                 backup: self.backups_enabled.then(|| BackupId(self.ids.uuid())),
             };
-            let (request, catalog, etag) = (self.request(caller, trace), &self.catalog, command.etag.clone());
+            let (request, catalog) = (self.request(caller, trace), &self.catalog);
             let command = StoreCommand { target: StoreRef { uid: Some(store.uid), ..command.target }, ..command };
-            let transition =
-                |snapshot| rollback::roll_back(snapshot, etag.as_deref(), &revision, data, catalog, &request);
-            self.change_or_preview(caller, command, (&transition, source.as_ref()), validate_only).await
+            let transition = |snapshot| {
+                let (revision, _) = found.as_ref().map_err(DomainError::clone)?;
+                rollback::roll_back(snapshot, etag.as_deref(), revision, data, catalog, &request)
+            };
+            self.change_or_preview(caller, command, (&transition, source), validate_only).await
         };
         let result = result.await;
         if validate_only { result } else { self.audited(caller, Action::RollbackStore, &input.store_id, result).await }
     }
 
-    /// The backup with data for the revision: the one that the caller names, otherwise the newest, if the present data has another schema.
+    /// The revision, and the backup with data for it: the one that the caller names, otherwise the newest, if the present data has another
+    /// schema.
     async fn rollback_source(
         &self,
         caller: &Caller,
         store: &Store,
-        revision: &Revision,
+        etag: Option<&str>,
+        number: u32,
         named: Option<BackupId>,
-    ) -> Result<Option<Backup>, PortError> {
-        let schema = &revision.settings.versions.schema;
-        match named {
-            Some(id) => self.backup(caller, id).await.map(Some),
-            None if store.versions.schema == *schema => Ok(None),
-            None => self.backups.newest_with_schema(store.uid, schema).await,
+    ) -> Result<(Revision, Option<Backup>), PortError> {
+        let actual = store.etag();
+        if etag.is_some_and(|etag| etag != actual) {
+            return Err(DomainError::StaleEtag { actual }.into());
         }
+        let found = self.stores.revision(store.uid, number).await?;
+        let revision = found.ok_or_else(|| missing("revision", number.to_string()))?;
+        let schema = &revision.settings.versions.schema;
+        let source = match named {
+            Some(id) => Some(self.backup(caller, id).await?),
+            None if store.versions.schema == *schema => None,
+            None => self.backups.newest_with_schema(store.uid, schema).await?,
+        };
+        Ok((revision, source))
     }
 
     pub(super) async fn change_or_preview(

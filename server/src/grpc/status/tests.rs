@@ -1,7 +1,7 @@
 use std::fmt::Write;
 
-use storeplane_core::error::{Outage, TenantError, TokenError};
-use storeplane_core::ids::{BackupId, OperationId, Tenant, TokenId};
+use storeplane_core::error::{Outage, RolloutError, StoreDomainError, TenantError, TokenError};
+use storeplane_core::ids::{BackupId, OperationId, RolloutId, Tenant, TokenId};
 use storeplane_core::quota::{QuotaError, QuotaUse, Rate};
 use storeplane_core::store::State;
 use time::OffsetDateTime;
@@ -296,6 +296,60 @@ fn every_error_has_reason_and_details() {
       storeplane/METHOD_NOT_FOUND []
     DeadlineExceeded: the deadline of the call has passed
       storeplane/DEADLINE_EXCEEDED []
+    "#);
+}
+
+#[test]
+fn errors_of_rollouts_and_domains_have_reason_and_details() {
+    let rollout = RolloutId(Uuid::nil());
+    let (engine, version) = ("medusa".to_owned(), "1.2.3".to_owned());
+    let refusals: [DomainError; 11] = [
+        RolloutError::NoStores.into(),
+        RolloutError::Conflict { rollout, store_id: "demo".into() }.into(),
+        RolloutError::TooMany { max: 10 }.into(),
+        RolloutError::Ended { rollout, state: "SUCCEEDED" }.into(),
+        RolloutError::RollingBack { rollout }.into(),
+        RolloutError::Irreversible { rollout }.into(),
+        RolloutError::Scoped.into(),
+        RolloutError::StaleEtag { actual: "0123456789abcdef".into() }.into(),
+        StoreDomainError::AlreadyExists { name: "shop.example.com".into() }.into(),
+        StoreDomainError::LimitExceeded { max: 20 }.into(),
+        StoreDomainError::Unsupported { engine, version }.into(),
+    ];
+    let table: String = refusals.iter().map(|refusal| describe(&self::refusal(refusal))).collect();
+    insta::assert_snapshot!(table, @r#"
+    FailedPrecondition: no store that is not DELETED matches the filter
+      storeplane/NO_MATCHING_STORES []
+      precondition STORES of rollout
+    FailedPrecondition: store "demo" is in rollout 00000000-0000-0000-0000-000000000000, which has not ended; wait for it, abort it, or exclude the store
+      storeplane/ROLLOUT_CONFLICT [("rollout_id", "00000000-0000-0000-0000-000000000000"), ("store_id", "demo")]
+      precondition STORES of rollout
+    FailedPrecondition: 10 rollouts of this tenant have not ended, which is the maximum; wait for one or abort one
+      storeplane/ROLLOUTS_RUNNING [("max", "10")]
+      precondition ROLLOUTS of rollout
+    FailedPrecondition: rollout 00000000-0000-0000-0000-000000000000 has ended: it is SUCCEEDED
+      storeplane/ROLLOUT_ENDED []
+      precondition STATE of rollout
+    FailedPrecondition: rollout 00000000-0000-0000-0000-000000000000 is rolling back and can neither be paused nor resumed
+      storeplane/ROLLOUT_ROLLING_BACK []
+      precondition STATE of rollout
+    FailedPrecondition: the stores of rollout 00000000-0000-0000-0000-000000000000 cannot be returned: only engine_version, plan and environment have revisions
+      storeplane/ROLLOUT_IRREVERSIBLE []
+      precondition TARGET of rollout
+    PermissionDenied: a token that is limited to some stores cannot use rollouts
+      storeplane/STORE_OUTSIDE_SCOPE []
+    Aborted: the rollout changed since it was read: etag is 0123456789abcdef
+      storeplane/STALE_ETAG [("etag", "0123456789abcdef")]
+      precondition ETAG of rollout
+    AlreadyExists: the store has the domain shop.example.com already
+      storeplane/DOMAIN_ALREADY_EXISTS []
+      resource domain shop.example.com
+    ResourceExhausted: a store may have 20 domains; delete one that is not needed
+      storeplane/DOMAIN_LIMIT_EXCEEDED []
+      quota of store: a store may have 20 domains; delete one that is not needed
+    FailedPrecondition: the chart of engine medusa in version 1.2.3 does not support domains: its storeplane.yaml has no `domains: true`
+      storeplane/DOMAINS_UNSUPPORTED []
+      precondition ENGINE of medusa
     "#);
 }
 

@@ -56,7 +56,7 @@ impl PgDomains {
         let (transaction, now) = (self.database.begin().await.map_err(port_error)?, self.clock.now());
         let Some((store, row)) = lock(&transaction, id).await? else { return Ok(()) };
         let domain = read(row.clone())?;
-        let serves = store.store.spec.domains.names.contains(&domain.name);
+        let serves = serves(&store.store, &row);
         let idle = !store.operation.state.is_active();
         let expired = domain.expires_at().is_some_and(|at| at <= now);
         if expired || (domain.removing && !serves && idle) {
@@ -76,15 +76,18 @@ impl PgDomains {
         self.commit(transaction).await
     }
 
-    /// Starts the update that adds the domain to the store or removes it, unless another operation is active or the last
-    /// one failed and its pause is not over.
+    /// Starts the update that adds the store's domains or removes them, unless another operation is active or the last one failed and its
+    /// pause is not over. One update is for all domains of a store, so they share its attempts.
     async fn start_update(
         &self,
         transaction: &Transaction,
         (store, row): (Snapshot, Model),
         now: OffsetDateTime,
     ) -> Result<(), PortError> {
-        let (attempts, mut changed) = (row.attempts, row.clone().into_active_model());
+        let verified = verified_of(transaction, row.store).await?;
+        let waiting: Vec<_> = verified.iter().filter(|other| serves(&store.store, other) == other.removing).collect();
+        let attempts = waiting.iter().map(|other| other.attempts).max().unwrap_or_default();
+        let mut changed = row.into_active_model();
         let is_active = store.operation.state.is_active();
         let pause = if attempts == 0 { Duration::ZERO } else { backoff(attempts - 1) };
         let may_begin_at = store.operation.ended_at.unwrap_or(now) + pause;
@@ -99,11 +102,13 @@ impl PgDomains {
             let caller = Caller::server(WORKER, store.store.tenant.clone());
             let (operation, audit) = (OperationId(self.ids.uuid()), self.ids.uuid());
             let request = Request { caller: &caller, now, operation, audit, trace: None };
-            let names = wanted(transaction, &row).await?;
-            let change = update::apply_domains(store.clone(), names, &request);
+            let wanted = verified.iter().filter(|other| !other.removing).map(|other| HostName::stored(&*other.name));
+            let change = update::apply_domains(store.clone(), wanted.collect(), &request);
             if let Some(change) = change.map_err(PortError::from)? {
                 Box::pin(apply::update(transaction, &store, change, now)).await?;
-                changed.attempts = sea_orm::Set(attempts.saturating_add(1));
+                let started = Entity::update_many().col_expr(Column::Attempts, attempts.saturating_add(1).into());
+                let waiting = waiting.iter().map(|other| other.id);
+                started.filter(Column::Id.is_in(waiting)).exec(transaction).await.map_err(port_error)?;
             }
         }
         changed.update(transaction).await.map(drop).map_err(port_error)
@@ -115,9 +120,12 @@ fn next_check(domain: &StoreDomain, now: OffsetDateTime) -> OffsetDateTime {
     due.max(now + LOOK)
 }
 
-/// The domains to which the store's shop is to answer.
-async fn wanted(connection: &impl ConnectionTrait, row: &Model) -> Result<Vec<HostName>, PortError> {
-    let verified = Entity::find().filter(Column::Store.eq(row.store)).filter(Column::Verified.eq(true));
-    let found = verified.filter(Column::Removing.eq(false)).all(connection).await.map_err(port_error)?;
-    Ok(found.into_iter().map(|row| HostName::stored(row.name)).collect())
+fn serves(store: &Store, domain: &Model) -> bool {
+    store.spec.domains.names.iter().any(|name| name.as_str() == domain.name)
+}
+
+/// The domains of a store that their owner has proved.
+async fn verified_of(connection: &impl ConnectionTrait, store: Uuid) -> Result<Vec<Model>, PortError> {
+    let verified = Entity::find().filter(Column::Store.eq(store)).filter(Column::Verified.eq(true));
+    verified.all(connection).await.map_err(port_error)
 }

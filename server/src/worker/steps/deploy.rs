@@ -1,9 +1,10 @@
 //! Deploys a store's release, whatever helm left of it, and records with what.
 
+use semver::Version;
 use storeplane_core::failure::{Failure, Reason};
-use storeplane_core::operation::Step;
-use storeplane_core::revision::Revision;
-use storeplane_core::store::Settings;
+use storeplane_core::operation::{OperationKind, Step};
+use storeplane_core::revision::{DeployedWith, Revision};
+use storeplane_core::store::{Settings, Versions};
 use storeplane_core::transition::revision as transition;
 
 use super::chart::{self, Mode};
@@ -40,8 +41,8 @@ pub(super) async fn run(
             reinstall(context, chart).await?;
         }
         (Repair::RollBack(revision), _) => {
-            // The revision before is online: helm would start it on data that is being migrated.
-            if context.operation.migrates_data() {
+            // The revision before is online: helm would start it on data that is being migrated or restored.
+            if context.operation.migrates_data() || context.operation.kind == OperationKind::Restore {
                 context.note_repair(step, found, "upgraded from the revision before").await?;
                 forget_after(context, revision).await?;
             } else {
@@ -76,8 +77,39 @@ pub(super) async fn check_data(context: &OperationContext) -> Result<(), StepErr
     if context.store.ready_at.is_none() || chart::mode_of(context).await? != Some(Mode::Offline) {
         return Ok(());
     }
-    let message = "The undo of an update could not restore the shop's data. Restore the backup that the update made.";
+    let message = "The undo of an update could not restore the shop's data. Restore the backup that the update made, with skip_backup: \
+        the present data may be unreadable.";
     Err(StepError::Failed(Failure::new(Reason::RestoreFailed, message)))
+}
+
+/// A version that somebody else deployed: newer than these versions, with another schema. It may have migrated the shop's data.
+pub(super) async fn newer_schema(
+    context: &OperationContext,
+    versions: &Versions,
+) -> Result<Option<DeployedWith>, StepError> {
+    let Some(found) = context.observe_release().await? else { return Ok(None) };
+    let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
+    let reading = cluster.deployed_with(&release.namespace, &release.name, found.revision);
+    let with = context.unless_stopped(reading).await??;
+    let version = |text: &str| Version::parse(text).ok();
+    Ok(with.filter(|with| {
+        let is_newer = version(&with.chart_version).zip(version(&versions.chart)).is_some_and(|(its, ours)| its > ours);
+        is_newer && with.schema.as_ref().is_some_and(|schema| *schema != versions.schema)
+    }))
+}
+
+/// Returns an error if these versions must not be deployed, because they cannot read data that [`newer_schema`] may have migrated.
+pub(super) async fn check_schema(context: &OperationContext, versions: &Versions) -> Result<(), StepError> {
+    if context.store.ready_at.is_none() {
+        return Ok(());
+    }
+    let Some(with) = newer_schema(context, versions).await? else { return Ok(()) };
+    let (theirs, ours) = (&with.chart_version, &versions.chart);
+    let message = format!(
+        "Somebody deployed version {theirs} of the chart, which has another schema, and version {ours} cannot read data that it has migrated. \
+         UpdateStore with engine_version {theirs} keeps that version; RestoreStore of a backup from before returns to {ours}."
+    );
+    Err(StepError::Failed(Failure::new(Reason::ReleaseConflict, message)))
 }
 
 /// Records with what the release is deployed, unless the store's newest revision says the same.

@@ -13,6 +13,9 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
         deploy::check_data(context).await?;
     }
     let engine = context.engine().await?;
+    if !context.operation.is_behind(Step::Install) {
+        deploy::check_schema(context, &engine.versions).await?;
+    }
     let settings = Settings { versions: engine.versions.clone(), ..context.store.settings() };
     let chart = chart::of(context, &engine, &settings)?;
     let apply_again = context.operation.is_retry() && !context.operation.is_behind(Step::Install);

@@ -15,7 +15,7 @@ use storeplane_core::transition::backup as changes;
 use super::backup_job::{self, ENDS_WITHIN, RETRIES, files, restore_id};
 use super::volumes::emptied::empty_database;
 use super::volumes::restored as volumes;
-use super::{maintenance, rollout};
+use super::{deploy, maintenance, rollout, upgrade};
 use crate::backoff::Backoff;
 use crate::backups::Backups;
 use crate::kube::JobSpec;
@@ -46,10 +46,14 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     let is_started = context.unless_stopped(backup_job::is_started(context, &name)).await??;
     if !is_copy && !is_started {
         context.only_waits();
+        let mut other_series = context.operation.update.as_ref().is_some_and(|update| update.replaces_database);
+        if context.operation.kind == OperationKind::Restore {
+            other_series = Box::pin(upgrade::take_over(context)).await?;
+        }
         if volumes::restore(context, &source).await? {
             return context.write(&|snapshot| Ok(changes::restored(snapshot))).await;
         }
-        if context.operation.update.as_ref().is_some_and(|update| update.replaces_database) {
+        if other_series {
             Box::pin(empty_database(context)).await?;
         }
     }
@@ -77,10 +81,18 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     restored.map(drop)
 }
 
-/// Ends a restore of volumes that was interrupted when the present data was gone: the shop must not come back without any.
+/// Ends a restore of volumes that was interrupted when the present data was gone: the shop must not come back without any. If the operation
+/// that is undone replaced no data, returns an error if the data must not be used, as an earlier operation left it.
 pub(super) async fn finish(context: &mut OperationContext) -> Result<(), StepError> {
-    if context.operation.undoing && volumes::is_unfinished(context).await? {
+    let operation = &context.operation;
+    let replaced_nothing = match operation.kind {
+        OperationKind::Restore => !operation.is_behind(Step::Restore),
+        _ => operation.precedes_upgrade(),
+    };
+    if operation.undoing && volumes::is_unfinished(context).await? {
         Box::pin(run(context)).await?;
+    } else if operation.undoing && replaced_nothing {
+        deploy::check_data(context).await?;
     }
     volumes::end(context).await
 }

@@ -7,7 +7,7 @@
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::{OperationKind, Step, Update};
 use storeplane_core::revision::Revision;
-use storeplane_core::store::Settings;
+use storeplane_core::store::{Settings, Versions};
 
 use super::chart::{self, Mode};
 use super::volumes::restored as volumes;
@@ -19,6 +19,9 @@ use crate::worker::outcome::{RetryLimit, StepError};
 /// Returns an error if the charts of both versions do not support that the shop's data changes with its version.
 pub(super) async fn check(context: &OperationContext) -> Result<(), StepError> {
     let Update { before, replaces_database, .. } = update(context)?;
+    // Its undo restores the data that it finds. Only a rollback replaces them.
+    let reads = if context.operation.restore.is_some() { &before.versions } else { &context.store.versions };
+    deploy::check_schema(context, reads).await?;
     for versions in [&before.versions, &context.store.versions] {
         let engine = context.engine_as_recorded(versions).await?;
         if let Some(lacks) = engine.lacks_for_migration(replaces_database) {
@@ -37,6 +40,9 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     let mode = if context.operation.migrates_data() { Mode::Page } else { Mode::Online };
     smtp::ensure_login(context, Step::Upgrade).await?;
     let (chart, settings) = new(context).await?;
+    if !context.operation.is_behind(Step::Upgrade) {
+        deploy::check_schema(context, &settings.versions).await?;
+    }
     verify::before_update(context).await?;
     let apply_again = !context.operation.is_behind(Step::Upgrade);
     let deployed = deploy::run(context, &chart.in_mode(mode), Step::Upgrade, apply_again).await?;
@@ -73,23 +79,56 @@ pub(super) async fn revert(context: &mut OperationContext) -> Result<(), StepErr
     if context.operation.kind == OperationKind::Rollback {
         restore::stop(context).await?;
     }
-    volumes::check_data(context).await?;
     let migrates_data = context.operation.migrates_data();
+    if migrates_data {
+        volumes::check_data(context).await?;
+    } else {
+        // An update of a shop that is offline without its data was cancelled before it found that.
+        deploy::check_data(context).await?;
+    }
     let mode = if migrates_data { Mode::Offline } else { Mode::Online };
     let (chart, settings) = former(context).await?;
+    if !migrates_data {
+        deploy::check_schema(context, &settings.versions).await?;
+    }
     let deployed = deploy::run(context, &chart.in_mode(mode), Step::Revert, true).await?;
     deploy::record(context, &deployed, settings).await?;
     // Nothing writes any more when the data is restored.
     if migrates_data { maintenance::take_offline(context, Step::Revert).await } else { Ok(()) }
 }
 
-/// After a restore: deploys the shop as it is when it is online, if the undo of an earlier update left it offline.
+/// Before a restore: if the release cannot take the data, because the undo of an earlier operation left it without pods, or because somebody
+/// deployed a version with another series of the database, deploys the store's own version without pods of the shop. Then, true if the files of the
+/// database may be of another series.
+pub(super) async fn take_over(context: &mut OperationContext) -> Result<bool, StepError> {
+    let engine = context.engine().await?;
+    let is_left = chart::mode_of(context).await? == Some(Mode::Offline);
+    let newer = deploy::newer_schema(context, &engine.versions).await?;
+    let is_of_other_series = newer.and_then(|with| with.schema).is_some_and(|schema| {
+        let deployed = Versions { schema, ..Versions::default() };
+        deployed.database() != engine.versions.database()
+    });
+    if !is_left && !is_of_other_series {
+        return Ok(false);
+    }
+    context.works();
+    let settings = Settings { versions: engine.versions.clone(), ..context.store.settings() };
+    let chart = chart::of(context, &engine, &settings)?;
+    let deployed = deploy::run(context, &chart.in_mode(Mode::Offline), Step::Restore, true).await?;
+    deploy::record(context, &deployed, settings).await?;
+    context.only_waits();
+    Ok(is_of_other_series || !engine.versions.database().is_empty())
+}
+
+/// After a restore: deploys the shop as it is when it is online, if the undo of an earlier update left it offline, or if somebody deployed a
+/// version that would migrate the restored data.
 pub(super) async fn end_left_mode(context: &mut OperationContext) -> Result<(), StepError> {
-    if matches!(chart::mode_of(context).await?, None | Some(Mode::Online)) {
+    let engine = context.engine().await?;
+    let is_online = matches!(chart::mode_of(context).await?, None | Some(Mode::Online));
+    if is_online && deploy::newer_schema(context, &engine.versions).await?.is_none() {
         return Ok(());
     }
     context.works();
-    let engine = context.engine().await?;
     let settings = Settings { versions: engine.versions.clone(), ..context.store.settings() };
     let chart = chart::of(context, &engine, &settings)?;
     let deployed = deploy::run(context, &chart, Step::EndMaintenance, true).await?;

@@ -4,7 +4,7 @@
 //! - `jobs`: with Jobs that a [`JobPlayer`] plays. `failures`: how they fail, and that the remedy of each reason works. `interruptions`: outages of
 //!   the storage, damage, and killed servers. `restores`: RestoreStore. `copies`: CopyStore and
 //!   UndeleteStore. `restore_tests`: backups that are restored for a test. `migrations`: updates to a version with another schema.
-//!   `rollbacks`: returns from it. `snapshots`: of volumes.
+//!   `rollbacks`: returns from it. `snapshots`: of volumes. `series`: of the database server.
 
 mod copies;
 mod failures;
@@ -17,6 +17,7 @@ mod refusals;
 mod restore_tests;
 mod restores;
 mod rollbacks;
+mod series;
 mod simulated;
 mod snapshots;
 

@@ -151,10 +151,13 @@ async fn backup_that_cannot_be_restored_is_refused_with_its_reason() {
     let own = complete(stage.api(), &create(stage.api(), &store).await).await;
     let outdated = RestoreStoreRequest { etag: "old".into(), ..wanted(&store, &own.backup_id) };
     assert_eq!(refused(outdated).await, "STALE_ETAG");
-    let (operation, after) =
-        ended(stage.api(), &restore(stage.api(), wanted(&store, &own.backup_id)).await.expect("accepted")).await;
+    let request_id = uuid::Uuid::now_v7().to_string();
+    let once = RestoreStoreRequest { request_id, ..wanted(&store, &own.backup_id) };
+    let (operation, after) = ended(stage.api(), &restore(stage.api(), once.clone()).await.expect("accepted")).await;
     assert_eq!((operation.state(), after.state()), (OperationState::Succeeded, StoreState::Ready), "simulated");
     delete(stage.api(), &own.backup_id).await.expect("no operation reads it any more");
+    let repeated = restore(stage.api(), once).await.expect("the same answer as before");
+    assert_eq!(repeated.operation, operation.operation_id);
     assert_eq!(refused(wanted(&store, &own.backup_id)).await, "BACKUP_NOT_USABLE");
     stage.delete(&store).await;
     stage.delete(&other).await;

@@ -67,8 +67,14 @@ async fn shop_returns_to_the_data_of_a_schema_and_forward_again() {
     assert!(preview.maintenance_page && preview.notes[0].contains("are lost"), "{preview:?}");
 
     let hold = stage.hold(&store, Step::Restore, "before");
-    let returning = roll_back(api, to(1, &store)).await.expect("accepted");
+    let (etag, request_id) = (api.get(&store.store_id).await.expect("a store").etag, uuid::Uuid::now_v7().to_string());
+    let once = RollbackStoreRequest { etag, request_id, ..to(1, &store) };
+    let returning = roll_back(api, once.clone()).await.expect("accepted");
     hold.reached().await.expect("it restores");
+    let repeated = roll_back(api, once.clone()).await.expect("the same answer, although the store has changed");
+    assert_eq!(repeated.operation, returning.operation);
+    let other = RollbackStoreRequest { request_id: String::new(), ..once };
+    assert_eq!(reason(&roll_back(api, other).await.expect_err("another request")), "STALE_ETAG");
     let in_use = delete(api, &first.backup_id).await.expect_err("it is being read");
     assert_eq!(reason(&in_use), "BACKUP_IN_PROGRESS");
     hold.release();

@@ -1,7 +1,5 @@
 //! Snapshots of volumes that are made with backups, and restores that use them. A [`VolumePlayer`] plays the cluster's storage.
 
-use std::path::Path;
-
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim};
 use kube::ResourceExt as _;
@@ -12,13 +10,10 @@ use storeplane_proto::v1::{
 };
 use tempfile::TempDir;
 
-use super::migrations::upgrade;
 use super::restores::{assert_online, charts_without_test, ended, restore, wanted};
-use super::rollbacks::{roll_back, to};
 use super::{Stage, complete, create, delete, events, get, until};
 use crate::harness::{DRIVER, FromSnapshots, JobPlayer, Run, Setup, VolumePlayer, fresh, without_snapshots};
 use crate::kube_support::plain_client;
-use crate::versions::{append, package};
 
 /// What the sample chart has no need of elsewhere: a database and two volumes.
 const VOLUMES: &str = r#"
@@ -69,14 +64,14 @@ template:
 const DESCRIPTOR: &str = "
   volumes: [{claim: data-store-db-0, stateful_set: store-db}, {claim: store-uploads, mount: store-mount}]
 ";
-const CLAIMS: [&str; 2] = ["data-store-db-0", "store-uploads"];
+pub(super) const CLAIMS: [&str; 2] = ["data-store-db-0", "store-uploads"];
 
 fn charts() -> TempDir {
     charts_with(&VOLUMES.replace("DRIVER", DRIVER))
 }
 
 /// The claims are of the cluster's own class, which makes no snapshots.
-fn charts_without_driver() -> TempDir {
+pub(super) fn charts_without_driver() -> TempDir {
     charts_with(&VOLUMES.replace("  storageClassName: DRIVER\n", ""))
 }
 
@@ -313,57 +308,6 @@ async fn cluster_without_snapshots_makes_backups_as_before() {
     assert_eq!((operation.state(), jobs.played().len()), (OperationState::Succeeded, 2), "{seen}");
     assert!(!seen.contains("napshots"), "it is no news: {seen}");
     stage.delete(&store).await;
-}
-
-#[tokio::test]
-async fn database_of_another_series_gets_its_data_into_an_empty_volume_also_when_that_is_undone() {
-    let charts = charts_without_driver();
-    let series = |chart: &Path| append(&chart.join("storeplane.yaml"), "release: {schema: '2+db-2'}");
-    package(&charts.path().join("sample"), "1.1.0", charts.path(), series);
-    let stage = Stage::mortal(Setup { charts: charts.path().to_owned(), ..Setup::small() }).await;
-    // The newer data is larger.
-    let script = [Run::Succeeds, Run::Large, Run::Succeeds];
-    let (api, (store, jobs)) = (stage.api(), stage.played(&script).await);
-    let claims = Objects::<PersistentVolumeClaim>::namespaced(plain_client().await, &store.namespace);
-    let uids = async || {
-        let [database, uploads] = CLAIMS.map(|name| claims.get(name));
-        let (database, uploads) = (database.await.expect("a claim"), uploads.await.expect("a claim"));
-        (database.uid(), uploads.uid())
-    };
-    let before = uids().await;
-    let (_, after) = ended(api, &upgrade(api, &store, "1.1.0", false).await.expect("accepted")).await;
-    let seen = events(api, &store.store_id).await;
-    assert_eq!(
-        (after.state(), uids().await == before),
-        (StoreState::Ready, true),
-        "its server upgrades the files: {seen}"
-    );
-
-    let hold = stage.hold(&store, Step::Rollout, "before");
-    let returning = roll_back(api, to(1, &store)).await.expect("accepted");
-    hold.reached().await.expect("its data is restored");
-    let returned = uids().await;
-    assert!(
-        returned.0 != before.0 && returned.1 == before.1,
-        "only the database's: {}",
-        events(api, &store.store_id).await
-    );
-    let request =
-        CancelOperationRequest { operation_id: returning.operation.clone(), ..CancelOperationRequest::default() };
-    api.operations.clone().cancel_operation(request).await.expect("accepted");
-    hold.release();
-    let (operation, after) = ended(api, &returning).await;
-    let seen = events(api, &store.store_id).await;
-    assert_eq!((operation.state(), after.state()), (OperationState::Cancelled, StoreState::Ready), "{seen}");
-    let undone = uids().await;
-    assert!(undone.0 != returned.0 && undone.1 == before.1, "{seen}");
-    let [first, newer, forwards, back] = &jobs.played()[..] else { panic!("four Jobs: {seen}") };
-    assert_eq!((&first.sources, &newer.sources), (&forwards.sources, &back.sources), "{seen}");
-    let sets = Objects::<StatefulSet>::namespaced(plain_client().await, &store.namespace);
-    assert_eq!(sets.get("store-db").await.expect("a StatefulSet").spec.replicas, Some(1));
-    assert_online(&stage, &store).await;
-    stage.delete(&store).await;
-    stage.lab.database.assert_sound().await;
 }
 
 #[tokio::test]

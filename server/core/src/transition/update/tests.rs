@@ -139,6 +139,23 @@ fn update_that_cannot_be_undone_leaves_a_degraded_store_with_both_causes() {
     assert_eq!((cause.reason, cause.details), (Reason::CrashLoop, vec!["then the rollback failed: full".to_owned()]));
 }
 
+/// It is offline since an earlier operation, which the update had no time to find out before it was cancelled.
+#[test]
+fn undo_that_finds_no_data_leaves_the_store_with_its_cause_and_settings() {
+    let updating = running(OperationKind::Update, true, Step::Upgrade);
+    let before = updating.operation.update.clone().expect("says what it applies").before;
+    let missing = Failure::new(Reason::RestoreFailed, "no data");
+    let mut undoing = after(worker::gave_up(updating, cancelled(), None, NOW).expect("legal"));
+    undoing.operation.step = Some(Step::Revert);
+    let failed = worker::undo_failed(undoing, missing, Some(Health::Healthy), NOW).expect("legal");
+    let shown = failed.store.failure.clone().expect("has one");
+    assert_eq!(
+        (failed.store.state, shown.reason, failed.store.settings()),
+        (State::Degraded, Reason::RestoreFailed, before)
+    );
+    assert_eq!(failed.operation.failure.expect("has one").reason, Reason::Cancelled);
+}
+
 #[test]
 fn update_of_a_shop_that_must_not_be_started_is_not_undone() {
     let missing = Failure::new(Reason::RestoreFailed, "no data");

@@ -25,6 +25,7 @@ const REPLACEABLE_WITHIN: Duration = Duration::from_mins(1);
 const PODS_END_WITHIN: Duration = Duration::from_mins(5);
 /// Begins the names of records.
 const RECORD: &str = "store-volumes-";
+
 /// Gives the shop's volumes the data of this backup. False if it has to be imported: there are no snapshots, or they cannot be used.
 pub(in super::super) async fn restore(context: &mut OperationContext, source: &Backup) -> Result<bool, StepError> {
     let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
@@ -33,8 +34,16 @@ pub(in super::super) async fn restore(context: &mut OperationContext, source: &B
         Some(record) => record,
         None => match begin(context, &volumes, source).await {
             Ok(Some(record)) => record,
-            Ok(None) => return Ok(false),
-            Err(problem) => return unused(context, problem, source).await,
+            // An import needs what an earlier restore may have stopped and not started again.
+            Ok(None) => {
+                start(context, &volumes).await?;
+                return Ok(false);
+            }
+            Err(problem) => {
+                let unused = unused(context, problem, source).await?;
+                start(context, &volumes).await?;
+                return Ok(unused);
+            }
         },
     };
     loop {
@@ -49,7 +58,7 @@ pub(in super::super) async fn restore(context: &mut OperationContext, source: &B
                 Err(problem) => {
                     let unused = unused(context, problem, source).await?;
                     start(context, &volumes).await?;
-                    context.unless_stopped(cluster.delete_volume_records(&namespace, RECORD)).await??;
+                    context.unless_stopped(cluster.delete_volume_records(&namespace, &record_name(context))).await??;
                     return Ok(unused);
                 }
             },

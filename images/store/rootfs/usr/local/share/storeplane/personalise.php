@@ -36,6 +36,9 @@ function personalise(Database $db): void {
     });
 }
 
+/** What makes a URL another one if it follows the host name: a longer host name, or a port. */
+const OTHER_HOST = '[A-Za-z0-9_-]|\.[A-Za-z0-9]|:[0-9]';
+
 /** The URL follows the chart's values: everywhere in the tables, also in serialized values and in JSON. A run that was interrupted is continued. */
 function apply_url(Database $db): void {
     $new = setting('STORE_URL');
@@ -43,12 +46,7 @@ function apply_url(Database $db): void {
     $db->remember(['url' => $old]);
     if ($old !== '' && $old !== $new) {
         say("replacing $old by $new");
-        // a second run would find the old URL in the new one: http://shop in http://shop:8080
-        foreach (str_starts_with($new, $old) ? ['https://moving.invalid', $new] : [$new] as $next) {
-            replace_url($old, $next);
-            $db->remember(['url' => $next]);
-            $old = $next;
-        }
+        replace_url($db, $old, $new);
     }
     foreach (['siteurl', 'home'] as $name) {
         if ($db->option($name) !== $new) {
@@ -58,10 +56,29 @@ function apply_url(Database $db): void {
     $db->remember(['url' => $new]);
 }
 
-function replace_url(string $old, string $new): void {
+/** Other URLs that begin with the old one stay: https://shop.example.org, or http://shop:8080 for http://shop, which may also be the new one of an interrupted run. */
+function replace_url(Database $db, string $old, string $new): void {
     foreach ([[$old, $new], [str_replace('/', '\/', $old), str_replace('/', '\/', $new)]] as [$from, $to]) {
-        wp('search-replace', $from, $to, '--all-tables-with-prefix', '--skip-columns=guid', '--quiet');
+        // an expression is much slower, so only where it is needed
+        $careful = tables_with_other_hosts($db, $from);
+        wp('search-replace', $from, $to, '--all-tables-with-prefix', ...($careful ? ['--skip-tables=' . implode(',', $careful)] : []), ...['--skip-columns=guid', '--quiet']);
+        if ($careful) {
+            $expression = preg_quote($from) . '(?!' . OTHER_HOST . ')';
+            wp('search-replace', $expression, addcslashes($to, '\\$'), ...$careful, ...['--regex', '--skip-columns=guid', '--quiet']);
+        }
     }
+}
+
+/** The tables in which a longer URL begins with this one. */
+function tables_with_other_hosts(Database $db, string $url): array {
+    $found = [];
+    $columns = $db->query("SELECT table_name AS t, column_name AS c FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name LIKE 'wp\\_%' AND column_name <> 'guid' AND data_type IN ('char', 'varchar', 'tinytext', 'text', 'mediumtext', 'longtext', 'json')");
+    foreach ($columns as ['t' => $table, 'c' => $column]) {
+        if (!isset($found[$table]) && $db->query("SELECT 1 FROM `$table` WHERE `$column` LIKE ? AND `$column` REGEXP ? LIMIT 1", ['%' . addcslashes($url, '\\%_') . '%', preg_quote($url) . '(' . OTHER_HOST . ')'])) {
+            $found[$table] = $table;
+        }
+    }
+    return array_values($found);
 }
 
 /** Copies the seed's pictures. A file gets its name when it is complete. */
