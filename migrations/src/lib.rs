@@ -58,6 +58,7 @@ impl MigratorTrait for Migrator {
             Box::new(Sql { name: "m0037_drift", up: include_str!("m0037_drift.sql") }),
             Box::new(Sql { name: "m0038_rollbacks", up: include_str!("m0038_rollbacks.sql") }),
             Box::new(indexes::DRIFT),
+            Box::new(Sql { name: "m0040_plugins", up: include_str!("m0040_plugins.sql") }),
         ]
     }
 }

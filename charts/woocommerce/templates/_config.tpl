@@ -29,7 +29,7 @@ STORE_PHP_WORKERS: {{ int .Values.web.php.workers | quote }}
 STORE_PHP_MEMORY: {{ int .Values.web.php.memoryLimit | quote }}
 STORE_BODY_SIZE: {{ int .Values.ingress.bodySize | quote }}
 STORE_INTERNET: {{ .Values.networkPolicy.internet | quote }}
-STORE_PLUGINS: {{ join " " .Values.plugins.activate | toJson }}
+STORE_PLUGINS: {{ concat .Values.plugins.activate (keys .Values.store.plugins | sortAlpha) | uniq | join " " | toJson }}
 {{- with .Values.smtp }}
 {{- if include "store.sendsMail" $ }}
 STORE_SMTP_HOST: {{ .host | toJson }}

@@ -58,6 +58,18 @@ imagePullPolicy: {{ .root.Values.images.pullPolicy }}
 {{- printf "%s://%s%s" (ternary "https" "http" (ne (include "store.secure" .) "")) (include "store.publicHost" .) (ternary (printf ":%d" $port) "" (gt $port 0)) }}
 {{- end }}
 
+{{/* All plugins that are copied from images, as a JSON list: the store's own, and those of `plugins.fromImages` with other names. */}}
+{{- define "store.plugins" -}}
+{{- $all := list }}
+{{- range .Values.plugins.fromImages }}
+{{- if not (hasKey $.Values.store.plugins .name) }}{{ $all = append $all . }}{{ end }}
+{{- end }}
+{{- range $name, $plugin := .Values.store.plugins }}
+{{- $all = append $all (dict "name" $name "image" $plugin.image "path" $plugin.path) }}
+{{- end }}
+{{- toJson $all }}
+{{- end }}
+
 {{- define "store.databaseHost" -}}
 {{- ternary .Values.database.external.host "store-db" .Values.database.external.enabled }}
 {{- end }}

@@ -12,7 +12,7 @@ volumeMounts:
 {{- if include "store.databaseCA" . }}
   - {name: database-ca, mountPath: /etc/storeplane/database-ca, readOnly: true}
 {{- end }}
-{{- range .Values.plugins.fromImages }}
+{{- range include "store.plugins" . | fromJsonArray }}
   - {name: plugins, mountPath: /var/www/html/wp-content/plugins/{{ .name }}, subPath: {{ .name }}, readOnly: true}
 {{- end }}
 {{- end }}

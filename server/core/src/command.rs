@@ -1,9 +1,11 @@
 //! Commands: requests as they arrive, and the same after validation.
 
+pub mod plugins;
 mod rollback;
 mod smtp;
 mod update;
 
+pub use plugins::PluginChoice;
 pub use rollback::{RollbackStore, RollbackStoreInput};
 pub use smtp::{SmtpChange, SmtpInput};
 pub use update::{StoreUpdate, UpdateStoreInput};
@@ -13,6 +15,7 @@ use crate::engine::{Catalog, Engine};
 use crate::error::DomainError;
 use crate::ids::{OperationId, RequestId, StoreId, StoreUid};
 use crate::labels::{self, Labels};
+use crate::plugins::Plugins;
 use crate::store::{CleanupPolicy, Environment, Spec};
 use crate::validate::Check;
 
@@ -60,6 +63,8 @@ pub struct CreateStoreInput {
     pub labels: Labels,
     /// When it is backed up.
     pub backup_policy: BackupPolicyInput,
+    /// Its plugins.
+    pub plugins: Vec<PluginChoice>,
     /// Whether it names a mail server.
     pub has_smtp: bool,
     /// The request id; empty if there is none.
@@ -111,10 +116,14 @@ impl CreateStoreInput {
         // Only if it is named, so that request ids that older servers stored remain valid.
         let version = format!("engine_version={}", self.engine_version);
         fields.extend((!self.engine_version.is_empty()).then_some(version.as_str()));
+        let plugins = plugins::field(&self.plugins);
+        fields.extend((!self.plugins.is_empty()).then_some(plugins.as_str()));
         // A method of its own: without protection, request ids that older servers stored remain valid.
         let method = if self.deletion_protection { "CreateStore protected" } else { "CreateStore" };
         let idempotency = Idempotency::of(request, method, &fields);
         let engine = choose_engine(&mut check, catalog, &self.engine, &self.engine_version);
+        // Without an engine it is not known which ones there are.
+        let plugins = engine.map(|it| plugins::choose(&mut check, &self.plugins, &Plugins::new(), Some(it)));
         let chosen = engine.and_then(|engine| Some((engine, choose_plan(&mut check, engine, &self.plan)?)));
         check.finish(chosen.map(|(engine, plan)| CreateStore {
             id,
@@ -130,6 +139,7 @@ impl CreateStoreInput {
                 labels: self.labels,
                 backup_policy,
                 smtp: None,
+                plugins: plugins.unwrap_or_default(),
             },
             engine_version: engine.versions.chart.clone(),
             idempotency,

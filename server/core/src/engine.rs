@@ -13,6 +13,7 @@ pub use catalog::{Catalog, Upgrade};
 pub use purchase::{Capture, Condition, EntryCondition, Expectation, PurchaseStep, PurchaseTest, Tries};
 pub use version::{UpgradeRefusal, VersionInfo, may_upgrade};
 
+use crate::plugins::OfferedPlugin;
 use crate::quota::{Size, quantity};
 use crate::store::Versions;
 
@@ -43,6 +44,8 @@ pub struct Engine {
     pub domains: bool,
     /// Its chart has the value `smtp`, so that a shop can be given a mail server.
     pub smtp: bool,
+    /// The plugins that its shops may have; `None` if its chart has no value `store.plugins`.
+    pub plugins: Option<Vec<OfferedPlugin>>,
     /// How a shop of this engine is tested.
     pub verify: Verification,
     /// The chart's version, digest and schema, and that of the shop software.

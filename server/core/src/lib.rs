@@ -30,6 +30,7 @@ pub mod names;
 pub mod operation;
 pub mod origin;
 pub mod overview;
+pub mod plugins;
 pub mod ports;
 pub mod query;
 pub mod quota;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::host_name::ServedDomains;
+use crate::plugins::{self, Plugins};
 use crate::smtp::{self, Smtp};
 use crate::wire::wire_enum;
 
@@ -59,6 +60,9 @@ pub struct Settings {
     /// The mail server; `None` for that of the engine's values.
     #[serde(default)]
     pub smtp: Option<Box<Smtp>>,
+    /// Its plugins.
+    #[serde(default)]
+    pub plugins: Plugins,
 }
 
 /// A setting that changes: its name, and its value before and after.
@@ -84,6 +88,7 @@ impl Settings {
             ("environment", self.environment.as_str().to_owned()),
             ("primary_domain", self.domains.primary_text().to_owned()),
             ("chart_version", self.versions.chart.clone()),
+            ("plugins", plugins::text(&self.plugins)),
         ];
         texts.extend(smtp::texts(self.smtp.as_deref()));
         texts

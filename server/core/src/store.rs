@@ -12,6 +12,7 @@ use crate::ids::{BackupId, OperationId, StoreId, StoreUid, Tenant};
 use crate::labels::{self, Labels};
 use crate::names::Placement;
 use crate::operation::Step;
+use crate::plugins::Plugins;
 pub use crate::settings::{Environment, Settings, Versions};
 use crate::smtp::Smtp;
 pub use crate::state::State;
@@ -41,6 +42,8 @@ pub struct Spec {
     pub domains: ServedDomains,
     /// The mail server; `None` for that of the engine's values.
     pub smtp: Option<Box<Smtp>>,
+    /// Its plugins, besides those of the engine's values and images.
+    pub plugins: Plugins,
 }
 
 /// Where a store's data came from.
@@ -124,14 +127,15 @@ pub struct Store {
 impl Store {
     /// What its chart is told, and its versions.
     pub fn settings(&self) -> Settings {
-        let Spec { display_name, plan, admin_email, environment, domains, smtp, .. } = self.spec.clone();
-        Settings { display_name, plan, admin_email, environment, domains, versions: self.versions.clone(), smtp }
+        let Spec { display_name, plan, admin_email, environment, domains, smtp, plugins, .. } = self.spec.clone();
+        let versions = self.versions.clone();
+        Settings { display_name, plan, admin_email, environment, domains, versions, smtp, plugins }
     }
 
     /// Replaces what its chart is told, and its versions.
     pub fn set_settings(&mut self, settings: Settings) {
-        let Settings { display_name, plan, admin_email, environment, domains, versions, smtp } = settings;
-        self.spec = Spec { display_name, plan, admin_email, environment, domains, smtp, ..self.spec.clone() };
+        let Settings { display_name, plan, admin_email, environment, domains, versions, smtp, plugins } = settings;
+        self.spec = Spec { display_name, plan, admin_email, environment, domains, smtp, plugins, ..self.spec.clone() };
         self.versions = versions;
     }
 
@@ -204,6 +208,9 @@ impl Store {
         }
         if let Some(smtp) = &self.spec.smtp {
             hash.update(format!("smtp {}\n", serde_json::json!(smtp)).as_bytes());
+        }
+        if !self.spec.plugins.is_empty() {
+            hash.update(format!("plugins {}\n", serde_json::json!(self.spec.plugins)).as_bytes());
         }
         if self.spec.domains != ServedDomains::default() {
             let (names, primary) = (self.spec.domains.names_text(), self.spec.domains.primary_text());

@@ -95,6 +95,10 @@ impl Versions<'_> {
             }
         }
         self.check_digests(&opened)?;
+        if !self.engine.plugins.is_empty() && opened.iter().all(|opened| opened.engine.plugins.is_none()) {
+            let problem = "must be empty: no version of its chart has `plugins: true` in its storeplane.yaml";
+            return Err(self.wrong("plugins", problem.to_owned()));
+        }
         self.default_first(opened)
     }
 

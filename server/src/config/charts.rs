@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
+use super::plugins::OfferedPlugin;
 use super::read::is_label;
 use super::section::Section;
 
@@ -42,6 +43,9 @@ pub struct Engine {
     pub values: Vec<PathBuf>,
     /// SHA-256 of packages by version.
     pub digests: BTreeMap<String, String>,
+    /// The plugins that its shops may have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub plugins: Vec<OfferedPlugin>,
 }
 
 /// Where a chart is read from.
@@ -145,11 +149,13 @@ fn engine(section: &mut Section, name: &str, charts: &Charts) -> Engine {
         versions: section.take("versions", Vec::new()),
         default_version,
         values: section.take("values", charts.values.clone()),
+        plugins: super::plugins::read(section),
         digests,
     }
 }
 
-fn is_digest(text: &str) -> bool {
+/// True for `sha256:` and 64 hexadecimal digits.
+pub(super) fn is_digest(text: &str) -> bool {
     let is_hex = |hex: &str| hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     text.strip_prefix("sha256:").is_some_and(is_hex)
 }

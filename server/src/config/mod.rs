@@ -15,6 +15,7 @@ mod limits;
 mod obstacles;
 mod oidc;
 mod overrides;
+mod plugins;
 mod quotas;
 mod read;
 mod restore_tests;

@@ -2,12 +2,13 @@
 
 use prost_types::{FieldMask, Timestamp};
 use storeplane_core::backup_policy::{BackupPolicy, BackupPolicyInput};
-use storeplane_core::command::UpdateStoreInput;
+use storeplane_core::command::{PluginChoice, UpdateStoreInput};
 use storeplane_core::condition::{Condition, ConditionStatus};
 use storeplane_core::engine::{Catalog, Upgrade};
 use storeplane_core::event::Event;
 use storeplane_core::failure::Failure;
 use storeplane_core::operation::{Operation, OperationKind, OperationState};
+use storeplane_core::plugins::{Plugin, Plugins};
 use storeplane_core::store::{CleanupPolicy, Environment, Source, State, Store, Versions};
 use storeplane_proto::v1;
 use time::{Duration, OffsetDateTime};
@@ -138,6 +139,7 @@ pub(super) fn store(catalog: &Catalog, store: Store) -> v1::Store {
         }),
         backup_policy: backup_policy(&store.spec.backup_policy),
         smtp: store.spec.smtp.map(|it| Box::new(smtp::message(*it))),
+        plugins: plugins(store.spec.plugins),
         versions: Some(versions(store.versions)),
         labels: store.spec.labels.into_iter().collect(),
         primary_domain: store.spec.domains.primary_text().to_owned(),
@@ -185,8 +187,19 @@ pub(super) fn update_input(store: Option<v1::Store>, update_mask: Option<FieldMa
         backup_policy: backup_policy_input(store.backup_policy),
         primary_domain: store.primary_domain,
         smtp: store.smtp.map(|it| smtp::input(*it)),
+        plugins: store.plugins.into_iter().map(plugin_choice).collect(),
         ..UpdateStoreInput::default()
     }
+}
+
+/// The messages of plugins.
+pub(super) fn plugins(plugins: Plugins) -> Vec<v1::Plugin> {
+    plugins.into_iter().map(|(name, Plugin { version, .. })| v1::Plugin { name, version }).collect()
+}
+
+/// A plugin that a caller wants.
+pub(super) fn plugin_choice(v1::Plugin { name, version }: v1::Plugin) -> PluginChoice {
+    PluginChoice { name, version }
 }
 
 /// A backup policy from a message.

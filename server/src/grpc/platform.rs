@@ -3,6 +3,7 @@
 use storeplane_core::engine::{Catalog, Engine, Plan};
 use storeplane_core::identity::Caller;
 use storeplane_core::overview::{Overview, Period};
+use storeplane_core::plugins::OfferedPlugin;
 use storeplane_core::query::ReleaseQuery;
 use storeplane_core::quota::{Limit, QuotaUse, Quotas};
 use storeplane_core::release::{Ownership, Release, ReleaseScope};
@@ -146,7 +147,10 @@ fn engine(catalog: &Catalog, engine: &Engine, quotas: &Quotas) -> v1::Engine {
         notes: version.info.notes.clone(),
         images: version.images.clone(),
         smtp: version.smtp,
+        plugins: version.plugins.is_some(),
     };
+    // All versions with plugins offer the same ones.
+    let offered = catalog.versions(&engine.name).find_map(|version| version.plugins.as_ref());
     v1::Engine {
         name: engine.name.clone(),
         chart_version: engine.versions.chart.clone(),
@@ -154,7 +158,12 @@ fn engine(catalog: &Catalog, engine: &Engine, quotas: &Quotas) -> v1::Engine {
         plans: engine.plans.iter().map(|each| plan(each, quotas)).collect(),
         default_plan: engine.default_plan().map(|plan| plan.name.clone()).unwrap_or_default(),
         versions: catalog.versions(&engine.name).map(version).collect(),
+        plugins: offered.into_iter().flatten().cloned().map(offered_plugin).collect(),
     }
+}
+
+fn offered_plugin(OfferedPlugin { name, plugin, description }: OfferedPlugin) -> v1::OfferedPlugin {
+    v1::OfferedPlugin { name, version: plugin.version, image: plugin.image, description }
 }
 
 fn release(release: Release) -> v1::Release {

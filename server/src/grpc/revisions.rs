@@ -58,6 +58,7 @@ fn revision(revision: Revision, shows_values: bool) -> v1::StoreRevision {
         },
         images: revision.images,
         smtp: settings.smtp.map(|it| smtp::message(*it)),
+        plugins: convert::plugins(settings.plugins),
         operation_id: revision.operation.to_string(),
         create_time: Some(convert::timestamp(revision.created_at)),
         image_digests: revision.image_digests.into_iter().map(image_digest).collect(),

@@ -1,7 +1,7 @@
 //! RolloutService.
 
 use futures::stream::StreamExt;
-use storeplane_core::command::StoreUpdate;
+use storeplane_core::command::{PluginChoice, StoreUpdate};
 use storeplane_core::identity::Caller;
 use storeplane_core::query::{MemberQuery, RolloutQuery};
 use storeplane_core::rollout::command::{CreateRolloutInput, RolloutCommand, SizeInput};
@@ -193,8 +193,17 @@ fn target(target: Target) -> v1::RolloutTarget {
     let Target::Update { mask, values } = target else {
         return v1::RolloutTarget { reapply: target == Target::Reapply, ..v1::RolloutTarget::default() };
     };
-    let StoreUpdate { plan, engine_version, environment, deletion_protection, label_changes, backup_policy, .. } =
-        *values;
+    let StoreUpdate {
+        plan,
+        engine_version,
+        environment,
+        deletion_protection,
+        label_changes,
+        backup_policy,
+        plugin_versions,
+        ..
+    } = *values;
+    let plugin = |PluginChoice { name, version }| v1::Plugin { name, version };
     let store = v1::Store {
         plan: plan.unwrap_or_default(),
         engine_version: engine_version.unwrap_or_default(),
@@ -202,6 +211,7 @@ fn target(target: Target) -> v1::RolloutTarget {
         deletion_protection: deletion_protection.unwrap_or_default(),
         labels: label_changes.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
         backup_policy: convert::backup_policy(&backup_policy),
+        plugins: plugin_versions.into_iter().map(plugin).collect(),
         ..v1::Store::default()
     };
     v1::RolloutTarget { store: Some(store), update_mask: Some(prost_types::FieldMask { paths: mask }), reapply: false }

@@ -53,6 +53,7 @@ impl StoreService for ApiHandler {
                 deletion_protection: store.deletion_protection,
                 labels: store.labels.into_iter().collect(),
                 backup_policy: convert::backup_policy_input(store.backup_policy),
+                plugins: store.plugins.into_iter().map(convert::plugin_choice).collect(),
                 has_smtp: store.smtp.is_some(),
                 request_id: request.request_id,
             };

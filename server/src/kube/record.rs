@@ -9,6 +9,7 @@ use flate2::read::GzDecoder;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use serde::Deserialize;
+use storeplane_core::plugins::Plugins;
 use storeplane_core::revision::DeployedWith;
 use storeplane_core::smtp::{Encryption, Smtp};
 use time::OffsetDateTime;
@@ -44,6 +45,8 @@ pub struct StoreRecord {
     pub staging: bool,
     /// The mail server, if the control plane set it and it has a login; without the user name, which is in its Secret.
     pub smtp: Option<Smtp>,
+    /// The store's plugins.
+    pub plugins: Plugins,
     /// The shop's host name.
     pub host: String,
     /// The engine, from the record's labels.
@@ -91,6 +94,7 @@ struct Store {
     display_name: String,
     admin_email: String,
     staging: bool,
+    plugins: Plugins,
 }
 
 #[derive(Default, Deserialize)]
@@ -321,6 +325,7 @@ fn store_record(record: Record, namespace: &str) -> StoreRecord {
         admin_email: store.admin_email,
         staging: store.staging,
         smtp: smtp.read(),
+        plugins: store.plugins,
         host: ingress.host,
         engine: None,
         plan: None,

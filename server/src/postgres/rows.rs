@@ -60,6 +60,7 @@ pub(super) fn store(row: store::Model) -> Store {
     });
     let every = problems.optional("backup_every", row.backup_every.as_deref(), |text| text.parse().ok());
     let (smtp, domains) = (problems.json("smtp", row.smtp), problems.json("domains", Some(row.domains)));
+    let plugins = problems.json("plugins", Some(row.plugins));
     let backup_policy = backup_policy(every, row.backup_keep_days, row.backup_keep_weekly);
     let mut failure = problems.failure(row.failure);
     problems.report(&mut failure);
@@ -79,6 +80,7 @@ pub(super) fn store(row: store::Model) -> Store {
             domains: domains.unwrap_or_default(),
             backup_policy,
             smtp,
+            plugins: plugins.unwrap_or_default(),
         },
         source,
         placement: Placement { namespace: row.namespace, release: row.release, host: row.host },
@@ -141,6 +143,7 @@ pub(super) fn store_row(store: &Store) -> store::ActiveModel {
         backup_keep_days: Set(store.spec.backup_policy.keep_days.and_then(|days| days.try_into().ok())),
         backup_keep_weekly: Set(store.spec.backup_policy.keep_weekly.and_then(|weeks| weeks.try_into().ok())),
         smtp: Set(store.spec.smtp.as_ref().map(|smtp| serde_json::json!(smtp))),
+        plugins: Set(serde_json::json!(store.spec.plugins)),
         namespace: Set(store.placement.namespace.clone()),
         release: Set(store.placement.release.clone()),
         host: Set(store.placement.host.clone()),

@@ -123,6 +123,7 @@ impl Reader<'_> {
             admin_email,
             environment: if record.staging { Environment::Staging } else { Environment::Production },
             smtp: record.smtp.clone(),
+            plugins: record.plugins.clone(),
             placement: Placement { namespace: namespace.name.clone(), release: release.to_owned(), host },
             versions: self.versions(&engine.name, record),
             secure: engine.secure,

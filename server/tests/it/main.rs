@@ -77,6 +77,7 @@ mod outages;
 mod output_only;
 mod overview;
 mod permissions;
+mod plugins;
 mod query_plans;
 mod quotas;
 mod reachability;

@@ -47,6 +47,7 @@ fn every_field(store_id: &str) -> Store {
         source: Some(StoreSource { store_id: text(), store_uid: text(), backup_id: text() }),
         backup_policy: None,
         smtp: None,
+        plugins: Vec::new(),
         labels: std::collections::HashMap::new(),
         revision: 77,
         domains: vec![text()],

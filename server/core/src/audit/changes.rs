@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::backup_policy::BackupPolicy;
 use crate::host_name::ServedDomains;
+use crate::plugins;
 use crate::store::Store;
 
 /// Fields whose values are never recorded, only that they changed.
@@ -75,6 +76,9 @@ fn fields(store: &Store) -> Value {
     if let Some(fields) = fields.as_object_mut().filter(|_| store.spec.smtp.is_some()) {
         // Of the password, the name of its Secret, which changes with it.
         fields.insert("smtp".to_owned(), json!(store.spec.smtp));
+    }
+    if let Some(fields) = fields.as_object_mut().filter(|_| !store.spec.plugins.is_empty()) {
+        fields.insert("plugins".to_owned(), json!(plugins::text(&store.spec.plugins)));
     }
     fields
 }

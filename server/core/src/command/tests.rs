@@ -23,6 +23,7 @@ pub(crate) fn catalog() -> Catalog {
         backup: None,
         domains: true,
         smtp: true,
+        plugins: Some(vec![]),
         verify: crate::engine::Verification::None,
         versions: Versions { chart: "0.2.0".into(), ..Versions::default() },
         info: crate::engine::VersionInfo::default(),

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Idempotency, SmtpChange, SmtpInput, StoreCommand, StoreRef, check_etag};
+use super::{Idempotency, PluginChoice, SmtpChange, SmtpInput, StoreCommand, StoreRef, check_etag, plugins};
 use crate::backup_policy::{BackupPolicy, BackupPolicyInput, PolicySetting};
 use crate::error::DomainError;
 use crate::host_name::HostName;
 use crate::ids::StoreUid;
 use crate::labels::{self, Labels};
-use crate::store::Environment;
+use crate::store::{Environment, Store};
 use crate::validate::Check;
 
 /// The fields that UpdateStore changes.
 const CHANGEABLE: &str = "display_name, admin_email, plan, engine_version, environment, deletion_protection, labels, labels.NAME, backup_policy, backup_policy.every, \
-     backup_policy.keep_days, backup_policy.keep_weekly, primary_domain, smtp";
+     backup_policy.keep_days, backup_policy.keep_weekly, primary_domain, smtp, plugins";
 
 /// UpdateStore as received.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +50,8 @@ pub struct UpdateStoreInput {
     pub primary_domain: String,
     /// The new value of `smtp`; `None` or empty to remove it.
     pub smtp: Option<SmtpInput>,
+    /// The new value of `plugins`.
+    pub plugins: Vec<PluginChoice>,
 }
 
 /// New values of a store's fields. What is not named is unchanged. A rollout stores them, and a server that does not know one of them does not
@@ -93,6 +95,12 @@ pub struct StoreUpdate {
     /// The mail server, which no rollout changes.
     #[serde(skip)]
     pub smtp: Option<SmtpChange>,
+    /// All plugins, which no rollout replaces.
+    #[serde(skip)]
+    pub plugins: Option<Vec<PluginChoice>>,
+    /// Of a rollout: versions of those plugins that a store has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub plugin_versions: Vec<PluginChoice>,
 }
 
 impl UpdateStoreInput {
@@ -142,6 +150,7 @@ impl UpdateStoreInput {
                     update.labels = Some(self.labels.clone());
                 }
                 "smtp" => update.smtp = Some(SmtpInput::check(self.smtp.as_ref(), check)),
+                "plugins" => update.plugins = Some(self.plugins.clone()),
                 path if label(path).is_some() => {
                     let (name, value) = label(path).map(|name| (name, self.labels.get(name))).unwrap_or_default();
                     let one = value.map(|value| (name.to_owned(), value.clone()));
@@ -170,11 +179,21 @@ fn label(path: &str) -> Option<&str> {
 impl StoreUpdate {
     /// True if it names what a store's chart is told.
     pub fn names_settings(&self) -> bool {
-        let Self { display_name, admin_email, plan, engine_version, environment, primary_domain, smtp, .. } = self;
+        let Self {
+            display_name, admin_email, plan, engine_version, environment, primary_domain, smtp, plugins, ..
+        } = self;
         [display_name, admin_email, plan, engine_version].into_iter().any(Option::is_some)
             || environment.is_some()
             || primary_domain.is_some()
             || smtp.is_some()
+            || plugins.is_some()
+            || !self.plugin_versions.is_empty()
+    }
+
+    /// True if it is for stores with certain plugins, of which this one has none.
+    pub fn needs_plugins_of(&self, store: &Store) -> bool {
+        let has = |choice: &PluginChoice| store.spec.plugins.contains_key(&choice.name);
+        !self.plugin_versions.is_empty() && !self.plugin_versions.iter().any(has)
     }
 
     /// A store's labels with the wanted ones.
@@ -206,7 +225,9 @@ impl StoreUpdate {
             self.labels.iter().flat_map(|labels| std::iter::once("labels".to_owned()).chain(labels::texts(labels)));
         let single = self.label_changes.iter().map(|(name, value)| format!("labels.{name}={value:?}"));
         let smtp = self.smtp.iter().map(SmtpChange::field);
+        let plugins = self.plugins.iter().map(|wanted| plugins::field(wanted));
+        let parts = smtp.chain(plugins);
         let settings = texts.into_iter().flatten();
-        std::iter::once(protection).chain(policy).chain(settings).chain(all).chain(single).chain(smtp).collect()
+        std::iter::once(protection).chain(policy).chain(settings).chain(all).chain(single).chain(parts).collect()
     }
 }

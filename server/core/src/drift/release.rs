@@ -80,6 +80,7 @@ mod tests {
                 domains: ServedDomains::default(),
                 versions,
                 smtp: None,
+                plugins: crate::plugins::Plugins::new(),
             },
             values: json!({"store": {"id": "tea", "plan": {"cpu": 1}}, "hosts": ["a", "b"]}),
             images: vec!["db:1".into(), "shop:1".into()],

@@ -60,6 +60,12 @@ impl Catalog {
         self.versions(name).find(|engine| engine.versions.chart == version)
     }
 
+    /// True if an engine offers this version of the plugin, or, if it names none, any.
+    pub fn offers_plugin(&self, (name, version): (&str, &str)) -> bool {
+        let mut offered = self.versions.iter().filter_map(|engine| engine.plugins.as_ref()).flatten();
+        offered.any(|offer| offer.name == name && (version.is_empty() || offer.plugin.version == version))
+    }
+
     /// The engine with this name at the version whose chart has this digest.
     pub fn engine_by_digest(&self, name: &str, digest: &str) -> Option<&Engine> {
         self.versions(name).find(|engine| !digest.is_empty() && engine.versions.digest == digest)

@@ -40,7 +40,7 @@ pub enum RolloutError {
     },
     /// What it changed cannot be returned.
     #[error(
-        "the stores of rollout {rollout} cannot be returned: only engine_version, plan and environment have revisions"
+        "the stores of rollout {rollout} cannot be returned: only engine_version, plan, environment and plugins have revisions"
     )]
     Irreversible {
         /// Which rollout.

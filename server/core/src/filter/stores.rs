@@ -5,8 +5,11 @@ use time::OffsetDateTime;
 use super::value::{Pattern, boolean, one_of, time};
 use super::{Comparison, Fields, Filter, no_field};
 use crate::labels::is_name;
+use crate::plugins;
 use crate::store::{State, Store};
 
+/// Begins the field of a plugin.
+const PLUGINS: &str = "plugins.";
 /// Begins the field of a label.
 const LABELS: &str = "labels.";
 
@@ -24,6 +27,8 @@ pub enum StoreField {
     Drifted(bool),
     /// A label by its name; one that the store does not have is empty.
     Label(String, Pattern),
+    /// The version of a plugin by its name; empty if the store does not have it.
+    Plugin(String, Pattern),
     /// A text field.
     Text(StoreText, Pattern),
     /// A time field.
@@ -74,12 +79,20 @@ impl Fields for StoreField {
             "drifted" => boolean(field, comparison, value).map(Self::Drifted),
             label if label.strip_prefix(LABELS).is_some_and(is_name) => Pattern::read(field, comparison, value)
                 .map(|pattern| Self::Label(label.trim_start_matches(LABELS).to_owned(), pattern)),
+            "plugins" if comparison == Comparison::Has && plugins::is_name(value) => {
+                Ok(Self::Plugin(value.to_owned(), Pattern::Present))
+            }
+            "plugins" => Err("plugins can only be compared with :, and with the name of a plugin".to_owned()),
+            plugin if plugin.strip_prefix(PLUGINS).is_some_and(plugins::is_name) => {
+                Pattern::read(field, comparison, value)
+                    .map(|pattern| Self::Plugin(plugin.trim_start_matches(PLUGINS).to_owned(), pattern))
+            }
             "create_time" => at(StoreTime::Create),
             "update_time" => at(StoreTime::Update),
             other => Err(no_field(
                 other,
                 "state, store_id, display_name, engine, plan, admin_email, host, namespace, reason, backup_overdue, drifted, \
-                 labels.NAME, create_time, update_time",
+                 labels.NAME, plugins, plugins.NAME, create_time, update_time",
             )),
         }
     }
@@ -100,6 +113,7 @@ impl StoreFilter {
                     | StoreField::BackupOverdue(_)
                     | StoreField::Drifted(_)
                     | StoreField::Label(..)
+                    | StoreField::Plugin(..)
                     | StoreField::Text(StoreText::Reason, _)
                     | StoreField::Time(StoreTime::Update, ..)
             )
@@ -113,6 +127,9 @@ impl StoreFilter {
             StoreField::BackupOverdue(overdue) => store.is_backup_overdue() == *overdue,
             StoreField::Drifted(drifted) => store.is_drifted() == *drifted,
             StoreField::Label(name, pattern) => pattern.matches(store.spec.labels.get(name).map_or("", String::as_str)),
+            StoreField::Plugin(name, pattern) => {
+                pattern.matches(store.spec.plugins.get(name).map_or("", |plugin| plugin.version.as_str()))
+            }
             StoreField::Text(text, pattern) => pattern.matches(text.of(store)),
             StoreField::Time(StoreTime::Create, comparison, time) => comparison.holds(store.created_at, *time),
             StoreField::Time(StoreTime::Update, comparison, time) => comparison.holds(store.updated_at, *time),
@@ -189,6 +206,7 @@ mod tests {
             "backup_overdue : true",
             "drifted = true",
             "labels.cost-center = 42 AND labels.env : *",
+            "plugins : gift-cards AND NOT plugins.gift-cards = 1.2*",
             "create_time >= \"2026-11-01T00:00:00Z\" AND update_time < '2026-12-01T00:00:00+01:00'",
         ] {
             StoreFilter::parse(good).unwrap_or_else(|error| panic!("{good}: {error}"));
@@ -209,6 +227,7 @@ mod tests {
             ("drifted = false", true),
             ("state = READY", true),
             ("update_time > '2026-01-01T00:00:00Z'", true),
+            ("plugins:faq", true),
             ("plan = small", false),
         ] {
             assert_eq!(StoreFilter::parse(filter).expect("good").names_changing_fields(), changes, "{filter}");
@@ -224,6 +243,8 @@ mod tests {
             ("backup_overdue = yes", "backup_overdue must be one of: true, false (at character 1)"),
             ("backup_overdue > false", "backup_overdue can only be compared with =, != and : (at character 1)"),
             ("price = 3", "has no field \"price\""),
+            ("plugins = faq", "plugins can only be compared with :, and with the name of a plugin (at character 1)"),
+            ("plugins : *", "plugins can only be compared with :"),
             ("labels.Env = a", "has no field \"labels.Env\""),
             ("a.b = 3", "has no field \"a.b\""),
             ("(", "ends unexpectedly"),
@@ -261,7 +282,7 @@ mod tests {
         let error = StoreFilter::parse("state = SLEEPY AND (price = 3 OR plan < small) (").expect_err("bad");
         insta::assert_snapshot!(error.0.join("\n"), @r#"
         state must be one of: PROVISIONING, READY, UPDATING, DEGRADED, FAILED, DELETING, DELETED (at character 1)
-        has no field "price"; the fields are state, store_id, display_name, engine, plan, admin_email, host, namespace, reason, backup_overdue, drifted, labels.NAME, create_time, update_time (at character 21)
+        has no field "price"; the fields are state, store_id, display_name, engine, plan, admin_email, host, namespace, reason, backup_overdue, drifted, labels.NAME, plugins, plugins.NAME, create_time, update_time (at character 21)
         plan can only be compared with =, != and : (at character 34)
         ends unexpectedly
         "#);

@@ -43,6 +43,7 @@ fn undo_steps_run_in_reverse_order() {
     assert_eq!(update.undo_steps(), [Step::Revert, Step::Rollout, Step::Verify]);
     let settings = Settings {
         smtp: None,
+        plugins: crate::plugins::Plugins::new(),
         display_name: String::new(),
         plan: String::new(),
         admin_email: String::new(),

@@ -5,7 +5,8 @@ use time::{Duration, OffsetDateTime};
 use super::waves::{DEFAULT, Size, divide};
 use super::window::Window;
 use super::{Budget, Counts, OnFailure, Progress, Rollout, Target};
-use crate::command::{Idempotency, UpdateStoreInput};
+use crate::command::plugins::check_names;
+use crate::command::{Idempotency, StoreUpdate, UpdateStoreInput};
 use crate::error::DomainError;
 use crate::filter::{Filter, StoreFilter};
 use crate::identity::Caller;
@@ -14,7 +15,7 @@ use crate::validate::{Check, DISPLAY_NAME_MAX};
 
 /// The fields that a rollout changes: those that can have the same value in many stores.
 const CHANGEABLE: &str = "engine_version, plan, environment, deletion_protection, labels.NAME, backup_policy, backup_policy.every, \
-     backup_policy.keep_days, backup_policy.keep_weekly";
+     backup_policy.keep_days, backup_policy.keep_weekly, plugins";
 /// Maximum number of waves.
 const WAVES_MAX: usize = 20;
 /// Maximum parallelism.
@@ -108,7 +109,7 @@ impl CreateRolloutInput {
             None => check.fail("rollout.on_failure", "must be PAUSE or ROLL_BACK"),
             Some(OnFailure::RollBack) if target.as_ref().is_some_and(|target| !target.is_reversible()) => check.fail(
                 "rollout.on_failure",
-                "must be PAUSE: only engine_version, plan and environment have revisions to which stores can return",
+                "must be PAUSE: only engine_version, plan, environment and plugins have revisions to which stores can return",
             ),
             Some(_) => {}
         }
@@ -166,7 +167,7 @@ impl CreateRolloutInput {
             return Some(Target::Reapply);
         }
         let is_changeable = |path: &str| {
-            matches!(path, "engine_version" | "plan" | "environment" | "deletion_protection" | "backup_policy")
+            ["engine_version", "plan", "environment", "deletion_protection", "backup_policy", "plugins"].contains(&path)
                 || path.starts_with("labels.")
                 || path.starts_with("backup_policy.")
         };
@@ -177,8 +178,21 @@ impl CreateRolloutInput {
             );
             return None;
         }
-        let values = check.part("rollout.target", |part| self.update.values(part));
+        let values = check.part("rollout.target", |part| self.values(part));
         Some(Target::Update { mask: mask.clone(), values: Box::new(values) })
+    }
+
+    /// Plugins are versions for the stores that have them: the same list for all would remove others.
+    fn values(&self, check: &mut Check) -> StoreUpdate {
+        let mut values = self.update.values(check);
+        if let Some(plugins) = values.plugins.take() {
+            check_names(check, &plugins);
+            if plugins.is_empty() {
+                check.fail("store.plugins", "must name at least one plugin");
+            }
+            values.plugin_versions = plugins;
+        }
+        values
     }
 
     fn sizes(&self, check: &mut Check) -> Vec<Size> {

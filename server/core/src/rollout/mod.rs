@@ -114,7 +114,7 @@ impl Target {
     pub fn is_reversible(&self) -> bool {
         match self {
             Self::Update { mask, .. } => {
-                mask.iter().all(|path| matches!(path.as_str(), "engine_version" | "plan" | "environment"))
+                mask.iter().all(|path| matches!(path.as_str(), "engine_version" | "plan" | "environment" | "plugins"))
             }
             Self::Reapply | Self::Unreadable => false,
         }

@@ -1,6 +1,7 @@
 //! Starts the change of one store, or its return.
 
 use super::{Cause, Target};
+use crate::command::PluginChoice;
 use crate::engine::Catalog;
 use crate::error::DomainError;
 use crate::ids::BackupId;
@@ -50,6 +51,11 @@ pub fn start(
         return Start::Skip(Cause::new("STORE_NOT_READY", format!("The store is {}.", state.as_str())));
     }
     let before = snapshot.clone();
+    if let Target::Update { values, .. } = target
+        && values.needs_plugins_of(&before.store)
+    {
+        return Start::Skip(Cause::new("PLUGIN_MISSING", "The store has none of the plugins."));
+    }
     let decided = match target {
         Target::Update { values, .. } => update::update(snapshot, None, values, (catalog, backup), request),
         Target::Reapply | Target::Unreadable => retry(snapshot, None, request),
@@ -67,6 +73,12 @@ pub fn start(
 /// Why this server can change no store to the target. Servers of different releases may run at the same time.
 fn unavailable(target: &Target, catalog: &Catalog) -> Option<Cause> {
     let Target::Update { values, .. } = target else { return None };
+    if let Some(PluginChoice { name, version }) =
+        values.plugin_versions.iter().find(|it| !catalog.offers_plugin((&it.name, &it.version)))
+    {
+        let message = format!("This control plane offers no version {version} of the plugin {name}.");
+        return Some(Cause::new("VERSION_UNAVAILABLE", message));
+    }
     let version = values.engine_version.as_deref().filter(|version| !version.is_empty())?;
     let mut all = catalog.engines().iter().flat_map(|engine| catalog.versions(&engine.name));
     if all.any(|engine| engine.versions.chart == version) {

@@ -2,6 +2,7 @@
 
 use super::Service;
 use crate::audit::Action;
+use crate::command::PluginChoice;
 use crate::error::{DomainError, PortError, RolloutError};
 use crate::identity::Caller;
 use crate::ids::RolloutId;
@@ -48,6 +49,14 @@ impl Service {
             && !all().any(|engine| engine.plans.iter().any(|known| known.name == plan))
         {
             check.fail("rollout.target.store.plan", "must be a plan of an engine");
+        }
+        for (index, PluginChoice { name, version }) in values.plugin_versions.iter().enumerate() {
+            let field = |part| format!("rollout.target.store.plugins[{index}].{part}");
+            if !self.catalog.offers_plugin((name, "")) {
+                check.fail(&field("name"), "must be a plugin that an engine offers");
+            } else if !self.catalog.offers_plugin((name, version)) {
+                check.fail(&field("version"), format!("must be a version of {name} that an engine offers"));
+            }
         }
         check.finish(Some(()))
     }

@@ -12,6 +12,7 @@ use crate::ids::{OperationId, StoreId, StoreUid, Tenant};
 use crate::labels::Labels;
 use crate::names::Placement;
 use crate::operation::{Operation, OperationKind, OperationState};
+use crate::plugins::Plugins;
 use crate::smtp::Smtp;
 use crate::store::{CleanupPolicy, Environment, Spec, State, Store, Versions};
 
@@ -36,6 +37,8 @@ pub struct RecordedStore {
     pub environment: Environment,
     /// The mail server, unless it is that of the engine's values.
     pub smtp: Option<Smtp>,
+    /// Its plugins.
+    pub plugins: Plugins,
     /// Where it is.
     pub placement: Placement,
     /// The installed versions.
@@ -106,6 +109,7 @@ impl RecordedStore {
                 labels: Labels::new(),
                 backup_policy: BackupPolicy::default(),
                 smtp: self.smtp.map(Box::new),
+                plugins: self.plugins,
             },
             source: None,
             placement: self.placement,
@@ -185,6 +189,7 @@ mod tests {
             admin_email: "a@b.co".into(),
             environment: Environment::Production,
             smtp: None,
+            plugins: Plugins::new(),
             versions: Versions::default(),
             secure: false,
             simulated: false,

@@ -173,6 +173,7 @@ fn spec(original: &Spec, wanted: &CopyStore, engine: &Engine) -> Result<Spec, Do
         backup_policy: original.backup_policy,
         // Its password is in the namespace of the original.
         smtp: None,
+        plugins: original.plugins.clone(),
     })
 }
 

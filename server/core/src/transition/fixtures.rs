@@ -52,6 +52,7 @@ pub(super) fn created() -> Snapshot {
         labels: crate::labels::Labels::new(),
         backup_policy: BackupPolicy::default(),
         smtp: None,
+        plugins: crate::plugins::Plugins::new(),
     };
     let id: StoreId = "demo".parse().expect("an id");
     let (uid, engine) = (StoreUid(Uuid::nil()), &catalog.engines()[0]);

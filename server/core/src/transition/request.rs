@@ -110,12 +110,17 @@ pub fn create(new: NewStore<'_>, request: &Request<'_>) -> Change {
 
 /// A new store whose first event is `requested`.
 pub(super) fn begin_creation(new: NewStore<'_>, requested: NewEvent, action: Action, request: &Request<'_>) -> Change {
+    let mut spec = new.spec;
+    if new.engine.plugins.is_none() {
+        // The version of a backup without plugins, of a store that has some since.
+        spec.plugins.clear();
+    }
     let store = Store {
         uid: new.uid,
         placement: new.placement,
         id: new.id,
         tenant: request.caller.tenant().clone(),
-        spec: new.spec,
+        spec,
         source: new.source,
         state: State::Provisioning,
         state_changed_at: request.now,

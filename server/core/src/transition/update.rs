@@ -4,7 +4,7 @@ use super::request::{Request, check_etag, check_idle, of_running_shop, without_o
 use super::{Change, Snapshot};
 use crate::audit::Action;
 use crate::backup::{Backup, BackupTrigger, NewBackup};
-use crate::command::{SmtpChange, StoreUpdate, choose_plan};
+use crate::command::{SmtpChange, StoreUpdate, choose_plan, plugins};
 use crate::engine::{Catalog, Engine, UpgradeRefusal, may_upgrade};
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
@@ -12,6 +12,7 @@ use crate::host_name::{HostName, ServedDomains};
 use crate::ids::BackupId;
 use crate::labels;
 use crate::operation::{OperationKind, Update};
+use crate::plugins::Plugins;
 use crate::smtp::Smtp;
 use crate::store::{Environment, Settings, State, Store, Versions};
 use crate::validate::Check;
@@ -182,8 +183,10 @@ fn settings(store: &Store, wanted: &StoreUpdate, catalog: &Catalog) -> Result<Se
         Some(change) => mail_server(&mut check, change, before.smtp.as_deref(), engine).map(Box::new),
         None => before.smtp,
     };
+    let plugins = chosen_plugins(&mut check, &before.plugins, wanted, engine);
     check.finish(plan.map(|plan| Settings {
         domains,
+        plugins,
         display_name: wanted.display_name.clone().unwrap_or(before.display_name),
         admin_email: wanted.admin_email.clone().unwrap_or(before.admin_email),
         plan,
@@ -209,6 +212,20 @@ fn domains(check: &mut Check, before: &ServedDomains, wanted: &StoreUpdate) -> S
         check.fail("store.primary_domain", rule);
     }
     ServedDomains { primary, ..before.clone() }
+}
+
+/// The wanted plugins. A store keeps those that it has, whatever is offered.
+fn chosen_plugins(check: &mut Check, before: &Plugins, wanted: &StoreUpdate, engine: Option<&Engine>) -> Plugins {
+    if let Some(wanted) = &wanted.plugins {
+        return plugins::choose(check, wanted, before, engine);
+    }
+    if let Some(engine) = engine.filter(|engine| engine.plugins.is_none() && !before.is_empty()) {
+        let version = &engine.versions.chart;
+        check.fail("store.engine_version", format!("cannot be {version}: it does not support the store's plugins"));
+    }
+    let versions = wanted.plugin_versions.iter().filter(|choice| before.contains_key(&choice.name));
+    let versions = plugins::choose(check, &versions.cloned().collect::<Vec<_>>(), before, engine);
+    before.clone().into_iter().chain(versions).collect()
 }
 
 fn mail_server(check: &mut Check, change: &SmtpChange, before: Option<&Smtp>, engine: Option<&Engine>) -> Option<Smtp> {

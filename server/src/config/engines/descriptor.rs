@@ -31,6 +31,8 @@ pub(super) struct DescriptorFile {
     #[serde(default)]
     smtp: bool,
     #[serde(default)]
+    plugins: bool,
+    #[serde(default)]
     release: ReleaseFile,
     /// Secrets by name, each with its entries by key.
     #[serde(default)]
@@ -254,6 +256,7 @@ impl DescriptorFile {
             backup: self.backup.map(EngineBackup::from),
             domains: self.domains,
             smtp: self.smtp,
+            plugins: engine.plugins.filter(|_| self.plugins),
             verify: self.verification,
             ..engine
         }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use storeplane_core::engine::{Engine, LostSecrets, Plan, PlanSize, Verification, VersionInfo};
 use storeplane_core::store::Versions;
 
+use super::plugins::OfferedPlugin;
 use super::{ChartSource, Config};
 use descriptor::DescriptorFile;
 use images::ImagesFile;
@@ -166,13 +167,17 @@ pub struct ChartReader {
     values: Vec<PathBuf>,
     /// The configured default plan.
     default_plan: String,
+    /// The plugins that it offers.
+    plugins: Vec<OfferedPlugin>,
 }
 
 impl ChartReader {
     /// Reads charts of the engine with this name.
     pub fn new(name: &str, config: &Config) -> Self {
-        let values = config.engines.get(name).map(|engine| engine.values.clone()).unwrap_or_default();
-        Self { name: name.to_owned(), values, default_plan: config.charts.default_plan.clone() }
+        let engine = config.engines.get(name);
+        let (values, plugins) =
+            engine.map(|engine| (engine.values.clone(), engine.plugins.clone())).unwrap_or_default();
+        Self { name: name.to_owned(), values, default_plan: config.charts.default_plan.clone(), plugins }
     }
 
     /// The engine's name.
@@ -208,6 +213,7 @@ impl ChartReader {
             backup: None,
             domains: false,
             smtp: false,
+            plugins: Some(self.plugins.iter().cloned().map(Into::into).collect()),
             verify: Verification::default(),
             chart: dir,
             chart_name: chart.name,

@@ -30,6 +30,8 @@ pub struct Model {
     pub backup_keep_weekly: Option<i32>,
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub smtp: Option<Json>,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub plugins: Json,
     pub namespace: String,
     pub release: String,
     pub host: String,

@@ -24,6 +24,9 @@ pub(in crate::postgres) fn stores(filter: &StoreFilter) -> Condition {
         StoreField::Label(name, wanted) => {
             pattern(Expr::cust_with_values("coalesce(labels->>$1, '')", [name.as_str()]), wanted)
         }
+        StoreField::Plugin(name, wanted) => {
+            pattern(Expr::cust_with_values("coalesce(plugins->$1->>'version', '')", [name.as_str()]), wanted)
+        }
         StoreField::Text(text, wanted) => pattern(store_text(*text), wanted),
         StoreField::Time(StoreTime::Create, comparison, time) => compare(Column::CreatedAt, *comparison, *time),
         StoreField::Time(StoreTime::Update, comparison, time) => compare(Column::UpdatedAt, *comparison, *time),

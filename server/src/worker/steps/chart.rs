@@ -114,7 +114,7 @@ fn recorded_labels(store: &Store, settings: &Settings) -> Vec<(String, String)> 
     labels
 }
 
-/// The values about the store. Charts without copies need not know those of copies.
+/// The values about the store. Charts without copies or plugins need not know theirs.
 fn about(store: &Store, settings: &Settings) -> Map<String, Value> {
     let always = [
         ("id", json!(store.id)),
@@ -125,7 +125,8 @@ fn about(store: &Store, settings: &Settings) -> Map<String, Value> {
     ];
     let of_copies = [("restored", store.source.is_some()), ("staging", settings.environment == Environment::Staging)];
     let of_copies = of_copies.into_iter().filter(|(_, is_set)| *is_set).map(|(name, is_set)| (name, json!(is_set)));
-    always.into_iter().chain(of_copies).map(|(name, value)| (name.to_owned(), value)).collect()
+    let plugins = (!settings.plugins.is_empty()).then(|| ("plugins", json!(settings.plugins)));
+    always.into_iter().chain(plugins).chain(of_copies).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// True if Kubernetes accepts it as a label's value: a plan is named after its file.

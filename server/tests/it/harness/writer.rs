@@ -99,6 +99,7 @@ impl Writer {
             tenant: tenant.clone(),
             spec: Spec {
                 smtp: None,
+                plugins: storeplane_core::plugins::Plugins::new(),
                 display_name: "Tea".into(),
                 engine: "woocommerce".into(),
                 plan: "small".into(),

@@ -9,6 +9,7 @@ const ENGINES = [
   create(EngineSchema, {
     name: 'woocommerce',
     plans: [{ name: 'small' }, { name: 'large' }],
+    plugins: [{ name: 'faq', version: '1.2' }],
     versions: [
       { chartVersion: '0.2.0', appVersion: '11.1.0', securityRelease: true },
       { chartVersion: '0.1.0', appVersion: '11.0.1' },
@@ -67,6 +68,10 @@ test('only the chosen field is in the mask, and a number that is none is sent as
   expect(rolloutOf({ ...draft, change: 'environment', environment }, ENGINES).target).toMatchObject({
     store: { environment },
     updateMask: { paths: ['environment'] },
+  });
+  expect(rolloutOf({ ...draft, change: 'plugins' }, ENGINES).target).toMatchObject({
+    store: { plugins: [{ name: 'faq', version: '1.2' }] },
+    updateMask: { paths: ['plugins'] },
   });
   const { target } = rolloutOf({ ...draft, change: 'reapply' }, ENGINES);
   expect([target?.reapply, target?.store, target?.updateMask]).toEqual([true, undefined, undefined]);

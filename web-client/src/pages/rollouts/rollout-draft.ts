@@ -9,12 +9,14 @@ import {
   type RolloutWaveSchema,
 } from '@/gen/storeplane/v1/rollout_service_pb';
 import { StoreEnvironment } from '@/gen/storeplane/v1/store_pb';
+import { parsePlugins, pluginsText } from '../settings/plugins';
 
 /** What a rollout of the dialog can change: a field of the stores, or nothing but what is recorded for them. */
 export const CHANGES = {
   engine_version: 'Version',
   plan: 'Plan',
   environment: 'Environment',
+  plugins: 'Version of a plugin',
   reapply: 'Nothing, apply recorded settings again',
 } as const;
 
@@ -30,6 +32,8 @@ export interface RolloutDraft {
   /** Empty: the first of the catalog. */
   plan: string;
   environment: StoreEnvironment;
+  /** Name and version. Empty: the first of the catalog. */
+  plugin: string;
   /** As a list: `1, 10%`. */
   waves: string;
   parallelism: string;
@@ -49,6 +53,7 @@ export const EMPTY: RolloutDraft = {
   version: '',
   plan: '',
   environment: StoreEnvironment.STAGING,
+  plugin: '',
   waves: '1, 1%, 10%, 50%, 100%',
   parallelism: '4',
   budgetPercent: '2',
@@ -75,6 +80,11 @@ export function versionChoices(engines: readonly Engine[]): { value: string; lab
 /** The names of the plans of all engines. */
 export function planChoices(engines: readonly Engine[]): string[] {
   return [...new Set(engines.flatMap(({ plans }) => plans.map(({ name }) => name)))];
+}
+
+/** The plugins that engines offer, each with its version. */
+export function pluginChoices(engines: readonly Engine[]): string[] {
+  return [...new Set(engines.flatMap(({ plugins }) => plugins.map((plugin) => pluginsText([plugin]))))];
 }
 
 /** A number that can't be read is sent as one that the server refuses. */
@@ -116,12 +126,13 @@ export function rolloutOf(draft: RolloutDraft, engines: readonly Engine[]): Roll
 }
 
 function targetOf(draft: RolloutDraft, engines: readonly Engine[]): MessageInitShape<typeof RolloutTargetSchema> {
-  const { change, version, plan, environment } = draft;
+  const { change, version, plan, environment, plugin } = draft;
   if (change === 'reapply') return { reapply: true };
   const store = {
     engine_version: { engineVersion: version || (versionChoices(engines)[0]?.value ?? '') },
     plan: { plan: plan || (planChoices(engines)[0] ?? '') },
     environment: { environment },
+    plugins: { plugins: parsePlugins(plugin || (pluginChoices(engines)[0] ?? '')) },
   }[change];
   return { store, updateMask: { paths: [change] } };
 }
@@ -134,6 +145,7 @@ export const FIELDS = {
   version: 'rollout.target.store.engine_version',
   plan: 'rollout.target.store.plan',
   environment: 'rollout.target.store.environment',
+  plugin: 'rollout.target.store.plugins[0].version',
   waves: 'rollout.waves',
   parallelism: 'rollout.parallelism',
   budgetPercent: 'rollout.failure_budget.percent',

@@ -12,6 +12,7 @@ import {
   type Change,
   FIELDS,
   planChoices,
+  pluginChoices,
   type RolloutDraft,
   rolloutOf,
   versionChoices,
@@ -60,6 +61,7 @@ export function RolloutForm({ draft, engines, error, disabled, onChange }: Props
     error: errorOf(field),
     onChange: (event: { currentTarget: { value: string } }) => onChange({ [field]: event.currentTarget.value }),
   });
+  const plugins = pluginChoices(engines);
   const matching = isCurrent && check.isSuccess ? check.data.counts?.total : undefined;
   return (
     <>
@@ -83,13 +85,23 @@ export function RolloutForm({ draft, engines, error, disabled, onChange }: Props
         disabled={disabled}
         value={draft.change}
         error={errorOf('change')}
-        data={Object.entries(CHANGES).map(([value, label]) => ({ value, label }))}
+        data={Object.entries(CHANGES)
+          .filter(([value]) => value !== 'plugins' || plugins.length > 0)
+          .map(([value, label]) => ({ value, label }))}
         onChange={(event) => onChange({ change: event.currentTarget.value as Change })}
       />
       {draft.change === 'engine_version' && (
         <NativeSelect label="To version" data={versionChoices(engines)} {...text('version')} />
       )}
       {draft.change === 'plan' && <NativeSelect label="To plan" data={planChoices(engines)} {...text('plan')} />}
+      {draft.change === 'plugins' && (
+        <NativeSelect
+          label="To plugin version"
+          description="For the stores that have the plugin"
+          data={plugins}
+          {...text('plugin')}
+        />
+      )}
       {draft.change === 'environment' && (
         <EnvironmentField
           value={draft.environment}

@@ -18,6 +18,7 @@ test('a rollout without a name is called by its stores', () => {
 test.each([
   [['engine_version'], 'Version 0.2.0'],
   [['plan', 'environment'], 'Plan large, environment production'],
+  [['plugins'], 'Plugin faq 1.2'],
   [['deletion_protection', 'backup_policy.keep_days'], 'Deletion protection on, backup policy keep days'],
   [['labels.tier', 'labels.old'], 'Label tier = gold, no label old'],
 ])('the target %j is said in words', (paths, text) => {
@@ -26,6 +27,7 @@ test.each([
     plan: 'large',
     environment: StoreEnvironment.PRODUCTION,
     deletionProtection: true,
+    plugins: [{ name: 'faq', version: '1.2' }],
     labels: { tier: 'gold' },
   };
   expect(targetText(create(RolloutTargetSchema, { store, updateMask: { paths } }))).toBe(text);

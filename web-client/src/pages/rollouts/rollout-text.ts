@@ -12,6 +12,7 @@ import {
   type RolloutWindow,
 } from '@/gen/storeplane/v1/rollout_service_pb';
 import { type Store, StoreEnvironment } from '@/gen/storeplane/v1/store_pb';
+import { pluginsText } from '../settings/plugins';
 
 /** Its name, or else which stores it changes. */
 export function titleOf({ displayName, filter }: Pick<Rollout, 'displayName' | 'filter'>): string {
@@ -46,6 +47,8 @@ function valueText(path: string, store: Store): string {
       return `plan ${store.plan}`;
     case 'environment':
       return `environment ${words(StoreEnvironment[store.environment] ?? '').toLowerCase()}`;
+    case 'plugins':
+      return `plugin ${pluginsText(store.plugins)}`;
     case 'deletion_protection':
       return `deletion protection ${store.deletionProtection ? 'on' : 'off'}`;
     default:

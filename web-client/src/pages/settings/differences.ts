@@ -2,6 +2,7 @@ import type { JsonValue } from '@bufbuild/protobuf';
 import { StoreEnvironment, type StoreRevision } from '@/gen/storeplane/v1/store_pb';
 import type { Change } from './change-list';
 import { mailSummary } from './mail-draft';
+import { pluginsText } from './plugins';
 import { settingLabel, settingText } from './setting-fields';
 
 /** What differs between two revisions, by kind. */
@@ -34,7 +35,7 @@ function compare(before: Texts, after: Texts): Change[] {
 
 /** The settings of a revision as texts, in the order in which they are shown. */
 export function settingsOf(revision: StoreRevision): Texts {
-  const { displayName, adminEmail, plan, environment, versions, smtp } = revision;
+  const { displayName, adminEmail, plan, environment, versions, smtp, plugins } = revision;
   const fields: Record<string, string> = {
     display_name: displayName,
     admin_email: adminEmail,
@@ -43,6 +44,7 @@ export function settingsOf(revision: StoreRevision): Texts {
     environment: StoreEnvironment[environment] ?? '',
     app_version: versions?.app ?? '',
     ...(smtp && { smtp: mailSummary(smtp) }),
+    ...(plugins.length > 0 && { plugins: pluginsText(plugins) }),
   };
   return new Map(Object.entries(fields).map(([field, value]) => [settingLabel(field), settingText(field, value)]));
 }

@@ -5,7 +5,14 @@ import { screen, waitFor, within } from '@testing-library/react';
 import { userEvent } from '@testing-library/user-event';
 import { beforeAll, expect, test } from 'vitest';
 import { BadRequestSchema } from '@/gen/google/rpc/error_details_pb';
-import { SmtpSchema, StoreEnvironment, StoreState, UpdatePreviewSchema } from '@/gen/storeplane/v1/store_pb';
+import { type Engine, EngineSchema } from '@/gen/storeplane/v1/platform_pb';
+import {
+  PluginSchema,
+  SmtpSchema,
+  StoreEnvironment,
+  StoreState,
+  UpdatePreviewSchema,
+} from '@/gen/storeplane/v1/store_pb';
 import type { UpdateStoreRequest } from '@/gen/storeplane/v1/store_service_pb';
 import { BEGIN, makeEvent, makeStore } from '../../../test/fixtures';
 import { RENDERED, renderApp } from '../../../test/render-app';
@@ -34,12 +41,19 @@ const PREVIEW = create(UpdatePreviewSchema, {
 });
 
 /** The page of a store whose changes are previewed, or refused, as the test says. */
-function setUp({ role = 'admin', store = READY, preview = PREVIEW, refusal = undefined as unknown } = {}) {
+function setUp({
+  role = 'admin',
+  store = READY,
+  preview = PREVIEW,
+  refusal = undefined as unknown,
+  engine = undefined as Engine | undefined,
+} = {}) {
   const requests: UpdateStoreRequest[] = [];
   const server = { store, refusal, reads: 0 };
   const { watch } = renderApp({
     path: '/stores/tea',
     role,
+    platform: engine && { listEngines: () => ({ engines: [engine] }) },
     stores: {
       getStore: () => {
         server.reads++;
@@ -186,6 +200,45 @@ test('a mail server gets a password that is never shown, and goes with its host'
   await dialog.findByText('No setting changes.');
   expect(requests[1]?.updateMask?.paths).toEqual(['smtp']);
   expect(requests[1]?.store?.smtp).toBeUndefined();
+});
+
+test('plugins are chosen with a version; one that is no longer offered can be kept', async () => {
+  const plugins = [
+    create(PluginSchema, { name: 'faq', version: '1.0' }),
+    create(PluginSchema, { name: 'old', version: '7' }),
+  ];
+  const engine = {
+    name: 'woocommerce',
+    versions: [{ chartVersion: '0.1.0', plugins: true }],
+    plugins: [
+      { name: 'faq', version: '1.2' },
+      { name: 'gift-cards', version: '2.0.1', description: 'Sells vouchers' },
+    ],
+  };
+  const { requests } = setUp({
+    store: makeStore({ ...READY, plugins }),
+    preview: create(UpdatePreviewSchema),
+    engine: create(EngineSchema, engine),
+  });
+  const dialog = await openDialog();
+  await dialog.findByText('Sells vouchers');
+  expect(dialog.queryByLabelText('Version of gift-cards')).toBeNull();
+  await userEvent.click(dialog.getByLabelText('gift-cards'));
+  expect(dialog.getByLabelText('Version of gift-cards')).toHaveProperty('value', '');
+  await dialog.findByText('7 (no longer offered)');
+  await userEvent.selectOptions(dialog.getByLabelText('Version of faq'), '1.2');
+  await press(dialog, 'Preview changes');
+  await dialog.findByText('No setting changes.');
+  await press(dialog, 'Back');
+  await userEvent.click(dialog.getByLabelText('old'));
+  await press(dialog, 'Preview changes');
+  await dialog.findByText('No setting changes.');
+  expect(requests[1]?.updateMask?.paths).toEqual(['plugins']);
+  const sent = requests.map(({ store }) => store?.plugins.map(({ name, version }) => `${name} ${version}`));
+  expect(sent).toEqual([
+    ['faq 1.2', 'gift-cards ', 'old 7'],
+    ['faq 1.2', 'gift-cards '],
+  ]);
 });
 
 test('changes that are refused keep their preview, and lead back to the form', async () => {

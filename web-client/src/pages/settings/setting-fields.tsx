@@ -11,6 +11,8 @@ import { PlanField } from '../create/plan-field';
 import { VersionField } from '../create/version-field';
 import { MAIL_PARTS, readMail, writeMail } from './mail-draft';
 import { MailField } from './mail-field';
+import { parsePlugins, pluginsText } from './plugins';
+import { PluginsField } from './plugins-field';
 
 export interface InputProps {
   label: string;
@@ -83,6 +85,13 @@ export const SETTINGS: readonly Setting[] = [
     parts: MAIL_PARTS,
     Input: MailInput,
   },
+  {
+    field: 'plugins',
+    label: 'Plugins',
+    read: ({ plugins }) => pluginsText(plugins),
+    write: (value) => ({ plugins: parsePlugins(value) }),
+    Input: PluginsInput,
+  },
 ];
 
 /** Labels of parts that a preview names. */
@@ -141,6 +150,15 @@ function MailInput(props: InputProps) {
   const { store } = props;
   const version = useEngine(store.engine)?.versions.find(({ chartVersion }) => chartVersion === store.engineVersion);
   return version?.smtp || store.smtp ? <MailField {...props} /> : null;
+}
+
+/** Nothing if there are none to choose. */
+function PluginsInput(props: InputProps) {
+  const { store } = props;
+  const engine = useEngine(store.engine);
+  const version = engine?.versions.find(({ chartVersion }) => chartVersion === store.engineVersion);
+  const offers = version?.plugins && engine && engine.plugins.length > 0;
+  return offers || store.plugins.length > 0 ? <PluginsField engine={engine} {...props} /> : null;
 }
 
 function EnvironmentInput({ store: _, label: __, errorOf: ___, value, onChange, ...field }: InputProps) {

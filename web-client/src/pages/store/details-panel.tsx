@@ -14,6 +14,7 @@ import { STAGING_LIMITS, UpgradeMark } from '@/ui/store-marks';
 import { Ago, DateTime } from '@/ui/time';
 import { LazySourceFact } from '../backups/lazy-backups';
 import { mailSummary } from '../settings/mail-draft';
+import { pluginsText } from '../settings/plugins';
 import { ProtectionSwitch } from './protection-switch';
 import { timeToReady } from './summary';
 
@@ -56,6 +57,12 @@ export function DetailsPanel({ store, operations, canEdit }: Props) {
           <>
             <dt>Mail server</dt>
             <dd>{mailSummary(store.smtp)}</dd>
+          </>
+        )}
+        {store.plugins.length > 0 && (
+          <>
+            <dt>Plugins</dt>
+            <dd>{pluginsText(store.plugins)}</dd>
           </>
         )}
         <LazySourceFact store={store} />

@@ -3,6 +3,7 @@ use std::time::Duration as StdDuration;
 use uuid::Uuid;
 
 use super::*;
+use crate::command::PluginChoice;
 use crate::store::Environment;
 
 fn check(input: CreateRolloutInput) -> Result<CreateRollout, DomainError> {
@@ -101,4 +102,24 @@ fn rollout_needs_a_filter_and_one_target_of_shared_fields() {
     assert_eq!(field(both.clone()), ["rollout.target.update_mask"]);
     let reapply = CreateRolloutInput { update: UpdateStoreInput::default(), ..both };
     assert_eq!(check(reapply).expect("valid").rollout.target, Target::Reapply);
+}
+
+#[test]
+fn plugins_are_versions_of_those_that_stores_have() {
+    let with = |plugins: &[(&str, &str)]| {
+        let plugins =
+            plugins.iter().map(|(name, version)| PluginChoice { name: (*name).into(), version: (*version).into() });
+        let update_mask = vec!["plugins".into()];
+        let update = UpdateStoreInput { update_mask, plugins: plugins.collect(), ..UpdateStoreInput::default() };
+        CreateRolloutInput { update, on_failure: Some(OnFailure::RollBack), ..input() }
+    };
+    let Target::Update { values, .. } = check(with(&[("faq", "1.1")])).expect("reversible").rollout.target else {
+        panic!("no update")
+    };
+    assert_eq!((values.plugins.clone(), values.plugin_versions.len()), (None, 1));
+    let stored = serde_json::to_string(&values).expect("JSON");
+    assert_eq!(stored, r#"{"plugin_versions":[{"name":"faq","version":"1.1"}]}"#);
+    let fields = |plugins: &[(&str, &str)]| violations(with(plugins)).into_iter().map(|it| it.0).collect::<Vec<_>>();
+    assert_eq!(fields(&[]), ["rollout.target.store.plugins"]);
+    assert_eq!(fields(&[("faq", "1"), ("faq", "2")]), ["rollout.target.store.plugins[1].name"]);
 }

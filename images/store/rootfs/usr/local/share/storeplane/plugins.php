@@ -1,18 +1,33 @@
 <?php
 /**
- * Plugins that the chart's values name. Only a change of the wish is applied, so one that the shop's owner deactivated stays so.
+ * Plugins that the chart's values name. Only a change of the wish is applied, so one that the shop's owner deactivated stays so; another version of a
+ * plugin is no change: its files are replaced.
  */
 
 function apply_plugins(Database $db): void {
-    $wanted = setting('STORE_PLUGINS');
-    $known = $db->recall('plugins') ?? '';
-    if ($wanted === $known) {
+    $names = fn(?string $list) => array_values(array_filter(explode(' ', $list ?? '')));
+    [$wish, $known] = [setting('STORE_PLUGINS'), $db->recall('plugins') ?? ''];
+    $wanted = $names($wish);
+    // What was active before it was asked for belongs to the shop's owner or image, and stays. Older images did not remember that.
+    $activated = $names($db->recall('activated_plugins') ?? $known);
+    $removed = array_diff($activated, $wanted, ['woocommerce']);
+    if ($wish === $known && $removed === []) {
         return;
     }
-    $names = fn(string $list) => array_filter(explode(' ', $list));
-    remove_plugins($db, array_diff($names($known), $names($wanted), ['woocommerce']));
-    wp('plugin', 'activate', ...($names($wanted) ?: ['woocommerce']));
-    $db->remember(['plugins' => $wanted]);
+    $new = array_diff($wanted, $names($known));
+    $activated = array_unique([...$activated, ...array_diff($new, array_map(dirname(...), active_plugins($db)))]);
+    // Before it is done: a run that is interrupted, and one after an update that was undone, know what to deactivate.
+    $db->remember(['activated_plugins' => implode(' ', $activated)]);
+    remove_plugins($db, $removed);
+    if ($new) {
+        wp('plugin', 'activate', ...$new);
+    }
+    $db->remember(['plugins' => $wish, 'activated_plugins' => implode(' ', array_intersect($activated, $wanted))]);
+}
+
+/** Their files: `faq/faq.php`. */
+function active_plugins(Database $db): array {
+    return unserialize($db->option('active_plugins') ?? 'a:0:{}', ['allowed_classes' => false]);
 }
 
 /** WordPress cannot deactivate plugins whose files are gone; it would activate them again, without their set-up, once the files are back. */
@@ -21,7 +36,7 @@ function remove_plugins(Database $db, array $names): void {
     if ($there = array_diff($names, $gone)) {
         wp('plugin', 'deactivate', ...$there);
     }
-    $active = unserialize($db->option('active_plugins') ?? 'a:0:{}', ['allowed_classes' => false]);
+    $active = active_plugins($db);
     $kept = array_filter($active, fn(string $file) => !in_array(dirname($file), $gone, true));
     if ($kept !== $active) {
         $db->setOption('active_plugins', serialize(array_values($kept)));
