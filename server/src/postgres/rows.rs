@@ -51,13 +51,7 @@ pub(super) fn store(row: store::Model) -> Store {
     // The one that cannot reach customers.
     let environment = Environment::parse(&row.environment);
     let environment = problems.known("environment", &row.environment, environment, Environment::Staging);
-    let source = row.source_store.zip(row.source_store_id).zip(row.source_backup);
-    let source = source.map(|((store, store_id), backup)| Source {
-        store: StoreUid(store),
-        store_id: StoreId::stored(store_id),
-        backup: BackupId(backup),
-        restored: row.source_restored,
-    });
+    let source = source(&row);
     let every = problems.optional("backup_every", row.backup_every.as_deref(), |text| text.parse().ok());
     let (smtp, domains) = (problems.json("smtp", row.smtp), problems.json("domains", Some(row.domains)));
     let plugins = problems.json("plugins", Some(row.plugins));
@@ -105,6 +99,15 @@ pub(super) fn store(row: store::Model) -> Store {
         updated_at: row.updated_at,
         deleted_at: row.deleted_at,
     }
+}
+
+fn source(row: &store::Model) -> Option<Source> {
+    Some(Source {
+        store: StoreUid(row.source_store?),
+        store_id: StoreId::stored(row.source_store_id.clone()?),
+        backup: BackupId(row.source_backup?),
+        restored: row.source_restored,
+    })
 }
 
 fn conditions(stored: &Json) -> Vec<Condition> {
