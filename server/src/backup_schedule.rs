@@ -82,7 +82,7 @@ impl BackupScheduler {
         let mut progress = Progress::default();
         loop {
             let next = Instant::now() + ROUND;
-            let mut ended = self.round(&mut progress).await;
+            let mut ended = Box::pin(self.round(&mut progress)).await;
             loop {
                 match ended {
                     Ok(()) => ROUNDS.worked(),

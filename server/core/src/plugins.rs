@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn versions_are_numbers_with_an_optional_pre_release() {
         assert!(["4.1.0.7", "3", "1.2-beta.1"].into_iter().all(is_version));
-        for bad in ["", "latest", "1.", "1.2-", "v1.2", "1.2 ", "1.2+3", "1.2-ä", "1.2--", &"1".repeat(33)] {
+        for bad in ["", "latest", "1.", "1.2-", "v1.2", "1.2 ", "1.2+3", "1.2-ä", &"1".repeat(33)] {
             assert!(!is_version(bad), "{bad}");
         }
         let mut versions = ["2.0.0-beta.1", "1.10.0", "1.9", "2.0-alpha", "1.9.0.1"];

@@ -389,11 +389,12 @@ mod tests {
 
     #[test]
     fn store_is_read_from_values_and_chart() {
+        let plugins = json!({"faq": {"version": "1.2", "image": "r.test/faq:1.2", "path": "/plugin"}});
         let record = json!({
             "info": {"first_deployed": "2026-11-01T10:00:00.5+01:00", "status": "deployed"},
             "chart": {"metadata": {"name": "woocommerce", "version": "1.2.3", "appVersion": "11"}, "values": {"store": {"id": "default"}}},
             "config": {
-                "store": {"id": "tea", "uid": "0191", "tenant": "acme", "displayName": "Tea", "adminEmail": "a@b.co"},
+                "store": {"id": "tea", "uid": "0191", "tenant": "acme", "displayName": "Tea", "adminEmail": "a@b.co", "plugins": plugins},
                 "ingress": {"host": "tea.test", "tls": {"enabled": true}}, "plan": {"cpu": "2", "order": 1}, "other": [1],
             },
             "manifest": "kind: Deployment\nmetadata: {name: store}",
@@ -405,6 +406,7 @@ mod tests {
             (read.chart.as_str(), read.chart_version.as_str(), read.app_version.as_str()),
             ("woocommerce", "1.2.3", "11")
         );
+        assert_eq!(json!(read.plugins), plugins);
         assert_eq!((read.size, read.workloads.len()), ([Some("2".into()), None, None], 1));
         assert_eq!(read.first_deployed.map(OffsetDateTime::unix_timestamp), Some(1_793_523_600));
         let empty = store_record(decode(zip(&json!({"name": "x"})).as_bytes()).expect("a record"), "x");

@@ -27,7 +27,8 @@ pub(super) async fn lock(transaction: &Transaction, uid: StoreUid) -> Result<Opt
     let Some(row) = row else { return Ok(None) };
     let operation = operation::Entity::find_by_id(row.operation).one(transaction).await.map_err(port_error)?;
     let mut operation = operation.ok_or_else(|| broken("a store's operation is missing"))?;
-    rows::complete_settings(operation.settings_update.as_mut(), &row.domains, row.smtp.as_ref());
+    let fields = [("domains", Some(&row.domains)), ("smtp", row.smtp.as_ref()), ("plugins", Some(&row.plugins))];
+    rows::complete_settings(operation.settings_update.as_mut(), &fields);
     let operation = rows::operation(operation);
     let makes_backup = operation.kind.makes_backup();
     let backup = if makes_backup { backups::of_operation(transaction, operation.id.0).await? } else { None };

@@ -51,13 +51,7 @@ pub(super) fn store(row: store::Model) -> Store {
     // The one that cannot reach customers.
     let environment = Environment::parse(&row.environment);
     let environment = problems.known("environment", &row.environment, environment, Environment::Staging);
-    let source = row.source_store.zip(row.source_store_id).zip(row.source_backup);
-    let source = source.map(|((store, store_id), backup)| Source {
-        store: StoreUid(store),
-        store_id: StoreId::stored(store_id),
-        backup: BackupId(backup),
-        restored: row.source_restored,
-    });
+    let source = source(&row);
     let every = problems.optional("backup_every", row.backup_every.as_deref(), |text| text.parse().ok());
     let (smtp, domains) = (problems.json("smtp", row.smtp), problems.json("domains", Some(row.domains)));
     let plugins = problems.json("plugins", Some(row.plugins));
@@ -107,12 +101,22 @@ pub(super) fn store(row: store::Model) -> Store {
     }
 }
 
-/// An older server, which does not know domains or mail servers of stores, leaves them out of the settings to which an update returns. It
-/// does not change them either: they are the store's.
-pub(super) fn complete_settings(update: Option<&mut Json>, domains: &Json, smtp: Option<&Json>) {
+/// Adds what an older server leaves out of the settings to which an update returns, because it does not know these fields of stores. It does
+/// not change them either: they are the store's.
+pub(super) fn complete_settings(update: Option<&mut Json>, fields: &[(&str, Option<&Json>)]) {
     let Some(before) = update.and_then(|update| update.get_mut("before")?.as_object_mut()) else { return };
-    before.entry("domains").or_insert_with(|| domains.clone());
-    before.entry("smtp").or_insert_with(|| smtp.cloned().unwrap_or_default());
+    for (name, value) in fields {
+        before.entry(*name).or_insert_with(|| value.cloned().unwrap_or_default());
+    }
+}
+
+fn source(row: &store::Model) -> Option<Source> {
+    Some(Source {
+        store: StoreUid(row.source_store?),
+        store_id: StoreId::stored(row.source_store_id.clone()?),
+        backup: BackupId(row.source_backup?),
+        restored: row.source_restored,
+    })
 }
 
 fn conditions(stored: &Json) -> Vec<Condition> {
@@ -319,7 +323,8 @@ mod tests {
             json!({"before": before, "to_revision": null, "from_revision": 1})
         };
         let returns_to = |mut update: Json| {
-            complete_settings(Some(&mut update), &json!({"names": ["tea.example"], "primary": "tea.example"}), None);
+            let domains = json!({"names": ["tea.example"], "primary": "tea.example"});
+            complete_settings(Some(&mut update), &[("domains", Some(&domains)), ("smtp", None)]);
             let update: Update = serde_json::from_value(update).expect("an update");
             update.before.domains.names_text()
         };

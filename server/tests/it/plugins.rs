@@ -46,7 +46,7 @@ async fn assert_has(lab: &Lab, id: &str, plugins: &[(&str, &str)]) -> Store {
     let (store, seen) = lab.api.settle(id).await;
     assert_eq!((store.state(), &store.plugins), (StoreState::Ready, &named(plugins)), "{}", seen.text());
     let deployments = Objects::<Deployment>::namespaced(lab.kubernetes.client().await, &store.namespace);
-    let pod = deployments.get("store").await.expect("the Deployment").spec.expect("a spec").template.spec;
+    let pod = deployments.get("store").await.expect("the Deployment").spec.template.spec;
     let containers = pod.expect("a pod").init_containers.unwrap_or_default().into_iter();
     let containers = containers.filter(|container| container.name.starts_with("plugin-"));
     let found: Vec<_> = containers.map(|it| (it.name, it.image.unwrap_or_default())).collect();
@@ -87,9 +87,9 @@ async fn plugins_follow_the_settings_and_a_rollout_replaces_their_versions() {
     assert_eq!(again.operation, both.operation, "the same plugins");
     update(&lab.api, wanted(&id, &[("gift-cards", "2.0.1")])).await.unwrap();
     assert_has(&lab, &id, &[("gift-cards", "2.0.1")]).await;
-    assert_eq!(matching(&lab.api, "plugins:faq").await, [other.clone()]);
-    assert_eq!(matching(&lab.api, "plugins.faq = \"1.0*\" plugins:gift-cards").await, [other.clone()]);
-    assert_eq!(matching(&lab.api, "plugins.gift-cards = 2.0.1 AND NOT plugins:faq").await, [id.clone()]);
+    assert_eq!(matching(&lab.api, "plugins:faq").await, [&*other]);
+    assert_eq!(matching(&lab.api, "plugins.faq = \"1.0*\" plugins:gift-cards").await, [&*other]);
+    assert_eq!(matching(&lab.api, "plugins.gift-cards = 2.0.1 AND NOT plugins:faq").await, [&*id]);
 
     // What the configuration no longer offers remains, and returns with its revision.
     offer(&file, &[("faq", "1.3"), ("gift-cards", "3")]);
@@ -153,7 +153,8 @@ async fn replaced_in_all(lab: &Lab, [id, other]: [&String; 2]) {
     let rollout = |plugins| {
         let (target, soak) = (Some(target(plugins)), Some(prost_types::Duration::default()));
         let rollout = Rollout { filter: "*".to_owned(), target, soak, ..Rollout::default() };
-        lab.api.rollouts.clone().create_rollout(CreateRolloutRequest { rollout: Some(rollout), ..Default::default() })
+        let mut rollouts = lab.api.rollouts.clone();
+        async move { rollouts.create_rollout(CreateRolloutRequest { rollout: Some(rollout), ..Default::default() }).await }
     };
     let refused = rollout(&[("faq", "1.2"), ("reviews", "")]).await.unwrap_err();
     assert_eq!(fields(&refused), ["rollout.target.store.plugins[0].version", "rollout.target.store.plugins[1].name"]);

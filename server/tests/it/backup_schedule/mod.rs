@@ -257,7 +257,7 @@ async fn store_without_a_recent_backup_is_overdue_until_the_next_one() {
     scene.round(0).await;
     assert_eq!(scene.condition(tea).await, "False BACKUP_OVERDUE");
     let off = SchedulePolicy { every: None, ..DAILY };
-    scene.scheduler(off, 10).round(&mut Progress::default()).await.unwrap();
+    Box::pin(scene.scheduler(off, 10).round(&mut Progress::default())).await.unwrap();
     assert_eq!(scene.condition(tea).await, "True ", "without a schedule no store is overdue");
     assert_eq!(scene.value(events).await, "4");
 }
