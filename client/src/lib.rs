@@ -1,4 +1,4 @@
-//! A client for the storeplane control plane, which creates WooCommerce stores on Kubernetes.
+//! A client for the storeplane control plane, which creates online stores on Kubernetes.
 //!
 //! - [`Client`]: connection and calls. Calls are retried where that is safe, under the same request id;
 //!   at a limit that ends within 5 s, after the delay that the server names.

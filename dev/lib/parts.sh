@@ -109,7 +109,7 @@ cluster_up() {
 # unused images that are not pinned, and it could not pull these again.
 images_into_k3s() {
   local name image
-  for name in store store-db; do
+  for name in store store-db medusa medusa-db; do
     [ -f "images/$name/Dockerfile" ] || continue
     image=docker.io/storeplane/$name:$(image_tag "$name")
     docker image inspect "$image" >/dev/null 2>&1 || docker build --tag "$image" "images/$name"

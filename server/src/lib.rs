@@ -28,6 +28,8 @@ pub mod circuit;
 pub mod cli;
 pub mod config;
 pub mod domains;
+#[cfg(test)]
+mod engine_names;
 pub mod failpoints;
 pub mod grpc;
 pub mod health;

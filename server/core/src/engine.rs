@@ -36,6 +36,8 @@ pub struct Engine {
     pub secrets: Vec<SecretTemplate>,
     /// What a retry does if they are lost but the volumes are not.
     pub lost_secrets: LostSecrets,
+    /// The path of the shop's administration, below its URL; `None` if it has none, or none with pages.
+    pub admin_path: Option<String>,
     /// Where the administrator's login is stored, if the shops have one.
     pub credentials: Option<AdminSecret>,
     /// How its shops are backed up; `None` if they cannot be.

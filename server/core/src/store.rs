@@ -241,9 +241,4 @@ impl Store {
         let scheme = if self.secure { "https" } else { "http" };
         format!("{scheme}://{}/", self.public_host())
     }
-
-    /// The URL of the shop's administration.
-    pub fn admin_url(&self) -> String {
-        format!("{}wp-admin/", self.shop_url())
-    }
 }

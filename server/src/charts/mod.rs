@@ -16,7 +16,7 @@ use std::sync::Arc;
 use storeplane_core::engine::Catalog;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{CatalogError, ChartReader, Config};
+use crate::config::{self, CatalogError, ChartReader, Config};
 use crate::helm::Helm;
 use crate::postgres::StoredChart;
 
@@ -38,13 +38,20 @@ pub struct Charts {
 
 /// Reads the charts of all engines. The default engine comes first. `stop` ends downloads.
 pub async fn load(config: &Config, helm: &Helm, stop: &CancellationToken) -> Result<Charts, CatalogError> {
-    let default = &config.charts.default_engine;
-    let mut names: Vec<&String> = config.engines.keys().collect();
-    names.sort_by_key(|name| *name != default);
+    let found;
+    let engines = if config.engines.is_empty() {
+        found = find(&config.charts)?;
+        &found
+    } else {
+        &config.engines
+    };
+    let default = config.charts.default_of(engines).map_err(CatalogError::Default)?;
+    let mut engines: Vec<_> = engines.iter().collect();
+    engines.sort_by_key(|(name, _)| *name != default);
     let sources = Sources { config: &config.charts, helm, stop, dirs: ChartDirs::new() };
     let (mut defaults, mut others, mut stored, mut readers) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
-    for (name, engine) in names.into_iter().filter_map(|name| Some((name, config.engines.get(name)?))) {
-        let reader = ChartReader::new(name, config);
+    for (name, engine) in engines {
+        let reader = ChartReader::new(name, engine, &config.charts);
         let versions = Versions { name, engine, sources: &sources, reader: &reader }.open().await?;
         for opened in &versions {
             stored.push(opened.stored()?);
@@ -54,14 +61,25 @@ pub async fn load(config: &Config, helm: &Helm, stop: &CancellationToken) -> Res
         others.extend(versions);
         readers.insert(name.clone(), reader);
     }
-    let catalog = Catalog::with_versions(defaults, others).ok_or(CatalogError::Empty)?;
+    let catalog = Catalog::with_versions(defaults, others).ok_or_else(|| empty(&config.charts))?;
     Ok(Charts { catalog: Arc::new(catalog), stored, dirs: sources.dirs, readers })
+}
+
+/// The engines of a configuration that names none; at least one.
+fn find(charts: &config::Charts) -> Result<BTreeMap<String, config::Engine>, CatalogError> {
+    let unreadable = |source| CatalogError::Dir { dir: charts.dir.clone(), source };
+    let engines = charts.find_engines().map_err(unreadable)?;
+    if engines.is_empty() { Err(empty(charts)) } else { Ok(engines) }
+}
+
+fn empty(charts: &config::Charts) -> CatalogError {
+    CatalogError::Empty { dir: charts.dir.clone() }
 }
 
 /// The versions of an engine while they are read.
 struct Versions<'a> {
     name: &'a str,
-    engine: &'a crate::config::Engine,
+    engine: &'a config::Engine,
     sources: &'a Sources<'a>,
     reader: &'a ChartReader,
 }

@@ -121,6 +121,29 @@ async fn every_version_needs_the_engine_s_values_files() {
 }
 
 #[tokio::test]
+async fn engines_without_a_configuration_are_the_folders_with_a_descriptor() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = |rest: &str| format!("[charts]\ndir = {:?}\n{rest}", dir.path());
+    let none = problem(&file("")).await;
+    assert!(none.contains("has no folder with a storeplane.yaml"), "{none}");
+    for name in ["tea", "cake"] {
+        write(&dir.path().join(name), "1.0.0");
+    }
+    write(&dir.path().join("other"), "1.0.0");
+    std::fs::remove_file(dir.path().join("other/storeplane.yaml")).expect("a file");
+    let names = "must name one of the engines: cake, tea";
+    assert_eq!(problem(&file("")).await, format!("charts.default_engine: {names}"));
+    assert_eq!(problem(&file("default_engine = 'other'")).await, format!("charts.default_engine: {names} (is other)"));
+    let listed = async |rest: &str| {
+        let charts = loaded(&file(rest)).await.expect("charts");
+        charts.catalog.engines().iter().map(|engine| engine.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("default_engine = 'tea'").await, ["tea", "cake"], "the default one first");
+    std::fs::remove_dir_all(dir.path().join("cake")).expect("a folder");
+    assert_eq!(listed("").await, ["tea"]);
+}
+
+#[tokio::test]
 async fn engines_are_loaded_from_their_charts() {
     let dir = tempfile::tempdir().expect("a directory");
     let chart = dir.path().join("tea");

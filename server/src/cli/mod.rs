@@ -18,7 +18,7 @@ use crate::config::{Config, Overrides};
 use crate::postgres::{self, SchemaSettings};
 use crate::telemetry::Telemetry;
 
-/// The storeplane control plane: WooCommerce stores as an API.
+/// The storeplane control plane: online stores on Kubernetes as an API.
 #[derive(Debug, Parser)]
 #[command(name = "storeplane-server", version)]
 struct Cli {

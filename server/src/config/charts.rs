@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
+use super::engines::DESCRIPTOR;
 use super::plugins::OfferedPlugin;
 use super::read::is_label;
 use super::section::Section;
@@ -20,8 +21,9 @@ pub struct Charts {
     pub values: Vec<PathBuf>,
     /// Plan of stores that name none, if the engine has it.
     pub default_plan: String,
-    /// Engine of stores that name none.
-    pub default_engine: String,
+    /// Engine of stores that name none; default: the only one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_engine: Option<String>,
     /// Credentials for registries, as `helm registry login` and `docker login` write them; default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registry_config: Option<PathBuf>,
@@ -110,7 +112,7 @@ pub(super) fn charts(section: &mut Section) -> Charts {
         dir: section.take("dir", PathBuf::from("charts")),
         values: section.take("values", Vec::new()),
         default_plan: section.take("default_plan", "small".into()),
-        default_engine: section.take("default_engine", "woocommerce".into()),
+        default_engine: section.optional("default_engine"),
         registry_config: section.optional("registry_config"),
         registry_plain_http: section.take("registry_plain_http", false),
     }
@@ -118,10 +120,6 @@ pub(super) fn charts(section: &mut Section) -> Charts {
 
 pub(super) fn engines(section: &mut Section, charts: &Charts) -> BTreeMap<String, Engine> {
     let names = section.keys();
-    if names.is_empty() {
-        let name = "woocommerce".to_owned();
-        return BTreeMap::from([(name.clone(), section.section(&name, |section| engine(section, &name, charts)))]);
-    }
     let mut engines = BTreeMap::new();
     for name in names {
         if !is_label(&name) {
@@ -151,6 +149,50 @@ fn engine(section: &mut Section, name: &str, charts: &Charts) -> Engine {
         values: section.take("values", charts.values.clone()),
         plugins: super::plugins::read(section),
         digests,
+    }
+}
+
+impl Engine {
+    /// The engine of a chart in `charts.dir` for which there is no configuration.
+    fn found(name: &str, charts: &Charts) -> Self {
+        Self {
+            chart: ChartSource::Path(name.into()),
+            versions: Vec::new(),
+            default_version: None,
+            values: charts.values.clone(),
+            digests: BTreeMap::new(),
+            plugins: Vec::new(),
+        }
+    }
+}
+
+impl Charts {
+    /// The engines of a configuration that names none: the folders of `dir` with a `storeplane.yaml`.
+    pub fn find_engines(&self) -> std::io::Result<BTreeMap<String, Engine>> {
+        let mut engines = BTreeMap::new();
+        for entry in std::fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if let Some(name) = name.to_str().filter(|name| is_label(name))
+                && entry.path().join(DESCRIPTOR).is_file()
+            {
+                engines.insert(name.to_owned(), Engine::found(name, self));
+            }
+        }
+        Ok(engines)
+    }
+
+    /// Which of these engines, of which there is at least one, is the default one. Otherwise, what is wrong with `default_engine`.
+    pub fn default_of<'a>(&self, engines: &'a BTreeMap<String, Engine>) -> Result<&'a str, String> {
+        let names = || engines.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        match (&self.default_engine, engines.keys().next()) {
+            (None, Some(only)) if engines.len() == 1 => Ok(only),
+            (None, _) => Err(format!("must name one of the engines: {}", names())),
+            (Some(name), _) => match engines.get_key_value(name) {
+                Some((known, _)) => Ok(known),
+                None => Err(format!("must name one of the engines: {} (is {name})", names())),
+            },
+        }
     }
 }
 

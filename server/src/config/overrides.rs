@@ -144,6 +144,9 @@ pub struct Overrides {
     /// Directory of the charts [default: charts].
     #[arg(long, global = true, env = "STOREPLANE_CHARTS_DIR", value_name = "DIR")]
     pub charts_dir: Option<String>,
+    /// Engine of stores that name none [default: the only one].
+    #[arg(long, global = true, env = "STOREPLANE_DEFAULT_ENGINE", value_name = "NAME")]
+    pub default_engine: Option<String>,
     /// Values files of every store, relative to the chart, comma-separated [default: none, the chart's own values].
     #[arg(long, global = true, env = "STOREPLANE_CHART_VALUES", value_name = "FILES")]
     pub chart_values: Option<String>,
@@ -217,7 +220,6 @@ impl Overrides {
             ("platform_tenant", &self.platform_tenant),
             ("helm.binary", &self.helm_bin),
             ("domain", &self.domain),
-            ("charts.dir", &self.charts_dir),
             ("retention.events", &self.retention_events),
             ("retention.operations", &self.retention_operations),
             ("verify.via", &self.verify_via),
@@ -237,16 +239,13 @@ impl Overrides {
             ("worker.lease_seconds", &self.lease_seconds),
             ("shutdown_seconds", &self.shutdown_seconds),
         ];
-        let lists = [
-            ("charts.values", &self.chart_values),
-            ("allowed_origins", &self.allowed_origins),
-            ("trusted_proxies", &self.trusted_proxies),
-        ];
         let text = |text: &str| Value::String(text.to_owned());
         set(&mut table, "insecure_plaintext", self.insecure_plaintext.as_deref(), |value| {
             value.parse().map_or_else(|_| text(value), Value::Boolean)
         });
-        for (key, value) in texts.into_iter().chain(self.kubernetes()).chain(self.audit()).chain(self.backups()) {
+        for (key, value) in
+            texts.into_iter().chain(self.kubernetes()).chain(self.charts()).chain(self.audit()).chain(self.backups())
+        {
             set(&mut table, key, value.as_deref(), text);
         }
         for (key, value) in numbers.into_iter().chain(self.connections()).chain(self.quotas()) {
@@ -257,7 +256,7 @@ impl Overrides {
         for (key, secret) in self.secrets() {
             set(&mut table, key, secret.as_ref().map(SecretText::expose), text);
         }
-        for (key, value) in lists {
+        for (key, value) in self.lists() {
             set(&mut table, key, value.as_deref(), |list| {
                 Value::Array(list.split(',').map(|part| text(part.trim())).collect())
             });
@@ -275,6 +274,18 @@ impl Overrides {
             ("connections.max_age_seconds", &self.connections_max_age_seconds),
             ("connections.max_age_grace_seconds", &self.connections_max_age_grace_seconds),
         ]
+    }
+
+    fn lists(&self) -> [(&'static str, &Option<String>); 3] {
+        [
+            ("charts.values", &self.chart_values),
+            ("allowed_origins", &self.allowed_origins),
+            ("trusted_proxies", &self.trusted_proxies),
+        ]
+    }
+
+    fn charts(&self) -> [(&'static str, &Option<String>); 2] {
+        [("charts.dir", &self.charts_dir), ("charts.default_engine", &self.default_engine)]
     }
 
     fn audit(&self) -> [(&'static str, &Option<String>); 3] {

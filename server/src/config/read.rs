@@ -118,8 +118,11 @@ fn check(config: &Config, root: &mut Section) {
         let window = config.quotas.window;
         root.fail("retention.operations", format!("must be at least quotas.window, which is {window}"));
     }
-    if !config.engines.contains_key(&config.charts.default_engine) {
-        root.fail("charts.default_engine", format!("there is no [engines.{}]", config.charts.default_engine));
+    // Otherwise they are found when the charts are read.
+    if !config.engines.is_empty()
+        && let Err(problem) = config.charts.default_of(&config.engines)
+    {
+        root.fail("charts.default_engine", problem);
     }
 }
 

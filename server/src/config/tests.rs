@@ -8,7 +8,7 @@ fn parse(file: &str) -> Result<Config, ConfigError> {
 fn empty_file_is_valid() {
     let config = parse("").expect("defaults are possible");
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
-    assert!(config.engines["woocommerce"].values.is_empty(), "plain HTTP must be asked for");
+    assert!(config.charts.values.is_empty(), "plain HTTP must be asked for");
     assert!(config.helm.max_processes >= 1);
     assert_eq!(config.retention.events.to_string(), "90d");
     assert_eq!(
@@ -70,6 +70,21 @@ fn all_violations_are_reported_together() {
       log.format: unknown variant `xml`, expected `pretty` or `json` (is "xml")
       lisen: is not a key of the configuration
     "#);
+}
+
+#[test]
+fn default_engine_is_named_if_there_is_more_than_one() {
+    let problem = |charts: &str, engines: &str| {
+        let error = parse(&format!("[charts]\n{charts}\n[engines]\n{engines}")).err();
+        error.map(|error| error.to_string().lines().skip(1).collect::<String>())
+    };
+    assert_eq!(problem("", ""), None, "they are found when the charts are read");
+    assert_eq!(problem("", "tea = {}"), None);
+    assert_eq!(problem("default_engine = 'tea'", "tea = {}\ncake = {}"), None);
+    let names = "must name one of the engines: cake, tea";
+    assert_eq!(problem("", "tea = {}\ncake = {}"), Some(format!("  charts.default_engine: {names}")));
+    let other = problem("default_engine = 'ink'", "tea = {}\ncake = {}");
+    assert_eq!(other, Some(format!("  charts.default_engine: {names} (is ink)")));
 }
 
 #[test]
@@ -163,6 +178,7 @@ fn flags_and_environment_override_the_file() {
     let over = Overrides {
         listen: Some("127.0.0.1:2".into()),
         chart_values: Some("a.yaml, b.yaml".into()),
+        default_engine: Some("tea".into()),
         lease_seconds: Some("20".into()),
         domain: Some(String::new()),
         retention_events: Some("36h".into()),
@@ -177,7 +193,8 @@ fn flags_and_environment_override_the_file() {
         (config.retention.events.to_string(), config.retention.operations.to_string()),
         ("36h".into(), "90d".into())
     );
-    assert_eq!(config.engines["woocommerce"].values, [PathBuf::from("a.yaml"), PathBuf::from("b.yaml")]);
+    assert_eq!(config.charts.values, [PathBuf::from("a.yaml"), PathBuf::from("b.yaml")]);
+    assert_eq!(config.charts.default_engine.as_deref(), Some("tea"));
     let wrong = Overrides { lease_seconds: Some("soon".into()), ..Overrides::default() };
     assert!(Config::parse("", &wrong).is_err_and(|error| error.to_string().contains("worker.lease_seconds")));
 }

@@ -107,7 +107,7 @@ pub(super) fn store(catalog: &Catalog, store: Store) -> v1::Store {
         remedy: failure.map(|failure| failure.remedy().to_owned()).unwrap_or_default(),
         details: failure.map(|failure| failure.details.clone()).unwrap_or_default(),
         shop_url: store.shop_url(),
-        admin_url: store.admin_url(),
+        admin_url: catalog.admin_url(&store),
         operation: store.operation.to_string(),
         etag: store.etag(),
         create_time: Some(timestamp(store.created_at)),

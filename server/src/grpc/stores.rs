@@ -86,7 +86,7 @@ impl StoreService for ApiHandler {
         });
         let (store, login) = read.await?;
         Ok(no_store(StoreCredentials {
-            admin_url: store.admin_url(),
+            admin_url: self.service.catalog().admin_url(&store),
             username: login.username,
             password: login.password,
         }))

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::grpc_raw::edge;
-use crate::harness::{Api, Database, charts, fresh, signal};
+use crate::harness::{Api, DEFAULT_ENGINE, Database, charts, fresh, signal};
 
 /// A command that does not end by itself is killed after this time.
 const TIME_LIMIT: Duration = Duration::from_mins(1);
@@ -73,10 +73,16 @@ fn invalid_configuration_prevents_start_and_names_every_key() {
     let output = run(&["serve"], &[database, ("STOREPLANE_CHARTS_DIR", "/no/such/charts")]);
     assert_eq!(output.status.code(), Some(1));
     let said = err(&output);
-    assert!(said.contains("engines.woocommerce") && said.contains("/no/such/charts/woocommerce/Chart.yaml"), "{said}");
+    assert!(said.contains("charts.dir: cannot read /no/such/charts"), "{said}");
 
-    let charts = charts();
-    let output = run(&["serve"], &[("STOREPLANE_CHARTS_DIR", charts.to_str().unwrap())]);
+    // Each on its own: the charts are read before the database is used.
+    let (charts, engines) = (charts(), "charts.default_engine: must name one of the engines: medusa, woocommerce");
+    let folder = ("STOREPLANE_CHARTS_DIR", charts.to_str().unwrap());
+    assert!(err(&run(&["serve"], &[database, folder])).contains(engines));
+    let other = err(&run(&["serve"], &[database, folder, ("STOREPLANE_DEFAULT_ENGINE", "other")]));
+    assert!(other.contains(&format!("{engines} (is other)")), "{other}");
+
+    let output = run(&["serve"], &[folder, ("STOREPLANE_DEFAULT_ENGINE", DEFAULT_ENGINE)]);
     assert!(err(&output).contains("DATABASE_URL"), "{}", err(&output));
 }
 
@@ -185,6 +191,7 @@ fn serve(env: &[(&str, &str)]) -> (Child, String) {
         .env("KUBECONFIG", "/no/such/kubeconfig")
         .env("STOREPLANE_HELM_BIN", "/no/such/helm")
         .env("STOREPLANE_CHARTS_DIR", charts)
+        .env("STOREPLANE_DEFAULT_ENGINE", DEFAULT_ENGINE)
         .env("STOREPLANE_LISTEN", "127.0.0.1:0")
         .envs(env.iter().copied())
         .stderr(Stdio::piped())

@@ -43,6 +43,7 @@ mod deletion_protection;
 mod domains;
 mod drift;
 mod drift_scale;
+mod engines;
 mod failures;
 mod floods;
 mod grpc_access;

@@ -4,13 +4,14 @@
 //!
 //! - `passage`: the places, from core's lists of operations and steps. `fault`: the faults, and the cases.
 //! - `stage`: a server whose surroundings the test controls; a survey observes what each step does, so that it need not be listed.
-//! - `single`: faults of one store. `rounds`: faults of a whole server. `verdict`: what must be true afterwards.
+//! - `charts`: the engines of the stores, which take turns. `single`: faults of one store. `rounds`: faults of a whole server. `verdict`: what must be true afterwards.
 //! - `stuck`: states in which an interrupted helm or something else may leave a release or a namespace.
 //!
 //! `make test` runs every fault at every step, but not in every operation that has the step, each in one phase; `STOREPLANE_FAULTS=full`
 //! (`dev/soak faults`) runs all, in all three phases.
 //! `STOREPLANE_FAULTS_ONLY='ServerKilled INSTALL'` selects the cases with these words.
 
+mod charts;
 mod fault;
 mod passage;
 mod rounds;
@@ -94,22 +95,26 @@ fn chosen(faults: &[Fault], effects: &[(Passage, Effect)]) -> Vec<Case> {
 
 /// Prints the number of cases, also on success; fails with those that failed.
 fn report(of: &str, began: Instant, results: &[(Case, Result<(), String>)]) {
-    let mut counts = BTreeMap::<String, usize>::new();
+    let (mut counts, mut engines) = (BTreeMap::<String, usize>::new(), BTreeMap::<String, usize>::new());
     for (case, _) in results {
         let name = case.fault.to_string();
         *counts.entry(name.split('(').next().unwrap_or_default().to_owned()).or_default() += 1;
+        *engines.entry(case.engine.to_owned()).or_default() += 1;
     }
     let problems: Vec<_> = results
         .iter()
         .filter_map(|(case, result)| result.as_ref().err().map(|problem| format!("{case}: {problem}")))
         .collect();
-    let counts: Vec<_> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    let list = |counts: BTreeMap<String, usize>| {
+        counts.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+    };
     print_line(&format!(
-        "operation faults {of}: {} cases, {} failed, in {:.0} s ({})",
+        "operation faults {of}: {} cases, {} failed, in {:.0} s ({}; {})",
         results.len(),
         problems.len(),
         began.elapsed().as_secs_f64(),
-        counts.join(", ")
+        list(counts),
+        list(engines)
     ));
     assert!(problems.is_empty(), "{} of {} cases:\n{}", problems.len(), results.len(), problems.join("\n"));
 }

@@ -191,6 +191,7 @@ fn plain_text_beyond_loopback_is_refused_and_other_commands_are_not_affected() {
         let common = [
             ("STOREPLANE_LISTEN", "0.0.0.0:0"),
             ("STOREPLANE_CHARTS_DIR", charts.to_str().unwrap()),
+            ("STOREPLANE_DEFAULT_ENGINE", crate::harness::DEFAULT_ENGINE),
             ("DATABASE_URL", "postgres://u:hunter2@db.test/a"),
         ];
         let output = crate::command_line::run(&[command], &[&common, settings].concat());

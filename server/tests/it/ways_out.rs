@@ -13,7 +13,7 @@ use serde_json::json;
 use storeplane_proto::v1::{DeleteStoreRequest, ListAuditEventsRequest, StoreState};
 use storeplane_server::kube::{Cluster, ClusterConfig, CopiedSecret, CopiedSecretUse};
 
-use crate::harness::{Account, Gate, Kubernetes, Lab, Setup, fresh};
+use crate::harness::{Account, DEFAULT_ENGINE, Gate, Kubernetes, Lab, Setup, fresh};
 
 /// Longer than a forced deletion waits for the cluster.
 const WITHIN: Duration = Duration::from_mins(3);
@@ -158,6 +158,7 @@ async fn namespaces_get_configured_labels_and_copies_of_secrets() {
     let account = may_copy(dir.path(), &shared);
     // The chart's own values serve HTTPS.
     let setup = Setup { env: Vec::new(), ..Setup::of(account.clone()) };
+    let setup = setup.with("STOREPLANE_DEFAULT_ENGINE", DEFAULT_ENGINE);
     let lab = setup.with("STOREPLANE_CONFIG", configuration.to_str().unwrap()).start().await;
     let client = lab.kubernetes.client().await;
     let secret = |auths: &str| -> Secret {

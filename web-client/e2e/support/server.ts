@@ -36,6 +36,7 @@ export class Server {
       ...account(),
       STOREPLANE_HELM_BIN: env('STOREPLANE_TEST_HELM3'),
       STOREPLANE_CHARTS_DIR: charts,
+      STOREPLANE_DEFAULT_ENGINE: 'woocommerce',
       STOREPLANE_CHART_VALUES: 'values-local.yaml',
       STOREPLANE_CONFIG: config,
       STOREPLANE_LISTEN: `127.0.0.1:${port}`,

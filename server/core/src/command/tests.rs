@@ -19,6 +19,7 @@ pub(crate) fn catalog() -> Catalog {
         default_plan: "small".into(),
         secrets: vec![],
         lost_secrets: crate::engine::LostSecrets::default(),
+        admin_path: None,
         credentials: None,
         backup: None,
         domains: true,

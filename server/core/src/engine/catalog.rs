@@ -4,7 +4,7 @@ use semver::Version;
 
 use super::Engine;
 use super::version::{is_prerelease, may_upgrade, newest_first};
-use crate::store::Versions;
+use crate::store::{Store, Versions};
 
 /// All engines, the default one first, each with its versions, one of which is its default. Never empty: without an engine the server
 /// refuses to start.
@@ -80,6 +80,15 @@ impl Catalog {
     /// The version that a store has if it is available, otherwise the default one.
     pub fn installed_or_default(&self, name: &str, versions: &Versions) -> Option<&Engine> {
         self.installed(name, versions).or_else(|| self.engine(name))
+    }
+
+    /// The URL of a store's administration: the path is that of its version, otherwise that of the default one, because charts of earlier
+    /// releases do not name it. Empty if there is none.
+    pub fn admin_url(&self, store: &Store) -> String {
+        let name = &store.spec.engine;
+        let path = |engine: Option<&Engine>| engine?.admin_path.clone();
+        let path = path(self.installed(name, &store.versions)).or_else(|| path(self.engine(name)));
+        path.map(|path| format!("{}{path}", store.shop_url())).unwrap_or_default()
     }
 
     /// The newest version to which a store with these versions may be upgraded. Pre-releases are for stores that have one.

@@ -58,7 +58,7 @@ pub enum StoreTime {
 }
 
 impl Fields for StoreField {
-    const EXAMPLE: &'static str = "state = READY AND engine = woocommerce";
+    const EXAMPLE: &'static str = "state = READY AND plan = small";
 
     fn compare(field: &str, comparison: Comparison, value: &str) -> Result<Self, String> {
         let text = |text| Pattern::read(field, comparison, value).map(|pattern| Self::Text(text, pattern));

@@ -9,12 +9,13 @@ use super::request::{self};
 use crate::audit::Action;
 use crate::command::tests::catalog;
 use crate::condition::{Condition, ConditionKind, ConditionStatus};
+use crate::engine::{Catalog, Engine};
 use crate::error::DomainError;
 use crate::event::{EventType, NewEvent};
 use crate::failure::{Failure, Reason};
 use crate::ids::StoreUid;
 use crate::operation::{OperationKind, OperationState, Step};
-use crate::store::{CleanupPolicy, State};
+use crate::store::{CleanupPolicy, State, Versions};
 
 #[test]
 fn retry_is_accepted_in_every_settled_state_and_in_no_other() {
@@ -260,4 +261,22 @@ fn observed_condition_has_an_event_unless_it_says_nothing_new() {
     assert_eq!((events, &again), (vec![EventType::Verified], &open));
     let (events, kept) = observe(open.clone(), ConditionStatus::Unknown, "NOT_REPORTED");
     assert_eq!((events, kept), (vec![EventType::Verified], open), "a missing report replaces nothing");
+}
+
+#[test]
+fn administration_is_where_the_version_of_the_store_has_it() {
+    let version = |version: &str, path: Option<&str>| Engine {
+        versions: Versions { chart: version.into(), ..Versions::default() },
+        admin_path: path.map(str::to_owned),
+        ..catalog().engines()[0].clone()
+    };
+    let others = vec![version("0.2.0", None), version("0.3.0", Some("old/"))];
+    let versions = Catalog::with_versions(vec![version("0.9.0", Some("app"))], others).expect("engines");
+    let mut store = created().store;
+    for (installed, path) in [("0.9.0", "app"), ("0.3.0", "old/"), ("0.2.0", "app"), ("7.7.7", "app")] {
+        store.versions.chart = installed.into();
+        assert_eq!(versions.admin_url(&store), format!("{}{path}", store.shop_url()), "{installed}");
+    }
+    let without = Catalog::new(vec![version("0.9.0", None)]).expect("an engine");
+    assert_eq!(without.admin_url(&store), "");
 }

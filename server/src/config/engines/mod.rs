@@ -12,9 +12,12 @@ use storeplane_core::engine::{Engine, LostSecrets, Plan, PlanSize, Verification,
 use storeplane_core::store::Versions;
 
 use super::plugins::OfferedPlugin;
-use super::{ChartSource, Config};
+use crate::config::{self, ChartSource, Charts};
 use descriptor::DescriptorFile;
 use images::ImagesFile;
+
+/// The file in a chart that makes it an engine's.
+pub(super) const DESCRIPTOR: &str = "storeplane.yaml";
 
 /// Why an engine cannot be used. Names the key and the file.
 #[derive(Debug, thiserror::Error)]
@@ -59,9 +62,23 @@ pub enum CatalogError {
         /// The problem.
         problem: String,
     },
-    /// No engine is configured.
-    #[error("engines: none is configured")]
-    Empty,
+    /// No engine is configured, and there is none in the folder of charts.
+    #[error("engines: none is configured, and {} has no folder with a {DESCRIPTOR}", dir.display())]
+    Empty {
+        /// `charts.dir`
+        dir: PathBuf,
+    },
+    /// The folder of charts cannot be read.
+    #[error("charts.dir: cannot read {}: {source}", dir.display())]
+    Dir {
+        /// `charts.dir`
+        dir: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not said which engine is the default one.
+    #[error("charts.default_engine: {0}")]
+    Default(String),
 }
 
 #[derive(Deserialize)]
@@ -173,11 +190,13 @@ pub struct ChartReader {
 
 impl ChartReader {
     /// Reads charts of the engine with this name.
-    pub fn new(name: &str, config: &Config) -> Self {
-        let engine = config.engines.get(name);
-        let (values, plugins) =
-            engine.map(|engine| (engine.values.clone(), engine.plugins.clone())).unwrap_or_default();
-        Self { name: name.to_owned(), values, default_plan: config.charts.default_plan.clone(), plugins }
+    pub fn new(name: &str, engine: &config::Engine, charts: &Charts) -> Self {
+        Self {
+            name: name.to_owned(),
+            values: engine.values.clone(),
+            default_plan: charts.default_plan.clone(),
+            plugins: engine.plugins.clone(),
+        }
     }
 
     /// The engine's name.
@@ -202,13 +221,14 @@ impl ChartReader {
             size = size.under(read.plan.unwrap_or_default());
             images = images.under(read.images.unwrap_or_default());
         }
-        let descriptor = self.descriptor(&dir.join("storeplane.yaml"))?;
+        let descriptor = self.descriptor(&dir.join(DESCRIPTOR))?;
         let described = descriptor.describe(Engine {
             name: self.name.clone(),
             plans: self.plans(&dir.join("plans"), &size)?,
             default_plan: self.default_plan.clone(),
             secrets: Vec::new(),
             lost_secrets: LostSecrets::default(),
+            admin_path: None,
             credentials: None,
             backup: None,
             domains: false,

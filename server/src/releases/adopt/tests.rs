@@ -23,6 +23,7 @@ fn catalog() -> Catalog {
         default_plan: "small".into(),
         secrets: Vec::new(),
         lost_secrets: LostSecrets::Refuse,
+        admin_path: None,
         credentials: None,
         backup: None,
         domains: false,

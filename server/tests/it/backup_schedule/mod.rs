@@ -27,7 +27,7 @@ use storeplane_server::restore_tests::RestoreTester;
 use storeplane_server::system::{RandomIds, SystemClock};
 use uuid::Uuid;
 
-use crate::harness::{Database, Setup, Writer, catalog, charts, fresh};
+use crate::harness::{DEFAULT_ENGINE, Database, Setup, Writer, catalog, charts, fresh};
 use crate::metrics::{read, with_metrics};
 use crate::overview::MANY;
 
@@ -50,7 +50,7 @@ struct Scene {
 impl Scene {
     async fn new() -> Self {
         let database = Database::create().await;
-        let file = format!("[charts]\ndir = '{}'", charts().display());
+        let file = format!("[charts]\ndir = '{}'\ndefault_engine = '{DEFAULT_ENGINE}'", charts().display());
         let config = Config::parse(&file, &Overrides::default()).expect("a configuration");
         let (notifier, quotas) = (Notifier::default(), QuotaPolicy::default());
         Self {

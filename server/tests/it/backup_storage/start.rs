@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 
 use super::pod::send;
 use crate::command_line::run;
-use crate::harness::charts;
+use crate::harness::{DEFAULT_ENGINE, charts};
 
 /// Time limit of a start on a busy machine.
 const START: Duration = Duration::from_secs(30);
@@ -44,6 +44,7 @@ async fn server_serves_a_volume_and_makes_its_key() {
     let mut server = Command::new(env!("CARGO_BIN_EXE_storeplane-server"));
     server.arg("serve").env_clear().env("HOME", folder.path()).env("STOREPLANE_CONFIG", &configuration);
     server.env("STOREPLANE_CHARTS_DIR", charts()).env("STOREPLANE_LISTEN", free());
+    server.env("STOREPLANE_DEFAULT_ENGINE", DEFAULT_ENGINE);
     server.env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none").stdin(Stdio::null()).stderr(log);
     let _server = Killed(server.spawn().expect("the server"));
 

@@ -4,9 +4,10 @@
 //! - `jobs`: with Jobs that a [`JobPlayer`] plays. `failures`: how they fail, and that the remedy of each reason works. `interruptions`: outages of
 //!   the storage, damage, and killed servers. `restores`: RestoreStore. `copies`: CopyStore and
 //!   UndeleteStore. `restore_tests`: backups that are restored for a test. `migrations`: updates to a version with another schema.
-//!   `rollbacks`: returns from it. `snapshots`: of volumes. `series`: of the database server.
+//!   `rollbacks`: returns from it. `snapshots`: of volumes. `series`: of the database server. `engines`: of another engine.
 
 mod copies;
+mod engines;
 mod failures;
 mod interruptions;
 mod jobs;

@@ -78,6 +78,9 @@ pub(crate) fn print_line(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
+/// The engine of stores that name none, unless a test has other charts.
+pub(crate) const DEFAULT_ENGINE: &str = "woocommerce";
+
 /// The charts of this repository.
 pub(crate) fn charts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts")
@@ -130,6 +133,7 @@ impl Setup {
             env: vec![("STOREPLANE_CHART_VALUES".into(), "values-local.yaml".into())],
             launcher: Vec::new(),
         }
+        .with("STOREPLANE_DEFAULT_ENGINE", DEFAULT_ENGINE)
     }
 
     /// With a small chart, which takes helm a fifth of a shop's time.

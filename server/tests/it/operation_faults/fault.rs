@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use storeplane_core::operation::OperationKind;
 
+use super::charts::{ENGINES, SMALL};
 use super::passage::{Effect, Passage, Phase};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -147,19 +148,23 @@ pub(super) struct Case {
     pub(super) effect: Effect,
     /// Which of the step's changes is meant, from 1.
     pub(super) nth: usize,
+    /// The engine of its store.
+    pub(super) engine: &'static str,
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.fault, self.phase.as_str(), self.passage)
+        write!(f, "{} {} {} {}", self.fault, self.phase.as_str(), self.passage, self.engine)
     }
 }
 
 /// Every fault at every place, in every possible phase. Without `full`: every fault at every step, and at every other one of the places where other
-/// operations have the same step, each in one phase; which ones varies from place to place and from fault to fault.
+/// operations have the same step, each in one phase; which ones varies from place to place and from fault to fault. The engines take turns; faults of a server have
+/// the small chart, because each has stores at all places at once. What the steps do is surveyed with the small chart: the others make more changes.
 pub(super) fn cases(faults: &[Fault], effects: &[(Passage, Effect)], full: bool) -> Vec<Case> {
     let mut cases = Vec::new();
     for (f, fault) in faults.iter().enumerate() {
+        let of_server = Fault::of_servers().contains(fault);
         let mut steps = HashSet::new();
         for (p, (passage, effect)) in effects.iter().enumerate() {
             let (phases, turn) = (fault.phases(*passage, *effect), f + p);
@@ -171,9 +176,11 @@ pub(super) fn cases(faults: &[Fault], effects: &[(Passage, Effect)], full: bool)
             } else {
                 continue;
             };
+            let before = cases.len();
             cases.extend(chosen.into_iter().enumerate().map(|(h, phase)| {
                 let nth = 1 + (turn + h) % effect.requests.writes.max(1);
-                Case { fault: fault.clone(), passage: *passage, phase, effect: *effect, nth }
+                let engine = if of_server { SMALL } else { ENGINES[(before + h) % ENGINES.len()] };
+                Case { fault: fault.clone(), passage: *passage, phase, effect: *effect, nth, engine }
             }));
         }
     }

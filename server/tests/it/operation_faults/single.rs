@@ -31,7 +31,7 @@ pub(super) async fn play(stage: &Stage, case: &Case) -> Result<(), String> {
 
 /// True if the fault occurred.
 async fn attempt(stage: &Stage, case: &Case) -> Result<bool, String> {
-    let mut subject = stage.prepare(case.passage.kind, case.passage.was_ready).await?;
+    let mut subject = stage.prepare_of(case.engine, case.passage.kind, case.passage.was_ready).await?;
     let side = if is_armed_after(case) { "after" } else { "before" };
     if case.fault == Fault::RunTwice {
         let again = stage.control.again(&subject.id, case.passage.step);

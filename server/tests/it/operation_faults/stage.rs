@@ -12,11 +12,12 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+use super::charts::{self, ENGINES, NEWER, SMALL};
 use super::passage::{Effect, Passage};
+use crate::engines::of;
 use crate::harness::{
     Account, Api, BackupStorage, Database, Failpoints, Gate, Hold, Lab, Setup, Wire, authority, env, fresh,
 };
-use crate::versions::{append, package};
 
 pub(super) struct Stage {
     pub(super) lab: Lab,
@@ -26,12 +27,13 @@ pub(super) struct Stage {
     pub(super) wire: Option<Wire>,
     pub(super) storage: BackupStorage,
     _charts: TempDir,
-    source: OnceCell<Backup>,
+    sources: [OnceCell<Backup>; ENGINES.len()],
 }
 
 /// A store, and the number of accepted changes to it.
 #[derive(Debug, Clone)]
 pub(super) struct Subject {
+    engine: &'static str,
     pub(super) id: String,
     pub(super) uid: Uuid,
     pub(super) mutations: usize,
@@ -40,8 +42,8 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    fn new() -> Self {
-        Self { id: fresh("fault"), uid: Uuid::nil(), mutations: 0, backup: None }
+    fn new(engine: &'static str) -> Self {
+        Self { engine, id: fresh("fault"), uid: Uuid::nil(), mutations: 0, backup: None }
     }
 
     pub(super) fn namespace(&self) -> String {
@@ -58,9 +60,6 @@ const PATIENCE: Duration = Duration::from_mins(3);
 /// How often a preparation is repeated on a busy machine.
 pub(super) const ATTEMPTS: usize = 3;
 
-/// A version of the chart that migrates data.
-const NEWER: &str = "1.1.0";
-
 /// Helm's error for a chart that can never be installed.
 const HOPELESS: &str = "schema.txt";
 
@@ -71,70 +70,77 @@ impl Stage {
         let gate = Gate::before(&Account::usual().kubeconfig).await;
         let storage = BackupStorage::volume();
         let wire = if wired { Some(Wire::to(authority(postgres)).await) } else { None };
-        let charts = tempfile::tempdir().expect("a directory");
-        crate::failures::copy(&Setup::small().charts, charts.path());
-        package(&charts.path().join("sample"), NEWER, charts.path(), |chart| {
-            append(&chart.join("storeplane.yaml"), "release: {schema: '2'}");
-        });
+        let charts = charts::folder();
         let setup = Setup {
             charts: charts.path().to_owned(),
-            helm: wrapper(&control, &env("STOREPLANE_TEST_HELM3")),
+            helm: charts::wrapper(&control, &env("STOREPLANE_TEST_HELM3")),
             kubeconfig: gate.kubeconfig.clone(),
             database_proxy: wire.as_ref().map(|wire| wire.address),
             launcher,
             ..Setup::small()
         };
         let setup = setup
+            .with("STOREPLANE_CONFIG", charts::configuration(charts.path()))
             .with_backups(&storage)
             .with("FAILPOINTS", control.failpoints())
             .with("STOREPLANE_LEASE_SECONDS", "3")
             .with("STOREPLANE_HELM_TIMEOUT_SECONDS", "20")
             .with("STOREPLANE_MAX_HELM_PROCESSES", "24");
         let lab = setup.clone().start_on(Database::create_on(postgres).await).await;
-        Self { lab, setup, control, gate, wire, storage, _charts: charts, source: OnceCell::new() }
+        Self { lab, setup, control, gate, wire, storage, _charts: charts, sources: Default::default() }
     }
 
     pub(super) fn api(&self) -> &Api {
         &self.lab.api
     }
 
-    /// A store in the state that an operation of this kind requires.
+    /// A store of the small chart in the state that an operation of this kind requires.
     pub(super) async fn prepare(&self, kind: OperationKind, was_ready: bool) -> Result<Subject, String> {
+        self.prepare_of(SMALL, kind, was_ready).await
+    }
+
+    /// The same of an engine.
+    pub(super) async fn prepare_of(
+        &self,
+        engine: &'static str,
+        kind: OperationKind,
+        was_ready: bool,
+    ) -> Result<Subject, String> {
         match kind {
-            OperationKind::Create => Ok(Subject::new()),
+            OperationKind::Create => Ok(Subject::new(engine)),
             OperationKind::Copy => {
-                self.source_backup().await?;
-                Ok(Subject::new())
+                self.source_backup(engine).await?;
+                Ok(Subject::new(engine))
             }
             OperationKind::Delete
             | OperationKind::RotateCredentials
             | OperationKind::Backup
-            | OperationKind::Update => self.made(Subject::new(), StoreState::Ready).await,
+            | OperationKind::Update => self.made(Subject::new(engine), StoreState::Ready).await,
             OperationKind::Restore => {
-                let mut subject = self.made(Subject::new(), StoreState::Ready).await?;
+                let mut subject = self.made(Subject::new(engine), StoreState::Ready).await?;
                 self.begin(&mut subject, OperationKind::Backup).await?;
                 self.settle(&subject).await?;
                 Ok(subject)
             }
             OperationKind::Rollback => {
-                let mut subject = self.made(Subject::new(), StoreState::Ready).await?;
+                let mut subject = self.made(Subject::new(engine), StoreState::Ready).await?;
                 self.begin(&mut subject, OperationKind::Update).await?;
                 self.settle(&subject).await?;
                 Ok(subject)
             }
-            OperationKind::Retry if was_ready => self.made(Subject::new(), StoreState::Ready).await,
-            OperationKind::Retry => self.failed().await,
+            OperationKind::Retry if was_ready => self.made(Subject::new(engine), StoreState::Ready).await,
+            OperationKind::Retry => self.failed(engine).await,
             OperationKind::Unreadable => Err("no operation is made unreadable".to_owned()),
         }
     }
 
     /// A store whose installation helm rejected. Repeated only if that did not happen: on a busy machine a lease may end before helm
     /// fails, or before its end is noticed, and then the next worker finds a deployed release.
-    async fn failed(&self) -> Result<Subject, String> {
+    async fn failed(&self, engine: &'static str) -> Result<Subject, String> {
         let text = format!("after {}/src/helm/samples/helm3/{HOPELESS}", env!("CARGO_MANIFEST_DIR"));
         let mut attempt = 1;
         loop {
-            let subject = Subject::new();
+            let subject = Subject::new(engine);
             self.play_all(&subject, std::slice::from_ref(&text));
             let made = self.made(subject.clone(), StoreState::Failed).await;
             let resumed = made.as_ref().is_err_and(|problem| problem.contains("OPERATION_RESUMED"));
@@ -192,15 +198,15 @@ impl Stage {
         std::fs::read_to_string(file).unwrap_or_default()
     }
 
-    /// The chart of every store here.
+    /// The small chart.
     pub(super) fn chart(&self) -> String {
-        self.setup.charts.join("sample").display().to_string()
+        self.setup.charts.join(SMALL).display().to_string()
     }
 
     /// Requests an operation of this kind.
     pub(super) async fn begin(&self, subject: &mut Subject, kind: OperationKind) -> Result<Store, String> {
         let store = match kind {
-            OperationKind::Create => self.api().create(Api::wanted(&subject.id)).await,
+            OperationKind::Create => self.api().create(of(subject.engine, &subject.id)).await,
             OperationKind::Retry => self.api().retry(&subject.id).await,
             OperationKind::Delete => self.api().delete(&subject.id).await,
             OperationKind::RotateCredentials => self.api().rotate_credentials(&subject.id).await,
@@ -255,7 +261,7 @@ impl Stage {
 
     /// Requests a copy of the store from which all copies are made.
     async fn copy(&self, subject: &Subject) -> Result<Store, tonic::Status> {
-        let source = self.source_backup().await.map_err(tonic::Status::internal)?;
+        let source = self.source_backup(subject.engine).await.map_err(tonic::Status::internal)?;
         let request = CopyStoreRequest {
             source_store_id: source.store_id.clone(),
             backup_id: source.backup_id.clone(),
@@ -266,16 +272,17 @@ impl Stage {
     }
 
     /// A complete backup of a store that nothing else uses.
-    async fn source_backup(&self) -> Result<&Backup, String> {
+    async fn source_backup(&self, engine: &'static str) -> Result<&Backup, String> {
         let refused = |status: tonic::Status| format!("the store to copy was refused: {status}");
         let making = async || {
-            let mut source = Subject::new();
-            self.api().create(Api::wanted(&source.id)).await.map_err(refused)?;
+            let mut source = Subject::new(engine);
+            self.api().create(of(engine, &source.id)).await.map_err(refused)?;
             self.api().settle(&source.id).await;
             self.back_up(&mut source).await.map_err(refused)?;
             self.ended(source.backup.as_ref().ok_or("no backup was requested")?).await
         };
-        self.source.get_or_try_init(making).await
+        let at = ENGINES.iter().position(|known| *known == engine).ok_or("an unknown engine")?;
+        self.sources[at].get_or_try_init(making).await
     }
 
     /// Requests a forced deletion.
@@ -383,15 +390,4 @@ impl Stage {
         let _ = std::fs::remove_file(file);
         runs
     }
-}
-
-/// The script that wraps the real helm.
-fn wrapper(control: &Failpoints, helm: &str) -> String {
-    use std::os::unix::fs::PermissionsExt as _;
-    let text =
-        include_str!("helm.sh").replace("@CONTROL@", &control.path().display().to_string()).replace("@HELM@", helm);
-    let path = control.path().join("helm");
-    std::fs::write(&path, text).expect("a script");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("a script");
-    path.display().to_string()
 }

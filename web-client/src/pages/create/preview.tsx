@@ -12,8 +12,12 @@ export function Preview({ store }: { store: Store | undefined }) {
           <dd className="mono">{store.storeId}</dd>
           <dt>Shop</dt>
           <dd>{store.shopUrl}</dd>
-          <dt>Admin</dt>
-          <dd>{store.adminUrl}</dd>
+          {store.adminUrl && (
+            <>
+              <dt>Admin</dt>
+              <dd>{store.adminUrl}</dd>
+            </>
+          )}
           <dt>Namespace</dt>
           <dd className="mono">{store.namespace}</dd>
           <dt>Software</dt>

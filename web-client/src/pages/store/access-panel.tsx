@@ -38,7 +38,7 @@ export function AccessPanel({ store, canEdit, isBusy }: { store: Store; canEdit:
     >
       <dl className="facts" data-testid="access">
         <Address name="Shop" url={store.shopUrl} isOnline={isOnline} />
-        <Address name="Admin" url={store.adminUrl} isOnline={isOnline} />
+        {store.adminUrl && <Address name="Admin" url={store.adminUrl} isOnline={isOnline} />}
         <Fact name="Email" copy={store.adminEmail}>
           {store.adminEmail}
         </Fact>
