@@ -158,7 +158,7 @@ impl fmt::Display for Case {
     }
 }
 
-/// Every fault at every place, in every possible phase. Without `full`: every fault at every step, and at every other one of the places where other
+/// Every fault at every place, in every possible phase. Without `full`: every fault at every step, and at every third one of the places where other
 /// operations have the same step, each in one phase; which ones varies from place to place and from fault to fault. The engines take turns; faults of a server have
 /// the small chart, because each has stores at all places at once. What the steps do is surveyed with the small chart: the others make more changes.
 pub(super) fn cases(faults: &[Fault], effects: &[(Passage, Effect)], full: bool) -> Vec<Case> {
@@ -171,7 +171,7 @@ pub(super) fn cases(faults: &[Fault], effects: &[(Passage, Effect)], full: bool)
             let is_new = !phases.is_empty() && steps.insert((passage.step, passage.undoing));
             let chosen: Vec<_> = if full {
                 phases
-            } else if is_new || turn.is_multiple_of(2) {
+            } else if is_new || turn.is_multiple_of(3) {
                 phases.get(turn / 2 % phases.len().max(1)).copied().into_iter().collect()
             } else {
                 continue;
