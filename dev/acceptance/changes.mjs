@@ -51,6 +51,7 @@ assert.deepEqual([store.displayName, store.plan], ['Tea', 'small']);
 log(`returned to revision 1 as revision ${store.revision}`);
 
 await sendsMail();
+await hasPlugins();
 await observed(`the patch release ${PATCH}`, async () => (store = await upgraded(PATCH)));
 for (const [version, reason] of [
   [NO_IMAGE, /IMAGE_PULL_FAILED/],
@@ -119,6 +120,26 @@ async function sendsMail() {
   assert.equal(JSON.stringify(await call('GetStore', { store_id: id })).includes('smtp'), false);
   server.end();
   log(`${server.mails.length} mails were sent through it, with its sender`);
+}
+
+/** A plugin that is offered in two versions: chosen, replaced by the newest, taken back, and removed. */
+async function hasPlugins() {
+  const says = (version) => eventually(60, async () => assert.equal((await page()).match(/<!-- hello-tea (.+?) -->/)?.[1], version));
+  const choose = async (plugins) => (store = await changed(store, { plugins }));
+  await observed('a plugin', () => choose([{ name: 'hello-tea', version: '1.0.0' }]));
+  await says('1.0.0');
+  const { revision } = store;
+  await observed('its newest version', () => choose([{ name: 'hello-tea' }]));
+  assert.deepEqual(store.plugins, [{ name: 'hello-tea', version: '1.1.0' }]);
+  await says('1.1.0');
+  store = await settled(await call('RollbackStore', { store_id: id, revision }));
+  await says('1.0.0');
+  await choose([]);
+  await says(undefined);
+  const active = await kubectl('-n', namespace, 'exec', 'deploy/store', '-c', 'store', '--', 'wp', 'option', 'get', 'active_plugins', '--format=json');
+  assert.ok(active.includes('woocommerce') && !active.includes('hello-tea'), active);
+  await buy(shopUrl, 1);
+  log('  taken back and removed; the shop sells');
 }
 
 /** Rows and checksums of the tables of orders, except the one that scheduled tasks tidy up. */

@@ -96,6 +96,9 @@ reasons! {
     /// A volume claim is not bound, or its volume cannot be attached.
     VolumeNotBound = "VOLUME_NOT_BOUND",
         "Make sure that the storage class that the details name exists and that its provisioner works, then retry the store.";
+    /// A volume claim cannot grow, because its storage class does not allow it.
+    VolumeNotExpandable = "VOLUME_NOT_EXPANDABLE",
+        "Set `allowVolumeExpansion: true` in the storage class of the claim that the message names, if its provisioner can expand volumes, then repeat the request; otherwise keep a plan with the present sizes.";
     /// A volume has no space left.
     VolumeFull = "VOLUME_FULL",
         "Expand the volume claim that the message names (its storage class must allow that) or free space on it; the store then recovers, a failed one needs a retry.";

@@ -44,6 +44,8 @@ pub enum HelmErrorKind {
     WebhookUnavailable,
     /// The API server rejects a change of an immutable field.
     Immutable,
+    /// A volume claim cannot grow: its storage class does not allow it.
+    NotExpandable,
     /// Pod Security rejects an object.
     PodSecurity,
     /// A quota or limit range rejects an object.
@@ -102,6 +104,7 @@ impl HelmErrorKind {
             | Self::ChartRejected
             | Self::ObjectRejected
             | Self::Immutable
+            | Self::NotExpandable
             | Self::PodSecurity
             | Self::Quota
             | Self::Forbidden
@@ -121,6 +124,7 @@ impl HelmErrorKind {
             Self::PolicyDenied => Reason::PolicyDenied,
             Self::WebhookUnavailable => Reason::WebhookUnavailable,
             Self::ChartRejected | Self::ObjectRejected | Self::Immutable => Reason::ChartRejected,
+            Self::NotExpandable => Reason::VolumeNotExpandable,
             Self::PodSecurity => Reason::PodSecurityViolation,
             Self::Quota => Reason::QuotaExceeded,
             Self::Forbidden => Reason::ClusterForbidden,
@@ -149,6 +153,7 @@ impl HelmErrorKind {
             Self::PolicyDenied => "an admission policy or webhook denies an object of the chart",
             Self::WebhookUnavailable => "an admission webhook cannot be called",
             Self::Immutable => "an existing object has a field that cannot be changed",
+            Self::NotExpandable => "a volume cannot grow",
             Self::PodSecurity => "Pod Security rejects an object of the chart",
             Self::Quota => "the namespace's quota is used up",
             Self::Forbidden => "the API server does not allow it",

@@ -47,6 +47,7 @@ pub(super) const TEXTS: &[(&[&str], Kind)] = &[
     (&["field is immutable"], Kind::Immutable),
     (&["spec is immutable after creation"], Kind::Immutable),
     (&["updates to statefulset spec for fields other than"], Kind::Immutable),
+    (&["only dynamically provisioned pvc can be resized"], Kind::NotExpandable),
     (&["\" is invalid: "], Kind::ObjectRejected),
     (&["cannot be handled as a"], Kind::ObjectRejected),
     (&["chart requires kubeVersion:"], Kind::ChartRejected),

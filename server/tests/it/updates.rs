@@ -1,5 +1,8 @@
 //! UpdateStore of what the shop itself takes over, its revisions, and RollbackStore.
 
+use k8s_openapi::api::storage::v1::StorageClass;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{Api as Objects, DeleteParams, Patch, PatchParams, PostParams};
 use prost_types::FieldMask;
 use prost_types::value::Kind;
 use storeplane_proto::v1::{
@@ -12,6 +15,7 @@ use uuid::Uuid;
 
 use crate::failures::charts_with_plan;
 use crate::harness::{Api, Lab, Seen, Setup, fields, fresh, reason};
+use crate::kube_support::plain_client;
 use crate::quotas::with_quotas;
 
 fn wanted(id: &str, paths: &[&str], store: Store) -> UpdateStoreRequest {
@@ -129,6 +133,40 @@ async fn failed_update_returns_to_the_settings_before_and_says_why() {
     lab.database.assert_sound().await;
     lab.api.delete(&id).await.unwrap();
     settled(&lab.api, &id, StoreState::Deleted).await;
+}
+
+#[tokio::test]
+async fn volume_that_cannot_grow_is_named_and_grows_once_its_class_allows_it() {
+    let classes = Objects::<StorageClass>::all(plain_client().await);
+    let (own, class) = (classes.get("simulated").await.unwrap(), fresh("fixed"));
+    let metadata = ObjectMeta { name: Some(class.clone()), ..ObjectMeta::default() };
+    let fixed = StorageClass { metadata, allow_volume_expansion: Some(false), ..own };
+    classes.create(&PostParams::default(), &fixed).await.unwrap();
+    let charts = charts_with_plan("fixed", &format!("uploads: {{storageClass: {class}}}\n"));
+    let larger = format!("uploads: {{storageClass: {class}, size: 9Gi}}\n");
+    std::fs::write(charts.path().join("woocommerce/plans/larger.yaml"), larger).unwrap();
+    let lab = Setup { charts: charts.path().to_owned(), ..Setup::default() }.start().await;
+    let id = fresh("grown");
+    let mut wanted = Api::wanted(&id);
+    wanted.store.get_or_insert_default().plan = "fixed".to_owned();
+    lab.api.create(wanted).await.unwrap();
+    settled(&lab.api, &id, StoreState::Ready).await;
+
+    let updating = update(&lab.api, to_plan(&id, "larger")).await.unwrap();
+    let (store, seen) = settled(&lab.api, &id, StoreState::Ready).await;
+    assert_eq!(store.plan, "fixed", "{}", seen.text());
+    let operation = GetOperationRequest { operation_id: updating.operation };
+    let operation = lab.api.operations.clone().get_operation(operation).await.unwrap().into_inner();
+    assert_eq!(operation.reason, "VOLUME_NOT_EXPANDABLE", "{}", operation.message);
+    assert!(operation.message.contains("\"store-uploads\""), "{}", operation.message);
+
+    let grows = Patch::Merge(serde_json::json!({"allowVolumeExpansion": true}));
+    classes.patch(&class, &PatchParams::default(), &grows).await.unwrap();
+    update(&lab.api, to_plan(&id, "larger")).await.unwrap();
+    let (store, seen) = settled(&lab.api, &id, StoreState::Ready).await;
+    assert_eq!(store.plan, "larger", "{}", seen.text());
+    lab.kubernetes.drop_all().await;
+    classes.delete(&class, &DeleteParams::default()).await.unwrap();
 }
 
 #[tokio::test]

@@ -9,13 +9,18 @@ export function useChunk<T extends object>(load: () => Promise<T>): { chunk: T |
   // biome-ignore lint/correctness/useExhaustiveDependencies: each change of the connection is another attempt
   useEffect(() => {
     if (chunk) return;
+    let wanted = true;
     load().then(
       (loaded) => {
+        if (!wanted) return;
         setChunk(loaded);
         setFailed(false);
       },
-      () => setFailed(true),
+      () => wanted && setFailed(true),
     );
+    return () => {
+      wanted = false;
+    };
   }, [chunk, load, connection]);
   return { chunk, failed };
 }

@@ -333,7 +333,7 @@ fn errors_of_rollouts_and_domains_have_reason_and_details() {
     FailedPrecondition: rollout 00000000-0000-0000-0000-000000000000 is rolling back and can neither be paused nor resumed
       storeplane/ROLLOUT_ROLLING_BACK []
       precondition STATE of rollout
-    FailedPrecondition: the stores of rollout 00000000-0000-0000-0000-000000000000 cannot be returned: only engine_version, plan and environment have revisions
+    FailedPrecondition: the stores of rollout 00000000-0000-0000-0000-000000000000 cannot be returned: only engine_version, plan, environment and plugins have revisions
       storeplane/ROLLOUT_IRREVERSIBLE []
       precondition TARGET of rollout
     PermissionDenied: a token that is limited to some stores cannot use rollouts

@@ -75,6 +75,8 @@ fn case(reason: Reason) -> Case {
         | Reason::BackupCorrupted
         | Reason::BackupKeyMissing
         | Reason::RestoreFailed
+        // In `updates`.
+        | Reason::VolumeNotExpandable
         | Reason::HelmMissing
         | Reason::HelmUnsupported
         | Reason::HelmTimeout
