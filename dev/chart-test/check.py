@@ -17,7 +17,8 @@ import checks  # noqa: E402
 import readme  # noqa: E402
 import score  # noqa: E402
 
-KUBERNETES = [f"1.{minor}" for minor in range(30, 37)]
+# What is in the oldest and in the newest one is in all between.
+KUBERNETES = ["1.30", "1.36"]
 # API groups that Kubernetes itself defines.
 BUILT_IN = re.compile(r"v1$|(apps|autoscaling|batch|policy)/|[a-z.]+\.k8s\.io/")
 GATEWAY = "gateway.networking.k8s.io/"

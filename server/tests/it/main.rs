@@ -15,6 +15,7 @@ mod harness;
 
 mod adopt;
 mod alerts;
+mod api_remedies;
 mod audit;
 mod audit_chain;
 mod audit_grants;
@@ -109,4 +110,3 @@ mod watch_ends;
 mod watch_property;
 mod watch_slow;
 mod watching;
-mod ways_out;
