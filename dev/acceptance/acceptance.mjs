@@ -87,7 +87,8 @@ try {
   const { failed, longest, total } = await outage.end();
   const rotated = await call('GetStore', { store_id });
   assert.equal(rotated.state, 'STORE_STATE_READY', `${rotated.reason} ${rotated.message}`);
-  assert.ok(await isSignedOut(owner, login), 'the administrator is signed out, and the old password no longer works');
+  // For some seconds the pods from before still answer.
+  await eventually(60, async () => assert.ok(await isSignedOut(owner, login), 'the administrator is signed out, and the old password no longer works'));
   const old = login;
   login = await call('GetStoreCredentials', { store_id });
   assert.equal(login.username, old.username);

@@ -9,6 +9,8 @@ pub(super) const TEXTS: &[(&[&str], Kind)] = &[
     // The release.
     (&["cannot re-use a name that is still in use"], Kind::NameInUse),
     (&["cannot reuse a name that is still in use"], Kind::NameInUse),
+    // Kubernetes' client repeated the creation of the new revision's record, whose first answer was lost or refused.
+    (&["UPGRADE FAILED: release: already exists"], Kind::InProgress),
     (&["release: already exists"], Kind::NameInUse),
     (&["another operation", "is in progress"], Kind::InProgress),
     (&["has no deployed releases"], Kind::ReleaseNotFound),
