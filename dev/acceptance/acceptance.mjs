@@ -100,8 +100,11 @@ try {
   if (UPGRADE_TO) {
     await helm('upgrade', `store-${store_id}`, CHART, '--namespace', namespace, '--reuse-values', '--set', `images.store.tag=${UPGRADE_TO}`);
     await rolledOut();
-    const image = await kubectl('-n', namespace, 'get', 'pod', '--selector', 'app.kubernetes.io/component=web', '--output', 'jsonpath={.items[*].spec.containers[*].image}');
-    assert.match(image, new RegExp(`:${UPGRADE_TO}$`));
+    // The pod from before ends a moment later.
+    await eventually(60, async () => {
+      const image = await kubectl('-n', namespace, 'get', 'pod', '--selector', 'app.kubernetes.io/component=web', '--output', 'jsonpath={.items[*].spec.containers[*].image}');
+      assert.match(image, new RegExp(`^\\S+:${UPGRADE_TO}$`));
+    });
     await sameAsBefore(owner, customer, login, number, 'after-upgrade');
     log(`upgraded to ${UPGRADE_TO}: order, sign-in and cart are still there`);
   } else {

@@ -1,5 +1,6 @@
 //! UpdateStore of what the shop itself takes over, its revisions, and RollbackStore.
 
+use k8s_openapi::api::core::v1::PersistentVolume;
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api as Objects, DeleteParams, Patch, PatchParams, PostParams};
@@ -142,8 +143,13 @@ async fn volume_that_cannot_grow_is_named_and_grows_once_its_class_allows_it() {
     let metadata = ObjectMeta { name: Some(class.clone()), ..ObjectMeta::default() };
     let fixed = StorageClass { metadata, allow_volume_expansion: Some(false), ..own };
     classes.create(&PostParams::default(), &fixed).await.unwrap();
+    let volumes = Objects::<PersistentVolume>::all(plain_client().await);
+    let volume = serde_json::json!({"metadata": {"name": class}, "spec": {"storageClassName": class, "capacity": {"storage": "9Gi"},
+        "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/nowhere"}}});
+    volumes.create(&PostParams::default(), &serde_json::from_value(volume).unwrap()).await.unwrap();
     let charts = charts_with_plan("fixed", &format!("uploads: {{storageClass: {class}}}\n"));
-    let larger = format!("uploads: {{storageClass: {class}, size: 9Gi}}\n");
+    let quota = "quota: {hard: {requests.storage: 20Gi}}";
+    let larger = format!("uploads: {{storageClass: {class}, size: 9Gi}}\n{quota}\n");
     std::fs::write(charts.path().join("woocommerce/plans/larger.yaml"), larger).unwrap();
     let lab = Setup { charts: charts.path().to_owned(), ..Setup::default() }.start().await;
     let id = fresh("grown");
@@ -165,7 +171,9 @@ async fn volume_that_cannot_grow_is_named_and_grows_once_its_class_allows_it() {
     update(&lab.api, to_plan(&id, "larger")).await.unwrap();
     let (store, seen) = settled(&lab.api, &id, StoreState::Ready).await;
     assert_eq!(store.plan, "larger", "{}", seen.text());
-    lab.kubernetes.drop_all().await;
+    lab.api.delete(&id).await.unwrap();
+    settled(&lab.api, &id, StoreState::Deleted).await;
+    volumes.delete(&class, &DeleteParams::default()).await.unwrap();
     classes.delete(&class, &DeleteParams::default()).await.unwrap();
 }
 

@@ -159,8 +159,10 @@ impl fmt::Display for Case {
 }
 
 /// Every fault at every place, in every possible phase. Without `full`: every fault at every step, and at every third one of the places where other
-/// operations have the same step, each in one phase; which ones varies from place to place and from fault to fault. The engines take turns; faults of a server have
-/// the small chart, because each has stores at all places at once. What the steps do is surveyed with the small chart: the others make more changes.
+/// operations have the same step, each in one phase; which ones varies from place to place and from fault to fault. One case in four has the chart of
+/// one of the other engines, whose
+/// stores take three times as long; faults of a server have the small chart, because each has stores at all places at once. What the steps do is
+/// surveyed with the small chart: the others make more changes.
 pub(super) fn cases(faults: &[Fault], effects: &[(Passage, Effect)], full: bool) -> Vec<Case> {
     let mut cases = Vec::new();
     for (f, fault) in faults.iter().enumerate() {
@@ -179,7 +181,9 @@ pub(super) fn cases(faults: &[Fault], effects: &[(Passage, Effect)], full: bool)
             let before = cases.len();
             cases.extend(chosen.into_iter().enumerate().map(|(h, phase)| {
                 let nth = 1 + (turn + h) % effect.requests.writes.max(1);
-                let engine = if of_server { SMALL } else { ENGINES[(before + h) % ENGINES.len()] };
+                let at = before + h;
+                let large = !of_server && at.is_multiple_of(4);
+                let engine = if large { ENGINES[1 + at / 4 % (ENGINES.len() - 1)] } else { SMALL };
                 Case { fault: fault.clone(), passage: *passage, phase, effect: *effect, nth, engine }
             }));
         }
