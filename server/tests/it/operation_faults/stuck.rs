@@ -1,15 +1,20 @@
 //! Releases and namespaces in every state in which an interrupted helm or something else may leave them. Each is produced in its
 //! natural way: a killed helm, a person with helm, a deleted namespace.
 
+use std::time::Duration;
+
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 use storeplane_core::operation::{OperationKind, Step};
-use storeplane_proto::v1::StoreState;
+use storeplane_proto::v1::{GetOperationRequest, OperationState, StoreState};
 
 use super::stage::{STRIKES, Stage, Subject};
 use crate::harness::{Hold, Intervention, Which, env};
+
+/// Longer than a server takes to learn of a cancellation: it does when it renews its leases, of 3 s.
+const LEARNS: Duration = Duration::from_secs(2);
 
 async fn stage() -> Stage {
     Stage::start(&env("STOREPLANE_TEST_DATABASE_URL"), false, Vec::new()).await
@@ -66,6 +71,29 @@ async fn pending_release_of_killed_helm_is_repaired_with_event() {
     assert_eq!(end, StoreState::Ready, "{events}");
     assert!(events.contains("was left pending-upgrade; it is"), "{events}");
     assert!(events.contains("was left pending-rollback; it is"), "{events}");
+    is_deployed(&stage, &subject).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancelled_retry_of_a_ready_store_does_not_stop_helm() {
+    let stage = stage().await;
+    let mut subject = stage.prepare(OperationKind::Retry, true).await.unwrap();
+    let hold = stage.control.hold(&subject.id, Step::Install, "before");
+    stage.begin(&mut subject, OperationKind::Retry).await.unwrap();
+    hold.reached().await.unwrap();
+    let mut set = stage.gate.set(&subject.namespace(), Which::Write(1), Intervention::Hold);
+    hold.release();
+    assert!(set.applied(STRIKES).await, "helm came to where its operation is cancelled");
+    stage.cancel(&mut subject).await.unwrap();
+    tokio::time::sleep(LEARNS).await;
+    set.release();
+
+    let (store, seen) = stage.api().settle(&subject.id).await;
+
+    assert_eq!(store.state(), StoreState::Ready, "{}", seen.text());
+    let request = GetOperationRequest { operation_id: store.operation };
+    let operation = stage.api().operations.clone().get_operation(request).await.unwrap().into_inner();
+    assert_eq!(operation.state(), OperationState::Cancelled, "{}", seen.text());
     is_deployed(&stage, &subject).await;
 }
 
