@@ -100,8 +100,8 @@ impl Checks {
         }
     }
 
-    /// Which of the addresses of a domain are this platform's, where shops with this host name answer. Nothing else may be connected to on
-    /// behalf of a domain's owner, who could name any host of the platform's network.
+    /// Those addresses of a domain that are this platform's: the ones to which `host` resolves. Nothing else may be connected to, because a
+    /// domain's owner could point it at any host of the platform's network.
     pub async fn own_addresses(&self, domain: &str, host: &str) -> Result<Vec<IpAddr>, LookupError> {
         let (found, expected) = tokio::try_join!(self.resolver.addresses(domain), async {
             let expected = self.expected(host).await;

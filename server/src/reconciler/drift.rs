@@ -23,12 +23,13 @@ const MOST: usize = 128;
 /// Maximum number of stores compared concurrently.
 const TOGETHER: usize = 8;
 
-/// First interval between comparisons of a store that somebody changes again and again, such as another controller. It doubles up to ...
-const CHANGING: Duration = Duration::from_secs(1);
-/// ... this, ...
-const LONGEST: Duration = Duration::from_mins(1);
-/// ... and begins anew once the store was left alone for this long.
-const CALM: Duration = Duration::from_mins(5);
+/// Pause between the first two comparisons of a store that something other than an operation keeps changing, such as another controller. It doubles
+/// with each comparison.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Maximum of that pause.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// Time without a change after which the pause is reset.
+const RESET_AFTER: Duration = Duration::from_mins(5);
 
 /// What a comparison depends on: the release and its workloads, the revision, and the operation that may have changed either.
 type Mark = (u64, u32, OperationId);
@@ -50,7 +51,9 @@ impl Compared {
     /// A comparison at `now`, after the last one.
     fn after(last: Option<Self>, mark: Mark, now: Instant) -> Self {
         let pause = match last {
-            Some(last) if last.mark.2 == mark.2 && now < last.at + CALM => (last.pause * 2).clamp(CHANGING, LONGEST),
+            Some(last) if last.mark.2 == mark.2 && now < last.at + RESET_AFTER => {
+                (last.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE)
+            }
             _ => Duration::ZERO,
         };
         Self { mark, at: now, pause }
@@ -147,7 +150,7 @@ mod tests {
         let mut last = Compared::after(None, mark(0), now);
         let mut waits = Vec::new();
         for number in 1..9 {
-            assert!(!last.is_due(last.mark, now + CALM), "it did not change");
+            assert!(!last.is_due(last.mark, now + RESET_AFTER), "it did not change");
             assert!(last.is_due(mark(number), last.at + last.pause));
             last = Compared::after(Some(last), mark(number), last.at + last.pause);
             waits.push(last.pause.as_secs());
@@ -156,6 +159,6 @@ mod tests {
         assert!(!last.is_due(mark(9), last.at + Duration::from_secs(59)));
         let other = (9, 1, OperationId(Uuid::max()));
         assert!(last.is_due(other, last.at), "what an operation changed is compared at once");
-        assert_eq!(Compared::after(Some(last), mark(9), last.at + CALM).pause, Duration::ZERO);
+        assert_eq!(Compared::after(Some(last), mark(9), last.at + RESET_AFTER).pause, Duration::ZERO);
     }
 }

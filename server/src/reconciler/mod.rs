@@ -50,7 +50,7 @@ pub struct Reconciler {
     pub catalog: Arc<Catalog>,
     /// Whether shops can be reached.
     pub verifier: Verifier,
-    /// Where the domains of shops' owners lead.
+    /// The DNS checks of custom domains.
     pub domain_checks: Checks,
     /// Whether stores that look healthy also sell.
     pub sales_test: SalesTest,

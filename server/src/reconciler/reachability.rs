@@ -103,7 +103,7 @@ impl Reconciler {
         (store.uid, next)
     }
 
-    /// The owner of a domain decides where it leads: only the platform's own addresses are connected to.
+    /// The owner of a custom domain controls its DNS, so only the platform's own addresses are connected to.
     async fn reachability(&self, store: &LiveStore) -> Reachability {
         let url = url::Url::parse(&store.shop_url).ok();
         let Some(domain) = url.as_ref().and_then(url::Url::host_str).filter(|_| store.has_domain) else {
@@ -112,8 +112,9 @@ impl Reconciler {
         let not_tested = |reason, message| Reachability { status: ConditionStatus::Unknown, reason, message };
         match self.domain_checks.own_addresses(domain, &store.host).await {
             Ok(own) if own.is_empty() => {
-                let message =
-                    format!("DNS leads {domain} elsewhere, so it is not known whether customers reach the shop.");
+                let message = format!(
+                    "{domain} does not resolve to this platform, so it is not known whether customers reach the shop."
+                );
                 not_tested("DNS_ELSEWHERE", message)
             }
             Ok(own) => self.verifier.reachable(&store.shop_url, Some(own)).await,

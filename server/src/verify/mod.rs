@@ -48,7 +48,7 @@ pub struct Shop {
     pub service: String,
     /// A page answers at its URL: it is tested through the Service only.
     pub is_offline: bool,
-    /// Its owner decides where its host name leads: it is tested through the Service only, unless that is configured otherwise.
+    /// True if its URL has a custom domain, whose DNS its owner controls: it is tested through the Service, unless `verify.via` is configured.
     pub has_domain: bool,
     /// The test purchase.
     pub test: Arc<PurchaseTest>,

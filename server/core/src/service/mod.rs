@@ -376,7 +376,8 @@ fn check_scope(caller: &Caller, id: Option<&StoreId>) -> Result<(), DomainError>
     }
 }
 
-/// A refusal for the decision on the store, which is not made if the same request was executed before: that is answered as it was.
+/// Keeps a refusal for the transition. A request that was executed before is answered by its request id, without a transition, so it is not
+/// refused because of what changed since.
 fn deferred<T>(found: Result<T, PortError>) -> Result<Result<T, DomainError>, PortError> {
     match found {
         Ok(found) => Ok(Ok(found)),

@@ -48,7 +48,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
         context.only_waits();
         let mut other_series = context.operation.update.as_ref().is_some_and(|update| update.replaces_database);
         if context.operation.kind == OperationKind::Restore {
-            other_series = Box::pin(upgrade::take_over(context)).await?;
+            other_series = Box::pin(upgrade::prepare_for_restore(context)).await?;
         }
         if volumes::restore(context, &source).await? {
             return context.write(&|snapshot| Ok(changes::restored(snapshot))).await;

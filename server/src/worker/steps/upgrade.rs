@@ -100,7 +100,7 @@ pub(super) async fn revert(context: &mut OperationContext) -> Result<(), StepErr
 /// Before a restore: if the release cannot take the data, because the undo of an earlier operation left it without pods, or because somebody
 /// deployed a version with another series of the database, deploys the store's own version without pods of the shop. Then, true if the files of the
 /// database may be of another series.
-pub(super) async fn take_over(context: &mut OperationContext) -> Result<bool, StepError> {
+pub(super) async fn prepare_for_restore(context: &mut OperationContext) -> Result<bool, StepError> {
     let engine = context.engine().await?;
     let is_left = chart::mode_of(context).await? == Some(Mode::Offline);
     let newer = deploy::newer_schema(context, &engine.versions).await?;

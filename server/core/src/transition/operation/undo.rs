@@ -110,7 +110,7 @@ fn left_offline(
     Ok(change)
 }
 
-/// It is not known to which domains the shop answers: none of them becomes free for others, and the next update tells it again.
+/// It is not known to which domains the shop answers: none of them becomes free for others, and the next update applies its domains again.
 fn keep_domains(change: &mut Change) {
     let Some(update) = &change.operation.update else { return };
     let (former, domains) = (&update.before.domains, &mut change.store.spec.domains);

@@ -1,17 +1,17 @@
 <?php
 /**
- * Plugins that the chart's values name. Only a change of the wish is applied, so one that the shop's owner deactivated stays so; another version of a
+ * Plugins that the chart's values name. Only a change of that list is applied, so one that the shop's owner deactivated stays so; another version of a
  * plugin is no change: its files are replaced.
  */
 
 function apply_plugins(Database $db): void {
     $names = fn(?string $list) => array_values(array_filter(explode(' ', $list ?? '')));
-    [$wish, $known] = [setting('STORE_PLUGINS'), $db->recall('plugins') ?? ''];
-    $wanted = $names($wish);
+    [$listed, $known] = [setting('STORE_PLUGINS'), $db->recall('plugins') ?? ''];
+    $wanted = $names($listed);
     // What was active before it was asked for belongs to the shop's owner or image, and stays. Older images did not remember that.
     $activated = $names($db->recall('activated_plugins') ?? $known);
     $removed = array_diff($activated, $wanted, ['woocommerce']);
-    if ($wish === $known && $removed === []) {
+    if ($listed === $known && $removed === []) {
         return;
     }
     $new = array_diff($wanted, $names($known));
@@ -22,7 +22,7 @@ function apply_plugins(Database $db): void {
     if ($new) {
         wp('plugin', 'activate', ...$new);
     }
-    $db->remember(['plugins' => $wish, 'activated_plugins' => implode(' ', array_intersect($activated, $wanted))]);
+    $db->remember(['plugins' => $listed, 'activated_plugins' => implode(' ', array_intersect($activated, $wanted))]);
 }
 
 /** Their files: `faq/faq.php`. */

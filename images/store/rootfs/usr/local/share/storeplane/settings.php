@@ -1,7 +1,7 @@
 <?php
 /**
  * Values of the chart that the shop follows while its owner may change them in the administration, too. storeplane_state remembers what was last asked
- * for; only another wish than that is applied, so an unrelated update never overwrites the owner's choice.
+ * for; only a different value is applied, so an unrelated update never overwrites the owner's choice.
  */
 
 /** Options that begin with the shop's name, and with its administrator's address. The first is always set; the others follow while nobody gave them a value of their own. */
