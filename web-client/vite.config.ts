@@ -28,6 +28,8 @@ export default defineConfig({
     environment: 'jsdom',
     include: ['src/**/*.test.{ts,tsx}'],
     setupFiles: ['test/setup.ts'],
+    // Test files share the modules of a worker: to load the components takes longer than to test most of them.
+    isolate: false,
     restoreMocks: true,
     testTimeout: 60_000,
   },

@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict';
 import { backUp, listBackups, restore } from './backups.mjs';
 import { call, eventually, helm, kubectl, watch } from './calls.mjs';
+import { addDomain } from './domains.mjs';
 import { engine } from './engines/index.mjs';
 import { browser, visitor } from './shop.mjs';
 import { outages } from './outages.mjs';
 
-const { ENGINE, UPGRADE_TO, BACKUPS, CHART, PICTURES } = process.env;
+const { ENGINE, UPGRADE_TO, BACKUPS, CHART, PICTURES, DNS_PORT } = process.env;
 const { buy, fillCart, isSignedOut, order, orderTables, seeCart, seeOrder, signIn } = engine;
 const store_id = `acceptance-${Date.now().toString(36)}`;
 const began = Date.now();
@@ -80,6 +81,23 @@ try {
   const back = await settled(await call('RollbackStore', { store_id, revision: 1 }));
   assert.deepEqual([back.displayName, back.plan], [store.displayName, store.plan]);
   log(`another name and plan, and back to revision 1 as revision ${back.revision}`);
+
+  if (DNS_PORT) {
+    const { domain, makePrimary, remove } = await addDomain(store, settled);
+    const { shopUrl } = await makePrimary();
+    await fillCart(customer, shopUrl);
+    const another = await order(customer, shopUrl);
+    const there = await call('GetStoreCredentials', { store_id });
+    await signIn(owner, there);
+    await seeOrder(owner, there, another, 'domain-orders');
+    log(`${domain} is proved, in the shop's URL, and redirected to: order ${another} placed and seen there`);
+    await remove();
+    await fillCart(customer, store.shopUrl);
+    await signIn(owner, login);
+    log(`${domain} is removed: the shop has its former URL`);
+  } else {
+    log('domain: skipped (--ingress is an IP address)');
+  }
 
   const outage = outages(store.shopUrl);
   await call('RotateStoreCredentials', { store_id });

@@ -5,13 +5,33 @@ import { request } from 'node:http';
 /** Time limit of one request, in milliseconds. */
 const LIMIT = 20_000;
 
+/** Status and headers of one GET request, whatever they are. */
+export function head(shopUrl, path) {
+  const options = { ...at(shopUrl, path), headers: { host: new URL(shopUrl).host } };
+  return new Promise((resolve, reject) => {
+    const sent = request(options, (answer) => {
+      answer.resume().on('end', () => resolve({ status: answer.statusCode, headers: answer.headers }));
+    });
+    limited(sent, path).on('error', reject).end();
+  });
+}
+
+/** Where a request goes: to the ingress if there is one. */
+function at(shopUrl, path) {
+  const { hostname, port } = new URL(`http://${process.env.INGRESS || new URL(shopUrl).host}/`);
+  return { host: hostname, port: port || 80, path, timeout: LIMIT };
+}
+
+function limited(sent, path) {
+  return sent.on('timeout', () => sent.destroy(new Error(`${path}: no answer within ${LIMIT} ms`)));
+}
+
 /** One request for JSON, whose answer must be good: its headers and body. With `content` it is a POST. */
 export function ask(shopUrl, path, content, more = {}) {
   const { host } = new URL(shopUrl);
-  const at = new URL(`http://${process.env.INGRESS || host}/`);
   const text = content && JSON.stringify(content);
   const headers = { host, ...more, ...(text && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }) };
-  const options = { host: at.hostname, port: at.port || 80, path, method: text ? 'POST' : 'GET', headers, timeout: LIMIT };
+  const options = { ...at(shopUrl, path), method: text ? 'POST' : 'GET', headers };
   return new Promise((resolve, reject) => {
     const sent = request(options, (answer) => {
       let body = '';
@@ -27,8 +47,6 @@ export function ask(shopUrl, path, content, more = {}) {
         }
       });
     });
-    sent.on('timeout', () => sent.destroy(new Error(`${path}: no answer within ${LIMIT} ms`)));
-    sent.on('error', reject);
-    sent.end(text);
+    limited(sent, path).on('error', reject).end(text);
   });
 }

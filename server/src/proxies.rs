@@ -18,7 +18,8 @@ const HOPS_MAX: usize = 32;
 pub struct Network(IpNet);
 
 impl Network {
-    fn contains(&self, address: IpAddr) -> bool {
+    /// True if the address is in it.
+    pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address)
     }
 }

@@ -12,8 +12,8 @@ use crate::authentication::Authenticator;
 use crate::backups::Backups;
 use crate::charts::{ChartLibrary, Charts};
 use crate::checkpoint::SigningKey;
-use crate::config::Config;
-use crate::domains::{Checks, Resolver};
+use crate::config::{Config, VerificationFiles};
+use crate::domains::{Checks, FileReader, Resolver};
 use crate::helm::{Helm, HelmConfig};
 use crate::kube::{Cluster, ClusterCache, ClusterConfig, StoreAccess};
 use crate::oidc::Oidc;
@@ -84,10 +84,15 @@ pub(super) fn audit_log(config: &Config, pools: &Pools, clock: &Arc<dyn Clock>) 
         .sharing(config.database.pool_size))
 }
 
+fn file_reader(files: &VerificationFiles) -> Option<FileReader> {
+    files.enabled.then(|| FileReader::new(files.networks.clone(), files.port))
+}
+
 pub(super) fn domain_checks(config: &Config, cluster: &Cluster, clock: &Arc<dyn Clock>) -> Result<Checks, StartError> {
     Ok(Checks {
         resolver: Resolver::new(&config.domains.resolvers).map_err(StartError::Resolvers)?,
         targets: config.domains.targets.clone(),
+        files: file_reader(&config.domains.verification_file),
         cluster: cluster.clone(),
         issues: config.domains.issuer.is_some(),
         clock: Arc::clone(clock),

@@ -9,7 +9,10 @@ use storeplane_core::service::{DOMAINS_MAX, DomainRules};
 
 use super::read::is_label;
 use super::section::Section;
+use crate::proxies::Network;
 
+/// The port of web servers.
+const HTTP: u16 = 80;
 /// Domains of a store at most: they are in one Ingress.
 const PER_STORE_MAX: u32 = 100;
 
@@ -25,6 +28,19 @@ pub struct Domains {
     /// Issuer of cert-manager for the domains' certificates; default: none, their Secrets are brought.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer: Option<CertificateIssuer>,
+    /// Proof by a file on the web server that a domain points to.
+    pub verification_file: VerificationFiles,
+}
+
+/// `[domains.verification_file]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VerificationFiles {
+    /// Files are read.
+    pub enabled: bool,
+    /// Networks in which such web servers may be although they are not public.
+    pub networks: Vec<Network>,
+    /// The port of plain HTTP.
+    pub port: u16,
 }
 
 /// An issuer of cert-manager.
@@ -56,7 +72,8 @@ impl fmt::Display for IssuerKind {
 
 impl From<&Domains> for DomainRules {
     fn from(domains: &Domains) -> Self {
-        Self { targets: domains.targets.clone(), max_per_store: domains.max_per_store }
+        let Domains { targets, max_per_store, verification_file, .. } = domains;
+        Self { targets: targets.clone(), max_per_store: *max_per_store, files: verification_file.enabled }
     }
 }
 
@@ -73,6 +90,11 @@ pub(super) fn read(section: &mut Section) -> Domains {
         max_per_store: section
             .checked("max_per_store", DOMAINS_MAX, "must be 0 to 100", |n| (0..=PER_STORE_MAX).contains(n)),
         issuer: section.section("issuer", issuer),
+        verification_file: section.section("verification_file", |section| VerificationFiles {
+            enabled: section.take("enabled", true),
+            networks: section.take("networks", Vec::new()),
+            port: section.checked("port", HTTP, "must be 1 to 65535", |port| *port > 0),
+        }),
     }
 }
 
@@ -111,6 +133,8 @@ mod tests {
             ("max_per_store = 101", "domains.max_per_store: must be 0 to 100"),
             ("issuer = {kind = 'Vault', name = 'a'}", "domains.issuer.kind: "),
             ("issuer.name = 'a_b'", "domains.issuer.name: must be"),
+            ("verification_file.networks = ['10.0.0.0/40']", "domains.verification_file.networks: "),
+            ("verification_file.port = 0", "domains.verification_file.port: must be 1"),
         ] {
             let error = parse(setting).expect_err(setting).to_string();
             assert!(error.contains(key), "{setting}: {error}");

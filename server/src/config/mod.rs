@@ -35,7 +35,7 @@ pub use audit::Audit;
 pub use backup_schedule::{BackupSchedule, PlanSchedule};
 pub use backups::{BackupBucket, BackupVolume, Backups, SnapshotMode, StorageKind};
 pub use charts::{ChartSource, Charts, Engine};
-pub use domains::{CertificateIssuer, Domains, IssuerKind};
+pub use domains::{CertificateIssuer, Domains, IssuerKind, VerificationFiles};
 pub use engines::{CatalogError, ChartReader};
 pub use limits::Limits;
 pub use obstacles::Obstacles;

@@ -1,4 +1,4 @@
-//! Checks a domain: the record of its owner, where it points, and its certificate.
+//! Checks a domain: the record or file of its owner, where it points, and its certificate.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -8,9 +8,12 @@ use async_trait::async_trait;
 use storeplane_core::ports::{Clock, DomainChecks};
 use storeplane_core::store::Store;
 use storeplane_core::store_domain::{
-    DnsState, Observation, OwnershipState, Seen, SeenCertificate, StoreDomain, secret_name, verification_record,
+    DnsState, Observation, OwnershipState, Seen, SeenCertificate, StoreDomain, secret_name, verification_file,
+    verification_record,
 };
 
+use super::file_reader::FileReader;
+use super::public::is_public;
 use super::resolver::{LookupError, Resolver};
 use crate::kube::Cluster;
 
@@ -24,6 +27,8 @@ pub struct Checks {
     pub resolver: Resolver,
     /// Where domains must point; empty: at the store's own host name.
     pub targets: Vec<String>,
+    /// Reads the files of owners; `None`: only records prove a domain.
+    pub files: Option<FileReader>,
     /// The cluster with the certificates.
     pub cluster: Cluster,
     /// True if cert-manager is asked for certificates.
@@ -40,9 +45,9 @@ impl std::fmt::Debug for Checks {
 
 #[async_trait]
 impl DomainChecks for Checks {
-    /// Where a name points is looked up only once it was proved: otherwise callers could look up names of this network.
+    /// Where a name points is told only once it was proved: otherwise callers could look up names of this network.
     async fn check(&self, store: &Store, domain: &StoreDomain) -> Observation {
-        let ownership = if domain.is_verified() { None } else { Some(self.ownership(domain).await) };
+        let ownership = if domain.is_verified() { None } else { Some(self.ownership(store, domain).await) };
         let proved = ownership.as_ref().is_none_or(|seen| seen.state == OwnershipState::Verified);
         let serves = store.spec.domains.names.contains(&domain.name);
         Observation {
@@ -54,12 +59,28 @@ impl DomainChecks for Checks {
 }
 
 impl Checks {
-    async fn ownership(&self, domain: &StoreDomain) -> Seen<OwnershipState> {
+    /// The file is looked for if the record does not prove it.
+    async fn ownership(&self, store: &Store, domain: &StoreDomain) -> Seen<OwnershipState> {
+        let seen = self.record(domain).await;
+        let Some(files) = self.files.as_ref().filter(|_| seen.state != OwnershipState::Verified) else { return seen };
+        let file = verification_file(&domain.name, &domain.token);
+        let found = match self.other_addresses(files, store, domain).await {
+            Ok(addresses) => files.find(&file, &addresses).await,
+            Err(why) => Err(why),
+        };
+        match found {
+            Ok(()) => verified(domain),
+            Err(why) => {
+                let message = format!("{} The file {} was not found either: {why}.", seen.message, file.url);
+                Seen { message, ..seen }
+            }
+        }
+    }
+
+    async fn record(&self, domain: &StoreDomain) -> Seen<OwnershipState> {
         let record = verification_record(&domain.name, &domain.token);
         let (state, reason, message) = match self.resolver.texts(&record.name).await {
-            Ok(texts) if texts.contains(&record.value) => {
-                (OwnershipState::Verified, "", format!("The owner of {} has proved it.", domain.name))
-            }
+            Ok(texts) if texts.contains(&record.value) => return verified(domain),
             Ok(_) => {
                 let message = format!("The TXT record {} has another value.", record.name);
                 (OwnershipState::Failed, "TXT_MISMATCH", message)
@@ -71,6 +92,25 @@ impl Checks {
             Err(LookupError::Failed(message)) => (OwnershipState::Pending, "DNS_LOOKUP_FAILED", message),
         };
         Seen { state, reason, message }
+    }
+
+    /// The addresses of its web server, without those of this platform: what answers there does not belong to whoever asks here.
+    async fn other_addresses(
+        &self,
+        files: &FileReader,
+        store: &Store,
+        domain: &StoreDomain,
+    ) -> Result<BTreeSet<IpAddr>, String> {
+        let host = &store.placement.host;
+        let looked_up = tokio::try_join!(self.resolver.addresses(domain.name.as_str()), self.expected(host));
+        // The answer is the same for names that do not exist: what this network's DNS knows is told to nobody.
+        let (found, own) = looked_up.unwrap_or_default();
+        let addresses: BTreeSet<_> =
+            found.difference(&own).copied().filter(|address| files.reaches(*address)).collect();
+        if addresses.is_empty() {
+            return Err("the domain points to no public web server but this platform".to_owned());
+        }
+        Ok(addresses)
     }
 
     async fn dns(&self, store: &Store, domain: &StoreDomain) -> Seen<DnsState> {
@@ -127,25 +167,15 @@ impl Checks {
     }
 }
 
+fn verified(domain: &StoreDomain) -> Seen<OwnershipState> {
+    let message = format!("The owner of {} has proved it.", domain.name);
+    Seen { state: OwnershipState::Verified, reason: "", message }
+}
+
 /// The addresses without those of private networks, about which a domain's owner is told nothing.
 fn public(mut addresses: BTreeSet<IpAddr>) -> String {
     addresses.retain(|address| is_public(*address));
     if addresses.is_empty() { "at addresses that are not public".to_owned() } else { listed(&addresses) }
-}
-
-fn is_public(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(ip) => {
-            let [first, second, ..] = ip.octets();
-            let is_shared = first == 100 && second & 0b1100_0000 == 64;
-            let is_local = ip.is_private() || ip.is_loopback() || ip.is_link_local() || is_shared;
-            !is_local && first != 0
-        }
-        IpAddr::V6(ip) => {
-            let is_local = ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_loopback();
-            !is_local && !ip.is_unspecified()
-        }
-    }
 }
 
 fn listed(addresses: &BTreeSet<IpAddr>) -> String {
@@ -162,18 +192,7 @@ mod tests {
     fn addresses_of_private_networks_are_not_told() {
         let told =
             |addresses: &[&str]| public(addresses.iter().map(|text| text.parse().expect("an address")).collect());
-        let private = [
-            "10.0.0.1",
-            "172.16.0.1",
-            "192.168.1.1",
-            "127.0.0.1",
-            "169.254.169.254",
-            "100.64.0.1",
-            "::1",
-            "fd00::1",
-            "::ffff:10.0.0.1",
-        ];
-        assert_eq!(told(&private), "at addresses that are not public");
+        assert_eq!(told(&["10.0.0.1", "::1"]), "at addresses that are not public");
         assert_eq!(told(&["10.0.0.1", "198.51.100.1", "2001:db8::1"]), "198.51.100.1, 2001:db8::1");
     }
 }

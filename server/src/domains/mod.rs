@@ -4,6 +4,8 @@
 //! lock, so two servers that both believe to lead do no harm.
 
 mod checks;
+mod file_reader;
+mod public;
 mod resolver;
 
 use std::time::Duration;
@@ -16,6 +18,7 @@ use storeplane_core::store_domain::StoreDomain;
 use tokio_util::sync::CancellationToken;
 
 pub use checks::Checks;
+pub use file_reader::FileReader;
 pub use resolver::{LookupError, Resolver};
 
 use crate::config::SecretUrl;

@@ -4,7 +4,8 @@ use storeplane_core::command::StoreRef;
 use storeplane_core::store::Store;
 use storeplane_core::store_domain::command::DomainInput;
 use storeplane_core::store_domain::{
-    Aspect, CertificateState, DnsRecord, DnsState, OwnershipState, StoreDomain, secret_name, verification_record,
+    Aspect, CertificateState, DnsRecord, DnsState, OwnershipState, StoreDomain, VerificationFile, secret_name,
+    verification_record,
 };
 use storeplane_proto::v1;
 use storeplane_proto::v1::domain_service_server::DomainService;
@@ -73,12 +74,15 @@ impl ApiHandler {
     fn domain_message(&self, (store, domain): (Store, StoreDomain)) -> v1::StoreDomain {
         let served = store.spec.domains.names.contains(&domain.name);
         let mut verification = verification_record(&domain.name, &domain.token);
+        let mut file = self.service.verification_file(&domain);
         if domain.token.is_empty() {
             verification.value.clear();
+            file.iter_mut().for_each(|file| file.line.clear());
         }
         let addresses = self.service.address_records(&store, &domain.name);
         v1::StoreDomain {
             verification_record: Some(record(verification)),
+            verification_file: file.map(|VerificationFile { url, line }| v1::VerificationFile { url, line }),
             address_records: addresses.into_iter().map(record).collect(),
             served,
             primary: store.spec.domains.primary.as_ref() == Some(&domain.name),

@@ -27,6 +27,7 @@ pub use probe_failure::{ProbeFailure, RetryPolicy};
 pub use purchase::{Demand, Report};
 pub use reachable::Reachability;
 use transport::{Answer, Transport};
+pub(crate) use transport::{tls, web_at};
 
 /// Time limits for connecting to the shop's URL, DNS included, and for
 /// its first response, before the API server's proxy is used instead.
@@ -104,7 +105,7 @@ pub struct Verifier {
 impl Verifier {
     /// Tests shops in this cluster, by this route.
     pub fn new(cluster: Cluster, via: Via) -> Self {
-        let tls = transport::tls();
+        let tls = tls();
         Self { cluster, via, web: transport::web(tls.clone()), tls }
     }
 

@@ -68,7 +68,7 @@ impl Answer {
 pub(super) type Web = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// Trusts the system's certificate authorities.
-pub(super) fn tls() -> rustls::ClientConfig {
+pub(crate) fn tls() -> rustls::ClientConfig {
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let roots = versions.map(|versions| match versions.clone().with_native_roots() {
@@ -91,7 +91,7 @@ pub(super) fn web(tls: rustls::ClientConfig) -> Web {
 }
 
 /// Finds every name at these addresses.
-pub(super) fn web_at(
+pub(crate) fn web_at(
     tls: rustls::ClientConfig,
     addresses: Vec<SocketAddr>,
 ) -> Client<impl Connect + Clone + Send + Sync + 'static, Full<Bytes>> {

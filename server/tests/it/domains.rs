@@ -1,5 +1,7 @@
 //! Custom domains: claimed, proved with a record in a real DNS message, served, and released.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::networking::v1::Ingress;
@@ -245,6 +247,57 @@ async fn domain_belongs_to_the_store_whose_owner_proved_it() {
     .await;
     serving(api, &ours, &[domain]).await;
     lab.database.assert_sound().await;
+}
+
+/// A web server that answers every request with this text, and counts them.
+async fn web_server(text: Arc<Mutex<String>>) -> (u16, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.expect("a port");
+    let (port, requests) = (listener.local_addr().expect("an address").port(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&requests);
+    let router = axum::Router::new().fallback(move |uri: http::Uri| async move {
+        counted.fetch_add(1, Ordering::Relaxed);
+        if uri.path() == "/.well-known/storeplane-verification.txt" {
+            Ok(text.lock().expect("no panic").clone())
+        } else {
+            Err(http::StatusCode::NOT_FOUND)
+        }
+    });
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (port, requests)
+}
+
+#[tokio::test]
+async fn file_on_the_web_server_of_a_domain_proves_it() {
+    let (dns, folder) = (DnsServer::start().await, tempfile::tempdir().expect("a directory"));
+    let text = Arc::new(Mutex::new(String::new()));
+    let (port, requests) = web_server(Arc::clone(&text)).await;
+    let file = folder.path().join("storeplane.toml");
+    let files = format!("verification_file = {{networks = ['127.0.0.2', '127.0.0.3'], port = {port}}}");
+    let domains = format!("[domains]\nresolvers = ['{}']\ntargets = ['127.0.0.3']\n{files}\n", dns.address);
+    std::fs::write(&file, domains).expect("written");
+    let lab = Setup::default().with("STOREPLANE_CONFIG", file.display().to_string()).start().await;
+    let (api, store, domain) = (&lab.api, fresh("filed"), &*format!("{}.example.com", fresh("shop")));
+    api.create(&store).await.expect("accepted");
+    let claimed = create(api, &store, domain).await.expect("accepted");
+    let wanted = claimed.verification_file.expect("a file");
+    assert_eq!(wanted.url, format!("http://{domain}/.well-known/storeplane-verification.txt"));
+    assert_eq!(wanted.line, claimed.verification_record.expect("a record").value);
+    *text.lock().expect("no panic") = format!("storeplane-verification=another\r\n{}\r\n", wanted.line);
+
+    // A platform's own web server, networks that are not public and unknown names are not asked, and look the same.
+    let mut messages = Vec::new();
+    for addresses in [&["127.0.0.3"][..], &["127.0.0.1", "127.0.0.4"], &[]] {
+        dns.addresses(domain, addresses);
+        let pending = verify(api, &store, domain).await.expect("an answer");
+        assert_eq!(ownership(&pending), (DomainOwnershipState::Pending, "TXT_MISSING"));
+        messages.push(pending.ownership.expect("ownership").message);
+    }
+    assert!(messages.iter().all(|message| *message == messages[0] && message.contains("no public")), "{messages:?}");
+    assert_eq!(requests.load(Ordering::Relaxed), 0);
+
+    dns.addresses(domain, &["127.0.0.2", "127.0.0.1"]);
+    assert_eq!(ownership(&verify(api, &store, domain).await.expect("an answer")), (DomainOwnershipState::Verified, ""));
+    assert_eq!(requests.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 import { screen } from '@testing-library/react';
 import { expect, test, vi } from 'vitest';
-import { RENDERED, renderApp } from '../../test/render-app';
-import { session } from './session';
+import { RENDERED } from '../../test/render-app';
 
 test('the first overview decides whether the browser is signed in, and is shown without another request', async () => {
   const answers: (() => void)[] = [];
@@ -9,6 +8,10 @@ test('the first overview decides whether the browser is signed in, and is shown 
     await new Promise<void>((resolve) => answers.push(resolve));
     return { caller: { name: 'grace', role: 'viewer', tenant: 'default' } };
   });
+  // A page that was just opened: the session of another test is not its own.
+  vi.resetModules();
+  const { renderApp } = await import('../../test/render-app');
+  const { session } = await import('./session');
   renderApp({ signedIn: false, platform: { getOverview } });
   await screen.findByLabelText('Loading', undefined, RENDERED);
   await vi.waitFor(() => expect(answers).toHaveLength(1), RENDERED);

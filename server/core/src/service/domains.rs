@@ -11,7 +11,7 @@ use crate::identity::Caller;
 use crate::ports::NewDomain;
 use crate::store::Store;
 use crate::store_domain::command::DomainInput;
-use crate::store_domain::{DnsRecord, StoreDomain, TOKEN_LENGTH};
+use crate::store_domain::{DnsRecord, StoreDomain, TOKEN_LENGTH, VerificationFile, verification_file};
 use crate::transition::domains;
 
 /// Domains of a store unless configured.
@@ -24,11 +24,13 @@ pub struct DomainRules {
     pub targets: Vec<String>,
     /// Maximum number of domains of a store.
     pub max_per_store: u32,
+    /// A file proves a domain too.
+    pub files: bool,
 }
 
 impl Default for DomainRules {
     fn default() -> Self {
-        Self { targets: Vec::new(), max_per_store: DOMAINS_MAX }
+        Self { targets: Vec::new(), max_per_store: DOMAINS_MAX, files: false }
     }
 }
 
@@ -94,6 +96,11 @@ impl Service {
             self.domains.remove(&caller.access, &command, &self.request(caller, None)).await
         };
         self.audited(caller, Action::DeleteDomain, &input.store_id, result.await).await
+    }
+
+    /// The file with which the owner of a domain can prove it; `None` if no files are read.
+    pub fn verification_file(&self, domain: &StoreDomain) -> Option<VerificationFile> {
+        self.domain_rules.files.then(|| verification_file(&domain.name, &domain.token))
     }
 
     /// The address records with which customers of a domain reach the shop.

@@ -1,6 +1,6 @@
 //! Custom domains of stores: who proved to own them, where they point, and the certificate. Each aspect has its own state, apart from the store's.
 //!
-//! A domain is claimed by adding it to a store. Its owner proves it with a TXT record, and from then on no other store can have it. Any number of
+//! A domain is claimed by adding it to a store. Its owner proves it with a TXT record or a file, and from then on no other store can have it. Any number of
 //! stores may claim a name that nobody has proved to own: a claim blocks nothing.
 
 pub mod command;
@@ -16,6 +16,8 @@ use crate::wire::wire_enum;
 const CHALLENGE: &str = "_storeplane-challenge";
 /// Begins its value.
 const VERIFICATION: &str = "storeplane-verification=";
+/// The path of the file that proves ownership.
+const FILE: &str = "/.well-known/storeplane-verification.txt";
 /// Begins the names of the Secrets with certificates.
 const SECRET: &str = "tls-";
 /// Length of the token in a verification record: 160 bits in letters and digits.
@@ -30,11 +32,11 @@ const UNSETTLED: Duration = Duration::minutes(1);
 wire_enum! {
     /// Whether its owner has proved that it may be used here.
     pub enum OwnershipState {
-        /// The record was not found yet.
+        /// Neither record nor file was found yet.
         Pending = "PENDING",
-        /// It was found. It may be removed since.
+        /// One of them was found. It may be removed since.
         Verified = "VERIFIED",
-        /// It has another value, or the domain cannot be used.
+        /// The record has another value, or the domain cannot be used.
         Failed = "FAILED",
     }
 }
@@ -161,6 +163,15 @@ pub struct DnsRecord {
     pub value: String,
 }
 
+/// A file on the web server of a domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerificationFile {
+    /// Where it is read: also over HTTPS, at the same host name and path.
+    pub url: String,
+    /// One of its lines.
+    pub line: String,
+}
+
 /// The aspects of a domain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -184,7 +195,7 @@ pub struct StoreDomain {
     pub store: StoreUid,
     /// The host name.
     pub name: HostName,
-    /// The secret part of the verification record, which is public once it is in the DNS.
+    /// The secret part of the verification record and file, which is public once one of them exists.
     pub token: String,
     /// Its aspects.
     pub status: Status,
@@ -199,6 +210,11 @@ pub struct StoreDomain {
 /// The record with which its owner proves a name.
 pub fn verification_record(name: &HostName, token: &str) -> DnsRecord {
     DnsRecord { kind: "TXT", name: format!("{CHALLENGE}.{name}"), value: format!("{VERIFICATION}{token}") }
+}
+
+/// The file with which its owner can prove a name instead.
+pub fn verification_file(name: &HostName, token: &str) -> VerificationFile {
+    VerificationFile { url: format!("http://{name}{FILE}"), line: format!("{VERIFICATION}{token}") }
 }
 
 /// The Secret in the store's namespace with the certificate of a name.

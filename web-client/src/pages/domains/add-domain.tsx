@@ -33,7 +33,7 @@ export function AddDomain({ store: { storeId, uid, displayName } }: { store: Sto
         disabled={name === ''}
       >
         <Text size="sm">
-          The shop answers to it once a DNS record proves that it is yours. The records to create are shown next.
+          The shop answers to it once a DNS record or a file proves that it is yours. What to create is shown next.
         </Text>
         <TextInput
           label="Domain"

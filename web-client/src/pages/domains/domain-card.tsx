@@ -1,6 +1,7 @@
 import { Badge, Box, Group, Stack, Text } from '@mantine/core';
 import { DomainOwnershipState, type StoreDomain } from '@/gen/storeplane/v1/domain_service_pb';
 import type { Store } from '@/gen/storeplane/v1/store_pb';
+import { Copy } from '@/ui/copy';
 import { DateTime, Until } from '@/ui/time';
 import { DeleteDomain, PrimaryDomain, VerifyDomain } from './domain-actions';
 import { type Aspect, aspects } from './domain-text';
@@ -52,10 +53,19 @@ export function DomainCard({ store, domain, isBusy, canEdit }: Props) {
       )}
       {domain.expireTime && (
         <Text size="xs" className="dimmed">
-          Without the TXT record, the domain is removed <Until time={domain.expireTime} />
+          Without the TXT record or the file, the domain is removed <Until time={domain.expireTime} />
         </Text>
       )}
       {!domain.removing && <Records records={records.filter((record) => record !== undefined)} />}
+      {!isVerified && domain.verificationFile && (
+        <Group gap={4} wrap="nowrap">
+          <Text size="xs" className="dimmed wrap">
+            While the domain points to another web server, that server can prove it instead, with the value of the TXT record as a line of{' '}
+            <span className="mono">{domain.verificationFile.url}</span>
+          </Text>
+          <Copy text={domain.verificationFile.url} what="URL of the file" />
+        </Group>
+      )}
     </Stack>
   );
 }

@@ -16,7 +16,7 @@ export interface Aspect {
 
 const OWNERSHIP: Record<DomainOwnershipState, [string, string]> = {
   [DomainOwnershipState.UNSPECIFIED]: ['Unknown', 'gray'],
-  [DomainOwnershipState.PENDING]: ['Waiting for the TXT record', 'yellow'],
+  [DomainOwnershipState.PENDING]: ['Waiting for the TXT record or the file', 'yellow'],
   [DomainOwnershipState.VERIFIED]: ['Verified', 'teal'],
   [DomainOwnershipState.FAILED]: ['Not verified', 'red'],
 };

@@ -17,6 +17,8 @@ const time = timestampFromMs(BEGIN);
 const NAME = 'shop.example.com';
 const TXT = { type: 'TXT', name: `_storeplane-challenge.${NAME}`, value: 'storeplane-verification=abc' };
 
+const FILE = `http://${NAME}/.well-known/storeplane-verification.txt`;
+
 /** A store with one domain, once it was added. */
 function setUp(options: { role?: string; isVerified?: boolean; isPrimary?: boolean } = {}) {
   const { role = 'admin', isVerified = false, isPrimary = false } = options;
@@ -35,6 +37,7 @@ function setUp(options: { role?: string; isVerified?: boolean; isPrimary?: boole
     domain: NAME,
     storeId: 'tea',
     verificationRecord: TXT,
+    verificationFile: { url: FILE, line: TXT.value },
     addressRecords: [{ type: 'CNAME', name: NAME, value: store.host }],
     ownership: { state: isVerified ? DomainOwnershipState.VERIFIED : DomainOwnershipState.PENDING },
     dns: { state: isVerified ? DomainDnsState.ELSEWHERE : DomainDnsState.UNKNOWN },
@@ -84,8 +87,9 @@ test('a domain that was added shows the records to create', async () => {
   const domains = await panel();
   await domains.findByText(TXT.value);
   expect(domains.getByText(TXT.name)).toBeTruthy();
+  expect(domains.getByText(FILE)).toBeTruthy();
   expect(domains.getByText('store-tea.shops.example.net')).toBeTruthy();
-  expect(domains.getByText('Waiting for the TXT record')).toBeTruthy();
+  expect(domains.getByText('Waiting for the TXT record or the file')).toBeTruthy();
   expect(created.map(({ domain }) => domain)).toEqual([NAME]);
 });
 
