@@ -277,7 +277,7 @@ async fn file_on_the_web_server_of_a_domain_proves_it() {
     std::fs::write(&file, domains).expect("written");
     let lab = Setup::default().with("STOREPLANE_CONFIG", file.display().to_string()).start().await;
     let (api, store, domain) = (&lab.api, fresh("filed"), &*format!("{}.example.com", fresh("shop")));
-    api.create(&store).await.expect("accepted");
+    api.create(Api::wanted(&store)).await.expect("accepted");
     let claimed = create(api, &store, domain).await.expect("accepted");
     let wanted = claimed.verification_file.expect("a file");
     assert_eq!(wanted.url, format!("http://{domain}/.well-known/storeplane-verification.txt"));

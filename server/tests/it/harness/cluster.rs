@@ -31,13 +31,16 @@ impl Kubernetes {
     /// Removes every namespace of this control plane, and waits until the API server has none.
     pub(crate) async fn drop_all(&self) {
         let namespaces = Api::<Namespace>::all(self.client().await);
-        let began = Instant::now();
+        let (mut since, mut fewest) = (Instant::now(), usize::MAX);
         loop {
             let left = self.cluster.all_namespaces().await.expect("the namespaces");
             if left.is_empty() {
                 return;
             }
-            assert!(began.elapsed() < PATIENCE, "namespaces are left: {left:?}");
+            if left.len() < fewest {
+                (since, fewest) = (Instant::now(), left.len());
+            }
+            assert!(since.elapsed() < PATIENCE, "{} namespaces are left, such as {:?}", left.len(), left[0]);
             for namespace in left.iter().filter(|namespace| !namespace.terminating) {
                 // A server that the test ended may have deleted it meanwhile.
                 let deleted = namespaces.delete(&namespace.name, &DeleteParams::default()).await;
