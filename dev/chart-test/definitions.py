@@ -19,7 +19,7 @@ MODULES = {
     "github.com/prometheus-operator/prometheus-operator@v0.85.0": "example/prometheus-operator-crd",
     "github.com/cert-manager/cert-manager@v1.21.2": "deploy/crds",
 }
-KINDS = ("BackendTLSPolicy", "Certificate", "HTTPRoute", "PodMonitor", "PrometheusRule", "ServiceMonitor")
+KINDS = ("BackendTLSPolicy", "Certificate", "HTTPRoute", "ListenerSet", "PodMonitor", "PrometheusRule", "ServiceMonitor")
 
 
 @functools.cache

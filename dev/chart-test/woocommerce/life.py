@@ -184,7 +184,7 @@ def smaller(helm):
 
 
 def routes(helm):
-    """The API server accepts the HTTPRoutes with all options, and policies that name networks; a wrong field is found."""
+    """The API server accepts HTTPRoutes and ListenerSets with all options, and policies that name networks; a wrong field is found."""
     name = f"chart-test-{secrets.token_hex(3)}"
     shop = [*files("prod", "small"), "--no-hooks"]  # the pod of helm test needs its service account
     gateway = {"enabled": True, "parentRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "namespace": "edge", "name": "shops", "sectionName": "https", "port": 443}],
@@ -196,6 +196,12 @@ def routes(helm):
             restricted_namespace(name)
             code, out = dry_run(helm, name, shop, values)
             assert code == 0 and "httproute.gateway.networking.k8s.io/store-redirect" in out, out
+            hosts = [{"host": f"shop-{number}.example.com", "secretName": f"tls-shop-{number}.example.com"} for number in range(17)]
+            listeners = {"gateway": {"listenerSets": {"enabled": True, "port": 8443}}, "domains": {"hosts": hosts, "issuer": {"name": "acme"}}}
+            code, out = dry_run(helm, name, shop, values, listeners)
+            assert code == 0 and "listenerset.gateway.networking.k8s.io/store-domains-1" in out, out
+            code, out = dry_run(helm, name, shop, values, listeners, {"domains": {"hosts": hosts + hosts[-1:]}})
+            assert code != 0 and "store-domains-1" in out, out
             code, out = dry_run(helm, name, shop, values, {"gateway": {"parentRefs": [{"name": "shops", "kind": "a" * 64}]}})
             assert code != 0 and "parentRefs" in out, out
     finally:
@@ -239,7 +245,7 @@ CHECKS = {
     "dry run, install, upgrade, rollback, uninstall": life,
     "maintenance replaces no pod": maintained,
     "a smaller plan's pods fit beside the larger ones": smaller,
-    "HTTPRoutes and named networks are accepted": routes,
+    "HTTPRoutes, ListenerSets and named networks are accepted": routes,
     "solver pods of cert-manager are admitted": solver,
     "ten installs at once lose nothing to the quota": crowd,
 }
