@@ -3,6 +3,8 @@
 const { say, setting } = require('./report');
 
 const TEXT_TYPES = ['text', 'character varying', 'jsonb'];
+/** What makes a URL another one if it follows the host name: a longer host name, or a port. */
+const OTHER_HOST = '[A-Za-z0-9_-]|\\.[A-Za-z0-9]|:[0-9]';
 
 /** The URL follows the chart's values, everywhere in the tables and in one transaction. */
 async function applyUrl(db) {
@@ -18,7 +20,9 @@ async function applyUrl(db) {
   });
 }
 
+/** Other URLs that begin with the same text stay: https://example.com.au for https://example.com. */
 async function replaceUrl(db, from, to) {
+  const expression = `${from.replace(/\W/g, '\\$&')}(?!${OTHER_HOST})`;
   const columns = await db.query(
     `SELECT c.table_name AS table, array_agg(c.column_name::text) AS texts, array_agg(c.data_type::text) AS types
      FROM information_schema.columns c JOIN pg_tables t ON t.schemaname = c.table_schema AND t.tablename = c.table_name
@@ -28,9 +32,9 @@ async function replaceUrl(db, from, to) {
   const name = (text) => `"${text.replaceAll('"', '""')}"`;
   for (const { table, texts, types } of columns) {
     const all = texts.map((text) => name(text));
-    const changes = all.map((column, at) => `${column} = replace(${column}::text, $1, $2)${types[at] === 'jsonb' ? '::jsonb' : ''}`);
+    const changes = all.map((column, at) => `${column} = regexp_replace(${column}::text, $2, $3, 'g')${types[at] === 'jsonb' ? '::jsonb' : ''}`);
     const found = all.map((column) => `strpos(${column}::text, $1) > 0`);
-    await db.query(`UPDATE ${name(table)} SET ${changes.join(', ')} WHERE ${found.join(' OR ')}`, [from, to]);
+    await db.query(`UPDATE ${name(table)} SET ${changes.join(', ')} WHERE ${found.join(' OR ')}`, [from, expression, to.replaceAll('\\', '\\\\')]);
   }
 }
 
