@@ -110,6 +110,29 @@ def customers_address():
     assert found == ["5.6.7.8", "5.6.7.8", "peer"], found
 
 
+def redirects():
+    """GET and HEAD requests to the shop's other host names are redirected, with path and query; others, and requests to no host name of the shop, are answered."""
+    found = node("""const { createServer, request } = require('node:http');
+        const { hostRedirect } = require('./host-redirect');
+        const url = 'https://shop.example.com', redirect = hostRedirect(url, 'store-a.example.org a.example.com'), without = hostRedirect(url, '');
+        const asked = [['GET', '/store/products?a=1&b=%20', 'a.example.com'], ['HEAD', '/app', 'STORE-A.example.org:8080'], ['GET', '//example.net', 'a.example.com.'],
+          ['POST', '/', 'a.example.com'], ['OPTIONS', '/', 'a.example.com'], ['GET', 'http://example.net/', 'a.example.com'], ['GET', '/', 'shop.example.com'], ['GET', '/', '10.0.0.1:8080'],
+          ['GET', '/', 'store', { 'x-forwarded-host': 'a.example.com' }]];
+        let plain = 0;
+        without({ method: 'GET', url: '/', headers: {} }, {}, () => plain++);
+        const server = createServer((ask, answer) => redirect(ask, answer, () => answer.end())).listen(0, '127.0.0.1', async () => {
+          const said = [];
+          for (const [method, path, host, headers] of asked) {
+            said.push(await new Promise((done, fail) => request({ port: server.address().port, method, path, headers: { ...headers, host } },
+              ({ statusCode, headers: { location, 'cache-control': age } }) => done(location ? [statusCode, location, age] : statusCode)).on('error', fail).end()));
+          }
+          console.log(JSON.stringify({ said, plain }));
+          process.exit();
+        });""")
+    there = [f"https://shop.example.com{path}" for path in ("/store/products?a=1&b=%20", "/app", "//example.net")]
+    assert found == {"said": [[308, url, "max-age=300"] for url in there] + [200] * 6, "plain": 1}, found
+
+
 def database_url():
     """The database's URL has any password, and TLS is as the values say."""
     found = node("""const { databaseUrl, databaseDriverOptions } = require('./database-settings');
@@ -138,6 +161,7 @@ CHECKS = {
     "a database that cannot write is not ready": readiness,
     "sign-ins are limited": sign_ins,
     "sign-ins are counted by the customer's address": customers_address,
+    "other host names are redirected": redirects,
     "the database's URL": database_url,
     "nothing inline in the shop page": inline,
 }

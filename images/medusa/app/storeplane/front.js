@@ -1,11 +1,12 @@
 'use strict';
-// What a request passes before Medusa: probes, limits, the shop page and uploads.
+// What a request passes before Medusa: redirects of other host names, probes, limits, the shop page and uploads.
 const path = require('node:path');
 const express = require('express');
+const { hostRedirect } = require('./host-redirect');
 const { shopPages } = require('./shop-pages');
 const { SignInLimit, clientAddress } = require('./sign-in-limit');
 
-const { STORE_STAGING, STORE_BODY_SIZE = '64', STORE_UPLOADS = '/srv/uploads' } = process.env;
+const { STORE_URL, STORE_REDIRECT_HOSTS, STORE_STAGING, STORE_BODY_SIZE = '64', STORE_UPLOADS = '/srv/uploads' } = process.env;
 const BODY_LIMIT = Number(STORE_BODY_SIZE) * 1024 * 1024;
 /** Uploads are data: a picture that contains a program does not run it. */
 const UPLOADS_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
@@ -16,9 +17,10 @@ function front({ app, container, monitor }) {
   const handler = express();
   handler.disable('x-powered-by');
   handler.set('trust proxy', 1);
+  handler.use(log, headers, hostRedirect(STORE_URL, STORE_REDIRECT_HOSTS));
   handler.get('/-/alive', (request, response) => response.type('text').send('pong'));
   handler.get('/-/ready', (request, response) => ready(container, monitor, response));
-  handler.use(log, headers, bodyLimit);
+  handler.use(bodyLimit);
   handler.use('/static', express.static(STORE_UPLOADS, { dotfiles: 'deny', index: false, setHeaders: uploadHeaders }), notFound);
   handler.use(shopPages(monitor));
   handler.use((request, response, next) => (monitor.isDown ? unavailable(response) : next()));
@@ -65,6 +67,7 @@ function bodyLimit(request, response, next) {
 }
 
 function log(request, response, next) {
+  if (request.headers['user-agent']?.startsWith('kube-probe')) return next();
   const from = performance.now();
   const line = `${clientAddress(request)} "${request.method} ${path.posix.normalize(request.url.split('?')[0])}"`;
   response.on('close', () => console.log(`${line} ${response.statusCode} ${((performance.now() - from) / 1000).toFixed(3)}`));
