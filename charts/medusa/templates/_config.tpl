@@ -5,6 +5,9 @@ STORE_UID: {{ .Values.store.uid | toJson }}
 STORE_NAME: {{ .Values.store.displayName | default .Values.store.id | toJson }}
 STORE_ADMIN_EMAIL: {{ .Values.store.adminEmail | toJson }}
 STORE_URL: {{ include "store.url" . | toJson }}
+{{- with include "store.redirectHosts" . | fromJsonArray }}
+STORE_REDIRECT_HOSTS: {{ join " " . | quote }}
+{{- end }}
 {{- if .Values.store.staging }}
 STORE_STAGING: "true"
 {{- end }}

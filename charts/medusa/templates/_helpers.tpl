@@ -41,9 +41,21 @@ imagePullPolicy: {{ .root.Values.images.pullPolicy }}
 {{- if or $gateway $ingress }}true{{ end -}}
 {{- end }}
 
+{{/* The host name in the shop's URL. */}}
+{{- define "store.publicHost" -}}
+{{- .Values.domains.primary | default (include "store.host" .) }}
+{{- end }}
+
+{{/* The other host names to which the shop answers, which redirect to that one, as a JSON list. */}}
+{{- define "store.redirectHosts" -}}
+{{- $hosts := list (include "store.host" .) }}
+{{- range .Values.domains.hosts }}{{ $hosts = append $hosts .host }}{{ end }}
+{{- without $hosts (include "store.publicHost" .) | toJson }}
+{{- end }}
+
 {{- define "store.url" -}}
 {{- $port := int .Values.ingress.externalPort -}}
-{{- printf "%s://%s%s" (ternary "https" "http" (ne (include "store.secure" .) "")) (include "store.host" .) (ternary (printf ":%d" $port) "" (gt $port 0)) }}
+{{- printf "%s://%s%s" (ternary "https" "http" (ne (include "store.secure" .) "")) (include "store.publicHost" .) (ternary (printf ":%d" $port) "" (gt $port 0)) }}
 {{- end }}
 
 {{- define "store.databaseHost" -}}

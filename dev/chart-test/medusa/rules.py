@@ -101,10 +101,17 @@ def verification():
     assert "delete" in verify["steps"][-1], "the cart keeps its product"
 
 
+def copies():
+    """How a shop is reached does not depend on its software."""
+    for name in ("gateway.yaml", "ingress.yaml"):
+        ours, theirs = (CHART.parent / chart / "templates" / name for chart in (CHART.name, "woocommerce"))
+        assert ours.read_text() == theirs.read_text(), f"{ours} differs from {theirs}"
+
+
 CHECKS = {
     "backups are as storeplane.yaml says": backup_contract,
     "probes": probes,
     "connections of a rollout": connections,
     "memory for the heap": heap,
 }
-ONCE = {"maintenance changes no pod": maintenance, "verification is complete": verification}
+ONCE = {"templates that are copies are equal": copies, "maintenance changes no pod": maintenance, "verification is complete": verification}
