@@ -24,9 +24,13 @@ const PATIENCE: Duration = Duration::from_mins(3);
 /// Where the test's domains must point.
 const TARGET: &str = "192.0.2.7";
 
+/// A request for a domain.
+pub(crate) fn claim(store: &str, domain: &str) -> CreateDomainRequest {
+    CreateDomainRequest { store_id: store.into(), domain: domain.into(), ..CreateDomainRequest::default() }
+}
+
 async fn create(api: &Api, store: &str, domain: &str) -> Result<StoreDomain, Status> {
-    let request = CreateDomainRequest { store_id: store.into(), domain: domain.into(), ..Default::default() };
-    api.domains.clone().create_domain(request).await.map(Response::into_inner)
+    api.domains.clone().create_domain(claim(store, domain)).await.map(Response::into_inner)
 }
 
 async fn get(api: &Api, store: &str, domain: &str) -> Result<StoreDomain, Status> {

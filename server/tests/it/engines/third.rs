@@ -6,7 +6,7 @@ use storeplane_server::config::{Config, Overrides};
 
 use super::{listed, login, of, ready};
 use crate::drift::finish;
-use crate::harness::{Setup, catalog, fresh};
+use crate::harness::{Setup, catalog, fresh, reason};
 
 /// Writes the files of the page: blocks whose first line is `# ` and a path.
 fn unpack(page: &str, dir: &Path) {
@@ -46,6 +46,9 @@ async fn engine_of_the_documentation_needs_only_its_folder_and_a_configuration()
     let login = login(&lab, &store).await;
     assert_eq!((login.admin_url, login.username.as_str()), (format!("{}admin/", store.shop_url), "owner"));
     assert_eq!(login.password.len(), 24);
+    let domain = crate::domains::claim(&id, "tea.example.com");
+    let refused = lab.api.domains.clone().create_domain(domain).await.unwrap_err();
+    assert_eq!(reason(&refused), "DOMAINS_UNSUPPORTED");
     assert!(lab.api.create(of("woocommerce", &fresh("other"))).await.is_err(), "only what is named is offered");
     finish(&lab, &id).await;
 }
