@@ -17,6 +17,8 @@ use super::public::is_public;
 use super::resolver::{LookupError, Resolver};
 use crate::kube::Cluster;
 
+/// The reason of what could not be looked up.
+const LOOKUP_FAILED: &str = "DNS_LOOKUP_FAILED";
 /// Addresses that are named in a message at most.
 const NAMED: usize = 4;
 
@@ -59,10 +61,11 @@ impl DomainChecks for Checks {
 }
 
 impl Checks {
-    /// The file is looked for if the record does not prove it.
+    /// The file is looked for if the record does not prove it, unless no DNS server answers.
     async fn ownership(&self, store: &Store, domain: &StoreDomain) -> Seen<OwnershipState> {
         let seen = self.record(domain).await;
-        let Some(files) = self.files.as_ref().filter(|_| seen.state != OwnershipState::Verified) else { return seen };
+        let undecided = seen.state != OwnershipState::Verified && seen.reason != LOOKUP_FAILED;
+        let Some(files) = self.files.as_ref().filter(|_| undecided) else { return seen };
         let file = verification_file(&domain.name, &domain.token);
         let found = match self.other_addresses(files, store, domain).await {
             Ok(addresses) => files.find(&file, &addresses).await,
@@ -89,7 +92,7 @@ impl Checks {
                 let message = format!("The TXT record {} was not found yet.", record.name);
                 (OwnershipState::Pending, "TXT_MISSING", message)
             }
-            Err(LookupError::Failed(message)) => (OwnershipState::Pending, "DNS_LOOKUP_FAILED", message),
+            Err(LookupError::Failed(message)) => (OwnershipState::Pending, LOOKUP_FAILED, message),
         };
         Seen { state, reason, message }
     }
@@ -121,12 +124,12 @@ impl Checks {
                 let message = format!("{} has no address records.", domain.name);
                 return seen(DnsState::Missing, "DNS_MISSING", message);
             }
-            Err(LookupError::Failed(message)) => return seen(DnsState::Unknown, "DNS_LOOKUP_FAILED", message),
+            Err(LookupError::Failed(message)) => return seen(DnsState::Unknown, LOOKUP_FAILED, message),
         };
         match self.expected(&store.placement.host).await {
             Err(error) => {
                 let message = format!("The addresses of this platform could not be looked up: {error}");
-                seen(DnsState::Unknown, "DNS_LOOKUP_FAILED", message)
+                seen(DnsState::Unknown, LOOKUP_FAILED, message)
             }
             Ok(expected) if found.is_subset(&expected) => {
                 let message = format!("{} points here: {}.", domain.name, listed(&found));
