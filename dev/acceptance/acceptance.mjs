@@ -93,7 +93,7 @@ try {
     log(`${domain} is proved, in the shop's URL, and redirected to: order ${another} placed and seen there`);
     await remove();
     await fillCart(customer, store.shopUrl);
-    await signIn(owner, login);
+    await seeOrder(owner, login, another, 'domain-removed');
     log(`${domain} is removed: the shop has its former URL`);
   } else {
     log('domain: skipped (--ingress is an IP address)');

@@ -151,7 +151,10 @@ impl Drop for Server {
 
 fn spawn(launcher: &[String], env: &[(String, String)], log: &std::path::Path) -> Child {
     let log = File::options().create(true).append(true).open(log).expect("a log");
-    let mut words = launcher.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_storeplane-server"), "serve"]);
+    // Measurements name the release build.
+    let server = std::env::var("STOREPLANE_TEST_SERVER");
+    let server = server.as_deref().unwrap_or(env!("CARGO_BIN_EXE_storeplane-server"));
+    let mut words = launcher.iter().map(String::as_str).chain([server, "serve"]);
     Command::new(words.next().expect("a program"))
         .args(words)
         .env_clear()

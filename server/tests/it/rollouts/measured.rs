@@ -1,5 +1,5 @@
 //! The time of a rollout as a ratio to a bare loop of `helm upgrade` over the same stores, with the same parallelism and flags, in turns.
-//! `STOREPLANE_TEST_ROLLOUT_STORES=1000 cargo test --workspace --test it -- --ignored rollouts::measured`
+//! `STOREPLANE_TEST_SERVER=$PWD/target/release/storeplane-server STOREPLANE_TEST_ROLLOUT_STORES=1000 cargo test --workspace --test it -- --ignored rollouts::measured`
 
 use std::path::Path;
 use std::time::{Duration, Instant};
