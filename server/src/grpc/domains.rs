@@ -77,7 +77,9 @@ impl ApiHandler {
         let mut file = self.service.verification_file(&domain);
         if domain.token.is_empty() {
             verification.value.clear();
-            file.iter_mut().for_each(|file| file.line.clear());
+            if let Some(file) = &mut file {
+                file.line.clear();
+            }
         }
         let addresses = self.service.address_records(&store, &domain.name);
         v1::StoreDomain {
