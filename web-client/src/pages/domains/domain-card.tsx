@@ -60,8 +60,8 @@ export function DomainCard({ store, domain, isBusy, canEdit }: Props) {
       {!isVerified && domain.verificationFile && (
         <Group gap={4} wrap="nowrap">
           <Text size="xs" className="dimmed wrap">
-            While the domain points to another web server, that server can prove it instead, with the value of the TXT record as a line of{' '}
-            <span className="mono">{domain.verificationFile.url}</span>
+            While the domain points to another web server, that server can prove it instead, with the value of the TXT
+            record as a line of <span className="mono">{domain.verificationFile.url}</span>
           </Text>
           <Copy text={domain.verificationFile.url} what="URL of the file" />
         </Group>
