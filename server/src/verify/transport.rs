@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -67,8 +68,13 @@ impl Answer {
 /// A client for shops' URLs.
 pub(super) type Web = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
-/// Trusts the system's certificate authorities.
+/// Trusts the system's certificate authorities, which are read once.
 pub(crate) fn tls() -> rustls::ClientConfig {
+    static TLS: LazyLock<rustls::ClientConfig> = LazyLock::new(system_tls);
+    TLS.clone()
+}
+
+fn system_tls() -> rustls::ClientConfig {
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let roots = versions.map(|versions| match versions.clone().with_native_roots() {

@@ -21,7 +21,9 @@ async fn migration_waits_for_locks_without_statement_timeout() {
         holder.execute("BEGIN; LOCK TABLE operations IN ROW EXCLUSIVE MODE; SELECT pg_sleep(5); COMMIT").await
     });
     let locks = async || {
-        let held = "SELECT count(*) FROM pg_locks WHERE relation = 'operations'::regclass AND mode = 'RowExclusiveLock' AND granted";
+        // Tables of other databases, whose templates are the same, have the same numbers.
+        let held = "SELECT count(*) FROM pg_locks WHERE relation = 'operations'::regclass AND mode = 'RowExclusiveLock' AND granted
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
         database.value(held).await
     };
     while locks().await == "0" {

@@ -164,11 +164,12 @@ async fn disagreeing_clocks_leave_no_gap() {
 
 #[tokio::test]
 async fn readers_never_get_partial_history() {
+    const PILE: i64 = 20_000;
     let scene = Scene::set().await;
     let uid = scene.writer.ready("pile", "default").await;
-    scene.pile_up("pile", 20_000).await;
+    scene.pile_up("pile", usize::try_from(PILE).unwrap()).await;
     let first = scene.log.after_cursor(Cursor::default(), 1).await.unwrap()[0].cursor;
-    // Both begin slowly at the first event, while all of them are removed.
+    // Both begin slowly at the first event, and again after the last one, while all of them are removed.
     let by_sequence = async {
         let mut last = 1;
         loop {
@@ -176,7 +177,7 @@ async fn readers_never_get_partial_history() {
                 Ok(kept) => {
                     let sequences: Vec<_> = kept.events.iter().map(|event| event.sequence).collect();
                     assert_eq!(sequences, (last + 1..=last + 10).collect::<Vec<_>>());
-                    last += 10;
+                    last = if last + 20 > PILE { 1 } else { last + 10 };
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
                 Err(error) => return error,
@@ -190,7 +191,7 @@ async fn readers_never_get_partial_history() {
                 Ok(events) => {
                     let sequences: Vec<_> = events.iter().map(|event| event.sequence).collect();
                     assert_eq!(sequences, (last + 1..=last + 10).collect::<Vec<_>>());
-                    (last, cursor) = (last + 10, events[9].cursor);
+                    (last, cursor) = if last + 20 > PILE { (1, first) } else { (last + 10, events[9].cursor) };
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
                 Err(error) => return error,

@@ -22,7 +22,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Statements that wait for a lock on the table of stores.
 async fn blocked(database: &Database) -> usize {
-    let count = "SELECT count(*) FROM pg_locks WHERE relation = 'stores'::regclass AND NOT granted";
+    let count = "SELECT count(*) FROM pg_locks WHERE relation = 'stores'::regclass AND NOT granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     database.value(count).await.parse().unwrap()
 }
 
