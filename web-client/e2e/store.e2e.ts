@@ -55,9 +55,9 @@ test('a store is created, watched by two windows until it is ready, shows its cr
   await window.waitForText(window.page.getByTestId('state-line'), /^Ready since \d\d:\d\d \(\d+ s\)/);
 
   await window.waitForText(window.page.locator('section', { hasText: 'Resources' }), /(\d+) of \1 ready/);
-  expect(await window.page.locator('.resources li[data-child][data-resource^="Pod/"][data-ready=true]').count()).toBe(
-    2,
-  );
+  const pods = window.page.locator('.resources li[data-child][data-resource^="Pod/"][data-ready=true]');
+  await pods.nth(1).waitFor();
+  expect(await pods.count()).toBe(2);
   const store = await env.waitForState(id, StoreState.READY);
   const messages: string[][] = [];
   for (const each of [window, viewer]) {
