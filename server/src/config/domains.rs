@@ -73,7 +73,7 @@ impl fmt::Display for IssuerKind {
 impl From<&Domains> for DomainRules {
     fn from(domains: &Domains) -> Self {
         let Domains { targets, max_per_store, verification_file, .. } = domains;
-        Self { targets: targets.clone(), max_per_store: *max_per_store, files: verification_file.enabled }
+        Self { targets: targets.clone(), max_per_store: *max_per_store, verification_files: verification_file.enabled }
     }
 }
 

@@ -105,13 +105,14 @@ impl Checks {
         domain: &StoreDomain,
     ) -> Result<BTreeSet<IpAddr>, String> {
         let host = &store.placement.host;
-        let looked_up = tokio::try_join!(self.resolver.addresses(domain.name.as_str()), self.expected(host));
+        let (found, own) = tokio::join!(self.resolver.addresses(domain.name.as_str()), self.expected(host));
+        let own = own.map_err(|_| "the addresses of this platform could not be looked up".to_owned())?;
         // The answer is the same for names that do not exist: what this network's DNS knows is told to nobody.
-        let (found, own) = looked_up.unwrap_or_default();
+        let found = found.unwrap_or_default();
         let addresses: BTreeSet<_> =
             found.difference(&own).copied().filter(|address| files.reaches(*address)).collect();
         if addresses.is_empty() {
-            return Err("the domain points to no public web server but this platform".to_owned());
+            return Err("the domain points to no public web server other than this platform".to_owned());
         }
         Ok(addresses)
     }

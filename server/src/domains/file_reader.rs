@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::USER_AGENT;
-use http::{Request, StatusCode, Uri};
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use storeplane_core::store_domain::VerificationFile;
 
@@ -52,11 +52,11 @@ impl FileReader {
 
     /// Looks for the file at these addresses, over HTTP and HTTPS. The error says what was found instead, as a part of a sentence.
     pub async fn find(&self, file: &VerificationFile, addresses: &BTreeSet<IpAddr>) -> Result<(), String> {
-        let plain: Uri = file.url.parse().map_err(|_| "its URL is not valid".to_owned())?;
-        let secure = file.url.replacen("http:", "https:", 1).parse().unwrap_or_else(|_| plain.clone());
+        let [http, https] = self.ports;
+        let secure = file.url.replacen("http:", "https:", 1);
         let (plain, secure) = tokio::join!(
-            self.find_at(plain, addresses, self.ports[0], &file.line),
-            self.find_at(secure, addresses, self.ports[1], &file.line)
+            self.find_at(&file.url, addresses, http, &file.line),
+            self.find_at(&secure, addresses, https, &file.line)
         );
         match (plain, secure) {
             (Ok(()), _) | (_, Ok(())) => Ok(()),
@@ -64,7 +64,7 @@ impl FileReader {
         }
     }
 
-    async fn find_at(&self, url: Uri, addresses: &BTreeSet<IpAddr>, port: u16, line: &str) -> Result<(), String> {
+    async fn find_at(&self, url: &str, addresses: &BTreeSet<IpAddr>, port: u16, line: &str) -> Result<(), String> {
         let addresses = addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
         let request = Request::get(url).header(USER_AGENT, concat!("storeplane/", env!("CARGO_PKG_VERSION")));
         let request = request.body(Full::<Bytes>::default()).map_err(|_| "no valid URL".to_owned())?;

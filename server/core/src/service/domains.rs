@@ -24,13 +24,13 @@ pub struct DomainRules {
     pub targets: Vec<String>,
     /// Maximum number of domains of a store.
     pub max_per_store: u32,
-    /// A file proves a domain too.
-    pub files: bool,
+    /// Verification files are read, so that a file proves a domain too.
+    pub verification_files: bool,
 }
 
 impl Default for DomainRules {
     fn default() -> Self {
-        Self { targets: Vec::new(), max_per_store: DOMAINS_MAX, files: false }
+        Self { targets: Vec::new(), max_per_store: DOMAINS_MAX, verification_files: false }
     }
 }
 
@@ -100,7 +100,7 @@ impl Service {
 
     /// The file with which the owner of a domain can prove it; `None` if no files are read.
     pub fn verification_file(&self, domain: &StoreDomain) -> Option<VerificationFile> {
-        self.domain_rules.files.then(|| verification_file(&domain.name, &domain.token))
+        self.domain_rules.verification_files.then(|| verification_file(&domain.name, &domain.token))
     }
 
     /// The address records with which customers of a domain reach the shop.
