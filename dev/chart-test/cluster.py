@@ -32,7 +32,8 @@ def helm_run(helm, *argv):
     return out
 
 
-def ready(namespace, *rollouts, seconds=120):
+def ready(namespace, *rollouts, seconds=300):
+    """A simulated pod is ready within a second; on a machine that compiles and runs other tests meanwhile, within minutes."""
     for rollout in rollouts:
         code, out = call("kubectl", "-n", namespace, "rollout", "status", rollout, f"--timeout={seconds}s")
         if code:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import yaml
@@ -27,12 +28,26 @@ def definitions():
     """The files with the definitions of KINDS."""
     found = []
     for module, folder in MODULES.items():
-        done = subprocess.run(["go", "mod", "download", "-json", module], capture_output=True, text=True, check=False, cwd=tempfile.gettempdir(), env=os.environ | {"GOFLAGS": "-mod=mod"})
+        for _ in range(3):  # the network may fail
+            done = subprocess.run(["go", "mod", "download", "-json", module], capture_output=True, text=True, check=False, cwd=tempfile.gettempdir(), env=os.environ | {"GOFLAGS": "-mod=mod"})
+            if done.returncode == 0:
+                break
         assert done.returncode == 0, done.stdout + done.stderr
         paths = Path(json.loads(done.stdout)["Dir"], folder).glob("*.yaml")
         found += [path for path in paths if any(f"    kind: {kind}\n" in path.read_text() for kind in KINDS)]
     assert len(found) == len(KINDS), found
     return sorted(found)
+
+
+def served():
+    """Discovery shows established definitions a little later."""
+    until = time.monotonic() + 300
+    while True:
+        code, out = call("kubectl", "get", "--all-namespaces", ",".join(KINDS))
+        if code == 0:
+            return
+        assert time.monotonic() < until, out
+        time.sleep(0.5)
 
 
 @contextlib.contextmanager
@@ -44,7 +59,8 @@ def installed():
         return
     try:
         kubectl("apply", "--server-side", *missing)
-        kubectl("wait", "--for=condition=Established", "--timeout=60s", *missing)
+        kubectl("wait", "--for=condition=Established", "--timeout=300s", *missing)
+        served()
         yield
     finally:
         call("kubectl", "delete", "--ignore-not-found", "--wait=true", *missing)

@@ -95,7 +95,7 @@ class Tally:
             return
         try:
             test(*args)
-        except AssertionError as e:
+        except (AssertionError, subprocess.TimeoutExpired) as e:
             self.failed.append(name)
             print(f"FAILED {name}\n    " + str(e).strip().replace("\n", "\n    "), flush=True)
         else:

@@ -39,7 +39,7 @@ part() { # NAME COMMAND...: exit code 77 means that the command could not run, a
 }
 excerpt() { # LOG: the failed tests and their errors, then the end of the log
   grep -E '^test .* FAILED$' "$1"
-  grep -A 12 -E '^(error|thread .* panicked at )' "$1" | head -n 60
+  grep -A 12 -E '^(error|thread .* panicked at |FAILED | *FAIL |--- FAIL)' "$1" | head -n 60
   tail -n 25 "$1" | cut -c1-240
 }
 tenths() { # MICROSECONDS AT THE BEGINNING

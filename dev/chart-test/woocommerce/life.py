@@ -25,6 +25,19 @@ def namespace(name):
         kubectl("-n", name, "create", "secret", "generic", secret, *literals)
 
 
+def install(helm, name, *arguments):
+    """The API server refuses a claim while it has not counted the new quota yet, which it does within a second unless the machine is very busy. That install
+    is repeated, as the control plane repeats it."""
+    where = ("store-demo", CHART, "--namespace", name, *arguments)
+    try:
+        helm_run(helm, "install", *where)
+    except AssertionError as refused:
+        if "status unknown for quota" not in str(refused):
+            raise
+        helm_run(helm, "uninstall", "store-demo", "--namespace", name)
+        helm_run(helm, "install", *where)
+
+
 def life(helm):
     """Dry run, install, upgrade without and with changes, rollback, uninstall: the claims are kept."""
     name = f"chart-test-{secrets.token_hex(3)}"
@@ -33,7 +46,7 @@ def life(helm):
         namespace(name)
         where = ("store-demo", CHART, "--namespace", name)
         helm_run(helm, "install", *where, *small, "--dry-run=server")
-        helm_run(helm, "install", *where, *small)
+        install(helm, name, *small)
         helm_run(helm, "upgrade", *where, *small)
         helm_run(helm, "upgrade", *where, *large, "--dry-run=server")
         helm_run(helm, "upgrade", *where, *large, "--set", "uploads.size=2Gi,database.storage.size=2Gi")
@@ -46,31 +59,16 @@ def life(helm):
         gone(name)
 
 
-def install_in_a_crowd(helm, name):
-    where = ("store-demo", CHART, "--namespace", name, *files("local", "small"))
-    try:
-        helm_run(helm, "install", *where)
-    except AssertionError as refused:
-        if "status unknown for quota" not in str(refused):
-            raise
-        helm_run(helm, "uninstall", "store-demo", "--namespace", name)
-        helm_run(helm, "install", *where)
-
-
 def crowd(helm):
-    """Quota and claims are created in one install: no object loses the race, and all pods start.
-
-    The API server refuses a claim while it has not counted the new quota yet, which it does within a second unless the machine is very busy. That install
-    is repeated, as the control plane repeats it.
-    """
+    """Quota and claims are created in one install: no object loses the race, and all pods start."""
     names = [f"chart-test-{secrets.token_hex(3)}-{i}" for i in range(10)]
     try:
         for name in names:
             namespace(name)
         with concurrent.futures.ThreadPoolExecutor(5) as pool:
-            list(pool.map(lambda n: install_in_a_crowd(helm, n), names))
+            list(pool.map(lambda n: install(helm, n, *files("local", "small")), names))
         for name in names:
-            ready(name, *WORKLOADS, seconds=300)
+            ready(name, *WORKLOADS)
     finally:
         gone(*names)
 
@@ -79,14 +77,15 @@ def grown(helm):
     """An upgrade neither shrinks a claim nor changes the class of a bound one, although the values say so; larger values still apply."""
     name = f"chart-test-{secrets.token_hex(3)}"
     # as the control plane runs helm 4, whose server-side apply would not take over what people changed
-    where = ("store-demo", CHART, "--namespace", name, *files("local", "small"), *(["--server-side=false"] if helm == "4" else []))
+    values = (*files("local", "small"), *(["--server-side=false"] if helm == "4" else []))
+    where = ("store-demo", CHART, "--namespace", name, *values)
 
     def claim():
         return json.loads(kubectl("-n", name, "get", "pvc", "store-uploads", "-o", "json"))["spec"]
 
     try:
         namespace(name)
-        helm_run(helm, "install", *where)
+        install(helm, name, *values)
         ready(name, *WORKLOADS)
         storage_class = claim()["storageClassName"]
         kubectl("-n", name, "patch", "pvc", "store-uploads", "-p", json.dumps({"spec": {"resources": {"requests": {"storage": "3000Mi"}}}}))
@@ -114,7 +113,7 @@ def edited_secret(helm):
 
     try:
         namespace(name)
-        helm_run(helm, "install", *where)
+        install(helm, name, *files("local", "small"))
         helm_run(helm, "upgrade", *where)
         database, web = generations()
         assert (database, web) == (1, 1), "an upgrade without changes restarted pods"
@@ -142,7 +141,7 @@ def maintained(helm):
 
     try:
         namespace(name)
-        helm_run(helm, "install", *where)
+        install(helm, name, *files("local", "small"))
         ready(name, *WORKLOADS)
         before, sets = pods(), replica_sets()
         for mode in ("page", ""):
@@ -150,7 +149,7 @@ def maintained(helm):
             ready(name, *WORKLOADS)
             assert pods() == before, mode
         helm_run(helm, "upgrade", *where, "--set", "store.maintenance=offline")
-        kubectl("-n", name, "wait", "--for=delete", "pods", "--selector", "storeplane.io/page=false", "--timeout=90s")
+        kubectl("-n", name, "wait", "--for=delete", "pods", "--selector", "storeplane.io/page=false", "--timeout=300s")
         helm_run(helm, "upgrade", *where)
         ready(name, *WORKLOADS)
         assert replica_sets() == sets and len(sets) == 1, replica_sets()
@@ -170,13 +169,15 @@ def smaller(helm):
 
     try:
         namespace(name)
-        helm_run(helm, "install", *where, *files("local", "large"), *claims, *requests)
+        install(helm, name, *files("local", "large"), *claims, *requests)
         ready(name, *WORKLOADS)
         helm_run(helm, "upgrade", *where, *files("local", "small"))
         assert limit() == "24Gi", limit()
         ready(name, *WORKLOADS)
         for w in WORKLOADS:
-            kubectl("-n", name, "wait", "--for=jsonpath={.status.replicas}=1", w, "--timeout=90s")
+            kubectl("-n", name, "wait", "--for=jsonpath={.status.replicas}=1", w, "--timeout=300s")
+        # pods that are being deleted count
+        kubectl("-n", name, "wait", "--for=jsonpath={.status.used.pods}=2", "quota/store", "--timeout=300s")
         helm_run(helm, "upgrade", *where, *files("local", "small"))
         assert limit() == "3Gi", limit()
     finally:
@@ -223,7 +224,7 @@ def solver(helm):
     }
     try:
         namespace(name)
-        helm_run(helm, "install", "store-demo", CHART, "--namespace", name, *files("local", "large"), "--set", "uploads.size=2Gi,database.storage.size=2Gi")
+        install(helm, name, *files("local", "large"), "--set", "uploads.size=2Gi,database.storage.size=2Gi")
         ready(name, *WORKLOADS)
         kubectl("-n", name, "create", "-f", "-", text=json.dumps(pod))
         del container["resources"]  # the LimitRange gives it some
