@@ -9,4 +9,6 @@ import policy
 COMBINED = policy.CHECKS
 ONCE = policy.ONCE | guide.CHECKS
 # With each helm, on a cluster.
-CLUSTER = life.CHECKS | custom.CHECKS
+CLUSTER = life.CHECKS
+# Helm only renders here.
+CLUSTER_ONCE = custom.CHECKS

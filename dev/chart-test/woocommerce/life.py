@@ -244,6 +244,8 @@ CHECKS = {
     "claims grown by hand keep their size and class": grown,
     "an upgrade follows edited Secrets": edited_secret,
     "dry run, install, upgrade, rollback, uninstall": life,
+}
+ONCE = {
     "maintenance replaces no pod": maintained,
     "a smaller plan's pods fit beside the larger ones": smaller,
     "HTTPRoutes, ListenerSets and named networks are accepted": routes,
