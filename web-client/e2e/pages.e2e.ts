@@ -187,7 +187,7 @@ test('a page loads quickly, does not shift, and shows events within a second', a
     eventToPixelP99: quantile(0.99),
     ...sizes,
   };
-  record(figures);
+  record('pages', figures);
   expect(sorted.length).toBeGreaterThan(7);
   expect(figures.overviewKb).toBeLessThan(260);
   expect(layoutShift).toBeLessThan(0.1);

@@ -70,7 +70,7 @@ test('a rollout over many stores is previewed and started, shows its stores by w
   await last.getByRole('button', { name: /^Pending/ }).click();
   await page.getByRole('button', { name: 'Show 50 more of 1,028' }).click();
   expect(await last.locator('[data-rollout-store]').count()).toBe(102);
-  record({ rolloutInteractionSlowestMs: Math.max(...(await interactions())) });
+  record('rollouts', { rolloutInteractionSlowestMs: Math.max(...(await interactions())) });
 
   for (const [width, colorScheme] of [
     [1280, 'light'],

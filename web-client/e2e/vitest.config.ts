@@ -7,8 +7,8 @@ export default defineConfig({
   test: {
     environment: 'node',
     include: ['e2e/**/*.e2e.ts'],
-    // One server, one browser at a time: the machine may be small.
-    fileParallelism: false,
+    // Two servers and browsers at a time: each waits for the other processes most of the time, and the machine may be small.
+    maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

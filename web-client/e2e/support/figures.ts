@@ -1,14 +1,11 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { ROOT } from './env';
 
-const FILE = join(ROOT, '.storeplane', 'dashboard-figures.json');
-
-/** Adds figures to the file with all of them. */
-export function record(figures: Record<string, number>) {
-  const kept = existsSync(FILE) ? JSON.parse(readFileSync(FILE, 'utf8')) : {};
-  writeFileSync(FILE, `${JSON.stringify({ ...kept, ...figures }, null, 2)}\n`);
+/** Writes the figures of a file of tests to a file of their own, because files of tests run in parallel. */
+export function record(name: string, figures: Record<string, number>) {
+  writeFileSync(join(ROOT, '.storeplane', `dashboard-figures-${name}.json`), `${JSON.stringify(figures, null, 2)}\n`);
   console.log(figures);
 }
 
