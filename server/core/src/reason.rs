@@ -120,6 +120,9 @@ reasons! {
     /// The release is pending or partly removed, and the control plane is not the cause.
     ReleaseConflict = "RELEASE_CONFLICT",
         "Find out with `helm history` what else is changing the release, wait until it has finished, then retry the store.";
+    /// Somebody deployed a newer version of the chart with another schema: the store's version cannot read data that it has migrated.
+    NewerSchemaDeployed = "NEWER_SCHEMA_DEPLOYED",
+        "Update the store to the engine_version that the message names, or restore a backup from before, which deploys the store's version again.";
     /// Helm failed with an error that is not recognized.
     HelmFailed = "HELM_FAILED",
         "Remove the cause that helm's message in the details names, then retry the store.";

@@ -181,11 +181,14 @@ pub fn gave_up(
         return change.then(|snapshot| Ok(undo_started(snapshot, cause)));
     }
     if operation.kind.applies_settings() {
-        // Its first step found that the shop must not be started, and did nothing.
+        // Its first step found that the shop must not be started, or not with the store's version, and did nothing.
         let first = operation.steps().first().copied();
-        if cause.reason == Reason::RestoreFailed && operation.reached == first {
+        let is_refused = matches!(cause.reason, Reason::RestoreFailed | Reason::NewerSchemaDeployed);
+        if is_refused && operation.reached == first {
             return_to_settings_before(&mut change);
-            return change.then(|snapshot| left_as_it_is(snapshot, cause, None, now));
+            // A shop without its data is offline, whatever its pods say.
+            let seen = seen.filter(|_| cause.reason != Reason::RestoreFailed);
+            return change.then(|snapshot| left_as_it_is(snapshot, cause, seen, now));
         }
         if !operation.undo_steps().is_empty() {
             return change.then(|snapshot| Ok(undo_started(snapshot, cause)));

@@ -109,7 +109,7 @@ pub(super) async fn check_schema(context: &OperationContext, versions: &Versions
         "Somebody deployed version {theirs} of the chart, which has another schema, and version {ours} cannot read data that it has migrated. \
          UpdateStore with engine_version {theirs} keeps that version; RestoreStore of a backup from before returns to {ours}."
     );
-    Err(StepError::Failed(Failure::new(Reason::ReleaseConflict, message)))
+    Err(StepError::Failed(Failure::new(Reason::NewerSchemaDeployed, message)))
 }
 
 /// Records with what the release is deployed, unless the store's newest revision says the same.

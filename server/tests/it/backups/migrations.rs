@@ -209,11 +209,12 @@ async fn version_with_another_schema_that_somebody_deployed_is_not_replaced_by_t
     let retried = stage.api().retry(&store.store_id).await.expect("accepted");
     let (operation, after) = ended(stage.api(), &retried).await;
     let why = (operation.state(), operation.reason.as_str());
-    assert_eq!(why, (OperationState::Failed, "RELEASE_CONFLICT"), "{}", operation.message);
+    assert_eq!(why, (OperationState::Failed, "NEWER_SCHEMA_DEPLOYED"), "{}", operation.message);
     assert!(operation.message.contains("engine_version 1.1.0"), "{}", operation.message);
     let renaming = stage.api().stores.clone().update_store(rename).await.expect("accepted").into_inner();
-    let (operation, _) = ended(stage.api(), &renaming).await;
-    assert_eq!(operation.reason, "RELEASE_CONFLICT", "{}", operation.message);
+    let (operation, refused) = ended(stage.api(), &renaming).await;
+    assert_eq!(operation.reason, "NEWER_SCHEMA_DEPLOYED", "{}", operation.message);
+    assert_eq!((refused.state(), &refused.display_name), (after.state(), &store.display_name), "{}", refused.message);
     assert_eq!(deployed().await, "1.1.0", "{}", after.message);
 
     stage.lab.database.execute(&format!("UPDATE stores SET simulated = false WHERE uid = '{}'", store.uid)).await;

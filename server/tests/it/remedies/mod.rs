@@ -75,6 +75,8 @@ fn case(reason: Reason) -> Case {
         | Reason::BackupCorrupted
         | Reason::BackupKeyMissing
         | Reason::RestoreFailed
+        // In `backups::migrations`.
+        | Reason::NewerSchemaDeployed
         // In `updates`.
         | Reason::VolumeNotExpandable
         | Reason::HelmMissing

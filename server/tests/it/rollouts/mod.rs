@@ -6,7 +6,6 @@ mod measured;
 use std::path::Path;
 use std::time::Duration;
 
-use futures::future::join_all;
 use prost_types::FieldMask;
 use storeplane_proto::v1::{
     AbortRolloutRequest, CreateRolloutRequest, FailureBudget, GetRolloutRequest, ListRolloutStoresRequest,
@@ -47,7 +46,9 @@ async fn fleet(api: &Api, fleet: &str, names: &[&str]) -> Vec<String> {
         request.store.as_mut().unwrap().labels.insert("fleet".to_owned(), fleet.to_owned());
         api.create(request).await.unwrap();
     }
-    for (store, seen) in join_all(ids.iter().map(|id| api.settle(id))).await {
+    // One by one: each of them has its own time limit, and a thousand take longer.
+    for id in &ids {
+        let (store, seen) = api.settle(id).await;
         assert_eq!(store.state(), StoreState::Ready, "{}", seen.text());
     }
     ids

@@ -60,7 +60,8 @@ pub fn undo_failed(
 ) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
     push_failed(&mut change, &failure);
-    let lacks_data = failure.reason == Reason::RestoreFailed;
+    let failure_reason = failure.reason;
+    let lacks_data = failure_reason == Reason::RestoreFailed;
     // The store shows why its shop is offline, and what helps; the operation shows its own cause.
     let (cause, shown) = match change.operation.failure.take() {
         Some(first) => {
@@ -73,7 +74,9 @@ pub fn undo_failed(
     };
     match change.operation.kind {
         OperationKind::Update | OperationKind::Rollback => {
-            let is_untouched = lacks_data && !change.operation.migrates_data();
+            // It was cancelled before it found what its undo found.
+            let is_refused = lacks_data || (failure_reason == Reason::NewerSchemaDeployed && !has_deployed(&change));
+            let is_untouched = is_refused && !change.operation.migrates_data();
             if change.operation.undo_steps().contains(&Step::Revert) && !is_untouched {
                 keep_domains(&mut change);
             } else {
@@ -118,6 +121,11 @@ fn keep_domains(change: &mut Change) {
     domains.names.sort();
     domains.names.dedup();
     domains.primary = domains.primary.take().or_else(|| former.primary.clone());
+}
+
+/// Whether an update has recorded a revision of its own.
+fn has_deployed(change: &Change) -> bool {
+    change.operation.update.as_ref().is_some_and(|update| change.store.revision != update.from_revision)
 }
 
 /// The store has the settings again that it had before an update.

@@ -160,17 +160,33 @@ fn undo_that_finds_no_data_leaves_the_store_with_its_cause_and_settings() {
     assert_eq!(failed.operation.failure.expect("has one").reason, Reason::Cancelled);
 }
 
+/// Somebody deployed it, which the update had no time to find out before it was cancelled.
 #[test]
-fn update_of_a_shop_that_must_not_be_started_is_not_undone() {
-    let missing = Failure::new(Reason::RestoreFailed, "no data");
+fn undo_that_finds_a_newer_schema_leaves_the_settings_as_they_were_unless_the_update_was_deployed() {
+    for (deployed, plan) in [(false, "small"), (true, "large")] {
+        let updating = running(OperationKind::Update, true, Step::Upgrade);
+        let mut undoing = after(worker::gave_up(updating, cancelled(), None, NOW).expect("legal"));
+        undoing.operation.step = Some(Step::Revert);
+        undoing.store.revision += u32::from(deployed);
+        let newer = Failure::new(Reason::NewerSchemaDeployed, "version 2");
+        let failed = worker::undo_failed(undoing, newer, Some(Health::Healthy), NOW).expect("legal");
+        assert_eq!(failed.store.spec.plan, plan);
+    }
+}
+
+#[test]
+fn update_that_was_refused_before_it_changed_anything_is_not_undone() {
     let online = running(OperationKind::Update, true, Step::Upgrade);
     let requested = after(upgraded("1.1.0", Some(BACKUP)).expect("accepted"));
     let offline = after(worker::step_started(after(worker::claim(requested, NOW)), Step::Maintenance));
-    for snapshot in [online, offline] {
-        let before = snapshot.operation.update.clone().expect("says what it applies").before;
-        let failed = worker::gave_up(snapshot, missing.clone(), Some(Health::Healthy), NOW).expect("legal");
-        assert!(!failed.operation.undoing);
-        assert_eq!((failed.store.state, failed.store.settings()), (State::Degraded, before));
+    for (reason, state) in [(Reason::RestoreFailed, State::Degraded), (Reason::NewerSchemaDeployed, State::Ready)] {
+        for snapshot in [online.clone(), offline.clone()] {
+            let before = snapshot.operation.update.clone().expect("says what it applies").before;
+            let cause = Failure::new(reason, "the data is missing, or of another version");
+            let failed = worker::gave_up(snapshot, cause, Some(Health::Healthy), NOW).expect("legal");
+            assert!(!failed.operation.undoing);
+            assert_eq!((failed.store.state, failed.store.settings()), (state, before));
+        }
     }
 }
 
