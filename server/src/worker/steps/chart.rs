@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use storeplane_core::engine::Engine;
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::host_name::{HostName, ServedDomains};
-use storeplane_core::revision::Revision;
+use storeplane_core::revision::{DeployedWith, Revision};
 use storeplane_core::store::{Environment, Settings, Store};
 use storeplane_core::store_domain::secret_name;
 
@@ -44,18 +44,13 @@ impl Mode {
     }
 }
 
-/// The mode in which the store's release is deployed; `None` if there is no record of it.
-pub(super) async fn mode_of(context: &OperationContext) -> Result<Option<Mode>, StepError> {
-    let Some(found) = context.observe_release().await? else { return Ok(None) };
-    let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
-    let reading = cluster.deployed_with(&release.namespace, &release.name, found.revision);
-    let with = context.unless_stopped(reading).await??;
-    let mode = |values: &Value| values.get(STORE)?.get(MAINTENANCE)?.as_str().map(str::to_owned);
-    Ok(with.map(|with| match mode(&with.values).as_deref() {
+/// The mode in which a release is deployed.
+pub(super) fn mode(deployed: &DeployedWith) -> Mode {
+    match deployed.values.get(STORE).and_then(|store| store.get(MAINTENANCE)?.as_str()) {
         Some("page") => Mode::Page,
         Some("offline") => Mode::Offline,
         _ => Mode::Online,
-    }))
+    }
 }
 
 impl Chart {

@@ -71,39 +71,41 @@ pub(super) async fn run(
     }
 }
 
-/// Returns an error if the shop must not be started, because its data is missing or of another version: only another restore helps.
-pub(super) async fn check_data(context: &OperationContext) -> Result<(), StepError> {
+/// With what helm's newest record says that the release is deployed; `None` if there is no record.
+pub(super) async fn deployed_with(context: &OperationContext) -> Result<Option<DeployedWith>, StepError> {
+    let Some(found) = context.observe_release().await? else { return Ok(None) };
+    let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
+    let reading = cluster.deployed_with(&release.namespace, &release.name, found.revision);
+    Ok(context.unless_stopped(reading).await??)
+}
+
+/// Returns an error if the shop must not be started, because its data is missing or of another version: only another restore helps. Otherwise,
+/// returns with what the release of a store that was READY once is deployed.
+pub(super) async fn check_data(context: &OperationContext) -> Result<Option<DeployedWith>, StepError> {
     volumes::check_data(context).await?;
-    if context.store.ready_at.is_none() || chart::mode_of(context).await? != Some(Mode::Offline) {
-        return Ok(());
+    if context.store.ready_at.is_none() {
+        return Ok(None);
+    }
+    let deployed = deployed_with(context).await?;
+    if deployed.as_ref().map(chart::mode) != Some(Mode::Offline) {
+        return Ok(deployed);
     }
     let message = "The undo of an update could not restore the shop's data. Restore the backup that the update made, with skip_backup: \
         the present data may be unreadable.";
     Err(StepError::Failed(Failure::new(Reason::RestoreFailed, message)))
 }
 
-/// A version that somebody else deployed: newer than these versions, with another schema. It may have migrated the shop's data.
-pub(super) async fn newer_schema(
-    context: &OperationContext,
-    versions: &Versions,
-) -> Result<Option<DeployedWith>, StepError> {
-    let Some(found) = context.observe_release().await? else { return Ok(None) };
-    let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
-    let reading = cluster.deployed_with(&release.namespace, &release.name, found.revision);
-    let with = context.unless_stopped(reading).await??;
+/// True if somebody else deployed a version that is newer than these and has another schema. It may have migrated the shop's data.
+pub(super) fn has_newer_schema(deployed: &DeployedWith, versions: &Versions) -> bool {
     let version = |text: &str| Version::parse(text).ok();
-    Ok(with.filter(|with| {
-        let is_newer = version(&with.chart_version).zip(version(&versions.chart)).is_some_and(|(its, ours)| its > ours);
-        is_newer && with.schema.as_ref().is_some_and(|schema| *schema != versions.schema)
-    }))
+    let both = version(&deployed.chart_version).zip(version(&versions.chart));
+    both.is_some_and(|(its, ours)| its > ours)
+        && deployed.schema.as_ref().is_some_and(|schema| *schema != versions.schema)
 }
 
-/// Returns an error if these versions must not be deployed, because they cannot read data that [`newer_schema`] may have migrated.
-pub(super) async fn check_schema(context: &OperationContext, versions: &Versions) -> Result<(), StepError> {
-    if context.store.ready_at.is_none() {
-        return Ok(());
-    }
-    let Some(with) = newer_schema(context, versions).await? else { return Ok(()) };
+/// Returns an error if these versions must not be deployed over `deployed`, because they cannot read data that it may have migrated.
+pub(super) fn check_schema(deployed: Option<&DeployedWith>, versions: &Versions) -> Result<(), StepError> {
+    let Some(with) = deployed.filter(|deployed| has_newer_schema(deployed, versions)) else { return Ok(()) };
     let (theirs, ours) = (&with.chart_version, &versions.chart);
     let message = format!(
         "Somebody deployed version {theirs} of the chart, which has another schema, and version {ours} cannot read data that it has migrated. \

@@ -9,13 +9,9 @@ use crate::worker::outcome::StepError;
 
 pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError> {
     // What it installs in itself is behind it after a restart.
-    if !context.operation.is_behind(Step::Install) {
-        deploy::check_data(context).await?;
-    }
+    let deployed = if context.operation.is_behind(Step::Install) { None } else { deploy::check_data(context).await? };
     let engine = context.engine().await?;
-    if !context.operation.is_behind(Step::Install) {
-        deploy::check_schema(context, &engine.versions).await?;
-    }
+    deploy::check_schema(deployed.as_ref(), &engine.versions)?;
     let settings = Settings { versions: engine.versions.clone(), ..context.store.settings() };
     let chart = chart::of(context, &engine, &settings)?;
     let apply_again = context.operation.is_retry() && !context.operation.is_behind(Step::Install);

@@ -30,15 +30,13 @@ pub(super) async fn begin(context: &mut OperationContext) -> Result<(), StepErro
         return Ok(());
     }
     // A shop that an earlier operation left without its data is not put back online by the undo of this one.
-    if context.operation.kind.applies_settings() {
-        deploy::check_data(context).await?;
-    }
+    let deployed = if context.operation.kind.applies_settings() { deploy::check_data(context).await? } else { None };
     // What makes the operation impossible is found while the shop still sells.
     if context.operation.restore.is_some() && !context.simulated {
         restore::check(context).await?;
     }
     if context.operation.kind.applies_settings() {
-        upgrade::check(context).await?;
+        upgrade::check(context, deployed.as_ref()).await?;
         verify::before_update(context).await?;
     }
     take_offline(context, Step::Maintenance).await

@@ -6,7 +6,7 @@
 
 use storeplane_core::failure::{Failure, Reason};
 use storeplane_core::operation::{OperationKind, Step, Update};
-use storeplane_core::revision::Revision;
+use storeplane_core::revision::{DeployedWith, Revision};
 use storeplane_core::store::{Settings, Versions};
 
 use super::chart::{self, Mode};
@@ -17,11 +17,11 @@ use crate::worker::context::OperationContext;
 use crate::worker::outcome::{RetryLimit, StepError};
 
 /// Returns an error if the charts of both versions do not support that the shop's data changes with its version.
-pub(super) async fn check(context: &OperationContext) -> Result<(), StepError> {
+pub(super) async fn check(context: &OperationContext, deployed: Option<&DeployedWith>) -> Result<(), StepError> {
     let Update { before, replaces_database, .. } = update(context)?;
     // Its undo restores the data that it finds. Only a rollback replaces them.
     let reads = if context.operation.restore.is_some() { &before.versions } else { &context.store.versions };
-    deploy::check_schema(context, reads).await?;
+    deploy::check_schema(deployed, reads)?;
     for versions in [&before.versions, &context.store.versions] {
         let engine = context.engine_as_recorded(versions).await?;
         if let Some(lacks) = engine.lacks_for_migration(replaces_database) {
@@ -36,12 +36,12 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     if context.operation.kind == OperationKind::Rollback {
         return Box::pin(run_offline(context)).await;
     }
-    deploy::check_data(context).await?;
+    let deployed = deploy::check_data(context).await?;
     let mode = if context.operation.migrates_data() { Mode::Page } else { Mode::Online };
     smtp::ensure_login(context, Step::Upgrade).await?;
     let (chart, settings) = new(context).await?;
     if !context.operation.is_behind(Step::Upgrade) {
-        deploy::check_schema(context, &settings.versions).await?;
+        deploy::check_schema(deployed.as_ref(), &settings.versions)?;
     }
     verify::before_update(context).await?;
     let apply_again = !context.operation.is_behind(Step::Upgrade);
@@ -80,17 +80,16 @@ pub(super) async fn revert(context: &mut OperationContext) -> Result<(), StepErr
         restore::stop(context).await?;
     }
     let migrates_data = context.operation.migrates_data();
-    if migrates_data {
+    let deployed = if migrates_data {
         volumes::check_data(context).await?;
+        None
     } else {
         // An update of a shop that is offline without its data was cancelled before it found that.
-        deploy::check_data(context).await?;
-    }
+        deploy::check_data(context).await?
+    };
     let mode = if migrates_data { Mode::Offline } else { Mode::Online };
     let (chart, settings) = former(context).await?;
-    if !migrates_data {
-        deploy::check_schema(context, &settings.versions).await?;
-    }
+    deploy::check_schema(deployed.as_ref(), &settings.versions)?;
     let deployed = deploy::run(context, &chart.in_mode(mode), Step::Revert, true).await?;
     deploy::record(context, &deployed, settings).await?;
     // Nothing writes any more when the data is restored.
@@ -102,8 +101,9 @@ pub(super) async fn revert(context: &mut OperationContext) -> Result<(), StepErr
 /// database may be of another series.
 pub(super) async fn prepare_for_restore(context: &mut OperationContext) -> Result<bool, StepError> {
     let engine = context.engine().await?;
-    let is_left = chart::mode_of(context).await? == Some(Mode::Offline);
-    let newer = deploy::newer_schema(context, &engine.versions).await?;
+    let deployed = deploy::deployed_with(context).await?;
+    let is_left = deployed.as_ref().map(chart::mode) == Some(Mode::Offline);
+    let newer = deployed.filter(|deployed| deploy::has_newer_schema(deployed, &engine.versions));
     let is_of_other_series = newer.and_then(|with| with.schema).is_some_and(|schema| {
         let deployed = Versions { schema, ..Versions::default() };
         deployed.database() != engine.versions.database()
@@ -124,8 +124,10 @@ pub(super) async fn prepare_for_restore(context: &mut OperationContext) -> Resul
 /// version that would migrate the restored data.
 pub(super) async fn end_left_mode(context: &mut OperationContext) -> Result<(), StepError> {
     let engine = context.engine().await?;
-    let is_online = matches!(chart::mode_of(context).await?, None | Some(Mode::Online));
-    if is_online && deploy::newer_schema(context, &engine.versions).await?.is_none() {
+    let is_as_recorded = deploy::deployed_with(context).await?.is_none_or(|deployed| {
+        chart::mode(&deployed) == Mode::Online && !deploy::has_newer_schema(&deployed, &engine.versions)
+    });
+    if is_as_recorded {
         return Ok(());
     }
     context.works();
