@@ -75,7 +75,8 @@ async fn inject(stage: &Stage, case: &Case, subject: &mut Subject, hold: &Hold) 
             let mut set = stage.gate.set(&namespace, which, Intervention::Hold);
             hold.release();
             if !set.applied(STRIKES).await {
-                return Err("the step did not come to where it was to be held".into());
+                let (nth, writes) = (case.nth, case.effect.requests.writes);
+                return Err(format!("the step did not come to its write {nth} of {writes}, where it was to be held"));
             }
             ask(stage, case, subject).await?;
             set.release();
