@@ -10,5 +10,5 @@ COMBINED = policy.CHECKS
 ONCE = policy.ONCE | guide.CHECKS
 # With each helm, on a cluster.
 CLUSTER = life.CHECKS
-# Helm only renders here.
+# With one of them: the API server decides.
 CLUSTER_ONCE = custom.CHECKS

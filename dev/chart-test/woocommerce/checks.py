@@ -11,5 +11,5 @@ COMBINED = policy.CHECKS
 ONCE = policy.ONCE | {f"images: {name}": test for name, test in (images.CHECKS | backups.CHECKS | distribution.CHECKS).items()}
 # With each helm, on a cluster.
 CLUSTER = life.CHECKS
-# What its version does not change.
+# With one of them: the API server decides.
 CLUSTER_ONCE = life.ONCE

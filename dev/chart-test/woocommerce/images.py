@@ -66,13 +66,13 @@ def state(pid):
 
 
 def ends_on_sigterm():
-    """SIGTERM ends bootstrap, cron and check, whatever PHP does. The shell gets it: as process 1, PHP would ignore it."""
+    """SIGTERM ends bootstrap, cron and check, and PHP with them. The shell gets it: as process 1, PHP would ignore it."""
     for command in ("bootstrap", "cron", "check"):
         with tempfile.TemporaryDirectory() as folder:
             env = stand_in(folder, "php", f"echo $$ >{folder}/pid; exec sleep 60")
             child = subprocess.Popen(["bash", STORE, command, "http://store/"], env=env)
             pid = Path(folder) / "pid"
-            # earlier the shell exits alone, which ends PHP in a container only
+            # Before the shell waits for PHP, SIGTERM ends the shell alone, which ends PHP only in a container.
             while not (pid.exists() and pid.read_text().strip() and state(child.pid) == "S"):
                 time.sleep(0.01)
             child.terminate()

@@ -60,8 +60,8 @@ pub fn undo_failed(
 ) -> Result<Change, DomainError> {
     let mut change = Change::of(snapshot);
     push_failed(&mut change, &failure);
-    let failure_reason = failure.reason;
-    let lacks_data = failure_reason == Reason::RestoreFailed;
+    let lacks_data = failure.reason == Reason::RestoreFailed;
+    let found_newer_schema = failure.reason == Reason::NewerSchemaDeployed;
     // The store shows why its shop is offline, and what helps; the operation shows its own cause.
     let (cause, shown) = match change.operation.failure.take() {
         Some(first) => {
@@ -74,9 +74,9 @@ pub fn undo_failed(
     };
     match change.operation.kind {
         OperationKind::Update | OperationKind::Rollback => {
-            // It was cancelled before it found what its undo found.
-            let is_refused = lacks_data || (failure_reason == Reason::NewerSchemaDeployed && !has_deployed(&change));
-            let is_untouched = is_refused && !change.operation.migrates_data();
+            // The update was cancelled before it found the same, and changed nothing.
+            let was_refused = lacks_data || (found_newer_schema && !has_deployed(&change));
+            let is_untouched = was_refused && !change.operation.migrates_data();
             if change.operation.undo_steps().contains(&Step::Revert) && !is_untouched {
                 keep_domains(&mut change);
             } else {
