@@ -77,7 +77,7 @@ const isDisabled = async (disabled: boolean) =>
 async function openDialog() {
   await isDisabled(false);
   await userEvent.click(await restoreButton());
-  return within(await screen.findByRole('dialog'));
+  return within(await screen.findByRole('dialog', { name: /^Restore / }));
 }
 
 test('a restore is confirmed, backs up the present data first, and is not offered while it runs', async () => {
@@ -94,7 +94,10 @@ test('a restore is confirmed, backs up the present data first, and is not offere
   expect(requests[0]?.requestId).toMatch(/^[0-9a-f-]{36}$/);
   (await row('b9')).getByText('Before a restore');
   await userEvent.click((await row('b9')).getByRole('button', { name: /^Cancel backup/ }));
-  within(await screen.findByRole('dialog')).getByText(/The restore that it precedes is cancelled too/);
+  // By name: the first dialog may still be closing.
+  within(await screen.findByRole('dialog', { name: 'Cancel this backup?' })).getByText(
+    /The restore that it precedes is cancelled too/,
+  );
 });
 
 test('the backup of the present data is skipped only after a warning, and not by the next dialog', async () => {
