@@ -1,4 +1,4 @@
-"""Measures for dev/bench: `stores`, `calls`, `scale`, then `table`. Numbers go through STATE/numbers.json."""
+"""Measures for dev/bench: `stores`, `rollouts`, `calls`, `scale`, then `table`. Numbers go through STATE/numbers.json."""
 
 import argparse
 import concurrent.futures
@@ -11,6 +11,8 @@ import time
 import uuid
 from pathlib import Path
 
+import bench_rollouts
+from bench_helm import SAME_FLAGS, helm
 from bench_rpc import Client
 
 KEYS = {
@@ -41,10 +43,6 @@ def prepare(name):
     kubectl("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": [space, *made]}))
 
 
-SAME_FLAGS = ("--disable-openapi-validation",)
-"""The flags of the server's helm; see docs/ARCHITECTURE.md."""
-
-
 FLAGS = {"default": (), "same": SAME_FLAGS}
 
 
@@ -55,13 +53,8 @@ def install(options, name, *flags):
         "store": {"id": name.removeprefix("store-"), "uid": str(uuid.uuid4()), "tenant": "default", "displayName": name, "adminEmail": "owner@example.com"},
         "ingress": {"host": f"{name}.localhost"},
     }
-    argv = [options.helm, "install", name, str(chart), "--namespace", name, "-f", str(chart / "values-local.yaml"), "-f", str(chart / "plans/small.yaml"), "-f", "-", *flags]
-    home = Path(options.state) / "helm"
-    homes = {f"HELM_{kind}_HOME": str(home / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA")}
-    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "KUBECONFIG": os.environ["KUBECONFIG"], **homes}
-    ran = subprocess.run(argv, input=json.dumps(values), text=True, env=environment, capture_output=True)
-    if ran.returncode:
-        raise SystemExit(f"bench: helm install failed: {ran.stderr.strip()}")
+    files = ("-f", str(chart / "values-local.yaml"), "-f", str(chart / "plans/small.yaml"), "-f", "-")
+    helm(options, "install", name, str(chart), "--namespace", name, *files, *flags, values=json.dumps(values))
 
 
 def memory(pid, name):
@@ -118,6 +111,12 @@ def stores(options):
     got["create_busy"] = sorted(results)
     time.sleep(3)
     got["rss_after"], got["rss_peak"] = memory(options.pid, "VmRSS"), memory(options.pid, "VmHWM")
+    save(options, got)
+
+
+def rollouts(options):
+    got = json.loads((Path(options.state) / "numbers.json").read_text())
+    got["rollouts"] = bench_rollouts.measure(options)
     save(options, got)
 
 
@@ -193,16 +192,18 @@ def against(times, target):
 
 def store_rows(got):
     one, many, parallel = got["one"], got["many"], got["parallel"]
+    stores, parallelism, ours, bare = (got["rollouts"][key] for key in ("stores", "parallelism", "ours", "bare"))
     bare = "bare `helm install`, default flags / the same flags as ours"
     rows = [
         (f"one store: {bare}, median", f"{one['default']:.2f} / {one['same']:.2f} s", ""),
         ("one store: CreateStore to READY, median", f"{one['ours']:.2f} s", against(one, 1.2)),
         (f"{parallel} stores, {got['bound']} at a time: {bare}", f"{many['default']:.1f} / {many['same']:.1f} s", ""),
         (f"{parallel} stores at once, CreateStore to the last READY", f"{many['ours']:.1f} s", against(many, 1.1)),
+        (f"rollout of {stores} stores, {parallelism} at a time / a loop of `helm upgrade` with the same flags", f"{ours / 2:.1f} / {bare / 2:.1f} s", f"{ours / bare:.2f} × (target 1.15)"),
         ("CreateStore answers, p50 / p99", f"{percentile(got['create'], 0.5) * 1e3:.1f} / {percentile(got['create'], 0.99) * 1e3:.1f} ms", f"{len(got['create'])} calls"),
         (f"the same, {parallel} at once, p50 / slowest", f"{percentile(got['create_busy'], 0.5) * 1e3:.0f} / {got['create_busy'][-1] * 1e3:.0f} ms", "while helm runs"),
     ]
-    stores = got["samples"] + 1 + parallel
+    stores += got["samples"] + 1 + parallel
     calls = (
         (f"ListStores, all {stores} stores (50 a page), the same for all callers", "list_all", 0.3),
         (f"ListStores, pages of 50 of {stores + 320}, the same for all callers", "list", 0.3),
@@ -245,10 +246,10 @@ def table(options):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("phase", choices=("stores", "calls", "scale", "table"))
+    parser.add_argument("phase", choices=("stores", "rollouts", "calls", "scale", "table"))
     for name in ("state", "helm", "calls", "charts", "psql"):
         parser.add_argument(f"--{name}")
-    for name in ("port", "pid", "bound", "samples", "parallel"):
+    for name in ("port", "pid", "bound", "samples", "parallel", "rollout"):
         parser.add_argument(f"--{name}", type=int)
     chosen = parser.parse_args()
-    {"stores": stores, "calls": calls, "scale": scale, "table": table}[chosen.phase](chosen)
+    {"stores": stores, "rollouts": rollouts, "calls": calls, "scale": scale, "table": table}[chosen.phase](chosen)

@@ -5,6 +5,8 @@ import os
 import struct
 
 READY = 2
+LABELS = 38
+"""The field of a store."""
 
 
 def varint(number):
@@ -59,7 +61,7 @@ class Client:
     def __init__(self, port):
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
 
-    def call(self, method, message):
+    def call(self, method, message, service="StoreService"):
         """Messages of the response; an error ends the run."""
         headers = {
             "content-type": "application/grpc-web+proto",
@@ -67,7 +69,7 @@ class Client:
             "authorization": f"Bearer {os.environ['STOREPLANE_TOKEN']}",
         }
         body = struct.pack(">BI", 0, len(message)) + message
-        self.connection.request("POST", f"/storeplane.v1.StoreService/{method}", body, headers)
+        self.connection.request("POST", f"/storeplane.v1.{service}/{method}", body, headers)
         answer = self.connection.getresponse()
         status, messages, data = answer.headers.get("grpc-status"), [], answer.read()
         while data:
@@ -84,8 +86,11 @@ class Client:
             raise SystemExit(f"bench: {method}: HTTP {answer.status}, grpc-status {status}, {answer.headers.get('grpc-message')}")
         return messages
 
-    def create(self, store_id):
-        self.call("CreateStore", text(1, store_id) + text(2, text(4, f"Shop {store_id}") + text(7, "owner@example.com")))
+    def create(self, store_id, labels=None):
+        store = text(4, f"Shop {store_id}") + text(7, "owner@example.com")
+        for key, value in (labels or {}).items():
+            store += text(LABELS, text(1, key) + text(2, value))
+        self.call("CreateStore", text(1, store_id) + text(2, store))
 
     def settle(self, store_id):
         """Waits until no operation is in progress."""

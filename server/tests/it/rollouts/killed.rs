@@ -32,7 +32,7 @@ const TWICE: &str = "SELECT count(*) FROM (
 const UNLIKE: &str = "SELECT count(*) FROM rollout_stores m JOIN stores s ON s.uid = m.store
 WHERE (m.state = 'SUCCEEDED') <> (s.plan = 'picky') OR s.state <> 'READY'";
 
-pub(super) fn stores(default: usize) -> usize {
+fn stores(default: usize) -> usize {
     std::env::var("STOREPLANE_TEST_ROLLOUT_STORES").ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 

@@ -1,7 +1,6 @@
-//! Rollouts: waves, failure budget, rollback, pause and conflicts; in [`killed`], servers that die meanwhile; [`measured`] compares the time with that of helm alone.
+//! Rollouts: waves, failure budget, rollback, pause and conflicts; in [`killed`], servers that die meanwhile.
 
 mod killed;
-mod measured;
 
 use std::path::Path;
 use std::time::Duration;

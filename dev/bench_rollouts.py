@@ -1,0 +1,105 @@
+"""A rollout next to a bare loop of `helm upgrade`: the same stores, charts, flags and parallelism; each run changes all pods."""
+
+import concurrent.futures
+import json
+import subprocess
+import time
+from pathlib import Path
+
+from bench_helm import SAME_FLAGS, helm
+from bench_rpc import Client, fields, number, text
+
+COMPLETED = 4
+FLAGS = (*SAME_FLAGS, "--reset-values", "--history-max=10")
+"""The flags with which the server upgrades."""
+PARALLELISM = 6
+ORDER = (("bare", "standard"), ("bare", "small"), ("ours", "standard"), ("bare", "small"), ("bare", "standard"), ("ours", "small"))
+"""Who changes the stores to which plan. The first two are not counted: they warm the caches up. The order of the others cancels what drifts."""
+
+
+def kubectl(*argv):
+    return subprocess.run(["kubectl", *argv], check=True, capture_output=True, text=True).stdout
+
+
+def release(store_id):
+    return f"store-{store_id}", "--namespace", f"store-{store_id}"
+
+
+def in_parallel(action, names):
+    with concurrent.futures.ThreadPoolExecutor(PARALLELISM) as pool:
+        return list(pool.map(action, names))
+
+
+def bare(options, names, plan):
+    """Seconds of the loop; helm does not wait for pods."""
+    chart = Path(options.charts) / "woocommerce"
+
+    def upgrade(store_id):
+        files = ("-f", str(Path(options.state) / "values" / store_id), "-f", str(chart / f"plans/{plan}.yaml"))
+        helm(options, "upgrade", *release(store_id), str(chart), *files, *FLAGS)
+
+    began = time.monotonic()
+    in_parallel(upgrade, names)
+    return time.monotonic() - began
+
+
+def ours(options, names, plan):
+    """Seconds until the rollout is COMPLETED: until the pods of all stores run, and their shops were tested, as far as nodes are simulated."""
+    target = text(1, text(6, plan)) + text(2, text(1, "plan"))
+    one_wave, no_soak = text(5, number(2, 100)), text(8, b"")
+    rollout = text(3, 'labels.bench = "rollout"') + text(4, target) + one_wave + number(6, PARALLELISM) + no_soak
+    client = Client(options.port)
+    began = time.monotonic()
+    made = fields(client.call("CreateRollout", text(1, rollout), "RolloutService")[0])
+    client.call("WatchRollout", text(1, made[1][0]), "RolloutService")
+    took = time.monotonic() - began
+    done = fields(client.call("GetRollout", text(1, made[1][0]), "RolloutService")[0])
+    counts = fields(done[16][0])
+    if done[11] != [COMPLETED] or counts[4] != [len(names)]:
+        raise SystemExit(f"bench: the rollout is {done[11]} with {counts}")
+    return took
+
+
+def settle(names):
+    """Waits until no workload changes: what a run has left would take time of the next one."""
+    while True:
+        found = json.loads(kubectl("get", "deployments,statefulsets", "-A", "-o", "json"))["items"]
+        own = [it for it in found if it["metadata"]["namespace"].removeprefix("store-") in names]
+        if own and all(is_rolled_out(it) for it in own):
+            return time.sleep(3)
+        time.sleep(1)
+
+
+def is_rolled_out(workload):
+    status, wanted = workload["status"], workload["spec"]["replicas"]
+    observed = status.get("observedGeneration") == workload["metadata"]["generation"]
+    return observed and wanted == status.get("updatedReplicas", 0) == status.get("readyReplicas", 0) == status.get("replicas", 0)
+
+
+def create(options, names):
+    """The stores of the rollout, READY."""
+
+    def one(store_id):
+        client = Client(options.port)
+        client.create(store_id, {"bench": "rollout"})
+        client.settle(store_id)
+        client.ready(store_id)
+
+    in_parallel(one, names)
+
+
+def measure(options):
+    names = [f"rollout-{n}" for n in range(options.rollout)]
+    create(options, names)
+    (Path(options.state) / "values").mkdir()
+
+    def keep(store_id):
+        values = helm(options, "get", "values", *release(store_id), "-o", "json")
+        (Path(options.state) / "values" / store_id).write_text(values)
+
+    in_parallel(keep, names)
+    times = {"ours": [], "bare": []}
+    for who, plan in ORDER:
+        settle(set(names))
+        times[who].append({"ours": ours, "bare": bare}[who](options, names, plan))
+    return {"stores": len(names), "parallelism": PARALLELISM, "ours": sum(times["ours"]), "bare": sum(times["bare"][2:])}
