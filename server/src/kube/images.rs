@@ -1,4 +1,4 @@
-//! The images that the pods of a store run, by digest.
+//! What the pods of a store run.
 
 use std::collections::BTreeSet;
 
@@ -13,17 +13,31 @@ use super::error::ClusterError;
 /// On a pod of a Deployment: the end of its `ReplicaSet`'s name.
 const TEMPLATE_HASH: &str = "pod-template-hash";
 
+/// The pods of the Deployments and `StatefulSets` in a namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkloadPods {
+    /// The images of their containers, each once. Nodes that do not run containers report none.
+    pub images: Vec<ImageDigest>,
+    /// Some are being deleted.
+    pub are_ending: bool,
+}
+
 impl Cluster {
-    /// The images of the containers of Deployments and `StatefulSets` in a namespace, each once. Nodes that do not run containers report none.
-    pub async fn running_images(&self, namespace: &str) -> Result<Vec<ImageDigest>, ClusterError> {
+    /// The pods of the Deployments and `StatefulSets` in a namespace.
+    pub async fn workload_pods(&self, namespace: &str) -> Result<WorkloadPods, ClusterError> {
         let pods = self.list_in::<Pod>(namespace, ListParams::default()).await?;
         let images: BTreeSet<_> = pods.iter().flat_map(images).collect();
-        Ok(images.into_iter().collect())
+        let are_ending = pods.iter().any(|pod| workload(pod).is_some() && is_ending(pod));
+        Ok(WorkloadPods { images: images.into_iter().collect(), are_ending })
     }
 }
 
+fn is_ending(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_some()
+}
+
 fn images(pod: &Pod) -> Vec<ImageDigest> {
-    let Some(workload) = workload(pod).filter(|_| pod.metadata.deletion_timestamp.is_none()) else { return Vec::new() };
+    let Some(workload) = workload(pod).filter(|_| !is_ending(pod)) else { return Vec::new() };
     let Some(status) = &pod.status else { return Vec::new() };
     let containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
     let named = containers.filter_map(|container| {

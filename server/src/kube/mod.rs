@@ -67,6 +67,7 @@ pub use copied_secrets::{CopiedSecret, CopiedSecretUse};
 pub use drift::DeployedConfiguration;
 pub use error::{ClusterError, ClusterErrorKind};
 pub use examine::{ClusterSnapshot, Examined, Expected};
+pub use images::WorkloadPods;
 pub use isolation::NetworkIsolation;
 pub use jobs::{ContainerEnd, JobEnsured, JobFailure, JobFailureCause, JobSpec, JobUpdate, OwnedJob};
 pub use maintenance::{MaintenanceChange, MaintenanceUpdate};

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use ::kube::api::{DeleteParams, ListParams, Preconditions};
-use ::kube::core::PartialObjectMeta;
 use ::kube::{Api, ResourceExt};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
@@ -42,16 +41,6 @@ impl Cluster {
             }
         }
         Ok(deleted)
-    }
-
-    /// The pods of Deployments and `StatefulSets` that are being deleted.
-    pub async fn ending_pods(&self, namespace: &str) -> Result<Vec<String>, ClusterError> {
-        let pods = self.list_in::<PartialObjectMeta<Pod>>(namespace, ListParams::default()).await?;
-        let is_of_workload = |pod: &&PartialObjectMeta<Pod>| {
-            pod.owner_references().iter().any(|owner| matches!(owner.kind.as_str(), "ReplicaSet" | "StatefulSet"))
-        };
-        let ending = pods.iter().filter(is_of_workload).filter(|pod| pod.metadata.deletion_timestamp.is_some());
-        Ok(ending.map(ResourceExt::name_any).collect())
     }
 
     /// The release's sets, once their controller has observed their newest generation, or after a while.

@@ -19,6 +19,7 @@ use super::cluster::Cluster;
 use super::error::{ClusterError, ClusterErrorKind};
 use super::labels;
 use super::manifest::{WorkloadName, images, workloads};
+use super::release::{ReleaseStatus, status_of};
 use super::smtp_login;
 
 /// Maximum size of a decompressed record; a Secret holds 1 MiB of a compressed one.
@@ -198,7 +199,22 @@ impl Cluster {
         Ok(self.deployed_manifest(namespace, release, revision).await?.map(|(with, _)| with))
     }
 
-    /// The same, and the release's manifest.
+    /// The same, if helm's status of that revision is `deployed`.
+    pub async fn deployed_revision(
+        &self,
+        namespace: &str,
+        release: &str,
+        revision: u32,
+    ) -> Result<Option<DeployedWith>, ClusterError> {
+        let record = self.record(namespace, release, revision).await?;
+        let is_deployed = |record: &Secret| status_of(&record.metadata) == Some(ReleaseStatus::Deployed);
+        match record.filter(is_deployed) {
+            Some(record) => Ok(Some(applied(&record, namespace, release)?.into())),
+            None => Ok(None),
+        }
+    }
+
+    /// [`Self::deployed_with`], and the release's manifest.
     pub(super) async fn deployed_manifest(
         &self,
         namespace: &str,
@@ -206,8 +222,7 @@ impl Cluster {
         revision: u32,
     ) -> Result<Option<(DeployedWith, String)>, ClusterError> {
         let Some(secret) = self.record(namespace, release, revision).await? else { return Ok(None) };
-        let record = packed(&secret).and_then(decode::<Applied>);
-        let record = record.ok_or_else(|| unintelligible("values", namespace, release))?;
+        let record = applied(&secret, namespace, release)?;
         let manifest = record.manifest.clone();
         Ok(Some((record.into(), manifest)))
     }
@@ -296,6 +311,10 @@ struct Manifest {
 fn unintelligible(what: &str, namespace: &str, release: &str) -> ClusterError {
     let message = format!("could not read the {what} of the release {release} in {namespace}: not helm's format");
     ClusterError::new(ClusterErrorKind::Unintelligible, message)
+}
+
+fn applied(record: &Secret, namespace: &str, release: &str) -> Result<Applied, ClusterError> {
+    packed(record).and_then(decode::<Applied>).ok_or_else(|| unintelligible("values", namespace, release))
 }
 
 fn packed(secret: &Secret) -> Option<&[u8]> {

@@ -176,10 +176,15 @@ pub(super) fn fold<'a>(records: impl Iterator<Item = &'a ObjectMeta>) -> Vec<Lis
     releases.into_iter().map(listed).collect()
 }
 
+/// Helm's status of a revision, from its label on the record.
+pub(super) fn status_of(record: &ObjectMeta) -> Option<ReleaseStatus> {
+    Some(ReleaseStatus::parse(record.labels.as_ref()?.get("status")?))
+}
+
 /// Name and revision, from helm's labels on the record.
 fn read(record: &ObjectMeta) -> Option<(String, ReleaseObservation)> {
     let found = record.labels.as_ref()?;
-    let status = ReleaseStatus::parse(found.get("status")?);
+    let status = status_of(record)?;
     let seconds = found.get("modifiedAt").or_else(|| found.get("createdAt")).and_then(|text| text.parse().ok());
     let revision = found.get("version")?.parse().ok()?;
     let was_deployed = matches!(status, ReleaseStatus::Deployed | ReleaseStatus::Superseded);

@@ -53,7 +53,9 @@ impl Cluster {
 
     /// The names of the Secrets with logins that are old enough to be removed if nothing names them.
     pub async fn old_smtp_logins(&self, namespace: &str, now: OffsetDateTime) -> Result<Vec<String>, ClusterError> {
-        let created = ListParams::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::STOREPLANE));
+        // They are old: the API server's cache has them.
+        let created =
+            ListParams::default().match_any().labels(&format!("{}={}", labels::MANAGED_BY, labels::STOREPLANE));
         let found: Vec<PartialObjectMeta<Secret>> = self.list_in(namespace, created).await?;
         let is_old = |secret: &PartialObjectMeta<Secret>| {
             let created = secret.metadata.creation_timestamp.as_ref().map(|it| it.0.as_second());

@@ -7,10 +7,11 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::failure_detector::{FailureDetector, Verdict};
 use super::snapshot::Snapshot;
-use super::watches::{self, Batch, STREAMS};
+use super::watches::{Batch, STREAMS, Watcher};
 use super::{ResourceKind, RolloutUpdate, explain, readiness};
 use crate::backoff::Backoff;
 use crate::kube::cluster::{self, Cluster};
@@ -44,6 +45,8 @@ pub(super) struct Observer {
 
 struct Watches {
     batches: BoxStream<'static, Batch>,
+    /// Cancelled once the listings did not show the end.
+    undecided: CancellationToken,
     connected: Arc<Connected>,
     since: Instant,
     _client: WatchClient,
@@ -121,6 +124,9 @@ impl Observer {
             }
             self.backoff.reset();
             self.assess().await;
+            if let Some(watches) = &self.watches {
+                watches.undecided.cancel();
+            }
         }
     }
 
@@ -132,11 +138,13 @@ impl Observer {
         let connected = self.cluster.connected().await?;
         let client = connected.watch_client(STREAMS).await;
         let client = client.map_err(|error| ClusterError::from_client("watch the cluster", &error))?;
+        let undecided = CancellationToken::new();
+        let watcher = Watcher { client: &client.client, namespace: &self.namespace, undecided: &undecided };
         let batches = match &self.snapshot.job_name {
-            Some(job) => watches::open_job(&client.client, &self.namespace, job),
-            None => watches::open(&client.client, &self.namespace),
+            Some(job) => watcher.open_job(job),
+            None => watcher.open(),
         };
-        self.watches = Some(Watches { batches, connected, since: Instant::now(), _client: client });
+        self.watches = Some(Watches { batches, undecided, connected, since: Instant::now(), _client: client });
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::networking::v1::Ingress;
 use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
 
 use super::snapshot::Snapshot;
 use crate::kube::error::{ClusterError, ClusterErrorKind};
@@ -39,62 +40,87 @@ pub(super) enum Seen {
 /// All changes that are available at once, or the end of the stream.
 pub(super) type Batch = Vec<Result<Seen, ClusterError>>;
 
-/// All watches of a namespace. Of `ReplicaSet`s only the metadata is read, and an Ingress is read once: helm created it
-/// before the watch began, and it does not change while pods start.
-pub(super) fn open(client: &Client, namespace: &str) -> BoxStream<'static, Batch> {
-    let all = SelectAll::from_iter([
-        watch(client, namespace, any(), Seen::Deployment),
-        watch(client, namespace, any(), Seen::StatefulSet),
-        watch(client, namespace, any(), Seen::ReplicaSet),
-        watch(client, namespace, any(), Seen::Pod),
-        watch(client, namespace, any(), Seen::Claim),
-        watch(client, namespace, any(), Seen::Event),
-        ingresses(client, namespace),
-    ]);
-    all.ready_chunks(TOGETHER).boxed()
+/// Watches of objects in one namespace. Each lists first, and watches only once `undecided` is cancelled: what the listings show is often the end,
+/// and a watch costs the API server more than a listing.
+pub(super) struct Watcher<'a> {
+    pub(super) client: &'a Client,
+    pub(super) namespace: &'a str,
+    pub(super) undecided: &'a CancellationToken,
 }
 
-/// The watches of one Job, its pods, and what may block these.
-pub(super) fn open_job(client: &Client, namespace: &str, job: &str) -> BoxStream<'static, Batch> {
-    let all = SelectAll::from_iter([
-        watch(client, namespace, any().fields(&format!("metadata.name={job}")), |change| Seen::Job(Box::new(change))),
-        watch(client, namespace, any().labels(&format!("{JOB_NAME}={job}")), Seen::Pod),
-        watch(client, namespace, any(), Seen::Claim),
-        watch(client, namespace, any(), Seen::Event),
-    ]);
-    all.ready_chunks(TOGETHER).boxed()
+impl Watcher<'_> {
+    /// All watches of a namespace. Of `ReplicaSet`s only the metadata is read, and an Ingress is read once: helm created it
+    /// before the watch began, and it does not change while pods start.
+    pub(super) fn open(&self) -> BoxStream<'static, Batch> {
+        let all = SelectAll::from_iter([
+            self.watch(any(), Seen::Deployment),
+            self.watch(any(), Seen::StatefulSet),
+            self.watch(any().any_semantic(), Seen::ReplicaSet),
+            self.watch(any(), Seen::Pod),
+            self.watch(any().any_semantic(), Seen::Claim),
+            self.watch(any(), Seen::Event),
+            ingresses(self.client, self.namespace),
+        ]);
+        all.ready_chunks(TOGETHER).boxed()
+    }
+
+    /// The watches of one Job, its pods, and what may block these.
+    pub(super) fn open_job(&self, job: &str) -> BoxStream<'static, Batch> {
+        let all = SelectAll::from_iter([
+            self.watch(any().fields(&format!("metadata.name={job}")), |change| Seen::Job(Box::new(change))),
+            self.watch(any().labels(&format!("{JOB_NAME}={job}")), Seen::Pod),
+            self.watch(any(), Seen::Claim),
+            self.watch(any(), Seen::Event),
+        ]);
+        all.ready_chunks(TOGETHER).boxed()
+    }
+
+    fn watch<K>(
+        &self,
+        wanted: watcher::Config,
+        seen: fn(Change<K>) -> Seen,
+    ) -> BoxStream<'static, Result<Seen, ClusterError>>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Send
+            + 'static,
+    {
+        let what = format!("watch the {} in {}", K::plural(&()), self.namespace);
+        let changes = watcher(Api::<K>::namespaced(self.client.clone(), self.namespace), wanted).boxed();
+        let undecided = self.undecided.clone();
+        let changes = stream::unfold((changes, false), move |(mut changes, listed)| {
+            let undecided = undecided.clone();
+            async move {
+                if listed {
+                    undecided.cancelled().await;
+                }
+                let change = changes.next().await?;
+                let listed = listed || matches!(change, Ok(Change::InitDone));
+                Some((change, (changes, listed)))
+            }
+        });
+        let seen = move |change: Result<Change<K>, watcher::Error>| match change {
+            Ok(change) => Some(Ok(seen(change.modify(|object| object.managed_fields_mut().clear())))),
+            // The watcher lists again automatically.
+            Err(watcher::Error::WatchError(status)) if status.code == 410 => None,
+            Err(error) => Some(Err(ClusterError::from_watch(&what, &error))),
+        };
+        changes.filter_map(move |change| std::future::ready(seen(change))).boxed()
+    }
 }
 
 fn any() -> watcher::Config {
     watcher::Config::default()
 }
 
-fn watch<K>(
-    client: &Client,
-    namespace: &str,
-    wanted: watcher::Config,
-    seen: fn(Change<K>) -> Seen,
-) -> BoxStream<'static, Result<Seen, ClusterError>>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
-{
-    let what = format!("watch the {} in {namespace}", K::plural(&()));
-    let api = Api::<K>::namespaced(client.clone(), namespace);
-    let changes = watcher(api, wanted);
-    let seen = move |change: Result<Change<K>, watcher::Error>| match change {
-        Ok(change) => Some(Ok(seen(change.modify(|object| object.managed_fields_mut().clear())))),
-        // The watcher lists again automatically.
-        Err(watcher::Error::WatchError(status)) if status.code == 410 => None,
-        Err(error) => Some(Err(ClusterError::from_watch(&what, &error))),
-    };
-    changes.filter_map(move |change| std::future::ready(seen(change))).boxed()
-}
-
 fn ingresses(client: &Client, namespace: &str) -> BoxStream<'static, Result<Seen, ClusterError>> {
     let what = format!("list the ingresses in {namespace}");
     let api = Api::<Ingress>::namespaced(client.clone(), namespace);
     stream::once(async move {
-        match api.list(&ListParams::default()).await {
+        match api.list(&ListParams::default().match_any()).await {
             Ok(list) => Ok(Seen::Ingresses(list.items)),
             Err(error) => match ClusterError::from_client(&what, &error) {
                 error if error.kind() == ClusterErrorKind::Forbidden => Ok(Seen::Ingresses(Vec::new())),

@@ -12,7 +12,7 @@ use storeplane_core::transition::{operation as transition, revision as recorded}
 use tokio::time::Instant;
 
 use super::{backup_job, maintenance};
-use crate::kube::{ClusterError, ResourceStatus, RolloutUpdate};
+use crate::kube::{ClusterError, ResourceStatus, RolloutUpdate, WorkloadPods};
 use crate::worker::context::OperationContext;
 use crate::worker::outcome::StepError;
 
@@ -42,32 +42,28 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
         };
         if let Some(end) = emit(context, &mut reported, batch).await? {
             end?;
-            if context.operation.kind.applies_settings() {
-                await_replaced_pods(context).await?;
-            }
             return record_images(context).await;
         }
     }
 }
 
-/// The former pods answer until they have ended: the test that follows is to reach the new ones.
-async fn await_replaced_pods(context: &OperationContext) -> Result<(), StepError> {
-    let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
-    let until = Instant::now() + REPLACED_WITHIN;
-    while !context.unless_stopped(cluster.ending_pods(&namespace)).await??.is_empty() && Instant::now() < until {
-        context.unless_stopped(tokio::time::sleep(LOOK)).await?;
-    }
-    Ok(())
-}
-
-/// Records which images the pods run: a tag may name another image tomorrow.
+/// Records which images the pods run: a tag may name another image tomorrow. After an update, once the former pods have ended: they answer until
+/// then, and the test that follows is to reach the new ones.
 async fn record_images(context: &mut OperationContext) -> Result<(), StepError> {
     let (cluster, namespace) = (context.tools.cluster.clone(), context.store.placement.namespace.clone());
-    let digests = context.unless_stopped(cluster.running_images(&namespace)).await??;
-    if digests.is_empty() {
+    let until = Instant::now() + REPLACED_WITHIN;
+    let images = loop {
+        let WorkloadPods { images, are_ending } = context.unless_stopped(cluster.workload_pods(&namespace)).await??;
+        if !are_ending || !context.operation.kind.applies_settings() || Instant::now() >= until {
+            break images;
+        }
+        context.unless_stopped(tokio::time::sleep(LOOK)).await?;
+    };
+    if images.is_empty() {
         return Ok(());
     }
-    context.write(&|snapshot| Ok(recorded::running(snapshot, &digests))).await
+    context.write_with_next(move |snapshot| Ok(recorded::running(snapshot, &images)));
+    Ok(())
 }
 
 /// Pods that are older than their Secrets have old values: lost ones that were generated again, or rotated ones.
@@ -150,6 +146,8 @@ async fn emit(
         if let Some(waiting) = waiting {
             context.emit(Vec::new(), Some(waiting)).await?;
         }
+    } else if matches!(end, Some(Ok(()))) {
+        context.write_with_next(move |snapshot| Ok(transition::progress(snapshot, events.clone(), waiting.clone())));
     } else if !events.is_empty() {
         context.emit(events, waiting).await?;
     }
