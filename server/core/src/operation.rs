@@ -279,6 +279,11 @@ impl Operation {
         }
     }
 
+    /// True if it makes a backup, or may make one: see [`OperationKind::makes_backup`]. An update that migrates no data makes none.
+    pub fn makes_backup(&self) -> bool {
+        self.kind.makes_backup() && self.update.as_ref().is_none_or(|update| update.maintenance)
+    }
+
     /// True for an update that takes the shop offline, because it migrates its data, or replaces it as a rollback does.
     pub fn migrates_data(&self) -> bool {
         self.update.as_ref().is_some_and(|update| update.maintenance)

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use storeplane_core::backup::Backup;
 use storeplane_core::engine::Engine;
-use storeplane_core::error::PortError;
+use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::event::{EventType, NewEvent};
 use storeplane_core::failure::Failure;
 use storeplane_core::operation::{Operation, OperationKind, Step};
 use storeplane_core::store::{Store, Versions};
-use storeplane_core::transition::{Decision, Snapshot, operation as transition};
+use storeplane_core::transition::{Change, Decision, Snapshot, operation as transition};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
@@ -55,6 +55,8 @@ pub(super) struct OperationContext {
     uncancellable: bool,
     /// An attempt at a step has failed since the claim.
     pub(super) attempt_failed: bool,
+    /// What the next write stores first.
+    unwritten: Vec<Box<Decision<'static>>>,
 }
 
 impl OperationContext {
@@ -77,13 +79,19 @@ impl OperationContext {
             slot,
             uncancellable: false,
             attempt_failed: false,
+            unwritten: Vec::new(),
         }
     }
 
     /// Stores a change. While Postgres is unavailable it waits, as long as the lease may still be held.
     pub(super) async fn write(&mut self, transition: &Decision<'_>) -> Result<(), StepError> {
+        let unwritten = std::mem::take(&mut self.unwritten);
+        let all = |snapshot| {
+            let before = unwritten.iter().try_fold(Change::of(snapshot), Change::then);
+            before?.then(transition)
+        };
         loop {
-            match Box::pin(self.tools.queue.write(&mut self.lease, transition)).await {
+            match Box::pin(self.tools.queue.write(&mut self.lease, &all)).await {
                 Ok(applied) => {
                     (self.store, self.operation, self.backup) = (applied.store, applied.operation, applied.backup);
                     return Ok(());
@@ -94,6 +102,20 @@ impl OperationContext {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Stores a change together with the next one: what a step does last, with its end. If nothing else is written, because the operation is handed
+    /// on, the step is done again.
+    pub(super) fn write_with_next(
+        &mut self,
+        transition: impl Fn(Snapshot) -> Result<Change, DomainError> + Send + Sync + 'static,
+    ) {
+        self.unwritten.push(Box::new(transition));
+    }
+
+    /// Stores what waits for the next write, if there is something.
+    pub(super) async fn flush(&mut self) -> Result<(), StepError> {
+        if self.unwritten.is_empty() { Ok(()) } else { self.write(&|snapshot| Ok(Change::of(snapshot))).await }
     }
 
     /// Emits an event of a step; `waiting` becomes the store's current reason.

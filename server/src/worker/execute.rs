@@ -98,7 +98,7 @@ impl OperationContext {
         if self.operation.kind == OperationKind::RotateCredentials && self.operation.reached.is_some() {
             self.restart_rotated().await;
         }
-        if self.operation.kind.makes_backup() || self.operation.restore.is_some() {
+        if self.operation.makes_backup() || self.operation.restore.is_some() {
             self.delete_backup_jobs().await;
         }
         let (seen, now) = (self.live_health().await, self.now());

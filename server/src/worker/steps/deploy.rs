@@ -17,13 +17,29 @@ use crate::worker::context::OperationContext;
 use crate::worker::outcome::{RetryLimit, StepError};
 use crate::worker::release::Stopped;
 
-/// Deploys the chart, and returns helm's record of it. With `apply_again`, also if the release is deployed.
+/// Deploys the chart, also if the release is deployed with `apply_again`, and records with what it is deployed then: with these settings.
 pub(super) async fn run(
+    context: &mut OperationContext,
+    (chart, settings): (&Chart, Settings),
+    step: Step,
+    apply_again: bool,
+) -> Result<(), StepError> {
+    // The number of the revision depends on it.
+    context.flush().await?;
+    match deploy(context, chart, step, apply_again).await? {
+        Some(deployed) => record(context, deployed, settings).await,
+        // Whoever removed helm's record since made it impossible to tell.
+        None => Ok(()),
+    }
+}
+
+/// Returns with what the release is deployed, according to helm's record; `None` if somebody has removed that.
+async fn deploy(
     context: &mut OperationContext,
     chart: &Chart,
     step: Step,
     apply_again: bool,
-) -> Result<ReleaseObservation, StepError> {
+) -> Result<Option<DeployedWith>, StepError> {
     let found = context.observe_release().await?;
     let known = Known {
         is_ours: found.as_ref().is_some_and(|release| release.store_uid == Some(context.store.uid)),
@@ -32,7 +48,7 @@ pub(super) async fn run(
     };
     let found = found.as_ref();
     match (repair(found, known), found) {
-        (Repair::Adopt, Some(deployed)) => return Ok(deployed.clone()),
+        (Repair::Adopt, Some(deployed)) => return read_record(context, deployed.revision).await,
         (Repair::LeaveAlone, _) => return Err(StepError::Failed(not_ours(context))),
         (Repair::Install | Repair::Adopt, _) => context.helm_install(chart).await?,
         (Repair::Upgrade, _) => upgrade_or_reinstall(context, found, chart, step).await?,
@@ -60,8 +76,15 @@ pub(super) async fn run(
         }
     }
     // The exit code proves nothing; the release's own record does.
+    let next = found.map_or(1, |found| found.revision + 1);
+    let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
+    let reading = cluster.deployed_revision(&release.namespace, &release.name, next);
+    if let Some(deployed) = context.unless_stopped(reading).await?? {
+        return Ok(Some(deployed));
+    }
+    // A repair leaves other numbers.
     match context.observe_release().await? {
-        Some(deployed) if deployed.status == ReleaseStatus::Deployed => Ok(deployed),
+        Some(deployed) if deployed.status == ReleaseStatus::Deployed => read_record(context, deployed.revision).await,
         other => {
             let status = other.map_or("missing", |release| release.status.as_str());
             let message = format!("Release {} is {status} after helm ended.", context.store.placement.release);
@@ -74,8 +97,12 @@ pub(super) async fn run(
 /// With what helm's newest record says that the release is deployed; `None` if there is no record.
 pub(super) async fn deployed_with(context: &OperationContext) -> Result<Option<DeployedWith>, StepError> {
     let Some(found) = context.observe_release().await? else { return Ok(None) };
+    read_record(context, found.revision).await
+}
+
+async fn read_record(context: &OperationContext, revision: u32) -> Result<Option<DeployedWith>, StepError> {
     let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
-    let reading = cluster.deployed_with(&release.namespace, &release.name, found.revision);
+    let reading = cluster.deployed_with(&release.namespace, &release.name, revision);
     Ok(context.unless_stopped(reading).await??)
 }
 
@@ -115,15 +142,7 @@ pub(super) fn check_schema(deployed: Option<&DeployedWith>, versions: &Versions)
 }
 
 /// Records with what the release is deployed, unless the store's newest revision says the same.
-pub(super) async fn record(
-    context: &mut OperationContext,
-    deployed: &ReleaseObservation,
-    settings: Settings,
-) -> Result<(), StepError> {
-    let (cluster, release) = (context.tools.cluster.clone(), context.release_name());
-    let reading = cluster.deployed_with(&release.namespace, &release.name, deployed.revision);
-    // Whoever removed the record since made it impossible to tell.
-    let Some(with) = context.unless_stopped(reading).await?? else { return Ok(()) };
+async fn record(context: &mut OperationContext, with: DeployedWith, settings: Settings) -> Result<(), StepError> {
     let revision = Revision {
         number: context.store.revision + 1,
         settings,
@@ -138,7 +157,8 @@ pub(super) async fn record(
     if newest.is_some_and(|newest| newest.installs_the_same(&revision)) {
         return Ok(());
     }
-    context.write(&|snapshot| Ok(transition::deployed(snapshot, &revision))).await
+    context.write_with_next(move |snapshot| Ok(transition::deployed(snapshot, &revision)));
+    Ok(())
 }
 
 /// The rollback removes what an interrupted upgrade added. Helm cannot do it if that changed what cannot change back, such as the size of a

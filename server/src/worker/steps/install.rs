@@ -15,6 +15,5 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     let settings = Settings { versions: engine.versions.clone(), ..context.store.settings() };
     let chart = chart::of(context, &engine, &settings)?;
     let apply_again = context.operation.is_retry() && !context.operation.is_behind(Step::Install);
-    let deployed = deploy::run(context, &chart, Step::Install, apply_again).await?;
-    deploy::record(context, &deployed, settings).await
+    deploy::run(context, (&chart, settings), Step::Install, apply_again).await
 }

@@ -45,8 +45,7 @@ pub(super) async fn run(context: &mut OperationContext) -> Result<(), StepError>
     }
     verify::before_update(context).await?;
     let apply_again = !context.operation.is_behind(Step::Upgrade);
-    let deployed = deploy::run(context, &chart.in_mode(mode), Step::Upgrade, apply_again).await?;
-    deploy::record(context, &deployed, settings).await?;
+    deploy::run(context, (&chart.in_mode(mode), settings), Step::Upgrade, apply_again).await?;
     smtp::forget_unused(context).await
 }
 
@@ -59,8 +58,7 @@ async fn run_offline(context: &mut OperationContext) -> Result<(), StepError> {
     volumes::check_data(context).await?;
     smtp::ensure_login(context, Step::Upgrade).await?;
     let (chart, settings) = new(context).await?;
-    let deployed = deploy::run(context, &chart.in_mode(Mode::Offline), Step::Upgrade, true).await?;
-    deploy::record(context, &deployed, settings).await?;
+    deploy::run(context, (&chart.in_mode(Mode::Offline), settings), Step::Upgrade, true).await?;
     maintenance::take_offline(context, Step::Upgrade).await
 }
 
@@ -71,8 +69,7 @@ pub(super) async fn start(context: &mut OperationContext) -> Result<(), StepErro
     }
     volumes::check_data(context).await?;
     let (chart, settings) = new(context).await?;
-    let deployed = deploy::run(context, &chart.in_mode(Mode::Page), Step::Start, true).await?;
-    deploy::record(context, &deployed, settings).await
+    deploy::run(context, (&chart.in_mode(Mode::Page), settings), Step::Start, true).await
 }
 
 pub(super) async fn revert(context: &mut OperationContext) -> Result<(), StepError> {
@@ -90,8 +87,7 @@ pub(super) async fn revert(context: &mut OperationContext) -> Result<(), StepErr
     let mode = if migrates_data { Mode::Offline } else { Mode::Online };
     let (chart, settings) = former(context).await?;
     deploy::check_schema(deployed.as_ref(), &settings.versions)?;
-    let deployed = deploy::run(context, &chart.in_mode(mode), Step::Revert, true).await?;
-    deploy::record(context, &deployed, settings).await?;
+    deploy::run(context, (&chart.in_mode(mode), settings), Step::Revert, true).await?;
     // Nothing writes any more when the data is restored.
     if migrates_data { maintenance::take_offline(context, Step::Revert).await } else { Ok(()) }
 }
@@ -114,8 +110,7 @@ pub(super) async fn prepare_for_restore(context: &mut OperationContext) -> Resul
     context.works();
     let settings = Settings { versions: engine.versions.clone(), ..context.store.settings() };
     let chart = chart::of(context, &engine, &settings)?;
-    let deployed = deploy::run(context, &chart.in_mode(Mode::Offline), Step::Restore, true).await?;
-    deploy::record(context, &deployed, settings).await?;
+    deploy::run(context, (&chart.in_mode(Mode::Offline), settings), Step::Restore, true).await?;
     context.only_waits();
     Ok(is_of_other_series || !engine.versions.database().is_empty())
 }
@@ -133,8 +128,7 @@ pub(super) async fn end_left_mode(context: &mut OperationContext) -> Result<(), 
     context.works();
     let settings = Settings { versions: engine.versions.clone(), ..context.store.settings() };
     let chart = chart::of(context, &engine, &settings)?;
-    let deployed = deploy::run(context, &chart, Step::EndMaintenance, true).await?;
-    deploy::record(context, &deployed, settings).await
+    deploy::run(context, (&chart, settings), Step::EndMaintenance, true).await
 }
 
 /// Deploys the shop as it is when it is online, unless no version was deployed during the maintenance.
@@ -143,8 +137,7 @@ pub(super) async fn end_maintenance(context: &mut OperationContext) -> Result<()
         return Ok(());
     }
     let (chart, settings) = if context.operation.undoing { former(context).await? } else { new(context).await? };
-    let deployed = deploy::run(context, &chart, Step::EndMaintenance, true).await?;
-    deploy::record(context, &deployed, settings).await
+    deploy::run(context, (&chart, settings), Step::EndMaintenance, true).await
 }
 
 /// What the operation applies.

@@ -89,7 +89,8 @@ async fn end(context: &mut OperationContext, event: NewEvent) -> Result<(), Step
         }
     };
     let condition = isolation.condition(context.now());
-    context.write(&|snapshot| Ok(transition::observed(snapshot, event.clone(), condition.clone()))).await
+    context.write_with_next(move |snapshot| Ok(transition::observed(snapshot, event.clone(), condition.clone())));
+    Ok(())
 }
 
 fn verified(report: &Report) -> NewEvent {
