@@ -72,7 +72,7 @@ impl Rollouts {
 
     /// One task for each rollout, which ends with it; all end when this future is dropped.
     async fn follow_all(&self) {
-        let mut changes = self.notifier.events();
+        let mut changes = self.notifier.operations();
         let (mut tasks, mut followed) = (JoinSet::new(), HashMap::new());
         loop {
             while let Some(ended) = tasks.try_join_next_with_id() {
@@ -104,7 +104,7 @@ impl Rollouts {
 
     /// Continues one rollout until nothing is left to do.
     async fn follow(&self, id: RolloutId) {
-        let mut changes = self.notifier.events();
+        let mut changes = self.notifier.operations();
         loop {
             changes.mark_unchanged();
             let waited = match self.step(id).await {

@@ -18,7 +18,7 @@ use crate::helm::{Helm, HelmConfig};
 use crate::kube::{Cluster, ClusterCache, ClusterConfig, StoreAccess};
 use crate::oidc::Oidc;
 use crate::postgres::{
-    AuditLog, LiveStoreRepository, Notifier, PgBackups, PgCharts, PgDomains, PgRollouts, Pool, PoolSizes, Pools, Queue,
+    AuditLog, LiveStoreRepository, PgBackups, PgCharts, PgDomains, PgRollouts, Pool, PoolSizes, Pools, Queue,
     SessionLifetimes, Sessions, Tenants, Tokens,
 };
 use crate::releases::ClusterReleases;
@@ -31,16 +31,15 @@ const HELM_GRACE: Duration = Duration::from_secs(5);
 /// What commands and queries use.
 pub(super) fn ports(
     (stores, pool): (Arc<dyn Stores>, &Pool),
-    notifier: &Notifier,
     (clock, ids): (&Arc<dyn Clock>, &Arc<dyn Ids>),
     (cluster, releases, domain_checks): (&Cluster, ClusterReleases, &Checks),
     (tokens, sessions): (&Tokens, &Sessions),
 ) -> Ports {
-    let domains = PgDomains::new(pool.clone(), notifier.clone(), Arc::clone(clock), Arc::clone(ids));
+    let domains = PgDomains::new(pool.clone(), Arc::clone(clock), Arc::clone(ids));
     Ports {
         stores,
         backups: Arc::new(PgBackups::new(pool.clone())),
-        rollouts: Arc::new(PgRollouts::new(pool.clone(), notifier.clone())),
+        rollouts: Arc::new(PgRollouts::new(pool.clone())),
         domains: Arc::new(domains),
         domain_checks: Arc::new(domain_checks.clone()),
         credentials: Arc::new(cluster.clone()),
@@ -58,14 +57,14 @@ pub(super) fn ports(
 pub(super) fn tools(
     config: &Config,
     pools: &Pools,
-    (notifier, ids): (&Notifier, Arc<dyn Ids>),
+    ids: Arc<dyn Ids>,
     (helm, cluster): (&Helm, &Cluster),
     (charts, backups): (Charts, Option<Backups>),
 ) -> Tools {
     let lease = Duration::from_secs(config.worker.lease_seconds);
     Tools {
-        queue: Queue::new(pools.work.clone(), notifier.clone(), lease),
-        notifier: notifier.clone(),
+        queue: Queue::new(pools.work.clone(), lease),
+        notifier: pools.work.notifier().clone(),
         helm: helm.clone(),
         helm_timeout: Duration::from_secs(config.helm.timeout_seconds),
         cluster: cluster.clone(),
@@ -104,12 +103,11 @@ pub(super) fn releases(
     cache: &Arc<ClusterCache>,
     database: &Pool,
     clock: &Arc<dyn Clock>,
-    notifier: &Notifier,
 ) -> ClusterReleases {
     ClusterReleases {
         instance: config.instance.clone(),
         cache: Arc::clone(cache),
-        live_stores: LiveStoreRepository::new(database.clone(), Arc::clone(clock), notifier.clone()),
+        live_stores: LiveStoreRepository::new(database.clone(), Arc::clone(clock)),
     }
 }
 

@@ -30,8 +30,8 @@ use crate::limits::Limits;
 use crate::outage::OutageLog;
 use crate::postgres::{
     self, AuditLog, AuthFailures, BackupRetention, BackupSchedule, ConnectError, EventLog, LiveStoreRepository,
-    Notifier, PgDomains, PgRollouts, PgStores, Pool, Pools, QuotaPolicy, RefusalCounts, RestoreTests, Retention,
-    RetentionPolicy, RolloutEngine, Schema, ServerKey, TenantStates, Tokens,
+    PgDomains, PgRollouts, PgStores, Pool, Pools, QuotaPolicy, RefusalCounts, RestoreTests, Retention, RetentionPolicy,
+    RolloutEngine, Schema, ServerKey, TenantStates, Tokens,
 };
 use crate::reconciler::Reconciler;
 use crate::restore_tests::RestoreTester;
@@ -112,7 +112,6 @@ fn service(config: &Config, ports: Ports, catalog: Arc<Catalog>) -> Service {
 /// The components, not yet running.
 pub(super) struct Parts {
     pub(super) pools: Pools,
-    notifier: Notifier,
     hub: Hub,
     log: EventLog,
     pub(super) clock: Arc<dyn Clock>,
@@ -137,29 +136,28 @@ impl Parts {
         let catalog = Arc::clone(&charts.catalog);
         let pools = pools(config)?;
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
-        let (notifier, hub, log) = (Notifier::default(), Hub::default(), EventLog::new(pools.watch.clone()));
+        let (hub, log) = (Hub::default(), EventLog::new(pools.watch.clone()));
         let quotas = QuotaPolicy::new((&config.quotas).into(), &catalog);
         let stores = |pool: &Pool| -> Arc<dyn Stores> {
-            Arc::new(PgStores::new(pool.clone(), Arc::clone(&clock), notifier.clone(), quotas.clone()))
+            Arc::new(PgStores::new(pool.clone(), Arc::clone(&clock), quotas.clone()))
         };
         let tokens = Tokens::new(pools.api.clone(), Arc::clone(&clock), Arc::clone(&ids));
         let tenant_states = TenantStates::new(pools.api.clone());
         let authenticator = authenticator(config, &pools.api, &tokens, &clock)?;
         let watches = Watches::new(
-            (stores(&pools.watch), Arc::new(PgRollouts::new(pools.watch.clone(), notifier.clone()))),
+            (stores(&pools.watch), Arc::new(PgRollouts::new(pools.watch.clone()))),
             log.clone(),
             (authenticator.on(&pools.watch), tenant_states.on(pools.watch.clone())),
-            (hub.clone(), notifier.clone()),
+            (hub.clone(), pools.watch.notifier().clone()),
             Arc::clone(&clock),
             shutdown.clone(),
         );
         let cluster = Cluster::new(cluster_config(config));
         let cache = Arc::new(ClusterCache::new(cluster.clone()));
-        let releases = releases(config, &cache, &pools.api, &clock, &notifier);
+        let releases = releases(config, &cache, &pools.api, &clock);
         let domain_checks = domain_checks(config, &cluster, &clock)?;
         let ports = ports(
             (stores(&pools.api), &pools.api),
-            &notifier,
             (&clock, &ids),
             (&cluster, releases, &domain_checks),
             (&tokens, authenticator.sessions()),
@@ -167,14 +165,13 @@ impl Parts {
         let shared_key = Arc::new(ServerKey::new(pools.api.clone()));
         let backups = Backups::new(&config.backups, shared_key, &clock)?;
         let service = service(config, ports, Arc::clone(&catalog)).with_backups(backups.is_some());
-        let tools = tools(config, &pools, (&notifier, ids), (&helm, &cluster), (charts, backups));
+        let tools = tools(config, &pools, ids, (&helm, &cluster), (charts, backups));
         let failures = AuthFailures::new(pools.work.clone(), Arc::clone(&clock), Arc::clone(&tools.ids));
         let audit = audit_log(config, &pools, &clock)?;
         let limits = Limits::new(config.limits);
         let auth = AuthLayer { authenticator, limits, tenants: tenant_states, service: service.clone(), failures };
         Ok(Self {
             pools,
-            notifier,
             hub,
             log,
             clock,
@@ -199,7 +196,7 @@ impl Parts {
         shutdown: &CancellationToken,
     ) -> Result<(), ConfigError> {
         let url = config.session_url()?;
-        tasks.spawn(postgres::listen(url.expose().to_owned(), self.notifier.clone(), shutdown.clone()));
+        tasks.spawn(postgres::listen(url.expose().to_owned(), self.pools.work.notifier().clone(), shutdown.clone()));
         let keep = RetentionPolicy {
             events: config.retention.events.into(),
             operations: config.retention.operations.into(),
@@ -218,15 +215,15 @@ impl Parts {
         tasks.spawn(sessions.maintain_until(shutdown.clone()));
         let (cache, until) = (Arc::clone(&self.cache), shutdown.clone());
         tasks.spawn(async move { until.run_until_cancelled(cache.run()).await });
-        tasks.spawn(self.hub.clone().run(self.log.clone(), self.notifier.events(), shutdown.clone()));
+        tasks.spawn(self.hub.clone().run(self.log.clone(), self.pools.watch.notifier().events(), shutdown.clone()));
         Ok(())
     }
 
     /// Starts the reconciler.
     pub(super) fn reconciler(&self, config: &Config, tasks: &TaskTracker) -> Result<Reconciler, ConfigError> {
-        let Tools { notifier, catalog, verifier, .. } = &self.tools;
+        let Tools { catalog, verifier, .. } = &self.tools;
         Ok(Reconciler {
-            live_stores: LiveStoreRepository::new(self.pools.work.clone(), Arc::clone(&self.clock), notifier.clone()),
+            live_stores: LiveStoreRepository::new(self.pools.work.clone(), Arc::clone(&self.clock)),
             cluster: self.cluster.clone(),
             cache: Arc::clone(&self.cache),
             catalog: Arc::clone(catalog),
@@ -248,10 +245,10 @@ impl Parts {
         let Tools { notifier, catalog, ids, backups, .. } = &self.tools;
         let pool = self.pools.work.clone();
         let means = (Arc::clone(catalog), Arc::clone(ids));
-        let engine = RolloutEngine::new(pool.clone(), notifier.clone(), means, self.quotas.clone(), backups.is_some());
+        let engine = RolloutEngine::new(pool.clone(), means, self.quotas.clone(), backups.is_some());
         Ok(Rollouts {
             engine,
-            live_stores: LiveStoreRepository::new(pool, Arc::clone(&self.clock), notifier.clone()),
+            live_stores: LiveStoreRepository::new(pool, Arc::clone(&self.clock)),
             sales_test: self.sales_test(),
             notifier: notifier.clone(),
             url: config.session_url()?.clone(),
@@ -260,10 +257,10 @@ impl Parts {
 
     /// What checks domains.
     pub(super) fn domain_follower(&self, config: &Config) -> Result<DomainFollower, ConfigError> {
-        let Tools { notifier, ids, .. } = &self.tools;
+        let ids = &self.tools.ids;
         let (pool, clock) = (self.pools.work.clone(), Arc::clone(&self.clock));
         Ok(DomainFollower {
-            domains: PgDomains::new(pool, notifier.clone(), clock, Arc::clone(ids)),
+            domains: PgDomains::new(pool, clock, Arc::clone(ids)),
             checks: self.domain_checks.clone(),
             url: config.session_url()?.clone(),
         })
@@ -271,18 +268,17 @@ impl Parts {
 
     /// What makes scheduled backups.
     pub(super) fn backup_scheduler(&self, config: &Config) -> Result<BackupScheduler, ConfigError> {
-        let Tools { notifier, catalog, ids, .. } = &self.tools;
+        let Tools { catalog, ids, .. } = &self.tools;
         let (pool, schedule) = (&self.pools.work, &config.backups.schedule);
         Ok(BackupScheduler {
-            schedule: BackupSchedule::new(pool.clone(), notifier.clone(), Arc::clone(catalog), Arc::clone(ids)),
+            schedule: BackupSchedule::new(pool.clone(), Arc::clone(catalog), Arc::clone(ids)),
             retention: BackupRetention::new(pool.clone(), Arc::clone(ids)),
-            live_stores: LiveStoreRepository::new(pool.clone(), Arc::clone(&self.clock), notifier.clone()),
+            live_stores: LiveStoreRepository::new(pool.clone(), Arc::clone(&self.clock)),
             policies: schedule.into(),
             max_running: schedule.max_running,
             tester: RestoreTester {
                 tests: RestoreTests::new(
                     pool.clone(),
-                    notifier.clone(),
                     Arc::clone(catalog),
                     config.domain.as_str().into(),
                     Arc::clone(ids),

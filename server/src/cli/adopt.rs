@@ -18,7 +18,7 @@ use crate::charts;
 use crate::config::Config;
 use crate::helm::Helm;
 use crate::kube::{Cluster, OwnedNamespace};
-use crate::postgres::{self, Adoption, LiveStoreRepository, Notifier};
+use crate::postgres::{self, Adoption, LiveStoreRepository};
 use crate::releases::adopt::{Assumed, Candidate, Reader, Refused};
 use crate::releases::owner::Owners;
 use crate::system::{RandomIds, SystemClock};
@@ -45,7 +45,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments, config: &Config) -> Result<(), Failure> {
     let database = postgres::connect(config.session_url()?.expose(), 2)?;
-    let live_stores = LiveStoreRepository::new(database.clone(), Arc::new(SystemClock), Notifier::default());
+    let live_stores = LiveStoreRepository::new(database.clone(), Arc::new(SystemClock));
     let (cluster, helm) = (Cluster::new(cluster_config(config)), Helm::new(helm_config(config)));
     let catalog = charts::load(config, &helm, &CancellationToken::new()).await?.catalog;
     let Arguments { namespace, engine, plan, apply } = arguments;

@@ -7,13 +7,13 @@ use super::{Failure, print};
 use crate::app::cluster_config;
 use crate::config::Config;
 use crate::kube::Cluster;
-use crate::postgres::{self, LiveStoreRepository, Notifier};
+use crate::postgres::{self, LiveStoreRepository};
 use crate::reconciler::orphans::find;
 use crate::system::SystemClock;
 
 pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let database = postgres::connect(config.session_url()?.expose(), 2)?;
-    let live_stores = LiveStoreRepository::new(database, Arc::new(SystemClock), Notifier::default());
+    let live_stores = LiveStoreRepository::new(database, Arc::new(SystemClock));
     let cluster = Cluster::new(cluster_config(config));
     // Rows are read last: a store's row exists before any of its objects.
     let (namespaces, releases) = (cluster.every_namespace().await?, cluster.all_releases().await?);

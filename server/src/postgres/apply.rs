@@ -2,12 +2,15 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, Query, SimpleExpr};
-use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QuerySelect, Value};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter as _, QuerySelect,
+    UpdateResult, Value,
+};
 use storeplane_core::audit::Changes;
 use storeplane_core::error::{DomainError, PortError};
 use storeplane_core::event::NewEvent;
 use storeplane_core::ids::{OperationId, StoreUid};
-use storeplane_core::operation::Step;
+use storeplane_core::operation::{Operation, Step};
 use storeplane_core::ports::Applied;
 use storeplane_core::store::Store;
 use storeplane_core::transition::{Change, Snapshot};
@@ -15,7 +18,6 @@ use time::OffsetDateTime;
 
 use super::entity::{event, operation, store};
 use super::error::{broken, port_error, violated};
-use super::notifier;
 use super::pool::{End, Transaction};
 use super::rows;
 use super::{audit, backups, revisions};
@@ -30,8 +32,8 @@ pub(super) async fn lock(transaction: &Transaction, uid: StoreUid) -> Result<Opt
     let fields = [("domains", Some(&row.domains)), ("smtp", row.smtp.as_ref()), ("plugins", Some(&row.plugins))];
     rows::complete_settings(operation.settings_update.as_mut(), &fields);
     let operation = rows::operation(operation);
-    let makes_backup = operation.kind.makes_backup();
-    let backup = if makes_backup { backups::of_operation(transaction, operation.id.0).await? } else { None };
+    let backup =
+        if operation.makes_backup() { backups::of_operation(transaction, operation.id.0).await? } else { None };
     Ok(Some(Snapshot { store: rows::store(row), operation, backup }))
 }
 
@@ -66,18 +68,20 @@ pub(super) async fn update(
     let begins = change.operation.id != before.operation.id;
     if let Some(superseded) = &change.superseded {
         transaction.count_on_commit(OperationEnd::of(before.operation.state, superseded).map(End::Operation));
-        rows::operation_row(superseded).update(transaction).await.map_err(port_error)?;
+        update_operation(transaction, superseded).await?;
     }
     if begins {
         backups::lock_source(transaction, &change).await?;
         insert_operation(transaction, &change).await?;
     } else if change.operation != before.operation {
-        rows::operation_row(&change.operation).update(transaction).await.map_err(port_error)?;
+        update_operation(transaction, &change.operation).await?;
         transaction.count_on_commit(OperationEnd::of(before.operation.state, &change.operation).map(End::Operation));
     }
     if change.store != before.store {
         change.store.updated_at = now;
-        rows::store_row(&change.store).update(transaction).await.map_err(port_error)?;
+        let stores = store::Entity::update_many().set(rows::store_row(&change.store));
+        let updated = stores.filter(store::Column::Uid.eq(change.store.uid.0)).exec(transaction).await;
+        was_there(&updated.map_err(port_error)?)?;
     }
     if let Some(backup) = change.backup.as_ref().filter(|backup| Some(*backup) != before.backup.as_ref()) {
         backups::save(transaction, backup).await?;
@@ -89,7 +93,9 @@ pub(super) async fn update(
     if let Some(digests) = &change.image_digests {
         revisions::save_image_digests(transaction, change.store.uid, change.store.revision, digests).await?;
     }
-    let wakes = begins || change.operation.cancel_requested != before.operation.cancel_requested;
+    let ends = before.operation.state.is_active() && !change.operation.state.is_active();
+    let cancels = change.operation.cancel_requested != before.operation.cancel_requested;
+    let wakes = begins || ends || cancels;
     Box::pin(finish(transaction, change, events, Some(&before.store), wakes)).await
 }
 
@@ -103,10 +109,10 @@ async fn finish(
     let record = change.audit.take();
     if !numbered.events.is_empty() {
         insert_events(transaction, &change, numbered).await?;
-        transaction.execute_unprepared(notifier::NOTIFY_EVENTS).await.map_err(port_error)?;
+        transaction.changes_events();
     }
     if wakes_workers {
-        transaction.execute_unprepared(notifier::NOTIFY_OPERATIONS).await.map_err(port_error)?;
+        transaction.changes_operations();
     }
     // Last: the tenant's chain is locked from here to the end of the transaction.
     if let Some(mut record) = record {
@@ -116,6 +122,17 @@ async fn finish(
         audit::append(transaction, record).await?;
     }
     Ok(Applied { store: change.store, operation: change.operation, backup: change.backup })
+}
+
+/// As a statement on many rows: that of a single one also reads the whole row again.
+async fn update_operation(transaction: &Transaction, changed: &Operation) -> Result<(), PortError> {
+    let operations = operation::Entity::update_many().set(rows::operation_row(changed));
+    let updated = operations.filter(operation::Column::Id.eq(changed.id.0)).exec(transaction).await;
+    was_there(&updated.map_err(port_error)?)
+}
+
+fn was_there(updated: &UpdateResult) -> Result<(), PortError> {
+    if updated.rows_affected == 1 { Ok(()) } else { Err(broken("a locked row vanished")) }
 }
 
 async fn insert_operation(transaction: &Transaction, change: &Change) -> Result<(), PortError> {

@@ -20,7 +20,6 @@ use storeplane_core::transition::request::Request;
 use time::OffsetDateTime;
 
 use super::error::{broken, port_error};
-use super::notifier::Notifier;
 use super::pool::Pool;
 use super::{apply, locks, rows};
 
@@ -93,7 +92,6 @@ pub enum Started {
 #[derive(Clone)]
 pub struct BackupSchedule {
     database: Pool,
-    notifier: Notifier,
     catalog: Arc<Catalog>,
     ids: Arc<dyn Ids>,
 }
@@ -106,8 +104,8 @@ impl std::fmt::Debug for BackupSchedule {
 
 impl BackupSchedule {
     /// Uses this pool, and backs up the engines of this catalog that support it.
-    pub fn new(database: Pool, notifier: Notifier, catalog: Arc<Catalog>, ids: Arc<dyn Ids>) -> Self {
-        Self { database, notifier, catalog, ids }
+    pub fn new(database: Pool, catalog: Arc<Catalog>, ids: Arc<dyn Ids>) -> Self {
+        Self { database, catalog, ids }
     }
 
     /// Postgres' time.
@@ -153,7 +151,6 @@ impl BackupSchedule {
         };
         apply::update(&transaction, &before, change, now).await?;
         transaction.commit().await.map_err(port_error)?;
-        self.notifier.notify_operations();
         Ok(Started::Backup(id))
     }
 

@@ -38,6 +38,15 @@ pub struct StoreEvents {
     pub events: Vec<Event>,
 }
 
+/// Events of all stores after a cursor.
+#[derive(Debug, Clone)]
+pub struct SettledEvents {
+    /// The settled ones, in their order.
+    pub events: Vec<Event>,
+    /// True if others are committed but not settled: an older transaction is still running.
+    pub has_unsettled: bool,
+}
+
 #[derive(FromQueryResult)]
 struct Row {
     store: Uuid,
@@ -83,9 +92,12 @@ impl EventLog {
 
     /// Events of all stores after a cursor, at most `limit`, up to the first unsettled one: only rows whose
     /// transaction, and every older one, has ended.
-    pub async fn after_cursor(&self, cursor: Cursor, limit: u32) -> Result<Vec<Event>, PortError> {
+    pub async fn after_cursor(&self, cursor: Cursor, limit: u32) -> Result<SettledEvents, PortError> {
         let sql = format!(
-            "SELECT floor.transaction::text::bigint AS floor_transaction, floor.number AS floor_number, kept.*
+            "SELECT floor.transaction::text::bigint AS floor_transaction, floor.number AS floor_number,
+               (SELECT EXISTS (SELECT FROM events WHERE (transaction, number) > ($1::text::xid8, $2)
+                  AND transaction >= pg_snapshot_xmin(pg_current_snapshot()))) AS has_unsettled,
+               kept.*
              FROM event_floor floor LEFT JOIN LATERAL (
                SELECT {COLUMNS} FROM events
                WHERE (transaction, number) > ($1::text::xid8, $2)
@@ -94,7 +106,9 @@ impl EventLog {
              ) kept ON true ORDER BY kept.transaction, kept.number"
         );
         let values = [cursor.transaction.to_string().into(), cursor.row.into(), i64::from(limit).into()];
-        self.above_floor(cursor, &sql, values).await
+        let rows = self.above_floor(cursor, &sql, values).await?;
+        let has_unsettled = rows.first().map(|row| row.try_get("", "has_unsettled")).transpose().map_err(port_error)?;
+        Ok(SettledEvents { events: events(&rows)?, has_unsettled: has_unsettled == Some(true) })
     }
 
     /// The same for some stores. Events of others are neither read nor visible in the cursors.
@@ -118,16 +132,16 @@ impl EventLog {
              FROM (VALUES (1)) one LEFT JOIN event_floors floor ON floor.tenant = $4
              LEFT JOIN LATERAL ({kept}) kept ON true ORDER BY kept.transaction, kept.number"
         );
-        self.above_floor(cursor, &sql, values).await
+        events(&self.above_floor(cursor, &sql, values).await?)
     }
 
-    /// The events of a statement, unless some after the cursor were removed.
+    /// The rows of a statement, unless some events after the cursor were removed.
     async fn above_floor(
         &self,
         cursor: Cursor,
         sql: &str,
         values: impl IntoIterator<Item = sea_orm::Value>,
-    ) -> Result<Vec<Event>, PortError> {
+    ) -> Result<Vec<QueryResult>, PortError> {
         let rows = self.query(sql, values).await?;
         let row = rows.first().ok_or_else(|| broken("event_floor has no row"))?;
         let transaction: i64 = row.try_get("", "floor_transaction").map_err(port_error)?;
@@ -136,7 +150,7 @@ impl EventLog {
         if cursor < floor {
             return Err(DomainError::CursorExpired { oldest: Oldest::Cursor(floor) }.into());
         }
-        events(&rows)
+        Ok(rows)
     }
 
     /// The current stores with these uids.

@@ -15,7 +15,6 @@ use uuid::Uuid;
 
 use super::apply;
 use super::error::port_error;
-use super::notifier::Notifier;
 use super::pool::Pool;
 use super::unreadable::Problems;
 
@@ -70,7 +69,6 @@ WHERE s.state <> 'DELETED'";
 pub struct LiveStoreRepository {
     database: Pool,
     clock: Arc<dyn Clock>,
-    notifier: Notifier,
 }
 
 impl std::fmt::Debug for LiveStoreRepository {
@@ -81,8 +79,8 @@ impl std::fmt::Debug for LiveStoreRepository {
 
 impl LiveStoreRepository {
     /// Uses this pool.
-    pub fn new(database: Pool, clock: Arc<dyn Clock>, notifier: Notifier) -> Self {
-        Self { database, clock, notifier }
+    pub fn new(database: Pool, clock: Arc<dyn Clock>) -> Self {
+        Self { database, clock }
     }
 
     pub(super) fn database(&self) -> &Pool {
@@ -123,7 +121,6 @@ impl LiveStoreRepository {
         }
         apply::update(&transaction, &before, change, now).await?;
         transaction.commit().await.map_err(port_error)?;
-        self.notifier.notify_events();
         Ok(moved)
     }
 }
@@ -153,7 +150,6 @@ impl LiveStoreRepository {
         }
         apply::update(&transaction, &before, change, now).await?;
         transaction.commit().await.map_err(port_error)?;
-        self.notifier.notify_events();
         Ok(())
     }
 }

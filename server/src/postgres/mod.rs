@@ -77,7 +77,7 @@ pub use backup_snapshots::DueSnapshots;
 pub use backups::PgBackups;
 pub use charts::{PgCharts, StoredChart};
 pub use domains::PgDomains;
-pub use events::{EventLog, StoreEvents};
+pub use events::{EventLog, SettledEvents, StoreEvents};
 pub use history::EventHistory;
 pub use leader_lock::{LeaderLock, Leadership};
 pub use live_stores::{LiveStore, LiveStoreRepository};

@@ -1,5 +1,5 @@
 //! Wakes up readers: after a commit of this process, after a NOTIFY of another one, and periodically,
-//! in case one was lost. A notification carries no data; whoever receives it reads the tables.
+//! in case one was lost. A notification carries no data except who sent it; whoever receives it reads the tables.
 
 use std::io;
 use std::str::FromStr as _;
@@ -9,13 +9,14 @@ use sqlx::Executor as _;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::outage::OutageLog;
 
-/// Sent in each transaction that stores an event.
-pub(super) const NOTIFY_EVENTS: &str = "NOTIFY storeplane_events";
-/// Sent in each transaction that starts an operation or requests its end.
-pub(super) const NOTIFY_OPERATIONS: &str = "NOTIFY storeplane_operations";
+/// The channel of [`Changed::events`].
+const EVENTS: &str = "storeplane_events";
+/// The channel of [`Changed::operations`].
+const OPERATIONS: &str = "storeplane_operations";
 
 /// Interval at which readers poll without a notification.
 const TICK: Duration = Duration::from_secs(2);
@@ -28,16 +29,31 @@ const ANSWER: Duration = Duration::from_secs(5);
 
 static LISTEN: OutageLog = OutageLog::new("listen to Postgres (polling meanwhile)");
 
-/// Sends and receives notifications within the process. Cheap to clone.
+/// What a transaction changes that others wait for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::postgres) struct Changed {
+    /// It stores events.
+    pub(in crate::postgres) events: bool,
+    /// It begins or ends an operation, requests the end of one, or changes a rollout.
+    pub(in crate::postgres) operations: bool,
+}
+
+impl Changed {
+    const ALL: Self = Self { events: true, operations: true };
+}
+
+/// Sends notifications, and receives them within the process. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Notifier {
+    /// Sent to other processes, so that this one ignores its own.
+    process: Uuid,
     events: watch::Sender<()>,
     operations: watch::Sender<()>,
 }
 
 impl Default for Notifier {
     fn default() -> Self {
-        Self { events: watch::Sender::new(()), operations: watch::Sender::new(()) }
+        Self { process: Uuid::new_v4(), events: watch::Sender::new(()), operations: watch::Sender::new(()) }
     }
 }
 
@@ -47,20 +63,34 @@ impl Notifier {
         self.events.subscribe()
     }
 
-    /// Changes when there may be an operation to claim or to stop.
+    /// Changes when there may be an operation to claim or to stop, or a rollout to continue.
     pub fn operations(&self) -> watch::Receiver<()> {
         self.operations.subscribe()
     }
 
-    /// This process committed an event and an operation.
-    pub(super) fn notify_operations(&self) {
-        self.events.send_replace(());
-        self.operations.send_replace(());
+    /// The statements that tell other processes, each with a semicolon.
+    pub(super) fn statements(&self, changed: Changed) -> String {
+        let statement = |is_changed: bool, channel: &str| {
+            if is_changed { format!("NOTIFY {channel}, '{}'; ", self.process) } else { String::new() }
+        };
+        statement(changed.events, EVENTS) + &statement(changed.operations, OPERATIONS)
     }
 
-    /// This process committed an event.
-    pub(super) fn notify_events(&self) {
-        self.events.send_replace(());
+    /// Wakes up the readers of this process.
+    pub(super) fn wake(&self, changed: Changed) {
+        if changed.events {
+            self.events.send_replace(());
+        }
+        if changed.operations {
+            self.operations.send_replace(());
+        }
+    }
+
+    fn received(&self, notification: &PgNotification) {
+        if notification.payload() != self.process.to_string() {
+            let is = |channel| notification.channel() == channel;
+            self.wake(Changed { events: is(EVENTS), operations: is(OPERATIONS) });
+        }
     }
 }
 
@@ -78,7 +108,7 @@ pub async fn listen(url: String, notifier: Notifier, shutdown: CancellationToken
     let ticking = async {
         loop {
             tokio::time::sleep(TICK).await;
-            notifier.notify_operations();
+            notifier.wake(Changed::ALL);
         }
     };
     tokio::select! {
@@ -92,16 +122,13 @@ async fn receive(url: &str, notifier: &Notifier) -> Result<(), sqlx::Error> {
     let options = PgConnectOptions::from_str(url)?.application_name("storeplane-listen");
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ANSWER).connect_lazy_with(options);
     let mut listener = in_time(PgListener::connect_with(&pool)).await?;
-    in_time(listener.listen_all(["storeplane_events", "storeplane_operations"])).await?;
+    in_time(listener.listen_all([EVENTS, OPERATIONS])).await?;
     LISTEN.worked();
     loop {
         // Changes from before the connection, or from between two, are in the tables.
-        notifier.notify_operations();
+        notifier.wake(Changed::ALL);
         while let Some(notification) = next(&mut listener).await? {
-            match notification.channel() {
-                "storeplane_events" => notifier.notify_events(),
-                _ => notifier.notify_operations(),
-            }
+            notifier.received(&notification);
         }
     }
 }

@@ -21,7 +21,6 @@ use uuid::Uuid;
 
 use super::claims::Claims;
 use super::error::{broken, port_error};
-use super::notifier::Notifier;
 use super::pool::{Pool, Transaction};
 use super::{apply, backups, revisions};
 use crate::boottime::BootTime;
@@ -101,7 +100,6 @@ static WRITES: OutageLog = OutageLog::new("store the progress of operations");
 #[derive(Clone)]
 pub struct Queue {
     database: Pool,
-    notifier: Notifier,
     worker: Uuid,
     lease: Duration,
     claims: Arc<Claims>,
@@ -173,8 +171,8 @@ WHERE id = $1 AND fence = $2 AND lease_owner = $3";
 
 impl Queue {
     /// A queue for one worker; `lease` is the duration of a claim without renewal.
-    pub fn new(database: Pool, notifier: Notifier, lease: Duration) -> Self {
-        Self { database, notifier, worker: Uuid::now_v7(), lease, claims: Arc::default() }
+    pub fn new(database: Pool, lease: Duration) -> Self {
+        Self { database, worker: Uuid::now_v7(), lease, claims: Arc::default() }
     }
 
     /// The duration of a claim without renewal.
@@ -233,7 +231,6 @@ impl Queue {
         let Some((lease, at)) = self.take(&transaction, &before).await? else { return Ok(None) };
         let applied = apply::update(&transaction, &before, operation::claim(before.clone(), at), at).await?;
         transaction.commit().await.map_err(port_error)?;
-        self.notifier.notify_events();
         let Applied { store, operation, backup } = applied;
         Ok(Some(Claim { asked_at, at, lease, snapshot: Snapshot { store, operation, backup } }))
     }
@@ -343,11 +340,6 @@ impl Queue {
         }
         transaction.commit().await.map_err(port_error)?;
         lease.writes += 1;
-        if ends {
-            self.notifier.notify_operations();
-        } else {
-            self.notifier.notify_events();
-        }
         Ok(applied)
     }
 
@@ -363,15 +355,15 @@ impl Queue {
 
     /// Releases an operation, finished or not, so that another worker can claim it at once. Does nothing if the lease is already lost.
     pub async fn release(&self, lease: Lease) -> Result<(), PortError> {
-        self.let_go(&self.database, lease).await?;
-        self.database.execute_unprepared(super::notifier::NOTIFY_OPERATIONS).await.map_err(port_error)?;
-        self.notifier.notify_operations();
-        Ok(())
+        let transaction = self.database.begin().await.map_err(port_error)?;
+        self.let_go(&transaction, lease).await?;
+        transaction.changes_operations();
+        transaction.commit().await.map_err(port_error)
     }
 
-    async fn let_go(&self, connection: &impl ConnectionTrait, lease: Lease) -> Result<(), PortError> {
+    async fn let_go(&self, transaction: &Transaction, lease: Lease) -> Result<(), PortError> {
         let release = statement(RELEASE, [lease.operation.0.into(), lease.fence.into(), self.worker.into()]);
-        connection.execute_raw(release).await.map(drop).map_err(port_error)
+        transaction.execute_raw(release).await.map(drop).map_err(port_error)
     }
 }
 

@@ -23,7 +23,6 @@ use uuid::Uuid;
 use super::backups::{read, save};
 use super::entity::{backup, operation, store};
 use super::error::{broken, port_error};
-use super::notifier::Notifier;
 use super::pool::{End, Pool, Transaction};
 use super::{apply, audit, backups, locks, rows};
 use crate::metrics::RestoreTestEnd;
@@ -66,7 +65,6 @@ ORDER BY uid LIMIT $2";
 #[derive(Clone)]
 pub struct RestoreTests {
     database: Pool,
-    notifier: Notifier,
     catalog: Arc<Catalog>,
     domain: Arc<str>,
     ids: Arc<dyn Ids>,
@@ -80,8 +78,8 @@ impl std::fmt::Debug for RestoreTests {
 
 impl RestoreTests {
     /// Uses this pool; stores of tests get host names under `domain`.
-    pub fn new(database: Pool, notifier: Notifier, catalog: Arc<Catalog>, domain: Arc<str>, ids: Arc<dyn Ids>) -> Self {
-        Self { database, notifier, catalog, domain, ids }
+    pub fn new(database: Pool, catalog: Arc<Catalog>, domain: Arc<str>, ids: Arc<dyn Ids>) -> Self {
+        Self { database, catalog, domain, ids }
     }
 
     /// The backups to test: one of each tenant that has had no test since then.
@@ -135,7 +133,6 @@ impl RestoreTests {
         let record = AuditRecord::new(self.ids.uuid(), now, tenant, SCHEDULER, Action::TestRestore, target);
         audit::append(&transaction, AuditRecord { store: Some(tested.store), ..record }).await?;
         transaction.commit().await.map_err(port_error)?;
-        self.notifier.notify_operations();
         tracing::info!(backup_id = %id, tenant = %tested.tenant, store_id = %store, "a backup is restored for a test");
         Ok(true)
     }
@@ -175,7 +172,6 @@ impl RestoreTests {
         };
         apply::update(&transaction, &before, change, now).await?;
         transaction.commit().await.map_err(port_error)?;
-        self.notifier.notify_operations();
         Ok(())
     }
 

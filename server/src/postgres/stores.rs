@@ -22,7 +22,6 @@ use storeplane_core::transition::{Change, Decision};
 use super::creation_queue::CreationPermit;
 use super::entity::{operation, store};
 use super::error::port_error;
-use super::notifier::Notifier;
 use super::pool::{Pool, Transaction};
 use super::quota::{QuotaPolicy, quotas_are_changing};
 use super::requests::{self, Seen};
@@ -35,7 +34,6 @@ pub struct PgStores {
     database: Pool,
     loader: StoreLoader,
     clock: Arc<dyn Clock>,
-    notifier: Notifier,
     quotas: QuotaPolicy,
 }
 
@@ -47,8 +45,8 @@ impl std::fmt::Debug for PgStores {
 
 impl PgStores {
     /// Uses this pool, with these quotas.
-    pub fn new(database: Pool, clock: Arc<dyn Clock>, notifier: Notifier, quotas: QuotaPolicy) -> Self {
-        Self { loader: StoreLoader::new(database.clone()), database, clock, notifier, quotas }
+    pub fn new(database: Pool, clock: Arc<dyn Clock>, quotas: QuotaPolicy) -> Self {
+        Self { loader: StoreLoader::new(database.clone()), database, clock, quotas }
     }
 
     async fn begin(&self) -> Result<Transaction, PortError> {
@@ -56,9 +54,7 @@ impl PgStores {
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<(), PortError> {
-        transaction.commit().await.map_err(port_error)?;
-        self.notifier.notify_operations();
-        Ok(())
+        transaction.commit().await.map_err(port_error)
     }
 
     /// `permit` allows that the tenant's quotas are counted; the lock for that is taken before the store's row, as creations do.

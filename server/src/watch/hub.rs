@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::measure::age;
 use crate::metrics::metrics;
 use crate::outage::OutageLog;
-use crate::postgres::EventLog;
+use crate::postgres::{EventLog, SettledEvents};
 use crate::system::SystemClock;
 
 /// Events that a watcher of all stores may lag behind before it reads from Postgres.
@@ -150,33 +150,40 @@ impl Hub {
         let mut at = self.begin(log, cursor).await?;
         let mut wait = SETTLE.0;
         loop {
-            let events = log.after_cursor(at, BATCH).await?;
-            if events.is_empty() {
-                let unsettled = log.unsettled(at).await?;
-                if unsettled.is_empty() {
-                    return Ok(());
-                }
-                if wait >= LONG {
-                    for (store, sequence) in unsettled {
-                        self.send(store, News::ReadTable(sequence));
-                    }
-                }
-                tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(SETTLE.1);
+            let SettledEvents { events, has_unsettled } = log.after_cursor(at, BATCH).await?;
+            let are_more = events.len() == BATCH as usize;
+            if let Some(last) = events.last() {
+                at = last.cursor;
+                wait = SETTLE.0;
+                self.distribute(log, events).await?;
+                *cursor = Some(at);
+            }
+            if are_more {
                 continue;
             }
-            wait = SETTLE.0;
-            // One read for all watchers.
-            let watched = events.iter().filter(|event| self.is_watched(event.store));
-            let stores = log.stores(&changed(watched)).await?;
-            let stores: HashMap<_, _> = stores.into_iter().map(|(uid, store)| (uid, Arc::new(store))).collect();
-            for event in events {
-                at = event.cursor;
-                *cursor = Some(at);
-                let store = stores.get(&event.store).filter(|_| event.changes_store()).cloned();
-                self.publish(event, store);
+            if !has_unsettled {
+                return Ok(());
             }
+            if wait >= LONG {
+                for (store, sequence) in log.unsettled(at).await? {
+                    self.send(store, News::ReadTable(sequence));
+                }
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(SETTLE.1);
         }
+    }
+
+    /// Publishes settled events, with one read of their stores for all watchers.
+    async fn distribute(&self, log: &EventLog, events: Vec<Event>) -> Result<(), PortError> {
+        let watched = events.iter().filter(|event| self.is_watched(event.store));
+        let stores = log.stores(&changed(watched)).await?;
+        let stores: HashMap<_, _> = stores.into_iter().map(|(uid, store)| (uid, Arc::new(store))).collect();
+        for event in events {
+            let store = stores.get(&event.store).filter(|_| event.changes_store()).cloned();
+            self.publish(event, store);
+        }
+        Ok(())
     }
 
     /// The position to continue from. Watchers that subscribed before the first position was known may have missed earlier events.

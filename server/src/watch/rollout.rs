@@ -39,7 +39,7 @@ impl Watches {
         after: i64,
     ) -> Result<impl Stream<Item = Result<RolloutUpdate, WatchEnd>> + Send + 'static, PortError> {
         let mut watch = Watch {
-            changes: self.notifier.events(),
+            changes: self.notifier.operations(),
             watches: self.clone(),
             caller,
             id,

@@ -10,7 +10,7 @@ use storeplane_core::ids::Tenant;
 use storeplane_core::ports::{Clock as _, Stores as _};
 use storeplane_proto::v1::{AuditBrokenLink, AuditChainFault, VerifyAuditLogRequest, VerifyAuditLogResponse};
 use storeplane_server::checkpoint::{Checkpoint, SigningKey};
-use storeplane_server::postgres::{AuditLog, Notifier, PgStores, RefusalCounts, Retention, RetentionPolicy};
+use storeplane_server::postgres::{AuditLog, PgStores, RefusalCounts, Retention, RetentionPolicy};
 use storeplane_server::system::SystemClock;
 use time::OffsetDateTime;
 use tonic::{Code, Status};
@@ -32,12 +32,7 @@ const REWRITE: &str = "UPDATE audit_events SET target = 'else' WHERE sequence = 
       UPDATE audit_chain_heads SET hash = h; END $$";
 
 fn stores(database: &Database) -> PgStores {
-    PgStores::new(
-        database.pool.clone(),
-        Arc::new(SystemClock),
-        Notifier::default(),
-        storeplane_server::postgres::QuotaPolicy::default(),
-    )
+    PgStores::new(database.pool.clone(), Arc::new(SystemClock), storeplane_server::postgres::QuotaPolicy::default())
 }
 
 fn now() -> OffsetDateTime {

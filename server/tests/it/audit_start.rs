@@ -11,7 +11,7 @@ use storeplane_core::ids::Tenant;
 use storeplane_core::ports::{Clock as _, Stores as _};
 use storeplane_proto::v1::VerifyAuditLogRequest;
 use storeplane_server::checkpoint::{Checkpoint, SigningKey};
-use storeplane_server::postgres::{AuditLog, Notifier, PgStores, QuotaPolicy, Retention, RetentionPolicy};
+use storeplane_server::postgres::{AuditLog, PgStores, QuotaPolicy, Retention, RetentionPolicy};
 use storeplane_server::system::SystemClock;
 use tonic::Code;
 use tonic_types::StatusExt as _;
@@ -29,8 +29,7 @@ const REMOVE: &str = "CREATE TEMP TABLE old AS SELECT hash FROM audit_events WHE
 /// Ten records of the tenant `default` that are so many days old.
 async fn database(days: i64) -> Database {
     let database = Database::create().await;
-    let stores =
-        PgStores::new(database.pool.clone(), Arc::new(SystemClock), Notifier::default(), QuotaPolicy::default());
+    let stores = PgStores::new(database.pool.clone(), Arc::new(SystemClock), QuotaPolicy::default());
     for n in 0..10 {
         let mut one = record("default", &format!("store-{n}"));
         one.at = SystemClock.now() - time::Duration::days(days) + time::Duration::minutes(n);

@@ -170,7 +170,6 @@ async fn cancelled_begin_leaves_no_open_transaction() {
     let stores = storeplane_server::postgres::PgStores::new(
         stores,
         std::sync::Arc::new(storeplane_server::system::SystemClock),
-        storeplane_server::postgres::Notifier::default(),
         storeplane_server::postgres::QuotaPolicy::default(),
     );
     for wait in 0..200 {

@@ -15,7 +15,7 @@ use storeplane_proto::v1::{
     GetOperationRequest, ListAuditEventsRequest, ListOperationsRequest, ListStoresRequest, StoreState,
     WatchStoreRequest,
 };
-use storeplane_server::postgres::{Notifier, PgStores, QuotaPolicy};
+use storeplane_server::postgres::{PgStores, QuotaPolicy};
 use storeplane_server::system::SystemClock;
 use tonic::Code;
 use uuid::Uuid;
@@ -47,7 +47,7 @@ pub(crate) async fn refuse(stores: &PgStores, target: &str) -> Result<(), PortEr
 }
 
 fn stores(database: &Database) -> PgStores {
-    PgStores::new(database.pool.clone(), Arc::new(SystemClock), Notifier::default(), QuotaPolicy::default())
+    PgStores::new(database.pool.clone(), Arc::new(SystemClock), QuotaPolicy::default())
 }
 
 /// Values that only a newer release stores.

@@ -14,7 +14,7 @@ use storeplane_core::ports::{Backups as _, Stores as _};
 use storeplane_core::query::{AuditQuery, BackupQuery, OperationQuery, PageStart, Paged as _, StoreQuery};
 use storeplane_server::metrics::metrics;
 use storeplane_server::postgres::{
-    ClaimScope, EventLog, Notifier, PgBackups, PgStores, PoolOptions, Queue, QuotaPolicy, Sampler,
+    ClaimScope, EventLog, PgBackups, PgStores, PoolOptions, Queue, QuotaPolicy, Sampler,
 };
 use storeplane_server::system::SystemClock;
 use uuid::Uuid;
@@ -53,11 +53,10 @@ impl Scene {
         // One connection, whose counts are complete once it has been asked to flush them.
         let options = PoolOptions { connections: 1, acquire_timeout: Duration::from_mins(1), ..PoolOptions::default() };
         let pool = options.connect(&database.url).unwrap();
-        let notifier = Notifier::default();
         Self {
-            stores: PgStores::new(pool.clone(), Arc::new(SystemClock), notifier.clone(), QuotaPolicy::default()),
+            stores: PgStores::new(pool.clone(), Arc::new(SystemClock), QuotaPolicy::default()),
             log: EventLog::new(pool.clone()),
-            queue: Queue::new(pool.clone(), notifier, Duration::from_secs(15)),
+            queue: Queue::new(pool.clone(), Duration::from_secs(15)),
             database,
             pool,
         }

@@ -168,7 +168,7 @@ async fn readers_never_get_partial_history() {
     let scene = Scene::set().await;
     let uid = scene.writer.ready("pile", "default").await;
     scene.pile_up("pile", usize::try_from(PILE).unwrap()).await;
-    let first = scene.log.after_cursor(Cursor::default(), 1).await.unwrap()[0].cursor;
+    let first = scene.log.after_cursor(Cursor::default(), 1).await.unwrap().events[0].cursor;
     // Both begin slowly at the first event, and again after the last one, while all of them are removed.
     let by_sequence = async {
         let mut last = 1;
@@ -187,7 +187,7 @@ async fn readers_never_get_partial_history() {
     let by_cursor = async {
         let (mut last, mut cursor) = (1, first);
         loop {
-            match scene.log.after_cursor(cursor, 10).await {
+            match scene.log.after_cursor(cursor, 10).await.map(|settled| settled.events) {
                 // They are visible once no earlier transaction is open, also of other tests.
                 Ok(events) if events.is_empty() => tokio::time::sleep(Duration::from_millis(10)).await,
                 Ok(events) => {

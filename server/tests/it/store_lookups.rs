@@ -10,7 +10,7 @@ use storeplane_core::command::StoreRef;
 use storeplane_core::ids::StoreUid;
 use storeplane_core::ports::Stores as _;
 use storeplane_core::store::Store;
-use storeplane_server::postgres::{Notifier, PgStores, PoolOptions, QuotaPolicy};
+use storeplane_server::postgres::{PgStores, PoolOptions, QuotaPolicy};
 use storeplane_server::system::SystemClock;
 use tokio::time::timeout;
 
@@ -30,7 +30,7 @@ async fn blocked(database: &Database) -> usize {
 fn stores(database: &Database) -> PgStores {
     let options = PoolOptions { connections: 8, acquire_timeout: PATIENCE, ..PoolOptions::default() };
     let pool = PoolOptions { statement_timeout: PATIENCE, ..options }.connect(&database.url).unwrap();
-    PgStores::new(pool, Arc::new(SystemClock), Notifier::default(), QuotaPolicy::default())
+    PgStores::new(pool, Arc::new(SystemClock), QuotaPolicy::default())
 }
 
 async fn find(stores: &PgStores, tenant: &str, id: &str, uid: Option<StoreUid>) -> Option<Store> {

@@ -29,7 +29,6 @@ use uuid::Uuid;
 
 use super::entity::store_domain::{ActiveModel, Column, Entity, Model};
 use super::error::{broken, port_error, violated};
-use super::notifier::Notifier;
 use super::pool::{Pool, Transaction};
 use super::{apply, requests, rows, store_loader};
 
@@ -40,7 +39,6 @@ const VERIFIED: &str = "store_domains_verified";
 #[derive(Clone)]
 pub struct PgDomains {
     database: Pool,
-    notifier: Notifier,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
@@ -53,8 +51,8 @@ impl std::fmt::Debug for PgDomains {
 
 impl PgDomains {
     /// Uses this pool.
-    pub fn new(database: Pool, notifier: Notifier, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { database, notifier, clock, ids }
+    pub fn new(database: Pool, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+        Self { database, clock, ids }
     }
 
     async fn begin(&self) -> Result<Transaction, PortError> {
@@ -62,9 +60,7 @@ impl PgDomains {
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<(), PortError> {
-        transaction.commit().await.map_err(port_error)?;
-        self.notifier.notify_operations();
-        Ok(())
+        transaction.commit().await.map_err(port_error)
     }
 
     async fn try_observe(

@@ -24,6 +24,7 @@ use async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 use sqlx::PgPool;
 
+use super::notifier::Notifier;
 use crate::circuit::{Call, Circuit, CircuitOpen};
 
 use connect::Discarded;
@@ -66,11 +67,12 @@ pub struct Pools {
 struct Shared {
     discarded: Arc<Discarded>,
     circuit: Circuit,
+    notifier: Notifier,
 }
 
 impl Default for Shared {
     fn default() -> Self {
-        Self { discarded: Arc::default(), circuit: Circuit::new("postgres", FAILURES) }
+        Self { discarded: Arc::default(), circuit: Circuit::new("postgres", FAILURES), notifier: Notifier::default() }
     }
 }
 
@@ -159,7 +161,13 @@ impl From<PgPool> for Pool {
 impl Pool {
     /// Starts a transaction. It is rolled back if it is dropped before [`Transaction::commit`].
     pub(super) async fn begin(&self) -> Result<Transaction, DbErr> {
-        Transaction::begin(self.borrow().await?, self.pooler.then_some(self.statement_timeout)).await
+        let local = self.pooler.then_some(self.statement_timeout);
+        Transaction::begin(self.borrow().await?, local, self.shared.notifier.clone()).await
+    }
+
+    /// Wakes up those who wait for what is committed through this pool and those created with it.
+    pub fn notifier(&self) -> &Notifier {
+        &self.shared.notifier
     }
 
     /// Discards all current connections of this pool and of those created with it.

@@ -16,14 +16,13 @@ use storeplane_core::rollout::start::{self, Start};
 use storeplane_core::rollout::{Cause, MemberState, Rollout, RolloutState};
 use storeplane_core::transition::request::Request;
 use storeplane_core::transition::{Change, Snapshot};
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::settle::{record, settle};
-use super::turn::{Candidate, STARTED, Turn, first, former, members, now};
+use super::turn::{self, Candidate, STARTED, Turn, first, former, members, now};
 use super::{rows, save};
 use crate::postgres::error::{broken, port_error};
-use crate::postgres::notifier::Notifier;
 use crate::postgres::pool::{Pool, Transaction};
 use crate::postgres::{QuotaPolicy, apply, locks};
 
@@ -77,7 +76,6 @@ pub struct Observation {
 #[derive(Clone)]
 pub struct RolloutEngine {
     database: Pool,
-    notifier: Notifier,
     catalog: Arc<Catalog>,
     ids: Arc<dyn Ids>,
     quotas: QuotaPolicy,
@@ -94,12 +92,11 @@ impl RolloutEngine {
     /// Uses this pool. Changes that migrate data need backups.
     pub fn new(
         database: Pool,
-        notifier: Notifier,
         (catalog, ids): (Arc<Catalog>, Arc<dyn Ids>),
         quotas: QuotaPolicy,
         backups_enabled: bool,
     ) -> Self {
-        Self { database, notifier, catalog, ids, quotas, backups_enabled }
+        Self { database, catalog, ids, quotas, backups_enabled }
     }
 
     /// The rollouts that something can happen to.
@@ -136,13 +133,19 @@ impl RolloutEngine {
         {
             next = Next::Stop(RolloutState::Paused, cause);
         }
+        let wait = |until: &Option<OffsetDateTime>| {
+            let left = until.map(|until| (until - now).try_into().unwrap_or_default());
+            Advanced::Wait(rollout.version, left)
+        };
         let mut advanced = match &next {
-            Next::Start | Next::Soak(_) | Next::NextWave | Next::Stop(..) => Advanced::Again,
+            // Usually it was the only one that could be started.
+            Next::Start => match decide(&rollout, &turn::members(&transaction, &rollout, now).await?, now) {
+                Next::Wait(until, None) => wait(&until),
+                _ => Advanced::Again,
+            },
+            Next::Soak(_) | Next::NextWave | Next::Stop(..) => Advanced::Again,
             Next::Wait(..) if members.running == 0 && !before.state.starts_stores() => Advanced::Over,
-            Next::Wait(until, _) => {
-                let left = until.map(|until| (until - now).try_into().unwrap_or_default());
-                Advanced::Wait(rollout.version, left)
-            }
+            Next::Wait(until, _) => wait(until),
             Next::Test => Advanced::Test(observation(&transaction, &rollout).await?),
             Next::End(_) => Advanced::Over,
         };
@@ -150,7 +153,6 @@ impl RolloutEngine {
         if settled || starts || rollout.progress != before {
             save(&transaction, &mut rollout, now).await?;
             transaction.commit().await.map_err(port_error)?;
-            self.notifier.notify_operations();
         }
         if let Advanced::Wait(version, _) = &mut advanced {
             *version = rollout.version;
@@ -196,7 +198,6 @@ impl RolloutEngine {
         rollout.progress.observe();
         save(&transaction, &mut rollout, now).await?;
         transaction.commit().await.map_err(port_error)?;
-        self.notifier.notify_events();
         Ok(())
     }
 

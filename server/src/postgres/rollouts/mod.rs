@@ -27,7 +27,6 @@ use uuid::Uuid;
 
 use super::entity::{rollout, store};
 use super::error::{broken, port_error, violated};
-use super::notifier::{NOTIFY_EVENTS, Notifier};
 use super::pool::{Pool, Transaction};
 use super::{audit, list, locks, requests, scope};
 
@@ -53,7 +52,6 @@ WHERE rollout = $1 AND (exclusive OR state = 'PENDING')";
 #[derive(Clone)]
 pub struct PgRollouts {
     database: Pool,
-    notifier: Notifier,
 }
 
 impl std::fmt::Debug for PgRollouts {
@@ -64,8 +62,8 @@ impl std::fmt::Debug for PgRollouts {
 
 impl PgRollouts {
     /// Uses this pool.
-    pub fn new(database: Pool, notifier: Notifier) -> Self {
-        Self { database, notifier }
+    pub fn new(database: Pool) -> Self {
+        Self { database }
     }
 
     /// The stores that match, newest first: they have the least to lose.
@@ -149,10 +147,9 @@ impl ports::Rollouts for PgRollouts {
         Self::store_new(&transaction, &made, stores).await?;
         requests::remember(&transaction, &tenant, idempotency, (made.id.0, Uuid::nil())).await?;
         let changes = Changes::between(serde_json::Value::Null, rows::audited(&made));
-        transaction.execute_unprepared(NOTIFY_EVENTS).await.map_err(port_error)?;
+        transaction.changes_operations();
         audit::append(&transaction, AuditRecord { changes, ..record }).await?;
         transaction.commit().await.map_err(port_error)?;
-        self.notifier.notify_events();
         Ok(made)
     }
 
@@ -212,7 +209,6 @@ impl ports::Rollouts for PgRollouts {
         let changes = Changes::between(rows::audited(&before), rows::audited(&after));
         audit::append(&transaction, AuditRecord { changes, ..record }).await?;
         transaction.commit().await.map_err(port_error)?;
-        self.notifier.notify_events();
         Ok(after)
     }
 }
@@ -235,5 +231,6 @@ async fn save(transaction: &Transaction, changed: &mut Rollout, now: time::Offse
         transaction.execute_raw(end).await.map_err(port_error)?;
         changed.counts = rows::counts(transaction, changed.id).await?;
     }
-    transaction.execute_unprepared(NOTIFY_EVENTS).await.map(drop).map_err(port_error)
+    transaction.changes_operations();
+    Ok(())
 }

@@ -20,8 +20,7 @@ use storeplane_core::transition::{Decision, operation};
 use storeplane_server::backup_schedule::{BackupScheduler, Progress};
 use storeplane_server::config::{Config, Overrides};
 use storeplane_server::postgres::{
-    self, BackupRetention, BackupSchedule, LiveStoreRepository, Notifier, PgStores, PoolOptions, QuotaPolicy,
-    RestoreTests,
+    self, BackupRetention, BackupSchedule, LiveStoreRepository, PgStores, PoolOptions, QuotaPolicy, RestoreTests,
 };
 use storeplane_server::restore_tests::RestoreTester;
 use storeplane_server::system::{RandomIds, SystemClock};
@@ -52,10 +51,10 @@ impl Scene {
         let database = Database::create().await;
         let file = format!("[charts]\ndir = '{}'\ndefault_engine = '{DEFAULT_ENGINE}'", charts().display());
         let config = Config::parse(&file, &Overrides::default()).expect("a configuration");
-        let (notifier, quotas) = (Notifier::default(), QuotaPolicy::default());
+        let quotas = QuotaPolicy::default();
         Self {
             writer: Writer::new(&database.url, 4),
-            stores: PgStores::new(database.pool.clone(), Arc::new(SystemClock), notifier, quotas),
+            stores: PgStores::new(database.pool.clone(), Arc::new(SystemClock), quotas),
             catalog: catalog(&config).await,
             database,
         }
@@ -63,24 +62,13 @@ impl Scene {
 
     fn scheduler(&self, default: SchedulePolicy, max_running: u32) -> BackupScheduler {
         let pool = postgres::connect(&self.database.url, 4).expect("a pool");
-        let (notifier, ids) = (Notifier::default(), Arc::new(RandomIds));
+        let ids = Arc::new(RandomIds);
         let catalog = Arc::clone(&self.catalog);
-        let tests = RestoreTests::new(
-            pool.clone(),
-            notifier.clone(),
-            catalog,
-            "localhost".into(),
-            Arc::<RandomIds>::clone(&ids),
-        );
+        let tests = RestoreTests::new(pool.clone(), catalog, "localhost".into(), Arc::<RandomIds>::clone(&ids));
         BackupScheduler {
-            schedule: BackupSchedule::new(
-                pool.clone(),
-                notifier.clone(),
-                Arc::clone(&self.catalog),
-                Arc::<RandomIds>::clone(&ids),
-            ),
+            schedule: BackupSchedule::new(pool.clone(), Arc::clone(&self.catalog), Arc::<RandomIds>::clone(&ids)),
             retention: BackupRetention::new(pool.clone(), ids),
-            live_stores: LiveStoreRepository::new(pool, Arc::new(SystemClock), notifier),
+            live_stores: LiveStoreRepository::new(pool, Arc::new(SystemClock)),
             policies: Policies { default, plans: [].into() },
             max_running,
             tester: RestoreTester { tests, every: None, max_running: 1 },
@@ -277,8 +265,7 @@ async fn rounds_read_from_indexes() {
     // One connection, whose counts are complete once it has been asked to flush them.
     let options = PoolOptions { connections: 1, acquire_timeout: Duration::from_mins(1), ..PoolOptions::default() };
     let pool = options.connect(&scene.database.url).unwrap();
-    let schedule =
-        BackupSchedule::new(pool.clone(), Notifier::default(), Arc::clone(&scene.catalog), Arc::new(RandomIds));
+    let schedule = BackupSchedule::new(pool.clone(), Arc::clone(&scene.catalog), Arc::new(RandomIds));
     let retention = BackupRetention::new(pool.clone(), Arc::new(RandomIds));
     let counts = async || {
         for _ in 0..3 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use storeplane_core::ids::{RESTORE_TEST_TENANT as TENANT, StoreUid};
 use storeplane_proto::v1::{Backup, ListAuditEventsRequest, ListStoresRequest, RestoreTestState};
 use storeplane_server::config::{Config, Overrides};
-use storeplane_server::postgres::{self, Notifier, RestoreTests};
+use storeplane_server::postgres::{self, RestoreTests};
 use storeplane_server::restore_tests::{Due, RestoreTester};
 use storeplane_server::system::RandomIds;
 use time::{Duration, OffsetDateTime};
@@ -22,7 +22,7 @@ async fn tester(stage: &Stage, charts: &std::path::Path) -> RestoreTester {
     let config = config.expect("a configuration");
     let catalog = catalog(&config).await;
     let pool = postgres::connect(&stage.lab.database.url, 2).expect("a pool");
-    let tests = RestoreTests::new(pool, Notifier::default(), catalog, "localhost".into(), Arc::new(RandomIds));
+    let tests = RestoreTests::new(pool, catalog, "localhost".into(), Arc::new(RandomIds));
     RestoreTester { tests, every: Some(Duration::WEEK), max_running: 1 }
 }
 

@@ -16,7 +16,7 @@ use storeplane_core::operation::{Operation, OperationKind, OperationState};
 use storeplane_core::ports::{Applied, Clock, Stores as _, Target};
 use storeplane_core::store::{CleanupPolicy, Environment, Spec, State, Store, Versions};
 use storeplane_core::transition::{Change, Decision, Snapshot};
-use storeplane_server::postgres::{self, Notifier, PgStores, Pool, QuotaPolicy};
+use storeplane_server::postgres::{self, PgStores, Pool, QuotaPolicy};
 use storeplane_server::system::SystemClock;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -82,10 +82,7 @@ impl Writer {
     /// With as many transactions at once.
     pub(crate) fn new(url: &str, at_once: u32) -> Self {
         let pool = postgres::connect(url, at_once).expect("a Postgres URL");
-        Self {
-            stores: PgStores::new(pool.clone(), Arc::new(SystemClock), Notifier::default(), QuotaPolicy::default()),
-            pool,
-        }
+        Self { stores: PgStores::new(pool.clone(), Arc::new(SystemClock), QuotaPolicy::default()), pool }
     }
 
     /// A store that is READY, with one event, whose operation has ended: no worker touches it. Its event has its place in
