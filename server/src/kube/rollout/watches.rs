@@ -55,9 +55,10 @@ impl Watcher<'_> {
         let all = SelectAll::from_iter([
             self.watch(any(), Seen::Deployment),
             self.watch(any(), Seen::StatefulSet),
+            // They only explain: the API server's cache is new enough.
             self.watch(any().any_semantic(), Seen::ReplicaSet),
             self.watch(any(), Seen::Pod),
-            self.watch(any().any_semantic(), Seen::Claim),
+            self.watch(any(), Seen::Claim),
             self.watch(any(), Seen::Event),
             ingresses(self.client, self.namespace),
         ]);
@@ -120,7 +121,7 @@ fn ingresses(client: &Client, namespace: &str) -> BoxStream<'static, Result<Seen
     let what = format!("list the ingresses in {namespace}");
     let api = Api::<Ingress>::namespaced(client.clone(), namespace);
     stream::once(async move {
-        match api.list(&ListParams::default().match_any()).await {
+        match api.list(&ListParams::default()).await {
             Ok(list) => Ok(Seen::Ingresses(list.items)),
             Err(error) => match ClusterError::from_client(&what, &error) {
                 error if error.kind() == ClusterErrorKind::Forbidden => Ok(Seen::Ingresses(Vec::new())),
