@@ -60,12 +60,13 @@ def ours(options, names, plan):
     return took
 
 
-def settle(names):
-    """Waits until no workload changes: what a run has left would take time of the next one."""
+def settle(options, names):
+    """Waits until no workload changes, because what a run has left would take time of the next one, and all stores are READY, because a rollout skips others."""
+    client = Client(options.port)
     while True:
         found = json.loads(kubectl("get", "deployments,statefulsets", "-A", "-o", "json"))["items"]
         own = [it for it in found if it["metadata"]["namespace"].removeprefix("store-") in names]
-        if own and all(is_rolled_out(it) for it in own):
+        if own and all(is_rolled_out(it) for it in own) and all(client.is_ready(name) for name in names):
             return time.sleep(3)
         time.sleep(1)
 
@@ -100,6 +101,6 @@ def measure(options):
     in_parallel(keep, names)
     times = {"ours": [], "bare": []}
     for who, plan in ORDER:
-        settle(set(names))
+        settle(options, set(names))
         times[who].append({"ours": ours, "bare": bare}[who](options, names, plan))
     return {"stores": len(names), "parallelism": PARALLELISM, "ours": sum(times["ours"]), "bare": sum(times["bare"][2:])}

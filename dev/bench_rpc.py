@@ -96,6 +96,9 @@ class Client:
         """Waits until no operation is in progress."""
         self.call("WatchStore", text(1, store_id) + number(4, 2))
 
+    def is_ready(self, store_id):
+        return fields(self.call("GetStore", text(1, store_id))[0]).get(8) == [READY]
+
     def ready(self, store_id):
         store = fields(self.call("GetStore", text(1, store_id))[0])
         if store.get(8) != [READY]:
