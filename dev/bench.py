@@ -192,18 +192,22 @@ def against(times, target):
 
 def store_rows(got):
     one, many, parallel = got["one"], got["many"], got["parallel"]
-    stores, parallelism, ours, bare = (got["rollouts"][key] for key in ("stores", "parallelism", "ours", "bare"))
+    rollout = got["rollouts"]
     bare = "bare `helm install`, default flags / the same flags as ours"
     rows = [
         (f"one store: {bare}, median", f"{one['default']:.2f} / {one['same']:.2f} s", ""),
         ("one store: CreateStore to READY, median", f"{one['ours']:.2f} s", against(one, 1.2)),
         (f"{parallel} stores, {got['bound']} at a time: {bare}", f"{many['default']:.1f} / {many['same']:.1f} s", ""),
         (f"{parallel} stores at once, CreateStore to the last READY", f"{many['ours']:.1f} s", against(many, 1.1)),
-        (f"rollout of {stores} stores, {parallelism} at a time / a loop of `helm upgrade` with the same flags", f"{ours / 2:.1f} / {bare / 2:.1f} s", f"{ours / bare:.2f} × (target 1.15)"),
+        (
+            f"rollout of {rollout['stores']} stores, {rollout['parallelism']} at a time / a loop of `helm upgrade` with the same flags",
+            f"{rollout['ours']:.1f} / {rollout['bare']:.1f} s",
+            f"{rollout['ours'] / rollout['bare']:.2f} × (target 1.15)",
+        ),
         ("CreateStore answers, p50 / p99", f"{percentile(got['create'], 0.5) * 1e3:.1f} / {percentile(got['create'], 0.99) * 1e3:.1f} ms", f"{len(got['create'])} calls"),
         (f"the same, {parallel} at once, p50 / slowest", f"{percentile(got['create_busy'], 0.5) * 1e3:.0f} / {got['create_busy'][-1] * 1e3:.0f} ms", "while helm runs"),
     ]
-    stores += got["samples"] + 1 + parallel
+    stores = got["samples"] + 1 + parallel + rollout["stores"]
     calls = (
         (f"ListStores, all {stores} stores (50 a page), the same for all callers", "list_all", 0.3),
         (f"ListStores, pages of 50 of {stores + 320}, the same for all callers", "list", 0.3),
