@@ -124,7 +124,7 @@ async fn finish(
     Ok(Applied { store: change.store, operation: change.operation, backup: change.backup })
 }
 
-/// As a statement on many rows: that of a single one also reads the whole row again.
+/// With `update_many`, because `update` also returns the whole row.
 async fn update_operation(transaction: &Transaction, changed: &Operation) -> Result<(), PortError> {
     let operations = operation::Entity::update_many().set(rows::operation_row(changed));
     let updated = operations.filter(operation::Column::Id.eq(changed.id.0)).exec(transaction).await;

@@ -86,10 +86,10 @@ impl Notifier {
         }
     }
 
-    fn received(&self, notification: &PgNotification) {
-        if notification.payload() != self.process.to_string() {
-            let is = |channel| notification.channel() == channel;
-            self.wake(Changed { events: is(EVENTS), operations: is(OPERATIONS) });
+    /// A NOTIFY arrived. Those of this process have woken up its readers already.
+    fn received(&self, channel: &str, sender: &str) {
+        if sender != self.process.to_string() {
+            self.wake(Changed { events: channel == EVENTS, operations: channel == OPERATIONS });
         }
     }
 }
@@ -128,7 +128,7 @@ async fn receive(url: &str, notifier: &Notifier) -> Result<(), sqlx::Error> {
         // Changes from before the connection, or from between two, are in the tables.
         notifier.wake(Changed::ALL);
         while let Some(notification) = next(&mut listener).await? {
-            notifier.received(&notification);
+            notifier.received(notification.channel(), notification.payload());
         }
     }
 }
@@ -147,4 +147,34 @@ async fn next(listener: &mut PgListener) -> Result<Option<PgNotification>, sqlx:
 async fn in_time<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
     let timed_out = || Err(io::Error::new(io::ErrorKind::TimedOut, "no answer from Postgres").into());
     tokio::time::timeout(ANSWER, asked).await.unwrap_or_else(|_| timed_out())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_notifications_of_others_wake_up_readers() {
+        let (ours, theirs) = (Notifier::default(), Notifier::default());
+        let (mut events, mut operations) = (ours.events(), ours.operations());
+        let mut woken = |sender: String| {
+            ours.received(EVENTS, &sender);
+            let woken = (events.has_changed().expect("a sender"), operations.has_changed().expect("a sender"));
+            events.mark_unchanged();
+            operations.mark_unchanged();
+            woken
+        };
+        assert_eq!(woken(ours.process.to_string()), (false, false));
+        assert_eq!(woken(theirs.process.to_string()), (true, false));
+        assert_eq!(woken(String::new()), (true, false), "an older server");
+    }
+
+    #[test]
+    fn commit_notifies_of_what_it_changes() {
+        let notifier = Notifier::default();
+        assert_eq!(notifier.statements(Changed::default()), "");
+        let process = notifier.process;
+        let both = format!("NOTIFY storeplane_events, '{process}'; NOTIFY storeplane_operations, '{process}'; ");
+        assert_eq!(notifier.statements(Changed::ALL), both);
+    }
 }

@@ -21,6 +21,8 @@ use crate::kube_support::SETTLES_WITHIN;
 enum Scenario {
     /// Each listing fails with 500 first, then with 429, and then succeeds.
     Stumbles,
+    /// All is ready, and one listing is answered after the others.
+    IsReady,
     /// The first watch of Deployments reports that its history is gone; the next listing shows that all is ready.
     ForgetsHistory,
     /// All listings are forbidden.
@@ -45,11 +47,11 @@ impl Server {
     }
 }
 
-async fn serve(scenario: Scenario) -> (Cluster, tempfile::TempDir) {
+async fn serve(scenario: Scenario) -> (Cluster, Arc<Server>, tempfile::TempDir) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let server = Arc::new(Server { scenario, asked: Mutex::default() });
-    let router = axum::Router::new().fallback(answer).with_state(server);
+    let router = axum::Router::new().fallback(answer).with_state(Arc::clone(&server));
     TaskTracker::new().spawn(async move { axum::serve(listener, router).await });
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("config");
@@ -60,7 +62,7 @@ async fn serve(scenario: Scenario) -> (Cluster, tempfile::TempDir) {
     let limits = ObstacleLimits { forbidden: Duration::from_secs(1), ..ObstacleLimits::default() };
     let request_timeout = Duration::from_secs(1);
     let config = ClusterConfig { kubeconfig: Some(path), limits, request_timeout, ..ClusterConfig::new("it") };
-    (Cluster::new(config), directory)
+    (Cluster::new(config), server, directory)
 }
 
 async fn answer(State(server): State<Arc<Server>>, request: Request) -> Response {
@@ -86,6 +88,10 @@ async fn answer(State(server): State<Arc<Server>>, request: Request) -> Response
         (Scenario::Refuses, _) => refusal(403, "Forbidden"),
         (Scenario::Stumbles, _) if asked == 1 => refusal(500, "InternalError"),
         (Scenario::Stumbles, _) if asked == 2 => refusal(429, "TooManyRequests"),
+        (Scenario::IsReady, "statefulsets") if !watching => {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            list(&[])
+        }
         (Scenario::ForgetsHistory, "deployments") if watching && asked == 1 => {
             format!("{}\n", json!({"type": "ERROR", "object": status(410, "Expired")})).into_response()
         }
@@ -138,15 +144,32 @@ fn crashing_pod(restarts: i32) -> Value {
 }
 
 async fn updates(scenario: Scenario) -> Vec<Result<RolloutUpdate, storeplane_server::kube::ClusterError>> {
-    let (cluster, _directory) = serve(scenario).await;
+    updates_and_requests(scenario).await.0
+}
+
+/// Also the kinds that were requested, each followed by whether it was watched.
+async fn updates_and_requests(
+    scenario: Scenario,
+) -> (Vec<Result<RolloutUpdate, storeplane_server::kube::ClusterError>>, Vec<String>) {
+    let (cluster, server, _directory) = serve(scenario).await;
     let all = cluster.rollout("store-shop", "shop").collect::<Vec<_>>();
-    tokio::time::timeout(SETTLES_WITHIN, all).await.expect("in time")
+    let all = tokio::time::timeout(SETTLES_WITHIN, all).await.expect("in time");
+    let requests = server.asked.lock().expect("no panic").keys().cloned().collect();
+    (all, requests)
 }
 
 #[tokio::test]
 async fn server_errors_and_timeouts_are_retried() {
     let all = updates(Scenario::Stumbles).await;
     assert_eq!(all.last(), Some(&Ok(RolloutUpdate::Ready)), "{all:?}");
+}
+
+#[tokio::test]
+async fn ready_release_is_listed_and_not_watched() {
+    let (all, requests) = updates_and_requests(Scenario::IsReady).await;
+    assert_eq!(all.last(), Some(&Ok(RolloutUpdate::Ready)), "{all:?}");
+    assert!(requests.contains(&"deploymentsfalse".to_owned()), "{requests:?}");
+    assert!(!requests.iter().any(|request| request.ends_with("true")), "{requests:?}");
 }
 
 #[tokio::test]
@@ -165,7 +188,7 @@ async fn lasting_forbidden_ends_the_watch() {
 
 #[tokio::test]
 async fn unresponsive_api_server_is_an_outage() {
-    let (cluster, _directory) = serve(Scenario::Hangs).await;
+    let (cluster, _server, _directory) = serve(Scenario::Hangs).await;
     let first = tokio::time::timeout(SETTLES_WITHIN, cluster.rollout("store-shop", "shop").next()).await;
     let first = first.expect("in time").expect("an update");
     assert!(matches!(first, Ok(RolloutUpdate::Waiting(failure)) if failure.reason == Reason::ClusterUnreachable));

@@ -45,8 +45,8 @@ pub(super) struct Observer {
 
 struct Watches {
     batches: BoxStream<'static, Batch>,
-    /// Cancelled once the listings did not show the end.
-    undecided: CancellationToken,
+    /// Cancelled when the listings do not show the end.
+    begin_watching: CancellationToken,
     connected: Arc<Connected>,
     since: Instant,
     _client: WatchClient,
@@ -125,7 +125,7 @@ impl Observer {
             self.backoff.reset();
             self.assess().await;
             if let Some(watches) = &self.watches {
-                watches.undecided.cancel();
+                watches.begin_watching.cancel();
             }
         }
     }
@@ -138,13 +138,13 @@ impl Observer {
         let connected = self.cluster.connected().await?;
         let client = connected.watch_client(STREAMS).await;
         let client = client.map_err(|error| ClusterError::from_client("watch the cluster", &error))?;
-        let undecided = CancellationToken::new();
-        let watcher = Watcher { client: &client.client, namespace: &self.namespace, undecided: &undecided };
+        let begin_watching = CancellationToken::new();
+        let watcher = Watcher { client: &client.client, namespace: &self.namespace, begin_watching: &begin_watching };
         let batches = match &self.snapshot.job_name {
             Some(job) => watcher.open_job(job),
             None => watcher.open(),
         };
-        self.watches = Some(Watches { batches, undecided, connected, since: Instant::now(), _client: client });
+        self.watches = Some(Watches { batches, begin_watching, connected, since: Instant::now(), _client: client });
         Ok(())
     }
 

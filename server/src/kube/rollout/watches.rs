@@ -40,12 +40,11 @@ pub(super) enum Seen {
 /// All changes that are available at once, or the end of the stream.
 pub(super) type Batch = Vec<Result<Seen, ClusterError>>;
 
-/// Watches of objects in one namespace. Each lists first, and watches only once `undecided` is cancelled: what the listings show is often the end,
-/// and a watch costs the API server more than a listing.
+/// Watches of objects in one namespace. Each lists first, and watches only once `begin_watching` is cancelled: often the listings already show the end.
 pub(super) struct Watcher<'a> {
     pub(super) client: &'a Client,
     pub(super) namespace: &'a str,
-    pub(super) undecided: &'a CancellationToken,
+    pub(super) begin_watching: &'a CancellationToken,
 }
 
 impl Watcher<'_> {
@@ -91,12 +90,12 @@ impl Watcher<'_> {
     {
         let what = format!("watch the {} in {}", K::plural(&()), self.namespace);
         let changes = watcher(Api::<K>::namespaced(self.client.clone(), self.namespace), wanted).boxed();
-        let undecided = self.undecided.clone();
+        let begin_watching = self.begin_watching.clone();
         let changes = stream::unfold((changes, false), move |(mut changes, listed)| {
-            let undecided = undecided.clone();
+            let begin_watching = begin_watching.clone();
             async move {
                 if listed {
-                    undecided.cancelled().await;
+                    begin_watching.cancelled().await;
                 }
                 let change = changes.next().await?;
                 let listed = listed || matches!(change, Ok(Change::InitDone));
