@@ -115,7 +115,9 @@ def stores(options):
 
 
 def rollouts(options):
-    got = json.loads((Path(options.state) / "numbers.json").read_text())
+    """The rollouts alone are a run of their own, too: `BENCH_ONLY=rollouts`."""
+    numbers = Path(options.state) / "numbers.json"
+    got = json.loads(numbers.read_text()) if numbers.exists() else {}
     got["rollouts"] = bench_rollouts.measure(options)
     save(options, got)
 
@@ -190,24 +192,27 @@ def against(times, target):
     return f"{same:.2f} × helm with the same flags (target {target}), {default:.2f} × with its defaults"
 
 
+def rollout_row(got):
+    return (
+        f"rollout of {got['stores']} stores, {got['parallelism']} at a time / a loop of `helm upgrade` with the same flags",
+        f"{got['ours']:.1f} / {got['bare']:.1f} s",
+        f"{got['ours'] / got['bare']:.2f} × (target 1.15)",
+    )
+
+
 def store_rows(got):
     one, many, parallel = got["one"], got["many"], got["parallel"]
-    rollout = got["rollouts"]
     bare = "bare `helm install`, default flags / the same flags as ours"
     rows = [
         (f"one store: {bare}, median", f"{one['default']:.2f} / {one['same']:.2f} s", ""),
         ("one store: CreateStore to READY, median", f"{one['ours']:.2f} s", against(one, 1.2)),
         (f"{parallel} stores, {got['bound']} at a time: {bare}", f"{many['default']:.1f} / {many['same']:.1f} s", ""),
         (f"{parallel} stores at once, CreateStore to the last READY", f"{many['ours']:.1f} s", against(many, 1.1)),
-        (
-            f"rollout of {rollout['stores']} stores, {rollout['parallelism']} at a time / a loop of `helm upgrade` with the same flags",
-            f"{rollout['ours']:.1f} / {rollout['bare']:.1f} s",
-            f"{rollout['ours'] / rollout['bare']:.2f} × (target 1.15)",
-        ),
+        rollout_row(got["rollouts"]),
         ("CreateStore answers, p50 / p99", f"{percentile(got['create'], 0.5) * 1e3:.1f} / {percentile(got['create'], 0.99) * 1e3:.1f} ms", f"{len(got['create'])} calls"),
         (f"the same, {parallel} at once, p50 / slowest", f"{percentile(got['create_busy'], 0.5) * 1e3:.0f} / {got['create_busy'][-1] * 1e3:.0f} ms", "while helm runs"),
     ]
-    stores = got["samples"] + 1 + parallel + rollout["stores"]
+    stores = got["samples"] + 1 + parallel + got["rollouts"]["stores"]
     calls = (
         (f"ListStores, all {stores} stores (50 a page), the same for all callers", "list_all", 0.3),
         (f"ListStores, pages of 50 of {stores + 320}, the same for all callers", "list", 0.3),
@@ -240,8 +245,12 @@ def table(options):
     state, rows, samples = Path(options.state), [], ""
     if (state / "numbers.json").exists():
         got = json.loads((state / "numbers.json").read_text())
-        rows, samples = store_rows(got), f", {got['samples']} single samples"
-    rows += watcher_rows(json.loads((state / "watchers.json").read_text()))
+        if "one" in got:
+            rows, samples = store_rows(got), f", {got['samples']} single samples"
+        else:
+            rows = [rollout_row(got["rollouts"])]
+    if (state / "watchers.json").exists():
+        rows += watcher_rows(json.loads((state / "watchers.json").read_text()))
     print(f"# storeplane bench\n\n{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, simulated nodes{samples}, load {os.getloadavg()[2]:.1f}\n")
     print("| | | |\n| --- | --- | --- |")
     for row in rows:

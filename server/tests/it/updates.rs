@@ -1,5 +1,7 @@
 //! UpdateStore of what the shop itself takes over, its revisions, and RollbackStore.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use k8s_openapi::api::core::v1::PersistentVolume;
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -113,10 +115,14 @@ async fn failed_update_returns_to_the_settings_before_and_says_why() {
     // The quota has no room for its pods.
     let charts = charts_with_plan("broken", "web: {resources: {limits: {cpu: \"100\", memory: 100Gi}}}\n");
     std::fs::write(charts.path().join("woocommerce/plans/rejected.yaml"), "noSuchValue: 1\n").unwrap();
+    // It has room for smaller volumes.
+    std::fs::write(charts.path().join("woocommerce/plans/overfull.yaml"), "uploads: {size: 90Gi}\n").unwrap();
     let lab = Setup { charts: charts.path().to_owned(), ..Setup::default() }.start().await;
     let id = fresh("undone");
     let created = lab.api.ready(&id).await;
-    for (plan, cause, revision) in [("rejected", "CHART_REJECTED", 1), ("broken", "QUOTA_EXCEEDED", 3)] {
+    let broken =
+        [("rejected", "CHART_REJECTED", 1), ("overfull", "QUOTA_EXCEEDED", 1), ("broken", "QUOTA_EXCEEDED", 3)];
+    for (plan, cause, revision) in broken {
         let updating = update(&lab.api, to_plan(&id, plan)).await.unwrap();
         let (store, seen) = settled(&lab.api, &id, StoreState::Ready).await;
         assert_eq!((store.plan.as_str(), store.revision), ("small", revision), "{}", seen.text());
@@ -132,6 +138,34 @@ async fn failed_update_returns_to_the_settings_before_and_says_why() {
     }
     lab.kubernetes.assert_installed(&id).await;
     lab.database.assert_sound().await;
+    lab.api.delete(&id).await.unwrap();
+    settled(&lab.api, &id, StoreState::Deleted).await;
+}
+
+/// The API server's cache may lack the larger quota that helm has just stored when helm enlarges a volume.
+#[tokio::test]
+async fn upgrade_that_the_former_quota_refuses_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (helm, refused) = (folder.path().join("helm"), folder.path().join("refused"));
+    let says = "Error: UPGRADE FAILED: cannot patch \"store-uploads\" with kind PersistentVolumeClaim: persistentvolumeclaims \
+                \"store-uploads\" is forbidden: exceeded quota: store, requested: requests.storage=18Gi, used: requests.storage=4Gi, \
+                limited: requests.storage=8Gi";
+    let (real, refused) = (Setup::default().helm, refused.display());
+    let script = format!(
+        "#!/bin/sh\nif [ \"$1\" = upgrade ] && mkdir {refused} 2>/dev/null; then echo '{says}' >&2; exit 1; fi\nexec {real} \"$@\"\n"
+    );
+    std::fs::write(&helm, script).unwrap();
+    std::fs::set_permissions(&helm, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let lab = Setup { helm: helm.display().to_string(), ..Setup::default() }.start().await;
+    let id = fresh("former");
+    lab.api.ready(&id).await;
+
+    update(&lab.api, to_plan(&id, "standard")).await.unwrap();
+    let (store, seen) = settled(&lab.api, &id, StoreState::Ready).await;
+
+    let text = seen.text();
+    assert_eq!(store.plan, "standard", "{text}");
+    assert!(text.contains("STEP_RETRIED UPGRADE") && !text.contains("UNDO_STARTED"), "{text}");
     lab.api.delete(&id).await.unwrap();
     settled(&lab.api, &id, StoreState::Deleted).await;
 }

@@ -190,7 +190,8 @@ async fn forget_after(context: &OperationContext, revision: u32) -> Result<(), S
     Ok(())
 }
 
-/// A changed immutable field (a corrected storage class) can be applied by reinstalling, as long as the shop never worked.
+/// A changed immutable field (a corrected storage class) can be applied by reinstalling, as long as the shop never worked. A refusal by the
+/// namespace's quota may be out of date: the API server's cache may not have the larger quota yet that the same run has just stored.
 async fn upgrade_or_reinstall(
     context: &mut OperationContext,
     found: Option<&ReleaseObservation>,
@@ -203,6 +204,9 @@ async fn upgrade_or_reinstall(
                 "removed with its unbound volume claims, then installed again: the chart changes immutable fields";
             context.note_repair(step, found, how).await?;
             reinstall(context, chart).await
+        }
+        Err(Stopped::Helm(error)) if error.kind() == HelmErrorKind::Quota => {
+            Err(StepError::Retry { failure: error.failure(), tries: RetryLimit::Bounded, after: None })
         }
         other => other.map_err(StepError::from),
     }
