@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from bench_helm import SAME_FLAGS, helm
-from bench_rpc import Client, fields, number, text
+from bench_rpc import STAGING, Client, fields, number, text
 
 COMPLETED = 4
 FLAGS = (*SAME_FLAGS, "--reset-values", "--history-max=10")
@@ -90,11 +90,11 @@ def is_rolled_out(workload):
 
 
 def create(options, names):
-    """The stores of the rollout, READY."""
+    """The stores of the rollout, READY. Copies for testing run no scheduled tasks, whose pods would take time of both at times."""
 
     def one(store_id):
         client = Client(options.port)
-        client.create(store_id, {"bench": "rollout"})
+        client.create(store_id, {"bench": "rollout"}, STAGING)
         client.settle(store_id)
         client.ready(store_id)
 

@@ -5,8 +5,9 @@ import os
 import struct
 
 READY = 2
-LABELS = 38
-"""The field of a store."""
+ENVIRONMENT, LABELS = 31, 38
+"""Fields of a store."""
+STAGING = 2
 
 
 def varint(number):
@@ -86,8 +87,8 @@ class Client:
             raise SystemExit(f"bench: {method}: HTTP {answer.status}, grpc-status {status}, {answer.headers.get('grpc-message')}")
         return messages
 
-    def create(self, store_id, labels=None):
-        store = text(4, f"Shop {store_id}") + text(7, "owner@example.com")
+    def create(self, store_id, labels=None, environment=0):
+        store = text(4, f"Shop {store_id}") + text(7, "owner@example.com") + number(ENVIRONMENT, environment)
         for key, value in (labels or {}).items():
             store += text(LABELS, text(1, key) + text(2, value))
         self.call("CreateStore", text(1, store_id) + text(2, store))
