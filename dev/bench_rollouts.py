@@ -15,12 +15,12 @@ FLAGS = (*SAME_FLAGS, "--reset-values", "--history-max=10")
 """The flags with which the server upgrades."""
 PARALLELISM = 6
 ATTEMPTS = 3
-"""As the server: the API server's cache may not have the larger quota yet that the same run has just stored."""
+"""Of a `helm upgrade` that the namespace's quota refuses, as in the server: the API server's cache may still have the smaller quota."""
 WARM_UP = ("standard", "small")
 """The plans to which the bare loop changes up to `WARMED` stores, not counted: the first upgrade of a cluster finds cold caches."""
 WARMED = 60
 ORDER = (("ours", "standard"), ("bare", "small"), ("bare", "standard"), ("ours", "small"))
-"""Who changes the stores to which plan. The order cancels what drifts, as the history of each release that helm reads."""
+"""Who changes the stores to which plan. The order cancels what drifts, such as the growing history that helm reads."""
 
 
 def kubectl(*argv):
@@ -90,7 +90,7 @@ def is_rolled_out(workload):
 
 
 def create(options, names):
-    """The stores of the rollout, READY. Copies for testing run no scheduled tasks, whose pods would take time of both at times."""
+    """The stores of the rollout, READY. They are STAGING, and so run no scheduled tasks: the pods of these would use the processors in bursts."""
 
     def one(store_id):
         client = Client(options.port)

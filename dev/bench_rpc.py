@@ -97,10 +97,13 @@ class Client:
         """Waits until no operation is in progress."""
         self.call("WatchStore", text(1, store_id) + number(4, 2))
 
+    def get(self, store_id):
+        return fields(self.call("GetStore", text(1, store_id))[0])
+
     def is_ready(self, store_id):
-        return fields(self.call("GetStore", text(1, store_id))[0]).get(8) == [READY]
+        return self.get(store_id).get(8) == [READY]
 
     def ready(self, store_id):
-        store = fields(self.call("GetStore", text(1, store_id))[0])
+        store = self.get(store_id)
         if store.get(8) != [READY]:
             raise SystemExit(f"bench: {store_id} is not READY: {store.get(10)} {store.get(11)}")

@@ -115,7 +115,7 @@ async fn failed_update_returns_to_the_settings_before_and_says_why() {
     // The quota has no room for its pods.
     let charts = charts_with_plan("broken", "web: {resources: {limits: {cpu: \"100\", memory: 100Gi}}}\n");
     std::fs::write(charts.path().join("woocommerce/plans/rejected.yaml"), "noSuchValue: 1\n").unwrap();
-    // It has room for smaller volumes.
+    // Nor for a volume of this size.
     std::fs::write(charts.path().join("woocommerce/plans/overfull.yaml"), "uploads: {size: 90Gi}\n").unwrap();
     let lab = Setup { charts: charts.path().to_owned(), ..Setup::default() }.start().await;
     let id = fresh("undone");
